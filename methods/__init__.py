@@ -1,0 +1,1 @@
+"""One distiller a file; the file's name is the method's name."""

@@ -1,0 +1,1 @@
+"""RaT-Bench: dataset distillation, run and evaluated under one contract."""

@@ -1,0 +1,1 @@
+"""What methods and evaluators may import. Imports nothing else of the project."""

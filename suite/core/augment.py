@@ -1,0 +1,168 @@
+"""Augmentations in two steps: draw parameters from a generator, then apply them.
+
+A draw can be applied twice (the same on real and synthetic images), to one image or all, and
+gradients flow through. Drawn for one (`Draw` of size 1), it broadcasts over a batch.
+Sources: DSA, arXiv 2102.08259; flip-rotate, arXiv 2311.07025.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One drawn operation: its name and the uniform numbers (n, k) in [0, 1) that steer it."""
+
+    operation: str
+    uniform: Tensor
+
+
+class Augmentation(Protocol):
+    """A family of random transformations of images (n, channels, height, width)."""
+
+    def draw(self, count: int, generator: torch.Generator) -> Draw:
+        """Draw parameters for `count` images; 1 means the same for a whole batch."""
+        ...
+
+    def apply(self, images: Tensor, draw: Draw) -> Tensor:
+        """Apply a draw to images (n, channels, height, width)."""
+        ...
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of several operations, drawn anew for each batch, its parameters per image."""
+
+    operations: tuple[str, ...]
+
+    def draw(self, count: int, generator: torch.Generator) -> Draw:
+        """Draw the operation, then its uniform numbers (count, 3)."""
+        index = int(torch.randint(len(self.operations), (), generator=generator))
+        return Draw(self.operations[index], torch.rand(count, 3, generator=generator))
+
+    def apply(self, images: Tensor, draw: Draw) -> Tensor:
+        """Apply the drawn operation."""
+        uniform = draw.uniform.to(images)
+        return _OPERATIONS[draw.operation](images, uniform.expand(len(images), 3))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """No augmentation."""
+
+    def draw(self, count: int, generator: torch.Generator) -> Draw:
+        """Draw nothing."""
+        return Draw("none", torch.zeros(1, 0))
+
+    def apply(self, images: Tensor, draw: Draw) -> Tensor:
+        """Return the images as they are."""
+        return images
+
+
+def _affine(images: Tensor, matrix: Tensor) -> Tensor:
+    """Resample with (n, 2, 3) matrices; zeros outside."""
+    grid = affine_grid(matrix, list(images.shape), align_corners=False)
+    return grid_sample(images, grid, align_corners=False)
+
+
+def _matrix(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    zero = torch.zeros_like(a)
+    return torch.stack([torch.stack([a, b, zero], 1), torch.stack([c, d, zero], 1)], 1)
+
+
+def _rotate(images: Tensor, uniform: Tensor, degrees: float = 15.0) -> Tensor:
+    angle = (uniform[:, 0] * 2 - 1) * math.radians(degrees)
+    cos, sin = angle.cos(), angle.sin()
+    return _affine(images, _matrix(cos, -sin, sin, cos))
+
+
+def _scale(images: Tensor, uniform: Tensor, ratio: float = 1.2) -> Tensor:
+    factors = uniform[:, :2] * (ratio - 1 / ratio) + 1 / ratio
+    zero = torch.zeros_like(factors[:, 0])
+    return _affine(images, _matrix(factors[:, 0], zero, zero, factors[:, 1]))
+
+
+def _flip(images: Tensor, uniform: Tensor) -> Tensor:
+    return torch.where(_column(uniform[:, 0] < 0.5), images.flip(3), images)
+
+
+def _color(images: Tensor, uniform: Tensor) -> Tensor:
+    """Brightness 1, saturation 2, contrast .5, one after the other.
+
+    With one channel saturation does nothing: a pixel is its own mean over channels.
+    """
+    images = images + _column(uniform[:, 0] - 0.5)
+    grey = images.mean(1, keepdim=True)
+    images = (images - grey) * _column(uniform[:, 1] * 2) + grey if images.shape[1] > 1 else images
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return (images - mean) * _column(uniform[:, 2] + 0.5) + mean
+
+
+def _crop(images: Tensor, uniform: Tensor, ratio: float = 0.125) -> Tensor:
+    """Shift by up to `ratio` of each side, zeros coming in."""
+    height, width = images.shape[2:]
+    down = _integers(uniform[:, 0], int(height * ratio + 0.5))
+    right = _integers(uniform[:, 1], int(width * ratio + 0.5))
+    rows = torch.arange(height, device=images.device) + down[:, None]
+    columns = torch.arange(width, device=images.device) + right[:, None]
+    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+    each = torch.arange(len(images), device=images.device)[:, None, None]
+    shifted = images.permute(0, 2, 3, 1)[
+        each, rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]
+    ]
+    return shifted.permute(0, 3, 1, 2) * inside[:, None]
+
+
+def _cutout(images: Tensor, uniform: Tensor, ratio: float = 0.5) -> Tensor:
+    """Blank a rectangle of `ratio` of each side around a uniform centre, cut at the border."""
+    keep = torch.ones(len(images), *images.shape[2:], dtype=torch.bool, device=images.device)
+    for axis, side in enumerate(images.shape[2:]):
+        hole = int(side * ratio + 0.5)
+        first = (uniform[:, axis] * (side + 1 - hole % 2)).floor() - hole // 2
+        offset = torch.arange(side, device=images.device) - first[:, None]
+        inside = (offset >= 0) & (offset < hole)
+        keep = keep & (inside[:, :, None] if axis == 0 else inside[:, None, :])
+    return images * ~keep[:, None]
+
+
+def _integers(uniform: Tensor, limit: int) -> Tensor:
+    """Map uniforms to integers in [-limit, limit]."""
+    return (uniform * (2 * limit + 1)).floor().long() - limit
+
+
+def _column(values: Tensor) -> Tensor:
+    return values[:, None, None, None]
+
+
+_OPERATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "color": _color,
+    "crop": _crop,
+    "cutout": _cutout,
+    "flip": _flip,
+    "scale": _scale,
+    "rotate": _rotate,
+}
+
+_NAMED: dict[str, Augmentation] = {
+    "none": Identity(),
+    "dsa": OneOf(("color", "crop", "cutout", "flip", "scale", "rotate")),
+    "flip-rotate": OneOf(("flip", "rotate")),
+    "crop-scale-rotate": OneOf(("crop", "scale", "rotate")),
+}
+
+
+def augmentation(name: str) -> Augmentation:
+    """Return the augmentation called `name`; raises ValueError naming the nearest known one."""
+    if name not in _NAMED:
+        near = get_close_matches(name, _NAMED, n=1, cutoff=0)
+        raise ValueError(f"unknown augmentation {name!r}; did you mean {near[0]!r}? known: {', '.join(_NAMED)}")
+    return _NAMED[name]

@@ -1,0 +1,130 @@
+"""Trials, evaluations and what was measured of them: JSON in and out, no torch, no ray."""
+
+import hashlib
+import json
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PROTOCOL = 1
+"""Version of what a cell's id promises. Raise it when a change alters published numbers."""
+
+STANDARD_RECIPE = "dsa"
+"""The recipe by which the board ranks."""
+
+Status = Literal["done", "diverged", "failed", "oom"]
+
+
+def canonical(value: Any) -> str:
+    """Return `value` as JSON with sorted keys and no white space; refuses NaN and infinity."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """Return the sha256 of `value`'s canonical JSON as 64 hexadecimal digits."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class _Cell(_Frozen):
+    @property
+    def id(self) -> str:
+        """The cell's id: sha256 of its canonical JSON and the protocol version."""
+        return digest({"protocol": PROTOCOL, **self.model_dump(mode="json")})
+
+
+class Trial(_Cell):
+    """One distillation: which method, with what, on which task, at which budget and seed."""
+
+    kind: Literal["distillation"] = "distillation"
+    task: str
+    method: str
+    hyperparameters: dict[str, Any]
+    ipc: int
+    nested: tuple[int, ...] = ()
+    seed: int
+
+
+class Evaluation(_Cell):
+    """One evaluator's work on a trial's artefact."""
+
+    kind: Literal["evaluation"] = "evaluation"
+    trial: str
+    evaluator: str
+    settings: dict[str, Any]
+    seed: int
+
+
+class Reference(_Cell):
+    """Networks trained on all of train: the ceiling which scores are a share of."""
+
+    kind: Literal["reference"] = "reference"
+    task: str
+    network: str
+    recipe: str
+    epochs: int
+    copies: int
+    seed: int
+
+
+Cell = Trial | Evaluation | Reference
+
+
+class Provenance(_Frozen):
+    """Where and by what a record was made."""
+
+    commit: str  # git commit of the code, "+changes" where the tree differed, or "none"
+    versions: dict[str, str]
+    device: str
+    threads: int
+
+
+class Record(_Frozen):
+    """What was measured of one cell.
+
+    scores: per name one value per copy, accuracies in [0, 1]. seconds: wall time of the work;
+    device_seconds: seconds times the share of a GPU, or times CPU threads. Bytes where "bytes".
+    """
+
+    protocol: int = PROTOCOL
+    cell: Cell = Field(discriminator="kind")
+    label: str  # the row's name on the board
+    task: str
+    ipc: int  # 0 for a reference
+    status: Status
+    error: str = ""
+    scores: dict[str, tuple[float, ...]] = {}
+    curve: dict[str, tuple[float, ...]] = {}  # metrics over outer steps, thinned
+    seconds: float = 0.0
+    device_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    stored_bytes: int = 0
+    label_kind: Literal["hard", "soft", ""] = ""
+    artefact: str = ""  # sha256 of the artefact's file
+    data: str = ""  # fingerprint of the task's images, labels and preprocessing
+    test_reads: int = 0
+    attempts: int = 1
+    recipe: str = ""  # the trial's native recipe, for the board
+    provenance: Provenance
+    sha256: str = ""
+
+    def sealed(self) -> Self:
+        """Return the record with the sha256 of everything else in it."""
+        return self.model_copy(update={"sha256": self._content()})
+
+    @model_validator(mode="after")
+    def _undamaged(self) -> Self:
+        if self.sha256 and self.sha256 != self._content():
+            raise ValueError("the record's content does not match its sha256")
+        return self
+
+    def _content(self) -> str:
+        return digest(self.model_dump(mode="json", exclude={"sha256"}))
+
+    def to_json(self) -> str:
+        """Return the sealed record as indented JSON, one stable form."""
+        value = self.sealed().model_dump(mode="json")
+        return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
