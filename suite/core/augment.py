@@ -164,5 +164,7 @@ def augmentation(name: str) -> Augmentation:
     """Return the augmentation called `name`; raises ValueError naming the nearest known one."""
     if name not in _NAMED:
         near = get_close_matches(name, _NAMED, n=1, cutoff=0)
-        raise ValueError(f"unknown augmentation {name!r}; did you mean {near[0]!r}? known: {', '.join(_NAMED)}")
+        raise ValueError(
+            f"unknown augmentation {name!r}; did you mean {near[0]!r}? known: {', '.join(_NAMED)}"
+        )
     return _NAMED[name]

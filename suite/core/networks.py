@@ -96,7 +96,9 @@ def _convnet(shape: Shape, depth: str, width: str, norm: str) -> nn.Sequential:
     # As in the field's code: 28x28 digits are padded to 32x32 by the first convolution.
     padding = 3 if shape == (1, 28, 28) else 1
     if min(height, side) + 2 * (padding - 1) < 2 ** int(depth):
-        raise ValueError(f"{height}x{side} images are too small for {depth} blocks that halve them; use fewer")
+        raise ValueError(
+            f"{height}x{side} images are too small for {depth} blocks that halve them; use fewer"
+        )
     layers: list[nn.Module] = []
     for _ in range(int(depth)):
         # Instance norm subtracts a channel's mean, and with it the convolution's bias: its gradient
@@ -129,6 +131,8 @@ def network(name: str, shape: Shape, classes: int) -> Network:
     for pattern, build in _ARCHITECTURES.items():
         if match := re.fullmatch(pattern, name):
             with torch.device("meta"):
-                return Network(name, shape, classes, _Classifier(build(shape, *match.groups()), shape, classes))
+                return Network(
+                    name, shape, classes, _Classifier(build(shape, *match.groups()), shape, classes)
+                )
     near = get_close_matches(name, _EXAMPLES, n=1, cutoff=0.3)
     raise ValueError(f"unknown network {name!r}; names look like {(near or _EXAMPLES)[0]!r}")

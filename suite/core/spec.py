@@ -63,6 +63,8 @@ class Preprocessing(Protocol):
 class TestSplit:
     """The test examples behind a counter: `open` is the only way to them."""
 
+    __test__: ClassVar[bool] = False  # to pytest: no class of tests
+
     examples: Examples
     reads: int = 0
 
@@ -145,6 +147,17 @@ class Minibatch:
         for name, value in (("per_class", self.per_class), ("classes", self.classes)):
             if value is not None and value < 1:
                 raise ValueError(f"minibatch {name} {value} must be at least 1, or left out for all")
+
+    def draw(self, classes: int, ipc: int, draw: torch.Generator) -> Tensor:
+        """Draw the rows of a class-major set of `classes` * `ipc` images that one step uses."""
+        chosen = torch.arange(classes)
+        if self.classes is not None and self.classes < classes:
+            chosen = torch.randperm(classes, generator=draw)[: self.classes]
+        within = torch.arange(ipc).expand(len(chosen), ipc)
+        if self.per_class is not None and self.per_class < ipc:
+            order = torch.rand(len(chosen), ipc, generator=draw).argsort(1)
+            within = order[:, : self.per_class]
+        return (chosen[:, None] * ipc + within).flatten()
 
 
 @dataclass(frozen=True)
@@ -277,6 +290,10 @@ class Evaluator(Protocol):
     """A frozen dataclass whose fields are its settings; scores a synthetic set on a task."""
 
     smoke: ClassVar[Mapping[str, Any]]
+
+    def check(self, train: Examples) -> None:
+        """Raise ValueError where these settings do not fit images like those of `train`."""
+        ...
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
         """Score `synthetic` on `task`, reading its test split once."""

@@ -40,8 +40,7 @@ class Optimiser(Protocol):
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam with torch's semantics: the bias correction of the second moment also divides eps's
-    companion, `lr * m̂ / (sqrt(v̂) + eps)`."""
+    """Adam as torch has it: eps is added to the bias-corrected root, `lr * m̂ / (sqrt(v̂) + eps)`."""
 
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
@@ -105,9 +104,7 @@ def check_truncation(schedule: TruncationSchedule, unroll: int, window: int) -> 
         raise ValueError(f"window {window} is longer than the unroll {unroll}; lower window or raise unroll")
 
 
-def place_window(
-    schedule: TruncationSchedule, *, unroll: int, window: int, draw: torch.Generator
-) -> Window:
+def place_window(schedule: TruncationSchedule, *, unroll: int, window: int, draw: torch.Generator) -> Window:
     """Place the window in an unroll.
 
     random: RaT-BPTT, its start uniform in [0, unroll - window]; fixed: T-BPTT, the last steps;

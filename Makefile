@@ -1,0 +1,33 @@
+# make demo · make test · make lint · make board
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test lint board clean
+
+demo: .venv/installed
+	$(BIN)/ratbench run demo
+
+test: .venv/tested
+	$(BIN)/python -m pytest -q
+
+lint: .venv/tested
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+board: .venv/installed
+	$(BIN)/ratbench leaderboard results --output results/leaderboard.md
+
+clean:
+	rm -rf .venv build *.egg-info
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "RaT-Bench needs Python 3.11 or newer; make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv .venv
+	$(PIP) -e .
+	touch $@
+
+.venv/tested: .venv/installed
+	$(PIP) -e '.[test]'
+	touch $@

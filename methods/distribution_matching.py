@@ -1,0 +1,103 @@
+"""Distribution matching (DM): match the mean embedding of each class in random networks.
+
+Zhao and Bilen, "Dataset condensation with distribution matching", WACV 2023, arXiv 2110.04181.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from suite.core.augment import augmentation
+from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
+from suite.core.initialising import Initialisation, initial_images
+from suite.core.networks import STANDARD, network
+from suite.core.seeding import generator
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
+
+
+@dataclass(frozen=True)
+class DistributionMatching(BaseMethod):
+    """Match each class's mean embedding under a fresh random network at every step."""
+
+    steps: int = 20_000
+    image_lr: float = 1.0
+    image_momentum: float = 0.5
+    real_batch: int = 256  # real images of each class per step
+    augment: str = "dsa"
+    initial: Initialisation = "real"
+    network: str = STANDARD
+
+    paper: ClassVar[str] = "arXiv 2110.04181"
+    recipe: ClassVar[str] = "dsa"
+    smoke: ClassVar[Mapping[str, Any]] = {"steps": 5, "real_batch": 8, "network": "convnet-d1-w8-in"}
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(0.1, 10.0)}
+    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
+        (family, ipc): {"image_lr": 10.0}
+        for family in ("cifar10", "cifar100", "mnist", "fashion-mnist", "svhn")
+        for ipc in (100, 200, 500, 1000, 1250)
+    }
+
+    def __post_init__(self) -> None:
+        augmentation(self.augment)
+        if min(self.steps, self.real_batch) < 1:
+            raise ValueError(f"steps {self.steps} and real_batch {self.real_batch} must be at least 1")
+
+    def check(self, train: Examples, budget: Budget) -> None:
+        """Refuse images too small for the network, and too few real ones to start from."""
+        super().check(train, budget)
+        network(self.network, train.shape, train.classes)
+        if self.initial == "real":
+            check_enough_real(train, budget)
+
+    def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
+        """Start from real images or noise."""
+        return _Run(self, train, budget, seed)
+
+
+class _Run(BaseDistiller):
+    def __init__(self, method: DistributionMatching, train: Examples, budget: Budget, seed: int) -> None:
+        self.steps, self.method, self.train = method.steps, method, train
+        self.network = network(method.network, train.shape, train.classes)
+        images = initial_images(train, budget.ipc, method.initial, seed=seed)
+        self.images = images.requires_grad_()
+        self.optimiser = torch.optim.SGD([self.images], lr=method.image_lr, momentum=method.image_momentum)
+        self.real_draw = generator(seed, "real batches")
+        self.network_draw = generator(seed, "networks")
+        self.augment_draw = generator(seed, "augmentation")
+
+    def step(self) -> Mapping[str, float]:
+        parameters = self.network.initialise(self.network_draw, self.train.images.device)
+        real, synthetic = self._augmented_pairs()
+        with torch.no_grad():
+            target = self._class_means(parameters, real)
+        loss = (target - self._class_means(parameters, synthetic)).square().sum()
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return {"outer_loss": float(loss.detach())}
+
+    def _augmented_pairs(self) -> tuple[Tensor, Tensor]:
+        """Return real and synthetic images (classes, n, …), each class under one shared draw."""
+        augment, pairs = augmentation(self.method.augment), []
+        for label, indices in enumerate(self.train.by_class()):
+            picks = torch.randint(len(indices), (self.method.real_batch,), generator=self.real_draw)
+            draw = augment.draw(1, self.augment_draw)
+            real = self.train.images[indices[picks.to(indices.device)]]
+            pairs.append((augment.apply(real, draw), augment.apply(self.images[label], draw)))
+        reals, synthetics = zip(*pairs, strict=True)
+        return torch.stack(reals), torch.stack(synthetics)
+
+    def _class_means(self, parameters: Tensor, images: Tensor) -> Tensor:
+        """Return each class's mean embedding (classes, d)."""
+        features = self.network.features(parameters, images.flatten(0, 1))
+        return features.reshape(*images.shape[:2], -1).mean(1)
+
+    def synthetic(self) -> SyntheticSet:
+        images = self.images.detach().clone()
+        return SyntheticSet(images, one_hot(self.train.classes, images.shape[1]).to(images))
+
+
+METHOD = DistributionMatching

@@ -1,0 +1,37 @@
+"""Herding: greedily match each class's mean feature.
+
+Welling, "Herding dynamical weights to learn", ICML 2009; as a selection baseline: DC, arXiv 2006.05929.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from suite.core.extractor import Features, FeatureSelection
+
+
+@dataclass(frozen=True)
+class Herding(FeatureSelection):
+    """Real images whose running mean follows the class's mean in a trained network's features."""
+
+    paper: ClassVar[str] = "arXiv 2006.05929 (as a baseline)"
+    smoke: ClassVar[Mapping[str, Any]] = {"epochs": 1, "network": "convnet-d1-w8-in"}
+
+    def order(self, features: Features, ipc: int) -> Tensor:
+        """Return the rows (ipc,) whose features' running mean stays nearest to the mean."""
+        mean = features.mean(0)
+        total, free = torch.zeros_like(mean), torch.ones(len(features), dtype=torch.bool)
+        chosen = []
+        for count in range(1, ipc + 1):
+            distance = ((total + features) / count - mean).norm(dim=1)
+            best = int(distance.masked_fill(~free.to(distance.device), torch.inf).argmin())
+            chosen.append(best)
+            free[best] = False
+            total = total + features[best]
+        return torch.tensor(chosen)
+
+
+METHOD = Herding

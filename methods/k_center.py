@@ -1,0 +1,34 @@
+"""K-Center: greedy farthest-point cover of each class in feature space.
+
+Sener and Savarese, "Active learning for convolutional neural networks", arXiv 1708.00489.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from suite.core.extractor import Features, FeatureSelection
+
+
+@dataclass(frozen=True)
+class KCenter(FeatureSelection):
+    """Real images that cover each class: nearest to the mean first, then always the farthest."""
+
+    paper: ClassVar[str] = "arXiv 1708.00489"
+    smoke: ClassVar[Mapping[str, Any]] = {"epochs": 1, "network": "convnet-d1-w8-in"}
+
+    def order(self, features: Features, ipc: int) -> Tensor:
+        """Return the rows (ipc,), each farthest from those before it."""
+        chosen = [int((features - features.mean(0)).norm(dim=1).argmin())]
+        nearest = (features - features[chosen[0]]).norm(dim=1)
+        while len(chosen) < ipc:
+            nearest[chosen[-1]] = -1.0  # a chosen image is never farthest, even among duplicates
+            chosen.append(int(nearest.argmax()))
+            nearest = torch.minimum(nearest, (features - features[chosen[-1]]).norm(dim=1))
+        return torch.tensor(chosen)
+
+
+METHOD = KCenter

@@ -1,0 +1,24 @@
+"""Random real images of each class: the floor that every method has to beat."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from suite.core.distilling import Selection
+from suite.core.initialising import random_choice
+from suite.core.spec import Examples
+
+
+@dataclass(frozen=True)
+class RandomSubset(Selection):
+    """Random real images of each class."""
+
+    paper: ClassVar[str] = "a baseline of every paper in the field"
+
+    def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
+        """Draw without replacement."""
+        return random_choice(train, ipc, seed=seed)
+
+
+METHOD = RandomSubset

@@ -1,0 +1,240 @@
+"""The command line: `ratbench`, also `python -m suite`."""
+
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, ParamSpec
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False
+)
+console = Console()
+errors = Console(stderr=True)
+
+Data = Annotated[
+    Path | None, typer.Option(help="The data folder; else $RATBENCH_DATA, else ./data.", show_default=False)
+]
+RESULTS = Path("results")
+P = ParamSpec("P")
+
+
+def readable(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn what a user can mend into one message and exit code 2."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        warnings.showwarning = _warn
+        try:
+            command(*args, **kwargs)
+        except (ValueError, OSError) as error:
+            _fail(str(error))
+
+    return wrapped
+
+
+def _warn(message: Any, *_: Any, **__: Any) -> None:
+    errors.print(f"[yellow]warning:[/] {message}", highlight=False, soft_wrap=True)
+
+
+def _fail(message: str) -> NoReturn:
+    errors.print("[red]error:[/] ", end="")
+    errors.print(message, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(2)
+
+
+@app.callback()
+def main() -> None:
+    """Distil datasets, retrain networks from scratch on what was made, publish the leaderboard."""
+
+
+@app.command()
+@readable
+def run(
+    grid: Annotated[
+        str, typer.Argument(help="A name that `ratbench list grids` shows, or a path to a .toml.")
+    ],
+    store: Annotated[
+        Path | None, typer.Option(help="Where records go.", show_default="runs/<grid name>")
+    ] = None,
+    inline: Annotated[
+        bool, typer.Option("--inline", help="One after another in this process, without Ray.")
+    ] = False,
+    address: Annotated[
+        str | None, typer.Option(help="An existing Ray cluster, such as `auto` or ray://head:10001.")
+    ] = None,
+    cpus_per_trial: Annotated[int, typer.Option(min=1, help="CPUs of a trial; also its threads.")] = 1,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, help="GPUs of a trial; fractions share one.", show_default="1 where there is a GPU"
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a value of the grid: method.rat_bptt.window=40. Repeatable."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the cells, done and to do; run nothing.")
+    ] = False,
+    data: Data = None,
+) -> None:
+    """Run a grid; run it again to continue. Exit code 0 only if every cell is done.
+
+    [bold]ratbench run demo[/]
+
+    [bold]ratbench run fashion-mnist-small --gpus-per-trial 0.25 --set method.rat_bptt.window=40[/]
+
+    [bold]ratbench run my-grid.toml --store runs/mine --address auto[/]
+    """
+    from suite import driver
+
+    _set_data(data)
+    signal.signal(signal.SIGTERM, _interrupt)
+    request = driver.Request(
+        grid=grid,
+        settings=tuple(set_ or ()),
+        store=store,
+        inline=inline,
+        address=address,
+        cpus=cpus_per_trial,
+        gpus=gpus_per_trial,
+    )
+    if dry_run:
+        driver.dry_run(request, console)
+        return
+    try:
+        complete = driver.run(request, console)
+    except KeyboardInterrupt:
+        console.print("interrupted; run the same command again to continue")
+        raise typer.Exit(130) from None
+    raise typer.Exit(0 if complete else 1)
+
+
+def _interrupt(*_: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@app.command("list")
+@readable
+def list_(
+    what: Annotated[Literal["methods", "tasks", "evaluators", "recipes", "grids"], typer.Argument()],
+) -> None:
+    """List what there is, with a line about each.
+
+    [bold]ratbench list methods[/]
+    """
+    from suite import listing
+
+    console.print(listing.table(what))
+
+
+@app.command()
+@readable
+def show(name: Annotated[str, typer.Argument(help="A method, evaluator, task, recipe or grid.")]) -> None:
+    """Show hyper-parameters with types and defaults, the paper, and the paper's settings.
+
+    [bold]ratbench show rat_bptt[/]
+    """
+    from suite import listing
+
+    for part in listing.details(name):
+        console.print(part)
+
+
+@app.command()
+@readable
+def leaderboard(
+    stores: Annotated[
+        list[Path] | None, typer.Argument(help="Stores to read; else results/.", show_default=False)
+    ] = None,
+    format: Annotated[Literal["md", "csv", "json"], typer.Option(help="What to write.")] = "md",
+    output: Annotated[
+        Path | None,
+        typer.Option(help="A file; Markdown puts its plots/ and pictures/ beside it. Else the terminal."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Fail where the file is not what the records give.")
+    ] = False,
+) -> None:
+    """Make the leaderboard from records.
+
+    [bold]ratbench leaderboard runs/demo[/]
+
+    [bold]ratbench leaderboard results --output results/leaderboard.md --check[/]
+    """
+    from suite import publish
+
+    sources = stores or [RESULTS]
+    if output is None and not check:
+        sys.stdout.write(publish.text(sources, format))
+        return
+    target = output or sources[0] / f"leaderboard.{format}"
+    if not check:
+        for path in publish.write(sources, target, format):
+            console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    elif difference := publish.difference(sources, target, format):
+        errors.print(difference, markup=False, highlight=False, soft_wrap=True)
+        errors.print(
+            f"{target} is not what the records give; write it with --output {target}", soft_wrap=True
+        )
+        raise typer.Exit(1)
+
+
+@app.command()
+@readable
+def check(method: Annotated[str, typer.Argument(help="A method's name, or a path to its .py file.")]) -> None:
+    """Check that a method keeps the contract: seconds on a CPU, each failure says what to change.
+
+    [bold]ratbench check my_method.py[/]
+    """
+    from suite import conformance, registry
+
+    failures = 0
+    cls = registry.method(method)
+    for test in conformance.CHECKS:
+        problem = test(cls)
+        failures += bool(problem)
+        console.print(
+            "[red]fail[/]" if problem else "[green]ok[/]  ", conformance.title(test), highlight=False
+        )
+        if problem:
+            console.print(f"      {problem}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1 if failures else 0)
+
+
+@app.command()
+@readable
+def picture(
+    artefact: Annotated[Path, typer.Argument(help="A .safetensors file in a store's artefacts/.")],
+    output: Annotated[
+        Path | None, typer.Option(help="The PNG to write.", show_default="<artefact>.png")
+    ] = None,
+    columns: Annotated[int, typer.Option(min=1, help="Images of each class to show.")] = 10,
+    data: Data = None,
+) -> None:
+    """Draw a synthetic set, one row a class, with the preprocessing undone.
+
+    [bold]ratbench picture runs/demo/artefacts/0a1b….safetensors --output set.png[/]
+    """
+    from suite import publish
+
+    _set_data(data)
+    target = output or artefact.with_suffix(".png")
+    publish.draw_artefact(artefact, target, columns=columns)
+    console.print(f"wrote {target}", highlight=False, soft_wrap=True)
+
+
+def _set_data(data: Path | None) -> None:
+    if data is not None:
+        os.environ["RATBENCH_DATA"] = str(data.resolve())
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,155 @@
+"""What a board says: tables of rows, joined from records. It only knows values, not their layout."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from suite.board_cells import Cells, Key, Run, fits, gather
+from suite.board_rows import Row, reference, row
+from suite.plan import Planned
+from suite.records import PROTOCOL, STANDARD_RECIPE, Record, canonical
+from suite.reported import STANDARD_NETWORK, Reported
+from suite.statistics import ranks
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows that may be compared: one task, one size, one network, one way to retrain.
+
+    conditions: settings of the evaluator besides recipe, network and copies, such as `epochs=50`.
+    network: "" where nothing has been evaluated yet. reference: full data, None where not measured.
+    """
+
+    task: str
+    ipc: int
+    network: str
+    conditions: str
+    rows: tuple[Row, ...]
+    reference: Row | None
+
+
+@dataclass(frozen=True)
+class Board:
+    """All tables, and what is said once below them."""
+
+    tables: tuple[Table, ...]
+    versions: tuple[str, ...] = ()
+    commits: tuple[str, ...] = ()
+    test_reads: tuple[int, ...] = ()  # distinct numbers of reads of test by an evaluation
+    distillation_reads: tuple[int, ...] = ()  # the same by a distillation: (0,) when all is well
+    warnings: tuple[str, ...] = ()
+    protocol: int = PROTOCOL
+
+
+def board(
+    records: Iterable[Record],
+    *,
+    planned: Iterable[Planned] = (),
+    reported: Sequence[Reported] = (),
+    warnings: Sequence[str] = (),
+) -> Board:
+    """Join records, failures among them, into a board; the order of `records` does not matter.
+
+    planned: cells that were asked for; those without a record make their rows incomplete.
+    Raises ValueError on a record of another protocol version.
+    """
+    cells = gather(records, planned)
+    names = _names(cells.runs)
+    keys = sorted(_keys(cells), key=lambda key: (key[0], key[2] != STANDARD_NETWORK, key[2], key[3], key[1]))
+    tables = tuple(_table(cells, key, names, reported) for key in keys)
+    return Board(
+        tables=tables,
+        versions=_versions(cells.records),
+        commits=tuple(sorted({record.provenance.commit for record in cells.records})),
+        test_reads=_reads(cells.records, "evaluation"),
+        distillation_reads=_reads(cells.records, "distillation"),
+        warnings=(*warnings, *cells.warnings),
+    )
+
+
+_Config = tuple[str, str, str, int]  # task, label, canonical fields, size
+
+
+def _keys(cells: Cells) -> set[Key]:
+    standard = {item.key for item in cells.evaluated if item.recipe == STANDARD_RECIPE}
+    with_standard = {key[:3] for key in standard}
+    other = {(*item.key[:3], "") for item in cells.evaluated if item.key[:3] not in with_standard}
+    known = {key[:2] for key in standard | other}
+    waiting = {(run.task, ipc, "", "") for run in cells.runs for ipc in run.sizes}
+    return standard | other | {key for key in waiting if key[:2] not in known}
+
+
+def _config(run: Run) -> _Config:
+    return run.task, run.label, canonical(run.fields), run.trial.ipc
+
+
+def _names(runs: Iterable[Run]) -> dict[_Config, str]:
+    """Return what tells configurations of one label apart: the fields that differ at some size."""
+    configs: dict[tuple[str, str], dict[int, dict[_Config, Run]]] = {}
+    for run in runs:
+        sizes = configs.setdefault((run.task, run.label), {})
+        sizes.setdefault(run.trial.ipc, {})[_config(run)] = run
+    names = {}
+    for sizes in configs.values():
+        differing = sorted({name for same in sizes.values() for name in _differing(same.values())})
+        for config, run in (pair for same in sizes.values() for pair in same.items()):
+            shown = [f"{name}={_plain(run.fields[name])}" for name in differing if name in run.fields]
+            names[config] = ", ".join(shown)
+    return names
+
+
+def _differing(runs: Iterable[Run]) -> set[str]:
+    all_fields = [run.fields for run in runs]
+    keys = {key for fields in all_fields for key in fields}
+    return {key for key in keys if len({canonical(fields.get(key)) for fields in all_fields}) > 1}
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else canonical(value)
+
+
+def _table(cells: Cells, key: Key, names: Mapping[_Config, str], reported: Sequence[Reported]) -> Table:
+    task, ipc, network, conditions = key
+    configs: dict[_Config, list[Run]] = {}
+    for run in cells.runs:
+        if run.task == task and ipc in run.sizes:
+            configs.setdefault(_config(run), []).append(run)
+    full = reference(cells.references, key, reported)
+    ceiling = full.accuracy if full else None
+    rows = [
+        row(runs, key, suffix=names[config], ceiling=ceiling, reported=reported)
+        for config, runs in configs.items()
+        if _belongs(runs, key)
+    ]
+    return Table(task, ipc, network, conditions, _ranked(rows), full)
+
+
+def _belongs(runs: Sequence[Run], key: Key) -> bool:
+    """Return whether a configuration is of this table: evaluated there, or not anywhere yet."""
+    at_size = [item for run in runs for item in run.evaluated if item.key[1] == key[1]]
+    return not at_size or any(fits(item, key) for item in at_size)
+
+
+def _ranked(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the rows best first, unranked ones last."""
+    means = [row.accuracy.mean if row.accuracy and not row.state else None for row in rows]
+    placed = [replace(row, rank=rank) for row, rank in zip(rows, ranks(means), strict=True)]
+    placed.sort(key=lambda row: (row.rank is None, row.rank or 0, row.name))
+    return tuple(
+        replace(row, tied=_overlap(above, row)) for above, row in zip([None, *placed], placed, strict=False)
+    )
+
+
+def _overlap(above: Row | None, row: Row) -> bool:
+    if above is None or row.rank is None or above.accuracy is None or row.accuracy is None:
+        return False
+    return row.accuracy.overlaps(above.accuracy)
+
+
+def _versions(records: Iterable[Record]) -> tuple[str, ...]:
+    found = {pair for record in records for pair in record.provenance.versions.items()}
+    return tuple(f"{name} {version}" for name, version in sorted(found))
+
+
+def _reads(records: Iterable[Record], kind: str) -> tuple[int, ...]:
+    done = [record for record in records if record.cell.kind == kind and record.status == "done"]
+    return tuple(sorted({record.test_reads for record in done}))

@@ -1,0 +1,160 @@
+"""Cells in, joined by trial: each distillation with what was made of it, each once."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from suite.plan import Planned
+from suite.records import PROTOCOL, STANDARD_RECIPE, Evaluation, Record, Reference, Trial, canonical
+
+EVALUATOR = "retrain"
+"""The evaluator whose accuracies fill the board."""
+
+
+Key = tuple[str, int, str, str]
+"""What a table is of: task, images per class, network, conditions."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One evaluation of a trial, done, failed or only planned (record None).
+
+    key: the table it belongs to; accuracy: one per copy, in [0, 1].
+    """
+
+    id: str
+    trial: str
+    key: Key
+    recipe: str
+    record: Record | None
+
+    @property
+    def accuracy(self) -> tuple[float, ...]:
+        """Accuracies of the copies; empty unless it is done."""
+        if self.record is None or self.record.status != "done":
+            return ()
+        return self.record.scores.get("accuracy", ())
+
+
+@dataclass
+class Run:
+    """One distillation, done, failed or only planned (record None), with its evaluations."""
+
+    trial: Trial
+    label: str
+    record: Record | None
+    evaluated: list[Evaluated] = field(default_factory=list)
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.trial.task
+
+    @property
+    def made(self) -> bool:
+        """Whether there is a set."""
+        return self.record is not None and self.record.status == "done"
+
+    @property
+    def sizes(self) -> set[int]:
+        """The images per class at which it is scored: its own, and those of its prefixes."""
+        return {self.trial.ipc, *(item.key[1] for item in self.evaluated)}
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What tells it from another run of the same label and size, the seed apart."""
+        own = {"method": self.trial.method, "nested": list(self.trial.nested)}
+        return {**own, **self.trial.hyperparameters}
+
+
+@dataclass(frozen=True)
+class Cells:
+    """All cells of a board. records: one per cell."""
+
+    records: tuple[Record, ...]
+    runs: tuple[Run, ...]
+    references: tuple[Record, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def evaluated(self) -> list[Evaluated]:
+        """All evaluations of all runs."""
+        return [item for run in self.runs for item in run.evaluated]
+
+
+def gather(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
+    """Join `records` and `planned` cells by trial; raises ValueError on another protocol's record.
+
+    Of several records of one cell a finished one counts, then the one whose sha256 comes first.
+    """
+    kept: dict[str, Record] = {}
+    for record in sorted(records, key=_precedence):
+        refuse_protocol(record.protocol, f"record of {record.label} on {record.task}")
+        kept.setdefault(record.cell.id, record)
+    asked = {item.cell.id: item for item in planned}
+    runs = _runs(kept, asked)
+    warnings = _attach(runs, kept, asked)
+    return Cells(
+        records=tuple(kept[key] for key in sorted(kept)),
+        runs=tuple(runs[key] for key in sorted(runs)),
+        references=tuple(kept[key] for key in sorted(kept) if isinstance(kept[key].cell, Reference)),
+        warnings=warnings,
+    )
+
+
+def fits(item: Evaluated, key: Key) -> bool:
+    """Return whether `item` is of the table `key`; other recipes' conditions need not agree."""
+    return item.key == key or (item.recipe != STANDARD_RECIPE and item.key[:3] == key[:3])
+
+
+def refuse_protocol(protocol: object, where: str) -> None:
+    """Raise ValueError where `protocol` is not ours."""
+    if protocol != PROTOCOL:
+        raise ValueError(
+            f"{where}: protocol version {protocol}, this code has {PROTOCOL} and their numbers do not "
+            "compare; publish it with the code that made it, or run the cell again"
+        )
+
+
+def _precedence(record: Record) -> tuple[int, str]:
+    return ["done", "diverged", "oom", "failed"].index(record.status), record.sealed().sha256
+
+
+def _runs(kept: Mapping[str, Record], asked: Mapping[str, Planned]) -> dict[str, Run]:
+    runs = {}
+    for key in {**asked, **kept}:
+        source = kept.get(key) or asked[key]
+        if isinstance(source.cell, Trial):
+            runs[key] = Run(source.cell, source.label, kept.get(key))
+    return runs
+
+
+def _attach(
+    runs: Mapping[str, Run], kept: Mapping[str, Record], asked: Mapping[str, Planned]
+) -> tuple[str, ...]:
+    """Give each run its evaluations; return a warning for each that has none to go to."""
+    warnings = []
+    for key in sorted({**asked, **kept}):
+        source = kept.get(key) or asked[key]
+        cell = source.cell
+        if not isinstance(cell, Evaluation) or cell.evaluator != EVALUATOR:
+            continue
+        if cell.trial not in runs:
+            warnings.append(f"evaluation {key[:12]} of {source.label} left out: no trial {cell.trial[:12]}")
+            continue
+        settings = dict(cell.settings)
+        recipe, network = settings.pop("recipe", ""), settings.pop("network", "")
+        place = (source.task, source.ipc, str(network), _conditions(settings))
+        runs[cell.trial].evaluated.append(Evaluated(key, cell.trial, place, str(recipe), kept.get(key)))
+    return tuple(warnings)
+
+
+def _conditions(settings: Mapping[str, Any]) -> str:
+    """Return the settings that make accuracies differ, apart from recipe and network."""
+    aside = {"copies", "ipc", "prefix"}  # how many were taken, and what the record says itself
+    shown = [
+        f"{name}={value if isinstance(value, str) else canonical(value)}"
+        for name, value in sorted(settings.items())
+        if name not in aside and value is not None
+    ]
+    return ", ".join(shown)

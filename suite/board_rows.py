@@ -1,0 +1,182 @@
+"""Rows: one configuration's runs at one size made into what a table shows of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from suite.board_cells import Evaluated, Key, Run, fits
+from suite.records import STANDARD_RECIPE, Record, Reference, canonical
+from suite.reported import Reported, select
+from suite.statistics import Interval, interval
+
+WORDS = {"diverged": "div.", "failed": "failed", "oom": "oom", "missing": "missing"}
+"""What the board writes for a cell that gave no accuracy."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration of a method at one size, over its seeds; or the full-data reference.
+
+    scores: accuracy in [0, 1] per recipe, of the seeds that have one. rank: None where unranked;
+    tied: its interval overlaps that of the row above. state: "" when complete. native: the
+    method's own recipe. device_seconds: mean of a distillation run. pictures: (seed, trial id).
+    """
+
+    name: str
+    label: str
+    line: str  # which line of the plot it belongs to
+    method: str = ""
+    hyperparameters: str = "{}"  # canonical JSON
+    size: int = 0  # images per class of the distilled set, of which the row may score a prefix
+    rank: int | None = None
+    tied: bool = False
+    state: str = ""
+    errors: tuple[str, ...] = ()
+    scores: Mapping[str, Interval] = field(default_factory=dict)
+    native: str = ""
+    share: float | None = None  # of full-data accuracy; None without a reference
+    device_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    stored_bytes: int = 0
+    label_kind: str = ""
+    devices: tuple[str, ...] = ()
+    reported: tuple[Reported, ...] = ()
+    pictures: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def accuracy(self) -> Interval | None:
+        """The accuracy by which the board ranks; None where no seed has one."""
+        return self.scores.get(STANDARD_RECIPE)
+
+
+def row(
+    runs: Sequence[Run], key: Key, *, suffix: str, ceiling: Interval | None, reported: Sequence[Reported]
+) -> Row:
+    """Return the row of `runs`, one configuration over its seeds, in the table of `key`.
+
+    suffix: what tells it from others of its label; ceiling: full-data accuracy, where measured.
+    """
+    runs = sorted(runs, key=lambda run: (run.trial.seed, run.trial.id))
+    task, ipc, network, _ = key
+    trial, label = runs[0].trial, runs[0].label
+    chosen = [_chosen(run, key) for run in runs]
+    outcomes = [_outcome(run, found) for run, found in zip(runs, chosen, strict=True)]
+    scores = _scores(chosen)
+    accuracy = scores.get(STANDARD_RECIPE)
+    whole = ipc == trial.ipc
+    prefixed = any(len(run.sizes) > 1 for run in runs)
+    return Row(
+        name=_named(label, "" if whole else f"first {ipc} of {trial.ipc}", suffix),
+        label=label,
+        line=_named(label, f"prefixes of {trial.ipc}" if prefixed else "", suffix),
+        method=trial.method,
+        hyperparameters=canonical(trial.hyperparameters),
+        size=trial.ipc,
+        state=_state([word for word, _ in outcomes]),
+        errors=tuple(error for _, error in outcomes if error),
+        scores=scores,
+        share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
+        reported=select(reported, task=task, method=label, ipc=ipc, network=network) if whole else (),
+        pictures=tuple((run.trial.seed, run.trial.id) for run in runs if run.made and whole),
+        **_costs(runs, ipc / trial.ipc),
+    )
+
+
+def reference(records: Sequence[Record], key: Key, reported: Sequence[Reported]) -> Row | None:
+    """Return the row of full-data training on the task and network of `key`; None where not measured.
+
+    Of several cells of one recipe the one of most epochs counts, then that of most copies.
+    """
+    task, _, network, _ = key
+    best: dict[str, tuple[Reference, Record]] = {}
+    for record in records:
+        cell = record.cell
+        if isinstance(cell, Reference) and (cell.task, cell.network) == (task, network):
+            best[cell.recipe] = max(best.get(cell.recipe, (cell, record)), (cell, record), key=_thorough)
+    if not best:
+        return None
+    cell, main = best.get(STANDARD_RECIPE) or min(best.values(), key=lambda pair: pair[0].recipe)
+    kept = [record for _, record in best.values()]
+    accuracies = {recipe: record.scores.get("accuracy", ()) for recipe, (_, record) in best.items()}
+    return Row(
+        name=f"full data ({cell.epochs} epochs)",
+        label="full data",
+        line="full data",
+        state="" if main.status == "done" else WORDS[main.status],
+        errors=tuple(sorted({" ".join(r.error.split())[:300] for r in kept if r.error})),
+        scores={recipe: interval([values]) for recipe, values in sorted(accuracies.items()) if values},
+        device_seconds=main.device_seconds,
+        peak_memory_bytes=main.peak_memory_bytes,
+        devices=(_device(main),),
+        reported=select(reported, task=task, method="full_data", ipc=0, network=network),
+    )
+
+
+def _scores(chosen: Sequence[Mapping[str, Evaluated]]) -> dict[str, Interval]:
+    """Return per recipe the interval over the seeds that have an accuracy."""
+    groups: dict[str, list[tuple[float, ...]]] = {}
+    for found in chosen:
+        for recipe, item in found.items():
+            if item.accuracy:
+                groups.setdefault(recipe, []).append(item.accuracy)
+    return {recipe: interval(groups[recipe]) for recipe in sorted(groups)}
+
+
+def _costs(runs: Sequence[Run], part: float) -> dict[str, Any]:
+    """Return the fields of a row that come from its trials' records; part: prefix over whole."""
+    records = [run.record for run in runs if run.record]
+    made = [record for record in records if record.status == "done"]
+    return {
+        "native": next((record.recipe for record in made or records if record.recipe), ""),
+        "device_seconds": sum(record.device_seconds for record in made) / max(1, len(made)),
+        "peak_memory_bytes": max((record.peak_memory_bytes for record in made or records), default=0),
+        "stored_bytes": round(part * max((record.stored_bytes for record in made), default=0)),
+        "label_kind": next((record.label_kind for record in made), ""),
+        "devices": tuple(sorted({_device(record) for record in made or records})),
+    }
+
+
+def _named(label: str, *parts: str) -> str:
+    inside = ", ".join(part for part in parts if part)
+    return f"{label} ({inside})" if inside else label
+
+
+def _chosen(run: Run, key: Key) -> dict[str, Evaluated]:
+    """Return for each recipe the evaluation that counts: of these conditions, then of most copies."""
+    fitting = [item for item in run.evaluated if fits(item, key)]
+    fitting.sort(key=lambda item: (item.key == key, len(item.accuracy), item.id))
+    return {item.recipe: item for item in fitting}  # the last of a recipe wins
+
+
+def _outcome(run: Run, found: Mapping[str, Evaluated]) -> tuple[str, str]:
+    """Return a seed's word, "" when it has its accuracy, and its error."""
+    standard = found.get(STANDARD_RECIPE)
+    if standard and standard.accuracy:
+        return "", ""
+    record = run.record
+    if standard and standard.record and (record is None or record.status == "done"):
+        record = standard.record
+    word = WORDS.get(record.status, "missing") if record else "missing"
+    text = " ".join(record.error.split()) if record else ""
+    return word, f"seed {run.trial.seed}, {word}: {text[:300]}" if text else ""
+
+
+def _state(words: Sequence[str]) -> str:
+    wrong = sorted({word for word in words if word})
+    if not wrong:
+        return ""
+    if len(wrong) == 1 and all(words) and wrong != ["missing"]:
+        return wrong[0]
+    reasons = ", ".join(word for word in wrong if word != "missing")
+    count = f"incomplete: {words.count('')} of {len(words)} seed" + "s" * (len(words) != 1)
+    return f"{count} ({reasons})" if reasons else count
+
+
+def _thorough(pair: tuple[Reference, Record]) -> tuple[bool, int, int, int, str]:
+    cell, record = pair
+    return record.status == "done", cell.epochs, cell.copies, -cell.seed, cell.id
+
+
+def _device(record: Record) -> str:
+    threads = record.provenance.threads
+    return f"{record.provenance.device}, {threads} thread" + "s" * (threads != 1)

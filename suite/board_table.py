@@ -1,0 +1,227 @@
+"""A board as text: Markdown for the repository, a frame for CSV and JSON, tables for the terminal."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import pandas
+from rich.table import Table as Terminal
+from tabulate import tabulate
+
+from suite import board_text as words
+from suite.board import Board, Table
+from suite.board_rows import Row
+from suite.records import STANDARD_RECIPE
+from suite.reported import STANDARD_NETWORK
+from suite.statistics import Interval
+
+_DIGITS = 6  # of fractions in CSV and JSON: beyond, sums differ between machines
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_INTRODUCTION = f"""# Leaderboard
+
+Networks trained from scratch on each synthetic set, scored on the test split. **Accuracy** is the mean
+in percent under the standard recipe `{STANDARD_RECIPE}`, which ranks, with its 95% interval over
+distillation seeds and the copies retrained on each set; **n** is distillation seeds × copies. A rank with
+≈ has an interval that overlaps that of the row above: their order is not settled. **Native** is the
+accuracy under the recipe of the method's own paper, **of full data** the share of what the same network
+reaches on all of train. **Device time** is one distillation, in GPU-seconds or CPU-thread-seconds.
+**Reported** is what a paper prints, under its own recipe and often with the test split choosing; it is
+never part of our figures. Incomplete rows are not ranked."""
+
+
+class Notes:
+    """Footnotes of one table: equal texts share a mark."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._texts: list[str] = []
+
+    def mark(self, texts: Iterable[str]) -> str:
+        """Return the superscripts of `texts`, in order, "" for none."""
+        marks = []
+        for text in texts:
+            if text not in self._texts:
+                self._texts.append(text)
+            marks.append(str(self._texts.index(text) + 1).translate(_SUPERSCRIPTS))
+        return " ".join(marks)
+
+    def lines(self) -> list[str]:
+        """Return the notes as a Markdown list."""
+        numbered = enumerate(self._texts, start=1)
+        return [f"- {str(number).translate(_SUPERSCRIPTS)} {_escaped(text)}" for number, text in numbered]
+
+
+def markdown(board: Board, *, pictures: Collection[str] = (), plots: bool = False) -> str:
+    """Return the board as Markdown. pictures: paths, as `picture` gives them, that may be linked to."""
+    parts = [_INTRODUCTION]
+    for place, table in enumerate(board.tables):
+        before = board.tables[place - 1] if place else None
+        if before is None or before.task != table.task:
+            parts.append(f"## {table.task}")
+        if plots and words.drawable(table) and (before is None or words.slug(table) != words.slug(before)):
+            parts.append(
+                f"![Accuracy against images per class: {words.heading(table)}](plots/{words.slug(table)}.png)"
+            )
+        parts += _section(table, pictures)
+    return "\n\n".join([*parts, *_provenance(board)]) + "\n"
+
+
+def frame(board: Board) -> pandas.DataFrame:
+    """Return one line per row and reference, rounded: what CSV and JSON hold."""
+    lines = [_line(table, row) for table in board.tables for row in _everyone(table)]
+    return pandas.DataFrame(lines).astype({"rank": "Int64"}) if lines else pandas.DataFrame()
+
+
+def terminal(board: Board) -> list[Terminal]:
+    """Return a compact table for the terminal per table of the board."""
+    tables = []
+    for table in board.tables:
+        view = Terminal(title=f"{words.heading(table)}, {words.size(table.ipc)}", title_justify="left")
+        for name in ("rank", "method", "accuracy %", "native %", "of full data", "device time"):
+            view.add_column(name, justify="left" if name == "method" else "right")
+        for row in _everyone(table):
+            name = row.name.replace("[", r"\[")
+            accuracy = words.accuracy(row).replace("[", r"\[")
+            native = words.native(row).replace("[", r"\[")
+            view.add_row(words.rank(row), name, accuracy, native, words.share(row), words.cost(row))
+        tables.append(view)
+    return tables
+
+
+def _section(table: Table, pictures: Collection[str]) -> list[str]:
+    notes = Notes()
+    lines = [_cells(table, row, notes, pictures) for row in _everyone(table)]
+    columns = [name for name in lines[0] if any(line[name] for line in lines)]
+    text = tabulate(
+        [[line[name] or "–" for name in columns] for line in lines],
+        headers=columns,
+        tablefmt="github",
+        disable_numparse=True,
+        colalign=["left" if name in ("method", "pictures") else "right" for name in columns],
+    )
+    title = f"### {words.heading(table)}: {words.size(table.ipc)}"
+    devices = _devices(table)
+    once = [f"- measured on {devices[0]}"] if len(devices) == 1 else []
+    parts = [title, text, "\n".join([*notes.lines(), *once]), _recipes(table)]
+    return [part for part in parts if part]
+
+
+def _cells(table: Table, row: Row, notes: Notes, pictures: Collection[str]) -> dict[str, str]:
+    """Return a row's cells by column; "" where there is nothing to say."""
+    links = [(seed, words.picture(table.task, row, seed)) for seed, _ in row.pictures]
+    return {
+        "rank": words.rank(row),
+        "method": _noted(_code(row), notes.mark(_remarks(table, row))),
+        "accuracy %": words.accuracy(row),
+        "n": words.count(row),
+        "native %": words.native(row),
+        "of full data": words.share(row),
+        "device time": words.cost(row),
+        "peak memory": words.memory(row.peak_memory_bytes),
+        "stored": words.memory(row.stored_bytes),
+        "labels": row.label_kind,
+        "reported %": "; ".join(
+            _noted(entry.text(table.ipc if row.method else 0), notes.mark([entry.note]))
+            for entry in row.reported
+        ),
+        "pictures": " ".join(f"[{seed}]({path})" for seed, path in links if path in pictures),
+    }
+
+
+def _code(row: Row) -> str:
+    text = _escaped(row.name)
+    return f"`{text}`" if row.method else text
+
+
+def _noted(text: str, marks: str) -> str:
+    return f"{text} {marks}" if marks else text
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", r"\|").replace("`", "'")
+
+
+def _everyone(table: Table) -> list[Row]:
+    return [*table.rows, *([table.reference] if table.reference else [])]
+
+
+def _devices(table: Table) -> list[str]:
+    return sorted({device for row in _everyone(table) for device in row.devices})
+
+
+def _remarks(table: Table, row: Row) -> list[str]:
+    """Return what footnotes say of a row."""
+    remarks = list(row.errors)
+    if row.method and row.accuracy and row.accuracy.seeds == 1:
+        remarks.append("1 seed: no interval across distillations")
+    if row.accuracy and not row.accuracy.measured:
+        remarks.append("one network: no interval")
+    if row.method and row.size != table.ipc:
+        remarks.append(f"time and memory are those of the whole run, at {words.size(row.size)}")
+    several = len(_devices(table)) > 1
+    return [*remarks, *(f"measured on {device}" for device in row.devices if several)]
+
+
+def _recipes(table: Table) -> str:
+    """Return the accuracies under every other recipe, where more than one row has one."""
+    rows = _everyone(table)
+    others = sorted({name for row in rows for name in row.scores} - {STANDARD_RECIPE})
+    shown = [row for row in rows if any(name in row.scores for name in others)]
+    if len(shown) < 2:
+        return ""
+    lines = [
+        [_code(row), *(words.percent(row.scores[name]) if name in row.scores else "–" for name in others)]
+        for row in shown
+    ]
+    text = tabulate(lines, headers=["method", *others], tablefmt="github", disable_numparse=True)
+    return f"Under the other recipes, accuracy %, not ranked:\n\n{text}"
+
+
+def _provenance(board: Board) -> list[str]:
+    reads = ", ".join(str(number) for number in board.test_reads) or "none"
+    other = ", ".join(str(number) for number in board.distillation_reads) or "none"
+    return [
+        "## Provenance",
+        f"- Protocol {board.protocol}; standard network `{STANDARD_NETWORK}`.\n"
+        f"- Reads of the test split: {reads} per evaluation, {other} per distillation.\n"
+        f"- Code: {', '.join(board.commits) or 'none'}.\n"
+        f"- Versions: {', '.join(board.versions) or 'none'}.",
+    ]
+
+
+def _line(table: Table, row: Row) -> dict[str, Any]:
+    own = row.scores.get(row.native)
+    return {
+        "task": table.task,
+        "ipc": table.ipc,
+        "network": table.network,
+        "conditions": table.conditions,
+        "rank": row.rank,
+        "tied": row.tied,
+        "name": row.name,
+        "label": row.label,
+        "method": row.method,
+        "hyperparameters": row.hyperparameters,
+        "size": row.size,
+        "state": row.state,
+        "errors": " | ".join(row.errors),
+        **_numbers("accuracy", row.accuracy),
+        "seeds": row.accuracy.seeds if row.accuracy else 0,
+        "copies": " ".join(str(count) for count in row.accuracy.copies) if row.accuracy else "",
+        "native_recipe": row.native,
+        **_numbers("native", own),
+        "share": round(row.share, _DIGITS) if row.share is not None else None,
+        "device_seconds": round(row.device_seconds, 3),
+        "peak_memory_bytes": row.peak_memory_bytes,
+        "stored_bytes": row.stored_bytes,
+        "label_kind": row.label_kind,
+        "devices": " | ".join(row.devices),
+        "reported": " | ".join(entry.text(table.ipc if row.method else 0) for entry in row.reported),
+        "reported_source": " | ".join(entry.note for entry in row.reported),
+    }
+
+
+def _numbers(name: str, value: Interval | None) -> dict[str, float | None]:
+    parts = {"": "mean", "_low": "low", "_high": "high"}
+    return {
+        f"{name}{end}": round(getattr(value, part), _DIGITS) if value else None for end, part in parts.items()
+    }

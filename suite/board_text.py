@@ -1,0 +1,114 @@
+"""How a board words its values: headings, file names, percentages, times, bytes."""
+
+import re
+
+from suite.board import Table
+from suite.board_rows import Row
+from suite.records import STANDARD_RECIPE
+from suite.statistics import Interval
+
+_DIGITS = 6  # of percentages before they are rounded, so that the last bit never decides a tie
+
+
+def heading(table: Table) -> str:
+    """Return the task, the network and the conditions of `table`, a reduced network said to be one."""
+    network = table.network or "not evaluated yet"
+    if match := re.fullmatch(r"convnet-d(\d+)-w(\d+)-\w+", network):
+        depth, width = (int(number) for number in match.groups())
+        network += " (reduced network)" * (depth < 3 or width < 128)
+    return ", ".join(part for part in (table.task, network, table.conditions) if part)
+
+
+def slug(table: Table) -> str:
+    """Return the file name, without ending, of the plot that shows `table`."""
+    return _slugged("-".join(filter(None, (table.task, table.network, table.conditions))))
+
+
+def picture(task: str, row: Row, seed: int) -> str:
+    """Return the path, beside the Markdown, of the picture of a row's synthetic set."""
+    return f"pictures/{_slugged(task)}/{_slugged(row.name)}-ipc{row.size}-seed{seed}.png"
+
+
+def drawable(table: Table) -> bool:
+    """Return whether `table` has a complete row to draw."""
+    return any(row.rank is not None for row in table.rows)
+
+
+def rank(row: Row) -> str:
+    """Return the rank, with ≈ where it is not settled, "" for none."""
+    return f"{row.rank}{' ≈' * row.tied}" if row.rank is not None else ""
+
+
+def accuracy(row: Row) -> str:
+    """Return the accuracy under the standard recipe and what is wrong with the row, if anything is."""
+    if row.state and row.accuracy:
+        return f"{percent(row.accuracy)} {row.state}"
+    return row.state or (percent(row.accuracy) if row.accuracy else "")
+
+
+def native(row: Row) -> str:
+    """Return the accuracy under the method's own recipe, `same` where that is the standard one."""
+    if not row.native:
+        return ""
+    if row.native == STANDARD_RECIPE:
+        return "same"
+    found = row.scores.get(row.native)
+    return f"{percent(found)} ({row.native})" if found else f"– ({row.native})"
+
+
+def share(row: Row) -> str:
+    """Return the share of full-data accuracy, "" where that was not measured."""
+    return f"{_snapped(100 * row.share):.1f}%" if row.share is not None else ""
+
+
+def percent(value: Interval) -> str:
+    """Return `81.2 [80.4, 82.0]`; the mean alone where nothing varied."""
+    mean, low, high = (f"{_snapped(100 * number):.1f}" for number in (value.mean, value.low, value.high))
+    return f"{mean} [{low}, {high}]" if value.measured else mean
+
+
+def count(row: Row) -> str:
+    """Return distillation seeds × copies, `2 × 3`; of full data the copies; "" without an accuracy."""
+    if row.accuracy is None:
+        return ""
+    low, high = min(row.accuracy.copies), max(row.accuracy.copies)
+    copies = f"{low}" if low == high else f"{low}–{high}"
+    return f"{row.accuracy.seeds} × {copies}" if row.method else copies
+
+
+def cost(row: Row) -> str:
+    """Return the device time, "" where nothing was finished."""
+    return duration(row.device_seconds) if row.scores or row.device_seconds else ""
+
+
+def duration(seconds: float) -> str:
+    """Return `seconds` in a unit that suits them."""
+    if seconds < 1:
+        return "< 1 s"
+    for limit, divisor, unit in ((100, 1, "s"), (6000, 60, "min"), (360_000, 3600, "h")):
+        if seconds < limit:
+            return f"{_snapped(seconds / divisor):.{0 if unit == 's' else 1}f} {unit}"
+    return f"{_snapped(seconds / 86400):.1f} d"
+
+
+def memory(count: int) -> str:
+    """Return `count` in decimal units, "" for 0, which stands for not measured."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.{0 if unit == 'B' else 1}f} {unit}" if count else ""
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def size(ipc: int) -> str:
+    """Return `10 images per class`."""
+    return f"{ipc} image{'s' * (ipc != 1)} per class"
+
+
+def _slugged(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-")
+
+
+def _snapped(value: float) -> float:
+    return round(value, _DIGITS)

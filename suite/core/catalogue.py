@@ -1,0 +1,286 @@
+"""The tasks as data: what each is, where its files are published, how it is preprocessed."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Format = Literal["digits", "idx", "torchvision", "images", "folder"]
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A data set on the Hugging Face hub: parquet files with the columns `image` and `label`.
+
+    revision: a commit; train, test: patterns of the files of each split in it.
+    """
+
+    name: str
+    revision: str
+    train: str
+    test: str
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What is known of a task before any file is opened.
+
+    family: shared by the variants of one task, such as cifar10 and cifar10-zca;
+    shape: (channels, height, width); train, test: numbers of images as published, 0 where not known;
+    format: which reader; folders: where its files may lie below the data folder;
+    mean, std: published constants, empty where they are fitted on train;
+    checksum: how the files are known to be the published ones.
+    """
+
+    name: str
+    family: str
+    classes: int
+    shape: tuple[int, int, int]
+    train: int
+    test: int
+    format: Format
+    source: str
+    licence: str
+    class_names_from: str
+    checksum: str
+    preprocessing: Literal["normalise", "zca"] = "normalise"
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    folders: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    torchvision: str = ""
+    hub: Hub | None = None
+
+
+DIGIT_NAMES = tuple("0123456789")
+FASHION_NAMES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_LICENCE = "ImageNet terms of access: non-commercial research and education"
+COUNTED = "the numbers of images and classes; the revision pins the files"
+
+_PLAIN = (
+    TaskInfo(
+        name="digits",
+        family="digits",
+        classes=10,
+        shape=(1, 8, 8),
+        train=1501,  # Every sixth image of a class, in the published order, is test.
+        test=296,
+        format="digits",
+        source="scikit-learn's load_digits: the test part of UCI's Optical Recognition of Handwritten Digits",
+        licence="CC BY 4.0 (UCI)",
+        class_names_from="the digits",
+        checksum="shipped inside scikit-learn",
+        class_names=DIGIT_NAMES,
+    ),
+    TaskInfo(
+        name="mnist",
+        family="mnist",
+        classes=10,
+        shape=(1, 28, 28),
+        train=60_000,
+        test=10_000,
+        format="idx",
+        source="http://yann.lecun.com/exdb/mnist/",
+        licence="CC BY-SA 3.0",
+        class_names_from="the digits",
+        checksum="MD5 of the archives when torchvision downloads them; the numbers of images",
+        mean=(0.1307,),
+        std=(0.3081,),
+        folders=("MNIST/raw", "mnist"),
+        class_names=DIGIT_NAMES,
+        torchvision="MNIST",
+    ),
+    TaskInfo(
+        name="fashion-mnist",
+        family="fashion-mnist",
+        classes=10,
+        shape=(1, 28, 28),
+        train=60_000,
+        test=10_000,
+        format="idx",
+        source="https://github.com/zalandoresearch/fashion-mnist",
+        licence="MIT",
+        class_names_from="its README",
+        checksum="MD5 of the archives when torchvision downloads them; the numbers of images",
+        mean=(0.2861,),
+        std=(0.3530,),
+        # An absolute path stands for itself: Debian's package dataset-fashion-mnist.
+        folders=("FashionMNIST/raw", "fashion-mnist", "/usr/share/datasets/fashion-mnist"),
+        class_names=FASHION_NAMES,
+        torchvision="FashionMNIST",
+    ),
+    TaskInfo(
+        name="svhn",
+        family="svhn",
+        classes=10,
+        shape=(3, 32, 32),
+        train=73_257,
+        test=26_032,
+        format="torchvision",
+        source="http://ufldl.stanford.edu/housenumbers/",
+        licence="non-commercial use only",
+        class_names_from="the digits; the files' label 10 is 0",
+        checksum="MD5 of both files, checked by torchvision",
+        mean=(0.4377, 0.4438, 0.4728),
+        std=(0.1980, 0.2010, 0.1970),
+        folders=(".", "SVHN", "svhn"),
+        class_names=DIGIT_NAMES,
+        torchvision="SVHN",
+    ),
+    TaskInfo(
+        name="cifar10",
+        family="cifar10",
+        classes=10,
+        shape=(3, 32, 32),
+        train=50_000,
+        test=10_000,
+        format="torchvision",
+        source="https://www.cs.toronto.edu/~kriz/cifar.html",
+        licence="none stated; cite Krizhevsky 2009",
+        class_names_from="batches.meta",
+        checksum="MD5 of every batch, checked by torchvision",
+        mean=(0.4914, 0.4822, 0.4465),
+        std=(0.2470, 0.2435, 0.2616),
+        folders=(".", "CIFAR10", "cifar10"),
+        torchvision="CIFAR10",
+    ),
+    TaskInfo(
+        name="cifar100",
+        family="cifar100",
+        classes=100,
+        shape=(3, 32, 32),
+        train=50_000,
+        test=10_000,
+        format="torchvision",
+        source="https://www.cs.toronto.edu/~kriz/cifar.html",
+        licence="none stated; cite Krizhevsky 2009",
+        class_names_from="the fine labels of meta",
+        checksum="MD5 of every file, checked by torchvision",
+        mean=(0.5071, 0.4866, 0.4409),
+        std=(0.2673, 0.2564, 0.2762),
+        folders=(".", "CIFAR100", "cifar100"),
+        torchvision="CIFAR100",
+    ),
+    TaskInfo(
+        name="tiny-imagenet",
+        family="tiny-imagenet",
+        classes=200,
+        shape=(3, 64, 64),
+        train=100_000,
+        test=10_000,  # The published validation images: the labels of its test images are secret.
+        format="images",
+        source="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+        licence=IMAGENET_LICENCE,
+        class_names_from="words.txt, or the WordNet ids; in the order of the ids",
+        checksum=COUNTED,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        folders=("tiny-imagenet-200", "tiny-imagenet", "zh-plus/tiny-imagenet"),
+        hub=Hub(
+            "zh-plus/tiny-imagenet",
+            "b427d143d5e9bf39d5132c552063f3c5ba3facd6",
+            "data/train-*.parquet",
+            "data/valid-*.parquet",
+        ),
+    ),
+    TaskInfo(
+        name="cub200-32",
+        family="cub200-32",
+        classes=200,
+        shape=(3, 32, 32),
+        train=5_994,
+        test=5_794,
+        format="images",
+        source="https://www.vision.caltech.edu/datasets/cub_200_2011/",
+        licence="non-commercial research and education",
+        class_names_from="the label names of the files, or the folders",
+        checksum=COUNTED,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        folders=("cub200", "bentrevett/caltech-ucsd-birds-200-2011"),
+        hub=Hub(
+            "bentrevett/caltech-ucsd-birds-200-2011",
+            "1ef09e021b0b65b40337f6f285909656f407f6e0",
+            "data/train-*.parquet",
+            "data/test-*.parquet",
+        ),
+    ),
+    TaskInfo(
+        name="imagenette-128",
+        family="imagenette-128",
+        classes=10,
+        shape=(3, 128, 128),
+        train=9_469,
+        test=3_925,
+        format="images",
+        source="https://github.com/fastai/imagenette",
+        licence=IMAGENET_LICENCE,
+        class_names_from="the label names of the files, or the folders",
+        checksum=COUNTED,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        folders=("imagenette2", "imagenette", "frgfm/imagenette"),
+        # A commit of refs/convert/parquet: main holds a script, which `datasets` no longer runs.
+        hub=Hub(
+            "frgfm/imagenette",
+            "823b9fdada70ebfa6486d411b6d9f2cb96cb9117",
+            "full_size/train/*.parquet",
+            "full_size/validation/*.parquet",
+        ),
+    ),
+    TaskInfo(
+        name="imagewoof-128",
+        family="imagewoof-128",
+        classes=10,
+        shape=(3, 128, 128),
+        train=9_025,
+        test=3_929,
+        format="images",
+        source="https://github.com/fastai/imagenette",
+        licence=IMAGENET_LICENCE,
+        class_names_from="the label names of the files, or the folders",
+        checksum=COUNTED,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        folders=("imagewoof2", "imagewoof", "frgfm/imagewoof"),
+        hub=Hub(
+            "frgfm/imagewoof",
+            "af6c57baa87510beab1f205fa6bd0d90b5ef2a71",
+            "full_size/train/*.parquet",
+            "full_size/validation/*.parquet",
+        ),
+    ),
+    TaskInfo(
+        name="imagenet-64",
+        family="imagenet-64",
+        classes=1000,
+        shape=(3, 64, 64),
+        train=1_281_167,
+        test=50_000,
+        format="images",
+        source="https://www.image-net.org/",
+        licence=IMAGENET_LICENCE,
+        class_names_from="the label names of the files, or the folders",
+        checksum=COUNTED,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        folders=("imagenet-64", "imagenet", "benjamin-paine/imagenet-1k-64x64"),
+        # The commit exists; that its upload is whole was not seen, which is what the numbers are for.
+        hub=Hub(
+            "benjamin-paine/imagenet-1k-64x64",
+            "f12246fedf1127d5b34bea760b61ef00e0f3d603",
+            "data/train-*.parquet",
+            "data/validation-*.parquet",
+        ),
+    ),
+)
+
+_WHITENED = ("cifar10", "cifar100", "svhn", "tiny-imagenet", "cub200-32")
+
+CATALOGUE = {info.name: info for info in _PLAIN} | {
+    f"{info.name}-zca": replace(info, name=f"{info.name}-zca", preprocessing="zca", mean=(), std=())
+    for info in _PLAIN
+    if info.name in _WHITENED
+}

@@ -1,0 +1,144 @@
+"""Bases for methods: a distiller that collects its own state, and selection of real images."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, is_dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
+
+
+class BaseMethod:
+    """What most methods share; a subclass is a frozen dataclass and overrides what differs."""
+
+    smoke: ClassVar[Mapping[str, Any]] = {}
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {}
+    recipe: ClassVar[str] = "dsa"
+    paper: ClassVar[str] = ""
+    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {}
+
+    def check(self, train: Examples, budget: Budget) -> None:
+        """Refuse what no method can do: a class without an image."""
+        for label, indices in enumerate(train.by_class()):
+            if not len(indices):
+                raise ValueError(f"class {label} has no training image; every class needs at least one")
+
+
+def check_enough_real(train: Examples, budget: Budget) -> None:
+    """Raise ValueError where a class has fewer images than `budget.ipc`."""
+    counts = [len(indices) for indices in train.by_class()]
+    if budget.ipc > min(counts):
+        label = counts.index(min(counts))
+        raise ValueError(
+            f"ipc {budget.ipc} is larger than the smallest class ({min(counts)} images "
+            f"of class {label}); lower ipc"
+        )
+
+
+class BaseDistiller(ABC):
+    """A distiller whose state is its attributes: no state code in a method's file.
+
+    Tensors, optimisers, generators and numbers are saved and restored; frozen dataclasses (data,
+    settings, networks) are taken as given by `Method.start`. Anything else is refused, since a
+    resumed run would silently lose it.
+    """
+
+    steps: int
+
+    @abstractmethod
+    def step(self) -> Mapping[str, float]:
+        """Take one outer step and return its metrics."""
+
+    @abstractmethod
+    def synthetic(self) -> SyntheticSet:
+        """Return the set as it stands now."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of every attribute that can change."""
+        found = {name: _saved(name, value) for name, value in vars(self).items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        expected = set(self.state_dict())
+        if expected != set(state):
+            raise ValueError(f"the state has {sorted(state)} where {sorted(expected)} are needed")
+        for name, value in state.items():
+            own = getattr(self, name)
+            if isinstance(own, Tensor):
+                with torch.no_grad():
+                    own.copy_(value)
+            elif isinstance(own, torch.Generator):
+                own.set_state(value.cpu())
+            elif isinstance(own, torch.optim.Optimizer):
+                own.load_state_dict(value)
+            else:
+                setattr(self, name, value)
+
+
+def _saved(name: str, value: object) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, torch.Generator):
+        return value.get_state()
+    if isinstance(value, torch.optim.Optimizer):
+        return _copied(value.state_dict())
+    if isinstance(value, int | float):
+        return value
+    if is_dataclass(value) and type(value).__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        return None
+    raise TypeError(
+        f"attribute {name!r} is a {type(value).__name__}, whose state would be lost on resume; "
+        "keep tensors, optimisers, generators, numbers or frozen dataclasses"
+    )
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Selection(BaseMethod, ABC):
+    """A method that only picks real images: it implements `choose`."""
+
+    @abstractmethod
+    def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
+        """Return for each class the indices (ipc,) of its chosen images, the best first."""
+
+    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:
+        """Return the choice and the step's metrics."""
+        return self.choose(train, ipc, seed=seed), {}
+
+    def check(self, train: Examples, budget: Budget) -> None:
+        """Refuse a budget that the smallest class cannot fill."""
+        super().check(train, budget)
+        check_enough_real(train, budget)
+
+    def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
+        """Start a run of one step: the choice."""
+        return _SelectionRun(self, train, budget, seed)
+
+
+class _SelectionRun(BaseDistiller):
+    def __init__(self, method: Selection, train: Examples, budget: Budget, seed: int) -> None:
+        self.steps = 1
+        self.method, self.train, self.budget, self.seed = method, train, budget, seed
+        # Until the step is taken, the first images of each class stand in.
+        self.chosen = torch.stack([indices[: budget.ipc] for indices in train.by_class()])
+
+    def step(self) -> Mapping[str, float]:
+        chosen, metrics = self.method.select(self.train, self.budget.ipc, seed=self.seed)
+        self.chosen = torch.stack(chosen)
+        return metrics
+
+    def synthetic(self) -> SyntheticSet:
+        images = self.train.images[self.chosen]
+        labels = one_hot(self.train.classes, self.budget.ipc).to(images)
+        return SyntheticSet(images, labels)

@@ -1,0 +1,109 @@
+"""Networks trained on all of train, whose features selection methods look at.
+
+Training one is most of a selection's cost, so it is cached in the data folder and shared by trials;
+what it cost is kept with it, and charged to every trial that uses it.
+"""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from suite.core import cache
+from suite.core.cache import Building, Facts, Stream, Tensors
+from suite.core.datasets import data_folder
+from suite.core.distilling import Selection
+from suite.core.networks import STANDARD, network
+from suite.core.recipes import recipe
+from suite.core.spec import Budget, Examples
+from suite.core.training import EVALUATION_BATCH, fit_full
+
+Features = Tensor
+"""Embeddings (n, d) of the images of one class."""
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """Trained parameters (size,) and the seconds that their training took."""
+
+    parameters: Tensor
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FeatureSelection(Selection, ABC):
+    """A selection that looks at features of a network trained on train; implement `order`."""
+
+    network: str = STANDARD
+    epochs: int = 20
+    training: str = "dc"  # the recipe whose optimiser and augmentation train the network
+
+    @abstractmethod
+    def order(self, features: Features, ipc: int) -> Tensor:
+        """Return the rows (ipc,) to choose among one class's features (n, d), the best first."""
+
+    def __post_init__(self) -> None:
+        recipe(self.training)
+        if self.epochs < 1:
+            raise ValueError(f"epochs {self.epochs} must be at least 1")
+
+    def check(self, train: Examples, budget: Budget) -> None:
+        """Also refuse images too small for the network."""
+        super().check(train, budget)
+        network(self.network, train.shape, train.classes)
+
+    def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
+        """Return for each class the indices (ipc,) of its chosen images."""
+        return self.select(train, ipc, seed=seed)[0]
+
+    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:
+        """Choose, and name the seconds of training that an earlier trial had paid for."""
+        started = perf_counter()
+        extractor = trained(train, self.network, self.training, self.epochs, seed=seed)
+        borrowed = max(0.0, extractor.seconds - (perf_counter() - started))
+        chosen = []
+        for indices in train.by_class():
+            features = _features(train.images[indices], self.network, train, extractor.parameters)
+            chosen.append(indices[self.order(features, ipc).to(indices.device)])
+        return chosen, {"borrowed_seconds": borrowed}
+
+
+def trained(train: Examples, name: str, training: str, epochs: int, *, seed: int) -> Extractor:
+    """Return the network `name` trained on `train` under the recipe `training` for `epochs`."""
+
+    def build() -> Building:
+        started = perf_counter()
+        net = network(name, train.shape, train.classes)
+        parameters = fit_full(net, train, recipe(training), epochs, seed=seed)
+        seconds = perf_counter() - started
+        return Building(
+            {"parameters": Stream(torch.float32, tuple(parameters.shape), [parameters.cpu()])},
+            {"seconds": seconds},
+        )
+
+    def finish(tensors: Tensors, facts: Facts) -> Extractor:
+        parameters = tensors["parameters"].clone().to(train.images.device)
+        return Extractor(parameters, float(facts["seconds"]))
+
+    how = [name, asdict(recipe(training)), epochs, seed, str(train.images.device.type)]
+    stem = f"network-{_digest(train, how)[:24]}"
+    return cache.open_or_build(cache.usable_folder(data_folder()), stem, build, finish)
+
+
+def _digest(train: Examples, how: list[object]) -> str:
+    digest = hashlib.sha256(json.dumps(how).encode())
+    for tensor in (train.images, train.labels):
+        for chunk in tensor.split(4096):
+            digest.update(chunk.cpu().contiguous().numpy())
+    return digest.hexdigest()
+
+
+def _features(images: Tensor, name: str, train: Examples, parameters: Tensor) -> Features:
+    net = network(name, train.shape, train.classes)
+    with torch.no_grad():
+        return torch.cat([net.features(parameters, batch) for batch in images.split(EVALUATION_BATCH)])

@@ -1,0 +1,77 @@
+"""The frozen recipes by which networks are retrained.
+
+A recipe never changes: a changed one gets a new name (a test pins each one's digest), so that a
+number under `dsa` means the same in every release.
+"""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from suite.core.unroll import SGD, Adam, Optimiser
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train a network from scratch: give `epochs` with `batch`, or `steps`.
+
+    batch None: every step takes what the set's own `Minibatch` draws, as its distillation did.
+    decay_at: from which epoch the learning rate is divided by ten; None is never.
+    """
+
+    name: str
+    source: str
+    optimiser: Literal["sgd", "adam"]
+    lr: float
+    augment: str
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    epochs: int = 0
+    decay_at: int | None = None
+    batch: int | None = None
+    steps: int = 0
+
+    def rates(self, count: int) -> list[float]:
+        """Return the learning rate of every step on a set of `count` images."""
+        if self.batch is None:
+            return [self.lr] * self.steps
+        per_epoch = -(-count // self.batch)
+        drop = self.epochs if self.decay_at is None else self.decay_at
+        epochs = [self.lr if epoch < drop else self.lr * 0.1 for epoch in range(self.epochs)]
+        return [rate for rate in epochs for _ in range(per_epoch)]
+
+    def update_rule(self, lr: float) -> Optimiser:
+        """Return the optimiser at learning rate `lr`."""
+        if self.optimiser == "adam":
+            return Adam(lr)
+        return SGD(lr, self.momentum, self.weight_decay)
+
+
+def _sgd(name: str, source: str, epochs: int, augment: str) -> Recipe:
+    # The papers' code decays at `epochs // 2 + 1`, counted from 0.
+    return Recipe(name, source, "sgd", 0.01, augment, 0.9, 5e-4, epochs, epochs // 2 + 1, 256)
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        _sgd("dc", "Dataset Condensation, arXiv 2006.05929: SGD, 300 epochs, no augmentation", 300, "none"),
+        _sgd("dsa", "DSA, arXiv 2102.08259: SGD, 1000 epochs, DSA augmentation per image", 1000, "dsa"),
+        Recipe(
+            "rat-bptt",
+            "RaT-BPTT, arXiv 2311.07025: Adam, the method's own minibatches, flip-rotate; 1000 steps, fixed",
+            "adam",
+            1e-3,
+            "flip-rotate",
+            steps=1000,
+        ),
+    )
+}
+
+
+def recipe(name: str) -> Recipe:
+    """Return the recipe called `name`; raises ValueError naming the nearest known one."""
+    if name not in RECIPES:
+        near = get_close_matches(name, RECIPES, n=1, cutoff=0)[0]
+        raise ValueError(f"unknown recipe {name!r}; did you mean {near!r}? known: {', '.join(RECIPES)}")
+    return RECIPES[name]

@@ -1,0 +1,137 @@
+"""A grid from its name to its board: checks before, display during, tables after."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from suite import grid, publish
+from suite import run as running
+from suite.display import Display
+from suite.plan import Job
+from suite.run import Place, Progress
+from suite.store import Store
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. gpus None: one GPU a trial where torch finds any."""
+
+    grid: str
+    settings: tuple[str, ...] = ()
+    store: Path | None = None
+    inline: bool = False
+    address: str | None = None
+    cpus: int = 1
+    gpus: float | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where a trial runs."""
+        gpus = self.gpus if self.gpus is not None else float(torch.cuda.is_available())
+        return Place(torch.device("cuda" if gpus else "cpu"), self.cpus, gpus)
+
+    @property
+    def folder(self) -> Path:
+        """The store's path."""
+        return self.store or Path("runs") / Path(self.grid).stem
+
+
+def dry_run(request: Request, console: Console) -> None:
+    """List every cell and whether it is recorded."""
+    jobs = grid.jobs(grid.load(grid.locate(request.grid), request.settings))
+    store = Store(request.folder)
+    if store.path.exists():
+        store.check_protocol()
+    table = Table("task", "ipc", "method", "seed", "cell", "status")
+    for job in jobs:
+        for cell in job.cells:
+            record = store.record(cell.id)
+            status = record.status if record else "to do"
+            what = (
+                f"{cell.evaluator} {cell.settings.get('recipe', '')}"
+                if cell.kind == "evaluation"
+                else cell.kind
+            )
+            table.add_row(job.cell.task, str(job.ipc or "full"), job.label, str(job.cell.seed), what, status)
+    console.print(table)
+    console.print(_counts(jobs, store))
+
+
+def run(request: Request, console: Console) -> bool:
+    """Run what is missing; return whether every cell is done. Raises ValueError before compute."""
+    jobs = grid.jobs(grid.load(grid.locate(request.grid), request.settings))
+    if request.inline and request.address:
+        raise ValueError("--inline runs without Ray: leave out --address")
+    if request.address is None:
+        running.check(jobs, request.place)
+    store = Store.create(request.folder)
+    with store.locked():
+        store.write_plan(grid.plan(jobs).to_json())
+        console.print(_counts(jobs, store), highlight=False)
+        rest = [job for job in jobs if running.missing(job, store)]
+        if rest:
+            _run(rest, store, request, console)
+        board = publish.write([store.path], store.path / "leaderboard.md", "md")
+    for table in publish.terminal([store.path]):
+        console.print(table)
+    left = _report(jobs, store, console)
+    console.print(f"leaderboard: {board[0]}", highlight=False, soft_wrap=True)
+    console.print(
+        f"pictures:    {store.path / 'pictures'}, {store.path / 'plots'}", highlight=False, soft_wrap=True
+    )
+    return not left
+
+
+def _run(jobs: Sequence[Job], store: Store, request: Request, console: Console) -> None:
+    total = sum(len(running.missing(job, store)) for job in jobs)
+    with Display(console, jobs, total) as display:
+        if request.inline:
+            _inline(jobs, store, request.place, display.observe, display.end)
+            return
+        from suite import cluster  # ray takes seconds to import
+
+        resources = cluster.Resources(request.cpus, request.place.gpus)
+        start = partial(cluster.run_jobs, jobs, store, resources, address=request.address)
+        start(observe=display.observe, end=display.end)
+
+
+def _inline(
+    jobs: Sequence[Job],
+    store: Store,
+    place: Place,
+    observe: Callable[[Progress], None],
+    end: Callable[[str], None],
+) -> None:
+    for job in jobs:
+        with closing(running.run(job, store, place)) as work:  # type: ignore[type-var]
+            for progress in work:
+                observe(progress)
+        end(job.id)
+
+
+def _counts(jobs: Sequence[Job], store: Store) -> str:
+    total = sum(len(job.cells) for job in jobs)
+    left = sum(len(running.missing(job, store)) for job in jobs)
+    return f"{total} cells, {total - left} done, {left} to do ({store.path})"
+
+
+def _report(jobs: Sequence[Job], store: Store, console: Console) -> int:
+    """Say what is not done and why; return how many cells."""
+    left = 0
+    for job in jobs:
+        for cell in job.cells:
+            record = store.record(cell.id) or store.failure(cell.id)
+            if record is None or record.status != "done":
+                left += 1
+                if record:
+                    what = f"{job.label} on {job.cell.task} ipc {job.ipc} seed {job.cell.seed}"
+                    console.print(f"{record.status}: {what}: {record.error}", markup=False, soft_wrap=True)
+    if left:
+        console.print(f"{left} cells are not done; run the same command again to try the failed ones")
+    return left

@@ -1,0 +1,325 @@
+"""One job from start to records, in this process and without Ray: the place that knows both sides.
+
+A job is a trial and the evaluations of its artefact, or a reference. What is recorded is not done
+again, so a job can be cut off anywhere and run once more.
+"""
+
+import math
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from time import monotonic, perf_counter
+from typing import Any
+
+import torch
+
+from suite import registry
+from suite.core import datasets
+from suite.core.networks import network
+from suite.core.recipes import recipe
+from suite.core.seeding import derive
+from suite.core.spec import Budget, Evaluator, Method, SyntheticSet, Task
+from suite.core.training import accuracy, fit_full
+from suite.plan import Job
+from suite.provenance import peak_memory_bytes, provenance, reset_peak_memory
+from suite.records import Cell, Evaluation, Record, Reference, Status, Trial
+from suite.store import Store, disk_full, load_artefact
+
+CHECKPOINT_SECONDS = 60.0
+CURVE_POINTS = 100  # how many values of each metric a record keeps
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job runs: the device, CPU threads, and the share of a GPU that it is charged for."""
+
+    device: torch.device
+    threads: int = 1
+    gpus: float = 0.0
+
+    def charged(self, seconds: float) -> float:
+        """Return device-seconds: GPU-seconds, or on a CPU thread-seconds."""
+        return seconds * (self.gpus if self.device.type == "cuda" else self.threads)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A sign of life: outer steps taken, and every cell that was finished with its status."""
+
+    job: str
+    doing: str
+    step: int = 0
+    steps: int = 0
+    finished: Mapping[str, str] = field(default_factory=dict)
+
+
+def check(jobs: Sequence[Job], place: Place) -> None:
+    """Refuse what cannot work before any compute starts: data, budgets, networks, the device."""
+    if place.device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("a GPU was asked for, and torch finds none; leave --gpus-per-trial at 0")
+    for job in jobs:
+        train = _task(job.cell.task, "cpu").train
+        if isinstance(job.cell, Reference):
+            network(job.cell.network, train.shape, train.classes)
+            continue
+        where = f"{job.label} on {job.cell.task} at ipc {job.cell.ipc}"
+        try:
+            _method(job.cell).check(train, Budget(job.cell.ipc, job.cell.nested))
+            for evaluation in job.evaluations:
+                _evaluator(evaluation).check(train)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+
+
+def missing(job: Job, store: Store) -> list[Cell]:
+    """Return the job's cells that are still to do: those without a record.
+
+    What stands behind a diverged trial is never to do: there is nothing to evaluate.
+    """
+    record = store.record(job.id)
+    if record and record.status == "diverged":
+        return []
+    rest: list[Cell] = [cell for cell in job.evaluations if store.record(cell.id) is None]
+    return rest if record else [job.cell, *rest]
+
+
+def run(job: Job, store: Store, place: Place) -> Iterator[Progress]:
+    """Do what is missing of a job, and yield signs of life; errors end in records, a full disk raises."""
+    torch.set_num_threads(place.threads)
+    worker = _Worker(job, store, place)
+    try:
+        yield from worker.distil() if isinstance(job.cell, Trial) else worker.refer(job.cell)
+        for evaluation in job.evaluations:
+            yield from worker.evaluate(evaluation)
+    except _Failed as failed:
+        yield failed.progress
+
+
+class _Failed(Exception):
+    """A cell that failed or diverged, recorded: the rest of the job has nothing to stand on."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(progress.doing)
+        self.progress = progress
+
+
+class _Worker:
+    def __init__(self, job: Job, store: Store, place: Place) -> None:
+        self.job, self.store, self.place = job, store, place
+
+    def distil(self) -> Iterator[Progress]:
+        """Run the trial unless it is recorded and its artefact is whole."""
+        record = self.store.record(self.job.id)
+        if record is not None and record.status == "diverged":
+            return
+        if record is None or not self._artefact_is_whole():
+            yield from self._guarded(self.job.cell, self._distil())
+
+    def refer(self, cell: Reference) -> Iterator[Progress]:
+        """Train the reference unless it is recorded."""
+        if self.store.record(cell.id) is None:
+            yield from self._guarded(cell, self._refer(cell))
+
+    def evaluate(self, cell: Evaluation) -> Iterator[Progress]:
+        """Evaluate the artefact unless that is recorded."""
+        if self.store.record(self.job.id) is None or self.store.record(cell.id) is not None:
+            return
+        record = self.store.record(self.job.id)
+        if record is not None and record.status == "done":
+            yield from self._guarded(cell, self._evaluate(cell))
+
+    def _guarded(self, cell: Cell, work: Iterator[Progress]) -> Iterator[Progress]:
+        """Turn an error into a record of the cell; a full disk stops everything."""
+        try:
+            yield from work
+        except _Failed:
+            raise
+        except Exception as error:
+            if disk_full(error):
+                raise
+            status: Status = "oom" if isinstance(error, torch.OutOfMemoryError) else "failed"
+            reason = traceback.format_exception_only(error)[-1].strip()
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            message = f"{reason} ({where.filename.rsplit('/', 1)[-1]}:{where.lineno})"
+            raise _Failed(self._keep(cell, status, error=message)) from error
+
+    def _distil(self) -> Iterator[Progress]:
+        trial = self.job.cell
+        task = _task(trial.task, str(self.place.device))
+        assert isinstance(trial, Trial)
+        reset_peak_memory(self.place.device)
+        distiller = _method(trial).start(task.train, Budget(trial.ipc, trial.nested), seed=trial.seed)
+        run = _Progressing(steps=distiller.steps)
+        if saved := self.store.load_checkpoint(trial.id):
+            distiller.load_state_dict(saved["distiller"])
+            run = _Progressing(**saved["run"])
+        run.attempts += 1
+        saved_at = monotonic()
+        while run.step < run.steps:
+            started = perf_counter()
+            metrics = distiller.step()
+            self._synchronise()
+            run.add(metrics, perf_counter() - started)
+            if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
+                raise _Failed(self._diverged(run, f"{wrong[0]} is not finite at outer step {run.step}"))
+            if monotonic() - saved_at > CHECKPOINT_SECONDS and run.step < run.steps:
+                state = {"distiller": distiller.state_dict(), "run": vars(run)}
+                self.store.save_checkpoint(trial.id, run.step, state)
+                saved_at = monotonic()
+            yield Progress(trial.id, "distilling", run.step, run.steps)
+        yield self._finish(trial, task, distiller.synthetic(), run)
+
+    def _finish(self, trial: Trial, task: Task, synthetic: SyntheticSet, run: "_Progressing") -> Progress:
+        if not (synthetic.images.isfinite().all() and synthetic.labels.isfinite().all()):
+            raise _Failed(self._diverged(run, "the synthetic set is not finite"))
+        manifest = {
+            "trial": trial.model_dump(mode="json"),
+            "label": self.job.label,
+            "preprocessing": task.preprocessing.describe(),
+            "class_names": list(task.class_names),
+            "data": datasets.fingerprint(task),
+        }
+        sha256 = self.store.save_artefact(trial.id, synthetic, manifest)
+        progress = self._keep(
+            trial,
+            "done",
+            run=run,
+            artefact=sha256,
+            stored_bytes=synthetic.stored_bytes,
+            label_kind="hard" if synthetic.hard else "soft",
+            data=manifest["data"],
+        )
+        self.store.drop_checkpoints(trial.id)
+        return progress
+
+    def _diverged(self, run: "_Progressing", reason: str) -> Progress:
+        progress = self._keep(self.job.cell, "diverged", run=run, error=reason)
+        self.store.drop_checkpoints(self.job.id)
+        return progress
+
+    def _evaluate(self, cell: Evaluation) -> Iterator[Progress]:
+        name = f"evaluating: {cell.evaluator} {cell.settings.get('recipe', '')}".strip()
+        yield Progress(self.job.id, name)
+        task = _task(self.job.cell.task, str(self.place.device)).to(self.place.device)
+        synthetic, manifest = load_artefact(self.store.artefact(self.job.id))
+        if manifest["data"] != datasets.fingerprint(task):
+            raise ValueError(
+                "the artefact was made from other images, or another preprocessing, than the task has"
+            )
+        reset_peak_memory(self.place.device)
+        started = perf_counter()
+        scores = _evaluator(cell).evaluate(synthetic.to(self.place.device), task, seed=cell.seed)
+        yield self._keep(
+            cell,
+            "done",
+            scores=dict(scores.values),
+            seconds=perf_counter() - started,
+            test_reads=task.split.reads,
+            data=datasets.fingerprint(task),
+        )
+
+    def _refer(self, cell: Reference) -> Iterator[Progress]:
+        task = _task(cell.task, str(self.place.device)).to(self.place.device)
+        net = network(cell.network, task.train.shape, task.train.classes)
+        reset_peak_memory(self.place.device)
+        started, trained = perf_counter(), []
+        for copy in range(cell.copies):
+            yield Progress(cell.id, "training on all of train", copy, cell.copies)
+            seed = derive(cell.seed, "reference", copy)
+            trained.append(fit_full(net, task.train, recipe(cell.recipe), cell.epochs, seed=seed))
+        test = task.test  # the one read, when every copy has taken its last step
+        scores = {"accuracy": tuple(accuracy(net, parameters, test) for parameters in trained)}
+        yield self._keep(
+            cell,
+            "done",
+            scores=scores,
+            seconds=perf_counter() - started,
+            test_reads=task.split.reads,
+            data=datasets.fingerprint(task),
+        )
+
+    def _keep(
+        self, cell: Cell, status: Status, *, run: "_Progressing | None" = None, **measured: Any
+    ) -> Progress:
+        """Record a cell; say so."""
+        earlier = self.store.failure(cell.id)
+        seconds = measured.pop("seconds", run.seconds if run else 0.0)
+        record = Record(
+            cell=cell,
+            label=self.job.label,
+            task=self.job.cell.task,
+            ipc=self.job.ipc,
+            status=status,
+            recipe=self.job.recipe,
+            seconds=seconds,
+            device_seconds=self.place.charged(seconds + (run.borrowed if run else 0.0)),
+            peak_memory_bytes=peak_memory_bytes(self.place.device),
+            attempts=max(run.attempts if run else 1, earlier.attempts + 1 if earlier else 1),
+            curve={name: tuple(values) for name, values in run.thinned().items()} if run else {},
+            provenance=provenance(self.place.device),
+            **measured,
+        )
+        self.store.keep(record)
+        return Progress(self.job.id, status, finished={cell.id: status})
+
+    def _artefact_is_whole(self) -> bool:
+        try:
+            load_artefact(self.store.artefact(self.job.id))
+        except ValueError:
+            return False
+        return True
+
+    def _synchronise(self) -> None:
+        if self.place.device.type == "cuda":
+            torch.cuda.synchronize(self.place.device)
+
+
+@dataclass
+class _Progressing:
+    """How far a trial has come; saved with its checkpoints."""
+
+    steps: int
+    step: int = 0
+    seconds: float = 0.0
+    borrowed: float = 0.0  # seconds of cached work that an earlier trial paid for
+    attempts: int = 0
+    curve: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, metrics: Mapping[str, float], seconds: float) -> None:
+        self.step += 1
+        self.seconds += seconds
+        self.borrowed += metrics.get("borrowed_seconds", 0.0)
+        if self._kept(self.step):
+            for name, value in {"step": float(self.step), "seconds": self.seconds, **metrics}.items():
+                self.curve.setdefault(name, []).append(value)
+
+    def thinned(self) -> dict[str, list[float]]:
+        """Return the metrics over steps without what is not finite."""
+        finite = [all(map(math.isfinite, point)) for point in zip(*self.curve.values(), strict=True)]
+        return {
+            name: [value for value, good in zip(values, finite, strict=True) if good]
+            for name, values in self.curve.items()
+        }
+
+    def _kept(self, step: int) -> bool:
+        return step % max(1, self.steps // CURVE_POINTS) == 0 or step == self.steps
+
+
+def _method(trial: Trial) -> Method:
+    where = f"method {trial.method}"
+    made: Method = registry.configure(registry.method(trial.method), trial.hyperparameters, where=where)
+    return made
+
+
+def _evaluator(evaluation: Evaluation) -> Evaluator:
+    where = f"evaluator {evaluation.evaluator}"
+    cls = registry.evaluator(evaluation.evaluator)
+    made: Evaluator = registry.configure(cls, evaluation.settings, where=where)
+    return made
+
+
+@lru_cache(maxsize=2)
+def _task(name: str, device: str) -> Task:
+    """Load a task once per process; trials of one worker share it."""
+    return datasets.load(name, device=device)

@@ -1,0 +1,265 @@
+"""Artefacts, checkpoints and records on disk: atomic, content-addressed, self-checking.
+
+Nothing is overwritten and nothing is deleted that was measured: the first record of a cell wins, and
+a damaged file moves to `quarantine/`.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
+
+from suite.core.spec import Minibatch, SyntheticSet
+from suite.plan import Job
+from suite.records import PROTOCOL, Record
+
+ROOM = 200 * 2**20
+"""Bytes that must be free before a run starts."""
+
+
+class Store:
+    """One folder with everything that a grid made."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> "Store":
+        """Open the store at `path`, making it where there is none.
+
+        Raises ValueError for another protocol's store, a folder that cannot be written, a full disk.
+        """
+        store = cls(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path):
+                pass
+        except OSError as error:
+            raise ValueError(
+                f"store {path} cannot be written: {error.strerror}; choose another --store"
+            ) from None
+        store.check_room()
+        facts = path / "store.json"
+        if not facts.exists():
+            _write(facts, json.dumps({"protocol": PROTOCOL}).encode() + b"\n")
+        store.check_protocol()
+        return store
+
+    def check_protocol(self) -> None:
+        """Raise ValueError where the store was written by another protocol version."""
+        facts = self.path / "store.json"
+        try:
+            found = json.loads(facts.read_text())["protocol"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise ValueError(f"{self.path} is no store: {facts} is missing or damaged") from None
+        if found != PROTOCOL:
+            raise ValueError(
+                f"store {self.path} was written by protocol {found}, this is protocol {PROTOCOL}; "
+                "choose another --store, or the release that wrote it"
+            )
+
+    def check_room(self) -> None:
+        """Raise ValueError where less than `ROOM` bytes are free."""
+        free = shutil.disk_usage(self.path).free
+        if free < ROOM:
+            raise ValueError(
+                f"disk full: {free >> 20} MiB free below {self.path}, {ROOM >> 20} MiB are needed"
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the store for one driver; raises ValueError naming the process that has it."""
+        owner = self.path / "driver.pid"
+        try:
+            with FileLock(self.path / "driver.lock", timeout=0):
+                owner.write_text(str(os.getpid()))
+                yield
+        except Timeout:
+            pid = owner.read_text() if owner.exists() else "unknown"
+            raise ValueError(
+                f"store {self.path} is already running, pid {pid}; wait for it or end it"
+            ) from None
+
+    # Records
+
+    def record(self, cell: str) -> Record | None:
+        """Return the record of the cell with this id, if there is a valid one."""
+        for path in self.path.glob(f"records/*/*/{cell}.json"):
+            try:
+                record = Record.model_validate_json(path.read_bytes())
+                if record.cell.id != cell:
+                    raise ValueError("the record belongs to another cell")
+                return record
+            except ValueError as error:
+                self._quarantine(path, _first_line(error))
+        return None
+
+    def keep(self, record: Record) -> None:
+        """Write a record. An earlier one of the same cell stays; failures may be tried again."""
+        folder = "records" if record.status in ("done", "diverged") else "failures"
+        path = self.path / folder / self._place(record) / f"{record.cell.id}.json"
+        _write(path, record.to_json().encode(), replace=folder == "failures")
+        if folder == "records":
+            for failure in self.path.glob(f"failures/*/*/{record.cell.id}.json"):
+                failure.unlink(missing_ok=True)
+
+    def failure(self, cell: str) -> Record | None:
+        """Return the last failure of a cell, if it has one."""
+        for path in self.path.glob(f"failures/*/*/{cell}.json"):
+            try:
+                return Record.model_validate_json(path.read_bytes())
+            except ValidationError as error:
+                self._quarantine(path, _first_line(error))
+        return None
+
+    def _place(self, record: Record) -> Path:
+        task = re.sub(r"[^A-Za-z0-9._-]+", "-", record.task).strip("-.")
+        return Path(f"{task}-ipc{record.ipc}" if record.ipc else f"{task}-full") / record.label
+
+    def write_plan(self, text: str) -> None:
+        """Keep what a run was asked for, so that the board knows what is missing."""
+        _write(self.path / "plan" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json", text.encode())
+
+    def write_job(self, job: Job) -> None:
+        """Keep a job where a worker finds it by its id."""
+        _write(self.path / "jobs" / f"{job.id}.json", job.model_dump_json().encode(), replace=True)
+
+    def job(self, cell: str) -> Job:
+        """Return the job whose first cell has this id."""
+        return Job.model_validate_json((self.path / "jobs" / f"{cell}.json").read_bytes())
+
+    # Artefacts
+
+    def artefact(self, trial: str) -> Path:
+        """Return the path of a trial's artefact."""
+        return self.path / "artefacts" / f"{trial}.safetensors"
+
+    def save_artefact(self, trial: str, synthetic: SyntheticSet, manifest: dict[str, Any]) -> str:
+        """Write a set and its manifest; return the file's sha256."""
+        path = self.artefact(trial)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {
+            "images": synthetic.images.cpu().contiguous(),
+            "labels": synthetic.labels.cpu().contiguous(),
+        }
+        _publish(path, lambda partial: save_file(tensors, partial), replace=True)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        minibatch = {"per_class": synthetic.minibatch.per_class, "classes": synthetic.minibatch.classes}
+        facts = {**manifest, "minibatch": minibatch, "sha256": sha256}
+        _write(
+            path.with_suffix(".json"),
+            json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n",
+            replace=True,
+        )
+        return sha256
+
+    # Checkpoints
+
+    def save_checkpoint(self, trial: str, step: int, state: dict[str, Any]) -> None:
+        """Keep a checkpoint; its name holds its sha256. The last two are kept."""
+        folder = self.path / "checkpoints" / trial
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".partial", delete=False) as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        content = hashlib.sha256(Path(file.name).read_bytes()).hexdigest()[:16]
+        Path(file.name).replace(folder / f"{step:09d}-{content}.pt")
+        for old in sorted(folder.glob("*.pt"))[:-2]:
+            old.unlink()
+
+    def load_checkpoint(self, trial: str) -> dict[str, Any] | None:
+        """Return the newest valid checkpoint of a trial, if there is one."""
+        for path in sorted((self.path / "checkpoints" / trial).glob("*.pt"), reverse=True):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            if path.stem.endswith(content):
+                state: dict[str, Any] = torch.load(path, weights_only=True)
+                return state
+            self._quarantine(path, "its content does not match its name")
+        return None
+
+    def drop_checkpoints(self, trial: str) -> None:
+        """Remove a finished trial's checkpoints."""
+        shutil.rmtree(self.path / "checkpoints" / trial, ignore_errors=True)
+
+    def _quarantine(self, path: Path, reason: str) -> None:
+        folder = self.path / "quarantine"
+        folder.mkdir(exist_ok=True)
+        target = folder / f"{len(list(folder.iterdir())):04d}-{path.name}"
+        path.replace(target)
+        warnings.warn(f"{path} is damaged ({reason}); moved to {target}, its cell runs again", stacklevel=3)
+
+
+def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
+    """Read a set and its manifest; raises ValueError where either is missing or damaged."""
+    try:
+        manifest: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"artefact {path}: the file or its manifest cannot be read: {error}") from None
+    if hashlib.sha256(content).hexdigest() != manifest.get("sha256"):
+        raise ValueError(f"artefact {path} does not match the sha256 in its manifest")
+    tensors = load_file(path)
+    return SyntheticSet(tensors["images"], tensors["labels"], Minibatch(**manifest["minibatch"])), manifest
+
+
+def disk_full(error: BaseException) -> bool:
+    """Return whether an error says that the disk is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _write(path: Path, content: bytes, *, replace: bool = False) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _publish(path, lambda partial: partial.write_bytes(content), replace=replace)
+
+
+def _publish(path: Path, write: Callable[[Path], object], *, replace: bool) -> None:
+    """Write beside `path`, sync, then give it its name: whole or not at all, the first one wins."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+    os.close(handle)
+    partial = Path(name)
+    try:
+        write(partial)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.chmod(0o644)
+        if replace:
+            partial.replace(path)
+        else:
+            _link(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _link(partial: Path, path: Path) -> None:
+    try:
+        path.hardlink_to(partial)
+    except FileExistsError:
+        return
+    except OSError as error:
+        if disk_full(error):
+            raise
+        if not path.exists():  # no hard links on this file system
+            partial.replace(path)
+
+
+def _first_line(error: ValueError) -> str:
+    return str(error).splitlines()[0]
