@@ -95,6 +95,10 @@ class _Watch(tune.Callback):
     def __init__(self, observe: Observe, end: Callable[[str], None]) -> None:
         self.observe, self.end = observe, end
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune saves its callbacks to restore them later, and we never restore."""
+        return {}
+
     def on_trial_result(
         self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
@@ -181,6 +185,8 @@ def _tune(
                 storage_path=folder,
                 verbose=0,
                 stop=stop,
+                # The worker keeps checkpoints in our store; Tune's would be a second truth.
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
                 callbacks=[_Watch(observe, end)],
             ),

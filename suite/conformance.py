@@ -119,8 +119,8 @@ def repeats_itself(cls: type[Method]) -> str:
     return ""
 
 
-def depends_on_its_seed(cls: type[Method]) -> str:
-    """It accepts any seed and starts a run of its own from it."""
+def shares_nothing(cls: type[Method]) -> str:
+    """Two runs beside each other share no tensors."""
     kept = _finish(_start(cls, 0))
     before = kept.images.clone()
     _finish(_start(cls, 1))
@@ -176,7 +176,7 @@ CHECKS: tuple[Check, ...] = (
     keeps_shapes,
     reports_numbers,
     repeats_itself,
-    depends_on_its_seed,
+    shares_nothing,
     leaves_global_state,
     hands_out_copies,
     resumes_exactly,

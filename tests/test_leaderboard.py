@@ -105,8 +105,7 @@ def test_intervals_that_overlap_leave_the_order_open() -> None:
 
 
 def test_incomplete_rows_are_shown_and_not_ranked() -> None:
-    late = trial("rat_bptt", seed=2)
-    made = rows(board([*SMALL, late]))
+    made = rows(board([*SMALL, trial("rat_bptt", seed=2)]))
     assert made["rat_bptt"].state == "incomplete: 2 of 3 seeds"
     assert (made["rat_bptt"].rank, made["random_subset"].rank) == (None, 1)
 
