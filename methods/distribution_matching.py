@@ -75,7 +75,7 @@ class _Run(BaseDistiller):
             target = self._class_means(parameters, real)
         loss = (target - self._class_means(parameters, synthetic)).square().sum()
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimiser.step()
         return {"outer_loss": float(loss.detach())}
 

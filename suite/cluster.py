@@ -16,10 +16,11 @@ from suite.plan import Job
 from suite.run import Place, Progress, run
 from suite.store import Store, disk_full
 
-# Read when ray is imported: no usage reports, no token in the home folder, no loggers of Tune's own.
+# Read when ray is imported: no usage reports, no token in the home folder, no output of Tune's own.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 

@@ -51,7 +51,7 @@ def _equal(one: SyntheticSet, other: SyntheticSet) -> bool:
 
 def is_described(cls: type[Method]) -> str:
     """It is a frozen dataclass with a docstring, and its native recipe is known."""
-    if not dataclasses.is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+    if not dataclasses.is_dataclass(cls) or not cls.__dataclass_params__.frozen:
         return f"decorate {cls.__name__} with @dataclass(frozen=True)"
     if not cls.__doc__ or cls.__doc__.startswith(f"{cls.__name__}("):
         return f"give {cls.__name__} a docstring: its first line stands in `ratbench list methods`"

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from suite.plan import Job
+from suite.records import Evaluation
 from suite.run import Progress
 
 PLAIN_SECONDS = 30.0  # between plain lines about cells that are still running
@@ -54,9 +55,9 @@ class Display:
         if progress.steps and before and before.steps == progress.steps:
             self.steps += max(0, progress.step - before.step)
         self.running[progress.job] = progress
-        for status in progress.finished.values():
+        for cell, status in progress.finished.items():
             self.statuses[status] += 1
-            self._say_finished(self.jobs[progress.job], progress, status)
+            self._say_finished(self.jobs[progress.job], cell, status)
         self.bar.update(self.row, completed=self._completed(), description=self._summary())
         if not self.console.is_terminal and monotonic() - self.said > PLAIN_SECONDS:
             self._print(self._summary())
@@ -65,12 +66,14 @@ class Display:
         """Note that nothing more will come of a job."""
         self.running.pop(job, None)
 
-    def _say_finished(self, job: Job, progress: Progress, status: str) -> None:
-        count = self.statuses.total()
-        seed = getattr(job.cell, "seed", 0)
+    def _say_finished(self, job: Job, cell_id: str, status: str) -> None:
+        cell = next(cell for cell in job.cells if cell.id == cell_id)
+        what: str = cell.kind
+        if isinstance(cell, Evaluation):
+            what = " ".join(filter(None, (cell.evaluator, str(cell.settings.get("recipe", "")))))
         place = f"{job.cell.task} ipc {job.ipc}" if job.ipc else job.cell.task
-        what = "evaluated" if status == "done" and progress.doing != "done" else status
-        self._print(f"[{count}/{self.total}] {place} {job.label} seed {seed}: {what}")
+        count = f"[{self.statuses.total()}/{self.total}]"
+        self._print(f"{count} {place} {job.label} seed {job.cell.seed}: {what} {status}")
 
     def _print(self, line: str) -> None:
         self.said = monotonic()

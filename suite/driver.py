@@ -109,7 +109,7 @@ def _inline(
     end: Callable[[str], None],
 ) -> None:
     for job in jobs:
-        with closing(running.run(job, store, place)) as work:  # type: ignore[type-var]
+        with closing(running.run(job, store, place)) as work:
             for progress in work:
                 observe(progress)
         end(job.id)

@@ -4,7 +4,7 @@ import platform
 import resource
 import subprocess
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -16,10 +16,17 @@ _VERSIONED = ("torch", "torchvision", "numpy", "ray")
 
 def provenance(device: torch.device) -> Provenance:
     """Return where and by what this process measures."""
-    versions = {"python": platform.python_version()} | {name: version(name) for name in _VERSIONED}
+    versions = {"python": platform.python_version()} | {name: _version(name) for name in _VERSIONED}
     return Provenance(
         commit=commit(), versions=versions, device=device_name(device), threads=torch.get_num_threads()
     )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"  # ray is not needed with --inline
 
 
 @cache

@@ -4,12 +4,11 @@ A job is a trial and the evaluations of its artefact, or a reference. What is re
 again, so a job can be cut off anywhere and run once more.
 """
 
-import math
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -21,13 +20,13 @@ from suite.core.recipes import recipe
 from suite.core.seeding import derive
 from suite.core.spec import Budget, Evaluator, Method, SyntheticSet, Task
 from suite.core.training import accuracy, fit_full
+from suite.loop import Diverged, Trajectory, distil
 from suite.plan import Job
 from suite.provenance import peak_memory_bytes, provenance, reset_peak_memory
 from suite.records import Cell, Evaluation, Record, Reference, Status, Trial
 from suite.store import Store, disk_full, load_artefact
 
 CHECKPOINT_SECONDS = 60.0
-CURVE_POINTS = 100  # how many values of each metric a record keeps
 
 
 @dataclass(frozen=True)
@@ -84,12 +83,16 @@ def missing(job: Job, store: Store) -> list[Cell]:
     return rest if record else [job.cell, *rest]
 
 
-def run(job: Job, store: Store, place: Place) -> Iterator[Progress]:
+def run(job: Job, store: Store, place: Place) -> Generator[Progress, None, None]:
     """Do what is missing of a job, and yield signs of life; errors end in records, a full disk raises."""
     torch.set_num_threads(place.threads)
+    if place.device.type == "cuda":
+        # Published numbers are float32: torch would let convolutions round to TF32.
+        torch.backends.cudnn.allow_tf32 = False
     worker = _Worker(job, store, place)
     try:
-        yield from worker.distil() if isinstance(job.cell, Trial) else worker.refer(job.cell)
+        first = job.cell
+        yield from worker.distil(first) if isinstance(first, Trial) else worker.refer(first)
         for evaluation in job.evaluations:
             yield from worker.evaluate(evaluation)
     except _Failed as failed:
@@ -108,13 +111,13 @@ class _Worker:
     def __init__(self, job: Job, store: Store, place: Place) -> None:
         self.job, self.store, self.place = job, store, place
 
-    def distil(self) -> Iterator[Progress]:
+    def distil(self, trial: Trial) -> Iterator[Progress]:
         """Run the trial unless it is recorded and its artefact is whole."""
-        record = self.store.record(self.job.id)
+        record = self.store.record(trial.id)
         if record is not None and record.status == "diverged":
             return
         if record is None or not self._artefact_is_whole():
-            yield from self._guarded(self.job.cell, self._distil())
+            yield from self._guarded(trial, self._distil(trial))
 
     def refer(self, cell: Reference) -> Iterator[Progress]:
         """Train the reference unless it is recorded."""
@@ -123,10 +126,8 @@ class _Worker:
 
     def evaluate(self, cell: Evaluation) -> Iterator[Progress]:
         """Evaluate the artefact unless that is recorded."""
-        if self.store.record(self.job.id) is None or self.store.record(cell.id) is not None:
-            return
-        record = self.store.record(self.job.id)
-        if record is not None and record.status == "done":
+        trial = self.store.record(self.job.id)
+        if trial is not None and trial.status == "done" and self.store.record(cell.id) is None:
             yield from self._guarded(cell, self._evaluate(cell))
 
     def _guarded(self, cell: Cell, work: Iterator[Progress]) -> Iterator[Progress]:
@@ -144,59 +145,52 @@ class _Worker:
             message = f"{reason} ({where.filename.rsplit('/', 1)[-1]}:{where.lineno})"
             raise _Failed(self._keep(cell, status, error=message)) from error
 
-    def _distil(self) -> Iterator[Progress]:
-        trial = self.job.cell
+    def _distil(self, trial: Trial) -> Iterator[Progress]:
         task = _task(trial.task, str(self.place.device))
-        assert isinstance(trial, Trial)
         reset_peak_memory(self.place.device)
         distiller = _method(trial).start(task.train, Budget(trial.ipc, trial.nested), seed=trial.seed)
-        run = _Progressing(steps=distiller.steps)
+        trajectory = Trajectory(distiller.steps)
         if saved := self.store.load_checkpoint(trial.id):
             distiller.load_state_dict(saved["distiller"])
-            run = _Progressing(**saved["run"])
-        run.attempts += 1
-        saved_at = monotonic()
-        while run.step < run.steps:
-            started = perf_counter()
-            metrics = distiller.step()
-            self._synchronise()
-            run.add(metrics, perf_counter() - started)
-            if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
-                raise _Failed(self._diverged(run, f"{wrong[0]} is not finite at outer step {run.step}"))
-            if monotonic() - saved_at > CHECKPOINT_SECONDS and run.step < run.steps:
-                state = {"distiller": distiller.state_dict(), "run": vars(run)}
-                self.store.save_checkpoint(trial.id, run.step, state)
-                saved_at = monotonic()
-            yield Progress(trial.id, "distilling", run.step, run.steps)
-        yield self._finish(trial, task, distiller.synthetic(), run)
+            trajectory = Trajectory(**saved["trajectory"])
+        trajectory.attempts += 1
+        loop = distil(
+            distiller,
+            trajectory,
+            synchronise=self._synchronise,
+            save=lambda state: self.store.save_checkpoint(trial.id, trajectory.step, state),
+            every=CHECKPOINT_SECONDS,
+        )
+        try:
+            for at in loop:
+                yield Progress(trial.id, "distilling", at.step, at.steps)
+            yield self._finish(trial, task, distiller.synthetic(), trajectory)
+        except Diverged as reason:
+            raise _Failed(self._keep(trial, "diverged", trajectory, error=str(reason))) from None
+        finally:
+            if self.store.record(trial.id):
+                self.store.drop_checkpoints(trial.id)
 
-    def _finish(self, trial: Trial, task: Task, synthetic: SyntheticSet, run: "_Progressing") -> Progress:
+    def _finish(self, trial: Trial, task: Task, synthetic: SyntheticSet, trajectory: Trajectory) -> Progress:
         if not (synthetic.images.isfinite().all() and synthetic.labels.isfinite().all()):
-            raise _Failed(self._diverged(run, "the synthetic set is not finite"))
+            raise Diverged("the synthetic set is not finite")
+        data = datasets.fingerprint(task)
         manifest = {
             "trial": trial.model_dump(mode="json"),
             "label": self.job.label,
             "preprocessing": task.preprocessing.describe(),
             "class_names": list(task.class_names),
-            "data": datasets.fingerprint(task),
+            "data": data,
         }
-        sha256 = self.store.save_artefact(trial.id, synthetic, manifest)
-        progress = self._keep(
+        return self._keep(
             trial,
             "done",
-            run=run,
-            artefact=sha256,
+            trajectory,
+            artefact=self.store.save_artefact(trial.id, synthetic, manifest),
             stored_bytes=synthetic.stored_bytes,
             label_kind="hard" if synthetic.hard else "soft",
-            data=manifest["data"],
+            data=data,
         )
-        self.store.drop_checkpoints(trial.id)
-        return progress
-
-    def _diverged(self, run: "_Progressing", reason: str) -> Progress:
-        progress = self._keep(self.job.cell, "diverged", run=run, error=reason)
-        self.store.drop_checkpoints(self.job.id)
-        return progress
 
     def _evaluate(self, cell: Evaluation) -> Iterator[Progress]:
         name = f"evaluating: {cell.evaluator} {cell.settings.get('recipe', '')}".strip()
@@ -240,11 +234,11 @@ class _Worker:
         )
 
     def _keep(
-        self, cell: Cell, status: Status, *, run: "_Progressing | None" = None, **measured: Any
+        self, cell: Cell, status: Status, trajectory: Trajectory | None = None, **measured: Any
     ) -> Progress:
         """Record a cell; say so."""
         earlier = self.store.failure(cell.id)
-        seconds = measured.pop("seconds", run.seconds if run else 0.0)
+        done = trajectory or Trajectory(steps=0, seconds=measured.pop("seconds", 0.0))
         record = Record(
             cell=cell,
             label=self.job.label,
@@ -252,11 +246,11 @@ class _Worker:
             ipc=self.job.ipc,
             status=status,
             recipe=self.job.recipe,
-            seconds=seconds,
-            device_seconds=self.place.charged(seconds + (run.borrowed if run else 0.0)),
+            seconds=done.seconds,
+            device_seconds=self.place.charged(done.seconds + done.borrowed),
             peak_memory_bytes=peak_memory_bytes(self.place.device),
-            attempts=max(run.attempts if run else 1, earlier.attempts + 1 if earlier else 1),
-            curve={name: tuple(values) for name, values in run.thinned().items()} if run else {},
+            attempts=max(1, done.attempts, earlier.attempts + 1 if earlier else 1),
+            curve={name: tuple(values) for name, values in done.curve.items()},
             provenance=provenance(self.place.device),
             **measured,
         )
@@ -273,37 +267,6 @@ class _Worker:
     def _synchronise(self) -> None:
         if self.place.device.type == "cuda":
             torch.cuda.synchronize(self.place.device)
-
-
-@dataclass
-class _Progressing:
-    """How far a trial has come; saved with its checkpoints."""
-
-    steps: int
-    step: int = 0
-    seconds: float = 0.0
-    borrowed: float = 0.0  # seconds of cached work that an earlier trial paid for
-    attempts: int = 0
-    curve: dict[str, list[float]] = field(default_factory=dict)
-
-    def add(self, metrics: Mapping[str, float], seconds: float) -> None:
-        self.step += 1
-        self.seconds += seconds
-        self.borrowed += metrics.get("borrowed_seconds", 0.0)
-        if self._kept(self.step):
-            for name, value in {"step": float(self.step), "seconds": self.seconds, **metrics}.items():
-                self.curve.setdefault(name, []).append(value)
-
-    def thinned(self) -> dict[str, list[float]]:
-        """Return the metrics over steps without what is not finite."""
-        finite = [all(map(math.isfinite, point)) for point in zip(*self.curve.values(), strict=True)]
-        return {
-            name: [value for value, good in zip(values, finite, strict=True) if good]
-            for name, values in self.curve.items()
-        }
-
-    def _kept(self, step: int) -> bool:
-        return step % max(1, self.steps // CURVE_POINTS) == 0 or step == self.steps
 
 
 def _method(trial: Trial) -> Method:

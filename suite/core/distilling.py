@@ -88,7 +88,7 @@ def _saved(name: str, value: object) -> Any:
         return _copied(value.state_dict())
     if isinstance(value, int | float):
         return value
-    if is_dataclass(value) and type(value).__dataclass_params__.frozen:  # type: ignore[attr-defined]
+    if is_dataclass(value) and getattr(value, "__dataclass_params__").frozen:  # noqa: B009
         return None
     raise TypeError(
         f"attribute {name!r} is a {type(value).__name__}, whose state would be lost on resume; "

@@ -107,10 +107,10 @@ _operators: list[Any] = []  # Kept alive: torch forgets the operators of a libra
 def _define_missing_operators() -> None:
     import torch
 
-    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    library = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
         signature = f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-        library.define(signature)  # type: ignore[no-untyped-call]
+        library.define(signature)
     _operators.append(library)
 
 

@@ -6,16 +6,34 @@ Norms: `in` instance norm, `ln` layer norm (one group), `none`.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d, group_norm, linear, relu
 
 Shape = tuple[int, int, int]
 STANDARD = "convnet-d3-w128-in"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A pure function of its own parameters and a batch, and the shapes of those parameters."""
+
+    apply: Callable[[Sequence[Tensor], Tensor], Tensor]
+    shapes: tuple[tuple[int, ...], ...] = ()
+    scale: bool = False  # a norm's scale and shift, which start at one and zero
+
+    def initialise(self, draw: torch.Generator) -> list[Tensor]:
+        """Draw fresh parameters as torch's layers do by default."""
+        if self.scale:
+            return [torch.ones(self.shapes[0]), torch.zeros(self.shapes[1])]
+        if not self.shapes:
+            return []
+        bound = torch.Size(self.shapes[0][1:]).numel() ** -0.5  # uniform within 1/sqrt(fan in)
+        return [(torch.rand(shape, generator=draw) * 2 - 1) * bound for shape in self.shapes]
 
 
 @dataclass(frozen=True)
@@ -23,100 +41,101 @@ class Network:
     """An architecture for images of `shape` (channels, height, width); it holds no parameters.
 
     Parameters are one flat float vector (size,), so that optimisers and their adjoints are a few
-    element-wise operations, whatever the architecture.
+    element-wise operations, whatever the architecture. The last layer is the linear classifier.
     """
 
     name: str
     shape: Shape
     classes: int
-    module: nn.Module = field(repr=False, compare=False)  # on the meta device: structure only
+    layers: tuple[Layer, ...]
 
     @property
     def size(self) -> int:
         """Number of parameters."""
-        return sum(parameter.numel() for parameter in self.module.parameters())
+        return sum(torch.Size(shape).numel() for layer in self.layers for shape in layer.shapes)
 
     def initialise(self, draw: torch.Generator, device: torch.device | None = None) -> Tensor:
-        """Draw fresh parameters (size,) as torch's layers do by default."""
-        parts = []
-        for module in self.module.modules():
-            parts += _fresh(module, draw)
-        return torch.cat([part.flatten() for part in parts]).to(device or torch.device("cpu"))
+        """Draw fresh parameters (size,)."""
+        parts = [part.flatten() for layer in self.layers for part in layer.initialise(draw)]
+        return torch.cat(parts).to(device or torch.device("cpu"))
 
     def logits(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return the logits (n, classes) of `images` (n, channels, height, width)."""
-        return self._call(parameters, images, False)
+        return self._apply(self.layers, parameters, images)
 
     def features(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return the embedding (n, d) that the last layer reads."""
-        return self._call(parameters, images, True)
+        return self._apply(self.layers[:-1], parameters, images)
 
-    def _call(self, parameters: Tensor, images: Tensor, embed: bool) -> Tensor:
-        named = list(self.module.named_parameters())
-        pieces = parameters.split([value.numel() for _, value in named])
-        views = {name: piece.view(value.shape) for (name, value), piece in zip(named, pieces, strict=True)}
-        output: Tensor = functional_call(self.module, views, (images, embed))
-        return output
+    def _apply(self, layers: Sequence[Layer], parameters: Tensor, images: Tensor) -> Tensor:
+        pieces = iter(parameters.split(self._sizes()))
+        for layer in layers:
+            images = layer.apply([next(pieces).view(shape) for shape in layer.shapes], images)
+        return images
 
-
-def _fresh(module: nn.Module, draw: torch.Generator) -> list[Tensor]:
-    """Draw the parameters that `module` itself owns, in their order."""
-    own = list(module.parameters(recurse=False))
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        bound = module.weight[0].numel() ** -0.5  # torch's default: uniform within 1/sqrt(fan in)
-        return [(torch.rand(p.shape, generator=draw) * 2 - 1) * bound for p in own]
-    if isinstance(module, nn.GroupNorm):
-        return [torch.ones(own[0].shape), torch.zeros(own[1].shape)]
-    if own:
-        raise TypeError(f"no initialisation is known for {type(module).__name__}")
-    return []
+    def _sizes(self) -> list[int]:
+        return [torch.Size(shape).numel() for layer in self.layers for shape in layer.shapes]
 
 
-class _Classifier(nn.Module):
-    """An embedding and a linear layer on top of it."""
-
-    def __init__(self, embed: nn.Sequential, shape: Shape, classes: int) -> None:
-        super().__init__()
-        self.embed = embed
-        width = embed(torch.empty(1, *shape, device="meta")).shape[1]
-        self.head = nn.Linear(width, classes)
-
-    def forward(self, images: Tensor, embed: bool = False) -> Tensor:
-        features: Tensor = self.embed(images)
-        return features if embed else self.head(features)
+def _conv(inputs: int, outputs: int, *, padding: int, bias: bool) -> Layer:
+    shapes: tuple[tuple[int, ...], ...] = (
+        ((outputs, inputs, 3, 3), (outputs,)) if bias else ((outputs, inputs, 3, 3),)
+    )
+    return Layer(lambda own, x: conv2d(x, own[0], own[1] if bias else None, padding=padding), shapes)
 
 
-def _norm(kind: str, channels: int) -> list[nn.Module]:
+def _linear(inputs: int, outputs: int) -> Layer:
+    return Layer(lambda own, x: linear(x, own[0], own[1]), ((outputs, inputs), (outputs,)))
+
+
+def _norm(kind: str, channels: int) -> list[Layer]:
     groups = {"in": channels, "ln": 1}
-    return [nn.GroupNorm(groups[kind], channels)] if kind in groups else []
+    if kind not in groups:
+        return []
+    return [
+        Layer(
+            lambda own, x: group_norm(x, groups[kind], own[0], own[1]), ((channels,), (channels,)), scale=True
+        )
+    ]
 
 
-def _convnet(shape: Shape, depth: str, width: str, norm: str) -> nn.Sequential:
+_RELU = Layer(lambda _, x: relu(x))
+_HALVE = Layer(lambda _, x: avg_pool2d(x, 2))
+_FLATTEN = Layer(lambda _, x: x.flatten(1))
+
+
+def _convnet(shape: Shape, classes: int, depth: str, width: str, norm: str) -> list[Layer]:
     channels, height, side = shape
     # As in the field's code: 28x28 digits are padded to 32x32 by the first convolution.
     padding = 3 if shape == (1, 28, 28) else 1
-    if min(height, side) + 2 * (padding - 1) < 2 ** int(depth):
+    height, side = height + 2 * (padding - 1), side + 2 * (padding - 1)
+    if min(height, side) < 2 ** int(depth):
         raise ValueError(
             f"{height}x{side} images are too small for {depth} blocks that halve them; use fewer"
         )
-    layers: list[nn.Module] = []
+    layers: list[Layer] = []
     for _ in range(int(depth)):
         # Instance norm subtracts a channel's mean, and with it the convolution's bias: its gradient
         # is zero, and Adam would turn its rounding noise into steps. So there is none.
-        bias = norm != "in"
-        layers.append(nn.Conv2d(channels, int(width), 3, padding=padding, bias=bias))
-        layers += [*_norm(norm, int(width)), nn.ReLU(), nn.AvgPool2d(2)]
-        channels, padding = int(width), 1
-    return nn.Sequential(*layers, nn.Flatten())
+        layers.append(_conv(channels, int(width), padding=padding, bias=norm != "in"))
+        layers += [*_norm(norm, int(width)), _RELU, _HALVE]
+        channels, padding, height, side = int(width), 1, height // 2, side // 2
+    return [*layers, _FLATTEN, _linear(channels * height * side, classes)]
 
 
-def _mlp(shape: Shape, width: str) -> nn.Sequential:
-    inputs, hidden = shape[0] * shape[1] * shape[2], int(width)
-    layers = [nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()]
-    return nn.Sequential(nn.Flatten(), *layers)
+def _mlp(shape: Shape, classes: int, width: str) -> list[Layer]:
+    inputs, hidden = torch.Size(shape).numel(), int(width)
+    return [
+        _FLATTEN,
+        _linear(inputs, hidden),
+        _RELU,
+        _linear(hidden, hidden),
+        _RELU,
+        _linear(hidden, classes),
+    ]
 
 
-_ARCHITECTURES: dict[str, Callable[..., nn.Sequential]] = {
+_ARCHITECTURES: dict[str, Callable[..., list[Layer]]] = {
     r"convnet-d([1-9])-w([1-9]\d*)-(in|ln|none)": _convnet,
     r"mlp-w([1-9]\d*)": _mlp,
 }
@@ -130,9 +149,6 @@ def network(name: str, shape: Shape, classes: int) -> Network:
     """
     for pattern, build in _ARCHITECTURES.items():
         if match := re.fullmatch(pattern, name):
-            with torch.device("meta"):
-                return Network(
-                    name, shape, classes, _Classifier(build(shape, *match.groups()), shape, classes)
-                )
+            return Network(name, shape, classes, tuple(build(shape, classes, *match.groups())))
     near = get_close_matches(name, _EXAMPLES, n=1, cutoff=0.3)
     raise ValueError(f"unknown network {name!r}; names look like {(near or _EXAMPLES)[0]!r}")
