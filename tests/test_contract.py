@@ -5,7 +5,6 @@ import time
 
 import pytest
 import torch
-
 from broken_methods import Careless, Double, Forgetful, Misspelt
 
 from suite import conformance, registry
@@ -57,7 +56,9 @@ def test_evaluator_repeats_itself_and_reads_test_once(name: str) -> None:
 
 @pytest.mark.parametrize("name", registry.names("evaluator"))
 def test_evaluator_depends_on_its_seed(name: str) -> None:
-    assert evaluate(name, small_task()).values["accuracy"] != evaluate(name, small_task(), 5).values["accuracy"]
+    assert (
+        evaluate(name, small_task()).values["accuracy"] != evaluate(name, small_task(), 5).values["accuracy"]
+    )
 
 
 class TestChecksCanFail:
@@ -81,5 +82,3 @@ class TestChecksCanFail:
 
     def test_description(self) -> None:
         assert "unknown recipe" in conformance.is_described(Misspelt)
-
-
