@@ -77,7 +77,7 @@ def terminal(board: Board) -> list[Terminal]:
     for table in board.tables:
         view = Terminal(title=f"{words.heading(table)}, {words.size(table.ipc)}", title_justify="left")
         for name in ("rank", "method", "accuracy %", "native %", "of full data", "device time"):
-            view.add_column(name, justify="left" if name == "method" else "right")
+            view.add_column(name, justify="left" if name == "method" else "right", overflow="fold")
         for row in _everyone(table):
             name = row.name.replace("[", r"\[")
             accuracy = words.accuracy(row).replace("[", r"\[")
@@ -101,7 +101,7 @@ def _section(table: Table, pictures: Collection[str]) -> list[str]:
     title = f"### {words.heading(table)}: {words.size(table.ipc)}"
     devices = _devices(table)
     once = [f"- measured on {devices[0]}"] if len(devices) == 1 else []
-    parts = [title, text, "\n".join([*notes.lines(), *once]), _recipes(table)]
+    parts = [title, text, "\n".join([*notes.lines(), *once]), _recipes(table), _settings(table)]
     return [part for part in parts if part]
 
 
@@ -174,6 +174,14 @@ def _recipes(table: Table) -> str:
     ]
     text = tabulate(lines, headers=["method", *others], tablefmt="github", disable_numparse=True)
     return f"Under the other recipes, accuracy %, not ranked:\n\n{text}"
+
+
+def _settings(table: Table) -> str:
+    """Return the hyper-parameters of every row, folded away."""
+    lines = [f"- {_code(row)}: {_escaped(found)}" for row in table.rows if (found := words.settings(row))]
+    if not lines:
+        return ""
+    return "\n".join(["<details><summary>Hyper-parameters</summary>", "", *lines, "", "</details>"])
 
 
 def _provenance(board: Board) -> list[str]:

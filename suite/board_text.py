@@ -1,5 +1,6 @@
 """How a board words its values: headings, file names, percentages, times, bytes."""
 
+import json
 import re
 
 from suite.board import Table
@@ -54,6 +55,12 @@ def native(row: Row) -> str:
         return "same"
     found = row.scores.get(row.native)
     return f"{percent(found)} ({row.native})" if found else f"– ({row.native})"
+
+
+def settings(row: Row) -> str:
+    """Return the row's hyper-parameters, `steps 150, window 10`."""
+    values = json.loads(row.hyperparameters)
+    return ", ".join(f"{name} {_plain(value)}" for name, value in values.items() if value is not None)
 
 
 def share(row: Row) -> str:
@@ -112,3 +119,7 @@ def _slugged(text: str) -> str:
 
 def _snapped(value: float) -> float:
     return round(value, _DIGITS)
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -72,7 +72,7 @@ def run(request: Request, console: Console) -> bool:
         running.check(jobs, request.place)
     store = Store.create(request.folder)
     with store.locked():
-        store.write_plan(grid.plan(jobs).to_json())
+        store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())
         console.print(_counts(jobs, store), highlight=False)
         rest = [job for job in jobs if running.missing(job, store)]
         if rest:

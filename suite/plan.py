@@ -43,7 +43,7 @@ class Planned(BaseModel):
 
 
 class Plan(BaseModel):
-    """All cells of one grid: `<store>/plan/*.json`."""
+    """All cells of one grid, as it was last run: `<store>/plan/<grid>.json`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

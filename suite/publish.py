@@ -53,12 +53,15 @@ def draw_artefact(artefact: Path, target: Path, *, columns: int = 10) -> None:
 
 def _board(stores: Sequence[Path]) -> Board:
     found = leaderboard.read(stores)
-    for warning in found.warnings:
-        warnings.warn(warning, stacklevel=2)
     # A store may bring its own figures from papers; the repository's stand beside its results.
     sources = [folder / REPORTED for folder in (*stores, Path("results")) if (folder / REPORTED).is_file()]
     reported = leaderboard.reported(sources[0]) if sources else ()
-    return leaderboard.board(found.records, planned=found.planned, reported=reported)
+    board = leaderboard.board(
+        found.records, planned=found.planned, reported=reported, warnings=found.warnings
+    )
+    for warning in board.warnings:
+        warnings.warn(warning, stacklevel=2)
+    return board
 
 
 def _draw_missing(board: Board, stores: Sequence[Path], folder: Path) -> None:

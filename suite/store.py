@@ -129,9 +129,9 @@ class Store:
         task = re.sub(r"[^A-Za-z0-9._-]+", "-", record.task).strip("-.")
         return Path(f"{task}-ipc{record.ipc}" if record.ipc else f"{task}-full") / record.label
 
-    def write_plan(self, text: str) -> None:
-        """Keep what a run was asked for, so that the board knows what is missing."""
-        _write(self.path / "plan" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json", text.encode())
+    def write_plan(self, grid: str, text: str) -> None:
+        """Keep what the grid now asks for, so that the board knows what is missing."""
+        _write(self.path / "plan" / f"{grid}.json", text.encode(), replace=True)
 
     def write_job(self, job: Job) -> None:
         """Keep a job where a worker finds it by its id."""
