@@ -64,6 +64,7 @@ class Run:
     def fields(self) -> dict[str, Any]:
         """What tells it from another run of the same label and size, the seed apart."""
         own = {"method": self.trial.method, "nested": list(self.trial.nested)}
+        own |= {"source": self.trial.source[:12]} if self.trial.source else {}
         return {**own, **self.trial.hyperparameters}
 
 

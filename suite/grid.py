@@ -155,6 +155,7 @@ def _trials(grid: Grid, task: str, ipc: int, label: str) -> Iterator[Job]:
         trial = Trial(
             task=task,
             method=name,
+            source=registry.source(name),
             hyperparameters=json.loads(json.dumps(asdict(instance))),
             ipc=Budget(ipc).ipc,
             seed=seed,

@@ -42,6 +42,7 @@ class Trial(_Cell):
     kind: Literal["distillation"] = "distillation"
     task: str
     method: str
+    source: str = ""  # sha256 of the method's file where it was given by path: an edited one is another
     hyperparameters: dict[str, Any]
     ipc: int
     nested: tuple[int, ...] = ()

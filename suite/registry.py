@@ -1,5 +1,6 @@
 """Finds methods and evaluators by file name, by path, and as installed plug-ins."""
 
+import hashlib
 import importlib.util
 import json
 import pkgutil
@@ -42,6 +43,11 @@ def evaluator(name: str) -> type[Evaluator]:
     """Return the evaluator class called `name`; raises ValueError naming the nearest known one."""
     found: type[Evaluator] = _find("evaluator", name)
     return found
+
+
+def source(name: str) -> str:
+    """Return the sha256 of a method's file given by path; "" for those that a release pins."""
+    return hashlib.sha256(Path(name).read_bytes()).hexdigest() if name.endswith(".py") else ""
 
 
 def _find(kind: Kind, name: str) -> Any:
