@@ -18,7 +18,11 @@ def provenance(device: torch.device) -> Provenance:
     """Return where and by what this process measures."""
     versions = {"python": platform.python_version()} | {name: _version(name) for name in _VERSIONED}
     return Provenance(
-        commit=commit(), versions=versions, device=device_name(device), threads=torch.get_num_threads()
+        commit=commit(),
+        versions=versions,
+        device=device_name(device),
+        threads=torch.get_num_threads(),
+        deterministic=device.type == "cpu" or torch.are_deterministic_algorithms_enabled(),
     )
 
 

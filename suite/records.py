@@ -81,6 +81,7 @@ class Provenance(_Frozen):
     versions: dict[str, str]
     device: str
     threads: int
+    deterministic: bool = False  # whether the same run gives the same bits: on a CPU
 
 
 class Record(_Frozen):
