@@ -11,10 +11,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from suite.core.atomic import disk_full
 from suite.core.datasets import data_folder
 from suite.plan import Job
 from suite.run import Place, Progress, run
-from suite.store import Store, disk_full
+from suite.store import Store
 
 # Read when ray is imported: no usage reports, no token in the home folder, no output of Tune's own.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -15,6 +15,7 @@ import torch
 
 from suite import registry
 from suite.core import datasets
+from suite.core.atomic import disk_full
 from suite.core.networks import network
 from suite.core.recipes import recipe
 from suite.core.seeding import derive
@@ -24,7 +25,7 @@ from suite.loop import Diverged, Trajectory, distil
 from suite.plan import Job
 from suite.provenance import peak_memory_bytes, provenance, reset_peak_memory
 from suite.records import Cell, Evaluation, Record, Reference, Status, Trial
-from suite.store import Store, disk_full, load_artefact
+from suite.store import Store, load_artefact
 
 CHECKPOINT_SECONDS = 60.0
 

@@ -4,15 +4,15 @@ Nothing is overwritten and nothing is deleted that was measured: the first recor
 a damaged file moves to `quarantine/`.
 """
 
-import errno
 import hashlib
+import io
 import json
 import os
 import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
+from suite.core.atomic import write_whole
 from suite.core.spec import Minibatch, SyntheticSet
 from suite.plan import Job
 from suite.records import PROTOCOL, Record
@@ -155,7 +156,7 @@ class Store:
             "images": synthetic.images.cpu().contiguous(),
             "labels": synthetic.labels.cpu().contiguous(),
         }
-        _publish(path, lambda partial: save_file(tensors, partial), replace=True)
+        write_whole(path, lambda partial: save_file(tensors, partial))
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         minibatch = {"per_class": synthetic.minibatch.per_class, "classes": synthetic.minibatch.classes}
         facts = {**manifest, "minibatch": minibatch, "sha256": sha256}
@@ -170,14 +171,10 @@ class Store:
 
     def save_checkpoint(self, trial: str, step: int, state: dict[str, Any]) -> None:
         """Keep a checkpoint; its name holds its sha256. The last two are kept."""
-        folder = self.path / "checkpoints" / trial
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".partial", delete=False) as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        content = hashlib.sha256(Path(file.name).read_bytes()).hexdigest()[:16]
-        Path(file.name).replace(folder / f"{step:09d}-{content}.pt")
+        folder, buffer = self.path / "checkpoints" / trial, io.BytesIO()
+        torch.save(state, buffer)
+        content = hashlib.sha256(buffer.getvalue()).hexdigest()[:16]
+        _write(folder / f"{step:09d}-{content}.pt", buffer.getvalue())
         for old in sorted(folder.glob("*.pt"))[:-2]:
             old.unlink()
 
@@ -216,49 +213,9 @@ def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
     return SyntheticSet(tensors["images"], tensors["labels"], Minibatch(**manifest["minibatch"])), manifest
 
 
-def disk_full(error: BaseException) -> bool:
-    """Return whether an error says that the disk is full."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
 def _write(path: Path, content: bytes, *, replace: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    _publish(path, lambda partial: partial.write_bytes(content), replace=replace)
-
-
-def _publish(path: Path, write: Callable[[Path], object], *, replace: bool) -> None:
-    """Write beside `path`, sync, then give it its name: whole or not at all, the first one wins."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
-    os.close(handle)
-    partial = Path(name)
-    try:
-        write(partial)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.chmod(0o644)
-        if replace:
-            partial.replace(path)
-        else:
-            _link(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _link(partial: Path, path: Path) -> None:
-    try:
-        path.hardlink_to(partial)
-    except FileExistsError:
-        return
-    except OSError as error:
-        if disk_full(error):
-            raise
-        if not path.exists():  # no hard links on this file system
-            partial.replace(path)
+    write_whole(path, lambda partial: partial.write_bytes(content), replace=replace)
 
 
 def _first_line(error: ValueError) -> str:

@@ -20,6 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from suite.core.atomic import write_whole
+
 T = TypeVar("T")
 Facts = Mapping[str, Any]
 Tensors = Mapping[str, Tensor]
@@ -81,21 +83,6 @@ def open_or_build(
                 _write(folder, stem, build())
                 found = [finish(*_load(folder, stem))]
     return found[0]
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside `path` and move it there when it is whole and on disk."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-")
-    os.close(handle)
-    partial = Path(name)
-    try:
-        write(partial)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.chmod(0o644)  # mkstemp's files are private; a shared data folder is read by others.
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _open(folder: Path, stem: str, finish: Callable[[Tensors, Facts], T]) -> list[T]:

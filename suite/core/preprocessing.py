@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from suite.core.cache import write_whole
+from suite.core.atomic import write_whole
 from suite.core.spec import Preprocessing
 
 
