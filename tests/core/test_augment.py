@@ -1,0 +1,115 @@
+"""Augmentations against numbers worked by hand.
+
+Most are asked to do something to a 1x4x4 image of the numbers 0..15 with chosen uniform numbers.
+"""
+
+import pytest
+import torch
+from torch import Tensor
+
+from suite.core.augment import Draw, augmentation
+from suite.core.seeding import generator
+
+NUMBERS = torch.arange(16.0).reshape(1, 1, 4, 4)
+DSA = augmentation("dsa")
+
+
+def augmented(operation: str, *uniform: float, images: Tensor = NUMBERS) -> Tensor:
+    padded = [*uniform, 0.5, 0.5, 0.5][:3]
+    return DSA.apply(images, Draw(operation, torch.tensor([padded])))
+
+
+def test_none_is_the_identity() -> None:
+    none = augmentation("none")
+    assert none.apply(NUMBERS, none.draw(1, generator(0))) is NUMBERS
+
+
+def test_flip_mirrors_the_columns_below_one_half() -> None:
+    assert augmented("flip", 0.49)[0, 0, 0].tolist() == [3, 2, 1, 0]
+    assert torch.equal(augmented("flip", 0.51), NUMBERS)
+
+
+def test_crop_shifts_by_an_eighth_with_zeros() -> None:
+    # 4 * 0.125 + 0.5 = 1 pixel: uniforms in thirds mean -1, 0, 1. Down 1 takes row r + 1 to row r.
+    shifted = augmented("crop", 0.9, 0.5)[0, 0]
+    assert shifted[0].tolist() == [4, 5, 6, 7] and shifted[3].tolist() == [0, 0, 0, 0]
+    shifted = augmented("crop", 0.5, 0.1)[0, 0]
+    assert shifted[:, 0].tolist() == [0, 0, 0, 0] and shifted[:, 1].tolist() == [0, 4, 8, 12]
+    assert torch.equal(augmented("crop", 0.5, 0.5), NUMBERS)
+
+
+def test_cutout_blanks_half_of_each_side_and_is_cut_at_the_border() -> None:
+    # Side 4: a hole of 2; its centre is floor(5 u) in 0..4, its first pixel centre - 1.
+    ones = torch.ones(1, 1, 4, 4)
+    assert augmented("cutout", 0.5, 0.5, images=ones)[0, 0].tolist() == [
+        [1, 1, 1, 1],
+        [1, 0, 0, 1],
+        [1, 0, 0, 1],
+        [1, 1, 1, 1],
+    ]
+    corner = augmented("cutout", 0.0, 0.99, images=ones)[0, 0]  # rows -1..0, columns 3..4
+    assert corner.sum() == 15 and corner[0, 3] == 0
+
+
+def test_color_is_brightness_then_saturation_then_contrast() -> None:
+    # Two channels of one pixel, 1 and 3. Brightness u = .75 adds .25: 1.25 and 3.25. Their mean over
+    # channels is 2.25; saturation 2 u = 1.5 gives 2.25 -+ 1.5: .75 and 3.75. The mean over all is
+    # 2.25; contrast u + .5 = .75 gives 2.25 -+ 1.125.
+    pixel = torch.tensor([1.0, 3.0]).reshape(1, 2, 1, 1)
+    seen = augmented("color", 0.75, 0.75, 0.25, images=pixel).flatten()
+    assert seen.tolist() == pytest.approx([1.125, 3.375])
+
+
+def test_saturation_leaves_one_channel_alone() -> None:
+    assert torch.allclose(augmented("color", 0.5, 0.0, 0.5), NUMBERS)
+
+
+def test_rotation_by_nothing_and_its_range() -> None:
+    assert torch.allclose(augmented("rotate", 0.5), NUMBERS, atol=1e-5)
+    # A lone pixel 4 right of the centre turns by at most 15 degrees: 4 sin 15 = 1.04 rows. Uniform 0
+    # is -15 degrees, clockwise in an image whose rows run down.
+    image = torch.zeros(1, 1, 9, 9)
+    image[0, 0, 4, 8] = 1
+    for uniform, rows in ((0.0, 1.04), (1.0, -1.04)):
+        turned = augmented("rotate", uniform, images=image)[0, 0]
+        centre = float((turned.sum(1) * torch.arange(9.0)).sum() / turned.sum())
+        assert centre - 4 == pytest.approx(rows, abs=0.15)
+
+
+def test_scale_samples_with_factors_between_1_over_1_2_and_1_2() -> None:
+    # u with factor 1: (1 - 1/1.2) / (1.2 - 1/1.2) = 5/11.
+    assert torch.allclose(augmented("scale", 5 / 11, 5 / 11), NUMBERS, atol=1e-4)
+    # Factor 1.2 samples beyond the border: zeros come in; factor 1/1.2 stays inside.
+    ones = torch.ones(1, 1, 8, 8)
+    assert augmented("scale", 1.0, 1.0, images=ones)[0, 0, 0, 0] < 0.6
+    assert torch.allclose(augmented("scale", 0.0, 0.0, images=ones), ones)
+
+
+@pytest.mark.parametrize("name", ["dsa", "flip-rotate", "crop-scale-rotate"])
+def test_a_draw_is_one_operation_for_a_batch_with_parameters_per_image(name: str) -> None:
+    family, draw = augmentation(name), generator(0, "augmentation")
+    draws = [family.draw(5, draw) for _ in range(200)]
+    assert {one.uniform.shape for one in draws} == {(5, 3)}
+    operations = {one.operation for one in draws}
+    expected = {
+        "dsa": {"color", "crop", "cutout", "flip", "scale", "rotate"},
+        "flip-rotate": {"flip", "rotate"},
+        "crop-scale-rotate": {"crop", "scale", "rotate"},
+    }
+    assert operations == expected[name]
+
+
+@pytest.mark.parametrize("operation", ["color", "crop", "cutout", "flip", "scale", "rotate"])
+def test_one_draw_serves_a_whole_batch_and_lets_gradients_through(operation: str) -> None:
+    images = torch.rand(3, 1, 8, 8, generator=generator(0)).requires_grad_()
+    draw = Draw(operation, torch.tensor([[0.3, 0.6, 0.8]]))
+    seen = DSA.apply(images, draw)
+    alone = DSA.apply(images[2:], draw)
+    assert seen.shape == images.shape and torch.allclose(seen[2:], alone)
+    (gradient,) = torch.autograd.grad(seen.sum(), images)
+    assert gradient.abs().sum() > 0
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="did you mean 'flip-rotate'"):
+        augmentation("fliprotate")

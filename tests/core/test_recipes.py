@@ -1,0 +1,62 @@
+"""The frozen recipes against numbers worked by hand."""
+
+import hashlib
+import json
+from dataclasses import asdict
+
+import pytest
+
+from suite.core.recipes import RECIPES, recipe
+from suite.core.unroll import SGD, Adam
+
+DIGESTS = {
+    "dc": "1443a28190cf4b7d",
+    "dsa": "b2ccc5ecf329cb13",
+    "rat-bptt": "a21cb5494f0583df",
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_published_recipe_never_changes(name: str) -> None:
+    """Numbers of different releases compare only if it doesn't: give a changed one a new name."""
+    settings = {key: value for key, value in asdict(recipe(name)).items() if key != "source"}
+    content = json.dumps(settings, sort_keys=True).encode()
+    assert hashlib.sha256(content).hexdigest()[:16] == DIGESTS[name]
+
+
+def test_dsa_is_a_thousand_epochs_that_decay_after_501() -> None:
+    rates = recipe("dsa").rates(10)  # ten images are one batch
+    assert len(rates) == 1000
+    assert rates[:501] == [0.01] * 501
+    assert rates[501:] == [0.001] * 499
+
+
+def test_dsa_takes_two_batches_of_300_images() -> None:
+    rates = recipe("dsa").rates(300)  # 256 + 44
+    assert len(rates) == 2000
+    assert rates[1001] == 0.01 and rates[1002] == 0.001  # epoch 501 begins with step 1002
+
+
+def test_dc_is_300_epochs_that_decay_after_151() -> None:
+    rates = recipe("dc").rates(256)
+    assert len(rates) == 300
+    assert rates[150] == 0.01 and rates[151] == 0.001
+
+
+def test_rat_bptt_is_a_thousand_steps_whatever_the_size() -> None:
+    assert recipe("rat-bptt").rates(10) == recipe("rat-bptt").rates(5000) == [0.001] * 1000
+
+
+def test_update_rules() -> None:
+    assert recipe("dsa").update_rule(0.001) == SGD(0.001, 0.9, 5e-4)
+    assert recipe("dc").update_rule(0.01) == SGD(0.01, 0.9, 5e-4)
+    assert recipe("rat-bptt").update_rule(0.001) == Adam(0.001, (0.9, 0.999), 1e-8)
+
+
+def test_augmentations() -> None:
+    assert [recipe(name).augment for name in ("dc", "dsa", "rat-bptt")] == ["none", "dsa", "flip-rotate"]
+
+
+def test_an_unknown_recipe_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="did you mean 'rat-bptt'"):
+        recipe("ratbptt")

@@ -1,0 +1,125 @@
+"""The vocabulary: budgets, minibatches, synthetic sets, the holdout."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from suite.core.datasets import load
+from suite.core.seeding import generator
+from suite.core.spec import Budget, Minibatch, SyntheticSet, Task, TestSplit, one_hot
+
+
+def three_images_of_two_classes() -> SyntheticSet:
+    return SyntheticSet(torch.arange(6.0).reshape(2, 3, 1, 1, 1), one_hot(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("ipc", "nested", "message"),
+    [
+        (0, (), "ipc 0 must be at least 1"),
+        (5, (5,), "nested sizes"),
+        (5, (0,), "between 1 and ipc - 1 = 4"),
+        (5, (2, 2), "name one twice"),
+    ],
+)
+def test_budget_refuses(ipc: int, nested: tuple[int, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Budget(ipc, nested)
+
+
+def test_a_minibatch_takes_all_unless_it_is_told_otherwise() -> None:
+    assert Minibatch().draw(2, 3, generator(0)).tolist() == [0, 1, 2, 3, 4, 5]
+    assert Minibatch(per_class=9, classes=9).draw(2, 3, generator(0)).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_minibatch_draws_within_each_class_without_repeats() -> None:
+    draw, seen = generator(0, "minibatch"), set()
+    for _ in range(50):
+        rows = Minibatch(per_class=2).draw(3, 4, draw)
+        assert (rows // 4).tolist() == [0, 0, 1, 1, 2, 2]
+        assert len(set(rows.tolist())) == 6
+        seen |= set(rows.tolist())
+    assert seen == set(range(12))
+
+
+def test_a_minibatch_draws_classes_without_repeats() -> None:
+    draw, seen = generator(0, "minibatch"), set()
+    for _ in range(50):
+        classes = (Minibatch(classes=2).draw(5, 3, draw) // 3).tolist()
+        assert classes[:3] == [classes[0]] * 3 and classes[0] != classes[3]
+        seen |= set(classes)
+    assert seen == set(range(5))
+
+
+def test_a_minibatch_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="per_class 0 must be at least 1"):
+        Minibatch(per_class=0)
+
+
+def test_a_prefix_is_the_first_of_each_class() -> None:
+    prefix = three_images_of_two_classes().prefix(2)
+    assert prefix.images.flatten().tolist() == [0, 1, 3, 4]
+    assert prefix.labels.shape == (2, 2, 2)
+    with pytest.raises(ValueError, match="prefix of 4 images per class: this set has 3"):
+        three_images_of_two_classes().prefix(4)
+
+
+def test_flat_is_class_major() -> None:
+    images, targets = three_images_of_two_classes().flat()
+    assert images.flatten().tolist() == [0, 1, 2, 3, 4, 5]
+    assert targets.argmax(1).tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_soft_labels_are_stored_and_hard_ones_are_not() -> None:
+    hard = three_images_of_two_classes()
+    assert hard.hard and hard.stored_bytes == 6 * 4
+    soft = dataclasses.replace(hard, labels=hard.labels * 0.9)
+    assert not soft.hard and soft.stored_bytes == 6 * 4 + 12 * 4
+
+
+def test_labels_must_fit_the_images() -> None:
+    with pytest.raises(ValueError, match="must be"):
+        SyntheticSet(torch.zeros(2, 3, 1, 1, 1), one_hot(2, 2))
+
+
+def small_task(per_class: int = 10) -> Task:
+    digits = load("digits")
+    rows = torch.cat([indices[:per_class] for indices in digits.train.by_class()])
+    return dataclasses.replace(digits, train=digits.train.take(rows))
+
+
+def test_holdout_is_a_stratified_slice_of_train_alone() -> None:
+    task = small_task()
+    held = task.holdout(0.2)
+    test = held.split.examples
+    assert [len(rows) for rows in test.by_class()] == [2] * 10
+    assert [len(rows) for rows in held.train.by_class()] == [8] * 10
+    everything = torch.cat([held.train.images, test.images]).flatten(1)
+    assert sorted(everything.tolist()) == sorted(task.train.images.flatten(1).tolist())
+    assert task.split.reads == 0 and held.name == "digits:holdout"
+
+
+def test_holdout_is_the_same_every_time() -> None:
+    first, second = small_task().holdout(), small_task().holdout()
+    assert torch.equal(first.train.images, second.train.images)
+
+
+@pytest.mark.parametrize(("fraction", "message"), [(0.0, "between 0 and 1"), (1.0, "between 0 and 1")])
+def test_holdout_refuses_a_fraction(fraction: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        small_task().holdout(fraction)
+
+
+def test_holdout_refuses_a_class_of_one_image() -> None:
+    with pytest.raises(ValueError, match="a class of 1 images is too small"):
+        small_task(1).holdout(0.5)
+
+
+def test_reads_of_test_are_counted() -> None:
+    task = load("digits")
+    task = dataclasses.replace(task, split=TestSplit(task.split.examples))
+    assert task.split.reads == 0
+    assert len(task.test) == len(task.test) == 296
+    assert task.split.reads == 2
+    assert task.to(torch.device("cpu")).split.reads == 0
