@@ -113,3 +113,66 @@ def test_one_draw_serves_a_whole_batch_and_lets_gradients_through(operation: str
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     with pytest.raises(ValueError, match="did you mean 'flip-rotate'"):
         augmentation("fliprotate")
+
+
+def test_rotation_resamples_bilinearly_about_the_centre() -> None:
+    # At 15 degrees the output right of the centre, at (1, 0), reads (cos, sin) = (.9659, .2588). A lone
+    # pixel at (1, 0) weighs .9659 * (1 - .2588) there. The output above it, at (1, -1), reads
+    # (cos + sin, sin - cos) = (1.2247, -.7071): (1 - .2247) * (1 - .7071). The one above the centre
+    # reads (sin, -cos) = (.2588, -.9659): .2588 * (1 - .9659). No other is within a pixel of it.
+    image = torch.zeros(1, 1, 3, 3)
+    image[0, 0, 1, 2] = 1
+    expected = torch.tensor([[0.0, 0.0088, 0.2271], [0.0, 0.0, 0.7159], [0.0, 0.0, 0.0]])
+    torch.testing.assert_close(augmented("rotate", 1.0, images=image)[0, 0], expected, atol=1e-4, rtol=0)
+
+
+def test_scale_has_a_factor_for_each_axis_columns_first() -> None:
+    # Two pixels 1 and 3 lie at -.5 and .5. Factor 1/1.2 reads them at -.41667 and .41667, a twelfth of
+    # the way inwards: 1 + 2 / 12 and 3 - 2 / 12. Factor 1.2 reads at -.6 and .6, a tenth outwards,
+    # where there is 0: .9 * 1 and .9 * 3. Along an axis of one pixel nothing is outside.
+    row = torch.tensor([1.0, 3.0]).reshape(1, 1, 1, 2)
+    for images, order in ((row, (0, 1)), (row.mT, (1, 0))):
+        for first, second, expected in ((0.0, 1.0, [7 / 6, 17 / 6]), (1.0, 0.0, [0.9, 2.7])):
+            uniform = (first, second)
+            seen = augmented("scale", uniform[order[0]], uniform[order[1]], images=images)
+            assert seen.flatten().tolist() == pytest.approx(expected)
+
+
+def test_the_largest_shift_is_an_eighth_and_the_hole_half_of_a_side() -> None:
+    ones = torch.ones(1, 1, 16, 16)
+    # 16 / 8 = 2 rows and columns come in as zeros; 8 of 16 rows and columns go, from 4 to 11.
+    assert augmented("crop", 0.0, 0.999, images=ones).sum() == 14 * 14
+    hole = 1 - augmented("cutout", 0.5, 0.5, images=ones)[0, 0]
+    assert hole.sum() == hole[4:12, 4:12].sum() == 64
+
+
+def test_color_averages_over_one_image_with_all_its_pixels() -> None:
+    # Contrast u + .5 = .5 halves the distance to the mean of each image: 2 and 6.
+    images = torch.tensor([[1.0, 3.0], [4.0, 8.0]]).reshape(2, 1, 1, 2)
+    seen = DSA.apply(images, Draw("color", torch.tensor([[0.5, 0.5, 0.0]])))
+    assert seen.flatten().tolist() == pytest.approx([1.5, 2.5, 5.0, 7.0])
+
+
+@pytest.mark.parametrize("operation", ["color", "crop", "cutout", "flip", "scale", "rotate"])
+def test_every_image_has_parameters_of_its_own(operation: str) -> None:
+    images = torch.rand(2, 1, 8, 8, generator=generator(0))
+    uniform = torch.tensor([[0.1, 0.8, 0.3], [0.9, 0.2, 0.6]])
+    together = DSA.apply(images, Draw(operation, uniform))
+    for row in range(2):
+        alone = DSA.apply(images[row : row + 1], Draw(operation, uniform[row : row + 1]))
+        torch.testing.assert_close(together[row : row + 1], alone)
+    other = DSA.apply(images, Draw(operation, uniform.flip(0)))
+    assert not torch.allclose(together[0], other[0]) and not torch.allclose(together[1], other[1])
+
+
+def test_a_batch_draws_different_parameters_for_its_images_and_repeats_them_for_its_seed() -> None:
+    first, again = (DSA.draw(4, generator(3)) for _ in range(2))
+    assert first.operation == again.operation and torch.equal(first.uniform, again.uniform)
+    assert len(set(first.uniform.flatten().tolist())) == 12
+
+
+@pytest.mark.parametrize("operation", ["color", "crop", "cutout", "flip", "scale", "rotate"])
+def test_gradients_agree_with_finite_differences(operation: str) -> None:
+    images = torch.rand(2, 2, 4, 4, generator=generator(0), dtype=torch.float64).requires_grad_()
+    draw = Draw(operation, torch.tensor([[0.3, 0.6, 0.8], [0.7, 0.2, 0.1]]))
+    assert torch.autograd.gradcheck(lambda seen: DSA.apply(seen, draw), (images,))

@@ -34,6 +34,13 @@ class Walk(BaseDistiller):
         return SyntheticSet(self.images.detach().clone(), one_hot(2, 1))
 
 
+@dataclass
+class Thawed:
+    """Can change, so its state could be lost."""
+
+    value: int
+
+
 def test_state_brings_a_run_back_to_the_bit() -> None:
     first, second = Walk(), Walk()
     for _ in range(4):
@@ -96,3 +103,25 @@ def test_a_class_without_an_image_is_refused_by_every_method() -> None:
     empty = Examples(TRAIN.images, torch.zeros(6, dtype=torch.int64), 2)
     with pytest.raises(ValueError, match="class 1 has no training image"):
         BaseMethod().check(empty, Budget(1))
+
+
+@pytest.mark.parametrize("value", ["text", None, (1, 2), {"a": 1}, Thawed(0)])
+def test_whatever_is_no_tensor_number_or_frozen_dataclass_is_refused(value: object) -> None:
+    walk = Walk()
+    walk.extra = value  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match=f"attribute 'extra' is a {type(value).__name__}, whose state"):
+        walk.state_dict()
+
+
+def test_a_state_with_more_than_is_needed_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'more'.* are needed"):
+        Walk().load_state_dict({**Walk().state_dict(), "more": 1})
+
+
+def test_restoring_keeps_the_tensor_that_the_optimiser_moves() -> None:
+    walk = Walk()
+    images = walk.images
+    walk.load_state_dict({**walk.state_dict(), "images": torch.ones(2, 1, 1, 1, 1)})
+    assert walk.images is images and images.requires_grad
+    walk.step()
+    assert not images.eq(1).any()

@@ -85,3 +85,55 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
 def test_too_deep_a_network_is_refused() -> None:
     with pytest.raises(ValueError, match="8x8 images are too small for 4 blocks"):
         network("convnet-d4-w8-in", (1, 8, 8), 10)
+
+
+def test_mlp_equals_torchs_layers() -> None:
+    net = network("mlp-w8", (1, 2, 3), 4)
+    parameters = torch.randn(net.size, generator=generator(0))
+    layers = nn.Sequential(
+        nn.Flatten(), nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4)
+    )
+    nn.utils.vector_to_parameters(parameters, layers.parameters())
+    images = torch.randn(5, 1, 2, 3, generator=generator(1))
+    assert torch.allclose(net.logits(parameters, images), layers(images), atol=1e-5)
+
+
+def test_only_digits_are_padded() -> None:
+    # 28 halves to 14, 7 and 3; 3 * 3 * 128 inputs, not 4 * 4 * 128.
+    colour = 3 * 128 * 9 + 2 * 128 * 128 * 9 + 768 + 1152 * 10 + 10
+    assert network(STANDARD, (3, 28, 28), 10).size == colour
+
+
+def test_digits_are_padded_by_the_first_convolution_alone() -> None:
+    net = network("convnet-d2-w4-none", (1, 28, 28), 3)
+    parameters = net.initialise(generator(0))
+    layers = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=3), nn.ReLU(), nn.AvgPool2d(2),
+        nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(256, 3),
+    )  # fmt: skip
+    nn.utils.vector_to_parameters(parameters, layers.parameters())
+    images = torch.randn(2, 1, 28, 28, generator=generator(1))
+    assert torch.allclose(net.logits(parameters, images), layers(images), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("convnet-d0-w32-in", "convnet-d3-w32-in"),
+        ("convnet-d3-w032-in", "convnet-d3-w32-in"),
+        ("xconvnet-d3-w32-in", "convnet-d3-w32-in"),
+        ("mlp-w0", "mlp-w128"),
+        ("mlp-w128x", "mlp-w128"),
+        ("?", STANDARD),
+    ],
+)
+def test_a_name_of_no_known_form_is_refused(name: str, near: str) -> None:
+    with pytest.raises(ValueError, match=f"unknown network .* names look like '{near}'"):
+        network(name, CIFAR, 10)
+
+
+def test_an_image_may_be_halved_to_one_pixel() -> None:
+    # 8 -> 4 -> 2 -> 1: four filters, so 4 * 10 + 10 parameters in the classifier
+    assert network("convnet-d3-w4-in", (1, 8, 8), 10).size == 36 + 2 * 144 + 3 * 8 + 50
+    with pytest.raises(ValueError, match="7x8 images are too small for 3 blocks"):
+        network("convnet-d3-w4-in", (1, 7, 8), 10)

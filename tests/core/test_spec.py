@@ -7,7 +7,7 @@ import torch
 
 from suite.core.datasets import load
 from suite.core.seeding import generator
-from suite.core.spec import Budget, Minibatch, SyntheticSet, Task, TestSplit, one_hot
+from suite.core.spec import Budget, Examples, Minibatch, SyntheticSet, Task, TestSplit, one_hot
 
 
 def three_images_of_two_classes() -> SyntheticSet:
@@ -123,3 +123,26 @@ def test_reads_of_test_are_counted() -> None:
     assert len(task.test) == len(task.test) == 296
     assert task.split.reads == 2
     assert task.to(torch.device("cpu")).split.reads == 0
+
+
+def test_a_minibatch_of_some_images_of_some_classes() -> None:
+    draw, seen = generator(0, "minibatch"), set()
+    for _ in range(100):
+        rows = Minibatch(per_class=2, classes=2).draw(4, 3, draw)
+        classes = (rows // 3).tolist()
+        assert len(set(rows.tolist())) == 4
+        assert classes[0] == classes[1] != classes[2] == classes[3]
+        seen |= set(rows.tolist())
+    assert seen == set(range(12))
+
+
+def test_holdout_takes_a_rounded_share_of_each_class_and_at_least_one() -> None:
+    labels = torch.tensor([0] * 20 + [1] * 36 + [2] * 4)
+    task = dataclasses.replace(
+        load("digits"), train=Examples(torch.arange(60.0).reshape(60, 1, 1, 1), labels, 3)
+    )
+    held = task.holdout()  # .1 of 20, 36 and 4: 2, 3.6 and .4
+    assert [len(rows) for rows in held.split.examples.by_class()] == [2, 4, 1]
+    aside = held.split.examples.images.flatten().tolist()
+    assert aside[:2] not in ([0, 1], [18, 19]) and aside[2:6] not in ([20, 21, 22, 23], [52, 53, 54, 55])
+    assert held.split.reads == 0 and len(held.test) == 7 and task.split.reads == 0

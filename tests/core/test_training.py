@@ -1,12 +1,13 @@
 """Training from scratch: one step by hand, seeds, minibatches, accuracy."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from suite.core.networks import network
+from suite.core.networks import Layer, Network, network
 from suite.core.recipes import RECIPES, Recipe
 from suite.core.seeding import generator
 from suite.core.spec import Examples, Minibatch, SyntheticSet, one_hot
@@ -86,3 +87,66 @@ def test_accuracy_counts_hits_over_several_batches() -> None:
     images = torch.tensor([[0.0, 1.0]]).expand(1200, 2).reshape(-1, 1, 1, 2)
     labels = torch.tensor([1] * 900 + [0] * 300)
     assert accuracy(net, parameters, Examples(images, labels, 2)) == 0.75
+
+
+class Watched:
+    """A linear network on two pixels that starts at W = 1, b = 0, and notes the batches that it sees."""
+
+    def __init__(self) -> None:
+        self.batches: list[torch.Tensor] = []
+        linear = Layer(self.apply, ((2, 2), (2,)), scale=True)  # a norm's parameters start at one and zero
+        self.net = Network("watched", (1, 1, 2), 2, (linear,))
+
+    def apply(self, own: Sequence[torch.Tensor], images: torch.Tensor) -> torch.Tensor:
+        self.batches.append(images.flatten(1))
+        return images.flatten(1) @ own[0].T + own[1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    # Both logits are equal, so p = (.5, .5). With the labels (1, 0) and (0, 1) the gradient of W's first
+    # row is the mean of -.5 * (1, 2) and .5 * (3, 0), which is (.5, -.5), and decay adds .1 * (1, 1).
+    # With the labels (.6, .4) and (0, 1) it is the mean of -.1 * (1, 2) and .5 * (3, 0), (.7, -.1).
+    # The second row's is minus the first's; the bias's the mean of p - y: 0, or (-.1 + .5) / 2 = .2.
+    [
+        ([[1.0, 0.0], [0.0, 1.0]], [1 - 0.3, 1 + 0.2, 1 + 0.2, 1 - 0.3, 0, 0]),
+        ([[0.6, 0.4], [0.0, 1.0]], [1 - 0.4, 1 - 0.0, 1 + 0.3, 1 - 0.1, -0.1, 0.1]),
+    ],
+)
+def test_one_step_of_decayed_sgd_by_hand(labels: list[list[float]], expected: list[float]) -> None:
+    made = SyntheticSet(
+        torch.tensor([[1.0, 2.0], [3.0, 0.0]]).reshape(2, 1, 1, 1, 2), torch.tensor(labels)[:, None]
+    )
+    recipe = Recipe("test", "", "sgd", 0.5, "none", weight_decay=0.1, epochs=1, batch=256)
+    found = fit(Watched().net, made, recipe, seed=0)
+    assert found.tolist() == pytest.approx(expected)
+
+
+def test_every_epoch_sees_every_image_once_in_an_order_of_its_own() -> None:
+    watched, images = Watched(), torch.arange(10.0).reshape(1, 10, 1, 1, 1).expand(2, 10, 1, 1, 2)
+    recipe = Recipe("test", "", "sgd", 0.0, "none", epochs=3, batch=8)
+    fit(watched.net, SyntheticSet(images, one_hot(2, 10)), recipe, seed=0)
+    assert [len(batch) for batch in watched.batches] == [8, 8, 4] * 3
+    epochs = torch.cat(watched.batches)[:, 0].reshape(3, 20)
+    assert epochs.sort().values.tolist() == [sorted([*range(10), *range(10)])] * 3
+    assert len({tuple(epoch) for epoch in epochs.tolist()}) == 3
+
+
+def test_images_are_augmented_one_by_one() -> None:
+    # All images are (0, 1): a batch that is flipped has some of (1, 0), and not only those.
+    images = torch.tensor([0.0, 1.0]).expand(2, 20, 1, 1, 2)
+    watched, recipe = Watched(), Recipe("test", "", "adam", 0.0, "flip-rotate", epochs=20, batch=256)
+    fit(watched.net, SyntheticSet(images, one_hot(2, 20)), recipe, seed=0)
+    flipped = [int((batch == torch.tensor([1.0, 0.0])).all(1).sum()) for batch in watched.batches]
+    assert max(flipped) > 10 and all(count < 30 for count in flipped)
+    plain = Watched()
+    fit(plain.net, SyntheticSet(images, one_hot(2, 20)), dataclasses.replace(recipe, augment="none"), seed=0)
+    assert all(bool((batch == torch.tensor([0.0, 1.0])).all()) for batch in plain.batches)
+
+
+def test_full_data_take_batches_of_256_where_the_recipe_has_none() -> None:
+    watched = Watched()
+    train = Examples(torch.randn(300, 1, 1, 2, generator=generator(0)), torch.arange(300) % 2, 2)
+    recipe = Recipe("test", "", "adam", 0.1, "none", steps=1000)
+    fit_full(watched.net, train, recipe, 2, seed=0)
+    assert [len(batch) for batch in watched.batches] == [256, 44] * 2

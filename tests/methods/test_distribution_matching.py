@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from suite.core import augment
+from suite.core.networks import Layer, Network, Shape
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 
@@ -84,3 +85,62 @@ def test_settings_are_refused() -> None:
         METHOD(real_batch=0)
     with pytest.raises(ValueError, match="ipc 21 is larger than the smallest class"):
         METHOD(network="convnet-d1-w4-in").check(train(), Budget(21))
+
+
+def pixels(name: str, shape: Shape, classes: int) -> Network:
+    """Return a network whose embedding is the image itself."""
+    classifier = Layer(lambda own, x: x @ own[0], ((2, classes),))
+    return Network(name, shape, classes, (Layer(lambda _, x: x.flatten(1)), classifier))
+
+
+def among_pixels(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Any:
+    """Start at means (2, 0) and (0, 1); every real image is (1, 2) or (0, 4), whichever are drawn."""
+    monkeypatch.setattr("methods.distribution_matching.network", pixels)
+    real = torch.tensor([[1.0, 2.0], [0.0, 4.0]]).repeat(3, 1).reshape(6, 1, 1, 2)
+    settings = {"augment": "none", "initial": "noise", "real_batch": 4}
+    run = METHOD(**{**settings, **changes}).start(Examples(real, torch.arange(6) % 2, 2), Budget(2), seed=0)
+    run.load_state_dict({**run.state_dict(), "images": START})
+    return run
+
+
+START = torch.tensor([[[1.0, 0.0], [3.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]]]).reshape(2, 2, 1, 1, 2)
+
+
+def test_the_loss_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    # (1, 2) - (2, 0) = (-1, 2): 5. (0, 4) - (0, 1) = (0, 3): 9.
+    assert among_pixels(monkeypatch).step()["outer_loss"] == pytest.approx(14)
+
+
+def test_two_steps_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each of a class's two images has gradient mean - real: (1, -2) and (0, -3). At rate .5 all move by
+    # (-.5, 1) and (0, 1.5), to means (1.5, 1) and (0, 2.5) with gradients (.5, -1) and (0, -1.5). The
+    # velocities are (.5, -1) + .5 * (1, -2) = (1, -2) and (0, -3): the same step again.
+    run = among_pixels(monkeypatch, image_lr=0.5, image_momentum=0.5)
+    step = torch.tensor([[-0.5, 1.0], [0.0, 1.5]]).reshape(2, 1, 1, 1, 2)
+    for taken in (1, 2):
+        run.step()
+        torch.testing.assert_close(run.synthetic().images, START + taken * step)
+
+
+def test_the_means_are_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = among_pixels(monkeypatch, image_lr=0.5)
+    for _ in range(60):
+        run.step()
+    means = run.synthetic().images.mean(1).flatten(1)
+    torch.testing.assert_close(means, torch.tensor([[1.0, 2.0], [0.0, 4.0]]), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["dsa", "flip-rotate"])
+def test_an_image_is_no_distance_from_itself_under_any_augmentation(name: str) -> None:
+    # A class has one real image, and the synthetic one starts there.
+    one_each = train().take(torch.tensor([0, 1]))
+    settings = {"augment": name, "real_batch": 3, "image_lr": 0.0, "network": "convnet-d1-w4-in"}
+    run = METHOD(**settings).start(one_each, Budget(1), seed=0)
+    assert max(run.step()["outer_loss"] for _ in range(10)) < 1e-8
+
+
+def test_the_same_images_lie_otherwise_in_the_next_network() -> None:
+    one_each = train().take(torch.tensor([0, 1]))
+    settings = {"augment": "none", "initial": "noise", "image_lr": 0.0, "network": "convnet-d1-w4-in"}
+    run = METHOD(**settings).start(one_each, Budget(1), seed=0)
+    assert len({run.step()["outer_loss"] for _ in range(4)}) == 4

@@ -1,14 +1,20 @@
 """RaT-BPTT's own arithmetic: clipping, labels, windows, minibatches."""
 
 import dataclasses
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
+from suite.core.augment import Draw, OneOf
 from suite.core.datasets import load
+from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples, Minibatch, SyntheticSet
+from suite.core.unroll import MetaGradient, Optimiser, Window, place_window
 
 METHOD = import_module("methods.rat_bptt").METHOD
 QUICK: dict[str, Any] = {
@@ -126,3 +132,112 @@ def test_settings_that_do_not_fit_the_task_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         METHOD(**{**QUICK, **changes}).check(train(), Budget(ipc))
+
+
+class Fake:
+    """Stands in for the meta-gradient: its gradients have chosen norms, and it notes the windows."""
+
+    def __init__(self, norms: Sequence[float] = (), labels: float = 0.0) -> None:
+        self.norms, self.labels, self.windows = list(norms), labels, list[Window]()
+
+    def __call__(self, *given: Any, optimiser: Optimiser, window: Window) -> MetaGradient:
+        inputs = given[3]
+        self.windows.append(window)
+        images = torch.ones_like(inputs[0])
+        images *= (self.norms.pop(0) if self.norms else 1.0) / images.norm()
+        labels = (torch.full_like(value, self.labels) for value in inputs[1:])
+        return MetaGradient(torch.tensor(0.0), (images, *labels))
+
+
+def test_the_running_average_is_of_the_norms_before_they_are_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Averages 1, .9 + 1 = 1.9, 1.71 + .1 = 1.81, 1.629 + .37 = 1.999, and twice those are the limits: only
+    # the second norm is above. If 3.8 were averaged in place of 10, the fourth would be clipped too.
+    monkeypatch.setattr("methods.rat_bptt.meta_gradient", Fake([1.0, 10.0, 1.0, 3.7], labels=100.0))
+    run = started(learn_labels=True)
+    for before, after in [(1.0, 1.0), (10.0, 3.8), (1.0, 1.0), (3.7, 3.7)]:
+        assert run.step()["gradient_norm"] == pytest.approx(before)
+        assert float(run.images.grad.norm()) == pytest.approx(after)
+        assert run.labels.grad.eq(100).all()  # labels are not clipped
+
+
+def test_clip_scales_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Half the averages 1 and 1.9.
+    monkeypatch.setattr("methods.rat_bptt.meta_gradient", Fake([1.0, 10.0]))
+    run = started(clip=0.5)
+    for after in (0.5, 0.95):
+        run.step()
+        assert float(run.images.grad.norm()) == pytest.approx(after)
+
+
+def test_an_outer_step_is_adams_and_labels_end_at_zero_or_above(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Adam's first step is its rate whatever the gradient: labels 1 - .6 = .4, and 0 - .6 becomes 0.
+    monkeypatch.setattr("methods.rat_bptt.meta_gradient", Fake(labels=100.0))
+    run = started(learn_labels=True, outer_lr=0.6)
+    before = run.synthetic().images
+    run.step()
+    assert torch.allclose(run.synthetic().images, before - 0.6, atol=1e-5)
+    assert torch.allclose(run.synthetic().labels[:, 0], 0.4 * torch.eye(10), atol=1e-5)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_the_windows_used_are_those_of_their_own_stream(every: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake()
+    monkeypatch.setattr("methods.rat_bptt.meta_gradient", fake)
+    run = started(unroll=1000, window=10, redraw_every=every)
+    for _ in range(9):
+        run.step()
+    draw = generator(0, "window")
+    drawn = [place_window("random", unroll=1000, window=10, draw=draw) for _ in range(9 // every)]
+    assert fake.windows == [window for window in drawn for _ in range(every)]
+
+
+def test_the_outer_loss_is_that_of_a_fresh_network_trained_to_the_end_of_the_window() -> None:
+    # A fixed window of 1 in an unroll of 3 ends after three steps; the real batch is all 100 images.
+    settings = {"unroll": 3, "window": 1, "truncation": "fixed", "inner_lr": 0.05, "augment": "none"}
+    run = started(2, **settings, real_batch=5000)
+    images, data = run.synthetic().images.flatten(0, 1), train()
+    leaf = run.network.initialise(generator(0, "networks")).requires_grad_()
+    optimiser = torch.optim.Adam([leaf], lr=0.05)
+    for _ in range(3):
+        optimiser.zero_grad()
+        cross_entropy(run.network.logits(leaf, images), torch.arange(20) // 2).backward()
+        optimiser.step()
+    expected = cross_entropy(run.network.logits(leaf, data.images), data.labels)
+    assert run.step()["outer_loss"] == pytest.approx(float(expected.detach()), rel=1e-5)
+
+
+def test_an_inner_step_uses_only_its_minibatch() -> None:
+    # One inner step on one image of each of two classes: the other 28 images have no gradient.
+    run = started(3, unroll=1, window=1, augment="none", per_class=1, inner_classes=2)
+    run.step()
+    used = run.images.grad.flatten(2).norm(dim=2) > 0
+    assert used.sum() == 2 and used.any(1).sum() == 2
+
+
+def test_synthetic_and_real_batches_are_augmented(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    apply = OneOf.apply
+
+    def watched(self: OneOf, images: Tensor, draw: Draw) -> Tensor:
+        assert len(draw.uniform) == len(images)  # per image
+        counts.append(len(images))
+        return apply(self, images, draw)
+
+    monkeypatch.setattr(OneOf, "apply", watched)
+    run = started(2, truncation="full", unroll=3, window=1, real_batch=30)
+    run.step()
+    assert counts == [20, 20, 20, 30]
+
+
+def test_a_real_batch_is_drawn_anew_without_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, batches = started(real_batch=30), []
+    take = Examples.take
+
+    def watched(self: Examples, indices: Tensor) -> Examples:
+        batches.append(indices.tolist())
+        return take(self, indices)
+
+    monkeypatch.setattr(Examples, "take", watched)
+    run.step()
+    run.step()
+    assert [len(set(batch)) for batch in batches] == [30, 30] and set(batches[0]) != set(batches[1])

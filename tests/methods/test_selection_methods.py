@@ -1,12 +1,16 @@
 """The selection floor: orders worked by hand."""
 
 from importlib import import_module
+from typing import Any
 
 import pytest
 import torch
 
+from suite.core import extractor
 from suite.core.datasets import load
+from suite.core.extractor import Extractor
 from suite.core.spec import Budget, Examples
+from suite.core.training import fit_full
 
 HERDING = import_module("methods.herding").METHOD
 K_CENTER = import_module("methods.k_center").METHOD
@@ -50,13 +54,79 @@ def test_random_subsets_are_seeded_nested_and_of_their_class() -> None:
     assert any(not torch.equal(a, b) for a, b in zip(large, other, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    # Class 0 has the images 0, 2, 4, 6, 8 with mean 4, class 1 one more each. Herding: 4; then 2 and 6
+    # both leave the mean 1 off, and 2 comes first; then 6 leaves (4 + 2 + 6) / 3 = 4. K-Center: 4; then
+    # 0 and 8 are both 4 away, and 0 comes first; then 8.
+    [(HERDING, [[4, 2, 6], [5, 3, 7]]), (K_CENTER, [[4, 0, 8], [5, 1, 9]])],
+)
+def test_rows_among_a_class_become_its_images(
+    method: Any, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extractor, "trained", lambda *_, seed: Extractor(torch.zeros(0), 100.0))
+    monkeypatch.setattr(extractor, "_features", lambda images, *_: images.flatten(1))
+    data = Examples(torch.arange(10.0).reshape(10, 1, 1, 1), torch.arange(10) % 2, 2)
+    run = method().start(data, Budget(3), seed=0)
+    # The features cost nothing here: all of their 100 seconds were spent by somebody else.
+    assert run.step()["borrowed_seconds"] == pytest.approx(100, abs=5)
+    made = run.synthetic()
+    assert made.images.flatten(1).tolist() == expected and made.hard
+
+
 @pytest.mark.parametrize("method", [HERDING, K_CENTER])
-def test_the_trained_network_is_cached_and_its_cost_named(method: type) -> None:
+def test_the_trained_network_is_cached_and_its_cost_named(
+    method: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+
+    def slow(*given: Any, seed: int) -> torch.Tensor:
+        now[0] += 100  # seconds
+        return fit_full(*given, seed=seed)
+
+    monkeypatch.setattr(extractor, "perf_counter", lambda: now[0])
+    monkeypatch.setattr("suite.core.extractor.fit_full", slow)
     data, chosen = train(), method(epochs=2, network="convnet-d1-w4-in")
     first, metrics = chosen.select(data, 2, seed=0)
     again, borrowed = chosen.select(data, 2, seed=0)
     assert [rows.tolist() for rows in first] == [rows.tolist() for rows in again]
-    assert metrics["borrowed_seconds"] < 0.02 < borrowed["borrowed_seconds"]
+    assert (metrics["borrowed_seconds"], borrowed["borrowed_seconds"], now) == (0, 100, [100])
+    chosen.select(data, 2, seed=1)  # another network
+    assert now == [200]
+
+
+def test_herding_works_in_two_dimensions() -> None:
+    # The mean is (2, 1.75): nearest is row 3. ((2, 1) + x) / 2 is nearest to it for x near (2, 2.5):
+    # rows 0, 1, 2 are (2, 2.5), (4, 2.5), (2, 3.5) off. ((2, 1) + x) / 3, x near (4, 4.25): row 1 is
+    # (2, 4.25) off and row 2 (4, 1.75), although row 1 is nearer to the mean itself.
+    features = torch.tensor([[0.0, 0.0], [6.0, 0.0], [0.0, 6.0], [2.0, 1.0]])
+    assert HERDING().order(features, 4).tolist() == [3, 0, 2, 1]
+    assert HERDING().order(features, 2).tolist() == [3, 0]
+
+
+def test_k_center_measures_to_the_nearest_that_it_has() -> None:
+    # The mean is (4.4, 3.4), nearest is row 2. From it the others are 4, 6, -, 9, 8: row 3. That is 1 from
+    # row 4, so the distances are 4, 6, -, -, 1: rows 1, 0, 4.
+    features = torch.tensor([[0.0, 0.0], [10.0, 0.0], [4.0, 0.0], [4.0, 9.0], [4.0, 8.0]])
+    assert K_CENTER().order(features, 5).tolist() == [2, 3, 1, 0, 4]
+
+
+def test_random_subsets_take_every_image_as_often() -> None:
+    # 300 seeds take one of five: 60 each, with a standard deviation of sqrt(300 * .2 * .8) = 7.
+    data = Examples(torch.zeros(10, 1, 1, 1), torch.arange(10) % 2, 2)
+    taken = torch.stack([torch.stack(RANDOM().choose(data, 1, seed=seed)) for seed in range(300)])
+    counts = taken.flatten().bincount(minlength=10)
+    assert counts.min() > 35 and counts.max() < 85
+
+
+@pytest.mark.parametrize("method", [HERDING, K_CENTER])
+def test_a_network_that_cannot_be_trained_is_refused(method: Any) -> None:
+    with pytest.raises(ValueError, match="8x8 images are too small for 4 blocks"):
+        method(network="convnet-d4-w8-in").check(train(), Budget(1))
+    with pytest.raises(ValueError, match="epochs 0 must be at least 1"):
+        method(epochs=0)
+    with pytest.raises(ValueError, match="unknown recipe 'dcc'"):
+        method(training="dcc")
 
 
 def test_every_selection_refuses_more_than_there_is() -> None:
