@@ -204,13 +204,13 @@ def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
     """Read a set and its manifest; raises ValueError where either is missing or damaged."""
     try:
         manifest: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:
+        content, sha256, minibatch = path.read_bytes(), manifest["sha256"], Minibatch(**manifest["minibatch"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"artefact {path}: the file or its manifest cannot be read: {error}") from None
-    if hashlib.sha256(content).hexdigest() != manifest.get("sha256"):
+    if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"artefact {path} does not match the sha256 in its manifest")
     tensors = load_file(path)
-    return SyntheticSet(tensors["images"], tensors["labels"], Minibatch(**manifest["minibatch"])), manifest
+    return SyntheticSet(tensors["images"], tensors["labels"], minibatch), manifest
 
 
 def _write(path: Path, content: bytes, *, replace: bool = False) -> None:

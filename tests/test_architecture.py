@@ -1,0 +1,129 @@
+"""Imports point one way, nothing is random by accident, and no file grows out of hand."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted(
+    path for folder in ("suite", "methods", "evaluators") for path in (ROOT / folder).rglob("*.py")
+)
+
+ORDER = ("records", "plan", "registry", "store", "run", "cluster", "driver", "__main__")
+"""What each of these may import of the others: those before it."""
+
+
+def name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield the modules of ours that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        else:
+            continue
+        known = {name(file) for file in FILES} | {"methods", "evaluators"}
+        yield from (module for module in modules if module in known)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_imports_point_one_way(path: Path) -> None:
+    own, found = name(path), set(imported(path))
+    if own.startswith(("suite.core", "methods.", "evaluators.")):
+        assert all(module.startswith("suite.core") for module in found), found
+    if own != "suite.registry":
+        assert not any(module.startswith(("methods", "evaluators")) for module in found), found
+    short = own.removeprefix("suite.")
+    if short in ORDER:
+        assert not {f"suite.{later}" for later in ORDER[ORDER.index(short) :]} & found
+
+
+def test_the_rule_sees_imports() -> None:
+    assert "suite.core.spec" in set(imported(ROOT / "methods" / "rat_bptt.py"))
+    assert {"suite.run", "suite.store"} <= set(imported(ROOT / "suite" / "driver.py"))
+
+
+def loaded(module: str) -> set[str]:
+    code = f"import sys, {module}; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(ran.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["suite.leaderboard", "suite.statistics", "suite.records"])
+def test_boards_need_neither_torch_nor_ray(module: str) -> None:
+    assert not {"torch", "ray"} & loaded(module)
+
+
+def test_help_is_fast_and_inline_needs_no_ray() -> None:
+    assert not {"torch", "ray"} & loaded("suite.__main__")
+    assert "ray" not in loaded("suite.driver")
+
+
+def test_ray_is_the_clusters_alone() -> None:
+    using = {name(path) for path in FILES if re.search(r"^\s*(import|from) ray\b", path.read_text(), re.M)}
+    assert using == {"suite.cluster"}
+
+
+DRAWS = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "poisson"}
+DRAWS_IN_PLACE = {"uniform_", "normal_", "random_", "bernoulli_", "exponential_", "trunc_normal_"}
+
+
+def global_randomness(text: str) -> list[str]:
+    """Return what a file draws from, or does to, a generator that it did not make."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name == "random"]
+        if isinstance(node, ast.Call):
+            call, keywords = ast.unparse(node.func), {keyword.arg for keyword in node.keywords}
+            owner, _, last = call.rpartition(".")
+            drawing = owner == "torch" and last in DRAWS or last in DRAWS_IN_PLACE
+            made = last == "default_rng" and node.args
+            if (drawing and "generator" not in keywords) or (owner.endswith("np.random") and not made):
+                found.append(call)
+            if owner.startswith("torch") and last in {"manual_seed", "manual_seed_all", "seed"}:
+                found.append(call)
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_no_global_randomness(path: Path) -> None:
+    if path.name != "conformance.py":  # which disturbs the global state to see who depends on it
+        assert global_randomness(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import random",
+        "torch.manual_seed(0)",
+        "torch.cuda.manual_seed_all(0)",
+        "np.random.seed(0)",
+        "np.random.default_rng()",
+        "torch.randperm(3)",
+        "images.normal_()",
+    ],
+)
+def test_the_rule_sees_global_randomness(text: str) -> None:
+    assert global_randomness(text)
+    assert not global_randomness("torch.randperm(3, generator=draw)\nnp.random.default_rng(seed)\n")
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_files_are_small_and_named(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 300
+    assert path.stem not in {"utils", "helpers", "common", "misc"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_every_file_says_what_it_holds(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
