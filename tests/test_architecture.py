@@ -86,11 +86,11 @@ def global_randomness(text: str) -> list[str]:
         if isinstance(node, ast.Call):
             call, keywords = ast.unparse(node.func), {keyword.arg for keyword in node.keywords}
             owner, _, last = call.rpartition(".")
-            drawing = owner == "torch" and last in DRAWS or last in DRAWS_IN_PLACE
+            drawing = (owner == "torch" and last in DRAWS) or last in DRAWS_IN_PLACE
             made = last == "default_rng" and node.args
             if (drawing and "generator" not in keywords) or (owner.endswith("np.random") and not made):
                 found.append(call)
-            if owner.startswith("torch") and last in {"manual_seed", "manual_seed_all", "seed"}:
+            if owner in {"torch", "torch.cuda"} and last in {"manual_seed", "manual_seed_all", "seed"}:
                 found.append(call)
     return found
 
