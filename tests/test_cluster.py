@@ -1,0 +1,63 @@
+"""Real Ray: the same numbers as in one process, killed workers, failures beside successes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import broken_files
+import pytest
+
+from suite import cluster, grid, run
+from suite.cluster import Resources
+from suite.plan import Job
+from suite.records import Record
+from suite.run import Place, Progress
+from suite.store import Store
+
+
+def on_ray(jobs: Sequence[Job], store: Store) -> list[Progress]:
+    seen: list[Progress] = []
+    ended: list[str] = []
+    cluster.run_jobs(jobs, store, Resources(), address=None, observe=seen.append, end=ended.append)
+    assert sorted(ended) == sorted(job.id for job in jobs)
+    return seen
+
+
+def kept(store: Store, cell: str) -> Record:
+    record = store.record(cell)
+    assert record is not None
+    return record
+
+
+@pytest.fixture
+def with_broken(tiny: Path) -> list[Job]:
+    """The tiny grid, a method whose first worker is killed, and one that raises."""
+    tiny.write_text(tiny.read_text().replace("rat-bptt", "dc"))  # the cheapest recipe
+    for name, text in (("killed", broken_files.KILLED_ONCE), ("raises", broken_files.RAISES)):
+        path = tiny.with_name(f"{name}.py")
+        path.write_text(text)
+        tiny.write_text(tiny.read_text() + f'\n[method.{name}]\nbase = "{path}"\n')
+    return grid.jobs(grid.load(tiny))
+
+
+def test_ray_gives_what_one_process_gives_and_survives_what_goes_wrong(
+    with_broken: list[Job], store: Store, tmp_path: Path, place: Place
+) -> None:
+    seen = on_ray(with_broken, store)
+    alone = Store.create(tmp_path / "alone")
+    by_label = {job.label: job for job in with_broken}
+    for label in ("random_subset", "rat_bptt"):
+        job = by_label[label]
+        list(run.run(job, alone, place))
+        assert kept(store, job.id).artefact == kept(alone, job.id).artefact
+        (evaluation,) = job.evaluations
+        here, there = kept(store, evaluation.id), kept(alone, evaluation.id)
+        assert here.scores["accuracy"] == there.scores["accuracy"] and here.test_reads == 1
+
+    assert (tmp_path / "killed.killed").exists()
+    assert kept(store, by_label["killed"].id).status == "done"
+    failure = store.failure(by_label["raises"].id)
+    assert failure is not None and "the method is broken" in failure.error
+
+    finished = {cell: status for progress in seen for cell, status in progress.finished.items()}
+    assert sorted(finished.values()) == ["done"] * 6 + ["failed"]
+    assert not list(store.path.glob(".tune-*")), "Tune's own folder is no part of a store"
