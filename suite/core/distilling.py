@@ -68,6 +68,12 @@ class BaseDistiller(ABC):
             raise ValueError(f"the state has {sorted(state)} where {sorted(expected)} are needed")
         for name, value in state.items():
             own = getattr(self, name)
+            if isinstance(own, Tensor) and own.shape != value.shape:
+                raise ValueError(
+                    f"the state's {name!r} has shape {tuple(value.shape)} where {tuple(own.shape)} is needed"
+                )
+        for name, value in state.items():
+            own = getattr(self, name)
             if isinstance(own, Tensor):
                 with torch.no_grad():
                     own.copy_(value)

@@ -48,7 +48,8 @@ class Recipe:
 
 
 def _sgd(name: str, source: str, epochs: int, augment: str) -> Recipe:
-    # The papers' code decays at `epochs // 2 + 1`, counted from 0.
+    # As in the papers' code the rate falls at epoch `epochs // 2 + 1`, counted from 0. That code runs
+    # one epoch more than it says, and drops the momentum when the rate falls; we do neither.
     return Recipe(name, source, "sgd", 0.01, augment, 0.9, 5e-4, epochs, epochs // 2 + 1, 256)
 
 

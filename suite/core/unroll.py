@@ -100,7 +100,7 @@ def check_truncation(schedule: TruncationSchedule, unroll: int, window: int) -> 
     """Raise ValueError where `window` and `unroll` contradict each other or the schedule."""
     if min(unroll, window) < 1:
         raise ValueError(f"window {window} and unroll {unroll} must be at least 1")
-    if schedule != "full" and window > unroll:
+    if schedule in ("random", "fixed") and window > unroll:
         raise ValueError(f"window {window} is longer than the unroll {unroll}; lower window or raise unroll")
 
 
@@ -108,8 +108,8 @@ def place_window(schedule: TruncationSchedule, *, unroll: int, window: int, draw
     """Place the window in an unroll.
 
     random: RaT-BPTT, its start uniform in [0, unroll - window]; fixed: T-BPTT, the last steps;
-    full: BPTT, every step (`window` plays no part); random-length: R-BPTT, from step 0 to a random
-    length in [1, unroll].
+    full: BPTT, every step; random-length: R-BPTT, from step 0 to a random length in [1, unroll]. In
+    these two `window` plays no part.
     """
     if schedule == "full":
         return Window(0, unroll)

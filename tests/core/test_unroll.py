@@ -175,6 +175,7 @@ def test_a_window_longer_than_the_unroll_is_refused() -> None:
         ValueError, match="window 60 is longer than the unroll 40; lower window or raise unroll"
     ):
         check_truncation("random", 40, 60)
-    check_truncation("full", 40, 60)  # the window plays no part
+    check_truncation("full", 40, 60)  # there the window plays no part
+    check_truncation("random-length", 40, 60)
     with pytest.raises(ValueError, match="must be at least 1"):
         check_truncation("random", 40, 0)
