@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -282,3 +283,41 @@ def test_nothing_is_computed_by_the_checks(
     monkeypatch.setattr("methods.rat_bptt.RaTBPTT.start", lambda *_, **__: pytest.fail("started"))
     monkeypatch.setattr("evaluators.retrain.fit", lambda *_, **__: pytest.fail("trained"))
     run.check(jobs, place)
+
+
+def test_a_damaged_artefact_does_not_repeat_its_evaluation(
+    jobs: list[Job], store: Store, place: Place
+) -> None:
+    job = jobs[0]
+    complete(job, store, place)
+    (path,) = store.path.glob(f"records/*/*/{job.evaluations[0].id}.json")
+    before = path.read_bytes()
+    store.artefact(job.id).unlink()
+    assert complete(job, store, place) == {job.id: "done"}
+    assert path.read_bytes() == before
+
+
+@pytest.mark.xfail(strict=True, reason="only the manifest beside it is compared, never the trial's record")
+def test_the_artefact_of_another_trial_is_not_scored_as_this_ones(
+    jobs: list[Job], store: Store, place: Place
+) -> None:
+    own, other = (job.model_copy(update={"evaluations": ()}) for job in jobs)
+    complete(own, store, place)
+    complete(other, store, place)
+    before = store.artefact(own.id).read_bytes()
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(store.artefact(other.id).with_suffix(suffix), store.artefact(own.id).with_suffix(suffix))
+    complete(jobs[0], store, place)
+    evaluated = store.record(jobs[0].evaluations[0].id)
+    assert evaluated is None or store.artefact(own.id).read_bytes() == before
+
+
+@pytest.mark.xfail(strict=True, reason="the same checkpoint is loaded, and refused, in every later attempt")
+def test_a_checkpoint_that_the_method_cannot_read_does_not_fail_for_ever(
+    jobs: list[Job], store: Store, place: Place
+) -> None:
+    job = one(jobs, "rat_bptt")
+    store.save_checkpoint(job.id, 2, {"distiller": {"x": 1}, "trajectory": {"steps": 4, "step": 2}})
+    for _ in range(2):
+        complete(job, store, place)
+    assert done(job, store).status == "done"
