@@ -1,5 +1,9 @@
 """Real Ray: the same numbers as in one process, killed workers, failures beside successes."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,3 +65,48 @@ def test_ray_gives_what_one_process_gives_and_survives_what_goes_wrong(
     finished = {cell: status for progress in seen for cell, status in progress.finished.items()}
     assert sorted(finished.values()) == ["done"] * 6 + ["failed"]
     assert not list(store.path.glob(".tune-*")), "Tune's own folder is no part of a store"
+
+
+@pytest.mark.xfail(strict=True, reason="Tune gives each worker another working directory")
+def test_a_method_file_is_found_by_its_relative_path(
+    tiny: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny.parent)
+    tiny.with_name("mine.py").write_text(broken_files.MENDED)
+    tiny.write_text(tiny.read_text() + '\n[method.mine]\nbase = "mine.py"\n')
+    job = next(job for job in grid.jobs(grid.load(tiny)) if job.label == "mine")
+    on_ray([job], store)
+    failure = store.failure(job.id)
+    assert failure is None, failure.error
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(
+            signal.SIGINT,
+            marks=pytest.mark.xfail(strict=True, reason="Tune catches it: exit code 1 as for a failure"),
+        ),
+        pytest.param(
+            signal.SIGTERM,
+            marks=pytest.mark.xfail(strict=True, reason="ray.init replaces our handler by one that aborts"),
+        ),
+    ],
+)
+def test_interrupted_it_says_how_to_continue(tiny: Path, number: int) -> None:
+    path = tiny.with_name("slow.py")
+    path.write_text(broken_files.SLOW)
+    tiny.write_text(tiny.read_text() + f'\n[method.slow]\nbase = "{path}"\nsteps = 600\n')
+    command = [sys.executable, "-m", "suite", "run", str(tiny), "--store", str(tiny.with_name("runs"))]
+    pipe = subprocess.PIPE
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
+        assert process.stdout is not None and process.stderr is not None
+        for line in process.stdout:
+            if line.startswith("[2/6]"):
+                break
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "interrupted; run the same command again to continue" in rest
+    assert not list(tiny.with_name("runs").glob(".tune-*"))
