@@ -134,6 +134,15 @@ class TestRun:
         assert json.loads(path.read_text())["scores"]["accuracy"] == before["scores"]["accuracy"]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Tests started in a shell's background ignore Ctrl-C, and their children would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 class TestInterrupted:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_it_says_how_to_continue_and_the_same_command_does(

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import broken_files
@@ -80,6 +80,15 @@ def test_a_method_file_is_found_by_its_relative_path(
     assert failure is None, failure.error
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Tests started in a shell's background ignore Ctrl-C, and their children would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     "number",
     [
