@@ -4,8 +4,10 @@ import errno
 import logging
 import os
 import shutil
+import signal
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -17,11 +19,14 @@ from suite.plan import Job
 from suite.run import Place, Progress, run
 from suite.store import Store
 
-# Read when ray is imported: no usage reports, no token in the home folder, no output of Tune's own.
+# Read when ray is imported: no usage reports, no token in the home folder, no output of Tune's own,
+# the driver's working directory for workers (paths may be relative), and Ctrl-C left to the driver.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 
@@ -137,17 +142,26 @@ def run_jobs(
     end: Callable[[str], None],
 ) -> None:
     """Run jobs on a local Ray or the cluster at `address`; raises OSError where the disk got full."""
-    _start(address)
-    try:
+    with _ray(address):
         _tune(jobs, store, resources, observe, end)
         if 0 < resources.gpus < 1 and (starved := [job for job in jobs if _out_of_memory(job, store)]):
             # Trials that share a GPU may need all of it: once more, alone.
             _tune(starved, store, Resources(resources.cpus, 1.0), observe, end)
+
+
+@contextmanager
+def _ray(address: str | None) -> Iterator[None]:
+    """Have Ray for a while, and its hands off SIGTERM: its own handler aborts without a clean end."""
+    ours = signal.getsignal(signal.SIGTERM)
+    try:
+        _connect(address)
+        signal.signal(signal.SIGTERM, ours)
+        yield
     finally:
         ray.shutdown()
 
 
-def _start(address: str | None) -> None:
+def _connect(address: str | None) -> None:
     if address is None:
         ray.init(
             include_dashboard=False,

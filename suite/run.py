@@ -7,7 +7,7 @@ again, so a job can be cut off anywhere and run once more.
 import traceback
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import perf_counter
 from typing import Any
 
@@ -19,7 +19,7 @@ from suite.core.atomic import disk_full
 from suite.core.networks import network
 from suite.core.recipes import recipe
 from suite.core.seeding import derive
-from suite.core.spec import Budget, Evaluator, Method, SyntheticSet, Task
+from suite.core.spec import Budget, Distiller, Evaluator, Method, SyntheticSet, Task
 from suite.core.training import accuracy, fit_full
 from suite.loop import Diverged, Trajectory, distil
 from suite.plan import Job
@@ -90,22 +90,10 @@ def run(job: Job, store: Store, place: Place) -> Generator[Progress, None, None]
     if place.device.type == "cuda":
         # Published numbers are float32: torch would let convolutions round to TF32.
         torch.backends.cudnn.allow_tf32 = False
-    worker = _Worker(job, store, place)
-    try:
-        first = job.cell
-        yield from worker.distil(first) if isinstance(first, Trial) else worker.refer(first)
-        for evaluation in job.evaluations:
-            yield from worker.evaluate(evaluation)
-    except _Failed as failed:
-        yield failed.progress
-
-
-class _Failed(Exception):
-    """A cell that failed or diverged, recorded: the rest of the job has nothing to stand on."""
-
-    def __init__(self, progress: Progress) -> None:
-        super().__init__(progress.doing)
-        self.progress = progress
+    worker, first = _Worker(job, store, place), job.cell
+    yield from worker.distil(first) if isinstance(first, Trial) else worker.refer(first)
+    for evaluation in job.evaluations:
+        yield from worker.evaluate(evaluation)
 
 
 class _Worker:
@@ -117,7 +105,7 @@ class _Worker:
         record = self.store.record(trial.id)
         if record is not None and record.status == "diverged":
             return
-        if record is None or not self._artefact_is_whole():
+        if record is None or not self._artefact_is_whole(trial):
             yield from self._guarded(trial, self._distil(trial))
 
     def refer(self, cell: Reference) -> Iterator[Progress]:
@@ -126,7 +114,7 @@ class _Worker:
             yield from self._guarded(cell, self._refer(cell))
 
     def evaluate(self, cell: Evaluation) -> Iterator[Progress]:
-        """Evaluate the artefact unless that is recorded."""
+        """Evaluate the artefact unless that is recorded, or there is none: the trial failed."""
         trial = self.store.record(self.job.id)
         if trial is not None and trial.status == "done" and self.store.record(cell.id) is None:
             yield from self._guarded(cell, self._evaluate(cell))
@@ -135,8 +123,7 @@ class _Worker:
         """Turn an error into a record of the cell; a full disk stops everything."""
         try:
             yield from work
-        except _Failed:
-            raise
+            return
         except Exception as error:
             if disk_full(error):
                 raise
@@ -144,16 +131,12 @@ class _Worker:
             reason = traceback.format_exception_only(error)[-1].strip()
             where = traceback.extract_tb(error.__traceback__)[-1]
             message = f"{reason} ({where.filename.rsplit('/', 1)[-1]}:{where.lineno})"
-            raise _Failed(self._keep(cell, status, error=message)) from error
+        yield self._keep(cell, status, error=message)
 
     def _distil(self, trial: Trial) -> Iterator[Progress]:
         task = _task(trial.task, str(self.place.device))
         reset_peak_memory(self.place.device)
-        distiller = _method(trial).start(task.train, Budget(trial.ipc, trial.nested), seed=trial.seed)
-        trajectory = Trajectory(distiller.steps)
-        if saved := self.store.load_checkpoint(trial.id):
-            distiller.load_state_dict(saved["distiller"])
-            trajectory = Trajectory(**saved["trajectory"])
+        distiller, trajectory = self._start(trial, task)
         trajectory.attempts += 1
         loop = distil(
             distiller,
@@ -167,10 +150,25 @@ class _Worker:
                 yield Progress(trial.id, "distilling", at.step, at.steps)
             yield self._finish(trial, task, distiller.synthetic(), trajectory)
         except Diverged as reason:
-            raise _Failed(self._keep(trial, "diverged", trajectory, error=str(reason))) from None
+            yield self._keep(trial, "diverged", trajectory, error=str(reason))
         finally:
             if self.store.record(trial.id):
                 self.store.drop_checkpoints(trial.id)
+
+    def _start(self, trial: Trial, task: Task) -> tuple[Distiller, Trajectory]:
+        """Start the distiller, from its last checkpoint if there is one that it can load."""
+        start = partial(_method(trial).start, task.train, Budget(trial.ipc, trial.nested), seed=trial.seed)
+        distiller = start()
+        if saved := self.store.load_checkpoint(trial.id):
+            try:
+                distiller.load_state_dict(saved["distiller"])
+                return distiller, Trajectory(**saved["trajectory"])
+            except torch.OutOfMemoryError:
+                raise  # which is no fault of the checkpoint
+            except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+                self.store.set_checkpoints_aside(trial.id, f"the method cannot load it: {error}")
+                distiller = start()
+        return distiller, Trajectory(distiller.steps)
 
     def _finish(self, trial: Trial, task: Task, synthetic: SyntheticSet, trajectory: Trajectory) -> Progress:
         if not (synthetic.images.isfinite().all() and synthetic.labels.isfinite().all()):
@@ -258,12 +256,12 @@ class _Worker:
         self.store.keep(record)
         return Progress(self.job.id, status, finished={cell.id: status})
 
-    def _artefact_is_whole(self) -> bool:
+    def _artefact_is_whole(self, trial: Trial) -> bool:
         try:
-            load_artefact(self.store.artefact(self.job.id))
+            _, manifest = load_artefact(self.store.artefact(trial.id))
         except ValueError:
             return False
-        return True
+        return bool(manifest.get("trial") == trial.model_dump(mode="json"))
 
     def _synchronise(self) -> None:
         if self.place.device.type == "cuda":

@@ -192,6 +192,11 @@ class Store:
         """Remove a finished trial's checkpoints."""
         shutil.rmtree(self.path / "checkpoints" / trial, ignore_errors=True)
 
+    def set_checkpoints_aside(self, trial: str, reason: str) -> None:
+        """Move a trial's checkpoints to quarantine, so that it starts anew."""
+        for path in sorted((self.path / "checkpoints" / trial).glob("*.pt")):
+            self._quarantine(path, reason)
+
     def _quarantine(self, path: Path, reason: str) -> None:
         folder = self.path / "quarantine"
         folder.mkdir(exist_ok=True)

@@ -67,7 +67,6 @@ def test_ray_gives_what_one_process_gives_and_survives_what_goes_wrong(
     assert not list(store.path.glob(".tune-*")), "Tune's own folder is no part of a store"
 
 
-@pytest.mark.xfail(strict=True, reason="Tune gives each worker another working directory")
 def test_a_method_file_is_found_by_its_relative_path(
     tiny: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,19 +88,7 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize(
-    "number",
-    [
-        pytest.param(
-            signal.SIGINT,
-            marks=pytest.mark.xfail(strict=True, reason="Tune catches it: exit code 1 as for a failure"),
-        ),
-        pytest.param(
-            signal.SIGTERM,
-            marks=pytest.mark.xfail(strict=True, reason="ray.init replaces our handler by one that aborts"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_says_how_to_continue(tiny: Path, number: int) -> None:
     path = tiny.with_name("slow.py")
     path.write_text(broken_files.SLOW)
