@@ -1,15 +1,24 @@
 """A grid file in TOML becomes a list of jobs; unknown keys are refused before anything runs."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, Self, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from suite import registry
 from suite.core import datasets
@@ -20,9 +29,9 @@ from suite.core.spec import Budget
 from suite.plan import Job, Plan, Planned
 from suite.records import STANDARD_RECIPE, Evaluation, Reference, Trial
 
+FULL_DATA = "full_data"
 FOLDER = Path(__file__).parent / "grids"
 NATIVE = "native"
-FULL_DATA = "full_data"
 
 
 class FullData(BaseModel):
@@ -35,6 +44,51 @@ class FullData(BaseModel):
     recipe: str = STANDARD_RECIPE
 
 
+class Where(BaseModel):
+    """An exception to a method's values: for a task, an IPC, or both. Its other keys are the values."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    task: str | None = None
+    ipc: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.task is None and self.ipc is None:
+            raise ValueError("needs a `task` or an `ipc` for which it holds")
+        if self.task is not None:
+            datasets.describe(self.task)
+        return self
+
+    def holds(self, task: str, ipc: int) -> bool:
+        """Return whether its values are the ones to use."""
+        return self.task in (None, task) and self.ipc in (None, ipc)
+
+
+class Row(BaseModel):
+    """A method's table. base: the method, where the row has another name. Its other keys are values."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    base: str | None = None
+    where: list[Where] = []
+
+    @field_validator("where", mode="before")
+    @classmethod
+    def _check(cls, where: Any) -> Any:
+        if not isinstance(where, list):
+            raise ValueError("is written [[method.….where]], with two brackets")
+        return where
+
+    def values(self, task: str, ipc: int) -> dict[str, Any]:
+        """Return the hyper-parameters that the grid gives at (task, ipc)."""
+        given = dict(self.model_extra or {})
+        for exception in self.where:
+            if exception.holds(task, ipc):
+                given |= exception.model_extra or {}
+        return given
+
+
 class Grid(BaseModel):
     """What a grid file may say. `network` goes to every method and evaluator that has the field."""
 
@@ -45,9 +99,19 @@ class Grid(BaseModel):
     ipc: list[PositiveInt] = Field(min_length=1)
     seeds: list[int] = Field(min_length=1)
     network: str = STANDARD
-    method: dict[str, dict[str, Any]] = Field(min_length=1)
+    method: dict[str, Row] = Field(min_length=1)
     evaluator: dict[str, dict[str, Any]] = Field(min_length=1)
     reference: FullData | None = None
+
+    @field_validator("method")
+    @classmethod
+    def _check(cls, rows: dict[str, Row]) -> dict[str, Row]:
+        for name in rows:
+            if name == FULL_DATA or not re.fullmatch(r"\w[\w.-]*", name):
+                raise ValueError(
+                    f"{name!r} is no name for a row: use letters, digits, . _ -, not {FULL_DATA}"
+                )
+        return rows
 
 
 def names() -> list[str]:
@@ -71,16 +135,27 @@ def load(path: Path, settings: Sequence[str] = ()) -> Grid:
         table = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None
+    _validated(path, table)
     for setting in settings:
         _apply(table, setting)
-    if wrong := [key for key in table if key not in Grid.model_fields]:
-        raise ValueError(f"{path}: {registry.unknown(wrong[0], set(Grid.model_fields))}")
+    return _validated(path, table)
+
+
+def _validated(path: Path, table: Mapping[str, Any]) -> Grid:
     try:
         return Grid.model_validate(table)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{path}: {key}: {first['msg'].lower()}") from None
+        raise ValueError(f"{path}: {_mistake(error)}") from None
+
+
+def _mistake(error: ValidationError) -> str:
+    """Say what is wrong first; a misspelt key comes before the key that is therefore missing."""
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    *parents, key = (str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        model = FullData if parents else Grid
+        return ": ".join([*parents, registry.unknown(key, set(model.model_fields))])
+    return f"{'.'.join([*parents, key])}: {first['msg'].lower().removeprefix('value error, ')}"
 
 
 def _apply(table: dict[str, Any], setting: str) -> None:
@@ -144,13 +219,14 @@ def _references(grid: Grid, task: str) -> list[Job]:
 
 def _trials(grid: Grid, task: str, ipc: int, label: str) -> Iterator[Job]:
     where = f"method.{label}"
-    own, name = _selected(grid.method[label], task, ipc, label)
+    row = grid.method[label]
+    name = row.base or label
     cls = registry.method(name)
     known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
     defaults: dict[str, Any] = dict(cls.published.get((datasets.describe(task).family, ipc), {}))
     if "network" in known and "network" in grid.model_fields_set:
         defaults["network"] = grid.network
-    for values, seed in product(_combinations(cls, {**defaults, **own}), grid.seeds):
+    for values, seed in product(_combinations(cls, {**defaults, **row.values(task, ipc)}, where), grid.seeds):
         instance = registry.configure(cls, values, where=where)
         trial = Trial(
             task=task,
@@ -168,28 +244,17 @@ def _trials(grid: Grid, task: str, ipc: int, label: str) -> Iterator[Job]:
         )
 
 
-def _selected(table: Mapping[str, Any], task: str, ipc: int, label: str) -> tuple[dict[str, Any], str]:
-    """Return a method's own values at (task, ipc), its exceptions applied, and the method's name."""
-    values = {key: value for key, value in table.items() if key not in ("base", "where")}
-    for exception in table.get("where", []):
-        conditions = {"task": task, "ipc": ipc}
-        if not conditions.keys() & exception.keys():
-            raise ValueError(f"method.{label}.where needs a `task` or an `ipc` for which it holds")
-        if all(exception.get(key, value) == value for key, value in conditions.items()):
-            values |= {key: value for key, value in exception.items() if key not in conditions}
-    return values, table.get("base", label)
-
-
 def _evaluations(grid: Grid, trial: Trial, native: str) -> Iterator[Evaluation]:
     seen = set()
     for name, table in grid.evaluator.items():
         cls = registry.evaluator(name)
         known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
         defaults = {"network": grid.network} if "network" in known else {}
-        for values in _combinations(cls, {**defaults, **table}):
+        where = f"evaluator.{name}"
+        for values in _combinations(cls, {**defaults, **table}, where):
             if values.get("recipe") == NATIVE:
                 values["recipe"] = native
-            instance = registry.configure(cls, values, where=f"evaluator.{name}")
+            instance = registry.configure(cls, values, where=where)
             evaluation = Evaluation(
                 trial=trial.id,
                 evaluator=name,
@@ -202,7 +267,7 @@ def _evaluations(grid: Grid, trial: Trial, native: str) -> Iterator[Evaluation]:
                 yield evaluation
 
 
-def _combinations(cls: type, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _combinations(cls: type, values: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
     """Yield one table for each combination of the values given as lists for fields that hold one."""
     hints = get_type_hints(cls)
     lists = {
@@ -210,5 +275,7 @@ def _combinations(cls: type, values: Mapping[str, Any]) -> Iterator[dict[str, An
         for key, value in values.items()
         if isinstance(value, list) and get_origin(hints.get(key)) is not tuple
     }
+    if empty := [key for key, value in lists.items() if not value]:
+        raise ValueError(f"{where}: {empty[0]} = []: give one value or more")
     for combination in product(*lists.values()):
         yield {**values, **dict(zip(lists, combination, strict=True))}

@@ -120,10 +120,11 @@ def configure(cls: type, values: Mapping[str, Any], *, where: str) -> Any:
         if name not in known:
             raise ValueError(f"{where}: {unknown(name, known)}")
         try:
-            checked[name] = TypeAdapter(hints[name]).validate_json(json.dumps(value), strict=True)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"].lower()
-            raise ValueError(f"{where}: {name} = {value!r}: {reason}") from None
+            text = json.dumps(value, allow_nan=False)
+            checked[name] = TypeAdapter(hints[name]).validate_json(text, strict=True)
+        except (ValueError, TypeError) as error:
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            raise ValueError(f"{where}: {name} = {value!r}: {reason.lower()}") from None
     try:
         return cls(**checked)
     except ValueError as error:
