@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NoReturn, ParamSpec
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False
@@ -40,12 +41,11 @@ def readable(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def _warn(message: Any, *_: Any, **__: Any) -> None:
-    errors.print(f"[yellow]warning:[/] {message}", highlight=False, soft_wrap=True)
+    errors.print(f"[yellow]warning:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
 
 
 def _fail(message: str) -> NoReturn:
-    errors.print("[red]error:[/] ", end="")
-    errors.print(message, markup=False, highlight=False, soft_wrap=True)
+    errors.print(f"[red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
     raise typer.Exit(2)
 
 
@@ -178,12 +178,11 @@ def leaderboard(
     target = output or sources[0] / f"leaderboard.{format}"
     if not check:
         for path in publish.write(sources, target, format):
-            console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+            console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
     elif difference := publish.difference(sources, target, format):
         errors.print(difference, markup=False, highlight=False, soft_wrap=True)
-        errors.print(
-            f"{target} is not what the records give; write it with --output {target}", soft_wrap=True
-        )
+        hint = f"{target} is not what the records give; write it with --output {target}"
+        errors.print(hint, markup=False, soft_wrap=True)
         raise typer.Exit(1)
 
 
@@ -228,7 +227,7 @@ def picture(
     _set_data(data)
     target = output or artefact.with_suffix(".png")
     publish.draw_artefact(artefact, target, columns=columns)
-    console.print(f"wrote {target}", highlight=False, soft_wrap=True)
+    console.print(f"wrote {target}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _set_data(data: Path | None) -> None:

@@ -60,7 +60,7 @@ def dry_run(request: Request, console: Console) -> None:
             )
             table.add_row(job.cell.task, str(job.ipc or "full"), job.label, str(job.cell.seed), what, status)
     console.print(table)
-    console.print(_counts(jobs, store))
+    _say(console, _counts(jobs, store))
 
 
 def run(request: Request, console: Console) -> bool:
@@ -73,7 +73,7 @@ def run(request: Request, console: Console) -> bool:
     store = Store.create(request.folder)
     with store.locked():
         store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())
-        console.print(_counts(jobs, store), highlight=False)
+        _say(console, _counts(jobs, store))
         rest = [job for job in jobs if running.missing(job, store)]
         if rest:
             _run(rest, store, request, console)
@@ -81,10 +81,8 @@ def run(request: Request, console: Console) -> bool:
     for table in publish.terminal([store.path]):
         console.print(table)
     left = _report(jobs, store, console)
-    console.print(f"leaderboard: {board[0]}", highlight=False, soft_wrap=True)
-    console.print(
-        f"pictures:    {store.path / 'pictures'}, {store.path / 'plots'}", highlight=False, soft_wrap=True
-    )
+    _say(console, f"leaderboard: {board[0]}")
+    _say(console, f"pictures:    {store.path / 'pictures'}, {store.path / 'plots'}")
     return not left
 
 
@@ -131,7 +129,12 @@ def _report(jobs: Sequence[Job], store: Store, console: Console) -> int:
                 left += 1
                 if record:
                     what = f"{job.label} on {job.cell.task} ipc {job.ipc} seed {job.cell.seed}"
-                    console.print(f"{record.status}: {what}: {record.error}", markup=False, soft_wrap=True)
+                    _say(console, f"{record.status}: {what}: {record.error}")
     if left:
-        console.print(f"{left} cells are not done; run the same command again to try the failed ones")
+        _say(console, f"{left} cells are not done; run the same command again to try the failed ones")
     return left
+
+
+def _say(console: Console, line: str) -> None:
+    """Print as it stands: no markup, no colours, no folding."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -21,8 +21,6 @@ from suite.__main__ import app
 ROOT = Path(__file__).parent.parent
 QUICK = TINY.replace('["rat-bptt"]', '"dc"').replace("copies = 2", "copies = 1")
 
-MARKUP = pytest.mark.xfail(strict=True, reason="rich takes [brackets] in paths and messages for markup")
-
 
 def ratbench(*words: str | Path) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
@@ -104,7 +102,6 @@ class TestRun:
     def test_a_store_is_by_default_named_after_the_grid(self, quick: Path) -> None:
         assert "(runs/quick)" in ratbench("run", quick, "--dry-run").stdout
 
-    @MARKUP
     def test_brackets_in_a_path_are_no_markup(self, quick: Path) -> None:
         assert "(a[red]b)" in ratbench("run", quick, "--dry-run", "--store", "a[red]b").stdout
 
@@ -307,12 +304,10 @@ class TestLeaderboard:
         assert (target.parent / "pictures" / "digits" / "rat_bptt-ipc1-seed0.png").is_file()
         assert ratbench("leaderboard", store, "--output", target, "--check").exit_code == 0
 
-    @MARKUP
     def test_brackets_in_a_path_are_no_markup(self, store: Path, tmp_path: Path) -> None:
         result = ratbench("leaderboard", store, "--output", tmp_path / "[red]" / "board.md")
         assert str(tmp_path / "[red]" / "board.md") in result.stdout
 
-    @MARKUP
     def test_a_damaged_record_is_skipped_with_a_warning(self, store: Path, tmp_path: Path) -> None:
         odd = store.rename(tmp_path / "[red]")
         path = next(odd.glob("records/*/*/*.json"))
