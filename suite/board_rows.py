@@ -153,6 +153,8 @@ def _outcome(run: Run, found: Mapping[str, Evaluated]) -> tuple[str, str]:
     standard = found.get(STANDARD_RECIPE)
     if standard and standard.accuracy:
         return "", ""
+    if standard is None and found:
+        return f"not under {STANDARD_RECIPE}", ""
     record = run.record
     if standard and standard.record and (record is None or record.status == "done"):
         record = standard.record

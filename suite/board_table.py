@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import pandas
+from rich.box import SIMPLE_HEAD
 from rich.table import Table as Terminal
 from tabulate import tabulate
 
@@ -72,16 +73,17 @@ def frame(board: Board) -> pandas.DataFrame:
 
 
 def terminal(board: Board) -> list[Terminal]:
-    """Return a compact table for the terminal per table of the board."""
+    """Return a table per table of the board, compact enough for a terminal of 80 columns."""
     tables = []
     for table in board.tables:
-        view = Terminal(title=f"{words.heading(table)}, {words.size(table.ipc)}", title_justify="left")
-        for name in ("rank", "method", "accuracy %", "native %", "of full data", "device time"):
+        title = f"{words.heading(table)}, {words.size(table.ipc)}"
+        view = Terminal(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for name in ("rank", "method", "accuracy %", "native %", "of full", "time"):
             view.add_column(name, justify="left" if name == "method" else "right", overflow="fold")
         for row in _everyone(table):
             name = row.name.replace("[", r"\[")
             accuracy = words.accuracy(row).replace("[", r"\[")
-            native = words.native(row).replace("[", r"\[")
+            native = words.native(row, brief=True)
             view.add_row(words.rank(row), name, accuracy, native, words.share(row), words.cost(row))
         tables.append(view)
     return tables
@@ -162,11 +164,11 @@ def _remarks(table: Table, row: Row) -> list[str]:
 
 
 def _recipes(table: Table) -> str:
-    """Return the accuracies under every other recipe, where more than one row has one."""
+    """Return the accuracies under every other recipe, unless one row's native column says it all."""
     rows = _everyone(table)
     others = sorted({name for row in rows for name in row.scores} - {STANDARD_RECIPE})
     shown = [row for row in rows if any(name in row.scores for name in others)]
-    if len(shown) < 2:
+    if len(shown) < 2 and all({*row.scores} <= {STANDARD_RECIPE, row.native} for row in shown):
         return ""
     lines = [
         [_code(row), *(words.percent(row.scores[name]) if name in row.scores else "–" for name in others)]

@@ -47,13 +47,18 @@ def accuracy(row: Row) -> str:
     return row.state or (percent(row.accuracy) if row.accuracy else "")
 
 
-def native(row: Row) -> str:
-    """Return the accuracy under the method's own recipe, `same` where that is the standard one."""
+def native(row: Row, *, brief: bool = False) -> str:
+    """Return the accuracy under the method's own recipe, `same` where that is the standard one.
+
+    brief: only the mean.
+    """
     if not row.native:
         return ""
     if row.native == STANDARD_RECIPE:
         return "same"
     found = row.scores.get(row.native)
+    if brief:
+        return f"{_snapped(100 * found.mean):.1f}" if found else "–"
     return f"{percent(found)} ({row.native})" if found else f"– ({row.native})"
 
 

@@ -20,12 +20,12 @@ from urllib.parse import parse_qs
 import torch
 from torch import Tensor
 
-from suite.core import cache
+from suite.core import cache, image_files, sources
 from suite.core.cache import Building, Facts, Stream, Tensors
 from suite.core.catalogue import CATALOGUE, TaskInfo
 from suite.core.fetching import DataMissing
 from suite.core.preprocessing import ZCA, Normalise, restore
-from suite.core.sources import Contents, Raw, Source, locate
+from suite.core.sources import Contents, Raw, Source
 from suite.core.spec import Examples, Preprocessing, Task, TestSplit
 
 __all__ = ["DataMissing", "LoadedTask", "TaskInfo", "data_folder", "describe", "fingerprint", "load", "names"]
@@ -109,9 +109,8 @@ def fingerprint(task: Task) -> str:
 def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
     if not name.startswith("folder:"):
         info = describe(name)
-        return locate(info, data), info
-    from suite.core import image_files
-
+        reader = image_files if info.format == "images" else sources
+        return reader.locate(info, data), info
     path, _, query = name.removeprefix("folder:").partition("?")
     options = parse_qs(query, keep_blank_values=True)
     if unknown := set(options) - {"size"}:

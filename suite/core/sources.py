@@ -60,16 +60,12 @@ class Source:
 
 
 def locate(info: TaskInfo, data: Path) -> Source:
-    """Find the files of a catalogued task below `data`. Raises DataMissing."""
+    """Find the files of a task that is not in image files below `data`. Raises DataMissing."""
     if info.format == "digits":
         return Source((), "scikit-learn", partial(_read_digits, info))
     if info.format == "idx":
         return _locate_idx(info, data)
-    if info.format == "torchvision":
-        return _locate_torchvision(info, data)
-    from suite.core import image_files  # Pillow and its readers only for those who need them.
-
-    return image_files.locate(info, data)
+    return _locate_torchvision(info, data)
 
 
 def read_idx(path: Path) -> Tensor:
