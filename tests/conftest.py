@@ -1,9 +1,13 @@
-"""What several tests share: a tiny grid on real digits, and a store in a fresh folder."""
+"""What several tests share: a tiny grid on real digits, a store in a fresh folder, a finished run."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from command_line import ratbench
+from typer.testing import Result
 
 from suite import grid
 from suite.plan import Job
@@ -29,6 +33,7 @@ real_batch = 32
 recipe = ["rat-bptt"]
 copies = 2
 """
+QUICK = TINY.replace('["rat-bptt"]', '"dc"').replace("copies = 2", "copies = 1")
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +64,35 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def place() -> Place:
     return Place(torch.device("cpu"))
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stores that are not named lie below the working directory; nothing is fetched."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("suite.core.fetching.reachable", lambda url: False)
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Path:
+    path = tmp_path / "quick.toml"
+    path.write_text(QUICK)
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path, Result]]:
+    """A grid's file, the store it was run into, and what the run said."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "quick.toml").write_text(QUICK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RATBENCH_DATA", str(folder / "data"))
+        torch.set_num_threads(1)
+        ran = ratbench("run", folder / "quick.toml", "--store", folder / "store", "--inline")
+    yield folder / "quick.toml", folder / "store", ran
+
+
+@pytest.fixture
+def copied(finished: tuple[Path, Path, Result], tmp_path: Path) -> Path:
+    """A copy of the finished store, to be changed at will."""
+    return Path(shutil.copytree(finished[1], tmp_path / "copy"))

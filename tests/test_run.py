@@ -2,19 +2,18 @@
 
 import hashlib
 import itertools
-import shutil
 from pathlib import Path
 from typing import Any
 
 import broken_files
 import pytest
 import torch
+from job_runs import complete, done, one
 
 from suite import grid, leaderboard, registry, run
 from suite.core import datasets
 from suite.core.training import fit
 from suite.plan import Job
-from suite.records import Record
 from suite.run import Place
 from suite.store import Store, load_artefact
 
@@ -26,16 +25,6 @@ def tiny(tiny: Path) -> Path:
     return tiny
 
 
-def done(job: Job, store: Store) -> Record:
-    record = store.record(job.id)
-    assert record is not None
-    return record
-
-
-def one(jobs: list[Job], label: str) -> Job:
-    return next(job for job in jobs if job.label == label)
-
-
 def broken(tiny: Path, text: str) -> list[Job]:
     """Return the jobs of the tiny grid and of a method file that goes wrong."""
     path = tiny.with_name("broken.py")
@@ -43,11 +32,6 @@ def broken(tiny: Path, text: str) -> list[Job]:
     if "[method.broken]" not in tiny.read_text():
         tiny.write_text(tiny.read_text() + f'\n[method.broken]\nbase = "{path}"\n')
     return grid.jobs(grid.load(tiny))
-
-
-def complete(job: Job, store: Store, place: Place) -> dict[str, str]:
-    """Run a job to its end; return what was finished."""
-    return {key: value for at in run.run(job, store, place) for key, value in at.finished.items()}
 
 
 def test_from_grid_to_record_to_table(jobs: list[Job], store: Store, place: Place) -> None:
@@ -84,26 +68,6 @@ def test_what_is_recorded_is_not_done_again(
     monkeypatch.setattr(registry, "evaluator", lambda name: pytest.fail("evaluated again"))
     assert complete(jobs[0], store, place) == {}
     assert before == {path: path.read_bytes() for path in store.path.rglob("*.*")}
-
-
-def test_a_run_cut_off_goes_on_with_the_same_bits(
-    jobs: list[Job], tmp_path: Path, store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job, other = one(jobs, "rat_bptt"), Store.create(tmp_path / "undisturbed")
-    complete(job, other, place)
-    monkeypatch.setattr(run, "CHECKPOINT_SECONDS", 0.0)
-    work = run.run(job, store, place)
-    assert [next(work).step for _ in range(2)] == [1, 2]
-    work.close()
-    assert store.record(job.id) is None
-    assert [at.step for at in run.run(job, store, place)][:2] == [3, 4]
-    assert done(job, store).artefact == done(job, other).artefact
-    assert done(job, store).attempts == 2
-    assert done(job, store).curve["outer_loss"] == done(job, other).curve["outer_loss"]
-    assert not (store.path / "checkpoints" / job.id).exists()
-    for cell in job.evaluations:
-        first, second = store.record(cell.id), other.record(cell.id)
-        assert first and second and first.scores["accuracy"] == second.scores["accuracy"]
 
 
 @pytest.mark.parametrize(
@@ -164,20 +128,6 @@ def test_a_full_disk_stops_the_run(
     with pytest.raises(OSError, match="No space left"):
         complete(jobs[0], store, place)
     assert store.record(jobs[0].id) is None and store.failure(jobs[0].id) is None
-
-
-def test_a_damaged_artefact_is_distilled_again_to_the_same_bits(
-    jobs: list[Job], store: Store, place: Place
-) -> None:
-    job = one(jobs, "rat_bptt")
-    complete(job, store, place)
-    before = store.artefact(job.id).read_bytes()
-    store.artefact(job.id).write_bytes(before[:-8])
-    (path,) = store.path.glob(f"records/*/*/{job.evaluations[0].id}.json")
-    path.unlink()
-    complete(job, store, place)
-    assert store.artefact(job.id).read_bytes() == before
-    assert store.record(job.evaluations[0].id) is not None
 
 
 def test_a_set_of_other_images_is_not_evaluated(
@@ -258,63 +208,9 @@ def test_an_evaluation_that_failed_stops_no_other(
     assert list(complete(job, store, place).values()) == ["done", "failed", "done"]
 
 
-def test_a_checkpoint_that_was_cut_short_costs_one_step(
-    jobs: list[Job], tmp_path: Path, store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job, other = one(jobs, "rat_bptt"), Store.create(tmp_path / "undisturbed")
-    job = job.model_copy(update={"evaluations": ()})
-    complete(job, other, place)
-    monkeypatch.setattr(run, "CHECKPOINT_SECONDS", 0.0)
-    work = run.run(job, store, place)
-    assert [next(work).step for _ in range(3)] == [1, 2, 3]
-    work.close()
-    newest = max((store.path / "checkpoints" / job.id).iterdir())
-    newest.write_bytes(newest.read_bytes()[:100])
-    with pytest.warns(UserWarning, match="does not match its name"):
-        assert next(run.run(job, store, place)).step == 3
-    complete(job, store, place)
-    assert done(job, store).artefact == done(job, other).artefact
-
-
 def test_nothing_is_computed_by_the_checks(
     jobs: list[Job], place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("methods.rat_bptt.RaTBPTT.start", lambda *_, **__: pytest.fail("started"))
     monkeypatch.setattr("evaluators.retrain.fit", lambda *_, **__: pytest.fail("trained"))
     run.check(jobs, place)
-
-
-def test_a_damaged_artefact_does_not_repeat_its_evaluation(
-    jobs: list[Job], store: Store, place: Place
-) -> None:
-    job = jobs[0]
-    complete(job, store, place)
-    (path,) = store.path.glob(f"records/*/*/{job.evaluations[0].id}.json")
-    before = path.read_bytes()
-    store.artefact(job.id).unlink()
-    assert complete(job, store, place) == {job.id: "done"}
-    assert path.read_bytes() == before
-
-
-def test_the_artefact_of_another_trial_is_not_scored_as_this_ones(
-    jobs: list[Job], store: Store, place: Place
-) -> None:
-    own, other = (job.model_copy(update={"evaluations": ()}) for job in jobs)
-    complete(own, store, place)
-    complete(other, store, place)
-    before = store.artefact(own.id).read_bytes()
-    for suffix in (".json", ".safetensors"):
-        shutil.copy(store.artefact(other.id).with_suffix(suffix), store.artefact(own.id).with_suffix(suffix))
-    complete(jobs[0], store, place)
-    evaluated = store.record(jobs[0].evaluations[0].id)
-    assert evaluated is None or store.artefact(own.id).read_bytes() == before
-
-
-def test_a_checkpoint_that_the_method_cannot_read_does_not_fail_for_ever(
-    jobs: list[Job], store: Store, place: Place
-) -> None:
-    job = one(jobs, "rat_bptt")
-    store.save_checkpoint(job.id, 2, {"distiller": {"x": 1}, "trajectory": {"steps": 4, "step": 2}})
-    with pytest.warns(UserWarning, match="the method cannot load it: the state has"):
-        complete(job, store, place)
-    assert done(job, store).status == "done" and len(list((store.path / "quarantine").iterdir())) == 1

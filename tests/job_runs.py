@@ -1,0 +1,22 @@
+"""Jobs run to their end, as tests do it."""
+
+from suite import run
+from suite.plan import Job
+from suite.records import Record
+from suite.run import Place
+from suite.store import Store
+
+
+def done(job: Job, store: Store) -> Record:
+    record = store.record(job.id)
+    assert record is not None
+    return record
+
+
+def one(jobs: list[Job], label: str) -> Job:
+    return next(job for job in jobs if job.label == label)
+
+
+def complete(job: Job, store: Store, place: Place) -> dict[str, str]:
+    """Run a job to its end; return what was finished."""
+    return {key: value for at in run.run(job, store, place) for key, value in at.finished.items()}
