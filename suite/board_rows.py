@@ -12,6 +12,9 @@ from suite.statistics import Interval, interval
 WORDS = {"diverged": "div.", "failed": "failed", "oom": "oom", "missing": "missing"}
 """What the board writes for a cell that gave no accuracy."""
 
+NOT_STANDARD = f"not under {STANDARD_RECIPE}"
+"""The state of a row that was only evaluated under other recipes."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -153,8 +156,8 @@ def _outcome(run: Run, found: Mapping[str, Evaluated]) -> tuple[str, str]:
     standard = found.get(STANDARD_RECIPE)
     if standard and standard.accuracy:
         return "", ""
-    if standard is None and found:
-        return f"not under {STANDARD_RECIPE}", ""
+    if standard is None and any(item.accuracy for item in found.values()):
+        return NOT_STANDARD, ""
     record = run.record
     if standard and standard.record and (record is None or record.status == "done"):
         record = standard.record

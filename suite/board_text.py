@@ -4,7 +4,7 @@ import json
 import re
 
 from suite.board import Table
-from suite.board_rows import Row
+from suite.board_rows import NOT_STANDARD, Row
 from suite.records import STANDARD_RECIPE
 from suite.statistics import Interval
 
@@ -41,7 +41,13 @@ def rank(row: Row) -> str:
 
 
 def accuracy(row: Row) -> str:
-    """Return the accuracy under the standard recipe and what is wrong with the row, if anything is."""
+    """Return the accuracy under the standard recipe, or what is wrong with the row, or both.
+
+    A row that was only evaluated under other recipes has its accuracy under the first of them.
+    """
+    if row.state == NOT_STANDARD:
+        recipe, found = next(iter(row.scores.items()))
+        return f"{percent(found)} ({recipe})"
     if row.state and row.accuracy:
         return f"{percent(row.accuracy)} {row.state}"
     return row.state or (percent(row.accuracy) if row.accuracy else "")

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from suite.run import Place, Progress, run
 from suite.store import Store
 
 # Read when ray is imported: no usage reports, no token in the home folder, no output of Tune's own,
-# the driver's working directory for workers (paths may be relative), and Ctrl-C left to the driver.
+# no working directory for each trial, and Ctrl-C left to the driver.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
@@ -56,6 +57,8 @@ class _Worker(tune.Trainable):
     """One Ray trial: it gets a cell's id and the store's path, and does the cell's job."""
 
     def setup(self, config: dict[str, Any]) -> None:
+        if Path(config["folder"]).is_dir():
+            os.chdir(config["folder"])  # methods and images may be named by relative paths
         store = Store(Path(config["store"]))
         self.job = store.job(config["cell"])
         wanted = self.trial_resources
@@ -141,8 +144,14 @@ def run_jobs(
     observe: Observe,
     end: Callable[[str], None],
 ) -> None:
-    """Run jobs on a local Ray or the cluster at `address`; raises OSError where the disk got full."""
+    """Run jobs on a local Ray or the cluster at `address`.
+
+    Raises ValueError where this machine lacks the `resources` of one trial, ConnectionError where no
+    cluster answers, and OSError where the disk got full.
+    """
     with _ray(address):
+        if address is None:
+            _refuse_too_much(resources)
         _tune(jobs, store, resources, observe, end)
         if 0 < resources.gpus < 1 and (starved := [job for job in jobs if _out_of_memory(job, store)]):
             # Trials that share a GPU may need all of it: once more, alone.
@@ -170,6 +179,7 @@ def _connect(address: str | None) -> None:
             object_store_memory=100 * 2**20,
         )
         return
+    _refuse_silence(address)
     environment = {"RATBENCH_DATA": str(data_folder().resolve())}
     ray.init(
         address=address,
@@ -177,6 +187,26 @@ def _connect(address: str | None) -> None:
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
+
+
+def _refuse_silence(address: str) -> None:
+    """Refuse a host and port where nothing listens: Ray would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except (OSError, OverflowError) as error:
+            raise ConnectionError(f"no Ray cluster answers at {address}: {error}") from None
+
+
+def _refuse_too_much(resources: Resources) -> None:
+    """Refuse what this machine does not have: Tune would wait for it for ever."""
+    for name, wanted in (("CPU", resources.cpus), ("GPU", resources.gpus)):
+        if wanted > (there := ray.cluster_resources().get(name, 0)):  # type: ignore[no-untyped-call]
+            raise ValueError(
+                f"a trial wants {wanted:g} {name}s and this machine has {there:g}; "
+                f"lower --{name.lower()}s-per-trial"
+            )
 
 
 def _tune(
@@ -193,6 +223,7 @@ def _tune(
             param_space={
                 "cell": tune.grid_search([job.id for job in jobs]),
                 "store": str(store.path.resolve()),
+                "folder": str(Path.cwd()),
             },
             # A worker that is used again starts in no time; on a GPU it may keep memory (ray #32698).
             tune_config=tune.TuneConfig(reuse_actors=not resources.gpus),

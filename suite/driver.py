@@ -68,8 +68,8 @@ def run(request: Request, console: Console) -> bool:
     jobs = grid.jobs(grid.load(grid.locate(request.grid), request.settings))
     if request.inline and request.address:
         raise ValueError("--inline runs without Ray: leave out --address")
-    if request.address is None:
-        running.check(jobs, request.place)
+    # A cluster's head may have no GPU; its nodes are not asked.
+    running.check(jobs, request.place if request.address is None else Place(torch.device("cpu")))
     store = Store.create(request.folder)
     with store.locked():
         store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())

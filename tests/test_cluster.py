@@ -79,6 +79,16 @@ def test_a_method_file_is_found_by_its_relative_path(
     assert failure is None, failure.error
 
 
+def test_a_cluster_that_is_not_there_is_refused_at_once(jobs: list[Job], store: Store) -> None:
+    with pytest.raises(ConnectionError, match="no Ray cluster answers at ray://127.0.0.1:9"):
+        cluster.run_jobs(jobs, store, Resources(), address="ray://127.0.0.1:9", observe=print, end=print)
+
+
+def test_more_than_the_machine_has_is_refused(jobs: list[Job], store: Store) -> None:
+    with pytest.raises(ValueError, match="a trial wants 9999 CPUs and this machine has .*--cpus-per-trial"):
+        cluster.run_jobs(jobs, store, Resources(9999), address=None, observe=print, end=print)
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """Tests started in a shell's background ignore Ctrl-C, and their children would inherit that."""

@@ -183,7 +183,7 @@ def test_a_row_without_the_standard_recipe_says_so_and_keeps_its_accuracy() -> N
     found = board([*made, *(evaluated(of, 0.7, 0.8, recipe="dc") for of in made)])
     (row,) = found.tables[0].rows
     assert (row.state, row.rank, row.scores["dc"].mean) == ("not under dsa", None, 0.75)
-    assert "| `rat_bptt` | 75.0 [70.0, 80.0] |" in " ".join(render(found, "md").split())
+    assert "| `rat_bptt` | 75.0 [70.0, 80.0] (dc) |" in " ".join(render(found, "md").split())
 
 
 def test_prefixes_are_rows_at_their_size() -> None:
