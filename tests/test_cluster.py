@@ -80,12 +80,12 @@ def test_a_method_file_is_found_by_its_relative_path(
 
 
 def test_a_cluster_that_is_not_there_is_refused_at_once(jobs: list[Job], store: Store) -> None:
-    with pytest.raises(ConnectionError, match="no Ray cluster answers at ray://127.0.0.1:9"):
+    with pytest.raises(ConnectionError, match=r"no Ray cluster answers at ray://127\.0\.0\.1:9"):
         cluster.run_jobs(jobs, store, Resources(), address="ray://127.0.0.1:9", observe=print, end=print)
 
 
 def test_more_than_the_machine_has_is_refused(jobs: list[Job], store: Store) -> None:
-    with pytest.raises(ValueError, match="a trial wants 9999 CPUs and this machine has .*--cpus-per-trial"):
+    with pytest.raises(ValueError, match=r"a trial wants 9999 CPUs and this machine has .*--cpus-per-trial"):
         cluster.run_jobs(jobs, store, Resources(9999), address=None, observe=print, end=print)
 
 
