@@ -4,18 +4,21 @@ Feng, Vedantam and Kempe, "Embarrassingly simple dataset distillation", ICLR 202
 With another `truncation` the same code is T-BPTT, BPTT or R-BPTT, the paper's ablation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from suite.core.augment import augmentation
+from suite.core.augment import Augmentation, Draw, augmentation
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
+from suite.core.inner import PAYS, chunks, classification
+from suite.core.losses import Batch
 from suite.core.networks import STANDARD, network
+from suite.core.optimisers import Adam
+from suite.core.precision import Precision, check_precision, multiplying
 from suite.core.seeding import generator
 from suite.core.spec import (
     Budget,
@@ -27,7 +30,8 @@ from suite.core.spec import (
     SyntheticSet,
     one_hot,
 )
-from suite.core.unroll import Adam, TruncationSchedule, Window, check_truncation, meta_gradient, place_window
+from suite.core.truncation import TruncationSchedule, Window, check_truncation, place_window
+from suite.core.unroll import MetaGradient, average, meta_gradient
 
 _LATER = {"truncation": "fixed", "per_class": 1, "learn_labels": True, "outer_lr": 3e-4}
 
@@ -51,6 +55,10 @@ class RaTBPTT(BaseMethod):
     augment: str = "flip-rotate"
     initial: Initialisation = "unit-noise"
     network: str = STANDARD
+    networks: int = 1  # inner networks per outer step, over which the meta-gradient is averaged
+    precision: Precision = "float32"  # of products; states and sums are float32
+    segment: int | None = None  # states held at once; fewer than the window costs each step once more
+    skips: int = 10  # meta-gradients that may be not finite, and are left out, before the run diverges
 
     paper: ClassVar[str] = "arXiv 2311.07025"
     recipe: ClassVar[str] = "rat-bptt"
@@ -93,16 +101,20 @@ class RaTBPTT(BaseMethod):
         check_truncation(self.truncation, self.unroll, self.window)
         augmentation(self.augment)
         Minibatch(self.per_class, self.inner_classes)
-        if min(self.steps, self.real_batch, self.redraw_every) < 1:
-            raise ValueError(
-                f"steps {self.steps}, real_batch {self.real_batch} and redraw_every {self.redraw_every} "
-                "must be at least 1"
-            )
+        for name in ("steps", "real_batch", "redraw_every", "networks"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
+        if self.skips < 0:
+            raise ValueError(f"skips {self.skips} must not be negative")
+        longest = self.window if self.truncation in ("random", "fixed") else self.unroll
+        if self.segment is not None and not 1 <= self.segment <= longest:
+            raise ValueError(f"segment {self.segment} must lie between 1 and the window's {longest} steps")
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Refuse a network or minibatch that does not fit the task and the budget."""
         super().check(train, budget)
         network(self.network, train.shape, train.classes)
+        check_precision(self.precision, train.images.device)
         if self.initial == "real":
             check_enough_real(train, budget)
         if self.per_class is not None and self.per_class > budget.ipc:
@@ -119,36 +131,56 @@ class _Run(BaseDistiller):
     def __init__(self, method: RaTBPTT, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train = method.steps, method, train
         self.network = network(method.network, train.shape, train.classes)
+        self.inner = classification(
+            method.network,
+            train.shape,
+            train.classes,
+            optimiser=Adam(method.inner_lr),
+            precision=method.precision,
+            compiled=method.steps * method.networks * method.unroll >= PAYS,
+        )
         self.minibatch = Minibatch(method.per_class, method.inner_classes)
-        self.images = initial_images(train, budget.ipc, method.initial, seed=seed).requires_grad_()
-        self.labels = one_hot(train.classes, budget.ipc).to(self.images).requires_grad_(method.learn_labels)
-        learned = [self.images, self.labels] if method.learn_labels else [self.images]
-        self.optimiser = torch.optim.Adam(learned, lr=method.outer_lr)
-        self.taken, self.average_norm, self.before, self.length = 0, 0.0, 0, 0
+        self.images = initial_images(train, budget.ipc, method.initial, seed=seed)
+        self.labels = one_hot(train.classes, budget.ipc).to(self.images)
+        self.optimiser = Adam(method.outer_lr)
+        # A state for each of what is learned: itself and Adam's moments.
+        self.image_state = self.optimiser.start(self.images.flatten())
+        self.label_state = self.optimiser.start(self.labels.flatten())
+        self.taken, self.before, self.length = 0, 0, 0
+        self.applied, self.skipped, self.average_norm, self.loss = self.images.new_zeros(4).unbind()
         self.window_draw = generator(seed, "window")
         self.network_draw = generator(seed, "networks")
         self.batch_draw = generator(seed, "minibatches")
         self.real_draw = generator(seed, "real batches")
         self.augment_draw = generator(seed, "augmentation")
+        self.found = MetaGradient(self.loss, (), self.loss, self.loss[None])
 
-    def step(self) -> Mapping[str, float]:
-        learned = [self.images, self.labels] if self.method.learn_labels else [self.images]
-        found = meta_gradient(
-            self._inner_loss,
-            self._outer_loss,
-            self.network.initialise(self.network_draw, self.images.device),
-            learned,
-            optimiser=Adam(self.method.inner_lr),
-            window=self._place_window(),
-        )
-        for value, gradient in zip(learned, found.gradients, strict=True):
-            value.grad = gradient
-        norm = self._clip()
-        self.optimiser.step()
-        with torch.no_grad():
-            self.labels.clamp_(min=0)  # never negative, and not renormalised
+    def step(self) -> Mapping[str, Tensor]:
+        """Take one outer step. Nothing in it waits for the device: metrics are scalars there."""
+        window, method = self._place_window(), self.method
+        with multiplying(method.precision):
+            self.found = average([self._meta_gradient(window) for _ in range(method.networks)])
+        (images, *labels), finite = self.found.gradients, self.found.finite
         self.taken += 1
-        return {"outer_loss": float(found.loss), "gradient_norm": norm}
+        self.applied, self.skipped = self.applied + finite, self.skipped + ~finite
+        norm = images.norm()
+        self.image_state = self._updated(self.image_state, self._clipped(images, norm, finite), finite)
+        self.images = self.image_state[0].view_as(self.images)
+        if labels:
+            self.label_state = self._updated(self.label_state, labels[0], finite)
+            self.label_state[0].clamp_(min=0)  # never negative, and not renormalised
+            self.labels = self.label_state[0].view_as(self.labels)
+        self.loss = torch.where(finite, self.found.loss, self.loss)
+        lost = self.skipped > method.skips
+        return {
+            "outer_loss": torch.where(lost, torch.nan, self.loss),
+            "gradient_norm": torch.where(finite, norm, 0.0),
+            "skipped": self.skipped,
+        }
+
+    def explain(self) -> str:
+        """Name what was not finite in the last outer step."""
+        return self.found.fault()
 
     def _place_window(self) -> Window:
         if self.taken % self.method.redraw_every == 0:
@@ -159,39 +191,62 @@ class _Run(BaseDistiller):
             self.before, self.length = placed.before, placed.length
         return Window(self.before, self.length)
 
-    def _inner_loss(self, step: int, parameters: Tensor) -> Tensor:
-        rows = self.minibatch.draw(self.train.classes, self.images.shape[1], self.batch_draw).to(
-            self.images.device
-        )
-        images, targets = self.images.flatten(0, 1)[rows], self.labels.flatten(0, 1)[rows]
-        return cross_entropy(self.network.logits(parameters, self._augmented(images)), targets)
+    def _meta_gradient(self, window: Window) -> MetaGradient:
+        """Return the meta-gradient of one fresh network."""
+        images = self.images.clone().requires_grad_()
+        labels = self.labels.clone().requires_grad_(self.method.learn_labels)
+        draws = [self._draw() for _ in range(window.before + window.length)]
 
-    def _outer_loss(self, parameters: Tensor) -> Tensor:
-        """Return the loss of the final parameters on one real batch."""
+        def batches(step: int) -> tuple[Tensor, Tensor]:
+            rows, draw = draws[step]
+            return self.augment.apply(images.flatten(0, 1)[rows], draw), labels.flatten(0, 1)[rows]
+
+        return meta_gradient(
+            self.inner,
+            self.network.initialise(self.network_draw, self.images.device),
+            [images, labels] if self.method.learn_labels else [images],
+            batches,
+            self._real(),
+            window=window,
+            segment=self.method.segment,
+        )
+
+    @property
+    def augment(self) -> Augmentation:
+        """The augmentation of synthetic and real images."""
+        return augmentation(self.method.augment)
+
+    def _draw(self) -> tuple[Tensor, Draw]:
+        """Draw an inner step's minibatch and what is done to it."""
+        rows = self.minibatch.draw(self.train.classes, self.images.shape[1], self.batch_draw)
+        return rows.to(self.images.device), self.augment.draw(len(rows), self.augment_draw)
+
+    def _real(self) -> Iterator[Batch]:
+        """Draw the real batch that judges the final network."""
         count = min(self.method.real_batch, len(self.train))
         rows = torch.randperm(len(self.train), generator=self.real_draw)[:count]
         real = self.train.take(rows.to(self.images.device))
-        return cross_entropy(self.network.logits(parameters, self._augmented(real.images)), real.labels)
+        seen = self.augment.apply(real.images, self.augment.draw(count, self.augment_draw))
+        return chunks(seen, real.labels)
 
-    def _augmented(self, images: Tensor) -> Tensor:
-        augment = augmentation(self.method.augment)
-        return augment.apply(images, augment.draw(len(images), self.augment_draw))
-
-    def _clip(self) -> float:
-        """Clip the images' meta-gradient by its running average norm; return its norm before.
+    def _clipped(self, gradient: Tensor, norm: Tensor, finite: Tensor) -> Tensor:
+        """Scale the images' meta-gradient down to a multiple of its running average norm.
 
         The average takes in the new norm before it limits it. Labels are not clipped.
         """
-        gradient = self.images.grad
-        norm = float(gradient.norm()) if gradient is not None else 0.0
-        self.average_norm = norm if self.taken == 0 else 0.9 * self.average_norm + 0.1 * norm
+        average = torch.where(self.applied > 1, 0.9 * self.average_norm + 0.1 * norm, norm)
+        self.average_norm = torch.where(finite, average, self.average_norm)
         limit = self.method.clip * self.average_norm
-        if gradient is not None and norm > limit:
-            gradient.mul_(limit / norm)
-        return norm
+        return torch.where(norm > limit, gradient * (limit / norm), gradient)
+
+    def _updated(self, state: Tensor, gradient: Tensor, finite: Tensor) -> Tensor:
+        """Take Adam's step, unless the meta-gradient is not finite."""
+        rule = self.optimiser
+        after = rule.update(state, gradient.flatten(), rule.lr, rule.corrections(self.applied))
+        return torch.where(finite, after, state)
 
     def synthetic(self) -> SyntheticSet:
-        return SyntheticSet(self.images.detach().clone(), self.labels.detach().clone(), self.minibatch)
+        return SyntheticSet(self.images.clone(), self.labels.clone(), self.minibatch)
 
 
 METHOD = RaTBPTT

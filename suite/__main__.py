@@ -80,6 +80,9 @@ def run(
         list[str] | None,
         typer.Option("--set", help="Change a value of the grid: method.rat_bptt.window=40. Repeatable."),
     ] = None,
+    compile: Annotated[
+        bool, typer.Option("--compile/--no-compile", help="Compile the inner steps of long trials.")
+    ] = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the cells, done and to do; run nothing.")
     ] = False,
@@ -105,6 +108,7 @@ def run(
         address=address,
         cpus=cpus_per_trial,
         gpus=gpus_per_trial,
+        compile=compile,
     )
     if dry_run:
         driver.dry_run(request, console)

@@ -9,7 +9,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -43,14 +43,16 @@ Observe = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Resources:
-    """What a trial gets: CPUs, which are its threads, and a share of a GPU."""
+    """What a trial gets: CPUs, which are its threads, a share of a GPU, and leave to compile."""
 
     cpus: int = 1
     gpus: float = 0.0
+    compile: bool = True
 
     def place(self) -> Place:
         """Return the place for work in this process."""
-        return Place(torch.device("cuda" if self.gpus else "cpu"), self.cpus, self.gpus)
+        device = torch.device("cuda" if self.gpus else "cpu")
+        return Place(device, self.cpus, self.gpus, self.compile)
 
 
 class _Worker(tune.Trainable):
@@ -63,7 +65,8 @@ class _Worker(tune.Trainable):
         self.job = store.job(config["cell"])
         wanted = self.trial_resources
         given = wanted.required_resources if wanted else {}
-        resources = Resources(max(1, int(given.get("CPU", 1))), float(given.get("GPU", 0.0)))
+        cpus, gpus = max(1, int(given.get("CPU", 1))), float(given.get("GPU", 0.0))
+        resources = Resources(cpus, gpus, config["compile"])
         self.work = run(self.job, store, resources.place())
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -155,7 +158,7 @@ def run_jobs(
         _tune(jobs, store, resources, observe, end)
         if 0 < resources.gpus < 1 and (starved := [job for job in jobs if _out_of_memory(job, store)]):
             # Trials that share a GPU may need all of it: once more, alone.
-            _tune(starved, store, Resources(resources.cpus, 1.0), observe, end)
+            _tune(starved, store, replace(resources, gpus=1.0), observe, end)
 
 
 @contextmanager
@@ -224,6 +227,7 @@ def _tune(
                 "cell": tune.grid_search([job.id for job in jobs]),
                 "store": str(store.path.resolve()),
                 "folder": str(Path.cwd()),
+                "compile": resources.compile,
             },
             # A worker that is used again starts in no time; on a GPU it may keep memory (ray #32698).
             tune_config=tune.TuneConfig(reuse_actors=not resources.gpus),

@@ -102,11 +102,17 @@ def keeps_shapes(cls: type[Method]) -> str:
 def reports_numbers(cls: type[Method]) -> str:
     """Its steps return finite numbers by name."""
     metrics = _start(cls).step()
-    wrong = {name: value for name, value in metrics.items() if not isinstance(value, int | float)}
+    wrong = {name: value for name, value in metrics.items() if not _scalar(value)}
     if wrong:
-        return f"step() returns {wrong}; return plain numbers, such as float(loss.detach())"
+        return f"step() returns {wrong}; return numbers or 0-dim tensors, such as loss.detach()"
     infinite = [name for name, value in metrics.items() if not math.isfinite(value)]
     return f"step() returns {infinite[0]} = {metrics[infinite[0]]}" if infinite else ""
+
+
+def _scalar(value: object) -> bool:
+    if isinstance(value, torch.Tensor):
+        return value.ndim == 0 and not value.requires_grad
+    return isinstance(value, int | float)
 
 
 def repeats_itself(cls: type[Method]) -> str:

@@ -29,12 +29,13 @@ class Request:
     address: str | None = None
     cpus: int = 1
     gpus: float | None = None
+    compile: bool = True
 
     @property
     def place(self) -> Place:
         """Where a trial runs."""
         gpus = self.gpus if self.gpus is not None else float(torch.cuda.is_available())
-        return Place(torch.device("cuda" if gpus else "cpu"), self.cpus, gpus)
+        return Place(torch.device("cuda" if gpus else "cpu"), self.cpus, gpus, self.compile)
 
     @property
     def folder(self) -> Path:
@@ -94,7 +95,7 @@ def _run(jobs: Sequence[Job], store: Store, request: Request, console: Console) 
             return
         from suite import cluster  # ray takes seconds to import
 
-        resources = cluster.Resources(request.cpus, request.place.gpus)
+        resources = cluster.Resources(request.cpus, request.place.gpus, request.compile)
         start = partial(cluster.run_jobs, jobs, store, resources, address=request.address)
         start(observe=display.observe, end=display.end)
 

@@ -4,15 +4,27 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
 
 from suite.core.spec import Distiller
 
 CURVE_POINTS = 100  # how many values of each metric a record keeps
+READ_SECONDS = 1.0  # metrics on a GPU are read about so often: each read waits for the device
 
 
 class Diverged(Exception):
     """A loss or an image is not finite: the trial ends, and trying again would not help."""
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A distiller that can say what went wrong in its last step."""
+
+    def explain(self) -> str:
+        """Name what is not finite, or nothing."""
+        ...
 
 
 @dataclass
@@ -26,14 +38,17 @@ class Trajectory:
     attempts: int = 0
     curve: dict[str, list[float]] = field(default_factory=dict)
 
-    def add(self, metrics: Mapping[str, float], seconds: float) -> None:
-        """Take in one outer step; raises Diverged where a metric is not finite."""
-        self.step += 1
-        self.seconds += seconds
+    @property
+    def on_curve(self) -> bool:
+        """Whether the last step's metrics belong to the curve."""
+        return self.step % max(1, self.steps // CURVE_POINTS) == 0 or self.step == self.steps
+
+    def add(self, metrics: Mapping[str, float]) -> None:
+        """Take in an outer step's metrics; raises Diverged where one is not finite."""
         self.borrowed += metrics.get("borrowed_seconds", 0.0)
         if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
             raise Diverged(f"{wrong[0]} is not finite at outer step {self.step}")
-        if self.step % max(1, self.steps // CURVE_POINTS) == 0 or self.step == self.steps:
+        if self.on_curve:
             for name, value in {"step": float(self.step), "seconds": self.seconds, **metrics}.items():
                 self.curve.setdefault(name, []).append(value)
 
@@ -50,13 +65,28 @@ def distil(
 
     save: gets a checkpoint about `every` so many seconds; synchronise: waits for the device.
     """
-    saved = monotonic()
+    saved = read = monotonic()
     while trajectory.step < trajectory.steps:
         started = perf_counter()
         metrics = distiller.step()
-        synchronise()
-        trajectory.add(metrics, perf_counter() - started)
+        trajectory.step += 1
+        due = trajectory.on_curve or monotonic() - read >= READ_SECONDS
+        known = {name: value for name, value in metrics.items() if due or not _waits(value)}
+        if due:
+            synchronise()
+            read = monotonic()
+        trajectory.seconds += perf_counter() - started
+        try:
+            trajectory.add({name: float(value) for name, value in known.items()})
+        except Diverged as error:
+            reason = distiller.explain() if isinstance(distiller, Explaining) else ""
+            raise Diverged(f"{error}: {reason} is not finite" if reason else str(error)) from None
         if monotonic() - saved >= every and trajectory.step < trajectory.steps:
             save({"distiller": distiller.state_dict(), "trajectory": vars(trajectory)})
             saved = monotonic()
         yield trajectory
+
+
+def _waits(value: float | Tensor) -> bool:
+    """Return whether reading a metric waits for a device."""
+    return isinstance(value, Tensor) and value.is_cuda

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from suite.core import compiling
 from suite.records import Provenance
 
 _VERSIONED = ("torch", "torchvision", "numpy", "ray")
@@ -17,6 +18,7 @@ _VERSIONED = ("torch", "torchvision", "numpy", "ray")
 def provenance(device: torch.device) -> Provenance:
     """Return where and by what this process measures."""
     versions = {"python": platform.python_version()} | {name: _version(name) for name in _VERSIONED}
+    versions["torch.compile"] = "allowed" if compiling.allowed() else "off"
     return Provenance(
         commit=commit(),
         versions=versions,

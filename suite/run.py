@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from suite import registry
-from suite.core import datasets
+from suite.core import compiling, datasets
 from suite.core.atomic import disk_full
 from suite.core.networks import network
 from suite.core.recipes import recipe
@@ -32,11 +32,15 @@ CHECKPOINT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Place:
-    """Where a job runs: the device, CPU threads, and the share of a GPU that it is charged for."""
+    """Where a job runs: device, CPU threads, the share of a GPU that it is charged for.
+
+    compile: whether methods may compile what they run often.
+    """
 
     device: torch.device
     threads: int = 1
     gpus: float = 0.0
+    compile: bool = True
 
     def charged(self, seconds: float) -> float:
         """Return device-seconds: GPU-seconds, or on a CPU thread-seconds."""
@@ -87,6 +91,7 @@ def missing(job: Job, store: Store) -> list[Cell]:
 def run(job: Job, store: Store, place: Place) -> Generator[Progress, None, None]:
     """Do what is missing of a job, and yield signs of life; errors end in records, a full disk raises."""
     torch.set_num_threads(place.threads)
+    compiling.allow(place.compile)
     if place.device.type == "cuda":
         # Published numbers are float32: torch would let convolutions round to TF32.
         torch.backends.cudnn.allow_tf32 = False

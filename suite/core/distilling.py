@@ -49,7 +49,7 @@ class BaseDistiller(ABC):
     steps: int
 
     @abstractmethod
-    def step(self) -> Mapping[str, float]:
+    def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step and return its metrics."""
 
     @abstractmethod

@@ -12,28 +12,11 @@ from difflib import get_close_matches
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d, group_norm, linear, relu
+
+from suite.core.layers import FLATTEN, HALVE, PLAIN, RELU, Form, Layer, chain, convolution, dense, norm
 
 Shape = tuple[int, int, int]
 STANDARD = "convnet-d3-w128-in"
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A pure function of its own parameters and a batch, and the shapes of those parameters."""
-
-    apply: Callable[[Sequence[Tensor], Tensor], Tensor]
-    shapes: tuple[tuple[int, ...], ...] = ()
-    scale: bool = False  # a norm's scale and shift, which start at one and zero
-
-    def initialise(self, draw: torch.Generator) -> list[Tensor]:
-        """Draw fresh parameters as torch's layers do by default."""
-        if self.scale:
-            return [torch.ones(self.shapes[0]), torch.zeros(self.shapes[1])]
-        if not self.shapes:
-            return []
-        bound = torch.Size(self.shapes[0][1:]).numel() ** -0.5  # uniform within 1/sqrt(fan in)
-        return [(torch.rand(shape, generator=draw) * 2 - 1) * bound for shape in self.shapes]
 
 
 @dataclass(frozen=True)
@@ -67,44 +50,19 @@ class Network:
         """Return the embedding (n, d) that the last layer reads."""
         return self._apply(self.layers[:-1], parameters, images)
 
+    def pieces(self, parameters: Tensor) -> list[tuple[Tensor, ...]]:
+        """Return views of `parameters` (size,): for each layer its own, in their shapes."""
+        sizes = [torch.Size(shape).numel() for layer in self.layers for shape in layer.shapes]
+        flat = iter(parameters.split(sizes))
+        return [tuple(next(flat).view(shape) for shape in layer.shapes) for layer in self.layers]
+
     def _apply(self, layers: Sequence[Layer], parameters: Tensor, images: Tensor) -> Tensor:
-        pieces = iter(parameters.split(self._sizes()))
-        for layer in layers:
-            images = layer.apply([next(pieces).view(shape) for shape in layer.shapes], images)
+        for layer, own in zip(layers, self.pieces(parameters), strict=False):
+            images = layer.apply(own, images)
         return images
 
-    def _sizes(self) -> list[int]:
-        return [torch.Size(shape).numel() for layer in self.layers for shape in layer.shapes]
 
-
-def _conv(inputs: int, outputs: int, *, padding: int, bias: bool) -> Layer:
-    shapes: tuple[tuple[int, ...], ...] = (
-        ((outputs, inputs, 3, 3), (outputs,)) if bias else ((outputs, inputs, 3, 3),)
-    )
-    return Layer(lambda own, x: conv2d(x, own[0], own[1] if bias else None, padding=padding), shapes)
-
-
-def _linear(inputs: int, outputs: int) -> Layer:
-    return Layer(lambda own, x: linear(x, own[0], own[1]), ((outputs, inputs), (outputs,)))
-
-
-def _norm(kind: str, channels: int) -> list[Layer]:
-    groups = {"in": channels, "ln": 1}
-    if kind not in groups:
-        return []
-    return [
-        Layer(
-            lambda own, x: group_norm(x, groups[kind], own[0], own[1]), ((channels,), (channels,)), scale=True
-        )
-    ]
-
-
-_RELU = Layer(lambda _, x: relu(x))
-_HALVE = Layer(lambda _, x: avg_pool2d(x, 2))
-_FLATTEN = Layer(lambda _, x: x.flatten(1))
-
-
-def _convnet(shape: Shape, classes: int, depth: str, width: str, norm: str) -> list[Layer]:
+def _convnet(form: Form, shape: Shape, classes: int, depth: str, width: str, kind: str) -> list[Layer]:
     channels, height, side = shape
     # As in the field's code: 28x28 digits are padded to 32x32 by the first convolution.
     padding = 3 if shape == (1, 28, 28) else 1
@@ -117,21 +75,22 @@ def _convnet(shape: Shape, classes: int, depth: str, width: str, norm: str) -> l
     for _ in range(int(depth)):
         # Instance norm subtracts a channel's mean, and with it the convolution's bias: its gradient
         # is zero, and Adam would turn its rounding noise into steps. So there is none.
-        layers.append(_conv(channels, int(width), padding=padding, bias=norm != "in"))
-        layers += [*_norm(norm, int(width)), _RELU, _HALVE]
+        bias = kind != "in"
+        layers.append(convolution(channels, int(width), padding=padding, bias=bias, form=form))
+        layers.append(chain(*norm(kind, int(width), form), RELU, HALVE))
         channels, padding, height, side = int(width), 1, height // 2, side // 2
-    return [*layers, _FLATTEN, _linear(channels * height * side, classes)]
+    return [*layers, FLATTEN, dense(channels * height * side, classes, form)]
 
 
-def _mlp(shape: Shape, classes: int, width: str) -> list[Layer]:
+def _mlp(form: Form, shape: Shape, classes: int, width: str) -> list[Layer]:
     inputs, hidden = torch.Size(shape).numel(), int(width)
     return [
-        _FLATTEN,
-        _linear(inputs, hidden),
-        _RELU,
-        _linear(hidden, hidden),
-        _RELU,
-        _linear(hidden, classes),
+        FLATTEN,
+        dense(inputs, hidden, form),
+        RELU,
+        dense(hidden, hidden, form),
+        RELU,
+        dense(hidden, classes, form),
     ]
 
 
@@ -142,13 +101,14 @@ _ARCHITECTURES: dict[str, Callable[..., list[Layer]]] = {
 _EXAMPLES = (STANDARD, "convnet-d3-w32-in", "convnet-d4-w128-in", "convnet-d2-w32-in", "mlp-w128")
 
 
-def network(name: str, shape: Shape, classes: int) -> Network:
+def network(name: str, shape: Shape, classes: int, form: Form = PLAIN) -> Network:
     """Return the architecture called `name` for images of `shape` (channels, height, width).
 
+    form: how its layers are computed; their numbers are the same to rounding.
     Raises ValueError for a name of no known form, or images too small for its depth.
     """
     for pattern, build in _ARCHITECTURES.items():
         if match := re.fullmatch(pattern, name):
-            return Network(name, shape, classes, tuple(build(shape, classes, *match.groups())))
+            return Network(name, shape, classes, tuple(build(form, shape, classes, *match.groups())))
     near = get_close_matches(name, _EXAMPLES, n=1, cutoff=0.3)
     raise ValueError(f"unknown network {name!r}; names look like {(near or _EXAMPLES)[0]!r}")

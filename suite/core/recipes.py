@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-from suite.core.unroll import SGD, Adam, Optimiser
+from suite.core.optimisers import SGD, Adam, Optimiser
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from suite.core.networks import Network
 from suite.core.recipes import Recipe
 from suite.core.seeding import generator
 from suite.core.spec import Examples, Minibatch, SyntheticSet
-from suite.core.unroll import advance
 
 EVALUATION_BATCH = 500  # images at once; small enough to stay in a CPU's cache
 
@@ -62,16 +61,18 @@ def _train(
     """Run the recipe; targets are classes (n,) or soft targets (n, classes)."""
     augment, draw = augmentation(recipe.augment), generator(seed, "augmentation")
     start = network.initialise(generator(seed, "initialisation"), images.device)
-    state = recipe.update_rule(recipe.lr).start(start)
+    rule = recipe.update_rule(recipe.lr)
+    state = rule.start(start)
 
-    def loss(step: int, parameters: Tensor) -> Tensor:
+    for step, rate in enumerate(recipe.rates(len(images)), 1):
         batch = next(rows).to(images.device)
         seen = augment.apply(images[batch], augment.draw(len(batch), draw))
-        return cross_entropy(network.logits(parameters, seen), targets[batch])
-
-    for step, rate in enumerate(recipe.rates(len(images))):
-        state = advance(loss, state, step, recipe.update_rule(rate))
-    return state.parameters
+        leaf = state[0].requires_grad_()
+        loss = cross_entropy(network.logits(leaf, seen), targets[batch])
+        (gradient,) = torch.autograd.grad(loss, leaf)
+        with torch.no_grad():
+            state = rule.update(state, gradient, rate, rule.corrections(step))
+    return state[0]
 
 
 def _epochs(count: int, batch: int, draw: torch.Generator) -> Iterator[Tensor]:

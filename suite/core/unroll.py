@@ -1,163 +1,178 @@
-"""Differentiable inner training: optimisers as pure functions, and the meta-gradient.
+"""The meta-gradient: a scalar of the final parameters, differentiated through inner training.
 
-The inner loop trains flat parameters θ on a synthetic set; the meta-gradient is the derivative of a
-scalar of the final parameters with respect to whatever the inner losses depend on.
+The inner loop trains flat parameters θ on a synthetic set. Instead of one graph over the whole window
+the engine keeps the optimiser's state at every step, and walks back one step at a time: the adjoint
+of the optimiser, then one product with the second derivatives of that step's loss. Memory grows by a
+state a step, not by a network's activations. The result is exact.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-Loss = Callable[[int, Tensor], Tensor]
-"""(inner step, parameters) -> scalar; it draws the step's minibatch and augmentation itself."""
+from suite.core.losses import Batch
+from suite.core.optimisers import Scalar
+from suite.core.steps import Steps
+from suite.core.truncation import Window
 
-TruncationSchedule = Literal["random", "fixed", "full", "random-length"]
-
-
-@dataclass(frozen=True)
-class State:
-    """Parameters (size,), the optimiser's moments (each (size,)), and the steps taken."""
-
-    parameters: Tensor
-    moments: tuple[Tensor, ...]
-    step: int
-
-
-class Optimiser(Protocol):
-    """An update rule as a pure, differentiable function."""
-
-    def start(self, parameters: Tensor) -> State:
-        """Return the state before the first step."""
-        ...
-
-    def update(self, state: State, gradient: Tensor) -> State:
-        """Return the state after one step along `gradient` (size,)."""
-        ...
-
-
-@dataclass(frozen=True)
-class Adam:
-    """Adam as torch has it: eps is added to the bias-corrected root, `lr * m̂ / (sqrt(v̂) + eps)`."""
-
-    lr: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-
-    def start(self, parameters: Tensor) -> State:
-        """Return zero moments m and v."""
-        return State(parameters, (torch.zeros_like(parameters), torch.zeros_like(parameters)), 0)
-
-    def update(self, state: State, gradient: Tensor) -> State:
-        """Take one Adam step."""
-        step, (beta1, beta2) = state.step + 1, self.betas
-        mean, square = state.moments
-        mean = beta1 * mean + (1 - beta1) * gradient
-        square = beta2 * square + (1 - beta2) * gradient * gradient
-        root = _root(square) / (1 - beta2**step) ** 0.5
-        parameters = state.parameters - self.lr / (1 - beta1**step) * mean / (root + self.eps)
-        return State(parameters, (mean, square), step)
-
-
-@dataclass(frozen=True)
-class SGD:
-    """Stochastic gradient descent with heavy-ball momentum and weight decay, as torch's."""
-
-    lr: float = 0.01
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-
-    def start(self, parameters: Tensor) -> State:
-        """Return a zero velocity."""
-        return State(parameters, (torch.zeros_like(parameters),), 0)
-
-    def update(self, state: State, gradient: Tensor) -> State:
-        """Take one step."""
-        velocity = self.momentum * state.moments[0] + gradient + self.weight_decay * state.parameters
-        return State(state.parameters - self.lr * velocity, (velocity,), state.step + 1)
-
-
-def _root(square: Tensor) -> Tensor:
-    """Return the square root, with derivative 0 rather than infinity where `square` is 0.
-
-    A parameter that never had a gradient (v = 0) would turn the whole meta-gradient into NaN.
-    """
-    positive = square > 0
-    return torch.where(positive, torch.where(positive, square, 1.0).sqrt(), 0.0)
-
-
-@dataclass(frozen=True)
-class Window:
-    """The differentiated steps of an unroll: `length` of them after `before` plain ones."""
-
-    before: int
-    length: int
-
-
-def check_truncation(schedule: TruncationSchedule, unroll: int, window: int) -> None:
-    """Raise ValueError where `window` and `unroll` contradict each other or the schedule."""
-    if min(unroll, window) < 1:
-        raise ValueError(f"window {window} and unroll {unroll} must be at least 1")
-    if schedule in ("random", "fixed") and window > unroll:
-        raise ValueError(f"window {window} is longer than the unroll {unroll}; lower window or raise unroll")
-
-
-def place_window(schedule: TruncationSchedule, *, unroll: int, window: int, draw: torch.Generator) -> Window:
-    """Place the window in an unroll.
-
-    random: RaT-BPTT, its start uniform in [0, unroll - window]; fixed: T-BPTT, the last steps;
-    full: BPTT, every step; random-length: R-BPTT, from step 0 to a random length in [1, unroll]. In
-    these two `window` plays no part.
-    """
-    if schedule == "full":
-        return Window(0, unroll)
-    if schedule == "fixed":
-        return Window(unroll - window, window)
-    if schedule == "random":
-        return Window(int(torch.randint(unroll - window + 1, (), generator=draw)), window)
-    return Window(0, int(torch.randint(1, unroll + 1, (), generator=draw)))
+Batches = Callable[[int], Batch]
+"""An inner step, from 0 -> its batch, differentiable in the inputs; the same whenever it is asked."""
 
 
 @dataclass(frozen=True)
 class MetaGradient:
-    """The outer loss (a scalar), and its derivative for each input, shaped like it."""
+    """The outer loss (a scalar), and its derivative for each input and for the learning rate.
+
+    gradients: shaped like the inputs; lr: a scalar; sums: of the parameters and moments after every
+    inner step, not finite where one of these is not. Making it waits for no device.
+    """
 
     loss: Tensor
     gradients: tuple[Tensor, ...]
+    lr: Tensor
+    sums: Tensor
+
+    @property
+    def finite(self) -> Tensor:
+        """Whether loss and gradients are finite: a 0-dim bool."""
+        return torch.stack([x.isfinite().all() for x in (self.loss, *self.gradients)]).all()
+
+    def fault(self) -> str:
+        """Name what is not finite first, or nothing; waits for the device."""
+        if bad := (~self.sums.isfinite()).nonzero().flatten().tolist():
+            return f"the parameters after inner step {bad[0] + 1} of {len(self.sums)}"
+        if not self.loss.isfinite():
+            return "the outer loss"
+        wrong = [index for index, value in enumerate(self.gradients) if not value.isfinite().all()]
+        return f"the meta-gradient of input {wrong[0]}" if wrong else ""
+
+
+def average(found: Sequence[MetaGradient]) -> MetaGradient:
+    """Return the mean over several inner networks, with all their sums."""
+    return MetaGradient(
+        torch.stack([one.loss for one in found]).mean(),
+        tuple(torch.stack(values).mean(0) for values in zip(*(x.gradients for x in found), strict=True)),
+        torch.stack([one.lr for one in found]).mean(),
+        torch.cat([one.sums for one in found]),
+    )
 
 
 def meta_gradient(
-    inner: Loss,
-    outer: Callable[[Tensor], Tensor],
+    steps: Steps,
     parameters: Tensor,
     inputs: Sequence[Tensor],
+    batches: Batches,
+    real: Iterable[Batch],
     *,
-    optimiser: Optimiser,
     window: Window,
+    lr: Scalar | None = None,
+    segment: int | None = None,
 ) -> MetaGradient:
-    """Train for `window.before` plain and `window.length` differentiated steps; differentiate `outer`.
+    """Train for `window.before` plain and `window.length` differentiated steps; differentiate.
 
-    inner: the loss at each step, which depends on `inputs` (leaf tensors that require gradients);
-    outer: the loss of the final parameters; parameters: (size,) to start from.
+    parameters: (size,) to start from; inputs: leaf tensors that require gradients; real: batches over
+    which the outer loss is summed; lr: in place of the optimiser's; segment: how many states are held
+    at once, where those of the whole window are too many: the others are computed twice.
     """
-    state = optimiser.start(parameters)
-    for step in range(window.before):
-        state = advance(inner, state, step, optimiser)
-    leaf = state.parameters.detach().requires_grad_()
-    state = State(leaf, state.moments, state.step)
-    for step in range(window.before, window.before + window.length):
-        (gradient,) = torch.autograd.grad(inner(step, state.parameters), state.parameters, create_graph=True)
-        state = optimiser.update(state, gradient)
-    loss = outer(state.parameters)
-    gradients = torch.autograd.grad(loss, list(inputs), allow_unused=True, materialize_grads=True)
-    return MetaGradient(loss.detach(), gradients)
+    if segment is not None and segment < 1:
+        raise ValueError(f"segment {segment} must be at least 1")
+    walk = _Walk(steps, tuple(inputs), batches, parameters, window, lr)
+    return walk.run(parameters, real, segment or window.length)
 
 
-def advance(inner: Loss, state: State, step: int, optimiser: Optimiser) -> State:
-    """Take one inner step that is not differentiated."""
-    leaf = state.parameters.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(inner(step, leaf), leaf)
-    with torch.no_grad():
-        return optimiser.update(State(leaf.detach(), state.moments, state.step), gradient)
+@dataclass(frozen=True)
+class _Taken:
+    """A step of the window: its number, the state before and after, and what was kept."""
+
+    step: int
+    before: Tensor
+    after: Tensor
+    kept: tuple[Tensor, ...]
+
+
+class _Walk:
+    """One way there and back."""
+
+    def __init__(
+        self,
+        steps: Steps,
+        inputs: tuple[Tensor, ...],
+        batches: Batches,
+        parameters: Tensor,
+        window: Window,
+        lr: Scalar | None,
+    ) -> None:
+        self.steps, self.inputs, self.batches, self.window = steps, inputs, batches, window
+        self.end = window.before + window.length
+        rate = steps.optimiser.lr if lr is None else lr
+        self.lr = torch.as_tensor(rate, dtype=parameters.dtype).detach().to(parameters.device)
+        rows = [steps.optimiser.corrections(step + 1) for step in range(self.end)]
+        self.corrections = torch.tensor(rows, dtype=parameters.dtype).to(parameters.device)
+        self.gradients = [torch.zeros_like(value) for value in inputs]
+        self.to_lr = torch.zeros_like(self.lr)
+        self.sums: dict[int, Tensor] = {}
+
+    @torch.no_grad()
+    def run(self, parameters: Tensor, real: Iterable[Batch], segment: int) -> MetaGradient:
+        state = self._plain(self.steps.optimiser.start(parameters), range(self.window.before))
+        starts = [*range(self.window.before, self.end, segment), self.end]
+        anchors = [state]
+        for start, end in pairwise(starts[:-1]):
+            anchors.append(self._plain(anchors[-1], range(start, end)))
+        cotangent = loss = None
+        for (start, end), anchor in reversed(list(zip(pairwise(starts), anchors, strict=True))):
+            taken = self._differentiated(anchor, range(start, end))
+            if cotangent is None:
+                loss, cotangent = self._judge(taken[-1].after, real)
+            while taken:
+                cotangent = self._back(taken.pop(), cotangent)
+        assert loss is not None  # a window has a step
+        sums = torch.stack([self.sums[step] for step in range(self.end)])
+        return MetaGradient(loss, tuple(self.gradients), self.to_lr, sums)
+
+    def _plain(self, state: Tensor, steps: range) -> Tensor:
+        for step in steps:
+            (state,) = self.steps.forward(state, self.lr, self.corrections[step], *self.batches(step))
+            self.sums[step] = state.sum()
+        return state
+
+    def _differentiated(self, state: Tensor, steps: range) -> list[_Taken]:
+        taken = list[_Taken]()
+        for step in steps:
+            batch = self.batches(step)
+            piece = self.steps.keeping if self.steps.keeps(state[0], batch) else self.steps.forward
+            after, *kept = piece(state, self.lr, self.corrections[step], *batch)
+            taken.append(_Taken(step, state, after, tuple(kept)))
+            state, self.sums[step] = after, after.sum()
+        return taken
+
+    def _judge(self, state: Tensor, real: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+        """Return the outer loss and the cotangent of the final state; memory for one batch at a time."""
+        cotangent, loss = torch.zeros_like(state), torch.zeros_like(self.lr)
+        for batch in real:
+            gradient, part = self.steps.judge(state[0], *batch)
+            cotangent[0] += gradient
+            loss += part
+        return loss, cotangent
+
+    def _back(self, taken: _Taken, cotangent: Tensor) -> Tensor:
+        """Walk back through one step, adding up what reaches the inputs on the way."""
+        with torch.enable_grad():
+            batch = tuple(self.batches(taken.step))
+        given = [value.detach() for value in batch]
+        piece = self.steps.back(len(batch))
+        state, lr, *parts = piece(
+            taken.before, taken.after, cotangent, self.lr, self.corrections[taken.step], *given, *taken.kept
+        )
+        self.to_lr += lr
+        moving = [(value, part) for value, part in zip(batch, parts, strict=True) if value.requires_grad]
+        if moving:
+            values, cotangents = zip(*moving, strict=True)
+            found = torch.autograd.grad(values, self.inputs, cotangents, allow_unused=True)
+            for total, gradient in zip(self.gradients, found, strict=True):
+                if gradient is not None:
+                    total += gradient
+        return state

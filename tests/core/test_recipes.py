@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import pytest
 
+from suite.core.optimisers import SGD, Adam
 from suite.core.recipes import RECIPES, recipe
-from suite.core.unroll import SGD, Adam
 
 DIGESTS = {
     "dc": "1443a28190cf4b7d",

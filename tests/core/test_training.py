@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from suite.core.networks import Layer, Network, network
+from suite.core.layers import Layer
+from suite.core.networks import Network, network
 from suite.core.recipes import RECIPES, Recipe
 from suite.core.seeding import generator
 from suite.core.spec import Examples, Minibatch, SyntheticSet, one_hot

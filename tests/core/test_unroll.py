@@ -1,181 +1,228 @@
-"""The optimisers against torch's, the meta-gradient against finite differences, the windows."""
+"""The meta-gradient against oracles that share no code with the engine: autograd, finite differences."""
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from suite.core.networks import network
+from suite.core.augment import augmentation
+from suite.core.inner import chunks, classification
+from suite.core.losses import AnyLoss
+from suite.core.networks import Shape, network
+from suite.core.optimisers import SGD, Adam, Optimiser
 from suite.core.seeding import generator
-from suite.core.unroll import (
-    SGD,
-    Adam,
-    MetaGradient,
-    Optimiser,
-    TruncationSchedule,
-    Window,
-    advance,
-    check_truncation,
-    meta_gradient,
-    place_window,
-)
+from suite.core.steps import Steps
+from suite.core.truncation import Window
+from suite.core.unroll import MetaGradient, average, meta_gradient
 
-TORCHS: list[tuple[Optimiser, Callable[[list[Tensor]], torch.optim.Optimizer]]] = [
-    (Adam(0.01), lambda p: torch.optim.Adam(p, lr=0.01)),
-    (SGD(0.1), lambda p: torch.optim.SGD(p, lr=0.1)),
-    (SGD(0.1, 0.9, 0.05), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.05)),
-]
+ADAM, HEAVY, WINDOW = Adam(0.01), SGD(0.1, 0.9, 0.01), Window(0, 5)
 
 
-@pytest.mark.parametrize(("ours", "theirs"), TORCHS, ids=["adam", "sgd", "momentum"])
-def test_optimisers_step_as_torchs_do(
-    ours: Optimiser, theirs: Callable[[list[Tensor]], torch.optim.Optimizer]
-) -> None:
-    start = torch.randn(6, generator=generator(0), dtype=torch.float64)
-    leaf = start.clone().requires_grad_()
-    optimiser, state = theirs([leaf]), ours.start(start)
-    for step in range(10):
-        state = advance(lambda _, p: (p**4).sum() + p[0] * p[1], state, step, ours)
-        optimiser.zero_grad()
-        ((leaf**4).sum() + leaf[0] * leaf[1]).backward()
-        optimiser.step()
-    assert state.step == 10
-    assert torch.allclose(state.parameters, leaf.detach(), rtol=1e-12, atol=1e-14)
+def graph(rule: Optimiser, lr: Tensor, before: int) -> Callable[..., list[Tensor]]:
+    """Return a differentiable update (step, parameters, *moments, gradient), as the papers write it."""
+
+    def adam(step: int, p: Tensor, m: Tensor, v: Tensor, g: Tensor) -> list[Tensor]:
+        assert isinstance(rule, Adam)
+        (b1, b2), positive = rule.betas, g * g > 0
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
+        root = torch.where(v > 0, torch.where(positive | (v > 0), v, 1.0).sqrt(), 0.0)
+        unbiased, scale = m / (1 - b1**step), root / (1 - b2**step) ** 0.5
+        return [p - lr * unbiased / (scale + rule.eps), m, v]
+
+    def sgd(step: int, p: Tensor, v: Tensor, g: Tensor) -> list[Tensor]:
+        assert isinstance(rule, SGD)
+        v = rule.momentum * v + g + rule.weight_decay * p
+        return [p - lr * v, v]
+
+    return adam if isinstance(rule, Adam) else sgd
 
 
-class TinyProblem:
-    """Two images of two classes train a network; another two judge it. All in float64."""
+@dataclass(frozen=True)
+class Problem:
+    """A few images train a small network in float64; others judge it."""
 
-    def __init__(self) -> None:
-        self.net = network("mlp-w4", (1, 2, 2), 2)
+    name: str = "mlp-w4"
+    shape: Shape = (1, 4, 4)
+    rule: Optimiser = ADAM
+    window: Window = WINDOW
+    augment: str = "none"
+
+    @property
+    def start(self) -> Tensor:
+        return network(self.name, self.shape, 3).initialise(generator(0)).double()
+
+    def given(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return images, soft labels, the learning rate: fresh leaves."""
         draw = generator(1)
-        self.start = self.net.initialise(draw).double()
-        self.images = torch.randn(2, 1, 2, 2, generator=draw, dtype=torch.float64)
-        self.labels = torch.tensor([[0.8, 0.3], [0.1, 0.9]], dtype=torch.float64)
-        self.real = torch.randn(4, 1, 2, 2, generator=draw, dtype=torch.float64)
+        images = torch.randn(4, *self.shape, generator=draw, dtype=torch.float64)
+        labels = torch.rand(4, 3, generator=draw, dtype=torch.float64)
+        lr = torch.tensor(self.rule.lr, dtype=torch.float64)
+        return images.requires_grad_(), labels.requires_grad_(), lr.requires_grad_()
 
-    def gradient(self, optimiser: Optimiser, window: Window, images: Tensor, labels: Tensor) -> MetaGradient:
-        def inner(step: int, parameters: Tensor) -> Tensor:
-            # Both the minibatch and what is done to it change from step to step.
-            rows = torch.tensor([0, 1] if step % 2 else [1, 0, 1])
-            return cross_entropy(self.net.logits(parameters, images[rows] * (1 + 0.1 * step)), labels[rows])
+    def real(self) -> tuple[Tensor, Tensor]:
+        images = torch.randn(5, *self.shape, generator=generator(2), dtype=torch.float64)
+        return images, torch.tensor([0, 1, 2, 1, 0])
 
-        def outer(parameters: Tensor) -> Tensor:
-            return cross_entropy(self.net.logits(parameters, self.real), torch.tensor([0, 1, 1, 0]))
+    def batch(self, images: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Return a minibatch and an augmentation that change from step to step."""
+        draw = generator(3, step)
+        rows = torch.randperm(4, generator=draw)[:3]
+        augment = augmentation(self.augment)
+        return augment.apply(images[rows], augment.draw(3, draw)), labels[rows]
 
-        return meta_gradient(inner, outer, self.start, [images, labels], optimiser=optimiser, window=window)
+    def engine(self, *, written: bool = False, segment: int | None = None) -> MetaGradient:
+        images, labels, lr = self.given()
+        steps = classification(
+            self.name, self.shape, 3, optimiser=self.rule, precision="float32", compiled=written
+        )
+        return meta_gradient(
+            replace(steps, compiled=False),  # the written form, interpreted
+            self.start,
+            [images, labels],
+            lambda step: self.batch(images, labels, step),
+            chunks(*self.real()),
+            window=self.window,
+            lr=lr,
+            segment=segment,
+        )
 
-    def at(self, optimiser: Optimiser, window: Window) -> MetaGradient:
-        leaves = self.images.clone().requires_grad_(), self.labels.clone().requires_grad_()
-        return self.gradient(optimiser, window, *leaves)
+    def oracle(self) -> list[Tensor]:
+        """Return the derivatives for images, labels and learning rate, from one graph."""
+        images, labels, lr = self.given()
+        net, update = network(self.name, self.shape, 3), graph(self.rule, lr, self.window.before)
+        state = list(self.rule.start(self.start))
+        for step in range(self.window.before + self.window.length):
+            inside = step >= self.window.before
+            state = [part if inside and step > self.window.before else part.detach() for part in state]
+            leaf = state[0] if state[0].requires_grad else state[0].requires_grad_()
+            seen, targets = self.batch(images, labels, step)
+            (gradient,) = torch.autograd.grad(
+                cross_entropy(net.logits(leaf, seen), targets), leaf, create_graph=inside
+            )
+            state = update(step + 1, leaf, *state[1:], gradient)
+        real, truth = self.real()
+        return list(
+            torch.autograd.grad(cross_entropy(net.logits(state[0], real), truth), [images, labels, lr])
+        )
 
 
-@pytest.mark.parametrize(
-    "optimiser",
-    [Adam(0.01), Adam(0.01, eps=0.01), SGD(0.1), SGD(0.1, 0.9, 0.01)],
-    ids=["adam", "eps", "sgd", "momentum"],
-)
+def close(found: Sequence[Tensor], expected: Sequence[Tensor], tolerance: float = 1e-9) -> None:
+    for ours, theirs in zip(found, expected, strict=True):
+        assert theirs.abs().max() > 0
+        assert (ours - theirs).norm() <= tolerance * theirs.norm()
+
+
+def same(problem: Problem, **how: Any) -> None:
+    # Adam's first step is lr * g / (|g| + eps): what it passes back is a difference that all but
+    # cancels, in any implementation.
+    cancels = problem.rule == ADAM and problem.window == Window(0, 1)
+    found = problem.engine(**how)
+    close([*found.gradients, found.lr], problem.oracle(), 1e-6 if cancels else 1e-9)
+
+
+RULES = {"adam": ADAM, "adam-eps": Adam(0.01, eps=0.01), "sgd": SGD(0.1), "heavy": HEAVY}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@pytest.mark.parametrize("written", [False, True], ids=["plain", "written"])
+@pytest.mark.parametrize("window", [Window(0, 1), Window(0, 40), Window(7, 2), Window(5, 20)], ids=str)
+def test_it_equals_one_graph_over_the_window(rule: Optimiser, window: Window, written: bool) -> None:
+    same(Problem(rule=rule, window=window), written=written)
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["plain", "written"])
+@pytest.mark.parametrize("name", ["convnet-d3-w4-in", "convnet-d2-w4-ln", "convnet-d1-w4-none"])
+@pytest.mark.parametrize("shape", [(3, 8, 8), (1, 28, 28)], ids=str)
+def test_it_is_exact_for_every_network(name: str, shape: Shape, written: bool) -> None:
+    same(Problem(name, shape, window=Window(3, 4)), written=written)
+
+
+@pytest.mark.parametrize("augment", ["dsa", "flip-rotate", "crop-scale-rotate"])
+def test_it_goes_through_augmentations_that_change_from_step_to_step(augment: str) -> None:
+    same(Problem("convnet-d1-w4-in", (3, 8, 8), augment=augment, window=Window(2, 14)), written=True)
+
+
+@pytest.mark.parametrize("segment", [1, 2, 5, 7, 12])
+def test_segments_change_nothing(segment: int) -> None:
+    problem = Problem("convnet-d1-w4-in", window=Window(2, 7))
+    whole, parts = problem.engine(), problem.engine(segment=segment)
+    assert torch.equal(whole.loss, parts.loss)
+    close([*parts.gradients, parts.lr], [*whole.gradients, whole.lr], 1e-14)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 @pytest.mark.parametrize("steps", [1, 2, 7])
-def test_the_full_meta_gradient_equals_central_finite_differences(optimiser: Optimiser, steps: int) -> None:
-    problem, window, epsilon = TinyProblem(), Window(0, steps), 1e-6
-    found = problem.at(optimiser, window)
-    for which, value in enumerate((problem.images, problem.labels)):
-        numeric = torch.zeros_like(value)
-        for entry in range(value.numel()):
-            losses = []
-            for sign in (1, -1):
-                leaves = [problem.images.clone(), problem.labels.clone()]
-                leaves[which].view(-1)[entry] += sign * epsilon
-                moved = problem.gradient(optimiser, window, *(leaf.requires_grad_() for leaf in leaves))
-                losses.append(float(moved.loss))
-            numeric.view(-1)[entry] = (losses[0] - losses[1]) / (2 * epsilon)
-        scale = float(numeric.abs().max())
-        assert torch.allclose(found.gradients[which], numeric, rtol=0, atol=1e-5 * scale + 1e-9)
+def test_the_full_meta_gradient_equals_central_finite_differences(rule: Optimiser, steps: int) -> None:
+    problem, epsilon = Problem(rule=rule, window=Window(0, steps)), 1e-6
+    found = problem.engine()
+    for which, gradient in enumerate([*found.gradients, found.lr]):
+        for entry in range(min(gradient.numel(), 12)):
+            losses = [float(moved(problem, which, entry, sign * epsilon).loss) for sign in (1, -1)]
+            numeric = (losses[0] - losses[1]) / (2 * epsilon)
+            scale = float(gradient.abs().max())
+            assert float(gradient.view(-1)[entry]) == pytest.approx(numeric, rel=0, abs=1e-5 * scale + 1e-9)
 
 
-@pytest.mark.parametrize("optimiser", [Adam(0.01), SGD(0.1, 0.9)], ids=["adam", "sgd"])
-def test_steps_before_the_window_are_constants(optimiser: Optimiser) -> None:
-    """The oracle: a written-out unroll that detaches parameters and moments where the window starts."""
-    problem = TinyProblem()
-    found = problem.at(optimiser, Window(3, 2))
-    images = problem.images.clone().requires_grad_()
-    state = optimiser.start(problem.start)
-    for step in range(5):
-        rows = torch.tensor([0, 1] if step % 2 else [1, 0, 1])
-        seen = (images if step >= 3 else problem.images)[rows] * (1 + 0.1 * step)
-        leaf = state.parameters if state.parameters.requires_grad else state.parameters.requires_grad_()
-        loss = cross_entropy(problem.net.logits(leaf, seen), problem.labels[rows])
-        (gradient,) = torch.autograd.grad(loss, leaf, create_graph=step >= 3)
-        state = optimiser.update(state, gradient)
-        if step < 3:
-            state = type(state)(state.parameters.detach(), state.moments, state.step)
-    loss = cross_entropy(problem.net.logits(state.parameters, problem.real), torch.tensor([0, 1, 1, 0]))
-    (expected,) = torch.autograd.grad(loss, images)
-    assert torch.allclose(found.gradients[0], expected, rtol=1e-10)
-    whole = problem.at(optimiser, Window(0, 5))
-    assert float(whole.loss) == pytest.approx(float(found.loss))
-    assert not torch.allclose(whole.gradients[0], found.gradients[0], rtol=1e-3)
+def moved(problem: Problem, which: int, entry: int, by: float) -> MetaGradient:
+    given = problem.given()
+
+    @dataclass(frozen=True)
+    class Moved(Problem):
+        def given(self) -> tuple[Tensor, Tensor, Tensor]:
+            fresh = tuple(value.detach().clone() for value in given)
+            fresh[which].view(-1)[entry] += by
+            images, labels, lr = (value.requires_grad_() for value in fresh)
+            return images, labels, lr
+
+    return Moved(problem.name, problem.shape, problem.rule, problem.window).engine()
+
+
+def square(**changes: Any) -> MetaGradient:
+    """One parameter walks towards an image; the other has no gradient at all."""
+    images = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    unused = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    settings: dict[str, Any] = {"start": 0.0, "batch": lambda _: (images,), **changes}
+    return meta_gradient(
+        Steps(AnyLoss(lambda p, x: (p[0] - x[0]) ** 2 + 0 * p[1]), lambda p: p[0] ** 2, Adam(0.1)),
+        torch.full((2,), settings["start"], dtype=torch.float64),
+        [images, unused],
+        settings["batch"],
+        [()],
+        window=Window(0, 2),
+    )
 
 
 def test_a_parameter_without_gradient_does_not_make_nan() -> None:
     """Adam's v is 0 there, where the square root has no derivative."""
-    images = torch.ones(1, dtype=torch.float64, requires_grad=True)
-    found = meta_gradient(
-        lambda _, p: (p[0] - images[0]) ** 2 + 0 * p[1],
-        lambda p: p[0] ** 2,
-        torch.zeros(2, dtype=torch.float64),
-        [images],
-        optimiser=Adam(0.1),
-        window=Window(0, 2),
-    )
-    assert found.gradients[0].isfinite().all()
+    assert square().finite and square().fault() == ""
 
 
 def test_an_input_that_plays_no_part_has_gradient_zero() -> None:
-    used, unused = (torch.ones(1, requires_grad=True) for _ in range(2))
-    found = meta_gradient(
-        lambda _, p: (p * used).sum(), lambda p: p.sum(), torch.ones(1), [used, unused],
-        optimiser=SGD(0.5), window=Window(0, 1),
-    )  # fmt: skip
-    # p - .5 u: the derivative is -.5
-    assert [gradient.tolist() for gradient in found.gradients] == [[-0.5], [0.0]]
+    assert square().gradients[1].tolist() == [0, 0]
 
 
-def placed(schedule: TruncationSchedule, times: int = 500) -> Counter[tuple[int, int]]:
-    draw = generator(0, "window")
-    windows = [place_window(schedule, unroll=6, window=4, draw=draw) for _ in range(times)]
-    return Counter((window.before, window.length) for window in windows)
+def test_what_is_not_finite_is_named() -> None:
+    one = torch.ones(1, dtype=torch.float64)
+    late = square(batch=lambda step: (one * torch.nan if step else one,))
+    assert not late.finite and late.fault() == "the parameters after inner step 2 of 2"
+    assert square(start=torch.inf).fault() == "the parameters after inner step 1 of 2"
+    assert replace(square(), loss=torch.tensor(torch.inf)).fault() == "the outer loss"
+    broken = replace(square(), gradients=(one, one * torch.nan))
+    assert not broken.finite and broken.fault() == "the meta-gradient of input 1"
 
 
-def test_random_windows_start_anywhere_both_ends_included() -> None:
-    found = placed("random")
-    assert set(found) == {(0, 4), (1, 4), (2, 4)}
-    assert min(found.values()) > 500 / 3 * 0.8
+def test_the_average_is_over_networks() -> None:
+    one = square()
+    two = replace(one, loss=3 * one.loss, gradients=tuple(3 * value for value in one.gradients))
+    mean = average([one, two])
+    assert torch.equal(mean.loss, 2 * one.loss) and torch.equal(mean.gradients[0], 2 * one.gradients[0])
+    assert len(mean.sums) == 4
 
 
-def test_a_fixed_window_is_the_last_steps() -> None:
-    assert set(placed("fixed")) == {(2, 4)}
-
-
-def test_the_full_unroll_is_one_window() -> None:
-    assert set(placed("full")) == {(0, 6)}
-
-
-def test_random_lengths_start_at_the_first_step() -> None:
-    found = placed("random-length")
-    assert set(found) == {(0, length) for length in range(1, 7)}
-    assert min(found.values()) > 500 / 6 * 0.7
-
-
-def test_a_window_longer_than_the_unroll_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match="window 60 is longer than the unroll 40; lower window or raise unroll"
-    ):
-        check_truncation("random", 40, 60)
-    check_truncation("full", 40, 60)  # there the window plays no part
-    check_truncation("random-length", 40, 60)
-    with pytest.raises(ValueError, match="must be at least 1"):
-        check_truncation("random", 40, 0)
+def test_a_segment_without_steps_is_refused() -> None:
+    with pytest.raises(ValueError, match="segment 0 must be at least 1"):
+        Problem().engine(segment=0)

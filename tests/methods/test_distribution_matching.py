@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from suite.core import augment
-from suite.core.networks import Layer, Network, Shape
+from suite.core.layers import Layer
+from suite.core.networks import Network, Shape
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 

@@ -1,0 +1,89 @@
+"""Compiles pure functions of tensors, once for each shape; what cannot be compiled runs as it is."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Function = Callable[..., tuple[Tensor, ...]]
+
+_allowed = True
+
+
+def allow(yes: bool) -> None:
+    """Allow or forbid compilation in this process, as one sets the number of threads."""
+    global _allowed
+    _allowed = yes
+
+
+def allowed() -> bool:
+    """Return whether functions may be compiled in this process."""
+    return _allowed
+
+
+class Compiled:
+    """A pure function from tensors to a tuple of tensors, compiled when it first sees a shape.
+
+    Python values inside it are baked in: what changes from call to call must be a tensor. On a GPU
+    each shape becomes a CUDA graph.
+    """
+
+    def __init__(self, function: Function, name: str) -> None:
+        self.function, self.name = function, name
+        self._by_shape: dict[Any, Function] = {}
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Call the function; its outputs are the caller's own."""
+        if not _allowed:
+            return self.function(*inputs)
+        key = torch.get_num_threads(), *((x.shape, x.stride(), x.dtype, x.device) for x in inputs)
+        if key not in self._by_shape:
+            self._by_shape[key] = self._compile(inputs)
+        return self._by_shape[key](*inputs)
+
+    def _compile(self, inputs: tuple[Tensor, ...]) -> Function:
+        try:
+            function = _on_gpu(inputs) if inputs[0].is_cuda else _compile
+            compiled = function(self.function, inputs)
+            compiled(*inputs)  # errors, and the slow first call, come here
+            return compiled
+        except Exception as error:
+            # Whatever a compiler raises: the function itself still works, and says so if it does not.
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
+            warnings.warn(
+                f"{self.name} is not compiled and runs slower: {type(error).__name__}: {reason[:200]}",
+                stacklevel=4,
+            )
+            return self.function
+
+
+def _compile(function: Function, inputs: tuple[Tensor, ...], **options: Any) -> Function:
+    # Imported here, since they take seconds.
+    from torch._functorch.compile_utils import fx_graph_cse
+    from torch._inductor.decomposition import select_decomp_table
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    # Distinct copies: tracing merges inputs that are the same object.
+    examples = [x.detach().clone(memory_format=torch.preserve_format) for x in inputs]
+    graph = make_fx(function, decomposition_table=select_decomp_table())(*examples)
+    graph.graph.eliminate_dead_code()
+    graph.graph = fx_graph_cse(graph.graph)  # layers differentiated one by one repeat each other
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    compiled: Function = torch.compile(graph, fullgraph=True, dynamic=False, **options)
+    return compiled
+
+
+def _on_gpu(inputs: tuple[Tensor, ...]) -> Callable[[Function, tuple[Tensor, ...]], Function]:
+    def compile(function: Function, inputs: tuple[Tensor, ...]) -> Function:
+        graph = _compile(function, inputs, options={"triton.cudagraphs": True})
+
+        def replay(*inputs: Tensor) -> tuple[Tensor, ...]:
+            torch.compiler.cudagraph_mark_step_begin()
+            return tuple(x.clone() for x in graph(*inputs))  # the next replay overwrites them
+
+        return replay
+
+    return compile

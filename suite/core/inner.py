@@ -1,0 +1,60 @@
+"""Classification as an inner problem: the steps of a network by name, and a real batch in chunks."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, log_softmax
+
+from suite.core import compiling
+from suite.core.layers import Form
+from suite.core.losses import AnyLoss, Batch, Classification, Loss
+from suite.core.networks import Network, Shape, network
+from suite.core.optimisers import Optimiser
+from suite.core.precision import Precision, operands
+from suite.core.steps import Steps
+
+PAYS = 20_000
+"""Inner steps from which on a compilation, of about a minute, is worth its time."""
+
+CHUNK = {"cpu": 32, "cuda": 256}
+"""Real images at once: on a CPU what its cache holds, on a GPU what fills it within 2 GB."""
+
+
+def classification(
+    name: str, shape: Shape, classes: int, *, optimiser: Optimiser, precision: Precision, compiled: bool
+) -> Steps:
+    """Return the steps of training the network `name` by cross-entropy with soft targets.
+
+    The inner batches are (images, targets), the outer ones what `chunks` yields.
+    """
+    compiled = compiled and compiling.allowed()
+    net = network(name, shape, classes, Form(written=compiled, operands=operands(precision)))
+    return Steps(_inner(net, compiled), _weighted(net), optimiser, compiled)
+
+
+def chunks(images: Tensor, labels: Tensor) -> Iterator[Batch]:
+    """Yield (images, labels, weights) of equal sizes, which together are the mean over a real batch.
+
+    The last is filled up with images of weight zero: each size would be compiled anew.
+    """
+    size = min(CHUNK[images.device.type], len(images))
+    for start in range(0, len(images), size):
+        index = torch.arange(start, start + size, device=images.device)
+        inside = index < len(images)
+        index = index.clamp(max=len(images) - 1)
+        yield images[index], labels[index], inside.to(images) / len(images)
+
+
+def _inner(net: Network, compiled: bool) -> Loss:
+    if compiled:
+        return Classification(net)
+    return AnyLoss(lambda parameters, x, targets: cross_entropy(net.logits(parameters, x), targets))
+
+
+def _weighted(net: Network) -> Callable[..., Tensor]:
+    def loss(parameters: Tensor, images: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+        scores = log_softmax(net.logits(parameters, images), 1)
+        return -(weights * scores.gather(1, labels[:, None])[:, 0]).sum()
+
+    return loss

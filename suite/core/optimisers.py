@@ -1,0 +1,130 @@
+"""Inner optimisers as pure functions of a state tensor, each with its adjoint.
+
+A state is one tensor (1 + moments, size): the flat parameters θ, then a row for each moment. A
+cotangent of a state, the derivative of a scalar with respect to it, has the same shape.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+Scalar = float | Tensor
+"""A number, or a 0-dim tensor where a compiled function must not bake it in."""
+
+
+class Adjoint(NamedTuple):
+    """One step walked back, but for the way through the gradient, which `direction` still has to go.
+
+    state: the cotangent (1 + moments, size) of the state before; direction: the gradient's (size,);
+    lr: the learning rate's, a scalar.
+    """
+
+    state: Tensor
+    direction: Tensor
+    lr: Tensor
+
+
+class Optimiser(Protocol):
+    """An update rule. `lr` is its learning rate unless a call gives another."""
+
+    @property
+    def lr(self) -> float:
+        """The learning rate."""
+        ...
+
+    def start(self, parameters: Tensor) -> Tensor:
+        """Return the state before the first step: parameters (size,) and zero moments."""
+        ...
+
+    def corrections(self, step: Scalar) -> tuple[Scalar, ...]:
+        """Return what depends on the step's number alone; the first step is 1."""
+        ...
+
+    def update(self, state: Tensor, gradient: Tensor, lr: Scalar, corrections: Sequence[Scalar]) -> Tensor:
+        """Return the state after one step along `gradient` (size,)."""
+        ...
+
+    def adjoint(
+        self, after: Tensor, gradient: Tensor, cotangent: Tensor, lr: Scalar, corrections: Sequence[Scalar]
+    ) -> Adjoint:
+        """Walk one step back from the cotangent of `after`, which `update` made along `gradient`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam as torch has it: eps is added to the bias-corrected root, `lr * m̂ / (sqrt(v̂) + eps)`.
+
+    `higher` corrects the root but not eps; over windows from step 0 that changes the meta-gradient.
+    """
+
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+
+    def start(self, parameters: Tensor) -> Tensor:
+        """Return zero moments m and v below the parameters."""
+        return torch.stack([parameters, torch.zeros_like(parameters), torch.zeros_like(parameters)])
+
+    def corrections(self, step: Scalar) -> tuple[Scalar, ...]:
+        """Return the bias corrections 1 - β1^step and sqrt(1 - β2^step)."""
+        beta1, beta2 = self.betas
+        return 1 - beta1**step, (1 - beta2**step) ** 0.5
+
+    def update(self, state: Tensor, gradient: Tensor, lr: Scalar, corrections: Sequence[Scalar]) -> Tensor:
+        """Take one Adam step."""
+        (beta1, beta2), (first, second) = self.betas, corrections
+        mean = beta1 * state[1] + (1 - beta1) * gradient
+        square = beta2 * state[2] + (1 - beta2) * gradient * gradient
+        moved = state[0] - lr / first * mean / (square.sqrt() / second + self.eps)
+        return torch.stack([moved, mean, square])
+
+    def adjoint(
+        self, after: Tensor, gradient: Tensor, cotangent: Tensor, lr: Scalar, corrections: Sequence[Scalar]
+    ) -> Adjoint:
+        """Walk one Adam step back. Where v is 0 its root has no derivative, and none is taken."""
+        (beta1, beta2), (first, second) = self.betas, corrections
+        _, mean, square = after
+        root = square.sqrt()
+        divisor = root / second + self.eps
+        scaled = cotangent[0] / (first * divisor)
+        pulled = lr * scaled
+        to_mean = cotangent[1] - pulled
+        slope = torch.where(square > 0, mean / (2 * second * divisor * root), 0.0)
+        to_square = cotangent[2] + pulled * slope
+        direction = (1 - beta1) * to_mean + 2 * (1 - beta2) * gradient * to_square
+        before = torch.stack([cotangent[0], beta1 * to_mean, beta2 * to_square])
+        return Adjoint(before, direction, -(scaled * mean).sum())
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent with heavy-ball momentum and weight decay, as torch's."""
+
+    lr: float = 0.01
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+    def start(self, parameters: Tensor) -> Tensor:
+        """Return a zero velocity below the parameters."""
+        return torch.stack([parameters, torch.zeros_like(parameters)])
+
+    def corrections(self, step: Scalar) -> tuple[Scalar, ...]:
+        """Return nothing: every step is the same."""
+        return ()
+
+    def update(self, state: Tensor, gradient: Tensor, lr: Scalar, corrections: Sequence[Scalar]) -> Tensor:
+        """Take one step."""
+        velocity = self.momentum * state[1] + gradient + self.weight_decay * state[0]
+        return torch.stack([state[0] - lr * velocity, velocity])
+
+    def adjoint(
+        self, after: Tensor, gradient: Tensor, cotangent: Tensor, lr: Scalar, corrections: Sequence[Scalar]
+    ) -> Adjoint:
+        """Walk one step back."""
+        direction = cotangent[1] - lr * cotangent[0]
+        before = torch.stack([cotangent[0] + self.weight_decay * direction, self.momentum * direction])
+        return Adjoint(before, direction, -(cotangent[0] * after[1]).sum())

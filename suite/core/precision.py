@@ -1,0 +1,44 @@
+"""How precisely matrix products and convolutions multiply; sums, states and updates stay float32."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+
+Precision = Literal["float32", "tf32", "bf16"]
+
+_AMPERE = (8, 0)  # the first compute capability with TF32 and bfloat16 products
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Raise ValueError where `device` cannot multiply at `precision`."""
+    if precision == "float32" or (device.type == "cuda" and _capability(device) >= _AMPERE):
+        return
+    if device.type == "cuda":
+        raise ValueError(f"precision {precision} needs a GPU of compute capability 8.0; use float32")
+    if precision == "tf32":
+        raise ValueError("precision tf32 is a GPU's; on a CPU use float32")
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        raise ValueError("precision bf16 needs a CPU with AVX-512 or bf16 instructions; use float32")
+
+
+def operands(precision: Precision) -> torch.dtype | None:
+    """Return the type to which operands are rounded before a product; None for as they are."""
+    return torch.bfloat16 if precision == "bf16" else None
+
+
+@contextmanager
+def multiplying(precision: Precision) -> Iterator[None]:
+    """Let CUDA's float32 products round to TF32 inside, or not; restore what was set before."""
+    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_tf32, convolutions.allow_tf32
+    products.allow_tf32 = convolutions.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        products.allow_tf32, convolutions.allow_tf32 = before
+
+
+def _capability(device: torch.device) -> tuple[int, int]:
+    return torch.cuda.get_device_capability(device)

@@ -1,0 +1,40 @@
+"""Which inner steps are differentiated: a window of them, placed by a schedule."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+TruncationSchedule = Literal["random", "fixed", "full", "random-length"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The differentiated steps of an unroll: `length` of them after `before` plain ones."""
+
+    before: int
+    length: int
+
+
+def check_truncation(schedule: TruncationSchedule, unroll: int, window: int) -> None:
+    """Raise ValueError where `window` and `unroll` contradict each other or the schedule."""
+    if min(unroll, window) < 1:
+        raise ValueError(f"window {window} and unroll {unroll} must be at least 1")
+    if schedule in ("random", "fixed") and window > unroll:
+        raise ValueError(f"window {window} is longer than the unroll {unroll}; lower window or raise unroll")
+
+
+def place_window(schedule: TruncationSchedule, *, unroll: int, window: int, draw: torch.Generator) -> Window:
+    """Place the window in an unroll.
+
+    random: RaT-BPTT, its start uniform in [0, unroll - window]; fixed: T-BPTT, the last steps;
+    full: BPTT, every step; random-length: R-BPTT, from step 0 to a random length in [1, unroll]. In
+    these two `window` plays no part.
+    """
+    if schedule == "full":
+        return Window(0, unroll)
+    if schedule == "fixed":
+        return Window(unroll - window, window)
+    if schedule == "random":
+        return Window(int(torch.randint(unroll - window + 1, (), generator=draw)), window)
+    return Window(0, int(torch.randint(1, unroll + 1, (), generator=draw)))

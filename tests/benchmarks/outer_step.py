@@ -1,0 +1,160 @@
+"""Times an outer step of the engine against the official scheme, side by side, and its memory.
+
+    python tests/benchmarks/outer_step.py S M L --output results/measurements/outer-step-cpu.json
+
+Shapes are synthetic-set shapes of the papers; the images are random, which costs the same.
+"""
+
+import argparse
+import gc
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from official import convnet, outer_step
+from torch import Tensor
+
+from suite.core.inner import chunks, classification
+from suite.core.networks import network
+from suite.core.optimisers import Adam
+from suite.core.precision import Precision, multiplying
+from suite.core.seeding import generator
+from suite.core.truncation import Window
+from suite.core.unroll import meta_gradient
+from suite.provenance import peak_memory_bytes, provenance, reset_peak_memory
+
+
+@dataclass(frozen=True)
+class Shape:
+    """An outer step: network width, image shape, synthetic images, steps, real batch."""
+
+    width: int
+    shape: tuple[int, int, int]
+    images: int
+    before: int
+    window: int
+    real: int
+
+
+SHAPES = {
+    "S": Shape(32, (1, 28, 28), 10, 10, 20, 256),
+    "M": Shape(64, (3, 32, 32), 10, 10, 40, 512),
+    "L": Shape(128, (3, 32, 32), 100, 3, 6, 512),
+    "cifar10-ipc10": Shape(128, (3, 32, 32), 100, 70, 60, 5000),
+    "cifar10-ipc1": Shape(128, (3, 32, 32), 10, 70, 60, 5000),
+}
+
+
+class Problem:
+    """One shape with random images, as both schemes see it."""
+
+    def __init__(self, shape: Shape, device: torch.device) -> None:
+        draw = generator(0, "benchmark")
+        self.shape, self.device = shape, device
+        self.images = torch.randn(shape.images, *shape.shape, generator=draw).to(device).requires_grad_()
+        self.targets = torch.eye(10).repeat(shape.images // 10, 1).to(device)
+        real = torch.randn(shape.real, *shape.shape, generator=draw)
+        self.real = real.to(device), torch.randint(10, (shape.real,), generator=draw).to(device)
+
+    def official(self) -> Callable[[], Tensor]:
+        """Return the official scheme's outer step."""
+        shape = self.shape
+        padding = 3 if shape.shape == (1, 28, 28) else 1
+        module = convnet(shape.width, shape.shape[0], 10, padding=padding).to(self.device)
+        return lambda: outer_step(
+            module, self.images, self.targets, self.real, before=shape.before, window=shape.window
+        )
+
+    def engine(self, precision: Precision, *, compiled: bool = True) -> Callable[[], Tensor]:
+        """Return the engine's outer step."""
+        shape = self.shape
+        name = f"convnet-d3-w{shape.width}-in"
+        steps = classification(
+            name, shape.shape, 10, optimiser=Adam(1e-3), precision=precision, compiled=compiled
+        )
+        start = network(name, shape.shape, 10).initialise(generator(0), self.device)
+
+        def step() -> Tensor:
+            with multiplying(precision):
+                found = meta_gradient(
+                    steps,
+                    start,
+                    [self.images],
+                    lambda _: (self.images, self.targets),
+                    chunks(*self.real),
+                    window=Window(shape.before, shape.window),
+                )
+            return found.gradients[0]
+
+        return step
+
+
+def seconds(run: Callable[[], Tensor], device: torch.device) -> float:
+    """Return what one call takes by the wall clock."""
+    gc.collect()
+    started = time.perf_counter()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def peak(run: Callable[[], Tensor], device: torch.device) -> int:
+    """Return by how many bytes memory peaked above where it stood."""
+    gc.collect()
+    reset_peak_memory(device)
+    before = torch.cuda.memory_allocated() if device.type == "cuda" else peak_memory_bytes(device)
+    run()
+    return peak_memory_bytes(device) - before
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Return min, median and max."""
+    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+
+def compare(shape: Shape, device: torch.device, precision: Precision, repeats: int) -> dict[str, object]:
+    """Interleave both schemes; return seconds, their ratios, and memory."""
+    problem = Problem(shape, device)
+    ours, theirs = problem.engine(precision), problem.official()
+    memory = {"engine": peak(ours, device), "official": peak(theirs, device)}
+    memory["engine"] = min(memory["engine"], peak(ours, device))  # without what compiling took
+    pairs = [(seconds(theirs, device), seconds(ours, device)) for _ in range(repeats)]
+    return {
+        "shape": asdict(shape),
+        "precision": precision,
+        "repeats": repeats,
+        "official_seconds": spread([a for a, _ in pairs]),
+        "engine_seconds": spread([b for _, b in pairs]),
+        "ratio": spread([a / b for a, b in pairs]),
+        "peak_bytes": memory,
+    }
+
+
+def main() -> None:
+    """Run the named shapes and write what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shapes", nargs="+", choices=SHAPES)
+    parser.add_argument("--precision", nargs="+", default=["float32"])
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--output", type=Path, required=True)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    found: dict[str, object] = {"provenance": provenance(device).model_dump(mode="json")}
+    for name in given.shapes:
+        for precision in given.precision:
+            row = compare(SHAPES[name], device, precision, given.repeats)
+            found[f"{name} {precision}"] = row
+            print(name, precision, row["ratio"], row["peak_bytes"], flush=True)  # noqa: T201
+            given.output.parent.mkdir(parents=True, exist_ok=True)
+            given.output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

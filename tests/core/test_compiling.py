@@ -1,0 +1,64 @@
+"""Compiled pieces give what the plain ones give; what does not compile runs all the same."""
+
+import warnings
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from suite.core import compiling
+from suite.core.compiling import Compiled
+from suite.core.inner import chunks, classification
+from suite.core.networks import network
+from suite.core.optimisers import Adam
+from suite.core.seeding import generator
+from suite.core.truncation import Window
+from suite.core.unroll import MetaGradient, meta_gradient
+
+
+@pytest.mark.parametrize("keep", [0, 2**20], ids=["recomputed", "kept"])
+def test_a_compiled_meta_gradient_is_the_plain_one(keep: int) -> None:
+    name, shape = "convnet-d1-w4-in", (1, 8, 8)
+    draw = generator(0)
+    images = torch.randn(4, *shape, generator=draw, dtype=torch.float64).requires_grad_()
+    real = torch.randn(40, *shape, generator=draw, dtype=torch.float64), torch.arange(40) % 2
+
+    def found(compiled: bool) -> MetaGradient:
+        steps = classification(name, shape, 2, optimiser=Adam(), precision="float32", compiled=compiled)
+        start = network(name, shape, 2).initialise(generator(1)).double()
+        targets = torch.eye(2, dtype=torch.float64).repeat(2, 1)
+        return meta_gradient(
+            replace(steps, keep=keep),
+            start,
+            [images],
+            lambda _: (images, targets),
+            chunks(*real),
+            window=Window(2, 3),
+        )
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*is not compiled.*")
+        ours, plain = found(True), found(False)
+    assert torch.allclose(ours.loss, plain.loss, rtol=1e-10)
+    assert (ours.gradients[0] - plain.gradients[0]).norm() <= 1e-8 * plain.gradients[0].norm()
+
+
+def test_what_cannot_be_compiled_runs_as_it_is_and_says_so_once() -> None:
+    def doubled(x: Tensor) -> tuple[Tensor, ...]:
+        return (x * (2 if x.sum() > 0 else 3),)  # a branch on data
+
+    run = Compiled(doubled, "the doubling")
+    with pytest.warns(UserWarning, match="the doubling is not compiled and runs slower: ") as caught:
+        assert run(torch.ones(2))[0].tolist() == [2, 2]
+    assert run(-torch.ones(2))[0].tolist() == [-3, -3]
+    assert len(caught) == 1 and "\n" not in str(caught[0].message)
+
+
+def test_nothing_is_compiled_where_that_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "_compile", pytest.fail)
+    compiling.allow(False)
+    try:
+        assert Compiled(lambda x: (x + 1,), "the sum")(torch.ones(1))[0].tolist() == [2]
+    finally:
+        compiling.allow(True)
