@@ -18,6 +18,7 @@ from suite.core.inner import PAYS, chunks, classification
 from suite.core.losses import Batch
 from suite.core.networks import STANDARD, network
 from suite.core.optimisers import Adam
+from suite.core.phases import phase
 from suite.core.precision import Precision, check_precision, multiplying
 from suite.core.seeding import generator
 from suite.core.spec import (
@@ -223,10 +224,11 @@ class _Run(BaseDistiller):
 
     def _real(self) -> Iterator[Batch]:
         """Draw the real batch that judges the final network."""
-        count = min(self.method.real_batch, len(self.train))
-        rows = torch.randperm(len(self.train), generator=self.real_draw)[:count]
-        real = self.train.take(rows.to(self.images.device))
-        seen = self.augment.apply(real.images, self.augment.draw(count, self.augment_draw))
+        with phase("real batch, drawn"):
+            count = min(self.method.real_batch, len(self.train))
+            rows = torch.randperm(len(self.train), generator=self.real_draw)[:count]
+            real = self.train.take(rows.to(self.images.device))
+            seen = self.augment.apply(real.images, self.augment.draw(count, self.augment_draw))
         return chunks(seen, real.labels)
 
     def _clipped(self, gradient: Tensor, norm: Tensor, finite: Tensor) -> Tensor:

@@ -214,6 +214,44 @@ def check(method: Annotated[str, typer.Argument(help="A method's name, or a path
 
 @app.command()
 @readable
+def profile(
+    method: Annotated[str, typer.Argument(help="A method's name, or a path to its .py file.")],
+    task: Annotated[str, typer.Option(help="A task that `ratbench list tasks` shows.")],
+    ipc: Annotated[int, typer.Option(min=1, help="Images per class.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A hyper-parameter: window=40. Repeatable.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Outer steps to record, after a first one.")] = 5,
+    cpus: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    gpu: Annotated[
+        bool | None, typer.Option("--gpu/--cpu", help="Where.", show_default="a GPU where there is one")
+    ] = None,
+    compile: Annotated[
+        bool, typer.Option("--compile/--no-compile", help="Compile the inner steps, as a long trial does.")
+    ] = True,
+    data: Data = None,
+) -> None:
+    """Show where an outer step's time and memory go: what to run before a long job.
+
+    [bold]ratbench profile rat_bptt --task cifar10-zca --ipc 10 --set window=40[/]
+    """
+    from suite import profiling
+
+    _set_data(data)
+    found = profiling.profile(
+        method,
+        profiling.settings(set_ or ()),
+        task=task,
+        ipc=ipc,
+        steps=steps,
+        place=profiling.place(gpu, cpus, compile=compile),
+    )
+    console.print(profiling.table(found, f"{method} on {task}, {ipc} images per class"))
+    console.print(profiling.summary(found), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+@readable
 def picture(
     artefact: Annotated[Path, typer.Argument(help="A .safetensors file in a store's artefacts/.")],
     output: Annotated[

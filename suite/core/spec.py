@@ -250,11 +250,7 @@ class Distiller(Protocol):
     steps: int
 
     def step(self) -> Mapping[str, float | Tensor]:
-        """Take one outer step and return its metrics, such as `outer_loss`.
-
-        A metric may be a 0-dim tensor, which the harness reads now and then: a step that reads it
-        waits for the device.
-        """
+        """Take one outer step and return its metrics; reading a tensor's is left to the harness."""
         ...
 
     def synthetic(self) -> SyntheticSet:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from suite.core.losses import Batch
 from suite.core.optimisers import Scalar
+from suite.core.phases import phase
 from suite.core.steps import Steps
 from suite.core.truncation import Window
 
@@ -117,32 +118,41 @@ class _Walk:
 
     @torch.no_grad()
     def run(self, parameters: Tensor, real: Iterable[Batch], segment: int) -> MetaGradient:
-        state = self._plain(self.steps.optimiser.start(parameters), range(self.window.before))
+        with phase("steps before the window"):
+            state = self._plain(self.steps.optimiser.start(parameters), range(self.window.before))
         starts = [*range(self.window.before, self.end, segment), self.end]
         anchors = [state]
-        for start, end in pairwise(starts[:-1]):
-            anchors.append(self._plain(anchors[-1], range(start, end)))
+        with phase("window forward"):
+            for start, end in pairwise(starts[:-1]):
+                anchors.append(self._plain(anchors[-1], range(start, end)))
         cotangent = loss = None
         for (start, end), anchor in reversed(list(zip(pairwise(starts), anchors, strict=True))):
-            taken = self._differentiated(anchor, range(start, end))
+            with phase("window forward"):
+                taken = self._differentiated(anchor, range(start, end))
             if cotangent is None:
-                loss, cotangent = self._judge(taken[-1].after, real)
-            while taken:
-                cotangent = self._back(taken.pop(), cotangent)
+                with phase("real batch"):
+                    loss, cotangent = self._judge(taken[-1].after, real)
+            with phase("walk back"):
+                while taken:
+                    cotangent = self._back(taken.pop(), cotangent)
         assert loss is not None  # a window has a step
         sums = torch.stack([self.sums[step] for step in range(self.end)])
         return MetaGradient(loss, tuple(self.gradients), self.to_lr, sums)
 
+    def _batch(self, step: int) -> tuple[Tensor, ...]:
+        with phase("batches"):
+            return tuple(self.batches(step))
+
     def _plain(self, state: Tensor, steps: range) -> Tensor:
         for step in steps:
-            (state,) = self.steps.forward(state, self.lr, self.corrections[step], *self.batches(step))
+            (state,) = self.steps.forward(state, self.lr, self.corrections[step], *self._batch(step))
             self.sums[step] = state.sum()
         return state
 
     def _differentiated(self, state: Tensor, steps: range) -> list[_Taken]:
         taken = list[_Taken]()
         for step in steps:
-            batch = self.batches(step)
+            batch = self._batch(step)
             piece = self.steps.keeping if self.steps.keeps(state[0], batch) else self.steps.forward
             after, *kept = piece(state, self.lr, self.corrections[step], *batch)
             taken.append(_Taken(step, state, after, tuple(kept)))
@@ -161,7 +171,7 @@ class _Walk:
     def _back(self, taken: _Taken, cotangent: Tensor) -> Tensor:
         """Walk back through one step, adding up what reaches the inputs on the way."""
         with torch.enable_grad():
-            batch = tuple(self.batches(taken.step))
+            batch = self._batch(taken.step)
         given = [value.detach() for value in batch]
         piece = self.steps.back(len(batch))
         state, lr, *parts = piece(
@@ -171,7 +181,8 @@ class _Walk:
         moving = [(value, part) for value, part in zip(batch, parts, strict=True) if value.requires_grad]
         if moving:
             values, cotangents = zip(*moving, strict=True)
-            found = torch.autograd.grad(values, self.inputs, cotangents, allow_unused=True)
+            with phase("batches back"):
+                found = torch.autograd.grad(values, self.inputs, cotangents, allow_unused=True)
             for total, gradient in zip(self.gradients, found, strict=True):
                 if gradient is not None:
                     total += gradient

@@ -1,0 +1,80 @@
+"""Names for the parts of an outer step, so that a profile can say where time and memory go.
+
+Outside a profile a phase costs next to nothing, and waits for no device.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+
+
+@dataclass
+class Spent:
+    """What a phase took: seconds without the phases inside it, calls, and the peak of memory in bytes.
+
+    The peak is watched in phases directly inside the outermost one, which is the outer step.
+    """
+
+    seconds: float = 0.0
+    calls: int = 0
+    peak: int = 0
+
+
+@dataclass
+class Recorder:
+    """Adds up phases.
+
+    synchronise: waits for the device; reset_peak: starts to watch memory anew; peak: bytes since then.
+    """
+
+    synchronise: Callable[[], None]
+    reset_peak: Callable[[], None]
+    peak: Callable[[], int]
+    spent: dict[str, Spent] = field(default_factory=dict)
+    _inside: list[float] = field(default_factory=list)  # seconds of the phases within each open one
+
+    @contextmanager
+    def record(self, name: str) -> Iterator[None]:
+        """Record what happens inside under `name`."""
+        if watched := len(self._inside) == 1:  # a peak is of one phase at a time
+            self.reset_peak()
+        self.synchronise()
+        started = perf_counter()
+        self._inside.append(0.0)
+        try:
+            yield
+        finally:
+            self.synchronise()
+            whole = perf_counter() - started
+            spent = self.spent.setdefault(name, Spent())
+            spent.seconds += whole - self._inside.pop()
+            spent.calls += 1
+            if watched:
+                spent.peak = max(spent.peak, self.peak())
+            if self._inside:
+                self._inside[-1] += whole
+
+
+_recorder: Recorder | None = None
+
+
+@contextmanager
+def recording(recorder: Recorder) -> Iterator[None]:
+    """Record the phases of this process inside."""
+    global _recorder
+    before, _recorder = _recorder, recorder
+    try:
+        yield
+    finally:
+        _recorder = before
+
+
+@contextmanager
+def phase(name: str) -> Iterator[None]:
+    """Call what happens inside `name`."""
+    if _recorder is None:
+        yield
+        return
+    with _recorder.record(name):
+        yield
