@@ -1,0 +1,148 @@
+"""A study of meta-gradients: their norm, their spread, what truncation leaves of them, what they cost.
+
+Feng, Vedantam and Kempe (arXiv 2311.07025) motivate RaT-BPTT by the norm and variance of these
+gradients. Here each outer step draws a fresh inner network and measures; nothing is learned.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from suite.core.augment import augmentation
+from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
+from suite.core.initialising import Initialisation, initial_images
+from suite.core.inner import PAYS, chunks, classification
+from suite.core.losses import Batch
+from suite.core.networks import STANDARD, network
+from suite.core.optimisers import Adam
+from suite.core.seeding import generator
+from suite.core.spec import Budget, Distiller, Examples, SyntheticSet, one_hot
+from suite.core.truncation import TruncationSchedule, Window, check_truncation, place_window
+from suite.core.unroll import MetaGradient, meta_gradient
+
+
+@dataclass(frozen=True)
+class GradientStudy(BaseMethod):
+    """Measure the meta-gradients of a truncation schedule over fresh networks; learn nothing."""
+
+    initialisations: int = 20  # fresh networks, one an outer step
+    unroll: int = 200
+    share: float = 0.3  # of the unroll that the window takes
+    truncation: TruncationSchedule = "random"
+    inner_lr: float = 1e-3
+    real_batch: int = 5000
+    augment: str = "flip-rotate"
+    initial: Initialisation = "real"
+    network: str = STANDARD
+
+    paper: ClassVar[str] = "arXiv 2311.07025"
+    recipe: ClassVar[str] = "rat-bptt"
+    smoke: ClassVar[Mapping[str, Any]] = {
+        "initialisations": 2,
+        "unroll": 4,
+        "real_batch": 32,
+        "network": "convnet-d1-w8-in",
+    }
+
+    def __post_init__(self) -> None:
+        augmentation(self.augment)
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share {self.share} must lie above 0 and not above 1")
+        if min(self.initialisations, self.real_batch) < 1:
+            raise ValueError(
+                f"initialisations {self.initialisations} and real_batch {self.real_batch} must be at least 1"
+            )
+        check_truncation(self.truncation, self.unroll, self.window)
+
+    @property
+    def window(self) -> int:
+        """Steps in the window."""
+        return max(1, round(self.share * self.unroll))
+
+    def check(self, train: Examples, budget: Budget) -> None:
+        """Refuse a network that does not fit the task, or more real images than there are."""
+        super().check(train, budget)
+        network(self.network, train.shape, train.classes)
+        if self.initial == "real":
+            check_enough_real(train, budget)
+
+    def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
+        """Start with the images that are studied."""
+        return _Study(self, train, budget, seed)
+
+
+class _Study(BaseDistiller):
+    def __init__(self, method: GradientStudy, train: Examples, budget: Budget, seed: int) -> None:
+        self.steps, self.method, self.train, self.seed = method.initialisations, method, train, seed
+        self.network = network(method.network, train.shape, train.classes)
+        self.inner = classification(
+            method.network,
+            train.shape,
+            train.classes,
+            optimiser=Adam(method.inner_lr),
+            precision="float32",
+            compiled=method.initialisations * method.unroll >= PAYS,
+        )
+        self.images = initial_images(train, budget.ipc, method.initial, seed=seed)
+        self.labels = one_hot(train.classes, budget.ipc).to(self.images)
+        self.total, self.taken = torch.zeros_like(self.images), 0
+        self.window_draw = generator(seed, "window")
+
+    def step(self) -> Mapping[str, float]:
+        """Measure one fresh network: this schedule's meta-gradient beside the full one's."""
+        method = self.method
+        window = place_window(
+            method.truncation, unroll=method.unroll, window=method.window, draw=self.window_draw
+        )
+        started = perf_counter()
+        found = self._meta_gradient(window).gradients[0]
+        norm = float(found.norm())  # waits for the device
+        seconds = perf_counter() - started
+        full = self._meta_gradient(Window(0, method.unroll)).gradients[0]
+        self.total += found
+        self.taken += 1
+        cosine = torch.cosine_similarity(found.flatten(), full.flatten(), dim=0)
+        return {
+            "norm": norm,
+            "mean_gradient_norm": float((self.total / self.taken).norm()),
+            "cosine_to_full": float(cosine),
+            "full_norm": float(full.norm()),
+            "step_seconds": seconds,
+        }
+
+    def _meta_gradient(self, window: Window) -> MetaGradient:
+        """Return the meta-gradient of the network of this outer step: the same draws for any window."""
+        images, augment = self.images.clone().requires_grad_(), augmentation(self.method.augment)
+
+        def batches(step: int) -> tuple[Tensor, Tensor]:
+            flat = images.flatten(0, 1)
+            drawn = augment.draw(len(flat), generator(self.seed, "augmentation", self.taken, step))
+            return augment.apply(flat, drawn), self.labels.flatten(0, 1)
+
+        start = generator(self.seed, "network", self.taken)
+        return meta_gradient(
+            self.inner,
+            self.network.initialise(start, self.images.device),
+            [images],
+            batches,
+            self._real(),
+            window=window,
+        )
+
+    def _real(self) -> Iterator[Batch]:
+        draw = generator(self.seed, "real batch", self.taken)
+        count = min(self.method.real_batch, len(self.train))
+        rows = torch.randperm(len(self.train), generator=draw)[:count]
+        real, augment = self.train.take(rows.to(self.images.device)), augmentation(self.method.augment)
+        return chunks(augment.apply(real.images, augment.draw(count, draw)), real.labels)
+
+    def synthetic(self) -> SyntheticSet:
+        """Return the images as they were given."""
+        return SyntheticSet(self.images.clone(), self.labels.clone())
+
+
+METHOD = GradientStudy
