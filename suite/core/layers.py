@@ -5,12 +5,12 @@ kernels, which is fastest one call at a time. The written one spells out what a 
 and what can be differentiated twice in either direction.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d, group_norm, linear, pad, relu
+from torch.nn.functional import avg_pool2d, conv2d, group_norm, linear, max_pool2d, pad, relu
 
 Own = Sequence[Tensor]
 Shapes = tuple[tuple[int, ...], ...]
@@ -41,7 +41,7 @@ class Layer:
     apply: Callable[[Own, Tensor], Tensor]
     shapes: Shapes = ()
     scale: bool = False  # a norm's scale and shift, which start at one and zero
-    parts: tuple["Layer", ...] = ()  # of a chain
+    parts: tuple["Layer", ...] = ()  # of a chain or a sum, whose shapes are theirs in this order
 
     def initialise(self, draw: torch.Generator) -> list[Tensor]:
         """Draw fresh parameters as torch's layers do by default."""
@@ -59,19 +59,37 @@ def chain(*layers: Layer) -> Layer:
     """Return layers one after the other as one."""
 
     def apply(own: Own, x: Tensor) -> Tensor:
-        start = 0
-        for layer in layers:
-            x = layer.apply(own[start : start + len(layer.shapes)], x)
-            start += len(layer.shapes)
+        for layer, mine in _shares(layers, own):
+            x = layer.apply(mine, x)
         return x
 
-    return Layer(apply, tuple(shape for layer in layers for shape in layer.shapes), parts=layers)
+    return _composite(apply, layers)
 
 
-def convolution(inputs: int, outputs: int, *, padding: int, bias: bool, form: Form = PLAIN) -> Layer:
-    """Return a 3x3 convolution."""
-    weight = (outputs, inputs, 3, 3)
-    product = _as_patches if form.written and inputs * 9 <= _FEW else _as_convolution
+def add(*branches: Layer) -> Layer:
+    """Return the sum of branches that read the same batch; `chain()` is the batch itself."""
+
+    def apply(own: Own, x: Tensor) -> Tensor:
+        first, *others = (branch.apply(mine, x) for branch, mine in _shares(branches, own))
+        return sum(others, start=first)
+
+    return _composite(apply, branches)
+
+
+def convolution(
+    inputs: int,
+    outputs: int,
+    *,
+    padding: int,
+    bias: bool,
+    kernel: int = 3,
+    stride: int = 1,
+    form: Form = PLAIN,
+) -> Layer:
+    """Return a convolution with square filters."""
+    weight = (outputs, inputs, kernel, kernel)
+    few = inputs * kernel**2 <= _FEW and stride == 1
+    product = _as_patches if form.written and few else _as_convolution(stride)
 
     def apply(own: Own, x: Tensor) -> Tensor:
         result = _rounded(product, form)(x, own[0], padding)
@@ -79,7 +97,7 @@ def convolution(inputs: int, outputs: int, *, padding: int, bias: bool, form: Fo
 
     if not form.written and form.operands is None:
         return Layer(
-            lambda own, x: conv2d(x, own[0], own[1] if bias else None, padding=padding),
+            lambda own, x: conv2d(x, own[0], own[1] if bias else None, stride=stride, padding=padding),
             (weight, (outputs,)) if bias else (weight,),
         )
     return Layer(apply, (weight, (outputs,)) if bias else (weight,))
@@ -112,23 +130,56 @@ def norm(kind: str, channels: int, form: Form = PLAIN) -> list[Layer]:
     return [Layer(written if form.written else plain, ((channels,), (channels,)), scale=True)]
 
 
+def halve_by_max(form: Form = PLAIN) -> Layer:
+    """Return the maxima of 2x2 pixels."""
+    return Layer(lambda _, x: _maxima(x) if form.written else max_pool2d(x, 2))
+
+
 RELU = Layer(lambda _, x: relu(x))
 HALVE = Layer(lambda _, x: avg_pool2d(x, 2))
+THIN = Layer(lambda _, x: x[..., ::2, ::2])
+AVERAGE = Layer(lambda _, x: x.mean((2, 3)))
 FLATTEN = Layer(lambda _, x: x.flatten(1))
 
 
-def _as_convolution(x: Tensor, weight: Tensor, padding: int) -> Tensor:
-    return conv2d(x, weight, padding=padding)
+def _composite(apply: Callable[[Own, Tensor], Tensor], parts: tuple[Layer, ...]) -> Layer:
+    return Layer(apply, tuple(shape for part in parts for shape in part.shapes), parts=parts)
+
+
+def _shares(parts: Sequence[Layer], own: Own) -> Iterator[tuple[Layer, Own]]:
+    """Yield each part of a composite with its own parameters."""
+    start = 0
+    for part in parts:
+        yield part, own[start : start + len(part.shapes)]
+        start += len(part.shapes)
+
+
+def _maxima(x: Tensor) -> Tensor:
+    """Return the maxima of 2x2 pixels; the gradient is the first one's where several are equal.
+
+    So it is in `max_pool2d`, which a compiler does not fuse. NaN counts as largest, as there.
+    """
+    x = x[..., : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2]
+    best = x[..., ::2, ::2]
+    for i, j in ((0, 1), (1, 0), (1, 1)):
+        other = x[..., i::2, j::2]
+        best = torch.where((other > best) | other.isnan(), other, best)
+    return best
+
+
+def _as_convolution(stride: int) -> Callable[[Tensor, Tensor, int], Tensor]:
+    return lambda x, weight, padding: conv2d(x, weight, stride=stride, padding=padding)
 
 
 def _as_patches(x: Tensor, weight: Tensor, padding: int) -> Tensor:
-    """Convolve by one matrix product of all 3x3 patches; the result lies channels-last.
+    """Convolve by one matrix product of all patches as large as a filter; the result lies channels-last.
 
     Libraries are slow on one to three input channels: on a CPU by a factor of five.
     """
     x = pad(x, (padding,) * 4).permute(0, 2, 3, 1)
-    height, width = x.shape[1] - 2, x.shape[2] - 2
-    patches = torch.cat([x[:, i : i + height, j : j + width] for i in range(3) for j in range(3)], 3)
+    side = weight.shape[-1]
+    height, width = x.shape[1] - side + 1, x.shape[2] - side + 1
+    patches = torch.cat([x[:, i : i + height, j : j + width] for i in range(side) for j in range(side)], 3)
     # Contiguous, so that the gradient's product runs along its long side.
     filters = weight.permute(2, 3, 1, 0).flatten(0, 2).contiguous()
     return (patches.flatten(0, 2) @ filters).view(*patches.shape[:3], -1).permute(0, 3, 1, 2)

@@ -1,7 +1,8 @@
 """Networks by name, as pure functions of one flat parameter vector.
 
 Names say everything that changes a number: `convnet-d3-w128-in` is the field's ConvNet of three
-blocks, width 128 and instance norm; `mlp-w128` the perceptron with two hidden layers.
+blocks, width 128 and instance norm; `resnet18-w64-in`, `vgg11-w64-in` and `alexnet-w128-none` are
+the larger ones at full width; `mlp-w128` is the perceptron with two hidden layers.
 Norms: `in` instance norm, `ln` layer norm (one group), `none`.
 """
 
@@ -13,9 +14,11 @@ from difflib import get_close_matches
 import torch
 from torch import Tensor
 
-from suite.core.layers import FLATTEN, HALVE, PLAIN, RELU, Form, Layer, chain, convolution, dense, norm
+from suite.core.architectures import Shape, alexnet, convnet, mlp, resnet18, vgg11
+from suite.core.layers import PLAIN, Form, Layer
 
-Shape = tuple[int, int, int]
+__all__ = ["STANDARD", "Layer", "Network", "Shape", "network"]
+
 STANDARD = "convnet-d3-w128-in"
 
 
@@ -62,43 +65,23 @@ class Network:
         return images
 
 
-def _convnet(form: Form, shape: Shape, classes: int, depth: str, width: str, kind: str) -> list[Layer]:
-    channels, height, side = shape
-    # As in the field's code: 28x28 digits are padded to 32x32 by the first convolution.
-    padding = 3 if shape == (1, 28, 28) else 1
-    height, side = height + 2 * (padding - 1), side + 2 * (padding - 1)
-    if min(height, side) < 2 ** int(depth):
-        raise ValueError(
-            f"{height}x{side} images are too small for {depth} blocks that halve them; use fewer"
-        )
-    layers: list[Layer] = []
-    for _ in range(int(depth)):
-        # Instance norm subtracts a channel's mean, and with it the convolution's bias: its gradient
-        # is zero, and Adam would turn its rounding noise into steps. So there is none.
-        bias = kind != "in"
-        layers.append(convolution(channels, int(width), padding=padding, bias=bias, form=form))
-        layers.append(chain(*norm(kind, int(width), form), RELU, HALVE))
-        channels, padding, height, side = int(width), 1, height // 2, side // 2
-    return [*layers, FLATTEN, dense(channels * height * side, classes, form)]
-
-
-def _mlp(form: Form, shape: Shape, classes: int, width: str) -> list[Layer]:
-    inputs, hidden = torch.Size(shape).numel(), int(width)
-    return [
-        FLATTEN,
-        dense(inputs, hidden, form),
-        RELU,
-        dense(hidden, hidden, form),
-        RELU,
-        dense(hidden, classes, form),
-    ]
-
-
 _ARCHITECTURES: dict[str, Callable[..., list[Layer]]] = {
-    r"convnet-d([1-9])-w([1-9]\d*)-(in|ln|none)": _convnet,
-    r"mlp-w([1-9]\d*)": _mlp,
+    r"convnet-d([1-9])-w([1-9]\d*)-(in|ln|none)": convnet,
+    r"resnet18-w([1-9]\d*)-(in|ln|none)": resnet18,
+    r"vgg11-w([1-9]\d*)-(in|ln|none)": vgg11,
+    r"alexnet-w([1-9]\d*)-(in|ln|none)": alexnet,
+    r"mlp-w([1-9]\d*)": mlp,
 }
-_EXAMPLES = (STANDARD, "convnet-d3-w32-in", "convnet-d4-w128-in", "convnet-d2-w32-in", "mlp-w128")
+_EXAMPLES = (
+    STANDARD,
+    "convnet-d3-w32-in",
+    "convnet-d4-w128-in",
+    "convnet-d2-w32-in",
+    "resnet18-w64-in",
+    "vgg11-w64-in",
+    "alexnet-w128-in",
+    "mlp-w128",
+)
 
 
 def network(name: str, shape: Shape, classes: int, form: Form = PLAIN) -> Network:
@@ -110,5 +93,16 @@ def network(name: str, shape: Shape, classes: int, form: Form = PLAIN) -> Networ
     for pattern, build in _ARCHITECTURES.items():
         if match := re.fullmatch(pattern, name):
             return Network(name, shape, classes, tuple(build(form, shape, classes, *match.groups())))
-    near = get_close_matches(name, _EXAMPLES, n=1, cutoff=0.3)
-    raise ValueError(f"unknown network {name!r}; names look like {(near or _EXAMPLES)[0]!r}")
+    if "bn" in name.split("-"):
+        raise ValueError(
+            "batch norm keeps running statistics, which a differentiated unroll cannot hold;"
+            f" use {_nearest(re.sub('-bn(?=-|$)', '-in', name))!r}"
+        )
+    raise ValueError(f"unknown network {name!r}; names look like {_nearest(name)!r}")
+
+
+def _nearest(name: str) -> str:
+    """Return `name` if it has a known form, or else the example nearest to it."""
+    if any(re.fullmatch(pattern, name) for pattern in _ARCHITECTURES):
+        return name
+    return (get_close_matches(name, _EXAMPLES, n=1, cutoff=0.3) or _EXAMPLES)[0]
