@@ -124,8 +124,8 @@ def norm(kind: str, channels: int, form: Form = PLAIN) -> list[Layer]:
     def written(own: Own, x: Tensor) -> Tensor:
         axes = (2, 3) if kind == "in" else (1, 2, 3)
         variance, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
-        scaled = (x - mean) * torch.rsqrt(variance + _EPS)
-        return scaled * own[0][:, None, None] + own[1][:, None, None]
+        scale = torch.rsqrt(variance + _EPS) * own[0][:, None, None]
+        return x * scale + (own[1][:, None, None] - mean * scale)
 
     return [Layer(written if form.written else plain, ((channels,), (channels,)), scale=True)]
 
