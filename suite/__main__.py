@@ -272,6 +272,25 @@ def picture(
     console.print(f"wrote {target}", markup=False, highlight=False, soft_wrap=True)
 
 
+@app.command()
+@readable
+def study(
+    stores: Annotated[list[Path], typer.Argument(help="Stores that the grid gradient-study was run into.")],
+    output: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("gradient-study.png"),
+) -> None:
+    """Draw the study of meta-gradients: norm, spread, cosine to full BPTT and cost against the unroll.
+
+    [bold]ratbench study runs/gradient-study[/]
+    """
+    from suite import study
+
+    networks = study.measured(stores)
+    sys.stdout.write(study.summary(networks).to_markdown(index=False, floatfmt=".3g") + "\n")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_bytes(study.draw(networks))
+    console.print(f"wrote {output}", markup=False, highlight=False, soft_wrap=True)
+
+
 def _set_data(data: Path | None) -> None:
     if data is not None:
         os.environ["RATBENCH_DATA"] = str(data.resolve())

@@ -100,7 +100,7 @@ class Grid(BaseModel):
     seeds: list[int] = Field(min_length=1)
     network: str = STANDARD
     method: dict[str, Row] = Field(min_length=1)
-    evaluator: dict[str, dict[str, Any]] = Field(min_length=1)
+    evaluator: dict[str, dict[str, Any]] = {}  # none where a study only distils
     reference: FullData | None = None
 
     @field_validator("method")

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from suite.core.graphs import DECOMPOSITIONS, hold_broadcast
+
 Function = Callable[..., tuple[Tensor, ...]]
 
 _allowed = True
-_PLANE = 4
 
 
 def allow(yes: bool) -> None:
@@ -68,38 +69,14 @@ def _compile(function: Function, inputs: tuple[Tensor, ...], **options: Any) -> 
 
     # Distinct copies: tracing merges inputs that are the same object.
     examples = [x.detach().clone(memory_format=torch.preserve_format) for x in inputs]
-    table = {**select_decomp_table(), torch.ops.aten.avg_pool2d_backward.default: _spread}
-    graph = make_fx(function, decomposition_table=table)(*examples)
+    graph = make_fx(function, decomposition_table={**select_decomp_table(), **DECOMPOSITIONS})(*examples)
     graph.graph.eliminate_dead_code()
     graph.graph = fx_graph_cse(graph.graph)  # layers differentiated one by one repeat each other
     graph.graph.eliminate_dead_code()
-    _hold_broadcast(graph.graph)
+    hold_broadcast(graph.graph)
     graph.recompile()
     compiled: Function = torch.compile(graph, fullgraph=True, dynamic=False, **options)
     return compiled
-
-
-def _hold_broadcast(graph: torch.fx.Graph) -> None:
-    """Have what is computed for a whole plane stored before it meets each pixel.
-
-    Left alone, the compiler repeats roots and quotients of a norm at every pixel. A view of a stride
-    needs memory below it, and costs nothing itself.
-    """
-    for node in list(graph.nodes):
-        if node.op != "call_function" or not isinstance(node.meta.get("val"), Tensor):
-            continue
-        value = node.meta["val"]
-        larger = [user for user in node.users if _size(user) >= _PLANE * value.numel()]
-        if torch.Tag.pointwise not in getattr(node.target, "tags", ()) or not larger:
-            continue
-        with graph.inserting_after(node):
-            strides = torch.empty(value.shape, device="meta").stride()
-            held = graph.call_function(
-                torch.ops.aten.as_strided.default, (node, list(value.shape), list(strides))
-            )
-        held.meta["val"] = value
-        for user in larger:
-            user.replace_input_with(node, held)
 
 
 def _on_gpu(inputs: tuple[Tensor, ...]) -> Callable[[Function, tuple[Tensor, ...]], Function]:
@@ -113,18 +90,3 @@ def _on_gpu(inputs: tuple[Tensor, ...]) -> Callable[[Function, tuple[Tensor, ...
         return replay
 
     return compile
-
-
-def _size(node: torch.fx.Node) -> int:
-    value = node.meta.get("val")
-    return value.numel() if isinstance(value, Tensor) else 0
-
-
-def _spread(
-    cotangent: Tensor, x: Tensor, kernel: list[int], stride: list[int], padding: list[int], *others: object
-) -> Tensor:
-    if list(kernel) != [2, 2] or any(padding) or list(stride or kernel) != [2, 2] or any(n % 2 for n in x.shape[2:]):
-        return NotImplemented
-    n, c, h, w = cotangent.shape
-    spread = (cotangent * 0.25)[:, :, :, None, :, None].expand(n, c, h, 2, w, 2)
-    return spread.reshape(n, c, 2 * h, 2 * w)

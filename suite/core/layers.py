@@ -124,6 +124,7 @@ def norm(kind: str, channels: int, form: Form = PLAIN) -> list[Layer]:
     def written(own: Own, x: Tensor) -> Tensor:
         axes = (2, 3) if kind == "in" else (1, 2, 3)
         variance, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
+        # As scale and shift of a plane: the way back then sums over each plane twice instead of four times.
         scale = torch.rsqrt(variance + _EPS) * own[0][:, None, None]
         return x * scale + (own[1][:, None, None] - mean * scale)
 
