@@ -48,7 +48,7 @@ def _spread(
     """Spread each cotangent over the 2x2 pixels whose mean it is of; inductor tests borders otherwise."""
     halves = list(kernel) == list(stride or kernel) == [2, 2] and not any(padding)
     if not halves or any(side % 2 for side in x.shape[2:]):
-        return NotImplemented
+        return NotImplemented  # type: ignore[no-any-return]
     count, channels, height, width = cotangent.shape
     quarter = (cotangent / 4)[:, :, :, None, :, None]
     return quarter.expand(count, channels, height, 2, width, 2).reshape(x.shape)
