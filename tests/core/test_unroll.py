@@ -141,6 +141,15 @@ def test_it_is_exact_for_every_network(name: str, shape: Shape, written: bool) -
     same(Problem(name, shape, window=Window(3, 4)), written=written)
 
 
+@pytest.mark.parametrize("written", [False, True], ids=["plain", "written"])
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("resnet18-w2-in", 9), ("resnet18-w2-ln", 8), ("alexnet-w2-in", 8), ("vgg11-w2-ln", 32)],
+)
+def test_deep_networks_give_the_oracles_meta_gradient(name: str, side: int, *, written: bool) -> None:
+    same(Problem(name, (3, side, side), window=Window(1, 3)), written=written)
+
+
 @pytest.mark.parametrize("augment", ["dsa", "flip-rotate", "crop-scale-rotate"])
 def test_it_goes_through_augmentations_that_change_from_step_to_step(augment: str) -> None:
     same(Problem("convnet-d1-w4-in", (3, 8, 8), augment=augment, window=Window(2, 14)), written=True)
