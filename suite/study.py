@@ -42,16 +42,16 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
 
 
 def summary(networks: pd.DataFrame) -> pd.DataFrame:
-    """Return per (schedule, unroll) the mean of each measure, the norm's relative spread, and n."""
+    """Return per (schedule, unroll) the median of each measure, the norm's deviation over its mean, and n."""
     grouped = networks.groupby(["schedule", "unroll"], sort=False)
-    table = grouped[["norm", "cosine_to_full", "step_seconds"]].mean()
+    table = grouped[["norm", "cosine_to_full", "step_seconds"]].median()
     table["spread"] = grouped["norm"].std() / grouped["norm"].mean()
     table["networks"] = grouped.size()
     return table.reset_index()[["schedule", "unroll", *_PANELS, "networks"]]
 
 
 def draw(networks: pd.DataFrame) -> bytes:
-    """Draw the measures against the unroll, one line a schedule, as a PNG; bars hold 80% of networks."""
+    """Draw the measures against the unroll, as a PNG: medians, and bars that hold 80% of the networks."""
     with matplotlib.style.context(["default", {"font.size": 9, "axes.grid": True, "grid.color": "0.9"}]):
         figure = Figure(figsize=(8, 6), dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
