@@ -3,50 +3,20 @@
 import os
 import signal
 import sys
-import warnings
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, ParamSpec
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+
+from suite.messages import console, errors, readable
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False
 )
-console = Console()
-errors = Console(stderr=True)
-
 Data = Annotated[
     Path | None, typer.Option(help="The data folder; else $RATBENCH_DATA, else ./data.", show_default=False)
 ]
 RESULTS = Path("results")
-P = ParamSpec("P")
-
-
-def readable(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn what a user can mend into one message and exit code 2."""
-
-    @wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        warnings.showwarning = _warn
-        try:
-            command(*args, **kwargs)
-        except (ValueError, OSError) as error:
-            _fail(str(error))
-
-    return wrapped
-
-
-def _warn(message: Any, *_: Any, **__: Any) -> None:
-    errors.print(f"[yellow]warning:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
-
-
-def _fail(message: str) -> NoReturn:
-    errors.print(f"[red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
-    raise typer.Exit(2)
 
 
 @app.callback()
@@ -274,21 +244,28 @@ def picture(
 
 @app.command()
 @readable
-def study(
-    stores: Annotated[list[Path], typer.Argument(help="Stores that the grid gradient-study was run into.")],
-    output: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("gradient-study.png"),
+def figure(
+    what: Annotated[Literal["curve", "gradient-study"], typer.Argument()],
+    stores: Annotated[list[Path], typer.Argument(help="Stores with the records that it is drawn from.")],
+    output: Annotated[
+        Path | None, typer.Option(help="The PNG to write.", show_default="<figure>.png")
+    ] = None,
 ) -> None:
-    """Draw the study of meta-gradients: norm, spread, cosine to full BPTT and cost against the unroll.
+    """Draw what stores have measured, and print it as a table.
 
-    [bold]ratbench study runs/gradient-study[/]
+    curve: accuracy against outer steps and seconds, of grids with `snapshots`; gradient-study: norm,
+    spread, cosine to full BPTT and cost of meta-gradients against the unroll.
+
+    [bold]ratbench figure gradient-study runs/gradient-study[/]
     """
-    from suite import study
+    from suite import curves, study
 
-    networks = study.measured(stores)
-    sys.stdout.write(study.summary(networks).to_markdown(index=False, floatfmt=".3g") + "\n")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_bytes(study.draw(networks))
-    console.print(f"wrote {output}", markup=False, highlight=False, soft_wrap=True)
+    module = {"curve": curves, "gradient-study": study}[what]
+    measured, target = module.measured(stores), output or Path(f"{what}.png")
+    sys.stdout.write(module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(module.draw(measured))
+    console.print(f"wrote {target}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _set_data(data: Path | None) -> None:

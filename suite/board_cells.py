@@ -138,8 +138,8 @@ def _attach(
     for key in sorted({**asked, **kept}):
         source = kept.get(key) or asked[key]
         cell = source.cell
-        if not isinstance(cell, Evaluation) or cell.evaluator != EVALUATOR:
-            continue
+        if not isinstance(cell, Evaluation) or cell.evaluator != EVALUATOR or cell.step is not None:
+            continue  # a snapshot's accuracy belongs to a curve
         if cell.trial not in runs:
             warnings.append(f"evaluation {key[:12]} of {source.label} left out: no trial {cell.trial[:12]}")
             continue

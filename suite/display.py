@@ -68,9 +68,7 @@ class Display:
 
     def _say_finished(self, job: Job, cell_id: str, status: str) -> None:
         cell = next(cell for cell in job.cells if cell.id == cell_id)
-        what: str = cell.kind
-        if isinstance(cell, Evaluation):
-            what = " ".join(filter(None, (cell.evaluator, str(cell.settings.get("recipe", "")))))
+        what = cell.title if isinstance(cell, Evaluation) else cell.kind
         place = f"{job.cell.task} ipc {job.ipc}" if job.ipc else job.cell.task
         count = f"[{self.statuses.total()}/{self.total}]"
         self._print(f"{count} {place} {job.label} seed {job.cell.seed}: {what} {status}")

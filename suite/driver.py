@@ -54,11 +54,7 @@ def dry_run(request: Request, console: Console) -> None:
         for cell in job.cells:
             record = store.record(cell.id)
             status = record.status if record else "to do"
-            what = (
-                f"{cell.evaluator} {cell.settings.get('recipe', '')}"
-                if cell.kind == "evaluation"
-                else cell.kind
-            )
+            what = cell.title if cell.kind == "evaluation" else cell.kind
             table.add_row(job.cell.task, str(job.ipc or "full"), job.label, str(job.cell.seed), what, status)
     console.print(table)
     _say(console, _counts(jobs, store))

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
-from typing import Any, Self, get_origin, get_type_hints
+from typing import Annotated, Any, Self, get_origin, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -90,7 +90,11 @@ class Row(BaseModel):
 
 
 class Grid(BaseModel):
-    """What a grid file may say. `network` goes to every method and evaluator that has the field."""
+    """What a grid file may say. `network` goes to every method and evaluator that has the field.
+
+    snapshots: shares of a trial's outer steps after which its set is kept and evaluated too, 0 for the
+    set it starts from: what `ratbench curve` draws.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -101,6 +105,7 @@ class Grid(BaseModel):
     network: str = STANDARD
     method: dict[str, Row] = Field(min_length=1)
     evaluator: dict[str, dict[str, Any]] = {}  # none where a study only distils
+    snapshots: list[Annotated[float, Field(ge=0, lt=1)]] = []  # shares of the outer steps
     reference: FullData | None = None
 
     @field_validator("method")
@@ -239,14 +244,21 @@ def _trials(grid: Grid, task: str, ipc: int, label: str) -> Iterator[Job]:
         yield Job(
             label=label,
             cell=trial,
-            evaluations=tuple(_evaluations(grid, trial, cls.recipe)),
+            evaluations=tuple(_evaluations(grid, trial, cls.recipe, [None, *_snapshots(grid, instance)])),
             recipe=cls.recipe,
         )
 
 
-def _evaluations(grid: Grid, trial: Trial, native: str) -> Iterator[Evaluation]:
+def _snapshots(grid: Grid, method: Any) -> list[int]:
+    """Return the outer steps at which a trial's set is kept: none for a method that takes only one."""
+    steps = getattr(method, "steps", 0)
+    return sorted({step for share in grid.snapshots if (step := round(share * steps)) < steps})
+
+
+def _evaluations(grid: Grid, trial: Trial, native: str, steps: Sequence[int | None]) -> Iterator[Evaluation]:
+    """Yield the evaluations of a trial's finished set, and of its snapshots."""
     seen = set()
-    for name, table in grid.evaluator.items():
+    for step, (name, table) in product(steps, grid.evaluator.items()):
         cls = registry.evaluator(name)
         known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
         defaults = {"network": grid.network} if "network" in known else {}
@@ -261,6 +273,7 @@ def _evaluations(grid: Grid, trial: Trial, native: str) -> Iterator[Evaluation]:
                 settings=json.loads(json.dumps(asdict(instance))),
                 # The same seed for every method: the same fresh networks retrain on each set.
                 seed=derive(trial.seed, "evaluation") >> 16,
+                step=step,
             )
             if evaluation.id not in seen:
                 seen.add(evaluation.id)

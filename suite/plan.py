@@ -30,6 +30,11 @@ class Job(BaseModel):
         """Images per class; 0 for a reference."""
         return self.cell.ipc if isinstance(self.cell, Trial) else 0
 
+    @property
+    def snapshots(self) -> frozenset[int]:
+        """The outer steps at which the set is kept as it stands, because an evaluation asks for it."""
+        return frozenset(cell.step for cell in self.evaluations if cell.step is not None)
+
 
 class Planned(BaseModel):
     """One cell that was asked for, and the row of the board that waits for it."""

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 PROTOCOL = 1
 """Version of what a cell's id promises. Raise it when a change alters published numbers."""
@@ -50,13 +50,24 @@ class Trial(_Cell):
 
 
 class Evaluation(_Cell):
-    """One evaluator's work on a trial's artefact."""
+    """One evaluator's work on a trial's artefact.
+
+    step: outer steps after which the set was as it is scored, a snapshot; None for the finished set,
+    and then left out of the JSON and so of the id.
+    """
 
     kind: Literal["evaluation"] = "evaluation"
     trial: str
     evaluator: str
     settings: dict[str, Any]
     seed: int
+    step: NonNegativeInt | None = Field(default=None, exclude_if=lambda step: step is None)
+
+    @property
+    def title(self) -> str:
+        """What it does, in a few words."""
+        words = (self.evaluator, str(self.settings.get("recipe", "")))
+        return " ".join(filter(None, words)) + ("" if self.step is None else f" after {self.step} steps")
 
 
 class Reference(_Cell):

@@ -106,11 +106,12 @@ class _Worker:
         self.job, self.store, self.place = job, store, place
 
     def distil(self, trial: Trial) -> Iterator[Progress]:
-        """Run the trial unless it is recorded and its artefact is whole."""
+        """Run the trial unless it is recorded and what is to be evaluated is whole."""
         record = self.store.record(trial.id)
         if record is not None and record.status == "diverged":
             return
-        if record is None or not self._artefact_is_whole(trial):
+        waiting = {cell.step for cell in self.job.evaluations if self.store.record(cell.id) is None}
+        if record is None or not all(self._artefact_is_whole(trial, step) for step in {None, *waiting}):
             yield from self._guarded(trial, self._distil(trial))
 
     def refer(self, cell: Reference) -> Iterator[Progress]:
@@ -143,6 +144,7 @@ class _Worker:
         reset_peak_memory(self.place.device)
         distiller, trajectory = self._start(trial, task)
         trajectory.attempts += 1
+        self._keep_snapshot(trial, task, distiller, trajectory.step)
         loop = distil(
             distiller,
             trajectory,
@@ -152,6 +154,7 @@ class _Worker:
         )
         try:
             for at in loop:
+                self._keep_snapshot(trial, task, distiller, at.step)
                 yield Progress(trial.id, "distilling", at.step, at.steps)
             yield self._finish(trial, task, distiller.synthetic(), trajectory)
         except Diverged as reason:
@@ -175,32 +178,38 @@ class _Worker:
                 distiller = start()
         return distiller, Trajectory(distiller.steps)
 
+    def _keep_snapshot(self, trial: Trial, task: Task, distiller: Distiller, step: int) -> None:
+        if step in self.job.snapshots:
+            self._save(trial, task, distiller.synthetic(), step)
+
     def _finish(self, trial: Trial, task: Task, synthetic: SyntheticSet, trajectory: Trajectory) -> Progress:
+        return self._keep(
+            trial,
+            "done",
+            trajectory,
+            artefact=self._save(trial, task, synthetic),
+            stored_bytes=synthetic.stored_bytes,
+            label_kind="hard" if synthetic.hard else "soft",
+            data=datasets.fingerprint(task),
+        )
+
+    def _save(self, trial: Trial, task: Task, synthetic: SyntheticSet, step: int | None = None) -> str:
+        """Write the set, or a snapshot of it, with all that its evaluation needs; return its sha256."""
         if not (synthetic.images.isfinite().all() and synthetic.labels.isfinite().all()):
             raise Diverged("the synthetic set is not finite")
-        data = datasets.fingerprint(task)
         manifest = {
             "trial": trial.model_dump(mode="json"),
             "label": self.job.label,
             "preprocessing": task.preprocessing.describe(),
             "class_names": list(task.class_names),
-            "data": data,
+            "data": datasets.fingerprint(task),
         }
-        return self._keep(
-            trial,
-            "done",
-            trajectory,
-            artefact=self.store.save_artefact(trial.id, synthetic, manifest),
-            stored_bytes=synthetic.stored_bytes,
-            label_kind="hard" if synthetic.hard else "soft",
-            data=data,
-        )
+        return self.store.save_artefact(trial.id, synthetic, manifest, step)
 
     def _evaluate(self, cell: Evaluation) -> Iterator[Progress]:
-        name = f"evaluating: {cell.evaluator} {cell.settings.get('recipe', '')}".strip()
-        yield Progress(self.job.id, name)
+        yield Progress(self.job.id, f"evaluating: {cell.title}")
         task = _task(self.job.cell.task, str(self.place.device)).to(self.place.device)
-        synthetic, manifest = load_artefact(self.store.artefact(self.job.id))
+        synthetic, manifest = load_artefact(self.store.artefact(self.job.id, cell.step))
         if manifest["data"] != datasets.fingerprint(task):
             raise ValueError(
                 "the artefact was made from other images, or another preprocessing, than the task has"
@@ -227,11 +236,10 @@ class _Worker:
             seed = derive(cell.seed, "reference", copy)
             trained.append(fit_full(net, task.train, recipe(cell.recipe), cell.epochs, seed=seed))
         test = task.test  # the one read, when every copy has taken its last step
-        scores = {"accuracy": tuple(accuracy(net, parameters, test) for parameters in trained)}
         yield self._keep(
             cell,
             "done",
-            scores=scores,
+            scores={"accuracy": tuple(accuracy(net, parameters, test) for parameters in trained)},
             seconds=perf_counter() - started,
             test_reads=task.split.reads,
             data=datasets.fingerprint(task),
@@ -261,9 +269,9 @@ class _Worker:
         self.store.keep(record)
         return Progress(self.job.id, status, finished={cell.id: status})
 
-    def _artefact_is_whole(self, trial: Trial) -> bool:
+    def _artefact_is_whole(self, trial: Trial, step: int | None) -> bool:
         try:
-            _, manifest = load_artefact(self.store.artefact(trial.id))
+            _, manifest = load_artefact(self.store.artefact(trial.id, step))
         except ValueError:
             return False
         return bool(manifest.get("trial") == trial.model_dump(mode="json"))

@@ -144,13 +144,16 @@ class Store:
 
     # Artefacts
 
-    def artefact(self, trial: str) -> Path:
-        """Return the path of a trial's artefact."""
-        return self.path / "artefacts" / f"{trial}.safetensors"
+    def artefact(self, trial: str, step: int | None = None) -> Path:
+        """Return the path of a trial's artefact, or of its snapshot after `step` outer steps."""
+        name = trial if step is None else f"{trial}@{step}"
+        return self.path / "artefacts" / f"{name}.safetensors"
 
-    def save_artefact(self, trial: str, synthetic: SyntheticSet, manifest: dict[str, Any]) -> str:
-        """Write a set and its manifest; return the file's sha256."""
-        path = self.artefact(trial)
+    def save_artefact(
+        self, trial: str, synthetic: SyntheticSet, manifest: dict[str, Any], step: int | None = None
+    ) -> str:
+        """Write a set, or the snapshot after `step` outer steps, and its manifest; return its sha256."""
+        path = self.artefact(trial, step)
         path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {
             "images": synthetic.images.cpu().contiguous(),

@@ -36,7 +36,9 @@ def test_a_study_is_run_tabled_and_drawn(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(GRID)
     ran = ratbench("run", str(tmp_path / "small.toml"), "--store", str(tmp_path / "runs"), "--inline")
     assert ran.exit_code == 0, ran.output
-    shown = ratbench("study", str(tmp_path / "runs"), "--output", str(tmp_path / "study.png"))
+    shown = ratbench(
+        "figure", "gradient-study", str(tmp_path / "runs"), "--output", str(tmp_path / "study.png")
+    )
     assert shown.exit_code == 0 and "| t_bptt" in shown.output
     assert Image.open(tmp_path / "study.png").size == (1200, 900)
     table = study.summary(study.measured([tmp_path / "runs"]))
@@ -47,7 +49,7 @@ def test_a_study_is_run_tabled_and_drawn(tmp_path: Path) -> None:
 
 
 def test_stores_without_a_study_are_refused(tmp_path: Path) -> None:
-    shown = ratbench("study", str(tmp_path))
+    shown = ratbench("figure", "gradient-study", str(tmp_path))
     assert shown.exit_code == 2 and "error:" in shown.output
 
 

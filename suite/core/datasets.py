@@ -30,6 +30,9 @@ from suite.core.spec import Examples, Preprocessing, Task, TestSplit
 
 __all__ = ["DataMissing", "LoadedTask", "TaskInfo", "data_folder", "describe", "fingerprint", "load", "names"]
 
+HOLDOUT = ":holdout"
+"""Behind a task's name: its holdout, carved from train."""
+
 _VERSION = 1
 """Raise it when the same files give other tensors."""
 
@@ -54,6 +57,7 @@ def names() -> tuple[str, ...]:
 
 def describe(name: str) -> TaskInfo:
     """Return what is known of a task without reading its images. Raises ValueError."""
+    name = name.removesuffix(HOLDOUT)
     if name.startswith("folder:"):
         return _locate(name, data_folder())[1]
     if name not in CATALOGUE:
@@ -71,9 +75,12 @@ def data_folder(data: Path | None = None) -> Path:
 def load(name: str, *, data: Path | None = None, device: torch.device | str = "cpu") -> Task:
     """Load a task onto `device`, fetching and preprocessing it if that was not done before.
 
-    name: one of `names()`, or folder:/path[?size=32] with train/ and test/, a folder per class in each.
+    name: one of `names()`, or folder:/path[?size=32] with train/ and test/, a folder per class in each;
+    with :holdout behind it, the task whose test split is a tenth of train, for choosing settings.
     data: see `data_folder`. Raises DataMissing, a ValueError, within seconds where there are no files.
     """
+    if name.endswith(HOLDOUT):
+        return load(name.removesuffix(HOLDOUT), data=data, device=device).holdout()
     folder = data_folder(data)
     source, info = _locate(name, folder)
     # The digits are tiny and come with scikit-learn: they need no folder at all.

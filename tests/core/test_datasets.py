@@ -157,6 +157,15 @@ def test_fingerprints_tell_tasks_apart() -> None:
     assert task.split.reads == 0
 
 
+def test_a_holdout_is_a_task_by_name() -> None:
+    held = load("digits:holdout")
+    assert held.name == "digits:holdout" and held.split.reads == 0
+    assert fingerprint(held) == fingerprint(load("digits").holdout())
+    assert describe("digits:holdout").family == "digits"
+    with pytest.raises(ValueError, match="did you mean 'digits'"):
+        describe("digit:holdout")
+
+
 def test_fingerprints_of_handmade_tasks_cover_the_pixels() -> None:
     task = load("digits")
     made = Task("made", task.train, TestSplit(task.split.examples), task.preprocessing, task.class_names)
