@@ -9,7 +9,7 @@ from suite.core.networks import STANDARD, network
 from suite.core.recipes import recipe
 from suite.core.seeding import derive
 from suite.core.spec import Examples, Scores, SyntheticSet, Task
-from suite.core.training import accuracy, fit
+from suite.core.training import accuracy, fit_copies
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,12 @@ class Retrain:
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
         """Return each copy's `accuracy` in [0, 1] and its training's `seconds`."""
         net = network(self.network, task.train.shape, task.train.classes)
-        trained, seconds = [], []
-        for copy in range(self.copies):
-            started = perf_counter()
-            trained.append(fit(net, synthetic, recipe(self.recipe), seed=derive(seed, "copy", copy)))
+        trained, seconds, started = [], [], perf_counter()
+        seeds = [derive(seed, "copy", copy) for copy in range(self.copies)]
+        for parameters in fit_copies(net, synthetic, recipe(self.recipe), seeds=seeds):
+            trained.append(parameters)
             seconds.append(perf_counter() - started)
+            started = perf_counter()
         test = task.test  # the one read, when every copy has taken its last step
         accuracies = tuple(accuracy(net, parameters, test) for parameters in trained)
         return Scores({"accuracy": accuracies, "seconds": tuple(seconds)})

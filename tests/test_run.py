@@ -12,7 +12,7 @@ from job_runs import complete, done, one
 
 from suite import grid, leaderboard, registry, run
 from suite.core import datasets
-from suite.core.training import fit
+from suite.core.training import fit_copies
 from suite.plan import Job
 from suite.run import Place
 from suite.store import Store, load_artefact
@@ -106,7 +106,7 @@ def test_an_evaluation_that_failed_does_not_repeat_the_distillation(
 ) -> None:
     job = jobs[0]
     with monkeypatch.context() as patch:
-        patch.setattr("evaluators.retrain.fit", lambda *_, **__: 1 / 0)
+        patch.setattr("evaluators.retrain.fit_copies", lambda *_, **__: 1 / 0)
         finished = complete(job, store, place)
     assert finished == {job.id: "done", job.evaluations[0].id: "failed"}
     assert run.missing(job, store) == [job.evaluations[0]]
@@ -202,9 +202,9 @@ def test_an_evaluation_that_failed_stops_no_other(
     def fit_after_one_error(*arguments: Any, **named: Any) -> Any:
         if next(calls) == 0:
             raise RuntimeError("once")
-        return fit(*arguments, **named)
+        return fit_copies(*arguments, **named)
 
-    monkeypatch.setattr("evaluators.retrain.fit", fit_after_one_error)
+    monkeypatch.setattr("evaluators.retrain.fit_copies", fit_after_one_error)
     assert list(complete(job, store, place).values()) == ["done", "failed", "done"]
 
 
@@ -212,5 +212,5 @@ def test_nothing_is_computed_by_the_checks(
     jobs: list[Job], place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("methods.rat_bptt.RaTBPTT.start", lambda *_, **__: pytest.fail("started"))
-    monkeypatch.setattr("evaluators.retrain.fit", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr("evaluators.retrain.fit_copies", lambda *_, **__: pytest.fail("trained"))
     run.check(jobs, place)

@@ -30,6 +30,11 @@ def classification(
     """
     compiled = compiled and compiling.allowed()
     net = network(name, shape, classes, Form(written=compiled, operands=operands(precision)))
+    return steps_of(net, optimiser, compiled=compiled)
+
+
+def steps_of(net: Network, optimiser: Optimiser, *, compiled: bool = False) -> Steps:
+    """Return the steps of training `net`, whose layers are written out where they are to be compiled."""
     return Steps(_inner(net, compiled), _weighted(net), optimiser, compiled)
 
 

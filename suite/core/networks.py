@@ -13,6 +13,7 @@ from difflib import get_close_matches
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from suite.core.architectures import Shape, alexnet, convnet, mlp, resnet18, vgg11
 from suite.core.layers import PLAIN, Form, Layer
@@ -58,6 +59,12 @@ class Network:
         sizes = [torch.Size(shape).numel() for layer in self.layers for shape in layer.shapes]
         flat = iter(parameters.split(sizes))
         return [tuple(next(flat).view(shape) for shape in layer.shapes) for layer in self.layers]
+
+    def work(self, images: Tensor) -> int:
+        """Return the floating-point operations of a training step's products on such a batch, roughly."""
+        with FlopCounterMode(display=False) as counter:
+            self.logits(torch.empty(self.size, device="meta"), torch.empty_like(images, device="meta"))
+        return 3 * int(counter.get_total_flops())  # the way back takes twice the way there
 
     def _apply(self, layers: Sequence[Layer], parameters: Tensor, images: Tensor) -> Tensor:
         for layer, own in zip(layers, self.pieces(parameters), strict=False):

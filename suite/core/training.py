@@ -1,33 +1,54 @@
 """Training fresh networks from scratch under a recipe, and their accuracy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
+from suite.core import compiling
 from suite.core.augment import augmentation
-from suite.core.networks import Network
+from suite.core.inner import classification, steps_of
+from suite.core.networks import Network, Shape
 from suite.core.recipes import Recipe
 from suite.core.seeding import generator
 from suite.core.spec import Examples, Minibatch, SyntheticSet
+from suite.core.steps import Steps
 
 EVALUATION_BATCH = 500  # images at once; small enough to stay in a CPU's cache
 
+PAYS = 2e12
+"""Floating-point operations from which on compiling a step, of some ten seconds, is worth its time."""
+
+FEW = 500
+"""Steps too few to ask how much work they are."""
+
 
 def fit(network: Network, synthetic: SyntheticSet, recipe: Recipe, *, seed: int) -> Tensor:
-    """Train one fresh network on a synthetic set; return its parameters (size,).
+    """Train one fresh network on a synthetic set; return its parameters (size,)."""
+    return next(fit_copies(network, synthetic, recipe, seeds=[seed]))
 
-    The seed gives the initialisation, the order of minibatches and the augmentation.
+
+def fit_copies(
+    network: Network, synthetic: SyntheticSet, recipe: Recipe, *, seeds: Sequence[int]
+) -> Iterator[Tensor]:
+    """Train a fresh network on a synthetic set for each seed; yield their parameters (size,) in turn.
+
+    A seed gives the initialisation, the order of minibatches and the augmentation, whatever is
+    trained beside it. They share one compiled step where all their work is worth compiling it.
     """
     images, targets = synthetic.flat()
-    if recipe.batch is None:
+    rates, minibatch = recipe.rates(len(images)), synthetic.minibatch
+    size = len(images) if recipe.batch is None else min(recipe.batch, len(images))
+    steps = _steps(network, recipe, images[:size], count=len(seeds) * len(rates))
+    for seed in seeds:
         order = generator(seed, "order")
-        rows = _drawn(synthetic.minibatch, synthetic.classes, synthetic.ipc, order)
-    else:
-        rows = _epochs(len(images), recipe.batch, generator(seed, "order"))
-    return _train(network, images, targets, recipe, rows, seed)
+        if recipe.batch is None:
+            rows = _drawn(minibatch, synthetic.classes, synthetic.ipc, order)
+        else:
+            rows = _epochs(len(images), recipe.batch, order)
+        yield _train(steps, network, images, targets, recipe, rows, seed)
 
 
 def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, seed: int) -> Tensor:
@@ -40,7 +61,9 @@ def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, 
     decay = None if recipe.decay_at is None else epochs // 2 + 1
     full = replace(recipe, epochs=epochs, decay_at=decay, batch=batch)
     rows = _epochs(len(train), batch, generator(seed, "order"))
-    return _train(network, train.images, train.labels, full, rows, seed)
+    count = len(full.rates(len(train)))
+    steps = _steps(network, full, train.images[:batch], count=count)
+    return _train(steps, network, train.images, train.labels, full, rows, seed)
 
 
 def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
@@ -55,23 +78,40 @@ def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
     return int(hits) / len(examples)
 
 
+def _steps(network: Network, recipe: Recipe, batch: Tensor, *, count: int) -> Steps:
+    """Return the steps of training, compiled where `count` of them on such a batch are worth it."""
+    if count < FEW or not compiling.allowed() or count * network.work(batch) < PAYS:
+        return steps_of(network, recipe.update_rule(recipe.lr))
+    return _compiled(network.name, network.shape, network.classes, recipe)
+
+
+@lru_cache(maxsize=8)
+def _compiled(name: str, shape: Shape, classes: int, recipe: Recipe) -> Steps:
+    """Return compiled steps; the trainings of this process share them."""
+    rule = recipe.update_rule(recipe.lr)
+    return classification(name, shape, classes, optimiser=rule, precision="float32", compiled=True)
+
+
+@torch.no_grad()
 def _train(
-    network: Network, images: Tensor, targets: Tensor, recipe: Recipe, rows: Iterator[Tensor], seed: int
+    steps: Steps,
+    network: Network,
+    images: Tensor,
+    targets: Tensor,
+    recipe: Recipe,
+    rows: Iterator[Tensor],
+    seed: int,
 ) -> Tensor:
     """Run the recipe; targets are classes (n,) or soft targets (n, classes)."""
-    augment, draw = augmentation(recipe.augment), generator(seed, "augmentation")
+    augment, draw, rule = augmentation(recipe.augment), generator(seed, "augmentation"), steps.optimiser
     start = network.initialise(generator(seed, "initialisation"), images.device)
-    rule = recipe.update_rule(recipe.lr)
-    state = rule.start(start)
-
-    for step, rate in enumerate(recipe.rates(len(images)), 1):
+    state, rates = rule.start(start), recipe.rates(len(images))
+    corrections = [rule.corrections(step) for step in range(1, len(rates) + 1)]
+    known = torch.tensor(rates), torch.tensor(corrections, dtype=start.dtype)
+    for rate, correction in zip(*(values.to(start) for values in known), strict=True):
         batch = next(rows).to(images.device)
         seen = augment.apply(images[batch], augment.draw(len(batch), draw))
-        leaf = state[0].requires_grad_()
-        loss = cross_entropy(network.logits(leaf, seen), targets[batch])
-        (gradient,) = torch.autograd.grad(loss, leaf)
-        with torch.no_grad():
-            state = rule.update(state, gradient, rate, rule.corrections(step))
+        (state,) = steps.forward(state, rate, correction, seen, targets[batch])
     return state[0]
 
 

@@ -1,18 +1,20 @@
 """Training from scratch: one step by hand, seeds, minibatches, accuracy."""
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from suite.core import training
 from suite.core.layers import Layer
 from suite.core.networks import Network, network
 from suite.core.recipes import RECIPES, Recipe
 from suite.core.seeding import generator
 from suite.core.spec import Examples, Minibatch, SyntheticSet, one_hot
-from suite.core.training import accuracy, fit, fit_full
+from suite.core.training import accuracy, fit, fit_copies, fit_full
 
 NET = network("mlp-w4", (1, 2, 2), 2)
 STEP = dataclasses.replace(RECIPES["dc"], name="test", epochs=1, decay_at=None, weight_decay=0.0)
@@ -151,3 +153,44 @@ def test_full_data_take_batches_of_256_where_the_recipe_has_none() -> None:
     recipe = Recipe("test", "", "adam", 0.1, "none", steps=1000)
     fit_full(watched.net, train, recipe, 2, seed=0)
     assert [len(batch) for batch in watched.batches] == [256, 44] * 2
+
+
+def test_a_copy_is_what_it_is_alone() -> None:
+    """Whatever is trained beside it, and in whatever order."""
+    recipe = dataclasses.replace(RECIPES["dsa"], epochs=6)
+    digits = SyntheticSet(torch.randn(10, 2, 1, 8, 8, generator=generator(0)), one_hot(10, 2))
+    net = network("convnet-d1-w4-in", (1, 8, 8), 10)
+    alone = fit(net, digits, recipe, seed=4)
+    first, second, third = fit_copies(net, digits, recipe, seeds=[3, 4, 5])
+    assert torch.equal(second, alone) and not torch.equal(first, third)
+
+
+@pytest.mark.parametrize("name", ["dsa", "rat-bptt"])
+def test_compiled_training_is_the_plain_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = dataclasses.replace(RECIPES[name], steps=5, epochs=3, batch=RECIPES[name].batch and 16)
+    soft = torch.rand(10, 2, 10, generator=generator(1)).softmax(2)
+    digits = SyntheticSet(torch.randn(10, 2, 1, 8, 8, generator=generator(0)), soft, Minibatch(1))
+    net = network("convnet-d1-w4-in", (1, 8, 8), 10)
+    plain = fit(net, digits, recipe, seed=0)
+    monkeypatch.setattr(training, "FEW", 0)
+    monkeypatch.setattr(training, "PAYS", 0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*is not compiled.*")
+        compiled = fit(net, digits, recipe, seed=0)
+    assert not torch.equal(compiled, plain)  # it was compiled
+    assert torch.allclose(compiled, plain, atol=1e-5)
+
+
+def test_only_what_is_much_work_is_compiled() -> None:
+    images, dsa = torch.zeros(10, 1, 28, 28), RECIPES["dsa"]
+    narrow, wide = (network(f"convnet-d3-w{width}-in", (1, 28, 28), 10) for width in (8, 128))
+    found = [training._steps(net, dsa, images, count=1000) for net in (narrow, wide)]
+    assert [steps.compiled for steps in found] == [False, True]
+    assert not training._steps(wide, dsa, images, count=10).compiled
+    assert training._steps(wide, dsa, images, count=1000) is found[1]
+
+
+def test_the_work_of_a_step_is_counted_in_products() -> None:
+    # Per image 2 x 2x2x2 multiplications and additions in two layers, 2 x 2 x 3 in the last; three times.
+    net = network("mlp-w2", (1, 1, 2), 3)
+    assert net.work(torch.zeros(5, 1, 1, 2)) == 3 * 5 * (2 * 4 + 2 * 4 + 2 * 6)

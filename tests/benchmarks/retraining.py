@@ -1,0 +1,134 @@
+"""Times retraining under the recipe `dsa` against a plain loop over copies, side by side.
+
+    python tests/benchmarks/retraining.py 1 10 --output results/measurements/retraining-cpu.json
+
+The plain loop is what the field's code does: torch's layers and SGD, a DataLoader that shuffles, one
+network after another. It is timed with its DataLoader and without, on a few epochs: an epoch costs the same
+from the first to the last. The set has random images of Fashion-MNIST's shape, which cost the same.
+"""
+
+import argparse
+import dataclasses
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from official import convnet
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, TensorDataset
+
+from suite.core import training
+from suite.core.augment import augmentation
+from suite.core.networks import network
+from suite.core.recipes import RECIPES
+from suite.core.seeding import generator
+from suite.core.spec import SyntheticSet, one_hot
+from suite.provenance import provenance
+
+SHAPE = (1, 28, 28)
+DSA = augmentation("dsa")
+
+
+def plain(synthetic: SyntheticSet, width: int, epochs: int, copies: int, *, loader: bool) -> None:
+    """Train copies one after another as the field's code does."""
+    images, targets = synthetic.flat()
+    for copy in range(copies):
+        net = convnet(width, 1, 10, padding=3).to(images.device)
+        rule = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+        draw = generator(copy, "augmentation")
+        for batch, soft in _batches(images, targets, epochs, loader=loader):
+            seen = DSA.apply(batch, DSA.draw(len(batch), draw))
+            rule.zero_grad()
+            cross_entropy(net(seen), soft).backward()
+            rule.step()
+
+
+def _batches(
+    images: Tensor, targets: Tensor, epochs: int, *, loader: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    if loader:
+        batches = DataLoader(TensorDataset(images.cpu(), targets.cpu()), batch_size=256, shuffle=True)
+        for _ in range(epochs):
+            yield from ((a.to(images.device), b.to(images.device)) for a, b in batches)
+        return
+    for _ in range(epochs):
+        for rows in torch.randperm(len(images), device=images.device).split(256):
+            yield images[rows], targets[rows]
+
+
+def ours(synthetic: SyntheticSet, width: int, epochs: int, copies: int) -> None:
+    """Train copies as the evaluator does."""
+    recipe = dataclasses.replace(RECIPES["dsa"], epochs=epochs)
+    net = network(f"convnet-d3-w{width}-in", SHAPE, 10)
+    for _ in training.fit_copies(net, synthetic, recipe, seeds=range(copies)):
+        pass
+
+
+def seconds(run: Callable[[], None], device: torch.device) -> float:
+    """Return what one call takes by the wall clock."""
+    started = time.perf_counter()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Return min, median and max."""
+    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+
+def compare(ipc: int, given: argparse.Namespace, device: torch.device) -> dict[str, object]:
+    """Interleave the three; return seconds of a step and ratios."""
+    images = torch.randn(10, ipc, *SHAPE, generator=generator(0, "benchmark"))
+    synthetic = SyntheticSet(images, one_hot(10, ipc)).to(device)
+    size = given.width, given.epochs, given.copies
+    runs: dict[str, Callable[[], None]] = {
+        "loader": lambda: plain(synthetic, *size, loader=True),
+        "plain": lambda: plain(synthetic, *size, loader=False),
+        "ours": lambda: ours(synthetic, *size),
+    }
+    for run in runs.values():
+        run()  # compile, and warm up
+    taken = [{name: seconds(run, device) for name, run in runs.items()} for _ in range(given.repeats)]
+    steps = given.epochs * given.copies
+    return {
+        "ipc": ipc,
+        "width": given.width,
+        "epochs": given.epochs,
+        "copies": given.copies,
+        "repeats": given.repeats,
+        "seconds_per_step": {name: spread([each[name] / steps for each in taken]) for name in runs},
+        "ratio_to_plain": spread([each["plain"] / each["ours"] for each in taken]),
+        "ratio_to_loader": spread([each["loader"] / each["ours"] for each in taken]),
+    }
+
+
+def main() -> None:
+    """Measure the given sizes and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("ipc", nargs="+", type=int)
+    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--copies", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--output", type=Path, required=True)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    training.FEW, training.PAYS = 0, 0  # compiled, as all 1000 epochs of 20 copies are
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    found: dict[str, object] = {"provenance": provenance(device).model_dump(mode="json")}
+    for ipc in given.ipc:
+        found[f"ipc {ipc}"] = compare(ipc, given, device)
+        print(ipc, found[f"ipc {ipc}"], flush=True)  # noqa: T201
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    given.output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
