@@ -15,7 +15,7 @@ from torch import Tensor
 from suite.core.augment import augmentation
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
-from suite.core.inner import PAYS, chunks, classification
+from suite.core.inner import chunks, classification, pays
 from suite.core.losses import Batch
 from suite.core.networks import STANDARD, network
 from suite.core.optimisers import Adam
@@ -85,7 +85,11 @@ class _Study(BaseDistiller):
             train.classes,
             optimiser=Adam(method.inner_lr),
             precision="float32",
-            compiled=method.initialisations * method.unroll >= PAYS,
+            compiled=pays(
+                self.network,
+                batch=train.classes * budget.ipc,
+                steps=method.initialisations * method.unroll,
+            ),
         )
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed)
         self.labels = one_hot(train.classes, budget.ipc).to(self.images)

@@ -14,7 +14,7 @@ from torch import Tensor
 from suite.core.augment import Augmentation, Draw, augmentation
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
-from suite.core.inner import PAYS, chunks, classification
+from suite.core.inner import chunks, classification, pays
 from suite.core.losses import Batch
 from suite.core.networks import STANDARD, network
 from suite.core.optimisers import Adam
@@ -132,15 +132,19 @@ class _Run(BaseDistiller):
     def __init__(self, method: RaTBPTT, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train = method.steps, method, train
         self.network = network(method.network, train.shape, train.classes)
+        self.minibatch = Minibatch(method.per_class, method.inner_classes)
         self.inner = classification(
             method.network,
             train.shape,
             train.classes,
             optimiser=Adam(method.inner_lr),
             precision=method.precision,
-            compiled=method.steps * method.networks * method.unroll >= PAYS,
+            compiled=pays(
+                self.network,
+                batch=self.minibatch.size(train.classes, budget.ipc),
+                steps=method.steps * method.networks * method.unroll,
+            ),
         )
-        self.minibatch = Minibatch(method.per_class, method.inner_classes)
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed)
         self.labels = one_hot(train.classes, budget.ipc).to(self.images)
         self.optimiser = Adam(method.outer_lr)

@@ -14,8 +14,9 @@ from suite.core.optimisers import Optimiser
 from suite.core.precision import Precision, operands
 from suite.core.steps import Steps
 
-PAYS = 20_000
-"""Inner steps from which on a compilation, of about a minute, is worth its time."""
+MANY, FEW, WORK = 20_000, 500, 2e12
+"""A compilation, of half a minute, is worth its time from so many steps on; never for fewer than a few;
+and in between where all their products take so many floating-point operations."""
 
 CHUNK = {"cpu": 32, "cuda": 256}
 """Real images at once: on a CPU what its cache holds, on a GPU what fills it within 2 GB."""
@@ -36,6 +37,13 @@ def classification(
 def steps_of(net: Network, optimiser: Optimiser, *, compiled: bool = False) -> Steps:
     """Return the steps of training `net`, whose layers are written out where they are to be compiled."""
     return Steps(_inner(net, compiled), _weighted(net), optimiser, compiled)
+
+
+def pays(net: Network, *, batch: int, steps: int) -> bool:
+    """Return whether so many steps on batches of so many images are worth compiling."""
+    if steps < FEW or not compiling.allowed():
+        return False
+    return steps >= MANY or steps * net.work(batch) >= WORK
 
 
 def chunks(images: Tensor, labels: Tensor) -> Iterator[Batch]:

@@ -60,10 +60,11 @@ class Network:
         flat = iter(parameters.split(sizes))
         return [tuple(next(flat).view(shape) for shape in layer.shapes) for layer in self.layers]
 
-    def work(self, images: Tensor) -> int:
-        """Return the floating-point operations of a training step's products on such a batch, roughly."""
+    def work(self, batch: int) -> int:
+        """Return roughly the floating-point operations of a training step's products on `batch` images."""
+        images = torch.empty(batch, *self.shape, device="meta")
         with FlopCounterMode(display=False) as counter:
-            self.logits(torch.empty(self.size, device="meta"), torch.empty_like(images, device="meta"))
+            self.logits(torch.empty(self.size, device="meta"), images)
         return 3 * int(counter.get_total_flops())  # the way back takes twice the way there
 
     def _apply(self, layers: Sequence[Layer], parameters: Tensor, images: Tensor) -> Tensor:

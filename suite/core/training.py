@@ -7,9 +7,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from suite.core import compiling
 from suite.core.augment import augmentation
-from suite.core.inner import classification, steps_of
+from suite.core.inner import classification, pays, steps_of
 from suite.core.networks import Network, Shape
 from suite.core.recipes import Recipe
 from suite.core.seeding import generator
@@ -17,12 +16,6 @@ from suite.core.spec import Examples, Minibatch, SyntheticSet
 from suite.core.steps import Steps
 
 EVALUATION_BATCH = 500  # images at once; small enough to stay in a CPU's cache
-
-PAYS = 2e12
-"""Floating-point operations from which on compiling a step, of some ten seconds, is worth its time."""
-
-FEW = 500
-"""Steps too few to ask how much work they are."""
 
 
 def fit(network: Network, synthetic: SyntheticSet, recipe: Recipe, *, seed: int) -> Tensor:
@@ -41,7 +34,7 @@ def fit_copies(
     images, targets = synthetic.flat()
     rates, minibatch = recipe.rates(len(images)), synthetic.minibatch
     size = len(images) if recipe.batch is None else min(recipe.batch, len(images))
-    steps = _steps(network, recipe, images[:size], count=len(seeds) * len(rates))
+    steps = _steps(network, recipe, batch=size, steps=len(seeds) * len(rates))
     for seed in seeds:
         order = generator(seed, "order")
         if recipe.batch is None:
@@ -61,8 +54,7 @@ def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, 
     decay = None if recipe.decay_at is None else epochs // 2 + 1
     full = replace(recipe, epochs=epochs, decay_at=decay, batch=batch)
     rows = _epochs(len(train), batch, generator(seed, "order"))
-    count = len(full.rates(len(train)))
-    steps = _steps(network, full, train.images[:batch], count=count)
+    steps = _steps(network, full, batch=batch, steps=len(full.rates(len(train))))
     return _train(steps, network, train.images, train.labels, full, rows, seed)
 
 
@@ -78,11 +70,11 @@ def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
     return int(hits) / len(examples)
 
 
-def _steps(network: Network, recipe: Recipe, batch: Tensor, *, count: int) -> Steps:
-    """Return the steps of training, compiled where `count` of them on such a batch are worth it."""
-    if count < FEW or not compiling.allowed() or count * network.work(batch) < PAYS:
-        return steps_of(network, recipe.update_rule(recipe.lr))
-    return _compiled(network.name, network.shape, network.classes, recipe)
+def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int) -> Steps:
+    """Return the step of training, compiled where so many of them are worth it."""
+    if pays(network, batch=batch, steps=steps):
+        return _compiled(network.name, network.shape, network.classes, recipe)
+    return steps_of(network, recipe.update_rule(recipe.lr))
 
 
 @lru_cache(maxsize=8)

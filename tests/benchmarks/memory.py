@@ -1,6 +1,7 @@
-"""Measures on a CPU how the engine's peak memory grows with the window, in a process of its own.
+"""Measures on a CPU how peak memory grows with the window, in a process of its own for each scheme.
 
     python tests/benchmarks/memory.py --windows 8 40 200 --output results/measurements/memory-cpu.json
+    python tests/benchmarks/memory.py --scheme official --windows 2 6 --output …/memory-official-cpu.json
 
 Width 128, 32x32x3, 100 synthetic images, one chunk of real ones; nothing is compiled, as a compiler's
 own memory would hide the engine's.
@@ -18,12 +19,14 @@ from outer_step import Problem, Shape
 from suite.provenance import provenance
 
 
-def peaks(windows: Sequence[int]) -> list[int]:
+def peaks(scheme: str, windows: Sequence[int]) -> list[int]:
     """Return the process's peak memory in bytes after an outer step with each window, in this order."""
     found = []
     for window in windows:
         shape = Shape(width=128, shape=(3, 32, 32), images=100, before=1, window=window, real=32)
-        Problem(shape, torch.device("cpu")).engine("float32", compiled=False)()
+        problem = Problem(shape, torch.device("cpu"))
+        step = problem.official() if scheme == "official" else problem.engine("float32", compiled=False)
+        step()
         found.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
     return found
 
@@ -31,15 +34,17 @@ def peaks(windows: Sequence[int]) -> list[int]:
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scheme", choices=["engine", "official"], default="engine")
     parser.add_argument("--windows", type=int, nargs="+", default=[8, 40])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     windows = sorted(given.windows)
-    found = peaks(windows)
+    found = peaks(given.scheme, windows)
     measured = {
         "provenance": provenance(torch.device("cpu")).model_dump(mode="json"),
+        "scheme": given.scheme,
         "peak_bytes": dict(zip(windows, found, strict=True)),
         "bytes_per_window_step": (found[-1] - found[0]) / max(1, windows[-1] - windows[0]),
     }

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
-from suite.core import training
+from suite.core import inner, training
 from suite.core.augment import augmentation
 from suite.core.networks import network
 from suite.core.recipes import RECIPES
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    training.FEW, training.PAYS = 0, 0  # compiled, as all 1000 epochs of 20 copies are
+    inner.FEW, inner.MANY = 0, 0  # compiled, as all 1000 epochs of 20 copies are
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     found: dict[str, object] = {"provenance": provenance(device).model_dump(mode="json")}
     for ipc in given.ipc:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from suite.core import training
+from suite.core import inner, training
 from suite.core.layers import Layer
 from suite.core.networks import Network, network
 from suite.core.recipes import RECIPES, Recipe
@@ -172,8 +172,8 @@ def test_compiled_training_is_the_plain_one(name: str, monkeypatch: pytest.Monke
     digits = SyntheticSet(torch.randn(10, 2, 1, 8, 8, generator=generator(0)), soft, Minibatch(1))
     net = network("convnet-d1-w4-in", (1, 8, 8), 10)
     plain = fit(net, digits, recipe, seed=0)
-    monkeypatch.setattr(training, "FEW", 0)
-    monkeypatch.setattr(training, "PAYS", 0)
+    monkeypatch.setattr(inner, "FEW", 0)
+    monkeypatch.setattr(inner, "MANY", 0)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*is not compiled.*")
         compiled = fit(net, digits, recipe, seed=0)
@@ -182,15 +182,16 @@ def test_compiled_training_is_the_plain_one(name: str, monkeypatch: pytest.Monke
 
 
 def test_only_what_is_much_work_is_compiled() -> None:
-    images, dsa = torch.zeros(10, 1, 28, 28), RECIPES["dsa"]
+    dsa = RECIPES["dsa"]
     narrow, wide = (network(f"convnet-d3-w{width}-in", (1, 28, 28), 10) for width in (8, 128))
-    found = [training._steps(net, dsa, images, count=1000) for net in (narrow, wide)]
+    found = [training._steps(net, dsa, batch=10, steps=1000) for net in (narrow, wide)]
     assert [steps.compiled for steps in found] == [False, True]
-    assert not training._steps(wide, dsa, images, count=10).compiled
-    assert training._steps(wide, dsa, images, count=1000) is found[1]
+    assert not training._steps(wide, dsa, batch=1000, steps=10).compiled
+    assert training._steps(narrow, dsa, batch=10, steps=100_000).compiled
+    assert training._steps(wide, dsa, batch=10, steps=1000) is found[1]
 
 
 def test_the_work_of_a_step_is_counted_in_products() -> None:
     # Per image 2 x 2x2x2 multiplications and additions in two layers, 2 x 2 x 3 in the last; three times.
     net = network("mlp-w2", (1, 1, 2), 3)
-    assert net.work(torch.zeros(5, 1, 1, 2)) == 3 * 5 * (2 * 4 + 2 * 4 + 2 * 6)
+    assert net.work(5) == 3 * 5 * (2 * 4 + 2 * 4 + 2 * 6)
