@@ -141,7 +141,7 @@ class _Run(BaseDistiller):
             precision=method.precision,
             compiled=pays(
                 self.network,
-                batch=self.minibatch.size(train.classes, budget.ipc),
+                batch=len(self.minibatch.draw(train.classes, budget.ipc, torch.Generator())),
                 steps=method.steps * method.networks * method.unroll,
             ),
         )

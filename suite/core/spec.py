@@ -148,10 +148,6 @@ class Minibatch:
             if value is not None and value < 1:
                 raise ValueError(f"minibatch {name} {value} must be at least 1, or left out for all")
 
-    def size(self, classes: int, ipc: int) -> int:
-        """Return how many images of a set one step uses."""
-        return min(self.classes or classes, classes) * min(self.per_class or ipc, ipc)
-
     def draw(self, classes: int, ipc: int, draw: torch.Generator) -> Tensor:
         """Draw the rows of a class-major set of `classes` * `ipc` images that one step uses."""
         chosen = torch.arange(classes)

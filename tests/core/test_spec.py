@@ -89,12 +89,6 @@ def small_task(per_class: int = 10) -> Task:
     return dataclasses.replace(digits, train=digits.train.take(rows))
 
 
-def test_a_minibatch_knows_its_size() -> None:
-    for minibatch in (Minibatch(), Minibatch(2), Minibatch(classes=3), Minibatch(2, 3), Minibatch(9, 9)):
-        drawn = minibatch.draw(5, 4, torch.Generator())
-        assert minibatch.size(5, 4) == len(drawn)
-
-
 def test_holdout_is_a_stratified_slice_of_train_alone() -> None:
     task = small_task()
     held = task.holdout(0.2)

@@ -1,0 +1,56 @@
+"""What docs/ says was measured is what the committed records and measurements say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from suite import curves, study
+
+ROOT = Path(__file__).parent.parent
+STUDIES = ROOT / "results" / "studies"
+TEXT = (ROOT / "docs" / "engine.md").read_text()
+
+
+def measurement(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "results" / "measurements" / f"{name}.json").read_text())
+    return found
+
+
+def shown(table: pd.DataFrame) -> bool:
+    lines = table.to_markdown(index=False, floatfmt=".3g").splitlines()
+    return all(line in TEXT for line in lines[2:])
+
+
+def test_the_study_of_gradients_is_the_records() -> None:
+    assert shown(study.summary(study.measured([STUDIES / "gradient-study"])))
+
+
+@pytest.mark.parametrize("name", ["equal-seconds", "standard-width"])
+def test_curves_are_the_records(name: str) -> None:
+    assert shown(curves.summary(curves.measured([STUDIES / name])))
+
+
+def test_every_picture_is_there() -> None:
+    for name in ("gradient-study", "equal-seconds", "standard-width"):
+        assert f"../results/studies/{name}/figure.png" in TEXT
+        assert (STUDIES / name / "figure.png").is_file()
+
+
+def test_speeds_are_the_measured_ones() -> None:
+    rows = {name: row for name, row in measurement("outer-step-cpu").items() if name != "provenance"}
+    assert len(rows) == 6
+    for name, row in rows.items():
+        ratio = row["ratio"]
+        cell = f"{ratio['median']:.2f} [{ratio['min']:.2f}, {ratio['max']:.2f}]"
+        assert any(line.endswith(f"| {cell} |") and name.split()[0] in line for line in TEXT.splitlines())
+
+
+def test_memory_is_the_measured_one() -> None:
+    engine, official = measurement("memory-cpu"), measurement("memory-official-cpu")
+    assert engine["bytes_per_window_step"] <= 8e6
+    for found in (engine, official):
+        assert f"{found['bytes_per_window_step'] / 2**20:.1f} MiB" in TEXT
+    assert f"{engine['peak_bytes']['200'] / 2**20:.0f} MiB" in TEXT
