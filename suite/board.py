@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from suite import reads
 from suite.board_cells import Cells, Key, Run, fits, gather
 from suite.board_rows import Row, reference, row
 from suite.plan import Planned
@@ -60,8 +61,8 @@ def board(
         tables=tables,
         versions=_versions(cells.records),
         commits=tuple(sorted({record.provenance.commit for record in cells.records})),
-        test_reads=_reads(cells.records, "evaluation"),
-        distillation_reads=_reads(cells.records, "distillation"),
+        test_reads=reads.counts(cells.records, "evaluation"),
+        distillation_reads=reads.counts(cells.records, "distillation"),
         warnings=(*warnings, *cells.warnings),
     )
 
@@ -148,8 +149,3 @@ def _overlap(above: Row | None, row: Row) -> bool:
 def _versions(records: Iterable[Record]) -> tuple[str, ...]:
     found = {pair for record in records for pair in record.provenance.versions.items()}
     return tuple(f"{name} {version}" for name, version in sorted(found))
-
-
-def _reads(records: Iterable[Record], kind: str) -> tuple[int, ...]:
-    done = [record for record in records if record.cell.kind == kind and record.status == "done"]
-    return tuple(sorted({record.test_reads for record in done}))
