@@ -17,10 +17,11 @@ from job_runs import complete, done
 from PIL import Image
 from torch import Tensor
 
+from evaluators.retrain import Retrain
 from suite import grid, leaderboard, registry, run
 from suite.core.datasets import load
 from suite.core.distilling import BaseDistiller, BaseMethod
-from suite.core.spec import Budget, Distiller, Examples, SyntheticSet, Task, TestSplit, one_hot
+from suite.core.spec import Budget, Distiller, Examples, Scores, SyntheticSet, Task, TestSplit, one_hot
 from suite.plan import Job
 from suite.run import Place
 from suite.store import Store
@@ -142,6 +143,25 @@ def test_a_method_that_loads_the_task_is_counted_and_refused(
     assert [row.name for table in board.tables for row in table.rows] == ["hostile"] * (not reads)
     assert len(board.warnings) == reads
     assert all("it read the test split 1 time, and none is allowed" in each for each in board.warnings)
+
+
+class Sneaks(Retrain):
+    """An evaluator that reads the test split of a task it loads on the side, too."""
+
+    def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
+        for _ in range(2):
+            _ = load("digits").test
+        return super().evaluate(synthetic, task, seed=seed)
+
+
+def test_an_evaluator_that_loads_the_task_is_counted_and_refused(
+    jobs: list[Job], store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "evaluator", lambda name: Sneaks)
+    complete(jobs[0], store, place)
+    board = leaderboard.board(leaderboard.read([store.path]).records)
+    assert len(board.warnings) == 1
+    assert "it read the test split 3 times for 2 trained networks" in board.warnings[0]
 
 
 def test_reads_before_an_interruption_count(
