@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from suite import resampling
 
@@ -32,10 +31,6 @@ class Interval:
         """Whether anything varied at all: more than one seed or more than one copy."""
         return self.seeds > 1 or max(self.copies) > 1
 
-    def overlaps(self, other: "Interval") -> bool:
-        """Return whether the two intervals share a point."""
-        return self.low <= other.high and other.low <= self.high
-
 
 def interval(groups: Sequence[Sequence[float]], *, level: float = 0.95, seed: int = 0) -> Interval:
     """Return the mean of seed means with a hierarchical bootstrap percentile interval.
@@ -58,19 +53,6 @@ def interval(groups: Sequence[Sequence[float]], *, level: float = 0.95, seed: in
     copies = tuple(len(group) for group in groups)
     mean, low, high = (round(float(value), DIGITS) for value in (means.mean(), low, high))
     return Interval(mean, low, high, len(groups), copies)
-
-
-def ranks(means: Sequence[float | None]) -> list[int | None]:
-    """Return competition ranks, 1 for the highest mean; equals share a rank (1, 2, 2, 4).
-
-    None stands for an incomplete row: it has no rank and does not push others down.
-    """
-    complete = [place for place, mean in enumerate(means) if mean is not None]
-    values = [-round(mean, DIGITS) for mean in means if mean is not None]
-    result: list[int | None] = [None] * len(means)
-    for place, rank in zip(complete, rankdata(values, method="min"), strict=True):
-        result[place] = int(rank)
-    return result
 
 
 def refuse(groups: Sequence[Sequence[float]], level: float) -> None:
