@@ -1,14 +1,15 @@
 """What a board says: tables of rows, joined from records. It only knows values, not their layout."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
+from suite import reads
 from suite.board_cells import Cells, Key, Run, fits, gather
+from suite.board_ranks import Averages, averages, ranked
 from suite.board_rows import Row, reference, row
 from suite.plan import Planned
 from suite.records import PROTOCOL, STANDARD_RECIPE, Record, canonical
 from suite.reported import STANDARD_NETWORK, Reported
-from suite.statistics import ranks
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Board:
     """All tables, and what is said once below them."""
 
     tables: tuple[Table, ...]
+    averages: Averages = field(default_factory=Averages)
     versions: tuple[str, ...] = ()
     commits: tuple[str, ...] = ()
     test_reads: tuple[int, ...] = ()  # distinct numbers of reads of test by an evaluation
@@ -58,10 +60,11 @@ def board(
     tables = tuple(_table(cells, key, names, reported) for key in keys)
     return Board(
         tables=tables,
+        averages=averages([table.rows for table in tables]),
         versions=_versions(cells.records),
         commits=tuple(sorted({record.provenance.commit for record in cells.records})),
-        test_reads=_reads(cells.records, "evaluation"),
-        distillation_reads=_reads(cells.records, "distillation"),
+        test_reads=reads.counts(cells.records, "evaluation"),
+        distillation_reads=reads.counts(cells.records, "distillation"),
         warnings=(*warnings, *cells.warnings),
     )
 
@@ -120,7 +123,7 @@ def _table(cells: Cells, key: Key, names: Mapping[_Config, str], reported: Seque
         for config, runs in configs.items()
         if _belongs(runs, key)
     ]
-    return Table(task, ipc, network, conditions, _ranked(rows), full)
+    return Table(task, ipc, network, conditions, ranked(rows), full)
 
 
 def _belongs(runs: Sequence[Run], key: Key) -> bool:
@@ -129,27 +132,6 @@ def _belongs(runs: Sequence[Run], key: Key) -> bool:
     return not at_size or any(fits(item, key) for item in at_size)
 
 
-def _ranked(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Return the rows best first, unranked ones last."""
-    means = [row.accuracy.mean if row.accuracy and not row.state else None for row in rows]
-    placed = [replace(row, rank=rank) for row, rank in zip(rows, ranks(means), strict=True)]
-    placed.sort(key=lambda row: (row.rank is None, row.rank or 0, row.name))
-    return tuple(
-        replace(row, tied=_overlap(above, row)) for above, row in zip([None, *placed], placed, strict=False)
-    )
-
-
-def _overlap(above: Row | None, row: Row) -> bool:
-    if above is None or row.rank is None or above.accuracy is None or row.accuracy is None:
-        return False
-    return row.accuracy.overlaps(above.accuracy)
-
-
 def _versions(records: Iterable[Record]) -> tuple[str, ...]:
     found = {pair for record in records for pair in record.provenance.versions.items()}
     return tuple(f"{name} {version}" for name, version in sorted(found))
-
-
-def _reads(records: Iterable[Record], kind: str) -> tuple[int, ...]:
-    done = [record for record in records if record.cell.kind == kind and record.status == "done"]
-    return tuple(sorted({record.test_reads for record in done}))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from suite.plan import Planned
+from suite.reads import refuse
 from suite.records import PROTOCOL, STANDARD_RECIPE, Evaluation, Record, Reference, Trial, canonical
 
 EVALUATOR = "retrain"
@@ -87,11 +88,14 @@ def gather(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
     """Join `records` and `planned` cells by trial; raises ValueError on another protocol's record.
 
     Of several records of one cell a finished one counts, then the one whose sha256 comes first.
+    One that read the test split too often is left out with a warning.
     """
-    kept: dict[str, Record] = {}
+    every: dict[str, Record] = {}
     for record in sorted(records, key=_precedence):
         refuse_protocol(record.protocol, f"record of {record.label} on {record.task}")
-        kept.setdefault(record.cell.id, record)
+        every.setdefault(record.cell.id, record)
+    allowed, refusals = refuse(list(every.values()))
+    kept = {record.cell.id: record for record in allowed}
     asked = {item.cell.id: item for item in planned}
     runs = _runs(kept, asked)
     warnings = _attach(runs, kept, asked)
@@ -99,7 +103,7 @@ def gather(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
         records=tuple(kept[key] for key in sorted(kept)),
         runs=tuple(runs[key] for key in sorted(runs)),
         references=tuple(kept[key] for key in sorted(kept) if isinstance(kept[key].cell, Reference)),
-        warnings=warnings,
+        warnings=(*refusals, *warnings),
     )
 
 

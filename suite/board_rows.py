@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from suite.board_cells import Evaluated, Key, Run, fits
+from suite.comparison import Copies, Difference, Scored
 from suite.records import STANDARD_RECIPE, Record, Reference, canonical
 from suite.reported import Reported, select
 from suite.statistics import Interval, interval
@@ -20,9 +21,10 @@ NOT_STANDARD = f"not under {STANDARD_RECIPE}"
 class Row:
     """One configuration of a method at one size, over its seeds; or the full-data reference.
 
-    scores: accuracy in [0, 1] per recipe, of the seeds that have one. rank: None where unranked;
-    tied: its interval overlaps that of the row above. state: "" when complete. native: the
-    method's own recipe. device_seconds: mean of a distillation run. pictures: (seed, trial id).
+    scores: accuracy in [0, 1] per recipe, of the seeds that have one; scored: those by which it
+    ranks, copy by copy. rank: None where unranked, equal where tied; behind: the difference that
+    decided it. state: "" when complete. native: the method's own recipe. device_seconds: mean of a
+    distillation run. pictures: (seed, trial id).
     """
 
     name: str
@@ -32,10 +34,11 @@ class Row:
     hyperparameters: str = "{}"  # canonical JSON
     size: int = 0  # images per class of the distilled set, of which the row may score a prefix
     rank: int | None = None
-    tied: bool = False
+    behind: Difference | None = None
     state: str = ""
     errors: tuple[str, ...] = ()
     scores: Mapping[str, Interval] = field(default_factory=dict)
+    scored: Scored = field(default_factory=dict)
     native: str = ""
     share: float | None = None  # of full-data accuracy; None without a reference
     device_seconds: float = 0.0
@@ -78,6 +81,7 @@ def row(
         state=_state([word for word, _ in outcomes]),
         errors=tuple(error for _, error in outcomes if error),
         scores=scores,
+        scored=_scored(runs, chosen),
         share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
         reported=select(reported, task=task, method=label, ipc=ipc, network=network) if whole else (),
         pictures=tuple((run.trial.seed, run.trial.id) for run in runs if run.made and whole),
@@ -123,6 +127,16 @@ def _scores(chosen: Sequence[Mapping[str, Evaluated]]) -> dict[str, Interval]:
             if item.accuracy:
                 groups.setdefault(recipe, []).append(item.accuracy)
     return {recipe: interval(groups[recipe]) for recipe in sorted(groups)}
+
+
+def _scored(runs: Sequence[Run], chosen: Sequence[Mapping[str, Evaluated]]) -> Scored:
+    """Return what each seed scored under the recipe by which the board ranks."""
+    standard = [(run.trial.seed, found.get(STANDARD_RECIPE)) for run, found in zip(runs, chosen, strict=True)]
+    return {
+        seed: Copies(item.record.cell.seed, item.accuracy)
+        for seed, item in standard
+        if item and item.record and item.accuracy
+    }
 
 
 def _costs(runs: Sequence[Run], part: float) -> dict[str, Any]:

@@ -36,8 +36,19 @@ def drawable(table: Table) -> bool:
 
 
 def rank(row: Row) -> str:
-    """Return the rank, with ≈ where it is not settled, "" for none."""
-    return f"{row.rank}{' ≈' * row.tied}" if row.rank is not None else ""
+    """Return the rank, "" for none."""
+    return f"{row.rank}" if row.rank is not None else ""
+
+
+def behind(row: Row) -> str:
+    """Return how far a row is behind the one it was compared with, `3.8 [1.5, 6.6]`, in points."""
+    if row.behind is None:
+        return ""
+    numbers = (row.behind.mean, row.behind.low, row.behind.high)
+    mean, low, high = (
+        f"{round(_snapped(100 * number), 1) + 0.0:.1f}".replace("-", "−") for number in numbers
+    )
+    return f"{mean} [{low}, {high}]" if row.behind.low < row.behind.high else mean
 
 
 def accuracy(row: Row) -> str:

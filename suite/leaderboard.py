@@ -8,7 +8,7 @@ write(made, Path("results/leaderboard.md"))
 import difflib
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -83,7 +83,13 @@ def render(board: Board, format: Format, *, pictures: Collection[str] = (), plot
         return lines.to_csv(index=False, lineterminator="\n")
     rows = json.loads(lines.to_json(orient="records", double_precision=15))
     rows = [{**row, "hyperparameters": json.loads(row["hyperparameters"])} for row in rows]
-    content = {"protocol": board.protocol, "versions": board.versions, "rows": rows}
+    averages = [asdict(each) for each in board.averages.complete]
+    content = {
+        "protocol": board.protocol,
+        "versions": board.versions,
+        "rows": rows,
+        "average_ranks": averages,
+    }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from suite.core.spec import Distiller
+from suite.core.spec import Distiller, TestSplit
 
 CURVE_POINTS = 100  # how many values of each metric a record keeps
 READ_SECONDS = 1.0  # metrics on a GPU are read about so often: each read waits for the device
@@ -36,6 +36,7 @@ class Trajectory:
     seconds: float = 0.0
     borrowed: float = 0.0  # seconds of cached work that an earlier trial paid for
     attempts: int = 0
+    test_reads: int = 0  # by outer steps: 0 unless the method goes behind the harness's back
     curve: dict[str, list[float]] = field(default_factory=dict)
 
     @property
@@ -67,8 +68,9 @@ def distil(
     """
     saved = read = monotonic()
     while trajectory.step < trajectory.steps:
-        started = perf_counter()
+        started, opened = perf_counter(), TestSplit.opened
         metrics = distiller.step()
+        trajectory.test_reads += TestSplit.opened - opened
         trajectory.step += 1
         due = trajectory.on_curve or monotonic() - read >= READ_SECONDS
         known = {name: value for name, value in metrics.items() if due or not _waits(value)}

@@ -19,7 +19,7 @@ from suite.core.atomic import disk_full
 from suite.core.networks import network
 from suite.core.recipes import recipe
 from suite.core.seeding import derive
-from suite.core.spec import Budget, Distiller, Evaluator, Method, SyntheticSet, Task
+from suite.core.spec import Budget, Distiller, Evaluator, Method, SyntheticSet, Task, TestSplit
 from suite.core.training import accuracy, fit_full
 from suite.loop import Diverged, Trajectory, distil
 from suite.plan import Job
@@ -32,10 +32,7 @@ CHECKPOINT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Place:
-    """Where a job runs: device, CPU threads, the share of a GPU that it is charged for.
-
-    compile: whether methods may compile what they run often.
-    """
+    """Where a job runs: device, CPU threads, its share of a GPU, and whether methods may compile."""
 
     device: torch.device
     threads: int = 1
@@ -103,7 +100,7 @@ def run(job: Job, store: Store, place: Place) -> Generator[Progress, None, None]
 
 class _Worker:
     def __init__(self, job: Job, store: Store, place: Place) -> None:
-        self.job, self.store, self.place = job, store, place
+        self.job, self.store, self.place, self.opened = job, store, place, TestSplit.opened
 
     def distil(self, trial: Trial) -> Iterator[Progress]:
         """Run the trial unless it is recorded and what is to be evaluated is whole."""
@@ -144,6 +141,7 @@ class _Worker:
         reset_peak_memory(self.place.device)
         distiller, trajectory = self._start(trial, task)
         trajectory.attempts += 1
+        self.opened -= trajectory.test_reads  # those of earlier attempts count, too
         self._keep_snapshot(trial, task, distiller, trajectory.step)
         loop = distil(
             distiller,
@@ -215,14 +213,14 @@ class _Worker:
                 "the artefact was made from other images, or another preprocessing, than the task has"
             )
         reset_peak_memory(self.place.device)
-        started = perf_counter()
+        started, opened = perf_counter(), TestSplit.opened
         scores = _evaluator(cell).evaluate(synthetic.to(self.place.device), task, seed=cell.seed)
         yield self._keep(
             cell,
             "done",
             scores=dict(scores.values),
             seconds=perf_counter() - started,
-            test_reads=task.split.reads,
+            test_reads=max(task.split.reads, TestSplit.opened - opened),  # the latter with those on the side
             data=datasets.fingerprint(task),
         )
 
@@ -251,6 +249,7 @@ class _Worker:
         """Record a cell; say so."""
         earlier = self.store.failure(cell.id)
         done = trajectory or Trajectory(steps=0, seconds=measured.pop("seconds", 0.0))
+        measured |= {"test_reads": TestSplit.opened - self.opened} if isinstance(cell, Trial) else {}
         record = Record(
             cell=cell,
             label=self.job.label,
@@ -288,8 +287,7 @@ def _method(trial: Trial) -> Method:
 
 
 def _evaluator(evaluation: Evaluation) -> Evaluator:
-    where = f"evaluator {evaluation.evaluator}"
-    cls = registry.evaluator(evaluation.evaluator)
+    cls, where = registry.evaluator(evaluation.evaluator), f"evaluator {evaluation.evaluator}"
     made: Evaluator = registry.configure(cls, evaluation.settings, where=where)
     return made
 

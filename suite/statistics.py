@@ -1,16 +1,14 @@
-"""Intervals over distillation seeds with retrained copies nested in them, and ranks."""
+"""Intervals over distillation seeds with retrained copies nested in them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-RESAMPLES = 10_000
-"""Bootstrap resamples of an interval."""
+from suite import resampling
 
-_DIGITS = 9  # means closer than this are equal: sums differ in the last bits between machines
+DIGITS = 9
+"""Means closer than this are equal: sums differ in the last bits between machines."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +31,6 @@ class Interval:
         """Whether anything varied at all: more than one seed or more than one copy."""
         return self.seeds > 1 or max(self.copies) > 1
 
-    def overlaps(self, other: "Interval") -> bool:
-        """Return whether the two intervals share a point."""
-        return self.low <= other.high and other.low <= self.high
-
 
 def interval(groups: Sequence[Sequence[float]], *, level: float = 0.95, seed: int = 0) -> Interval:
     """Return the mean of seed means with a hierarchical bootstrap percentile interval.
@@ -52,44 +46,27 @@ def interval(groups: Sequence[Sequence[float]], *, level: float = 0.95, seed: in
 
     Raises ValueError without values, on a seed without copies, on NaN, and on a level outside (0, 1).
     """
+    refuse(groups, level)
+    means = np.array([np.mean(group) for group in groups])
+    tail = 100 * (1 - level) / 2
+    low, high = np.percentile(_resampled_means(groups, seed), [tail, 100 - tail])
+    copies = tuple(len(group) for group in groups)
+    mean, low, high = (round(float(value), DIGITS) for value in (means.mean(), low, high))
+    return Interval(mean, low, high, len(groups), copies)
+
+
+def refuse(groups: Sequence[Sequence[float]], level: float) -> None:
+    """Raise ValueError where `groups` of values have no interval at `level`."""
     if not groups or any(len(group) == 0 for group in groups):
         raise ValueError("an interval needs at least one seed, and at least one copy of each seed")
     if not 0 < level < 1:
         raise ValueError(f"level {level} must lie between 0 and 1")
-    means = np.array([np.mean(group) for group in groups])
-    if not np.isfinite(means).all():
+    if not all(np.isfinite(group).all() for group in groups):
         raise ValueError("an interval needs finite values; leave diverged copies out and count them")
-    tail = 100 * (1 - level) / 2
-    low, high = np.percentile(_resampled_means(groups, seed), [tail, 100 - tail])
-    copies = tuple(len(group) for group in groups)
-    mean, low, high = (round(float(value), _DIGITS) for value in (means.mean(), low, high))
-    return Interval(mean, low, high, len(groups), copies)
 
 
-def ranks(means: Sequence[float | None]) -> list[int | None]:
-    """Return competition ranks, 1 for the highest mean; equals share a rank (1, 2, 2, 4).
-
-    None stands for an incomplete row: it has no rank and does not push others down.
-    """
-    complete = [place for place, mean in enumerate(means) if mean is not None]
-    values = [-round(mean, _DIGITS) for mean in means if mean is not None]
-    result: list[int | None] = [None] * len(means)
-    for place, rank in zip(complete, rankdata(values, method="min"), strict=True):
-        result[place] = int(rank)
-    return result
-
-
-def _resampled_means(groups: Sequence[Sequence[float]], seed: int) -> NDArray[np.float64]:
-    """Return the mean of seed means of each resample: (RESAMPLES,)."""
-    counts = np.array([len(group) for group in groups])
-    padded = np.zeros((len(groups), counts.max()))
-    for row, group in zip(padded, groups, strict=True):
-        row[: len(group)] = group
+def _resampled_means(groups: Sequence[Sequence[float]], seed: int) -> resampling.Floats:
     draw = np.random.default_rng(seed)
-    seeds = draw.integers(len(groups), size=(RESAMPLES, len(groups)))
-    drawn = counts[seeds][..., None]  # copies of each drawn seed
-    copies = (draw.random((RESAMPLES, len(groups), counts.max())) * drawn).astype(int)
-    values = padded[seeds[..., None], copies]
-    kept = np.arange(counts.max()) < drawn
-    means: NDArray[np.float64] = ((values * kept).sum(axis=2) / drawn[..., 0]).mean(axis=1)
-    return means
+    drawn = resampling.draw_seeds(len(groups), draw)
+    chosen = resampling.draw_copies(drawn, max(len(group) for group in groups), draw)
+    return resampling.means(groups, drawn, chosen)

@@ -6,75 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from board_records import REDUCED, SMALL, STANDARD, evaluated, full_data, pair, rows, save, trial
 from PIL import Image
 from rich.console import Console
 
-from suite.leaderboard import Board, Row, board, check, pictures, read, render, terminal, write
+from suite.leaderboard import board, check, pictures, read, render, terminal, write
 from suite.plan import Plan, Planned
-from suite.records import PROTOCOL, Evaluation, Provenance, Record, Reference, Status, Trial
+from suite.records import PROTOCOL, Status
 from suite.reported import Reported
 
 ROOT = Path(__file__).parents[1]
-STANDARD, REDUCED = "convnet-d3-w128-in", "convnet-d3-w32-in"
-CPU = Provenance(commit="abc1234", versions={"torch": "2.13.0"}, device="a CPU", threads=2)
-
-
-def trial(
-    label: str, *, seed: int = 0, ipc: int = 10, window: int = 40, status: Status = "done", **changes: Any
-) -> Record:
-    method = changes.pop("method", label)
-    cell = Trial(task="digits", method=method, hyperparameters={"window": window}, ipc=ipc, seed=seed)
-    measured = {"device_seconds": 120.0, "stored_bytes": 25_600, "label_kind": "hard", "recipe": "dsa"}
-    fields: dict[str, Any] = {"peak_memory_bytes": 1_500_000_000, "provenance": CPU, **measured, **changes}
-    return Record(cell=cell, label=label, task="digits", ipc=ipc, status=status, **fields)
-
-
-def evaluated(
-    of: Record, *accuracy: float, ipc: int = 0, status: Status = "done", error: str = "", **settings: Any
-) -> Record:
-    prefix = {"ipc": ipc} if ipc else {}
-    chosen = {"recipe": "dsa", "network": STANDARD, "copies": len(accuracy), **prefix, **settings}
-    cell = Evaluation(trial=of.cell.id, evaluator="retrain", settings=chosen, seed=0)
-    fields: dict[str, Any] = {
-        "scores": {"accuracy": accuracy} if accuracy else {},
-        "error": error,
-        "provenance": CPU,
-    }
-    return Record(
-        cell=cell, label=of.label, task="digits", ipc=ipc or of.ipc, status=status, test_reads=1, **fields
-    )
-
-
-def full_data(*accuracy: float, network: str = STANDARD, epochs: int = 60) -> Record:
-    settings = {"network": network, "recipe": "dsa", "epochs": epochs, "copies": len(accuracy)}
-    cell = Reference.model_validate({"task": "digits", "seed": 0, **settings})
-    fields: dict[str, Any] = {"scores": {"accuracy": accuracy}, "provenance": CPU}
-    return Record(cell=cell, label="full data", task="digits", ipc=0, status="done", test_reads=1, **fields)
-
-
-def pair(label: str, *accuracies: tuple[float, ...], **changes: Any) -> list[Record]:
-    """Return trials of seeds 0, 1, … with an evaluation each."""
-    made = [trial(label, seed=seed, **changes) for seed in range(len(accuracies))]
-    return [*made, *(evaluated(of, *values) for of, values in zip(made, accuracies, strict=True))]
-
-
-def save(records: list[Record], store: Path) -> None:
-    for record in records:
-        kind = "failures" if record.status in ("failed", "oom") else "records"
-        folder = store / kind / f"digits-ipc{record.ipc}" / record.label
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{record.cell.id}.json").write_text(record.to_json())
-
-
-def rows(made: Board, place: int = 0) -> dict[str, Row]:
-    return {row.name: row for row in made.tables[place].rows}
-
-
-SMALL = [
-    *pair("random_subset", (0.50, 0.52), (0.54, 0.56)),
-    *pair("rat_bptt", (0.80,), (0.84,)),
-    full_data(0.95, 0.97),
-]
 
 
 def test_a_board_by_hand() -> None:
@@ -87,19 +28,36 @@ def test_a_board_by_hand() -> None:
     assert first.share == pytest.approx(0.82 / 0.96)
     text = render(board(SMALL), "md")
     line = next(line for line in text.splitlines() if "rat_bptt" in line)
-    wanted = (
-        "| 1 | `rat_bptt` | 82.0 [80.0, 84.0] | 2 × 1 | same | 85.4% | 2.0 min | 1.5 GB | 25.6 kB | hard |"
-    )
-    assert " ".join(line.split()) == wanted
-    assert "full data (60 epochs)" in text and "96.0 [95.0, 97.0] |     2 |" in text
+    wanted = "| 1 | `rat_bptt` | 82.0 [80.0, 84.0] | – | 2 × 1 | same | 85.4% | 2.0 min | 1.5 GB |"
+    assert " ".join(line.split()) == f"{wanted} 25.6 kB | hard |"
+    assert "full data (60 epochs)" in text and "96.0 [95.0, 97.0] |                 – |     2 |" in text
     assert "- measured on a CPU, 2 threads" in text
     assert "Reads of the test split: 1 per evaluation, 0 per distillation." in text
 
 
-def test_intervals_that_overlap_leave_the_order_open() -> None:
-    made = rows(board([*SMALL, *pair("k_means", (0.79,), (0.81,))]))
-    assert (made["k_means"].rank, made["k_means"].tied, made["rat_bptt"].tied) == (2, True, False)
-    assert not made["random_subset"].tied
+def test_rows_share_a_rank_unless_their_difference_leaves_out_zero() -> None:
+    made = rows(board([*SMALL, *pair("k_means", (0.83,), (0.80,)), *pair("herding", (0.79,), (0.83,))]))
+    assert {name: row.rank for name, row in made.items()} == {
+        "rat_bptt": 1,
+        "k_means": 1,
+        "herding": 3,  # both seeds are a point below rat_bptt's
+        "random_subset": 4,
+    }
+    assert made["rat_bptt"].behind is None and made["herding"].behind is not None
+    text = render(board([*SMALL, *pair("k_means", (0.83,), (0.80,))]), "md")
+    line = next(line for line in text.splitlines() if "k_means" in line)
+    assert " ".join(line.split()).startswith(
+        "| 1 | `k_means` | 81.5 [80.0, 83.0] | 0.5 [−3.0, 4.0] | 2 × 1 |"
+    )
+
+
+def test_copies_from_the_same_networks_are_compared_pairwise() -> None:
+    """Each copy gains half a point; networks that start elsewhere would leave the order open."""
+    better, worse = pair("frepo", (0.805, 0.905)), pair("kip", (0.80, 0.90))
+    assert [row.rank for row in board([*better, *worse]).tables[0].rows] == [1, 2]
+    other = worse[1].cell.model_copy(update={"seed": 7})
+    apart = [worse[0], worse[1].model_copy(update={"cell": other})]
+    assert [row.rank for row in board([*better, *apart]).tables[0].rows] == [1, 1]
 
 
 def test_incomplete_rows_are_shown_and_not_ranked() -> None:
@@ -135,7 +93,9 @@ def test_planned_cells_without_a_record_are_missing() -> None:
 
 def test_one_seed_says_what_its_interval_lacks() -> None:
     text = render(board(pair("rat_bptt", (0.8, 0.9))), "md")
-    assert "1 seed: no interval across distillations" in text
+    assert "- 1 seed: no interval across distillations" in text and "`rat_bptt` |" in text
+    mixed = render(board([*SMALL, *pair("kip", (0.8, 0.9))]), "md")
+    assert "`kip` ¹ " in mixed and "- ¹ 1 seed: no interval across distillations" in mixed
     assert "one network: no interval" in render(board(pair("rat_bptt", (0.8,))), "md")
 
 
@@ -224,7 +184,7 @@ def test_formats_agree() -> None:
     assert [line["rank"] for line in content["rows"]] == [1, 2, None, None]
     assert content["rows"][0]["accuracy"] == 0.82
     assert content["rows"][0]["hyperparameters"] == {"window": 40}
-    assert render(made, "csv").splitlines()[1].startswith(f"digits,10,{STANDARD},,1,False,rat_bptt,")
+    assert render(made, "csv").splitlines()[1].startswith(f"digits,10,{STANDARD},,1,rat_bptt,")
     with pytest.raises(ValueError, match="format 'xml' is none of md, csv, json"):
         render(made, "xml")  # type: ignore[arg-type]
 

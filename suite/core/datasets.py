@@ -23,6 +23,7 @@ from torch import Tensor
 from suite.core import cache, image_files, sources
 from suite.core.cache import Building, Facts, Stream, Tensors
 from suite.core.catalogue import CATALOGUE, TaskInfo
+from suite.core.examples import hash_tensor
 from suite.core.fetching import DataMissing
 from suite.core.preprocessing import ZCA, Normalise, restore
 from suite.core.sources import Contents, Raw, Source
@@ -99,11 +100,8 @@ def fingerprint(task: Task) -> str:
     Cheap for tasks from `load` and their holdouts; the images of any other task are hashed.
     """
     digest = hashlib.sha256()
-    for examples in (task.train, task.split.examples):
-        digest.update(json.dumps([list(examples.images.shape), examples.classes]).encode())
-        _update(digest, examples.labels)
-        if not isinstance(task, LoadedTask):
-            _update(digest, examples.images)
+    for part in (task.train, task.split):
+        part.hash_into(digest, pixels=not isinstance(task, LoadedTask))
     prepared = (
         task.source
         if isinstance(task, LoadedTask)
@@ -217,11 +215,6 @@ def _digest(info: TaskInfo, contents: Contents) -> str:
     digest = hashlib.sha256(json.dumps(_recipe(info), sort_keys=True).encode())
     for raw in (contents.train, contents.test):
         digest.update(json.dumps([list(raw.images.shape), raw.white]).encode())
-        _update(digest, raw.images)
-        _update(digest, raw.labels)
+        hash_tensor(digest, raw.images)
+        hash_tensor(digest, raw.labels)
     return digest.hexdigest()
-
-
-def _update(digest: Any, tensor: Tensor) -> None:
-    for chunk in torch.split(tensor, 4096):
-        digest.update(chunk.cpu().contiguous().numpy().data)

@@ -7,40 +7,9 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from suite.core.examples import Examples as Examples
+from suite.core.examples import TestSplit as TestSplit
 from suite.core.seeding import generator
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Labelled real images.
-
-    images: (n, channels, height, width) float32, preprocessed; labels: (n,) int64.
-    """
-
-    images: Tensor
-    labels: Tensor
-    classes: int
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one image."""
-        channels, height, width = self.images.shape[1:]
-        return channels, height, width
-
-    def by_class(self) -> list[Tensor]:
-        """Return the indices of each class's images, in their order: `classes` tensors."""
-        return [(self.labels == label).nonzero().flatten() for label in range(self.classes)]
-
-    def take(self, indices: Tensor) -> "Examples":
-        """Return the examples at `indices` (m,)."""
-        return replace(self, images=self.images[indices], labels=self.labels[indices])
-
-    def to(self, device: torch.device) -> "Examples":
-        """Return the examples on `device`."""
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
 
 class Preprocessing(Protocol):
@@ -59,21 +28,6 @@ class Preprocessing(Protocol):
         ...
 
 
-@dataclass
-class TestSplit:
-    """The test examples behind a counter: `open` is the only way to them."""
-
-    __test__: ClassVar[bool] = False  # to pytest: no class of tests
-
-    examples: Examples
-    reads: int = 0
-
-    def open(self) -> Examples:
-        """Return the examples and count one read."""
-        self.reads += 1
-        return self.examples
-
-
 @dataclass(frozen=True)
 class Task:
     """A classification problem: train, a test split that counts its reads, and its preprocessing."""
@@ -86,7 +40,7 @@ class Task:
 
     @property
     def test(self) -> Examples:
-        """The test examples. Each access counts as one read and lands in the record."""
+        """The test examples, for an evaluator's final scoring: each access is a read, and in the record."""
         return self.split.open()
 
     def holdout(self, fraction: float = 0.1) -> "Task":
@@ -108,13 +62,12 @@ class Task:
             self,
             name=f"{self.name}:holdout",
             train=self.train.take(kept.to(device)),
-            split=TestSplit(self.train.take(aside.to(device))),
+            split=TestSplit(self.train.take(aside.to(device)), held_out=True),
         )
 
     def to(self, device: torch.device) -> "Task":
         """Return the task on `device`, with a fresh count of test reads."""
-        split = TestSplit(self.split.examples.to(device))
-        return replace(self, train=self.train.to(device), split=split)
+        return replace(self, train=self.train.to(device), split=self.split.to(device))
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ def test_a_holdout_is_a_task_by_name() -> None:
 
 def test_fingerprints_of_handmade_tasks_cover_the_pixels() -> None:
     task = load("digits")
-    made = Task("made", task.train, TestSplit(task.split.examples), task.preprocessing, task.class_names)
+    made = Task("made", task.train, TestSplit(task.test), task.preprocessing, task.class_names)
     images = task.train.images.clone()
     images[3, 0, 4, 4] += 1
     other = replace(made, train=Examples(images, task.train.labels, 10))

@@ -132,8 +132,8 @@ def test_tiny_imagenet_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     task = load("tiny-imagenet", data=tmp_path)
     assert task.class_names == ("goldfish", "fire salamander")
     assert task.train.images.shape == (4, 3, 64, 64)
-    assert task.split.examples.labels.tolist() == [0, 1]
-    grey = task.preprocessing.invert(task.split.examples.images)[1]
+    assert task.test.labels.tolist() == [0, 1]
+    grey = task.preprocessing.invert(task.test.images)[1]
     assert grey[0].allclose(grey[2], atol=1e-5)
 
 
@@ -181,7 +181,7 @@ def test_labelled_val_is_taken_where_test_has_no_classes(tmp_path: Path) -> None
     _write_folder(tmp_path / "set")
     (tmp_path / "set/test").rename(tmp_path / "set/val")
     _save(tmp_path / "set/test/images/0.png")
-    assert len(load(f"folder:{tmp_path / 'set'}", data=tmp_path).split.examples) == 4
+    assert len(load(f"folder:{tmp_path / 'set'}", data=tmp_path).test) == 4
 
 
 def test_parquet_keeps_images_of_the_right_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,4 +204,4 @@ def test_the_hugging_face_cache_is_used_offline(tmp_path: Path, monkeypatch: pyt
     )
     _write_parquet(snapshot / "data/train-00000.parquet", [0, 1], named=True, size=64)
     _write_parquet(snapshot / "data/valid-00000.parquet", [1, 0], named=True, size=64)
-    assert load("tiny-imagenet", data=tmp_path / "data").split.examples.labels.tolist() == [1, 0]
+    assert load("tiny-imagenet", data=tmp_path / "data").test.labels.tolist() == [1, 0]

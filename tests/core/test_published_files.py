@@ -48,8 +48,8 @@ def test_digits_need_no_folder(tmp_path: Path) -> None:
     task = load("digits", data=tmp_path / "none")
     assert not (tmp_path / "none").exists()
     assert task.train.images.shape == (1501, 1, 8, 8) and task.train.images.dtype == torch.float32
-    assert task.split.reads == 0 and len(task.split.examples) == 296
-    counts = torch.bincount(task.split.examples.labels)
+    assert task.split.reads == 0 and len(task.test) == 296
+    counts = torch.bincount(task.test.labels)
     assert counts.min() >= 29 and counts.max() <= 31
     assert task.train.images.mean().abs() < 1e-3
     assert task.preprocessing.invert(task.train.images).max() == 1

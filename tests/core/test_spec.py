@@ -92,7 +92,8 @@ def small_task(per_class: int = 10) -> Task:
 def test_holdout_is_a_stratified_slice_of_train_alone() -> None:
     task = small_task()
     held = task.holdout(0.2)
-    test = held.split.examples
+    assert task.split.reads == held.split.reads == 0
+    test = held.test
     assert [len(rows) for rows in test.by_class()] == [2] * 10
     assert [len(rows) for rows in held.train.by_class()] == [8] * 10
     everything = torch.cat([held.train.images, test.images]).flatten(1)
@@ -118,7 +119,7 @@ def test_holdout_refuses_a_class_of_one_image() -> None:
 
 def test_reads_of_test_are_counted() -> None:
     task = load("digits")
-    task = dataclasses.replace(task, split=TestSplit(task.split.examples))
+    task = dataclasses.replace(task, split=TestSplit(task.test))  # whose reads are its own
     assert task.split.reads == 0
     assert len(task.test) == len(task.test) == 296
     assert task.split.reads == 2
@@ -142,7 +143,7 @@ def test_holdout_takes_a_rounded_share_of_each_class_and_at_least_one() -> None:
         load("digits"), train=Examples(torch.arange(60.0).reshape(60, 1, 1, 1), labels, 3)
     )
     held = task.holdout()  # .1 of 20, 36 and 4: 2, 3.6 and .4
-    assert [len(rows) for rows in held.split.examples.by_class()] == [2, 4, 1]
-    aside = held.split.examples.images.flatten().tolist()
+    assert [len(rows) for rows in held.test.by_class()] == [2, 4, 1]
+    aside = held.test.images.flatten().tolist()
     assert aside[:2] not in ([0, 1], [18, 19]) and aside[2:6] not in ([20, 21, 22, 23], [52, 53, 54, 55])
-    assert held.split.reads == 0 and len(held.test) == 7 and task.split.reads == 0
+    assert held.split.reads == 2 and len(held.test) == 7 and task.split.reads == 0

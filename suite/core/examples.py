@@ -1,0 +1,104 @@
+"""Labelled real images, and the test split, which gives them out and counts."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NoReturn
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled real images.
+
+    images: (n, channels, height, width) float32, preprocessed; labels: (n,) int64.
+    """
+
+    images: Tensor
+    labels: Tensor
+    classes: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one image."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    def by_class(self) -> list[Tensor]:
+        """Return the indices of each class's images, in their order: `classes` tensors."""
+        return [(self.labels == label).nonzero().flatten() for label in range(self.classes)]
+
+    def take(self, indices: Tensor) -> "Examples":
+        """Return the examples at `indices` (m,)."""
+        return replace(self, images=self.images[indices], labels=self.labels[indices])
+
+    def to(self, device: torch.device) -> "Examples":
+        """Return the examples on `device`."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+    def hash_into(self, digest: Any, *, pixels: bool = True) -> None:
+        """Update `digest` with the shapes, the labels and, if `pixels`, the images."""
+        digest.update(json.dumps([list(self.images.shape), self.classes]).encode())
+        hash_tensor(digest, self.labels)
+        if pixels:
+            hash_tensor(digest, self.images)
+
+
+class TestSplit:
+    """The test examples behind a counter: `open` is the only way to them.
+
+    It can be hashed and moved without a read; it is neither copied nor pickled, since a copy would
+    count for itself. What is moved counts for what it was moved from, too.
+
+    opened: reads of any split in this process, so that one of a task loaded on the side is seen;
+    those of a holdout, which are examples of train, are not among them.
+    """
+
+    __test__: ClassVar[bool] = False  # to pytest: no class of tests
+    __slots__ = ("__examples", "__origin", "__reads", "held_out")
+
+    opened: ClassVar[int] = 0
+
+    def __init__(self, examples: Examples, *, held_out: bool = False, origin: "TestSplit | None" = None):
+        self.__examples, self.__origin, self.__reads = examples, origin, 0
+        self.held_out = held_out
+
+    @property
+    def reads(self) -> int:
+        """How often it was opened, as it is or moved elsewhere."""
+        return self.__reads
+
+    def open(self) -> Examples:
+        """Return the examples and count one read."""
+        self.__count()
+        TestSplit.opened += not self.held_out
+        return self.__examples
+
+    def to(self, device: torch.device) -> "TestSplit":
+        """Return the split on `device`, with a fresh count."""
+        return TestSplit(self.__examples.to(device), held_out=self.held_out, origin=self)
+
+    def hash_into(self, digest: Any, *, pixels: bool = True) -> None:
+        """Update a SHA-256 with the shapes, the labels and, if `pixels`, the images: no read."""
+        if type(digest) is not type(hashlib.sha256()):
+            raise TypeError(f"a test split is hashed by hashlib.sha256, not given to {type(digest).__name__}")
+        self.__examples.hash_into(digest, pixels=pixels)
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a test split is neither copied nor pickled: its reads would go uncounted")
+
+    def __count(self) -> None:
+        self.__reads += 1
+        if self.__origin is not None:
+            self.__origin.__count()
+
+
+def hash_tensor(digest: Any, tensor: Tensor) -> None:
+    """Update `digest` with a tensor's bytes, piece by piece."""
+    for chunk in torch.split(tensor, 4096):
+        digest.update(chunk.cpu().contiguous().numpy().data)

@@ -1,0 +1,42 @@
+"""The hierarchical bootstrap: seeds drawn with replacement, then copies within each drawn seed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 10_000
+"""Bootstrap resamples of an interval."""
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+def draw_seeds(count: int, draw: np.random.Generator) -> Integers:
+    """Return the places of the seeds of each resample: (RESAMPLES, count)."""
+    return draw.integers(count, size=(RESAMPLES, count))
+
+
+def draw_copies(drawn: Integers, copies: int, draw: np.random.Generator) -> Floats:
+    """Return for `copies` copies of each drawn seed a number in [0, 1) that says which it is."""
+    return draw.random((*drawn.shape, copies))
+
+
+def means(groups: Sequence[Sequence[float]], drawn: Integers, chosen: Floats) -> Floats:
+    """Return the mean of seed means of each resample: (RESAMPLES,).
+
+    groups: the values of each seed, which may differ in number; none where a seed is not there, and
+    NaN where a resample drew no other. drawn, chosen: see `draw_seeds` and `draw_copies`.
+    """
+    counts = np.array([len(group) for group in groups])
+    padded = np.zeros((len(groups), chosen.shape[2]))
+    for row, group in zip(padded, groups, strict=True):
+        row[: len(group)] = group
+    numbers = counts[drawn][..., None]  # copies of each drawn seed
+    values = padded[drawn[..., None], (chosen * numbers).astype(int)]
+    sums = (values * (np.arange(chosen.shape[2]) < numbers)).sum(axis=2)
+    present = numbers[..., 0] > 0
+    seed_means = sums / np.maximum(numbers[..., 0], 1)
+    with np.errstate(invalid="ignore"):
+        found: Floats = seed_means.sum(axis=1) / present.sum(axis=1)
+    return found

@@ -1,0 +1,90 @@
+"""The test split: what counts as a read, what needs none, and what is refused."""
+
+import copy
+import dataclasses
+import hashlib
+import pickle
+
+import pytest
+import torch
+
+from suite.core.datasets import fingerprint, load
+from suite.core.examples import Examples, TestSplit
+
+CPU = torch.device("cpu")
+
+
+def examples(count: int = 4) -> Examples:
+    return Examples(torch.arange(float(count)).reshape(count, 1, 1, 1), torch.arange(count) % 2, 2)
+
+
+def test_only_opening_counts() -> None:
+    split, digest = TestSplit(examples()), hashlib.sha256()
+    split.hash_into(digest)
+    moved = split.to(CPU)
+    assert (split.reads, moved.reads) == (0, 0)
+    assert split.open().labels.tolist() == [0, 1, 0, 1]
+    assert (split.reads, moved.reads) == (1, 0)
+
+
+def test_what_is_moved_counts_for_its_origin() -> None:
+    """An evaluator that moves its task and reads there is counted where the record looks."""
+    task = load("digits").to(CPU)
+    assert len(task.to(CPU).to(CPU).test) == 296
+    assert task.split.reads == 1
+
+
+def test_every_read_in_the_process_is_counted_but_those_of_a_holdout() -> None:
+    task, before = load("digits"), TestSplit.opened
+    _ = task.holdout(0.5).to(CPU).test
+    assert TestSplit.opened == before
+    _ = (task.test, load("digits").to(CPU).test)
+    assert TestSplit.opened == before + 2
+
+
+def test_hashing_covers_shapes_labels_and_pixels() -> None:
+    def digest(changed: Examples, *, pixels: bool) -> str:
+        found = hashlib.sha256()
+        TestSplit(changed).hash_into(found, pixels=pixels)
+        return found.hexdigest()
+
+    plain = examples()
+    brighter = dataclasses.replace(plain, images=plain.images + 1)
+    relabelled = dataclasses.replace(plain, labels=1 - plain.labels)
+    assert digest(brighter, pixels=False) == digest(plain, pixels=False)
+    assert len({digest(each, pixels=True) for each in (plain, brighter, relabelled)}) == 3
+    assert digest(plain, pixels=False) != digest(relabelled, pixels=False)
+
+
+def test_fingerprints_are_those_of_published_records() -> None:
+    """Artefacts that exist stay usable: the split's inner life is not part of what is hashed."""
+    found = fingerprint(load("digits")), fingerprint(load("digits").holdout())
+    assert [each[:12] for each in found] == ["050b3df8aee7", "138c8f1a6c15"]
+
+
+class Listener:
+    """Calls itself a digest and keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+
+    def update(self, data: bytes) -> None:
+        self.heard.append(bytes(data))
+
+
+def test_what_would_leak_is_refused() -> None:
+    task, listener = load("digits"), Listener()
+    with pytest.raises(TypeError, match="not given to Listener"):
+        task.split.hash_into(listener)
+    for leak in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="neither copied nor pickled"):
+            leak(task.split)
+    with pytest.raises(TypeError, match="neither copied nor pickled"):
+        dataclasses.asdict(task)
+    with pytest.raises(AttributeError):
+        task.split.reads = 0  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        _ = task.split.examples  # type: ignore[attr-defined]
+    with pytest.raises(TypeError):
+        vars(task.split)
+    assert not listener.heard and task.split.reads == 0 and "tensor" not in repr(task.split)
