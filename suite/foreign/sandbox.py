@@ -1,0 +1,98 @@
+"""Reads a foreign set in a limited child process and checks what comes back."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from suite.core.spec import Minibatch, SyntheticSet
+from suite.foreign.claims import ANSWER, TENSORS, Refused, Wanted
+from suite.foreign.locating import Found
+
+SECONDS = 90.0
+"""By the clock, the start of the child included."""
+
+_ROOT = Path(__file__).parents[2]
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from suite.foreign.child import main; main(sys.argv[2])"
+)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A foreign set, its labels checked and its classes in order.
+
+    raw: whether its images were bytes, which now lie in [0, 1]; manifest: of a set of ours.
+    """
+
+    format: str
+    synthetic: SyntheticSet
+    raw: bool
+    manifest: dict[str, Any]
+
+
+def read(found: Found, wanted: Wanted) -> Brought:
+    """Read the files in a child process; raises ValueError, one sentence, where they are refused."""
+    with tempfile.TemporaryDirectory(prefix="ratbench-") as folder:
+        output = Path(folder)
+        request = {
+            "kind": found.kind,
+            "files": [str(file.absolute()) for file in found.content],
+            "manifest": str(found.manifest.absolute()) if found.manifest else "",
+            "wanted": asdict(wanted),
+            "output": folder,
+        }
+        try:
+            _run(json.dumps(request), output)
+            return _brought(output, wanted)
+        except Refused as error:
+            raise ValueError(f"{found.path} is refused: {error}") from None
+
+
+def _run(request: str, output: Path) -> None:
+    # Isolated: neither the working directory nor the environment says what is imported.
+    command = [sys.executable, "-I", "-c", _START, str(_ROOT), request]
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LD_LIBRARY_PATH", "HOME")}
+    quiet = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
+    nothing = subprocess.DEVNULL
+    try:
+        ran = subprocess.run(
+            command,
+            cwd=output,
+            env={**kept, **quiet},
+            stdin=nothing,
+            stdout=nothing,
+            stderr=nothing,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise Refused(f"reading it took more than {SECONDS:.0f} s") from None
+    if ran.returncode < 0:
+        raise Refused(f"reading it took too long, or broke the reader (signal {-ran.returncode})")
+
+
+def _brought(output: Path, wanted: Wanted) -> Brought:
+    """Return what the child left, which is believed no more than the file was."""
+    try:
+        answer = json.loads((output / ANSWER).read_text())
+        if reason := answer.get("refused"):
+            raise Refused(str(reason))
+        tensors = load_file(output / TENSORS)
+        images, labels = tensors["images"], tensors["labels"]
+        manifest = dict(answer["manifest"])
+        synthetic = SyntheticSet(images, labels, Minibatch(**manifest.get("minibatch", {})))
+    except Refused:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+        raise Refused("its reader gave no set") from None
+    if images.shape != (wanted.classes, wanted.ipc, *wanted.shape) or not images.isfinite().all():
+        raise Refused("its reader gave other images than were asked for")
+    return Brought(str(answer["format"]), synthetic, bool(answer["raw"]), manifest)
