@@ -11,7 +11,7 @@ from tabulate import tabulate
 from suite import board_text as words
 from suite.board import Board, Table
 from suite.board_rows import Row
-from suite.records import STANDARD_RECIPE
+from suite.records import EXTERNAL, STANDARD_RECIPE
 from suite.reported import STANDARD_NETWORK
 from suite.statistics import Interval
 
@@ -85,6 +85,8 @@ def terminal(board: Board) -> list[Terminal]:
             accuracy = words.accuracy(row).replace("[", r"\[")
             native = words.native(row, brief=True)
             view.add_row(words.rank(row), name, accuracy, native, words.share(row), words.cost(row))
+        if any(row.external for row in table.rows):
+            view.caption, view.caption_justify = f"{EXTERNAL}…: {words.BROUGHT}", "left"
         tables.append(view)
     return tables
 
@@ -152,7 +154,7 @@ def _devices(table: Table) -> list[str]:
 
 def _remarks(table: Table, row: Row) -> list[str]:
     """Return what footnotes say of a row."""
-    remarks = list(row.errors)
+    remarks = [*row.errors, *([words.BROUGHT] if row.external else [])]
     if row.method and row.accuracy and row.accuracy.seeds == 1:
         remarks.append("1 seed: no interval across distillations")
     if row.accuracy and not row.accuracy.measured:
