@@ -12,26 +12,66 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from suite.foreign import image_sets, tables, torch_files
 from suite.foreign.claims import ANSWER, TENSORS, Contents, Refused, Wanted, arrange
 from suite.foreign.locating import LIMIT
 
 MEMORY = 576 * 2**20
 """Bytes that a file's reading may take, on top of what the libraries did."""
-SECONDS = 10
+SECONDS = 5
 """Of the processor, for reading; and one more for each 8 MiB of files."""
 _SENTENCE = 300  # characters
+
+Reader = Callable[[], Contents]
 
 
 def main(text: str) -> None:
     """Read what `text`, a request in JSON, names; leave an answer and the tensors in its `output`."""
     request = json.loads(text)
+    reader = prepare(request)  # with the libraries, which are not to count against the limits
+    _limit(sum(Path(file).stat().st_size for file in request["files"]))
+    answer(request, reader)
+
+
+def prepare(request: dict[str, Any]) -> Reader:
+    """Return what reads the kind of file that the request names, with its library imported."""
+    kind, manifest = request["kind"], request["manifest"]
+    files, wanted = [Path(file) for file in request["files"]], wanted_by(request)
+    if kind == "torch":
+        from suite.foreign import torch_files
+
+        return lambda: torch_files.read(files, wanted)
+    if kind in ("h5", "safetensors"):
+        from suite.foreign import tables
+
+        if kind == "h5":
+            return lambda: tables.read_h5(files[0], wanted)
+        return lambda: tables.read_safetensors(files[0], Path(manifest) if manifest else None)
+    from suite.foreign import image_sets
+
+    return lambda: image_sets.READERS[kind](files, wanted)
+
+
+def wanted_by(request: dict[str, Any]) -> Wanted:
+    """Return what the task needs, out of a request."""
+    wanted = request["wanted"]
+    return Wanted(wanted["classes"], wanted["ipc"], tuple(wanted["shape"]), tuple(wanted["class_names"]))
+
+
+def answer(request: dict[str, Any], reader: Reader) -> None:
+    """Read, check and write; whatever goes wrong becomes the sentence of the answer."""
     output = Path(request["output"])
-    files = [Path(file) for file in request["files"]]
-    _limit(sum(file.stat().st_size for file in files))
-    wanted = Wanted(**{**request["wanted"], "shape": tuple(request["wanted"]["shape"])})
-    answer = _answer(request, files, wanted, output)
-    (output / ANSWER).write_text(json.dumps(answer))
+    try:
+        contents = reader()
+        images, labels, raw = arrange(contents, wanted_by(request))
+        save_file({"images": images.contiguous(), "labels": labels.contiguous()}, output / TENSORS)
+        found = {"format": contents.format, "raw": raw, "manifest": contents.manifest}
+    except Refused as error:
+        found = {"refused": _sentence(str(error))}
+    except Exception as error:  # a library's own, about a file that it cannot read
+        full = isinstance(error, MemoryError) or "allocate" in str(error)
+        reason = f"it needs more than {MEMORY >> 20} MiB of memory" if full else f"it cannot be read: {error}"
+        found = {"refused": _sentence(reason)}
+    (output / ANSWER).write_text(json.dumps(found))
 
 
 def _limit(size: int) -> None:
@@ -54,35 +94,6 @@ def _lower(which: int, value: int) -> None:
     _, hard = resource.getrlimit(which)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(which, (value, value))
-
-
-def _answer(request: dict[str, Any], files: list[Path], wanted: Wanted, output: Path) -> dict[str, Any]:
-    try:
-        contents = _reader(request, files, wanted)()
-        images, labels, raw = arrange(contents, wanted)
-        save_file({"images": images.contiguous(), "labels": labels.contiguous()}, output / TENSORS)
-        return {"format": contents.format, "raw": raw, "manifest": contents.manifest}
-    except Refused as error:
-        return {"refused": _sentence(str(error))}
-    except MemoryError:
-        return {"refused": f"it needs more than {MEMORY >> 20} MiB of memory"}
-    except Exception as error:  # a library's own, about a file that it cannot read
-        if "allocate" in str(error):
-            return {"refused": f"it needs more than {MEMORY >> 20} MiB of memory"}
-        return {"refused": _sentence(f"it cannot be read as {request['kind']}: {error}")}
-
-
-def _reader(request: dict[str, Any], files: list[Path], wanted: Wanted) -> Callable[[], Contents]:
-    manifest = Path(request["manifest"]) if request["manifest"] else None
-    readers: dict[str, Callable[[], Contents]] = {
-        "torch": lambda: torch_files.read(files, wanted),
-        "h5": lambda: tables.read_h5(files[0], wanted),
-        "safetensors": lambda: tables.read_safetensors(files[0], manifest),
-        "folder": lambda: image_sets.read_folder(files, wanted),
-        "arrow": lambda: image_sets.read_arrow(files, wanted),
-        "parquet": lambda: image_sets.read_parquet(files, wanted),
-    }
-    return readers[request["kind"]]
 
 
 def _sentence(text: str) -> str:

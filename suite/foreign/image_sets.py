@@ -64,6 +64,10 @@ def read_parquet(files: Sequence[Path], wanted: Wanted) -> Contents:
     return _read_rows(batches(), schema, wanted)
 
 
+READERS = {"folder": read_folder, "arrow": read_arrow, "parquet": read_parquet}
+"""By the kind of file."""
+
+
 def _opened(file: Path) -> Any:
     return pa.ipc.open_stream(pa.OSFile(str(file)))
 

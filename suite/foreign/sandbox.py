@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from suite.foreign.locating import Found
 SECONDS = 90.0
 """By the clock, the start of the child included."""
 
+_END = dict.fromkeys((int(signal.SIGKILL), int(signal.SIGXCPU)), "reading it took too much time or memory")
 _ROOT = Path(__file__).parents[2]
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); from suite.foreign.child import main; main(sys.argv[2])"
@@ -42,18 +44,22 @@ def read(found: Found, wanted: Wanted) -> Brought:
     """Read the files in a child process; raises ValueError, one sentence, where they are refused."""
     with tempfile.TemporaryDirectory(prefix="ratbench-") as folder:
         output = Path(folder)
-        request = {
-            "kind": found.kind,
-            "files": [str(file.absolute()) for file in found.content],
-            "manifest": str(found.manifest.absolute()) if found.manifest else "",
-            "wanted": asdict(wanted),
-            "output": folder,
-        }
         try:
-            _run(json.dumps(request), output)
+            _run(json.dumps(request(found, wanted, output)), output)
             return _brought(output, wanted)
         except Refused as error:
             raise ValueError(f"{found.path} is refused: {error}") from None
+
+
+def request(found: Found, wanted: Wanted, output: Path) -> dict[str, Any]:
+    """Return what the child is asked for; it leaves its answer in the folder `output`."""
+    return {
+        "kind": found.kind,
+        "files": [str(file.absolute()) for file in found.content],
+        "manifest": str(found.manifest.absolute()) if found.manifest else "",
+        "wanted": asdict(wanted),
+        "output": str(output),
+    }
 
 
 def _run(request: str, output: Path) -> None:
@@ -76,7 +82,7 @@ def _run(request: str, output: Path) -> None:
     except subprocess.TimeoutExpired:
         raise Refused(f"reading it took more than {SECONDS:.0f} s") from None
     if ran.returncode < 0:
-        raise Refused(f"reading it took too long, or broke the reader (signal {-ran.returncode})")
+        raise Refused(_END.get(-ran.returncode, f"it broke its reader (signal {-ran.returncode})"))
 
 
 def _brought(output: Path, wanted: Wanted) -> Brought:
