@@ -73,6 +73,8 @@ def check_images(shape: Sequence[int], wanted: Wanted) -> None:
             f"the file has {_counted(count, 'image')}; {wanted.classes} classes of "
             f"{_counted(wanted.ipc, 'image')} make {wanted.count}"
         )
+    if (size := 4 * count * math.prod(wanted.shape)) > LIMIT:
+        raise Refused(f"the images take {size >> 20} MiB as floats; the limit is {LIMIT >> 20}")
 
 
 def check_dense(value: object, called: str) -> Tensor:
@@ -101,12 +103,16 @@ def arrange(contents: Contents, wanted: Wanted) -> tuple[Tensor, Tensor, bool]:
     check_images(images.shape, wanted)
     raw = images.dtype == torch.uint8
     flat = images.reshape(wanted.count, *wanted.shape).float()
-    if not flat.isfinite().all():
+    if raw:
+        flat /= 255  # in place, as memory is short: bytes were copied into floats
+    if not all(part.isfinite().all() for part in flat.split(wanted.ipc)):
         raise Refused("the images hold values that are not finite")
     labels = _targets(contents.labels, wanted)
     order = _class_major(labels.argmax(1), wanted)
-    shaped = flat[order].view(wanted.classes, wanted.ipc, *wanted.shape)
-    return (shaped / 255 if raw else shaped), labels[order].view(wanted.classes, wanted.ipc, -1), raw
+    if not torch.equal(order, torch.arange(wanted.count)):
+        flat, labels = flat[order], labels[order]
+    shape = (wanted.classes, wanted.ipc)
+    return flat.view(*shape, *wanted.shape), labels.view(*shape, wanted.classes), raw
 
 
 def labels_of(names: Sequence[str], wanted: Wanted) -> list[int] | None:
