@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from suite import driver, grid, publish, run
@@ -59,6 +60,7 @@ def evaluate(request: Request, place: Place, console: Console) -> bool:
         seed=0,
     )
     job = _job(request, trial)
+    torch.set_num_threads(place.threads)  # which the record names
     store = Store.create(request.store)
     with store.locked():
         store.write_plan(f"{label.replace(':', '-')}-{trial.id[:12]}", grid.plan([job]).to_json())

@@ -58,7 +58,7 @@ def evaluate(
     Read are the pair images_best.pt and labels_best.pt, the dict of DC, DSA and DM, RaT-BPTT's .h5, a
     folder of images per class, a Hugging Face image dataset, and our own .safetensors.
 
-    [bold]ratbench evaluate images_best.pt --task cifar10-zca --ipc 10[/]
+    [bold]ratbench evaluate images_best.pt --task cifar10 --ipc 10[/]
     """
     from suite import evaluating, profiling
     from suite.core.networks import STANDARD

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from suite.core.datasets import fingerprint
 from suite.core.preprocessing import ZCA
 from suite.core.spec import Examples, SyntheticSet, Task, TestSplit, one_hot
 from suite.foreign.preparing import Kind, Prepared, doubts, prepare
@@ -64,6 +65,14 @@ class TestKinds:
             quietly(brought(images(), manifest=same), "raw")
         with pytest.raises(ValueError, match="prepared by 'zca', which is not what digits has"):
             quietly(brought(images(), manifest={"preprocessing": {"kind": "zca"}}))
+
+
+def test_a_whitening_fitted_elsewhere_is_known_by_its_data() -> None:
+    """Its matrix has other last bits there."""
+    facts = {"preprocessing": {"kind": "zca", "matrix_sha256": "0"}, "data": fingerprint(whitened())}
+    own = brought(whitened().train.images[:20], manifest=facts)
+    assert "cannot be seen" not in prepare(own, whitened()).line
+    assert "cannot be seen" in prepare(brought(whitened().train.images[:20]), whitened(), "task").line
 
 
 def whitened() -> Task:

@@ -23,15 +23,17 @@ class Prepared:
     synthetic: SyntheticSet
     kind: Kind
     reason: str
+    whitened: bool = False  # by the task's own matrix, as far as one can know
 
     @property
     def line(self) -> str:
         """What is said of it."""
-        done = {
-            "task": "the images are taken as they are, as the task's own",
-            "raw": "the images are pixels, and the task's own preprocessing is applied",
-        }
-        return f"preprocessing: {self.kind} ({self.reason}): {done[self.kind]}"
+        done = "the images are pixels, and the task's own preprocessing is applied"
+        if self.kind == "task":
+            done = "the images are taken as they are, as the task's own"
+            # Codes whiten differently, and images do not say which of them did it.
+            done += ", and their whitening for the task's, which cannot be seen" * self.whitened
+        return f"preprocessing: {self.kind} ({self.reason}): {done}"
 
 
 def prepare(brought: Brought, task: Task, declared: Kind | None = None) -> Prepared:
@@ -46,7 +48,8 @@ def prepare(brought: Brought, task: Task, declared: Kind | None = None) -> Prepa
         synthetic = replace(synthetic, images=applied.view_as(synthetic.images))
     for doubt in doubts(synthetic.images.flatten(0, 1), _sample(task)):
         warnings.warn(f"{doubt}; is --preprocessing {kind}, or the task, the right one?", stacklevel=2)
-    return Prepared(synthetic, kind, reason)
+    unseen = task.preprocessing.describe()["kind"] == "zca" and not brought.manifest
+    return Prepared(synthetic, kind, reason, whitened=unseen)
 
 
 def doubts(images: Tensor, train: Tensor) -> list[str]:
@@ -77,8 +80,9 @@ def _decide(brought: Brought, task: Task, declared: Kind | None) -> tuple[Kind, 
             task
         )
         if not same or declared == "raw":
+            kind = str(said.get("kind"))[:40]
             raise ValueError(
-                f"the set's manifest says its images are prepared by {said.get('kind')!r}, which is not "
+                f"the set's manifest says its images are prepared by {kind!r}, which is not "
                 + ("raw; leave --preprocessing out" if same else f"what {task.name} has; choose its task")
             )
         return "task", "its manifest says so"

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -20,6 +21,7 @@ from suite.foreign.locating import Found
 SECONDS = 90.0
 """By the clock, the start of the child included."""
 
+_ANSWER = 2 * 2**20  # characters that are read of it
 _END = dict.fromkeys((int(signal.SIGKILL), int(signal.SIGXCPU)), "reading it took too much time or memory")
 _ROOT = Path(__file__).parents[2]
 _START = (
@@ -88,7 +90,8 @@ def _run(request: str, output: Path) -> None:
 def _brought(output: Path, wanted: Wanted) -> Brought:
     """Return what the child left, which is believed no more than the file was."""
     try:
-        answer = json.loads((output / ANSWER).read_text())
+        with (output / ANSWER).open() as file:
+            answer = json.loads(file.read(_ANSWER))
         if reason := answer.get("refused"):
             raise Refused(str(reason))
         tensors = load_file(output / TENSORS)
@@ -97,8 +100,10 @@ def _brought(output: Path, wanted: Wanted) -> Brought:
         synthetic = SyntheticSet(images, labels, Minibatch(**manifest.get("minibatch", {})))
     except Refused:
         raise
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError):
         raise Refused("its reader gave no set") from None
-    if images.shape != (wanted.classes, wanted.ipc, *wanted.shape) or not images.isfinite().all():
-        raise Refused("its reader gave other images than were asked for")
+    sound = images.dtype == labels.dtype == torch.float32 and images.isfinite().all()
+    shaped = images.shape == (wanted.classes, wanted.ipc, *wanted.shape)
+    if not (shaped and sound and labels.isfinite().all() and (labels >= 0).all()):
+        raise Refused("its reader gave another set than was asked for")
     return Brought(str(answer["format"]), synthetic, bool(answer["raw"]), manifest)
