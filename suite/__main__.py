@@ -1,6 +1,5 @@
 """The command line: `ratbench`, also `python -m suite`."""
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -8,14 +7,13 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
+from suite import set_commands
 from suite.messages import console, errors, readable
+from suite.set_commands import Data, set_data
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False
 )
-Data = Annotated[
-    Path | None, typer.Option(help="The data folder; else $RATBENCH_DATA, else ./data.", show_default=False)
-]
 RESULTS = Path("results")
 
 
@@ -68,7 +66,7 @@ def run(
     """
     from suite import driver
 
-    _set_data(data)
+    set_data(data)
     signal.signal(signal.SIGTERM, _interrupt)
     request = driver.Request(
         grid=grid,
@@ -207,7 +205,7 @@ def profile(
     """
     from suite import profiling
 
-    _set_data(data)
+    set_data(data)
     found = profiling.profile(
         method,
         profiling.settings(set_ or ()),
@@ -236,7 +234,7 @@ def picture(
     """
     from suite import publish
 
-    _set_data(data)
+    set_data(data)
     target = output or artefact.with_suffix(".png")
     publish.draw_artefact(artefact, target, columns=columns)
     console.print(f"wrote {target}", markup=False, highlight=False, soft_wrap=True)
@@ -268,10 +266,8 @@ def figure(
     console.print(f"wrote {target}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _set_data(data: Path | None) -> None:
-    if data is not None:
-        os.environ["RATBENCH_DATA"] = str(data.resolve())
-
+app.command()(set_commands.evaluate)
+app.command()(set_commands.export)
 
 if __name__ == "__main__":
     app()

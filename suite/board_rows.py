@@ -6,7 +6,7 @@ from typing import Any
 
 from suite.board_cells import Evaluated, Key, Run, fits
 from suite.comparison import Copies, Difference, Scored
-from suite.records import STANDARD_RECIPE, Record, Reference, canonical
+from suite.records import EXTERNAL, STANDARD_RECIPE, Record, Reference, canonical
 from suite.reported import Reported, select
 from suite.statistics import Interval, interval
 
@@ -48,6 +48,11 @@ class Row:
     devices: tuple[str, ...] = ()
     reported: tuple[Reported, ...] = ()
     pictures: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def external(self) -> bool:
+        """Whether its set came from a file: nothing was distilled here."""
+        return self.method.startswith(EXTERNAL)
 
     @property
     def accuracy(self) -> Interval | None:

@@ -12,7 +12,7 @@ from suite import board_text as words
 from suite.board import Board, Table
 from suite.board_rows import Row
 from suite.comparison import Difference
-from suite.records import STANDARD_RECIPE
+from suite.records import EXTERNAL, STANDARD_RECIPE
 from suite.reported import STANDARD_NETWORK
 from suite.statistics import Interval
 
@@ -90,6 +90,8 @@ def terminal(board: Board) -> list[Terminal]:
             accuracy = words.accuracy(row).replace("[", r"\[")
             native = words.native(row, brief=True)
             view.add_row(words.rank(row), name, accuracy, native, words.share(row), words.cost(row))
+        if any(row.external for row in table.rows):
+            view.caption, view.caption_justify = f"{EXTERNAL}…: {words.BROUGHT}", "left"
         tables.append(view)
     return tables
 
@@ -165,7 +167,7 @@ def _one_seed(table: Table) -> bool:
 
 def _remarks(table: Table, row: Row) -> list[str]:
     """Return what footnotes say of a row."""
-    remarks = list(row.errors)
+    remarks = [*row.errors, *([words.BROUGHT] if row.external else [])]
     if row.method and row.accuracy and row.accuracy.seeds == 1 and not _one_seed(table):
         remarks.append(_ONE_SEED)
     if row.accuracy and not row.accuracy.measured:

@@ -8,6 +8,9 @@ from suite.board_rows import NOT_STANDARD, Row
 from suite.records import STANDARD_RECIPE
 from suite.statistics import Interval
 
+BROUGHT = "brought in from a file; distillation not run here"
+"""The badge of a set that somebody else made."""
+
 _DIGITS = 6  # of percentages before they are rounded, so that the last bit never decides a tie
 
 
@@ -106,7 +109,9 @@ def count(row: Row) -> str:
 
 
 def cost(row: Row) -> str:
-    """Return the device time, "" where nothing was finished."""
+    """Return the device time, "" where nothing was finished, or distilled here."""
+    if row.external:
+        return ""
     return duration(row.device_seconds) if row.scores or row.device_seconds else ""
 
 

@@ -57,7 +57,7 @@ def dry_run(request: Request, console: Console) -> None:
             what = cell.title if cell.kind == "evaluation" else cell.kind
             table.add_row(job.cell.task, str(job.ipc or "full"), job.label, str(job.cell.seed), what, status)
     console.print(table)
-    _say(console, _counts(jobs, store))
+    say(console, _counts(jobs, store))
 
 
 def run(request: Request, console: Console) -> bool:
@@ -70,16 +70,16 @@ def run(request: Request, console: Console) -> bool:
     store = Store.create(request.folder)
     with store.locked():
         store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())
-        _say(console, _counts(jobs, store))
+        say(console, _counts(jobs, store))
         rest = [job for job in jobs if running.missing(job, store)]
         if rest:
             _run(rest, store, request, console)
         board = publish.write([store.path], store.path / "leaderboard.md", "md")
     for table in publish.terminal([store.path]):
         console.print(table)
-    left = _report(jobs, store, console)
-    _say(console, f"leaderboard: {board[0]}")
-    _say(console, f"pictures:    {store.path / 'pictures'}, {store.path / 'plots'}")
+    left = report(jobs, store, console)
+    say(console, f"leaderboard: {board[0]}")
+    say(console, f"pictures:    {store.path / 'pictures'}, {store.path / 'plots'}")
     return not left
 
 
@@ -116,7 +116,7 @@ def _counts(jobs: Sequence[Job], store: Store) -> str:
     return f"{total} cells, {total - left} done, {left} to do ({store.path})"
 
 
-def _report(jobs: Sequence[Job], store: Store, console: Console) -> int:
+def report(jobs: Sequence[Job], store: Store, console: Console) -> int:
     """Say what is not done and why; return how many cells."""
     left = 0
     for job in jobs:
@@ -126,12 +126,12 @@ def _report(jobs: Sequence[Job], store: Store, console: Console) -> int:
                 left += 1
                 if record:
                     what = f"{job.label} on {job.cell.task} ipc {job.ipc} seed {job.cell.seed}"
-                    _say(console, f"{record.status}: {what}: {record.error}")
+                    say(console, f"{record.status}: {what}: {record.error}")
     if left:
-        _say(console, f"{left} cells are not done; run the same command again to try the failed ones")
+        say(console, f"{left} cells are not done; run the same command again to try the failed ones")
     return left
 
 
-def _say(console: Console, line: str) -> None:
+def say(console: Console, line: str) -> None:
     """Print as it stands: no markup, no colours, no folding."""
     console.print(line, markup=False, highlight=False, soft_wrap=True)

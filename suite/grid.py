@@ -266,18 +266,23 @@ def _evaluations(grid: Grid, trial: Trial, native: str, steps: Sequence[int | No
         for values in _combinations(cls, {**defaults, **table}, where):
             if values.get("recipe") == NATIVE:
                 values["recipe"] = native
-            instance = registry.configure(cls, values, where=where)
-            evaluation = Evaluation(
-                trial=trial.id,
-                evaluator=name,
-                settings=json.loads(json.dumps(asdict(instance))),
-                # The same seed for every method: the same fresh networks retrain on each set.
-                seed=derive(trial.seed, "evaluation") >> 16,
-                step=step,
-            )
+            evaluation = evaluate(trial, name, values, step)
             if evaluation.id not in seen:
                 seen.add(evaluation.id)
                 yield evaluation
+
+
+def evaluate(trial: Trial, name: str, values: Mapping[str, Any], step: int | None = None) -> Evaluation:
+    """Return the cell in which the evaluator `name` scores a trial's set; raises ValueError."""
+    instance = registry.configure(registry.evaluator(name), values, where=f"evaluator.{name}")
+    return Evaluation(
+        trial=trial.id,
+        evaluator=name,
+        settings=json.loads(json.dumps(asdict(instance))),
+        # The same seed for every method: the same fresh networks retrain on each set.
+        seed=derive(trial.seed, "evaluation") >> 16,
+        step=step,
+    )
 
 
 def _combinations(cls: type, values: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,9 @@ PROTOCOL = 1
 STANDARD_RECIPE = "dsa"
 """The recipe by which the board ranks."""
 
+EXTERNAL = "external:"
+"""Before the name of a set that came from a file; its distillation was not run here."""
+
 Status = Literal["done", "diverged", "failed", "oom"]
 
 

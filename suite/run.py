@@ -22,6 +22,7 @@ from suite.core.seeding import derive
 from suite.core.spec import Budget, Distiller, Evaluator, Method, SyntheticSet, Task, TestSplit
 from suite.core.training import accuracy, fit_full
 from suite.loop import Diverged, Trajectory, distil
+from suite.manifests import manifest
 from suite.plan import Job
 from suite.provenance import peak_memory_bytes, provenance, reset_peak_memory
 from suite.records import Cell, Evaluation, Record, Reference, Status, Trial
@@ -195,20 +196,14 @@ class _Worker:
         """Write the set, or a snapshot of it, with all that its evaluation needs; return its sha256."""
         if not (synthetic.images.isfinite().all() and synthetic.labels.isfinite().all()):
             raise Diverged("the synthetic set is not finite")
-        manifest = {
-            "trial": trial.model_dump(mode="json"),
-            "label": self.job.label,
-            "preprocessing": task.preprocessing.describe(),
-            "class_names": list(task.class_names),
-            "data": datasets.fingerprint(task),
-        }
-        return self.store.save_artefact(trial.id, synthetic, manifest, step)
+        facts = manifest(trial, task, self.job.label, self.store.artefact(trial.id, step).name)
+        return self.store.save_artefact(trial.id, synthetic, facts, step)
 
     def _evaluate(self, cell: Evaluation) -> Iterator[Progress]:
         yield Progress(self.job.id, f"evaluating: {cell.title}")
         task = _task(self.job.cell.task, str(self.place.device)).to(self.place.device)
-        synthetic, manifest = load_artefact(self.store.artefact(self.job.id, cell.step))
-        if manifest["data"] != datasets.fingerprint(task):
+        synthetic, facts = load_artefact(self.store.artefact(self.job.id, cell.step))
+        if facts["data"] != datasets.fingerprint(task):
             raise ValueError(
                 "the artefact was made from other images, or another preprocessing, than the task has"
             )
@@ -270,10 +265,10 @@ class _Worker:
 
     def _artefact_is_whole(self, trial: Trial, step: int | None) -> bool:
         try:
-            _, manifest = load_artefact(self.store.artefact(trial.id, step))
+            _, facts = load_artefact(self.store.artefact(trial.id, step))
         except ValueError:
             return False
-        return bool(manifest.get("trial") == trial.model_dump(mode="json"))
+        return bool(facts.get("trial") == trial.model_dump(mode="json"))
 
     def _synchronise(self) -> None:
         if self.place.device.type == "cuda":

@@ -128,7 +128,8 @@ class Store:
 
     def _place(self, record: Record) -> Path:
         task = re.sub(r"[^A-Za-z0-9._-]+", "-", record.task).strip("-.")
-        return Path(f"{task}-ipc{record.ipc}" if record.ipc else f"{task}-full") / record.label
+        folder = record.label.replace(":", "-")  # which not every file system has in names
+        return Path(f"{task}-ipc{record.ipc}" if record.ipc else f"{task}-full") / folder
 
     def write_plan(self, grid: str, text: str) -> None:
         """Keep what the grid now asks for, so that the board knows what is missing."""

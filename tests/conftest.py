@@ -1,5 +1,6 @@
 """What several tests share: a tiny grid on real digits, a store in a fresh folder, a finished run."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from command_line import ratbench
 from typer.testing import Result
 
 from suite import grid
+from suite.foreign import child
 from suite.plan import Job
 from suite.run import Place
 from suite.store import Store
@@ -71,6 +73,17 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stores that are not named lie below the working directory; nothing is fetched."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("suite.core.fetching.reachable", lambda url: False)
+
+
+@pytest.fixture
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Foreign sets are read in this process, as the child would: a child takes seconds to start."""
+
+    def run(request: str, output: Path) -> None:
+        asked = json.loads(request)
+        child.answer(asked, child.prepare(asked))
+
+    monkeypatch.setattr("suite.foreign.sandbox._run", run)
 
 
 @pytest.fixture

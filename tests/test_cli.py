@@ -134,5 +134,5 @@ class TestPicture:
 def test_help_names_every_command() -> None:
     result = ratbench("--help")
     assert result.exit_code == 0
-    for command in ("run", "list", "show", "leaderboard", "check", "picture"):
+    for command in ("run", "list", "show", "leaderboard", "check", "picture", "evaluate", "export"):
         assert command in result.stdout

@@ -1,0 +1,133 @@
+"""A distilled set in a file becomes an ordinary trial, `external:<name>`, and is evaluated like any other."""
+
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from suite import driver, grid, publish, run
+from suite.core import datasets
+from suite.core.networks import network
+from suite.core.spec import SyntheticSet, Task
+from suite.display import Display
+from suite.foreign import preparing, sandbox
+from suite.foreign.claims import Wanted
+from suite.foreign.locating import Found, locate
+from suite.manifests import manifest
+from suite.plan import Job
+from suite.provenance import provenance
+from suite.records import EXTERNAL, Record, Trial
+from suite.run import Place
+from suite.store import Store, load_artefact
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. preprocessing None: inferred; name None: that of the file."""
+
+    path: Path
+    task: str
+    ipc: int
+    recipes: Sequence[str]
+    network: str
+    copies: int
+    store: Path
+    name: str | None = None
+    preprocessing: preparing.Kind | None = None
+
+
+def evaluate(request: Request, place: Place, console: Console) -> bool:
+    """Read, check, evaluate and print; return whether every cell is done.
+
+    Raises ValueError, before compute, where the file is refused.
+    """
+    found = locate(request.path)
+    label = _label(request, found)
+    task = datasets.load(request.task)
+    network(request.network, task.train.shape, task.train.classes)
+    prepared, form = _read(request, found, task)
+    driver.say(console, prepared.line)
+    trial = Trial(
+        task=request.task,
+        method=label,
+        source=found.sha256(),
+        hyperparameters={"format": form, "preprocessing": prepared.kind},
+        ipc=request.ipc,
+        seed=0,
+    )
+    job = _job(request, trial)
+    torch.set_num_threads(place.threads)  # which the record names
+    store = Store.create(request.store)
+    with store.locked():
+        store.write_plan(f"{label.replace(':', '-')}-{trial.id[:12]}", grid.plan([job]).to_json())
+        _keep(store, job, task, prepared.synthetic, place)
+        _finish(job, store, place, console)
+    for table in publish.terminal([store.path]):
+        console.print(table)
+    return not driver.report([job], store, console)
+
+
+def _label(request: Request, found: Found) -> str:
+    name = found.name if request.name is None else request.name
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(f"--name {name!r}: use letters, digits, . _ -, a letter or digit first")
+    return EXTERNAL + name
+
+
+def _read(request: Request, found: Found, task: Task) -> tuple[preparing.Prepared, str]:
+    wanted = Wanted(task.train.classes, request.ipc, task.train.shape, task.class_names)
+    brought = sandbox.read(found, wanted)
+    return preparing.prepare(brought, task, request.preprocessing), brought.format
+
+
+def _job(request: Request, trial: Trial) -> Job:
+    asked = [
+        grid.evaluate(
+            trial, "retrain", {"recipe": recipe, "network": request.network, "copies": request.copies}
+        )
+        for recipe in dict.fromkeys(request.recipes)
+    ]
+    return Job(label=trial.method, cell=trial, evaluations=tuple(asked))
+
+
+def _keep(store: Store, job: Job, task: Task, synthetic: SyntheticSet, place: Place) -> None:
+    """Write the artefact and the record of the trial, unless both are there."""
+    trial = job.cell
+    assert isinstance(trial, Trial)
+    record, path = store.record(trial.id), store.artefact(trial.id)
+    if record is not None and _is_whole(path, record):
+        return
+    facts = manifest(trial, task, job.label, path.name)
+    sha256 = store.save_artefact(trial.id, synthetic, facts)
+    store.keep(
+        Record(
+            cell=trial,
+            label=job.label,
+            task=trial.task,
+            ipc=trial.ipc,
+            status="done",
+            stored_bytes=synthetic.stored_bytes,
+            label_kind="hard" if synthetic.hard else "soft",
+            artefact=sha256,
+            data=facts["data"],
+            provenance=provenance(place.device),
+        )
+    )
+
+
+def _is_whole(path: Path, record: Record) -> bool:
+    try:
+        return bool(load_artefact(path)[1]["sha256"] == record.artefact)
+    except ValueError:
+        return False
+
+
+def _finish(job: Job, store: Store, place: Place, console: Console) -> None:
+    if rest := run.missing(job, store):
+        with Display(console, [job], len(rest)) as display, closing(run.run(job, store, place)) as work:
+            for progress in work:
+                display.observe(progress)

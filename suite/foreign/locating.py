@@ -1,0 +1,110 @@
+"""Which files a foreign set consists of, and what they seem to be. Only names and sizes are read."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+LIMIT = 256 * 2**20
+"""Bytes that the files of one set, or one of its tensors, may have."""
+
+FILES = 100_000
+"""Files that one set may consist of."""
+
+PICTURES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
+_TORCH = frozenset((".pt", ".pth", ".pkl"))
+_KINDS = {".h5": "h5", ".hdf5": "h5", ".safetensors": "safetensors", ".parquet": "parquet"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files of a set. kind: the reader for them; content: files whose bytes are the set's."""
+
+    path: Path
+    kind: str
+    content: tuple[Path, ...]
+    manifest: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What the set may be called on a board."""
+        plain = re.fullmatch(r"(images|labels)(_best)?", self.path.stem)
+        stem = self.path.absolute().parent.name if plain else self.path.absolute().stem
+        return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "set"
+
+    def sha256(self) -> str:
+        """Return the sha256 of the one file; of several, that of their names and sha256s."""
+        parts = [(path.relative_to(self._base).as_posix(), _sha256(path)) for path in self.content]
+        if len(parts) == 1:
+            return parts[0][1]
+        return hashlib.sha256("".join(f"{digest}  {name}\n" for name, digest in parts).encode()).hexdigest()
+
+    @property
+    def _base(self) -> Path:
+        return self.path if self.path.is_dir() else self.path.parent
+
+
+def locate(path: Path) -> Found:
+    """Find the files of the set at `path`, a file or a folder; raises ValueError where it is neither."""
+    found = _folder(path) if path.is_dir() else _file(path)
+    sizes = [file.stat().st_size for file in found.content]
+    if empty := [file for file, size in zip(found.content, sizes, strict=True) if not size]:
+        raise ValueError(f"{empty[0]} is empty")
+    if sum(sizes) > LIMIT:
+        raise ValueError(f"{path} has {sum(sizes) >> 20} MiB; the limit for a foreign set is {LIMIT >> 20}")
+    return found
+
+
+def _file(path: Path) -> Found:
+    if not path.is_file():
+        raise ValueError(f"there is no file or folder at {path}")
+    suffix = path.suffix.lower()
+    if suffix in _TORCH:
+        return Found(path, "torch", (path, *_labels(path)))
+    if suffix not in _KINDS:
+        known = ", ".join(sorted({*_TORCH, *_KINDS}))
+        raise ValueError(f"{path} has no ending that is known ({known}), and is no folder")
+    beside = path.with_suffix(".json")
+    manifest = beside if suffix == ".safetensors" and beside.is_file() else None
+    return Found(path, _KINDS[suffix], (path,), manifest)
+
+
+def _labels(images: Path) -> Iterator[Path]:
+    """Yield the file of labels beside one of images, where there is one."""
+    name = images.name.replace("images", "labels", 1)
+    if name != images.name and (images.parent / name).is_file():
+        yield images.parent / name
+
+
+def _folder(path: Path) -> Found:
+    pair = (path / "images_best.pt", path / "labels_best.pt")
+    if pair[0].is_file():
+        if not pair[1].is_file():
+            raise ValueError(f"{path} has images_best.pt and lacks labels_best.pt")
+        return Found(path, "torch", pair)
+    for folder in (path, path / "train", path / "data"):
+        for suffix, kind in ((".arrow", "arrow"), (".parquet", "parquet")):
+            if files := _listed(folder.glob(f"*{suffix}"), path):
+                train = tuple(file for file in files if file.name.startswith("train"))
+                return Found(path, kind, train or files)
+    pictures = (file for file in path.glob("*/*") if file.suffix.lower() in PICTURES)
+    if files := _listed(pictures, path):
+        return Found(path, "folder", files)
+    raise ValueError(
+        f"{path} holds no distilled set: images_best.pt and labels_best.pt, .arrow or .parquet files, "
+        "or a folder of images for each class"
+    )
+
+
+def _listed(files: Iterable[Path], path: Path) -> tuple[Path, ...]:
+    listed = tuple(islice((file for file in files if file.is_file()), FILES + 1))
+    if len(listed) > FILES:
+        raise ValueError(f"{path} has more than {FILES} files; that is the limit")
+    return tuple(sorted(listed))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

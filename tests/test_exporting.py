@@ -1,0 +1,100 @@
+"""`ratbench export`, and the loader that every manifest brings along."""
+
+import json
+from pathlib import Path
+
+import datasets as huggingface  # type: ignore[import-untyped]
+import foreign_sets
+import numpy as np
+import pytest
+import torch
+from command_line import ratbench, refused
+from PIL import Image
+
+from suite.core.spec import SyntheticSet
+from suite.foreign.locating import locate
+from suite.foreign.sandbox import read
+from suite.manifests import manifest
+from suite.records import Trial
+from suite.store import Store
+
+pytestmark = pytest.mark.usefixtures("elsewhere", "read_here")
+
+
+def kept(store: Store, synthetic: SyntheticSet) -> Path:
+    trial = Trial(task="digits", method="random_subset", hyperparameters={}, ipc=2, seed=0)
+    path = store.artefact(trial.id)
+    store.save_artefact(trial.id, synthetic, manifest(trial, foreign_sets.task(), "mine", path.name))
+    return path
+
+
+@pytest.fixture
+def artefact(store: Store) -> Path:
+    return kept(store, foreign_sets.digits())
+
+
+@pytest.fixture
+def learned(store: Store) -> Path:
+    found = foreign_sets.digits()
+    return kept(store, SyntheticSet(found.images, found.labels * 0.9 + 0.01))
+
+
+def export(artefact: Path, format: str) -> str:
+    result = ratbench("export", artefact, "--format", format, "--output", "out")
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_tensors_come_back_bit_for_bit(artefact: Path) -> None:
+    assert "evaluate it with --preprocessing task" in export(artefact, "pt")
+    back = read(locate(Path("out")), foreign_sets.WANTED).synthetic
+    assert torch.equal(back.images, foreign_sets.digits().images) and back.hard
+    assert torch.load("out/labels_best.pt", weights_only=True).dtype == torch.int64
+
+
+def test_learned_labels_come_back_too(learned: Path) -> None:
+    export(learned, "pt")
+    back = read(locate(Path("out")), foreign_sets.WANTED).synthetic
+    assert torch.equal(back.labels, foreign_sets.digits().labels * 0.9 + 0.01)
+
+
+@pytest.mark.parametrize("format", ["folder", "hf"])
+def test_pictures_come_back_as_bytes(artefact: Path, format: str) -> None:
+    assert "the exact tensors are in exact.safetensors" in export(artefact, format)
+    back = read(locate(Path("out")), foreign_sets.WANTED)
+    assert back.raw and back.synthetic.hard
+    assert torch.equal(back.synthetic.images.flatten(0, 1), foreign_sets.pixels() / 255)
+    exact = read(locate(Path("out/exact.safetensors")), foreign_sets.WANTED)
+    assert torch.equal(exact.synthetic.images, foreign_sets.digits().images) and exact.manifest
+
+
+def test_others_read_the_dataset(learned: Path) -> None:
+    assert "the labels are learned" in export(learned, "hf")
+    found = huggingface.load_from_disk("out")
+    assert found.features["label"].names == list("0123456789") and found["label"][:3] == [0, 0, 1]
+    assert found[5]["image"].size == (8, 8) and sum(found[5]["target"]) == pytest.approx(1.0)
+
+
+def test_folders_hold_plain_pictures(artefact: Path) -> None:
+    export(artefact, "folder")
+    with Image.open("out/7/0001.png") as image:
+        assert (np.asarray(image) == foreign_sets.pixels()[15, 0].numpy()).all()
+
+
+def test_nothing_is_overwritten(artefact: Path, tmp_path: Path) -> None:
+    export(artefact, "pt")
+    refused(ratbench("export", artefact, "--format", "hf", "--output", "out"), "out is there already")
+    refused(ratbench("export", "none.safetensors", "--format", "pt", "--output", "new"), "cannot be read")
+    assert not Path("new").exists()
+
+
+def test_the_loader_in_the_manifest_works(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = json.loads(artefact.with_suffix(".json").read_text())["loader"]
+    assert "suite" not in loader and len(loader.splitlines()) <= 12
+    monkeypatch.chdir(artefact.parent)
+    names: dict[str, object] = {}
+    exec(loader, names)
+    images, targets = names["images"], names["targets"]
+    assert isinstance(images, torch.Tensor) and isinstance(targets, torch.Tensor)
+    assert torch.equal(images, foreign_sets.flat()[0]) and targets.shape == (20, 10)
+    assert isinstance(names["loader"], torch.utils.data.DataLoader) and len(names["loader"]) == 1
