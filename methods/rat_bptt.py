@@ -105,6 +105,9 @@ class RaTBPTT(BaseMethod):
         for name in ("steps", "real_batch", "redraw_every", "networks"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
+        for name in ("outer_lr", "inner_lr", "clip"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} {getattr(self, name)} must be larger than 0")
         if self.skips < 0:
             raise ValueError(f"skips {self.skips} must not be negative")
         longest = self.window if self.truncation in ("random", "fixed") else self.unroll

@@ -170,7 +170,7 @@ def check(method: Annotated[str, typer.Argument(help="A method's name, or a path
     failures = 0
     cls = registry.method(method)
     for test in conformance.CHECKS:
-        problem = test(cls)
+        problem = conformance.problem(test, cls)
         failures += bool(problem)
         console.print(
             "[red]fail[/]" if problem else "[green]ok[/]  ", conformance.title(test), highlight=False

@@ -26,6 +26,14 @@ def title(check: Check) -> str:
     return (check.__doc__ or "").strip().splitlines()[0]
 
 
+def problem(check: Check, cls: type[Method]) -> str:
+    """Return what to change for the check to pass, or nothing; an error in the method is one line of it."""
+    try:
+        return check(cls)
+    except (Exception, SystemExit) as error:
+        return " ".join(f"it raised {type(error).__name__}: {error}".split())
+
+
 @cache
 def smoke_data() -> Examples:
     """Return 300 real 8x8 digits of ten classes."""

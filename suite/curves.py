@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 
 from suite import leaderboard
 from suite.board_cells import EVALUATOR
-from suite.records import Evaluation, Record, Trial
+from suite.records import Evaluation, Record, Trial, canonical
 from suite.statistics import interval
 
 _LINE = ["task", "ipc", "method", "recipe"]
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B")
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B", "0.5")
 _MARKERS = "osD^vP*Xph"
 _AXES = {"step": "outer steps", "seconds": "seconds of distillation, compiling included"}
 
@@ -30,8 +30,9 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     Raises ValueError where the stores hold no evaluated snapshot.
     """
     records = [record for record in leaderboard.read(stores).records if record.status == "done"]
-    trials = {record.cell.id: record for record in records if isinstance(record.cell, Trial)}
-    rows = [row for record in records for row in _copies(record, trials)]
+    trials = {record.cell.id: record for record in records if isinstance(record.cell, Trial) and record.curve}
+    names = _names(list(trials.values()))
+    rows = [row for record in records for row in _copies(record, trials, names)]
     table = pd.DataFrame(rows, columns=[*_LINE, "seed", "step", "seconds", "accuracy"])
     snapshots = table.groupby([*_LINE, "seed"])["step"].transform("nunique") > 1
     if not snapshots.any():
@@ -66,7 +67,26 @@ def draw(copies: pd.DataFrame) -> bytes:
     return file.getvalue()
 
 
-def _copies(record: Record, trials: dict[str, Record]) -> Iterator[tuple[Any, ...]]:
+def _names(trials: Sequence[Record]) -> dict[str, str]:
+    """Return each trial's line: its label, and the hyper-parameters that tell it from the label's others."""
+    rows: dict[tuple[str, int, str], list[Trial]] = {}
+    for record in trials:
+        assert isinstance(record.cell, Trial)
+        rows.setdefault((record.task, record.ipc, record.label), []).append(record.cell)
+    return {cell.id: _suffixed(label, cell, cells) for (*_, label), cells in rows.items() for cell in cells}
+
+
+def _suffixed(label: str, cell: Trial, others: Sequence[Trial]) -> str:
+    known = {name for other in others for name in other.hyperparameters}
+    differing = [
+        f"{name}={cell.hyperparameters.get(name)}"
+        for name in sorted(known)
+        if len({canonical(other.hyperparameters.get(name)) for other in others}) > 1
+    ]
+    return f"{label} ({', '.join(differing)})" if differing else label
+
+
+def _copies(record: Record, trials: dict[str, Record], names: dict[str, str]) -> Iterator[tuple[Any, ...]]:
     cell = record.cell
     if not isinstance(cell, Evaluation) or cell.evaluator != EVALUATOR or cell.trial not in trials:
         return
@@ -75,7 +95,7 @@ def _copies(record: Record, trials: dict[str, Record]) -> Iterator[tuple[Any, ..
     at, seconds = trial.curve["step"], trial.curve["seconds"]
     step = at[-1] if cell.step is None else cell.step
     spent = float(np.interp(step, [0, *at], [0, *seconds]))
-    line = (record.task, record.ipc, record.label, cell.settings.get("recipe", ""))
+    line = (record.task, record.ipc, names[cell.trial], cell.settings.get("recipe", ""))
     for accuracy in record.scores["accuracy"]:
         yield (*line, trial.cell.seed, int(step), spent, accuracy)
 

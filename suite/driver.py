@@ -12,6 +12,7 @@ from rich.table import Table
 
 from suite import grid, publish
 from suite import run as running
+from suite.core.datasets import DataMissing
 from suite.display import Display
 from suite.plan import Job
 from suite.run import Place, Progress
@@ -46,6 +47,10 @@ class Request:
 def dry_run(request: Request, console: Console) -> None:
     """List every cell and whether it is recorded."""
     jobs = grid.jobs(grid.load(grid.locate(request.grid), request.settings))
+    try:
+        running.check(jobs, request.place)
+    except DataMissing as error:
+        say(console, f"not checked against the images: {error}")
     store = Store(request.folder)
     if store.path.exists():
         store.check_protocol()
@@ -79,7 +84,8 @@ def run(request: Request, console: Console) -> bool:
         console.print(table)
     left = report(jobs, store, console)
     say(console, f"leaderboard: {board[0]}")
-    say(console, f"pictures:    {store.path / 'pictures'}, {store.path / 'plots'}")
+    shown = [str(folder) for name in ("pictures", "plots") if (folder := store.path / name).is_dir()]
+    say(console, f"pictures:    {', '.join(shown) or 'none'}")
     return not left
 
 

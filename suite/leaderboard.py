@@ -142,9 +142,10 @@ class _Unusable(Exception):
 
 def _documents(store: Path) -> Iterator[tuple[str, Path]]:
     """Yield the kind and the path of each file of a store."""
-    if not store.is_dir():
+    kinds = ("records", "failures", "plan")
+    if not any((store / kind).is_dir() for kind in kinds):
         raise FileNotFoundError(f"no store at {store}: run a grid first, or name the folder it wrote to")
-    for kind in ("records", "failures", "plan"):
+    for kind in kinds:
         for path in sorted((store / kind).glob("**/*.json")):
             yield kind, path
 

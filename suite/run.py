@@ -4,6 +4,7 @@ A job is a trial and the evaluations of its artefact, or a reference. What is re
 again, so a job can be cut off anywhere and run once more.
 """
 
+import os
 import traceback
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,6 +61,10 @@ def check(jobs: Sequence[Job], place: Place) -> None:
     """Refuse what cannot work before any compute starts: data, budgets, networks, the device."""
     if place.device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("a GPU was asked for, and torch finds none; leave --gpus-per-trial at 0")
+    if place.threads > (there := os.cpu_count() or 1):
+        raise ValueError(
+            f"a trial wants {place.threads} CPUs and this machine has {there}; lower --cpus-per-trial"
+        )
     for job in jobs:
         train = _task(job.cell.task, "cpu").train
         if isinstance(job.cell, Reference):
@@ -128,7 +133,7 @@ class _Worker:
         try:
             yield from work
             return
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a method that leaves has failed
             if disk_full(error):
                 raise
             status: Status = "oom" if isinstance(error, torch.OutOfMemoryError) else "failed"

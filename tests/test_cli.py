@@ -85,6 +85,11 @@ class TestLeaderboard:
     def test_a_folder_that_is_not_there(self) -> None:
         refused(ratbench("leaderboard", "nowhere"), "no store at nowhere")
 
+    def test_a_folder_that_is_no_store(self, tmp_path: Path) -> None:
+        (tmp_path / "grids").mkdir()
+        refused(ratbench("leaderboard", tmp_path / "grids", "--output", tmp_path / "b.md"), "no store at")
+        assert not (tmp_path / "b.md").exists()
+
 
 class TestCheck:
     def test_a_method_by_path_keeps_the_contract(self) -> None:
@@ -98,6 +103,14 @@ class TestCheck:
         result = ratbench("check", "careless.py")
         assert result.exit_code == 1
         assert "two runs of one seed differ; draw from suite.core.seeding.generator" in result.stdout
+
+    @pytest.mark.parametrize("end", ["raise RuntimeError('no\\nimages')", "raise SystemExit(0)"])
+    def test_an_error_in_a_method_is_a_line_of_its_checks(self, tmp_path: Path, end: str) -> None:
+        text = (ROOT / "methods" / "random_subset.py").read_text()
+        (tmp_path / "ends.py").write_text(text.replace("return random_choice(train, ipc, seed=seed)", end))
+        result = ratbench("check", "ends.py")
+        assert result.exit_code == 1 and result.stdout.count("fail") > 2
+        assert "it raised RuntimeError: no images" in result.stdout or "it raised SystemExit" in result.stdout
 
     @pytest.mark.parametrize(
         ("text", "part"),

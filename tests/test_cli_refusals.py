@@ -24,6 +24,8 @@ class TestRefusedGrids:
             ("title", "tilte", ("quick.toml", "'tilte'", "did you mean 'title'?")),
             ("window = 2", "window = 9", ("window 9 is longer than the unroll 4", "lower window")),
             ("ipc = [1]", "ipc = [1000]", ("ipc 1000 is larger than the smallest class", "lower ipc")),
+            ("window = 2", "window = 2\ninner_lr = -1.0", ("inner_lr -1.0", "larger than 0")),
+            ("window = 2", "window = 2\nclip = 0.0", ("clip 0.0", "larger than 0")),
             ("seeds = [0]", "seeds = [0", ("quick.toml", "line")),
             (
                 "convnet-d1-w8-in",
@@ -37,7 +39,11 @@ class TestRefusedGrids:
     ) -> None:
         quick.write_text(QUICK.replace(old, new, 1))
         refused(ratbench("run", quick, "--inline"), *parts)
+        refused(ratbench("run", quick, "--dry-run"), *parts)
         assert not (tmp_path / "runs").exists(), "nothing is written before the checks"
+
+    def test_more_threads_than_the_machine_has(self, quick: Path) -> None:
+        refused(ratbench("run", quick, "--inline", "--cpus-per-trial", "9999"), "9999 CPUs", "lower --cpus")
 
     def test_an_unknown_grid(self) -> None:
         refused(ratbench("run", "dmeo"), "'dmeo'", "did you mean 'demo'?")

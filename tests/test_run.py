@@ -208,6 +208,16 @@ def test_an_evaluation_that_failed_stops_no_other(
     assert list(complete(job, store, place).values()) == ["done", "failed", "done"]
 
 
+def test_a_method_that_leaves_has_failed(
+    jobs: list[Job], store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(*_: Any, **__: Any) -> None:
+        raise SystemExit(0)
+
+    monkeypatch.setattr("methods.random_subset.RandomSubset.start", leave)
+    assert complete(jobs[0], store, place) == {jobs[0].id: "failed"}
+
+
 def test_nothing_is_computed_by_the_checks(
     jobs: list[Job], place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,28 @@ def test_a_curve_is_tabled_and_drawn(snapped: list[Job], store: Store, place: Pl
     assert image.size == (1500, 675) and len(image.convert("RGB").getcolors(1 << 20) or []) > 3
 
 
+def test_values_of_a_list_are_lines_of_their_own(tiny: Path, store: Store, place: Place) -> None:
+    jobs = grid.jobs(grid.load(with_snapshots(tiny, "[0.5]"), ["method.rat_bptt.window=[1, 2]"]))
+    for job in jobs:
+        complete(job, store, place)
+    table = curves.summary(curves.measured([store.path]))
+    assert table["method"].unique().tolist() == ["rat_bptt (window=1)", "rat_bptt (window=2)"]
+    assert table["seeds"].to_list() == [1] * 4
+
+
+def test_a_trial_without_a_curve_is_left_out(snapped: list[Job], store: Store, place: Place) -> None:
+    job = one(snapped, "rat_bptt")
+    complete(job, store, place)
+    expected = curves.summary(curves.measured([store.path]))
+    brought = done(job, store).model_copy(update={"curve": {}, "label": "external:x"})
+    cell = brought.cell.model_copy(update={"method": "external:x"})
+    store.keep(brought.model_copy(update={"cell": cell}))
+    scored = done(job, store).model_copy(update={"cell": job.evaluations[0], "label": "external:x"})
+    moved = job.evaluations[0].model_copy(update={"trial": cell.id})
+    store.keep(scored.model_copy(update={"cell": moved, "scores": {"accuracy": (0.5,)}}))
+    assert curves.summary(curves.measured([store.path])).equals(expected)
+
+
 def test_a_store_without_snapshots_has_no_curve(jobs: list[Job], store: Store, place: Place) -> None:
     complete(one(jobs, "random_subset"), store, place)
     refused(ratbench("figure", "curve", store.path), "no evaluated snapshots", "snapshots = [")
