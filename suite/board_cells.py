@@ -11,6 +11,8 @@ from suite.records import PROTOCOL, STANDARD_RECIPE, Evaluation, Record, Referen
 EVALUATOR = "retrain"
 """The evaluator whose accuracies fill the board."""
 
+CHOSEN = "chosen/"
+"""Begins the score that names the recipe which an evaluation chose."""
 
 Key = tuple[str, int, str, str]
 """What a table is of: task, images per class, network, conditions."""
@@ -35,6 +37,12 @@ class Evaluated:
         if self.record is None or self.record.status != "done":
             return ()
         return self.record.scores.get("accuracy", ())
+
+    @property
+    def chosen(self) -> str:
+        """The recipe that the holdout chose, "" where it was given."""
+        names = self.record.scores if self.record else {}
+        return next((name.removeprefix(CHOSEN) for name in names if name.startswith(CHOSEN)), "")
 
 
 @dataclass

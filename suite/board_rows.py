@@ -22,9 +22,9 @@ class Row:
     """One configuration of a method at one size, over its seeds; or the full-data reference.
 
     scores: accuracy in [0, 1] per recipe, of the seeds that have one; scored: those by which it
-    ranks, copy by copy. rank: None where unranked, equal where tied; behind: the difference that
-    decided it. state: "" when complete. native: the method's own recipe. device_seconds: mean of a
-    distillation run. pictures: (seed, trial id).
+    ranks, copy by copy. chosen: per recipe what the holdout chose, where it did. rank: None where
+    unranked, equal where tied; behind: the difference that decided it. state: "" when complete.
+    native: the method's own recipe. device_seconds: mean of a distillation run. pictures: (seed, trial id).
     """
 
     name: str
@@ -39,6 +39,7 @@ class Row:
     errors: tuple[str, ...] = ()
     scores: Mapping[str, Interval] = field(default_factory=dict)
     scored: Scored = field(default_factory=dict)
+    chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     native: str = ""
     share: float | None = None  # of full-data accuracy; None without a reference
     device_seconds: float = 0.0
@@ -87,6 +88,7 @@ def row(
         errors=tuple(error for _, error in outcomes if error),
         scores=scores,
         scored=_scored(runs, chosen),
+        chosen=_choices(chosen),
         share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
         reported=select(reported, task=task, method=label, ipc=ipc, network=network) if whole else (),
         pictures=tuple((run.trial.seed, run.trial.id) for run in runs if run.made and whole),
@@ -140,6 +142,13 @@ def _scored(runs: Sequence[Run], chosen: Sequence[Mapping[str, Evaluated]]) -> S
     return {
         seed: Copies(item.record.cell.seed, item.accuracy)
         for seed, item in standard
+def _choices(chosen: Sequence[Mapping[str, Evaluated]]) -> dict[str, tuple[str, ...]]:
+    """Return what the seeds chose, per recipe that leaves it to the holdout."""
+    pairs = {(recipe, item.chosen) for found in chosen for recipe, item in found.items() if item.chosen}
+    recipes = {recipe for recipe, _ in pairs}
+    return {recipe: tuple(sorted(name for of, name in pairs if of == recipe)) for recipe in recipes}
+
+
         if item and item.record and item.accuracy
     }
 

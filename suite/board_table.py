@@ -186,7 +186,7 @@ def _recipes(table: Table) -> str:
     if len(shown) < 2 and all({*row.scores} <= {STANDARD_RECIPE, row.native} for row in shown):
         return ""
     lines = [
-        [_code(row), *(words.percent(row.scores[name]) if name in row.scores else "–" for name in others)]
+        [_code(row), *(words.under(row, name) if name in row.scores else "–" for name in others)]
         for row in shown
     ]
     text = tabulate(lines, headers=["method", *others], tablefmt="github", disable_numparse=True)

@@ -101,6 +101,12 @@ def percent(value: Interval) -> str:
 
 def count(row: Row) -> str:
     """Return distillation seeds × copies, `2 × 3`; of full data the copies; "" without an accuracy."""
+def under(row: Row, recipe: str) -> str:
+    """Return the accuracy under `recipe`; where that is chosen for each set, what was: `81.2 (dc, dsa)`."""
+    chosen = row.chosen.get(recipe, ())
+    return percent(row.scores[recipe]) + f" ({', '.join(chosen)})" * bool(chosen)
+
+
     if row.accuracy is None:
         return ""
     low, high = min(row.accuracy.copies), max(row.accuracy.copies)
