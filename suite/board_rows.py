@@ -78,9 +78,9 @@ def row(
     whole = ipc == trial.ipc
     prefixed = any(len(run.sizes) > 1 for run in runs)
     return Row(
-        name=_named(label, "" if whole else f"first {ipc} of {trial.ipc}", suffix),
+        name=named(label, "" if whole else f"first {ipc} of {trial.ipc}", suffix),
         label=label,
-        line=_named(label, f"prefixes of {trial.ipc}" if prefixed else "", suffix),
+        line=named(label, f"prefixes of {trial.ipc}" if prefixed else "", suffix),
         method=trial.method,
         hyperparameters=canonical(trial.hyperparameters),
         size=trial.ipc,
@@ -126,6 +126,12 @@ def reference(records: Sequence[Record], key: Key, reported: Sequence[Reported])
     )
 
 
+def named(label: str, *parts: str) -> str:
+    """Return `label (part, part)`, without those that are empty."""
+    inside = ", ".join(part for part in parts if part)
+    return f"{label} ({inside})" if inside else label
+
+
 def _scores(chosen: Sequence[Mapping[str, Evaluated]]) -> dict[str, Interval]:
     """Return per recipe the interval over the seeds that have an accuracy."""
     groups: dict[str, list[tuple[float, ...]]] = {}
@@ -136,12 +142,6 @@ def _scores(chosen: Sequence[Mapping[str, Evaluated]]) -> dict[str, Interval]:
     return {recipe: interval(groups[recipe]) for recipe in sorted(groups)}
 
 
-def _scored(runs: Sequence[Run], chosen: Sequence[Mapping[str, Evaluated]]) -> Scored:
-    """Return what each seed scored under the recipe by which the board ranks."""
-    standard = [(run.trial.seed, found.get(STANDARD_RECIPE)) for run, found in zip(runs, chosen, strict=True)]
-    return {
-        seed: Copies(item.record.cell.seed, item.accuracy)
-        for seed, item in standard
 def _choices(chosen: Sequence[Mapping[str, Evaluated]]) -> dict[str, tuple[str, ...]]:
     """Return what the seeds chose, per recipe that leaves it to the holdout."""
     pairs = {(recipe, item.chosen) for found in chosen for recipe, item in found.items() if item.chosen}
@@ -149,6 +149,12 @@ def _choices(chosen: Sequence[Mapping[str, Evaluated]]) -> dict[str, tuple[str, 
     return {recipe: tuple(sorted(name for of, name in pairs if of == recipe)) for recipe in recipes}
 
 
+def _scored(runs: Sequence[Run], chosen: Sequence[Mapping[str, Evaluated]]) -> Scored:
+    """Return what each seed scored under the recipe by which the board ranks."""
+    standard = [(run.trial.seed, found.get(STANDARD_RECIPE)) for run, found in zip(runs, chosen, strict=True)]
+    return {
+        seed: Copies(item.record.cell.seed, item.accuracy)
+        for seed, item in standard
         if item and item.record and item.accuracy
     }
 
@@ -165,11 +171,6 @@ def _costs(runs: Sequence[Run], part: float) -> dict[str, Any]:
         "label_kind": next((record.label_kind for record in made), ""),
         "devices": tuple(sorted({_device(record) for record in made or records})),
     }
-
-
-def _named(label: str, *parts: str) -> str:
-    inside = ", ".join(part for part in parts if part)
-    return f"{label} ({inside})" if inside else label
 
 
 def _chosen(run: Run, key: Key) -> dict[str, Evaluated]:
