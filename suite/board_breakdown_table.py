@@ -1,12 +1,15 @@
-"""Breakdowns as Markdown: a heading per evaluator, a table per task and size."""
+"""Breakdowns as Markdown, a heading per evaluator and a table per task and size; and for a terminal."""
 
 from collections.abc import Sequence
 from itertools import groupby
 
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table as Terminal
 from tabulate import tabulate
 
 from suite import board_text as words
-from suite.board_breakdown import PART, WHOLE, Breakdown, BreakdownRow, Place
+from suite.board_breakdown import DROP, MEAN, PART, WHOLE, Breakdown, BreakdownRow, Place
 
 _WORDING = {
     "cross_architecture": ("Across architectures", "home"),
@@ -24,6 +27,28 @@ def sections(breakdowns: Sequence[Breakdown]) -> list[str]:
         title, first = wording(evaluator)
         parts += [f"## {title}", _introduction(first), *(part for each in group for part in _section(each))]
     return parts
+
+
+def terminal(breakdowns: Sequence[Breakdown]) -> list[Terminal]:
+    """Return a table per breakdown for a terminal of 80 columns: without the parts."""
+    tables = []
+    for breakdown in breakdowns:
+        place = breakdown.place
+        title, first = wording(place.evaluator)
+        where = f"{place.task}, {words.network(place.network)}, {words.size(place.ipc)}"
+        view = Terminal(
+            title=f"{title}: {where}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        )
+        view.add_column("method", overflow="fold")
+        for name in (first, MEAN, DROP):
+            view.add_column(f"{name} %", justify="right")
+        for row in breakdown.rows:
+            shown = (
+                words.percent(row.scores[key]) if key in row.scores else "–" for key in (WHOLE, MEAN, DROP)
+            )
+            view.add_row(*(escape(text) for text in (f"{row.name} {row.state}".strip(), *shown)))
+        tables.append(view)
+    return tables
 
 
 def wording(evaluator: str) -> tuple[str, str]:

@@ -97,7 +97,7 @@ def terminal(board: Board) -> list[Terminal]:
         if any(row.external for row in table.rows):
             view.caption, view.caption_justify = f"{EXTERNAL}…: {words.BROUGHT}", "left"
         tables.append(view)
-    return tables
+    return [*tables, *board_breakdown_table.terminal(board.breakdowns)]
 
 
 def _section(table: Table, pictures: Collection[str]) -> list[str]:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from board_records import CPU, SMALL, STANDARD, trial
+from rich.console import Console
 
 from suite.board_breakdown import Breakdown
-from suite.leaderboard import board, render
+from suite.leaderboard import board, render, terminal
 from suite.plan import Planned
 from suite.records import Evaluation, Record, Status
 
@@ -79,6 +80,14 @@ def test_its_markdown() -> None:
     assert cells(text, "rat_bptt").startswith("| `rat_bptt` | 83.0 [80.5, 85.5] | 52.0 [50.0, 54.0] |")
     assert cells(text, "random_subset").endswith("| 55.0 [55.0, 55.0] | −5.0 [−5.0, −5.0] | 1 × 2 |")
     assert "- recipe=dsa" in text and "1 seed" not in text
+
+
+def test_a_terminal_shows_the_mean_and_the_drop(capsys: pytest.CaptureFixture[str]) -> None:
+    Console(width=80).print(terminal(board(RECORDS))[-1])
+    found = capsys.readouterr().out
+    assert f"Across architectures: digits, {STANDARD}, 10 images" in found
+    line = next(line for line in found.splitlines() if line.strip().startswith("rat_bptt"))
+    assert line.rstrip().endswith("26.0 [25.0, 27.0]")
 
 
 def test_a_part_is_the_mean_of_its_details_copy_by_copy() -> None:
