@@ -51,7 +51,8 @@ def chosen_rates(
 
     That is len(networks) * len(factors) * draws trainings, once per (task, recipe, ipc); none where
     there is one factor to choose from. Under a recipe without a batch size a step takes all of a random
-    subset: a minibatch of the set's own would give the set a say. Raises ValueError where a class has too few images.
+    subset: a minibatch of the set's own would give the set a say. Raises ValueError where a class has
+    too few images.
     """
     if len(search.factors) == 1:
         return dict.fromkeys(networks, recipe.lr * search.factors[0])
