@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from suite import reads
+from suite.board_breakdown import Breakdown, breakdowns
 from suite.board_cells import Cells, Key, Run, fits, gather
 from suite.board_ranks import Averages, averages, ranked
 from suite.board_rows import Row, reference, row
@@ -34,6 +35,7 @@ class Board:
 
     tables: tuple[Table, ...]
     averages: Averages = field(default_factory=Averages)
+    breakdowns: tuple[Breakdown, ...] = ()
     versions: tuple[str, ...] = ()
     commits: tuple[str, ...] = ()
     test_reads: tuple[int, ...] = ()  # distinct numbers of reads of test by an evaluation
@@ -54,6 +56,7 @@ def board(
     planned: cells that were asked for; those without a record make their rows incomplete.
     Raises ValueError on a record of another protocol version.
     """
+    planned = tuple(planned)
     cells = gather(records, planned)
     names = _names(cells.runs)
     keys = sorted(_keys(cells), key=lambda key: (key[0], key[2] != STANDARD_NETWORK, key[2], key[3], key[1]))
@@ -61,6 +64,7 @@ def board(
     return Board(
         tables=tables,
         averages=averages([table.rows for table in tables]),
+        breakdowns=breakdowns(cells, planned, suffix=lambda run: names[_config(run)]),
         versions=_versions(cells.records),
         commits=tuple(sorted({record.provenance.commit for record in cells.records})),
         test_reads=reads.counts(cells.records, "evaluation"),

@@ -11,6 +11,8 @@ from suite.records import PROTOCOL, STANDARD_RECIPE, Evaluation, Record, Referen
 EVALUATOR = "retrain"
 """The evaluator whose accuracies fill the board."""
 
+CHOSEN = "chosen/"
+"""Begins the score that names the recipe which an evaluation chose."""
 
 Key = tuple[str, int, str, str]
 """What a table is of: task, images per class, network, conditions."""
@@ -35,6 +37,12 @@ class Evaluated:
         if self.record is None or self.record.status != "done":
             return ()
         return self.record.scores.get("accuracy", ())
+
+    @property
+    def chosen(self) -> str:
+        """The recipe that the holdout chose, "" where it was given."""
+        names = self.record.scores if self.record else {}
+        return next((name.removeprefix(CHOSEN) for name in names if name.startswith(CHOSEN)), "")
 
 
 @dataclass
@@ -112,6 +120,17 @@ def fits(item: Evaluated, key: Key) -> bool:
     return item.key == key or (item.recipe != STANDARD_RECIPE and item.key[:3] == key[:3])
 
 
+def conditions(settings: Mapping[str, Any]) -> str:
+    """Return the settings that make accuracies differ, apart from recipe and network."""
+    aside = {"copies", "ipc", "prefix"}  # how many were taken, and what the record says itself
+    shown = [
+        f"{name}={value if isinstance(value, str) else canonical(value)}"
+        for name, value in sorted(settings.items())
+        if name not in aside and value is not None
+    ]
+    return ", ".join(shown)
+
+
 def refuse_protocol(protocol: object, where: str) -> None:
     """Raise ValueError where `protocol` is not ours."""
     if protocol != PROTOCOL:
@@ -149,17 +168,6 @@ def _attach(
             continue
         settings = dict(cell.settings)
         recipe, network = settings.pop("recipe", ""), settings.pop("network", "")
-        place = (source.task, source.ipc, str(network), _conditions(settings))
+        place = (source.task, source.ipc, str(network), conditions(settings))
         runs[cell.trial].evaluated.append(Evaluated(key, cell.trial, place, str(recipe), kept.get(key)))
     return tuple(warnings)
-
-
-def _conditions(settings: Mapping[str, Any]) -> str:
-    """Return the settings that make accuracies differ, apart from recipe and network."""
-    aside = {"copies", "ipc", "prefix"}  # how many were taken, and what the record says itself
-    shown = [
-        f"{name}={value if isinstance(value, str) else canonical(value)}"
-        for name, value in sorted(settings.items())
-        if name not in aside and value is not None
-    ]
-    return ", ".join(shown)

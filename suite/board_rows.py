@@ -22,9 +22,9 @@ class Row:
     """One configuration of a method at one size, over its seeds; or the full-data reference.
 
     scores: accuracy in [0, 1] per recipe, of the seeds that have one; scored: those by which it
-    ranks, copy by copy. rank: None where unranked, equal where tied; behind: the difference that
-    decided it. state: "" when complete. native: the method's own recipe. device_seconds: mean of a
-    distillation run. pictures: (seed, trial id).
+    ranks, copy by copy. chosen: per recipe what the holdout chose, where it did. rank: None where
+    unranked, equal where tied; behind: the difference that decided it. state: "" when complete.
+    native: the method's own recipe. device_seconds: mean of a distillation run. pictures: (seed, trial id).
     """
 
     name: str
@@ -39,6 +39,7 @@ class Row:
     errors: tuple[str, ...] = ()
     scores: Mapping[str, Interval] = field(default_factory=dict)
     scored: Scored = field(default_factory=dict)
+    chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     native: str = ""
     share: float | None = None  # of full-data accuracy; None without a reference
     device_seconds: float = 0.0
@@ -77,9 +78,9 @@ def row(
     whole = ipc == trial.ipc
     prefixed = any(len(run.sizes) > 1 for run in runs)
     return Row(
-        name=_named(label, "" if whole else f"first {ipc} of {trial.ipc}", suffix),
+        name=named(label, "" if whole else f"first {ipc} of {trial.ipc}", suffix),
         label=label,
-        line=_named(label, f"prefixes of {trial.ipc}" if prefixed else "", suffix),
+        line=named(label, f"prefixes of {trial.ipc}" if prefixed else "", suffix),
         method=trial.method,
         hyperparameters=canonical(trial.hyperparameters),
         size=trial.ipc,
@@ -87,6 +88,7 @@ def row(
         errors=tuple(error for _, error in outcomes if error),
         scores=scores,
         scored=_scored(runs, chosen),
+        chosen=_choices(chosen),
         share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
         reported=select(reported, task=task, method=label, ipc=ipc, network=network) if whole else (),
         pictures=tuple((run.trial.seed, run.trial.id) for run in runs if run.made and whole),
@@ -124,6 +126,12 @@ def reference(records: Sequence[Record], key: Key, reported: Sequence[Reported])
     )
 
 
+def named(label: str, *parts: str) -> str:
+    """Return `label (part, part)`, without those that are empty."""
+    inside = ", ".join(part for part in parts if part)
+    return f"{label} ({inside})" if inside else label
+
+
 def _scores(chosen: Sequence[Mapping[str, Evaluated]]) -> dict[str, Interval]:
     """Return per recipe the interval over the seeds that have an accuracy."""
     groups: dict[str, list[tuple[float, ...]]] = {}
@@ -132,6 +140,13 @@ def _scores(chosen: Sequence[Mapping[str, Evaluated]]) -> dict[str, Interval]:
             if item.accuracy:
                 groups.setdefault(recipe, []).append(item.accuracy)
     return {recipe: interval(groups[recipe]) for recipe in sorted(groups)}
+
+
+def _choices(chosen: Sequence[Mapping[str, Evaluated]]) -> dict[str, tuple[str, ...]]:
+    """Return what the seeds chose, per recipe that leaves it to the holdout."""
+    pairs = {(recipe, item.chosen) for found in chosen for recipe, item in found.items() if item.chosen}
+    recipes = {recipe for recipe, _ in pairs}
+    return {recipe: tuple(sorted(name for of, name in pairs if of == recipe)) for recipe in recipes}
 
 
 def _scored(runs: Sequence[Run], chosen: Sequence[Mapping[str, Evaluated]]) -> Scored:
@@ -156,11 +171,6 @@ def _costs(runs: Sequence[Run], part: float) -> dict[str, Any]:
         "label_kind": next((record.label_kind for record in made), ""),
         "devices": tuple(sorted({_device(record) for record in made or records})),
     }
-
-
-def _named(label: str, *parts: str) -> str:
-    inside = ", ".join(part for part in parts if part)
-    return f"{label} ({inside})" if inside else label
 
 
 def _chosen(run: Run, key: Key) -> dict[str, Evaluated]:

@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table as Terminal
 from tabulate import tabulate
 
+from suite import board_breakdown_table
 from suite import board_text as words
 from suite.board import Board, Table
 from suite.board_rows import Row
@@ -53,7 +54,9 @@ class Notes:
     def lines(self) -> list[str]:
         """Return the notes as a Markdown list."""
         numbered = enumerate(self._texts, start=1)
-        return [f"- {str(number).translate(_SUPERSCRIPTS)} {_escaped(text)}" for number, text in numbered]
+        return [
+            f"- {str(number).translate(_SUPERSCRIPTS)} {words.escaped(text)}" for number, text in numbered
+        ]
 
 
 def markdown(board: Board, *, pictures: Collection[str] = (), plots: bool = False) -> str:
@@ -68,6 +71,7 @@ def markdown(board: Board, *, pictures: Collection[str] = (), plots: bool = Fals
                 f"![Accuracy against images per class: {words.heading(table)}](plots/{words.slug(table)}.png)"
             )
         parts += _section(table, pictures)
+    parts += board_breakdown_table.sections(board.breakdowns)
     return "\n\n".join([*parts, *_averages(board), *_provenance(board)]) + "\n"
 
 
@@ -93,7 +97,7 @@ def terminal(board: Board) -> list[Terminal]:
         if any(row.external for row in table.rows):
             view.caption, view.caption_justify = f"{EXTERNAL}…: {words.BROUGHT}", "left"
         tables.append(view)
-    return tables
+    return [*tables, *board_breakdown_table.terminal(board.breakdowns)]
 
 
 def _section(table: Table, pictures: Collection[str]) -> list[str]:
@@ -139,16 +143,12 @@ def _cells(table: Table, row: Row, notes: Notes, pictures: Collection[str]) -> d
 
 
 def _code(row: Row) -> str:
-    text = _escaped(row.name)
+    text = words.escaped(row.name)
     return f"`{text}`" if row.method else text
 
 
 def _noted(text: str, marks: str) -> str:
     return f"{text} {marks}" if marks else text
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", r"\|").replace("`", "'")
 
 
 def _everyone(table: Table) -> list[Row]:
@@ -186,7 +186,7 @@ def _recipes(table: Table) -> str:
     if len(shown) < 2 and all({*row.scores} <= {STANDARD_RECIPE, row.native} for row in shown):
         return ""
     lines = [
-        [_code(row), *(words.percent(row.scores[name]) if name in row.scores else "–" for name in others)]
+        [_code(row), *(words.under(row, name) if name in row.scores else "–" for name in others)]
         for row in shown
     ]
     text = tabulate(lines, headers=["method", *others], tablefmt="github", disable_numparse=True)
@@ -195,7 +195,9 @@ def _recipes(table: Table) -> str:
 
 def _settings(table: Table) -> str:
     """Return the hyper-parameters of every row, folded away."""
-    lines = [f"- {_code(row)}: {_escaped(found)}" for row in table.rows if (found := words.settings(row))]
+    lines = [
+        f"- {_code(row)}: {words.escaped(found)}" for row in table.rows if (found := words.settings(row))
+    ]
     if not lines:
         return ""
     return "\n".join(["<details><summary>Hyper-parameters</summary>", "", *lines, "", "</details>"])
@@ -207,7 +209,7 @@ def _averages(board: Board) -> list[str]:
     if not found:
         return []
     lines = [
-        [f"`{_escaped(each.name)}`", f"{each.rank:.2f}", ", ".join(f"{rank:g}" for rank in each.ranks)]
+        [f"`{words.escaped(each.name)}`", f"{each.rank:.2f}", ", ".join(f"{rank:g}" for rank in each.ranks)]
         for each in found
     ]
     headers = ["method", "average rank", "in each table"]

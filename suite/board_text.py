@@ -16,11 +16,16 @@ _DIGITS = 6  # of percentages before they are rounded, so that the last bit neve
 
 def heading(table: Table) -> str:
     """Return the task, the network and the conditions of `table`, a reduced network said to be one."""
-    network = table.network or "not evaluated yet"
-    if match := re.fullmatch(r"convnet-d(\d+)-w(\d+)-\w+", network):
+    parts = (table.task, network(table.network), table.conditions)
+    return ", ".join(part for part in parts if part)
+
+
+def network(name: str) -> str:
+    """Return the network's name, a reduced one said to be one; "" is none yet."""
+    if match := re.fullmatch(r"convnet-d(\d+)-w(\d+)-\w+", name):
         depth, width = (int(number) for number in match.groups())
-        network += " (reduced network)" * (depth < 3 or width < 128)
-    return ", ".join(part for part in (table.task, network, table.conditions) if part)
+        return name + " (reduced network)" * (depth < 3 or width < 128)
+    return name or "not evaluated yet"
 
 
 def slug(table: Table) -> str:
@@ -47,10 +52,7 @@ def behind(row: Row) -> str:
     """Return how far a row is behind the one it was compared with, `3.8 [1.5, 6.6]`, in points."""
     if row.behind is None:
         return ""
-    numbers = (row.behind.mean, row.behind.low, row.behind.high)
-    mean, low, high = (
-        f"{round(_snapped(100 * number), 1) + 0.0:.1f}".replace("-", "−") for number in numbers
-    )
+    mean, low, high = (_points(number) for number in (row.behind.mean, row.behind.low, row.behind.high))
     return f"{mean} [{low}, {high}]" if row.behind.low < row.behind.high else mean
 
 
@@ -95,17 +97,26 @@ def share(row: Row) -> str:
 
 def percent(value: Interval) -> str:
     """Return `81.2 [80.4, 82.0]`; the mean alone where nothing varied."""
-    mean, low, high = (f"{_snapped(100 * number):.1f}" for number in (value.mean, value.low, value.high))
+    mean, low, high = (_points(number) for number in (value.mean, value.low, value.high))
     return f"{mean} [{low}, {high}]" if value.measured else mean
+
+
+def under(row: Row, recipe: str) -> str:
+    """Return the accuracy under `recipe`; where that is chosen for each set, what was: `81.2 (dc, dsa)`."""
+    chosen = row.chosen.get(recipe, ())
+    return percent(row.scores[recipe]) + f" ({', '.join(chosen)})" * bool(chosen)
 
 
 def count(row: Row) -> str:
     """Return distillation seeds × copies, `2 × 3`; of full data the copies; "" without an accuracy."""
     if row.accuracy is None:
         return ""
-    low, high = min(row.accuracy.copies), max(row.accuracy.copies)
-    copies = f"{low}" if low == high else f"{low}–{high}"
-    return f"{row.accuracy.seeds} × {copies}" if row.method else copies
+    return times(row.accuracy) if row.method else _copies(row.accuracy)
+
+
+def times(value: Interval) -> str:
+    """Return distillation seeds × copies, `2 × 3`."""
+    return f"{value.seeds} × {_copies(value)}"
 
 
 def cost(row: Row) -> str:
@@ -138,6 +149,20 @@ def memory(count: int) -> str:
 def size(ipc: int) -> str:
     """Return `10 images per class`."""
     return f"{ipc} image{'s' * (ipc != 1)} per class"
+
+
+def escaped(text: str) -> str:
+    """Return `text` such that a cell of Markdown, in backticks or not, can hold it."""
+    return text.replace("|", r"\|").replace("`", "'")
+
+
+def _copies(value: Interval) -> str:
+    low, high = min(value.copies), max(value.copies)
+    return f"{low}" if low == high else f"{low}–{high}"
+
+
+def _points(number: float) -> str:
+    return f"{round(_snapped(100 * number), 1) + 0.0:.1f}".replace("-", "−")
 
 
 def _slugged(text: str) -> str:

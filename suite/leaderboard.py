@@ -89,6 +89,7 @@ def render(board: Board, format: Format, *, pictures: Collection[str] = (), plot
         "versions": board.versions,
         "rows": rows,
         "average_ranks": averages,
+        "breakdowns": [asdict(each) for each in board.breakdowns],
     }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 

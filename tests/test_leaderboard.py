@@ -138,6 +138,20 @@ def test_native_accuracy_stands_beside_and_does_not_rank() -> None:
     assert "| `random_subset` | 40.0" in text.split("Under the other recipes")[1]
 
 
+def test_a_chosen_recipe_is_named_and_does_not_rank() -> None:
+    first, second = (trial("rat_bptt", seed=seed) for seed in (0, 1))
+    found = [evaluated(first, 0.5), evaluated(second, 0.5)]
+    for of, name in ((first, "rat-bptt"), (second, "dc")):
+        chosen = evaluated(of, 0.9, recipe="chosen")
+        scores = {**chosen.scores, "holdout/dc": (0.3,), f"chosen/{name}": (1.0,)}
+        found.append(chosen.model_copy(update={"scores": scores}))
+    made = board([first, second, *found])
+    row = rows(made)["rat_bptt"]
+    assert row.accuracy is not None and row.accuracy.mean == 0.5
+    text = render(made, "md").split("Under the other recipes")[1]
+    assert "| `rat_bptt` | 90.0 [90.0, 90.0] (dc, rat-bptt) |" in text
+
+
 def test_a_row_without_the_standard_recipe_says_so_and_keeps_its_accuracy() -> None:
     made = [trial("rat_bptt", seed=seed) for seed in (0, 1)]
     found = board([*made, *(evaluated(of, 0.7, 0.8, recipe="dc") for of in made)])

@@ -73,7 +73,8 @@ def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
 def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int) -> Steps:
     """Return the step of training, compiled where so many of them are worth it."""
     if pays(network, batch=batch, steps=steps):
-        return _compiled(network.name, network.shape, network.classes, recipe)
+        # A step takes its rate as it comes, so that trainings at several rates share what is compiled.
+        return _compiled(network.name, network.shape, network.classes, replace(recipe, lr=1.0))
     return steps_of(network, recipe.update_rule(recipe.lr))
 
 

@@ -189,6 +189,7 @@ def test_only_what_is_much_work_is_compiled() -> None:
     assert not training._steps(wide, dsa, batch=1000, steps=10).compiled
     assert training._steps(narrow, dsa, batch=10, steps=100_000).compiled
     assert training._steps(wide, dsa, batch=10, steps=1000) is found[1]
+    assert training._steps(wide, dataclasses.replace(dsa, lr=0.03), batch=10, steps=1000) is found[1]
 
 
 def test_the_work_of_a_step_is_counted_in_products() -> None:

@@ -1,0 +1,90 @@
+"""Do networks retrained on the set stand common corruptions of the test images?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from suite.core.image_corruptions import CORRUPTIONS, SEVERITIES, corruption
+from suite.core.networks import STANDARD, network
+from suite.core.recipes import recipe
+from suite.core.seeding import derive
+from suite.core.spec import Examples, Preprocessing, Scores, SyntheticSet, Task
+from suite.core.training import EVALUATION_BATCH, accuracy, fit_copies
+
+
+@dataclass(frozen=True)
+class Corruptions:
+    """Accuracy of retrained networks on noisy, blurred, pale, bright, pixelated and JPEG test images.
+
+    Images are corrupted as pixels in [0, 1], with the task's preprocessing undone and done again. A ZCA
+    forgets each image's brightness and contrast: its pictures are stretched to [0, 1] first, and a grey
+    image's contrast changes nothing. The corrupted images are the same for every set and seed.
+    """
+
+    recipe: str = "dsa"
+    network: str = STANDARD
+    copies: int = 3
+    corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
+    severities: tuple[int, ...] = SEVERITIES
+
+    smoke: ClassVar[Mapping[str, Any]] = {"recipe": "rat-bptt", "network": "convnet-d1-w8-in", "copies": 1}
+
+    def __post_init__(self) -> None:
+        recipe(self.recipe)
+        if self.copies < 1:
+            raise ValueError(f"copies {self.copies} must be at least 1")
+        for name in self.corruptions:
+            corruption(name)
+        if wrong := [severity for severity in self.severities if severity not in SEVERITIES]:
+            raise ValueError(f"severities {wrong} must lie between 1 and {SEVERITIES[-1]}")
+        for key in ("corruptions", "severities"):
+            values = getattr(self, key)
+            if not values or len(set(values)) < len(values):
+                raise ValueError(f"{key} {list(values)} must be one or more, each once")
+
+    def check(self, train: Examples) -> None:
+        """Refuse images too small for the network, or of other than one or three channels."""
+        network(self.network, train.shape, train.classes)
+        if train.shape[0] not in (1, 3):
+            raise ValueError(f"images of {train.shape[0]} channels: JPEG knows one or three")
+
+    def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
+        """Return accuracies in [0, 1], one per copy.
+
+        `accuracy` on the clean images, `accuracy/<corruption>/<severity>`, `mean` over these, its `drop`
+        from clean, and the trainings' `seconds`.
+        """
+        net, started = network(self.network, task.train.shape, task.train.classes), perf_counter()
+        seeds = [derive(seed, "copy", copy) for copy in range(self.copies)]
+        trained = list(fit_copies(net, synthetic, recipe(self.recipe), seeds=seeds))
+        seconds = perf_counter() - started
+        test = task.test  # the one read, when every copy has taken its last step
+        raw = task.preprocessing.invert(test.images)
+
+        def score(examples: Examples) -> tuple[float, ...]:
+            return tuple(accuracy(net, parameters, examples) for parameters in trained)
+
+        found = {
+            f"accuracy/{name}/{severity}": score(
+                replace(test, images=_corrupted(raw, task.preprocessing, name, severity))
+            )
+            for name in self.corruptions
+            for severity in self.severities
+        }
+        clean, means = score(test), tuple(sum(copy) / len(copy) for copy in zip(*found.values(), strict=True))
+        drop = tuple(own - mean for own, mean in zip(clean, means, strict=True))
+        return Scores({"accuracy": clean, **found, "mean": means, "drop": drop, "seconds": (seconds,)})
+
+
+def _corrupted(raw: Tensor, preprocessing: Preprocessing, name: str, severity: int) -> Tensor:
+    """Corrupt raw images (n, channels, height, width) batch by batch, and preprocess them."""
+    batches = enumerate(raw.split(EVALUATION_BATCH))
+    act = corruption(name)
+    return torch.cat([preprocessing.apply(act.apply(images, severity, batch)) for batch, images in batches])
+
+
+EVALUATOR = Corruptions

@@ -1,0 +1,107 @@
+"""Does the set serve other networks than the one it was distilled for? Accuracy per architecture."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from suite.core.networks import STANDARD, network
+from suite.core.rates import Search, chosen_rates
+from suite.core.recipes import recipe
+from suite.core.seeding import derive
+from suite.core.spec import Examples, Scores, SyntheticSet, Task
+from suite.core.training import accuracy, fit_copies
+
+
+@dataclass(frozen=True)
+class CrossArchitecture:
+    """The same set on other networks, each at a learning rate chosen with random subsets; the drop.
+
+    network: the home network, beside which the others stand; widths in the names suit the machine.
+    factors, draws: every network, the home one too, takes the best of `factors` times the recipe's
+    learning rate on the holdout of train, over `draws` random real subsets of the set's size. The set
+    has no say in it, nor has the seed: it is the same for every method.
+
+    Cost, with N networks besides home: (N + 1) * copies trainings a set, 21 by default; the choice is
+    (N + 1) * factors * draws, 42, once per task, recipe and size. Test is read once, for all of them.
+    """
+
+    recipe: str = "dsa"
+    network: str = STANDARD
+    networks: tuple[str, ...] = (
+        "mlp-w128",
+        "alexnet-w128-in",
+        "vgg11-w64-in",
+        "resnet18-w64-in",
+        "convnet-d3-w128-ln",
+        "convnet-d3-w128-none",
+    )
+    copies: int = 3
+    factors: tuple[float, ...] = (0.3, 1.0, 3.0)
+    draws: int = 2
+
+    smoke: ClassVar[Mapping[str, Any]] = {
+        "recipe": "dc",
+        "network": "convnet-d1-w8-in",
+        "networks": ["mlp-w16", "convnet-d1-w8-none"],
+        "copies": 1,
+        "factors": [1.0, 3.0],
+        "draws": 1,
+    }
+
+    def __post_init__(self) -> None:
+        recipe(self.recipe)
+        Search(self.factors, self.draws)
+        if self.copies < 1:
+            raise ValueError(f"copies {self.copies} must be at least 1")
+        if not self.networks or len(set(self.networks)) < len(self.networks):
+            raise ValueError(f"networks {list(self.networks)} must be one or more, each once")
+        if self.network in self.networks:
+            raise ValueError(f"networks has the home network {self.network!r}; leave it out there")
+
+    def check(self, train: Examples) -> None:
+        """Refuse unknown networks, and images too small for one."""
+        for name in (self.network, *self.networks):
+            try:
+                network(name, train.shape, train.classes)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+
+    def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
+        """Return accuracies in [0, 1], one per copy, and the learning rates.
+
+        `accuracy` of the home network, `accuracy/<network>` of each other, `mean` over the others and
+        `drop` of that mean from home, copy by copy; `rate/<network>`; `seconds` of all trainings.
+        """
+        names, started = (self.network, *self.networks), perf_counter()
+        rates = chosen_rates(
+            task, names, recipe(self.recipe), synthetic.ipc, Search(self.factors, self.draws)
+        )
+        trained = {name: self._fit(name, rates[name], synthetic, task, seed) for name in names}
+        seconds = perf_counter() - started
+        test = task.test  # the one read, when every network has taken its last step
+        home, *others = (
+            tuple(accuracy(network(name, test.shape, test.classes), copy, test) for copy in copies)
+            for name, copies in trained.items()
+        )
+        means = tuple(sum(copy) / len(copy) for copy in zip(*others, strict=True))
+        return Scores(
+            {
+                "accuracy": home,
+                **{f"accuracy/{name}": found for name, found in zip(self.networks, others, strict=True)},
+                "mean": means,
+                "drop": tuple(own - mean for own, mean in zip(home, means, strict=True)),
+                **{f"rate/{name}": (rate,) for name, rate in rates.items()},
+                "seconds": (seconds,),
+            }
+        )
+
+    def _fit(self, name: str, rate: float, synthetic: SyntheticSet, task: Task, seed: int) -> list[Tensor]:
+        net = network(name, task.train.shape, task.train.classes)
+        seeds = [derive(seed, "copy", copy) for copy in range(self.copies)]
+        return list(fit_copies(net, synthetic, replace(recipe(self.recipe), lr=rate), seeds=seeds))
+
+
+EVALUATOR = CrossArchitecture

@@ -1,0 +1,109 @@
+"""Common corruptions of images in [0, 1], in five severities (Hendrycks & Dietterich, arXiv 1903.12261).
+
+The levels are those of their CIFAR-10-C, which is 32x32; a blur's width follows the smaller side, and
+pixelate's is a share of it. Blur is SciPy's, pixelate and JPEG are Pillow's and see bytes, as theirs.
+Images are (n, channels, height, width), of one channel or three.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+from suite.core.seeding import generator
+
+SEVERITIES = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """A family of corruptions: what it does at a level, and the levels of severities 1 to 5.
+
+    Noise is drawn from the stream of the name, the severity and the batch: no seed changes it.
+    """
+
+    name: str
+    levels: tuple[float, float, float, float, float]
+    act: Callable[[Tensor, float, torch.Generator], Tensor]
+
+    def apply(self, images: Tensor, severity: int, batch: int = 0) -> Tensor:
+        """Corrupt the images of the `batch`-th batch of a split."""
+        stream = generator(0, "corruption", self.name, severity, batch)
+        return self.act(images, self.levels[severity - 1], stream).clamp(0, 1)
+
+
+def _noise(images: Tensor, level: float, draw: torch.Generator) -> Tensor:
+    return images + level * torch.randn(images.shape, generator=draw).to(images)
+
+
+def _blur(images: Tensor, level: float, draw: torch.Generator) -> Tensor:
+    sigma = level * min(images.shape[2:]) / 32
+    blurred = gaussian_filter(images.cpu().numpy(), (0, 0, sigma, sigma), mode="nearest")
+    return torch.from_numpy(blurred).to(images)
+
+
+def _contrast(images: Tensor, level: float, draw: torch.Generator) -> Tensor:
+    mean = images.mean((2, 3), keepdim=True)
+    return (images - mean) * level + mean
+
+
+def _brightness(images: Tensor, level: float, draw: torch.Generator) -> Tensor:
+    """Raise the V of HSV: all channels in proportion, so that hue and saturation stay; black turns grey."""
+    value = images.amax(1, keepdim=True)
+    raised = (value + level).clamp(max=1)
+    return torch.where(value > 0, images * (raised / value), raised)
+
+
+def _pixelate(images: Tensor, level: float, draw: torch.Generator) -> Tensor:
+    def act(picture: Image.Image) -> Image.Image:
+        small = max(1, int(picture.width * level)), max(1, int(picture.height * level))
+        return picture.resize(small, Image.Resampling.BOX).resize(picture.size, Image.Resampling.BOX)
+
+    return _each(images, act)
+
+
+def _jpeg(images: Tensor, level: float, draw: torch.Generator) -> Tensor:
+    def act(picture: Image.Image) -> Image.Image:
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=int(level))
+        return Image.open(file)
+
+    return _each(images, act)
+
+
+def _each(images: Tensor, act: Callable[[Image.Image], Image.Image]) -> Tensor:
+    """Apply what Pillow does to each picture of bytes."""
+    pixels = (images.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    pixels = pixels[..., 0] if images.shape[1] == 1 else pixels
+    found = np.stack([np.asarray(act(Image.fromarray(each))) for each in pixels])
+    return (
+        torch.from_numpy(found).view(len(images), *images.shape[2:], -1).permute(0, 3, 1, 2).to(images) / 255
+    )
+
+
+CORRUPTIONS = {
+    each.name: each
+    for each in (
+        Corruption("noise", (0.04, 0.06, 0.08, 0.09, 0.10), _noise),
+        Corruption("blur", (0.4, 0.6, 0.7, 0.8, 1.0), _blur),
+        Corruption("contrast", (0.75, 0.5, 0.4, 0.3, 0.15), _contrast),
+        Corruption("brightness", (0.05, 0.1, 0.15, 0.2, 0.3), _brightness),
+        Corruption("pixelate", (0.95, 0.9, 0.85, 0.75, 0.65), _pixelate),
+        Corruption("jpeg", (80, 65, 58, 50, 40), _jpeg),
+    )
+}
+
+
+def corruption(name: str) -> Corruption:
+    """Return the corruption called `name`; raises ValueError naming the nearest known one."""
+    if name not in CORRUPTIONS:
+        near = get_close_matches(name, CORRUPTIONS, n=1, cutoff=0)[0]
+        known = ", ".join(CORRUPTIONS)
+        raise ValueError(f"unknown corruption {name!r}; did you mean {near!r}? known: {known}")
+    return CORRUPTIONS[name]

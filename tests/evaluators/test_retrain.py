@@ -1,0 +1,80 @@
+"""Retraining under a chosen recipe: what chooses, and that test has no part in it."""
+
+import dataclasses
+from statistics import fmean
+
+import pytest
+import torch
+
+from evaluators.retrain import Retrain
+from suite.conformance import smoke_data
+from suite.core.datasets import load
+from suite.core.networks import network
+from suite.core.recipes import RECIPES, recipe
+from suite.core.seeding import derive
+from suite.core.spec import Scores, SyntheticSet, Task, TestSplit, one_hot
+from suite.core.training import accuracy, fit
+
+QUICK = Retrain("chosen", "mlp-w16", 2)
+
+
+@pytest.fixture(autouse=True)
+def short_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recipes of a few steps; `dc` learns nothing."""
+    short = {
+        "dc": dataclasses.replace(RECIPES["dc"], epochs=1, lr=1e-6),
+        "dsa": dataclasses.replace(RECIPES["dsa"], epochs=30),
+        "rat-bptt": dataclasses.replace(RECIPES["rat-bptt"], steps=2),
+    }
+    for name, changed in short.items():
+        monkeypatch.setitem(RECIPES, name, changed)
+
+
+def task(labels: torch.Tensor | None = None) -> Task:
+    """Return digits, with other labels of test if given."""
+    digits = load("digits")
+    test = digits.test if labels is None else dataclasses.replace(digits.test, labels=labels)
+    return dataclasses.replace(digits, train=smoke_data(), split=TestSplit(test))
+
+
+def made(on: Task) -> SyntheticSet:
+    rows = torch.stack([indices[:3] for indices in on.train.by_class()])
+    return SyntheticSet(on.train.images[rows], one_hot(10, 3))
+
+
+def scored(on: Task) -> Scores:
+    return QUICK.evaluate(made(on), on, seed=1)
+
+
+def test_the_best_on_the_holdout_goes_to_test_with_fresh_copies() -> None:
+    on = task()
+    found = scored(on).values
+    assert on.split.reads == 1
+    held = {name: fmean(found[f"holdout/{name}"]) for name in RECIPES}
+    assert max(held, key=lambda name: held[name]) == "dsa"
+    assert found["chosen/dsa"] == (1.0,) and "chosen/dc" not in found
+    plain = Retrain("dsa", "mlp-w16", 2).evaluate(made(on), on, seed=1).values
+    assert found["accuracy"] == plain["accuracy"]
+    assert set(plain) == {"accuracy", "seconds"}
+
+
+def test_the_holdout_is_of_train_and_its_copies_are_others() -> None:
+    on = task()
+    found, net = scored(on).values, network("mlp-w16", (1, 8, 8), 10)
+    for copy in (0, 1):
+        fitted = fit(net, made(on), recipe("dsa"), seed=derive(1, "holdout copy", copy))
+        assert found["holdout/dsa"][copy] == accuracy(net, fitted, on.holdout().test)
+
+
+def test_test_has_no_part_in_the_choice() -> None:
+    honest, shifted = scored(task()).values, scored(task((load("digits").test.labels + 1) % 10)).values
+    assert honest["accuracy"] != shifted["accuracy"]
+    for values in (honest, shifted):
+        assert values["holdout/rat-bptt"] == honest["holdout/rat-bptt"] and "chosen/dsa" in values
+
+
+def test_its_settings_are_the_ones_that_records_have() -> None:
+    """A further field would change the id of every evaluation that was ever recorded."""
+    assert set(dataclasses.asdict(Retrain())) == {"recipe", "network", "copies"}
+    with pytest.raises(ValueError, match="unknown recipe 'choose'"):
+        Retrain("choose")
