@@ -1,6 +1,6 @@
 """Cells in, joined by trial: each distillation with what was made of it, each once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,9 @@ from suite.records import PROTOCOL, STANDARD_RECIPE, Evaluation, Record, Referen
 EVALUATOR = "retrain"
 """The evaluator whose accuracies fill the board."""
 
+ROBUST = ("label_robust", "augmentation_robust")
+"""The evaluators whose accuracies are compared with references."""
+
 
 Key = tuple[str, int, str, str]
 """What a table is of: task, images per class, network, conditions."""
@@ -20,7 +23,8 @@ Key = tuple[str, int, str, str]
 class Evaluated:
     """One evaluation of a trial, done, failed or only planned (record None).
 
-    key: the table it belongs to; accuracy: one per copy, in [0, 1].
+    key: the table it belongs to; recipe: of a robust evaluator the set's own one; accuracy: one per
+    copy, in [0, 1].
     """
 
     id: str
@@ -28,6 +32,8 @@ class Evaluated:
     key: Key
     recipe: str
     record: Record | None
+    evaluator: str = EVALUATOR
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def accuracy(self) -> tuple[float, ...]:
@@ -39,12 +45,16 @@ class Evaluated:
 
 @dataclass
 class Run:
-    """One distillation, done, failed or only planned (record None), with its evaluations."""
+    """One distillation, done, failed or only planned (record None), with its evaluations.
+
+    evaluated: those that fill the board; robust: those of `ROBUST`.
+    """
 
     trial: Trial
     label: str
     record: Record | None
     evaluated: list[Evaluated] = field(default_factory=list)
+    robust: list[Evaluated] = field(default_factory=list)
 
     @property
     def task(self) -> str:
@@ -55,6 +65,11 @@ class Run:
     def made(self) -> bool:
         """Whether there is a set."""
         return self.record is not None and self.record.status == "done"
+
+    @property
+    def soft(self) -> bool:
+        """Whether its labels are soft."""
+        return self.record is not None and self.record.label_kind == "soft"
 
     @property
     def sizes(self) -> set[int]:
@@ -107,6 +122,20 @@ def gather(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
     )
 
 
+def full_data(references: Sequence[Record], key: Key) -> dict[str, Record]:
+    """Return the full-data record of each recipe on the task and network of `key`.
+
+    Of several cells of one recipe a finished one of most epochs counts, then that of most copies.
+    """
+    task, _, network, _ = key
+    best: dict[str, Record] = {}
+    for record in references:
+        cell = record.cell
+        if isinstance(cell, Reference) and (cell.task, cell.network) == (task, network):
+            best[cell.recipe] = max(best.get(cell.recipe, record), record, key=_thorough)
+    return best
+
+
 def fits(item: Evaluated, key: Key) -> bool:
     """Return whether `item` is of the table `key`; other recipes' conditions need not agree."""
     return item.key == key or (item.recipe != STANDARD_RECIPE and item.key[:3] == key[:3])
@@ -119,6 +148,12 @@ def refuse_protocol(protocol: object, where: str) -> None:
             f"{where}: protocol version {protocol}, this code has {PROTOCOL} and their numbers do not "
             "compare; publish it with the code that made it, or run the cell again"
         )
+
+
+def _thorough(record: Record) -> tuple[bool, int, int, int, str]:
+    cell = record.cell
+    assert isinstance(cell, Reference)
+    return record.status == "done", cell.epochs, cell.copies, -cell.seed, cell.id
 
 
 def _precedence(record: Record) -> tuple[int, str]:
@@ -142,16 +177,27 @@ def _attach(
     for key in sorted({**asked, **kept}):
         source = kept.get(key) or asked[key]
         cell = source.cell
-        if not isinstance(cell, Evaluation) or cell.evaluator != EVALUATOR or cell.step is not None:
+        if not isinstance(cell, Evaluation) or cell.evaluator not in (EVALUATOR, *ROBUST):
+            continue
+        if cell.step is not None:
             continue  # a snapshot's accuracy belongs to a curve
         if cell.trial not in runs:
             warnings.append(f"evaluation {key[:12]} of {source.label} left out: no trial {cell.trial[:12]}")
             continue
-        settings = dict(cell.settings)
-        recipe, network = settings.pop("recipe", ""), settings.pop("network", "")
-        place = (source.task, source.ipc, str(network), _conditions(settings))
-        runs[cell.trial].evaluated.append(Evaluated(key, cell.trial, place, str(recipe), kept.get(key)))
+        run = runs[cell.trial]
+        (run.evaluated if cell.evaluator == EVALUATOR else run.robust).append(
+            _evaluated(cell, source, kept.get(key))
+        )
     return tuple(warnings)
+
+
+def _evaluated(cell: Evaluation, source: Record | Planned, record: Record | None) -> Evaluated:
+    settings = dict(cell.settings)
+    recipe, network = str(settings.pop("recipe", "")), str(settings.pop("network", ""))
+    conditions = _conditions(settings) if cell.evaluator == EVALUATOR else ""
+    place = (source.task, source.ipc, network, conditions)
+    own = str(settings.get("own", recipe))
+    return Evaluated(cell.id, cell.trial, place, own, record, cell.evaluator, cell.settings)
 
 
 def _conditions(settings: Mapping[str, Any]) -> str:

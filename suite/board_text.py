@@ -5,6 +5,7 @@ import re
 
 from suite.board import Table
 from suite.board_rows import NOT_STANDARD, Row
+from suite.comparison import Difference
 from suite.records import STANDARD_RECIPE
 from suite.statistics import Interval
 
@@ -47,11 +48,17 @@ def behind(row: Row) -> str:
     """Return how far a row is behind the one it was compared with, `3.8 [1.5, 6.6]`, in points."""
     if row.behind is None:
         return ""
-    numbers = (row.behind.mean, row.behind.low, row.behind.high)
-    mean, low, high = (
-        f"{round(_snapped(100 * number), 1) + 0.0:.1f}".replace("-", "−") for number in numbers
-    )
-    return f"{mean} [{low}, {high}]" if row.behind.low < row.behind.high else mean
+    return points(row.behind)
+
+
+def points(value: Difference) -> str:
+    """Return a difference of accuracies in points, `3.8 [1.5, 6.6]`; the mean alone where nothing varied."""
+    return _spanned(value, 100, 1)
+
+
+def fraction(value: Difference) -> str:
+    """Return a score from 0 to 1, `0.280 [0.271, 0.289]`; the mean alone where nothing varied."""
+    return _spanned(value, 1, 3)
 
 
 def accuracy(row: Row) -> str:
@@ -138,6 +145,14 @@ def memory(count: int) -> str:
 def size(ipc: int) -> str:
     """Return `10 images per class`."""
     return f"{ipc} image{'s' * (ipc != 1)} per class"
+
+
+def _spanned(value: Difference, factor: int, digits: int) -> str:
+    mean, low, high = (
+        f"{round(_snapped(factor * number), digits) + 0.0:.{digits}f}".replace("-", "−")
+        for number in (value.mean, value.low, value.high)
+    )
+    return f"{mean} [{low}, {high}]" if value.low < value.high else mean
 
 
 def _slugged(text: str) -> str:
