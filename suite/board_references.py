@@ -63,22 +63,21 @@ class _Training:
 
 def compare(runs: Sequence[Run], key: Key, cells: Cells, weights: Weights) -> Compared:
     """Compare one configuration over its seeds with the references in the table of `key`."""
+    subsets = _subsets(cells, key)
     own = _setting(runs, key, LABEL, "own", _native(runs))
     hard = _setting(runs, key, LABEL, "recipe", STANDARD_RECIPE)
     augment = _setting(runs, key, AUGMENTATION, "augment", "dsa")
-    scored = _parts(runs, _subsets(cells, key), key, own, hard, augment)
+    scored = _parts(runs, subsets, key, own, hard, augment)
     if values := _full(cells, key, hard):
         scored["full"] = {_APART: Copies(_APART, values)}
     scored = {part: of for part, of in scored.items() if of}
-    reasons = _reasons(own, hard, augment)
+    reasons = _reasons(runs, subsets, key, own, hard, augment)
     absent = {score: [part for part in parts if part not in scored] for score, parts in SCORES.items()}
     return Compared(
         own=own,
         accuracies={part: interval(_groups(of)) for part, of in scored.items()},
         scores={score: _score(score, scored, weights) for score, parts in absent.items() if not parts},
-        missing={
-            score: "; ".join(reasons[part] for part in parts) for score, parts in absent.items() if parts
-        },
+        missing={score: _joined(reasons, parts) for score, parts in absent.items() if parts},
         asked=frozenset(item.evaluator for run in runs for item in _robust(run, key)),
         remarks=tuple(_remarks(runs, scored)),
     )
@@ -165,20 +164,41 @@ def _score(score: str, scored: Mapping[str, Scored], weights: Weights) -> Differ
     return difference(*parts)
 
 
-def _reasons(own: str, hard: str, augment: str) -> dict[str, str]:
-    """Return why an accuracy may be missing, and what to add to the grid."""
-    recipe = own or "unknown"
-    reference, aided = "add `random = 3` to [reference]", f"add [evaluator.{AUGMENTATION}]"
+def _reasons(
+    runs: Sequence[Run], subsets: Sequence[Run], key: Key, own: str, hard: str, augment: str
+) -> dict[str, str]:
+    """Return why each accuracy may be missing, and what to do about it."""
+    if not any(run.made for run in runs):
+        return dict.fromkeys(PARTS, "there is no set to train on")
+    if not own:
+        unknown = "the recipe of its own method is not known"
+        return dict.fromkeys(PARTS, unknown) | {
+            "hard": f"not trained with hard labels under {hard}",
+            "full": f"no full data trained under {hard}",
+        }
+
+    def remedy(of: Sequence[Run], evaluator: str, otherwise: str) -> str:
+        asked = {(item.evaluator, item.recipe) for run in of for item in _robust(run, key)}
+        return f"{evaluator} is asked for and not done" if (evaluator, own) in asked else otherwise
+
+    subset = "no random subset trained under {}: {}".format
+    reference = "add random = 3 to [reference]"
+    label, aided = (remedy(runs, each, f"add [evaluator.{each}]") for each in ROBUST)
+    random_label, random_aided = (remedy(subsets, each, reference) for each in ROBUST)
     return {
-        "own": f"not trained under its own recipe ({recipe}): add [evaluator.{LABEL}]",
-        "random": f"no random subset trained under {recipe}: {reference}",
-        "hard": f"not trained with hard labels under {hard}: add [evaluator.{LABEL}]",
+        "own": f"not trained under the recipe of its own method, {own}: {label}",
+        "random": subset(own, random_label),
+        "hard": f"not trained with hard labels under {hard}: {label}",
         "full": f"no full data trained under {hard}: add [reference]",
-        "augmented": f"not trained under {recipe} with {augment}: {aided}",
-        "random_augmented": f"no random subset trained under {recipe} with {augment}: {reference}",
-        "plain": f"not trained under {recipe} without augmentation: {aided}",
-        "random_plain": f"no random subset trained under {recipe} without augmentation: {reference}",
+        "augmented": f"not trained under {own} with {augment}: {aided}",
+        "random_augmented": subset(f"{own} with {augment}", random_aided),
+        "plain": f"not trained under {own} without augmentation: {aided}",
+        "random_plain": subset(f"{own} without augmentation", random_aided),
     }
+
+
+def _joined(reasons: Mapping[str, str], parts: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(reasons[part] for part in parts))  # two may be missing for one reason
 
 
 def _remarks(runs: Sequence[Run], scored: Mapping[str, Scored]) -> Iterator[str]:
