@@ -16,6 +16,8 @@ from suite.statistics import Interval
 
 _Cell = Callable[[Row, Notes], str]
 
+_HARDENED = "hard labels are the argmax of its soft ones"
+_ONE_DRAW = "one random subset: how much another one differs is not in the intervals of IOR and LRS"
 _ONE_NETWORK = "one network: how much another one differs is not in the intervals of HLR and LRS"
 _DIGITS = 6  # of fractions in CSV and JSON, as in the board's other columns
 
@@ -73,9 +75,9 @@ def _shows(table: Table, kind: str) -> bool:
 def _label_columns() -> dict[str, _Cell]:
     return {
         "own recipe %": _own,
-        "random %": _accuracy("random"),
+        "random %": _random,
         "IOR": _points("ior"),
-        "hard labels %": _accuracy("hard"),
+        "hard labels %": _hard,
         "full data %": _full,
         "HLR": _points("hlr"),
         "LRS": _fraction("lrs"),
@@ -115,6 +117,17 @@ def _accuracy(part: str) -> _Cell:
         return words.percent(found) if found else "–"
 
     return cell
+
+
+def _random(row: Row, notes: Notes) -> str:
+    found = row.compared.accuracies.get("random")
+    lacking = [_ONE_DRAW] if found and found.seeds == 1 else []
+    return noted(_accuracy("random")(row, notes), notes.mark(lacking))
+
+
+def _hard(row: Row, notes: Notes) -> str:
+    hardened = [_HARDENED] if "hard" in row.compared.accuracies and row.label_kind == "soft" else []
+    return noted(_accuracy("hard")(row, notes), notes.mark(hardened))
 
 
 def _full(row: Row, notes: Notes) -> str:

@@ -202,8 +202,6 @@ def _joined(reasons: Mapping[str, str], parts: Sequence[str]) -> str:
 
 
 def _remarks(runs: Sequence[Run], scored: Mapping[str, Scored]) -> Iterator[str]:
-    if "hard" in scored and any(run.soft for run in runs):
-        yield "hard labels are the argmax of its soft ones"
     counts = {len(scored[part]) for part in ("own", "hard", "augmented", "plain") if part in scored}
     if counts and min(counts) < len(runs):
         yield f"incomplete: accuracies of {min(counts)} of {len(runs)} seeds"

@@ -14,7 +14,8 @@ class References(BaseModel):
 
     A random subset is an ordinary trial of the method `random_subset`, so a grid that lists this
     method has the same cells, and no store does one twice. It is evaluated as every method of the grid is,
-    under the native recipe of each: what a set is compared with has had the same training.
+    under the native recipe of each: what a set is compared with has had the same training. A recipe
+    that draws minibatches as the set's method does takes the whole subset, whose method draws none.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)

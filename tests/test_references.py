@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from suite import grid
+from suite import grid, leaderboard
 from suite.plan import Job
 from suite.records import RANDOM, Evaluation, Reference, Trial
+from suite.robustness import normalised
+from suite.run import Place, run
+from suite.store import Store
 
 REFERENCE = "\n[reference]\nepochs = 2\nrandom = 3\n"
 ROBUST = "\n[evaluator.label_robust]\ncopies = 1\n"
@@ -80,6 +83,24 @@ def test_the_title_names_the_own_recipe() -> None:
     assert Evaluation(trial="a", evaluator="label_robust", settings=asked, seed=0).title == (
         "label_robust rat-bptt"
     )
+
+
+def test_from_grid_to_scores(tiny: Path, store: Store, place: Place) -> None:
+    """A grid of label_robust alone: what it trains and its references make the board's scores."""
+    asked = '[evaluator.label_robust]\nrecipe = ["rat-bptt"]\ncopies = 1'
+    replaced = {'[evaluator.retrain]\nrecipe = ["rat-bptt"]\ncopies = 2': asked}
+    reference = '\n[reference]\nepochs = 1\nrecipe = "rat-bptt"\nrandom = 1\n'
+    for job in jobs(tiny, reference, **replaced):
+        list(run(job, store, place))
+    found = leaderboard.read([store.path])
+    made = {row.name: row.compared for row in leaderboard.board(found.records).tables[0].rows}
+    rat_bptt, chance = made["rat_bptt"], made["random_subset"]
+    ior, hlr = (rat_bptt.scores[name].mean for name in ("ior", "hlr"))
+    assert rat_bptt.own == "rat-bptt" and hlr != ior
+    means = {part: interval.mean for part, interval in rat_bptt.accuracies.items()}
+    assert (ior, hlr) == pytest.approx((means["own"] - means["random"], means["full"] - means["hard"]))
+    assert rat_bptt.scores["lrs"].mean == pytest.approx(normalised(0.5 * ior - 0.5 * hlr), abs=1e-8)
+    assert chance.scores["ior"].mean == 0
 
 
 @pytest.mark.parametrize(

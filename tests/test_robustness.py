@@ -2,10 +2,12 @@
 
 import json
 from math import e, exp
+from pathlib import Path
 from typing import Any
 
 import pytest
-from board_records import CPU, SMALL, STANDARD, evaluated, full_data, pair, rows, trial
+from board_records import CPU, SMALL, STANDARD, evaluated, full_data, pair, rows, save, trial
+from command_line import ratbench
 
 from suite.board_references import Compared
 from suite.comparison import Copies, Scored, combination, difference
@@ -100,7 +102,7 @@ class TestBoard:
         assert found.scores["lrs"].mean == pytest.approx(0.2797, abs=5e-5)
         assert found.own == "dsa" and list(found.missing) == ["ars"]
         line = next(line for line in render(board(records), "md").splitlines() if line.endswith("0.280 |"))
-        wanted = "| `kip` | 60.0 (dsa) | 30.0 | 30.0 | 60.0 | 85.0 ¹ | 25.0 | 0.280 |"
+        wanted = "| `kip` | 60.0 (dsa) | 30.0 ¹ | 30.0 | 60.0 | 85.0 ² | 25.0 | 0.280 |"
         assert " ".join(line.split()) == wanted
 
     def test_a_weight_is_changed_afterwards(self) -> None:
@@ -109,6 +111,13 @@ class TestBoard:
         assert found.scores["lrs"].mean == pytest.approx(normalised(0.30))
         text = render(board(records, weights=Weights(label=0.7)), "md")
         assert "α = 0.7 IOR − 0.3 HLR" in text
+
+    def test_the_command_takes_weights(self, tmp_path: Path) -> None:
+        save(SMALL, tmp_path)
+        shown = ratbench("leaderboard", tmp_path, "--label-weight", "0.7", "--augmentation-weight", "1")
+        assert shown.exit_code == 0, shown.output
+        assert "α = 0.7 IOR − 0.3 HLR" in shown.stdout and "β = 1 × the gain" in shown.stdout
+        assert ratbench("leaderboard", tmp_path, "--label-weight", "1.1").exit_code == 2
 
     def test_the_random_subset_itself_gains_nothing(self) -> None:
         found = compared(SMALL, "random_subset").scores
@@ -126,7 +135,9 @@ class TestBoard:
         assert means == pytest.approx({"own": 0.71, "random": 0.41, "hard": 0.52, "full": 0.91})
         assert found.scores["ior"].low == pytest.approx(0.30)  # paired by network
         assert found.scores["lrs"].mean == pytest.approx(normalised(0.5 * 0.30 - 0.5 * 0.39))
-        assert "hard labels are the argmax of its soft ones" in render(board(records), "md")
+        text = render(board(records), "md")
+        assert "- ² hard labels are the argmax of its soft ones" in text
+        assert "- ¹ one random subset: how much another one differs" in text
 
     def test_soft_labels_are_never_taken_for_hard_ones(self) -> None:
         of = trial("frepo", label_kind="soft")

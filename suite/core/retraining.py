@@ -34,6 +34,6 @@ def retrain(name: str, trainings: Mapping[str, Training], task: Task, *, copies:
             seconds.append(perf_counter() - started)
             started = perf_counter()
     test = task.test  # the one read, when every network has taken its last step
-    values = {key: tuple(accuracy(net, found, test) for found in copies_) for key, copies_ in trained.items()}
+    values = {key: tuple(accuracy(net, each, test) for each in done) for key, done in trained.items()}
     scores = {label: values[id(synthetic), recipe] for label, (synthetic, recipe) in trainings.items()}
     return Scores({**scores, "seconds": tuple(seconds)})
