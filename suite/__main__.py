@@ -134,6 +134,10 @@ def leaderboard(
     check: Annotated[
         bool, typer.Option("--check", help="Fail where the file is not what the records give.")
     ] = False,
+    label_weight: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of IOR against HLR in LRS.")] = 0.5,
+    augmentation_weight: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Of training with augmentation in ARS.")
+    ] = 0.5,
 ) -> None:
     """Make the leaderboard from records.
 
@@ -142,16 +146,17 @@ def leaderboard(
     [bold]ratbench leaderboard results --output results/leaderboard.md --check[/]
     """
     from suite import publish
+    from suite.robustness import Weights
 
-    sources = stores or [RESULTS]
+    sources, weights = stores or [RESULTS], Weights(label_weight, augmentation_weight)
     if output is None and not check:
-        sys.stdout.write(publish.text(sources, format))
+        sys.stdout.write(publish.text(sources, format, weights))
         return
     target = output or sources[0] / f"leaderboard.{format}"
     if not check:
-        for path in publish.write(sources, target, format):
+        for path in publish.write(sources, target, format, weights):
             console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
-    elif difference := publish.difference(sources, target, format):
+    elif difference := publish.difference(sources, target, format, weights):
         errors.print(difference, markup=False, highlight=False, soft_wrap=True)
         hint = f"{target} is not what the records give; write it with --output {target}"
         errors.print(hint, markup=False, soft_wrap=True)

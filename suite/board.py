@@ -1,16 +1,20 @@
 """What a board says: tables of rows, joined from records. It only knows values, not their layout."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from suite import reads
 from suite.board_breakdown import Breakdown, breakdowns
 from suite.board_cells import Cells, Key, Run, fits, gather
 from suite.board_ranks import Averages, averages, ranked
+from suite.board_references import compare
 from suite.board_rows import Row, reference, row
 from suite.plan import Planned
 from suite.records import PROTOCOL, STANDARD_RECIPE, Record, canonical
 from suite.reported import STANDARD_NETWORK, Reported
+from suite.robustness import Weights
+
+DEFAULT_WEIGHTS = Weights()
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Board:
     distillation_reads: tuple[int, ...] = ()  # the same by a distillation: (0,) when all is well
     warnings: tuple[str, ...] = ()
     protocol: int = PROTOCOL
+    weights: Weights = field(default_factory=Weights)
 
 
 def board(
@@ -50,17 +55,19 @@ def board(
     planned: Iterable[Planned] = (),
     reported: Sequence[Reported] = (),
     warnings: Sequence[str] = (),
+    weights: Weights = DEFAULT_WEIGHTS,
 ) -> Board:
     """Join records, failures among them, into a board; the order of `records` does not matter.
 
     planned: cells that were asked for; those without a record make their rows incomplete.
+    weights: of the scores that are made from stored accuracies.
     Raises ValueError on a record of another protocol version.
     """
     planned = tuple(planned)
     cells = gather(records, planned)
     names = _names(cells.runs)
     keys = sorted(_keys(cells), key=lambda key: (key[0], key[2] != STANDARD_NETWORK, key[2], key[3], key[1]))
-    tables = tuple(_table(cells, key, names, reported) for key in keys)
+    tables = tuple(_table(cells, key, names, reported, weights) for key in keys)
     return Board(
         tables=tables,
         averages=averages([table.rows for table in tables]),
@@ -70,6 +77,7 @@ def board(
         test_reads=reads.counts(cells.records, "evaluation"),
         distillation_reads=reads.counts(cells.records, "distillation"),
         warnings=(*warnings, *cells.warnings),
+        weights=weights,
     )
 
 
@@ -79,7 +87,9 @@ _Config = tuple[str, str, str, int]  # task, label, canonical fields, size
 def _keys(cells: Cells) -> set[Key]:
     standard = {item.key for item in cells.evaluated if item.recipe == STANDARD_RECIPE}
     with_standard = {key[:3] for key in standard}
-    other = {(*item.key[:3], "") for item in cells.evaluated if item.key[:3] not in with_standard}
+    robust = [item for run in cells.runs for item in run.robust]
+    elsewhere = [item for item in (*cells.evaluated, *robust) if item.key[:3] not in with_standard]
+    other = {(*item.key[:3], "") for item in elsewhere}
     known = {key[:2] for key in standard | other}
     waiting = {(run.task, ipc, "", "") for run in cells.runs for ipc in run.sizes}
     return standard | other | {key for key in waiting if key[:2] not in known}
@@ -114,7 +124,9 @@ def _plain(value: object) -> str:
     return value if isinstance(value, str) else canonical(value)
 
 
-def _table(cells: Cells, key: Key, names: Mapping[_Config, str], reported: Sequence[Reported]) -> Table:
+def _table(
+    cells: Cells, key: Key, names: Mapping[_Config, str], reported: Sequence[Reported], weights: Weights
+) -> Table:
     task, ipc, network, conditions = key
     configs: dict[_Config, list[Run]] = {}
     for run in cells.runs:
@@ -122,11 +134,11 @@ def _table(cells: Cells, key: Key, names: Mapping[_Config, str], reported: Seque
             configs.setdefault(_config(run), []).append(run)
     full = reference(cells.references, key, reported)
     ceiling = full.accuracy if full else None
-    rows = [
-        row(runs, key, suffix=names[config], ceiling=ceiling, reported=reported)
-        for config, runs in configs.items()
-        if _belongs(runs, key)
-    ]
+    rows = []
+    for config, runs in configs.items():
+        if _belongs(runs, key):
+            made = row(runs, key, suffix=names[config], ceiling=ceiling, reported=reported)
+            rows.append(replace(made, compared=compare(runs, key, cells, weights)))
     return Table(task, ipc, network, conditions, ranked(rows), full)
 
 

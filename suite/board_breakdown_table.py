@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from suite import board_text as words
 from suite.board_breakdown import DROP, MEAN, PART, WHOLE, Breakdown, BreakdownRow, Place
+from suite.board_notes import escaped
 
 _WORDING = {
     "cross_architecture": ("Across architectures", "home"),
@@ -84,7 +85,7 @@ def _column(place: Place, name: str) -> str:
 
 def _cells(breakdown: Breakdown, row: BreakdownRow) -> list[str]:
     """Return a row's cells; what is wrong with it stands by its name."""
-    name = f"`{words.escaped(row.name)}`" + f" {row.state}" * bool(row.state)
+    name = f"`{escaped(row.name)}`" + f" {row.state}" * bool(row.state)
     shown = (
         words.percent(row.scores[column]) if column in row.scores else "–" for column in breakdown.columns
     )

@@ -1,6 +1,6 @@
 """Cells in, joined by trial: each distillation with what was made of it, each once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,9 @@ EVALUATOR = "retrain"
 CHOSEN = "chosen/"
 """Begins the score that names the recipe which an evaluation chose."""
 
+ROBUST = ("label_robust", "augmentation_robust")
+"""The evaluators whose accuracies are compared with references."""
+
 Key = tuple[str, int, str, str]
 """What a table is of: task, images per class, network, conditions."""
 
@@ -22,7 +25,8 @@ Key = tuple[str, int, str, str]
 class Evaluated:
     """One evaluation of a trial, done, failed or only planned (record None).
 
-    key: the table it belongs to; accuracy: one per copy, in [0, 1].
+    key: the table it belongs to; recipe: of a robust evaluator the set's own one; accuracy: one per
+    copy, in [0, 1].
     """
 
     id: str
@@ -30,6 +34,8 @@ class Evaluated:
     key: Key
     recipe: str
     record: Record | None
+    evaluator: str = EVALUATOR
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def accuracy(self) -> tuple[float, ...]:
@@ -47,12 +53,16 @@ class Evaluated:
 
 @dataclass
 class Run:
-    """One distillation, done, failed or only planned (record None), with its evaluations."""
+    """One distillation, done, failed or only planned (record None), with its evaluations.
+
+    evaluated: those that fill the board; robust: those of `ROBUST`.
+    """
 
     trial: Trial
     label: str
     record: Record | None
     evaluated: list[Evaluated] = field(default_factory=list)
+    robust: list[Evaluated] = field(default_factory=list)
 
     @property
     def task(self) -> str:
@@ -63,6 +73,11 @@ class Run:
     def made(self) -> bool:
         """Whether there is a set."""
         return self.record is not None and self.record.status == "done"
+
+    @property
+    def soft(self) -> bool:
+        """Whether its labels are soft."""
+        return self.record is not None and self.record.label_kind == "soft"
 
     @property
     def sizes(self) -> set[int]:
@@ -115,6 +130,20 @@ def gather(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
     )
 
 
+def full_data(references: Sequence[Record], key: Key) -> dict[str, Record]:
+    """Return the full-data record of each recipe on the task and network of `key`.
+
+    Of several cells of one recipe a finished one of most epochs counts, then that of most copies.
+    """
+    task, _, network, _ = key
+    best: dict[str, Record] = {}
+    for record in references:
+        cell = record.cell
+        if isinstance(cell, Reference) and (cell.task, cell.network) == (task, network):
+            best[cell.recipe] = max(best.get(cell.recipe, record), record, key=_thorough)
+    return best
+
+
 def fits(item: Evaluated, key: Key) -> bool:
     """Return whether `item` is of the table `key`; other recipes' conditions need not agree."""
     return item.key == key or (item.recipe != STANDARD_RECIPE and item.key[:3] == key[:3])
@@ -140,6 +169,12 @@ def refuse_protocol(protocol: object, where: str) -> None:
         )
 
 
+def _thorough(record: Record) -> tuple[bool, int, int, int, str]:
+    cell = record.cell
+    assert isinstance(cell, Reference)
+    return record.status == "done", cell.epochs, cell.copies, -cell.seed, cell.id
+
+
 def _precedence(record: Record) -> tuple[int, str]:
     return ["done", "diverged", "oom", "failed"].index(record.status), record.sealed().sha256
 
@@ -161,13 +196,24 @@ def _attach(
     for key in sorted({**asked, **kept}):
         source = kept.get(key) or asked[key]
         cell = source.cell
-        if not isinstance(cell, Evaluation) or cell.evaluator != EVALUATOR or cell.step is not None:
+        if not isinstance(cell, Evaluation) or cell.evaluator not in (EVALUATOR, *ROBUST):
+            continue
+        if cell.step is not None:
             continue  # a snapshot's accuracy belongs to a curve
         if cell.trial not in runs:
             warnings.append(f"evaluation {key[:12]} of {source.label} left out: no trial {cell.trial[:12]}")
             continue
-        settings = dict(cell.settings)
-        recipe, network = settings.pop("recipe", ""), settings.pop("network", "")
-        place = (source.task, source.ipc, str(network), conditions(settings))
-        runs[cell.trial].evaluated.append(Evaluated(key, cell.trial, place, str(recipe), kept.get(key)))
+        run = runs[cell.trial]
+        (run.evaluated if cell.evaluator == EVALUATOR else run.robust).append(
+            _evaluated(cell, source, kept.get(key))
+        )
     return tuple(warnings)
+
+
+def _evaluated(cell: Evaluation, source: Record | Planned, record: Record | None) -> Evaluated:
+    settings = dict(cell.settings)
+    recipe, network = str(settings.pop("recipe", "")), str(settings.pop("network", ""))
+    told = conditions(settings) if cell.evaluator == EVALUATOR else ""
+    place = (source.task, source.ipc, network, told)
+    own = str(settings.get("own", recipe))
+    return Evaluated(cell.id, cell.trial, place, own, record, cell.evaluator, cell.settings)

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from suite.board_cells import Evaluated, Key, Run, fits
+from suite.board_cells import Evaluated, Key, Run, fits, full_data
+from suite.board_references import Compared
 from suite.comparison import Copies, Difference, Scored
 from suite.records import EXTERNAL, STANDARD_RECIPE, Record, Reference, canonical
 from suite.reported import Reported, select
@@ -49,6 +50,7 @@ class Row:
     devices: tuple[str, ...] = ()
     reported: tuple[Reported, ...] = ()
     pictures: tuple[tuple[int, str], ...] = ()
+    compared: Compared = field(default_factory=Compared)  # with random subsets and full data
 
     @property
     def external(self) -> bool:
@@ -97,21 +99,15 @@ def row(
 
 
 def reference(records: Sequence[Record], key: Key, reported: Sequence[Reported]) -> Row | None:
-    """Return the row of full-data training on the task and network of `key`; None where not measured.
-
-    Of several cells of one recipe the one of most epochs counts, then that of most copies.
-    """
+    """Return the row of full-data training on the task and network of `key`; None where not measured."""
     task, _, network, _ = key
-    best: dict[str, tuple[Reference, Record]] = {}
-    for record in records:
-        cell = record.cell
-        if isinstance(cell, Reference) and (cell.task, cell.network) == (task, network):
-            best[cell.recipe] = max(best.get(cell.recipe, (cell, record)), (cell, record), key=_thorough)
+    best = full_data(records, key)
     if not best:
         return None
-    cell, main = best.get(STANDARD_RECIPE) or min(best.values(), key=lambda pair: pair[0].recipe)
-    kept = [record for _, record in best.values()]
-    accuracies = {recipe: record.scores.get("accuracy", ()) for recipe, (_, record) in best.items()}
+    main = best.get(STANDARD_RECIPE) or best[min(best)]
+    cell, kept = main.cell, list(best.values())
+    assert isinstance(cell, Reference)
+    accuracies = {recipe: record.scores.get("accuracy", ()) for recipe, record in best.items()}
     return Row(
         name=f"full data ({cell.epochs} epochs)",
         label="full data",
@@ -204,11 +200,6 @@ def _state(words: Sequence[str]) -> str:
     reasons = ", ".join(word for word in wrong if word != "missing")
     count = f"incomplete: {words.count('')} of {len(words)} seed" + "s" * (len(words) != 1)
     return f"{count} ({reasons})" if reasons else count
-
-
-def _thorough(pair: tuple[Reference, Record]) -> tuple[bool, int, int, int, str]:
-    cell, record = pair
-    return record.status == "done", cell.epochs, cell.copies, -cell.seed, cell.id
 
 
 def _device(record: Record) -> str:

@@ -1,6 +1,6 @@
 """A board as text: Markdown for the repository, a frame for CSV and JSON, tables for the terminal."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 import pandas
@@ -9,8 +9,10 @@ from rich.table import Table as Terminal
 from tabulate import tabulate
 
 from suite import board_breakdown_table
+from suite import board_compared as compared
 from suite import board_text as words
 from suite.board import Board, Table
+from suite.board_notes import Notes, code, escaped, noted
 from suite.board_rows import Row
 from suite.comparison import Difference
 from suite.records import EXTERNAL, STANDARD_RECIPE
@@ -18,7 +20,6 @@ from suite.reported import STANDARD_NETWORK
 from suite.statistics import Interval
 
 _DIGITS = 6  # of fractions in CSV and JSON: beyond, sums differ between machines
-_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _INTRODUCTION = f"""# Leaderboard
 
 Networks trained from scratch on each synthetic set, scored on the test split. **Accuracy** is the mean
@@ -35,33 +36,9 @@ never part of our figures. Incomplete rows are not ranked."""
 _ONE_SEED = "1 seed: no interval across distillations; ranks are of these sets alone"
 
 
-class Notes:
-    """Footnotes of one table: equal texts share a mark."""
-
-    def __init__(self) -> None:
-        """Start without any."""
-        self._texts: list[str] = []
-
-    def mark(self, texts: Iterable[str]) -> str:
-        """Return the superscripts of `texts`, in order, "" for none."""
-        marks = []
-        for text in texts:
-            if text not in self._texts:
-                self._texts.append(text)
-            marks.append(str(self._texts.index(text) + 1).translate(_SUPERSCRIPTS))
-        return " ".join(marks)
-
-    def lines(self) -> list[str]:
-        """Return the notes as a Markdown list."""
-        numbered = enumerate(self._texts, start=1)
-        return [
-            f"- {str(number).translate(_SUPERSCRIPTS)} {words.escaped(text)}" for number, text in numbered
-        ]
-
-
 def markdown(board: Board, *, pictures: Collection[str] = (), plots: bool = False) -> str:
     """Return the board as Markdown. pictures: paths, as `picture` gives them, that may be linked to."""
-    parts = [_INTRODUCTION]
+    parts = [_INTRODUCTION, *compared.explanation(board)]
     for place, table in enumerate(board.tables):
         before = board.tables[place - 1] if place else None
         if before is None or before.task != table.task:
@@ -115,7 +92,8 @@ def _section(table: Table, pictures: Collection[str]) -> list[str]:
     devices = _devices(table)
     once = [f"- measured on {devices[0]}"] if len(devices) == 1 else []
     once += [f"- {_ONE_SEED}"] if _one_seed(table) else []
-    parts = [title, text, "\n".join([*notes.lines(), *once]), _recipes(table), _settings(table)]
+    below = "\n".join([*notes.lines(), *once])
+    parts = [title, text, below, *compared.sections(table), _recipes(table), _settings(table)]
     return [part for part in parts if part]
 
 
@@ -124,7 +102,7 @@ def _cells(table: Table, row: Row, notes: Notes, pictures: Collection[str]) -> d
     links = [(seed, words.picture(table.task, row, seed)) for seed, _ in row.pictures]
     return {
         "rank": words.rank(row),
-        "method": _noted(_code(row), notes.mark(_remarks(table, row))),
+        "method": noted(code(row), notes.mark(_remarks(table, row))),
         "accuracy %": words.accuracy(row),
         "behind %": words.behind(row),
         "n": words.count(row),
@@ -135,20 +113,11 @@ def _cells(table: Table, row: Row, notes: Notes, pictures: Collection[str]) -> d
         "stored": words.memory(row.stored_bytes),
         "labels": row.label_kind,
         "reported %": "; ".join(
-            _noted(entry.text(table.ipc if row.method else 0), notes.mark([entry.note]))
+            noted(entry.text(table.ipc if row.method else 0), notes.mark([entry.note]))
             for entry in row.reported
         ),
         "pictures": " ".join(f"[{seed}]({path})" for seed, path in links if path in pictures),
     }
-
-
-def _code(row: Row) -> str:
-    text = words.escaped(row.name)
-    return f"`{text}`" if row.method else text
-
-
-def _noted(text: str, marks: str) -> str:
-    return f"{text} {marks}" if marks else text
 
 
 def _everyone(table: Table) -> list[Row]:
@@ -186,7 +155,7 @@ def _recipes(table: Table) -> str:
     if len(shown) < 2 and all({*row.scores} <= {STANDARD_RECIPE, row.native} for row in shown):
         return ""
     lines = [
-        [_code(row), *(words.under(row, name) if name in row.scores else "–" for name in others)]
+        [code(row), *(words.under(row, name) if name in row.scores else "–" for name in others)]
         for row in shown
     ]
     text = tabulate(lines, headers=["method", *others], tablefmt="github", disable_numparse=True)
@@ -195,9 +164,7 @@ def _recipes(table: Table) -> str:
 
 def _settings(table: Table) -> str:
     """Return the hyper-parameters of every row, folded away."""
-    lines = [
-        f"- {_code(row)}: {words.escaped(found)}" for row in table.rows if (found := words.settings(row))
-    ]
+    lines = [f"- {code(row)}: {escaped(found)}" for row in table.rows if (found := words.settings(row))]
     if not lines:
         return ""
     return "\n".join(["<details><summary>Hyper-parameters</summary>", "", *lines, "", "</details>"])
@@ -209,7 +176,7 @@ def _averages(board: Board) -> list[str]:
     if not found:
         return []
     lines = [
-        [f"`{words.escaped(each.name)}`", f"{each.rank:.2f}", ", ".join(f"{rank:g}" for rank in each.ranks)]
+        [f"`{escaped(each.name)}`", f"{each.rank:.2f}", ", ".join(f"{rank:g}" for rank in each.ranks)]
         for each in found
     ]
     headers = ["method", "average rank", "in each table"]
@@ -259,6 +226,7 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
         "native_recipe": row.native,
         **_numbers("native", own),
         "share": round(row.share, _DIGITS) if row.share is not None else None,
+        **compared.numbers(row),
         "device_seconds": round(row.device_seconds, 3),
         "peak_memory_bytes": row.peak_memory_bytes,
         "stored_bytes": row.stored_bytes,

@@ -5,6 +5,7 @@ import re
 
 from suite.board import Table
 from suite.board_rows import NOT_STANDARD, Row
+from suite.comparison import Difference
 from suite.records import STANDARD_RECIPE
 from suite.statistics import Interval
 
@@ -52,8 +53,17 @@ def behind(row: Row) -> str:
     """Return how far a row is behind the one it was compared with, `3.8 [1.5, 6.6]`, in points."""
     if row.behind is None:
         return ""
-    mean, low, high = (_points(number) for number in (row.behind.mean, row.behind.low, row.behind.high))
-    return f"{mean} [{low}, {high}]" if row.behind.low < row.behind.high else mean
+    return points(row.behind)
+
+
+def points(value: Difference) -> str:
+    """Return a difference of accuracies in points, `3.8 [1.5, 6.6]`; the mean alone where nothing varied."""
+    return _spanned(value, 100, 1)
+
+
+def fraction(value: Difference) -> str:
+    """Return a score from 0 to 1, `0.280 [0.271, 0.289]`; the mean alone where nothing varied."""
+    return _spanned(value, 1, 3)
 
 
 def accuracy(row: Row) -> str:
@@ -97,7 +107,7 @@ def share(row: Row) -> str:
 
 def percent(value: Interval) -> str:
     """Return `81.2 [80.4, 82.0]`; the mean alone where nothing varied."""
-    mean, low, high = (_points(number) for number in (value.mean, value.low, value.high))
+    mean, low, high = (_number(number) for number in (value.mean, value.low, value.high))
     return f"{mean} [{low}, {high}]" if value.measured else mean
 
 
@@ -151,18 +161,18 @@ def size(ipc: int) -> str:
     return f"{ipc} image{'s' * (ipc != 1)} per class"
 
 
-def escaped(text: str) -> str:
-    """Return `text` such that a cell of Markdown, in backticks or not, can hold it."""
-    return text.replace("|", r"\|").replace("`", "'")
-
-
 def _copies(value: Interval) -> str:
     low, high = min(value.copies), max(value.copies)
     return f"{low}" if low == high else f"{low}–{high}"
 
 
-def _points(number: float) -> str:
-    return f"{round(_snapped(100 * number), 1) + 0.0:.1f}".replace("-", "−")
+def _number(number: float, factor: int = 100, digits: int = 1) -> str:
+    return f"{round(_snapped(factor * number), digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
+def _spanned(value: Difference, factor: int, digits: int) -> str:
+    mean, low, high = (_number(number, factor, digits) for number in (value.mean, value.low, value.high))
+    return f"{mean} [{low}, {high}]" if value.low < value.high else mean
 
 
 def _slugged(text: str) -> str:

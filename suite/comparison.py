@@ -1,7 +1,8 @@
-"""Two methods compared: their difference with its interval, and the ranks that it settles."""
+"""Methods compared: differences and weighted sums with intervals, and the ranks that they settle."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import norm, rankdata
@@ -74,13 +75,28 @@ def difference(first: Scored, second: Scored, *, level: float = 0.95, seed: int 
 
     Raises ValueError as `interval` does.
     """
-    for scored in (first, second):
+    return combination([(1.0, first), (-1.0, second)], level=level, seed=seed)
+
+
+def combination(terms: Sequence[tuple[float, Scored]], *, level: float = 0.95, seed: int = 0) -> Difference:
+    """Return a weighted sum of means of seed means, with its interval as that of `difference`.
+
+    Every term is paired with the first one or drawn apart, as two methods are. One that is nobody's
+    distillation, such as full data, has a seed that no other has; its copies alone are drawn.
+
+    Raises ValueError as `interval` does.
+    """
+    sides = [scored for _, scored in terms]
+    weights = [weight for weight, _ in terms]
+    for scored in sides:
         refuse([copies.values for copies in scored.values()], level)
-    mean = _mean(first) - _mean(second)
-    tail = 100 * _tail(_units(first, second), level)
-    low, high = np.percentile(_resampled(first, second, seed), [tail, 100 - tail])
+    mean = _sum(weights, [_mean(scored) for scored in sides])
+    tail = 100 * _tail(_units(sides), level)
+    found = _sum(weights, _resampled(sides, seed))
+    low, high = np.percentile(found[np.isfinite(found)], [tail, 100 - tail])
     mean, low, high = (round(float(value), DIGITS) for value in (mean, low, high))
-    return Difference(mean, low, high, len(_paired(first, second)))
+    paired = [seeds for side in sides[1:] if (seeds := _paired(sides[0], side))]
+    return Difference(mean, low, high, len(frozenset.intersection(*paired)) if paired else 0)
 
 
 def places(rows: Sequence[Scored]) -> list[Place]:
@@ -119,12 +135,13 @@ def _paired(first: Scored, second: Scored) -> frozenset[int]:
     return frozenset(shared if len(shared) >= min(2, len(first.keys() | second.keys())) else ())
 
 
-def _units(first: Scored, second: Scored) -> int:
-    """Return how many units the less varied of the two has: seeds, or with one seed its copies."""
-    counts = [
-        len(scored) if len(scored) > 1 else len(next(iter(scored.values())).values)
-        for scored in (first, second)
-    ]
+def _sum(weights: Sequence[float], values: Sequence[Any]) -> Any:
+    return sum(weight * value for weight, value in zip(weights, values, strict=True))
+
+
+def _units(sides: Sequence[Scored]) -> int:
+    """Return how many units the least varied of them has: seeds, or with one seed its copies."""
+    counts = [len(scored) if len(scored) > 1 else len(next(iter(scored.values())).values) for scored in sides]
     return min((count for count in counts if count > 1), default=1)
 
 
@@ -136,27 +153,26 @@ def _tail(units: int, level: float) -> float:
     return float(norm.cdf(np.sqrt(units / (units - 1)) * student.ppf(tail, units - 1)))
 
 
-def _resampled(first: Scored, second: Scored, seed: int) -> resampling.Floats:
-    """Return the difference of each resample in which both methods have a seed."""
-    draw = np.random.default_rng(seed)
-    sides, paired = (first, second), _paired(first, second)
-    if paired:
-        orders = [sorted(first.keys() | second.keys())] * 2
-        drawn = [resampling.draw_seeds(len(orders[0]), draw)] * 2
-    else:
-        orders = [sorted(side) for side in sides]
-        drawn = [resampling.draw_seeds(len(order), draw) for order in orders]
+def _resampled(sides: Sequence[Scored], seed: int) -> list[resampling.Floats]:
+    """Return each side's mean in every resample; NaN where a resample drew none of its seeds."""
+    draw, first = np.random.default_rng(seed), sides[0]
+    paired = [frozenset(first), *(_paired(first, side) for side in sides[1:])]
+    together = sorted({each for side, seeds in zip(sides, paired, strict=True) if seeds for each in side})
+    orders = [together if seeds else sorted(side) for side, seeds in zip(sides, paired, strict=True)]
+    shared = resampling.draw_seeds(len(together), draw)
+    drawn = [
+        shared if seeds else resampling.draw_seeds(len(orders[at]), draw) for at, seeds in enumerate(paired)
+    ]
     most = max(len(copies.values) for side in sides for copies in side.values())
     chosen = [resampling.draw_copies(seeds, most, draw) for seeds in drawn]
-    if paired:
-        alike = np.array([each in paired and _alike(first[each], second[each]) for each in orders[0]])
-        chosen[1] = np.where(alike[drawn[0]][..., None], chosen[0], chosen[1])
-    means = [
+    for at, seeds in enumerate(paired):
+        alike = np.array([each in seeds and _alike(first[each], sides[at][each]) for each in together])
+        if seeds:
+            chosen[at] = np.where(alike[shared][..., None], chosen[0], chosen[at])
+    return [
         resampling.means([side[each].values if each in side else () for each in order], seeds, copies)
         for side, order, seeds, copies in zip(sides, orders, drawn, chosen, strict=True)
     ]
-    found = means[0] - means[1]
-    return found[np.isfinite(found)]
 
 
 def _alike(first: Copies, second: Copies) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from suite import driver, grid, publish, run
+from suite import asking, driver, grid, publish, run
 from suite.core import datasets
 from suite.core.networks import network
 from suite.core.spec import SyntheticSet, Task
@@ -86,7 +86,7 @@ def _read(request: Request, found: Found, task: Task) -> tuple[preparing.Prepare
 
 def _job(request: Request, trial: Trial) -> Job:
     asked = [
-        grid.evaluate(
+        asking.evaluate(
             trial, "retrain", {"recipe": recipe, "network": request.network, "copies": request.copies}
         )
         for recipe in dict.fromkeys(request.recipes)

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Self, get_origin, get_type_hints
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
@@ -20,28 +20,16 @@ from pydantic import (
     model_validator,
 )
 
-from suite import registry
+from suite import asking, registry
 from suite.core import datasets
 from suite.core.networks import STANDARD
-from suite.core.recipes import recipe
-from suite.core.seeding import derive
 from suite.core.spec import Budget
 from suite.plan import Job, Plan, Planned
-from suite.records import STANDARD_RECIPE, Evaluation, Reference, Trial
+from suite.records import RANDOM, Evaluation, Trial
+from suite.references import References
 
 FULL_DATA = "full_data"
 FOLDER = Path(__file__).parent / "grids"
-NATIVE = "native"
-
-
-class FullData(BaseModel):
-    """The reference of a grid: networks trained on all of train."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    epochs: PositiveInt
-    copies: PositiveInt = 1
-    recipe: str = STANDARD_RECIPE
 
 
 class Where(BaseModel):
@@ -106,7 +94,7 @@ class Grid(BaseModel):
     method: dict[str, Row] = Field(min_length=1)
     evaluator: dict[str, dict[str, Any]] = {}  # none where a study only distils
     snapshots: list[Annotated[float, Field(ge=0, lt=1)]] = []  # shares of the outer steps
-    reference: FullData | None = None
+    reference: References | None = None
 
     @field_validator("method")
     @classmethod
@@ -158,7 +146,7 @@ def _mistake(error: ValidationError) -> str:
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     *parents, key = (str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        model = FullData if parents else Grid
+        model = References if parents else Grid
         return ": ".join([*parents, registry.unknown(key, set(model.model_fields))])
     return f"{'.'.join([*parents, key])}: {first['msg'].lower().removeprefix('value error, ')}"
 
@@ -196,11 +184,14 @@ def jobs(grid: Grid) -> list[Job]:
     found = [job for task in grid.tasks for job in _references(grid, task)]
     for task, ipc, label in product(grid.tasks, grid.ipc, grid.method):
         found += _trials(grid, task, ipc, label)
-    owners: dict[str, str] = {}
+    kept: dict[str, Job] = {}
     for job in found:
-        if (owner := owners.setdefault(job.cell.id, job.label)) != job.label:
-            raise ValueError(f"methods {owner!r} and {job.label!r} of the grid are the same trials; drop one")
-    return list({job.cell.id: job for job in found}.values())
+        first = kept.setdefault(job.id, job)  # a reference, which is asked for all that its own row is
+        if first.label != job.label:
+            raise ValueError(
+                f"methods {first.label!r} and {job.label!r} of the grid are the same trials; drop one"
+            )
+    return list(kept.values())
 
 
 def plan(found: Sequence[Job]) -> Plan:
@@ -213,13 +204,21 @@ def plan(found: Sequence[Job]) -> Plan:
     return Plan(cells=tuple(cells))
 
 
-def _references(grid: Grid, task: str) -> list[Job]:
+def _references(grid: Grid, task: str) -> Iterator[Job]:
+    """Yield full data, then the random subsets of every size."""
     datasets.describe(task)
     if grid.reference is None:
-        return []
-    recipe(grid.reference.recipe)
-    asked = grid.reference.model_dump()
-    return [Job(label=FULL_DATA, cell=Reference(task=task, network=grid.network, seed=0, **asked))]
+        return
+    yield Job(label=FULL_DATA, cell=grid.reference.full_data(task, grid.network))
+    rows = {registry.method(row.base or label): label for label, row in grid.method.items()}
+    subset = registry.method(RANDOM)
+    natives = dict.fromkeys(cls.recipe for cls in (subset, *rows))
+    for ipc, seed in product(grid.ipc, grid.reference.seeds(grid.seeds)):
+        trial = Trial(task=task, method=RANDOM, hyperparameters={}, ipc=ipc, seed=seed)
+        asked = (cell for native in natives for cell in _evaluations(grid, trial, native))
+        cells = {cell.id: cell for cell in asked}  # one that two methods need is asked for once
+        label = rows.get(subset, RANDOM)
+        yield Job(label=label, cell=trial, evaluations=tuple(cells.values()), recipe=subset.recipe)
 
 
 def _trials(grid: Grid, task: str, ipc: int, label: str) -> Iterator[Job]:
@@ -231,7 +230,9 @@ def _trials(grid: Grid, task: str, ipc: int, label: str) -> Iterator[Job]:
     defaults: dict[str, Any] = dict(cls.published.get((datasets.describe(task).family, ipc), {}))
     if "network" in known and "network" in grid.model_fields_set:
         defaults["network"] = grid.network
-    for values, seed in product(_combinations(cls, {**defaults, **row.values(task, ipc)}, where), grid.seeds):
+    for values, seed in product(
+        asking.combinations(cls, {**defaults, **row.values(task, ipc)}, where), grid.seeds
+    ):
         instance = registry.configure(cls, values, where=where)
         trial = Trial(
             task=task,
@@ -244,7 +245,7 @@ def _trials(grid: Grid, task: str, ipc: int, label: str) -> Iterator[Job]:
         yield Job(
             label=label,
             cell=trial,
-            evaluations=tuple(_evaluations(grid, trial, cls.recipe, [None, *_snapshots(grid, instance)])),
+            evaluations=tuple(_evaluations(grid, trial, cls.recipe, _snapshots(grid, instance))),
             recipe=cls.recipe,
         )
 
@@ -255,45 +256,12 @@ def _snapshots(grid: Grid, method: Any) -> list[int]:
     return sorted({step for share in grid.snapshots if (step := round(share * steps)) < steps})
 
 
-def _evaluations(grid: Grid, trial: Trial, native: str, steps: Sequence[int | None]) -> Iterator[Evaluation]:
+def _evaluations(grid: Grid, trial: Trial, native: str, steps: Sequence[int] = ()) -> Iterator[Evaluation]:
     """Yield the evaluations of a trial's finished set, and of its snapshots."""
     seen = set()
-    for step, (name, table) in product(steps, grid.evaluator.items()):
-        cls = registry.evaluator(name)
-        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-        defaults = {"network": grid.network} if "network" in known else {}
-        where = f"evaluator.{name}"
-        for values in _combinations(cls, {**defaults, **table}, where):
-            if values.get("recipe") == NATIVE:
-                values["recipe"] = native
-            evaluation = evaluate(trial, name, values, step)
+    for step, (name, table) in product([None, *steps], grid.evaluator.items()):
+        for values in asking.settings(name, table, network=grid.network, native=native):
+            evaluation = asking.evaluate(trial, name, values, step)
             if evaluation.id not in seen:
                 seen.add(evaluation.id)
                 yield evaluation
-
-
-def evaluate(trial: Trial, name: str, values: Mapping[str, Any], step: int | None = None) -> Evaluation:
-    """Return the cell in which the evaluator `name` scores a trial's set; raises ValueError."""
-    instance = registry.configure(registry.evaluator(name), values, where=f"evaluator.{name}")
-    return Evaluation(
-        trial=trial.id,
-        evaluator=name,
-        settings=json.loads(json.dumps(asdict(instance))),
-        # The same seed for every method: the same fresh networks retrain on each set.
-        seed=derive(trial.seed, "evaluation") >> 16,
-        step=step,
-    )
-
-
-def _combinations(cls: type, values: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
-    """Yield one table for each combination of the values given as lists for fields that hold one."""
-    hints = get_type_hints(cls)
-    lists = {
-        key: value
-        for key, value in values.items()
-        if isinstance(value, list) and get_origin(hints.get(key)) is not tuple
-    }
-    if empty := [key for key, value in lists.items() if not value]:
-        raise ValueError(f"{where}: {empty[0]} = []: give one value or more")
-    for combination in product(*lists.values()):
-        yield {**values, **dict(zip(lists, combination, strict=True))}

@@ -87,6 +87,7 @@ def render(board: Board, format: Format, *, pictures: Collection[str] = (), plot
     content = {
         "protocol": board.protocol,
         "versions": board.versions,
+        "weights": asdict(board.weights),
         "rows": rows,
         "average_ranks": averages,
         "breakdowns": [asdict(each) for each in board.breakdowns],

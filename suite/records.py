@@ -12,6 +12,9 @@ PROTOCOL = 1
 STANDARD_RECIPE = "dsa"
 """The recipe by which the board ranks."""
 
+RANDOM = "random_subset"
+"""The method whose sets others are compared with."""
+
 EXTERNAL = "external:"
 """Before the name of a set that came from a file; its distillation was not run here."""
 
@@ -69,7 +72,8 @@ class Evaluation(_Cell):
     @property
     def title(self) -> str:
         """What it does, in a few words."""
-        words = (self.evaluator, str(self.settings.get("recipe", "")))
+        recipe = self.settings.get("own") or self.settings.get("recipe", "")
+        words = (self.evaluator, str(recipe))
         return " ".join(filter(None, words)) + ("" if self.step is None else f" after {self.step} steps")
 
 

@@ -68,8 +68,8 @@ def test_an_edited_method_is_another_trial(method: Path, tiny: Path) -> None:
 def test_grid_is_one(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(block("toml", "tasks"))
-    # one reference; (3 windows + T-BPTT) x 2 sizes x 3 seeds
-    assert len(grid.jobs(grid.load(path))) == 1 + 4 * 2 * 3
+    # full data; random subsets of 2 sizes x 3; (3 windows + T-BPTT) x 2 sizes x 3 seeds
+    assert len(grid.jobs(grid.load(path))) == 1 + 2 * 3 + 4 * 2 * 3
 
 
 def test_commands_name_what_there_is() -> None:

@@ -1,0 +1,60 @@
+"""Networks trained with and without augmentation: what ARS is made of.
+
+The augmentation-robust score of DD-Ranking, arXiv 2505.13300. Only accuracies are stored: the score
+is made from them, and from those of the random subset, when a board is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from suite.core.augment import augmentation
+from suite.core.networks import STANDARD, network
+from suite.core.recipes import recipe
+from suite.core.retraining import retrain
+from suite.core.spec import Examples, Scores, SyntheticSet, Task
+
+
+@dataclass(frozen=True)
+class AugmentationRobust:
+    """Fresh networks trained with and without augmentation, all else as in the method's recipe (ARS).
+
+    own: the recipe of the method's paper, which a grid fills in; augment: what takes the place of its
+    augmentation, the same for every method. Trains 2 x copies networks, ten by default.
+    """
+
+    own: str = "dsa"
+    augment: str = "dsa"
+    network: str = STANDARD
+    copies: int = 5
+
+    smoke: ClassVar[Mapping[str, Any]] = {
+        "own": "rat-bptt",
+        "augment": "flip-rotate",
+        "network": "convnet-d1-w8-in",
+        "copies": 1,
+    }
+
+    def __post_init__(self) -> None:
+        recipe(self.own)
+        augmentation(self.augment)
+        if self.augment == "none":
+            raise ValueError("augment 'none' is what is compared with: choose 'dsa' or 'flip-rotate'")
+        if self.copies < 1:
+            raise ValueError(f"copies {self.copies} must be at least 1")
+
+    def check(self, train: Examples) -> None:
+        """Refuse images too small for the network."""
+        network(self.network, train.shape, train.classes)
+
+    def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
+        """Return `accuracy` with augmentation and `plain` of each copy, and each training's `seconds`."""
+        own = recipe(self.own)
+        trainings = {
+            "accuracy": (synthetic, replace(own, augment=self.augment)),
+            "plain": (synthetic, replace(own, augment="none")),
+        }
+        return retrain(self.network, trainings, task, copies=self.copies, seed=seed)
+
+
+EVALUATOR = AugmentationRobust

@@ -1,0 +1,67 @@
+"""Networks trained with hard labels and under the method's own recipe: what LRS is made of.
+
+The label-robust score of DD-Ranking, arXiv 2505.13300. Only accuracies are stored: the score is made
+from them, and from those of the random subset and of full data, when a board is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from torch.nn.functional import one_hot
+
+from suite.core.networks import STANDARD, network
+from suite.core.recipes import recipe
+from suite.core.retraining import retrain
+from suite.core.spec import Examples, Scores, SyntheticSet, Task
+
+
+@dataclass(frozen=True)
+class LabelRobust:
+    """Fresh networks trained with hard labels, and with the set's own under its method's recipe (LRS).
+
+    own: the recipe of the method's paper, which a grid fills in; recipe: the one with hard labels,
+    which full data must have been trained under, too. Trains 2 x copies networks, ten by default,
+    and half as many where both trainings are the same.
+    """
+
+    own: str = "dsa"
+    recipe: str = "dsa"
+    network: str = STANDARD
+    copies: int = 5
+
+    smoke: ClassVar[Mapping[str, Any]] = {
+        "own": "rat-bptt",
+        "recipe": "rat-bptt",
+        "network": "convnet-d1-w8-in",
+        "copies": 1,
+    }
+
+    def __post_init__(self) -> None:
+        recipe(self.own)
+        recipe(self.recipe)
+        if self.copies < 1:
+            raise ValueError(f"copies {self.copies} must be at least 1")
+
+    def check(self, train: Examples) -> None:
+        """Refuse images too small for the network."""
+        network(self.network, train.shape, train.classes)
+
+    def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
+        """Return `accuracy` under the own recipe and `hard` of each copy, and each training's `seconds`."""
+        trainings = {
+            "accuracy": (synthetic, recipe(self.own)),
+            "hard": (hardened(synthetic), recipe(self.recipe)),
+        }
+        return retrain(self.network, trainings, task, copies=self.copies, seed=seed)
+
+
+def hardened(synthetic: SyntheticSet) -> SyntheticSet:
+    """Return the set with each soft label replaced by its argmax; a hard set as it is."""
+    if synthetic.hard:
+        return synthetic
+    labels = one_hot(synthetic.labels.argmax(2), synthetic.classes).to(synthetic.labels)
+    return replace(synthetic, labels=labels)
+
+
+EVALUATOR = LabelRobust
