@@ -59,7 +59,9 @@ def draw(networks: pd.DataFrame) -> bytes:
         for axes, (measure, name) in zip(panels, _PANELS.items(), strict=True):
             _panel(axes, networks, measure)
             axes.set_ylabel(name)
-        panels[0].legend(frameon=False)
+        figure.legend(
+            *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False
+        )
         for axes in panels[2:]:
             axes.set_xlabel("unroll, inner steps")
         file = io.BytesIO()
