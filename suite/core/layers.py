@@ -16,7 +16,8 @@ Own = Sequence[Tensor]
 Shapes = tuple[tuple[int, ...], ...]
 
 _EPS = 1e-5  # of a norm's variance, torch's default
-_FEW = 32  # up to so many inputs of one output, a convolution is faster as one matrix product
+_NARROW = 16  # and up to so many it is a product of matrices, beyond a convolution of one pixel
+_FEW = 32  # up to so many inputs of one output, a convolution is faster as a product with patches
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _as_convolution(stride: int) -> Callable[[Tensor, Tensor, int], Tensor]:
 
 
 def _as_patches(x: Tensor, weight: Tensor, padding: int) -> Tensor:
-    """Convolve by one matrix product of all patches as large as a filter; the result lies channels-last.
+    """Convolve as a product of all patches as large as a filter; the result lies channels-last.
 
     Libraries are slow on one to three input channels: on a CPU by a factor of five.
     """
@@ -183,6 +184,8 @@ def _as_patches(x: Tensor, weight: Tensor, padding: int) -> Tensor:
     patches = torch.cat([x[:, i : i + height, j : j + width] for i in range(side) for j in range(side)], 3)
     # Contiguous, so that the gradient's product runs along its long side.
     filters = weight.permute(2, 3, 1, 0).flatten(0, 2).contiguous()
+    if len(filters) > _NARROW:
+        return conv2d(patches.permute(0, 3, 1, 2), filters.t()[:, :, None, None])
     return (patches.flatten(0, 2) @ filters).view(*patches.shape[:3], -1).permute(0, 3, 1, 2)
 
 
