@@ -1,18 +1,20 @@
 """Training fresh networks from scratch under a recipe, and their accuracy."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from suite.core import stacks
 from suite.core.augment import augmentation
 from suite.core.inner import classification, pays, steps_of
 from suite.core.networks import Network, Shape
 from suite.core.recipes import Recipe
 from suite.core.seeding import generator
 from suite.core.spec import Examples, Minibatch, SyntheticSet
+from suite.core.stacks import Run
 from suite.core.steps import Steps
 
 EVALUATION_BATCH = 500  # images at once; small enough to stay in a CPU's cache
@@ -29,19 +31,38 @@ def fit_copies(
     """Train a fresh network on a synthetic set for each seed; yield their parameters (size,) in turn.
 
     A seed gives the initialisation, the order of minibatches and the augmentation, whatever is
-    trained beside it. They share one compiled step where all their work is worth compiling it.
+    trained beside it.
     """
-    images, targets = synthetic.flat()
-    rates, minibatch = recipe.rates(len(images)), synthetic.minibatch
-    size = len(images) if recipe.batch is None else min(recipe.batch, len(images))
-    steps = _steps(network, recipe, batch=size, steps=len(seeds) * len(rates))
-    for seed in seeds:
-        order = generator(seed, "order")
-        if recipe.batch is None:
-            rows = _drawn(minibatch, synthetic.classes, synthetic.ipc, order)
+    return fit_each(network, [Training(synthetic, recipe.lr, seed) for seed in seeds], recipe)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A fresh network to be trained: on which set, at which learning rate, from which seed."""
+
+    synthetic: SyntheticSet
+    lr: float
+    seed: int
+
+
+def fit_each(network: Network, trainings: Sequence[Training], recipe: Recipe) -> Iterator[Tensor]:
+    """Run trainings under one recipe, on sets of one size; yield their parameters (size,) in turn.
+
+    They share one compiled step where all their work is worth compiling it. On a GPU as many as its
+    memory holds are trained at once.
+    """
+    runs = [_run(one, recipe) for one in trainings]
+    count = len(runs[0].images)
+    batch = count if recipe.batch is None else min(recipe.batch, count)
+    steps = _steps(network, recipe, batch=batch, steps=sum(len(run.rates) for run in runs))
+    stacked = -(-len(runs) // stacks.together(steps, network, batch, runs[0].images.device))
+    size = -(-len(runs) // stacked)  # stacks of one size, for which a step is compiled once
+    for start in range(0, len(runs), size):
+        group = runs[start : start + size]
+        if size == 1:
+            yield _train(steps, network, recipe, *group)
         else:
-            rows = _epochs(len(images), recipe.batch, order)
-        yield _train(steps, network, images, targets, recipe, rows, seed)
+            yield from stacks.train(steps, network, recipe, group)
 
 
 def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, seed: int) -> Tensor:
@@ -53,9 +74,9 @@ def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, 
     batch = recipe.batch or 256
     decay = None if recipe.decay_at is None else epochs // 2 + 1
     full = replace(recipe, epochs=epochs, decay_at=decay, batch=batch)
-    rows = _epochs(len(train), batch, generator(seed, "order"))
-    steps = _steps(network, full, batch=batch, steps=len(full.rates(len(train))))
-    return _train(steps, network, train.images, train.labels, full, rows, seed)
+    rates = full.rates(len(train))
+    run = Run(train.images, train.labels, _epochs(len(train), batch, generator(seed, "order")), rates, seed)
+    return _train(_steps(network, full, batch=batch, steps=len(rates)), network, full, run)
 
 
 def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
@@ -85,26 +106,29 @@ def _compiled(name: str, shape: Shape, classes: int, recipe: Recipe) -> Steps:
     return classification(name, shape, classes, optimiser=rule, precision="float32", compiled=True)
 
 
+def _run(training: Training, recipe: Recipe) -> Run:
+    """Return a training as images, batches and rates."""
+    synthetic, order = training.synthetic, generator(training.seed, "order")
+    images, targets = synthetic.flat()
+    if recipe.batch is None:
+        rows = _drawn(synthetic.minibatch, synthetic.classes, synthetic.ipc, order)
+    else:
+        rows = _epochs(len(images), recipe.batch, order)
+    return Run(images, targets, rows, replace(recipe, lr=training.lr).rates(len(images)), training.seed)
+
+
 @torch.no_grad()
-def _train(
-    steps: Steps,
-    network: Network,
-    images: Tensor,
-    targets: Tensor,
-    recipe: Recipe,
-    rows: Iterator[Tensor],
-    seed: int,
-) -> Tensor:
+def _train(steps: Steps, network: Network, recipe: Recipe, run: Run) -> Tensor:
     """Run the recipe; targets are classes (n,) or soft targets (n, classes)."""
-    augment, draw, rule = augmentation(recipe.augment), generator(seed, "augmentation"), steps.optimiser
-    start = network.initialise(generator(seed, "initialisation"), images.device)
-    state, rates = rule.start(start), recipe.rates(len(images))
+    augment, draw, rule = augmentation(recipe.augment), generator(run.seed, "augmentation"), steps.optimiser
+    start = network.initialise(generator(run.seed, "initialisation"), run.images.device)
+    state, rates = rule.start(start), run.rates
     corrections = [rule.corrections(step) for step in range(1, len(rates) + 1)]
     known = torch.tensor(rates), torch.tensor(corrections, dtype=start.dtype)
     for rate, correction in zip(*(values.to(start) for values in known), strict=True):
-        batch = next(rows).to(images.device)
-        seen = augment.apply(images[batch], augment.draw(len(batch), draw))
-        (state,) = steps.forward(state, rate, correction, seen, targets[batch])
+        batch = next(run.rows).to(run.images.device)
+        seen = augment.apply(run.images[batch], augment.draw(len(batch), draw))
+        (state,) = steps.forward(state, rate, correction, seen, run.targets[batch])
     return state[0]
 
 
