@@ -95,7 +95,8 @@ def _curve(axes: Axes, line: Line, colour: str, marker: str) -> None:
     axes.fill_between(line.sizes, low, high, color=colour, alpha=0.15, linewidth=0)
     points = list(_draws(line))
     if points:
-        axes.scatter(*zip(*points, strict=True), color=colour, s=6, alpha=0.5, linewidths=0)
+        sizes, accuracies = zip(*points, strict=True)
+        axes.scatter(sizes, accuracies, color=colour, s=6, alpha=0.5, linewidths=0)
     if len(line.sizes) == 1:
         axes.vlines(line.sizes, low, high, color=colour, linewidth=1)
 

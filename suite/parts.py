@@ -11,12 +11,14 @@ from suite.records import Part
 from suite.store import load_artefact, write_artefact
 
 
-def cut(synthetic: SyntheticSet, part: Part, *, seed: int) -> SyntheticSet:
-    """Return a part of a set; raises ValueError where the set has no such part.
+def cut(synthetic: SyntheticSet, part: Part | None, *, seed: int) -> SyntheticSet:
+    """Return a part of a set, or the whole for None; raises ValueError where the set has no such part.
 
     seed: that of the trial which made the set. A random subset is drawn for each class by itself; of
     one draw a smaller one is the beginning of a larger one.
     """
+    if part is None:
+        return synthetic
     if part.how == "without":
         if part.ipc != synthetic.ipc - 1 or part.index > part.ipc:
             raise ValueError(f"a set of {synthetic.ipc} images per class has no part {part.title!r}")

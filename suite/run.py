@@ -184,8 +184,7 @@ class _Worker:
         return distiller, Trajectory(distiller.steps)
 
     def _keep_snapshot(self, trial: Trial, task: Task, distiller: Distiller, step: int) -> None:
-        milestones = distiller.milestones if isinstance(distiller, Staged) else ()
-        if step in self.job.snapshots or step in milestones:
+        if step in self.job.snapshots or (isinstance(distiller, Staged) and step in distiller.milestones):
             self._save(trial, task, distiller.synthetic(), step)
 
     def _finish(self, trial: Trial, task: Task, synthetic: SyntheticSet, trajectory: Trajectory) -> Progress:
@@ -214,11 +213,10 @@ class _Worker:
             raise ValueError(
                 "the artefact was made from other images, or another preprocessing, than the task has"
             )
-        if cell.part is not None:
-            synthetic = cut(synthetic, cell.part, seed=self.job.cell.seed)
+        scored = cut(synthetic, cell.part, seed=self.job.cell.seed).to(self.place.device)
         reset_peak_memory(self.place.device)
         started, opened = perf_counter(), TestSplit.opened
-        scores = _evaluator(cell).evaluate(synthetic.to(self.place.device), task, seed=cell.seed)
+        scores = _evaluator(cell).evaluate(scored, task, seed=cell.seed)
         yield self._keep(
             cell,
             "done",

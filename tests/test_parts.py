@@ -107,7 +107,8 @@ def jobs(tiny: Path) -> list[Job]:
 
 
 def parts(job: Job) -> list[tuple[str, int, int] | None]:
-    return [cell.part and (cell.part.how, cell.part.ipc, cell.part.index) for cell in job.evaluations]
+    found = [cell.part for cell in job.evaluations]
+    return [(part.how, part.ipc, part.index) if part else None for part in found]
 
 
 def test_a_grid_asks_for_parts_of_a_rows_largest_set(jobs: list[Job]) -> None:

@@ -90,7 +90,7 @@ class Growing:
     @property
     def earlier(self) -> int:
         """Images per class of the earlier stages."""
-        return self.stages.places(self.stage).start
+        return self.size - self.stages.blocks[self.stage]
 
     @property
     def milestones(self) -> tuple[int, ...]:

@@ -101,7 +101,12 @@ def test_a_minibatch_larger_than_a_stage_takes_all_of_it() -> None:
 
 @pytest.mark.parametrize("after", range(1, 6))
 def test_it_resumes_anywhere_with_the_same_bits(after: int) -> None:
-    settings = {"beta": 0.1, "learn_labels": True, "per_class": 1, "keep_moments": after % 2 == 0}
+    settings: dict[str, Any] = {
+        "beta": 0.1,
+        "learn_labels": True,
+        "per_class": 1,
+        "keep_moments": after % 2 == 0,
+    }
     whole = taken(started(**settings), 6)
     first, saved = started(**settings), io.BytesIO()
     taken(first, after)
@@ -134,7 +139,8 @@ def moved(run: Any) -> Tensor:
     run.step()
     away = (before - run.images) / 0.1
     assert torch.allclose(away, away[:1, :, :1, :1, :1].expand_as(away), atol=1e-4)
-    return away[0, :, 0, 0, 0]
+    each: Tensor = away[0, :, 0, 0, 0]
+    return each
 
 
 def test_earlier_blocks_step_at_beta_times_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
