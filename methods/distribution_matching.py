@@ -54,10 +54,12 @@ class DistributionMatching(BaseMethod):
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from real images or noise."""
-        return _Run(self, train, budget, seed)
+        return Run(self, train, budget, seed)
 
 
-class _Run(BaseDistiller):
+class Run(BaseDistiller):
+    """One run; in an extension the set may not have all its images yet."""
+
     def __init__(self, method: DistributionMatching, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train = method.steps, method, train
         self.network = network(method.network, train.shape, train.classes)
@@ -68,7 +70,13 @@ class _Run(BaseDistiller):
         self.network_draw = generator(seed, "networks")
         self.augment_draw = generator(seed, "augmentation")
 
+    @property
+    def size(self) -> int:
+        """Images of each class that are there."""
+        return self.images.shape[1]
+
     def step(self) -> Mapping[str, float]:
+        """Take one outer step."""
         parameters = self.network.initialise(self.network_draw, self.train.images.device)
         real, synthetic = self._augmented_pairs()
         with torch.no_grad():
@@ -86,7 +94,7 @@ class _Run(BaseDistiller):
             picks = torch.randint(len(indices), (self.method.real_batch,), generator=self.real_draw)
             draw = augment.draw(1, self.augment_draw)
             real = self.train.images[indices[picks.to(indices.device)]]
-            pairs.append((augment.apply(real, draw), augment.apply(self.images[label], draw)))
+            pairs.append((augment.apply(real, draw), augment.apply(self.images[label, : self.size], draw)))
         reals, synthetics = zip(*pairs, strict=True)
         return torch.stack(reals), torch.stack(synthetics)
 
@@ -96,7 +104,8 @@ class _Run(BaseDistiller):
         return features.reshape(*images.shape[:2], -1).mean(1)
 
     def synthetic(self) -> SyntheticSet:
-        images = self.images.detach().clone()
+        """Return what there is, with hard labels."""
+        images = self.images.detach()[:, : self.size].clone()
         return SyntheticSet(images, one_hot(self.train.classes, images.shape[1]).to(images))
 
 

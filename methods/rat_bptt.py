@@ -128,10 +128,12 @@ class RaTBPTT(BaseMethod):
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from Gaussian images of unit norm unless `initial` says otherwise."""
-        return _Run(self, train, budget, seed)
+        return Run(self, train, budget, seed)
 
 
-class _Run(BaseDistiller):
+class Run(BaseDistiller):
+    """One run; an extension may let only some of the images learn."""
+
     def __init__(self, method: RaTBPTT, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train = method.steps, method, train
         self.network = network(method.network, train.shape, train.classes)
@@ -145,10 +147,10 @@ class _Run(BaseDistiller):
             compiled=pays(
                 self.network,
                 batch=len(self.minibatch.draw(train.classes, budget.ipc, torch.Generator())),
-                steps=method.steps * method.networks * method.unroll,
+                steps=self.alike * method.networks * method.unroll,
             ),
         )
-        self.images = initial_images(train, budget.ipc, method.initial, seed=seed)
+        self.images = self.initial(train, budget, seed)
         self.labels = one_hot(train.classes, budget.ipc).to(self.images)
         self.optimiser = Adam(method.outer_lr)
         # A state for each of what is learned: itself and Adam's moments.
@@ -163,7 +165,25 @@ class _Run(BaseDistiller):
         self.augment_draw = generator(seed, "augmentation")
         self.found = MetaGradient(self.loss, (), self.loss, self.loss[None])
 
-    def step(self) -> Mapping[str, Tensor]:
+    @property
+    def alike(self) -> int:
+        """Outer steps whose inner batches have one shape: how many a compilation serves."""
+        return self.method.steps
+
+    @property
+    def learning(self) -> slice:
+        """The places in each class of the images that learn; what is behind them is not there yet."""
+        return slice(0, self.images.shape[1])
+
+    def initial(self, train: Examples, budget: Budget, seed: int) -> Tensor:
+        """Return the images (classes, ipc, …) to start from."""
+        return initial_images(train, budget.ipc, self.method.initial, seed=seed)
+
+    def shown(self, learning: Tensor, whole: Tensor) -> Tensor:
+        """Return what inner training sees of the images or labels `whole`, those that learn given."""
+        return learning
+
+    def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step. Nothing in it waits for the device: metrics are scalars there."""
         window, method = self._place_window(), self.method
         with multiplying(method.precision):
@@ -172,10 +192,10 @@ class _Run(BaseDistiller):
         self.taken += 1
         self.applied, self.skipped = self.applied + finite, self.skipped + ~finite
         norm = images.norm()
-        self.image_state = self._updated(self.image_state, self._clipped(images, norm, finite), finite)
+        self.image_state = self.updated(self.image_state, self._clipped(images, norm, finite), finite)
         self.images = self.image_state[0].view_as(self.images)
         if labels:
-            self.label_state = self._updated(self.label_state, labels[0], finite)
+            self.label_state = self.updated(self.label_state, labels[0], finite)
             self.label_state[0].clamp_(min=0)  # never negative, and not renormalised
             self.labels = self.label_state[0].view_as(self.labels)
         self.loss = torch.where(finite, self.found.loss, self.loss)
@@ -201,13 +221,14 @@ class _Run(BaseDistiller):
 
     def _meta_gradient(self, window: Window) -> MetaGradient:
         """Return the meta-gradient of one fresh network."""
-        images = self.images.clone().requires_grad_()
-        labels = self.labels.clone().requires_grad_(self.method.learn_labels)
+        images = self.images[:, self.learning].clone().requires_grad_()
+        labels = self.labels[:, self.learning].clone().requires_grad_(self.method.learn_labels)
         draws = [self._draw() for _ in range(window.before + window.length)]
 
         def batches(step: int) -> tuple[Tensor, Tensor]:
             rows, draw = draws[step]
-            return self.augment.apply(images.flatten(0, 1)[rows], draw), labels.flatten(0, 1)[rows]
+            seen, targets = self.shown(images, self.images), self.shown(labels, self.labels)
+            return self.augment.apply(seen.flatten(0, 1)[rows], draw), targets.flatten(0, 1)[rows]
 
         return meta_gradient(
             self.inner,
@@ -226,7 +247,7 @@ class _Run(BaseDistiller):
 
     def _draw(self) -> tuple[Tensor, Draw]:
         """Draw an inner step's minibatch and what is done to it."""
-        rows = self.minibatch.draw(self.train.classes, self.images.shape[1], self.batch_draw)
+        rows = self.minibatch.draw(self.train.classes, self.learning.stop, self.batch_draw)
         return rows.to(self.images.device), self.augment.draw(len(rows), self.augment_draw)
 
     def _real(self) -> Iterator[Batch]:
@@ -243,19 +264,26 @@ class _Run(BaseDistiller):
 
         The average takes in the new norm before it limits it. Labels are not clipped.
         """
-        average = torch.where(self.applied > 1, 0.9 * self.average_norm + 0.1 * norm, norm)
+        average = torch.where(self.age > 1, 0.9 * self.average_norm + 0.1 * norm, norm)
         self.average_norm = torch.where(finite, average, self.average_norm)
         limit = self.method.clip * self.average_norm
         return torch.where(norm > limit, gradient * (limit / norm), gradient)
 
-    def _updated(self, state: Tensor, gradient: Tensor, finite: Tensor) -> Tensor:
+    @property
+    def age(self) -> Tensor:
+        """Meta-gradients applied since the running average began."""
+        return self.applied
+
+    def updated(self, state: Tensor, gradient: Tensor, finite: Tensor) -> Tensor:
         """Take Adam's step, unless the meta-gradient is not finite."""
         rule = self.optimiser
         after = rule.update(state, gradient.flatten(), rule.lr, rule.corrections(self.applied))
         return torch.where(finite, after, state)
 
     def synthetic(self) -> SyntheticSet:
-        return SyntheticSet(self.images.clone(), self.labels.clone(), self.minibatch)
+        """Return what there is."""
+        here = slice(self.learning.stop)
+        return SyntheticSet(self.images[:, here].clone(), self.labels[:, here].clone(), self.minibatch)
 
 
 METHOD = RaTBPTT

@@ -29,5 +29,10 @@ def manifest(trial: Trial, task: Task, label: str, file: str) -> dict[str, Any]:
         "preprocessing": task.preprocessing.describe(),
         "class_names": list(task.class_names),
         "data": datasets.fingerprint(task),
-        "loader": LOADER.format(name=file.removesuffix(".safetensors")),
+        "loader": loader(file),
     }
+
+
+def loader(file: str) -> str:
+    """Return the code that loads the artefact in `file`, run in its folder."""
+    return LOADER.format(name=file.removesuffix(".safetensors"))

@@ -22,8 +22,9 @@ from suite.core.recipes import recipe
 from suite.core.seeding import derive
 from suite.core.spec import Budget, Distiller, Evaluator, Method, SyntheticSet, Task, TestSplit
 from suite.core.training import accuracy, fit_full
-from suite.loop import Diverged, Trajectory, distil
+from suite.loop import Diverged, Staged, Trajectory, distil
 from suite.manifests import manifest
+from suite.parts import cut
 from suite.plan import Job
 from suite.provenance import peak_memory_bytes, provenance, reset_peak_memory
 from suite.records import Cell, Evaluation, Record, Reference, Status, Trial
@@ -183,7 +184,7 @@ class _Worker:
         return distiller, Trajectory(distiller.steps)
 
     def _keep_snapshot(self, trial: Trial, task: Task, distiller: Distiller, step: int) -> None:
-        if step in self.job.snapshots:
+        if step in self.job.snapshots or (isinstance(distiller, Staged) and step in distiller.milestones):
             self._save(trial, task, distiller.synthetic(), step)
 
     def _finish(self, trial: Trial, task: Task, synthetic: SyntheticSet, trajectory: Trajectory) -> Progress:
@@ -212,9 +213,10 @@ class _Worker:
             raise ValueError(
                 "the artefact was made from other images, or another preprocessing, than the task has"
             )
+        scored = cut(synthetic, cell.part, seed=self.job.cell.seed).to(self.place.device)
         reset_peak_memory(self.place.device)
         started, opened = perf_counter(), TestSplit.opened
-        scores = _evaluator(cell).evaluate(synthetic.to(self.place.device), task, seed=cell.seed)
+        scores = _evaluator(cell).evaluate(scored, task, seed=cell.seed)
         yield self._keep(
             cell,
             "done",
@@ -254,7 +256,7 @@ class _Worker:
             cell=cell,
             label=self.job.label,
             task=self.job.cell.task,
-            ipc=self.job.ipc,
+            ipc=self.job.size(cell),
             status=status,
             recipe=self.job.recipe,
             seconds=done.seconds,

@@ -154,22 +154,7 @@ class Store:
         self, trial: str, synthetic: SyntheticSet, manifest: dict[str, Any], step: int | None = None
     ) -> str:
         """Write a set, or the snapshot after `step` outer steps, and its manifest; return its sha256."""
-        path = self.artefact(trial, step)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {
-            "images": synthetic.images.cpu().contiguous(),
-            "labels": synthetic.labels.cpu().contiguous(),
-        }
-        write_whole(path, lambda partial: save_file(tensors, partial))
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        minibatch = {"per_class": synthetic.minibatch.per_class, "classes": synthetic.minibatch.classes}
-        facts = {**manifest, "minibatch": minibatch, "sha256": sha256}
-        _write(
-            path.with_suffix(".json"),
-            json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n",
-            replace=True,
-        )
-        return sha256
+        return write_artefact(self.artefact(trial, step), synthetic, manifest)
 
     # Checkpoints
 
@@ -207,6 +192,19 @@ class Store:
         target = folder / f"{len(list(folder.iterdir())):04d}-{path.name}"
         path.replace(target)
         warnings.warn(f"{path} is damaged ({reason}); moved to {target}, its cell runs again", stacklevel=3)
+
+
+def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]) -> str:
+    """Write a set, and its manifest beside it; return the sha256 of its file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {"images": synthetic.images.cpu().contiguous(), "labels": synthetic.labels.cpu().contiguous()}
+    write_whole(path, lambda partial: save_file(tensors, partial))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    minibatch = {"per_class": synthetic.minibatch.per_class, "classes": synthetic.minibatch.classes}
+    facts = {**manifest, "minibatch": minibatch, "sha256": sha256}
+    content = json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n"
+    _write(path.with_suffix(".json"), content, replace=True)
+    return sha256
 
 
 def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:

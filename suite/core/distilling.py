@@ -19,6 +19,7 @@ class BaseMethod:
     recipe: ClassVar[str] = "dsa"
     paper: ClassVar[str] = ""
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {}
+    ordered: ClassVar[bool] = False  # whether the first images of a set are worth more than any others
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Refuse what no method can do: a class without an image."""
@@ -113,6 +114,8 @@ def _copied(value: Any) -> Any:
 @dataclass(frozen=True)
 class Selection(BaseMethod, ABC):
     """A method that only picks real images: it implements `choose`."""
+
+    ordered: ClassVar[bool] = True
 
     @abstractmethod
     def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:

@@ -161,6 +161,11 @@ class SyntheticSet:
             raise ValueError(f"prefix of {ipc} images per class: this set has {self.ipc}")
         return replace(self, images=self.images[:, :ipc], labels=self.labels[:, :ipc])
 
+    def take(self, rows: Tensor) -> "SyntheticSet":
+        """Return of each class the images at `rows` (classes, n), in that order."""
+        at, rows = torch.arange(self.classes, device=self.images.device)[:, None], rows.to(self.images.device)
+        return replace(self, images=self.images[at, rows], labels=self.labels[at, rows])
+
     def flat(self) -> tuple[Tensor, Tensor]:
         """Return images (classes * n, …) and targets (classes * n, classes), class-major."""
         return self.images.flatten(0, 1), self.labels.flatten(0, 1)
