@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 from suite.core.augment import augmentation
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
-from suite.core.matching import paired, real_batches
+from suite.core.matching import class_means, paired, real_batches
 from suite.core.networks import STANDARD, network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
@@ -103,9 +103,12 @@ class _Run(BaseDistiller):
 
     def _class_means(self, parameters: Tensor, images: Tensor) -> list[Tensor]:
         """Return each class's means: attention at every ReLU but the last, then the embedding."""
-        seen, embedding = self.network.activations(parameters, images.flatten(0, 1))
-        values = [*(attention(maps, self.method.power) for maps in seen[:-1]), embedding]
-        return [value.unflatten(0, images.shape[:2]).mean(1) for value in values]
+
+        def values(piece: Tensor) -> list[Tensor]:
+            seen, embedding = self.network.activations(parameters, piece)
+            return [*(attention(maps, self.method.power) for maps in seen[:-1]), embedding]
+
+        return class_means(values, images)
 
     def synthetic(self) -> SyntheticSet:
         images = self.images.detach().clone()

@@ -13,7 +13,7 @@ from torch import Tensor
 from suite.core.augment import augmentation
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
-from suite.core.matching import paired, real_batches
+from suite.core.matching import class_means, paired, real_batches
 from suite.core.networks import STANDARD, network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
@@ -84,8 +84,7 @@ class _Run(BaseDistiller):
 
     def _class_means(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return each class's mean embedding (classes, d)."""
-        features = self.network.features(parameters, images.flatten(0, 1))
-        return features.reshape(*images.shape[:2], -1).mean(1)
+        return class_means(lambda piece: [self.network.features(parameters, piece)], images)[0]
 
     def synthetic(self) -> SyntheticSet:
         images = self.images.detach().clone()

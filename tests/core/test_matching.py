@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from suite.core import augment
-from suite.core.matching import class_gradients, paired, real_batches
+from suite.core.matching import class_gradients, class_means, paired, real_batches
 from suite.core.networks import network
 from suite.core.seeding import generator
 from suite.core.spec import Examples
@@ -63,12 +63,15 @@ def test_a_class_has_one_draw_for_all_its_images(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("name", ["convnet-d2-w4-in", "convnet-d1-w4-none", "mlp-w5"])
-@pytest.mark.parametrize("at_once", [None, 1, 2])
-def test_class_gradients_are_those_of_a_loop_over_classes(name: str, at_once: int | None) -> None:
+@pytest.mark.parametrize("images_at_once", [1, 8, 100])
+def test_class_gradients_are_those_of_a_loop_over_classes(
+    name: str, images_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suite.core.matching.CHUNK", {"cpu": images_at_once})  # one, two, all classes
     net = network(name, (1, 8, 8), 3)
     parameters = net.initialise(generator(0)).double()
     images = torch.randn(3, 4, 1, 8, 8, generator=generator(1), dtype=torch.float64).requires_grad_()
-    found = class_gradients(net, parameters, images, at_once)
+    found = class_gradients(net, parameters, images)
     weights = torch.randn(found.shape, generator=generator(2), dtype=torch.float64)
     (to_images,) = torch.autograd.grad((found * weights).sum(), images)
     leaf, expected = parameters.clone().requires_grad_(), []
@@ -78,3 +81,20 @@ def test_class_gradients_are_those_of_a_loop_over_classes(name: str, at_once: in
     torch.testing.assert_close(found, torch.stack(expected))
     (to_same,) = torch.autograd.grad((torch.stack(expected) * weights).sum(), images)
     torch.testing.assert_close(to_images, to_same)
+
+
+@pytest.mark.parametrize("images_at_once", [1, 4, 100])
+def test_means_are_of_each_class_whatever_the_pieces(
+    images_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suite.core.matching.CHUNK", {"cpu": images_at_once})
+    images = torch.tensor([[1.0, 2.0, 6.0], [0.0, 0.0, 3.0]]).reshape(2, 3, 1, 1, 1)
+    sizes: list[int] = []
+
+    def both(piece: Tensor) -> list[Tensor]:
+        sizes.append(len(piece))
+        return [piece.flatten(1), -piece]
+
+    values, negative = class_means(both, images)
+    assert values.tolist() == [[3.0], [1.0]] and torch.equal(negative.flatten(), -values.flatten())
+    assert sizes == {1: [1] * 6, 4: [4, 2], 100: [6]}[images_at_once]

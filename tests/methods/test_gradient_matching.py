@@ -10,8 +10,10 @@ from torch.nn.functional import cosine_similarity, cross_entropy
 
 from methods.gradient_matching import row_distance
 from suite.core.augment import Draw, OneOf
+from suite.core.inner import steps_of
 from suite.core.layers import Layer, dense
 from suite.core.networks import Network, network
+from suite.core.optimisers import SGD
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 
@@ -66,6 +68,9 @@ def test_an_update_against_gradients_by_hand(monkeypatch: pytest.MonkeyPatch) ->
     # At zero weights both classes have probability .5, so that the rows of a class's gradient are -.5 and
     # .5 times its mean image. Real means (1, 0) and (3, 4), synthetic (0, 1) and (3, 4): cosines 0 and 1.
     monkeypatch.setattr("methods.gradient_matching.network", lambda *_: linear())
+    monkeypatch.setattr(
+        "methods.gradient_matching.classification", lambda *_, **__: steps_of(linear(), SGD())
+    )
     monkeypatch.setattr(Network, "initialise", lambda self, *_: torch.zeros(self.size))
     real = torch.tensor([[1.0, 0.0], [3.0, 4.0]]).reshape(2, 1, 1, 2)
     run = METHOD(image_momentum=0.0).start(Examples(real, torch.arange(2), 2), Budget(1), seed=0)
