@@ -9,7 +9,7 @@ the images, DSA off; for DM one step under DSA. The images are random, which cos
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -57,21 +57,22 @@ class Problem:
 
     def __init__(self, shape: Shape, device: torch.device) -> None:
         draw, count = generator(0, "benchmark"), shape.classes * max(300, shape.real)
-        self.shape, self.device = shape, device
+        self.shape, self.device, self.name = shape, device, f"convnet-d3-w{shape.width}-in"
         images = torch.randn(count, *shape.shape, generator=draw).to(device)
         self.train = Examples(images, torch.arange(count).to(device) % shape.classes, shape.classes)
         self.rows = self.train.by_class()
         self.images = torch.randn(shape.classes, shape.ipc, *shape.shape, generator=draw).to(device)
         self.images.requires_grad_()
 
-    def ours(self, method: type[GradientMatching] | type[DistributionMatching]) -> Callable[[], None]:
-        """Return a method's step of this package."""
-        shape = self.shape
-        loops = {"outer_loop": 1, "inner_loop": 1} if method is GradientMatching else {}
-        name = f"convnet-d3-w{shape.width}-in"
-        chosen = method(network=name, real_batch=shape.real, initial="noise", **loops)
-        run: Distiller = chosen.start(self.train, Budget(shape.ipc), seed=0)
-        return lambda: void(run.step())
+    def gradient_matching(self) -> Distiller:
+        """Return DC of this package, one update of the images a step."""
+        method = GradientMatching(network=self.name, real_batch=self.shape.real, outer_loop=1, inner_loop=1)
+        return method.start(self.train, Budget(self.shape.ipc), seed=0)
+
+    def distribution_matching(self) -> Distiller:
+        """Return DM of this package."""
+        method = DistributionMatching(network=self.name, real_batch=self.shape.real, initial="noise")
+        return method.start(self.train, Budget(self.shape.ipc), seed=0)
 
     def gradient_loop(self) -> Callable[[], None]:
         """Return the loop's step of DC."""
@@ -116,7 +117,9 @@ class Problem:
             yield self.train.images[rows[torch.randperm(len(rows))[: self.shape.real].to(self.device)]]
 
     def _loss(self, network: nn.Module, images: Tensor, label: int) -> Tensor:
-        return cross_entropy(network(images), torch.full((len(images),), label, device=self.device))
+        labels = torch.full((len(images),), label, device=self.device)
+        loss: Tensor = cross_entropy(network(images), labels)
+        return loss
 
 
 def distance(one: Tensor, other: Tensor) -> Tensor:
@@ -136,18 +139,19 @@ def advance(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
     loss.item()
 
 
-def void(_: Mapping[str, object]) -> None:
-    """Drop a step's metrics."""
-
-
 def compare(
-    ours: Callable[[], None], loop: Callable[[], None], device: torch.device, repeats: int
+    run: Distiller, loop: Callable[[], None], device: torch.device, repeats: int
 ) -> dict[str, object]:
     """Interleave both; return seconds, the ratio loop to ours, and on a GPU the memory of each."""
-    ours(), loop()  # warm up
+
+    def ours() -> None:
+        run.step()
+
+    for side in (ours, loop):
+        side()  # warm up
     memory = {}
     if device.type == "cuda":
-        memory = {name: peak(run, device) for name, run in (("ours", ours), ("loop", loop))}
+        memory = {name: peak(side, device) for name, side in (("ours", ours), ("loop", loop))}
     pairs = [(seconds(loop, device), seconds(ours, device)) for _ in range(repeats)]
     return {
         "repeats": repeats,
@@ -182,8 +186,8 @@ def main() -> None:
     for name in given.shapes:
         problem = Problem(SHAPES[name], device)
         sides = {
-            "gradient_matching": (problem.ours(GradientMatching), problem.gradient_loop()),
-            "distribution_matching": (problem.ours(DistributionMatching), problem.distribution_loop()),
+            "gradient_matching": (problem.gradient_matching(), problem.gradient_loop()),
+            "distribution_matching": (problem.distribution_matching(), problem.distribution_loop()),
         }
         rows = {method: compare(*pair, device, given.repeats) for method, pair in sides.items()}
         found[name] = {"shape": asdict(SHAPES[name]), **rows}
