@@ -1,6 +1,6 @@
 """Training fresh networks from scratch under a recipe, and their accuracy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -18,6 +18,9 @@ from suite.core.stacks import Run
 from suite.core.steps import Steps
 
 EVALUATION_BATCH = 500  # images at once; small enough to stay in a CPU's cache
+
+Watch = Callable[[Tensor, Tensor], None]
+"""Sees the rows of a step's batch, and the parameters (size,) before the step."""
 
 
 def fit(network: Network, synthetic: SyntheticSet, recipe: Recipe, *, seed: int) -> Tensor:
@@ -65,7 +68,15 @@ def fit_each(network: Network, trainings: Sequence[Training], recipe: Recipe) ->
             yield from stacks.train(steps, network, recipe, group)
 
 
-def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, seed: int) -> Tensor:
+def fit_full(
+    network: Network,
+    train: Examples,
+    recipe: Recipe,
+    epochs: int,
+    *,
+    seed: int,
+    watch: Watch | None = None,
+) -> Tensor:
     """Train one fresh network on all of `train` for `epochs`; return its parameters (size,).
 
     The recipe's optimiser, augmentation and decay at half, over `epochs` instead of its own length,
@@ -76,7 +87,7 @@ def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, 
     full = replace(recipe, epochs=epochs, decay_at=decay, batch=batch)
     rates = full.rates(len(train))
     run = Run(train.images, train.labels, _epochs(len(train), batch, generator(seed, "order")), rates, seed)
-    return _train(_steps(network, full, batch=batch, steps=len(rates)), network, full, run)
+    return _train(_steps(network, full, batch=batch, steps=len(rates)), network, full, run, watch)
 
 
 def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
@@ -118,7 +129,7 @@ def _run(training: Training, recipe: Recipe) -> Run:
 
 
 @torch.no_grad()
-def _train(steps: Steps, network: Network, recipe: Recipe, run: Run) -> Tensor:
+def _train(steps: Steps, network: Network, recipe: Recipe, run: Run, watch: Watch | None = None) -> Tensor:
     """Run the recipe; targets are classes (n,) or soft targets (n, classes)."""
     augment, draw, rule = augmentation(recipe.augment), generator(run.seed, "augmentation"), steps.optimiser
     start = network.initialise(generator(run.seed, "initialisation"), run.images.device)
@@ -127,6 +138,8 @@ def _train(steps: Steps, network: Network, recipe: Recipe, run: Run) -> Tensor:
     known = torch.tensor(rates), torch.tensor(corrections, dtype=start.dtype)
     for rate, correction in zip(*(values.to(start) for values in known), strict=True):
         batch = next(run.rows).to(run.images.device)
+        if watch is not None:
+            watch(batch, state[0])
         seen = augment.apply(run.images[batch], augment.draw(len(batch), draw))
         (state,) = steps.forward(state, rate, correction, seen, run.targets[batch])
     return state[0]
