@@ -17,6 +17,7 @@ import torch
 from suite import registry
 from suite.core import compiling, datasets
 from suite.core.atomic import disk_full
+from suite.core.distilling import check_stored_bytes
 from suite.core.networks import network
 from suite.core.recipes import recipe
 from suite.core.seeding import derive
@@ -193,6 +194,7 @@ class _Worker:
             trajectory,
             artefact=self._save(trial, task, synthetic),
             stored_bytes=synthetic.stored_bytes,
+            decoded=0 if synthetic.code is None else synthetic.ipc,
             label_kind="hard" if synthetic.hard else "soft",
             data=datasets.fingerprint(task),
         )
@@ -201,7 +203,10 @@ class _Worker:
         """Write the set, or a snapshot of it, with all that its evaluation needs; return its sha256."""
         if not (synthetic.images.isfinite().all() and synthetic.labels.isfinite().all()):
             raise Diverged("the synthetic set is not finite")
-        facts = manifest(trial, task, self.job.label, self.store.artefact(trial.id, step).name)
+        if synthetic.code is not None:
+            check_stored_bytes(synthetic.stored_bytes, task.train, Budget(trial.ipc, trial.nested))
+        path = self.store.artefact(trial.id, step)
+        facts = manifest(trial, task, self.job.label, path.name, synthetic.code)
         return self.store.save_artefact(trial.id, synthetic, facts, step)
 
     def _evaluate(self, cell: Evaluation) -> Iterator[Progress]:

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
+from suite.core import codes
 from suite.core.atomic import write_whole
 from suite.core.spec import Minibatch, SyntheticSet
 from suite.plan import Job
@@ -153,17 +154,22 @@ class Store:
     def save_artefact(
         self, trial: str, synthetic: SyntheticSet, manifest: dict[str, Any], step: int | None = None
     ) -> str:
-        """Write a set, or the snapshot after `step` outer steps, and its manifest; return its sha256."""
+        """Write a set, or the snapshot after `step` outer steps, and its manifest; return its sha256.
+
+        Of a factorised set the file holds the code, and the manifest says how it decodes.
+        """
         path = self.artefact(trial, step)
         path.parent.mkdir(parents=True, exist_ok=True)
+        code = synthetic.code
+        stored = {"images": synthetic.images} if code is None else code.tensors
         tensors = {
-            "images": synthetic.images.cpu().contiguous(),
-            "labels": synthetic.labels.cpu().contiguous(),
+            name: value.cpu().contiguous() for name, value in (stored | {"labels": synthetic.labels}).items()
         }
         write_whole(path, lambda partial: save_file(tensors, partial))
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         minibatch = {"per_class": synthetic.minibatch.per_class, "classes": synthetic.minibatch.classes}
         facts = {**manifest, "minibatch": minibatch, "sha256": sha256}
+        facts |= {} if code is None else {"code": codes.describe(code)}
         _write(
             path.with_suffix(".json"),
             json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n",
@@ -219,7 +225,13 @@ def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"artefact {path} does not match the sha256 in its manifest")
     tensors = load_file(path)
-    return SyntheticSet(tensors["images"], tensors["labels"], minibatch), manifest
+    if "code" not in manifest:
+        return SyntheticSet(tensors["images"], tensors["labels"], minibatch), manifest
+    try:
+        code = codes.read(manifest["code"], tensors)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"artefact {path}: its code cannot be read: {error}") from None
+    return SyntheticSet(code.decode(), tensors["labels"], minibatch, code), manifest
 
 
 def _write(path: Path, content: bytes, *, replace: bool = False) -> None:

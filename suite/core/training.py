@@ -6,8 +6,9 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
-from suite.core.augment import augmentation
+from suite.core.augment import CutMix, augmentation
 from suite.core.inner import classification, pays, steps_of
 from suite.core.networks import Network, Shape
 from suite.core.recipes import Recipe
@@ -75,14 +76,22 @@ def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int) -> Steps
     if pays(network, batch=batch, steps=steps):
         # A step takes its rate as it comes, so that trainings at several rates share what is compiled.
         return _compiled(network.name, network.shape, network.classes, replace(recipe, lr=1.0))
-    return steps_of(network, recipe.update_rule(recipe.lr))
+    return steps_of(network, recipe.update_rule(recipe.lr), objective=recipe.objective)
 
 
 @lru_cache(maxsize=8)
 def _compiled(name: str, shape: Shape, classes: int, recipe: Recipe) -> Steps:
     """Return compiled steps; the trainings of this process share them."""
     rule = recipe.update_rule(recipe.lr)
-    return classification(name, shape, classes, optimiser=rule, precision="float32", compiled=True)
+    return classification(
+        name,
+        shape,
+        classes,
+        optimiser=rule,
+        precision="float32",
+        compiled=True,
+        objective=recipe.objective,
+    )
 
 
 @torch.no_grad()
@@ -96,15 +105,19 @@ def _train(
     seed: int,
 ) -> Tensor:
     """Run the recipe; targets are classes (n,) or soft targets (n, classes)."""
-    augment, draw, rule = augmentation(recipe.augment), generator(seed, "augmentation"), steps.optimiser
+    augment, draw = augmentation(recipe.augment, mixing=True), generator(seed, "augmentation")
+    if isinstance(augment, CutMix) and targets.ndim == 1:
+        targets = one_hot(targets, network.classes).to(images)
+    rule = steps.optimiser
     start = network.initialise(generator(seed, "initialisation"), images.device)
     state, rates = rule.start(start), recipe.rates(len(images))
     corrections = [rule.corrections(step) for step in range(1, len(rates) + 1)]
     known = torch.tensor(rates), torch.tensor(corrections, dtype=start.dtype)
     for rate, correction in zip(*(values.to(start) for values in known), strict=True):
         batch = next(rows).to(images.device)
-        seen = augment.apply(images[batch], augment.draw(len(batch), draw))
-        (state,) = steps.forward(state, rate, correction, seen, targets[batch])
+        drawn = augment.draw(len(batch), draw)
+        wanted = augment.mix(targets[batch], drawn, network.shape[1:])
+        (state,) = steps.forward(state, rate, correction, augment.apply(images[batch], drawn), wanted)
     return state[0]
 
 
