@@ -13,6 +13,7 @@ from torch import Tensor
 from suite.core.augment import augmentation
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
+from suite.core.matching import paired, real_batches
 from suite.core.networks import STANDARD, network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
@@ -64,13 +65,15 @@ class _Run(BaseDistiller):
         images = initial_images(train, budget.ipc, method.initial, seed=seed)
         self.images = images.requires_grad_()
         self.optimiser = torch.optim.SGD([self.images], lr=method.image_lr, momentum=method.image_momentum)
+        self.real = real_batches(train)
         self.real_draw = generator(seed, "real batches")
         self.network_draw = generator(seed, "networks")
         self.augment_draw = generator(seed, "augmentation")
 
     def step(self) -> Mapping[str, float]:
         parameters = self.network.initialise(self.network_draw, self.train.images.device)
-        real, synthetic = self._augmented_pairs()
+        real = self.real.draw(self.method.real_batch, self.real_draw)
+        real, synthetic = paired(self.method.augment, real, self.images, self.augment_draw)
         with torch.no_grad():
             target = self._class_means(parameters, real)
         loss = (target - self._class_means(parameters, synthetic)).square().sum()
@@ -78,17 +81,6 @@ class _Run(BaseDistiller):
         loss.backward()
         self.optimiser.step()
         return {"outer_loss": float(loss.detach())}
-
-    def _augmented_pairs(self) -> tuple[Tensor, Tensor]:
-        """Return real and synthetic images (classes, n, …), each class under one shared draw."""
-        augment, pairs = augmentation(self.method.augment), []
-        for label, indices in enumerate(self.train.by_class()):
-            picks = torch.randint(len(indices), (self.method.real_batch,), generator=self.real_draw)
-            draw = augment.draw(1, self.augment_draw)
-            real = self.train.images[indices[picks.to(indices.device)]]
-            pairs.append((augment.apply(real, draw), augment.apply(self.images[label], draw)))
-        reals, synthetics = zip(*pairs, strict=True)
-        return torch.stack(reals), torch.stack(synthetics)
 
     def _class_means(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return each class's mean embedding (classes, d)."""

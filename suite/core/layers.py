@@ -42,6 +42,7 @@ class Layer:
     shapes: Shapes = ()
     scale: bool = False  # a norm's scale and shift, which start at one and zero
     parts: tuple["Layer", ...] = ()  # of a chain or a sum, whose shapes are theirs in this order
+    sums: bool = False  # whether the parts read the same batch and are summed
 
     def initialise(self, draw: torch.Generator) -> list[Tensor]:
         """Draw fresh parameters as torch's layers do by default."""
@@ -73,7 +74,23 @@ def add(*branches: Layer) -> Layer:
         first, *others = (branch.apply(mine, x) for branch, mine in _shares(branches, own))
         return sum(others, start=first)
 
-    return _composite(apply, branches)
+    return _composite(apply, branches, sums=True)
+
+
+def watched(layer: Layer, own: Own, x: Tensor, seen: list[Tensor]) -> Tensor:
+    """Apply a layer, and append to `seen` what each ReLU in it gives, in their order."""
+    shares = _shares(layer.parts, own)
+    if layer.sums:
+        first, *others = [watched(part, mine, x, seen) for part, mine in shares]
+        return sum(others, start=first)
+    if layer.parts:
+        for part, mine in shares:
+            x = watched(part, mine, x, seen)
+        return x
+    x = layer.apply(own, x)
+    if layer is RELU:
+        seen.append(x)
+    return x
 
 
 def convolution(
@@ -143,8 +160,11 @@ AVERAGE = Layer(lambda _, x: x.mean((2, 3)))
 FLATTEN = Layer(lambda _, x: x.flatten(1))
 
 
-def _composite(apply: Callable[[Own, Tensor], Tensor], parts: tuple[Layer, ...]) -> Layer:
-    return Layer(apply, tuple(shape for part in parts for shape in part.shapes), parts=parts)
+def _composite(
+    apply: Callable[[Own, Tensor], Tensor], parts: tuple[Layer, ...], *, sums: bool = False
+) -> Layer:
+    shapes = tuple(shape for part in parts for shape in part.shapes)
+    return Layer(apply, shapes, parts=parts, sums=sums)
 
 
 def _shares(parts: Sequence[Layer], own: Own) -> Iterator[tuple[Layer, Own]]:

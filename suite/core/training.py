@@ -1,6 +1,6 @@
 """Training fresh networks from scratch under a recipe, and their accuracy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -17,6 +17,9 @@ from suite.core.spec import Examples, Minibatch, SyntheticSet
 from suite.core.steps import Steps
 
 EVALUATION_BATCH = 500  # images at once; small enough to stay in a CPU's cache
+
+Watch = Callable[[Tensor, Tensor], None]
+"""Sees the rows of a step's batch, and the parameters (size,) before the step."""
 
 
 def fit(network: Network, synthetic: SyntheticSet, recipe: Recipe, *, seed: int) -> Tensor:
@@ -45,7 +48,15 @@ def fit_copies(
         yield _train(steps, network, images, targets, recipe, rows, seed)
 
 
-def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, seed: int) -> Tensor:
+def fit_full(
+    network: Network,
+    train: Examples,
+    recipe: Recipe,
+    epochs: int,
+    *,
+    seed: int,
+    watch: Watch | None = None,
+) -> Tensor:
     """Train one fresh network on all of `train` for `epochs`; return its parameters (size,).
 
     The recipe's optimiser, augmentation and decay at half, over `epochs` instead of its own length,
@@ -56,7 +67,7 @@ def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, 
     full = replace(recipe, epochs=epochs, decay_at=decay, batch=batch)
     rows = _epochs(len(train), batch, generator(seed, "order"))
     steps = _steps(network, full, batch=batch, steps=len(full.rates(len(train))))
-    return _train(steps, network, train.images, train.labels, full, rows, seed)
+    return _train(steps, network, train.images, train.labels, full, rows, seed, watch)
 
 
 def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
@@ -103,6 +114,7 @@ def _train(
     recipe: Recipe,
     rows: Iterator[Tensor],
     seed: int,
+    watch: Watch | None = None,
 ) -> Tensor:
     """Run the recipe; targets are classes (n,) or soft targets (n, classes)."""
     augment, draw = augmentation(recipe.augment, mixing=True), generator(seed, "augmentation")
@@ -115,6 +127,8 @@ def _train(
     known = torch.tensor(rates), torch.tensor(corrections, dtype=start.dtype)
     for rate, correction in zip(*(values.to(start) for values in known), strict=True):
         batch = next(rows).to(images.device)
+        if watch is not None:
+            watch(batch, state[0])
         drawn = augment.draw(len(batch), draw)
         wanted = augment.mix(targets[batch], drawn, network.shape[1:])
         (state,) = steps.forward(state, rate, correction, augment.apply(images[batch], drawn), wanted)

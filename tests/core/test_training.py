@@ -196,3 +196,18 @@ def test_the_work_of_a_step_is_counted_in_products() -> None:
     # Per image 2 x 2x2x2 multiplications and additions in two layers, 2 x 2 x 3 in the last; three times.
     net = network("mlp-w2", (1, 1, 2), 3)
     assert net.work(5) == 3 * 5 * (2 * 4 + 2 * 4 + 2 * 6)
+
+
+def test_watching_changes_nothing_and_sees_the_parameters_before_each_step() -> None:
+    net, data = (
+        network("convnet-d1-w4-none", (1, 4, 4), 2),
+        Examples(torch.randn(10, 1, 4, 4, generator=generator(0)), torch.arange(10) % 2, 2),
+    )
+    recipe, seen = dataclasses.replace(RECIPES["dc"], batch=4), list[tuple[list[int], torch.Tensor]]()
+    found = fit_full(
+        net, data, recipe, 2, seed=0, watch=lambda rows, now: seen.append((rows.tolist(), now.clone()))
+    )
+    assert torch.equal(found, fit_full(net, data, recipe, 2, seed=0))
+    assert [len(rows) for rows, _ in seen] == [4, 4, 2, 4, 4, 2]
+    assert torch.equal(seen[0][1], net.initialise(generator(0, "initialisation")))
+    assert not torch.equal(seen[-1][1], found)
