@@ -21,11 +21,12 @@ CANDIDATES = ("dc", "dsa", "rat-bptt")
 class Retrain:
     """Fresh networks trained under a frozen recipe; test accuracy, read once, after the last step.
 
-    recipe: one of the frozen ones, or `chosen`, the one of `CANDIDATES` whose networks are best on the holdout of
-    train; fresh copies of other seeds then go to test. The set was distilled from all of train, what is
-    held out with it: the holdout's accuracies are too high, and most so under the recipe that the
-    distillation had in view, towards which the choice leans. It may so miss the best recipe; the accuracy
-    on test has no part in it and stays honest. It is a set's own choice, beside the recipe that ranks.
+    recipe: one of the frozen ones, or `chosen`, the one of `CANDIDATES` whose networks are best on the
+    holdout of train; fresh copies of other seeds then go to test. The set was distilled from all of
+    train, what is held out with it: the holdout's accuracies are too high, and most so under the recipe
+    that the distillation had in view, towards which the choice leans. It may so miss the best recipe; the
+    accuracy on test has no part in it and stays honest. It is a set's own choice, beside the recipe that
+    ranks.
     """
 
     recipe: str = "dsa"

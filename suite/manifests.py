@@ -15,14 +15,15 @@ from safetensors.torch import load_file
 name = "{name}"
 facts = json.load(open(name + ".json"))  # class_names, preprocessing, ...
 tensors = load_file(name + ".safetensors")
-{images}targets = tensors["labels"].flatten(0, 1)  # (n, classes), for cross_entropy; classes: targets.argmax(1)
+{images}
+targets = tensors["labels"].flatten(0, 1)  # (n, classes), for cross_entropy; classes: targets.argmax(1)
 loader = DataLoader(TensorDataset(images, targets), batch_size=256, shuffle=True)
 """
 """Torch and safetensors alone, run in the folder of the artefact `name`."""
 
-IMAGES = """\
-images = tensors["images"].flatten(0, 1)  # (n, channels, height, width), preprocessed as the task's
-"""
+IMAGES = (
+    'images = tensors["images"].flatten(0, 1)  # (n, channels, height, width), preprocessed as the task\'s'
+)
 
 
 def manifest(trial: Trial, task: Task, label: str, file: str, code: Code | None = None) -> dict[str, Any]:
@@ -30,12 +31,16 @@ def manifest(trial: Trial, task: Task, label: str, file: str, code: Code | None 
 
     code: what a factorised set stores; the loader then decodes it.
     """
-    how = {"torch": "", "images": IMAGES} if code is None else {"torch": "import torch\n", "images": code.loader}
+    loader = LOADER.format(
+        name=file.removesuffix(".safetensors"),
+        torch="" if code is None else "import torch\n",
+        images=IMAGES if code is None else code.loader.rstrip(),
+    )
     return {
         "trial": trial.model_dump(mode="json"),
         "label": label,
         "preprocessing": task.preprocessing.describe(),
         "class_names": list(task.class_names),
         "data": datasets.fingerprint(task),
-        "loader": LOADER.format(name=file.removesuffix(".safetensors"), **how),
+        "loader": loader,
     }

@@ -79,7 +79,9 @@ images = torch.nn.functional.interpolate(sums, (size["height"], size["width"]), 
                 "must be (k, channels, h, w) and (classes, n, k)"
             )
         if len(self.bases) != self.coefficients.shape[2]:
-            raise ValueError(f"{self.coefficients.shape[2]} coefficients an image for {len(self.bases)} bases")
+            raise ValueError(
+                f"{self.coefficients.shape[2]} coefficients an image for {len(self.bases)} bases"
+            )
 
     def decode(self) -> Tensor:
         """Return images (classes, n, channels, height, width)."""
@@ -139,7 +141,9 @@ def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Code:
     try:
         return cls(**found, **settings)
     except TypeError as error:
-        raise ValueError(f"a {cls.kind} code cannot be made of {sorted([*found, *settings])}: {error}") from None
+        raise ValueError(
+            f"a {cls.kind} code cannot be made of {sorted([*found, *settings])}: {error}"
+        ) from None
 
 
 def describe(code: Code) -> dict[str, Any]:

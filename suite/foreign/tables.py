@@ -60,7 +60,9 @@ def read_safetensors(path: Path, manifest: Path | None) -> Contents:
     try:
         with safe_open(path, framework="pt") as file:
             if codes.stores_code(file.keys()):
-                raise Refused(f"{path.name} stores a code, not images; `ratbench export --format pt` decodes it")
+                raise Refused(
+                    f"{path.name} stores a code, not images; `ratbench export --format pt` decodes it"
+                )
             if missing := {"images", "labels"} - set(file.keys()):
                 raise Refused(f"the file has no tensor {sorted(missing)[0]!r}")
             return Contents("safetensors", file.get_tensor("images"), file.get_tensor("labels"), facts)
