@@ -11,7 +11,7 @@ import torch
 
 from suite import registry
 from suite.core.datasets import load
-from suite.core.distilling import check_stored_bytes
+from suite.core.distilling import check_code
 from suite.core.recipes import recipe
 from suite.core.spec import Budget, Distiller, Examples, Method, SyntheticSet
 
@@ -114,7 +114,7 @@ def keeps_to_its_budget(cls: type[Method]) -> str:
     for made in (distiller.synthetic(), _finish(distiller)):
         if made.code is None:
             continue
-        check_stored_bytes(made.stored_bytes, train, BUDGET)
+        check_code(made, train, BUDGET)
         if made.images.shape[2:] != train.shape:
             return f"its code decodes to images {tuple(made.images.shape[2:])}; the task's are {train.shape}"
         if any(value.dtype != torch.float32 or value.requires_grad for value in made.code.tensors.values()):

@@ -4,7 +4,7 @@ from typing import Any
 
 from suite.core import datasets
 from suite.core.codes import Code
-from suite.core.spec import Task
+from suite.core.spec import SyntheticSet, Task
 from suite.records import Trial
 
 LOADER = """\
@@ -43,4 +43,13 @@ def manifest(trial: Trial, task: Task, label: str, file: str, code: Code | None 
         "class_names": list(task.class_names),
         "data": datasets.fingerprint(task),
         "loader": loader,
+    }
+
+
+def stored(synthetic: SyntheticSet) -> dict[str, Any]:
+    """Return the fields of a record that say what is stored of a set."""
+    return {
+        "stored_bytes": synthetic.stored_bytes,
+        "decoded": 0 if synthetic.code is None else synthetic.ipc,
+        "label_kind": "hard" if synthetic.hard else "soft",
     }

@@ -17,14 +17,14 @@ import torch
 from suite import registry
 from suite.core import compiling, datasets
 from suite.core.atomic import disk_full
-from suite.core.distilling import check_stored_bytes
+from suite.core.distilling import check_code
 from suite.core.networks import network
 from suite.core.recipes import recipe
 from suite.core.seeding import derive
 from suite.core.spec import Budget, Distiller, Evaluator, Method, SyntheticSet, Task, TestSplit
 from suite.core.training import accuracy, fit_full
 from suite.loop import Diverged, Trajectory, distil
-from suite.manifests import manifest
+from suite.manifests import manifest, stored
 from suite.plan import Job
 from suite.provenance import peak_memory_bytes, provenance, reset_peak_memory
 from suite.records import Cell, Evaluation, Record, Reference, Status, Trial
@@ -193,18 +193,15 @@ class _Worker:
             "done",
             trajectory,
             artefact=self._save(trial, task, synthetic),
-            stored_bytes=synthetic.stored_bytes,
-            decoded=0 if synthetic.code is None else synthetic.ipc,
-            label_kind="hard" if synthetic.hard else "soft",
             data=datasets.fingerprint(task),
+            **stored(synthetic),
         )
 
     def _save(self, trial: Trial, task: Task, synthetic: SyntheticSet, step: int | None = None) -> str:
         """Write the set, or a snapshot of it, with all that its evaluation needs; return its sha256."""
         if not (synthetic.images.isfinite().all() and synthetic.labels.isfinite().all()):
             raise Diverged("the synthetic set is not finite")
-        if synthetic.code is not None:
-            check_stored_bytes(synthetic.stored_bytes, task.train, Budget(trial.ipc, trial.nested))
+        check_code(synthetic, task.train, Budget(trial.ipc, trial.nested))
         path = self.store.artefact(trial.id, step)
         facts = manifest(trial, task, self.job.label, path.name, synthetic.code)
         return self.store.save_artefact(trial.id, synthetic, facts, step)

@@ -14,7 +14,6 @@ from PIL import Image
 from suite.core.codes import Linear
 from suite.core.seeding import generator
 from suite.core.spec import SyntheticSet
-from suite.foreign.claims import Refused
 from suite.foreign.locating import locate
 from suite.foreign.sandbox import read
 from suite.manifests import manifest
@@ -107,7 +106,9 @@ def test_a_factorised_set_is_exported_decoded(factorised: Path) -> None:
 def test_pictures_of_a_factorised_set(factorised: Path) -> None:
     export(factorised, "folder")
     assert sorted(path.name for path in Path("out/3").iterdir()) == [f"{n:04}.png" for n in range(4)]
-    with pytest.raises(Refused, match="stores a code, not images; `ratbench export --format pt` decodes it"):
+    with pytest.raises(
+        ValueError, match="stores a code, not images; `ratbench export --format pt` decodes it"
+    ):
         read(locate(Path("out/exact.safetensors")), foreign_sets.WANTED)
     draw_artefact(factorised, Path("set.png"))
     with Image.open("set.png") as picture:

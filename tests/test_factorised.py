@@ -135,7 +135,7 @@ class TestContract:
     def test_the_budget_by_hand(self) -> None:
         train = conformance.smoke_data()
         check_stored_bytes(4 * 10 * 3 * 64, train, Budget(3))
-        with pytest.raises(ValueError, match="stores 7681 bytes; ipc 3 allows 7680, .*; lower bases"):
+        with pytest.raises(ValueError, match=r"stores 7681 bytes; ipc 3 allows 7680, .*; lower bases"):
             check_stored_bytes(4 * 10 * 3 * 64 + 1, train, Budget(3), "lower bases")
 
 

@@ -174,8 +174,8 @@ def test_a_factorised_row_says_how_many_images_its_bytes_decode_to() -> None:
     factorised = pair("linear_bases", (0.7,), decoded=29)
     text = render(board([*SMALL, *factorised]), "md")
     line = next(line for line in text.splitlines() if "linear_bases" in line and "25.6" in line)
-    assert "25.6 kB ¹" in " ".join(line.split())
-    assert "- ¹ bytes of a code, which decodes to 29 images per class" in text
+    assert "25.6 kB ³" in " ".join(line.split())
+    assert "- ³ bytes of a code, which decodes to 29 images per class" in text
     assert rows(board(factorised))["linear_bases"].decoded == 29
     values = json.loads(render(board([*SMALL, *factorised]), "json"))
     found = (

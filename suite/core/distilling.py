@@ -58,6 +58,12 @@ def check_stored_bytes(
         )
 
 
+def check_code(synthetic: SyntheticSet, train: Examples, budget: Budget) -> None:
+    """Raise ValueError where `synthetic` is factorised and stores more than its budget."""
+    if synthetic.code is not None:
+        check_stored_bytes(synthetic.stored_bytes, train, budget)
+
+
 class BaseDistiller(ABC):
     """A distiller whose state is its attributes: no state code in a method's file.
 

@@ -16,6 +16,9 @@ DIGESTS = {
     "dc": "1443a28190cf4b7d",
     "dsa": "b2ccc5ecf329cb13",
     "rat-bptt": "a21cb5494f0583df",
+    "rtp": "46d943a8fa2c5a3c",
+    "idc": "5afdfe4aedc97423",
+    "rded": "566a370114178879",
 }
 
 
