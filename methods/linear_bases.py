@@ -7,9 +7,9 @@ may be stored; elsewhere we take that share. Their penalty on the coefficients i
 depend on the network, and so has no part in the meta-gradient.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import Any, ClassVar
 
 import torch
@@ -67,8 +67,8 @@ class LinearBases(BaseMethod):
 
     def sizes(self, train: Examples, budget: Budget) -> tuple[int, int]:
         """Return the number of bases, and of decoded images per class."""
-        stored = train.classes * budget.ipc * prod(train.shape)
-        base = prod(train.shape) // self.downsample**2
+        stored = train.classes * budget.ipc * math.prod(train.shape)
+        base = math.prod(train.shape) // self.downsample**2
         bases = self.bases or max(1, 2 * stored // (5 * base))
         return bases, self.images or max(1, (stored - bases * base) // (train.classes * bases))
 
@@ -78,7 +78,7 @@ class LinearBases(BaseMethod):
         network(self.network, train.shape, train.classes)
         check_factor(self.downsample, *train.shape[1:])
         bases, images = self.sizes(train, budget)
-        numbers = bases * (prod(train.shape) // self.downsample**2 + train.classes * images)
+        numbers = bases * (math.prod(train.shape) // self.downsample**2 + train.classes * images)
         check_stored_bytes(4 * numbers, train, budget, "lower bases or images, or raise downsample")
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
@@ -103,7 +103,9 @@ class _Run(MetaLearner):
         channels, height, width = train.shape
         side = height // method.downsample, width // method.downsample
         draw = generator(seed, "initial bases")
-        self.bases = _glorot(bases, channels * prod(side), draw).view(bases, channels, *side).to(train.images)
+        self.bases = (
+            _glorot(bases, channels * math.prod(side), draw).view(bases, channels, *side).to(train.images)
+        )
         coefficients = _glorot(train.classes * images, bases, draw).view(train.classes, images, bases)
         self.coefficients = coefficients.to(train.images)
         learned = [self.bases.requires_grad_(), self.coefficients.requires_grad_()]
@@ -141,7 +143,8 @@ class _Run(MetaLearner):
 
 def _glorot(rows: int, columns: int, draw: torch.Generator) -> Tensor:
     """Return a (rows, columns) matrix, uniform within sqrt(6 / (rows + columns))."""
-    return (torch.rand(rows, columns, generator=draw) * 2 - 1) * (6 / (rows + columns)) ** 0.5
+    bound = math.sqrt(6 / (rows + columns))
+    return (torch.rand(rows, columns, generator=draw) * 2 - 1) * bound
 
 
 METHOD = LinearBases

@@ -27,6 +27,13 @@ from suite.core.seeding import generator
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, Minibatch, SyntheticSet
 
 Metric = Literal["l1", "mse"]
+_GREY = {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
+_PUBLISHED: Mapping[str, Mapping[str, Any]] = {
+    "svhn": {"network_images": 500},
+    "fashion-mnist": _GREY,
+    # So at factor 2; IDC-I has the augmentations of the others.
+    "mnist": {**_GREY, "augment": "color-crop", "network_augment": "color-crop"},
+}
 _RULE = SGD(0.01, 0.9, 5e-4)  # of the networks that are matched in
 
 
@@ -58,20 +65,7 @@ class MultiFormation(BaseMethod):
     }
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(1e-4, 1e-1)}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
-        (family, ipc): settings
-        for ipc in (1, 10, 50)
-        for family, settings in {
-            "svhn": {"network_images": 500},
-            "fashion-mnist": {"metric": "l1", "image_lr": 1e-4, "network_images": 500},
-            # So at factor 2; IDC-I has the augmentations of the others.
-            "mnist": {
-                "metric": "l1",
-                "image_lr": 1e-4,
-                "network_images": 500,
-                "augment": "color-crop",
-                "network_augment": "color-crop",
-            },
-        }.items()
+        (family, ipc): settings for ipc in (1, 10, 50) for family, settings in _PUBLISHED.items()
     }
 
     def __post_init__(self) -> None:
@@ -179,10 +173,10 @@ def _put_together(images: Tensor, factor: int) -> Tensor:
 
     images: (classes, n * factor * factor, channels, height, width). The nearest pixels are kept.
     """
-    height, width = images.shape[3:]
+    classes, _, channels, height, width = images.shape
     small = interpolate(images.flatten(0, 1), (height // factor, width // factor))
-    tiles = small.unflatten(0, (len(images), -1, factor, factor))
-    return tiles.permute(0, 1, 4, 2, 5, 3, 6).reshape(len(images), -1, images.shape[2], height, width)
+    tiles = small.reshape(classes, -1, factor, factor, *small.shape[1:]).permute(0, 1, 4, 2, 5, 3, 6)
+    return tiles.reshape(classes, -1, channels, height, width)
 
 
 METHOD = MultiFormation

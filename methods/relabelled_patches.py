@@ -24,6 +24,12 @@ from suite.core.seeding import generator
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
 from suite.core.training import EVALUATION_BATCH
 
+_PUBLISHED: Mapping[str, Mapping[str, Any]] = {
+    "tiny-imagenet": {"network": "convnet-d4-w128-in"},
+    "imagenette-128": {"network": "convnet-d5-w128-in", "factor": 2},
+    "imagewoof-128": {"network": "convnet-d5-w128-in", "factor": 2},
+}
+
 SCALE = (0.08, 1.0)
 """The least and the largest share of an image's area that a crop takes."""
 
@@ -47,13 +53,7 @@ class RelabelledPatches(BaseMethod):
         "factor": Choice((1, 2)),
     }
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
-        (family, ipc): settings
-        for ipc in (1, 10, 50)
-        for family, settings in {
-            "tiny-imagenet": {"network": "convnet-d4-w128-in"},
-            "imagenette-128": {"network": "convnet-d5-w128-in", "factor": 2},
-            "imagewoof-128": {"network": "convnet-d5-w128-in", "factor": 2},
-        }.items()
+        (family, ipc): settings for ipc in (1, 10, 50) for family, settings in _PUBLISHED.items()
     }
 
     def __post_init__(self) -> None:
@@ -140,8 +140,9 @@ def stitched(patches: Tensor, factor: int) -> Tensor:
 
     The n best patches are the upper left corners, the n next ones lie to their right, and so on.
     """
-    rows = patches.unflatten(0, (factor, factor, -1)).permute(2, 3, 0, 4, 1, 5)
-    return rows.flatten(4, 5).flatten(2, 3)
+    channels, height, width = patches.shape[1:]
+    tiles = patches.reshape(factor, factor, -1, channels, height, width).permute(2, 3, 0, 4, 1, 5)
+    return tiles.reshape(-1, channels, factor * height, factor * width)
 
 
 def _logits(net: Network, parameters: Tensor, images: Tensor) -> Tensor:

@@ -85,8 +85,9 @@ images = torch.nn.functional.interpolate(sums, (size["height"], size["width"]), 
 
     def decode(self) -> Tensor:
         """Return images (classes, n, channels, height, width)."""
-        images = self.rows(torch.arange(self.coefficients.shape[:2].numel(), device=self.bases.device))
-        return images.unflatten(0, self.coefficients.shape[:2])
+        classes, count = self.coefficients.shape[:2]
+        images = self.rows(torch.arange(classes * count, device=self.bases.device))
+        return images.reshape(classes, count, *images.shape[1:])
 
     def rows(self, rows: Tensor) -> Tensor:
         """Return the images (m, channels, height, width) at class-major `rows` (m,)."""
@@ -122,10 +123,10 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
 
     def decode(self) -> Tensor:
         """Return images (classes, n * factor * factor, channels, height, width)."""
-        classes, height, width = len(self.formations), *self.formations.shape[3:]
+        classes, _, channels, height, width = self.formations.shape
         split = self.formations.unflatten(4, (self.factor, -1)).unflatten(3, (self.factor, -1))
         parts = split.permute(0, 1, 3, 5, 2, 4, 6).flatten(0, 3)
-        return _enlarged(parts, height, width).unflatten(0, (classes, -1))
+        return _enlarged(parts, height, width).reshape(classes, -1, channels, height, width)
 
 
 KINDS: Mapping[str, type[Code]] = {cls.kind: cls for cls in (Linear, MultiFormation)}
