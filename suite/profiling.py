@@ -120,5 +120,6 @@ def summary(found: Profile) -> str:
     whole = f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.1f} minutes"
     return (
         f"{found.device}: mean of {found.steps} outer steps after a first one of {found.first:.1f} s "
-        f"{'(compiling included)' if found.compile else '(nothing compiled)'}; all {found.planned} take about {whole}"
+        f"{'(compiling included)' if found.compile else '(nothing compiled)'}; "
+        f"all {found.planned} take about {whole}"
     )

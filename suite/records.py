@@ -131,6 +131,7 @@ class Record(_Frozen):
 
     scores: per name one value per copy, accuracies in [0, 1]. seconds: wall time of the work;
     device_seconds: seconds times the share of a GPU, or times CPU threads. Bytes where "bytes".
+    decoded: images per class that a factorised set decodes to; 0, and not in the JSON, for others.
     """
 
     protocol: int = PROTOCOL
@@ -146,6 +147,7 @@ class Record(_Frozen):
     device_seconds: float = 0.0
     peak_memory_bytes: int = 0
     stored_bytes: int = 0
+    decoded: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)  # a factorised set's
     label_kind: Literal["hard", "soft", ""] = ""
     artefact: str = ""  # sha256 of the artefact's file
     data: str = ""  # fingerprint of the task's images, labels and preprocessing

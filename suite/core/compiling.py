@@ -83,7 +83,8 @@ def _on_cpu(function: Function, inputs: tuple[Tensor, ...]) -> Function:
     from torch._inductor import compile
 
     # Called directly: `torch.compile` would check at every call what the key by shape already says.
-    compiled = compile(*_traced(function, inputs))
+    graph, examples = _traced(function, inputs)
+    compiled = compile(graph, [*examples])
     return lambda *inputs: tuple(compiled(*inputs))
 
 

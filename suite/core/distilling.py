@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
+from math import prod
 from typing import Any, ClassVar
 
 import torch
@@ -37,6 +38,31 @@ def check_enough_real(train: Examples, budget: Budget) -> None:
             f"ipc {budget.ipc} is larger than the smallest class ({min(counts)} images "
             f"of class {label}); lower ipc"
         )
+
+
+def check_stored_bytes(
+    stored: int, train: Examples, budget: Budget, remedy: str = "store fewer numbers"
+) -> None:
+    """Raise ValueError where a factorised set stores more than `budget.ipc` real images of each class.
+
+    Or where prefixes of it are asked for.
+    """
+    if budget.nested:
+        raise ValueError(
+            f"nested sizes {list(budget.nested)}: a factorised set has no prefixes; distil it at each size"
+        )
+    count = train.classes * budget.ipc
+    if stored > (limit := 4 * count * prod(train.shape)):
+        raise ValueError(
+            f"the set stores {stored} bytes; ipc {budget.ipc} allows {limit}, those of {count} images in "
+            f"float32; {remedy}"
+        )
+
+
+def check_code(synthetic: SyntheticSet, train: Examples, budget: Budget) -> None:
+    """Raise ValueError where `synthetic` is factorised and stores more than its budget."""
+    if synthetic.code is not None:
+        check_stored_bytes(synthetic.stored_bytes, train, budget)
 
 
 class BaseDistiller(ABC):

@@ -6,13 +6,14 @@ A CPU is full with one, and trains them one after another.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
-from suite.core.augment import Augmentation, Draw, augmentation
+from suite.core.augment import Augmentation, CutMix, Draw, augmentation
 from suite.core.networks import Network
 from suite.core.recipes import Recipe
 from suite.core.seeding import generator
@@ -67,23 +68,41 @@ def train(steps: Steps, network: Network, recipe: Recipe, runs: Sequence[Run]) -
     state = torch.stack([rule.start(start) for start in starts])
     rates = torch.tensor([run.rates for run in runs]).to(state)  # (runs, steps)
     corrections = torch.tensor([rule.corrections(step + 1) for step in range(rates.shape[1])]).to(state)
-    batches = _batches(runs, augmentation(recipe.augment))
+    batches = _batches(runs, augmentation(recipe.augment, mixing=True), network)
     for number, (images, targets) in zip(range(rates.shape[1]), batches, strict=False):
         (state,) = steps.stacked(state, rates[:, number], corrections[number], images, targets)
     return state[:, 0]
 
 
-def _batches(runs: Sequence[Run], augment: Augmentation) -> Iterator[tuple[Tensor, Tensor]]:
+def targets_of(run: Run, augment: Augmentation, classes: int) -> Tensor:
+    """Return a run's targets: soft ones (n, classes) where the augmentation mixes them."""
+    if isinstance(augment, CutMix) and run.targets.ndim == 1:
+        return one_hot(run.targets, classes).to(run.images)
+    return run.targets
+
+
+def _batches(runs: Sequence[Run], augment: Augmentation, network: Network) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the images (runs, batch, …) and targets (runs, batch, …) of each step."""
+    runs = [replace(run, targets=targets_of(run, augment, network.classes)) for run in runs]
     images, targets, starts = _joined(runs)
     draws = [generator(run.seed, "augmentation") for run in runs]
     rows = zip(*(run.rows for run in runs), strict=True)
     while ahead := list(islice(rows, AHEAD)):
         drawn = [[augment.draw(len(x), draw) for x, draw in zip(step, draws, strict=True)] for step in ahead]
-        for step, draw in zip(
-            _sent_rows(ahead, starts, images.device), _sent(drawn, images.device), strict=True
-        ):
+        sent = _sent_rows(ahead, starts, images.device)
+        if isinstance(augment, CutMix):  # each batch has its own rectangle
+            for step, own in zip(sent, drawn, strict=True):
+                yield _mixed(images[step], targets[step], own, augment)
+            continue
+        for step, draw in zip(sent, _sent(drawn, images.device), strict=True):
             yield _augmented(images[step], draw, augment), targets[step]
+
+
+def _mixed(images: Tensor, targets: Tensor, draws: Sequence[Draw], augment: CutMix) -> tuple[Tensor, Tensor]:
+    size = images.shape[-2], images.shape[-1]
+    seen = [augment.apply(own, draw) for own, draw in zip(images, draws, strict=True)]
+    wanted = [augment.mix(own, draw, size) for own, draw in zip(targets, draws, strict=True)]
+    return torch.stack(seen), torch.stack(wanted)
 
 
 def _joined(runs: Sequence[Run]) -> tuple[Tensor, Tensor, Tensor]:

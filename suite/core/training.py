@@ -14,7 +14,7 @@ from suite.core.networks import Network, Shape
 from suite.core.recipes import Recipe
 from suite.core.seeding import generator
 from suite.core.spec import Examples, Minibatch, SyntheticSet
-from suite.core.stacks import Run
+from suite.core.stacks import Run, targets_of
 from suite.core.steps import Steps
 
 EVALUATION_BATCH = 500  # images at once; small enough to stay in a CPU's cache
@@ -63,7 +63,7 @@ def fit_each(network: Network, trainings: Sequence[Training], recipe: Recipe) ->
     for start in range(0, len(runs), size):
         group = runs[start : start + size]
         if size == 1:
-            yield _train(steps, network, recipe, *group)
+            yield _train(steps, network, recipe, group[0])
         else:
             yield from stacks.train(steps, network, recipe, group)
 
@@ -107,14 +107,22 @@ def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int) -> Steps
     if pays(network, batch=batch, steps=steps):
         # A step takes its rate as it comes, so that trainings at several rates share what is compiled.
         return _compiled(network.name, network.shape, network.classes, replace(recipe, lr=1.0))
-    return steps_of(network, recipe.update_rule(recipe.lr))
+    return steps_of(network, recipe.update_rule(recipe.lr), objective=recipe.objective)
 
 
 @lru_cache(maxsize=8)
 def _compiled(name: str, shape: Shape, classes: int, recipe: Recipe) -> Steps:
     """Return compiled steps; the trainings of this process share them."""
     rule = recipe.update_rule(recipe.lr)
-    return classification(name, shape, classes, optimiser=rule, precision="float32", compiled=True)
+    return classification(
+        name,
+        shape,
+        classes,
+        optimiser=rule,
+        precision="float32",
+        compiled=True,
+        objective=recipe.objective,
+    )
 
 
 def _run(training: Training, recipe: Recipe) -> Run:
@@ -131,7 +139,9 @@ def _run(training: Training, recipe: Recipe) -> Run:
 @torch.no_grad()
 def _train(steps: Steps, network: Network, recipe: Recipe, run: Run, watch: Watch | None = None) -> Tensor:
     """Run the recipe; targets are classes (n,) or soft targets (n, classes)."""
-    augment, draw, rule = augmentation(recipe.augment), generator(run.seed, "augmentation"), steps.optimiser
+    augment = augmentation(recipe.augment, mixing=True)
+    draw, rule = generator(run.seed, "augmentation"), steps.optimiser
+    targets = targets_of(run, augment, network.classes)
     start = network.initialise(generator(run.seed, "initialisation"), run.images.device)
     state, rates = rule.start(start), run.rates
     corrections = [rule.corrections(step) for step in range(1, len(rates) + 1)]
@@ -140,8 +150,9 @@ def _train(steps: Steps, network: Network, recipe: Recipe, run: Run, watch: Watc
         batch = next(run.rows).to(run.images.device)
         if watch is not None:
             watch(batch, state[0])
-        seen = augment.apply(run.images[batch], augment.draw(len(batch), draw))
-        (state,) = steps.forward(state, rate, correction, seen, run.targets[batch])
+        drawn = augment.draw(len(batch), draw)
+        wanted = augment.mix(targets[batch], drawn, network.shape[1:])
+        (state,) = steps.forward(state, rate, correction, augment.apply(run.images[batch], drawn), wanted)
     return state[0]
 
 

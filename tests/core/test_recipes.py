@@ -3,16 +3,22 @@
 import hashlib
 import json
 from dataclasses import asdict
+from math import cos, pi
 
 import pytest
+import torch
+from torch.nn.functional import cross_entropy
 
-from suite.core.optimisers import SGD, Adam
+from suite.core.optimisers import SGD, Adam, AdamW
 from suite.core.recipes import RECIPES, recipe
 
 DIGESTS = {
     "dc": "1443a28190cf4b7d",
     "dsa": "b2ccc5ecf329cb13",
     "rat-bptt": "a21cb5494f0583df",
+    "rtp": "46d943a8fa2c5a3c",
+    "idc": "5afdfe4aedc97423",
+    "rded": "566a370114178879",
 }
 
 
@@ -51,10 +57,47 @@ def test_update_rules() -> None:
     assert recipe("dsa").update_rule(0.001) == SGD(0.001, 0.9, 5e-4)
     assert recipe("dc").update_rule(0.01) == SGD(0.01, 0.9, 5e-4)
     assert recipe("rat-bptt").update_rule(0.001) == Adam(0.001, (0.9, 0.999), 1e-8)
+    assert recipe("rtp").update_rule(0.01) == SGD(0.01, 0.9)
+    assert recipe("idc").update_rule(0.01) == SGD(0.01, 0.9, 5e-4)
+    assert recipe("rded").update_rule(0.001) == AdamW(0.001, (0.9, 0.999), 1e-8, 0.01)
 
 
 def test_augmentations() -> None:
     assert [recipe(name).augment for name in ("dc", "dsa", "rat-bptt")] == ["none", "dsa", "flip-rotate"]
+    assert [recipe(name).augment for name in ("rtp", "idc", "rded")] == ["none", "dsa-cutmix", "flip-cutmix"]
+
+
+def test_rtp_is_300_epochs_at_one_rate() -> None:
+    assert recipe("rtp").rates(640) == [0.01] * 300 and len(recipe("rtp").rates(641)) == 600
+
+
+def test_idc_falls_to_a_fifth_after_666_epochs_and_again_after_833() -> None:
+    rates = recipe("idc").rates(65)  # 64 + 1
+    assert len(rates) == 2000
+    assert rates[: 2 * 666] == [0.01] * (2 * 666)
+    assert rates[2 * 666 : 2 * 833] == pytest.approx([0.002] * (2 * 167))
+    assert rates[2 * 833 :] == pytest.approx([0.0004] * (2 * 167))
+
+
+def test_rded_falls_to_half_along_a_cosine() -> None:
+    rates = recipe("rded").rates(10)
+    assert len(rates) == 300 and rates[0] == 0.001
+    assert rates[150] == pytest.approx(0.001 * (1 + cos(pi / 4)) / 2)
+    assert 0.0005 < rates[299] < 0.00051
+
+
+def test_rded_compares_logits_and_targets_over_the_temperature() -> None:
+    logits = torch.tensor([[4.0, 0.0, -8.0], [0.0, 40.0, 20.0]])
+    teacher = torch.tensor([[2.0, 6.0, 0.0], [10.0, -10.0, 20.0]])
+    expected = cross_entropy(logits / 20, (teacher / 20).softmax(1))
+    assert torch.allclose(recipe("rded").objective(logits, teacher.softmax(1)), expected)
+    hard = recipe("rded").objective(logits, torch.tensor([1, 2]))
+    assert torch.allclose(hard, cross_entropy(logits / 20, torch.tensor([1, 2])))
+    assert torch.allclose(hard, recipe("rded").objective(logits, torch.eye(3)[[1, 2]]))
+
+
+def test_the_others_compare_by_cross_entropy() -> None:
+    assert all(recipe(name).objective is cross_entropy for name in RECIPES if name != "rded")
 
 
 def test_an_unknown_recipe_is_refused_with_the_nearest() -> None:
