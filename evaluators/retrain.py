@@ -72,6 +72,7 @@ class Retrain:
                 for parameters in fit_copies(net, synthetic, recipe(name), seeds=seeds)
             )
             for name in sorted(RECIPES)
+            if synthetic.lr is not None or not RECIPES[name].learned_lr
         }
         best = max(found, key=lambda name: fmean(found[name]))
         return best, {f"holdout/{name}": values for name, values in found.items()} | {

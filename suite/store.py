@@ -163,7 +163,8 @@ class Store:
         write_whole(path, lambda partial: save_file(tensors, partial))
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         minibatch = {"per_class": synthetic.minibatch.per_class, "classes": synthetic.minibatch.classes}
-        facts = {**manifest, "minibatch": minibatch, "sha256": sha256}
+        rate = {} if synthetic.lr is None else {"lr": synthetic.lr}
+        facts = {**manifest, "minibatch": minibatch, **rate, "sha256": sha256}
         _write(
             path.with_suffix(".json"),
             json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n",
@@ -219,7 +220,7 @@ def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"artefact {path} does not match the sha256 in its manifest")
     tensors = load_file(path)
-    return SyntheticSet(tensors["images"], tensors["labels"], minibatch), manifest
+    return SyntheticSet(tensors["images"], tensors["labels"], minibatch, manifest.get("lr")), manifest
 
 
 def _write(path: Path, content: bytes, *, replace: bool = False) -> None:

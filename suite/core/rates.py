@@ -7,7 +7,7 @@ and on train alone; it is kept in the data folder, where every process finds it.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from math import log
 
 import torch
@@ -97,7 +97,7 @@ def _accuracies(task: Task, name: str, recipe: Recipe, ipc: int, search: Search)
     seeds = [derive(0, "rate", task.name, name, recipe.name, ipc, draw) for draw in draws]
 
     def measure(rate: float, draw: int) -> float:
-        tried = replace(recipe, lr=rate)
+        tried = recipe.at(rate)
         return accuracy(net, next(fit_copies(net, subsets[draw], tried, seeds=[seeds[draw]])), held)
 
     return [[measure(recipe.lr * factor, draw) for draw in draws] for factor in search.factors]

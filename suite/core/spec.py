@@ -119,12 +119,14 @@ class SyntheticSet:
 
     images: (classes, n, channels, height, width), preprocessed;
     labels: (classes, n, classes), non-negative targets, one-hot when hard;
-    minibatch: how the method's own inner loop drew from it, for its native recipe.
+    minibatch: how the method's own inner loop drew from it, for its native recipe;
+    lr: the learning rate that was learned with it, if one was, for recipes that take it.
     """
 
     images: Tensor
     labels: Tensor
     minibatch: Minibatch = field(default=Minibatch())
+    lr: float | None = None
 
     def __post_init__(self) -> None:
         classes, count = self.images.shape[:2]

@@ -1,8 +1,10 @@
 """Training fresh networks from scratch under a recipe, and their accuracy."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -31,7 +33,7 @@ def fit_copies(
     A seed gives the initialisation, the order of minibatches and the augmentation, whatever is
     trained beside it. They share one compiled step where all their work is worth compiling it.
     """
-    images, targets = synthetic.flat()
+    recipe, (images, targets) = recipe.on(synthetic), synthetic.flat()
     rates, minibatch = recipe.rates(len(images)), synthetic.minibatch
     size = len(images) if recipe.batch is None else min(recipe.batch, len(images))
     steps = _steps(network, recipe, batch=size, steps=len(seeds) * len(rates))
@@ -41,7 +43,7 @@ def fit_copies(
             rows = _drawn(minibatch, synthetic.classes, synthetic.ipc, order)
         else:
             rows = _epochs(len(images), recipe.batch, order)
-        yield _train(steps, network, images, targets, recipe, rows, seed)
+        yield _last(_states(steps, network, images, targets, recipe, rows, seed))
 
 
 def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, seed: int) -> Tensor:
@@ -53,9 +55,16 @@ def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, 
     batch = recipe.batch or 256
     decay = None if recipe.decay_at is None else epochs // 2 + 1
     full = replace(recipe, epochs=epochs, decay_at=decay, batch=batch)
+    return _last(fit_epochs(network, train, full, seed=seed))
+
+
+def fit_epochs(network: Network, train: Examples, recipe: Recipe, *, seed: int) -> Iterator[Tensor]:
+    """Train one fresh network on all of `train`; yield its parameters (size,) before and after epochs."""
+    batch = recipe.batch or len(train)
     rows = _epochs(len(train), batch, generator(seed, "order"))
-    steps = _steps(network, full, batch=batch, steps=len(full.rates(len(train))))
-    return _train(steps, network, train.images, train.labels, full, rows, seed)
+    steps = _steps(network, recipe, batch=batch, steps=len(recipe.rates(len(train))))
+    states = _states(steps, network, train.images, train.labels, recipe, rows, seed)
+    yield from islice(states, 0, None, -(-len(train) // batch))
 
 
 def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
@@ -85,8 +94,13 @@ def _compiled(name: str, shape: Shape, classes: int, recipe: Recipe) -> Steps:
     return classification(name, shape, classes, optimiser=rule, precision="float32", compiled=True)
 
 
+def _last(states: Iterable[Tensor]) -> Tensor:
+    (parameters,) = deque(states, maxlen=1)
+    return parameters
+
+
 @torch.no_grad()
-def _train(
+def _states(
     steps: Steps,
     network: Network,
     images: Tensor,
@@ -94,18 +108,19 @@ def _train(
     recipe: Recipe,
     rows: Iterator[Tensor],
     seed: int,
-) -> Tensor:
-    """Run the recipe; targets are classes (n,) or soft targets (n, classes)."""
+) -> Iterator[Tensor]:
+    """Yield parameters before the recipe and after each step; targets: classes (n,) or soft (n, classes)."""
     augment, draw, rule = augmentation(recipe.augment), generator(seed, "augmentation"), steps.optimiser
     start = network.initialise(generator(seed, "initialisation"), images.device)
     state, rates = rule.start(start), recipe.rates(len(images))
     corrections = [rule.corrections(step) for step in range(1, len(rates) + 1)]
     known = torch.tensor(rates), torch.tensor(corrections, dtype=start.dtype)
+    yield start
     for rate, correction in zip(*(values.to(start) for values in known), strict=True):
         batch = next(rows).to(images.device)
         seen = augment.apply(images[batch], augment.draw(len(batch), draw))
         (state,) = steps.forward(state, rate, correction, seen, targets[batch])
-    return state[0]
+        yield state[0]
 
 
 def _epochs(count: int, batch: int, draw: torch.Generator) -> Iterator[Tensor]:
