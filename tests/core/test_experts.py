@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,16 @@ def train(count: int = 10) -> Examples:
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds that were trained."""
     seeds: list[int] = []
+    monkeypatch.setattr(trained, "fit_epochs", _watched(seeds))
+    return seeds
 
-    def watched(*given: Any, seed: int) -> Iterator[Tensor]:
+
+def _watched(seeds: list[int]) -> Callable[..., Iterator[Tensor]]:
+    def fit(*given: Any, seed: int) -> Iterator[Tensor]:
         seeds.append(seed)
         return fit_epochs(*given, seed=seed)
 
-    monkeypatch.setattr(trained, "fit_epochs", watched)
-    return seeds
+    return fit
 
 
 def files(data: Path, ending: str = "safetensors") -> list[Path]:
@@ -88,7 +91,7 @@ def test_whatever_changes_them_has_files_of_its_own(trainings: list[int]) -> Non
     experts(replace(data, labels=1 - data.labels), NAME, RECIPE, 1)
     experts(data, "mlp-w5", RECIPE, 1)
     for changed in ({"lr": 0.2}, {"epochs": 4}, {"batch": 5}, {"augment": "flip-rotate"}):
-        experts(data, NAME, replace(RECIPE, **changed), 1)  # type: ignore[arg-type]
+        experts(data, NAME, replace(RECIPE, **changed), 1)
     torch.set_num_threads(2)
     experts(data, NAME, RECIPE, 1)
     assert len(trainings) == 9
@@ -151,32 +154,35 @@ def test_without_a_folder_they_are_trained_in_memory_and_the_same(
     assert len(trainings) == 4
 
 
+def _sums(found: Experts) -> list[float]:
+    return [path.double().sum().item() for path in found.trajectories]
+
+
 def _asks(folder: str, barrier: Any, done: Any) -> None:
     """Train experts in a process of its own, and say how many."""
     os.environ["RATBENCH_DATA"] = folder
     torch.set_num_threads(1)
-    fitted, fit = [], trained.fit_epochs
-
-    def watched(*given: Any, seed: int) -> Iterator[Tensor]:
-        fitted.append(seed)
-        return fit(*given, seed=seed)
-
-    trained.fit_epochs = watched  # type: ignore[assignment]
-    barrier.wait()
-    found = experts(train(2000), NAME, RECIPE, 6)
-    done.put((len(fitted), [path.double().sum().item() for path in found.trajectories]))
+    fitted: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trained, "fit_epochs", _watched(fitted))
+        barrier.wait()
+        found = experts(train(2000), NAME, RECIPE, 6)
+    done.put((len(fitted), _sums(found)))
 
 
-def test_two_processes_share_the_work(tmp_path: Path) -> None:
+def test_two_processes_share_the_work(
+    tmp_path: Path, trainings: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     context = multiprocessing.get_context("spawn")
     barrier, done = context.Barrier(2), context.Queue()
-    workers = [context.Process(target=_asks, args=(str(tmp_path), barrier, done)) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    (one, sums), (other, sums_too) = done.get(timeout=120), done.get(timeout=120)
-    for worker in workers:
-        worker.join()
-    assert one + other == 6 and sums == sums_too
+    worker = context.Process(target=_asks, args=(str(tmp_path), barrier, done))
+    worker.start()
+    barrier.wait()
+    monkeypatch.setenv("RATBENCH_DATA", str(tmp_path))
+    found = experts(train(2000), NAME, RECIPE, 6)
+    theirs, expected = done.get(timeout=120)
+    worker.join()
+    assert theirs + len(trainings) == 6 and _sums(found) == expected
     assert len(files(tmp_path)) == 6 and not list((tmp_path / ".ratbench").glob(".partial-*"))
 
 

@@ -76,8 +76,8 @@ def test_mtt_is_dsa_at_the_rate_that_a_set_brings() -> None:
     for made, lr in ((bare, 0.01), (replace(bare, lr=0.03), 0.03)):
         assert recipe("mtt").on(made).rates(10)[500:502] == [lr, pytest.approx(lr / 10)]
         assert recipe("dsa").on(made) is recipe("dsa")
-    same = {"name": "", "source": "", "learned_lr": False}
-    assert replace(recipe("mtt"), **same) == replace(recipe("dsa"), **same)
+    named = replace(recipe("mtt"), name="dsa", source=recipe("dsa").source, learned_lr=False)
+    assert named == recipe("dsa")
 
 
 def test_a_rate_that_was_chosen_is_kept() -> None:

@@ -150,6 +150,10 @@ def plain(run: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return loss.detach(), *torch.autograd.grad(loss, [images, labels, lr])
 
 
+def same(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-13)
+
+
 CHOICES = [
     {},
     {"augment": "none", "batch": 4},
@@ -168,13 +172,12 @@ def test_the_gradient_is_that_of_plain_matching(
     loss, to_images, to_labels, to_lr = plain(run)
     images, labels, lr = run.images.clone(), run.labels.clone(), run.student_lr.clone()
     metrics = run.step()
-    close = {"rtol": 1e-9, "atol": 1e-13}
-    torch.testing.assert_close(metrics["outer_loss"], loss, **close)
-    torch.testing.assert_close(images - run.images, to_images, **close)
-    torch.testing.assert_close(lr - run.student_lr, to_lr, **close)
+    same(metrics["outer_loss"], loss)
+    same(images - run.images, to_images)
+    same(lr - run.student_lr, to_lr)
     assert to_images.abs().max() > 1e-6 and to_lr.abs() > 1e-6
     if run.method.labels == "learned":
-        torch.testing.assert_close(labels - run.labels, to_labels, **close)
+        same(labels - run.labels, to_labels)
         assert to_labels.abs().max() > 1e-6
 
 
@@ -185,7 +188,7 @@ class Peak(TorchDispatchMode):
     """Follows the bytes that tensors hold at once."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.held, self.peak = 0, 0
         self.seen = weakref.WeakSet[torch.UntypedStorage]()
 
@@ -204,7 +207,8 @@ class Peak(TorchDispatchMode):
 
 
 def peak(work: Callable[[], object]) -> int:
-    with Peak() as mode:
+    mode = Peak()
+    with mode:
         work()
     return mode.peak
 
