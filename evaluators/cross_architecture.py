@@ -1,7 +1,7 @@
 """Does the set serve other networks than the one it was distilled for? Accuracy per architecture."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -101,7 +101,7 @@ class CrossArchitecture:
     def _fit(self, name: str, rate: float, synthetic: SyntheticSet, task: Task, seed: int) -> list[Tensor]:
         net = network(name, task.train.shape, task.train.classes)
         seeds = [derive(seed, "copy", copy) for copy in range(self.copies)]
-        return list(fit_copies(net, synthetic, replace(recipe(self.recipe), lr=rate), seeds=seeds))
+        return list(fit_copies(net, synthetic, recipe(self.recipe).at(rate), seeds=seeds))
 
 
 EVALUATOR = CrossArchitecture

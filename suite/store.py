@@ -211,6 +211,7 @@ def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]
     minibatch = {"per_class": synthetic.minibatch.per_class, "classes": synthetic.minibatch.classes}
     facts = {**manifest, "minibatch": minibatch, "sha256": sha256}
     facts |= {} if code is None else {"code": codes.describe(code)}
+    facts |= {} if synthetic.lr is None else {"lr": synthetic.lr}
     content = json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n"
     _write(path.with_suffix(".json"), content, replace=True)
     return sha256
@@ -226,13 +227,14 @@ def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"artefact {path} does not match the sha256 in its manifest")
     tensors = load_file(path)
+    rate = manifest.get("lr")
     if "code" not in manifest:
-        return SyntheticSet(tensors["images"], tensors["labels"], minibatch), manifest
+        return SyntheticSet(tensors["images"], tensors["labels"], minibatch, lr=rate), manifest
     try:
         code = codes.read(manifest["code"], tensors)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"artefact {path}: its code cannot be read: {error}") from None
-    return SyntheticSet(code.decode(), tensors["labels"], minibatch, code), manifest
+    return SyntheticSet(code.decode(), tensors["labels"], minibatch, code, rate), manifest
 
 
 def _write(path: Path, content: bytes, *, replace: bool = False) -> None:

@@ -142,6 +142,13 @@ class TestArtefacts:
         assert found.minibatch == Minibatch(per_class=1)
         assert (manifest["label"], manifest["sha256"]) == ("x", sha256)
 
+    def test_a_learned_rate_comes_back(self, store: Store) -> None:
+        store.save_artefact("t", dataclasses.replace(SET, lr=0.0123), {})
+        store.save_artefact("u", SET, {})
+        found = {name: load_artefact(store.artefact(name)) for name in "tu"}
+        assert found["t"][0].lr == found["t"][1]["lr"] == 0.0123
+        assert found["u"][0].lr is None and "lr" not in found["u"][1]
+
     def test_other_bytes_are_refused(self, store: Store) -> None:
         store.save_artefact("t", SET, {})
         content = bytearray(store.artefact("t").read_bytes())

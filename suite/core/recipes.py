@@ -4,7 +4,7 @@ A recipe never changes: a changed one gets a new name (a test pins each one's di
 number under `dsa` means the same in every release.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from math import cos, pi
 from typing import Literal
@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from suite.core.losses import Objective, tempered
 from suite.core.optimisers import SGD, Adam, AdamW, Optimiser
+from suite.core.spec import SyntheticSet
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Recipe:
 
     batch None: every step takes what the set's own `Minibatch` draws, as its distillation did.
     decay_at: from which epoch the learning rate is divided by ten; None is never.
+    learned_lr: whether a set that brings a learning rate of its own is trained on at that one.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Recipe:
     decay_at: int | None = None
     batch: int | None = None
     steps: int = 0
+    learned_lr: bool = False
 
     def rates(self, count: int) -> list[float]:
         """Return the learning rate of every step on a set of `count` images."""
@@ -43,6 +46,14 @@ class Recipe:
         drop = self.epochs if self.decay_at is None else self.decay_at
         epochs = [self.lr if epoch < drop else self.lr * 0.1 for epoch in range(self.epochs)]
         return [rate for rate in epochs for _ in range(per_epoch)]
+
+    def at(self, lr: float) -> "Recipe":
+        """Return the recipe at learning rate `lr`, whatever a set brings."""
+        return replace(self, lr=lr, learned_lr=False)
+
+    def on(self, synthetic: SyntheticSet) -> "Recipe":
+        """Return the recipe as it is for `synthetic`: at the rate that was learned with it, where asked."""
+        return self.at(synthetic.lr) if self.learned_lr and synthetic.lr is not None else self
 
     def update_rule(self, lr: float) -> Optimiser:
         """Return the optimiser at learning rate `lr`."""
@@ -145,6 +156,12 @@ RECIPES = {
             epochs=300,
             batch=50,
             temperature=20.0,
+        ),
+        replace(
+            _sgd(
+                "mtt", "MTT, arXiv 2203.11932: as dsa, at the learning rate that the set brings", 1000, "dsa"
+            ),
+            learned_lr=True,
         ),
     )
 }

@@ -121,13 +121,15 @@ class SyntheticSet:
     images: (classes, n, channels, height, width), preprocessed;
     labels: (classes, n, classes), non-negative targets, one-hot when hard;
     minibatch: how the method's own inner loop drew from it, for its native recipe;
-    code: of a factorised set what is stored in place of the images, which it decodes to.
+    code: of a factorised set what is stored in place of the images, which it decodes to;
+    lr: the learning rate that was learned with it, if one was, for recipes that take it.
     """
 
     images: Tensor
     labels: Tensor
     minibatch: Minibatch = field(default=Minibatch())
     code: Code | None = None
+    lr: float | None = None
 
     @classmethod
     def decoded(cls, code: Code, minibatch: Minibatch | None = None) -> "SyntheticSet":

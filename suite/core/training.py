@@ -1,8 +1,10 @@
 """Training fresh networks from scratch under a recipe, and their accuracy."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -36,7 +38,7 @@ def fit_copies(
     A seed gives the initialisation, the order of minibatches and the augmentation, whatever is
     trained beside it.
     """
-    return fit_each(network, [Training(synthetic, recipe.lr, seed) for seed in seeds], recipe)
+    return fit_each(network, [Training(synthetic, recipe.on(synthetic).lr, seed) for seed in seeds], recipe)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def fit_each(network: Network, trainings: Sequence[Training], recipe: Recipe) ->
     for start in range(0, len(runs), size):
         group = runs[start : start + size]
         if size == 1:
-            yield _train(steps, network, recipe, group[0])
+            yield _last(_states(steps, network, recipe, group[0]))
         else:
             yield from stacks.train(steps, network, recipe, group)
 
@@ -85,9 +87,17 @@ def fit_full(
     batch = recipe.batch or 256
     decay = None if recipe.decay_at is None else epochs // 2 + 1
     full = replace(recipe, epochs=epochs, decay_at=decay, batch=batch)
-    rates = full.rates(len(train))
+    return _last(fit_epochs(network, train, full, seed=seed, watch=watch))
+
+
+def fit_epochs(
+    network: Network, train: Examples, recipe: Recipe, *, seed: int, watch: Watch | None = None
+) -> Iterator[Tensor]:
+    """Train one fresh network on all of `train`; yield its parameters (size,) before and after epochs."""
+    batch, rates = recipe.batch or len(train), recipe.rates(len(train))
     run = Run(train.images, train.labels, _epochs(len(train), batch, generator(seed, "order")), rates, seed)
-    return _train(_steps(network, full, batch=batch, steps=len(rates)), network, full, run, watch)
+    states = _states(_steps(network, recipe, batch=batch, steps=len(rates)), network, recipe, run, watch)
+    yield from islice(states, 0, None, -(-len(train) // batch))
 
 
 def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
@@ -136,9 +146,16 @@ def _run(training: Training, recipe: Recipe) -> Run:
     return Run(images, targets, rows, replace(recipe, lr=training.lr).rates(len(images)), training.seed)
 
 
+def _last(states: Iterable[Tensor]) -> Tensor:
+    (parameters,) = deque(states, maxlen=1)
+    return parameters
+
+
 @torch.no_grad()
-def _train(steps: Steps, network: Network, recipe: Recipe, run: Run, watch: Watch | None = None) -> Tensor:
-    """Run the recipe; targets are classes (n,) or soft targets (n, classes)."""
+def _states(
+    steps: Steps, network: Network, recipe: Recipe, run: Run, watch: Watch | None = None
+) -> Iterator[Tensor]:
+    """Yield parameters before the recipe and after each step; targets: classes (n,) or soft (n, classes)."""
     augment = augmentation(recipe.augment, mixing=True)
     draw, rule = generator(run.seed, "augmentation"), steps.optimiser
     targets = targets_of(run, augment, network.classes)
@@ -146,6 +163,7 @@ def _train(steps: Steps, network: Network, recipe: Recipe, run: Run, watch: Watc
     state, rates = rule.start(start), run.rates
     corrections = [rule.corrections(step) for step in range(1, len(rates) + 1)]
     known = torch.tensor(rates), torch.tensor(corrections, dtype=start.dtype)
+    yield start
     for rate, correction in zip(*(values.to(start) for values in known), strict=True):
         batch = next(run.rows).to(run.images.device)
         if watch is not None:
@@ -153,7 +171,7 @@ def _train(steps: Steps, network: Network, recipe: Recipe, run: Run, watch: Watc
         drawn = augment.draw(len(batch), draw)
         wanted = augment.mix(targets[batch], drawn, network.shape[1:])
         (state,) = steps.forward(state, rate, correction, augment.apply(run.images[batch], drawn), wanted)
-    return state[0]
+        yield state[0]
 
 
 def _epochs(count: int, batch: int, draw: torch.Generator) -> Iterator[Tensor]:

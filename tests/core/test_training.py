@@ -14,7 +14,7 @@ from suite.core.networks import Network, network
 from suite.core.recipes import RECIPES, Recipe
 from suite.core.seeding import generator
 from suite.core.spec import Examples, Minibatch, SyntheticSet, one_hot
-from suite.core.training import accuracy, fit, fit_copies, fit_full
+from suite.core.training import accuracy, fit, fit_copies, fit_epochs, fit_full
 
 NET = network("mlp-w4", (1, 2, 2), 2)
 STEP = dataclasses.replace(RECIPES["dc"], name="test", epochs=1, decay_at=None, weight_decay=0.0)
@@ -211,3 +211,20 @@ def test_watching_changes_nothing_and_sees_the_parameters_before_each_step() -> 
     assert [len(rows) for rows, _ in seen] == [4, 4, 2, 4, 4, 2]
     assert torch.equal(seen[0][1], net.initialise(generator(0, "initialisation")))
     assert not torch.equal(seen[-1][1], found)
+
+
+def test_a_learned_rate_is_taken_where_the_recipe_asks() -> None:
+    made = dataclasses.replace(synthetic(), lr=0.05)
+    asked = dataclasses.replace(STEP, learned_lr=True)
+    assert torch.equal(fit(NET, made, asked, seed=5), fit(NET, made, STEP.at(0.05), seed=5))
+    assert torch.equal(fit(NET, synthetic(), asked, seed=5), fit(NET, synthetic(), STEP, seed=5))
+
+
+def test_epochs_lead_from_the_start_to_the_end() -> None:
+    train = Examples(synthetic(5).flat()[0], torch.arange(10) % 2, 2)
+    recipe = dataclasses.replace(STEP, epochs=3, batch=4)
+    found = [parameters.clone() for parameters in fit_epochs(NET, train, recipe, seed=2)]
+    assert torch.equal(found[0], NET.initialise(generator(2, "initialisation")))
+    for epochs in (1, 2, 3):  # at a constant rate, fewer epochs are the first of more
+        assert torch.equal(found[epochs], fit_full(NET, train, recipe, epochs, seed=2))
+    assert len(found) == 4

@@ -58,6 +58,15 @@ def test_the_best_on_the_holdout_goes_to_test_with_fresh_copies() -> None:
     assert set(plain) == {"accuracy", "seconds"}
 
 
+def test_a_recipe_for_a_learned_rate_is_tried_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECIPES, "mtt", dataclasses.replace(RECIPES["mtt"], epochs=1))
+    on = task()
+    bare = QUICK.evaluate(made(on), on, seed=1).values
+    learned = QUICK.evaluate(dataclasses.replace(made(on), lr=0.02), on, seed=1).values
+    assert "holdout/mtt" in learned and "holdout/mtt" not in bare
+    assert learned["holdout/dc"] == bare["holdout/dc"]
+
+
 def test_the_holdout_is_of_train_and_its_copies_are_others() -> None:
     on = task()
     found, net = scored(on).values, network("mlp-w16", (1, 8, 8), 10)

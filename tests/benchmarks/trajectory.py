@@ -1,0 +1,143 @@
+"""Times an outer step of trajectory matching against plain MTT, side by side; on a GPU also its memory.
+
+    python tests/benchmarks/trajectory.py S M L --output results/measurements/trajectory-cpu.json
+
+Plain MTT, written anew, keeps one autograd graph over all synthetic steps, as the authors' code does. Both
+augment alike, and each starts at random parameters and is to reach others: which costs what experts cost.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+from official import convnet
+from outer_step import peak, seconds, spread
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from suite.core.augment import augmentation
+from suite.core.experts import Experts
+from suite.core.networks import network
+from suite.core.seeding import generator
+from suite.core.spec import Budget, Examples
+from suite.provenance import provenance
+
+METHOD = import_module("methods.trajectory_matching").METHOD
+DSA = augmentation("dsa")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """An outer step: network width, image shape, images per class, synthetic steps."""
+
+    width: int
+    shape: tuple[int, int, int]
+    ipc: int
+    syn_steps: int
+
+
+SHAPES = {
+    "tiny": Shape(8, (1, 28, 28), 1, 3),
+    "S": Shape(32, (1, 28, 28), 1, 20),
+    "M": Shape(64, (3, 32, 32), 1, 50),
+    "L": Shape(128, (3, 32, 32), 10, 6),
+    "cifar10-ipc1": Shape(128, (3, 32, 32), 1, 50),
+    "cifar10-ipc10": Shape(128, (3, 32, 32), 10, 30),
+}
+
+
+def train(shape: Shape, device: torch.device) -> Examples:
+    """Return as many random images as the synthetic set starts from."""
+    images = torch.randn(10 * shape.ipc, *shape.shape, generator=generator(0, "benchmark"))
+    return Examples(images, torch.arange(10).repeat(shape.ipc), 10).to(device)
+
+
+def ours(shape: Shape, device: torch.device) -> Callable[[], Tensor]:
+    """Return the method's outer step."""
+    name = f"convnet-d3-w{shape.width}-in"
+    start = network(name, shape.shape, 10).initialise(generator(0))
+    known = Experts((torch.stack([start, start + 0.01]),), 0.0)
+    settings = {"syn_steps": shape.syn_steps, "expert_epochs": 1, "max_start_epoch": 1, "image_lr": 1e-9}
+    with patch("methods.trajectory_matching.experts", lambda *_: known):
+        method = METHOD(network=name, experts=1, **settings)
+        run = method.start(train(shape, device), Budget(shape.ipc), seed=0)
+
+    def step() -> Tensor:
+        found: Tensor = run.step()["outer_loss"]
+        return found
+
+    return step
+
+
+def plain(shape: Shape, device: torch.device) -> Callable[[], Tensor]:
+    """Return plain MTT's outer step: the gradient of images and rate through one graph."""
+    module = convnet(shape.width, shape.shape[0], 10, padding=3 if shape.shape == (1, 28, 28) else 1)
+    module.to(device)
+    names, parts = zip(*module.named_parameters(), strict=True)
+    start = torch.cat([part.detach().flatten() for part in parts])
+    target, lr = start + 0.01, torch.tensor(0.01, device=device, requires_grad=True)
+    real, draw = train(shape, device), generator(0, "augmentation")
+    images = real.images.clone().requires_grad_()
+
+    def logits(flat: Tensor, seen: Tensor) -> Tensor:
+        pieces = flat.split([part.numel() for part in parts])
+        views = {name: piece.view_as(part) for name, piece, part in zip(names, pieces, parts, strict=True)}
+        found: Tensor = functional_call(module, views, (seen,))
+        return found
+
+    def step() -> Tensor:
+        student = start.clone().requires_grad_()
+        for _ in range(shape.syn_steps):
+            seen = DSA.apply(images, DSA.draw(len(images), draw))
+            loss = cross_entropy(logits(student, seen), real.labels)
+            student = student - lr * torch.autograd.grad(loss, student, create_graph=True)[0]
+        left = (student - target).square().sum() / (start - target).square().sum()
+        return torch.autograd.grad(left, [images, lr])[0]
+
+    return step
+
+
+def compare(shape: Shape, device: torch.device, repeats: int) -> dict[str, object]:
+    """Interleave both; return seconds, their ratios, and memory."""
+    engine, graph = ours(shape, device), plain(shape, device)
+    engine(), graph()  # compile, and warm up
+    memory = {}
+    if device.type == "cuda":
+        memory = {"ours": peak(engine, device), "plain": peak(graph, device)}
+    pairs = [(seconds(graph, device), seconds(engine, device)) for _ in range(repeats)]
+    return {
+        "shape": asdict(shape),
+        "repeats": repeats,
+        "plain_seconds": spread([a for a, _ in pairs]),
+        "our_seconds": spread([b for _, b in pairs]),
+        "ratio": spread([a / b for a, b in pairs]),
+        "peak_bytes": memory,
+    }
+
+
+def main() -> None:
+    """Run the named shapes and write what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shapes", nargs="+", choices=SHAPES)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--output", type=Path, required=True)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    found: dict[str, object] = {"provenance": provenance(device).model_dump(mode="json")}
+    for name in given.shapes:
+        found[name] = compare(SHAPES[name], device, given.repeats)
+        print(name, found[name], flush=True)  # noqa: T201
+        given.output.parent.mkdir(parents=True, exist_ok=True)
+        given.output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
