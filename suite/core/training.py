@@ -1,6 +1,6 @@
 """Training fresh networks from scratch under a recipe, and their accuracy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -70,19 +70,33 @@ def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
     return int(hits) / len(examples)
 
 
+@torch.no_grad()
+def in_batches(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Return `function` of images (n, …), a few hundred at once, without gradients."""
+    return torch.cat([function(batch) for batch in images.split(EVALUATION_BATCH)])
+
+
 def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int) -> Steps:
     """Return the step of training, compiled where so many of them are worth it."""
     if pays(network, batch=batch, steps=steps):
         # A step takes its rate as it comes, so that trainings at several rates share what is compiled.
         return _compiled(network.name, network.shape, network.classes, replace(recipe, lr=1.0))
-    return steps_of(network, recipe.update_rule(recipe.lr))
+    return steps_of(network, recipe.update_rule(recipe.lr), objective=recipe.objective)
 
 
 @lru_cache(maxsize=8)
 def _compiled(name: str, shape: Shape, classes: int, recipe: Recipe) -> Steps:
     """Return compiled steps; the trainings of this process share them."""
     rule = recipe.update_rule(recipe.lr)
-    return classification(name, shape, classes, optimiser=rule, precision="float32", compiled=True)
+    return classification(
+        name,
+        shape,
+        classes,
+        optimiser=rule,
+        precision="float32",
+        compiled=True,
+        objective=recipe.objective,
+    )
 
 
 @torch.no_grad()
