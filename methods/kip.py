@@ -87,14 +87,12 @@ class _Run(BaseDistiller):
         self.log_scale = self.images.new_zeros(()).requires_grad_()
         pixels = self.images[0, 0].numel() if method.transform_lr else 0
         self.transform = torch.eye(pixels).to(self.images).requires_grad_()
-        self.optimiser = torch.optim.Adam(
-            [
-                {"params": [self.images, self.labels] if method.learn_labels else [self.images]},
-                {"params": [self.log_scale], "lr": method.scale_lr},
-                {"params": [self.transform], "lr": method.transform_lr},
-            ],
-            lr=method.image_lr,
-        )
+        groups: list[dict[str, Any]] = [
+            {"params": [self.images, self.labels] if method.learn_labels else [self.images]},
+            {"params": [self.log_scale], "lr": method.scale_lr},
+            {"params": [self.transform], "lr": method.transform_lr},
+        ]
+        self.optimiser = torch.optim.Adam(groups, lr=method.image_lr)
         self.network_draw = generator(seed, "networks")
         self.real_draw = generator(seed, "real batches")
         self.drawn = self._draw()

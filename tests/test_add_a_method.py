@@ -42,9 +42,9 @@ def folder(tmp_path: Path, elsewhere: None) -> Path:
 def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder in which the page's package is installed."""
     target = folder / "installed"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    offline = ["--no-index", "--no-deps", "--no-build-isolation", "--target", target]
-    subprocess.run([*pip, *offline, folder], check=True, capture_output=True)
+    offline = ["--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "install", *offline, "--target", str(target), str(folder)]
+    subprocess.run(pip, check=True, capture_output=True)
     (folder / f"{NAME}.py").unlink()  # so that nothing but the installed one can be found
     monkeypatch.syspath_prepend(target)
     yield target

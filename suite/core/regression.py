@@ -47,7 +47,8 @@ def head(features: Tensor, targets: Tensor, ridge: float) -> Tensor:
     exact = features.double()
     kernel = exact @ exact.T
     floor = ridge * kernel.diag().mean().expand(len(kernel)).diag()
-    return (exact.T @ torch.linalg.solve(kernel + floor, targets.double())).to(features)
+    solution: Tensor = torch.linalg.solve(kernel + floor, targets.double())
+    return (exact.T @ solution).to(features)
 
 
 def _scale(targets: Tensor) -> float:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sklearn.kernel_ridge import KernelRidge
+from sklearn.kernel_ridge import KernelRidge  # type: ignore[import-untyped]
 from torch import Tensor
 
 from suite.core.regression import centred, head, indicators, scaled, squared_error, unscaled

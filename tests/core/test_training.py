@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from suite.core import inner, training
 from suite.core.layers import Layer
 from suite.core.networks import Network, network
-from suite.core.recipes import RECIPES, Recipe
+from suite.core.recipes import RECIPES, Recipe, Regression
 from suite.core.seeding import generator
 from suite.core.spec import Examples, Minibatch, SyntheticSet, one_hot
 from suite.core.training import accuracy, fit, fit_copies, fit_full
@@ -50,7 +50,7 @@ def test_a_seed_repeats_its_bits(name: str) -> None:
 
 
 def test_a_step_of_squared_error_is_to_centred_labels() -> None:
-    regression = dataclasses.replace(RECIPES["frepo"], augment="none", steps=3, warm_up=1, lengths=())
+    regression = Regression("test", "", "adam", 3e-4, "none", batch=500, steps=3, warm_up=1, floor=0.01)
     made = synthetic(labels=torch.tensor([[[0.7, 0.3]], [[0.2, 1.1]]]))
     leaf = NET.initialise(generator(5, "initialisation")).requires_grad_()
     optimiser = torch.optim.Adam([leaf])

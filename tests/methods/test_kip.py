@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.kernel_ridge import KernelRidge
+from sklearn.kernel_ridge import KernelRidge  # type: ignore[import-untyped]
 
 from suite.core.random_features import random_features
 from suite.core.seeding import generator
