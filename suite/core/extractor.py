@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from time import perf_counter
 
-import torch
 from torch import Tensor
 
 from suite.core import cache
@@ -21,7 +20,7 @@ from suite.core.distilling import Selection
 from suite.core.networks import STANDARD, network
 from suite.core.recipes import recipe
 from suite.core.spec import Budget, Examples
-from suite.core.training import EVALUATION_BATCH, fit_full
+from suite.core.training import fit_full, in_batches
 
 Features = Tensor
 """Embeddings (n, d) of the images of one class."""
@@ -121,5 +120,4 @@ def _digest(train: Examples, how: list[object]) -> str:
 
 def _features(images: Tensor, name: str, train: Examples, parameters: Tensor) -> Features:
     net = network(name, train.shape, train.classes)
-    with torch.no_grad():
-        return torch.cat([net.features(parameters, batch) for batch in images.split(EVALUATION_BATCH)])
+    return in_batches(lambda batch: net.features(parameters, batch), images)

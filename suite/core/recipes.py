@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from suite.core.losses import Objective, tempered
 from suite.core.optimisers import SGD, Adam, AdamW, Optimiser
+from suite.core.regression import squared_error
 from suite.core.spec import SyntheticSet
 
 
@@ -104,6 +105,34 @@ class SoftMatching(Recipe):
         return tempered(self.temperature)
 
 
+@dataclass(frozen=True)
+class Regression(Recipe):
+    """Squared error to centred targets; the rate rises from 0 in a line, then falls as half a cosine.
+
+    warm_up: steps that it rises, at most half of all; floor: the share of `lr` towards which it falls;
+    lengths: (images, steps), a set of so many images or fewer takes so many steps, a larger one `steps`.
+    """
+
+    warm_up: int = 0
+    floor: float = 0.0
+    lengths: tuple[tuple[int, int], ...] = ()
+
+    def rates(self, count: int) -> list[float]:
+        """Return the learning rate of every step on a set of `count` images."""
+        steps = min([self.steps, *(length for images, length in self.lengths if count <= images)])
+        if self.epochs and self.batch:
+            steps = self.epochs * -(-count // self.batch)
+        rising = min(self.warm_up, steps // 2)
+        rise = [self.lr * step / rising for step in range(rising)]
+        shares = ((1 + cos(pi * step / (steps - rising))) / 2 for step in range(steps - rising))
+        return rise + [self.lr * (self.floor + (1 - self.floor) * share) for share in shares]
+
+    @property
+    def objective(self) -> Objective:
+        """What training minimises."""
+        return squared_error
+
+
 def _sgd(name: str, source: str, epochs: int, augment: str) -> Recipe:
     # As in the papers' code the rate falls at epoch `epochs // 2 + 1`, counted from 0. That code runs
     # one epoch more than it says, and drops the momentum when the rate falls; we do neither.
@@ -162,6 +191,19 @@ RECIPES = {
                 "mtt", "MTT, arXiv 2203.11932: as dsa, at the learning rate that the set brings", 1000, "dsa"
             ),
             learned_lr=True,
+        ),
+        Regression(
+            "frepo",
+            "FRePo, arXiv 2206.00719: Adam, squared error to centred labels, warm-up, cosine; DSA augments",
+            "adam",
+            3e-4,
+            # The paper has the same operations at other strengths, and no flip on MNIST and Fashion-MNIST.
+            "dsa",
+            batch=500,
+            steps=40_000,
+            warm_up=500,
+            floor=0.01,
+            lengths=((10, 1000), (100, 2000), (500, 5000), (1000, 10_000)),
         ),
     )
 }

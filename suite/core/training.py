@@ -112,6 +112,12 @@ def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
     return int(hits) / len(examples)
 
 
+@torch.no_grad()
+def in_batches(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Return `function` of images (n, …), a few hundred at once, without gradients."""
+    return torch.cat([function(batch) for batch in images.split(EVALUATION_BATCH)])
+
+
 def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int) -> Steps:
     """Return the step of training, compiled where so many of them are worth it."""
     if pays(network, batch=batch, steps=steps):

@@ -25,6 +25,7 @@ def short_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
         "dc": dataclasses.replace(RECIPES["dc"], epochs=1, lr=1e-6),
         "dsa": dataclasses.replace(RECIPES["dsa"], epochs=30),
         "rat-bptt": dataclasses.replace(RECIPES["rat-bptt"], steps=2),
+        "frepo": dataclasses.replace(RECIPES["frepo"], steps=2),
     }
     for name, changed in short.items():
         monkeypatch.setitem(RECIPES, name, changed)
