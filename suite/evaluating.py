@@ -18,10 +18,10 @@ from suite.foreign import preparing, sandbox
 from suite.foreign.claims import Wanted
 from suite.foreign.locating import Found, locate
 from suite.manifests import manifest, stored
+from suite.place import Place
 from suite.plan import Job
 from suite.provenance import provenance
 from suite.records import EXTERNAL, Record, Trial
-from suite.run import Place
 from suite.store import Store, load_artefact
 
 

@@ -13,8 +13,8 @@ from suite import registry
 from suite.core import compiling, datasets
 from suite.core.phases import Recorder, Spent, recording
 from suite.core.spec import Budget, Method
+from suite.place import Place
 from suite.provenance import device_name, peak_memory_bytes, reset_peak_memory
-from suite.run import Place
 
 REST = "the rest"
 

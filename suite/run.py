@@ -26,26 +26,13 @@ from suite.core.training import accuracy, fit_full
 from suite.loop import Diverged, Staged, Trajectory, distil
 from suite.manifests import manifest, stored
 from suite.parts import cut
+from suite.place import Place as Place
 from suite.plan import Job
 from suite.provenance import peak_memory_bytes, provenance, reset_peak_memory
 from suite.records import Cell, Evaluation, Record, Reference, Status, Trial
 from suite.store import Store, load_artefact
 
 CHECKPOINT_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a job runs: device, CPU threads, its share of a GPU, and whether methods may compile."""
-
-    device: torch.device
-    threads: int = 1
-    gpus: float = 0.0
-    compile: bool = True
-
-    def charged(self, seconds: float) -> float:
-        """Return device-seconds: GPU-seconds, or on a CPU thread-seconds."""
-        return seconds * (self.gpus if self.device.type == "cuda" else self.threads)
 
 
 @dataclass(frozen=True)

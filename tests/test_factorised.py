@@ -13,7 +13,7 @@ from suite import conformance, grid, leaderboard
 from suite.core.codes import Linear
 from suite.core.distilling import BaseDistiller, BaseMethod, check_stored_bytes
 from suite.core.spec import Budget, Distiller, Examples, SyntheticSet
-from suite.run import Place
+from suite.place import Place
 from suite.store import Store
 
 GRID = """

@@ -14,9 +14,9 @@ from suite import conformance, grid, leaderboard, registry, run
 from suite.core.datasets import load
 from suite.core.spec import Minibatch, Scores, SyntheticSet, Task, TestSplit
 from suite.parts import cut
+from suite.place import Place
 from suite.plan import Job
 from suite.records import Evaluation, Part
-from suite.run import Place
 from suite.store import Store, load_artefact
 
 BOOSTED = """
