@@ -128,7 +128,8 @@ def distance(one: Tensor, other: Tensor) -> Tensor:
         return one.new_zeros(())
     one, other = one.flatten(1), other.flatten(1)
     lengths = one.norm(dim=1) * other.norm(dim=1)
-    return (1 - (one * other).sum(1) / (lengths + 1e-6)).sum()
+    total: Tensor = (1 - (one * other).sum(1) / (lengths + 1e-6)).sum()
+    return total
 
 
 def advance(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
