@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any, ClassVar
 
 from suite.core.networks import STANDARD, network
-from suite.core.recipes import recipe
+from suite.core.recipes import RECIPES, recipe
 from suite.core.seeding import derive
 from suite.core.spec import Examples, Scores, SyntheticSet, Task
 from suite.core.training import accuracy, fit_copies
@@ -74,12 +74,18 @@ class Retrain:
                 accuracy(net, parameters, held)
                 for parameters in fit_copies(net, synthetic, recipe(name), seeds=seeds)
             )
-            for name in CANDIDATES
+            for name in _candidates(synthetic)
         }
         best = max(found, key=lambda name: fmean(found[name]))
         return best, {f"holdout/{name}": values for name, values in found.items()} | {
             f"chosen/{best}": (1.0,)
         }
+
+
+def _candidates(synthetic: SyntheticSet) -> list[str]:
+    """Return the recipes to choose from: one at a learned rate only where the set brings that."""
+    learned = [name for name, each in RECIPES.items() if each.learned_lr and synthetic.lr is not None]
+    return [*CANDIDATES, *learned]
 
 
 EVALUATOR = Retrain
