@@ -54,6 +54,9 @@ def combinations(cls: type, values: Mapping[str, Any], where: str) -> Iterator[d
     }
     if empty := [key for key, value in lists.items() if not value]:
         raise ValueError(f"{where}: {empty[0]} = []: give one value or more")
+    for key, each in lists.items():
+        if repeated := [value for number, value in enumerate(each) if value in each[:number]]:
+            raise ValueError(f"{where}: {key} {each} names {repeated[0]!r} twice")
     for combination in product(*lists.values()):
         yield {**values, **dict(zip(lists, combination, strict=True))}
 

@@ -71,6 +71,8 @@ def locate(name: str) -> Path:
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if path.is_file():
         return path
+    if name.endswith(".toml"):
+        raise ValueError(f"there is no file {name!r}; grids that come with the package: {', '.join(names())}")
     near = get_close_matches(name, names(), n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"there is no grid {name!r}{hint} (known: {', '.join(names())}, or a path to a .toml)")

@@ -163,6 +163,17 @@ def test_an_exception_says_where_it_holds(tiny: Path) -> None:
         grid.jobs(grid.load(tiny))
 
 
+def test_a_value_given_twice_is_refused(tiny: Path) -> None:
+    replaced(tiny, "window = 2", "window = [2, 3, 2]")
+    with pytest.raises(ValueError, match=r"method.rat_bptt: window \[2, 3, 2\] names 2 twice"):
+        grid.jobs(grid.load(tiny))
+
+
+def test_a_file_that_is_not_there_is_called_so() -> None:
+    with pytest.raises(ValueError, match=r"there is no file 'mine\.toml'"):
+        grid.locate("mine.toml")
+
+
 def test_an_unknown_grid_is_refused_with_the_nearest() -> None:
     with pytest.raises(ValueError, match="there is no grid 'dmeo'; did you mean 'demo'"):
         grid.locate("dmeo")
