@@ -106,7 +106,7 @@ def test_an_id_is_the_sha256_of_canonical_json_and_protocol() -> None:
             "unknown evaluator 'retrian'; did you mean 'retrain'?",
         ),
         ('"digits"', '"digit"', "digits"),
-        ('recipe = ["rat-bptt"]', 'recipe = "rat"', "unknown recipe 'rat'; did you mean 'rat-bptt'?"),
+        ('recipe = ["rat-bptt"]', 'recipe = "rat-bt"', "unknown recipe 'rat-bt'; did you mean 'rat-bptt'?"),
         ("window = 2", "windw = 2", "method.rat_bptt: unknown key 'windw'; did you mean 'window'?"),
         ("window = 2", "window = 5", "window 5 is longer than the unroll 4; lower window or raise unroll"),
         ("window = 2", 'window = "two"', "window = 'two'"),
