@@ -142,7 +142,7 @@ def test_a_set_of_other_images_is_not_evaluated(
     finished = complete(job, store, place)
     failure = store.failure(job.evaluations[0].id)
     assert finished == {job.evaluations[0].id: "failed"} and failure is not None
-    assert "made from other images, or another preprocessing" in failure.error
+    assert "made from other images, or otherwise preprocessed" in failure.error
 
 
 def test_the_artefact_undoes_its_preprocessing(jobs: list[Job], store: Store, place: Place) -> None:
