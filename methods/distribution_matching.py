@@ -13,6 +13,7 @@ from torch import Tensor
 from suite.core.augment import augmentation
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
+from suite.core.matching import class_means, paired, real_batches
 from suite.core.networks import STANDARD, network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
@@ -54,23 +55,33 @@ class DistributionMatching(BaseMethod):
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from real images or noise."""
-        return _Run(self, train, budget, seed)
+        return Run(self, train, budget, seed)
 
 
-class _Run(BaseDistiller):
+class Run(BaseDistiller):
+    """One run; in an extension the set may not have all its images yet."""
+
     def __init__(self, method: DistributionMatching, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train = method.steps, method, train
         self.network = network(method.network, train.shape, train.classes)
         images = initial_images(train, budget.ipc, method.initial, seed=seed)
         self.images = images.requires_grad_()
         self.optimiser = torch.optim.SGD([self.images], lr=method.image_lr, momentum=method.image_momentum)
+        self.real = real_batches(train)
         self.real_draw = generator(seed, "real batches")
         self.network_draw = generator(seed, "networks")
         self.augment_draw = generator(seed, "augmentation")
 
+    @property
+    def size(self) -> int:
+        """Images of each class that are there."""
+        return self.images.shape[1]
+
     def step(self) -> Mapping[str, float]:
+        """Take one outer step."""
         parameters = self.network.initialise(self.network_draw, self.train.images.device)
-        real, synthetic = self._augmented_pairs()
+        real = self.real.draw(self.method.real_batch, self.real_draw)
+        real, synthetic = paired(self.method.augment, real, self.images[:, : self.size], self.augment_draw)
         with torch.no_grad():
             target = self._class_means(parameters, real)
         loss = (target - self._class_means(parameters, synthetic)).square().sum()
@@ -79,24 +90,13 @@ class _Run(BaseDistiller):
         self.optimiser.step()
         return {"outer_loss": float(loss.detach())}
 
-    def _augmented_pairs(self) -> tuple[Tensor, Tensor]:
-        """Return real and synthetic images (classes, n, …), each class under one shared draw."""
-        augment, pairs = augmentation(self.method.augment), []
-        for label, indices in enumerate(self.train.by_class()):
-            picks = torch.randint(len(indices), (self.method.real_batch,), generator=self.real_draw)
-            draw = augment.draw(1, self.augment_draw)
-            real = self.train.images[indices[picks.to(indices.device)]]
-            pairs.append((augment.apply(real, draw), augment.apply(self.images[label], draw)))
-        reals, synthetics = zip(*pairs, strict=True)
-        return torch.stack(reals), torch.stack(synthetics)
-
     def _class_means(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return each class's mean embedding (classes, d)."""
-        features = self.network.features(parameters, images.flatten(0, 1))
-        return features.reshape(*images.shape[:2], -1).mean(1)
+        return class_means(lambda piece: [self.network.features(parameters, piece)], images)[0]
 
     def synthetic(self) -> SyntheticSet:
-        images = self.images.detach().clone()
+        """Return what there is, with hard labels."""
+        images = self.images.detach()[:, : self.size].clone()
         return SyntheticSet(images, one_hot(self.train.classes, images.shape[1]).to(images))
 
 

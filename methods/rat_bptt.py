@@ -4,21 +4,19 @@ Feng, Vedantam and Kempe, "Embarrassingly simple dataset distillation", ICLR 202
 With another `truncation` the same code is T-BPTT, BPTT or R-BPTT, the paper's ablation.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from suite.core.augment import Augmentation, Draw, augmentation
-from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
+from suite.core.augment import augmentation
+from suite.core.distilling import BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
-from suite.core.inner import chunks, classification, pays
-from suite.core.losses import Batch
+from suite.core.meta_learning import InnerTraining, MetaLearner
 from suite.core.networks import STANDARD, network
 from suite.core.optimisers import Adam
-from suite.core.phases import phase
 from suite.core.precision import Precision, check_precision, multiplying
 from suite.core.seeding import generator
 from suite.core.spec import (
@@ -32,7 +30,7 @@ from suite.core.spec import (
     one_hot,
 )
 from suite.core.truncation import TruncationSchedule, Window, check_truncation, place_window
-from suite.core.unroll import MetaGradient, average, meta_gradient
+from suite.core.unroll import MetaGradient, average
 
 _LATER = {"truncation": "fixed", "per_class": 1, "learn_labels": True, "outer_lr": 3e-4}
 
@@ -128,27 +126,26 @@ class RaTBPTT(BaseMethod):
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from Gaussian images of unit norm unless `initial` says otherwise."""
-        return _Run(self, train, budget, seed)
+        return Run(self, train, budget, seed)
 
 
-class _Run(BaseDistiller):
+class Run(MetaLearner):
+    """One run; an extension may let only some of the images learn."""
+
     def __init__(self, method: RaTBPTT, train: Examples, budget: Budget, seed: int) -> None:
-        self.steps, self.method, self.train = method.steps, method, train
-        self.network = network(method.network, train.shape, train.classes)
-        self.minibatch = Minibatch(method.per_class, method.inner_classes)
-        self.inner = classification(
+        self.steps, self.method = method.steps, method
+        inner = InnerTraining(
             method.network,
-            train.shape,
-            train.classes,
             optimiser=Adam(method.inner_lr),
+            minibatch=Minibatch(method.per_class, method.inner_classes),
+            augment=method.augment,
+            ipc=budget.ipc,
+            steps=self.alike * method.networks * method.unroll,
             precision=method.precision,
-            compiled=pays(
-                self.network,
-                batch=len(self.minibatch.draw(train.classes, budget.ipc, torch.Generator())),
-                steps=method.steps * method.networks * method.unroll,
-            ),
+            segment=method.segment,
         )
-        self.images = initial_images(train, budget.ipc, method.initial, seed=seed)
+        super().__init__(inner, train, seed)
+        self.images = self.initial(train, budget, seed)
         self.labels = one_hot(train.classes, budget.ipc).to(self.images)
         self.optimiser = Adam(method.outer_lr)
         # A state for each of what is learned: itself and Adam's moments.
@@ -157,13 +154,32 @@ class _Run(BaseDistiller):
         self.taken, self.before, self.length = 0, 0, 0
         self.applied, self.skipped, self.average_norm, self.loss = self.images.new_zeros(4).unbind()
         self.window_draw = generator(seed, "window")
-        self.network_draw = generator(seed, "networks")
-        self.batch_draw = generator(seed, "minibatches")
-        self.real_draw = generator(seed, "real batches")
-        self.augment_draw = generator(seed, "augmentation")
         self.found = MetaGradient(self.loss, (), self.loss, self.loss[None])
 
-    def step(self) -> Mapping[str, Tensor]:
+    @property
+    def alike(self) -> int:
+        """Outer steps whose inner batches have one shape: how many a compilation serves."""
+        return self.method.steps
+
+    @property
+    def learning(self) -> slice:
+        """The places in each class of the images that learn; what is behind them is not there yet."""
+        return slice(0, self.images.shape[1])
+
+    @property
+    def present(self) -> int:
+        """Images per class that are there."""
+        return int(self.learning.stop)
+
+    def initial(self, train: Examples, budget: Budget, seed: int) -> Tensor:
+        """Return the images (classes, ipc, …) to start from."""
+        return initial_images(train, budget.ipc, self.method.initial, seed=seed)
+
+    def shown(self, learning: Tensor, whole: Tensor) -> Tensor:
+        """Return what inner training sees of the images or labels `whole`, those that learn given."""
+        return learning
+
+    def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step. Nothing in it waits for the device: metrics are scalars there."""
         window, method = self._place_window(), self.method
         with multiplying(method.precision):
@@ -172,10 +188,10 @@ class _Run(BaseDistiller):
         self.taken += 1
         self.applied, self.skipped = self.applied + finite, self.skipped + ~finite
         norm = images.norm()
-        self.image_state = self._updated(self.image_state, self._clipped(images, norm, finite), finite)
+        self.image_state = self.updated(self.image_state, self._clipped(images, norm, finite), finite)
         self.images = self.image_state[0].view_as(self.images)
         if labels:
-            self.label_state = self._updated(self.label_state, labels[0], finite)
+            self.label_state = self.updated(self.label_state, labels[0], finite)
             self.label_state[0].clamp_(min=0)  # never negative, and not renormalised
             self.labels = self.label_state[0].view_as(self.labels)
         self.loss = torch.where(finite, self.found.loss, self.loss)
@@ -201,61 +217,47 @@ class _Run(BaseDistiller):
 
     def _meta_gradient(self, window: Window) -> MetaGradient:
         """Return the meta-gradient of one fresh network."""
-        images = self.images.clone().requires_grad_()
-        labels = self.labels.clone().requires_grad_(self.method.learn_labels)
-        draws = [self._draw() for _ in range(window.before + window.length)]
+        images = self.images[:, self.learning].clone().requires_grad_()
+        labels = self.labels[:, self.learning].clone().requires_grad_(self.method.learn_labels)
 
-        def batches(step: int) -> tuple[Tensor, Tensor]:
-            rows, draw = draws[step]
-            return self.augment.apply(images.flatten(0, 1)[rows], draw), labels.flatten(0, 1)[rows]
+        def decode(rows: Tensor) -> tuple[Tensor, Tensor]:
+            seen, targets = self.shown(images, self.images), self.shown(labels, self.labels)
+            return seen.flatten(0, 1)[rows], targets.flatten(0, 1)[rows]
 
-        return meta_gradient(
-            self.inner,
-            self.network.initialise(self.network_draw, self.images.device),
-            [images, labels] if self.method.learn_labels else [images],
-            batches,
-            self._real(),
-            window=window,
-            segment=self.method.segment,
-        )
+        return self.meta_gradient([images, labels] if self.method.learn_labels else [images], decode, window)
 
-    @property
-    def augment(self) -> Augmentation:
-        """The augmentation of synthetic and real images."""
-        return augmentation(self.method.augment)
-
-    def _draw(self) -> tuple[Tensor, Draw]:
-        """Draw an inner step's minibatch and what is done to it."""
-        rows = self.minibatch.draw(self.train.classes, self.images.shape[1], self.batch_draw)
-        return rows.to(self.images.device), self.augment.draw(len(rows), self.augment_draw)
-
-    def _real(self) -> Iterator[Batch]:
-        """Draw the real batch that judges the final network."""
-        with phase("real batch, drawn"):
-            count = min(self.method.real_batch, len(self.train))
-            rows = torch.randperm(len(self.train), generator=self.real_draw)[:count]
-            real = self.train.take(rows.to(self.images.device))
-            seen = self.augment.apply(real.images, self.augment.draw(count, self.augment_draw))
-        return chunks(seen, real.labels)
+    def real_rows(self) -> Tensor:
+        """Draw the rows of the real batch."""
+        count = min(self.method.real_batch, len(self.train))
+        return torch.randperm(len(self.train), generator=self.real_draw)[:count]
 
     def _clipped(self, gradient: Tensor, norm: Tensor, finite: Tensor) -> Tensor:
         """Scale the images' meta-gradient down to a multiple of its running average norm.
 
         The average takes in the new norm before it limits it. Labels are not clipped.
         """
-        average = torch.where(self.applied > 1, 0.9 * self.average_norm + 0.1 * norm, norm)
+        average = torch.where(self.age > 1, 0.9 * self.average_norm + 0.1 * norm, norm)
         self.average_norm = torch.where(finite, average, self.average_norm)
         limit = self.method.clip * self.average_norm
         return torch.where(norm > limit, gradient * (limit / norm), gradient)
 
-    def _updated(self, state: Tensor, gradient: Tensor, finite: Tensor) -> Tensor:
+    @property
+    def age(self) -> Tensor:
+        """Meta-gradients applied since the running average began."""
+        return self.applied
+
+    def updated(self, state: Tensor, gradient: Tensor, finite: Tensor) -> Tensor:
         """Take Adam's step, unless the meta-gradient is not finite."""
         rule = self.optimiser
         after = rule.update(state, gradient.flatten(), rule.lr, rule.corrections(self.applied))
         return torch.where(finite, after, state)
 
     def synthetic(self) -> SyntheticSet:
-        return SyntheticSet(self.images.clone(), self.labels.clone(), self.minibatch)
+        """Return what there is."""
+        here = slice(self.learning.stop)
+        return SyntheticSet(
+            self.images[:, here].clone(), self.labels[:, here].clone(), self.training.minibatch
+        )
 
 
 METHOD = RaTBPTT

@@ -248,7 +248,7 @@ def picture(
 @app.command()
 @readable
 def figure(
-    what: Annotated[Literal["curve", "gradient-study"], typer.Argument()],
+    what: Annotated[Literal["budget-curve", "curve", "gradient-study"], typer.Argument()],
     stores: Annotated[list[Path], typer.Argument(help="Stores with the records that it is drawn from.")],
     output: Annotated[
         Path | None, typer.Option(help="The PNG to write.", show_default="<figure>.png")
@@ -256,23 +256,29 @@ def figure(
 ) -> None:
     """Draw what stores have measured, and print it as a table.
 
-    curve: accuracy against outer steps and seconds, of grids with `snapshots`; gradient-study: norm,
-    spread, cosine to full BPTT and cost of meta-gradients against the unroll.
+    budget-curve: accuracy against images per class, of sets distilled at each size, prefixes and random
+    subsets, with areas, gaps and costs; curve: accuracy against outer steps and seconds, of grids with
+    `snapshots`; gradient-study: norm, spread, cosine to full BPTT and cost of meta-gradients against the
+    unroll. The table is written beside the picture, too, as Markdown.
 
     [bold]ratbench figure gradient-study runs/gradient-study[/]
     """
-    from suite import curves, study
+    from suite import budget_curve, curves, study
 
-    module = {"curve": curves, "gradient-study": study}[what]
+    module = {"budget-curve": budget_curve, "curve": curves, "gradient-study": study}[what]
     measured, target = module.measured(stores), output or Path(f"{what}.png")
-    sys.stdout.write(module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n")
+    table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
+    sys.stdout.write(table)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(module.draw(measured))
-    console.print(f"wrote {target}", markup=False, highlight=False, soft_wrap=True)
+    target.with_suffix(".md").write_text(f"{table}\n![{what}]({target.name})\n")
+    for path in (target, target.with_suffix(".md")):
+        console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
 
 
 app.command()(set_commands.evaluate)
 app.command()(set_commands.export)
+app.command()(set_commands.subset)
 
 if __name__ == "__main__":
     app()

@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from itertools import product
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from suite import registry
 from suite.core.seeding import derive
-from suite.records import Evaluation, Trial
+from suite.records import Evaluation, Part, Trial
 
 NATIVE = "native"
 """Stands in a grid for the recipe of the method whose set is evaluated."""
@@ -28,8 +28,10 @@ def settings(name: str, table: Mapping[str, Any], *, network: str, native: str) 
         yield {**values, **recipes}
 
 
-def evaluate(trial: Trial, name: str, values: Mapping[str, Any], step: int | None = None) -> Evaluation:
-    """Return the cell in which the evaluator `name` scores a trial's set; raises ValueError."""
+def evaluate(
+    trial: Trial, name: str, values: Mapping[str, Any], step: int | None = None, part: Part | None = None
+) -> Evaluation:
+    """Return the cell in which the evaluator `name` scores a trial's set, or a part; raises ValueError."""
     instance = registry.configure(registry.evaluator(name), values, where=f"evaluator.{name}")
     return Evaluation(
         trial=trial.id,
@@ -38,6 +40,7 @@ def evaluate(trial: Trial, name: str, values: Mapping[str, Any], step: int | Non
         # The same seed for every method: the same fresh networks retrain on each set.
         seed=derive(trial.seed, "evaluation") >> 16,
         step=step,
+        part=part,
     )
 
 
@@ -47,9 +50,17 @@ def combinations(cls: type, values: Mapping[str, Any], where: str) -> Iterator[d
     lists = {
         key: value
         for key, value in values.items()
-        if isinstance(value, list) and get_origin(hints.get(key)) is not tuple
+        if isinstance(value, list) and not _holds_list(hints.get(key))
     }
     if empty := [key for key, value in lists.items() if not value]:
         raise ValueError(f"{where}: {empty[0]} = []: give one value or more")
+    for key, each in lists.items():
+        if repeated := [value for number, value in enumerate(each) if value in each[:number]]:
+            raise ValueError(f"{where}: {key} {each} names {repeated[0]!r} twice")
     for combination in product(*lists.values()):
         yield {**values, **dict(zip(lists, combination, strict=True))}
+
+
+def _holds_list(hint: Any) -> bool:
+    """Return whether a list may be one value of a field: a tuple, alone or among others."""
+    return any(get_origin(each) is tuple for each in (hint, *get_args(hint)))

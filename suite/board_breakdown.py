@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from suite.board_cells import EVALUATOR, Cells, Run, conditions
+from suite.board_cells import EVALUATOR, Cells, Run, conditions, of_a_set
 from suite.board_rows import WORDS, named
 from suite.plan import Planned
 from suite.records import Evaluation, Record, Status
@@ -92,9 +92,7 @@ def _sources(cells: Cells, planned: Iterable[Planned]) -> list[Record | Planned]
     return [
         every[key]
         for key in sorted(every)
-        if isinstance(cell := every[key].cell, Evaluation)
-        and cell.step is None
-        and cell.evaluator != EVALUATOR
+        if isinstance(cell := every[key].cell, Evaluation) and of_a_set(cell) and cell.evaluator != EVALUATOR
     ]
 
 

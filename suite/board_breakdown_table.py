@@ -15,6 +15,7 @@ from suite.board_notes import escaped
 _WORDING = {
     "cross_architecture": ("Across architectures", "home"),
     "corruptions": ("Under corruptions", "clean"),
+    "kernel_regression": ("By kernel regression", "kernel"),
 }
 """An evaluator's heading, and the name of its first column; others are headed by their own name."""
 
@@ -24,9 +25,10 @@ _ONE_SEED = "- 1 seed: no interval across distillations"
 def sections(breakdowns: Sequence[Breakdown]) -> list[str]:
     """Return the Markdown's paragraphs; none where there is no breakdown."""
     parts = []
-    for evaluator, group in groupby(breakdowns, key=lambda each: each.place.evaluator):
-        title, first = wording(evaluator)
-        parts += [f"## {title}", _introduction(first), *(part for each in group for part in _section(each))]
+    for evaluator, found in groupby(breakdowns, key=lambda each: each.place.evaluator):
+        (title, first), group = wording(evaluator), list(found)
+        introduction = _introduction(first, any(MEAN in each.columns for each in group))
+        parts += [f"## {title}", introduction, *(part for each in group for part in _section(each))]
     return parts
 
 
@@ -57,10 +59,13 @@ def wording(evaluator: str) -> tuple[str, str]:
     return _WORDING.get(evaluator, (evaluator.replace("_", " ").capitalize(), WHOLE))
 
 
-def _introduction(first: str) -> str:
+def _introduction(first: str, averaged: bool) -> str:
+    text = "Accuracy in percent, with its 95% interval over distillation seeds and copies."
+    if not averaged:
+        return f"{text} The best **{first}** comes first."
     return (
-        "Accuracy in percent, with its 95% interval over distillation seeds and copies. **Mean** is over the "
-        f"columns between, **drop** what it lacks of **{first}**; the best mean comes first."
+        f"{text} **Mean** is over the columns between, **drop** what it lacks of **{first}**; "
+        "the best mean comes first."
     )
 
 

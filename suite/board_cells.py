@@ -149,6 +149,14 @@ def fits(item: Evaluated, key: Key) -> bool:
     return item.key == key or (item.recipe != STANDARD_RECIPE and item.key[:3] == key[:3])
 
 
+def of_a_set(cell: Evaluation) -> bool:
+    """Return whether a cell scores a set of its method's own: a finished one, or a prefix.
+
+    Snapshots are on the way to one; random subsets and sets without an image are nobody's.
+    """
+    return cell.step is None and (cell.part is None or cell.part.how == "prefix")
+
+
 def conditions(settings: Mapping[str, Any]) -> str:
     """Return the settings that make accuracies differ, apart from recipe and network."""
     aside = {"copies", "ipc", "prefix"}  # how many were taken, and what the record says itself
@@ -198,8 +206,8 @@ def _attach(
         cell = source.cell
         if not isinstance(cell, Evaluation) or cell.evaluator not in (EVALUATOR, *ROBUST):
             continue
-        if cell.step is not None:
-            continue  # a snapshot's accuracy belongs to a curve
+        if not of_a_set(cell):
+            continue  # its accuracy belongs to a curve
         if cell.trial not in runs:
             warnings.append(f"evaluation {key[:12]} of {source.label} left out: no trial {cell.trial[:12]}")
             continue

@@ -25,6 +25,7 @@ class Row:
     scores: accuracy in [0, 1] per recipe, of the seeds that have one; scored: those by which it
     ranks, copy by copy. chosen: per recipe what the holdout chose, where it did. rank: None where
     unranked, equal where tied; behind: the difference that decided it. state: "" when complete.
+    decoded: images per class that a factorised set decodes to, else 0.
     native: the method's own recipe. device_seconds: mean of a distillation run. pictures: (seed, trial id).
     """
 
@@ -46,6 +47,7 @@ class Row:
     device_seconds: float = 0.0
     peak_memory_bytes: int = 0
     stored_bytes: int = 0
+    decoded: int = 0
     label_kind: str = ""
     devices: tuple[str, ...] = ()
     reported: tuple[Reported, ...] = ()
@@ -163,6 +165,7 @@ def _costs(runs: Sequence[Run], part: float) -> dict[str, Any]:
         "native": next((record.recipe for record in made or records if record.recipe), ""),
         "device_seconds": sum(record.device_seconds for record in made) / max(1, len(made)),
         "peak_memory_bytes": max((record.peak_memory_bytes for record in made or records), default=0),
+        "decoded": max((record.decoded for record in made), default=0),
         "stored_bytes": round(part * max((record.stored_bytes for record in made), default=0)),
         "label_kind": next((record.label_kind for record in made), ""),
         "devices": tuple(sorted({_device(record) for record in made or records})),

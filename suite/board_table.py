@@ -110,7 +110,7 @@ def _cells(table: Table, row: Row, notes: Notes, pictures: Collection[str]) -> d
         "of full data": words.share(row),
         "device time": words.cost(row),
         "peak memory": words.memory(row.peak_memory_bytes),
-        "stored": words.memory(row.stored_bytes),
+        "stored": noted(words.memory(row.stored_bytes), notes.mark(_decoded(row))),
         "labels": row.label_kind,
         "reported %": "; ".join(
             noted(entry.text(table.ipc if row.method else 0), notes.mark([entry.note]))
@@ -145,6 +145,10 @@ def _remarks(table: Table, row: Row) -> list[str]:
         remarks.append(f"time and memory are those of the whole run, at {words.size(row.size)}")
     several = len(_devices(table)) > 1
     return [*remarks, *(f"measured on {device}" for device in row.devices if several)]
+
+
+def _decoded(row: Row) -> list[str]:
+    return [f"bytes of a code, which decodes to {words.size(row.decoded)}"] if row.decoded else []
 
 
 def _recipes(table: Table) -> str:
@@ -230,6 +234,7 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
         "device_seconds": round(row.device_seconds, 3),
         "peak_memory_bytes": row.peak_memory_bytes,
         "stored_bytes": row.stored_bytes,
+        "decoded": row.decoded,
         "label_kind": row.label_kind,
         "devices": " | ".join(row.devices),
         "reported": " | ".join(entry.text(table.ipc if row.method else 0) for entry in row.reported),

@@ -11,6 +11,7 @@ import torch
 
 from suite import registry
 from suite.core.datasets import load
+from suite.core.distilling import check_code
 from suite.core.recipes import recipe
 from suite.core.spec import Budget, Distiller, Examples, Method, SyntheticSet
 
@@ -90,8 +91,11 @@ def keeps_shapes(cls: type[Method]) -> str:
     distiller, train = _start(cls), smoke_data()
     if not 0 < distiller.steps <= SLOWEST:
         return f"smoke settings give {distiller.steps} steps; choose 1 to {SLOWEST}"
-    for made in (distiller.synthetic(), _finish(distiller)):
-        expected = (train.classes, BUDGET.ipc)
+    for made, grown in ((distiller.synthetic(), False), (_finish(distiller), True)):
+        # A set that has an order may grow up to its size; a factorised one decodes to more images.
+        growing = getattr(cls, "ordered", False) and not grown
+        free = growing or made.code is not None
+        expected = (train.classes, made.ipc if free else BUDGET.ipc)
         if made.images.shape[:2] != expected or made.labels.shape != (*expected, train.classes):
             found = tuple(made.images.shape), tuple(made.labels.shape)
             return f"synthetic() gives {found}; images and labels must begin with {expected} (classes, ipc)"
@@ -104,6 +108,22 @@ def keeps_shapes(cls: type[Method]) -> str:
                 return f"{name} are not finite after the smoke run"
         if (made.labels < 0).any():
             return "labels are negative; they are targets of a cross-entropy"
+    return ""
+
+
+def keeps_to_its_budget(cls: type[Method]) -> str:
+    """A factorised set stores no more bytes than its budget, and decodes to its own images."""
+    distiller, train = _start(cls), smoke_data()
+    for made in (distiller.synthetic(), _finish(distiller)):
+        if made.code is None:
+            continue
+        check_code(made, train, BUDGET)
+        if made.images.shape[2:] != train.shape:
+            return f"its code decodes to images {tuple(made.images.shape[2:])}; the task's are {train.shape}"
+        if any(value.dtype != torch.float32 or value.requires_grad for value in made.code.tensors.values()):
+            return "its code must be float32 and detached, as images are"
+        if not torch.equal(made.code.decode(), made.images):
+            return "its code decodes to other images; make the set with SyntheticSet.decoded(code)"
     return ""
 
 
@@ -161,9 +181,11 @@ def hands_out_copies(cls: type[Method]) -> str:
     """A set once handed out does not change with later steps."""
     distiller = _start(cls)
     early = distiller.synthetic()
-    kept = early.images.clone()
+    tensors = [early.images, *(early.code.tensors.values() if early.code else ())]
+    kept = [value.clone() for value in tensors]
     _finish(distiller)
-    return "" if torch.equal(kept, early.images) else "synthetic() hands out live tensors; clone them"
+    same = all(torch.equal(one, other) for one, other in zip(kept, tensors, strict=True))
+    return "" if same else "synthetic() hands out live tensors; clone them"
 
 
 def resumes_exactly(cls: type[Method]) -> str:
@@ -188,6 +210,7 @@ CHECKS: tuple[Check, ...] = (
     is_described,
     has_settings,
     keeps_shapes,
+    keeps_to_its_budget,
     reports_numbers,
     repeats_itself,
     shares_nothing,

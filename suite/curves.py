@@ -31,8 +31,8 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     """
     records = [record for record in leaderboard.read(stores).records if record.status == "done"]
     trials = {record.cell.id: record for record in records if isinstance(record.cell, Trial) and record.curve}
-    names = _names(list(trials.values()))
-    rows = [row for record in records for row in _copies(record, trials, names)]
+    named = names(list(trials.values()))
+    rows = [row for record in records for row in _copies(record, trials, named)]
     table = pd.DataFrame(rows, columns=[*_LINE, "seed", "step", "seconds", "accuracy"])
     snapshots = table.groupby([*_LINE, "seed"])["step"].transform("nunique") > 1
     if not snapshots.any():
@@ -67,7 +67,7 @@ def draw(copies: pd.DataFrame) -> bytes:
     return file.getvalue()
 
 
-def _names(trials: Sequence[Record]) -> dict[str, str]:
+def names(trials: Sequence[Record]) -> dict[str, str]:
     """Return each trial's line: its label, and the hyper-parameters that tell it from the label's others."""
     rows: dict[tuple[str, int, str], list[Trial]] = {}
     for record in trials:
@@ -86,16 +86,21 @@ def _suffixed(label: str, cell: Trial, others: Sequence[Trial]) -> str:
     return f"{label} ({', '.join(differing)})" if differing else label
 
 
-def _copies(record: Record, trials: dict[str, Record], names: dict[str, str]) -> Iterator[tuple[Any, ...]]:
+def _copies(record: Record, trials: dict[str, Record], named: dict[str, str]) -> Iterator[tuple[Any, ...]]:
     cell = record.cell
-    if not isinstance(cell, Evaluation) or cell.evaluator != EVALUATOR or cell.trial not in trials:
+    if (
+        not isinstance(cell, Evaluation)
+        or cell.evaluator != EVALUATOR
+        or cell.part is not None
+        or cell.trial not in trials
+    ):
         return
     trial = trials[cell.trial]
     assert isinstance(trial.cell, Trial)
     at, seconds = trial.curve["step"], trial.curve["seconds"]
     step = at[-1] if cell.step is None else cell.step
     spent = float(np.interp(step, [0, *at], [0, *seconds]))
-    line = (record.task, record.ipc, names[cell.trial], cell.settings.get("recipe", ""))
+    line = (record.task, record.ipc, named[cell.trial], cell.settings.get("recipe", ""))
     for accuracy in record.scores["accuracy"]:
         yield (*line, trial.cell.seed, int(step), spent, accuracy)
 

@@ -10,10 +10,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from suite import grid, publish
+from suite import grid, leaderboard, publish
 from suite import run as running
 from suite.core.datasets import DataMissing
 from suite.display import Display
+from suite.estimating import estimate
 from suite.plan import Job
 from suite.run import Place, Progress
 from suite.store import Store
@@ -63,6 +64,10 @@ def dry_run(request: Request, console: Console) -> None:
             table.add_row(job.cell.task, str(job.ipc or "full"), job.label, str(job.cell.seed), what, status)
     console.print(table)
     say(console, _counts(jobs, store))
+    left = [cell for job in jobs for cell in running.missing(job, store)]
+    records = leaderboard.read([store.path]).records if store.path.exists() else ()
+    if line := estimate(jobs, left, records):
+        say(console, line)
 
 
 def run(request: Request, console: Console) -> bool:
@@ -119,12 +124,12 @@ def _inline(
 def _counts(jobs: Sequence[Job], store: Store) -> str:
     total = sum(len(job.cells) for job in jobs)
     left = sum(len(running.missing(job, store)) for job in jobs)
-    return f"{total} cells, {total - left} done, {left} to do ({store.path})"
+    return f"{total} {'cell' if total == 1 else 'cells'}, {total - left} done, {left} to do ({store.path})"
 
 
 def report(jobs: Sequence[Job], store: Store, console: Console) -> int:
     """Say what is not done and why; return how many cells."""
-    left = 0
+    left, again = 0, False
     for job in jobs:
         for cell in job.cells:
             record = store.record(cell.id) or store.failure(cell.id)
@@ -133,8 +138,10 @@ def report(jobs: Sequence[Job], store: Store, console: Console) -> int:
                 if record:
                     what = f"{job.label} on {job.cell.task} ipc {job.ipc} seed {job.cell.seed}"
                     say(console, f"{record.status}: {what}: {record.error}")
+            again = again or record is None or record.status not in ("done", "diverged")
     if left:
-        say(console, f"{left} cells are not done; run the same command again to try the failed ones")
+        remedy = "; run the same command again to try the failed ones" if again else ""
+        say(console, f"{left} {'cell is' if left == 1 else 'cells are'} not done{remedy}")
     return left
 
 

@@ -17,11 +17,11 @@ from suite.display import Display
 from suite.foreign import preparing, sandbox
 from suite.foreign.claims import Wanted
 from suite.foreign.locating import Found, locate
-from suite.manifests import manifest
+from suite.manifests import manifest, stored
+from suite.place import Place
 from suite.plan import Job
 from suite.provenance import provenance
 from suite.records import EXTERNAL, Record, Trial
-from suite.run import Place
 from suite.store import Store, load_artefact
 
 
@@ -110,8 +110,7 @@ def _keep(store: Store, job: Job, task: Task, synthetic: SyntheticSet, place: Pl
             task=trial.task,
             ipc=trial.ipc,
             status="done",
-            stored_bytes=synthetic.stored_bytes,
-            label_kind="hard" if synthetic.hard else "soft",
+            **stored(synthetic),
             artefact=sha256,
             data=facts["data"],
             provenance=provenance(place.device),

@@ -26,7 +26,8 @@ def export(artefact: Path, format: Format, output: Path) -> list[str]:
     """Write the set at `artefact` into the folder `output`; return what is to be said of it.
 
     hf: `datasets.load_from_disk` reads it; folder: PNGs in a folder per class, named by its number;
-    pt: images_best.pt and labels_best.pt, preprocessed, bit for bit. Raises ValueError where there is
+    pt: images_best.pt and labels_best.pt, preprocessed, bit for bit. Of a factorised set these are what it
+    decodes to. Raises ValueError where there is
     something in `output` already, or the artefact is damaged.
     """
     synthetic, manifest = load_artefact(artefact)
@@ -35,7 +36,8 @@ def export(artefact: Path, format: Format, output: Path) -> list[str]:
     output.mkdir(parents=True, exist_ok=True)
     if format == "pt":
         _write_pair(synthetic, output)
-        return ["preprocessed as the artefact's task: evaluate it with --preprocessing task"]
+        said = ["preprocessed as the artefact's task: evaluate it with --preprocessing task"]
+        return [*said, *_decoded(synthetic)]
     pixels = _pixels(synthetic, manifest["preprocessing"])
     if format == "folder":
         _write_folder(pixels, output)
@@ -97,7 +99,16 @@ def _png(image: Tensor) -> bytes:
     return file.getvalue()
 
 
+def _decoded(synthetic: SyntheticSet) -> Iterator[str]:
+    if synthetic.code is not None:
+        yield (
+            f"these are the {synthetic.ipc} images per class that a {synthetic.code.kind} code of "
+            f"{synthetic.code.nbytes} bytes decodes to"
+        )
+
+
 def _losses(synthetic: SyntheticSet, kind: str) -> Iterator[str]:
+    yield from _decoded(synthetic)
     yield f"pictures have 8 bits and are clipped to [0, 1]; the exact tensors are in {EXACT}"
     if kind == "zca":
         yield "of whitened images each picture's own brightness and contrast are lost"

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -17,64 +17,18 @@ from pydantic import (
     PositiveInt,
     ValidationError,
     field_validator,
-    model_validator,
 )
 
 from suite import asking, registry
 from suite.core import datasets
 from suite.core.networks import STANDARD
-from suite.core.spec import Budget
 from suite.plan import Job, Plan, Planned
-from suite.records import RANDOM, Evaluation, Trial
+from suite.records import RANDOM, Evaluation, Part, Trial
 from suite.references import References
+from suite.rows import Row
 
 FULL_DATA = "full_data"
 FOLDER = Path(__file__).parent / "grids"
-
-
-class Where(BaseModel):
-    """An exception to a method's values: for a task, an IPC, or both. Its other keys are the values."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    task: str | None = None
-    ipc: PositiveInt | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.task is None and self.ipc is None:
-            raise ValueError("needs a `task` or an `ipc` for which it holds")
-        if self.task is not None:
-            datasets.describe(self.task)
-        return self
-
-    def holds(self, task: str, ipc: int) -> bool:
-        """Return whether its values are the ones to use."""
-        return self.task in (None, task) and self.ipc in (None, ipc)
-
-
-class Row(BaseModel):
-    """A method's table. base: the method, where the row has another name. Its other keys are values."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    base: str | None = None
-    where: list[Where] = []
-
-    @field_validator("where", mode="before")
-    @classmethod
-    def _check(cls, where: Any) -> Any:
-        if not isinstance(where, list):
-            raise ValueError("is written [[method.….where]], with two brackets")
-        return where
-
-    def values(self, task: str, ipc: int) -> dict[str, Any]:
-        """Return the hyper-parameters that the grid gives at (task, ipc)."""
-        given = dict(self.model_extra or {})
-        for exception in self.where:
-            if exception.holds(task, ipc):
-                given |= exception.model_extra or {}
-        return given
 
 
 class Grid(BaseModel):
@@ -117,6 +71,8 @@ def locate(name: str) -> Path:
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if path.is_file():
         return path
+    if name.endswith(".toml"):
+        raise ValueError(f"there is no file {name!r}; grids that come with the package: {', '.join(names())}")
     near = get_close_matches(name, names(), n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"there is no grid {name!r}{hint} (known: {', '.join(names())}, or a path to a .toml)")
@@ -182,22 +138,26 @@ def jobs(grid: Grid) -> list[Job]:
         if len(set(values)) < len(values):
             raise ValueError(f"{key} {values} name one twice")
     found = [job for task in grid.tasks for job in _references(grid, task)]
+    asked = {label: _asked(grid, label) for label in grid.method}
     for task, ipc, label in product(grid.tasks, grid.ipc, grid.method):
-        found += _trials(grid, task, ipc, label)
+        if ipc in asked[label]:
+            found += _trials(grid, task, ipc, label, asked[label][ipc])
     kept: dict[str, Job] = {}
     for job in found:
-        first = kept.setdefault(job.id, job)  # a reference, which is asked for all that its own row is
+        first = kept.get(job.id, job)  # a reference, where its own row asks for the same trial
         if first.label != job.label:
             raise ValueError(
                 f"methods {first.label!r} and {job.label!r} of the grid are the same trials; drop one"
             )
+        cells = {cell.id: cell for cell in (*first.evaluations, *job.evaluations)}
+        kept[job.id] = first.model_copy(update={"evaluations": tuple(cells.values())})
     return list(kept.values())
 
 
 def plan(found: Sequence[Job]) -> Plan:
     """Return the cells of jobs, as the board expects them."""
     cells = [
-        Planned(label=job.label, task=job.cell.task, ipc=job.ipc, cell=cell)
+        Planned(label=job.label, task=job.cell.task, ipc=job.size(cell), cell=cell)
         for job in found
         for cell in job.cells
     ]
@@ -221,7 +181,18 @@ def _references(grid: Grid, task: str) -> Iterator[Job]:
         yield Job(label=label, cell=trial, evaluations=tuple(cells.values()), recipe=subset.recipe)
 
 
-def _trials(grid: Grid, task: str, ipc: int, label: str) -> Iterator[Job]:
+def _asked(grid: Grid, label: str) -> dict[int, list[Part]]:
+    """Return the sizes at which a row runs, each with the parts of its sets that are evaluated too."""
+    row = grid.method[label]
+    ordered = getattr(registry.method(row.base or label), "ordered", False)
+    try:
+        sizes, parts = row.sizes(grid.ipc), row.parts(grid.ipc, ordered=ordered)
+    except ValueError as error:
+        raise ValueError(f"method.{label}: {error}") from None
+    return {size: parts if size == max(sizes) else [] for size in sizes}
+
+
+def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) -> Iterator[Job]:
     where = f"method.{label}"
     row = grid.method[label]
     name = row.base or label
@@ -239,13 +210,13 @@ def _trials(grid: Grid, task: str, ipc: int, label: str) -> Iterator[Job]:
             method=name,
             source=registry.source(name),
             hyperparameters=json.loads(json.dumps(asdict(instance))),
-            ipc=Budget(ipc).ipc,
+            ipc=ipc,
             seed=seed,
         )
         yield Job(
             label=label,
             cell=trial,
-            evaluations=tuple(_evaluations(grid, trial, cls.recipe, _snapshots(grid, instance))),
+            evaluations=tuple(_evaluations(grid, trial, cls.recipe, _snapshots(grid, instance), parts)),
             recipe=cls.recipe,
         )
 
@@ -256,12 +227,15 @@ def _snapshots(grid: Grid, method: Any) -> list[int]:
     return sorted({step for share in grid.snapshots if (step := round(share * steps)) < steps})
 
 
-def _evaluations(grid: Grid, trial: Trial, native: str, steps: Sequence[int] = ()) -> Iterator[Evaluation]:
-    """Yield the evaluations of a trial's finished set, and of its snapshots."""
+def _evaluations(
+    grid: Grid, trial: Trial, native: str, steps: Sequence[int] = (), parts: Sequence[Part] = ()
+) -> Iterator[Evaluation]:
+    """Yield the evaluations of a trial's finished set, of its snapshots, and of its parts."""
     seen = set()
-    for step, (name, table) in product([None, *steps], grid.evaluator.items()):
+    asked = [(None, None), *((step, None) for step in steps), *((None, part) for part in parts)]
+    for (step, part), (name, table) in product(asked, grid.evaluator.items()):
         for values in asking.settings(name, table, network=grid.network, native=native):
-            evaluation = asking.evaluate(trial, name, values, step)
+            evaluation = asking.evaluate(trial, name, values, step, part)
             if evaluation.id not in seen:
                 seen.add(evaluation.id)
                 yield evaluation

@@ -1,7 +1,7 @@
 """The loop around a distiller, which the harness owns: timing, divergence, checkpoints, curves."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
 from typing import Any, Protocol, runtime_checkable
@@ -24,6 +24,16 @@ class Explaining(Protocol):
 
     def explain(self) -> str:
         """Name what is not finite, or nothing."""
+        ...
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """A distiller that has a finished set before its last step: each is kept, should the run be cut short."""
+
+    @property
+    def milestones(self) -> Collection[int]:
+        """Outer steps after which there is one."""
         ...
 
 

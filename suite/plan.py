@@ -30,6 +30,11 @@ class Job(BaseModel):
         """Images per class; 0 for a reference."""
         return self.cell.ipc if isinstance(self.cell, Trial) else 0
 
+    def size(self, cell: Cell) -> int:
+        """Return the images per class of what a cell of this job makes or scores; 0 for a reference."""
+        part = cell.part if isinstance(cell, Evaluation) else None
+        return part.ipc if part else self.ipc
+
     @property
     def snapshots(self) -> frozenset[int]:
         """The outer steps at which the set is kept as it stands, because an evaluation asks for it."""
@@ -43,7 +48,7 @@ class Planned(BaseModel):
 
     label: str  # the row's name on the board
     task: str
-    ipc: int  # 0 for a reference; of an evaluation, the prefix it scores
+    ipc: int  # 0 for a reference; of an evaluation, of the part that it scores
     cell: Cell = Field(discriminator="kind")
 
 

@@ -13,8 +13,8 @@ from suite import registry
 from suite.core import compiling, datasets
 from suite.core.phases import Recorder, Spent, recording
 from suite.core.spec import Budget, Method
+from suite.place import Place
 from suite.provenance import device_name, peak_memory_bytes, reset_peak_memory
-from suite.run import Place
 
 REST = "the rest"
 
@@ -23,13 +23,14 @@ REST = "the rest"
 class Profile:
     """Of a few outer steps: seconds a step by phase, the first step's seconds, and the steps planned.
 
-    The first step is left out of the phases: it compiles, and fills caches.
+    The first step is left out of the phases: it fills caches, and compiles where that was allowed.
     """
 
     device: str
     steps: int
     planned: int
     first: float
+    compile: bool
     phases: Mapping[str, Spent]
 
     @property
@@ -65,7 +66,7 @@ def profile(
             with recorder.record(REST):
                 distiller.step()
     taken = recorder.spent[REST].calls
-    return Profile(device_name(place.device), taken, distiller.steps, first, recorder.spent)
+    return Profile(device_name(place.device), taken, distiller.steps, first, place.compile, recorder.spent)
 
 
 def place(gpu: bool | None, threads: int, *, compile: bool) -> Place:
@@ -119,5 +120,6 @@ def summary(found: Profile) -> str:
     whole = f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.1f} minutes"
     return (
         f"{found.device}: mean of {found.steps} outer steps after a first one of {found.first:.1f} s "
-        f"(compiling included); all {found.planned} take about {whole}"
+        f"{'(compiling included)' if found.compile else '(nothing compiled)'}; "
+        f"all {found.planned} take about {whole}"
     )

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
 PROTOCOL = 1
 """Version of what a cell's id promises. Raise it when a change alters published numbers."""
@@ -55,11 +55,33 @@ class Trial(_Cell):
     seed: int
 
 
+class Part(_Frozen):
+    """What of a set is scored: its prefix, a random subset of it, or all but one image of each class.
+
+    ipc: images per class of the part; index: of a random subset its draw, of a set without one image
+    the place of that image, both from 0.
+    """
+
+    how: Literal["prefix", "random", "without"]
+    ipc: PositiveInt
+    index: NonNegativeInt = 0
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words."""
+        if self.how == "prefix":
+            return f"first {self.ipc}"
+        return (
+            f"random {self.ipc}, draw {self.index}" if self.how == "random" else f"without image {self.index}"
+        )
+
+
 class Evaluation(_Cell):
     """One evaluator's work on a trial's artefact.
 
-    step: outer steps after which the set was as it is scored, a snapshot; None for the finished set,
-    and then left out of the JSON and so of the id.
+    step: outer steps after which the set was as it is scored, a snapshot; None for the finished set.
+    part: which part of the set is scored; None for the whole. What is None is left out of the JSON
+    and so of the id.
     """
 
     kind: Literal["evaluation"] = "evaluation"
@@ -68,13 +90,15 @@ class Evaluation(_Cell):
     settings: dict[str, Any]
     seed: int
     step: NonNegativeInt | None = Field(default=None, exclude_if=lambda step: step is None)
+    part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
 
     @property
     def title(self) -> str:
         """What it does, in a few words."""
         recipe = self.settings.get("own") or self.settings.get("recipe", "")
         words = (self.evaluator, str(recipe))
-        return " ".join(filter(None, words)) + ("" if self.step is None else f" after {self.step} steps")
+        told = " ".join(filter(None, words)) + ("" if self.step is None else f" after {self.step} steps")
+        return told if self.part is None else f"{told}, {self.part.title}"
 
 
 class Reference(_Cell):
@@ -107,13 +131,14 @@ class Record(_Frozen):
 
     scores: per name one value per copy, accuracies in [0, 1]. seconds: wall time of the work;
     device_seconds: seconds times the share of a GPU, or times CPU threads. Bytes where "bytes".
+    decoded: images per class that a factorised set decodes to; 0, and not in the JSON, for others.
     """
 
     protocol: int = PROTOCOL
     cell: Cell = Field(discriminator="kind")
     label: str  # the row's name on the board
     task: str
-    ipc: int  # 0 for a reference
+    ipc: int  # of the part where one is scored; 0 for a reference
     status: Status
     error: str = ""
     scores: dict[str, tuple[float, ...]] = {}
@@ -122,6 +147,7 @@ class Record(_Frozen):
     device_seconds: float = 0.0
     peak_memory_bytes: int = 0
     stored_bytes: int = 0
+    decoded: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)  # a factorised set's
     label_kind: Literal["hard", "soft", ""] = ""
     artefact: str = ""  # sha256 of the artefact's file
     data: str = ""  # fingerprint of the task's images, labels and preprocessing

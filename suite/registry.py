@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import inspect
 import json
 import pkgutil
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_type_hints
@@ -26,8 +27,7 @@ _FOLDERS = {"method": methods, "evaluator": evaluators}
 
 def names(kind: Kind) -> list[str]:
     """Return the sorted names of all methods or evaluators, installed plug-ins included."""
-    files = [module.name for module in pkgutil.iter_modules(_FOLDERS[kind].__path__)]
-    return sorted({*files, *(point.name for point in entry_points(group=f"ratbench.{kind}s"))})
+    return sorted({*_files(kind), *(point.name for point in entry_points(group=f"ratbench.{kind}s"))})
 
 
 def method(name: str) -> type[Method]:
@@ -46,21 +46,45 @@ def evaluator(name: str) -> type[Evaluator]:
 
 
 def source(name: str) -> str:
-    """Return the sha256 of a method's file given by path; "" for those that a release pins."""
-    return hashlib.sha256(Path(name).read_bytes()).hexdigest() if name.endswith(".py") else ""
+    """Return the sha256 of the file of a method given by path or a plug-in; "" for those a release pins."""
+    if name in _files("method"):
+        return ""
+    path = name if name.endswith(".py") else inspect.getfile(method(name))
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _files(kind: Kind) -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(_FOLDERS[kind].__path__)]
 
 
 def _find(kind: Kind, name: str) -> Any:
     if name.endswith(".py"):
         return _constant(_module_at(Path(name)), kind, name)
-    for point in entry_points(group=f"ratbench.{kind}s", name=name):
-        return point.load()
+    if plugins := list(entry_points(group=f"ratbench.{kind}s", name=name)):
+        return _plugin(plugins, kind, name)
     known = names(kind)
     if name not in known:
         near = get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"unknown {kind} {name!r}{hint} (known: {', '.join(known)})")
     return _constant(import_module(f"{_FOLDERS[kind].__name__}.{name}"), kind, name)
+
+
+def _plugin(found: list[EntryPoint], kind: Kind, name: str) -> Any:
+    """Load what an installed package brings; raises ValueError where the name is not its alone."""
+    owners = [f"the package {point.dist.name}" if point.dist else point.value for point in found]
+    owners += ["RaT-Bench itself"] * (name in _files(kind))
+    if len(owners) > 1:
+        raise ValueError(f"{kind} {name!r} comes with {' and '.join(owners)}; rename its entry point in one")
+    try:
+        loaded = found[0].load()
+    except Exception as error:
+        raise ValueError(
+            f"{kind} {name!r} of {owners[0]} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    if not (isinstance(loaded, type) and is_dataclass(loaded)):
+        raise ValueError(f"{kind} {name!r} of {owners[0]} must be a frozen dataclass, not {loaded!r}")
+    return loaded
 
 
 def _module_at(path: Path) -> ModuleType:

@@ -17,33 +17,22 @@ import torch
 from suite import registry
 from suite.core import compiling, datasets
 from suite.core.atomic import disk_full
+from suite.core.distilling import check_code
 from suite.core.networks import network
 from suite.core.recipes import recipe
 from suite.core.seeding import derive
 from suite.core.spec import Budget, Distiller, Evaluator, Method, SyntheticSet, Task, TestSplit
 from suite.core.training import accuracy, fit_full
-from suite.loop import Diverged, Trajectory, distil
-from suite.manifests import manifest
+from suite.loop import Diverged, Staged, Trajectory, distil
+from suite.manifests import manifest, stored
+from suite.parts import cut
+from suite.place import Place as Place
 from suite.plan import Job
 from suite.provenance import peak_memory_bytes, provenance, reset_peak_memory
 from suite.records import Cell, Evaluation, Record, Reference, Status, Trial
 from suite.store import Store, load_artefact
 
 CHECKPOINT_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a job runs: device, CPU threads, its share of a GPU, and whether methods may compile."""
-
-    device: torch.device
-    threads: int = 1
-    gpus: float = 0.0
-    compile: bool = True
-
-    def charged(self, seconds: float) -> float:
-        """Return device-seconds: GPU-seconds, or on a CPU thread-seconds."""
-        return seconds * (self.gpus if self.device.type == "cuda" else self.threads)
 
 
 @dataclass(frozen=True)
@@ -183,7 +172,7 @@ class _Worker:
         return distiller, Trajectory(distiller.steps)
 
     def _keep_snapshot(self, trial: Trial, task: Task, distiller: Distiller, step: int) -> None:
-        if step in self.job.snapshots:
+        if step in self.job.snapshots or (isinstance(distiller, Staged) and step in distiller.milestones):
             self._save(trial, task, distiller.synthetic(), step)
 
     def _finish(self, trial: Trial, task: Task, synthetic: SyntheticSet, trajectory: Trajectory) -> Progress:
@@ -192,16 +181,17 @@ class _Worker:
             "done",
             trajectory,
             artefact=self._save(trial, task, synthetic),
-            stored_bytes=synthetic.stored_bytes,
-            label_kind="hard" if synthetic.hard else "soft",
             data=datasets.fingerprint(task),
+            **stored(synthetic),
         )
 
     def _save(self, trial: Trial, task: Task, synthetic: SyntheticSet, step: int | None = None) -> str:
         """Write the set, or a snapshot of it, with all that its evaluation needs; return its sha256."""
         if not (synthetic.images.isfinite().all() and synthetic.labels.isfinite().all()):
             raise Diverged("the synthetic set is not finite")
-        facts = manifest(trial, task, self.job.label, self.store.artefact(trial.id, step).name)
+        check_code(synthetic, task.train, Budget(trial.ipc, trial.nested))
+        file = self.store.artefact(trial.id, step).name
+        facts = manifest(trial, task, self.job.label, file, synthetic.code)
         return self.store.save_artefact(trial.id, synthetic, facts, step)
 
     def _evaluate(self, cell: Evaluation) -> Iterator[Progress]:
@@ -210,11 +200,12 @@ class _Worker:
         synthetic, facts = load_artefact(self.store.artefact(self.job.id, cell.step))
         if facts["data"] != datasets.fingerprint(task):
             raise ValueError(
-                "the artefact was made from other images, or another preprocessing, than the task has"
+                "the artefact was made from other images, or otherwise preprocessed, than the task's"
             )
+        scored = cut(synthetic, cell.part, seed=self.job.cell.seed).to(self.place.device)
         reset_peak_memory(self.place.device)
         started, opened = perf_counter(), TestSplit.opened
-        scores = _evaluator(cell).evaluate(synthetic.to(self.place.device), task, seed=cell.seed)
+        scores = _evaluator(cell).evaluate(scored, task, seed=cell.seed)
         yield self._keep(
             cell,
             "done",
@@ -254,7 +245,7 @@ class _Worker:
             cell=cell,
             label=self.job.label,
             task=self.job.cell.task,
-            ipc=self.job.ipc,
+            ipc=self.job.size(cell),
             status=status,
             recipe=self.job.recipe,
             seconds=done.seconds,

@@ -1,4 +1,4 @@
-"""The commands about distilled sets in files: `ratbench evaluate` and `ratbench export`."""
+"""The commands about distilled sets in files: `ratbench evaluate`, `ratbench export`, `ratbench subset`."""
 
 import os
 from pathlib import Path
@@ -103,3 +103,24 @@ def export(
     set_data(data)
     for line in (*exporting.export(artefact, format, output), f"wrote {output}"):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@readable
+def subset(
+    artefact: Annotated[Path, typer.Argument(help="A .safetensors file in a store's artefacts/.")],
+    ipc: Annotated[int, typer.Option(min=1, help="Images of each class to keep: the first so many.")],
+    output: Annotated[
+        Path | None, typer.Option(help="The .safetensors to write.", show_default="<artefact>-ipc<ipc>")
+    ] = None,
+) -> None:
+    """Write the prefix of a synthetic set as an artefact of its own, a manifest beside it.
+
+    It is worth a set distilled at that size only where the method ordered its images: boosted ones do.
+
+    [bold]ratbench subset results/artefacts/0a1b….safetensors --ipc 5[/]
+    """
+    from suite import parts
+
+    target = output or artefact.with_name(f"{artefact.stem}-ipc{ipc}.safetensors")
+    parts.write_prefix(artefact, ipc, target)
+    console.print(f"wrote {target}", markup=False, highlight=False, soft_wrap=True)

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
+from suite.core import codes
 from suite.core.atomic import write_whole
 from suite.core.spec import Minibatch, SyntheticSet
 from suite.plan import Job
@@ -154,23 +155,7 @@ class Store:
         self, trial: str, synthetic: SyntheticSet, manifest: dict[str, Any], step: int | None = None
     ) -> str:
         """Write a set, or the snapshot after `step` outer steps, and its manifest; return its sha256."""
-        path = self.artefact(trial, step)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {
-            "images": synthetic.images.cpu().contiguous(),
-            "labels": synthetic.labels.cpu().contiguous(),
-        }
-        write_whole(path, lambda partial: save_file(tensors, partial))
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        minibatch = {"per_class": synthetic.minibatch.per_class, "classes": synthetic.minibatch.classes}
-        rate = {} if synthetic.lr is None else {"lr": synthetic.lr}
-        facts = {**manifest, "minibatch": minibatch, **rate, "sha256": sha256}
-        _write(
-            path.with_suffix(".json"),
-            json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n",
-            replace=True,
-        )
-        return sha256
+        return write_artefact(self.artefact(trial, step), synthetic, manifest)
 
     # Checkpoints
 
@@ -210,6 +195,28 @@ class Store:
         warnings.warn(f"{path} is damaged ({reason}); moved to {target}, its cell runs again", stacklevel=3)
 
 
+def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]) -> str:
+    """Write a set, and its manifest beside it; return the sha256 of its file.
+
+    Of a factorised set the file holds the code, and the manifest says how it decodes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    code = synthetic.code
+    stored = {"images": synthetic.images} if code is None else code.tensors
+    tensors = {
+        name: value.cpu().contiguous() for name, value in (stored | {"labels": synthetic.labels}).items()
+    }
+    write_whole(path, lambda partial: save_file(tensors, partial))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    minibatch = {"per_class": synthetic.minibatch.per_class, "classes": synthetic.minibatch.classes}
+    facts = {**manifest, "minibatch": minibatch, "sha256": sha256}
+    facts |= {} if code is None else {"code": codes.describe(code)}
+    facts |= {} if synthetic.lr is None else {"lr": synthetic.lr}
+    content = json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n"
+    _write(path.with_suffix(".json"), content, replace=True)
+    return sha256
+
+
 def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
     """Read a set and its manifest; raises ValueError where either is missing or damaged."""
     try:
@@ -220,7 +227,14 @@ def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"artefact {path} does not match the sha256 in its manifest")
     tensors = load_file(path)
-    return SyntheticSet(tensors["images"], tensors["labels"], minibatch, manifest.get("lr")), manifest
+    rate = manifest.get("lr")
+    if "code" not in manifest:
+        return SyntheticSet(tensors["images"], tensors["labels"], minibatch, lr=rate), manifest
+    try:
+        code = codes.read(manifest["code"], tensors)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"artefact {path}: its code cannot be read: {error}") from None
+    return SyntheticSet(code.decode(), tensors["labels"], minibatch, code, rate), manifest
 
 
 def _write(path: Path, content: bytes, *, replace: bool = False) -> None:

@@ -12,8 +12,8 @@ from typer.testing import Result
 
 from suite import grid
 from suite.foreign import child
+from suite.place import Place
 from suite.plan import Job
-from suite.run import Place
 from suite.store import Store
 
 TINY = """

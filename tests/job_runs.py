@@ -1,9 +1,9 @@
 """Jobs run to their end, as tests do it."""
 
 from suite import run
+from suite.place import Place
 from suite.plan import Job
 from suite.records import Record
-from suite.run import Place
 from suite.store import Store
 
 

@@ -11,12 +11,15 @@ import torch
 from command_line import ratbench, refused
 from PIL import Image
 
+from suite.core.codes import Linear
+from suite.core.seeding import generator
 from suite.core.spec import SyntheticSet
 from suite.foreign.locating import locate
 from suite.foreign.sandbox import read
 from suite.manifests import manifest
+from suite.publish import draw_artefact
 from suite.records import Trial
-from suite.store import Store
+from suite.store import Store, load_artefact
 
 pytestmark = pytest.mark.usefixtures("elsewhere", "read_here")
 
@@ -24,7 +27,9 @@ pytestmark = pytest.mark.usefixtures("elsewhere", "read_here")
 def kept(store: Store, synthetic: SyntheticSet) -> Path:
     trial = Trial(task="digits", method="random_subset", hyperparameters={}, ipc=2, seed=0)
     path = store.artefact(trial.id)
-    store.save_artefact(trial.id, synthetic, manifest(trial, foreign_sets.task(), "mine", path.name))
+    store.save_artefact(
+        trial.id, synthetic, manifest(trial, foreign_sets.task(), "mine", path.name, synthetic.code)
+    )
     return path
 
 
@@ -37,6 +42,16 @@ def artefact(store: Store) -> Path:
 def learned(store: Store) -> Path:
     found = foreign_sets.digits()
     return kept(store, SyntheticSet(found.images, found.labels * 0.9 + 0.01))
+
+
+@pytest.fixture
+def factorised(store: Store) -> Path:
+    """Bases of 4x4 pixels, within what digits may have, and four images of each class."""
+    low, high = foreign_sets.digits().images.aminmax()
+    draw = generator(0)
+    bases = low + (high - low) * torch.rand(3, 1, 4, 4, generator=draw)
+    coefficients = torch.eye(3)[torch.randint(3, (10, 4), generator=draw)]
+    return kept(store, SyntheticSet.decoded(Linear(bases, coefficients, 8, 8)))
 
 
 def export(artefact: Path, format: str) -> str:
@@ -79,6 +94,39 @@ def test_folders_hold_plain_pictures(artefact: Path) -> None:
     export(artefact, "folder")
     with Image.open("out/7/0001.png") as image:
         assert (np.asarray(image) == foreign_sets.pixels()[15, 0].numpy()).all()
+
+
+def test_a_factorised_set_is_exported_decoded(factorised: Path) -> None:
+    said = export(factorised, "pt")
+    assert "the 4 images per class that a linear code of 672 bytes decodes to" in " ".join(said.split())
+    images = torch.load("out/images_best.pt", weights_only=True)
+    assert torch.equal(images, load_artefact(factorised)[0].images.flatten(0, 1))
+
+
+def test_pictures_of_a_factorised_set(factorised: Path) -> None:
+    export(factorised, "folder")
+    assert sorted(path.name for path in Path("out/3").iterdir()) == [f"{n:04}.png" for n in range(4)]
+    with pytest.raises(
+        ValueError, match="stores a code, not images; `ratbench export --format pt` decodes it"
+    ):
+        read(locate(Path("out/exact.safetensors")), foreign_sets.WANTED)
+    draw_artefact(factorised, Path("set.png"))
+    with Image.open("set.png") as picture:
+        assert picture.height == 10 * 66 - 2
+
+
+def test_the_loader_decodes_a_factorised_set(factorised: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = json.loads(factorised.with_suffix(".json").read_text())["loader"]
+    assert "suite" not in loader
+    monkeypatch.chdir(factorised.parent)
+    names: dict[str, object] = {}
+    exec(loader, names)
+    images, targets = names["images"], names["targets"]
+    assert isinstance(images, torch.Tensor) and isinstance(targets, torch.Tensor)
+    assert torch.equal(images, load_artefact(factorised)[0].images.flatten(0, 1)) and targets.shape == (
+        40,
+        10,
+    )
 
 
 def test_nothing_is_overwritten(artefact: Path, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_an_id_is_the_sha256_of_canonical_json_and_protocol() -> None:
             "unknown evaluator 'retrian'; did you mean 'retrain'?",
         ),
         ('"digits"', '"digit"', "digits"),
-        ('recipe = ["rat-bptt"]', 'recipe = "rat"', "unknown recipe 'rat'; did you mean 'rat-bptt'?"),
+        ('recipe = ["rat-bptt"]', 'recipe = "rat-bt"', "unknown recipe 'rat-bt'; did you mean 'rat-bptt'?"),
         ("window = 2", "windw = 2", "method.rat_bptt: unknown key 'windw'; did you mean 'window'?"),
         ("window = 2", "window = 5", "window 5 is longer than the unroll 4; lower window or raise unroll"),
         ("window = 2", 'window = "two"', "window = 'two'"),
@@ -161,6 +161,17 @@ def test_an_exception_says_where_it_holds(tiny: Path) -> None:
     extended(tiny, "\n[[method.rat_bptt.where]]\nwindow = 3\n")
     with pytest.raises(ValueError, match="needs a `task` or an `ipc`"):
         grid.jobs(grid.load(tiny))
+
+
+def test_a_value_given_twice_is_refused(tiny: Path) -> None:
+    replaced(tiny, "window = 2", "window = [2, 3, 2]")
+    with pytest.raises(ValueError, match=r"method.rat_bptt: window \[2, 3, 2\] names 2 twice"):
+        grid.jobs(grid.load(tiny))
+
+
+def test_a_file_that_is_not_there_is_called_so() -> None:
+    with pytest.raises(ValueError, match=r"there is no file 'mine\.toml'"):
+        grid.locate("mine.toml")
 
 
 def test_an_unknown_grid_is_refused_with_the_nearest() -> None:

@@ -22,8 +22,8 @@ from suite import grid, leaderboard, registry, run
 from suite.core.datasets import load
 from suite.core.distilling import BaseDistiller, BaseMethod
 from suite.core.spec import Budget, Distiller, Examples, Scores, SyntheticSet, Task, TestSplit, one_hot
+from suite.place import Place
 from suite.plan import Job
-from suite.run import Place
 from suite.store import Store
 
 

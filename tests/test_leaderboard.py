@@ -170,6 +170,28 @@ def test_prefixes_are_rows_at_their_size() -> None:
     assert prefix.line == rows(made, 1)["boosted"].line == "boosted (prefixes of 50)"
 
 
+def test_a_factorised_row_says_how_many_images_its_bytes_decode_to() -> None:
+    factorised = pair("linear_bases", (0.7,), decoded=29)
+    text = render(board([*SMALL, *factorised]), "md")
+    line = next(line for line in text.splitlines() if "linear_bases" in line and "25.6" in line)
+    assert "25.6 kB ³" in " ".join(line.split())
+    assert "- ³ bytes of a code, which decodes to 29 images per class" in text
+    assert rows(board(factorised))["linear_bases"].decoded == 29
+    values = json.loads(render(board([*SMALL, *factorised]), "json"))
+    found = (
+        {row["label"]: row["decoded"] for row in values["rows"]}
+        if isinstance(values, dict)
+        else {row["label"]: row["decoded"] for row in values}
+    )
+    assert found["linear_bases"] == 29 and found["rat_bptt"] == 0
+
+
+def test_other_records_are_what_they_were() -> None:
+    """Their JSON, and so their sha256, has no word of decoded images."""
+    assert "decoded" not in trial("rat_bptt").to_json()
+    assert '"decoded": 29' in trial("linear_bases", decoded=29).to_json()
+
+
 def test_reported_figures_join_only_where_they_belong() -> None:
     entry = Reported(task="digits", method="rat_bptt", figures=((10, 53.2, 0.7),), source="a paper")
     of = trial("rat_bptt_short", method="rat_bptt", window=20)

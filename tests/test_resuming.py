@@ -7,8 +7,8 @@ import pytest
 from job_runs import complete, done, one
 
 from suite import run
+from suite.place import Place
 from suite.plan import Job
-from suite.run import Place
 from suite.store import Store
 
 

@@ -13,8 +13,8 @@ from job_runs import complete, done, one
 from suite import grid, leaderboard, registry, run
 from suite.core import datasets
 from suite.core.training import fit_copies
+from suite.place import Place
 from suite.plan import Job
-from suite.run import Place
 from suite.store import Store, load_artefact
 
 

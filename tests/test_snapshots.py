@@ -10,8 +10,8 @@ from job_runs import complete, done, one
 from PIL import Image
 
 from suite import curves, grid, leaderboard
+from suite.place import Place
 from suite.plan import Job
-from suite.run import Place
 from suite.store import Store, load_artefact
 
 

@@ -13,7 +13,9 @@ from typing import Any, NoReturn
 
 import pytest
 import torch
+from safetensors.torch import load_file, save
 
+from suite.core.codes import Code, Linear, MultiFormation
 from suite.core.spec import Minibatch, SyntheticSet, one_hot
 from suite.plan import Job
 from suite.records import PROTOCOL, Provenance, Record, Status, Trial
@@ -169,6 +171,46 @@ class TestArtefacts:
         store.artefact("t").with_suffix(".json").write_text(damaged)
         with pytest.raises(ValueError, match="artefact"):
             load_artefact(store.artefact("t"))
+
+
+CODES: list[Code] = [
+    Linear(torch.arange(8.0).reshape(2, 1, 2, 2), torch.arange(12.0).reshape(2, 3, 2), 4, 4),
+    MultiFormation(torch.arange(32.0).reshape(2, 1, 1, 4, 4), 2),
+]
+
+
+@pytest.mark.parametrize("code", CODES, ids=lambda code: code.kind)
+class TestFactorisedArtefacts:
+    def test_the_file_holds_the_code_and_the_set_is_decoded(self, store: Store, code: Code) -> None:
+        made = SyntheticSet.decoded(code, Minibatch(per_class=1))
+        store.save_artefact("t", made, {"label": "x"})
+        stored = load_file(store.artefact("t"))
+        assert set(stored) == {*code.tensors, "labels"}
+        found, manifest = load_artefact(store.artefact("t"))
+        assert torch.equal(found.images, made.images) and torch.equal(found.labels, made.labels)
+        assert found.minibatch == made.minibatch and found.stored_bytes == code.nbytes == made.stored_bytes
+        assert manifest["code"] == {"kind": code.kind, "settings": code.settings}
+
+    def test_learned_labels_come_back(self, store: Store, code: Code) -> None:
+        made = SyntheticSet.decoded(code)
+        soft = dataclasses.replace(made, labels=made.labels * 0.8 + 0.1)
+        store.save_artefact("t", soft, {})
+        found, _ = load_artefact(store.artefact("t"))
+        assert torch.equal(found.labels, soft.labels) and found.stored_bytes == soft.stored_bytes
+
+    def test_a_code_that_is_unknown_is_refused(self, store: Store, code: Code) -> None:
+        store.save_artefact("t", SyntheticSet.decoded(code), {})
+        path = store.artefact("t").with_suffix(".json")
+        path.write_text(path.read_text().replace(f'"{code.kind}"', '"wavelet"'))
+        with pytest.raises(ValueError, match="its code cannot be read: unknown code 'wavelet'"):
+            load_artefact(store.artefact("t"))
+
+
+def test_a_plain_artefacts_bytes_and_manifest_are_as_ever(store: Store) -> None:
+    store.save_artefact("t", SET, {"label": "x"})
+    assert store.artefact("t").read_bytes() == save({"images": SET.images, "labels": SET.labels})
+    _, manifest = load_artefact(store.artefact("t"))
+    assert set(manifest) == {"label", "minibatch", "sha256"}
 
 
 class TestCheckpoints:

@@ -2,7 +2,7 @@
 
 A draw can be applied twice (the same on real and synthetic images), to one image or all, and
 gradients flow through. Drawn for one (`Draw` of size 1), it broadcasts over a batch.
-Sources: DSA, arXiv 2102.08259; flip-rotate, arXiv 2311.07025.
+Sources: DSA, arXiv 2102.08259; flip-rotate, arXiv 2311.07025; CutMix, arXiv 1905.04899.
 """
 
 import math
@@ -37,6 +37,10 @@ class Augmentation(Protocol):
         """Apply a draw to images (n, channels, height, width)."""
         ...
 
+    def mix(self, targets: Tensor, draw: Draw, size: Size) -> Tensor:
+        """Return what targets (n, classes) become where a draw mixes images of `size`."""
+        ...
+
 
 @dataclass(frozen=True)
 class OneOf:
@@ -54,6 +58,10 @@ class OneOf:
         uniform = draw.uniform.to(images)
         return _OPERATIONS[draw.operation](images, uniform.expand(len(images), 3))
 
+    def mix(self, targets: Tensor, draw: Draw, size: Size) -> Tensor:
+        """Return the targets as they are."""
+        return targets
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -66,6 +74,56 @@ class Identity:
     def apply(self, images: Tensor, draw: Draw) -> Tensor:
         """Return the images as they are."""
         return images
+
+    def mix(self, targets: Tensor, draw: Draw, size: Size) -> Tensor:
+        """Return the targets as they are."""
+        return targets
+
+
+@dataclass(frozen=True)
+class CutMix:
+    """After another augmentation, with a probability, one rectangle of every image is another image's.
+
+    The rectangle is the same for a batch: its share of the area is uniform before the border cuts it, its
+    centre is uniform. Whose it is: a permutation of the batch. Targets are mixed by area.
+    """
+
+    first: OneOf
+    probability: float
+
+    def draw(self, count: int, generator: torch.Generator) -> Draw:
+        """Draw what `first` draws, and five more numbers: (count, 8)."""
+        drawn = self.first.draw(count, generator)
+        return Draw(drawn.operation, torch.cat([drawn.uniform, torch.rand(count, 5, generator=generator)], 1))
+
+    def apply(self, images: Tensor, draw: Draw) -> Tensor:
+        """Augment, then fill the rectangle."""
+        seen = self.first.apply(images, Draw(draw.operation, draw.uniform[:, :3]))
+        (top, bottom), (left, right) = self._rectangle(draw, (images.shape[2], images.shape[3]))
+        mixed = seen.clone()
+        mixed[:, :, top:bottom, left:right] = seen[_partners(draw, seen), :, top:bottom, left:right]
+        return mixed
+
+    def mix(self, targets: Tensor, draw: Draw, size: Size) -> Tensor:
+        """Mix the targets by the rectangle's share of the area."""
+        (top, bottom), (left, right) = self._rectangle(draw, size)
+        share = (bottom - top) * (right - left) / (size[0] * size[1])
+        return (1 - share) * targets + share * targets[_partners(draw, targets)]
+
+    def _rectangle(self, draw: Draw, size: Size) -> tuple[Size, Size]:
+        """Return the rows and columns at which it starts and ends; an empty one where nothing is mixed."""
+        whether, area, *centre = draw.uniform[0, 4:].tolist()
+        if whether >= self.probability:
+            return (0, 0), (0, 0)
+        spans = []
+        for side, place in zip(size, centre, strict=True):
+            middle, half = int(place * side), int(side * math.sqrt(area)) // 2
+            spans.append((max(0, middle - half), min(side, middle + half)))
+        return spans[0], spans[1]
+
+
+def _partners(draw: Draw, like: Tensor) -> Tensor:
+    return draw.uniform[:, 3].argsort().to(like.device)
 
 
 def _affine(images: Tensor, matrix: Tensor) -> Tensor:
@@ -157,14 +215,23 @@ _NAMED: dict[str, Augmentation] = {
     "dsa": OneOf(("color", "crop", "cutout", "flip", "scale", "rotate")),
     "flip-rotate": OneOf(("flip", "rotate")),
     "crop-scale-rotate": OneOf(("crop", "scale", "rotate")),
+    "color-crop": OneOf(("color", "crop")),
+    "color-crop-cutout": OneOf(("color", "crop", "cutout")),
+    "color-crop-cutmix": CutMix(OneOf(("color", "crop")), 0.5),
+    "dsa-cutmix": CutMix(OneOf(("color", "crop", "flip", "scale", "rotate")), 0.5),
+    "flip-cutmix": CutMix(OneOf(("flip",)), 1.0),
 }
 
 
-def augmentation(name: str) -> Augmentation:
-    """Return the augmentation called `name`; raises ValueError naming the nearest known one."""
-    if name not in _NAMED:
-        near = get_close_matches(name, _NAMED, n=1, cutoff=0)
-        raise ValueError(
-            f"unknown augmentation {name!r}; did you mean {near[0]!r}? known: {', '.join(_NAMED)}"
-        )
-    return _NAMED[name]
+def augmentation(name: str, *, mixing: bool = False) -> Augmentation:
+    """Return the augmentation called `name`; raises ValueError naming the nearest known one.
+
+    mixing: whether it may mix images, as CutMix does: then who trains on them must mix the targets.
+    """
+    known = {key: value for key, value in _NAMED.items() if mixing or not isinstance(value, CutMix)}
+    if name in known:
+        return known[name]
+    if name in _NAMED:
+        raise ValueError(f"augmentation {name!r} mixes images and labels, which only training on labels can")
+    near = get_close_matches(name, known, n=1, cutoff=0)
+    raise ValueError(f"unknown augmentation {name!r}; did you mean {near[0]!r}? known: {', '.join(known)}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.fx import GraphModule
 
 from suite.core.graphs import DECOMPOSITIONS, hold_broadcast
 
@@ -47,8 +48,7 @@ class Compiled:
 
     def _compile(self, inputs: tuple[Tensor, ...]) -> Function:
         try:
-            function = _on_gpu(inputs) if inputs[0].is_cuda else _compile
-            compiled = function(self.function, inputs)
+            compiled = (_on_gpu if inputs[0].is_cuda else _on_cpu)(self.function, inputs)
             compiled(*inputs)  # errors, and the slow first call, come here
             return compiled
         except Exception as error:
@@ -61,7 +61,8 @@ class Compiled:
             return self.function
 
 
-def _compile(function: Function, inputs: tuple[Tensor, ...], **options: Any) -> Function:
+def _traced(function: Function, inputs: tuple[Tensor, ...]) -> tuple[GraphModule, list[Tensor]]:
+    """Return the function as a graph, and inputs like those given to compile it for."""
     # Imported here, since they take seconds.
     from torch._functorch.compile_utils import fx_graph_cse
     from torch._inductor.decomposition import select_decomp_table
@@ -75,18 +76,24 @@ def _compile(function: Function, inputs: tuple[Tensor, ...], **options: Any) -> 
     graph.graph.eliminate_dead_code()
     hold_broadcast(graph.graph)
     graph.recompile()
-    compiled: Function = torch.compile(graph, fullgraph=True, dynamic=False, **options)
-    return compiled
+    return graph, examples
 
 
-def _on_gpu(inputs: tuple[Tensor, ...]) -> Callable[[Function, tuple[Tensor, ...]], Function]:
-    def compile(function: Function, inputs: tuple[Tensor, ...]) -> Function:
-        graph = _compile(function, inputs, options={"triton.cudagraphs": True})
+def _on_cpu(function: Function, inputs: tuple[Tensor, ...]) -> Function:
+    from torch._inductor import compile
 
-        def replay(*inputs: Tensor) -> tuple[Tensor, ...]:
-            torch.compiler.cudagraph_mark_step_begin()
-            return tuple(x.clone() for x in graph(*inputs))  # the next replay overwrites them
+    # Called directly: `torch.compile` would check at every call what the key by shape already says.
+    graph, examples = _traced(function, inputs)
+    compiled = compile(graph, [*examples])
+    return lambda *inputs: tuple(compiled(*inputs))
 
-        return replay
 
-    return compile
+def _on_gpu(function: Function, inputs: tuple[Tensor, ...]) -> Function:
+    traced, _ = _traced(function, inputs)
+    graph: Any = torch.compile(traced, fullgraph=True, dynamic=False, options={"triton.cudagraphs": True})
+
+    def replay(*inputs: Tensor) -> tuple[Tensor, ...]:
+        torch.compiler.cudagraph_mark_step_begin()
+        return tuple(x.clone() for x in graph(*inputs))  # the next replay overwrites them
+
+    return replay

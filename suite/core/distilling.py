@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
+from math import prod
 from typing import Any, ClassVar
 
 import torch
@@ -19,6 +20,7 @@ class BaseMethod:
     recipe: ClassVar[str] = "dsa"
     paper: ClassVar[str] = ""
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {}
+    ordered: ClassVar[bool] = False  # whether the first images of a set are worth more than any others
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Refuse what no method can do: a class without an image."""
@@ -36,6 +38,31 @@ def check_enough_real(train: Examples, budget: Budget) -> None:
             f"ipc {budget.ipc} is larger than the smallest class ({min(counts)} images "
             f"of class {label}); lower ipc"
         )
+
+
+def check_stored_bytes(
+    stored: int, train: Examples, budget: Budget, remedy: str = "store fewer numbers"
+) -> None:
+    """Raise ValueError where a factorised set stores more than `budget.ipc` real images of each class.
+
+    Or where prefixes of it are asked for.
+    """
+    if budget.nested:
+        raise ValueError(
+            f"nested sizes {list(budget.nested)}: a factorised set has no prefixes; distil it at each size"
+        )
+    count = train.classes * budget.ipc
+    if stored > (limit := 4 * count * prod(train.shape)):
+        raise ValueError(
+            f"the set stores {stored} bytes; ipc {budget.ipc} allows {limit}, those of {count} images in "
+            f"float32; {remedy}"
+        )
+
+
+def check_code(synthetic: SyntheticSet, train: Examples, budget: Budget) -> None:
+    """Raise ValueError where `synthetic` is factorised and stores more than its budget."""
+    if synthetic.code is not None:
+        check_stored_bytes(synthetic.stored_bytes, train, budget)
 
 
 class BaseDistiller(ABC):
@@ -113,6 +140,8 @@ def _copied(value: Any) -> Any:
 @dataclass(frozen=True)
 class Selection(BaseMethod, ABC):
     """A method that only picks real images: it implements `choose`."""
+
+    ordered: ClassVar[bool] = True
 
     @abstractmethod
     def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:

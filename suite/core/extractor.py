@@ -1,4 +1,4 @@
-"""Networks trained on all of train, whose features selection methods look at.
+"""Networks trained on all of train, whose features or course selection methods look at.
 
 Training one is most of a selection's cost, so it is cached in the data folder and shared by trials;
 what it cost is kept with it, and charged to every trial that uses it.
@@ -7,11 +7,10 @@ what it cost is kept with it, and charged to every trial that uses it.
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from time import perf_counter
 
-import torch
 from torch import Tensor
 
 from suite.core import cache
@@ -21,7 +20,7 @@ from suite.core.distilling import Selection
 from suite.core.networks import STANDARD, network
 from suite.core.recipes import recipe
 from suite.core.spec import Budget, Examples
-from suite.core.training import EVALUATION_BATCH, fit_full
+from suite.core.training import fit_full, in_batches
 
 Features = Tensor
 """Embeddings (n, d) of the images of one class."""
@@ -36,16 +35,16 @@ class Extractor:
 
 
 @dataclass(frozen=True)
-class FeatureSelection(Selection, ABC):
-    """A selection that looks at features of a network trained on train; implement `order`."""
+class TrainedSelection(Selection, ABC):
+    """A selection that trains a network on train first; implement `select`."""
 
     network: str = STANDARD
     epochs: int = 20
     training: str = "dc"  # the recipe whose optimiser and augmentation train the network
 
     @abstractmethod
-    def order(self, features: Features, ipc: int) -> Tensor:
-        """Return the rows (ipc,) to choose among one class's features (n, d), the best first."""
+    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:
+        """Choose, and name the seconds of training that an earlier trial had paid for."""
 
     def __post_init__(self) -> None:
         recipe(self.training)
@@ -60,6 +59,15 @@ class FeatureSelection(Selection, ABC):
     def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
         """Return for each class the indices (ipc,) of its chosen images."""
         return self.select(train, ipc, seed=seed)[0]
+
+
+@dataclass(frozen=True)
+class FeatureSelection(TrainedSelection, ABC):
+    """A selection that looks at features of a network trained on train; implement `order`."""
+
+    @abstractmethod
+    def order(self, features: Features, ipc: int) -> Tensor:
+        """Return the rows (ipc,) to choose among one class's features (n, d), the best first."""
 
     def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:
         """Choose, and name the seconds of training that an earlier trial had paid for."""
@@ -76,23 +84,30 @@ class FeatureSelection(Selection, ABC):
 def trained(train: Examples, name: str, training: str, epochs: int, *, seed: int) -> Extractor:
     """Return the network `name` trained on `train` under the recipe `training` for `epochs`."""
 
-    def build() -> Building:
-        started = perf_counter()
+    def build() -> Tensor:
         net = network(name, train.shape, train.classes)
-        parameters = fit_full(net, train, recipe(training), epochs, seed=seed)
+        return fit_full(net, train, recipe(training), epochs, seed=seed)
+
+    return Extractor(*once("network", train, [name, asdict(recipe(training)), epochs, seed], build))
+
+
+def once(kind: str, train: Examples, how: list[object], build: Callable[[], Tensor]) -> tuple[Tensor, float]:
+    """Return what a training on `train` gives, and the seconds that `build` once took for it.
+
+    kind, how: a name, and as JSON all that the result depends on besides `train`.
+    """
+
+    def timed() -> Building:
+        started = perf_counter()
+        found = build().cpu()
         seconds = perf_counter() - started
-        return Building(
-            {"parameters": Stream(torch.float32, tuple(parameters.shape), [parameters.cpu()])},
-            {"seconds": seconds},
-        )
+        return Building({kind: Stream(found.dtype, tuple(found.shape), [found])}, {"seconds": seconds})
 
-    def finish(tensors: Tensors, facts: Facts) -> Extractor:
-        parameters = tensors["parameters"].clone().to(train.images.device)
-        return Extractor(parameters, float(facts["seconds"]))
+    def finish(tensors: Tensors, facts: Facts) -> tuple[Tensor, float]:
+        return tensors[kind].clone().to(train.images.device), float(facts["seconds"])
 
-    how = [name, asdict(recipe(training)), epochs, seed, str(train.images.device.type)]
-    stem = f"network-{_digest(train, how)[:24]}"
-    return cache.open_or_build(cache.usable_folder(data_folder()), stem, build, finish)
+    stem = f"{kind}-{_digest(train, [*how, str(train.images.device.type)])[:24]}"
+    return cache.open_or_build(cache.usable_folder(data_folder()), stem, timed, finish)
 
 
 def _digest(train: Examples, how: list[object]) -> str:
@@ -105,5 +120,4 @@ def _digest(train: Examples, how: list[object]) -> str:
 
 def _features(images: Tensor, name: str, train: Examples, parameters: Tensor) -> Features:
     net = network(name, train.shape, train.classes)
-    with torch.no_grad():
-        return torch.cat([net.features(parameters, batch) for batch in images.split(EVALUATION_BATCH)])
+    return in_batches(lambda batch: net.features(parameters, batch), images)

@@ -37,6 +37,20 @@ def _size(node: Node) -> int:
     return value.numel() if isinstance(value, Tensor) else 0
 
 
+def _halved(x: Tensor, kernel: Sequence[int], stride: Sequence[int] = (), *others: object) -> Tensor:
+    """Average 2x2 pixels as a sum of four; what they are made of is then fused with it, and not stored."""
+    halves = list(kernel) == list(stride or kernel) == [2, 2] and not any(_first(others))
+    if not halves or any(side % 2 for side in x.shape[2:]):
+        return NotImplemented  # type: ignore[no-any-return]
+    upper, lower = x[..., ::2, :], x[..., 1::2, :]
+    return (upper[..., ::2] + upper[..., 1::2] + lower[..., ::2] + lower[..., 1::2]) / 4
+
+
+def _first(others: Sequence[object]) -> Sequence[int]:
+    """Return the padding, where one is given."""
+    return others[0] if others and isinstance(others[0], Sequence) else ()
+
+
 def _spread(
     cotangent: Tensor,
     x: Tensor,
@@ -55,6 +69,7 @@ def _spread(
 
 
 DECOMPOSITIONS: Mapping[Any, Callable[..., Tensor]] = {
+    torch.ops.aten.avg_pool2d.default: _halved,
     torch.ops.aten.avg_pool2d_backward.default: _spread,
 }
 """Operations spelt out while tracing, beside inductor's own."""

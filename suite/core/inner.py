@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 
 from suite.core import compiling
 from suite.core.layers import Form
-from suite.core.losses import AnyLoss, Batch, Classification, Loss
+from suite.core.losses import AnyLoss, Batch, Classification, Loss, Objective
 from suite.core.networks import Network, Shape, network
 from suite.core.optimisers import Optimiser
 from suite.core.precision import Precision, operands
@@ -23,20 +23,30 @@ CHUNK = {"cpu": 32, "cuda": 256}
 
 
 def classification(
-    name: str, shape: Shape, classes: int, *, optimiser: Optimiser, precision: Precision, compiled: bool
+    name: str,
+    shape: Shape,
+    classes: int,
+    *,
+    optimiser: Optimiser,
+    precision: Precision,
+    compiled: bool,
+    objective: Objective = cross_entropy,
 ) -> Steps:
     """Return the steps of training the network `name` by cross-entropy with soft targets.
 
-    The inner batches are (images, targets), the outer ones what `chunks` yields.
+    objective: another loss of (logits, targets). The inner batches are (images, targets), the outer
+    ones what `chunks` yields.
     """
     compiled = compiled and compiling.allowed()
     net = network(name, shape, classes, Form(written=compiled, operands=operands(precision)))
-    return steps_of(net, optimiser, compiled=compiled)
+    return steps_of(net, optimiser, compiled=compiled, objective=objective)
 
 
-def steps_of(net: Network, optimiser: Optimiser, *, compiled: bool = False) -> Steps:
+def steps_of(
+    net: Network, optimiser: Optimiser, *, compiled: bool = False, objective: Objective = cross_entropy
+) -> Steps:
     """Return the steps of training `net`, whose layers are written out where they are to be compiled."""
-    return Steps(_inner(net, compiled), _weighted(net), optimiser, compiled)
+    return Steps(_inner(net, compiled, objective), _weighted(net), optimiser, compiled)
 
 
 def pays(net: Network, *, batch: int, steps: int) -> bool:
@@ -59,10 +69,10 @@ def chunks(images: Tensor, labels: Tensor) -> Iterator[Batch]:
         yield images[index], labels[index], inside.to(images) / len(images)
 
 
-def _inner(net: Network, compiled: bool) -> Loss:
+def _inner(net: Network, compiled: bool, objective: Objective) -> Loss:
     if compiled:
-        return Classification(net)
-    return AnyLoss(lambda parameters, x, targets: cross_entropy(net.logits(parameters, x), targets))
+        return Classification(net, objective)
+    return AnyLoss(lambda parameters, x, targets: objective(net.logits(parameters, x), targets))
 
 
 def _weighted(net: Network) -> Callable[..., Tensor]:

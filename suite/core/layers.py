@@ -16,7 +16,8 @@ Own = Sequence[Tensor]
 Shapes = tuple[tuple[int, ...], ...]
 
 _EPS = 1e-5  # of a norm's variance, torch's default
-_FEW = 32  # up to so many inputs of one output, a convolution is faster as one matrix product
+_NARROW = 16  # and up to so many it is a product of matrices, beyond a convolution of one pixel
+_FEW = 32  # up to so many inputs of one output, a convolution is faster as a product with patches
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Layer:
     shapes: Shapes = ()
     scale: bool = False  # a norm's scale and shift, which start at one and zero
     parts: tuple["Layer", ...] = ()  # of a chain or a sum, whose shapes are theirs in this order
+    sums: bool = False  # whether the parts read the same batch and are summed
 
     def initialise(self, draw: torch.Generator) -> list[Tensor]:
         """Draw fresh parameters as torch's layers do by default."""
@@ -73,7 +75,23 @@ def add(*branches: Layer) -> Layer:
         first, *others = (branch.apply(mine, x) for branch, mine in _shares(branches, own))
         return sum(others, start=first)
 
-    return _composite(apply, branches)
+    return _composite(apply, branches, sums=True)
+
+
+def watched(layer: Layer, own: Own, x: Tensor, seen: list[Tensor]) -> Tensor:
+    """Apply a layer, and append to `seen` what each ReLU in it gives, in their order."""
+    shares = _shares(layer.parts, own)
+    if layer.sums:
+        first, *others = [watched(part, mine, x, seen) for part, mine in shares]
+        return sum(others, start=first)
+    if layer.parts:
+        for part, mine in shares:
+            x = watched(part, mine, x, seen)
+        return x
+    x = layer.apply(own, x)
+    if layer is RELU:
+        seen.append(x)
+    return x
 
 
 def convolution(
@@ -143,8 +161,11 @@ AVERAGE = Layer(lambda _, x: x.mean((2, 3)))
 FLATTEN = Layer(lambda _, x: x.flatten(1))
 
 
-def _composite(apply: Callable[[Own, Tensor], Tensor], parts: tuple[Layer, ...]) -> Layer:
-    return Layer(apply, tuple(shape for part in parts for shape in part.shapes), parts=parts)
+def _composite(
+    apply: Callable[[Own, Tensor], Tensor], parts: tuple[Layer, ...], *, sums: bool = False
+) -> Layer:
+    shapes = tuple(shape for part in parts for shape in part.shapes)
+    return Layer(apply, shapes, parts=parts, sums=sums)
 
 
 def _shares(parts: Sequence[Layer], own: Own) -> Iterator[tuple[Layer, Own]]:
@@ -173,7 +194,7 @@ def _as_convolution(stride: int) -> Callable[[Tensor, Tensor, int], Tensor]:
 
 
 def _as_patches(x: Tensor, weight: Tensor, padding: int) -> Tensor:
-    """Convolve by one matrix product of all patches as large as a filter; the result lies channels-last.
+    """Convolve as a product of all patches as large as a filter; the result lies channels-last.
 
     Libraries are slow on one to three input channels: on a CPU by a factor of five.
     """
@@ -183,6 +204,8 @@ def _as_patches(x: Tensor, weight: Tensor, padding: int) -> Tensor:
     patches = torch.cat([x[:, i : i + height, j : j + width] for i in range(side) for j in range(side)], 3)
     # Contiguous, so that the gradient's product runs along its long side.
     filters = weight.permute(2, 3, 1, 0).flatten(0, 2).contiguous()
+    if len(filters) > _NARROW:
+        return conv2d(patches.permute(0, 3, 1, 2), filters.t()[:, :, None, None])
     return (patches.flatten(0, 2) @ filters).view(*patches.shape[:3], -1).permute(0, 3, 1, 2)
 
 

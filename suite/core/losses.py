@@ -18,6 +18,24 @@ from suite.core.layers import Layer
 from suite.core.networks import Network
 
 Batch = Sequence[Tensor]
+Objective = Callable[[Tensor, Tensor], Tensor]
+"""A loss of logits (n, classes) and targets: (n, classes), non-negative, or classes (n,)."""
+
+
+def tempered(temperature: float) -> Objective:
+    """Return the cross-entropy of logits and targets that are both softened by `temperature`.
+
+    Targets (n, classes) are probabilities: softened they are those of their logits over the temperature.
+    Up to what no network changes, this is the Kullback-Leibler divergence.
+    """
+
+    def objective(logits: Tensor, targets: Tensor) -> Tensor:
+        if targets.ndim == 2:  # classes stay what they are at any temperature
+            softened = targets ** (1 / temperature)
+            targets = softened / softened.sum(1, keepdim=True)
+        return cross_entropy(logits / temperature, targets)
+
+    return objective
 
 
 class Gradient(NamedTuple):
@@ -67,13 +85,14 @@ class AnyLoss:
 
 @dataclass(frozen=True)
 class Classification:
-    """Cross-entropy of a network on (images, soft targets), layer by layer.
+    """Cross-entropy of a network on (images, soft targets), or another objective, layer by layer.
 
     The product is the tangent of the backward pass in the parameters' direction (forward over
     reverse): from each layer it needs the input and the cotangent of the output, which are `kept`.
     """
 
     network: Network
+    objective: Objective = cross_entropy
 
     def gradient(self, parameters: Tensor, batch: Batch) -> Gradient:
         """Return the gradient, and each layer's input and its output's cotangent."""
@@ -82,7 +101,7 @@ class Classification:
         inputs = [images]
         for layer, mine in zip(layers, own, strict=True):
             inputs.append(layer.apply(mine, inputs[-1]))
-        cotangent, loss = grad_and_value(cross_entropy)(inputs[-1], targets)
+        cotangent, loss = grad_and_value(self.objective)(inputs[-1], targets)
         gradients, cotangents = list[Tensor](), [cotangent]
         for layer, mine, seen in zip(layers[::-1], own[::-1], inputs[-2::-1], strict=True):
             found, cotangent = _backward(layer, mine, seen, cotangents[-1])
@@ -99,7 +118,7 @@ class Classification:
         inputs, tangents = [images, *kept[:count]], [torch.zeros_like(images)]
         for layer, mine, mine_dot, seen in zip(layers, own, along, inputs, strict=False):
             tangents.append(_forward_tangent(layer, mine, mine_dot, seen, tangents))
-        by_both = grad(cross_entropy, argnums=(0, 1))
+        by_both = grad(self.objective, argnums=(0, 1))
         found = jvp(lambda scores: by_both(scores, targets), (inputs[-1],), (tangents[-1],))
         (last, _), (dot, to_targets) = found[0], found[1]
         cotangents, products = [*kept[count:], last], list[Tensor]()

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from suite.core.architectures import Shape, alexnet, convnet, mlp, resnet18, vgg11
-from suite.core.layers import PLAIN, Form, Layer
+from suite.core.layers import PLAIN, Form, Layer, watched
 
 __all__ = ["STANDARD", "Layer", "Network", "Shape", "network"]
 
@@ -53,6 +53,13 @@ class Network:
     def features(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return the embedding (n, d) that the last layer reads."""
         return self._apply(self.layers[:-1], parameters, images)
+
+    def activations(self, parameters: Tensor, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return what each ReLU gives, in their order, and the embedding (n, d)."""
+        seen: list[Tensor] = []
+        for layer, own in zip(self.layers[:-1], self.pieces(parameters), strict=False):
+            images = watched(layer, own, images, seen)
+        return seen, images
 
     def pieces(self, parameters: Tensor) -> list[tuple[Tensor, ...]]:
         """Return views of `parameters` (size,): for each layer its own, in their shapes."""

@@ -101,6 +101,28 @@ class Adam:
 
 
 @dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with weight decay that does not pass through the moments, arXiv 1711.05101, as torch's."""
+
+    weight_decay: float = 0.01
+
+    def update(self, state: Tensor, gradient: Tensor, lr: Scalar, corrections: Sequence[Scalar]) -> Tensor:
+        """Shrink the parameters, then take one Adam step."""
+        shrunk = torch.cat([state[:1] * (1 - lr * self.weight_decay), state[1:]])
+        return super().update(shrunk, gradient, lr, corrections)
+
+    def adjoint(
+        self, after: Tensor, gradient: Tensor, cotangent: Tensor, lr: Scalar, corrections: Sequence[Scalar]
+    ) -> Adjoint:
+        """Walk one step back; the parameters before it follow from those after it."""
+        found, (first, second) = super().adjoint(after, gradient, cotangent, lr, corrections), corrections
+        kept = 1 - lr * self.weight_decay
+        before = (after[0] + lr / first * after[1] / (after[2].sqrt() / second + self.eps)) / kept
+        state = torch.cat([found.state[:1] * kept, found.state[1:]])
+        return Adjoint(state, found.direction, found.lr - self.weight_decay * (cotangent[0] * before).sum())
+
+
+@dataclass(frozen=True)
 class SGD:
     """Stochastic gradient descent with heavy-ball momentum and weight decay, as torch's."""
 

@@ -21,7 +21,7 @@ from suite.core.networks import network
 from suite.core.recipes import Recipe
 from suite.core.seeding import derive, generator
 from suite.core.spec import Budget, Examples, SyntheticSet, Task, one_hot
-from suite.core.training import accuracy, fit_copies
+from suite.core.training import Training, accuracy, fit_each
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,13 @@ def _accuracies(task: Task, name: str, recipe: Recipe, ipc: int, search: Search)
     ]
     seeds = [derive(0, "rate", task.name, name, recipe.name, ipc, draw) for draw in draws]
 
-    def measure(rate: float, draw: int) -> float:
-        tried = recipe.at(rate)
-        return accuracy(net, next(fit_copies(net, subsets[draw], tried, seeds=[seeds[draw]])), held)
-
-    return [[measure(recipe.lr * factor, draw) for draw in draws] for factor in search.factors]
+    trainings = [
+        Training(subsets[draw], recipe.lr * factor, seeds[draw])
+        for factor in search.factors
+        for draw in draws
+    ]
+    found = [accuracy(net, parameters, held) for parameters in fit_each(net, trainings, recipe)]
+    return [found[start : start + search.draws] for start in range(0, len(found), search.draws)]
 
 
 def _digest(task: Task, recipe: Recipe, ipc: int, search: Search) -> str:

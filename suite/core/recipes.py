@@ -6,9 +6,14 @@ number under `dsa` means the same in every release.
 
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from math import cos, pi
 from typing import Literal
 
-from suite.core.optimisers import SGD, Adam, Optimiser
+from torch.nn.functional import cross_entropy
+
+from suite.core.losses import Objective, tempered
+from suite.core.optimisers import SGD, Adam, AdamW, Optimiser
+from suite.core.regression import squared_error
 from suite.core.spec import SyntheticSet
 
 
@@ -23,7 +28,7 @@ class Recipe:
 
     name: str
     source: str
-    optimiser: Literal["sgd", "adam"]
+    optimiser: Literal["sgd", "adam", "adamw"]
     lr: float
     augment: str
     momentum: float = 0.0
@@ -55,7 +60,77 @@ class Recipe:
         """Return the optimiser at learning rate `lr`."""
         if self.optimiser == "adam":
             return Adam(lr)
+        if self.optimiser == "adamw":
+            return AdamW(lr, weight_decay=self.weight_decay)
         return SGD(lr, self.momentum, self.weight_decay)
+
+    @property
+    def objective(self) -> Objective:
+        """What training minimises."""
+        return cross_entropy
+
+
+@dataclass(frozen=True)
+class Stepped(Recipe):
+    """The learning rate is multiplied by `factor` after two thirds and after five sixths of the epochs."""
+
+    factor: float = 1.0
+
+    def rates(self, count: int) -> list[float]:
+        """Return the learning rate of every step on a set of `count` images."""
+        batch = self.batch or count
+        drops = (2 * self.epochs // 3, 5 * self.epochs // 6)
+        epochs = [self.lr * self.factor ** sum(epoch >= at for at in drops) for epoch in range(self.epochs)]
+        return [rate for rate in epochs for _ in range(-(-count // batch))]
+
+
+@dataclass(frozen=True)
+class SoftMatching(Recipe):
+    """Kullback-Leibler divergence from the targets, both at a temperature; the rate follows a cosine.
+
+    Over the epochs the rate falls along a quarter of a period of (1 + cos) / 2, from `lr` to half of it.
+    """
+
+    temperature: float = 1.0
+
+    def rates(self, count: int) -> list[float]:
+        """Return the learning rate of every step on a set of `count` images."""
+        batch = self.batch or count
+        shares = [(1 + cos(pi * epoch / self.epochs / 2)) / 2 for epoch in range(self.epochs)]
+        return [self.lr * share for share in shares for _ in range(-(-count // batch))]
+
+    @property
+    def objective(self) -> Objective:
+        """What training minimises."""
+        return tempered(self.temperature)
+
+
+@dataclass(frozen=True)
+class Regression(Recipe):
+    """Squared error to centred targets; the rate rises from 0 in a line, then falls as half a cosine.
+
+    warm_up: steps that it rises, at most half of all; floor: the share of `lr` towards which it falls;
+    lengths: (images, steps), a set of so many images or fewer takes so many steps, a larger one `steps`.
+    """
+
+    warm_up: int = 0
+    floor: float = 0.0
+    lengths: tuple[tuple[int, int], ...] = ()
+
+    def rates(self, count: int) -> list[float]:
+        """Return the learning rate of every step on a set of `count` images."""
+        steps = min([self.steps, *(length for images, length in self.lengths if count <= images)])
+        if self.epochs and self.batch:
+            steps = self.epochs * -(-count // self.batch)
+        rising = min(self.warm_up, steps // 2)
+        rise = [self.lr * step / rising for step in range(rising)]
+        shares = ((1 + cos(pi * step / (steps - rising))) / 2 for step in range(steps - rising))
+        return rise + [self.lr * (self.floor + (1 - self.floor) * share) for share in shares]
+
+    @property
+    def objective(self) -> Objective:
+        """What training minimises."""
+        return squared_error
 
 
 def _sgd(name: str, source: str, epochs: int, augment: str) -> Recipe:
@@ -77,11 +152,58 @@ RECIPES = {
             "flip-rotate",
             steps=1000,
         ),
+        Recipe(
+            "rtp",
+            "RTP, arXiv 2206.02916: SGD without decay of rate or weights, 300 epochs, no augmentation",
+            "sgd",
+            0.01,
+            "none",
+            momentum=0.9,
+            epochs=300,
+            batch=640,
+        ),
+        Stepped(
+            "idc",
+            "IDC, arXiv 2205.14959: SGD, 1000 epochs, DSA augmentation without cutout, CutMix",
+            "sgd",
+            0.01,
+            "dsa-cutmix",
+            momentum=0.9,
+            weight_decay=5e-4,
+            epochs=1000,
+            batch=64,
+            factor=0.2,
+        ),
+        SoftMatching(
+            "rded",
+            # The paper has a teacher label every augmented image anew; here the stored labels are mixed.
+            "RDED, arXiv 2312.03526: AdamW, soft labels at temperature 20, 300 epochs, flip, CutMix",
+            "adamw",
+            1e-3,
+            "flip-cutmix",
+            weight_decay=0.01,
+            epochs=300,
+            batch=50,
+            temperature=20.0,
+        ),
         replace(
             _sgd(
                 "mtt", "MTT, arXiv 2203.11932: as dsa, at the learning rate that the set brings", 1000, "dsa"
             ),
             learned_lr=True,
+        ),
+        Regression(
+            "frepo",
+            "FRePo, arXiv 2206.00719: Adam, squared error to centred labels, warm-up, cosine; DSA augments",
+            "adam",
+            3e-4,
+            # The paper has the same operations at other strengths, and no flip on MNIST and Fashion-MNIST.
+            "dsa",
+            batch=500,
+            steps=40_000,
+            warm_up=500,
+            floor=0.01,
+            lengths=((10, 1000), (100, 2000), (500, 5000), (1000, 10_000)),
         ),
     )
 }

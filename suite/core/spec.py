@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from suite.core.codes import Code
 from suite.core.examples import Examples as Examples
 from suite.core.examples import TestSplit as TestSplit
 from suite.core.seeding import generator
@@ -120,13 +121,21 @@ class SyntheticSet:
     images: (classes, n, channels, height, width), preprocessed;
     labels: (classes, n, classes), non-negative targets, one-hot when hard;
     minibatch: how the method's own inner loop drew from it, for its native recipe;
+    code: of a factorised set what is stored in place of the images, which it decodes to;
     lr: the learning rate that was learned with it, if one was, for recipes that take it.
     """
 
     images: Tensor
     labels: Tensor
     minibatch: Minibatch = field(default=Minibatch())
+    code: Code | None = None
     lr: float | None = None
+
+    @classmethod
+    def decoded(cls, code: Code, minibatch: Minibatch | None = None) -> "SyntheticSet":
+        """Return the set that `code` decodes to, with hard labels."""
+        images = code.decode()
+        return cls(images, one_hot(*images.shape[:2]).to(images), minibatch or Minibatch(), code)
 
     def __post_init__(self) -> None:
         classes, count = self.images.shape[:2]
@@ -138,7 +147,7 @@ class SyntheticSet:
 
     @property
     def ipc(self) -> int:
-        """Images per class."""
+        """Images per class that a network sees: of a factorised set those that it decodes to."""
         return self.images.shape[1]
 
     @property
@@ -153,15 +162,24 @@ class SyntheticSet:
 
     @property
     def stored_bytes(self) -> int:
-        """Bytes that must be kept: the images, and the labels unless they are one-hot."""
+        """Bytes that must be kept: the images or their code, and the labels unless they are one-hot."""
         labels = 0 if self.hard else self.labels.nbytes
-        return self.images.nbytes + labels
+        return (self.images if self.code is None else self.code).nbytes + labels
 
     def prefix(self, ipc: int) -> "SyntheticSet":
-        """Return the first `ipc` images of each class."""
+        """Return the first `ipc` images of each class; a factorised set, stored as a whole, has none."""
+        if self.code is not None:
+            raise ValueError(
+                f"a set that stores a {self.code.kind} code has no prefixes: distil it at each size instead"
+            )
         if not 0 < ipc <= self.ipc:
             raise ValueError(f"prefix of {ipc} images per class: this set has {self.ipc}")
         return replace(self, images=self.images[:, :ipc], labels=self.labels[:, :ipc])
+
+    def take(self, rows: Tensor) -> "SyntheticSet":
+        """Return of each class the images at `rows` (classes, n), in that order."""
+        at, rows = torch.arange(self.classes, device=self.images.device)[:, None], rows.to(self.images.device)
+        return replace(self, images=self.images[at, rows], labels=self.labels[at, rows])
 
     def flat(self) -> tuple[Tensor, Tensor]:
         """Return images (classes * n, …) and targets (classes * n, classes), class-major."""
@@ -169,7 +187,8 @@ class SyntheticSet:
 
     def to(self, device: torch.device) -> "SyntheticSet":
         """Return the set on `device`."""
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+        code = None if self.code is None else self.code.to(device)
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device), code=code)
 
 
 def one_hot(classes: int, count: int) -> Tensor:

@@ -58,6 +58,19 @@ class Steps:
         return self._piece(keeping, "the inner step with its activations")
 
     @cached_property
+    def stacked(self) -> Function:
+        """As `forward` for many networks, along the first axis of states, lr and each of the batch."""
+
+        def one(state: Tensor, lr: Tensor, corrections: Tensor, *batch: Tensor) -> Tensor:
+            return self._forward(state, lr, corrections, batch)[0]
+
+        def stacked(state: Tensor, lr: Tensor, corrections: Tensor, *batch: Tensor) -> tuple[Tensor, ...]:
+            axes = 0, 0, None, *(0 for _ in batch)
+            return (torch.func.vmap(one, axes)(state, lr, corrections, *batch),)
+
+        return self._piece(stacked, "the inner step of a stack")
+
+    @cached_property
     def judge(self) -> Function:
         """(parameters, *tensors) -> (gradient of the outer loss, the loss)."""
 

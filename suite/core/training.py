@@ -1,23 +1,28 @@
 """Training fresh networks from scratch under a recipe, and their accuracy."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 
 import torch
 from torch import Tensor
 
+from suite.core import stacks
 from suite.core.augment import augmentation
 from suite.core.inner import classification, pays, steps_of
 from suite.core.networks import Network, Shape
 from suite.core.recipes import Recipe
 from suite.core.seeding import generator
 from suite.core.spec import Examples, Minibatch, SyntheticSet
+from suite.core.stacks import Run, targets_of
 from suite.core.steps import Steps
 
 EVALUATION_BATCH = 500  # images at once; small enough to stay in a CPU's cache
+
+Watch = Callable[[Tensor, Tensor], None]
+"""Sees the rows of a step's batch, and the parameters (size,) before the step."""
 
 
 def fit(network: Network, synthetic: SyntheticSet, recipe: Recipe, *, seed: int) -> Tensor:
@@ -31,22 +36,49 @@ def fit_copies(
     """Train a fresh network on a synthetic set for each seed; yield their parameters (size,) in turn.
 
     A seed gives the initialisation, the order of minibatches and the augmentation, whatever is
-    trained beside it. They share one compiled step where all their work is worth compiling it.
+    trained beside it.
     """
-    recipe, (images, targets) = recipe.on(synthetic), synthetic.flat()
-    rates, minibatch = recipe.rates(len(images)), synthetic.minibatch
-    size = len(images) if recipe.batch is None else min(recipe.batch, len(images))
-    steps = _steps(network, recipe, batch=size, steps=len(seeds) * len(rates))
-    for seed in seeds:
-        order = generator(seed, "order")
-        if recipe.batch is None:
-            rows = _drawn(minibatch, synthetic.classes, synthetic.ipc, order)
+    return fit_each(network, [Training(synthetic, recipe.on(synthetic).lr, seed) for seed in seeds], recipe)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A fresh network to be trained: on which set, at which learning rate, from which seed."""
+
+    synthetic: SyntheticSet
+    lr: float
+    seed: int
+
+
+def fit_each(network: Network, trainings: Sequence[Training], recipe: Recipe) -> Iterator[Tensor]:
+    """Run trainings under one recipe, on sets of one size; yield their parameters (size,) in turn.
+
+    They share one compiled step where all their work is worth compiling it. On a GPU as many as its
+    memory holds are trained at once.
+    """
+    runs = [_run(one, recipe) for one in trainings]
+    count = len(runs[0].images)
+    batch = count if recipe.batch is None else min(recipe.batch, count)
+    steps = _steps(network, recipe, batch=batch, steps=sum(len(run.rates) for run in runs))
+    stacked = -(-len(runs) // stacks.together(steps, network, batch, runs[0].images.device))
+    size = -(-len(runs) // stacked)  # stacks of one size, for which a step is compiled once
+    for start in range(0, len(runs), size):
+        group = runs[start : start + size]
+        if size == 1:
+            yield _last(_states(steps, network, recipe, group[0]))
         else:
-            rows = _epochs(len(images), recipe.batch, order)
-        yield _last(_states(steps, network, images, targets, recipe, rows, seed))
+            yield from stacks.train(steps, network, recipe, group)
 
 
-def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, seed: int) -> Tensor:
+def fit_full(
+    network: Network,
+    train: Examples,
+    recipe: Recipe,
+    epochs: int,
+    *,
+    seed: int,
+    watch: Watch | None = None,
+) -> Tensor:
     """Train one fresh network on all of `train` for `epochs`; return its parameters (size,).
 
     The recipe's optimiser, augmentation and decay at half, over `epochs` instead of its own length,
@@ -55,15 +87,16 @@ def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, 
     batch = recipe.batch or 256
     decay = None if recipe.decay_at is None else epochs // 2 + 1
     full = replace(recipe, epochs=epochs, decay_at=decay, batch=batch)
-    return _last(fit_epochs(network, train, full, seed=seed))
+    return _last(fit_epochs(network, train, full, seed=seed, watch=watch))
 
 
-def fit_epochs(network: Network, train: Examples, recipe: Recipe, *, seed: int) -> Iterator[Tensor]:
+def fit_epochs(
+    network: Network, train: Examples, recipe: Recipe, *, seed: int, watch: Watch | None = None
+) -> Iterator[Tensor]:
     """Train one fresh network on all of `train`; yield its parameters (size,) before and after epochs."""
-    batch = recipe.batch or len(train)
-    rows = _epochs(len(train), batch, generator(seed, "order"))
-    steps = _steps(network, recipe, batch=batch, steps=len(recipe.rates(len(train))))
-    states = _states(steps, network, train.images, train.labels, recipe, rows, seed)
+    batch, rates = recipe.batch or len(train), recipe.rates(len(train))
+    run = Run(train.images, train.labels, _epochs(len(train), batch, generator(seed, "order")), rates, seed)
+    states = _states(_steps(network, recipe, batch=batch, steps=len(rates)), network, recipe, run, watch)
     yield from islice(states, 0, None, -(-len(train) // batch))
 
 
@@ -79,19 +112,44 @@ def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
     return int(hits) / len(examples)
 
 
+@torch.no_grad()
+def in_batches(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Return `function` of images (n, …), a few hundred at once, without gradients."""
+    return torch.cat([function(batch) for batch in images.split(EVALUATION_BATCH)])
+
+
 def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int) -> Steps:
     """Return the step of training, compiled where so many of them are worth it."""
     if pays(network, batch=batch, steps=steps):
         # A step takes its rate as it comes, so that trainings at several rates share what is compiled.
         return _compiled(network.name, network.shape, network.classes, replace(recipe, lr=1.0))
-    return steps_of(network, recipe.update_rule(recipe.lr))
+    return steps_of(network, recipe.update_rule(recipe.lr), objective=recipe.objective)
 
 
 @lru_cache(maxsize=8)
 def _compiled(name: str, shape: Shape, classes: int, recipe: Recipe) -> Steps:
     """Return compiled steps; the trainings of this process share them."""
     rule = recipe.update_rule(recipe.lr)
-    return classification(name, shape, classes, optimiser=rule, precision="float32", compiled=True)
+    return classification(
+        name,
+        shape,
+        classes,
+        optimiser=rule,
+        precision="float32",
+        compiled=True,
+        objective=recipe.objective,
+    )
+
+
+def _run(training: Training, recipe: Recipe) -> Run:
+    """Return a training as images, batches and rates."""
+    synthetic, order = training.synthetic, generator(training.seed, "order")
+    images, targets = synthetic.flat()
+    if recipe.batch is None:
+        rows = _drawn(synthetic.minibatch, synthetic.classes, synthetic.ipc, order)
+    else:
+        rows = _epochs(len(images), recipe.batch, order)
+    return Run(images, targets, rows, replace(recipe, lr=training.lr).rates(len(images)), training.seed)
 
 
 def _last(states: Iterable[Tensor]) -> Tensor:
@@ -101,25 +159,24 @@ def _last(states: Iterable[Tensor]) -> Tensor:
 
 @torch.no_grad()
 def _states(
-    steps: Steps,
-    network: Network,
-    images: Tensor,
-    targets: Tensor,
-    recipe: Recipe,
-    rows: Iterator[Tensor],
-    seed: int,
+    steps: Steps, network: Network, recipe: Recipe, run: Run, watch: Watch | None = None
 ) -> Iterator[Tensor]:
     """Yield parameters before the recipe and after each step; targets: classes (n,) or soft (n, classes)."""
-    augment, draw, rule = augmentation(recipe.augment), generator(seed, "augmentation"), steps.optimiser
-    start = network.initialise(generator(seed, "initialisation"), images.device)
-    state, rates = rule.start(start), recipe.rates(len(images))
+    augment = augmentation(recipe.augment, mixing=True)
+    draw, rule = generator(run.seed, "augmentation"), steps.optimiser
+    targets = targets_of(run, augment, network.classes)
+    start = network.initialise(generator(run.seed, "initialisation"), run.images.device)
+    state, rates = rule.start(start), run.rates
     corrections = [rule.corrections(step) for step in range(1, len(rates) + 1)]
     known = torch.tensor(rates), torch.tensor(corrections, dtype=start.dtype)
     yield start
     for rate, correction in zip(*(values.to(start) for values in known), strict=True):
-        batch = next(rows).to(images.device)
-        seen = augment.apply(images[batch], augment.draw(len(batch), draw))
-        (state,) = steps.forward(state, rate, correction, seen, targets[batch])
+        batch = next(run.rows).to(run.images.device)
+        if watch is not None:
+            watch(batch, state[0])
+        drawn = augment.draw(len(batch), draw)
+        wanted = augment.mix(targets[batch], drawn, network.shape[1:])
+        (state,) = steps.forward(state, rate, correction, augment.apply(run.images[batch], drawn), wanted)
         yield state[0]
 
 

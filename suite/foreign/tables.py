@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from suite.core import codes
 from suite.foreign.claims import Contents, Refused, Wanted, check_images
 from suite.foreign.locating import LIMIT
 
@@ -58,6 +59,10 @@ def read_safetensors(path: Path, manifest: Path | None) -> Contents:
     facts = _facts(path, manifest) if manifest else {}
     try:
         with safe_open(path, framework="pt") as file:
+            if codes.stores_code(file.keys()):
+                raise Refused(
+                    f"{path.name} stores a code, not images; `ratbench export --format pt` decodes it"
+                )
             if missing := {"images", "labels"} - set(file.keys()):
                 raise Refused(f"the file has no tensor {sorted(missing)[0]!r}")
             return Contents("safetensors", file.get_tensor("images"), file.get_tensor("labels"), facts)

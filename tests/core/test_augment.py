@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.augment import Draw, augmentation
+from suite.core.augment import CutMix, Draw, OneOf, augmentation
 from suite.core.seeding import generator
 
 NUMBERS = torch.arange(16.0).reshape(1, 1, 4, 4)
@@ -176,3 +176,67 @@ def test_gradients_agree_with_finite_differences(operation: str) -> None:
     images = torch.rand(2, 2, 4, 4, generator=generator(0), dtype=torch.float64).requires_grad_()
     draw = Draw(operation, torch.tensor([[0.3, 0.6, 0.8], [0.7, 0.2, 0.1]]))
     assert torch.autograd.gradcheck(lambda seen: DSA.apply(seen, draw), (images,))
+
+
+class TestCutMix:
+    """Three 4x4 images of 0s, 1s and 2s, whose first augmentation flips them, which changes nothing."""
+
+    IMAGES = torch.arange(3.0)[:, None, None, None].expand(3, 1, 4, 4)
+    TARGETS = torch.eye(3)
+
+    def draw(self, whether: float, area: float, row: float, column: float) -> Draw:
+        """The partners are images 2, 0 and 1: the order of the numbers .3, .9 and .1 is 2, 0, 1."""
+        uniform = torch.zeros(3, 8)
+        uniform[:, 3] = torch.tensor([0.3, 0.9, 0.1])
+        uniform[0, 4:] = torch.tensor([whether, area, row, column])
+        return Draw("flip", uniform)
+
+    def test_a_rectangle_is_the_partners(self) -> None:
+        # An area of .25 is half of each side: 2 of 4 pixels around pixel 2, rows and columns 1 and 2.
+        seen = CutMix(OneOf(("flip",)), 0.5).apply(self.IMAGES, self.draw(0.4, 0.25, 0.5, 0.5))
+        assert seen[0, 0].tolist() == [[0, 0, 0, 0], [0, 2, 2, 0], [0, 2, 2, 0], [0, 0, 0, 0]]
+        assert seen[1, 0, 1:3, 1:3].eq(0).all() and seen[2, 0, 1:3, 1:3].eq(1).all()
+
+    def test_targets_are_mixed_by_the_area_within_the_border(self) -> None:
+        # At the upper left corner a quarter of the 2x2 pixels is left: 1 of 16.
+        drawn = self.draw(0.4, 0.25, 0.0, 0.0)
+        family = CutMix(OneOf(("flip",)), 0.5)
+        assert family.apply(self.IMAGES, drawn)[0, 0].sum() == 2
+        found = family.mix(self.TARGETS, drawn, (4, 4))
+        assert found[0].tolist() == [15 / 16, 0, 1 / 16] and found[1].tolist() == [1 / 16, 15 / 16, 0]
+
+    def test_nothing_is_mixed_above_the_probability(self) -> None:
+        drawn, family = self.draw(0.5, 0.9, 0.5, 0.5), CutMix(OneOf(("flip",)), 0.5)
+        assert torch.equal(family.apply(self.IMAGES, drawn), self.IMAGES)
+        assert torch.equal(family.mix(self.TARGETS, drawn, (4, 4)), self.TARGETS)
+
+    def test_it_augments_first(self) -> None:
+        images = torch.rand(3, 1, 4, 4, generator=generator(0))
+        seen = CutMix(OneOf(("flip",)), 0.0).apply(images, self.draw(0.4, 0.25, 0.5, 0.5))
+        assert torch.equal(seen, images.flip(3))
+
+    def test_how_often_and_how_much(self) -> None:
+        family, draw = augmentation("dsa-cutmix", mixing=True), generator(0, "augmentation")
+        shares = []
+        for _ in range(2000):
+            drawn = family.draw(2, draw)
+            seen = family.mix(torch.eye(2), drawn, (32, 32))
+            if drawn.uniform[0, 3] > drawn.uniform[1, 3]:  # each is the other's partner
+                shares.append(float(seen[0, 1]))
+        mixed = torch.tensor(shares)
+        assert abs(float((mixed > 0).float().mean()) - 0.5) < 0.05
+        # Sides of share s, uniform centres: s (1 - s / 4) of a side is left on average, squared it is
+        # s² - s³ / 2 + s⁴ / 16, whose mean over uniform s² is 1/2 - 1/5 + 1/48.
+        assert abs(float(mixed[mixed > 0].mean()) - 0.321) < 0.04
+
+    def test_only_who_mixes_labels_may_have_it(self) -> None:
+        with pytest.raises(ValueError, match="'flip-cutmix' mixes images and labels"):
+            augmentation("flip-cutmix")
+        assert augmentation("flip-cutmix", mixing=True) == CutMix(OneOf(("flip",)), 1.0)
+
+
+def test_without_mixing_targets_stay() -> None:
+    targets = torch.rand(3, 2, generator=generator(0))
+    for name in ("none", "dsa"):
+        family = augmentation(name)
+        assert family.mix(targets, family.draw(3, generator(0)), (4, 4)) is targets

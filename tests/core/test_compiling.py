@@ -56,7 +56,7 @@ def test_what_cannot_be_compiled_runs_as_it_is_and_says_so_once() -> None:
 
 
 def test_nothing_is_compiled_where_that_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiling, "_compile", pytest.fail)
+    monkeypatch.setattr(compiling, "_traced", pytest.fail)
     compiling.allow(False)
     try:
         assert Compiled(lambda x: (x + 1,), "the sum")(torch.ones(1))[0].tolist() == [2]

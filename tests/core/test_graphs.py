@@ -38,3 +38,27 @@ def test_the_gradient_of_a_pooling_is_torchs(side: int, size: int, spelt_out: bo
     left = any("avg_pool2d_backward" in str(node.target) for node in graph.graph.nodes)
     assert left is not spelt_out
     assert torch.equal(graph(cotangent), pull(cotangent))
+
+
+@pytest.mark.parametrize(("side", "size", "spelt_out"), [(6, 2, True), (7, 2, False), (6, 3, False)])
+def test_a_pooling_is_torchs(side: int, size: int, spelt_out: bool) -> None:
+    x = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+    def pool(x: Tensor) -> Tensor:
+        return torch.nn.functional.avg_pool2d(x, size)
+
+    graph = make_fx(pool, decomposition_table=DECOMPOSITIONS)(x)
+    left = any("avg_pool2d" in str(node.target) for node in graph.graph.nodes)
+    assert left is not spelt_out
+    assert torch.allclose(graph(x), pool(x), atol=1e-6)
+
+
+def test_a_padded_pooling_is_left_alone() -> None:
+    x = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+
+    def pool(x: Tensor) -> Tensor:
+        return torch.nn.functional.avg_pool2d(x, 2, padding=1)
+
+    graph = make_fx(pool, decomposition_table=DECOMPOSITIONS)(x)
+    assert any("avg_pool2d" in str(node.target) for node in graph.graph.nodes)
+    assert torch.equal(graph(x), pool(x))

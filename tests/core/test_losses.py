@@ -5,23 +5,26 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from suite.core.layers import Form
-from suite.core.losses import AnyLoss, Classification
+from suite.core.losses import AnyLoss, Classification, Objective
 from suite.core.networks import Shape, network
+from suite.core.regression import squared_error
 from suite.core.seeding import generator
 
 NAMES = ["convnet-d3-w4-in", "convnet-d2-w4-ln", "convnet-d1-w4-none", "mlp-w6"]
+OBJECTIVES = {"cross-entropy": cross_entropy, "squared-error": squared_error}
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 8, 8), (5, 8, 8)], ids=str)
-def test_layer_by_layer_equals_twice_in_reverse(name: str, shape: Shape) -> None:
+def test_layer_by_layer_equals_twice_in_reverse(name: str, shape: Shape, objective: Objective) -> None:
     plain, written = network(name, shape, 3), network(name, shape, 3, Form(written=True))
     draw = generator(1)
     parameters = plain.initialise(draw).double()
     direction = torch.randn(plain.size, generator=draw, dtype=torch.float64)
     batch = torch.randn(4, *shape, generator=draw).double(), torch.rand(4, 3, generator=draw).double()
-    any_loss = AnyLoss(lambda p, x, targets: cross_entropy(plain.logits(p, x), targets))
-    layered = Classification(written)
+    any_loss = AnyLoss(lambda p, x, targets: objective(plain.logits(p, x), targets))
+    layered = Classification(written, objective)
     theirs, ours = any_loss.gradient(parameters, batch), layered.gradient(parameters, batch)
     assert torch.allclose(ours.parameters, theirs.parameters, rtol=1e-10, atol=1e-13)
     assert torch.allclose(ours.loss, theirs.loss)

@@ -392,3 +392,26 @@ def test_resnet18_without_instance_norm_takes_small_images() -> None:
 def test_alexnets_width_must_be_even() -> None:
     with pytest.raises(ValueError, match="width 3 must be even"):
         network("alexnet-w3-in", CIFAR, 10)
+
+
+def test_activations_are_what_each_relu_gives() -> None:
+    net = network("convnet-d2-w4-in", (1, 8, 8), 3)
+    parameters = net.initialise(generator(0))
+    images = torch.randn(2, 1, 8, 8, generator=generator(1))
+    seen, embedding = net.activations(parameters, images)
+    first, *_ = parameters.split([36, *[1] * (net.size - 36)])
+    block = nn.functional.conv2d(images, first.view(4, 1, 3, 3), padding=1)
+    torch.testing.assert_close(seen[0], nn.functional.instance_norm(block).relu())
+    assert [tuple(maps.shape) for maps in seen] == [(2, 4, 8, 8), (2, 4, 4, 4)]
+    assert torch.equal(embedding, net.features(parameters, images))
+
+
+def test_activations_are_seen_in_both_branches_of_a_sum() -> None:
+    # A stem and eight blocks with a ReLU inside and one behind.
+    net = network("resnet18-w4-in", (1, 16, 16), 3)
+    parameters = net.initialise(generator(0))
+    images = torch.randn(2, 1, 16, 16, generator=generator(1))
+    seen, embedding = net.activations(parameters, images)
+    assert len(seen) == 1 + 8 * 2
+    assert torch.equal(embedding, net.features(parameters, images))
+    assert torch.equal(seen[-1].mean((2, 3)), embedding)

@@ -6,16 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.optimisers import SGD, Adam, Optimiser
+from suite.core.optimisers import SGD, Adam, AdamW, Optimiser
 from suite.core.seeding import generator
 
 TORCHS: list[tuple[Optimiser, Callable[[list[Tensor]], torch.optim.Optimizer]]] = [
     (Adam(0.01), lambda p: torch.optim.Adam(p, lr=0.01)),
     (Adam(0.01, (0.8, 0.9), 0.01), lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.8, 0.9), eps=0.01)),
+    (AdamW(0.01, weight_decay=0.3), lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.3)),
     (SGD(0.1), lambda p: torch.optim.SGD(p, lr=0.1)),
     (SGD(0.1, 0.9, 0.05), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.05)),
 ]
-IDS = ["adam", "adam-eps", "sgd", "sgd-momentum-decay"]
+IDS = ["adam", "adam-eps", "adamw", "sgd", "sgd-momentum-decay"]
 
 
 @pytest.mark.parametrize(("ours", "theirs"), TORCHS, ids=IDS)

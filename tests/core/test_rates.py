@@ -1,7 +1,7 @@
 """Learning rates chosen with random subsets: the choice, what it may depend on, and what it costs."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import torch
@@ -9,11 +9,12 @@ import torch
 from suite.conformance import smoke_data
 from suite.core import rates
 from suite.core.datasets import load
+from suite.core.networks import Network
 from suite.core.rates import Search, chosen_rates, random_set
-from suite.core.recipes import RECIPES
+from suite.core.recipes import RECIPES, Recipe
 from suite.core.seeding import generator
 from suite.core.spec import Task, TestSplit
-from suite.core.training import fit_copies
+from suite.core.training import Training, fit_each
 
 SEARCH = Search((0.01, 1.0, 3.0), 2)
 RECIPE = dataclasses.replace(RECIPES["dc"], epochs=40)
@@ -30,11 +31,11 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The learning rates of all trainings, in turn."""
     seen: list[float] = []
 
-    def watched(*given: object, **named: object) -> Iterator[torch.Tensor]:
-        seen.append(given[2].lr)  # type: ignore[attr-defined]
-        return fit_copies(*given, **named)  # type: ignore[arg-type]
+    def watched(net: Network, trainings: Sequence[Training], recipe: Recipe) -> Iterator[torch.Tensor]:
+        seen.extend(training.lr for training in trainings)
+        return fit_each(net, trainings, recipe)
 
-    monkeypatch.setattr(rates, "fit_copies", watched)
+    monkeypatch.setattr(rates, "fit_each", watched)
     return seen
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from suite.core import inner, training
 from suite.core.layers import Layer
 from suite.core.networks import Network, network
-from suite.core.recipes import RECIPES, Recipe
+from suite.core.recipes import RECIPES, Recipe, Regression
 from suite.core.seeding import generator
 from suite.core.spec import Examples, Minibatch, SyntheticSet, one_hot
 from suite.core.training import accuracy, fit, fit_copies, fit_epochs, fit_full
@@ -47,6 +47,28 @@ def test_a_seed_repeats_its_bits(name: str) -> None:
     torch.manual_seed(1)
     assert torch.equal(first, fit(net, digits, short, seed=0))
     assert not torch.equal(first, fit(net, digits, short, seed=1))
+
+
+def test_a_step_of_squared_error_is_to_centred_labels() -> None:
+    regression = Regression("test", "", "adam", 3e-4, "none", batch=500, steps=3, warm_up=1, floor=0.01)
+    made = synthetic(labels=torch.tensor([[[0.7, 0.3]], [[0.2, 1.1]]]))
+    leaf = NET.initialise(generator(5, "initialisation")).requires_grad_()
+    optimiser = torch.optim.Adam([leaf])
+    images, targets = made.flat()
+    for rate in (0.0, 3e-4, 3e-4 * (0.01 + 0.99 / 2)):
+        optimiser.param_groups[0]["lr"] = rate
+        optimiser.zero_grad()
+        wanted = (targets - 1 / 2) / 0.2**0.5  # two classes
+        ((NET.logits(leaf, images) - wanted).square().sum(1).mean() / 2).backward()
+        optimiser.step()
+    assert torch.allclose(fit(NET, made, regression, seed=5), leaf.detach(), atol=1e-7)
+
+
+def test_full_data_are_regressed_on_their_labels() -> None:
+    train = Examples(torch.randn(40, 1, 2, 2, generator=generator(0)), torch.arange(40) % 2, 2)
+    found = fit_full(NET, train, RECIPES["frepo"], 2, seed=7)  # two steps: one at rate 0, one at 3e-4
+    leaf = NET.initialise(generator(7, "initialisation"))
+    assert 0 < float((found - leaf).abs().max()) <= 3.1e-4
 
 
 def test_training_learns() -> None:
@@ -165,9 +187,11 @@ def test_a_copy_is_what_it_is_alone() -> None:
     assert torch.equal(second, alone) and not torch.equal(first, third)
 
 
-@pytest.mark.parametrize("name", ["dsa", "rat-bptt"])
-def test_compiled_training_is_the_plain_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = dataclasses.replace(RECIPES[name], steps=5, epochs=3, batch=RECIPES[name].batch and 16)
+@pytest.mark.parametrize(("name", "batch"), [("dsa", 16), ("rat-bptt", None), ("frepo", 20)])
+def test_compiled_training_is_the_plain_one(
+    name: str, batch: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = dataclasses.replace(RECIPES[name], steps=5, epochs=3, batch=batch)
     soft = torch.rand(10, 2, 10, generator=generator(1)).softmax(2)
     digits = SyntheticSet(torch.randn(10, 2, 1, 8, 8, generator=generator(0)), soft, Minibatch(1))
     net = network("convnet-d1-w4-in", (1, 8, 8), 10)
@@ -196,6 +220,21 @@ def test_the_work_of_a_step_is_counted_in_products() -> None:
     # Per image 2 x 2x2x2 multiplications and additions in two layers, 2 x 2 x 3 in the last; three times.
     net = network("mlp-w2", (1, 1, 2), 3)
     assert net.work(5) == 3 * 5 * (2 * 4 + 2 * 4 + 2 * 6)
+
+
+def test_watching_changes_nothing_and_sees_the_parameters_before_each_step() -> None:
+    net, data = (
+        network("convnet-d1-w4-none", (1, 4, 4), 2),
+        Examples(torch.randn(10, 1, 4, 4, generator=generator(0)), torch.arange(10) % 2, 2),
+    )
+    recipe, seen = dataclasses.replace(RECIPES["dc"], batch=4), list[tuple[list[int], torch.Tensor]]()
+    found = fit_full(
+        net, data, recipe, 2, seed=0, watch=lambda rows, now: seen.append((rows.tolist(), now.clone()))
+    )
+    assert torch.equal(found, fit_full(net, data, recipe, 2, seed=0))
+    assert [len(rows) for rows, _ in seen] == [4, 4, 2, 4, 4, 2]
+    assert torch.equal(seen[0][1], net.initialise(generator(0, "initialisation")))
+    assert not torch.equal(seen[-1][1], found)
 
 
 def test_a_learned_rate_is_taken_where_the_recipe_asks() -> None:

@@ -6,7 +6,7 @@ from statistics import fmean
 import pytest
 import torch
 
-from evaluators.retrain import Retrain
+from evaluators.retrain import CANDIDATES, Retrain
 from suite.conformance import smoke_data
 from suite.core.datasets import load
 from suite.core.networks import network
@@ -25,6 +25,7 @@ def short_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
         "dc": dataclasses.replace(RECIPES["dc"], epochs=1, lr=1e-6),
         "dsa": dataclasses.replace(RECIPES["dsa"], epochs=30),
         "rat-bptt": dataclasses.replace(RECIPES["rat-bptt"], steps=2),
+        "frepo": dataclasses.replace(RECIPES["frepo"], steps=2),
     }
     for name, changed in short.items():
         monkeypatch.setitem(RECIPES, name, changed)
@@ -50,7 +51,7 @@ def test_the_best_on_the_holdout_goes_to_test_with_fresh_copies() -> None:
     on = task()
     found = scored(on).values
     assert on.split.reads == 1
-    held = {name: fmean(found[f"holdout/{name}"]) for name in set(RECIPES) - {"mtt"}}
+    held = {name: fmean(found[f"holdout/{name}"]) for name in CANDIDATES}
     assert max(held, key=lambda name: held[name]) == "dsa"
     assert found["chosen/dsa"] == (1.0,) and "chosen/dc" not in found
     plain = Retrain("dsa", "mlp-w16", 2).evaluate(made(on), on, seed=1).values

@@ -5,15 +5,22 @@ from typing import Any
 
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
+from torch import Tensor
 
+from methods.forgetting import Memory, most
 from suite.core import extractor
 from suite.core.datasets import load
 from suite.core.extractor import Extractor
+from suite.core.networks import network
+from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 from suite.core.training import fit_full
 
+FORGETTING = import_module("methods.forgetting").METHOD
 HERDING = import_module("methods.herding").METHOD
 K_CENTER = import_module("methods.k_center").METHOD
+K_MEANS = import_module("methods.k_means").METHOD
 RANDOM = import_module("methods.random_subset").METHOD
 
 
@@ -74,18 +81,20 @@ def test_rows_among_a_class_become_its_images(
     assert made.images.flatten(1).tolist() == expected and made.hard
 
 
-@pytest.mark.parametrize("method", [HERDING, K_CENTER])
+@pytest.mark.parametrize("method", [HERDING, K_CENTER, K_MEANS, FORGETTING])
 def test_the_trained_network_is_cached_and_its_cost_named(
     method: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
 
-    def slow(*given: Any, seed: int) -> torch.Tensor:
+    def slow(*given: Any, **named: Any) -> torch.Tensor:
         now[0] += 100  # seconds
-        return fit_full(*given, seed=seed)
+        return fit_full(*given, **named)
 
     monkeypatch.setattr(extractor, "perf_counter", lambda: now[0])
-    monkeypatch.setattr("suite.core.extractor.fit_full", slow)
+    monkeypatch.setattr("methods.forgetting.perf_counter", lambda: now[0])
+    for module in ("suite.core.extractor", "methods.forgetting"):
+        monkeypatch.setattr(f"{module}.fit_full", slow)
     data, chosen = train(), method(epochs=2, network="convnet-d1-w4-in")
     first, metrics = chosen.select(data, 2, seed=0)
     again, borrowed = chosen.select(data, 2, seed=0)
@@ -119,7 +128,7 @@ def test_random_subsets_take_every_image_as_often() -> None:
     assert counts.min() > 35 and counts.max() < 85
 
 
-@pytest.mark.parametrize("method", [HERDING, K_CENTER])
+@pytest.mark.parametrize("method", [HERDING, K_CENTER, K_MEANS, FORGETTING])
 def test_a_network_that_cannot_be_trained_is_refused(method: Any) -> None:
     with pytest.raises(ValueError, match="8x8 images are too small for 4 blocks"):
         method(network="convnet-d4-w8-in").check(train(), Budget(1))
@@ -130,6 +139,60 @@ def test_a_network_that_cannot_be_trained_is_refused(method: Any) -> None:
 
 
 def test_every_selection_refuses_more_than_there_is() -> None:
-    for method in (HERDING, K_CENTER, RANDOM):
+    for method in (FORGETTING, HERDING, K_CENTER, K_MEANS, RANDOM):
         with pytest.raises(ValueError, match="ipc 21 is larger than the smallest class"):
             method().check(train(), Budget(21))
+
+
+def test_k_means_takes_the_nearest_to_each_centre_the_largest_cluster_first() -> None:
+    # Three clusters: 0, 1, 1.2, 4 with mean 1.55, nearest 1.2; 20, 21, 25 with mean 22, nearest 21; 50.
+    features = torch.tensor([[50.0], [0.0], [21.0], [1.0], [20.0], [1.2], [25.0], [4.0]])
+    assert K_MEANS().order(features, 3).tolist() == [5, 2, 0]
+    # One cluster has the mean 15.275.
+    assert K_MEANS().order(features, 1).tolist() == [4]
+
+
+def test_k_means_takes_duplicates_once_each() -> None:
+    with pytest.warns(ConvergenceWarning):
+        assert sorted(K_MEANS().order(torch.ones(4, 2), 4).tolist()) == [0, 1, 2, 3]
+
+
+def test_an_image_is_forgotten_when_it_was_right_and_is_wrong() -> None:
+    memory = Memory(torch.zeros(5, dtype=torch.int64))
+    # Four rounds: image 0 is always right; 1 is forgotten twice; 2 is learnt late; 3 never; 4 is forgotten
+    # once, though it is wrong twice.
+    for right in ([1, 1, 0, 0, 1], [1, 0, 0, 0, 0], [1, 1, 1, 0, 0], [1, 0, 1, 0, 1]):
+        for rows in (torch.tensor([4, 0]), torch.tensor([2, 3, 1])):
+            memory.see(rows, torch.tensor(right)[rows] > 0)
+    assert memory.forgotten().tolist() == [0, 2, 0, 3, 1]
+
+
+def test_the_most_forgotten_come_first_and_equal_ones_by_chance() -> None:
+    counts = torch.tensor([0, 2, 1, 2, 0, 2])
+    found = [most(counts, 4, generator(seed)).tolist() for seed in range(20)]
+    assert all(sorted(rows[:3]) == [1, 3, 5] and rows[3] == 2 for rows in found)
+    assert {rows[0] for rows in found} == {1, 3, 5}
+    assert most(counts, 2, generator(0)).tolist() == found[0][:2]
+
+
+def test_forgetting_judges_every_image_once_an_epoch_by_the_network_before_the_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, method = train(), FORGETTING(epochs=3, network="convnet-d1-w4-in")
+    calls: list[tuple[Tensor, Tensor]] = []
+    see = Memory.see
+
+    def watched(self: Memory, rows: Tensor, right: Tensor) -> None:
+        calls.append((rows, right))
+        see(self, rows, right)
+
+    monkeypatch.setattr(Memory, "see", watched)
+    run = method.start(data, Budget(2), seed=0)
+    run.step()
+    assert len(calls) == 3  # 200 images are one batch
+    assert all(sorted(rows.tolist()) == list(range(200)) for rows, _ in calls)
+    net = network(method.network, data.shape, 10)
+    fresh = net.initialise(generator(0, "initialisation"))
+    rows, right = calls[0]
+    assert torch.equal(right, net.logits(fresh, data.images[rows]).argmax(1) == data.labels[rows])
+    assert run.synthetic().images.shape[:2] == (10, 2)

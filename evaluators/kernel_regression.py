@@ -1,0 +1,79 @@
+"""Kernel ridge regression from the set: what KIP optimises, beside the networks whose accuracy ranks.
+
+Nguyen et al., arXiv 2107.13034; the kernel by random features, as in RFAD, arXiv 2210.12067.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from suite.core.networks import Network, network
+from suite.core.random_features import random_features, random_networks
+from suite.core.regression import centred, head
+from suite.core.seeding import derive, generator
+from suite.core.spec import Examples, Scores, SyntheticSet, Task
+from suite.core.training import in_batches
+
+Features = Callable[[Tensor], Tensor]
+"""What makes features (n, d) of images (n, …)."""
+
+
+@dataclass(frozen=True)
+class KernelRegression:
+    """Accuracy of kernel ridge regression on the set: no network is trained.
+
+    network: whose NNGP kernel it is, estimated by `networks` random ones. A grid fills in its own, whose
+    norm KIP's kernel lacks: name `convnet-d3-w256-none` there for the papers'.
+    """
+
+    network: str = "convnet-d3-w256-none"
+    networks: int = 8
+    ridge: float = 5e-3  # of the kernel's mean diagonal
+    copies: int = 5
+
+    smoke: ClassVar[Mapping[str, Any]] = {"network": "convnet-d1-w8-none", "networks": 2, "copies": 1}
+
+    def __post_init__(self) -> None:
+        for name in ("networks", "copies"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
+        if self.ridge <= 0:
+            raise ValueError(f"ridge {self.ridge} must be larger than 0")
+
+    def check(self, train: Examples) -> None:
+        """Refuse images too small for the network."""
+        network(self.network, train.shape, train.classes)
+
+    def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
+        """Return `accuracy` of each draw of networks, and `accuracy/pixels`, with pixels as features."""
+        net, started = network(self.network, task.train.shape, task.train.classes), perf_counter()
+        images, targets = synthetic.flat()
+        features = [_pixels, *(self._features(net, seed, copy) for copy in range(self.copies))]
+        heads = [head(in_batches(each, images), centred(targets), self.ridge) for each in features]
+        seconds = perf_counter() - started
+        test = task.test  # the one read, when every regression is done
+        pixels, *kernels = (
+            _accuracy(each, weights, test) for each, weights in zip(features, heads, strict=True)
+        )
+        parts = {"accuracy/pixels": (pixels,) * self.copies}  # which nothing random goes into
+        return Scores({"accuracy": tuple(kernels), **parts, "seconds": (seconds,)})
+
+    def _features(self, net: Network, seed: int, copy: int) -> Features:
+        draw = generator(derive(seed, "copy", copy), "random features")
+        drawn = random_networks(net, self.networks, draw)
+        return lambda images: random_features(net, drawn.to(images.device), images)
+
+
+def _pixels(images: Tensor) -> Tensor:
+    return images.flatten(1)
+
+
+def _accuracy(features: Features, weights: Tensor, test: Examples) -> float:
+    predicted = in_batches(lambda images: features(images) @ weights, test.images)
+    return float((predicted.argmax(1) == test.labels).double().mean())
+
+
+EVALUATOR = KernelRegression

@@ -1,0 +1,78 @@
+"""Forgetting: the real images of each class that a network forgets most often while it learns.
+
+Toneva et al., "An empirical study of example forgetting during deep neural network learning", ICLR 2019,
+arXiv 1812.05159; as a selection baseline: DC, arXiv 2006.05929.
+An image is forgotten when it was classified rightly in its last batch and is wrongly in this one, both
+judged before the batch's step. As in the paper, one that was never right counts as forgotten most.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from suite.core.extractor import TrainedSelection, once
+from suite.core.networks import network
+from suite.core.recipes import recipe
+from suite.core.seeding import generator
+from suite.core.spec import Examples
+from suite.core.training import fit_full
+
+
+@dataclass(frozen=True)
+class Forgetting(TrainedSelection):
+    """Real images that a network forgets most often while it trains on train."""
+
+    paper: ClassVar[str] = "arXiv 1812.05159"
+    smoke: ClassVar[Mapping[str, Any]] = {"epochs": 2, "network": "convnet-d1-w8-in"}
+
+    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:
+        """Choose, and name the seconds of training that an earlier trial had paid for."""
+        started = perf_counter()
+        how = [self.network, asdict(recipe(self.training)), self.epochs, seed]
+        counts, seconds = once("forgetting", train, how, lambda: self._counts(train, seed))
+        borrowed = max(0.0, seconds - (perf_counter() - started))
+        ties = generator(seed, "ties")
+        chosen = [rows[most(counts[rows], ipc, ties).to(rows.device)] for rows in train.by_class()]
+        return chosen, {"borrowed_seconds": borrowed}
+
+    def _counts(self, train: Examples, seed: int) -> Tensor:
+        """Return how often each image (n,) is forgotten while a fresh network trains."""
+        net, memory = network(self.network, train.shape, train.classes), Memory(train.labels)
+
+        def watch(rows: Tensor, parameters: Tensor) -> None:
+            right = net.logits(parameters, train.images[rows]).argmax(1) == train.labels[rows]
+            memory.see(rows, right)
+
+        fit_full(net, train, recipe(self.training), self.epochs, seed=seed, watch=watch)
+        return memory.forgotten()
+
+
+class Memory:
+    """Which images were right in their last batch, ever, and how often one was forgotten."""
+
+    def __init__(self, labels: Tensor) -> None:
+        self.counts = torch.zeros_like(labels)
+        self.last, self.ever = torch.zeros_like(labels, dtype=torch.bool).repeat(2, 1).unbind()
+
+    def see(self, rows: Tensor, right: Tensor) -> None:
+        """Note whether the images at `rows` (n,), each there once, are right (n,)."""
+        self.counts[rows] += self.last[rows] & ~right
+        self.last[rows] = right
+        self.ever[rows] |= right
+
+    def forgotten(self) -> Tensor:
+        """Return each image's count; of one that was never right it is one more than the largest."""
+        return torch.where(self.ever, self.counts, self.counts.max() + 1)
+
+
+def most(counts: Tensor, ipc: int, draw: torch.Generator) -> Tensor:
+    """Return the rows (ipc,) of the largest counts (n,), the largest first, equal ones in random order."""
+    order = torch.randperm(len(counts), generator=draw).to(counts.device)
+    return order[counts[order].argsort(descending=True, stable=True)][:ipc]
+
+
+METHOD = Forgetting

@@ -1,0 +1,178 @@
+"""FRePo: ridge regression on the features of networks from a pool, trained on the set as it changes.
+
+Zhou, Nezhadarya and Ba, "Dataset distillation using neural feature regression", NeurIPS 2022,
+arXiv 2206.00719. The optimiser is LAMB, You et al., arXiv 1904.00962. Departures: the field's ConvNet
+with instance norm, where the paper doubles the width from block to block and has batch norm; learned
+labels stay non-negative before they are centred, so that a cross-entropy can use them too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import cos, pi
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
+from suite.core.initialising import Initialisation, initial_images
+from suite.core.inner import steps_of
+from suite.core.networks import STANDARD, network
+from suite.core.optimisers import Adam
+from suite.core.regression import centred, head, indicators, scaled, squared_error, unscaled
+from suite.core.seeding import generator
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
+from suite.core.training import in_batches
+
+_DEEPER = {"network": "convnet-d4-w128-in"}
+
+
+@dataclass(frozen=True)
+class FRePo(BaseMethod):
+    """Regress real images on features of networks that train on the set beside it."""
+
+    steps: int = 500_000
+    outer_lr: float = 3e-4  # of what is learned, a step is this share; falls as a cosine to a tenth
+    inner_lr: float = 3e-4
+    real_batch: int = 1024
+    inner_batch: int = 1000  # synthetic images per step of a network, all if there are fewer
+    pool: int = 10
+    lifetime: int = 100  # steps after which a network of the pool starts afresh
+    ridge: float = 1e-6  # of the kernel's mean diagonal
+    learn_labels: bool = True
+    mirror: bool = False  # whether the set is regressed with its mirror images
+    initial: Initialisation = "real"
+    network: str = STANDARD
+
+    paper: ClassVar[str] = "arXiv 2206.00719"
+    recipe: ClassVar[str] = "frepo"
+    smoke: ClassVar[Mapping[str, Any]] = {
+        "steps": 6,
+        "outer_lr": 0.01,
+        "real_batch": 32,
+        "pool": 2,
+        "lifetime": 2,
+        "network": "convnet-d1-w8-in",
+    }
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"outer_lr": LogUniform(1e-4, 1e-1)}
+    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
+        **{("cifar10", ipc): {"mirror": True} for ipc in (1, 10, 50)},
+        ("cifar100", 1): {"mirror": True},
+        ("tiny-imagenet", 1): {"mirror": True, **_DEEPER},
+        ("tiny-imagenet", 10): _DEEPER,
+        ("imagenet-64", 1): _DEEPER,
+        ("imagenet-64", 2): _DEEPER,
+    }
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "real_batch", "inner_batch", "pool", "lifetime"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
+        for name in ("outer_lr", "inner_lr", "ridge"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} {getattr(self, name)} must be larger than 0")
+
+    def check(self, train: Examples, budget: Budget) -> None:
+        """Refuse images too small for the network, and too few real ones to start from."""
+        super().check(train, budget)
+        network(self.network, train.shape, train.classes)
+        if self.initial == "real":
+            check_enough_real(train, budget)
+
+    def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
+        """Start from real images, one-hot labels and a pool of all ages."""
+        return _Run(self, train, budget, seed)
+
+
+def lamb(rule: Adam, state: Tensor, gradient: Tensor, lr: float, step: int) -> Tensor:
+    """Return Adam's state (3, size) after a step of LAMB: along Adam's, `lr` times the values' norm long."""
+    after = rule.update(state, gradient, 1.0, rule.corrections(step))
+    direction = after[0] - state[0]
+    long, short = state[0].norm(), direction.norm()
+    trust = torch.where((long > 0) & (short > 0), long / short, 1.0)
+    return torch.stack([state[0] + lr * trust * direction, after[1], after[2]])
+
+
+def label_margin(targets: Tensor) -> Tensor:
+    """Return by how much the largest target leads, up to 1 / classes, averaged over targets (n, classes)."""
+    best = targets.topk(2, 1).values
+    return (best[:, 0] - best[:, 1]).clamp(max=1 / targets.shape[1]).mean()
+
+
+class _Run(BaseDistiller):
+    def __init__(self, method: FRePo, train: Examples, budget: Budget, seed: int) -> None:
+        self.steps, self.method, self.train, self.taken = method.steps, method, train, 0
+        self.network = network(method.network, train.shape, train.classes)
+        self.inner = steps_of(self.network, Adam(method.inner_lr), objective=squared_error)
+        self.outer = Adam(eps=1e-6)
+        images = initial_images(train, budget.ipc, method.initial, seed=seed)
+        targets = scaled(one_hot(train.classes, budget.ipc).to(images))
+        self.image_state, self.label_state = (self.outer.start(x.flatten()) for x in (images, targets))
+        self.network_draw = generator(seed, "networks")
+        self.pool_draw = generator(seed, "pool")
+        self.real_draw = generator(seed, "real batches")
+        self.batch_draw = generator(seed, "minibatches")
+        self.pool = torch.stack([self._fresh() for _ in range(method.pool)])
+        self.ages = torch.zeros(method.pool, dtype=torch.int64)
+        # Networks that start together live shorter at first, so that the pool has all ages from then on.
+        self.lifetimes = method.lifetime - torch.arange(method.pool) * (method.lifetime // method.pool)
+
+    def step(self) -> Mapping[str, Tensor]:
+        chosen = int(torch.randint(self.method.pool, (), generator=self.pool_draw))
+        images = self.image_state[0].view(-1, *self.train.shape).clone().requires_grad_()
+        targets = self.label_state[0].view(-1, self.train.classes).clone().requires_grad_()
+        error = self._error(self.pool[chosen, 0], images, targets)
+        margin = label_margin(targets)
+        of_images, of_labels = torch.autograd.grad(error - margin, [images, targets])
+        share = (1 + cos(pi * self.taken / self.steps)) / 2
+        lr, self.taken = self.method.outer_lr * (0.1 + 0.9 * share), self.taken + 1
+        self.image_state = lamb(self.outer, self.image_state, of_images.flatten(), lr, self.taken)
+        if self.method.learn_labels:
+            self.label_state = lamb(self.outer, self.label_state, of_labels.flatten(), lr, self.taken)
+            lowest = scaled(torch.zeros_like(targets)).flatten()
+            self.label_state[0] = self.label_state[0].maximum(lowest)
+        self._train(chosen)
+        return {"outer_loss": error.detach(), "label_margin": margin.detach()}
+
+    def _error(self, parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
+        """Return the error with which a real batch is regressed on the set, by one network's features."""
+        if self.method.mirror:
+            images, targets = torch.cat([images, images.flip(3)]), torch.cat([targets, targets])
+        weights = head(self.network.features(parameters, images), targets, self.method.ridge)
+        count = min(self.method.real_batch, len(self.train))
+        rows = torch.randperm(len(self.train), generator=self.real_draw)[:count]
+        real = self.train.take(rows.to(images.device))
+        seen = in_batches(lambda batch: self.network.features(parameters, batch), real.images)
+        wanted = centred(indicators(real.labels, self.train.classes))
+        return (seen @ weights - wanted).square().sum(1).mean() / 2
+
+    def _train(self, chosen: int) -> None:
+        """Train a network of the pool one step on the set, or replace it if its life is over."""
+        age = int(self.ages[chosen])
+        if age >= int(self.lifetimes[chosen]):
+            self.pool[chosen], self.ages[chosen] = self._fresh(), 0
+            self.lifetimes[chosen] = self.method.lifetime
+            return
+        images, labels = self.synthetic().flat()
+        rows = torch.randperm(len(images), generator=self.batch_draw)[: self.method.inner_batch]
+        known = (self.method.inner_lr, self.inner.optimiser.corrections(age + 1))
+        lr, corrections = (torch.tensor(value).to(images) for value in known)
+        batch = (x[rows.to(images.device)] for x in (images, labels))
+        (self.pool[chosen],) = self.inner.forward(self.pool[chosen], lr, corrections, *batch)
+        self.ages[chosen] = age + 1
+
+    def _fresh(self) -> Tensor:
+        """Return Adam's state of a fresh network."""
+        device = self.train.images.device
+        return self.inner.optimiser.start(self.network.initialise(self.network_draw, device))
+
+    def synthetic(self) -> SyntheticSet:
+        classes = self.train.classes
+        images = self.image_state[0].view(classes, -1, *self.train.shape).clone()
+        labels = one_hot(classes, images.shape[1]).to(images)
+        if self.method.learn_labels:
+            labels = unscaled(self.label_state[0].view_as(labels)).clamp(min=0)  # of rounding
+        return SyntheticSet(images, labels)
+
+
+METHOD = FRePo

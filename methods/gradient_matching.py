@@ -1,0 +1,165 @@
+"""Gradient matching (DC): match the gradients that real and synthetic images of a class give a network.
+
+Zhao, Mopuri and Bilen, "Dataset condensation with gradient matching", ICLR 2021, arXiv 2006.05929.
+With `augment = "dsa"` the same code is DSA: the method `siamese_augmentation`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from suite.core.augment import augmentation
+from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
+from suite.core.initialising import Initialisation, initial_images
+from suite.core.inner import classification, pays
+from suite.core.matching import class_gradients, paired, real_batches
+from suite.core.networks import STANDARD, Network, network
+from suite.core.optimisers import SGD
+from suite.core.seeding import generator
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
+
+LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
+"""The authors' outer and inner loops by images per class, for every dataset."""
+
+
+@dataclass(frozen=True)
+class GradientMatching(BaseMethod):
+    """Match each class's gradients in fresh networks, which then train on the synthetic set."""
+
+    steps: int = 1000  # each with a fresh network
+    outer_loop: int | None = None  # updates of the images in a step; None takes the authors' for the ipc
+    inner_loop: int | None = None  # epochs for which the network trains between two of them; None as above
+    image_lr: float = 0.1
+    image_momentum: float = 0.5
+    network_lr: float = 0.01
+    network_batch: int = 256
+    real_batch: int = 256  # real images of each class per update
+    augment: str = "none"
+    initial: Initialisation = "noise"
+    network: str = STANDARD
+
+    paper: ClassVar[str] = "arXiv 2006.05929"
+    recipe: ClassVar[str] = "dc"
+    smoke: ClassVar[Mapping[str, Any]] = {
+        "steps": 3,
+        "outer_loop": 2,
+        "inner_loop": 1,
+        "real_batch": 8,
+        "network": "convnet-d1-w8-in",
+    }
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(0.01, 1.0)}
+
+    def __post_init__(self) -> None:
+        augmentation(self.augment)
+        for name in ("steps", "outer_loop", "inner_loop", "network_batch", "real_batch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} {value} must be at least 1")
+
+    def loops(self, ipc: int) -> tuple[int, int]:
+        """Return the outer and the inner loop; raises ValueError where the authors give none."""
+        if ipc not in LOOPS and None in (self.outer_loop, self.inner_loop):
+            known = ", ".join(map(str, LOOPS))
+            raise ValueError(
+                f"ipc {ipc}: the paper gives loops for {known} only; set outer_loop and inner_loop"
+            )
+        outer, inner = LOOPS.get(ipc, (1, 1))
+        return self.outer_loop or outer, self.inner_loop or inner
+
+    def check(self, train: Examples, budget: Budget) -> None:
+        """Refuse images too small for the network, too few real ones, and an IPC without loops."""
+        super().check(train, budget)
+        network(self.network, train.shape, train.classes)
+        self.loops(budget.ipc)
+        if self.initial == "real":
+            check_enough_real(train, budget)
+
+    def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
+        """Start from noise unless `initial` says otherwise."""
+        return _Run(self, train, budget, seed)
+
+
+def row_distance(net: Network, ours: Tensor, theirs: Tensor) -> Tensor:
+    """Return 1 - cosine, summed over the rows of all weights, between flat gradients (classes, size).
+
+    A row is what leads to one output. Parameters of one dimension, biases and norms, do not count.
+    """
+    total = ours.new_zeros(())
+    for one, other in zip(_rows(net, ours), _rows(net, theirs), strict=True):
+        lengths = one.norm(dim=2) * other.norm(dim=2)
+        total = total + (1 - (one * other).sum(2) / (lengths + 1e-6)).sum()
+    return total
+
+
+def _rows(net: Network, gradients: Tensor) -> Iterator[Tensor]:
+    """Yield each weight's gradients as (classes, outputs, inputs)."""
+    shapes = [torch.Size(shape) for layer in net.layers for shape in layer.shapes]
+    for shape, part in zip(shapes, gradients.split([s.numel() for s in shapes], dim=1), strict=True):
+        if len(shape) > 1:
+            yield part.unflatten(1, (shape[0], -1))
+
+
+class _Run(BaseDistiller):
+    def __init__(self, method: GradientMatching, train: Examples, budget: Budget, seed: int) -> None:
+        self.steps, self.method = method.steps, method
+        self.outer_loop, self.inner_loop = method.loops(budget.ipc)
+        self.network = network(method.network, train.shape, train.classes)
+        self.images = initial_images(train, budget.ipc, method.initial, seed=seed).requires_grad_()
+        self.optimiser = torch.optim.SGD([self.images], lr=method.image_lr, momentum=method.image_momentum)
+        count = train.classes * budget.ipc
+        trainings = method.steps * (self.outer_loop - 1) * self.inner_loop * -(-count // method.network_batch)
+        self.inner = classification(
+            method.network,
+            train.shape,
+            train.classes,
+            optimiser=SGD(method.network_lr),
+            precision="float32",
+            compiled=pays(self.network, batch=min(count, method.network_batch), steps=trainings),
+        )
+        self.real = real_batches(train)
+        self.real_draw = generator(seed, "real batches")
+        self.network_draw = generator(seed, "networks")
+        self.augment_draw = generator(seed, "augmentation")
+        self.order_draw = generator(seed, "order")
+
+    def step(self) -> Mapping[str, float]:
+        """Match in one fresh network, which trains on the synthetic set between two updates of it."""
+        state = SGD().start(self.network.initialise(self.network_draw, self.images.device))
+        loss = self._match(state[0])
+        for _ in range(self.outer_loop - 1):
+            state = self._trained(state)
+            loss += self._match(state[0])
+        return {"outer_loss": float(loss) / (len(self.images) * self.outer_loop)}
+
+    def _match(self, parameters: Tensor) -> Tensor:
+        """Update the images once; return the loss that led there."""
+        real = self.real.draw(self.method.real_batch, self.real_draw)
+        real, synthetic = paired(self.method.augment, real, self.images, self.augment_draw)
+        target = class_gradients(self.network, parameters, real)
+        loss = row_distance(self.network, class_gradients(self.network, parameters, synthetic), target)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return loss.detach()
+
+    @torch.no_grad()
+    def _trained(self, state: Tensor) -> Tensor:
+        """Return the network's state after `inner_loop` epochs on the synthetic set."""
+        images, labels = self.synthetic().flat()
+        augment, rate = augmentation(self.method.augment), state.new_tensor(self.method.network_lr)
+        for _ in range(self.inner_loop):
+            order = torch.randperm(len(images), generator=self.order_draw).to(images.device)
+            for rows in order.split(self.method.network_batch):
+                seen = augment.apply(images[rows], augment.draw(len(rows), self.augment_draw))
+                (state,) = self.inner.forward(state, rate, state.new_zeros(0), seen, labels[rows])
+        return state
+
+    def synthetic(self) -> SyntheticSet:
+        images = self.images.detach().clone()
+        return SyntheticSet(images, one_hot(*images.shape[:2]).to(images))
+
+
+METHOD = GradientMatching

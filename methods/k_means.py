@@ -1,0 +1,41 @@
+"""K-means: the real images nearest to the centres of each class's clusters in feature space.
+
+As a baseline: Cui et al., "DC-BENCH: Dataset condensation benchmark", NeurIPS 2022, arXiv 2207.09639.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from suite.core.extractor import Features, FeatureSelection
+from suite.core.seeding import derive
+
+
+@dataclass(frozen=True)
+class KMeans(FeatureSelection):
+    """Real images nearest to the centres of each class's clusters in a trained network's features."""
+
+    paper: ClassVar[str] = "arXiv 2207.09639 (as a baseline)"
+    smoke: ClassVar[Mapping[str, Any]] = {"epochs": 1, "network": "convnet-d1-w8-in"}
+
+    def order(self, features: Features, ipc: int) -> Tensor:
+        """Return the rows (ipc,) nearest to the centres, those of the largest clusters first."""
+        # Imported here, since it takes a second.
+        from sklearn.cluster import KMeans as Clusters  # type: ignore[import-untyped]
+
+        # One stream for all: what a seed changes is the network, and with it the features.
+        found = Clusters(ipc, random_state=derive(0, "k-means") % 2**32).fit(features.cpu().numpy())
+        centres = torch.from_numpy(found.cluster_centers_).to(features)
+        sizes = torch.from_numpy(found.labels_).bincount(minlength=ipc)
+        distances = torch.cdist(centres, features)
+        chosen = []
+        for centre in sizes.argsort(descending=True, stable=True).tolist():
+            chosen.append(int(distances[centre].argmin()))
+            distances[:, chosen[-1]] = torch.inf  # the nearest to two centres is taken once
+        return torch.tensor(chosen)
+
+
+METHOD = KMeans

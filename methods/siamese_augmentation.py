@@ -1,0 +1,25 @@
+"""DSA: gradient matching with real and synthetic images of a class under the same random augmentation.
+
+Zhao and Bilen, "Dataset condensation with differentiable Siamese augmentation", ICML 2021,
+arXiv 2102.08259. Networks that train on the synthetic set see it augmented image by image.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from methods.gradient_matching import GradientMatching
+from suite.core.initialising import Initialisation
+
+
+@dataclass(frozen=True)
+class SiameseAugmentation(GradientMatching):
+    """Gradient matching with the same augmentation of real and synthetic images, from real ones."""
+
+    augment: str = "dsa"
+    initial: Initialisation = "real"
+
+    paper: ClassVar[str] = "arXiv 2102.08259"
+    recipe: ClassVar[str] = "dsa"
+
+
+METHOD = SiameseAugmentation

@@ -1,0 +1,174 @@
+"""Codes: what a factorised set stores in place of its images, and how it decodes to them.
+
+A code is a few tensors and whole numbers. Decoding is a pure function of them, through which gradients
+flow.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+
+@dataclass(frozen=True)
+class Code(ABC):
+    """Tensors that decode to images; its other fields are whole numbers.
+
+    loader: lines of Python, with torch alone, that make `images` (n, channels, height, width) of the
+    artefact's `tensors` and the manifest's `facts`.
+    """
+
+    kind: ClassVar[str]
+    loader: ClassVar[str]
+
+    @abstractmethod
+    def decode(self) -> Tensor:
+        """Return images (classes, n, channels, height, width)."""
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """What is stored, by name."""
+        return {name: value for name, value in self._fields() if isinstance(value, Tensor)}
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """The whole numbers, by name."""
+        return {name: value for name, value in self._fields() if not isinstance(value, Tensor)}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tensors."""
+        return sum(value.nbytes for value in self.tensors.values())
+
+    def to(self, device: torch.device) -> Self:
+        """Return the code on `device`."""
+        return replace(self, **{name: value.to(device) for name, value in self.tensors.items()})
+
+    def _fields(self) -> list[tuple[str, Any]]:
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+
+@dataclass(frozen=True)
+class Linear(Code):
+    """Images that are weighted sums of small bases, which all classes share, enlarged bilinearly.
+
+    bases: (k, channels, h, w); coefficients: (classes, n, k); height, width: of an image.
+    RTP's memory and its addresses: arXiv 2206.02916.
+    """
+
+    bases: Tensor
+    coefficients: Tensor
+    height: int
+    width: int
+
+    kind: ClassVar[str] = "linear"
+    loader: ClassVar[str] = """\
+size, bases = facts["code"]["settings"], tensors["bases"]
+sums = (tensors["coefficients"].flatten(0, 1) @ bases.flatten(1)).unflatten(1, bases.shape[1:])
+images = torch.nn.functional.interpolate(sums, (size["height"], size["width"]), mode="bilinear")
+"""
+
+    def __post_init__(self) -> None:
+        if self.bases.ndim != 4 or self.coefficients.ndim != 3:
+            raise ValueError(
+                f"bases {tuple(self.bases.shape)} and coefficients {tuple(self.coefficients.shape)} "
+                "must be (k, channels, h, w) and (classes, n, k)"
+            )
+        if len(self.bases) != self.coefficients.shape[2]:
+            raise ValueError(
+                f"{self.coefficients.shape[2]} coefficients an image for {len(self.bases)} bases"
+            )
+
+    def decode(self) -> Tensor:
+        """Return images (classes, n, channels, height, width)."""
+        classes, count = self.coefficients.shape[:2]
+        images = self.rows(torch.arange(classes * count, device=self.bases.device))
+        return images.reshape(classes, count, *images.shape[1:])
+
+    def rows(self, rows: Tensor) -> Tensor:
+        """Return the images (m, channels, height, width) at class-major `rows` (m,)."""
+        sums = self.coefficients.flatten(0, 1)[rows] @ self.bases.flatten(1)
+        return _enlarged(sums.unflatten(1, self.bases.shape[1:]), self.height, self.width)
+
+
+@dataclass(frozen=True)
+class MultiFormation(Code):
+    """Images that each hold factor * factor smaller ones side by side, enlarged bilinearly.
+
+    formations: (classes, n, channels, height, width). Of an image the smaller ones follow each other row
+    by row. IDC's multi-formation: arXiv 2205.14959.
+    """
+
+    formations: Tensor
+    factor: int
+
+    kind: ClassVar[str] = "multi_formation"
+    loader: ClassVar[str] = """\
+factor, stored = facts["code"]["settings"]["factor"], tensors["formations"].flatten(0, 1)
+height, width = stored.shape[2:]
+parts = stored.unflatten(3, (factor, -1)).unflatten(2, (factor, -1)).permute(0, 2, 4, 1, 3, 5)
+images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), mode="bilinear")
+"""
+
+    def __post_init__(self) -> None:
+        if self.formations.ndim != 5:
+            raise ValueError(
+                f"formations {tuple(self.formations.shape)} must be (classes, n, channels, height, width)"
+            )
+        check_factor(self.factor, *self.formations.shape[3:])
+
+    def decode(self) -> Tensor:
+        """Return images (classes, n * factor * factor, channels, height, width)."""
+        classes, _, channels, height, width = self.formations.shape
+        split = self.formations.unflatten(4, (self.factor, -1)).unflatten(3, (self.factor, -1))
+        parts = split.permute(0, 1, 3, 5, 2, 4, 6).flatten(0, 3)
+        return _enlarged(parts, height, width).reshape(classes, -1, channels, height, width)
+
+
+KINDS: Mapping[str, type[Code]] = {cls.kind: cls for cls in (Linear, MultiFormation)}
+
+
+def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Code:
+    """Return the code that `describe` described; raises ValueError where the two do not fit."""
+    cls = KINDS.get(str(description.get("kind")))
+    if cls is None:
+        raise ValueError(f"unknown code {description.get('kind')!r}; known: {', '.join(KINDS)}")
+    settings = {str(name): int(value) for name, value in description["settings"].items()}
+    found = {name: value for name, value in tensors.items() if name in tensor_names(cls)}
+    try:
+        return cls(**found, **settings)
+    except TypeError as error:
+        raise ValueError(
+            f"a {cls.kind} code cannot be made of {sorted([*found, *settings])}: {error}"
+        ) from None
+
+
+def describe(code: Code) -> dict[str, Any]:
+    """Return the kind and settings of a code as JSON."""
+    return {"kind": code.kind, "settings": code.settings}
+
+
+def tensor_names(cls: type[Code]) -> set[str]:
+    """Return the names of a code's tensors."""
+    return {field.name for field in fields(cls) if field.type is Tensor}
+
+
+def stores_code(names: Iterable[str]) -> bool:
+    """Return whether tensors of these names are a code."""
+    return any(tensor_names(cls) <= set(names) for cls in KINDS.values())
+
+
+def check_factor(factor: int, height: int, width: int) -> None:
+    """Raise ValueError where images cannot be cut into factor * factor equal ones."""
+    if factor < 1 or height % factor or width % factor:
+        raise ValueError(f"factor {factor} must be at least 1 and divide {height}x{width} images evenly")
+
+
+def _enlarged(images: Tensor, height: int, width: int) -> Tensor:
+    if images.shape[2:] == (height, width):
+        return images
+    return interpolate(images, (height, width), mode="bilinear", align_corners=False)

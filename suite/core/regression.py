@@ -1,0 +1,55 @@
+"""Squared error to centred targets, and ridge regression on features: what kernel methods share.
+
+Ridge regression by the kernel of n features is a linear classifier on them: FRePo (arXiv 2206.00719)
+takes those of a trained network's last layer, KIP (arXiv 2107.13034) those of random networks.
+"""
+
+import torch
+from torch import Tensor
+
+
+def centred(targets: Tensor) -> Tensor:
+    """Return targets (…, classes) minus 1 / classes: one-hot labels then sum to zero."""
+    return targets - 1 / targets.shape[-1]
+
+
+def scaled(targets: Tensor) -> Tensor:
+    """Return targets (…, classes) centred and divided by sqrt(classes / 10), as FRePo has its labels."""
+    return centred(targets) / _scale(targets)
+
+
+def unscaled(targets: Tensor) -> Tensor:
+    """Undo `scaled`."""
+    return targets * _scale(targets) + 1 / targets.shape[-1]
+
+
+def indicators(labels: Tensor, classes: int) -> Tensor:
+    """Return one-hot targets (n, classes) of labels (n,), as floats."""
+    return (labels[:, None] == torch.arange(classes, device=labels.device)).float()
+
+
+def squared_error(scores: Tensor, targets: Tensor) -> Tensor:
+    """Return half the squared distance of scores (n, classes) to `scaled` targets, averaged over n.
+
+    targets: (n, classes), non-negative as any set's, or classes (n,).
+    """
+    if targets.ndim == 1:
+        targets = indicators(targets, scores.shape[1])
+    return (scores - scaled(targets)).square().sum(1).mean() / 2
+
+
+def head(features: Tensor, targets: Tensor, ridge: float) -> Tensor:
+    """Return the weights (d, classes) with which features (n, d) are regressed on targets (n, classes).
+
+    features' (K + λ)⁻¹ targets, with K the features' inner products and λ = ridge * trace(K) / n.
+    """
+    # In float64: where n is larger than d only λ makes K regular, and it is below float32's rounding.
+    exact = features.double()
+    kernel = exact @ exact.T
+    floor = ridge * kernel.diag().mean().expand(len(kernel)).diag()
+    solution: Tensor = torch.linalg.solve(kernel + floor, targets.double())
+    return (exact.T @ solution).to(features)
+
+
+def _scale(targets: Tensor) -> float:
+    return float((targets.shape[-1] / 10) ** 0.5)

@@ -1,0 +1,201 @@
+"""Times an outer step of gradient and distribution matching against a plain loop over classes.
+
+    python tests/benchmarks/matching.py --output results/measurements/matching-cpu.json
+
+The loop is what the authors' code does, written anew: torch's layers, one class after another, real images
+picked from a permutation of the class. Both sides take whole steps with a fresh network: for DC one update of
+the images, DSA off; for DM one step under DSA. The images are random, which costs the same.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from official import convnet
+from retraining import seconds, spread
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from methods.distribution_matching import DistributionMatching
+from methods.gradient_matching import GradientMatching
+from suite.core.augment import augmentation
+from suite.core.seeding import generator
+from suite.core.spec import Budget, Distiller, Examples
+from suite.provenance import peak_memory_bytes, provenance, reset_peak_memory
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A step: network width, image shape, classes, images per class, real images per class."""
+
+    width: int
+    shape: tuple[int, int, int] = (1, 28, 28)
+    classes: int = 10
+    ipc: int = 1
+    real: int = 64
+
+
+SHAPES = {
+    "tiny": Shape(4, ipc=2, real=4),
+    "w16-ipc1": Shape(16),
+    "w16-ipc10": Shape(16, ipc=10),
+    "w32-ipc1": Shape(32),
+    "w32-ipc10-rgb": Shape(32, (3, 32, 32), ipc=10),
+    "w128-ipc1": Shape(128, ipc=1),
+    "paper-ipc1": Shape(128, (3, 32, 32), real=256),
+    "paper-ipc10": Shape(128, (3, 32, 32), ipc=10, real=256),
+    "paper-100-classes": Shape(128, (3, 32, 32), classes=100, ipc=10, real=256),
+}
+CPU = ("w16-ipc1", "w16-ipc10", "w32-ipc1", "w32-ipc10-rgb", "w128-ipc1")
+
+
+class Problem:
+    """One shape with random images, as both sides see it."""
+
+    def __init__(self, shape: Shape, device: torch.device) -> None:
+        draw, count = generator(0, "benchmark"), shape.classes * max(300, shape.real)
+        self.shape, self.device, self.name = shape, device, f"convnet-d3-w{shape.width}-in"
+        images = torch.randn(count, *shape.shape, generator=draw).to(device)
+        self.train = Examples(images, torch.arange(count).to(device) % shape.classes, shape.classes)
+        self.rows = self.train.by_class()
+        self.images = torch.randn(shape.classes, shape.ipc, *shape.shape, generator=draw).to(device)
+        self.images.requires_grad_()
+
+    def gradient_matching(self) -> Distiller:
+        """Return DC of this package, one update of the images a step."""
+        method = GradientMatching(network=self.name, real_batch=self.shape.real, outer_loop=1, inner_loop=1)
+        return method.start(self.train, Budget(self.shape.ipc), seed=0)
+
+    def distribution_matching(self) -> Distiller:
+        """Return DM of this package."""
+        method = DistributionMatching(network=self.name, real_batch=self.shape.real, initial="noise")
+        return method.start(self.train, Budget(self.shape.ipc), seed=0)
+
+    def gradient_loop(self) -> Callable[[], None]:
+        """Return the loop's step of DC."""
+        optimiser = torch.optim.SGD([self.images], lr=0.1, momentum=0.5)
+
+        def step() -> None:
+            network = self._network()
+            weights, loss = list(network.parameters()), torch.zeros((), device=self.device)
+            for label, real in enumerate(self._real()):
+                target = torch.autograd.grad(self._loss(network, real, label), weights)
+                found = torch.autograd.grad(
+                    self._loss(network, self.images[label], label), weights, create_graph=True
+                )
+                loss = loss + sum(map(distance, found, target), start=torch.zeros_like(loss))
+            advance(optimiser, loss)
+
+        return step
+
+    def distribution_loop(self) -> Callable[[], None]:
+        """Return the loop's step of DM."""
+        optimiser = torch.optim.SGD([self.images], lr=1.0, momentum=0.5)
+        dsa, draw = augmentation("dsa"), generator(0, "augmentation")
+
+        def step() -> None:
+            embed, loss = self._network()[:-1].requires_grad_(False), torch.zeros((), device=self.device)
+            for label, real in enumerate(self._real()):
+                shared = dsa.draw(1, draw)
+                target = embed(dsa.apply(real, shared)).detach().mean(0)
+                found = embed(dsa.apply(self.images[label], shared)).mean(0)
+                loss = loss + (target - found).square().sum()
+            advance(optimiser, loss)
+
+        return step
+
+    def _network(self) -> nn.Sequential:
+        shape = self.shape
+        padding = 3 if shape.shape == (1, 28, 28) else 1
+        return convnet(shape.width, shape.shape[0], shape.classes, padding=padding).to(self.device)
+
+    def _real(self) -> Iterator[Tensor]:
+        for rows in self.rows:
+            yield self.train.images[rows[torch.randperm(len(rows))[: self.shape.real].to(self.device)]]
+
+    def _loss(self, network: nn.Module, images: Tensor, label: int) -> Tensor:
+        labels = torch.full((len(images),), label, device=self.device)
+        loss: Tensor = cross_entropy(network(images), labels)
+        return loss
+
+
+def distance(one: Tensor, other: Tensor) -> Tensor:
+    """Return 1 - cosine summed over the rows of a weight's gradients; of other parameters 0."""
+    if one.ndim == 1:
+        return one.new_zeros(())
+    one, other = one.flatten(1), other.flatten(1)
+    lengths = one.norm(dim=1) * other.norm(dim=1)
+    total: Tensor = (1 - (one * other).sum(1) / (lengths + 1e-6)).sum()
+    return total
+
+
+def advance(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """Take the step, and read the loss as a log would."""
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    loss.item()
+
+
+def compare(
+    run: Distiller, loop: Callable[[], None], device: torch.device, repeats: int
+) -> dict[str, object]:
+    """Interleave both; return seconds, the ratio loop to ours, and on a GPU the memory of each."""
+
+    def ours() -> None:
+        run.step()
+
+    for side in (ours, loop):
+        side()  # warm up
+    memory = {}
+    if device.type == "cuda":
+        memory = {name: peak(side, device) for name, side in (("ours", ours), ("loop", loop))}
+    pairs = [(seconds(loop, device), seconds(ours, device)) for _ in range(repeats)]
+    return {
+        "repeats": repeats,
+        "loop_seconds": spread([a for a, _ in pairs]),
+        "ours_seconds": spread([b for _, b in pairs]),
+        "ratio": spread([a / b for a, b in pairs]),
+        "peak_bytes": memory,
+    }
+
+
+def peak(run: Callable[[], None], device: torch.device) -> int:
+    """Return by how many bytes a GPU's memory peaked above where it stood."""
+    reset_peak_memory(device)
+    before = torch.cuda.memory_allocated()
+    run()
+    return peak_memory_bytes(device) - before
+
+
+def main() -> None:
+    """Run the named shapes and write what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shapes", nargs="*", default=CPU)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--output", type=Path, required=True)
+    given = parser.parse_args()
+    if wrong := set(given.shapes) - set(SHAPES):
+        parser.error(f"unknown shapes {sorted(wrong)}; known: {', '.join(SHAPES)}")
+    torch.set_num_threads(given.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    found: dict[str, object] = {"provenance": provenance(device).model_dump(mode="json")}
+    for name in given.shapes:
+        problem = Problem(SHAPES[name], device)
+        sides = {
+            "gradient_matching": (problem.gradient_matching(), problem.gradient_loop()),
+            "distribution_matching": (problem.distribution_matching(), problem.distribution_loop()),
+        }
+        rows = {method: compare(*pair, device, given.repeats) for method, pair in sides.items()}
+        found[name] = {"shape": asdict(SHAPES[name]), **rows}
+        print(name, {method: row["ratio"] for method, row in rows.items()}, flush=True)  # noqa: T201
+        given.output.parent.mkdir(parents=True, exist_ok=True)
+        given.output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

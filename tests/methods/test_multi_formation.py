@@ -1,0 +1,168 @@
+"""IDC: its distance by hand, its start, its two kinds of steps, and the authors' settings."""
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from suite.core.codes import MultiFormation as Code
+from suite.core.datasets import load
+from suite.core.initialising import initial_images
+from suite.core.layers import Layer
+from suite.core.networks import Network
+from suite.core.seeding import generator
+from suite.core.spec import Budget, Examples
+
+MODULE = import_module("methods.multi_formation")
+METHOD = MODULE.METHOD
+QUICK: dict[str, Any] = {
+    "steps": 4,
+    "network_steps": 2,
+    "real_batch": 4,
+    "network_images": 16,
+    "network": "convnet-d1-w4-in",
+}
+
+
+def train() -> Examples:
+    digits = load("digits").train
+    return digits.take(torch.cat([indices[:12] for indices in digits.by_class()]))
+
+
+def started(ipc: int = 1, **changes: Any) -> Any:
+    return METHOD(**{**QUICK, **changes}).start(train(), Budget(ipc), seed=0)
+
+
+def test_the_distance_counts_convolutions_alone() -> None:
+    # Of nine numbers a class: a bias, a 1x1x2x2 kernel, a 2x2 matrix. Gaps 10, (1, -2, 3, 0), 20s.
+    layers = (Layer(lambda own, x: x, ((1,),)), Layer(lambda own, x: x, ((1, 1, 2, 2), (2, 2))))
+    net = Network("by hand", (1, 2, 2), 2, layers)
+    ours = torch.tensor([[10.0, 1, -2, 3, 0, 20, 20, 20, 20], [0.0, 0, 0, 0, 2, 0, 0, 0, 0]])
+    assert float(MODULE.distance(net, ours, torch.zeros_like(ours), "l1")) == 6 + 2
+    assert float(MODULE.distance(net, ours, torch.zeros_like(ours), "mse")) == 14 + 4
+
+
+def test_a_step_matches_class_wise_gradients() -> None:
+    run = started(augment="none", factor=2, metric="l1")
+    parameters = run.state[0].clone()
+    draw, expected = generator(0, "real batches"), 0.0
+    picks = [rows[torch.randint(len(rows), (4,), generator=draw)] for rows in train().by_class()]
+    images = run._decoded().detach()
+    shapes = [torch.Size(shape) for layer in run.network.layers for shape in layer.shapes]
+    for label, rows in enumerate(picks):
+        sides = []
+        for seen in (train().images[rows], images[label]):
+            leaf = parameters.clone().requires_grad_()
+            loss = cross_entropy(run.network.logits(leaf, seen), torch.full((len(seen),), label))
+            (flat,) = torch.autograd.grad(loss, leaf)
+            parts = flat.split([shape.numel() for shape in shapes])
+            sides.append([part for part, shape in zip(parts, shapes, strict=True) if len(shape) == 4])
+        expected += sum(float((one - other).abs().sum()) for one, other in zip(*sides, strict=True))
+    assert run._match() == pytest.approx(expected, rel=1e-3)
+
+
+def test_pixels_move_by_sgd_at_a_rate_in_proportion_to_their_number() -> None:
+    run = started(2, image_lr=0.5)
+    assert run.optimiser.param_groups[0]["lr"] == pytest.approx(0.5 * 2 / 10)
+    assert run.optimiser.param_groups[0]["momentum"] == 0.5
+
+
+def test_stored_images_start_as_real_ones_made_small() -> None:
+    real = initial_images(train(), 4, "real", seed=0)
+    stored = started().synthetic().code
+    assert isinstance(stored, Code)
+    quarters = stored.formations[:, 0].unfold(2, 4, 4).unfold(3, 4, 4)  # (10, 1, 2, 2, 4, 4)
+    for place in range(4):
+        row, column = divmod(place, 2)
+        expected = real[:, place, :, ::2, ::2]
+        assert torch.allclose(quarters[:, :, row, column], expected, atol=1e-5)
+
+
+def test_factor_one_starts_from_the_random_subset_and_stores_images() -> None:
+    made = started(2, factor=1).synthetic()
+    assert torch.allclose(made.images, initial_images(train(), 2, "real", seed=0), atol=1e-5)
+    assert made.images.shape == (10, 2, 1, 8, 8)
+
+
+def test_bytes_are_those_of_the_budgets_images() -> None:
+    made = started(2).synthetic()
+    assert made.images.shape == (10, 8, 1, 8, 8) and made.stored_bytes == 10 * 2 * 64 * 4
+
+
+def test_pixels_stay_in_the_range_of_real_ones() -> None:
+    run = started(image_lr=1e4)
+    for _ in range(3):
+        run.step()
+    images, real = run.synthetic().images, train().images
+    assert images.min() >= real.min() - 1e-5 and images.max() <= real.max() + 1e-5
+    assert images.isfinite().all()
+
+
+def test_a_network_learns_real_images_and_is_replaced() -> None:
+    run = started(network_images=128)
+    starts = [run.state[0].clone()]
+    run.step()
+    assert not torch.equal(run.state[0], starts[0]) and run.state[1].abs().sum() > 0
+    loss = [
+        float(cross_entropy(run.network.logits(w, train().images), train().labels))
+        for w in (starts[0], run.state[0])
+    ]
+    assert loss[1] < loss[0]
+    run.step()
+    before = run.network_draw.get_state()
+    run.step()  # the third, of two in a network
+    assert not torch.equal(before, run.network_draw.get_state())
+
+
+def test_no_more_decoded_images_are_matched_than_the_synthetic_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    plain = MODULE.class_gradients
+
+    def watched(network: Network, parameters: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        counts.append(images.shape[1])
+        found: torch.Tensor = plain(network, parameters, images)
+        return found
+
+    monkeypatch.setattr(MODULE, "class_gradients", watched)
+    started(2, synthetic_batch=3).step()
+    assert counts == [4, 3]  # real, and of eight decoded ones
+
+
+def test_the_authors_settings() -> None:
+    cifar, published = METHOD(), METHOD.published
+    assert (cifar.metric, cifar.image_lr, cifar.network_images) == ("mse", 5e-3, 2000)
+    assert (cifar.steps, cifar.network_steps, cifar.real_batch, cifar.synthetic_batch) == (
+        200_000,
+        100,
+        64,
+        128,
+    )
+    assert (cifar.factor, cifar.augment, cifar.recipe) == (2, "color-crop-cutout", "idc")
+    for ipc in (1, 10, 50):
+        fashion = {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
+        assert published["fashion-mnist", ipc] == fashion
+        crops = {"augment": "color-crop", "network_augment": "color-crop"}
+        assert published["mnist", ipc] == fashion | crops
+        assert published["svhn", ipc] == {"network_images": 500}
+
+
+@pytest.mark.parametrize(
+    ("changes", "budget", "message"),
+    [
+        ({"factor": 3}, Budget(1), "factor 3 must be at least 1 and divide 8x8 images evenly"),
+        ({}, Budget(4), "ipc 16 is larger than the smallest class"),
+        ({}, Budget(2, (1,)), "a factorised set has no prefixes"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes: dict[str, Any], budget: Budget, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        METHOD(**{**QUICK, **changes}).check(train(), budget)
+
+
+def test_settings_are_refused() -> None:
+    with pytest.raises(ValueError, match="network_steps 0 must be at least 1"):
+        METHOD(network_steps=0)
+    with pytest.raises(ValueError, match="mixes images and labels"):
+        METHOD(augment="color-crop-cutmix")
