@@ -57,6 +57,9 @@ class TrajectoryMatching(BaseMethod):
     label_lr: float = 2.0
     label_momentum: float = 0.9
     threshold: float | None = None  # a larger loss changes nothing (DATM)
+    clip: float | None = (
+        None  # gradients of more average norms are scaled down to that many; the paper doesn't
+    )
     augment: str = "dsa"  # of synthetic images, and in the experts' training
     initial: Initialisation = "real"
     experts: int = 100
@@ -108,8 +111,7 @@ class TrajectoryMatching(BaseMethod):
             raise ValueError(f"labels {self.labels!r} must be 'hard', 'teacher' or 'learned'")
         if self.labels == "learned" and self.initial != "real":
             raise ValueError(
-                f"labels 'learned' start from what experts say of real images, not of {self.initial!r};"
-                " set initial = 'real'"
+                f"labels 'learned' start from real images; set initial = 'real', not {self.initial!r}"
             )
         self._check_epochs()
 
@@ -126,9 +128,9 @@ class TrajectoryMatching(BaseMethod):
         for name in (*counts, "batch", "segment"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ValueError(f"{name} {value} must be at least 1")
-        for name in ("image_lr", "student_lr", "expert_lr"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} {getattr(self, name)} must be larger than 0")
+        for name in ("image_lr", "student_lr", "expert_lr", "clip"):
+            if (value := getattr(self, name)) is not None and value <= 0:
+                raise ValueError(f"{name} {value} must be larger than 0")
 
     def _check_epochs(self) -> None:
         early = self.max_start_epoch if self.early_max_start_epoch is None else self.early_max_start_epoch
@@ -183,6 +185,8 @@ class _Run(BaseDistiller):
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed)
         self.labels = one_hot(train.classes, budget.ipc).to(self.images)  # logits where they are learned
         self.student_lr = self.images.new_tensor(method.student_lr)
+        count = train.classes * budget.ipc
+        self.size = min(method.batch or count, count)  # of a batch
         if method.labels == "learned":
             self.images, self.labels = recognised(self.experts, self.network, train, budget.ipc, seed=seed)
         inner = classification(
@@ -191,7 +195,7 @@ class _Run(BaseDistiller):
             train.classes,
             optimiser=SGD(method.student_lr),
             precision="float32",
-            compiled=pays(self.network, batch=self._size, steps=method.steps * method.syn_steps),
+            compiled=pays(self.network, batch=self.size, steps=method.steps * method.syn_steps),
         )
         self.inner = replace(inner, outer=distance)
         groups: list[dict[str, Any]] = [
@@ -204,7 +208,7 @@ class _Run(BaseDistiller):
         self.expert_draw = generator(seed, "experts")
         self.batch_draw = generator(seed, "minibatches")
         self.augment_draw = generator(seed, "augmentation")
-        nothing = self.images.new_zeros(())
+        nothing = self.average_norm = self.images.new_zeros(())
         self.found = MetaGradient(nothing, (), nothing, nothing[None])
 
     def step(self) -> Mapping[str, float | Tensor]:
@@ -213,16 +217,12 @@ class _Run(BaseDistiller):
         if method.labels == "teacher":
             self.labels = logits(self.network, target, self.images).softmax(-1)
         self.found = self._meta_gradient(start, target)
-        self.images.grad, self.student_lr.grad = self.found.gradients[0], self.found.lr
-        if method.labels == "learned":
-            self.labels.grad = self.found.gradients[1]
-        if method.threshold is None or float(self.found.loss) <= method.threshold:
-            self.optimiser.step()
+        norm = self.found.gradients[0].norm()
+        self._descend(self._scale(norm))
         self.taken += 1
         metrics: dict[str, float | Tensor] = {"outer_loss": self.found.loss, "start_epoch": epoch}
-        metrics["student_lr"] = self.student_lr.clone()
-        if self.taken == 1:
-            # The experts were trained, or read, before the first step: every trial is charged for them.
+        metrics |= {"student_lr": self.student_lr.clone(), "gradient_norm": norm}
+        if self.taken == 1:  # every trial is charged for the experts, which it trained or read at its start
             metrics["borrowed_seconds"] = self.experts.seconds
         return metrics
 
@@ -262,18 +262,28 @@ class _Run(BaseDistiller):
             segment=self.method.segment,
         )
 
+    def _scale(self, norm: Tensor) -> Tensor:
+        """Return what scales a gradient of this norm down to a multiple of the average of those before it."""
+        limit = self.method.clip * self.average_norm if self.method.clip and self.taken else norm
+        kept = torch.minimum(norm, limit)
+        self.average_norm = 0.9 * self.average_norm + 0.1 * kept if self.taken else kept
+        return torch.where(norm > limit, limit / norm, 1.0)
+
+    def _descend(self, scale: Tensor) -> None:
+        """Take the outer step, unless the loss is above the threshold."""
+        learned, threshold = (self.images, self.labels), self.method.threshold
+        for value, gradient in zip(learned, self.found.gradients, strict=False):
+            value.grad = scale * gradient
+        self.student_lr.grad = scale * self.found.lr
+        if threshold is None or float(self.found.loss) <= threshold:
+            self.optimiser.step()
+
     def _rows(self) -> list[Tensor]:
         """Draw each step's synthetic images: an epoch in batches, then the next."""
         count, found = self.labels.shape[:2].numel(), list[Tensor]()
         while len(found) < self.method.syn_steps:
-            found += torch.randperm(count, generator=self.batch_draw).split(self._size)
+            found += torch.randperm(count, generator=self.batch_draw).split(self.size)
         return [rows.to(self.images.device) for rows in found[: self.method.syn_steps]]
-
-    @property
-    def _size(self) -> int:
-        """Synthetic images of a step."""
-        count = self.labels.shape[:2].numel()
-        return min(self.method.batch or count, count)
 
     def _targets(self, labels: Tensor) -> Tensor:
         return labels.softmax(-1) if self.method.labels == "learned" else labels

@@ -90,6 +90,21 @@ def test_a_loss_above_the_threshold_changes_nothing(monkeypatch: pytest.MonkeyPa
     assert run.images.flatten().tolist() != [1, -1]
 
 
+def test_a_burst_is_scaled_down_to_some_average_norms(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = started(monkeypatch, clip=0.05, image_momentum=0.0)
+    average = 0.0
+    for step in range(3):
+        before, rate = run.images.clone(), run.student_lr.clone()
+        metrics = run.step()
+        norm = float(metrics["gradient_norm"])
+        limit = 0.05 * average if step else norm
+        torch.testing.assert_close(before - run.images, run.found.gradients[0] * min(1, limit / norm))
+        if step == 0:
+            torch.testing.assert_close(rate - run.student_lr, run.found.lr)
+        assert step == 0 or norm > limit
+        average = 0.9 * average + 0.1 * min(norm, limit) if step else norm
+
+
 def test_the_experts_are_charged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     run = by_hand(monkeypatch)
     assert run.step()["borrowed_seconds"] == 7
@@ -348,6 +363,7 @@ def test_settings_for_a_size_are_the_papers(key: tuple[str, int], values: tuple[
         ),
         ({"min_start_epoch": 25}, "from epoch 25 on, at first before 25, later before 25"),
         ({"early_max_start_epoch": 26}, "at first before 26, later before 25"),
+        ({"clip": 0.0}, "clip 0.0 must be larger than 0"),
         ({"augment": "dsaa"}, "did you mean 'dsa'"),
     ],
     ids=str,
