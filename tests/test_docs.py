@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from suite import curves, study
+from suite import budget_curve, curves, study
 
 ROOT = Path(__file__).parent.parent
 STUDIES = ROOT / "results" / "studies"
@@ -53,3 +53,9 @@ def test_memory_is_the_measured_one() -> None:
     assert engine["bytes_per_window_step"] <= 8e6
     for found in (engine, official):
         assert f"{found['bytes_per_window_step'] / 2**20:.1f} MiB" in TEXT
+
+
+def test_the_board_of_budgets_is_the_records() -> None:
+    folder = STUDIES / "budget-curve"
+    table = budget_curve.summary(budget_curve.measured([folder])).to_markdown(index=False).splitlines()
+    assert set(table[2:]) <= set((folder / "figure.md").read_text().splitlines())
