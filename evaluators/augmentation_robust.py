@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from suite.core.augment import augmentation
+from suite.core.bounds import at_least_one
 from suite.core.networks import STANDARD, network
 from suite.core.recipes import recipe
 from suite.core.retraining import retrain
@@ -40,8 +41,7 @@ class AugmentationRobust:
         augmentation(self.augment)
         if self.augment == "none":
             raise ValueError("augment 'none' is what is compared with: choose 'dsa' or 'flip-rotate'")
-        if self.copies < 1:
-            raise ValueError(f"copies {self.copies} must be at least 1")
+        at_least_one(self, "copies")
 
     def check(self, train: Examples) -> None:
         """Refuse images too small for the network."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from suite.core.bounds import at_least_one
 from suite.core.image_corruptions import CORRUPTIONS, SEVERITIES, corruption
 from suite.core.networks import STANDARD, network
 from suite.core.recipes import recipe
@@ -35,8 +36,7 @@ class Corruptions:
 
     def __post_init__(self) -> None:
         recipe(self.recipe)
-        if self.copies < 1:
-            raise ValueError(f"copies {self.copies} must be at least 1")
+        at_least_one(self, "copies")
         for name in self.corruptions:
             corruption(name)
         if wrong := [severity for severity in self.severities if severity not in SEVERITIES]:

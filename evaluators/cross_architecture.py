@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from suite.core.bounds import at_least_one
 from suite.core.networks import STANDARD, network
 from suite.core.rates import Search, chosen_rates
 from suite.core.recipes import recipe
@@ -54,8 +55,7 @@ class CrossArchitecture:
     def __post_init__(self) -> None:
         recipe(self.recipe)
         Search(self.factors, self.draws)
-        if self.copies < 1:
-            raise ValueError(f"copies {self.copies} must be at least 1")
+        at_least_one(self, "copies")
         if not self.networks or len(set(self.networks)) < len(self.networks):
             raise ValueError(f"networks {list(self.networks)} must be one or more, each once")
         if self.network in self.networks:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from suite.core.bounds import above_zero, at_least_one
 from suite.core.networks import Network, network
 from suite.core.random_features import random_features, random_networks
 from suite.core.regression import centred, head
@@ -37,11 +38,8 @@ class KernelRegression:
     smoke: ClassVar[Mapping[str, Any]] = {"network": "convnet-d1-w8-none", "networks": 2, "copies": 1}
 
     def __post_init__(self) -> None:
-        for name in ("networks", "copies"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
-        if self.ridge <= 0:
-            raise ValueError(f"ridge {self.ridge} must be larger than 0")
+        at_least_one(self, "networks", "copies")
+        above_zero(self, "ridge")
 
     def check(self, train: Examples) -> None:
         """Refuse images too small for the network."""

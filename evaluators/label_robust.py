@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from torch.nn.functional import one_hot
 
+from suite.core.bounds import at_least_one
 from suite.core.networks import STANDARD, network
 from suite.core.recipes import recipe
 from suite.core.retraining import retrain
@@ -40,8 +41,7 @@ class LabelRobust:
     def __post_init__(self) -> None:
         recipe(self.own)
         recipe(self.recipe)
-        if self.copies < 1:
-            raise ValueError(f"copies {self.copies} must be at least 1")
+        at_least_one(self, "copies")
 
     def check(self, train: Examples) -> None:
         """Refuse images too small for the network."""

@@ -6,6 +6,7 @@ from statistics import fmean
 from time import perf_counter
 from typing import Any, ClassVar
 
+from suite.core.bounds import at_least_one
 from suite.core.networks import STANDARD, network
 from suite.core.recipes import RECIPES, recipe
 from suite.core.seeding import derive
@@ -38,8 +39,7 @@ class Retrain:
     def __post_init__(self) -> None:
         if self.recipe != CHOSEN:
             recipe(self.recipe)
-        if self.copies < 1:
-            raise ValueError(f"copies {self.copies} must be at least 1")
+        at_least_one(self, "copies")
 
     def check(self, train: Examples) -> None:
         """Refuse images too small for the network."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from suite.core.augment import augmentation
+from suite.core.bounds import above_zero, at_least_one, not_negative
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
 from suite.core.matching import class_means, paired, real_batches
@@ -49,11 +50,9 @@ class AttentionMatching(BaseMethod):
 
     def __post_init__(self) -> None:
         augmentation(self.augment)
-        for name in ("steps", "real_batch", "power"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
-        if self.balance < 0:
-            raise ValueError(f"balance {self.balance} must not be negative")
+        at_least_one(self, "steps", "real_batch", "power")
+        above_zero(self, "image_lr")
+        not_negative(self, "image_momentum", "balance")
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Refuse a network without maps, images too small for it, and too few real ones to start from."""

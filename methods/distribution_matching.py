@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from suite.core.augment import augmentation
+from suite.core.bounds import above_zero, at_least_one, not_negative
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
 from suite.core.matching import class_means, paired, real_batches
@@ -43,8 +44,9 @@ class DistributionMatching(BaseMethod):
 
     def __post_init__(self) -> None:
         augmentation(self.augment)
-        if min(self.steps, self.real_batch) < 1:
-            raise ValueError(f"steps {self.steps} and real_batch {self.real_batch} must be at least 1")
+        at_least_one(self, "steps", "real_batch")
+        above_zero(self, "image_lr")
+        not_negative(self, "image_momentum")
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Refuse images too small for the network, and too few real ones to start from."""

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from suite.core.bounds import above_zero, at_least_one
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
 from suite.core.inner import steps_of
@@ -65,12 +66,8 @@ class FRePo(BaseMethod):
     }
 
     def __post_init__(self) -> None:
-        for name in ("steps", "real_batch", "inner_batch", "pool", "lifetime"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
-        for name in ("outer_lr", "inner_lr", "ridge"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} {getattr(self, name)} must be larger than 0")
+        at_least_one(self, "steps", "real_batch", "inner_batch", "pool", "lifetime")
+        above_zero(self, "outer_lr", "inner_lr", "ridge")
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Refuse images too small for the network, and too few real ones to start from."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from suite.core.augment import augmentation
+from suite.core.bounds import above_zero, at_least_one, not_negative
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
 from suite.core.inner import classification, pays
@@ -54,10 +55,9 @@ class GradientMatching(BaseMethod):
 
     def __post_init__(self) -> None:
         augmentation(self.augment)
-        for name in ("steps", "outer_loop", "inner_loop", "network_batch", "real_batch"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} {value} must be at least 1")
+        at_least_one(self, "steps", "outer_loop", "inner_loop", "network_batch", "real_batch")
+        above_zero(self, "image_lr", "network_lr")
+        not_negative(self, "image_momentum")
 
     def loops(self, ipc: int) -> tuple[int, int]:
         """Return the outer and the inner loop; raises ValueError where the authors give none."""

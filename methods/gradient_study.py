@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from suite.core.augment import augmentation
+from suite.core.bounds import at_least_one
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
 from suite.core.inner import chunks, classification, pays
@@ -52,10 +53,7 @@ class GradientStudy(BaseMethod):
         augmentation(self.augment)
         if not 0 < self.share <= 1:
             raise ValueError(f"share {self.share} must lie above 0 and not above 1")
-        if min(self.initialisations, self.real_batch) < 1:
-            raise ValueError(
-                f"initialisations {self.initialisations} and real_batch {self.real_batch} must be at least 1"
-            )
+        at_least_one(self, "initialisations", "real_batch")
         check_truncation(self.truncation, self.unroll, self.window)
 
     @property

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from suite.core.bounds import above_zero, at_least_one, not_negative
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
 from suite.core.networks import network
@@ -57,14 +58,9 @@ class KIP(BaseMethod):
     }
 
     def __post_init__(self) -> None:
-        for name in ("steps", "real_batch", "networks", "redraw_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
-        for name in ("image_lr", "scale_lr", "ridge"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} {getattr(self, name)} must be larger than 0")
-        if self.transform_lr < 0:
-            raise ValueError(f"transform_lr {self.transform_lr} must not be negative")
+        at_least_one(self, "steps", "real_batch", "networks", "redraw_every")
+        above_zero(self, "image_lr", "scale_lr", "ridge")
+        not_negative(self, "transform_lr")
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Refuse images too small for the kernel's network, and too few real ones to start from."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from suite.core.augment import augmentation
+from suite.core.bounds import above_zero, at_least_one, not_negative
 from suite.core.codes import Linear, check_factor
 from suite.core.distilling import BaseMethod, check_stored_bytes
 from suite.core.meta_learning import InnerTraining, MetaLearner
@@ -61,9 +62,9 @@ class LinearBases(BaseMethod):
 
     def __post_init__(self) -> None:
         augmentation(self.augment)
-        for name in ("steps", "unroll", "bases", "images", "per_class", "real_per_class", "segment"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} {value} must be at least 1")
+        at_least_one(self, "steps", "unroll", "bases", "images", "per_class", "real_per_class", "segment")
+        above_zero(self, "inner_lr", "outer_lr", "clip")
+        not_negative(self, "inner_momentum", "outer_momentum")
 
     def sizes(self, train: Examples, budget: Budget) -> tuple[int, int]:
         """Return the number of bases, and of decoded images per class."""

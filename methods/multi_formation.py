@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, one_hot
 
 from suite.core.augment import augmentation
+from suite.core.bounds import above_zero, at_least_one, not_negative
 from suite.core.codes import MultiFormation as Code
 from suite.core.codes import check_factor
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real, check_stored_bytes
@@ -71,9 +72,9 @@ class MultiFormation(BaseMethod):
     def __post_init__(self) -> None:
         augmentation(self.augment)
         augmentation(self.network_augment, mixing=True)
-        for name in ("steps", "network_steps", "real_batch", "synthetic_batch", "network_images"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
+        at_least_one(self, "steps", "network_steps", "real_batch", "synthetic_batch", "network_images")
+        above_zero(self, "image_lr")
+        not_negative(self, "image_momentum")
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Refuse images that the factor does not divide, and too few real ones to start from."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from suite.core.augment import augmentation
+from suite.core.bounds import above_zero, at_least_one, not_negative
 from suite.core.distilling import BaseMethod, check_enough_real
 from suite.core.initialising import Initialisation, initial_images
 from suite.core.meta_learning import InnerTraining, MetaLearner
@@ -100,14 +101,9 @@ class RaTBPTT(BaseMethod):
         check_truncation(self.truncation, self.unroll, self.window)
         augmentation(self.augment)
         Minibatch(self.per_class, self.inner_classes)
-        for name in ("steps", "real_batch", "redraw_every", "networks"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
-        for name in ("outer_lr", "inner_lr", "clip"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} {getattr(self, name)} must be larger than 0")
-        if self.skips < 0:
-            raise ValueError(f"skips {self.skips} must not be negative")
+        at_least_one(self, "steps", "real_batch", "redraw_every", "networks")
+        above_zero(self, "outer_lr", "inner_lr", "clip")
+        not_negative(self, "skips")
         longest = self.window if self.truncation in ("random", "fixed") else self.unroll
         if self.segment is not None and not 1 <= self.segment <= longest:
             raise ValueError(f"segment {self.segment} must lie between 1 and the window's {longest} steps")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, log_softmax, pad
 
+from suite.core.bounds import at_least_one
 from suite.core.codes import check_factor
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.extractor import trained
@@ -58,9 +59,7 @@ class RelabelledPatches(BaseMethod):
 
     def __post_init__(self) -> None:
         recipe(self.training)
-        for name in ("candidates", "crops", "epochs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
+        at_least_one(self, "candidates", "crops", "epochs")
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Refuse a factor that does not divide the images, and more crops than there are candidates."""

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from suite.core.augment import augmentation
+from suite.core.bounds import above_zero, at_least_one, not_negative
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
 from suite.core.experts import experts, logits, recognised
 from suite.core.initialising import Initialisation, initial_images
@@ -57,9 +58,7 @@ class TrajectoryMatching(BaseMethod):
     label_lr: float = 2.0
     label_momentum: float = 0.9
     threshold: float | None = None  # a larger loss changes nothing (DATM)
-    clip: float | None = (
-        None  # gradients of more average norms are scaled down to that many; the paper doesn't
-    )
+    clip: float | None = None  # average norms to which a longer gradient is scaled down; not the paper's
     augment: str = "dsa"  # of synthetic images, and in the experts' training
     initial: Initialisation = "real"
     experts: int = 100
@@ -106,7 +105,10 @@ class TrajectoryMatching(BaseMethod):
 
     def __post_init__(self) -> None:
         augmentation(self.augment)
-        self._check_counts()
+        at_least_one(self, "steps", "syn_steps", "expert_epochs", "growth", "experts", "trained_epochs")
+        at_least_one(self, "expert_batch", "batch", "segment")
+        above_zero(self, "image_lr", "student_lr", "expert_lr", "label_lr", "clip", "threshold")
+        not_negative(self, "lr_lr", "image_momentum", "label_momentum")
         if self.labels not in ("hard", "teacher", "learned"):
             raise ValueError(f"labels {self.labels!r} must be 'hard', 'teacher' or 'learned'")
         if self.labels == "learned" and self.initial != "real":
@@ -114,23 +116,6 @@ class TrajectoryMatching(BaseMethod):
                 f"labels 'learned' start from real images; set initial = 'real', not {self.initial!r}"
             )
         self._check_epochs()
-
-    def _check_counts(self) -> None:
-        counts = (
-            "steps",
-            "syn_steps",
-            "expert_epochs",
-            "growth",
-            "experts",
-            "trained_epochs",
-            "expert_batch",
-        )
-        for name in (*counts, "batch", "segment"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} {value} must be at least 1")
-        for name in ("image_lr", "student_lr", "expert_lr", "clip"):
-            if (value := getattr(self, name)) is not None and value <= 0:
-                raise ValueError(f"{name} {value} must be larger than 0")
 
     def _check_epochs(self) -> None:
         early = self.max_start_epoch if self.early_max_start_epoch is None else self.early_max_start_epoch

@@ -14,9 +14,11 @@ from time import perf_counter
 from torch import Tensor
 
 from suite.core import cache
+from suite.core.bounds import at_least_one
 from suite.core.cache import Building, Facts, Stream, Tensors
 from suite.core.datasets import data_folder
 from suite.core.distilling import Selection
+from suite.core.examples import hash_tensor
 from suite.core.networks import STANDARD, network
 from suite.core.recipes import recipe
 from suite.core.spec import Budget, Examples
@@ -48,8 +50,7 @@ class TrainedSelection(Selection, ABC):
 
     def __post_init__(self) -> None:
         recipe(self.training)
-        if self.epochs < 1:
-            raise ValueError(f"epochs {self.epochs} must be at least 1")
+        at_least_one(self, "epochs")
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Also refuse images too small for the network."""
@@ -113,8 +114,7 @@ def once(kind: str, train: Examples, how: list[object], build: Callable[[], Tens
 def _digest(train: Examples, how: list[object]) -> str:
     digest = hashlib.sha256(json.dumps(how).encode())
     for tensor in (train.images, train.labels):
-        for chunk in tensor.split(4096):
-            digest.update(chunk.cpu().contiguous().numpy())
+        hash_tensor(digest, tensor)
     return digest.hexdigest()
 
 

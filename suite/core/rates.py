@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from suite.core import cache
+from suite.core.bounds import at_least_one
 from suite.core.cache import Building, Facts, Stream, Tensors
 from suite.core.datasets import data_folder
 from suite.core.distilling import check_enough_real
@@ -34,8 +35,7 @@ class Search:
     def __post_init__(self) -> None:
         if not self.factors or min(self.factors) <= 0 or len(set(self.factors)) < len(self.factors):
             raise ValueError(f"factors {list(self.factors)} must be one or more different numbers above 0")
-        if self.draws < 1:
-            raise ValueError(f"draws {self.draws} must be at least 1")
+        at_least_one(self, "draws")
 
     def best(self, accuracies: Tensor) -> float:
         """Return the factor of the best mean over draws (factors, draws); of equals the one nearest to 1."""
