@@ -15,7 +15,8 @@ from suite.core.training import accuracy, fit_copies
 
 CHOSEN = "chosen"
 CANDIDATES = ("dc", "dsa", "rat-bptt")
-"""What `chosen` chooses among; later recipes are not, or the word would change its meaning."""
+"""What `chosen` chooses among, and one at a learned rate for a set that brings that. Later recipes are not
+among them, or the word would change its meaning."""
 
 
 @dataclass(frozen=True)

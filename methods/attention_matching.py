@@ -15,8 +15,8 @@ from torch.nn.functional import normalize
 
 from suite.core.augment import augmentation
 from suite.core.bounds import above_zero, at_least_one, not_negative
-from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
-from suite.core.initialising import Initialisation, initial_images
+from suite.core.distilling import BaseDistiller, BaseMethod
+from suite.core.initialising import Initialisation, check_initial, initial_images
 from suite.core.matching import class_means, paired, real_batches
 from suite.core.networks import STANDARD, network
 from suite.core.seeding import generator
@@ -62,8 +62,7 @@ class AttentionMatching(BaseMethod):
         seen, _ = net.activations(torch.empty(net.size, device="meta"), nothing)
         if any(maps.ndim != 4 for maps in seen):
             raise ValueError(f"network {self.network!r} has no maps to attend to; use a convolutional one")
-        if self.initial == "real":
-            check_enough_real(train, budget)
+        check_initial(train, budget, self.initial)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from real images unless `initial` says otherwise."""

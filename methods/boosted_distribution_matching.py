@@ -10,29 +10,19 @@ from typing import Any, ClassVar
 import torch
 
 from methods.distribution_matching import DistributionMatching, Run
-from suite.core.boosting import Block, Growing, check_boosting, stages
+from suite.core.boosting import Block, Boosted, Growing, stages
 from suite.core.spec import Budget, Distiller, Examples
 
 
 @dataclass(frozen=True)
-class BoostedDistributionMatching(DistributionMatching):
+class BoostedDistributionMatching(Boosted, DistributionMatching):
     """Distribution matching in stages: each adds a block of images, and all blocks so far are matched."""
 
     block: Block = 5  # images per class of each stage; or a tuple, one size for each
     beta: float = 0.0  # share of image_lr at which earlier blocks go on learning; 0 freezes them
     stage_steps: tuple[int, ...] | None = None  # outer steps of each stage; None: equal parts of `steps`
 
-    ordered: ClassVar[bool] = True
     smoke: ClassVar[Mapping[str, Any]] = {**DistributionMatching.smoke, "block": 1, "beta": 0.1}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_boosting(self.block, self.beta, self.steps, self.stage_steps)
-
-    def check(self, train: Examples, budget: Budget) -> None:
-        """Also refuse a budget that the blocks do not add up to."""
-        super().check(train, budget)
-        stages(budget.ipc, self.block, self.steps, self.stage_steps)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start with the first block, of real images or noise as all that join."""

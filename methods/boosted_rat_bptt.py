@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from methods.rat_bptt import RaTBPTT, Run
-from suite.core.boosting import Block, Growing, check_boosting, stages
+from suite.core.boosting import Block, Boosted, Growing, stages
 from suite.core.initialising import initial_images
 from suite.core.seeding import derive
 from suite.core.spec import Budget, Distiller, Examples
 
 
 @dataclass(frozen=True)
-class BoostedRaTBPTT(RaTBPTT):
+class BoostedRaTBPTT(Boosted, RaTBPTT):
     """RaT-BPTT in stages: each adds a block of images, and all blocks so far train the inner networks."""
 
     block: Block = 5  # images per class of each stage; or a tuple, one size for each
@@ -28,17 +28,7 @@ class BoostedRaTBPTT(RaTBPTT):
     # Fresh moments would move every pixel of the earlier blocks by a full step as soon as a stage begins.
     keep_moments: bool = True
 
-    ordered: ClassVar[bool] = True
     smoke: ClassVar[Mapping[str, Any]] = {**RaTBPTT.smoke, "block": 1, "beta": 0.1, "steps": 4}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_boosting(self.block, self.beta, self.steps, self.stage_steps)
-
-    def check(self, train: Examples, budget: Budget) -> None:
-        """Also refuse a budget that the blocks do not add up to."""
-        super().check(train, budget)
-        stages(budget.ipc, self.block, self.steps, self.stage_steps)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start with the first block; later ones join from images drawn as the first one's."""

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from suite.core.augment import augmentation
 from suite.core.bounds import above_zero, at_least_one, not_negative
-from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
-from suite.core.initialising import Initialisation, initial_images
+from suite.core.distilling import BaseDistiller, BaseMethod
+from suite.core.initialising import Initialisation, check_initial, initial_images
 from suite.core.matching import class_means, paired, real_batches
 from suite.core.networks import STANDARD, network
 from suite.core.seeding import generator
@@ -52,8 +52,7 @@ class DistributionMatching(BaseMethod):
         """Refuse images too small for the network, and too few real ones to start from."""
         super().check(train, budget)
         network(self.network, train.shape, train.classes)
-        if self.initial == "real":
-            check_enough_real(train, budget)
+        check_initial(train, budget, self.initial)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from real images or noise."""

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from suite.core.bounds import above_zero, at_least_one
-from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
-from suite.core.initialising import Initialisation, initial_images
+from suite.core.distilling import BaseDistiller, BaseMethod
+from suite.core.initialising import Initialisation, check_initial, initial_images
 from suite.core.inner import steps_of
 from suite.core.networks import STANDARD, network
 from suite.core.optimisers import Adam
@@ -73,8 +73,7 @@ class FRePo(BaseMethod):
         """Refuse images too small for the network, and too few real ones to start from."""
         super().check(train, budget)
         network(self.network, train.shape, train.classes)
-        if self.initial == "real":
-            check_enough_real(train, budget)
+        check_initial(train, budget, self.initial)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from real images, one-hot labels and a pool of all ages."""
@@ -136,9 +135,7 @@ class _Run(BaseDistiller):
         if self.method.mirror:
             images, targets = torch.cat([images, images.flip(3)]), torch.cat([targets, targets])
         weights = head(self.network.features(parameters, images), targets, self.method.ridge)
-        count = min(self.method.real_batch, len(self.train))
-        rows = torch.randperm(len(self.train), generator=self.real_draw)[:count]
-        real = self.train.take(rows.to(images.device))
+        real = self.train.take(self.train.draw_rows(self.method.real_batch, self.real_draw))
         seen = in_batches(lambda batch: self.network.features(parameters, batch), real.images)
         wanted = centred(indicators(real.labels, self.train.classes))
         return (seen @ weights - wanted).square().sum(1).mean() / 2

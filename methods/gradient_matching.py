@@ -13,10 +13,10 @@ from torch import Tensor
 
 from suite.core.augment import augmentation
 from suite.core.bounds import above_zero, at_least_one, not_negative
-from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
-from suite.core.initialising import Initialisation, initial_images
+from suite.core.distilling import BaseDistiller, BaseMethod
+from suite.core.initialising import Initialisation, check_initial, initial_images
 from suite.core.inner import classification, pays
-from suite.core.matching import class_gradients, paired, real_batches
+from suite.core.matching import class_gradients, paired, real_batches, weights
 from suite.core.networks import STANDARD, Network, network
 from suite.core.optimisers import SGD
 from suite.core.seeding import generator
@@ -74,8 +74,7 @@ class GradientMatching(BaseMethod):
         super().check(train, budget)
         network(self.network, train.shape, train.classes)
         self.loops(budget.ipc)
-        if self.initial == "real":
-            check_enough_real(train, budget)
+        check_initial(train, budget, self.initial)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from noise unless `initial` says otherwise."""
@@ -96,10 +95,7 @@ def row_distance(net: Network, ours: Tensor, theirs: Tensor) -> Tensor:
 
 def _rows(net: Network, gradients: Tensor) -> Iterator[Tensor]:
     """Yield each weight's gradients as (classes, outputs, inputs)."""
-    shapes = [torch.Size(shape) for layer in net.layers for shape in layer.shapes]
-    for shape, part in zip(shapes, gradients.split([s.numel() for s in shapes], dim=1), strict=True):
-        if len(shape) > 1:
-            yield part.unflatten(1, (shape[0], -1))
+    yield from (part.flatten(2) for part in weights(net, gradients) if part.ndim > 2)
 
 
 class _Run(BaseDistiller):

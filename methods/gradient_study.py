@@ -14,8 +14,8 @@ from torch import Tensor
 
 from suite.core.augment import augmentation
 from suite.core.bounds import at_least_one
-from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
-from suite.core.initialising import Initialisation, initial_images
+from suite.core.distilling import BaseDistiller, BaseMethod
+from suite.core.initialising import Initialisation, check_initial, initial_images
 from suite.core.inner import chunks, classification, pays
 from suite.core.losses import Batch
 from suite.core.networks import STANDARD, network
@@ -65,8 +65,7 @@ class GradientStudy(BaseMethod):
         """Refuse a network that does not fit the task, or more real images than there are."""
         super().check(train, budget)
         network(self.network, train.shape, train.classes)
-        if self.initial == "real":
-            check_enough_real(train, budget)
+        check_initial(train, budget, self.initial)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start with the images that are studied."""
@@ -137,10 +136,9 @@ class _Study(BaseDistiller):
 
     def _real(self) -> Iterator[Batch]:
         draw = generator(self.seed, "real batch", self.taken)
-        count = min(self.method.real_batch, len(self.train))
-        rows = torch.randperm(len(self.train), generator=draw)[:count]
-        real, augment = self.train.take(rows.to(self.images.device)), augmentation(self.method.augment)
-        return chunks(augment.apply(real.images, augment.draw(count, draw)), real.labels)
+        real = self.train.take(self.train.draw_rows(self.method.real_batch, draw))
+        augment = augmentation(self.method.augment)
+        return chunks(augment.apply(real.images, augment.draw(len(real), draw)), real.labels)
 
     def synthetic(self) -> SyntheticSet:
         """Return the images as they were given."""

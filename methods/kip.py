@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from suite.core.bounds import above_zero, at_least_one, not_negative
-from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
-from suite.core.initialising import Initialisation, initial_images
+from suite.core.distilling import BaseDistiller, BaseMethod
+from suite.core.initialising import Initialisation, check_initial, initial_images
 from suite.core.networks import network
 from suite.core.random_features import random_features, random_networks
 from suite.core.regression import centred, head, indicators
@@ -66,8 +66,7 @@ class KIP(BaseMethod):
         """Refuse images too small for the kernel's network, and too few real ones to start from."""
         super().check(train, budget)
         network(self.kernel, train.shape, train.classes)
-        if self.initial == "real":
-            check_enough_real(train, budget)
+        check_initial(train, budget, self.initial)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from real images and one-hot labels."""
@@ -97,9 +96,7 @@ class _Run(BaseDistiller):
         if self.taken and self.taken % self.method.redraw_every == 0:
             self.drawn = self._draw()
         self.taken += 1
-        count = min(self.method.real_batch, len(self.train))
-        rows = torch.randperm(len(self.train), generator=self.real_draw)[:count]
-        real = self.train.take(rows.to(self.images.device))
+        real = self.train.take(self.train.draw_rows(self.method.real_batch, self.real_draw))
         predicted = self._regress(real.images)
         loss = self._loss(predicted, real.labels)
         self.optimiser.zero_grad()

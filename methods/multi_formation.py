@@ -21,7 +21,7 @@ from suite.core.codes import check_factor
 from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real, check_stored_bytes
 from suite.core.initialising import initial_images
 from suite.core.inner import classification, pays
-from suite.core.matching import class_gradients, paired, real_batches
+from suite.core.matching import class_gradients, paired, real_batches, weights
 from suite.core.networks import STANDARD, Network, network
 from suite.core.optimisers import SGD
 from suite.core.seeding import generator
@@ -91,9 +91,8 @@ class MultiFormation(BaseMethod):
 
 def distance(net: Network, ours: Tensor, theirs: Tensor, metric: Metric) -> Tensor:
     """Return the distance of flat gradients (classes, size), summed over classes and convolutions."""
-    shapes = [torch.Size(shape) for layer in net.layers for shape in layer.shapes]
-    parts = (ours - theirs).split([shape.numel() for shape in shapes], dim=1)
-    gaps = torch.cat([part for shape, part in zip(shapes, parts, strict=True) if len(shape) == 4], 1)
+    filters = [part for part in weights(net, ours - theirs) if part.ndim == 5]
+    gaps = torch.cat([part.flatten(1) for part in filters], 1)
     return gaps.abs().sum() if metric == "l1" else gaps.square().sum()
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from suite.core.augment import augmentation
 from suite.core.bounds import above_zero, at_least_one, not_negative
-from suite.core.distilling import BaseMethod, check_enough_real
-from suite.core.initialising import Initialisation, initial_images
+from suite.core.distilling import BaseMethod
+from suite.core.initialising import Initialisation, check_initial, initial_images
 from suite.core.meta_learning import InnerTraining, MetaLearner
 from suite.core.networks import STANDARD, network
 from suite.core.optimisers import Adam
@@ -113,8 +113,7 @@ class RaTBPTT(BaseMethod):
         super().check(train, budget)
         network(self.network, train.shape, train.classes)
         check_precision(self.precision, train.images.device)
-        if self.initial == "real":
-            check_enough_real(train, budget)
+        check_initial(train, budget, self.initial)
         if self.per_class is not None and self.per_class > budget.ipc:
             raise ValueError(f"per_class {self.per_class} is larger than ipc {budget.ipc}; lower per_class")
         if self.inner_classes is not None and self.inner_classes > train.classes:
@@ -224,8 +223,7 @@ class Run(MetaLearner):
 
     def real_rows(self) -> Tensor:
         """Draw the rows of the real batch."""
-        count = min(self.method.real_batch, len(self.train))
-        return torch.randperm(len(self.train), generator=self.real_draw)[:count]
+        return self.train.draw_rows(self.method.real_batch, self.real_draw)
 
     def _clipped(self, gradient: Tensor, norm: Tensor, finite: Tensor) -> Tensor:
         """Scale the images' meta-gradient down to a multiple of its running average norm.

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from suite.core.augment import augmentation
 from suite.core.bounds import above_zero, at_least_one, not_negative
-from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
+from suite.core.distilling import BaseDistiller, BaseMethod
 from suite.core.experts import experts, logits, recognised
-from suite.core.initialising import Initialisation, initial_images
+from suite.core.initialising import Initialisation, check_initial, initial_images
 from suite.core.inner import classification, pays
 from suite.core.losses import Batch
 from suite.core.networks import STANDARD, network
@@ -142,8 +142,7 @@ class TrajectoryMatching(BaseMethod):
         """Refuse images too small for the network, and too few real ones to start from."""
         super().check(train, budget)
         network(self.network, train.shape, train.classes)
-        if self.initial == "real":
-            check_enough_real(train, budget)
+        check_initial(train, budget, self.initial)
 
     def max_start(self, step: int) -> int:
         """Return the epoch before which segments start in outer step `step`, counted from 0."""

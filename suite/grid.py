@@ -35,7 +35,7 @@ class Grid(BaseModel):
     """What a grid file may say. `network` goes to every method and evaluator that has the field.
 
     snapshots: shares of a trial's outer steps after which its set is kept and evaluated too, 0 for the
-    set it starts from: what `ratbench curve` draws.
+    set it starts from: what `ratbench figure curve` draws.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)

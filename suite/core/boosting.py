@@ -5,6 +5,10 @@ Boost-DD in Feng, Vedantam and Kempe, "Embarrassingly simple dataset distillatio
 
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import ClassVar
+
+from suite.core.distilling import BaseMethod
+from suite.core.spec import Budget, Examples
 
 Block = int | tuple[int, ...]
 """Images per class that the stages add: one size for all of them, or one for each."""
@@ -67,6 +71,26 @@ def stages(ipc: int, block: Block, steps: int, stage_steps: tuple[int, ...] | No
     if not all(stage_steps):
         raise ValueError(f"steps {steps} are too few for {len(blocks)} stages; raise steps")
     return Stages(blocks, stage_steps)
+
+
+class Boosted(BaseMethod):
+    """What a method in stages adds to the one that it extends: fields of these names, and their checks."""
+
+    steps: int
+    block: Block
+    beta: float
+    stage_steps: tuple[int, ...] | None
+
+    ordered: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_boosting(self.block, self.beta, self.steps, self.stage_steps)
+
+    def check(self, train: Examples, budget: Budget) -> None:
+        """Also refuse a budget that the blocks do not add up to."""
+        super().check(train, budget)
+        stages(budget.ipc, self.block, self.steps, self.stage_steps)
 
 
 class Growing:

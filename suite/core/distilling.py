@@ -22,6 +22,9 @@ class BaseMethod:
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {}
     ordered: ClassVar[bool] = False  # whether the first images of a set are worth more than any others
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for values that no data could make right; here there are none."""
+
     def check(self, train: Examples, budget: Budget) -> None:
         """Refuse what no method can do: a class without an image."""
         for label, indices in enumerate(train.by_class()):

@@ -37,6 +37,10 @@ class Examples:
         """Return the examples at `indices` (m,)."""
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
+    def draw_rows(self, count: int, draw: torch.Generator) -> Tensor:
+        """Draw the rows (count,) of different examples, of all where there are no more."""
+        return torch.randperm(len(self), generator=draw)[:count].to(self.labels.device)
+
     def to(self, device: torch.device) -> "Examples":
         """Return the examples on `device`."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))

@@ -5,8 +5,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from suite.core.distilling import check_enough_real
 from suite.core.seeding import generator
-from suite.core.spec import Examples
+from suite.core.spec import Budget, Examples
 
 Initialisation = Literal["real", "noise", "unit-noise"]
 
@@ -24,6 +25,12 @@ def initial_images(train: Examples, ipc: int, how: Initialisation, *, seed: int)
     if how == "unit-noise":
         images = images / images.flatten(2).norm(dim=2)[..., None, None, None]
     return images.to(train.images)
+
+
+def check_initial(train: Examples, budget: Budget, how: Initialisation) -> None:
+    """Raise ValueError where images are to start from real ones and a class has too few."""
+    if how == "real":
+        check_enough_real(train, budget)
 
 
 def random_choice(train: Examples, ipc: int, *, seed: int) -> list[Tensor]:

@@ -4,7 +4,7 @@ Real batches of each class, real and synthetic images under one augmentation, wh
 network, and the gradient that it gives.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -81,6 +81,13 @@ def class_gradients(network: Network, parameters: Tensor, images: Tensor) -> Ten
     labels = torch.eye(len(images)).to(images)
     found: Tensor = vmap(grad(loss), in_dims=(None, 0, 0), chunk_size=at_once)(parameters, images, labels)
     return found
+
+
+def weights(network: Network, gradients: Tensor) -> Iterator[Tensor]:
+    """Yield of flat gradients (classes, size) those of each parameter: (classes, *its shape)."""
+    shapes = [torch.Size(shape) for layer in network.layers for shape in layer.shapes]
+    for shape, part in zip(shapes, gradients.split([s.numel() for s in shapes], dim=1), strict=True):
+        yield part.unflatten(1, shape)
 
 
 def _cross_entropy(network: Network, parameters: Tensor, images: Tensor, label: int) -> Tensor:

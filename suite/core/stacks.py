@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from suite.core.augment import Augmentation, CutMix, Draw, augmentation
+from suite.core.losses import Classification
 from suite.core.networks import Network
 from suite.core.recipes import Recipe
 from suite.core.seeding import generator
@@ -52,7 +53,8 @@ def footprint(steps: Steps, network: Network, batch: int) -> int:
     images = torch.empty(batch, *network.shape, device="meta")
     targets = torch.empty(batch, network.classes, device="meta")
     parameters = torch.empty(network.size, device="meta")
-    kept = steps.inner.gradient(parameters, [images, targets]).kept
+    # Layer by layer, whatever the steps' own loss keeps: a step not compiled holds its activations as well.
+    kept = Classification(network).gradient(parameters, [images, targets]).kept
     state = steps.optimiser.start(parameters)
     return _KEPT * (sum(x.nbytes for x in kept) + state.nbytes + images.nbytes)
 

@@ -94,6 +94,14 @@ def test_a_stack_is_as_high_as_its_memory(monkeypatch: pytest.MonkeyPatch) -> No
     assert stacks.together(steps, NET, 10, torch.device("cpu")) == 1
 
 
+def test_activations_count_whether_steps_are_compiled_or_not() -> None:
+    rule = SHORT[0].update_rule(0.01)
+    plain, compiled = steps_of(NET, rule), steps_of(NET, rule, compiled=True)
+    each = stacks.footprint(plain, NET, 10)
+    assert each == stacks.footprint(compiled, NET, 10)
+    assert each > 10 * (4 * 64 + 4 * 64) * 4  # what the convolution gives, and its cotangent
+
+
 def test_a_network_alone_is_not_stacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stacks, "train", lambda *_: pytest.fail("one network was stacked"))
     assert len(list(fit_each(NET, [Training(made(0), 0.01, 0)], SHORT[1]))) == 1
