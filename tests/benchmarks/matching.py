@@ -7,15 +7,12 @@ picked from a permutation of the class. Both sides take whole steps with a fresh
 the images, DSA off; for DM one step under DSA. The images are random, which costs the same.
 """
 
-import argparse
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
+import timing
 import torch
 from official import convnet
-from retraining import seconds, spread
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -24,7 +21,6 @@ from methods.gradient_matching import GradientMatching
 from suite.core.augment import augmentation
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Distiller, Examples
-from suite.provenance import peak_memory_bytes, provenance, reset_peak_memory
 
 
 @dataclass(frozen=True)
@@ -140,61 +136,27 @@ def advance(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
     loss.item()
 
 
-def compare(
-    run: Distiller, loop: Callable[[], None], device: torch.device, repeats: int
-) -> dict[str, object]:
-    """Interleave both; return seconds, the ratio loop to ours, and on a GPU the memory of each."""
-
-    def ours() -> None:
-        run.step()
-
-    for side in (ours, loop):
-        side()  # warm up
-    memory = {}
-    if device.type == "cuda":
-        memory = {name: peak(side, device) for name, side in (("ours", ours), ("loop", loop))}
-    pairs = [(seconds(loop, device), seconds(ours, device)) for _ in range(repeats)]
-    return {
-        "repeats": repeats,
-        "loop_seconds": spread([a for a, _ in pairs]),
-        "ours_seconds": spread([b for _, b in pairs]),
-        "ratio": spread([a / b for a, b in pairs]),
-        "peak_bytes": memory,
-    }
-
-
-def peak(run: Callable[[], None], device: torch.device) -> int:
-    """Return by how many bytes a GPU's memory peaked above where it stood."""
-    reset_peak_memory(device)
-    before = torch.cuda.memory_allocated()
-    run()
-    return peak_memory_bytes(device) - before
-
-
 def main() -> None:
     """Run the named shapes and write what was measured."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = timing.options(__doc__)
     parser.add_argument("shapes", nargs="*", default=CPU)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
     if wrong := set(given.shapes) - set(SHAPES):
         parser.error(f"unknown shapes {sorted(wrong)}; known: {', '.join(SHAPES)}")
-    torch.set_num_threads(given.threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    found: dict[str, object] = {"provenance": provenance(device).model_dump(mode="json")}
+    device, found = timing.device(given.threads), dict[str, object]()
     for name in given.shapes:
         problem = Problem(SHAPES[name], device)
         sides = {
-            "gradient_matching": (problem.gradient_matching(), problem.gradient_loop()),
-            "distribution_matching": (problem.distribution_matching(), problem.distribution_loop()),
+            "gradient_matching": (problem.gradient_loop(), problem.gradient_matching().step),
+            "distribution_matching": (problem.distribution_loop(), problem.distribution_matching().step),
         }
-        rows = {method: compare(*pair, device, given.repeats) for method, pair in sides.items()}
+        rows = {
+            method: timing.compare({"loop": loop, "ours": ours}, device, given.repeats)
+            for method, (loop, ours) in sides.items()
+        }
         found[name] = {"shape": asdict(SHAPES[name]), **rows}
         print(name, {method: row["ratio"] for method, row in rows.items()}, flush=True)  # noqa: T201
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(json.dumps(found, indent=1) + "\n")
+        timing.write(given.output, device, found)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,10 @@ Shapes are synthetic-set shapes of the papers; the images are random, which cost
 memory.py measures memory, since here the compiler's own peak would hide the engine's.
 """
 
-import argparse
-import gc
-import json
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
+import timing
 import torch
 from official import convnet, outer_step
 from torch import Tensor
@@ -26,7 +21,6 @@ from suite.core.precision import Precision, multiplying
 from suite.core.seeding import generator
 from suite.core.truncation import Window
 from suite.core.unroll import meta_gradient
-from suite.provenance import peak_memory_bytes, provenance, reset_peak_memory
 
 
 @dataclass(frozen=True)
@@ -94,69 +88,27 @@ class Problem:
         return step
 
 
-def seconds(run: Callable[[], Tensor], device: torch.device) -> float:
-    """Return what one call takes by the wall clock."""
-    gc.collect()
-    started = time.perf_counter()
-    run()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
-
-
-def peak(run: Callable[[], Tensor], device: torch.device) -> int:
-    """Return by how many bytes a GPU's memory peaked above where it stood."""
-    gc.collect()
-    reset_peak_memory(device)
-    before = torch.cuda.memory_allocated()
-    run()
-    return peak_memory_bytes(device) - before
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Return min, median and max."""
-    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
-
-
 def compare(shape: Shape, device: torch.device, precision: Precision, repeats: int) -> dict[str, object]:
     """Interleave both schemes; return seconds, their ratios, and memory."""
     problem = Problem(shape, device)
-    ours, theirs = problem.engine(precision), problem.official()
-    ours(), theirs()  # compile, and warm up
-    memory = {}
-    if device.type == "cuda":
-        memory = {"engine": peak(ours, device), "official": peak(theirs, device)}
-    pairs = [(seconds(theirs, device), seconds(ours, device)) for _ in range(repeats)]
-    return {
-        "shape": asdict(shape),
-        "precision": precision,
-        "repeats": repeats,
-        "official_seconds": spread([a for a, _ in pairs]),
-        "engine_seconds": spread([b for _, b in pairs]),
-        "ratio": spread([a / b for a, b in pairs]),
-        "peak_bytes": memory,
-    }
+    sides = {"official": problem.official(), "engine": problem.engine(precision)}
+    found = timing.compare(sides, device, repeats)
+    return {"shape": asdict(shape), "precision": precision, **found}
 
 
 def main() -> None:
     """Run the named shapes and write what was measured."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = timing.options(__doc__)
     parser.add_argument("shapes", nargs="+", choices=SHAPES)
     parser.add_argument("--precision", nargs="+", default=["float32"])
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    found: dict[str, object] = {"provenance": provenance(device).model_dump(mode="json")}
+    device, found = timing.device(given.threads), dict[str, object]()
     for name in given.shapes:
         for precision in given.precision:
             row = compare(SHAPES[name], device, precision, given.repeats)
             found[f"{name} {precision}"] = row
             print(name, precision, row["ratio"], row["peak_bytes"], flush=True)  # noqa: T201
-            given.output.parent.mkdir(parents=True, exist_ok=True)
-            given.output.write_text(json.dumps(found, indent=1) + "\n")
+            timing.write(given.output, device, found)
 
 
 if __name__ == "__main__":

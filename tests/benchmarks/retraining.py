@@ -9,12 +9,9 @@ from the first to the last. The set has random images of Fashion-MNIST's shape, 
 
 import argparse
 import dataclasses
-import json
-import statistics
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
+import timing
 import torch
 from official import convnet
 from torch import Tensor
@@ -27,7 +24,6 @@ from suite.core.networks import network
 from suite.core.recipes import RECIPES
 from suite.core.seeding import generator
 from suite.core.spec import SyntheticSet, one_hot
-from suite.provenance import provenance
 
 SHAPE = (1, 28, 28)
 DSA = augmentation("dsa")
@@ -68,20 +64,6 @@ def ours(synthetic: SyntheticSet, width: int, epochs: int, copies: int) -> None:
         pass
 
 
-def seconds(run: Callable[[], None], device: torch.device) -> float:
-    """Return what one call takes by the wall clock."""
-    started = time.perf_counter()
-    run()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Return min, median and max."""
-    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
-
-
 def compare(ipc: int, given: argparse.Namespace, device: torch.device) -> dict[str, object]:
     """Interleave the three; return seconds of a step and ratios."""
     images = torch.randn(10, ipc, *SHAPE, generator=generator(0, "benchmark"))
@@ -94,7 +76,7 @@ def compare(ipc: int, given: argparse.Namespace, device: torch.device) -> dict[s
     }
     for run in runs.values():
         run()  # compile, and warm up
-    taken = [{name: seconds(run, device) for name, run in runs.items()} for _ in range(given.repeats)]
+    taken = [{name: timing.seconds(run, device) for name, run in runs.items()} for _ in range(given.repeats)]
     steps = given.epochs * given.copies
     return {
         "ipc": ipc,
@@ -102,32 +84,26 @@ def compare(ipc: int, given: argparse.Namespace, device: torch.device) -> dict[s
         "epochs": given.epochs,
         "copies": given.copies,
         "repeats": given.repeats,
-        "seconds_per_step": {name: spread([each[name] / steps for each in taken]) for name in runs},
-        "ratio_to_plain": spread([each["plain"] / each["ours"] for each in taken]),
-        "ratio_to_loader": spread([each["loader"] / each["ours"] for each in taken]),
+        "seconds_per_step": {name: timing.spread([each[name] / steps for each in taken]) for name in runs},
+        "ratio_to_plain": timing.spread([each["plain"] / each["ours"] for each in taken]),
+        "ratio_to_loader": timing.spread([each["loader"] / each["ours"] for each in taken]),
     }
 
 
 def main() -> None:
     """Measure the given sizes and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = timing.options(__doc__)
     parser.add_argument("ipc", nargs="+", type=int)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--copies", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
-    torch.set_num_threads(given.threads)
     inner.FEW, inner.MANY = 0, 0  # compiled, as all 1000 epochs of 20 copies are
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    found: dict[str, object] = {"provenance": provenance(device).model_dump(mode="json")}
+    device, found = timing.device(given.threads), dict[str, object]()
     for ipc in given.ipc:
         found[f"ipc {ipc}"] = compare(ipc, given, device)
         print(ipc, found[f"ipc {ipc}"], flush=True)  # noqa: T201
-    given.output.parent.mkdir(parents=True, exist_ok=True)
-    given.output.write_text(json.dumps(found, indent=1) + "\n")
+        timing.write(given.output, device, found)
 
 
 if __name__ == "__main__":

@@ -6,17 +6,14 @@ Plain MTT, written anew, keeps one autograd graph over all synthetic steps, as t
 augment alike, and each starts at random parameters and is to reach others: which costs what experts cost.
 """
 
-import argparse
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module
-from pathlib import Path
 from unittest.mock import patch
 
+import timing
 import torch
 from official import convnet
-from outer_step import peak, seconds, spread
 from torch import Tensor
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
@@ -26,7 +23,6 @@ from suite.core.experts import Experts
 from suite.core.networks import network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
-from suite.provenance import provenance
 
 METHOD = import_module("methods.trajectory_matching").METHOD
 DSA = augmentation("dsa")
@@ -103,40 +99,20 @@ def plain(shape: Shape, device: torch.device) -> Callable[[], Tensor]:
     return step
 
 
-def compare(shape: Shape, device: torch.device, repeats: int) -> dict[str, object]:
-    """Interleave both; return seconds, their ratios, and memory."""
-    engine, graph = ours(shape, device), plain(shape, device)
-    engine(), graph()  # compile, and warm up
-    memory = {}
-    if device.type == "cuda":
-        memory = {"ours": peak(engine, device), "plain": peak(graph, device)}
-    pairs = [(seconds(graph, device), seconds(engine, device)) for _ in range(repeats)]
-    return {
-        "shape": asdict(shape),
-        "repeats": repeats,
-        "plain_seconds": spread([a for a, _ in pairs]),
-        "our_seconds": spread([b for _, b in pairs]),
-        "ratio": spread([a / b for a, b in pairs]),
-        "peak_bytes": memory,
-    }
-
-
 def main() -> None:
     """Run the named shapes and write what was measured."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = timing.options(__doc__)
     parser.add_argument("shapes", nargs="+", choices=SHAPES)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    found: dict[str, object] = {"provenance": provenance(device).model_dump(mode="json")}
+    device, found = timing.device(given.threads), dict[str, object]()
     for name in given.shapes:
-        found[name] = compare(SHAPES[name], device, given.repeats)
-        print(name, found[name], flush=True)  # noqa: T201
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(json.dumps(found, indent=1) + "\n")
+        shape = SHAPES[name]
+        row = timing.compare(
+            {"plain": plain(shape, device), "ours": ours(shape, device)}, device, given.repeats
+        )
+        found[name] = {"shape": asdict(shape), **row}
+        print(name, row["ratio"], row["peak_bytes"], flush=True)  # noqa: T201
+        timing.write(given.output, device, found)
 
 
 if __name__ == "__main__":
