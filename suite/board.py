@@ -10,7 +10,7 @@ from suite.board_ranks import Averages, averages, ranked
 from suite.board_references import compare
 from suite.board_rows import Row, reference, row
 from suite.plan import Planned
-from suite.records import PROTOCOL, STANDARD_RECIPE, Record, canonical
+from suite.records import PROTOCOL, STANDARD_RECIPE, Record, canonical, differing
 from suite.reported import STANDARD_NETWORK, Reported
 from suite.robustness import Weights
 
@@ -107,17 +107,12 @@ def _names(runs: Iterable[Run]) -> dict[_Config, str]:
         sizes.setdefault(run.trial.ipc, {})[_config(run)] = run
     names = {}
     for sizes in configs.values():
-        differing = sorted({name for same in sizes.values() for name in _differing(same.values())})
+        tables = ([run.fields for run in same.values()] for same in sizes.values())
+        telling = sorted(set[str]().union(*map(differing, tables)))
         for config, run in (pair for same in sizes.values() for pair in same.items()):
-            shown = [f"{name}={_plain(run.fields[name])}" for name in differing if name in run.fields]
+            shown = [f"{name}={_plain(run.fields[name])}" for name in telling if name in run.fields]
             names[config] = ", ".join(shown)
     return names
-
-
-def _differing(runs: Iterable[Run]) -> set[str]:
-    all_fields = [run.fields for run in runs]
-    keys = {key for fields in all_fields for key in fields}
-    return {key for key in keys if len({canonical(fields.get(key)) for fields in all_fields}) > 1}
 
 
 def _plain(value: object) -> str:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from suite import leaderboard
 from suite.board_cells import EVALUATOR
-from suite.records import Evaluation, Record, Trial, canonical
+from suite.records import Evaluation, Record, Trial, differing
 from suite.statistics import interval
 
 _LINE = ["task", "ipc", "method", "recipe"]
@@ -77,13 +77,9 @@ def names(trials: Sequence[Record]) -> dict[str, str]:
 
 
 def _suffixed(label: str, cell: Trial, others: Sequence[Trial]) -> str:
-    known = {name for other in others for name in other.hyperparameters}
-    differing = [
-        f"{name}={cell.hyperparameters.get(name)}"
-        for name in sorted(known)
-        if len({canonical(other.hyperparameters.get(name)) for other in others}) > 1
-    ]
-    return f"{label} ({', '.join(differing)})" if differing else label
+    telling = sorted(differing([other.hyperparameters for other in others]))
+    shown = [f"{name}={cell.hyperparameters.get(name)}" for name in telling]
+    return f"{label} ({', '.join(shown)})" if shown else label
 
 
 def _copies(record: Record, trials: dict[str, Record], named: dict[str, str]) -> Iterator[tuple[Any, ...]]:

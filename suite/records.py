@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
@@ -24,6 +25,12 @@ Status = Literal["done", "diverged", "failed", "oom"]
 def canonical(value: Any) -> str:
     """Return `value` as JSON with sorted keys and no white space; refuses NaN and infinity."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def differing(tables: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the keys whose values are not the same in all tables; one that is left out counts as None."""
+    keys = {key for table in tables for key in table}
+    return {key for key in keys if len({canonical(table.get(key)) for table in tables}) > 1}
 
 
 def digest(value: Any) -> str:
