@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from suite.core.augment import augmentation
-from suite.core.bounds import above_zero, at_least_one, not_negative
+from suite.core.bounds import at_least_one, not_negative
 from suite.core.distilling import BaseDistiller, BaseMethod
 from suite.core.initialising import Initialisation, check_initial, initial_images
 from suite.core.matching import class_means, paired, real_batches
@@ -45,8 +45,7 @@ class DistributionMatching(BaseMethod):
     def __post_init__(self) -> None:
         augmentation(self.augment)
         at_least_one(self, "steps", "real_batch")
-        above_zero(self, "image_lr")
-        not_negative(self, "image_momentum")
+        not_negative(self, "image_lr", "image_momentum")
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Refuse images too small for the network, and too few real ones to start from."""
