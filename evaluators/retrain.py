@@ -39,7 +39,7 @@ class Retrain:
 
     def __post_init__(self) -> None:
         if self.recipe != CHOSEN:
-            recipe(self.recipe)
+            recipe(self.recipe, besides=(CHOSEN,))
         at_least_one(self, "copies")
 
     def check(self, train: Examples) -> None:

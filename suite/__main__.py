@@ -211,14 +211,11 @@ def profile(
     from suite import profiling
 
     set_data(data)
-    found = profiling.profile(
-        method,
-        profiling.settings(set_ or ()),
-        task=task,
-        ipc=ipc,
-        steps=steps,
-        place=profiling.place(gpu, cpus, compile=compile),
-    )
+    where = profiling.place(gpu, cpus, compile=compile)
+    with errors.status("the first outer step, which may compile for minutes; then the ones that count"):
+        found = profiling.profile(
+            method, profiling.settings(set_ or ()), task=task, ipc=ipc, steps=steps, place=where
+        )
     console.print(profiling.table(found, f"{method} on {task}, {ipc} images per class"))
     console.print(profiling.summary(found), markup=False, highlight=False, soft_wrap=True)
 

@@ -107,17 +107,22 @@ class Cells:
         return [item for run in self.runs for item in run.evaluated]
 
 
-def gather(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
-    """Join `records` and `planned` cells by trial; raises ValueError on another protocol's record.
+def admitted(records: Iterable[Record]) -> tuple[list[Record], tuple[str, ...]]:
+    """Return one record of each cell, and a warning for each that read the test split too often.
 
-    Of several records of one cell a finished one counts, then the one whose sha256 comes first.
-    One that read the test split too often is left out with a warning.
+    Of several records of one cell a finished one counts, then the one whose sha256 comes first. One that
+    read too often is left out. Raises ValueError on another protocol's record.
     """
     every: dict[str, Record] = {}
     for record in sorted(records, key=_precedence):
         refuse_protocol(record.protocol, f"record of {record.label} on {record.task}")
         every.setdefault(record.cell.id, record)
-    allowed, refusals = refuse(list(every.values()))
+    return refuse(list(every.values()))
+
+
+def gather(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
+    """Join `records` and `planned` cells by trial; raises ValueError on another protocol's record."""
+    allowed, refusals = admitted(records)
     kept = {record.cell.id: record for record in allowed}
     asked = {item.cell.id: item for item in planned}
     runs = _runs(kept, asked)

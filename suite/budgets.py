@@ -91,7 +91,7 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     ipc: images per class of what it was trained on; of: of the set; seconds: device-seconds of
     distilling that. Raises ValueError where nothing was evaluated at two sizes.
     """
-    records = [record for record in leaderboard.read(stores).records if record.status == "done"]
+    records = leaderboard.finished(stores)
     trials = {record.cell.id: record for record in records if isinstance(record.cell, Trial)}
     names = curves.names(list(trials.values()))
     rows = [row for record in records for row in _networks(record, trials, names)]

@@ -29,7 +29,7 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     Only of trials with snapshots. step: outer steps taken; seconds: what they took.
     Raises ValueError where the stores hold no evaluated snapshot.
     """
-    records = [record for record in leaderboard.read(stores).records if record.status == "done"]
+    records = leaderboard.finished(stores)
     trials = {record.cell.id: record for record in records if isinstance(record.cell, Trial) and record.curve}
     named = names(list(trials.values()))
     rows = [row for record in records for row in _copies(record, trials, named)]

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
 
-from suite import asking, driver, grid, publish, run
+from suite import asking, driver, grid, publish, registry, run
 from suite.core import datasets
 from suite.core.networks import network
 from suite.core.spec import SyntheticSet, Task
@@ -45,6 +46,7 @@ def evaluate(request: Request, place: Place, console: Console) -> bool:
 
     Raises ValueError, before compute, where the file is refused.
     """
+    asked = _settings(request)  # a misspelt recipe is said before a large file is read
     found = locate(request.path)
     label = _label(request, found)
     task = datasets.load(request.task)
@@ -59,7 +61,8 @@ def evaluate(request: Request, place: Place, console: Console) -> bool:
         ipc=request.ipc,
         seed=0,
     )
-    job = _job(request, trial)
+    evaluations = tuple(asking.evaluate(trial, "retrain", values) for values in asked)
+    job = Job(label=trial.method, cell=trial, evaluations=evaluations)
     torch.set_num_threads(place.threads)  # which the record names
     store = Store.create(request.store)
     with store.locked():
@@ -69,6 +72,15 @@ def evaluate(request: Request, place: Place, console: Console) -> bool:
     for table in publish.terminal([store.path]):
         console.print(table)
     return not driver.report([job], store, console)
+
+
+def _settings(request: Request) -> list[dict[str, Any]]:
+    """Return what the evaluator is given, for each recipe; raises ValueError where it refuses."""
+    common = {"network": request.network, "copies": request.copies}
+    asked = [{"recipe": recipe, **common} for recipe in dict.fromkeys(request.recipes)]
+    for values in asked:
+        registry.configure(registry.evaluator("retrain"), values, where="evaluator.retrain")
+    return asked
 
 
 def _label(request: Request, found: Found) -> str:
@@ -82,16 +94,6 @@ def _read(request: Request, found: Found, task: Task) -> tuple[preparing.Prepare
     wanted = Wanted(task.train.classes, request.ipc, task.train.shape, task.class_names)
     brought = sandbox.read(found, wanted)
     return preparing.prepare(brought, task, request.preprocessing), brought.format
-
-
-def _job(request: Request, trial: Trial) -> Job:
-    asked = [
-        asking.evaluate(
-            trial, "retrain", {"recipe": recipe, "network": request.network, "copies": request.copies}
-        )
-        for recipe in dict.fromkeys(request.recipes)
-    ]
-    return Job(label=trial.method, cell=trial, evaluations=tuple(asked))
 
 
 def _keep(store: Store, job: Job, task: Task, synthetic: SyntheticSet, place: Place) -> None:

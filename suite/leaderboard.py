@@ -7,6 +7,7 @@ write(made, Path("results/leaderboard.md"))
 
 import difflib
 import json
+import warnings
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 
 from suite import board_table, plots
 from suite.board import Board, Table, board
-from suite.board_cells import refuse_protocol
+from suite.board_cells import admitted, refuse_protocol
 from suite.board_rows import Row
 from suite.board_table import terminal
 from suite.board_text import picture
@@ -32,6 +33,7 @@ __all__ = [
     "Table",
     "board",
     "check",
+    "finished",
     "pictures",
     "read",
     "render",
@@ -59,7 +61,7 @@ def read(stores: Sequence[Path]) -> Found:
     """
     records: list[Record] = []
     planned: list[Planned] = []
-    warnings: list[str] = []
+    skipped: list[str] = []
     for kind, path in (document for store in stores for document in _documents(store)):
         try:
             content = json.loads(path.read_bytes())
@@ -68,8 +70,17 @@ def read(stores: Sequence[Path]) -> Found:
             else:
                 records.append(_record(content, path))
         except (ValidationError, json.JSONDecodeError, UnicodeDecodeError, _Unusable) as error:
-            warnings.append(f"{path}: skipped, {_reason(error)}")
-    return Found(tuple(records), tuple(planned), tuple(warnings))
+            skipped.append(f"{path}: skipped, {_reason(error)}")
+    return Found(tuple(records), tuple(planned), tuple(skipped))
+
+
+def finished(stores: Sequence[Path]) -> list[Record]:
+    """Return the finished record of each cell of `stores`, as a board does; warn of what is left out."""
+    found = read(stores)
+    records, refusals = admitted(found.records)
+    for warning in (*found.warnings, *refusals):
+        warnings.warn(warning, stacklevel=2)
+    return [record for record in records if record.status == "done"]
 
 
 def render(board: Board, format: Format, *, pictures: Collection[str] = (), plots: bool = False) -> str:

@@ -35,7 +35,7 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
 
     Raises ValueError where the stores hold no study.
     """
-    found = [_networks(record) for record in leaderboard.read(stores).records if _is_study(record)]
+    found = [_networks(record) for record in leaderboard.finished(stores) if _is_study(record)]
     if not found:
         raise ValueError(f"no records of {METHOD} in {', '.join(map(str, stores))}; run gradient-study first")
     return pd.concat(found, ignore_index=True).sort_values(["schedule", "unroll"], kind="stable")

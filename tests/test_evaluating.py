@@ -91,6 +91,7 @@ def test_doubtful_statistics_draw_a_warning(tmp_path: Path) -> None:
     [
         (("--name", "../mine"), "--name '../mine': use letters"),
         (("--recipe", "dcc"), "did you mean 'dc'?"),
+        (("--recipe", "chossen"), "did you mean 'chosen'?"),
         (("--network", "convnet-d9-w8-in"), "too small for 9 blocks"),
         (("--task", "digist"), "did you mean 'digits'?"),
         (("--ipc", "3"), "10 classes of 3 images make 30"),
@@ -101,3 +102,7 @@ def test_a_mistake_is_told_before_anything_is_written(
 ) -> None:
     refused(evaluate(foreign_sets.mtt(tmp_path), *more), part)
     assert not Path("runs").exists()
+
+
+def test_a_misspelt_recipe_is_told_before_the_file_is_read(tmp_path: Path) -> None:
+    refused(evaluate(tmp_path / "none.pt", "--recipe", "dcc"), "did you mean 'dc'?")

@@ -1,11 +1,12 @@
 """Records that read the test split too often are left out, and what hangs on them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from board_records import SMALL, evaluated, full_data, pair, rows, trial
+from board_records import SMALL, evaluated, full_data, pair, rows, save, trial
 
-from suite.leaderboard import board, render
+from suite.leaderboard import board, finished, render
 from suite.plan import Planned
 from suite.reads import counts, refuse
 from suite.records import Record
@@ -66,3 +67,13 @@ def test_counts_are_those_of_finished_records() -> None:
     records = [of, evaluated(of, 0.5), with_reads(evaluated(of, 0.5, 0.6), 2)]
     records.append(with_reads(evaluated(of, status="oom"), 9))
     assert counts(records, "evaluation") == (1, 2) and counts(records, "distillation") == (0,)
+
+
+def test_figures_too_are_drawn_without_them(tmp_path: Path) -> None:
+    peeked = with_reads(SMALL[7], 2)
+    for store in ("one", "other"):  # a record that two stores hold counts once
+        save([*SMALL[:7], peeked], tmp_path / store)
+    with pytest.warns(UserWarning, match="left out: it read the test split 2 times"):
+        found = finished([tmp_path / "one", tmp_path / "other"])
+    assert {record.cell.id for record in found} == {record.cell.id for record in SMALL[:7]}
+    assert len(found) == 7

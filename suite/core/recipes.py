@@ -4,6 +4,7 @@ A recipe never changes: a changed one gets a new name (a test pins each one's di
 number under `dsa` means the same in every release.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from math import cos, pi
@@ -209,9 +210,10 @@ RECIPES = {
 }
 
 
-def recipe(name: str) -> Recipe:
-    """Return the recipe called `name`; raises ValueError naming the nearest known one."""
+def recipe(name: str, *, besides: Sequence[str] = ()) -> Recipe:
+    """Return the recipe called `name`; raises ValueError naming the nearest known one, or word `besides`."""
     if name not in RECIPES:
-        near = get_close_matches(name, RECIPES, n=1, cutoff=0)[0]
-        raise ValueError(f"unknown recipe {name!r}; did you mean {near!r}? known: {', '.join(RECIPES)}")
+        known = [*RECIPES, *besides]
+        near = get_close_matches(name, known, n=1, cutoff=0)[0]
+        raise ValueError(f"unknown recipe {name!r}; did you mean {near!r}? known: {', '.join(known)}")
     return RECIPES[name]
