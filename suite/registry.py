@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -27,7 +28,7 @@ _FOLDERS = {"method": methods, "evaluator": evaluators}
 
 def names(kind: Kind) -> list[str]:
     """Return the sorted names of all methods or evaluators, installed plug-ins included."""
-    return sorted({*_files(kind), *(point.name for point in entry_points(group=f"ratbench.{kind}s"))})
+    return sorted({*_files(kind), *(point.name for point in _plugins(kind))})
 
 
 def method(name: str) -> type[Method]:
@@ -57,10 +58,16 @@ def _files(kind: Kind) -> list[str]:
     return [module.name for module in pkgutil.iter_modules(_FOLDERS[kind].__path__)]
 
 
+@cache
+def _plugins(kind: Kind) -> tuple[EntryPoint, ...]:
+    """Return what installed packages bring; looked for once, as all their metadata is read for it."""
+    return tuple(entry_points(group=f"ratbench.{kind}s"))
+
+
 def _find(kind: Kind, name: str) -> Any:
     if name.endswith(".py"):
         return _constant(_module_at(Path(name)), kind, name)
-    if plugins := list(entry_points(group=f"ratbench.{kind}s", name=name)):
+    if plugins := [point for point in _plugins(kind) if point.name == name]:
         return _plugin(plugins, kind, name)
     known = names(kind)
     if name not in known:

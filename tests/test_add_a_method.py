@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -47,7 +47,9 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     subprocess.run(pip, check=True, capture_output=True)
     (folder / f"{NAME}.py").unlink()  # so that nothing but the installed one can be found
     monkeypatch.syspath_prepend(target)
+    registry._plugins.cache_clear()
     yield target
+    registry._plugins.cache_clear()
     sys.modules.pop(NAME, None)
 
 
@@ -107,11 +109,7 @@ def test_an_installed_package_brings_its_method(installed: Path) -> None:
 def test_a_plug_in_does_not_take_the_name_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
     value = "broken_methods:Careless"
     points = [EntryPoint(name, value, "ratbench.methods") for name in ("herding", "twice", "twice", "once")]
-    monkeypatch.setattr(
-        registry,
-        "entry_points",
-        lambda **wanted: [*entry_points(**wanted), *(each for each in points if each.matches(**wanted))],
-    )
+    monkeypatch.setattr(registry, "_plugins", lambda kind: points if kind == "method" else ())
     assert registry.method("once").__name__ == "Careless"
     refused(ratbench("show", "herding"), "'herding' comes with", "RaT-Bench itself")
     refused(ratbench("show", "twice"), "rename its entry point")
@@ -128,5 +126,5 @@ def test_a_plug_in_that_is_no_method_is_refused(
     value: str, parts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     point = EntryPoint("odd", value, "ratbench.methods")
-    monkeypatch.setattr(registry, "entry_points", lambda **wanted: [point] * point.matches(**wanted))
+    monkeypatch.setattr(registry, "_plugins", lambda kind: (point,) if kind == "method" else ())
     refused(ratbench("show", "odd"), *parts)

@@ -80,11 +80,17 @@ def _traced(function: Function, inputs: tuple[Tensor, ...]) -> tuple[GraphModule
 
 
 def _on_cpu(function: Function, inputs: tuple[Tensor, ...]) -> Function:
+    from torch._guards import TracingContext, tracing
     from torch._inductor import compile
+    from torch._subclasses import FakeTensorMode
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
     # Called directly: `torch.compile` would check at every call what the key by shape already says.
     graph, examples = _traced(function, inputs)
-    compiled = compile(graph, [*examples])
+    # All shapes are fixed; but only within such a context is what is compiled kept for the next process.
+    shapes = FakeTensorMode(shape_env=ShapeEnv(assume_static_by_default=True), allow_non_fake_inputs=True)
+    with tracing(TracingContext(shapes)):
+        compiled = compile(graph, [*examples])
     return lambda *inputs: tuple(compiled(*inputs))
 
 

@@ -2,10 +2,12 @@
 
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
+from torch._dynamo.utils import counters
 
 from suite.core import compiling
 from suite.core.compiling import Compiled
@@ -53,6 +55,20 @@ def test_what_cannot_be_compiled_runs_as_it_is_and_says_so_once() -> None:
         assert run(torch.ones(2))[0].tolist() == [2, 2]
     assert run(-torch.ones(2))[0].tolist() == [-3, -3]
     assert len(caught) == 1 and "\n" not in str(caught[0].message)
+
+
+def test_what_was_compiled_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by this object alone, but on the disk, where the next process looks too."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    found = counters["inductor"]
+    before = found["fxgraph_cache_hit"]
+
+    def run() -> list[float]:
+        values: list[float] = Compiled(lambda x: (x.sin() + 1,), "the sine")(torch.zeros(3))[0].tolist()
+        return values
+
+    assert run() == [1, 1, 1] and found["fxgraph_cache_hit"] == before
+    assert run() == [1, 1, 1] and found["fxgraph_cache_hit"] == before + 1
 
 
 def test_nothing_is_compiled_where_that_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
