@@ -62,6 +62,8 @@ def check(jobs: Sequence[Job], place: Place) -> None:
         where = f"{job.label} on {job.cell.task} at ipc {job.cell.ipc}"
         try:
             _method(job.cell).check(train, Budget(job.cell.ipc, job.cell.nested))
+            if (count := train.classes * job.cell.ipc) > len(train):
+                raise ValueError(f"it makes {count} images, more than train has ({len(train)}); lower ipc")
             for evaluation in job.evaluations:
                 _evaluator(evaluation).check(train)
         except ValueError as error:

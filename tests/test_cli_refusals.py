@@ -42,6 +42,13 @@ class TestRefusedGrids:
         refused(ratbench("run", quick, "--dry-run"), *parts)
         assert not (tmp_path / "runs").exists(), "nothing is written before the checks"
 
+    def test_a_set_larger_than_train(self, quick: Path) -> None:
+        of_noise = QUICK.replace("ipc = [1]", "ipc = [1000]").replace("[method.random_subset]\n", "")
+        quick.write_text(of_noise)
+        refused(
+            ratbench("run", quick, "--inline"), "rat_bptt on digits at ipc 1000", "10000 images", "lower ipc"
+        )
+
     def test_more_threads_than_the_machine_has(self, quick: Path) -> None:
         refused(ratbench("run", quick, "--inline", "--cpus-per-trial", "9999"), "9999 CPUs", "lower --cpus")
 

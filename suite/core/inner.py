@@ -15,9 +15,9 @@ from suite.core.precision import Precision, operands
 from suite.core.steps import Steps
 
 MANY, FEW, WORK = 3_000, 500, 2e12
-"""A compilation takes twenty seconds and more, and three where an earlier process has left its result on the
-disk. Of a small network's step it saves some milliseconds: it is worth its time from so many steps on; never for
-fewer than a few; and in between where all their products take so many floating-point operations."""
+"""A compilation takes twenty seconds and more, and three where an earlier process has left its result on
+the disk. Of a small network's step it saves some milliseconds: it is worth its time from so many steps on;
+never for fewer than a few; and in between where all their products take so many operations."""
 
 CHUNK = {"cpu": 32, "cuda": 256}
 """Real images at once: on a CPU what its cache holds, on a GPU what fills it within 2 GB."""

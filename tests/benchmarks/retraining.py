@@ -27,6 +27,7 @@ from suite.core.spec import SyntheticSet, one_hot
 
 SHAPE = (1, 28, 28)
 DSA = augmentation("dsa")
+SHORT = 100  # epochs of one image per class, at least
 
 
 def plain(synthetic: SyntheticSet, width: int, epochs: int, copies: int, *, loader: bool) -> None:
@@ -68,7 +69,8 @@ def compare(ipc: int, given: argparse.Namespace, device: torch.device) -> dict[s
     """Interleave the three; return seconds of a step and ratios."""
     images = torch.randn(10, ipc, *SHAPE, generator=generator(0, "benchmark"))
     synthetic = SyntheticSet(images, one_hot(10, ipc)).to(device)
-    size = given.width, given.epochs, given.copies
+    epochs = max(given.epochs, SHORT // ipc)  # a small set's step is short beside what a training begins with
+    size = given.width, epochs, given.copies
     runs: dict[str, Callable[[], None]] = {
         "loader": lambda: plain(synthetic, *size, loader=True),
         "plain": lambda: plain(synthetic, *size, loader=False),
@@ -77,11 +79,11 @@ def compare(ipc: int, given: argparse.Namespace, device: torch.device) -> dict[s
     for run in runs.values():
         run()  # compile, and warm up
     taken = [{name: timing.seconds(run, device) for name, run in runs.items()} for _ in range(given.repeats)]
-    steps = given.epochs * given.copies
+    steps = epochs * given.copies
     return {
         "ipc": ipc,
         "width": given.width,
-        "epochs": given.epochs,
+        "epochs": epochs,
         "copies": given.copies,
         "repeats": given.repeats,
         "seconds_per_step": {name: timing.spread([each[name] / steps for each in taken]) for name in runs},
