@@ -75,6 +75,8 @@ def measured_rows(name: str) -> list[tuple[str, dict[str, Any]]]:
 def test_memory_is_the_measured_one() -> None:
     engine, official = measurement("memory-cpu"), measurement("memory-official-cpu")
     assert engine["bytes_per_window_step"] <= 8e6
+    longest = engine["peak_bytes"]["200"]
+    assert longest < 4e9 and f"200 steps peaks at {longest / 2**20:.0f} MiB" in TEXT
     for found in (engine, official):
         assert f"{found['bytes_per_window_step'] / 2**20:.1f} MiB" in TEXT
 
