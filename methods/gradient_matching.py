@@ -2,6 +2,7 @@
 
 Zhao, Mopuri and Bilen, "Dataset condensation with gradient matching", ICLR 2021, arXiv 2006.05929.
 With `augment = "dsa"` the same code is DSA: the method `siamese_augmentation`.
+Fashion-MNIST, reduced setting, recipe `dc`: 68.5% and 76.6% at 1 and 10 images; printed 70.5% and 82.3%.
 """
 
 from collections.abc import Iterator, Mapping

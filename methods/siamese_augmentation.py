@@ -2,6 +2,7 @@
 
 Zhao and Bilen, "Dataset condensation with differentiable Siamese augmentation", ICML 2021,
 arXiv 2102.08259. Networks that train on the synthetic set see it augmented image by image.
+Fashion-MNIST, reduced setting, recipe `dsa`: 69.0% and 77.8% at 1 and 10 images; printed 70.6% and 84.6%.
 """
 
 from dataclasses import dataclass

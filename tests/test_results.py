@@ -1,7 +1,10 @@
 """What is published is what was measured."""
 
 import re
+from importlib import import_module
 from pathlib import Path
+
+import pytest
 
 from suite import leaderboard, publish
 
@@ -33,6 +36,20 @@ def test_the_readme_shows_the_boards_rows() -> None:
     for name, *shown in rows:
         scores = [row[2] for row in board if len(row) > 9 and row[1] == name]  # one image per class, then ten
         assert scores == [cell for cell in shown if cell != "–"]
+
+
+@pytest.mark.parametrize("name", ["gradient_matching", "siamese_augmentation", "multi_formation", "kip"])
+def test_a_method_says_how_far_it_is_from_what_its_paper_prints(name: str) -> None:
+    """In its docstring's last line, and with the board's figures."""
+    last = (import_module(f"methods.{name}").__doc__ or "").strip().splitlines()[-1]
+    ours, _, printed = last.partition(" at 1 ")
+    board = [cells(line) for line in (RESULTS / "leaderboard.md").read_text().splitlines()]
+    rows = [row for row in board if len(row) > 9 and row[1] == f"`{name}`"]
+    # The column of its own recipe, which says "same" where the standard one is that.
+    native = [row[2] if row[5] == "same" else row[5] for row in rows]
+    for figure, shown in zip(re.findall(r"(\d+\.\d)%", ours), native, strict=True):
+        assert shown.startswith(f"{figure} ")
+    assert "printed" in printed
 
 
 def cells(line: str) -> list[str]:
