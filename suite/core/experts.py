@@ -7,7 +7,8 @@ the data folder as a file of its own, and shared by every trial that asks for it
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from math import ceil
 from pathlib import Path
 from time import perf_counter
@@ -25,7 +26,7 @@ from suite.core.networks import Network, network
 from suite.core.recipes import Recipe
 from suite.core.seeding import derive, generator
 from suite.core.spec import Examples
-from suite.core.training import EVALUATION_BATCH, fit_epochs
+from suite.core.training import EVALUATION_BATCH, at_once, fit_paths
 
 _VERSION = 1  # raised where a change of code gives experts other bits
 
@@ -56,7 +57,8 @@ def experts(train: Examples, name: str, recipe: Recipe, count: int) -> Experts:
     folder, digest = cache.usable_folder(data_folder()), _digest(train, net, recipe)
     # Processes begin with different ones, lest they all wait for whoever trains the first.
     order = torch.randperm(count, generator=generator(os.getpid(), "experts")).tolist()
-    found = {index: _expert(train, net, recipe, index, folder, digest) for index in order}
+    school = _School(train, net, recipe, folder, digest, order)
+    found = {index: school.expert(index) for index in order}
     trajectories, seconds = zip(*(found[index] for index in range(count)), strict=True)
     return Experts(trajectories, sum(seconds))
 
@@ -88,23 +90,56 @@ def logits(net: Network, parameters: Tensor, images: Tensor) -> Tensor:
     return found.view(*images.shape[:-3], -1)
 
 
-def _expert(
-    train: Examples, net: Network, recipe: Recipe, index: int, folder: Path | None, digest: str
-) -> tuple[Tensor, float]:
-    def build() -> Building:
-        started = perf_counter()
-        epochs = fit_epochs(net, train, recipe, seed=derive(0, "expert", index))
-        path = torch.stack([parameters.cpu() for parameters in epochs])
-        facts = {"seconds": perf_counter() - started, "sha256": _sha256(path)}
-        return Building({"parameters": Stream(torch.float32, tuple(path.shape), [path])}, facts)
+@dataclass(frozen=True)
+class _School:
+    """Trains the experts that no file holds: those that a GPU has room for at once, on a CPU one by one.
 
-    def finish(tensors: Tensors, facts: Facts) -> tuple[Tensor, float]:
-        path = tensors["parameters"]
-        if _sha256(path) != facts["sha256"]:  # the cache itself looks at a part of a large file
-            raise ValueError("its parameters do not match their sha256")
-        return path, float(facts["seconds"])
+    ready: the paths that were trained beside another one and not asked for yet, and each one's seconds.
+    Two processes on two GPUs may train the same ones; the first to be written counts.
+    """
 
-    return cache.open_or_build(folder, f"expert-{digest[:24]}-{index}", build, finish)
+    train: Examples
+    net: Network
+    recipe: Recipe
+    folder: Path | None
+    digest: str
+    order: Sequence[int]
+    ready: dict[int, tuple[Tensor, float]] = field(default_factory=dict)
+
+    def expert(self, index: int) -> tuple[Tensor, float]:
+        """Return an expert's path, from its file where there is one, and the seconds of its training."""
+
+        def build() -> Building:
+            path, seconds = self._trained(index)
+            facts = {"seconds": seconds, "sha256": _sha256(path)}
+            return Building({"parameters": Stream(torch.float32, tuple(path.shape), [path])}, facts)
+
+        return cache.open_or_build(self.folder, self._stem(index), build, _checked)
+
+    def _trained(self, index: int) -> tuple[Tensor, float]:
+        if index not in self.ready:
+            later = self.order[self.order.index(index) + 1 :]
+            wanted = [index, *(other for other in later if not self._is_kept(other))]
+            group = wanted[: at_once(self.net, self.train, self.recipe)]
+            started = perf_counter()
+            seeds = [derive(0, "expert", each) for each in group]
+            paths = fit_paths(self.net, self.train, self.recipe, seeds=seeds)
+            share = (perf_counter() - started) / len(group)
+            self.ready.update({each: (path, share) for each, path in zip(group, paths, strict=True)})
+        return self.ready.pop(index)
+
+    def _is_kept(self, index: int) -> bool:
+        return self.folder is not None and (self.folder / f"{self._stem(index)}.json").exists()
+
+    def _stem(self, index: int) -> str:
+        return f"expert-{self.digest[:24]}-{index}"
+
+
+def _checked(tensors: Tensors, facts: Facts) -> tuple[Tensor, float]:
+    path = tensors["parameters"]
+    if _sha256(path) != facts["sha256"]:  # the cache itself looks at a part of a large file
+        raise ValueError("its parameters do not match their sha256")
+    return path, float(facts["seconds"])
 
 
 def _digest(train: Examples, net: Network, recipe: Recipe) -> str:

@@ -5,6 +5,7 @@ order of minibatches and augmentation, so that what is trained beside it changes
 A CPU is full with one, and trains them one after another.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -59,9 +60,15 @@ def footprint(steps: Steps, network: Network, batch: int) -> int:
     return _KEPT * (sum(x.nbytes for x in kept) + state.nbytes + images.nbytes)
 
 
-@torch.no_grad()
 def train(steps: Steps, network: Network, recipe: Recipe, runs: Sequence[Run]) -> Tensor:
-    """Train a fresh network for each run, all at once; return their parameters (runs, size).
+    """Train a fresh network for each run, all at once; return their parameters (runs, size)."""
+    (parameters,) = deque(states(steps, network, recipe, runs), maxlen=1)
+    return parameters
+
+
+@torch.no_grad()
+def states(steps: Steps, network: Network, recipe: Recipe, runs: Sequence[Run]) -> Iterator[Tensor]:
+    """Train as `train`; yield the parameters (runs, size) at the start and after each step.
 
     The runs take the same number of steps, on batches of the same sizes.
     """
@@ -71,9 +78,10 @@ def train(steps: Steps, network: Network, recipe: Recipe, runs: Sequence[Run]) -
     rates = torch.tensor([run.rates for run in runs]).to(state)  # (runs, steps)
     corrections = torch.tensor([rule.corrections(step + 1) for step in range(rates.shape[1])]).to(state)
     batches = _batches(runs, augmentation(recipe.augment, mixing=True), network)
+    yield state[:, 0]
     for number, (images, targets) in zip(range(rates.shape[1]), batches, strict=False):
         (state,) = steps.stacked(state, rates[:, number], corrections[number], images, targets)
-    return state[:, 0]
+        yield state[:, 0]
 
 
 def targets_of(run: Run, augment: Augmentation, classes: int) -> Tensor:

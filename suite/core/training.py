@@ -60,14 +60,17 @@ def fit_each(network: Network, trainings: Sequence[Training], recipe: Recipe) ->
     count = len(runs[0].images)
     batch = count if recipe.batch is None else min(recipe.batch, count)
     steps = _steps(network, recipe, batch=batch, steps=sum(len(run.rates) for run in runs))
-    stacked = -(-len(runs) // stacks.together(steps, network, batch, runs[0].images.device))
-    size = -(-len(runs) // stacked)  # stacks of one size, for which a step is compiled once
-    for start in range(0, len(runs), size):
-        group = runs[start : start + size]
-        if size == 1:
+    for group in _groups(runs, stacks.together(steps, network, batch, runs[0].images.device)):
+        if len(group) == 1:
             yield _last(_states(steps, network, recipe, group[0]))
         else:
             yield from stacks.train(steps, network, recipe, group)
+
+
+def _groups(runs: Sequence[Run], together: int) -> Iterator[Sequence[Run]]:
+    """Yield the runs in stacks of one size, for which a step is compiled once, and of no more than fit."""
+    size = -(-len(runs) // -(-len(runs) // together))
+    yield from (runs[start : start + size] for start in range(0, len(runs), size))
 
 
 def fit_full(
@@ -94,10 +97,27 @@ def fit_epochs(
     network: Network, train: Examples, recipe: Recipe, *, seed: int, watch: Watch | None = None
 ) -> Iterator[Tensor]:
     """Train one fresh network on all of `train`; yield its parameters (size,) before and after epochs."""
-    batch, rates = recipe.batch or len(train), recipe.rates(len(train))
-    run = Run(train.images, train.labels, _epochs(len(train), batch, generator(seed, "order")), rates, seed)
-    states = _states(_steps(network, recipe, batch=batch, steps=len(rates)), network, recipe, run, watch)
-    yield from islice(states, 0, None, -(-len(train) // batch))
+    run = _on_all(train, recipe, seed)
+    states = _states(_steps_on_all(network, train, recipe), network, recipe, run, watch)
+    yield from islice(states, 0, None, _epoch(train, recipe))
+
+
+def fit_paths(network: Network, train: Examples, recipe: Recipe, *, seeds: Sequence[int]) -> list[Tensor]:
+    """Train a fresh network on all of `train` for each seed, all at once; return their paths on the CPU.
+
+    A path (epochs + 1, size) has the parameters before and after each epoch.
+    """
+    if len(seeds) == 1:
+        return [torch.stack([each.cpu() for each in fit_epochs(network, train, recipe, seed=seeds[0])])]
+    runs = [_on_all(train, recipe, seed) for seed in seeds]
+    states = stacks.states(_steps_on_all(network, train, recipe), network, recipe, runs)
+    return list(torch.stack([each.cpu() for each in islice(states, 0, None, _epoch(train, recipe))], 1))
+
+
+def at_once(network: Network, train: Examples, recipe: Recipe) -> int:
+    """Return how many networks the device has room to train on all of `train` at once: one on a CPU."""
+    steps, batch = _steps_on_all(network, train, recipe), recipe.batch or len(train)
+    return stacks.together(steps, network, batch, train.images.device)
 
 
 def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
@@ -139,6 +159,21 @@ def _compiled(name: str, shape: Shape, classes: int, recipe: Recipe) -> Steps:
         compiled=True,
         objective=recipe.objective,
     )
+
+
+def _steps_on_all(network: Network, train: Examples, recipe: Recipe) -> Steps:
+    batch, steps = recipe.batch or len(train), len(recipe.rates(len(train)))
+    return _steps(network, recipe, batch=batch, steps=steps)
+
+
+def _on_all(train: Examples, recipe: Recipe, seed: int) -> Run:
+    rows = _epochs(len(train), recipe.batch or len(train), generator(seed, "order"))
+    return Run(train.images, train.labels, rows, recipe.rates(len(train)), seed)
+
+
+def _epoch(train: Examples, recipe: Recipe) -> int:
+    """Return the steps of an epoch."""
+    return -(-len(train) // (recipe.batch or len(train)))
 
 
 def _run(training: Training, recipe: Recipe) -> Run:

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from suite.core import experts as trained
-from suite.core import inner
+from suite.core import inner, stacks
 from suite.core.experts import Experts, experts, logits, recognised
 from suite.core.layers import Layer
 from suite.core.networks import network
 from suite.core.recipes import Recipe
 from suite.core.seeding import derive, generator
 from suite.core.spec import Examples
-from suite.core.training import fit_epochs
+from suite.core.training import fit_paths
 
 LINEAR = Layer(lambda own, x: x.flatten(1) * own[0], ((2,),))
 NAME, RECIPE = "mlp-w4", Recipe("expert", "", "sgd", 0.1, "none", epochs=3, batch=4)
@@ -35,14 +35,14 @@ def train(count: int = 10) -> Examples:
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds that were trained."""
     seeds: list[int] = []
-    monkeypatch.setattr(trained, "fit_epochs", _watched(seeds))
+    monkeypatch.setattr(trained, "fit_paths", _watched(seeds))
     return seeds
 
 
-def _watched(seeds: list[int]) -> Callable[..., Iterator[Tensor]]:
-    def fit(*given: Any, seed: int) -> Iterator[Tensor]:
-        seeds.append(seed)
-        return fit_epochs(*given, seed=seed)
+def _watched(trained_ones: list[int]) -> Callable[..., list[Tensor]]:
+    def fit(*given: Any, seeds: Sequence[int]) -> list[Tensor]:
+        trained_ones.extend(seeds)
+        return fit_paths(*given, seeds=seeds)
 
     return fit
 
@@ -81,6 +81,28 @@ def test_each_is_trained_once_and_its_bits_and_seconds_come_back(
     more = experts(train(), NAME, RECIPE, 4)  # of which three are there
     assert len(trainings) == 4 and same(first, Experts(more.trajectories[:3], 0.0))
     assert len(files(tmp_path / "data")) == 4
+
+
+def test_those_trained_at_once_are_those_trained_alone(
+    tmp_path: Path, trainings: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, of whose experts one more is asked for later."""
+    recipe = replace(RECIPE, augment="flip-rotate")
+    alone = experts(train(), NAME, recipe, 5)
+    monkeypatch.setenv("RATBENCH_DATA", str(tmp_path / "elsewhere"))
+    monkeypatch.setattr(stacks, "together", lambda *_: 3)
+    groups: list[int] = []
+
+    def counted(*given: Any, seeds: Sequence[int]) -> list[Tensor]:
+        groups.append(len(seeds))
+        return fit_paths(*given, seeds=seeds)
+
+    monkeypatch.setattr(trained, "fit_paths", counted)
+    experts(train(), NAME, recipe, 4)
+    together = experts(train(), NAME, recipe, 5)
+    assert groups == [3, 1, 1] and len(trainings) == 5
+    for ours, theirs in zip(together.trajectories, alone.trajectories, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 
 
 def test_whatever_changes_them_has_files_of_its_own(trainings: list[int]) -> None:
@@ -164,7 +186,7 @@ def _asks(folder: str, barrier: Any, done: Any) -> None:
     torch.set_num_threads(1)
     fitted: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trained, "fit_epochs", _watched(fitted))
+        patch.setattr(trained, "fit_paths", _watched(fitted))
         barrier.wait()
         found = experts(train(2000), NAME, RECIPE, 6)
     done.put((len(fitted), _sums(found)))
