@@ -32,6 +32,27 @@ def hold_broadcast(graph: Graph) -> None:
             user.replace_input_with(node, held)
 
 
+def zero_plainly(graph: Graph) -> None:
+    """Have the zeros in which a tangent of another layout is laid down made by an ordinary operation.
+
+    Forward-mode differentiation makes them by one that asks for a storage, which tensors have not while
+    inductor reads a graph; for some sizes of image the step back would then not be compiled at all.
+    """
+    for node in list(graph.nodes):
+        if node.target is not torch.ops.aten._new_zeros_with_same_feature_meta.default:
+            continue
+        value = node.meta["val"]
+        with graph.inserting_after(node):
+            zeros = graph.call_function(
+                torch.ops.aten.new_empty_strided.default, (node.args[0], [*value.shape], [*value.stride()])
+            )
+        with graph.inserting_after(zeros):
+            filled = graph.call_function(torch.ops.aten.zero.default, (zeros,))
+        zeros.meta["val"] = filled.meta["val"] = value
+        node.replace_all_uses_with(filled)
+        graph.erase_node(node)
+
+
 def _size(node: Node) -> int:
     value = node.meta.get("val")
     return value.numel() if isinstance(value, Tensor) else 0

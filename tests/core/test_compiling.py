@@ -12,16 +12,20 @@ from torch._dynamo.utils import counters
 from suite.core import compiling
 from suite.core.compiling import Compiled
 from suite.core.inner import chunks, classification
-from suite.core.networks import network
+from suite.core.networks import Shape, network
 from suite.core.optimisers import Adam
 from suite.core.seeding import generator
 from suite.core.truncation import Window
 from suite.core.unroll import MetaGradient, meta_gradient
 
 
-@pytest.mark.parametrize("keep", [0, 2**20], ids=["recomputed", "kept"])
-def test_a_compiled_meta_gradient_is_the_plain_one(keep: int) -> None:
-    name, shape = "convnet-d1-w4-in", (1, 8, 8)
+@pytest.mark.parametrize(
+    ("keep", "shape"),
+    [(0, (1, 8, 8)), (2**20, (1, 8, 8)), (0, (3, 8, 8))],
+    ids=["recomputed", "kept", "in colour"],
+)
+def test_a_compiled_meta_gradient_is_the_plain_one(keep: int, shape: Shape) -> None:
+    name = "convnet-d1-w4-in"
     draw = generator(0)
     images = torch.randn(4, *shape, generator=draw, dtype=torch.float64).requires_grad_()
     real = torch.randn(40, *shape, generator=draw, dtype=torch.float64), torch.arange(40) % 2
