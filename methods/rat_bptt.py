@@ -18,7 +18,7 @@ from suite.core.initialising import Initialisation, check_initial, initial_image
 from suite.core.meta_learning import InnerTraining, MetaLearner
 from suite.core.networks import STANDARD, network
 from suite.core.optimisers import Adam
-from suite.core.precision import Precision, check_precision, multiplying
+from suite.core.precision import Precision, multiplying
 from suite.core.seeding import generator
 from suite.core.spec import (
     Budget,
@@ -112,7 +112,6 @@ class RaTBPTT(BaseMethod):
         """Refuse a network or minibatch that does not fit the task and the budget."""
         super().check(train, budget)
         network(self.network, train.shape, train.classes)
-        check_precision(self.precision, train.images.device)
         check_initial(train, budget, self.initial)
         if self.per_class is not None and self.per_class > budget.ipc:
             raise ValueError(f"per_class {self.per_class} is larger than ipc {budget.ipc}; lower per_class")

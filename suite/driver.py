@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from suite import grid, leaderboard, publish
+from suite import checking, grid, leaderboard, publish
 from suite import run as running
 from suite.core.datasets import DataMissing
 from suite.display import Display
@@ -49,7 +49,7 @@ def dry_run(request: Request, console: Console) -> None:
     """List every cell and whether it is recorded."""
     jobs = grid.jobs(grid.load(grid.locate(request.grid), request.settings))
     try:
-        running.check(jobs, request.place)
+        checking.check(jobs, request.place)
     except DataMissing as error:
         say(console, f"not checked against the images: {error}")
     store = Store(request.folder)
@@ -76,7 +76,7 @@ def run(request: Request, console: Console) -> bool:
     if request.inline and request.address:
         raise ValueError("--inline runs without Ray: leave out --address")
     # A cluster's head may have no GPU; its nodes are not asked.
-    running.check(jobs, request.place if request.address is None else Place(torch.device("cpu")))
+    checking.check(jobs, request.place if request.address is None else None)
     store = Store.create(request.folder)
     with store.locked():
         store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())

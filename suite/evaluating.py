@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from suite import asking, driver, grid, publish, registry, run
+from suite import asking, checking, driver, grid, publish, registry, run
 from suite.core import datasets
 from suite.core.networks import network
 from suite.core.spec import SyntheticSet, Task
@@ -63,6 +63,7 @@ def evaluate(request: Request, place: Place, console: Console) -> bool:
     )
     evaluations = tuple(asking.evaluate(trial, "retrain", values) for values in asked)
     job = Job(label=trial.method, cell=trial, evaluations=evaluations)
+    checking.check_precisions([job], place)
     torch.set_num_threads(place.threads)  # which the record names
     store = Store.create(request.store)
     with store.locked():

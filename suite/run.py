@@ -4,9 +4,8 @@ A job is a trial and the evaluations of its artefact, or a reference. What is re
 again, so a job can be cut off anywhere and run once more.
 """
 
-import os
 import traceback
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from time import perf_counter
@@ -44,30 +43,6 @@ class Progress:
     step: int = 0
     steps: int = 0
     finished: Mapping[str, str] = field(default_factory=dict)
-
-
-def check(jobs: Sequence[Job], place: Place) -> None:
-    """Refuse what cannot work before any compute starts: data, budgets, networks, the device."""
-    if place.device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("a GPU was asked for, and torch finds none; leave --gpus-per-trial at 0")
-    if place.threads > (there := os.cpu_count() or 1):
-        raise ValueError(
-            f"a trial wants {place.threads} CPUs and this machine has {there}; lower --cpus-per-trial"
-        )
-    for job in jobs:
-        train = _task(job.cell.task, "cpu").train
-        if isinstance(job.cell, Reference):
-            network(job.cell.network, train.shape, train.classes)
-            continue
-        where = f"{job.label} on {job.cell.task} at ipc {job.cell.ipc}"
-        try:
-            _method(job.cell).check(train, Budget(job.cell.ipc, job.cell.nested))
-            if (count := train.classes * job.cell.ipc) > len(train):
-                raise ValueError(f"it makes {count} images, more than train has ({len(train)}); lower ipc")
-            for evaluation in job.evaluations:
-                _evaluator(evaluation).check(train)
-        except ValueError as error:
-            raise ValueError(f"{where}: {error}") from None
 
 
 def missing(job: Job, store: Store) -> list[Cell]:
@@ -134,7 +109,7 @@ class _Worker:
         yield self._keep(cell, status, error=message)
 
     def _distil(self, trial: Trial) -> Iterator[Progress]:
-        task = _task(trial.task, str(self.place.device))
+        task = task_of(trial.task, str(self.place.device))
         reset_peak_memory(self.place.device)
         distiller, trajectory = self._start(trial, task)
         trajectory.attempts += 1
@@ -160,7 +135,9 @@ class _Worker:
 
     def _start(self, trial: Trial, task: Task) -> tuple[Distiller, Trajectory]:
         """Start the distiller, from its last checkpoint if there is one that it can load."""
-        start = partial(_method(trial).start, task.train, Budget(trial.ipc, trial.nested), seed=trial.seed)
+        start = partial(
+            made_method(trial).start, task.train, Budget(trial.ipc, trial.nested), seed=trial.seed
+        )
         distiller = start()
         if saved := self.store.load_checkpoint(trial.id):
             try:
@@ -198,7 +175,7 @@ class _Worker:
 
     def _evaluate(self, cell: Evaluation) -> Iterator[Progress]:
         yield Progress(self.job.id, f"evaluating: {cell.title}")
-        task = _task(self.job.cell.task, str(self.place.device)).to(self.place.device)
+        task = task_of(self.job.cell.task, str(self.place.device)).to(self.place.device)
         synthetic, facts = load_artefact(self.store.artefact(self.job.id, cell.step))
         if facts["data"] != datasets.fingerprint(task):
             raise ValueError(
@@ -207,7 +184,7 @@ class _Worker:
         scored = cut(synthetic, cell.part, seed=self.job.cell.seed).to(self.place.device)
         reset_peak_memory(self.place.device)
         started, opened = perf_counter(), TestSplit.opened
-        scores = _evaluator(cell).evaluate(scored, task, seed=cell.seed)
+        scores = made_evaluator(cell).evaluate(scored, task, seed=cell.seed)
         yield self._keep(
             cell,
             "done",
@@ -218,7 +195,7 @@ class _Worker:
         )
 
     def _refer(self, cell: Reference) -> Iterator[Progress]:
-        task = _task(cell.task, str(self.place.device)).to(self.place.device)
+        task = task_of(cell.task, str(self.place.device)).to(self.place.device)
         net = network(cell.network, task.train.shape, task.train.classes)
         reset_peak_memory(self.place.device)
         started, trained = perf_counter(), []
@@ -273,19 +250,21 @@ class _Worker:
             torch.cuda.synchronize(self.place.device)
 
 
-def _method(trial: Trial) -> Method:
+def made_method(trial: Trial) -> Method:
+    """Return the trial's method with its hyper-parameters; raises ValueError where it has no such ones."""
     where = f"method {trial.method}"
     made: Method = registry.configure(registry.method(trial.method), trial.hyperparameters, where=where)
     return made
 
 
-def _evaluator(evaluation: Evaluation) -> Evaluator:
+def made_evaluator(evaluation: Evaluation) -> Evaluator:
+    """Return the evaluator with its settings; raises ValueError where it has no such ones."""
     cls, where = registry.evaluator(evaluation.evaluator), f"evaluator {evaluation.evaluator}"
     made: Evaluator = registry.configure(cls, evaluation.settings, where=where)
     return made
 
 
 @lru_cache(maxsize=2)
-def _task(name: str, device: str) -> Task:
+def task_of(name: str, device: str) -> Task:
     """Load a task once per process; trials of one worker share it."""
     return datasets.load(name, device=device)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from suite import grid
+from suite import checking, grid
+from suite.place import Place
 from suite.plan import Job
 from suite.records import Evaluation, Reference, Trial
-from suite.run import Place, check
 
 
 def trials(path: Path, *settings: str) -> list[Trial]:
@@ -126,7 +126,7 @@ def test_a_mistake_is_named_with_the_nearest_right_word(
     replaced(tiny, old, new)
     with pytest.raises(ValueError) as error:
         jobs = grid.jobs(grid.load(tiny))
-        check(jobs, place)
+        checking.check(jobs, place)
     assert message in str(error.value)
 
 

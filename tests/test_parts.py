@@ -10,7 +10,7 @@ from command_line import ratbench, refused
 from conftest import QUICK
 from job_runs import complete, done, one
 
-from suite import conformance, grid, leaderboard, registry, run
+from suite import checking, conformance, grid, leaderboard, registry, run
 from suite.core.datasets import load
 from suite.core.spec import Minibatch, Scores, SyntheticSet, Task, TestSplit
 from suite.parts import cut
@@ -221,5 +221,5 @@ def test_a_mistake_is_named_before_anything_runs(
     assert old in text
     tiny.write_text(text.replace(old, new))
     with pytest.raises(ValueError) as error:
-        run.check(grid.jobs(grid.load(tiny)), place)
+        checking.check(grid.jobs(grid.load(tiny)), place)
     assert message in str(error.value)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from job_runs import complete, done, one
 
-from suite import grid, leaderboard, registry, run
+from suite import checking, grid, leaderboard, registry, run
 from suite.core import datasets
 from suite.core.training import fit_copies
 from suite.place import Place
@@ -159,13 +159,42 @@ def test_a_gpu_where_there_is_none_is_refused(jobs: list[Job]) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
     with pytest.raises(ValueError, match="a GPU was asked for, and torch finds none"):
-        run.check(jobs, Place(torch.device("cuda"), gpus=1.0))
+        checking.check(jobs, Place(torch.device("cuda"), gpus=1.0))
 
 
 def test_what_does_not_fit_the_task_is_refused_before_the_start(tiny: Path, place: Place) -> None:
     tiny.write_text(tiny.read_text().replace("ipc = [1]", "ipc = [1, 500]"))
     with pytest.raises(ValueError, match=r"random_subset on digits at ipc 500: ipc 500 is larger than the"):
-        run.check(grid.jobs(grid.load(tiny)), place)
+        checking.check(grid.jobs(grid.load(tiny)), place)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('["dc"]', '["dc:tf32"]'),
+        ("window = 2", 'window = 2\nprecision = "tf32"'),
+        ("copies = 2", 'copies = 2\n[reference]\nepochs = 1\nrecipe = "dc:tf32"'),
+    ],
+    ids=["recipe", "method", "reference"],
+)
+def test_a_precision_that_the_place_has_not_is_refused_before_the_start(
+    tiny: Path, place: Place, old: str, new: str
+) -> None:
+    tiny.write_text(tiny.read_text().replace(old, new))
+    jobs = grid.jobs(grid.load(tiny))
+    with pytest.raises(ValueError, match="precision tf32 is a GPU's; on a CPU use float32"):
+        checking.check(jobs, place)
+    checking.check(jobs, None)  # a cluster's nodes may be able to
+
+
+def test_the_precision_of_a_recipe_lands_in_its_record(tiny: Path, place: Place, store: Store) -> None:
+    tiny.write_text(tiny.read_text().replace('["dc"]', '["dc", "dc:bf16"]'))
+    job = grid.jobs(grid.load(tiny))[0]
+    assert set(complete(job, store, place).values()) == {"done"}
+    records = [store.record(cell.id) for cell in job.evaluations]
+    plain, rounded = (record.scores["accuracy"] for record in records if record)
+    assert [cell.settings["recipe"] for cell in job.evaluations] == ["dc", "dc:bf16"]
+    assert plain == pytest.approx(rounded, abs=0.05)
 
 
 def test_device_seconds_are_charged_by_share() -> None:
@@ -223,4 +252,4 @@ def test_nothing_is_computed_by_the_checks(
 ) -> None:
     monkeypatch.setattr("methods.rat_bptt.RaTBPTT.start", lambda *_, **__: pytest.fail("started"))
     monkeypatch.setattr("evaluators.retrain.fit_copies", lambda *_, **__: pytest.fail("trained"))
-    run.check(jobs, place)
+    checking.check(jobs, place)

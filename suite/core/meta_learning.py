@@ -18,7 +18,7 @@ from suite.core.losses import Batch
 from suite.core.networks import network
 from suite.core.optimisers import Optimiser
 from suite.core.phases import phase
-from suite.core.precision import Precision
+from suite.core.precision import Precision, check_precision
 from suite.core.seeding import generator
 from suite.core.spec import Examples, Minibatch
 from suite.core.truncation import Window
@@ -47,9 +47,13 @@ class InnerTraining:
 
 
 class MetaLearner(BaseDistiller):
-    """A distiller that learns by meta-gradients: a subclass says what is learned, and updates it."""
+    """A distiller that learns by meta-gradients: a subclass says what is learned, and updates it.
+
+    Raises ValueError where the device of the images cannot multiply at the precision.
+    """
 
     def __init__(self, inner: InnerTraining, train: Examples, seed: int) -> None:
+        check_precision(inner.precision, train.images.device)
         self.train, self.training = train, inner
         self.network = network(inner.network, train.shape, train.classes)
         batch = inner.minibatch.draw(train.classes, inner.ipc, torch.Generator())

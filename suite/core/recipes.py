@@ -1,7 +1,8 @@
 """The frozen recipes by which networks are retrained.
 
 A recipe never changes: a changed one gets a new name (a test pins each one's digest), so that a
-number under `dsa` means the same in every release.
+number under `dsa` means the same in every release. They multiply in float32; `dsa:bf16` and `dsa:tf32`
+are the same recipe with rounded products, under a name of their own in every record and on every board.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from suite.core.losses import Objective, tempered
 from suite.core.optimisers import SGD, Adam, AdamW, Optimiser
+from suite.core.precision import PRECISIONS, Precision
 from suite.core.regression import squared_error
 from suite.core.spec import SyntheticSet
 
@@ -25,6 +27,7 @@ class Recipe:
     batch None: every step takes what the set's own `Minibatch` draws, as its distillation did.
     decay_at: from which epoch the learning rate is divided by ten; None is never.
     learned_lr: whether a set that brings a learning rate of its own is trained on at that one.
+    precision: at which training multiplies; a network's accuracy is read in float32.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Recipe:
     batch: int | None = None
     steps: int = 0
     learned_lr: bool = False
+    precision: Precision = "float32"
 
     def rates(self, count: int) -> list[float]:
         """Return the learning rate of every step on a set of `count` images."""
@@ -210,10 +214,21 @@ RECIPES = {
 }
 
 
+_ROUNDED = [precision for precision in PRECISIONS if precision != "float32"]
+
+
 def recipe(name: str, *, besides: Sequence[str] = ()) -> Recipe:
-    """Return the recipe called `name`; raises ValueError naming the nearest known one, or word `besides`."""
-    if name not in RECIPES:
+    """Return the recipe called `name`, such as `dsa` or `dsa:bf16`.
+
+    Raises ValueError naming the nearest known one, or word `besides`.
+    """
+    base, rounded, precision = name.partition(":")
+    if base not in RECIPES:
         known = [*RECIPES, *besides]
-        near = get_close_matches(name, known, n=1, cutoff=0)[0]
+        near = get_close_matches(base, known, n=1, cutoff=0)[0]
         raise ValueError(f"unknown recipe {name!r}; did you mean {near!r}? known: {', '.join(known)}")
-    return RECIPES[name]
+    if not rounded:
+        return RECIPES[base]
+    if found := [each for each in _ROUNDED if each == precision]:
+        return replace(RECIPES[base], name=name, precision=found[0])
+    raise ValueError(f"recipe {name!r}: {precision!r} is none of {', '.join(_ROUNDED)}; {base!r} is float32")

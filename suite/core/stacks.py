@@ -17,6 +17,7 @@ from torch.nn.functional import one_hot
 from suite.core.augment import Augmentation, CutMix, Draw, augmentation
 from suite.core.losses import Classification
 from suite.core.networks import Network
+from suite.core.precision import multiplying
 from suite.core.recipes import Recipe
 from suite.core.seeding import generator
 from suite.core.steps import Steps
@@ -80,7 +81,8 @@ def states(steps: Steps, network: Network, recipe: Recipe, runs: Sequence[Run]) 
     batches = _batches(runs, augmentation(recipe.augment, mixing=True), network)
     yield state[:, 0]
     for number, (images, targets) in zip(range(rates.shape[1]), batches, strict=False):
-        (state,) = steps.stacked(state, rates[:, number], corrections[number], images, targets)
+        with multiplying(recipe.precision):
+            (state,) = steps.stacked(state, rates[:, number], corrections[number], images, targets)
         yield state[:, 0]
 
 

@@ -13,6 +13,7 @@ from suite.core import stacks
 from suite.core.augment import augmentation
 from suite.core.inner import classification, pays, steps_of
 from suite.core.networks import Network, Shape
+from suite.core.precision import check_precision, multiplying
 from suite.core.recipes import Recipe
 from suite.core.seeding import generator
 from suite.core.spec import Examples, Minibatch, SyntheticSet
@@ -140,23 +141,23 @@ def in_batches(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
 
 def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int) -> Steps:
     """Return the step of training, compiled where so many of them are worth it."""
-    if pays(network, batch=batch, steps=steps):
-        # A step takes its rate as it comes, so that trainings at several rates share what is compiled.
-        return _compiled(network.name, network.shape, network.classes, replace(recipe, lr=1.0))
-    return steps_of(network, recipe.update_rule(recipe.lr), objective=recipe.objective)
+    compiled = pays(network, batch=batch, steps=steps)
+    if not compiled and recipe.precision == "float32":
+        return steps_of(network, recipe.update_rule(recipe.lr), objective=recipe.objective)
+    # A step takes its rate as it comes, so that trainings at several rates share what is compiled.
+    return _step(network.name, network.shape, network.classes, replace(recipe, lr=1.0), compiled)
 
 
 @lru_cache(maxsize=8)
-def _compiled(name: str, shape: Shape, classes: int, recipe: Recipe) -> Steps:
-    """Return compiled steps; the trainings of this process share them."""
-    rule = recipe.update_rule(recipe.lr)
+def _step(name: str, shape: Shape, classes: int, recipe: Recipe, compiled: bool) -> Steps:
+    """Return the step of a network built anew; trainings of this process share what is compiled of it."""
     return classification(
         name,
         shape,
         classes,
-        optimiser=rule,
-        precision="float32",
-        compiled=True,
+        optimiser=recipe.update_rule(recipe.lr),
+        precision=recipe.precision,
+        compiled=compiled,
         objective=recipe.objective,
     )
 
@@ -167,6 +168,7 @@ def _steps_on_all(network: Network, train: Examples, recipe: Recipe) -> Steps:
 
 
 def _on_all(train: Examples, recipe: Recipe, seed: int) -> Run:
+    check_precision(recipe.precision, train.images.device)
     rows = _epochs(len(train), recipe.batch or len(train), generator(seed, "order"))
     return Run(train.images, train.labels, rows, recipe.rates(len(train)), seed)
 
@@ -180,6 +182,7 @@ def _run(training: Training, recipe: Recipe) -> Run:
     """Return a training as images, batches and rates."""
     synthetic, order = training.synthetic, generator(training.seed, "order")
     images, targets = synthetic.flat()
+    check_precision(recipe.precision, images.device)
     if recipe.batch is None:
         rows = _drawn(synthetic.minibatch, synthetic.classes, synthetic.ipc, order)
     else:
@@ -211,7 +214,9 @@ def _states(
             watch(batch, state[0])
         drawn = augment.draw(len(batch), draw)
         wanted = augment.mix(targets[batch], drawn, network.shape[1:])
-        (state,) = steps.forward(state, rate, correction, augment.apply(run.images[batch], drawn), wanted)
+        seen = augment.apply(run.images[batch], drawn)
+        with multiplying(recipe.precision):
+            (state,) = steps.forward(state, rate, correction, seen, wanted)
         yield state[0]
 
 

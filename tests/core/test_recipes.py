@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 from dataclasses import asdict, replace
 from math import cos, pi
 
@@ -25,7 +26,7 @@ DIGESTS = {
     "rded": "566a370114178879",
     "mtt": "ab61d7870b8ea9c5",
 }
-LATER = {"learned_lr": False}
+LATER = {"learned_lr": False, "precision": "float32"}
 """Settings that recipes got later, as the older ones have them: these keep their digests."""
 
 
@@ -101,6 +102,25 @@ def test_augmentations() -> None:
     assert [recipe(name).augment for name in ("dc", "dsa", "rat-bptt")] == ["none", "dsa", "flip-rotate"]
     assert [recipe(name).augment for name in ("rtp", "idc", "rded")] == ["none", "dsa-cutmix", "flip-cutmix"]
     assert recipe("frepo").augment == "dsa"
+
+
+def test_a_recipe_with_rounded_products_is_the_same_but_for_its_name() -> None:
+    assert recipe("dsa:bf16") == replace(recipe("dsa"), name="dsa:bf16", precision="bf16")
+    assert recipe("mtt:tf32").rates(10) == recipe("mtt").rates(10)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("dsa:fp16", "recipe 'dsa:fp16': 'fp16' is none of tf32, bf16; 'dsa' is float32"),
+        ("dsa:", "'' is none of tf32, bf16"),
+        ("dsa:float32", "'dsa' is float32"),
+        ("das:bf16", "unknown recipe 'das:bf16'; did you mean 'dsa'?"),
+    ],
+)
+def test_another_precision_is_refused(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        recipe(name)
 
 
 def test_rtp_is_300_epochs_at_one_rate() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from suite.core import inner, training
-from suite.core.layers import Layer
+from suite.core.layers import Form, Layer
 from suite.core.networks import Network, network
 from suite.core.recipes import RECIPES, Recipe, Regression
 from suite.core.seeding import generator
@@ -47,6 +47,25 @@ def test_a_seed_repeats_its_bits(name: str) -> None:
     torch.manual_seed(1)
     assert torch.equal(first, fit(net, digits, short, seed=0))
     assert not torch.equal(first, fit(net, digits, short, seed=1))
+
+
+def test_products_are_rounded_where_the_recipe_says_so() -> None:
+    """One step from one start: against the gradient that autograd finds through rounded operands."""
+    images, targets = torch.randn(8, 1, 8, 8, generator=generator(0)), one_hot(2, 4)
+    made = SyntheticSet(images.view(2, 4, 1, 8, 8), targets)
+    name, shape, step = "convnet-d1-w4-in", (1, 8, 8), dataclasses.replace(STEP, precision="bf16")
+    rounded = network(name, shape, 2, Form(operands=torch.bfloat16))
+    start = rounded.initialise(generator(5, "initialisation")).requires_grad_()
+    loss = cross_entropy(rounded.logits(start, images), targets.flatten(0, 1))
+    (gradient,) = torch.autograd.grad(loss, start)
+    plain, found = (fit(network(name, shape, 2), made, each, seed=5) for each in (STEP, step))
+    assert torch.allclose(found, (start - 0.01 * gradient).detach(), atol=1e-7)
+    assert 1e-4 < (found - plain).norm() / (start - plain).norm() < 0.02
+
+
+def test_a_precision_that_the_device_has_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="precision tf32 is a GPU's"):
+        fit(NET, synthetic(), dataclasses.replace(STEP, precision="tf32"), seed=0)
 
 
 def test_a_step_of_squared_error_is_to_centred_labels() -> None:

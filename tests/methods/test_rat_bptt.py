@@ -116,7 +116,6 @@ def test_settings_that_contradict_themselves_are_refused(changes: dict[str, Any]
         ({"inner_classes": 11}, 1, "the task has 10 classes"),
         ({"initial": "real"}, 11, "ipc 11 is larger than the smallest class"),
         ({"network": "convnet-d4-w4-in"}, 1, "too small for 4 blocks"),
-        ({"precision": "tf32"}, 1, "precision tf32 is a GPU's; on a CPU use float32"),
     ],
 )
 def test_settings_that_do_not_fit_the_task_are_refused(
@@ -124,6 +123,14 @@ def test_settings_that_do_not_fit_the_task_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         METHOD(**{**QUICK, **changes}).check(train(), Budget(ipc))
+
+
+def test_a_precision_that_the_device_has_not_is_refused_at_the_start() -> None:
+    """Not by the check, which sees the images on a CPU even where the trial will have a GPU."""
+    method = METHOD(**{**QUICK, "precision": "tf32"})
+    method.check(train(), Budget(1))
+    with pytest.raises(ValueError, match="precision tf32 is a GPU's; on a CPU use float32"):
+        method.start(train(), Budget(1), seed=0)
 
 
 class Fake:
