@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
-from suite.core.graphs import DECOMPOSITIONS, hold_broadcast, zero_plainly
+from suite.core.graphs import DECOMPOSITIONS, drop_products, hold_broadcast, zero_plainly
 
 Function = Callable[..., tuple[Tensor, ...]]
 
@@ -74,8 +74,9 @@ def _traced(function: Function, inputs: tuple[Tensor, ...]) -> tuple[GraphModule
     graph.graph.eliminate_dead_code()
     graph.graph = fx_graph_cse(graph.graph)  # layers differentiated one by one repeat each other
     graph.graph.eliminate_dead_code()
-    zero_plainly(graph.graph)
-    hold_broadcast(graph.graph)
+    for change in (zero_plainly, drop_products, hold_broadcast):
+        change(graph.graph)
+        graph.graph.eliminate_dead_code()
     graph.recompile()
     return graph, examples
 

@@ -7,6 +7,9 @@ import torch
 from torch import Tensor
 from torch.fx import Graph, Node
 
+_CONVOLUTION = torch.ops.aten.convolution.default
+_WAY_BACK = torch.ops.aten.convolution_backward.default
+
 _PLANE = 4
 """From so many uses of an element on, computing it once and reading it is faster than repeating it."""
 
@@ -30,6 +33,48 @@ def hold_broadcast(graph: Graph) -> None:
         held.meta["val"] = value
         for user in pixels:
             user.replace_input_with(node, held)
+
+
+def drop_products(graph: Graph) -> None:
+    """Have no convolution computed that is zero, or that nothing reads.
+
+    Forward-mode differentiation convolves zeros where an operand has no tangent, as the images have none;
+    a convolution's way back computes the derivative for its input whether or not that is wanted.
+    """
+    for node in list(graph.nodes):
+        if node.target is _CONVOLUTION and any(map(_is_zero, node.args[:2])):
+            _replace_by_zeros(graph, node)
+        elif node.target is _WAY_BACK:
+            _drop_derivatives(graph, node)
+
+
+def _drop_derivatives(graph: Graph, node: Node) -> None:
+    """Have a convolution's way back find only what is read, and not zero since an operand is."""
+    cotangent, *operands = map(_is_zero, node.args[:3])
+    for user in list(node.users):
+        place: Any = user.args[1]
+        if cotangent or (place < 2 and operands[1 - place]):  # for the input by the weight, and conversely
+            _replace_by_zeros(graph, user)
+    read = {user.args[1] for user in node.users}
+    node.update_arg(len(node.args) - 1, [place in read for place in range(3)])
+
+
+def _replace_by_zeros(graph: Graph, node: Node) -> None:
+    value = node.meta["val"]
+    with graph.inserting_before(node):
+        zeros = graph.call_function(
+            torch.ops.aten.full.default, ([*value.shape], 0), {"dtype": value.dtype, "device": value.device}
+        )
+    zeros.meta["val"] = value
+    node.replace_all_uses_with(zeros)
+    graph.erase_node(node)
+
+
+def _is_zero(node: Any) -> bool:
+    """Return whether a node is a view of zeros, which are never written to: one element stands for all."""
+    while node.target in (torch.ops.aten.expand.default, torch.ops.aten.alias.default):
+        node = node.args[0]
+    return node.target is torch.ops.aten.full.default and node.args[:2] == ([], 0)
 
 
 def zero_plainly(graph: Graph) -> None:

@@ -1,11 +1,17 @@
 """What is done to traced graphs leaves their numbers and takes work from the pixels."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
+from torch._inductor.decomposition import select_decomp_table
+from torch.func import jvp, vjp
+from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn.functional import conv2d
 
-from suite.core.graphs import DECOMPOSITIONS, hold_broadcast
+from suite.core.graphs import DECOMPOSITIONS, drop_products, hold_broadcast
 
 
 def test_a_planes_root_is_stored_before_pixels_meet_it() -> None:
@@ -62,3 +68,59 @@ def test_a_padded_pooling_is_left_alone() -> None:
     graph = make_fx(pool, decomposition_table=DECOMPOSITIONS)(x)
     assert any("avg_pool2d" in str(node.target) for node in graph.graph.nodes)
     assert torch.equal(graph(x), pool(x))
+
+
+SIZES = {"x": (2, 3, 8, 8), "weight": (4, 3, 3, 3), "seen": (2, 4, 6, 6)}
+
+
+def test_no_zeros_are_convolved() -> None:
+    """The tangent of a convolution for its filters takes one convolution; torch traces two."""
+
+    def tangent(x: Tensor, weight: Tensor) -> Tensor:
+        found: Tensor = jvp(lambda filters: conv2d(x, filters), (weight,), (weight.sin(),))[1]
+        return found
+
+    assert _products(tangent, "x", "weight") == (2, 1)
+
+
+def test_a_derivative_that_nothing_reads_is_not_computed() -> None:
+    def pull(x: Tensor, weight: Tensor, seen: Tensor) -> Tensor:
+        found: Tensor = vjp(lambda *at: conv2d(*at), x, weight)[1](seen)[1]
+        return found
+
+    assert _products(pull, "x", "weight", "seen") == (2, 1)
+
+
+def test_what_is_zero_in_a_derivative_is_not_computed() -> None:
+    """The tangent of the filters' gradient takes one product where the images stay."""
+
+    def tangent(x: Tensor, weight: Tensor, seen: Tensor) -> Tensor:
+        def gradient(cotangent: Tensor) -> Tensor:
+            found: Tensor = vjp(lambda filters: conv2d(x, filters), weight)[1](cotangent)[0]
+            return found
+
+        found: Tensor = jvp(gradient, (seen,), (seen.sin(),))[1]
+        return found
+
+    assert _products(tangent, "x", "weight", "seen") == (2, 1)
+
+
+def _products(function: Callable[..., Tensor], *names: str) -> tuple[int, int]:
+    """Return how many products a graph has before and after; its numbers stay the same."""
+    draw = torch.Generator().manual_seed(0)
+    inputs = [torch.randn(SIZES[name], generator=draw) for name in names]
+    traced = make_fx(function, decomposition_table=select_decomp_table())(*inputs)
+    traced.graph.eliminate_dead_code()
+    before = _count(traced)
+    drop_products(traced.graph)
+    traced.graph.eliminate_dead_code()
+    traced.recompile()
+    assert torch.equal(traced(*inputs), function(*inputs))
+    return before, _count(traced)
+
+
+def _count(traced: GraphModule) -> int:
+    targets = [(node.target, node.args) for node in traced.graph.nodes]
+    forward = sum(target is torch.ops.aten.convolution.default for target, _ in targets)
+    back = torch.ops.aten.convolution_backward.default
+    return forward + sum(sum(args[-1]) for target, args in targets if target is back)
