@@ -1,9 +1,9 @@
 """FRePo: ridge regression on the features of networks from a pool, trained on the set as it changes.
 
 Zhou, Nezhadarya and Ba, "Dataset distillation using neural feature regression", NeurIPS 2022,
-arXiv 2206.00719. The optimiser is LAMB, You et al., arXiv 1904.00962. Departures: the field's ConvNet
-with instance norm, where the paper doubles the width from block to block and has batch norm; learned
-labels stay non-negative before they are centred, so that a cross-entropy can use them too.
+arXiv 2206.00719. Departures: the field's ConvNet with instance norm, where the paper doubles the width from
+block to block and has batch norm; learned labels stay non-negative before they are centred, so that a
+cross-entropy can use them too.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from suite.core.distilling import BaseDistiller, BaseMethod
 from suite.core.initialising import Initialisation, check_initial, initial_images
 from suite.core.inner import steps_of
 from suite.core.networks import STANDARD, network
-from suite.core.optimisers import Adam
+from suite.core.optimisers import Adam, lamb
 from suite.core.regression import centred, head, indicators, scaled, squared_error, unscaled
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
@@ -78,15 +78,6 @@ class FRePo(BaseMethod):
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from real images, one-hot labels and a pool of all ages."""
         return _Run(self, train, budget, seed)
-
-
-def lamb(rule: Adam, state: Tensor, gradient: Tensor, lr: float, step: int) -> Tensor:
-    """Return Adam's state (3, size) after a step of LAMB: along Adam's, `lr` times the values' norm long."""
-    after = rule.update(state, gradient, 1.0, rule.corrections(step))
-    direction = after[0] - state[0]
-    long, short = state[0].norm(), direction.norm()
-    trust = torch.where((long > 0) & (short > 0), long / short, 1.0)
-    return torch.stack([state[0] + lr * trust * direction, after[1], after[2]])
 
 
 def label_margin(targets: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, one_hot
+from torch.nn.functional import one_hot
 
 from suite.core.augment import augmentation
 from suite.core.bounds import above_zero, at_least_one, not_negative
@@ -105,7 +105,7 @@ class _Run(BaseDistiller):
         self.low = train.images.amin((0, 2, 3))[:, None, None]
         self.span = train.images.amax((0, 2, 3))[:, None, None] - self.low
         many = initial_images(train, budget.ipc * method.factor**2, "real", seed=seed)
-        self.pixels = ((_put_together(many, method.factor) - self.low) / self.span).requires_grad_()
+        self.pixels = ((Code.of(many, method.factor).formations - self.low) / self.span).requires_grad_()
         rate = method.image_lr * budget.ipc / 10
         self.optimiser = torch.optim.SGD([self.pixels], lr=rate, momentum=method.image_momentum)
         self.inner = classification(
@@ -167,17 +167,6 @@ class _Run(BaseDistiller):
     def synthetic(self) -> SyntheticSet:
         pixels = self.pixels.detach().clamp(0, 1)
         return SyntheticSet.decoded(Code(pixels * self.span + self.low, self.method.factor))
-
-
-def _put_together(images: Tensor, factor: int) -> Tensor:
-    """Return images (classes, n, …) of factor * factor of these, each made so many times smaller.
-
-    images: (classes, n * factor * factor, channels, height, width). The nearest pixels are kept.
-    """
-    classes, _, channels, height, width = images.shape
-    small = interpolate(images.flatten(0, 1), (height // factor, width // factor))
-    tiles = small.reshape(classes, -1, factor, factor, *small.shape[1:]).permute(0, 1, 4, 2, 5, 3, 6)
-    return tiles.reshape(classes, -1, channels, height, width)
 
 
 METHOD = MultiFormation

@@ -27,6 +27,7 @@ from suite.core.networks import STANDARD, network
 from suite.core.optimisers import SGD
 from suite.core.recipes import Recipe
 from suite.core.seeding import generator
+from suite.core.segments import Segments
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
 from suite.core.truncation import Window
 from suite.core.unroll import MetaGradient, meta_gradient
@@ -115,22 +116,13 @@ class TrajectoryMatching(BaseMethod):
             raise ValueError(
                 f"labels 'learned' start from real images; set initial = 'real', not {self.initial!r}"
             )
-        self._check_epochs()
+        self.segments.check(self.trained_epochs)
 
-    def _check_epochs(self) -> None:
-        early = self.max_start_epoch if self.early_max_start_epoch is None else self.early_max_start_epoch
-        if not 0 <= self.min_start_epoch < early <= self.max_start_epoch:
-            raise ValueError(
-                f"segments start from epoch {self.min_start_epoch} on, at first before {early}, later before"
-                f" {self.max_start_epoch}: raise the bound that leaves no epoch between"
-            )
-        last = self.max_start_epoch - 1 + self.expert_epochs
-        if last > self.trained_epochs:
-            raise ValueError(
-                f"a segment may end at epoch {last} = max_start_epoch {self.max_start_epoch} - 1 +"
-                f" expert_epochs {self.expert_epochs}, and experts have {self.trained_epochs};"
-                " raise trained_epochs"
-            )
+    @property
+    def segments(self) -> Segments:
+        """Which parts of experts are matched."""
+        bounds = self.min_start_epoch, self.max_start_epoch, self.early_max_start_epoch
+        return Segments(self.expert_epochs, *bounds, self.growth)
 
     @property
     def training(self) -> Recipe:
@@ -143,13 +135,6 @@ class TrajectoryMatching(BaseMethod):
         super().check(train, budget)
         network(self.network, train.shape, train.classes)
         check_initial(train, budget, self.initial)
-
-    def max_start(self, step: int) -> int:
-        """Return the epoch before which segments start in outer step `step`, counted from 0."""
-        if self.early_max_start_epoch is None:
-            return self.max_start_epoch
-        grown = (self.max_start_epoch - self.early_max_start_epoch) * step // self.growth
-        return min(self.early_max_start_epoch + grown, self.max_start_epoch)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start with the experts, and train those that no trial has trained before."""
@@ -197,7 +182,8 @@ class _Run(BaseDistiller):
 
     def step(self) -> Mapping[str, float | Tensor]:
         method = self.method
-        start, target, epoch = self._segment()
+        *ends, epoch = method.segments.draw(self.experts, self.taken, self.expert_draw)
+        start, target = (parameters.to(self.images) for parameters in ends)
         if method.labels == "teacher":
             self.labels = logits(self.network, target, self.images).softmax(-1)
         self.found = self._meta_gradient(start, target)
@@ -213,16 +199,6 @@ class _Run(BaseDistiller):
     def explain(self) -> str:
         """Name what was not finite in the last outer step."""
         return self.found.fault()
-
-    def _segment(self) -> tuple[Tensor, Tensor, int]:
-        """Draw an expert and an epoch; return its parameters (size,) there and at the segment's end."""
-        method = self.method
-        expert = int(torch.randint(method.experts, (), generator=self.expert_draw))
-        before = method.max_start(self.taken)
-        epoch = int(torch.randint(method.min_start_epoch, before, (), generator=self.expert_draw))
-        ends = (self.experts.parameters(expert, at) for at in (epoch, epoch + method.expert_epochs))
-        start, target = (parameters.to(self.images) for parameters in ends)
-        return start, target, epoch
 
     def _meta_gradient(self, start: Tensor, target: Tensor) -> MetaGradient:
         """Return the gradient of the distance to `target` after training from `start`."""

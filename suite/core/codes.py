@@ -121,6 +121,17 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
             )
         check_factor(self.factor, *self.formations.shape[3:])
 
+    @classmethod
+    def of(cls, images: Tensor, factor: int) -> "MultiFormation":
+        """Return the code whose smaller images are these (classes, n * factor * factor, …), made smaller.
+
+        The nearest pixels are kept.
+        """
+        classes, _, channels, height, width = images.shape
+        small = interpolate(images.flatten(0, 1), (height // factor, width // factor))
+        tiles = small.reshape(classes, -1, factor, factor, *small.shape[1:]).permute(0, 1, 4, 2, 5, 3, 6)
+        return cls(tiles.reshape(classes, -1, channels, height, width), factor)
+
     def decode(self) -> Tensor:
         """Return images (classes, n * factor * factor, channels, height, width)."""
         classes, _, channels, height, width = self.formations.shape

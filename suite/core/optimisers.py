@@ -150,3 +150,15 @@ class SGD:
         direction = cotangent[1] - lr * cotangent[0]
         before = torch.stack([cotangent[0] + self.weight_decay * direction, self.momentum * direction])
         return Adjoint(before, direction, -(cotangent[0] * after[1]).sum())
+
+
+def lamb(rule: Adam, state: Tensor, gradient: Tensor, lr: float, step: int) -> Tensor:
+    """Return Adam's state (3, size) after a step of LAMB: along Adam's, `lr` times the values' norm long.
+
+    You et al., arXiv 1904.00962. It has no adjoint, and updates what is learned, not inner networks.
+    """
+    after = rule.update(state, gradient, 1.0, rule.corrections(step))
+    direction = after[0] - state[0]
+    long, short = state[0].norm(), direction.norm()
+    trust = torch.where((long > 0) & (short > 0), long / short, 1.0)
+    return torch.stack([state[0] + lr * trust * direction, after[1], after[2]])

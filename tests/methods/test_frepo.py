@@ -12,7 +12,7 @@ from sklearn.kernel_ridge import KernelRidge  # type: ignore[import-untyped]
 from torch import Tensor
 
 from suite.core.networks import network
-from suite.core.optimisers import Adam
+from suite.core.optimisers import Adam, lamb
 from suite.core.recipes import Recipe, recipe
 from suite.core.regression import scaled
 from suite.core.seeding import generator
@@ -39,17 +39,17 @@ def test_two_steps_of_lamb_by_hand() -> None:
     # long: lr * 5 / sqrt(2) along each. The second gradient is the first again, so the moments' ratio too.
     rule, state = Adam(eps=0.0), Adam().start(torch.tensor([3.0, 4.0]))
     gradient = torch.tensor([0.5, -2.0])
-    state = MODULE.lamb(rule, state, gradient, 0.1, 1)
+    state = lamb(rule, state, gradient, 0.1, 1)
     move = 0.5 / 2**0.5
     torch.testing.assert_close(state[0], torch.tensor([3 - move, 4 + move]))
     torch.testing.assert_close(state[1:], torch.stack([0.1 * gradient, 0.001 * gradient**2]))
     move += 0.1 * float(state[0].norm()) / 2**0.5
-    state = MODULE.lamb(rule, state, gradient, 0.1, 2)
+    state = lamb(rule, state, gradient, 0.1, 2)
     torch.testing.assert_close(state[0], torch.tensor([3 - move, 4 + move]))
 
 
 def test_lamb_moves_zeros_as_adam_does() -> None:
-    state = MODULE.lamb(Adam(eps=0.0), Adam().start(torch.zeros(2)), torch.tensor([0.5, -2.0]), 0.1, 1)
+    state = lamb(Adam(eps=0.0), Adam().start(torch.zeros(2)), torch.tensor([0.5, -2.0]), 0.1, 1)
     torch.testing.assert_close(state[0], torch.tensor([-0.1, 0.1]))
 
 

@@ -246,7 +246,7 @@ def test_a_step_more_takes_parameters_and_no_activations(monkeypatch: pytest.Mon
 
 def test_segments_start_in_a_range_that_grows() -> None:
     method = METHOD(early_max_start_epoch=10, max_start_epoch=20, growth=1000)
-    assert [method.max_start(step) for step in (0, 99, 100, 550, 999, 1000, 5000)] == [
+    assert [method.segments.before(step) for step in (0, 99, 100, 550, 999, 1000, 5000)] == [
         10,
         10,
         11,
@@ -255,7 +255,7 @@ def test_segments_start_in_a_range_that_grows() -> None:
         20,
         20,
     ]
-    assert METHOD(max_start_epoch=7).max_start(0) == 7
+    assert METHOD(max_start_epoch=7).segments.before(0) == 7
 
 
 def test_segments_start_within_their_range(monkeypatch: pytest.MonkeyPatch) -> None:
