@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from suite import grid
 from suite.reported import STANDARD_NETWORK as STANDARD
 from suite.reported import Reported, reported, select
 
@@ -42,3 +43,11 @@ def test_a_figure_is_of_one_size_network_and_task_family() -> None:
     assert (entry.text(1), entry.text(10)) == ("49.9 ± 0.2", "62.0")
     for change in ({"task": "cifar10:holdout"}, {"method": "frepo"}, {"ipc": 50}, {"network": "mlp-w128"}):
         assert select([entry], **{**wanted, **change}) == ()  # type: ignore[arg-type]
+
+
+def test_reported_figures_stand_beside_the_rows_of_the_full_benchmark() -> None:
+    """Under its rows' names, but for methods that are not run here."""
+    rows = {job.label for job in grid.jobs(grid.load(grid.locate("paper")))}
+    others = "at_bptt bptt cafe datm fred ftd haba label_solve ncfm rcig tesla"
+    labels = {entry.method for entry in reported(ROOT / "results" / "reported.toml")}
+    assert labels - rows == set(others.split())
