@@ -42,8 +42,10 @@ def drop_products(graph: Graph) -> None:
     a convolution's way back computes the derivative for its input whether or not that is wanted.
     """
     for node in list(graph.nodes):
-        if node.target is _CONVOLUTION and any(map(_is_zero, node.args[:2])):
-            _replace_by_zeros(graph, node)
+        if node.target is _CONVOLUTION:
+            *operands, bias = node.args[:3]
+            if bias is None and any(map(_is_zero, operands)):
+                _replace_by_zeros(graph, node)
         elif node.target is _WAY_BACK:
             _drop_derivatives(graph, node)
 

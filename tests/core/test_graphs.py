@@ -70,7 +70,7 @@ def test_a_padded_pooling_is_left_alone() -> None:
     assert torch.equal(graph(x), pool(x))
 
 
-SIZES = {"x": (2, 3, 8, 8), "weight": (4, 3, 3, 3), "seen": (2, 4, 6, 6)}
+SIZES = {"x": (2, 3, 8, 8), "weight": (4, 3, 3, 3), "seen": (2, 4, 6, 6), "bias": (4,)}
 
 
 def test_no_zeros_are_convolved() -> None:
@@ -103,6 +103,17 @@ def test_what_is_zero_in_a_derivative_is_not_computed() -> None:
         return found
 
     assert _products(tangent, "x", "weight", "seen") == (2, 1)
+
+
+def test_a_bias_beside_zeros_is_kept() -> None:
+    """The tangent for a bias alone is the bias's, though torch convolves zeros with it."""
+
+    def tangent(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        found: Tensor = jvp(lambda moved: conv2d(x, weight, moved), (bias,), (bias.sin(),))[1]
+        return found
+
+    _, after = _products(tangent, "x", "weight", "bias")
+    assert after == 1
 
 
 def _products(function: Callable[..., Tensor], *names: str) -> tuple[int, int]:
