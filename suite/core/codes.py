@@ -125,9 +125,10 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
     def of(cls, images: Tensor, factor: int) -> "MultiFormation":
         """Return the code whose smaller images are these (classes, n * factor * factor, …), made smaller.
 
-        The nearest pixels are kept.
+        The nearest pixels are kept. Raises ValueError where the factor does not divide their sides.
         """
         classes, _, channels, height, width = images.shape
+        check_factor(factor, height, width)
         small = interpolate(images.flatten(0, 1), (height // factor, width // factor))
         tiles = small.reshape(classes, -1, factor, factor, *small.shape[1:]).permute(0, 1, 4, 2, 5, 3, 6)
         return cls(tiles.reshape(classes, -1, channels, height, width), factor)

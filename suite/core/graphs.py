@@ -83,7 +83,7 @@ def zero_plainly(graph: Graph) -> None:
     """Have the zeros in which a tangent of another layout is laid down made by an ordinary operation.
 
     Forward-mode differentiation makes them by one that asks for a storage, which tensors have not while
-    inductor reads a graph; for some sizes of image the step back would then not be compiled at all.
+    inductor reads a graph; the step back for images in colour would then not be compiled at all.
     """
     for node in list(graph.nodes):
         if node.target is not torch.ops.aten._new_zeros_with_same_feature_meta.default:

@@ -155,7 +155,8 @@ class SGD:
 def lamb(rule: Adam, state: Tensor, gradient: Tensor, lr: float, step: int) -> Tensor:
     """Return Adam's state (3, size) after a step of LAMB: along Adam's, `lr` times the values' norm long.
 
-    You et al., arXiv 1904.00962. It has no adjoint, and updates what is learned, not inner networks.
+    gradient: (size,); step: counted from 1. You et al., arXiv 1904.00962. It has no adjoint: it updates what
+    is learned, not inner networks.
     """
     after = rule.update(state, gradient, 1.0, rule.corrections(step))
     direction = after[0] - state[0]
