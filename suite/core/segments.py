@@ -12,8 +12,8 @@ from suite.core.experts import Experts
 class Segments:
     """Segments of `length` epochs that start at or after epoch `first` and before epoch `end`.
 
-    MTT, arXiv 2203.11932. early: at first they start before this epoch, and over `growth` outer steps before later ones, up to
-    `end` (DATM, arXiv 2310.05773); None: before `end` from the first step on.
+    MTT's, arXiv 2203.11932. early: at first they start before this epoch, and over `growth` outer steps
+    before later ones, up to `end` (DATM, arXiv 2310.05773); None: before `end` from the first step on.
     """
 
     length: int
