@@ -104,9 +104,13 @@ class RaTBPTT(BaseMethod):
         at_least_one(self, "steps", "real_batch", "redraw_every", "networks")
         above_zero(self, "outer_lr", "inner_lr", "clip")
         not_negative(self, "skips")
-        longest = self.window if self.truncation in ("random", "fixed") else self.unroll
-        if self.segment is not None and not 1 <= self.segment <= longest:
-            raise ValueError(f"segment {self.segment} must lie between 1 and the window's {longest} steps")
+        if self.segment is not None and not 1 <= self.segment <= self.longest:
+            raise ValueError(f"segment {self.segment} must lie between 1 and the window's {self.longest} steps")
+
+    @property
+    def longest(self) -> int:
+        """Steps of the longest window."""
+        return self.window if self.truncation in ("random", "fixed") else self.unroll
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Refuse a network or minibatch that does not fit the task and the budget."""
@@ -135,6 +139,7 @@ class Run(MetaLearner):
             augment=method.augment,
             ipc=budget.ipc,
             steps=self.alike * method.networks * method.unroll,
+            back=self.alike * method.networks * method.longest,
             precision=method.precision,
             segment=method.segment,
         )

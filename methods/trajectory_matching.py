@@ -158,13 +158,14 @@ class _Run(BaseDistiller):
         self.size = min(method.batch or count, count)  # of a batch
         if method.labels == "learned":
             self.images, self.labels = recognised(self.experts, self.network, train, budget.ipc, seed=seed)
+        steps = method.steps * method.syn_steps
         inner = classification(
             method.network,
             train.shape,
             train.classes,
             optimiser=SGD(method.student_lr),
             precision="float32",
-            compiled=pays(self.network, batch=self.size, steps=method.steps * method.syn_steps),
+            compiled=pays(self.network, batch=self.size, steps=steps, back=steps),
         )
         self.inner = replace(inner, outer=distance)
         groups: list[dict[str, Any]] = [
