@@ -107,6 +107,7 @@ class _Run(BaseDistiller):
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed).requires_grad_()
         self.optimiser = torch.optim.SGD([self.images], lr=method.image_lr, momentum=method.image_momentum)
         count = train.classes * budget.ipc
+        batch = min(count, method.network_batch)
         trainings = method.steps * (self.outer_loop - 1) * self.inner_loop * -(-count // method.network_batch)
         self.inner = classification(
             method.network,
@@ -114,7 +115,7 @@ class _Run(BaseDistiller):
             train.classes,
             optimiser=SGD(method.network_lr),
             precision="float32",
-            compiled=pays(self.network, batch=min(count, method.network_batch), steps=trainings),
+            compiled=pays(self.network, batch=batch, steps=trainings, device=train.images.device),
         )
         self.real = real_batches(train)
         self.real_draw = generator(seed, "real batches")

@@ -76,14 +76,14 @@ class _Study(BaseDistiller):
     def __init__(self, method: GradientStudy, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train, self.seed = method.initialisations, method, train, seed
         self.network = network(method.network, train.shape, train.classes)
-        steps = method.initialisations * method.unroll
+        count, steps = train.classes * budget.ipc, method.initialisations * method.unroll
         self.inner = classification(
             method.network,
             train.shape,
             train.classes,
             optimiser=Adam(method.inner_lr),
             precision="float32",
-            compiled=pays(self.network, batch=train.classes * budget.ipc, steps=steps, back=steps),
+            compiled=pays(self.network, batch=count, steps=steps, device=train.images.device),
         )
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed)
         self.labels = one_hot(train.classes, budget.ipc).to(self.images)

@@ -98,7 +98,6 @@ class _Run(MetaLearner):
             augment=method.augment,
             ipc=images,
             steps=method.steps * method.unroll,
-            back=method.steps * method.unroll,
             segment=method.segment,
         )
         super().__init__(inner, train, seed)

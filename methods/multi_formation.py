@@ -109,13 +109,14 @@ class _Run(BaseDistiller):
         self.pixels = ((Code.of(many, method.factor).formations - self.low) / self.span).requires_grad_()
         rate = method.image_lr * budget.ipc / 10
         self.optimiser = torch.optim.SGD([self.pixels], lr=rate, momentum=method.image_momentum)
+        steps = method.steps * -(-method.network_images // 64)
         self.inner = classification(
             method.network,
             train.shape,
             train.classes,
             optimiser=_RULE,
             precision="float32",
-            compiled=pays(self.network, batch=64, steps=method.steps * -(-method.network_images // 64)),
+            compiled=pays(self.network, batch=64, steps=steps, device=train.images.device),
         )
         self.network_draw = generator(seed, "networks")
         self.real_draw = generator(seed, "real batches")

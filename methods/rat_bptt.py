@@ -105,7 +105,9 @@ class RaTBPTT(BaseMethod):
         above_zero(self, "outer_lr", "inner_lr", "clip")
         not_negative(self, "skips")
         if self.segment is not None and not 1 <= self.segment <= self.longest:
-            raise ValueError(f"segment {self.segment} must lie between 1 and the window's {self.longest} steps")
+            raise ValueError(
+                f"segment {self.segment} must lie between 1 and the window's {self.longest} steps"
+            )
 
     @property
     def longest(self) -> int:
@@ -138,8 +140,7 @@ class Run(MetaLearner):
             minibatch=Minibatch(method.per_class, method.inner_classes),
             augment=method.augment,
             ipc=budget.ipc,
-            steps=self.alike * method.networks * method.unroll,
-            back=self.alike * method.networks * method.longest,
+            steps=self.alike * method.networks * method.longest,
             precision=method.precision,
             segment=method.segment,
         )

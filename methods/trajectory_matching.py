@@ -165,7 +165,7 @@ class _Run(BaseDistiller):
             train.classes,
             optimiser=SGD(method.student_lr),
             precision="float32",
-            compiled=pays(self.network, batch=self.size, steps=steps, back=steps),
+            compiled=pays(self.network, batch=self.size, steps=steps, device=train.images.device),
         )
         self.inner = replace(inner, outer=distance)
         groups: list[dict[str, Any]] = [

@@ -145,10 +145,10 @@ def _checked(tensors: Tensors, facts: Facts) -> tuple[Tensor, float]:
 def _digest(train: Examples, net: Network, recipe: Recipe) -> str:
     """Return the sha256 of all that experts depend on but their number."""
     steps = recipe.epochs * ceil(len(train) / (recipe.batch or len(train)))
-    device = train.images.device.type
+    device = train.images.device
     # Bits change with the device, with a CPU's threads, and with compilation.
-    where = [device, torch.get_num_threads() if device == "cpu" else 0]
-    compiled = pays(net, batch=recipe.batch or len(train), steps=steps)
+    where = [device.type, torch.get_num_threads() if device.type == "cpu" else 0]
+    compiled = pays(net, batch=recipe.batch or len(train), steps=steps, device=device)
     how = [_VERSION, net.name, asdict(recipe), *where, compiled]
     digest = hashlib.sha256(json.dumps(how).encode())
     train.hash_into(digest)

@@ -14,11 +14,10 @@ from suite.core.optimisers import Optimiser
 from suite.core.precision import Precision, operands
 from suite.core.steps import Steps
 
-MANY, MANY_BACK, FEW, WORK = 3_000, 1_000, 500, 2e12
+MANY, SMALL = 3_000, 4e5
 """A compilation takes twenty seconds and more, and three where an earlier process has left its result on
-the disk. Of a small network's step it saves some milliseconds, of one walked back some tens of them: it is
-worth its time from so many steps on; never for fewer than a few; and in between where all their products
-take so many operations."""
+the disk. It saves some milliseconds of a small step, and is worth its time from so many of these on. On a CPU
+it saves as much again for every so many numbers that the layers give."""
 
 CHUNK = {"cpu": 32, "cuda": 256}
 """Real images at once: on a CPU what its cache holds, on a GPU what fills it within 2 GB."""
@@ -51,11 +50,13 @@ def steps_of(
     return Steps(_inner(net, compiled, objective), _weighted(net), optimiser, compiled)
 
 
-def pays(net: Network, *, batch: int, steps: int, back: int = 0) -> bool:
-    """Return whether steps on batches of so many images are worth compiling; `back` of them are walked back."""
-    if steps < FEW or not compiling.allowed():
-        return False
-    return steps >= MANY or back >= MANY_BACK or steps * net.work(batch) >= WORK
+def pays(net: Network, *, batch: int, steps: int, device: torch.device) -> bool:
+    """Return whether so many steps on batches of so many images are worth compiling.
+
+    Of an unroll, only the steps in the window count: walking back takes most of the time, compiling it too.
+    """
+    small = 1 + net.outputs(batch) / SMALL if device.type == "cpu" else 1
+    return compiling.allowed() and steps * small >= MANY
 
 
 def chunks(images: Tensor, labels: Tensor) -> Iterator[Batch]:

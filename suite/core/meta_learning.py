@@ -32,8 +32,8 @@ Decode = Callable[[Tensor], tuple[Tensor, Tensor]]
 class InnerTraining:
     """How inner networks are trained.
 
-    ipc: images per class that they see; steps: inner steps of the whole run, and back: how many of them are
-    in a window, since many are worth compiling; segment: states held at once, None for those of the window.
+    ipc: images per class that they see; steps: inner steps in the windows of the whole run, many of which
+    are worth compiling; segment: states held at once, None for those of the whole window.
     """
 
     network: str
@@ -42,7 +42,6 @@ class InnerTraining:
     augment: str
     ipc: int
     steps: int
-    back: int
     precision: Precision = "float32"
     segment: int | None = None
 
@@ -64,7 +63,7 @@ class MetaLearner(BaseDistiller):
             train.classes,
             optimiser=inner.optimiser,
             precision=inner.precision,
-            compiled=pays(self.network, batch=len(batch), steps=inner.steps, back=inner.back),
+            compiled=pays(self.network, batch=len(batch), steps=inner.steps, device=train.images.device),
         )
         self.network_draw = generator(seed, "networks")
         self.batch_draw = generator(seed, "minibatches")

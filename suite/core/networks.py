@@ -13,7 +13,6 @@ from difflib import get_close_matches
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from suite.core.architectures import Shape, alexnet, convnet, mlp, resnet18, vgg11
 from suite.core.layers import PLAIN, Form, Layer, watched
@@ -67,12 +66,13 @@ class Network:
         flat = iter(parameters.split(sizes))
         return [tuple(next(flat).view(shape) for shape in layer.shapes) for layer in self.layers]
 
-    def work(self, batch: int) -> int:
-        """Return roughly the floating-point operations of a training step's products on `batch` images."""
-        images = torch.empty(batch, *self.shape, device="meta")
-        with FlopCounterMode(display=False) as counter:
-            self.logits(torch.empty(self.size, device="meta"), images)
-        return 3 * int(counter.get_total_flops())  # the way back takes twice the way there
+    def outputs(self, batch: int) -> int:
+        """Return how many numbers the layers give on `batch` images."""
+        images, count = torch.empty(batch, *self.shape, device="meta"), 0
+        for layer, own in zip(self.layers, self.pieces(images.new_empty(self.size)), strict=True):
+            images = layer.apply(own, images)
+            count += images.numel()
+        return count
 
     def _apply(self, layers: Sequence[Layer], parameters: Tensor, images: Tensor) -> Tensor:
         for layer, own in zip(layers, self.pieces(parameters), strict=False):

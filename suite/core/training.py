@@ -60,8 +60,9 @@ def fit_each(network: Network, trainings: Sequence[Training], recipe: Recipe) ->
     runs = [_run(one, recipe) for one in trainings]
     count = len(runs[0].images)
     batch = count if recipe.batch is None else min(recipe.batch, count)
-    steps = _steps(network, recipe, batch=batch, steps=sum(len(run.rates) for run in runs))
-    for group in _groups(runs, stacks.together(steps, network, batch, runs[0].images.device)):
+    many, device = sum(len(run.rates) for run in runs), runs[0].images.device
+    steps = _steps(network, recipe, batch=batch, steps=many, device=device)
+    for group in _groups(runs, stacks.together(steps, network, batch, device)):
         if len(group) == 1:
             yield _last(_states(steps, network, recipe, group[0]))
         else:
@@ -139,9 +140,9 @@ def in_batches(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     return torch.cat([function(batch) for batch in images.split(EVALUATION_BATCH)])
 
 
-def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int) -> Steps:
+def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int, device: torch.device) -> Steps:
     """Return the step of training, compiled where so many of them are worth it."""
-    compiled = pays(network, batch=batch, steps=steps)
+    compiled = pays(network, batch=batch, steps=steps, device=device)
     if not compiled and recipe.precision == "float32":
         return steps_of(network, recipe.update_rule(recipe.lr), objective=recipe.objective)
     # A step takes its rate as it comes, so that trainings at several rates share what is compiled.
@@ -164,7 +165,7 @@ def _step(name: str, shape: Shape, classes: int, recipe: Recipe, compiled: bool)
 
 def _steps_on_all(network: Network, train: Examples, recipe: Recipe) -> Steps:
     batch, steps = recipe.batch or len(train), len(recipe.rates(len(train)))
-    return _steps(network, recipe, batch=batch, steps=steps)
+    return _steps(network, recipe, batch=batch, steps=steps, device=train.images.device)
 
 
 def _on_all(train: Examples, recipe: Recipe, seed: int) -> Run:

@@ -1,12 +1,13 @@
 """Which inner steps are compiled, and a real batch in chunks."""
 
 from collections.abc import Iterator
+from math import ceil
 
 import pytest
 import torch
 
 from suite.core import compiling
-from suite.core.inner import FEW, MANY, MANY_BACK, WORK, chunks, pays
+from suite.core.inner import MANY, SMALL, chunks, pays
 from suite.core.networks import network
 
 NETWORK = network("convnet-d1-w8-in", (1, 8, 8), 10)
@@ -19,22 +20,26 @@ def forbidden() -> Iterator[None]:
     compiling.allow(True)
 
 
-def test_many_small_steps_are_worth_compiling_and_fewer_if_walked_back() -> None:
-    assert pays(NETWORK, batch=10, steps=MANY)
-    assert not pays(NETWORK, batch=10, steps=MANY - 1)
-    assert not pays(NETWORK, batch=10, steps=MANY - 1, back=MANY_BACK - 1)
-    assert pays(NETWORK, batch=10, steps=MANY_BACK, back=MANY_BACK)
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
-def test_steps_on_much_are_worth_it_sooner_but_a_few_never() -> None:
-    enough = 1 + int(WORK / (FEW * NETWORK.work(1)))
-    assert pays(NETWORK, batch=enough, steps=FEW)
-    assert not pays(NETWORK, batch=enough, steps=FEW - 1)
+def test_many_small_steps_are_worth_compiling() -> None:
+    one = 1 + NETWORK.outputs(1) / SMALL
+    assert pays(NETWORK, batch=1, steps=ceil(MANY / one), device=CPU)
+    assert not pays(NETWORK, batch=1, steps=ceil(MANY / one) - 1, device=CPU)
+
+
+def test_large_steps_are_worth_it_sooner_on_a_cpu() -> None:
+    large = ceil(9 * SMALL / NETWORK.outputs(1))
+    assert pays(NETWORK, batch=large, steps=MANY // 10, device=CPU)
+    assert not pays(NETWORK, batch=large // 2, steps=MANY // 10, device=CPU)
+    assert not pays(NETWORK, batch=large, steps=MANY - 1, device=GPU)
+    assert pays(NETWORK, batch=1, steps=MANY, device=GPU)
 
 
 @pytest.mark.usefixtures("forbidden")
 def test_nothing_is_compiled_where_that_is_forbidden() -> None:
-    assert not pays(NETWORK, batch=10, steps=10 * MANY, back=10 * MANY)
+    assert not pays(NETWORK, batch=10, steps=10 * MANY, device=CPU)
 
 
 def test_chunks_have_one_size_and_weights_of_a_mean() -> None:
