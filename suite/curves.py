@@ -20,6 +20,7 @@ from suite.statistics import interval
 _LINE = ["task", "ipc", "method", "recipe"]
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B", "0.5")
 _MARKERS = "osD^vP*Xph"
+_LEGEND = 0.2  # inches that a line takes in it
 _AXES = {"step": "outer steps", "seconds": "seconds of distillation, compiling included"}
 
 
@@ -52,7 +53,7 @@ def draw(copies: pd.DataFrame) -> bytes:
     """Draw accuracy against outer steps and against seconds, with 95% intervals, as a PNG."""
     lines = list(summary(copies).groupby(_LINE, sort=False))
     with matplotlib.style.context(["default", {"font.size": 9, "axes.grid": True, "grid.color": "0.9"}]):
-        figure = Figure(figsize=(10, 4.5), dpi=150, layout="constrained")
+        figure = Figure(figsize=(10, max(4.5, _LEGEND * len(lines))), dpi=150, layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, 2, sharey=True)
         for axes, (column, name) in zip(panels, _AXES.items(), strict=True):
@@ -136,5 +137,5 @@ def _line(axes: Axes, points: pd.DataFrame, column: str, place: int, name: str) 
         marker=_MARKERS[place % len(_MARKERS)],
         markersize=5,
         linewidth=1.5,
-        capsize=2,
+        elinewidth=0.6,
     )
