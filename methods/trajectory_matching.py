@@ -11,6 +11,7 @@ computes as independent of the images seen before. All trials of a task and netw
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from suite.core.augment import augmentation
 from suite.core.bounds import above_zero, at_least_one, not_negative
 from suite.core.distilling import BaseDistiller, BaseMethod
+from suite.core.examples import shuffled
 from suite.core.experts import experts, logits, recognised
 from suite.core.initialising import Initialisation, check_initial, initial_images
 from suite.core.inner import classification, pays
@@ -205,12 +207,14 @@ class _Run(BaseDistiller):
         """Return the gradient of the distance to `target` after training from `start`."""
         augment, learned = augmentation(self.method.augment), self.method.labels == "learned"
         images, labels = self.images.clone().requires_grad_(), self.labels.clone().requires_grad_(learned)
-        draws = [(rows, augment.draw(len(rows), self.augment_draw)) for rows in self._rows()]
+        every = shuffled(labels.shape[:2].numel(), self.size, self.batch_draw)
+        drawn = list(islice(every, self.method.syn_steps))
+        draws = [augment.draw(len(rows), self.augment_draw) for rows in drawn]
 
         def batches(step: int) -> Batch:
-            rows, draw = draws[step]
+            rows = drawn[step].to(images.device)
             targets = self._targets(labels).flatten(0, 1)[rows]
-            return augment.apply(images.flatten(0, 1)[rows], draw), targets
+            return augment.apply(images.flatten(0, 1)[rows], draws[step]), targets
 
         return meta_gradient(
             self.inner,
@@ -238,13 +242,6 @@ class _Run(BaseDistiller):
         self.student_lr.grad = scale * self.found.lr
         if threshold is None or float(self.found.loss) <= threshold:
             self.optimiser.step()
-
-    def _rows(self) -> list[Tensor]:
-        """Draw each step's synthetic images: an epoch in batches, then the next."""
-        count, found = self.labels.shape[:2].numel(), list[Tensor]()
-        while len(found) < self.method.syn_steps:
-            found += torch.randperm(count, generator=self.batch_draw).split(self.size)
-        return [rows.to(self.images.device) for rows in found[: self.method.syn_steps]]
 
     def _targets(self, labels: Tensor) -> Tensor:
         return labels.softmax(-1) if self.method.labels == "learned" else labels

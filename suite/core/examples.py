@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NoReturn
 
@@ -100,6 +101,12 @@ class TestSplit:
         self.__reads += 1
         if self.__origin is not None:
             self.__origin.__count()
+
+
+def shuffled(count: int, batch: int, draw: torch.Generator) -> Iterator[Tensor]:
+    """Yield batches of row numbers for ever, every epoch in a new order; an epoch's last may be smaller."""
+    while True:
+        yield from torch.randperm(count, generator=draw).split(batch)
 
 
 def hash_tensor(digest: Any, tensor: Tensor) -> None:

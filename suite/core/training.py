@@ -11,6 +11,7 @@ from torch import Tensor
 
 from suite.core import stacks
 from suite.core.augment import augmentation
+from suite.core.examples import shuffled
 from suite.core.inner import classification, pays, steps_of
 from suite.core.networks import Network, Shape
 from suite.core.precision import check_precision, multiplying
@@ -170,7 +171,7 @@ def _steps_on_all(network: Network, train: Examples, recipe: Recipe) -> Steps:
 
 def _on_all(train: Examples, recipe: Recipe, seed: int) -> Run:
     check_precision(recipe.precision, train.images.device)
-    rows = _epochs(len(train), recipe.batch or len(train), generator(seed, "order"))
+    rows = shuffled(len(train), recipe.batch or len(train), generator(seed, "order"))
     return Run(train.images, train.labels, rows, recipe.rates(len(train)), seed)
 
 
@@ -187,7 +188,7 @@ def _run(training: Training, recipe: Recipe) -> Run:
     if recipe.batch is None:
         rows = _drawn(synthetic.minibatch, synthetic.classes, synthetic.ipc, order)
     else:
-        rows = _epochs(len(images), recipe.batch, order)
+        rows = shuffled(len(images), recipe.batch, order)
     return Run(images, targets, rows, replace(recipe, lr=training.lr).rates(len(images)), training.seed)
 
 
@@ -219,12 +220,6 @@ def _states(
         with multiplying(recipe.precision):
             (state,) = steps.forward(state, rate, correction, seen, wanted)
         yield state[0]
-
-
-def _epochs(count: int, batch: int, draw: torch.Generator) -> Iterator[Tensor]:
-    """Yield shuffled batches of row numbers for ever; an epoch's last may be smaller."""
-    while True:
-        yield from torch.randperm(count, generator=draw).split(batch)
 
 
 def _drawn(minibatch: Minibatch, classes: int, ipc: int, draw: torch.Generator) -> Iterator[Tensor]:
