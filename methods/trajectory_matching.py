@@ -208,13 +208,12 @@ class _Run(BaseDistiller):
         augment, learned = augmentation(self.method.augment), self.method.labels == "learned"
         images, labels = self.images.clone().requires_grad_(), self.labels.clone().requires_grad_(learned)
         every = shuffled(labels.shape[:2].numel(), self.size, self.batch_draw)
-        drawn = list(islice(every, self.method.syn_steps))
+        drawn = [rows.to(images.device) for rows in islice(every, self.method.syn_steps)]
         draws = [augment.draw(len(rows), self.augment_draw) for rows in drawn]
 
         def batches(step: int) -> Batch:
-            rows = drawn[step].to(images.device)
-            targets = self._targets(labels).flatten(0, 1)[rows]
-            return augment.apply(images.flatten(0, 1)[rows], draws[step]), targets
+            targets = self._targets(labels).flatten(0, 1)[drawn[step]]
+            return augment.apply(images.flatten(0, 1)[drawn[step]], draws[step]), targets
 
         return meta_gradient(
             self.inner,

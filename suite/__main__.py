@@ -49,7 +49,7 @@ def run(
         typer.Option("--set", help="Change a value of the grid: method.rat_bptt.window=40. Repeatable."),
     ] = None,
     compile: Annotated[
-        bool, typer.Option("--compile/--no-compile", help="Compile the inner steps of long trials.")
+        bool, typer.Option("--compile/--no-compile", help="Compile steps where that saves time.")
     ] = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the cells, done and to do; run nothing.")

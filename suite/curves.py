@@ -20,7 +20,7 @@ from suite.statistics import interval
 _LINE = ["task", "ipc", "method", "recipe"]
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B", "0.5")
 _MARKERS = "osD^vP*Xph"
-_LEGEND = 0.2  # inches that a line takes in it
+_LEGEND = 0.2  # inches of height that a line takes in the legend
 _AXES = {"step": "outer steps", "seconds": "seconds of distillation, compiling included"}
 
 

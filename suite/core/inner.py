@@ -14,10 +14,11 @@ from suite.core.optimisers import Optimiser
 from suite.core.precision import Precision, operands
 from suite.core.steps import Steps
 
-MANY, SMALL = 3_000, 4e5
-"""A compilation takes twenty seconds and more, and three where an earlier process has left its result on
-the disk. It saves some milliseconds of a small step, and is worth its time from so many of these on. On a CPU
-it saves as much again for every so many numbers that the layers give."""
+MANY, SMALL = 3_000, 1e6
+"""A compilation takes ten seconds and more, and three where an earlier process has left its result on the
+disk. It saves some milliseconds of a small step, and is worth its time from so many of these on. On a CPU it
+saves as much again for every so many numbers that the layers give. A GPU is taken to be kept waiting by small
+steps and large ones alike; that is not measured."""
 
 CHUNK = {"cpu": 32, "cuda": 256}
 """Real images at once: on a CPU what its cache holds, on a GPU what fills it within 2 GB."""
@@ -53,10 +54,12 @@ def steps_of(
 def pays(net: Network, *, batch: int, steps: int, device: torch.device) -> bool:
     """Return whether so many steps on batches of so many images are worth compiling.
 
-    Of an unroll, only the steps in the window count: walking back takes most of the time, compiling it too.
+    Of an unroll only the steps in the window count: the way back takes most of its time, and of compiling's.
     """
-    small = 1 + net.outputs(batch) / SMALL if device.type == "cpu" else 1
-    return compiling.allowed() and steps * small >= MANY
+    if not compiling.allowed():
+        return False
+    worth = 1 + net.outputs(batch) / SMALL if device.type == "cpu" else 1
+    return steps * worth >= MANY
 
 
 def chunks(images: Tensor, labels: Tensor) -> Iterator[Batch]:

@@ -78,19 +78,18 @@ def add(*branches: Layer) -> Layer:
     return _composite(apply, branches, sums=True)
 
 
-def watched(layer: Layer, own: Own, x: Tensor, seen: list[Tensor]) -> Tensor:
-    """Apply a layer, and append to `seen` what each ReLU in it gives, in their order."""
+def watched(layer: Layer, own: Own, x: Tensor, watch: Callable[[Layer, Tensor], None]) -> Tensor:
+    """Apply a layer, and show `watch` each layer in it without parts, and what that gives, in their order."""
     shares = _shares(layer.parts, own)
     if layer.sums:
-        first, *others = [watched(part, mine, x, seen) for part, mine in shares]
+        first, *others = [watched(part, mine, x, watch) for part, mine in shares]
         return sum(others, start=first)
     if layer.parts:
         for part, mine in shares:
-            x = watched(part, mine, x, seen)
+            x = watched(part, mine, x, watch)
         return x
     x = layer.apply(own, x)
-    if layer is RELU:
-        seen.append(x)
+    watch(layer, x)
     return x
 
 

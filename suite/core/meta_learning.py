@@ -32,8 +32,8 @@ Decode = Callable[[Tensor], tuple[Tensor, Tensor]]
 class InnerTraining:
     """How inner networks are trained.
 
-    ipc: images per class that they see; steps: inner steps in the windows of the whole run, many of which
-    are worth compiling; segment: states held at once, None for those of the whole window.
+    ipc: images per class that they see; steps: at most so many inner steps lie in the windows of the whole
+    run, and many are worth compiling; segment: states held at once, None for those of the whole window.
     """
 
     network: str

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from suite.core.architectures import Shape, alexnet, convnet, mlp, resnet18, vgg11
-from suite.core.layers import PLAIN, Form, Layer, watched
+from suite.core.layers import PLAIN, RELU, Form, Layer, watched
 
 __all__ = ["STANDARD", "Layer", "Network", "Shape", "network"]
 
@@ -56,8 +56,13 @@ class Network:
     def activations(self, parameters: Tensor, images: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return what each ReLU gives, in their order, and the embedding (n, d)."""
         seen: list[Tensor] = []
+
+        def watch(layer: Layer, found: Tensor) -> None:
+            if layer is RELU:
+                seen.append(found)
+
         for layer, own in zip(self.layers[:-1], self.pieces(parameters), strict=False):
-            images = watched(layer, own, images, seen)
+            images = watched(layer, own, images, watch)
         return seen, images
 
     def pieces(self, parameters: Tensor) -> list[tuple[Tensor, ...]]:
@@ -68,11 +73,10 @@ class Network:
 
     def outputs(self, batch: int) -> int:
         """Return how many numbers the layers give on `batch` images."""
-        images, count = torch.empty(batch, *self.shape, device="meta"), 0
+        images, counts = torch.empty(batch, *self.shape, device="meta"), list[int]()
         for layer, own in zip(self.layers, self.pieces(images.new_empty(self.size)), strict=True):
-            images = layer.apply(own, images)
-            count += images.numel()
-        return count
+            images = watched(layer, own, images, lambda _, found: counts.append(found.numel()))
+        return sum(counts)
 
     def _apply(self, layers: Sequence[Layer], parameters: Tensor, images: Tensor) -> Tensor:
         for layer, own in zip(layers, self.pieces(parameters), strict=False):

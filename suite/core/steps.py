@@ -20,8 +20,8 @@ class Steps:
     """An inner problem and how it is trained.
 
     inner: the loss of a step; outer: a scalar of (final parameters, *tensors); compiled: whether the
-    pieces are compiled, which takes a minute and pays from some thousand steps on; keep: bytes of
-    activations that a step may keep.
+    pieces are compiled; `inner.pays` says when that is worth it; keep: bytes of activations that a step may
+    keep.
     """
 
     inner: Loss

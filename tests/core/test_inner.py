@@ -11,6 +11,7 @@ from suite.core.inner import MANY, SMALL, chunks, pays
 from suite.core.networks import network
 
 NETWORK = network("convnet-d1-w8-in", (1, 8, 8), 10)
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
 @pytest.fixture
@@ -18,9 +19,6 @@ def forbidden() -> Iterator[None]:
     compiling.allow(False)
     yield
     compiling.allow(True)
-
-
-CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
 def test_many_small_steps_are_worth_compiling() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from suite.core import inner, training
-from suite.core.layers import Form, Layer
+from suite.core.layers import RELU, Form, Layer, add, chain
 from suite.core.networks import Network, network
 from suite.core.recipes import RECIPES, Recipe, Regression
 from suite.core.seeding import generator
@@ -143,7 +143,7 @@ class Watched:
         self.net = Network("watched", (1, 1, 2), 2, (linear,))
 
     def apply(self, own: Sequence[torch.Tensor], images: torch.Tensor) -> torch.Tensor:
-        if not images.is_meta:  # asked for shapes alone
+        if not images.is_meta:  # meta tensors ask for shapes alone
             self.batches.append(images.flatten(1))
         return images.flatten(1) @ own[0].T + own[1]
 
@@ -238,9 +238,10 @@ def test_only_what_is_much_work_is_compiled() -> None:
 
 
 def test_what_the_layers_of_a_network_give_is_counted() -> None:
-    # The images flattened, then twice two units and their ReLU, then the classes.
-    net = network("mlp-w2", (1, 1, 2), 3)
-    assert net.outputs(5) == 5 * (2 + 2 * (2 + 2) + 3)
+    # A convolution, a norm and a ReLU of two channels, these halved, flattened, and the classes.
+    assert network("convnet-d1-w2-in", (1, 4, 4), 3).outputs(5) == 5 * (3 * 2 * 16 + 2 * 4 + 2 * 4 + 3)
+    branched = Network("by hand", (1, 1, 2), 2, (add(RELU, chain(RELU, RELU)),))
+    assert branched.outputs(5) == 5 * 3 * 2
 
 
 def test_watching_changes_nothing_and_sees_the_parameters_before_each_step() -> None:

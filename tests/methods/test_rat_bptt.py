@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from suite.core import meta_learning
 from suite.core.augment import Draw, OneOf
 from suite.core.datasets import load
+from suite.core.networks import Network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples, Minibatch, SyntheticSet
 from suite.core.truncation import Window, place_window
@@ -89,6 +91,21 @@ def test_every_schedule_gives_a_finite_set(truncation: str) -> None:
         run.step()
     made: SyntheticSet = run.synthetic()
     assert made.images.isfinite().all() and not torch.equal(before.images, made.images)
+
+
+@pytest.mark.parametrize(("changes", "back"), [({}, 2), ({"truncation": "full"}, 4), ({"networks": 3}, 6)])
+def test_steps_that_are_walked_back_decide_on_compiling(
+    changes: dict[str, Any], back: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[dict[str, Any]]()
+
+    def pays(_: Network, **values: Any) -> bool:
+        asked.append(values)
+        return False
+
+    monkeypatch.setattr(meta_learning, "pays", pays)
+    started(ipc=3, per_class=2, **changes)
+    assert asked == [{"batch": 20, "steps": 4 * back, "device": torch.device("cpu")}]
 
 
 @pytest.mark.parametrize(
