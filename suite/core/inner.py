@@ -14,11 +14,11 @@ from suite.core.optimisers import Optimiser
 from suite.core.precision import Precision, operands
 from suite.core.steps import Steps
 
-MANY, SMALL = 3_000, 1e6
-"""A compilation takes ten seconds and more, and three where an earlier process has left its result on the
-disk. It saves some milliseconds of a small step, and is worth its time from so many of these on. On a CPU it
-saves as much again for every so many numbers that the layers give. A GPU is taken to be kept waiting by small
-steps and large ones alike; that is not measured."""
+MANY, SMALL = 3_000, 5e4
+"""A compilation takes ten seconds and more, longer for more layers, and three where an earlier process has
+left its result on the disk. It saves some milliseconds of a small step, more for more layers, and is worth its
+time from so many of these on; on a CPU it saves as much again for every so many numbers that a layer gives
+(`tests/benchmarks/compiling.py`). A GPU is taken to wait as long for small steps as for large ones, unmeasured."""
 
 CHUNK = {"cpu": 32, "cuda": 256}
 """Real images at once: on a CPU what its cache holds, on a GPU what fills it within 2 GB."""

@@ -71,12 +71,12 @@ class Network:
         flat = iter(parameters.split(sizes))
         return [tuple(next(flat).view(shape) for shape in layer.shapes) for layer in self.layers]
 
-    def outputs(self, batch: int) -> int:
-        """Return how many numbers the layers give on `batch` images."""
+    def outputs(self, batch: int) -> float:
+        """Return how many numbers a layer gives on `batch` images, on average over layers."""
         images, counts = torch.empty(batch, *self.shape, device="meta"), list[int]()
         for layer, own in zip(self.layers, self.pieces(images.new_empty(self.size)), strict=True):
             images = watched(layer, own, images, lambda _, found: counts.append(found.numel()))
-        return sum(counts)
+        return sum(counts) / len(counts)
 
     def _apply(self, layers: Sequence[Layer], parameters: Tensor, images: Tensor) -> Tensor:
         for layer, own in zip(layers, self.pieces(parameters), strict=False):
