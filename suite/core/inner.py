@@ -16,9 +16,10 @@ from suite.core.steps import Steps
 
 MANY, SMALL = 3_000, 5e4
 """A compilation takes ten seconds and more, longer for more layers, and three where an earlier process has
-left its result on the disk. It saves some milliseconds of a small step, more for more layers, and is worth its
-time from so many of these on; on a CPU it saves as much again for every so many numbers that a layer gives
-(`tests/benchmarks/compiling.py`). A GPU is taken to wait as long for small steps as for large ones, unmeasured."""
+left its result on the disk. It saves some milliseconds of a small step, more for more layers, and is worth
+its time from so many of these on; on a CPU it saves as much again for every so many numbers that a layer
+gives: `tests/benchmarks/compiling.py`. A GPU is taken to wait as long for small steps as for large ones,
+which is not measured."""
 
 CHUNK = {"cpu": 32, "cuda": 256}
 """Real images at once: on a CPU what its cache holds, on a GPU what fills it within 2 GB."""
