@@ -56,6 +56,7 @@ def test_methods_stand_in_the_order_of_their_papers() -> None:
     networks = [entry for entry in papers if entry.network != "none"]  # not kernel regression
     printed = {entry.method: dict(figure[:2] for figure in entry.figures) for entry in networks}
     tables = [board_rows()[:17], board_rows()[17:]]
+    assert [len({name for name, _ in rows}) for rows in tables] == [17, 17]  # a table for each size
     ours = {
         ipc: {name: float(native(row).split()[0]) for name, row in rows}
         for ipc, rows in zip((1, 10), tables, strict=True)
