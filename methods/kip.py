@@ -4,7 +4,7 @@ Nguyen, Novak, Xiao and Lee, "Dataset distillation with infinitely wide convolut
 2021, arXiv 2107.13034; the kernel by random features, Platt scaling and settings as in RFAD, Loo et al.,
 NeurIPS 2022, arXiv 2210.12067. Departures: Adam where RFAD has AdaBelief, which torch lacks; a fixed
 number of steps, where it stops once images held out of train are classified no better.
-Fashion-MNIST, reduced, recipe `frepo`: 51.3% and 80.6% at 1 and 10 images; printed 73.8% and 86.8%, wider.
+Fashion-MNIST, reduced, `frepo`: 51.3% and 80.6% at 1 and 10 images; printed 73.8% and 86.8%, at width 1024.
 """
 
 from collections.abc import Mapping

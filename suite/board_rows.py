@@ -8,7 +8,7 @@ from suite.board_cells import Evaluated, Key, Run, fits, full_data
 from suite.board_references import Compared
 from suite.comparison import Copies, Difference, Scored
 from suite.records import EXTERNAL, STANDARD_RECIPE, Record, Reference, canonical
-from suite.reported import Reported, select
+from suite.reported import Reported, elsewhere, select
 from suite.statistics import Interval, interval
 
 WORDS = {"diverged": "div.", "failed": "failed", "oom": "oom", "missing": "missing"}
@@ -51,6 +51,7 @@ class Row:
     label_kind: str = ""
     devices: tuple[str, ...] = ()
     reported: tuple[Reported, ...] = ()
+    elsewhere: tuple[Reported, ...] = ()  # on other networks
     pictures: tuple[tuple[int, str], ...] = ()
     compared: Compared = field(default_factory=Compared)  # with random subsets and full data
 
@@ -80,6 +81,7 @@ def row(
     scores = _scores(chosen)
     accuracy = scores.get(STANDARD_RECIPE)
     whole = ipc == trial.ipc
+    printed = reported if whole else ()
     prefixed = any(len(run.sizes) > 1 for run in runs)
     return Row(
         name=named(label, "" if whole else f"first {ipc} of {trial.ipc}", suffix),
@@ -94,7 +96,8 @@ def row(
         scored=_scored(runs, chosen),
         chosen=_choices(chosen),
         share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
-        reported=select(reported, task=task, method=label, ipc=ipc, network=network) if whole else (),
+        reported=select(printed, task=task, method=label, ipc=ipc, network=network),
+        elsewhere=elsewhere(printed, task=task, method=label, ipc=ipc, network=network),
         pictures=tuple((run.trial.seed, run.trial.id) for run in runs if run.made and whole),
         **_costs(runs, ipc / trial.ipc),
     )

@@ -93,7 +93,15 @@ def _section(table: Table, pictures: Collection[str]) -> list[str]:
     once = [f"- measured on {devices[0]}"] if len(devices) == 1 else []
     once += [f"- {_ONE_SEED}"] if _one_seed(table) else []
     below = "\n".join([*notes.lines(), *once])
-    parts = [title, text, below, *compared.sections(table), _recipes(table), _settings(table)]
+    parts = [
+        title,
+        text,
+        below,
+        *compared.sections(table),
+        _recipes(table),
+        _elsewhere(table),
+        _settings(table),
+    ]
     return [part for part in parts if part]
 
 
@@ -164,6 +172,22 @@ def _recipes(table: Table) -> str:
     ]
     text = tabulate(lines, headers=["method", *others], tablefmt="github", disable_numparse=True)
     return f"Under the other recipes, accuracy %, not ranked:\n\n{text}"
+
+
+def _elsewhere(table: Table) -> str:
+    """Return what papers print for other networks, beside the accuracy under the recipes of these papers."""
+    lines = [
+        [code(row), ours, entry.text(table.ipc), entry.network, entry.note]
+        for row in table.rows
+        for ours in [words.accuracy(row) if row.native == STANDARD_RECIPE else words.native(row)]
+        for entry in row.elsewhere
+    ]
+    if not lines:
+        return ""
+    headers = ["method", "own recipe %", "printed %", "network", "printed in"]
+    align = ["left", "right", "right", "left", "left"]
+    text = tabulate(lines, headers=headers, tablefmt="github", disable_numparse=True, colalign=align)
+    return f"Printed for other networks, beside what ours gave:\n\n{text}"
 
 
 def _settings(table: Table) -> str:

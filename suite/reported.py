@@ -60,11 +60,18 @@ def reported(path: Path) -> tuple[Reported, ...]:
 def select(
     entries: Sequence[Reported], *, task: str, method: str, ipc: int, network: str
 ) -> tuple[Reported, ...]:
-    """Return the entries which have a figure for this method, size and network on the task's family.
+    """Return the entries which have a figure for this method, size and network on the task's family."""
+    return tuple(entry for entry in _of(entries, task, method, ipc) if entry.network == network)
 
-    Papers differ in preprocessing, so cifar10-zca is of the family cifar10.
-    """
-    wanted = (task.removesuffix("-zca"), method, network)
-    return tuple(
-        entry for entry in entries if (entry.task, entry.method, entry.network) == wanted and entry.text(ipc)
-    )
+
+def elsewhere(
+    entries: Sequence[Reported], *, task: str, method: str, ipc: int, network: str
+) -> tuple[Reported, ...]:
+    """Return those of other networks, which are not to be compared with ours."""
+    return tuple(entry for entry in _of(entries, task, method, ipc) if entry.network != network)
+
+
+def _of(entries: Sequence[Reported], task: str, method: str, ipc: int) -> list[Reported]:
+    # Papers differ in preprocessing, so cifar10-zca is of the family cifar10.
+    wanted = (task.removesuffix("-zca"), method)
+    return [entry for entry in entries if (entry.task, entry.method) == wanted and entry.text(ipc)]

@@ -204,6 +204,18 @@ def test_reported_figures_join_only_where_they_belong() -> None:
     assert "53.2 ± 0.7 ¹" in text and "- ¹ a paper" in text
 
 
+def test_figures_for_other_networks_stand_apart_beside_the_own_recipes() -> None:
+    entry = Reported(task="digits", method="rat_bptt", figures=((10, 53.2, 0.7),), source="a paper")
+    made = board([*SMALL, evaluated(SMALL[4], 0.7, network=REDUCED)], reported=[entry])
+    standard, reduced = made.tables
+    assert not any(row.elsewhere for row in standard.rows)
+    assert {row.name: row.elsewhere for row in reduced.rows if row.elsewhere} == {"rat_bptt": (entry,)}
+    text = render(made, "md")
+    (line,) = (line for line in text.splitlines() if line.startswith("| `rat_bptt`") and "a paper" in line)
+    assert [cell.strip() for cell in line.strip("|").split("|")][2:] == ["53.2 ± 0.7", STANDARD, "a paper"]
+    assert text.count("Printed for other networks") == 1
+
+
 @pytest.mark.parametrize("format", ["md", "csv", "json"])
 def test_the_order_of_records_does_not_change_a_byte(format: Any) -> None:
     records = [*SMALL, *pair("rat_bptt", (0.7,), window=60), trial("kip", status="oom")]
