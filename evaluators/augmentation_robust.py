@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from suite.core.augment import augmentation
-from suite.core.bounds import at_least_one
-from suite.core.networks import STANDARD, network
-from suite.core.recipes import recipe
-from suite.core.retraining import retrain
-from suite.core.spec import Examples, Scores, SyntheticSet, Task
+from suite.core.limits import at_least_one
+from suite.core.networks.named import STANDARD, network
+from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.spec import Examples, Scores, Task
+from suite.core.training.augment import augmentation
+from suite.core.training.recipes import recipe
+from suite.core.training.retrain_together import retrain
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.bounds import at_least_one
-from suite.core.image_corruptions import CORRUPTIONS, SEVERITIES, corruption
-from suite.core.networks import STANDARD, network
-from suite.core.recipes import recipe
+from suite.core.data.corruptions import CORRUPTIONS, SEVERITIES, corruption
+from suite.core.limits import at_least_one
+from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import derive
-from suite.core.spec import Examples, Preprocessing, Scores, SyntheticSet, Task
-from suite.core.training import EVALUATION_BATCH, accuracy, fit_copies
+from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.spec import Examples, Preprocessing, Scores, Task
+from suite.core.training.fit import EVALUATION_BATCH, accuracy, fit_copies
+from suite.core.training.recipes import recipe
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from suite.core.bounds import at_least_one
-from suite.core.networks import STANDARD, network
-from suite.core.rates import Search, chosen_rates
-from suite.core.recipes import recipe
+from suite.core.limits import at_least_one
+from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import derive
-from suite.core.spec import Examples, Scores, SyntheticSet, Task
-from suite.core.training import accuracy, fit_copies
+from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.spec import Examples, Scores, Task
+from suite.core.training.fit import accuracy, fit_copies
+from suite.core.training.lr_search import Search, chosen_rates
+from suite.core.training.recipes import recipe
 
 
 @dataclass(frozen=True)

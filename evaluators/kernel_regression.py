@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from suite.core.bounds import above_zero, at_least_one
-from suite.core.networks import Network, network
-from suite.core.random_features import random_features, random_networks
-from suite.core.regression import centred, head
+from suite.core.limits import above_zero, at_least_one
+from suite.core.networks.named import Network, network
+from suite.core.networks.nngp import random_features, random_networks
 from suite.core.seeding import derive, generator
-from suite.core.spec import Examples, Scores, SyntheticSet, Task
-from suite.core.training import in_batches
+from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.spec import Examples, Scores, Task
+from suite.core.training.fit import in_batches
+from suite.core.training.regression import centred, head
 
 Features = Callable[[Tensor], Tensor]
 """What makes features (n, d) of images (n, …)."""

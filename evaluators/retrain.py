@@ -6,12 +6,13 @@ from statistics import fmean
 from time import perf_counter
 from typing import Any, ClassVar
 
-from suite.core.bounds import at_least_one
-from suite.core.networks import STANDARD, network
-from suite.core.recipes import RECIPES, recipe
+from suite.core.limits import at_least_one
+from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import derive
-from suite.core.spec import Examples, Scores, SyntheticSet, Task
-from suite.core.training import accuracy, fit_copies
+from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.spec import Examples, Scores, Task
+from suite.core.training.fit import accuracy, fit_copies
+from suite.core.training.recipes import RECIPES, recipe
 
 CHOSEN = "chosen"
 CANDIDATES = ("dc", "dsa", "rat-bptt")

@@ -13,14 +13,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from suite.core.augment import augmentation
-from suite.core.bounds import above_zero, at_least_one, not_negative
-from suite.core.distilling import BaseDistiller, BaseMethod
-from suite.core.initialising import Initialisation, check_initial, initial_images
-from suite.core.matching import class_means, paired, real_batches
-from suite.core.networks import STANDARD, network
+from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
+from suite.core.distilling.matching import class_means, paired, real_batches
+from suite.core.limits import above_zero, at_least_one, not_negative
+from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import generator
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
+from suite.core.training.augment import augmentation
 
 SCALE = 100.0
 """The authors' code multiplies the loss by it: their `image_lr` is meant for that."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from methods.distribution_matching import DistributionMatching, Run
-from suite.core.boosting import Block, Boosted, Growing, stages
+from suite.core.distilling.boosting import Block, Boosted, Growing, stages
 from suite.core.spec import Budget, Distiller, Examples
 
 

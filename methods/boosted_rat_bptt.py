@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from methods.rat_bptt import RaTBPTT, Run
-from suite.core.boosting import Block, Boosted, Growing, stages
-from suite.core.initialising import initial_images
+from suite.core.distilling.boosting import Block, Boosted, Growing, stages
+from suite.core.distilling.initial_images import initial_images
 from suite.core.seeding import derive
 from suite.core.spec import Budget, Distiller, Examples
 

@@ -10,14 +10,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.augment import augmentation
-from suite.core.bounds import at_least_one, not_negative
-from suite.core.distilling import BaseDistiller, BaseMethod
-from suite.core.initialising import Initialisation, check_initial, initial_images
-from suite.core.matching import class_means, paired, real_batches
-from suite.core.networks import STANDARD, network
+from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
+from suite.core.distilling.matching import class_means, paired, real_batches
+from suite.core.limits import at_least_one, not_negative
+from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import generator
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
+from suite.core.training.augment import augmentation
 
 
 @dataclass(frozen=True)

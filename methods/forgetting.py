@@ -14,12 +14,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.extractor import TrainedSelection, once
-from suite.core.networks import network
-from suite.core.recipes import recipe
+from suite.core.distilling.selection import TrainedSelection
+from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Examples
-from suite.core.training import fit_full
+from suite.core.training.fit import fit_full
+from suite.core.training.pretrained import once
+from suite.core.training.recipes import recipe
 
 
 @dataclass(frozen=True)

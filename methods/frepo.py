@@ -14,16 +14,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.bounds import above_zero, at_least_one
-from suite.core.distilling import BaseDistiller, BaseMethod
-from suite.core.initialising import Initialisation, check_initial, initial_images
-from suite.core.inner import steps_of
-from suite.core.networks import STANDARD, network
-from suite.core.optimisers import Adam, lamb
-from suite.core.regression import centred, head, indicators, scaled, squared_error, unscaled
+from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
+from suite.core.engine.classification import steps_of
+from suite.core.engine.optimisers import Adam, lamb
+from suite.core.limits import above_zero, at_least_one
+from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import generator
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
-from suite.core.training import in_batches
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
+from suite.core.training.fit import in_batches
+from suite.core.training.regression import centred, head, indicators, scaled, squared_error, unscaled
 
 _DEEPER = {"network": "convnet-d4-w128-in"}
 

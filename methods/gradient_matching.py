@@ -12,16 +12,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.augment import augmentation
-from suite.core.bounds import above_zero, at_least_one, not_negative
-from suite.core.distilling import BaseDistiller, BaseMethod
-from suite.core.initialising import Initialisation, check_initial, initial_images
-from suite.core.inner import classification, pays
-from suite.core.matching import class_gradients, paired, real_batches, weights
-from suite.core.networks import STANDARD, Network, network
-from suite.core.optimisers import SGD
+from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
+from suite.core.distilling.matching import class_gradients, paired, real_batches, weights
+from suite.core.engine.classification import classification, pays
+from suite.core.engine.optimisers import SGD
+from suite.core.limits import above_zero, at_least_one, not_negative
+from suite.core.networks.named import STANDARD, Network, network
 from suite.core.seeding import generator
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
+from suite.core.training.augment import augmentation
 
 LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
 """The authors' outer and inner loops by images per class, for every dataset."""

@@ -12,18 +12,19 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.augment import augmentation
-from suite.core.bounds import at_least_one
-from suite.core.distilling import BaseDistiller, BaseMethod
-from suite.core.initialising import Initialisation, check_initial, initial_images
-from suite.core.inner import chunks, classification, pays
-from suite.core.losses import Batch
-from suite.core.networks import STANDARD, network
-from suite.core.optimisers import Adam
+from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
+from suite.core.engine.classification import chunks, classification, pays
+from suite.core.engine.losses import Batch
+from suite.core.engine.optimisers import Adam
+from suite.core.engine.truncation import TruncationSchedule, Window, check_truncation, place_window
+from suite.core.engine.unroll import MetaGradient, meta_gradient
+from suite.core.limits import at_least_one
+from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import generator
-from suite.core.spec import Budget, Distiller, Examples, SyntheticSet, one_hot
-from suite.core.truncation import TruncationSchedule, Window, check_truncation, place_window
-from suite.core.unroll import MetaGradient, meta_gradient
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.spec import Budget, Distiller, Examples
+from suite.core.training.augment import augmentation
 
 
 @dataclass(frozen=True)

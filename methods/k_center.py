@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.extractor import Features, FeatureSelection
+from suite.core.distilling.selection import Features, FeatureSelection
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from suite.core.bounds import above_zero, at_least_one, not_negative
-from suite.core.distilling import BaseDistiller, BaseMethod
-from suite.core.initialising import Initialisation, check_initial, initial_images
-from suite.core.networks import network
-from suite.core.random_features import random_features, random_networks
-from suite.core.regression import centred, head, indicators
+from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
+from suite.core.limits import above_zero, at_least_one, not_negative
+from suite.core.networks.named import network
+from suite.core.networks.nngp import random_features, random_networks
 from suite.core.seeding import generator
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
-from suite.core.training import in_batches
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
+from suite.core.training.fit import in_batches
+from suite.core.training.regression import centred, head, indicators
 
 
 @dataclass(frozen=True)

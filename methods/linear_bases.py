@@ -15,16 +15,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.augment import augmentation
-from suite.core.bounds import above_zero, at_least_one, not_negative
-from suite.core.codes import Linear, check_factor
-from suite.core.distilling import BaseMethod, check_stored_bytes
-from suite.core.meta_learning import InnerTraining, MetaLearner
-from suite.core.networks import STANDARD, network
-from suite.core.optimisers import SGD
+from suite.core.distilling.base import BaseMethod
+from suite.core.distilling.meta_learning import InnerTraining, MetaLearner
+from suite.core.engine.optimisers import SGD
+from suite.core.engine.truncation import Window
+from suite.core.limits import above_zero, at_least_one, check_stored_bytes, not_negative
+from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import generator
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, Minibatch, SyntheticSet
-from suite.core.truncation import Window
+from suite.core.sets.parametrisations import Linear, check_factor
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
+from suite.core.training.augment import augmentation
 
 
 @dataclass(frozen=True)

@@ -16,18 +16,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from suite.core.augment import augmentation
-from suite.core.bounds import above_zero, at_least_one, not_negative
-from suite.core.codes import MultiFormation as Code
-from suite.core.codes import check_factor
-from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real, check_stored_bytes
-from suite.core.initialising import initial_images
-from suite.core.inner import classification, pays
-from suite.core.matching import class_gradients, paired, real_batches, weights
-from suite.core.networks import STANDARD, Network, network
-from suite.core.optimisers import SGD
+from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.distilling.initial_images import initial_images
+from suite.core.distilling.matching import class_gradients, paired, real_batches, weights
+from suite.core.engine.classification import classification, pays
+from suite.core.engine.optimisers import SGD
+from suite.core.limits import above_zero, at_least_one, check_enough_real, check_stored_bytes, not_negative
+from suite.core.networks.named import STANDARD, Network, network
 from suite.core.seeding import generator
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, Minibatch, SyntheticSet
+from suite.core.sets.parametrisations import MultiFormation as Code
+from suite.core.sets.parametrisations import check_factor
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
+from suite.core.training.augment import augmentation
 
 Metric = Literal["l1", "mse"]
 _GREY = {"metric": "l1", "image_lr": 1e-4, "network_images": 500}

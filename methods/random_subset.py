@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from suite.core.distilling import Selection
-from suite.core.initialising import random_choice
+from suite.core.distilling.initial_images import random_choice
+from suite.core.distilling.selection import Selection
 from suite.core.spec import Examples
 
 

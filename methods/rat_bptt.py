@@ -11,27 +11,19 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.augment import augmentation
-from suite.core.bounds import above_zero, at_least_one, not_negative
-from suite.core.distilling import BaseMethod
-from suite.core.initialising import Initialisation, check_initial, initial_images
-from suite.core.meta_learning import InnerTraining, MetaLearner
-from suite.core.networks import STANDARD, network
-from suite.core.optimisers import Adam
+from suite.core.distilling.base import BaseMethod
+from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
+from suite.core.distilling.meta_learning import InnerTraining, MetaLearner
+from suite.core.engine.optimisers import Adam
+from suite.core.engine.truncation import TruncationSchedule, Window, check_truncation, place_window
+from suite.core.engine.unroll import MetaGradient, average
+from suite.core.limits import above_zero, at_least_one, not_negative
+from suite.core.networks.named import STANDARD, network
 from suite.core.precision import Precision, multiplying
 from suite.core.seeding import generator
-from suite.core.spec import (
-    Budget,
-    Choice,
-    Distiller,
-    Examples,
-    LogUniform,
-    Minibatch,
-    SyntheticSet,
-    one_hot,
-)
-from suite.core.truncation import TruncationSchedule, Window, check_truncation, place_window
-from suite.core.unroll import MetaGradient, average
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
+from suite.core.training.augment import augmentation
 
 _LATER = {"truncation": "fixed", "per_class": 1, "learn_labels": True, "outer_lr": 3e-4}
 

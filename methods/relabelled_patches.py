@@ -15,15 +15,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, log_softmax, pad
 
-from suite.core.bounds import at_least_one
-from suite.core.codes import check_factor
-from suite.core.distilling import BaseDistiller, BaseMethod, check_enough_real
-from suite.core.extractor import trained
-from suite.core.networks import STANDARD, Network, network
-from suite.core.recipes import recipe
+from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.limits import at_least_one, check_enough_real
+from suite.core.networks.named import STANDARD, Network, network
 from suite.core.seeding import generator
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
-from suite.core.training import EVALUATION_BATCH
+from suite.core.sets.parametrisations import check_factor
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
+from suite.core.training.fit import EVALUATION_BATCH
+from suite.core.training.pretrained import trained
+from suite.core.training.recipes import recipe
 
 _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "tiny-imagenet": {"network": "convnet-d4-w128-in"},

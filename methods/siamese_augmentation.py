@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from methods.gradient_matching import GradientMatching
-from suite.core.initialising import Initialisation
+from suite.core.distilling.initial_images import Initialisation
 
 
 @dataclass(frozen=True)

@@ -17,22 +17,23 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from suite.core.augment import augmentation
-from suite.core.bounds import above_zero, at_least_one, not_negative
-from suite.core.distilling import BaseDistiller, BaseMethod
+from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.distilling.experts import experts, logits, recognised
+from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
+from suite.core.distilling.trajectory_segments import Segments
+from suite.core.engine.classification import classification, pays
+from suite.core.engine.losses import Batch
+from suite.core.engine.optimisers import SGD
+from suite.core.engine.truncation import Window
+from suite.core.engine.unroll import MetaGradient, meta_gradient
 from suite.core.examples import shuffled
-from suite.core.experts import experts, logits, recognised
-from suite.core.initialising import Initialisation, check_initial, initial_images
-from suite.core.inner import classification, pays
-from suite.core.losses import Batch
-from suite.core.networks import STANDARD, network
-from suite.core.optimisers import SGD
-from suite.core.recipes import Recipe
+from suite.core.limits import above_zero, at_least_one, not_negative
+from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import generator
-from suite.core.segments import Segments
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, SyntheticSet, one_hot
-from suite.core.truncation import Window
-from suite.core.unroll import MetaGradient, meta_gradient
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
+from suite.core.training.augment import augmentation
+from suite.core.training.recipes import Recipe
 
 Labels = Literal["hard", "teacher", "learned"]
 """teacher: what an expert says at the end of its segment (TESLA); learned: logits with a gradient (DATM)."""

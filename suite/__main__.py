@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-from suite import set_commands
-from suite.messages import console, errors, readable
-from suite.set_commands import Data, set_data
+from suite.cli import sets
+from suite.cli.console import console, errors, readable
+from suite.cli.sets import Data, set_data
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False
@@ -64,7 +64,7 @@ def run(
 
     [bold]ratbench run my-grid.toml --store runs/mine --address auto[/]
     """
-    from suite import driver
+    from suite.cli import driver
 
     set_data(data)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -102,9 +102,9 @@ def list_(
 
     [bold]ratbench list methods[/]
     """
-    from suite import listing
+    from suite.cli import describe
 
-    console.print(listing.table(what))
+    console.print(describe.table(what))
 
 
 @app.command()
@@ -114,9 +114,9 @@ def show(name: Annotated[str, typer.Argument(help="A method, evaluator, task, re
 
     [bold]ratbench show rat_bptt[/]
     """
-    from suite import listing
+    from suite.cli import describe
 
-    for part in listing.details(name):
+    for part in describe.details(name):
         console.print(part)
 
 
@@ -145,8 +145,8 @@ def leaderboard(
 
     [bold]ratbench leaderboard results --output results/leaderboard.md --check[/]
     """
-    from suite import publish
-    from suite.robustness import Weights
+    from suite.board import publish
+    from suite.board.statistics.robustness import Weights
 
     sources, weights = stores or [RESULTS], Weights(label_weight, augmentation_weight)
     if output is None and not check:
@@ -170,7 +170,7 @@ def check(method: Annotated[str, typer.Argument(help="A method's name, or a path
 
     [bold]ratbench check my_method.py[/]
     """
-    from suite import conformance, registry
+    from suite.plugins import conformance, registry
 
     failures = 0
     cls = registry.method(method)
@@ -208,7 +208,7 @@ def profile(
 
     [bold]ratbench profile rat_bptt --task cifar10-zca --ipc 10 --set window=40[/]
     """
-    from suite import profiling
+    from suite.cli import profiling
 
     set_data(data)
     where = profiling.place(gpu, cpus, compile=compile)
@@ -234,7 +234,7 @@ def picture(
 
     [bold]ratbench picture runs/demo/artefacts/0a1b….safetensors --output set.png[/]
     """
-    from suite import publish
+    from suite.board import publish
 
     set_data(data)
     target = output or artefact.with_suffix(".png")
@@ -260,9 +260,9 @@ def figure(
 
     [bold]ratbench figure gradient-study runs/gradient-study[/]
     """
-    from suite import budget_curve, curves, study
+    from suite.figures import budget_curve, gradient_study, snapshots
 
-    module = {"budget-curve": budget_curve, "curve": curves, "gradient-study": study}[what]
+    module = {"budget-curve": budget_curve, "curve": snapshots, "gradient-study": gradient_study}[what]
     measured, target = module.measured(stores), output or Path(f"{what}.png")
     table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
     sys.stdout.write(table)
@@ -273,9 +273,9 @@ def figure(
         console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
 
 
-app.command()(set_commands.evaluate)
-app.command()(set_commands.export)
-app.command()(set_commands.subset)
+app.command()(sets.evaluate)
+app.command()(sets.export)
+app.command()(sets.subset)
 
 if __name__ == "__main__":
     app()

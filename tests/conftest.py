@@ -7,35 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import ratbench
 from typer.testing import Result
 
-from suite import grid
-from suite.foreign import child
-from suite.place import Place
-from suite.plan import Job
-from suite.store import Store
-
-TINY = """
-title = "A grid for tests"
-tasks = ["digits"]
-ipc = [1]
-seeds = [0]
-network = "convnet-d1-w8-in"
-
-[method.random_subset]
-
-[method.rat_bptt]
-steps = 4
-unroll = 4
-window = 2
-real_batch = 32
-
-[evaluator.retrain]
-recipe = ["rat-bptt"]
-copies = 2
-"""
-QUICK = TINY.replace('["rat-bptt"]', '"dc"').replace("copies = 2", "copies = 1")
+from suite.experiments import grid
+from suite.experiments.device import Place
+from suite.external import child
+from suite.records.jobs import Job
+from suite.records.store import Store
+from tests.support.command_line import ratbench
+from tests.support.grids import QUICK, TINY
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +52,7 @@ def place() -> Place:
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stores that are not named lie below the working directory; nothing is fetched."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("suite.core.fetching.reachable", lambda url: False)
+    monkeypatch.setattr("suite.core.data.download.reachable", lambda url: False)
 
 
 @pytest.fixture
@@ -83,7 +63,7 @@ def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
         asked = json.loads(request)
         child.answer(asked, child.prepare(asked))
 
-    monkeypatch.setattr("suite.foreign.sandbox._run", run)
+    monkeypatch.setattr("suite.external.sandbox._run", run)
 
 
 @pytest.fixture

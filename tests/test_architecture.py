@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 FILES = sorted(
     path for folder in ("suite", "methods", "evaluators") for path in (ROOT / folder).rglob("*.py")
 )
@@ -45,7 +45,7 @@ def test_imports_point_one_way(path: Path) -> None:
         # A variant extends its own kind.
         allowed = ("suite.core", own.partition(".")[0] + ".")
         assert all(module.startswith(allowed) for module in found - {"methods", "evaluators"}), found
-    elif own != "suite.registry":
+    elif own != "suite.plugins.registry":
         assert not any(module.startswith(("methods", "evaluators")) for module in found), found
     short = own.removeprefix("suite.")
     if short in ORDER:
@@ -54,7 +54,9 @@ def test_imports_point_one_way(path: Path) -> None:
 
 def test_the_rule_sees_imports() -> None:
     assert "suite.core.spec" in set(imported(ROOT / "methods" / "rat_bptt.py"))
-    assert {"suite.run", "suite.store"} <= set(imported(ROOT / "suite" / "driver.py"))
+    assert {"suite.experiments.job_runner", "suite.records.store"} <= set(
+        imported(ROOT / "suite" / "cli" / "driver.py")
+    )
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
@@ -75,19 +77,21 @@ def loaded(module: str) -> set[str]:
     return set(ran.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["suite.leaderboard", "suite.statistics", "suite.records"])
+@pytest.mark.parametrize(
+    "module", ["suite.board.files", "suite.board.statistics.intervals", "suite.records.cells"]
+)
 def test_boards_need_neither_torch_nor_ray(module: str) -> None:
     assert not {"torch", "ray"} & loaded(module)
 
 
 def test_help_is_fast_and_inline_needs_no_ray() -> None:
     assert not {"torch", "ray"} & loaded("suite.__main__")
-    assert "ray" not in loaded("suite.driver")
+    assert "ray" not in loaded("suite.cli.driver")
 
 
 def test_ray_is_the_clusters_alone() -> None:
     using = {name(path) for path in FILES if re.search(r"^\s*(import|from) ray\b", path.read_text(), re.M)}
-    assert using == {"suite.cluster"}
+    assert using == {"suite.experiments.cluster"}
 
 
 DRAWS = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "poisson"}

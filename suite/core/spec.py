@@ -1,16 +1,16 @@
 """The vocabulary: what methods, evaluators and the harness say to each other."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from suite.core.codes import Code
 from suite.core.examples import Examples as Examples
 from suite.core.examples import TestSplit as TestSplit
 from suite.core.seeding import generator
+from suite.core.sets.synthetic_set import SyntheticSet
 
 
 class Preprocessing(Protocol):
@@ -85,115 +85,6 @@ class Budget:
             raise ValueError(f"nested sizes {wrong} must lie between 1 and ipc - 1 = {self.ipc - 1}")
         if len(set(self.nested)) < len(self.nested):
             raise ValueError(f"nested sizes {list(self.nested)} name one twice")
-
-
-@dataclass(frozen=True)
-class Minibatch:
-    """How an inner step draws from a synthetic set; None takes all.
-
-    per_class: images of each class; classes: how many of the classes.
-    """
-
-    per_class: int | None = None
-    classes: int | None = None
-
-    def __post_init__(self) -> None:
-        for name, value in (("per_class", self.per_class), ("classes", self.classes)):
-            if value is not None and value < 1:
-                raise ValueError(f"minibatch {name} {value} must be at least 1, or left out for all")
-
-    def draw(self, classes: int, ipc: int, draw: torch.Generator) -> Tensor:
-        """Draw the rows of a class-major set of `classes` * `ipc` images that one step uses."""
-        chosen = torch.arange(classes)
-        if self.classes is not None and self.classes < classes:
-            chosen = torch.randperm(classes, generator=draw)[: self.classes]
-        within = torch.arange(ipc).expand(len(chosen), ipc)
-        if self.per_class is not None and self.per_class < ipc:
-            order = torch.rand(len(chosen), ipc, generator=draw).argsort(1)
-            within = order[:, : self.per_class]
-        return (chosen[:, None] * ipc + within).flatten()
-
-
-@dataclass(frozen=True)
-class SyntheticSet:
-    """A distilled set; the first k images of each class are its prefix of size k.
-
-    images: (classes, n, channels, height, width), preprocessed;
-    labels: (classes, n, classes), non-negative targets, one-hot when hard;
-    minibatch: how the method's own inner loop drew from it, for its native recipe;
-    code: of a factorised set what is stored in place of the images, which it decodes to;
-    lr: the learning rate that was learned with it, if one was, for recipes that take it.
-    """
-
-    images: Tensor
-    labels: Tensor
-    minibatch: Minibatch = field(default=Minibatch())
-    code: Code | None = None
-    lr: float | None = None
-
-    @classmethod
-    def decoded(cls, code: Code, minibatch: Minibatch | None = None) -> "SyntheticSet":
-        """Return the set that `code` decodes to, with hard labels."""
-        images = code.decode()
-        return cls(images, one_hot(*images.shape[:2]).to(images), minibatch or Minibatch(), code)
-
-    def __post_init__(self) -> None:
-        classes, count = self.images.shape[:2]
-        if self.images.ndim != 5 or self.labels.shape != (classes, count, classes):
-            raise ValueError(
-                f"synthetic images {tuple(self.images.shape)} and labels {tuple(self.labels.shape)} "
-                "must be (classes, n, channels, height, width) and (classes, n, classes)"
-            )
-
-    @property
-    def ipc(self) -> int:
-        """Images per class that a network sees: of a factorised set those that it decodes to."""
-        return self.images.shape[1]
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return self.images.shape[0]
-
-    @property
-    def hard(self) -> bool:
-        """Whether every label is the one-hot of its class."""
-        return torch.equal(self.labels, one_hot(self.classes, self.ipc).to(self.labels))
-
-    @property
-    def stored_bytes(self) -> int:
-        """Bytes that must be kept: the images or their code, and the labels unless they are one-hot."""
-        labels = 0 if self.hard else self.labels.nbytes
-        return (self.images if self.code is None else self.code).nbytes + labels
-
-    def prefix(self, ipc: int) -> "SyntheticSet":
-        """Return the first `ipc` images of each class; a factorised set, stored as a whole, has none."""
-        if self.code is not None:
-            raise ValueError(
-                f"a set that stores a {self.code.kind} code has no prefixes: distil it at each size instead"
-            )
-        if not 0 < ipc <= self.ipc:
-            raise ValueError(f"prefix of {ipc} images per class: this set has {self.ipc}")
-        return replace(self, images=self.images[:, :ipc], labels=self.labels[:, :ipc])
-
-    def take(self, rows: Tensor) -> "SyntheticSet":
-        """Return of each class the images at `rows` (classes, n), in that order."""
-        at, rows = torch.arange(self.classes, device=self.images.device)[:, None], rows.to(self.images.device)
-        return replace(self, images=self.images[at, rows], labels=self.labels[at, rows])
-
-    def flat(self) -> tuple[Tensor, Tensor]:
-        """Return images (classes * n, …) and targets (classes * n, classes), class-major."""
-        return self.images.flatten(0, 1), self.labels.flatten(0, 1)
-
-    def to(self, device: torch.device) -> "SyntheticSet":
-        """Return the set on `device`."""
-        code = None if self.code is None else self.code.to(device)
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device), code=code)
-
-
-def one_hot(classes: int, count: int) -> Tensor:
-    """Return the hard labels of a set: (classes, count, classes)."""
-    return torch.eye(classes).unsqueeze(1).repeat(1, count, 1)
 
 
 @dataclass(frozen=True)

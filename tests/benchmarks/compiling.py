@@ -1,24 +1,24 @@
 """Times a training step plain and compiled, and the compiling: from how many steps on is that worth it?
 
-    python tests/benchmarks/compiling.py --threads 1 --output results/measurements/compiling-cpu.json
+    python -m tests.benchmarks.compiling --threads 1 --output results/measurements/compiling-cpu.json
 
-Beside that stands from how many on `suite.core.inner.pays` has steps compiled. Nothing compiled is taken from
-the disk, and what is imported to compile is imported before.
+Beside that stands from how many on `suite.core.engine.classification.pays` has steps compiled. Nothing
+compiled is taken from the disk, and what is imported to compile is imported before.
 """
 
 from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
 
-import timing
 import torch
 from torch import Tensor
 from torch._inductor import config
 
-from suite.core.inner import MANY, classification, pays
-from suite.core.networks import network
-from suite.core.optimisers import SGD
+from suite.core.engine.classification import MANY, classification, pays
+from suite.core.engine.optimisers import SGD
+from suite.core.networks.named import network
 from suite.core.seeding import generator
+from tests.benchmarks import timing
 
 DIGITS, GREY, COLOUR = (1, 8, 8), (1, 28, 28), (3, 32, 32)
 SHAPES = [

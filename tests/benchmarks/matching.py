@@ -1,6 +1,6 @@
 """Times an outer step of gradient and distribution matching against a plain loop over classes.
 
-    python tests/benchmarks/matching.py --output results/measurements/matching-cpu.json
+    python -m tests.benchmarks.matching --output results/measurements/matching-cpu.json
 
 The loop is what the authors' code does, written anew: torch's layers, one class after another, real images
 picked from a permutation of the class. Both sides take whole steps with a fresh network: for DC one update of
@@ -10,17 +10,17 @@ the images, DSA off; for DM one step under DSA. The images are random, which cos
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
-import timing
 import torch
-from official import convnet
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from methods.distribution_matching import DistributionMatching
 from methods.gradient_matching import GradientMatching
-from suite.core.augment import augmentation
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Distiller, Examples
+from suite.core.training.augment import augmentation
+from tests.benchmarks import timing
+from tests.benchmarks.official import convnet
 
 
 @dataclass(frozen=True)

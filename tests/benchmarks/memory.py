@@ -1,7 +1,7 @@
 """Measures on a CPU how peak memory grows with the window, in a process of its own for each scheme.
 
-    python tests/benchmarks/memory.py --windows 8 40 200 --output results/measurements/memory-cpu.json
-    python tests/benchmarks/memory.py --scheme official --windows 2 6 --output …/memory-official-cpu.json
+    python -m tests.benchmarks.memory --windows 8 40 200 --output results/measurements/memory-cpu.json
+    python -m tests.benchmarks.memory --scheme official --windows 2 6 --output …/memory-official-cpu.json
 
 Width 128, 32x32x3, 100 synthetic images, one chunk of real ones; nothing is compiled, as a compiler's
 own memory would hide the engine's.
@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from outer_step import Problem, Shape
 
-from suite.provenance import provenance
+from suite.experiments.provenance import provenance
+from tests.benchmarks.outer_step import Problem, Shape
 
 
 def peaks(scheme: str, windows: Sequence[int]) -> list[int]:

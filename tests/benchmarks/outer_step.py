@@ -1,6 +1,6 @@
 """Times an outer step of the engine against the official scheme, side by side; on a GPU also its memory.
 
-    python tests/benchmarks/outer_step.py S M L --output results/measurements/outer-step-cpu.json
+    python -m tests.benchmarks.outer_step S M L --output results/measurements/outer-step-cpu.json
 
 Shapes are synthetic-set shapes of the papers; the images are random, which costs the same. On a CPU
 memory.py measures memory, since here the compiler's own peak would hide the engine's.
@@ -9,18 +9,18 @@ memory.py measures memory, since here the compiler's own peak would hide the eng
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-import timing
 import torch
-from official import convnet, outer_step
 from torch import Tensor
 
-from suite.core.inner import chunks, classification
-from suite.core.networks import network
-from suite.core.optimisers import Adam
+from suite.core.engine.classification import chunks, classification
+from suite.core.engine.optimisers import Adam
+from suite.core.engine.truncation import Window
+from suite.core.engine.unroll import meta_gradient
+from suite.core.networks.named import network
 from suite.core.precision import Precision, multiplying
 from suite.core.seeding import generator
-from suite.core.truncation import Window
-from suite.core.unroll import meta_gradient
+from tests.benchmarks import timing
+from tests.benchmarks.official import convnet, outer_step
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Times retraining under the recipe `dsa` against a plain loop over copies, side by side.
 
-    python tests/benchmarks/retraining.py 1 10 --output results/measurements/retraining-cpu.json
+    python -m tests.benchmarks.retraining 1 10 --output results/measurements/retraining-cpu.json
 
 The plain loop is what the field's code does: torch's layers and SGD, a DataLoader that shuffles, one
 network after another. It is timed with its DataLoader and without, on a few epochs: an epoch costs the same
@@ -11,19 +11,20 @@ import argparse
 import dataclasses
 from collections.abc import Callable, Iterator
 
-import timing
 import torch
-from official import convnet
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
-from suite.core import inner, training
-from suite.core.augment import augmentation
-from suite.core.networks import network
-from suite.core.recipes import RECIPES
+from suite.core.engine import classification
+from suite.core.networks.named import network
 from suite.core.seeding import generator
-from suite.core.spec import SyntheticSet, one_hot
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.training import fit
+from suite.core.training.augment import augmentation
+from suite.core.training.recipes import RECIPES
+from tests.benchmarks import timing
+from tests.benchmarks.official import convnet
 
 SHAPE = (1, 28, 28)
 DSA = augmentation("dsa")
@@ -61,7 +62,7 @@ def ours(synthetic: SyntheticSet, width: int, epochs: int, copies: int) -> None:
     """Train copies as the evaluator does."""
     recipe = dataclasses.replace(RECIPES["dsa"], epochs=epochs)
     net = network(f"convnet-d3-w{width}-in", SHAPE, 10)
-    for _ in training.fit_copies(net, synthetic, recipe, seeds=range(copies)):
+    for _ in fit.fit_copies(net, synthetic, recipe, seeds=range(copies)):
         pass
 
 
@@ -100,7 +101,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--copies", type=int, default=2)
     given = parser.parse_args()
-    inner.MANY = 0  # compiled, as all 1000 epochs of 20 copies are
+    classification.MANY = 0  # compiled, as all 1000 epochs of 20 copies are
     device, found = timing.device(given.threads), dict[str, object]()
     for ipc in given.ipc:
         found[f"ipc {ipc}"] = compare(ipc, given, device)

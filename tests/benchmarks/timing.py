@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from suite.provenance import peak_memory_bytes, provenance, reset_peak_memory
+from suite.experiments.provenance import peak_memory_bytes, provenance, reset_peak_memory
 
 Step = Callable[[], object]
 

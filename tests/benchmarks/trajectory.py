@@ -1,6 +1,6 @@
 """Times an outer step of trajectory matching against plain MTT, side by side; on a GPU also its memory.
 
-    python tests/benchmarks/trajectory.py S M L --output results/measurements/trajectory-cpu.json
+    python -m tests.benchmarks.trajectory S M L --output results/measurements/trajectory-cpu.json
 
 Plain MTT, written anew, keeps one autograd graph over all synthetic steps, as the authors' code does. Both
 augment alike, and each starts at random parameters and is to reach others: which costs what experts cost.
@@ -11,18 +11,18 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from unittest.mock import patch
 
-import timing
 import torch
-from official import convnet
 from torch import Tensor
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from suite.core.augment import augmentation
-from suite.core.experts import Experts
-from suite.core.networks import network
+from suite.core.distilling.experts import Experts
+from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
+from suite.core.training.augment import augmentation
+from tests.benchmarks import timing
+from tests.benchmarks.official import convnet
 
 METHOD = import_module("methods.trajectory_matching").METHOD
 DSA = augmentation("dsa")

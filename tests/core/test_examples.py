@@ -8,7 +8,7 @@ import pickle
 import pytest
 import torch
 
-from suite.core.datasets import fingerprint, load
+from suite.core.data.tasks import fingerprint, load
 from suite.core.examples import Examples, TestSplit
 
 CPU = torch.device("cpu")

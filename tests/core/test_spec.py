@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 import torch
 
-from suite.core.datasets import load
+from suite.core.data.tasks import load
 from suite.core.seeding import generator
-from suite.core.spec import Budget, Examples, Minibatch, SyntheticSet, Task, TestSplit, one_hot
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
+from suite.core.spec import Budget, Examples, Task, TestSplit
 
 
 def three_images_of_two_classes() -> SyntheticSet:

@@ -8,10 +8,11 @@ import torch
 
 from evaluators.corruptions import Corruptions, _corrupted
 from evaluators.retrain import Retrain
-from suite.conformance import smoke_data
-from suite.core.datasets import load
-from suite.core.preprocessing import ZCA
-from suite.core.spec import Examples, Scores, SyntheticSet, Task, TestSplit, one_hot
+from suite.core.data.preprocessing import ZCA
+from suite.core.data.tasks import load
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.spec import Examples, Scores, Task, TestSplit
+from suite.plugins.conformance import smoke_data
 
 QUICK = Corruptions("dc", "convnet-d1-w8-in", 2, ("noise", "contrast"), (1, 5))
 

@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from evaluators.cross_architecture import CrossArchitecture
-from suite.conformance import smoke_data
-from suite.core.datasets import load
-from suite.core.networks import network
-from suite.core.rates import chosen_rates
-from suite.core.recipes import recipe
+from suite.core.data.tasks import load
+from suite.core.networks.named import network
 from suite.core.seeding import derive
-from suite.core.spec import Examples, SyntheticSet, Task, TestSplit, one_hot
-from suite.core.training import accuracy, fit
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.spec import Examples, Task, TestSplit
+from suite.core.training.fit import accuracy, fit
+from suite.core.training.lr_search import chosen_rates
+from suite.core.training.recipes import recipe
+from suite.plugins.conformance import smoke_data
 
 QUICK = CrossArchitecture("dc", "convnet-d1-w8-in", ("mlp-w16", "convnet-d1-w8-ln"), 2, (1.0, 3.0), 1)
 

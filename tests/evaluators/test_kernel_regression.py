@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from evaluators.kernel_regression import KernelRegression
-from suite.core.datasets import load
-from suite.core.spec import Examples, SyntheticSet, Task, TestSplit, one_hot
+from suite.core.data.tasks import load
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.spec import Examples, Task, TestSplit
 
 QUICK = KernelRegression("convnet-d1-w8-none", networks=2, copies=2)
 

@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from evaluators.retrain import CANDIDATES, Retrain
-from suite.conformance import smoke_data
-from suite.core.datasets import load
-from suite.core.networks import network
-from suite.core.recipes import RECIPES, recipe
+from suite.core.data.tasks import load
+from suite.core.networks.named import network
 from suite.core.seeding import derive
-from suite.core.spec import Scores, SyntheticSet, Task, TestSplit, one_hot
-from suite.core.training import accuracy, fit
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.spec import Scores, Task, TestSplit
+from suite.core.training.fit import accuracy, fit
+from suite.core.training.recipes import RECIPES, recipe
+from suite.plugins.conformance import smoke_data
 
 QUICK = Retrain("chosen", "mlp-w16", 2)
 

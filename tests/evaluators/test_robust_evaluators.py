@@ -11,11 +11,12 @@ from torch import Tensor
 from evaluators.augmentation_robust import AugmentationRobust
 from evaluators.label_robust import LabelRobust, hardened
 from evaluators.retrain import Retrain
-from suite import conformance
-from suite.core.datasets import load
-from suite.core.networks import Network
-from suite.core.recipes import Recipe, recipe
-from suite.core.spec import SyntheticSet, Task, TestSplit, one_hot
+from suite.core.data.tasks import load
+from suite.core.networks.named import Network
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.spec import Task, TestSplit
+from suite.core.training.recipes import Recipe, recipe
+from suite.plugins import conformance
 
 NETWORK = "convnet-d1-w8-in"
 Trained = list[tuple[Recipe, bool, tuple[int, ...]]]  # recipe, whether labels are hard, seeds
@@ -37,7 +38,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
         done.append((how, synthetic.hard, tuple(seeds)))
         return (torch.full((net.size,), 0.01 * len(done)) for _ in seeds)
 
-    monkeypatch.setattr("suite.core.retraining.fit_copies", fit_copies)
+    monkeypatch.setattr("suite.core.training.retrain_together.fit_copies", fit_copies)
     return done
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from methods.attention_matching import attention
-from suite.core.layers import RELU, Layer, chain
-from suite.core.networks import Network, Shape
+from suite.core.networks.layers import RELU, Layer, chain
+from suite.core.networks.named import Network, Shape
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 

@@ -7,8 +7,9 @@ import torch
 
 from methods.boosted_distribution_matching import BoostedDistributionMatching
 from methods.distribution_matching import DistributionMatching
-from suite.core.datasets import load
-from suite.core.spec import Budget, Examples, SyntheticSet
+from suite.core.data.tasks import load
+from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.spec import Budget, Examples
 
 QUICK: dict[str, Any] = {"real_batch": 8, "network": "convnet-d1-w4-in", "image_lr": 10.0}
 

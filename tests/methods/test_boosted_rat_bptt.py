@@ -9,11 +9,12 @@ from torch import Tensor
 
 from methods.boosted_rat_bptt import BoostedRaTBPTT
 from methods.rat_bptt import RaTBPTT
-from suite.core.augment import Draw, OneOf
-from suite.core.datasets import load
-from suite.core.spec import Budget, Examples, SyntheticSet
-from suite.core.truncation import Window
-from suite.core.unroll import MetaGradient
+from suite.core.data.tasks import load
+from suite.core.engine.truncation import Window
+from suite.core.engine.unroll import MetaGradient
+from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.spec import Budget, Examples
+from suite.core.training.augment import Draw, OneOf
 
 QUICK: dict[str, Any] = {
     "unroll": 3,
@@ -22,6 +23,8 @@ QUICK: dict[str, Any] = {
     "network": "convnet-d1-w4-in",
     "outer_lr": 0.1,
 }
+
+META_GRADIENT = "suite.core.distilling.meta_learning.meta_gradient"
 
 
 def train() -> Examples:
@@ -145,7 +148,7 @@ def moved(run: Any) -> Tensor:
 
 def test_earlier_blocks_step_at_beta_times_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     # With a constant gradient each step of Adam is its rate, if its bias is corrected by the block's age.
-    monkeypatch.setattr("suite.core.meta_learning.meta_gradient", Fake(1.0, 1.0, 3**0.5))
+    monkeypatch.setattr(META_GRADIENT, Fake(1.0, 1.0, 3**0.5))
     run = started(steps=4, stage_steps=(2, 2), beta=0.1)
     for expected in ([1, 0, 0], [1, 0, 0], [0.1, 1, 1]):
         assert torch.allclose(moved(run), torch.tensor(expected, dtype=torch.float32), atol=1e-3)
@@ -156,7 +159,7 @@ def test_only_what_learns_is_differentiated(
     monkeypatch: pytest.MonkeyPatch, beta: float, learning: list[int]
 ) -> None:
     fake = Fake(1.0, 3**0.5)
-    monkeypatch.setattr("suite.core.meta_learning.meta_gradient", fake)
+    monkeypatch.setattr(META_GRADIENT, fake)
     run = started(steps=2, beta=beta)
     assert moved(run).tolist() == pytest.approx([1, 0, 0], abs=1e-4)
     assert moved(run).tolist() == pytest.approx([beta, 1, 1], abs=1e-4) and fake.learning == learning
@@ -168,7 +171,7 @@ def test_moments_of_earlier_blocks_survive_a_stage_or_begin_anew(
 ) -> None:
     # After g: m = .1 g, v = .001 g². A step without a gradient then has m = .09 g, v = .000999 g², and goes
     # (.09 / .19) / sqrt(.000999 / .001999) = .67006 of the rate, or nowhere from moments of zero.
-    monkeypatch.setattr("suite.core.meta_learning.meta_gradient", Fake(1.0, 0.0))
+    monkeypatch.setattr(META_GRADIENT, Fake(1.0, 0.0))
     run = started(steps=2, beta=1.0, keep_moments=keep)
     moved(run)
     assert moved(run).tolist() == pytest.approx([expected, 0, 0], abs=1e-3)
@@ -176,7 +179,7 @@ def test_moments_of_earlier_blocks_survive_a_stage_or_begin_anew(
 
 def test_clipping_begins_anew_with_each_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     # Within a stage 10 after 1 is clipped to 2 (.9 + 1) = 3.8; as a stage's first it is the average itself.
-    monkeypatch.setattr("suite.core.meta_learning.meta_gradient", Fake(1.0, 10.0, 10.0, 10.0))
+    monkeypatch.setattr(META_GRADIENT, Fake(1.0, 10.0, 10.0, 10.0))
     run, norms = started(steps=4), []
     for stage in (0, 0, 1, 1):
         places = slice(0, 1) if stage == 0 else slice(1, 3)
@@ -188,7 +191,7 @@ def test_clipping_begins_anew_with_each_stage(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_labels_of_earlier_blocks_learn_at_beta_times_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("suite.core.meta_learning.meta_gradient", Fake(1.0, 1.0))
+    monkeypatch.setattr(META_GRADIENT, Fake(1.0, 1.0))
     run = started(steps=2, beta=0.5, learn_labels=True)
     labels = taken(run, 2).labels.diagonal(dim1=0, dim2=2)
     assert torch.allclose(labels, torch.tensor([0.85, 0.9, 0.9])[:, None].expand(3, 10), atol=1e-4)

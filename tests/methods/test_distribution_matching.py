@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core import augment
-from suite.core.layers import Layer
-from suite.core.networks import Network, Shape
+from suite.core.networks.layers import Layer
+from suite.core.networks.named import Network, Shape
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
+from suite.core.training import augment
 
 METHOD = import_module("methods.distribution_matching").METHOD
 

@@ -11,13 +11,14 @@ import torch
 from sklearn.kernel_ridge import KernelRidge  # type: ignore[import-untyped]
 from torch import Tensor
 
-from suite.core.networks import network
-from suite.core.optimisers import Adam, lamb
-from suite.core.recipes import Recipe, recipe
-from suite.core.regression import scaled
+from suite.core.engine.optimisers import Adam, lamb
+from suite.core.networks.named import network
 from suite.core.seeding import generator
-from suite.core.spec import Budget, Examples, SyntheticSet
-from suite.core.training import fit
+from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.spec import Budget, Examples
+from suite.core.training.fit import fit
+from suite.core.training.recipes import Recipe, recipe
+from suite.core.training.regression import scaled
 
 MODULE = import_module("methods.frepo")
 METHOD = MODULE.METHOD

@@ -9,13 +9,13 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy
 
 from methods.gradient_matching import row_distance
-from suite.core.augment import Draw, OneOf
-from suite.core.inner import steps_of
-from suite.core.layers import Layer, dense
-from suite.core.networks import Network, network
-from suite.core.optimisers import SGD
+from suite.core.engine.classification import steps_of
+from suite.core.engine.optimisers import SGD
+from suite.core.networks.layers import Layer, dense
+from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
+from suite.core.training.augment import Draw, OneOf
 
 METHOD = import_module("methods.gradient_matching").METHOD
 QUICK: dict[str, Any] = {"steps": 3, "real_batch": 6, "network": "convnet-d1-w4-in"}

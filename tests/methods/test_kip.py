@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.kernel_ridge import KernelRidge  # type: ignore[import-untyped]
 
-from suite.core.random_features import random_features
+from suite.core.networks.nngp import random_features
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 

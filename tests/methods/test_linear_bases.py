@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from suite.core.datasets import load
-from suite.core.distilling import check_stored_bytes
+from suite.core.data.tasks import load
+from suite.core.engine.truncation import Window
+from suite.core.engine.unroll import MetaGradient
+from suite.core.limits import check_stored_bytes
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
-from suite.core.truncation import Window
-from suite.core.unroll import MetaGradient
 
 METHOD = import_module("methods.linear_bases").METHOD
 QUICK: dict[str, Any] = {
@@ -22,6 +22,8 @@ QUICK: dict[str, Any] = {
     "real_per_class": 4,
     "network": "convnet-d1-w4-in",
 }
+
+META_GRADIENT = "suite.core.distilling.meta_learning.meta_gradient"
 
 
 def train() -> Examples:
@@ -123,7 +125,7 @@ def test_an_outer_step_is_sgd_with_momentum_on_a_clipped_gradient(
     monkeypatch: pytest.MonkeyPatch, value: float, applied: float
 ) -> None:
     # 8 * 16 + 10 * 5 * 8 = 528 numbers: all of them .01 have norm .23, all of them 1 have norm 23.
-    monkeypatch.setattr("suite.core.meta_learning.meta_gradient", Fake(value))
+    monkeypatch.setattr(META_GRADIENT, Fake(value))
     run = started(bases=8, images=5)
     before = run.bases.detach().clone(), run.coefficients.detach().clone()
     assert float(run.step()["gradient_norm"]) == pytest.approx(value * 528**0.5, rel=1e-4)

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from suite.core.codes import MultiFormation as Code
-from suite.core.datasets import load
-from suite.core.initialising import initial_images
-from suite.core.layers import Layer
-from suite.core.networks import Network
+from suite.core.data.tasks import load
+from suite.core.distilling.initial_images import initial_images
+from suite.core.networks.layers import Layer
+from suite.core.networks.named import Network
 from suite.core.seeding import generator
+from suite.core.sets.parametrisations import MultiFormation as Code
 from suite.core.spec import Budget, Examples
 
 MODULE = import_module("methods.multi_formation")

@@ -6,7 +6,7 @@ import torch
 
 from methods.quick_rat_bptt import QuickRaTBPTT
 from methods.rat_bptt import RaTBPTT
-from suite.core.datasets import load
+from suite.core.data.tasks import load
 from suite.core.spec import Budget
 
 

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from suite.core import meta_learning
-from suite.core.augment import Draw, OneOf
-from suite.core.datasets import load
-from suite.core.networks import Network
+from suite.core.data.tasks import load
+from suite.core.distilling import meta_learning
+from suite.core.engine.truncation import Window, place_window
+from suite.core.engine.unroll import MetaGradient
+from suite.core.networks.named import Network
 from suite.core.seeding import generator
-from suite.core.spec import Budget, Examples, Minibatch, SyntheticSet
-from suite.core.truncation import Window, place_window
-from suite.core.unroll import MetaGradient
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
+from suite.core.spec import Budget, Examples
+from suite.core.training.augment import Draw, OneOf
 
 METHOD = import_module("methods.rat_bptt").METHOD
 QUICK: dict[str, Any] = {
@@ -27,6 +28,8 @@ QUICK: dict[str, Any] = {
     "real_batch": 16,
     "network": "convnet-d1-w4-in",
 }
+
+META_GRADIENT = "suite.core.distilling.meta_learning.meta_gradient"
 
 
 def train() -> Examples:
@@ -180,7 +183,7 @@ def test_the_meta_gradient_is_clipped_at_twice_its_running_average_which_takes_i
 ) -> None:
     # Averages 1, .9 + 1 = 1.9, 1.71 + .1 = 1.81, 1.629 + .37 = 1.999, and twice those are the limits: only
     # the second norm is above. If 3.8 were averaged in place of 10, the fourth would be clipped too.
-    monkeypatch.setattr("suite.core.meta_learning.meta_gradient", Fake([1.0, 10.0, 1.0, 3.7], labels=100.0))
+    monkeypatch.setattr(META_GRADIENT, Fake([1.0, 10.0, 1.0, 3.7], labels=100.0))
     run = started(learn_labels=True)
     for before, after in [(1.0, 1.0), (10.0, 3.8), (1.0, 1.0), (3.7, 3.7)]:
         norm, images, labels = applied(run)
@@ -191,14 +194,14 @@ def test_the_meta_gradient_is_clipped_at_twice_its_running_average_which_takes_i
 
 def test_clip_scales_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     # Half the averages 1 and 1.9.
-    monkeypatch.setattr("suite.core.meta_learning.meta_gradient", Fake([1.0, 10.0]))
+    monkeypatch.setattr(META_GRADIENT, Fake([1.0, 10.0]))
     run = started(clip=0.5)
     for after in (0.5, 0.95):
         assert float(applied(run)[1].norm()) == pytest.approx(after, rel=1e-4)
 
 
 def test_a_meta_gradient_that_is_not_finite_is_counted_and_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("suite.core.meta_learning.meta_gradient", Fake([1.0, torch.nan, 10.0, torch.inf]))
+    monkeypatch.setattr(META_GRADIENT, Fake([1.0, torch.nan, 10.0, torch.inf]))
     run = started(skips=1)
     run.step()
     before = run.synthetic().images
@@ -212,7 +215,7 @@ def test_a_meta_gradient_that_is_not_finite_is_counted_and_left_out(monkeypatch:
 
 def test_several_networks_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = Fake([1.0, 3.0])
-    monkeypatch.setattr("suite.core.meta_learning.meta_gradient", fake)
+    monkeypatch.setattr(META_GRADIENT, fake)
     run = started(networks=2)
     norm, _, _ = applied(run)
     assert norm == pytest.approx(2.0, rel=1e-4) and fake.windows[0] == fake.windows[1]
@@ -220,7 +223,7 @@ def test_several_networks_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_outer_step_is_adams_and_labels_end_at_zero_or_above(monkeypatch: pytest.MonkeyPatch) -> None:
     # Adam's first step is its rate whatever the gradient: labels 1 - .6 = .4, and 0 - .6 becomes 0.
-    monkeypatch.setattr("suite.core.meta_learning.meta_gradient", Fake(labels=100.0))
+    monkeypatch.setattr(META_GRADIENT, Fake(labels=100.0))
     run = started(learn_labels=True, outer_lr=0.6)
     before = run.synthetic().images
     run.step()
@@ -231,7 +234,7 @@ def test_an_outer_step_is_adams_and_labels_end_at_zero_or_above(monkeypatch: pyt
 @pytest.mark.parametrize("every", [1, 3])
 def test_the_windows_used_are_those_of_their_own_stream(every: int, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = Fake()
-    monkeypatch.setattr("suite.core.meta_learning.meta_gradient", fake)
+    monkeypatch.setattr(META_GRADIENT, fake)
     run = started(unroll=1000, window=10, redraw_every=every)
     for _ in range(9):
         run.step()

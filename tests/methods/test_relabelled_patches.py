@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from suite.core.datasets import load
-from suite.core.extractor import Extractor
-from suite.core.layers import Layer
-from suite.core.networks import Network, Shape
+from suite.core.data.tasks import load
+from suite.core.networks.layers import Layer
+from suite.core.networks.named import Network, Shape
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
+from suite.core.training.pretrained import Extractor
 
 MODULE = import_module("methods.relabelled_patches")
 METHOD = MODULE.METHOD

@@ -9,13 +9,14 @@ from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped
 from torch import Tensor
 
 from methods.forgetting import Memory, most
-from suite.core import extractor
-from suite.core.datasets import load
-from suite.core.extractor import Extractor
-from suite.core.networks import network
+from suite.core.data.tasks import load
+from suite.core.distilling import selection
+from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
-from suite.core.training import fit_full
+from suite.core.training import pretrained
+from suite.core.training.fit import fit_full
+from suite.core.training.pretrained import Extractor
 
 FORGETTING = import_module("methods.forgetting").METHOD
 HERDING = import_module("methods.herding").METHOD
@@ -71,8 +72,8 @@ def test_random_subsets_are_seeded_nested_and_of_their_class() -> None:
 def test_rows_among_a_class_become_its_images(
     method: Any, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extractor, "trained", lambda *_, seed: Extractor(torch.zeros(0), 100.0))
-    monkeypatch.setattr(extractor, "_features", lambda images, *_: images.flatten(1))
+    monkeypatch.setattr(selection, "trained", lambda *_, seed: Extractor(torch.zeros(0), 100.0))
+    monkeypatch.setattr(selection, "_features", lambda images, *_: images.flatten(1))
     data = Examples(torch.arange(10.0).reshape(10, 1, 1, 1), torch.arange(10) % 2, 2)
     run = method().start(data, Budget(3), seed=0)
     # The features cost nothing here: all of their 100 seconds were spent by somebody else.
@@ -91,9 +92,10 @@ def test_the_trained_network_is_cached_and_its_cost_named(
         now[0] += 100  # seconds
         return fit_full(*given, **named)
 
-    monkeypatch.setattr(extractor, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(pretrained, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(selection, "perf_counter", lambda: now[0])
     monkeypatch.setattr("methods.forgetting.perf_counter", lambda: now[0])
-    for module in ("suite.core.extractor", "methods.forgetting"):
+    for module in ("suite.core.training.pretrained", "methods.forgetting"):
         monkeypatch.setattr(f"{module}.fit_full", slow)
     data, chosen = train(), method(epochs=2, network="convnet-d1-w4-in")
     first, metrics = chosen.select(data, 2, seed=0)

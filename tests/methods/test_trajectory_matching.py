@@ -12,16 +12,16 @@ from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from suite.conformance import smoke_data
-from suite.core.augment import augmentation
-from suite.core.experts import Experts
-from suite.core.initialising import random_choice
-from suite.core.layers import Layer
-from suite.core.networks import Network, Shape, network
-from suite.core.recipes import Recipe
+from suite.core.distilling.experts import Experts
+from suite.core.distilling.initial_images import random_choice
+from suite.core.networks.layers import Layer
+from suite.core.networks.named import Network, Shape, network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
-from suite.registry import configure
+from suite.core.training.augment import augmentation
+from suite.core.training.recipes import Recipe
+from suite.plugins.conformance import smoke_data
+from suite.plugins.registry import configure
 
 METHOD = import_module("methods.trajectory_matching").METHOD
 TARGET = "methods.trajectory_matching"
@@ -43,7 +43,8 @@ def by_hand(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Any:
     """Start with images 1 of class 0 and -1 of class 1, and an expert that went from (0, 0) to (1, -1)."""
     monkeypatch.setattr(f"{TARGET}.network", linear)
     monkeypatch.setattr(
-        "suite.core.inner.network", lambda name, shape, classes, form: linear(name, shape, classes)
+        "suite.core.engine.classification.network",
+        lambda name, shape, classes, form: linear(name, shape, classes),
     )
     experts_are(monkeypatch, torch.tensor([[0.0, 0.0], [1.0, -1.0]]), seconds=7.0)
     settings: dict[str, Any] = {"steps": 9}

@@ -1,0 +1,1 @@
+"""From records to a leaderboard; needs neither torch nor ray."""

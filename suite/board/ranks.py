@@ -1,0 +1,60 @@
+"""Ranks within a table, and their average over tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from suite.board.rows import Row
+from suite.board.statistics.differences import middle_ranks, places
+
+
+@dataclass(frozen=True)
+class Average:
+    """A row's mean rank over the tables compared, and its rank in each; tied rows share places."""
+
+    name: str
+    rank: float
+    ranks: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Averages:
+    """The rows complete in every table compared, best first; rows: how many any of them ranks."""
+
+    complete: tuple[Average, ...] = ()
+    rows: int = 0
+
+
+def ranked(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the rows best first, unranked ones last: those that are incomplete."""
+    rows = sorted(rows, key=lambda row: row.name)
+    complete = [row for row in rows if row.accuracy and not row.state]
+    placed = [
+        replace(row, rank=place.rank, behind=place.behind)
+        for row, place in zip(complete, places([row.scored for row in complete]), strict=True)
+    ]
+    placed.sort(key=lambda row: -row.accuracy.mean if row.accuracy else 0.0)
+    return (*placed, *(row for row in rows if not row.accuracy or row.state))
+
+
+def averages(tables: Sequence[Sequence[Row]]) -> Averages:
+    """Return the average ranks of the rows that are complete in all tables which compare any.
+
+    A table that ranks fewer than two rows compares none. The rows are ranked anew among themselves
+    in each table, so that what was run in some tables only moves nobody. Empty where there are
+    fewer than two tables, or fewer than two such rows.
+    """
+    found = [{row.name: row for row in rows if row.rank is not None} for rows in tables]
+    compared = [rows for rows in found if len(rows) > 1]
+    names = sorted(set.intersection(*(set(rows) for rows in compared))) if compared else []
+    if len(compared) < 2 or len(names) < 2:
+        return Averages()
+    columns = [
+        middle_ranks([place.rank for place in places([rows[name].scored for name in names])])
+        for rows in compared
+    ]
+    complete = [
+        Average(name, sum(ranks) / len(ranks), ranks)
+        for name, ranks in zip(names, zip(*columns, strict=True), strict=True)
+    ]
+    complete.sort(key=lambda each: (round(each.rank, 9), each.name))
+    return Averages(tuple(complete), len(set().union(*compared)))

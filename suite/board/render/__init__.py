@@ -1,0 +1,1 @@
+"""A board as Markdown, CSV, JSON, for a terminal, and as plots."""

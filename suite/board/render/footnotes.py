@@ -1,0 +1,45 @@
+"""Footnotes of a table, and names as Markdown."""
+
+from collections.abc import Iterable
+
+from suite.board.rows import Row
+
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class Notes:
+    """Footnotes of one table: equal texts share a mark."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._texts: list[str] = []
+
+    def mark(self, texts: Iterable[str]) -> str:
+        """Return the superscripts of `texts`, in order, "" for none."""
+        marks = []
+        for text in texts:
+            if text not in self._texts:
+                self._texts.append(text)
+            marks.append(str(self._texts.index(text) + 1).translate(_SUPERSCRIPTS))
+        return " ".join(marks)
+
+    def lines(self) -> list[str]:
+        """Return the notes as a Markdown list."""
+        numbered = enumerate(self._texts, start=1)
+        return [f"- {str(number).translate(_SUPERSCRIPTS)} {escaped(text)}" for number, text in numbered]
+
+
+def code(row: Row) -> str:
+    """Return the name of a row as Markdown."""
+    text = escaped(row.name)
+    return f"`{text}`" if row.method else text
+
+
+def noted(text: str, marks: str) -> str:
+    """Return `text` with its footnote marks."""
+    return f"{text} {marks}" if marks else text
+
+
+def escaped(text: str) -> str:
+    """Return `text` without what would break a table."""
+    return text.replace("|", r"\|").replace("`", "'")

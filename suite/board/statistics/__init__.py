@@ -1,0 +1,1 @@
+"""Intervals, differences and the scores made of them."""

@@ -1,0 +1,72 @@
+"""Intervals over distillation seeds with retrained copies nested in them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from suite.board.statistics import resampling
+
+DIGITS = 9
+"""Means closer than this are equal: sums differ in the last bits between machines."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its percentile interval, in the unit of the values.
+
+    seeds: how many distillation seeds; copies: how many retrained networks each of them has.
+    With `seeds == 1` the interval holds the spread of copies only: how much another distillation
+    would differ is not in it. With one seed of one copy `low == mean == high`.
+    """
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    copies: tuple[int, ...]
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything varied at all: more than one seed or more than one copy."""
+        return self.seeds > 1 or max(self.copies) > 1
+
+
+def interval(groups: Sequence[Sequence[float]], *, level: float = 0.95, seed: int = 0) -> Interval:
+    """Return the mean of seed means with a hierarchical bootstrap percentile interval.
+
+    groups: for each distillation seed the values of its copies; they may differ in number.
+    Each resample draws seeds with replacement, then copies within each drawn seed, and takes the
+    mean of the seed means. With one seed only its copies are drawn.
+
+    The unit of variation is the seed, and a percentile interval of few units is too narrow. Where
+    seeds and copies vary alike and each seed has five copies, an interval at level 0.95 holds the
+    true mean in about 75% of cases with 2 seeds, 82% with 3, 88% with 5 and 93% with 10. Read one
+    of two seeds as the span of what was seen, and no more.
+
+    Raises ValueError without values, on a seed without copies, on NaN, and on a level outside (0, 1).
+    """
+    refuse(groups, level)
+    means = np.array([np.mean(group) for group in groups])
+    tail = 100 * (1 - level) / 2
+    low, high = np.percentile(_resampled_means(groups, seed), [tail, 100 - tail])
+    copies = tuple(len(group) for group in groups)
+    mean, low, high = (round(float(value), DIGITS) for value in (means.mean(), low, high))
+    return Interval(mean, low, high, len(groups), copies)
+
+
+def refuse(groups: Sequence[Sequence[float]], level: float) -> None:
+    """Raise ValueError where `groups` of values have no interval at `level`."""
+    if not groups or any(len(group) == 0 for group in groups):
+        raise ValueError("an interval needs at least one seed, and at least one copy of each seed")
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} must lie between 0 and 1")
+    if not all(np.isfinite(group).all() for group in groups):
+        raise ValueError("an interval needs finite values; leave diverged copies out and count them")
+
+
+def _resampled_means(groups: Sequence[Sequence[float]], seed: int) -> resampling.Floats:
+    draw = np.random.default_rng(seed)
+    drawn = resampling.draw_seeds(len(groups), draw)
+    chosen = resampling.draw_copies(drawn, max(len(group) for group in groups), draw)
+    return resampling.means(groups, drawn, chosen)

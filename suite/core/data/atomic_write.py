@@ -1,0 +1,60 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> None:
+    """Let `write` fill a file beside `path`, sync it, then give it its name.
+
+    replace: whether it takes the place of an earlier file; without it the first one stays.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+    os.close(handle)
+    partial = Path(name)
+    try:
+        write(partial)
+        _sync(partial)
+        partial.chmod(0o644)  # mkstemp's files are private; a shared folder is read by others
+        if replace:
+            partial.replace(path)
+        else:
+            _link(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def write_bytes(path: Path, content: bytes, *, replace: bool = False) -> None:
+    """Write `content` to `path` as `write_whole` does, making its folder where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lambda partial: partial.write_bytes(content), replace=replace)
+
+
+def disk_full(error: BaseException) -> bool:
+    """Return whether an error says that the disk is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's names, are on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _link(partial: Path, path: Path) -> None:
+    try:
+        path.hardlink_to(partial)
+    except FileExistsError:
+        return
+    except OSError as error:
+        if disk_full(error):
+            raise
+        if not path.exists():  # no hard links on this file system
+            partial.replace(path)

@@ -1,0 +1,127 @@
+"""Getting published files: is the network there, torchvision's downloads, the Hugging Face hub.
+
+Everything here fails within a second or two where there is no network. torchvision is imported
+here and nowhere else.
+"""
+
+import importlib
+import os
+import threading
+import urllib.request
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from filelock import FileLock
+
+from suite.core.data.catalogue import Hub
+
+PATIENCE = 1.0
+"""Seconds that a server has to answer before it counts as out of reach."""
+
+
+class DataMissing(ValueError):
+    """Data that are not on this machine and cannot be fetched; says what to put where."""
+
+
+# Where torchvision looks first; here, because importing it to find out takes seconds.
+_ADDRESSES = {
+    "CIFAR10": "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    "CIFAR100": "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+    "SVHN": "http://ufldl.stanford.edu/housenumbers/train_32x32.mat",
+    "MNIST": "https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz",
+    "FashionMNIST": "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-images-idx3-ubyte.gz",
+}
+
+
+def reachable(url: str) -> bool:
+    """Return whether `url` answers within PATIENCE, through the proxies of the environment."""
+    answers: list[bool] = []
+    # A thread, because looking up a name has no time limit of its own.
+    thread = threading.Thread(target=lambda: answers.append(_answers(url)), daemon=True)
+    thread.start()
+    thread.join(1.5 * PATIENCE)
+    return bool(answers and answers[0])
+
+
+def torchvision_datasets() -> ModuleType:
+    """Import `torchvision.datasets`, also where torch has no CUDA and torchvision was built for it."""
+    try:
+        return importlib.import_module("torchvision.datasets")
+    except RuntimeError as error:
+        if "operator torchvision::nms does not exist" not in str(error):
+            raise
+    _define_missing_operators()
+    return importlib.import_module("torchvision.datasets")
+
+
+def download_torchvision(kind: str, root: Path, remedy: str) -> None:
+    """Let torchvision fetch or unpack its data set `kind` below `root`.
+
+    Raises DataMissing, ending in `remedy`, where there is no network or `root` can't be written.
+    """
+    if not (_archives_present(kind, root) or reachable(_ADDRESSES[kind])):
+        raise DataMissing(f"{_ADDRESSES[kind]} cannot be reached. {remedy}")
+    published = getattr(torchvision_datasets(), kind)
+    splits = [{"split": "train"}, {"split": "test"}] if kind == "SVHN" else [{}]
+    try:
+        (root / ".ratbench").mkdir(parents=True, exist_ok=True)
+        with FileLock(root / ".ratbench" / f"{kind}.lock"):
+            for split in splits:
+                published(root, download=True, **split)
+    except (OSError, RuntimeError, EOFError) as error:
+        raise DataMissing(f"{kind} could not be fetched into {root} ({error}). {remedy}") from error
+
+
+def download_hub(hub: Hub, remedy: str) -> Path:
+    """Return the folder of `hub` in the Hugging Face cache, fetching what isn't there."""
+    from huggingface_hub import constants, snapshot_download
+
+    wanted: dict[str, Any] = {
+        "repo_type": "dataset",
+        "revision": hub.revision,
+        "allow_patterns": [hub.train, hub.test],
+    }
+    endpoint = constants.ENDPOINT
+    offline = os.environ.get("HF_HUB_OFFLINE", "0").upper() in {"1", "TRUE", "YES", "ON"}
+    online = not offline and reachable(endpoint)
+    try:
+        return Path(snapshot_download(hub.name, local_files_only=not online, **wanted))
+    except Exception as error:  # The hub's HTTP library, and so its errors, differ between versions.
+        state = f"could not be fetched ({error})" if online else f"needs {endpoint}, which can't be reached"
+        raise DataMissing(f"{hub.name} at {hub.revision} {state}. {remedy}") from error
+
+
+def _answers(url: str) -> bool:
+    request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "ratbench"})
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+_operators: list[Any] = []  # Kept alive: torch forgets the operators of a library that is collected.
+
+
+def _define_missing_operators() -> None:
+    import torch
+
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        signature = f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        library.define(signature)
+    _operators.append(library)
+
+
+_ARCHIVES = {"CIFAR10": "cifar-10-python.tar.gz", "CIFAR100": "cifar-100-python.tar.gz"}
+
+
+def _archives_present(kind: str, root: Path) -> bool:
+    """Return whether torchvision has only to unpack the published archive in `root`."""
+    path = root / _ARCHIVES.get(kind, ".")
+    if not path.is_file():
+        return False
+    published = getattr(torchvision_datasets(), kind)
+    check = importlib.import_module("torchvision.datasets.utils").check_integrity
+    return bool(check(path, published.tgz_md5))

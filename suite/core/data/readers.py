@@ -1,0 +1,203 @@
+"""Where a task's files are, and their contents as unsigned bytes.
+
+`locate` finds the files, fetching them if it must; reading waits until a cache turns out to lack them.
+"""
+
+import gzip
+import math
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from suite.core.data import download
+from suite.core.data.catalogue import TaskInfo
+from suite.core.data.download import DataMissing
+
+_CHUNK = 512
+
+
+@dataclass(frozen=True)
+class Raw:
+    """One split as published.
+
+    images: (n, channels, height, width) uint8, white at `white`; labels: (n,) int64.
+    """
+
+    images: Tensor
+    labels: Tensor
+    white: int = 255
+
+    def chunks(self) -> Iterator[Tensor]:
+        """Yield the images as float32 in [0, 1], a few hundred at a time."""
+        for chunk in torch.split(self.images, _CHUNK):
+            yield chunk.float() / self.white
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Both splits of a task and the names of its classes, by label."""
+
+    train: Raw
+    test: Raw
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A task's files, found but not read. identity: what they are, where there are no files to date."""
+
+    files: tuple[Path, ...]
+    identity: str
+    read: Callable[[], Contents]
+
+
+def locate(info: TaskInfo, data: Path) -> Source:
+    """Find the files of a task that is not in image files below `data`. Raises DataMissing."""
+    if info.format == "digits":
+        return Source((), "scikit-learn", partial(_read_digits, info))
+    if info.format == "idx":
+        return _locate_idx(info, data)
+    return _locate_torchvision(info, data)
+
+
+def read_idx(path: Path) -> Tensor:
+    """Read an idx file of unsigned bytes, plain or .gz, into a uint8 tensor of its shape."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        zero, kind, rank = struct.unpack_from(">HBB", content)
+        shape = struct.unpack_from(f">{rank}I", content, 4)
+    except (OSError, EOFError, zlib.error, struct.error) as error:
+        raise ValueError(f"{path} cannot be read as an idx file: {error}") from error
+    start = 4 + 4 * rank
+    if zero != 0 or kind != 0x08 or len(content) - start != math.prod(shape):
+        raise ValueError(f"{path} is not an idx file of unsigned bytes, or is cut short")
+    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy())
+
+
+def _read_digits(info: TaskInfo) -> Contents:
+    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+
+    digits = load_digits()
+    images = torch.from_numpy(digits.images).to(torch.uint8).unsqueeze(1)
+    labels = torch.from_numpy(digits.target).long()
+    test = torch.zeros(len(labels), dtype=torch.bool)
+    for label in range(info.classes):
+        test[(labels == label).nonzero().flatten()[5::6]] = True
+    return Contents(
+        Raw(images[~test], labels[~test], white=16),
+        Raw(images[test], labels[test], white=16),
+        info.class_names,
+    )
+
+
+_IDX_FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+def _locate_idx(info: TaskInfo, data: Path) -> Source:
+    found = _find_idx(info, data)
+    if found is None:
+        download.download_torchvision(info.torchvision, data, _idx_remedy(info, data))
+        found = _find_idx(info, data)
+    if found is None:
+        raise DataMissing(f"{info.name} was fetched and is not to be found. {_idx_remedy(info, data)}")
+    files = tuple(path for pair in found.values() for path in pair)
+    return Source(files, info.name, partial(_read_idx_task, info, found))
+
+
+def _find_idx(info: TaskInfo, data: Path) -> dict[str, tuple[Path, ...]] | None:
+    for folder in info.folders:
+        found = {split: _idx_pair(data / folder, split) for split in _IDX_FILES}
+        if all(found.values()):
+            return found
+    return None
+
+
+def _idx_pair(folder: Path, split: str) -> tuple[Path, ...]:
+    """Return the images' and labels' files, plain or .gz; empty unless both are there."""
+    paths = []
+    for name in _IDX_FILES[split]:
+        choices = (folder / name, folder / f"{name}.gz")
+        paths += [path for path in choices if path.is_file()][:1]
+    return tuple(paths) if len(paths) == 2 else ()
+
+
+def _idx_remedy(info: TaskInfo, data: Path) -> str:
+    names = ", ".join(f"{name}[.gz]" for pair in _IDX_FILES.values() for name in pair)
+    package = "; or install the package: apt install dataset-fashion-mnist"
+    return (
+        f"For {info.name}, put {names} (from {info.source}) into {data / info.folders[0]}"
+        f"{package if info.name == 'fashion-mnist' else ''}"
+    )
+
+
+def _read_idx_task(info: TaskInfo, files: dict[str, tuple[Path, ...]]) -> Contents:
+    splits = {}
+    for split, (images, labels) in files.items():
+        pixels = read_idx(images)
+        if pixels.ndim != 3:
+            raise ValueError(f"{images} holds {pixels.ndim} dimensions; images have 3")
+        splits[split] = Raw(pixels.unsqueeze(1), read_idx(labels).long())
+    return Contents(splits["train"], splits["test"], info.class_names)
+
+
+_TORCHVISION_FILES = {
+    "CIFAR10": tuple(
+        f"cifar-10-batches-py/{name}"
+        for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
+    ),
+    "CIFAR100": tuple(f"cifar-100-python/{name}" for name in ("train", "test", "meta")),
+    "SVHN": ("train_32x32.mat", "test_32x32.mat"),
+}
+
+
+def _locate_torchvision(info: TaskInfo, data: Path) -> Source:
+    wanted = _TORCHVISION_FILES[info.torchvision]
+    remedy = f"For {info.name}, put {', '.join(wanted)} (from {info.source}) into {data}"
+    root = _find_root(info, data)
+    if root is None:
+        download.download_torchvision(info.torchvision, data, remedy)
+        root = _find_root(info, data)
+    if root is None:
+        raise DataMissing(f"{info.name} was fetched and is not to be found. {remedy}")
+    return Source(tuple(root / name for name in wanted), info.name, partial(_read_torchvision, info, root))
+
+
+def _find_root(info: TaskInfo, data: Path) -> Path | None:
+    for root in (data / folder for folder in info.folders):
+        if all((root / name).is_file() for name in _TORCHVISION_FILES[info.torchvision]):
+            return root
+    return None
+
+
+def _read_torchvision(info: TaskInfo, root: Path) -> Contents:
+    published = getattr(download.torchvision_datasets(), info.torchvision)
+    try:
+        if info.torchvision == "SVHN":
+            loaded = [published(root, split=split) for split in ("train", "test")]
+        else:
+            loaded = [published(root, train=train) for train in (True, False)]
+    except RuntimeError as error:
+        raise ValueError(
+            f"the files of {info.name} in {root} are not the published ones (MD5): delete them"
+        ) from error
+    train, test = (_torchvision_split(split) for split in loaded)
+    return Contents(train, test, info.class_names or tuple(loaded[0].classes))
+
+
+def _torchvision_split(split: Any) -> Raw:
+    if hasattr(split, "labels"):  # SVHN: (n, channels, height, width) already
+        images, labels = split.data, split.labels
+    else:
+        images, labels = split.data.transpose(0, 3, 1, 2), split.targets
+    return Raw(torch.from_numpy(np.ascontiguousarray(images)), torch.tensor(np.asarray(labels)).long())

@@ -1,0 +1,222 @@
+"""Task names to tasks: `load("cifar10-zca")`.
+
+Data lie in the folder that is given, or $RATBENCH_DATA, or ./data, in the layouts that torchvision,
+Tiny-ImageNet and the Hugging Face hub use. Preprocessed images are cached there in .ratbench/ and
+memory-mapped, so that many trials on one machine share them.
+"""
+
+import difflib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import torch
+from torch import Tensor
+
+from suite.core.data import cache
+from suite.core.data import image_files
+from suite.core.data import readers
+from suite.core.data.cache import Building, Facts, Stream, Tensors
+from suite.core.data.catalogue import CATALOGUE, TaskInfo
+from suite.core.examples import hash_tensor
+from suite.core.data.download import DataMissing
+from suite.core.data.preprocessing import ZCA, Normalise, restore
+from suite.core.data.readers import Contents, Raw, Source
+from suite.core.spec import Examples, Preprocessing, Task, TestSplit
+
+__all__ = ["DataMissing", "LoadedTask", "TaskInfo", "data_folder", "describe", "fingerprint", "load", "names"]
+
+HOLDOUT = ":holdout"
+"""Behind a task's name: its holdout, carved from train."""
+
+_VERSION = 1
+"""Raise it when the same files give other tensors."""
+
+REGULARISATION = 0.1
+"""Added to the eigenvalues of every `-zca` task, as a share of their mean."""
+
+
+@dataclass(frozen=True)
+class LoadedTask(Task):
+    """A task made from files. source: sha256 of their pixels and labels, and of what is done to them.
+
+    It is the same on every machine, which the last bits of whitened images are not.
+    """
+
+    source: str
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the catalogued tasks."""
+    return tuple(CATALOGUE)
+
+
+def describe(name: str) -> TaskInfo:
+    """Return what is known of a task without reading its images. Raises ValueError."""
+    name = name.removesuffix(HOLDOUT)
+    if name.startswith("folder:"):
+        return _locate(name, data_folder())[1]
+    if name not in CATALOGUE:
+        near = difflib.get_close_matches(name, CATALOGUE, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}? Known" if near else "known"
+        raise ValueError(f"task {name!r} is not known; {hint} are {', '.join(CATALOGUE)}, and folder:/path")
+    return CATALOGUE[name]
+
+
+def data_folder(data: Path | None = None) -> Path:
+    """Return the data folder: the one given, or $RATBENCH_DATA, or ./data."""
+    return Path(data or os.environ.get("RATBENCH_DATA") or "data").expanduser()
+
+
+def load(name: str, *, data: Path | None = None, device: torch.device | str = "cpu") -> Task:
+    """Load a task onto `device`, fetching and preprocessing it if that was not done before.
+
+    name: one of `names()`, or folder:/path[?size=32] with train/ and test/, a folder per class in each;
+    with :holdout behind it, the task whose test split is a tenth of train, for choosing settings.
+    data: see `data_folder`. Raises DataMissing, a ValueError, within seconds where there are no files.
+    """
+    if name.endswith(HOLDOUT):
+        return load(name.removesuffix(HOLDOUT), data=data, device=device).holdout()
+    folder = data_folder(data)
+    source, info = _locate(name, folder)
+    # The digits are tiny and come with scikit-learn: they need no folder at all.
+    store = None if info.format == "digits" else cache.usable_folder(folder)
+    return cache.open_or_build(
+        store,
+        _stem(info, source),
+        partial(_build, info, source, store, device),
+        partial(_finish, info, store, device),
+    )
+
+
+def fingerprint(task: Task) -> str:
+    """Return 64 hexadecimal digits that are equal only for the same data, prepared the same way.
+
+    Cheap for tasks from `load` and their holdouts; the images of any other task are hashed.
+    """
+    digest = hashlib.sha256()
+    for part in (task.train, task.split):
+        part.hash_into(digest, pixels=not isinstance(task, LoadedTask))
+    prepared = (
+        task.source
+        if isinstance(task, LoadedTask)
+        else json.dumps(task.preprocessing.describe(), sort_keys=True)
+    )
+    digest.update(prepared.encode())
+    return digest.hexdigest()
+
+
+def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
+    if not name.startswith("folder:"):
+        info = describe(name)
+        reader = image_files if info.format == "images" else readers
+        return reader.locate(info, data), info
+    path, _, query = name.removeprefix("folder:").partition("?")
+    options = parse_qs(query, keep_blank_values=True)
+    if unknown := set(options) - {"size"}:
+        raise ValueError(f"task {name!r} has the option {sorted(unknown)[0]!r}; known is 'size'")
+    text = options["size"][-1] if options else None
+    if text is not None and not (text.isdecimal() and int(text) > 0):
+        raise ValueError(f"task {name!r}: size {text!r} must be a whole number of pixels")
+    source, info = image_files.locate_folder(Path(path).expanduser(), int(text) if text else None)
+    return source, replace(info, name=name)
+
+
+def _stem(info: TaskInfo, source: Source) -> str:
+    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in source.files]
+    key = [_VERSION, info.name, info.shape, _recipe(info), source.identity, files]
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    return f"{re.sub('[^a-z0-9-]+', '-', info.name.lower())[-40:].strip('-')}-{digest[:16]}"
+
+
+def _recipe(info: TaskInfo) -> dict[str, Any]:
+    """Return how images are prepared, before anything is fitted."""
+    if info.preprocessing == "zca":
+        return {"kind": "zca", "regularisation": REGULARISATION}
+    return {"kind": "normalise", "mean": list(info.mean), "std": list(info.std)}
+
+
+def _build(info: TaskInfo, source: Source, store: Path | None, device: torch.device | str) -> Building:
+    contents = source.read()
+    _check(info, contents)
+    preprocessing = _fit(info, contents.train, device)
+    if store is not None and isinstance(preprocessing, ZCA):
+        preprocessing.save(store)
+    streams = {}
+    for split, raw in (("train", contents.train), ("test", contents.test)):
+        streams[f"{split}_images"] = Stream(
+            torch.float32, tuple(raw.images.shape), _prepared(raw, preprocessing, device)
+        )
+        streams[f"{split}_labels"] = Stream(torch.int64, tuple(raw.labels.shape), [raw.labels])
+    facts = {
+        "task": info.name,
+        "source": _digest(info, contents),
+        "preprocessing": preprocessing.describe(),
+        "class_names": list(contents.class_names),
+    }
+    return Building(streams, facts)
+
+
+def _finish(
+    info: TaskInfo, store: Path | None, device: torch.device | str, tensors: Tensors, facts: Facts
+) -> LoadedTask:
+    train, test = (
+        Examples(tensors[f"{split}_images"].to(device), tensors[f"{split}_labels"].to(device), info.classes)
+        for split in ("train", "test")
+    )
+    return LoadedTask(
+        name=info.name,
+        train=train,
+        split=TestSplit(test),
+        preprocessing=restore(facts["preprocessing"], store),
+        class_names=tuple(facts["class_names"]),
+        source=str(facts["source"]),
+    )
+
+
+def _fit(info: TaskInfo, train: Raw, device: torch.device | str) -> Normalise | ZCA:
+    if info.preprocessing == "zca":
+        return ZCA.fit(train.chunks(), regularisation=REGULARISATION, device=device)
+    return Normalise(info.mean, info.std) if info.mean else Normalise.fit(train.chunks())
+
+
+def _prepared(raw: Raw, preprocessing: Preprocessing, device: torch.device | str) -> Iterator[Tensor]:
+    for chunk in raw.chunks():
+        yield preprocessing.apply(chunk.to(device)).cpu()
+
+
+def _check(info: TaskInfo, contents: Contents) -> None:
+    """Refuse files that are not the published data, in full, with a label for each image."""
+    for split, raw, expected in (("train", contents.train, info.train), ("test", contents.test, info.test)):
+        where = f"{info.name}: {split}"
+        if len(raw.images) != len(raw.labels) or len(raw.labels) != expected:
+            raise ValueError(
+                f"{where} has {len(raw.images)} images and {len(raw.labels)} labels, not the "
+                f"{expected} of {info.source}"
+            )
+        if tuple(raw.images.shape[1:]) != info.shape:
+            raise ValueError(f"{where} has images of shape {tuple(raw.images.shape[1:])}, not {info.shape}")
+        present = torch.unique(raw.labels)
+        if len(present) != info.classes or present[0] < 0 or present[-1] >= info.classes:
+            raise ValueError(
+                f"{where} has {len(present)} classes from {int(present[0])} to {int(present[-1])}, "
+                f"not {info.classes} from 0"
+            )
+    if len(contents.class_names) != info.classes:
+        raise ValueError(f"{info.name}: {len(contents.class_names)} class names for {info.classes} classes")
+
+
+def _digest(info: TaskInfo, contents: Contents) -> str:
+    digest = hashlib.sha256(json.dumps(_recipe(info), sort_keys=True).encode())
+    for raw in (contents.train, contents.test):
+        digest.update(json.dumps([list(raw.images.shape), raw.white]).encode())
+        hash_tensor(digest, raw.images)
+        hash_tensor(digest, raw.labels)
+    return digest.hexdigest()

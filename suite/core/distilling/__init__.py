@@ -1,0 +1,1 @@
+"""What methods are made of: bases, starting images, matching, meta-learning, experts."""

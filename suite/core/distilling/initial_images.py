@@ -1,0 +1,42 @@
+"""Where synthetic images start: real images, noise, or noise of unit norm."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from suite.core.limits import check_enough_real
+from suite.core.seeding import generator
+from suite.core.spec import Budget, Examples
+
+Initialisation = Literal["real", "noise", "unit-noise"]
+
+
+def initial_images(train: Examples, ipc: int, how: Initialisation, *, seed: int) -> Tensor:
+    """Return images (classes, ipc, channels, height, width) on the device of `train`.
+
+    real: random images of the class, the same for every method at one seed; noise: standard
+    Gaussian; unit-noise: Gaussian, each image scaled to unit L2 norm.
+    """
+    if how == "real":
+        return train.images[torch.stack(random_choice(train, ipc, seed=seed))].clone()
+    draw = generator(seed, "initial images")
+    images = torch.randn(train.classes, ipc, *train.shape, generator=draw)
+    if how == "unit-noise":
+        images = images / images.flatten(2).norm(dim=2)[..., None, None, None]
+    return images.to(train.images)
+
+
+def check_initial(train: Examples, budget: Budget, how: Initialisation) -> None:
+    """Raise ValueError where images are to start from real ones and a class has too few."""
+    if how == "real":
+        check_enough_real(train, budget)
+
+
+def random_choice(train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
+    """Return for each class the indices (ipc,) of random images; a smaller choice is a prefix."""
+    chosen = []
+    for label, indices in enumerate(train.by_class()):
+        order = torch.randperm(len(indices), generator=generator(seed, "real images", label))
+        chosen.append(indices[order[:ipc].to(indices.device)])
+    return chosen

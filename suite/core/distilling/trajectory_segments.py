@@ -1,0 +1,51 @@
+"""Segments of expert trajectories: from which epoch to which a student is to go, drawn anew each step."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from suite.core.distilling.experts import Experts
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Segments of `length` epochs that start at or after epoch `first` and before epoch `end`.
+
+    MTT's, arXiv 2203.11932. early: at first they start before this epoch, and over `growth` outer steps
+    before later ones, up to `end` (DATM, arXiv 2310.05773); None: before `end` from the first step on.
+    """
+
+    length: int
+    first: int
+    end: int
+    early: int | None = None
+    growth: int = 1
+
+    def check(self, epochs: int) -> None:
+        """Raise ValueError where no epoch is left to start from, or experts of `epochs` are too short."""
+        early = self.end if self.early is None else self.early
+        if not 0 <= self.first < early <= self.end:
+            raise ValueError(
+                f"segments start from epoch {self.first} on, at first before {early}, later before"
+                f" {self.end}: raise the bound that leaves no epoch between"
+            )
+        last = self.end - 1 + self.length
+        if last > epochs:
+            raise ValueError(
+                f"a segment may end at epoch {last} = max_start_epoch {self.end} - 1 +"
+                f" expert_epochs {self.length}, and experts have {epochs};"
+                " raise trained_epochs"
+            )
+
+    def before(self, step: int) -> int:
+        """Return the epoch before which segments start in outer step `step`, counted from 0."""
+        if self.early is None:
+            return self.end
+        return min(self.early + (self.end - self.early) * step // self.growth, self.end)
+
+    def draw(self, known: Experts, step: int, draw: torch.Generator) -> tuple[Tensor, Tensor, int]:
+        """Draw an expert and an epoch; return its parameters (size,) there and at the segment's end."""
+        expert = int(torch.randint(len(known.trajectories), (), generator=draw))
+        epoch = int(torch.randint(self.first, self.before(step), (), generator=draw))
+        return known.parameters(expert, epoch), known.parameters(expert, epoch + self.length), epoch

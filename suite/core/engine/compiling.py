@@ -1,0 +1,107 @@
+"""Compiles pure functions of tensors, once for each shape; what cannot be compiled runs as it is."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule
+
+from suite.core.engine.fx_passes import DECOMPOSITIONS, drop_products, hold_broadcast, zero_plainly
+
+Function = Callable[..., tuple[Tensor, ...]]
+
+_allowed = True
+
+
+def allow(yes: bool) -> None:
+    """Allow or forbid compilation in this process, as one sets the number of threads."""
+    global _allowed
+    _allowed = yes
+
+
+def allowed() -> bool:
+    """Return whether functions may be compiled in this process."""
+    return _allowed
+
+
+class Compiled:
+    """A pure function from tensors to a tuple of tensors, compiled when it first sees a shape.
+
+    Python values inside it are baked in: what changes from call to call must be a tensor. On a GPU
+    each shape becomes a CUDA graph.
+    """
+
+    def __init__(self, function: Function, name: str) -> None:
+        self.function, self.name = function, name
+        self._by_shape: dict[Any, Function] = {}
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Call the function; its outputs are the caller's own."""
+        if not _allowed:
+            return self.function(*inputs)
+        key = torch.get_num_threads(), *((x.shape, x.stride(), x.dtype, x.device) for x in inputs)
+        if key not in self._by_shape:
+            self._by_shape[key] = self._compile(inputs)
+        return self._by_shape[key](*inputs)
+
+    def _compile(self, inputs: tuple[Tensor, ...]) -> Function:
+        try:
+            compiled = (_on_gpu if inputs[0].is_cuda else _on_cpu)(self.function, inputs)
+            compiled(*inputs)  # errors, and the slow first call, come here
+            return compiled
+        except Exception as error:
+            # Whatever a compiler raises: the function itself still works, and says so if it does not.
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
+            warnings.warn(
+                f"{self.name} is not compiled and runs slower: {type(error).__name__}: {reason[:200]}",
+                stacklevel=4,
+            )
+            return self.function
+
+
+def _traced(function: Function, inputs: tuple[Tensor, ...]) -> tuple[GraphModule, list[Tensor]]:
+    """Return the function as a graph, and inputs like those given to compile it for."""
+    # Imported here, since they take seconds.
+    from torch._functorch.compile_utils import fx_graph_cse
+    from torch._inductor.decomposition import select_decomp_table
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    # Distinct copies: tracing merges inputs that are the same object.
+    examples = [x.detach().clone(memory_format=torch.preserve_format) for x in inputs]
+    graph = make_fx(function, decomposition_table={**select_decomp_table(), **DECOMPOSITIONS})(*examples)
+    graph.graph.eliminate_dead_code()
+    graph.graph = fx_graph_cse(graph.graph)  # layers differentiated one by one repeat each other
+    graph.graph.eliminate_dead_code()
+    for change in (zero_plainly, drop_products, hold_broadcast):
+        change(graph.graph)
+        graph.graph.eliminate_dead_code()
+    graph.recompile()
+    return graph, examples
+
+
+def _on_cpu(function: Function, inputs: tuple[Tensor, ...]) -> Function:
+    from torch._guards import TracingContext, tracing
+    from torch._inductor import compile
+    from torch._subclasses import FakeTensorMode
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+    # Called directly: `torch.compile` would check at every call what the key by shape already says.
+    graph, examples = _traced(function, inputs)
+    # All shapes are fixed; but only within such a context is what is compiled kept for the next process.
+    shapes = FakeTensorMode(shape_env=ShapeEnv(assume_static_by_default=True), allow_non_fake_inputs=True)
+    with tracing(TracingContext(shapes)):
+        compiled = compile(graph, [*examples])
+    return lambda *inputs: tuple(compiled(*inputs))
+
+
+def _on_gpu(function: Function, inputs: tuple[Tensor, ...]) -> Function:
+    traced, _ = _traced(function, inputs)
+    graph: Any = torch.compile(traced, fullgraph=True, dynamic=False, options={"triton.cudagraphs": True})
+
+    def replay(*inputs: Tensor) -> tuple[Tensor, ...]:
+        torch.compiler.cudagraph_mark_step_begin()
+        return tuple(x.clone() for x in graph(*inputs))  # the next replay overwrites them
+
+    return replay

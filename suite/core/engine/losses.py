@@ -1,0 +1,167 @@
+"""What an unroll asks of a training loss: its gradient, and that gradient's derivative.
+
+Both kinds are pure functions of (parameters, batch) and give the same numbers. `AnyLoss` takes any
+scalar function. `Classification` knows the layers of a network: it can keep a step's activations
+and use them on the way back instead of computing them once more.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+from torch.func import grad, grad_and_value, jvp, vjp
+from torch.nn.functional import cross_entropy
+
+from suite.core.networks.layers import Layer
+from suite.core.networks.named import Network
+
+Batch = Sequence[Tensor]
+Objective = Callable[[Tensor, Tensor], Tensor]
+"""A loss of logits (n, classes) and targets: (n, classes), non-negative, or classes (n,)."""
+
+
+def tempered(temperature: float) -> Objective:
+    """Return the cross-entropy of logits and targets that are both softened by `temperature`.
+
+    Targets (n, classes) are probabilities: softened they are those of their logits over the temperature.
+    Up to what no network changes, this is the Kullback-Leibler divergence.
+    """
+
+    def objective(logits: Tensor, targets: Tensor) -> Tensor:
+        if targets.ndim == 2:  # classes stay what they are at any temperature
+            softened = targets ** (1 / temperature)
+            targets = softened / softened.sum(1, keepdim=True)
+        return cross_entropy(logits / temperature, targets)
+
+    return objective
+
+
+class Gradient(NamedTuple):
+    """∂L/∂θ (size,), the loss, and what `pull` may use again."""
+
+    parameters: Tensor
+    loss: Tensor
+    kept: tuple[Tensor, ...]
+
+
+class Pull(NamedTuple):
+    """The derivative of <∂L/∂θ, direction> for θ (size,) and for each tensor of the batch."""
+
+    parameters: Tensor
+    batch: tuple[Tensor, ...]
+
+
+class Loss(Protocol):
+    """A scalar of flat parameters (size,) and a batch of tensors, twice differentiable."""
+
+    def gradient(self, parameters: Tensor, batch: Batch) -> Gradient:
+        """Return the gradient for the parameters."""
+        ...
+
+    def pull(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> Pull:
+        """Return the product of `direction` (size,) with the second derivatives."""
+        ...
+
+
+@dataclass(frozen=True)
+class AnyLoss:
+    """Any scalar function (parameters, *batch) -> loss, differentiated twice in reverse."""
+
+    function: Callable[..., Tensor]
+
+    def gradient(self, parameters: Tensor, batch: Batch) -> Gradient:
+        """Return the gradient; nothing is kept."""
+        found, loss = grad_and_value(self.function)(parameters, *batch)
+        return Gradient(found, loss, ())
+
+    def pull(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> Pull:
+        """Return the vjp of the gradient, which is symmetric in the parameters."""
+        pull = vjp(grad(self.function), parameters, *batch)[1]
+        hessian, *mixed = pull(direction)
+        return Pull(hessian, tuple(mixed))
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Cross-entropy of a network on (images, soft targets), or another objective, layer by layer.
+
+    The product is the tangent of the backward pass in the parameters' direction (forward over
+    reverse): from each layer it needs the input and the cotangent of the output, which are `kept`.
+    """
+
+    network: Network
+    objective: Objective = cross_entropy
+
+    def gradient(self, parameters: Tensor, batch: Batch) -> Gradient:
+        """Return the gradient, and each layer's input and its output's cotangent."""
+        images, targets = batch
+        layers, own = self.network.layers, self.network.pieces(parameters)
+        inputs = [images]
+        for layer, mine in zip(layers, own, strict=True):
+            inputs.append(layer.apply(mine, inputs[-1]))
+        cotangent, loss = grad_and_value(self.objective)(inputs[-1], targets)
+        gradients, cotangents = list[Tensor](), [cotangent]
+        for layer, mine, seen in zip(layers[::-1], own[::-1], inputs[-2::-1], strict=True):
+            found, cotangent = _backward(layer, mine, seen, cotangents[-1])
+            gradients.append(found)
+            cotangents.append(cotangent)
+        # The images are given, and the logits' and the images' cotangents cheap or unused.
+        return Gradient(torch.cat(gradients[::-1]), loss, (*inputs[1:], *cotangents[-2:0:-1]))
+
+    def pull(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> Pull:
+        """Return the tangent of `gradient`, from what it kept."""
+        images, targets = batch
+        layers, count = self.network.layers, len(self.network.layers)
+        own, along = self.network.pieces(parameters), self.network.pieces(direction)
+        inputs, tangents = [images, *kept[:count]], [torch.zeros_like(images)]
+        for layer, mine, mine_dot, seen in zip(layers, own, along, inputs, strict=False):
+            tangents.append(_forward_tangent(layer, mine, mine_dot, seen, tangents))
+        by_both = grad(self.objective, argnums=(0, 1))
+        found = jvp(lambda scores: by_both(scores, targets), (inputs[-1],), (tangents[-1],))
+        (last, _), (dot, to_targets) = found[0], found[1]
+        cotangents, products = [*kept[count:], last], list[Tensor]()
+        for index in reversed(range(count)):
+            product, dot = _backward_tangent(
+                layers[index],
+                (own[index], inputs[index], cotangents[index]),
+                (along[index], tangents[index], dot),
+                first=index == 0,
+            )
+            products.append(product)
+        return Pull(torch.cat(products[::-1]), (dot, to_targets))
+
+
+_Own = tuple[Tensor, ...]
+T = TypeVar("T")
+
+
+def _backward(layer: Layer, own: _Own, seen: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the flat gradient of a layer's parameters, and its input's cotangent."""
+    found, back = vjp(layer.apply, own, seen)[1](cotangent)
+    return torch.cat([seen.new_zeros(0), *(part.flatten() for part in found)]), back
+
+
+def _forward_tangent(layer: Layer, own: _Own, own_dot: _Own, seen: Tensor, tangents: list[Tensor]) -> Tensor:
+    if own and len(tangents) == 1:  # the images do not move with the parameters
+        return _tangent(lambda mine: layer.apply(mine, seen), (own,), (own_dot,))
+    return _tangent(layer.apply, (own, seen), (own_dot, tangents[-1]))
+
+
+def _backward_tangent(
+    layer: Layer,
+    at: tuple[_Own, Tensor, Tensor],
+    along: tuple[_Own, Tensor, Tensor],
+    *,
+    first: bool,
+) -> tuple[Tensor, Tensor]:
+    if first:
+        (own, seen, cotangent), (own_dot, _, dot) = at, along
+        return _tangent(lambda m, c: _backward(layer, m, seen, c), (own, cotangent), (own_dot, dot))
+    return _tangent(lambda *values: _backward(layer, *values), at, along)
+
+
+def _tangent(function: Callable[..., T], at: tuple[object, ...], along: tuple[object, ...]) -> T:
+    found: T = jvp(function, at, along)[1]
+    return found

@@ -1,0 +1,68 @@
+"""Limits of hyper-parameters (None is one that is not given) and of budgets, which many methods share."""
+
+from math import prod
+
+from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.spec import Budget, Examples
+
+
+def at_least_one(settings: object, *names: str) -> None:
+    """Raise ValueError where one of the named fields is below 1."""
+    for name, value in _given(settings, names):
+        if value < 1:
+            raise ValueError(f"{name} {value} must be at least 1")
+
+
+def above_zero(settings: object, *names: str) -> None:
+    """Raise ValueError where one of the named fields is 0 or below."""
+    for name, value in _given(settings, names):
+        if value <= 0:
+            raise ValueError(f"{name} {value} must be larger than 0")
+
+
+def not_negative(settings: object, *names: str) -> None:
+    """Raise ValueError where one of the named fields is below 0."""
+    for name, value in _given(settings, names):
+        if value < 0:
+            raise ValueError(f"{name} {value} must not be negative")
+
+
+def check_enough_real(train: Examples, budget: Budget) -> None:
+    """Raise ValueError where a class has fewer images than `budget.ipc`."""
+    counts = [len(indices) for indices in train.by_class()]
+    if budget.ipc > min(counts):
+        label = counts.index(min(counts))
+        raise ValueError(
+            f"ipc {budget.ipc} is larger than the smallest class ({min(counts)} images "
+            f"of class {label}); lower ipc"
+        )
+
+
+def check_stored_bytes(
+    stored: int, train: Examples, budget: Budget, remedy: str = "store fewer numbers"
+) -> None:
+    """Raise ValueError where a factorised set stores more than `budget.ipc` real images of each class.
+
+    Or where prefixes of it are asked for.
+    """
+    if budget.nested:
+        raise ValueError(
+            f"nested sizes {list(budget.nested)}: a factorised set has no prefixes; distil it at each size"
+        )
+    count = train.classes * budget.ipc
+    if stored > (limit := 4 * count * prod(train.shape)):
+        raise ValueError(
+            f"the set stores {stored} bytes; ipc {budget.ipc} allows {limit}, those of {count} images in "
+            f"float32; {remedy}"
+        )
+
+
+def check_code(synthetic: SyntheticSet, train: Examples, budget: Budget) -> None:
+    """Raise ValueError where `synthetic` is factorised and stores more than its budget."""
+    if synthetic.code is not None:
+        check_stored_bytes(synthetic.stored_bytes, train, budget)
+
+
+def _given(settings: object, names: tuple[str, ...]) -> list[tuple[str, float]]:
+    values = [(name, getattr(settings, name)) for name in names]
+    return [(name, value) for name, value in values if value is not None]

@@ -1,0 +1,1 @@
+"""Networks by name, as pure functions of one flat parameter vector."""

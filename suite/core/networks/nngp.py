@@ -1,0 +1,46 @@
+"""The kernel of infinitely wide networks (NNGP), estimated by features of random finite ones.
+
+RFAD: Loo, Hasani, Amini and Rus, "Efficient dataset distillation using random feature approximation",
+NeurIPS 2022, arXiv 2210.12067. The last layer, of Gaussian weights, is taken in expectation: for features
+f of N networks with M each the kernel is 2 / (N M) Σ f f' + 0.01.
+"""
+
+import torch
+from torch import Tensor
+
+from suite.core.networks.layers import Layer
+from suite.core.networks.named import Network
+
+WEIGHTS, BIAS = 2**0.5, 0.1
+"""Standard deviations of weights, times sqrt(fan in), and of biases."""
+
+
+def random_networks(network: Network, count: int, draw: torch.Generator) -> Tensor:
+    """Draw Gaussian parameters (count, size) of `count` networks; a norm starts at one and zero."""
+
+    def one() -> Tensor:
+        return torch.cat([part.flatten() for layer in network.layers for part in _gaussian(layer, draw)])
+
+    return torch.stack([one() for _ in range(count)])
+
+
+def random_features(network: Network, drawn: Tensor, images: Tensor) -> Tensor:
+    """Return features (n, N M + 1) of images, whose inner products are the kernel; drawn: (N, size)."""
+    found = torch.cat([network.features(parameters, images) for parameters in drawn], 1)
+    constant = found.new_full((len(found), 1), BIAS)
+    return torch.cat([found * (WEIGHTS / found.shape[1] ** 0.5), constant], 1)
+
+
+def _gaussian(layer: Layer, draw: torch.Generator) -> list[Tensor]:
+    """Draw a layer's parameters: (outputs, …) weights by their fan in, then biases."""
+    if layer.parts:
+        return [part for each in layer.parts for part in _gaussian(each, draw)]
+    if layer.scale:
+        return layer.initialise(draw)
+    deviations = [
+        WEIGHTS / torch.Size(shape[1:]).numel() ** 0.5 if len(shape) > 1 else BIAS for shape in layer.shapes
+    ]
+    return [
+        torch.randn(shape, generator=draw) * deviation
+        for shape, deviation in zip(layer.shapes, deviations, strict=True)
+    ]

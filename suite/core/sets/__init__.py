@@ -1,0 +1,1 @@
+"""Distilled sets: what they are, how they are stored, their subsets."""

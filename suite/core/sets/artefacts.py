@@ -1,0 +1,54 @@
+"""Distilled sets on disk: a safetensors file with its manifest beside it, checked when it is read."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+
+from suite.core.data.atomic_write import write_bytes, write_whole
+from suite.core.sets import parametrisations
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
+
+
+def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]) -> str:
+    """Write a set, and its manifest beside it; return the sha256 of its file.
+
+    Of a factorised set the file holds the code, and the manifest says how it deparametrisations.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    code = synthetic.code
+    stored = {"images": synthetic.images} if code is None else code.tensors
+    tensors = {
+        name: value.cpu().contiguous() for name, value in (stored | {"labels": synthetic.labels}).items()
+    }
+    write_whole(path, lambda partial: save_file(tensors, partial))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    minibatch = {"per_class": synthetic.minibatch.per_class, "classes": synthetic.minibatch.classes}
+    facts = {**manifest, "minibatch": minibatch, "sha256": sha256}
+    facts |= {} if code is None else {"code": parametrisations.describe(code)}
+    facts |= {} if synthetic.lr is None else {"lr": synthetic.lr}
+    content = json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n"
+    write_bytes(path.with_suffix(".json"), content, replace=True)
+    return sha256
+
+
+def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
+    """Read a set and its manifest; raises ValueError where either is missing or damaged."""
+    try:
+        manifest: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+        content, sha256, minibatch = path.read_bytes(), manifest["sha256"], Minibatch(**manifest["minibatch"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"artefact {path}: the file or its manifest cannot be read: {error}") from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError(f"artefact {path} does not match the sha256 in its manifest")
+    tensors = load_file(path)
+    rate = manifest.get("lr")
+    if "code" not in manifest:
+        return SyntheticSet(tensors["images"], tensors["labels"], minibatch, lr=rate), manifest
+    try:
+        code = parametrisations.read(manifest["code"], tensors)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"artefact {path}: its code cannot be read: {error}") from None
+    return SyntheticSet(code.decode(), tensors["labels"], minibatch, code, rate), manifest

@@ -1,0 +1,64 @@
+"""What lies beside an artefact: all that its evaluation needs, and how to use it without us."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from suite.core.data import tasks
+from suite.core.sets.parametrisations import Code
+from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.spec import Task
+
+LOADER = """\
+import json
+{torch}from torch.utils.data import DataLoader, TensorDataset
+from safetensors.torch import load_file
+
+name = "{name}"
+facts = json.load(open(name + ".json"))  # class_names, preprocessing, ...
+tensors = load_file(name + ".safetensors")
+{images}
+targets = tensors["labels"].flatten(0, 1)  # (n, classes), for cross_entropy; classes: targets.argmax(1)
+loader = DataLoader(TensorDataset(images, targets), batch_size=256, shuffle=True)
+"""
+"""Torch and safetensors alone, run in the folder of the artefact `name`."""
+
+IMAGES = (
+    'images = tensors["images"].flatten(0, 1)  # (n, channels, height, width), preprocessed as the task\'s'
+)
+
+
+def manifest(
+    trial: Mapping[str, Any], task: Task, label: str, file: str, code: Code | None = None
+) -> dict[str, Any]:
+    """Return the facts about the artefact in `file`, named without its folder, of a trial on `task`.
+
+    trial: its cell as JSON.
+
+    code: what a factorised set stores; the loader then decodes it.
+    """
+    return {
+        "trial": dict(trial),
+        "label": label,
+        "preprocessing": task.preprocessing.describe(),
+        "class_names": list(task.class_names),
+        "data": tasks.fingerprint(task),
+        "loader": loader(file, code),
+    }
+
+
+def stored(synthetic: SyntheticSet) -> dict[str, Any]:
+    """Return the fields of a record that say what is stored of a set."""
+    return {
+        "stored_bytes": synthetic.stored_bytes,
+        "decoded": 0 if synthetic.code is None else synthetic.ipc,
+        "label_kind": "hard" if synthetic.hard else "soft",
+    }
+
+
+def loader(file: str, code: Code | None = None) -> str:
+    """Return the code that loads the artefact in `file`, run in its folder."""
+    return LOADER.format(
+        name=file.removesuffix(".safetensors"),
+        torch="" if code is None else "import torch\n",
+        images=IMAGES if code is None else code.loader.rstrip(),
+    )

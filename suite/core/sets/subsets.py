@@ -1,0 +1,71 @@
+"""Parts of a set: what is scored in place of the whole, and a prefix as an artefact of its own."""
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from suite.core.seeding import generator
+from suite.core.sets.artefacts import load_artefact, write_artefact
+from suite.core.sets.manifest import loader
+from suite.core.sets.synthetic_set import SyntheticSet
+
+
+class Part(Protocol):
+    """What of a set is meant: how is `prefix`, `random` or `without`; see `suite.records.cells.Part`."""
+
+    @property
+    def how(self) -> str:
+        """Which kind of part."""
+        ...
+
+    @property
+    def ipc(self) -> int:
+        """Images per class of the part."""
+        ...
+
+    @property
+    def index(self) -> int:
+        """Which draw of a random subset, or which image is left out."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words."""
+        ...
+
+
+def cut(synthetic: SyntheticSet, part: Part | None, *, seed: int) -> SyntheticSet:
+    """Return a part of a set, or the whole for None; raises ValueError where the set has no such part.
+
+    seed: that of the trial which made the set. A random subset is drawn for each class by itself; of
+    one draw a smaller one is the beginning of a larger one.
+    """
+    if part is None:
+        return synthetic
+    if part.how == "without":
+        if part.ipc != synthetic.ipc - 1 or part.index > part.ipc:
+            raise ValueError(f"a set of {synthetic.ipc} images per class has no part {part.title!r}")
+        places = torch.arange(synthetic.ipc)
+        return synthetic.take(places[places != part.index].expand(synthetic.classes, -1))
+    first = synthetic.prefix(part.ipc)
+    if part.how == "prefix":
+        return first
+    draw = generator(seed, "random subset", part.index)
+    return synthetic.take(
+        torch.rand(synthetic.classes, synthetic.ipc, generator=draw).argsort(1)[:, : part.ipc]
+    )
+
+
+def write_prefix(artefact: Path, ipc: int, target: Path) -> None:
+    """Write the first `ipc` images of each class of an artefact to `target`, with a manifest.
+
+    Raises ValueError where there is such a file already, or the artefact is damaged or too small.
+    """
+    if target.suffix != ".safetensors":
+        raise ValueError(f"{target}: an artefact's name ends in .safetensors")
+    if target.exists() or target.with_suffix(".json").exists():
+        raise ValueError(f"{target} or its manifest is there already; choose another --output")
+    synthetic, facts = load_artefact(artefact)
+    part = {"ipc": ipc, "of": facts["sha256"]}
+    write_artefact(target, synthetic.prefix(ipc), {**facts, "part": part, "loader": loader(target.name)})

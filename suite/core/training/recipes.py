@@ -1,0 +1,234 @@
+"""The frozen recipes by which networks are retrained.
+
+A recipe never changes: a changed one gets a new name (a test pins each one's digest), so that a
+number under `dsa` means the same in every release. They multiply in float32; `dsa:bf16` and `dsa:tf32`
+are the same recipe with rounded products, under a name of their own in every record and on every board.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from math import cos, pi
+from typing import Literal
+
+from torch.nn.functional import cross_entropy
+
+from suite.core.engine.losses import Objective, tempered
+from suite.core.engine.optimisers import SGD, Adam, AdamW, Optimiser
+from suite.core.precision import PRECISIONS, Precision
+from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.training.regression import squared_error
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train a network from scratch: give `epochs` with `batch`, or `steps`.
+
+    batch None: every step takes what the set's own `Minibatch` draws, as its distillation did.
+    decay_at: from which epoch the learning rate is divided by ten; None is never.
+    learned_lr: whether a set that brings a learning rate of its own is trained on at that one.
+    precision: at which training multiplies; a network's accuracy is read in float32.
+    """
+
+    name: str
+    source: str
+    optimiser: Literal["sgd", "adam", "adamw"]
+    lr: float
+    augment: str
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    epochs: int = 0
+    decay_at: int | None = None
+    batch: int | None = None
+    steps: int = 0
+    learned_lr: bool = False
+    precision: Precision = "float32"
+
+    def rates(self, count: int) -> list[float]:
+        """Return the learning rate of every step on a set of `count` images."""
+        if self.batch is None:
+            return [self.lr] * self.steps
+        per_epoch = -(-count // self.batch)
+        drop = self.epochs if self.decay_at is None else self.decay_at
+        epochs = [self.lr if epoch < drop else self.lr * 0.1 for epoch in range(self.epochs)]
+        return [rate for rate in epochs for _ in range(per_epoch)]
+
+    def at(self, lr: float) -> "Recipe":
+        """Return the recipe at learning rate `lr`, whatever a set brings."""
+        return replace(self, lr=lr, learned_lr=False)
+
+    def on(self, synthetic: SyntheticSet) -> "Recipe":
+        """Return the recipe as it is for `synthetic`: at the rate that was learned with it, where asked."""
+        return self.at(synthetic.lr) if self.learned_lr and synthetic.lr is not None else self
+
+    def update_rule(self, lr: float) -> Optimiser:
+        """Return the optimiser at learning rate `lr`."""
+        if self.optimiser == "adam":
+            return Adam(lr)
+        if self.optimiser == "adamw":
+            return AdamW(lr, weight_decay=self.weight_decay)
+        return SGD(lr, self.momentum, self.weight_decay)
+
+    @property
+    def objective(self) -> Objective:
+        """What training minimises."""
+        return cross_entropy
+
+
+@dataclass(frozen=True)
+class Stepped(Recipe):
+    """The learning rate is multiplied by `factor` after two thirds and after five sixths of the epochs."""
+
+    factor: float = 1.0
+
+    def rates(self, count: int) -> list[float]:
+        """Return the learning rate of every step on a set of `count` images."""
+        batch = self.batch or count
+        drops = (2 * self.epochs // 3, 5 * self.epochs // 6)
+        epochs = [self.lr * self.factor ** sum(epoch >= at for at in drops) for epoch in range(self.epochs)]
+        return [rate for rate in epochs for _ in range(-(-count // batch))]
+
+
+@dataclass(frozen=True)
+class SoftMatching(Recipe):
+    """Kullback-Leibler divergence from the targets, both at a temperature; the rate follows a cosine.
+
+    Over the epochs the rate falls along a quarter of a period of (1 + cos) / 2, from `lr` to half of it.
+    """
+
+    temperature: float = 1.0
+
+    def rates(self, count: int) -> list[float]:
+        """Return the learning rate of every step on a set of `count` images."""
+        batch = self.batch or count
+        shares = [(1 + cos(pi * epoch / self.epochs / 2)) / 2 for epoch in range(self.epochs)]
+        return [self.lr * share for share in shares for _ in range(-(-count // batch))]
+
+    @property
+    def objective(self) -> Objective:
+        """What training minimises."""
+        return tempered(self.temperature)
+
+
+@dataclass(frozen=True)
+class Regression(Recipe):
+    """Squared error to centred targets; the rate rises from 0 in a line, then falls as half a cosine.
+
+    warm_up: steps that it rises, at most half of all; floor: the share of `lr` towards which it falls;
+    lengths: (images, steps), a set of so many images or fewer takes so many steps, a larger one `steps`.
+    """
+
+    warm_up: int = 0
+    floor: float = 0.0
+    lengths: tuple[tuple[int, int], ...] = ()
+
+    def rates(self, count: int) -> list[float]:
+        """Return the learning rate of every step on a set of `count` images."""
+        steps = min([self.steps, *(length for images, length in self.lengths if count <= images)])
+        if self.epochs and self.batch:
+            steps = self.epochs * -(-count // self.batch)
+        rising = min(self.warm_up, steps // 2)
+        rise = [self.lr * step / rising for step in range(rising)]
+        shares = ((1 + cos(pi * step / (steps - rising))) / 2 for step in range(steps - rising))
+        return rise + [self.lr * (self.floor + (1 - self.floor) * share) for share in shares]
+
+    @property
+    def objective(self) -> Objective:
+        """What training minimises."""
+        return squared_error
+
+
+def _sgd(name: str, source: str, epochs: int, augment: str) -> Recipe:
+    # As in the papers' code the rate falls at epoch `epochs // 2 + 1`, counted from 0. That code runs
+    # one epoch more than it says, and drops the momentum when the rate falls; we do neither.
+    return Recipe(name, source, "sgd", 0.01, augment, 0.9, 5e-4, epochs, epochs // 2 + 1, 256)
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        _sgd("dc", "Dataset Condensation, arXiv 2006.05929: SGD, 300 epochs, no augmentation", 300, "none"),
+        _sgd("dsa", "DSA, arXiv 2102.08259: SGD, 1000 epochs, DSA augmentation per image", 1000, "dsa"),
+        Recipe(
+            "rat-bptt",
+            "RaT-BPTT, arXiv 2311.07025: Adam, the method's own minibatches, flip-rotate; 1000 steps, fixed",
+            "adam",
+            1e-3,
+            "flip-rotate",
+            steps=1000,
+        ),
+        Recipe(
+            "rtp",
+            "RTP, arXiv 2206.02916: SGD without decay of rate or weights, 300 epochs, no augmentation",
+            "sgd",
+            0.01,
+            "none",
+            momentum=0.9,
+            epochs=300,
+            batch=640,
+        ),
+        Stepped(
+            "idc",
+            "IDC, arXiv 2205.14959: SGD, 1000 epochs, DSA augmentation without cutout, CutMix",
+            "sgd",
+            0.01,
+            "dsa-cutmix",
+            momentum=0.9,
+            weight_decay=5e-4,
+            epochs=1000,
+            batch=64,
+            factor=0.2,
+        ),
+        SoftMatching(
+            "rded",
+            # The paper has a teacher label every augmented image anew; here the stored labels are mixed.
+            "RDED, arXiv 2312.03526: AdamW, soft labels at temperature 20, 300 epochs, flip, CutMix",
+            "adamw",
+            1e-3,
+            "flip-cutmix",
+            weight_decay=0.01,
+            epochs=300,
+            batch=50,
+            temperature=20.0,
+        ),
+        replace(
+            _sgd(
+                "mtt", "MTT, arXiv 2203.11932: as dsa, at the learning rate that the set brings", 1000, "dsa"
+            ),
+            learned_lr=True,
+        ),
+        Regression(
+            "frepo",
+            "FRePo, arXiv 2206.00719: Adam, squared error to centred labels, warm-up, cosine; DSA augments",
+            "adam",
+            3e-4,
+            # The paper has the same operations at other strengths, and no flip on MNIST and Fashion-MNIST.
+            "dsa",
+            batch=500,
+            steps=40_000,
+            warm_up=500,
+            floor=0.01,
+            lengths=((10, 1000), (100, 2000), (500, 5000), (1000, 10_000)),
+        ),
+    )
+}
+
+
+_ROUNDED = [precision for precision in PRECISIONS if precision != "float32"]
+
+
+def recipe(name: str, *, besides: Sequence[str] = ()) -> Recipe:
+    """Return the recipe called `name`, such as `dsa` or `dsa:bf16`.
+
+    Raises ValueError naming the nearest known one, or word `besides`.
+    """
+    base, rounded, precision = name.partition(":")
+    if base not in RECIPES:
+        known = [*RECIPES, *besides]
+        near = get_close_matches(base, known, n=1, cutoff=0)[0]
+        raise ValueError(f"unknown recipe {name!r}; did you mean {near!r}? known: {', '.join(known)}")
+    if not rounded:
+        return RECIPES[base]
+    if found := [each for each in _ROUNDED if each == precision]:
+        return replace(RECIPES[base], name=name, precision=found[0])
+    raise ValueError(f"recipe {name!r}: {precision!r} is none of {', '.join(_ROUNDED)}; {base!r} is float32")

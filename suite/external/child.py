@@ -1,0 +1,102 @@
+"""The child process in which a foreign file is read: limits first, then its bytes, then safetensors out.
+
+It is started by `suite.external.sandbox`. Whatever goes wrong ends in one sentence for the parent.
+"""
+
+import json
+import os
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from suite.external.locate import LIMIT
+from suite.external.validate import ANSWER, TENSORS, Contents, Refused, Wanted, arrange
+
+MEMORY = 576 * 2**20
+"""Bytes that a file's reading may take, on top of what the libraries did."""
+SECONDS = 5
+"""Of the processor, for reading; and one more for each 8 MiB of files."""
+_SENTENCE = 300  # characters
+
+Reader = Callable[[], Contents]
+
+
+def main(text: str) -> None:
+    """Read what `text`, a request in JSON, names; leave an answer and the tensors in its `output`."""
+    request = json.loads(text)
+    reader = prepare(request)  # with the libraries, which are not to count against the limits
+    _limit(sum(Path(file).stat().st_size for file in request["files"]))
+    answer(request, reader)
+
+
+def prepare(request: dict[str, Any]) -> Reader:
+    """Return what reads the kind of file that the request names, with its library imported."""
+    kind, manifest = request["kind"], request["manifest"]
+    files, wanted = [Path(file) for file in request["files"]], wanted_by(request)
+    if kind == "torch":
+        from suite.external.readers import torch_files
+
+        return lambda: torch_files.read(files, wanted)
+    if kind in ("h5", "safetensors"):
+        from suite.external.readers import tables
+
+        if kind == "h5":
+            return lambda: tables.read_h5(files[0], wanted)
+        return lambda: tables.read_safetensors(files[0], Path(manifest) if manifest else None)
+    from suite.external.readers import image_sets
+
+    return lambda: image_sets.READERS[kind](files, wanted)
+
+
+def wanted_by(request: dict[str, Any]) -> Wanted:
+    """Return what the task needs, out of a request."""
+    wanted = request["wanted"]
+    return Wanted(wanted["classes"], wanted["ipc"], tuple(wanted["shape"]), tuple(wanted["class_names"]))
+
+
+def answer(request: dict[str, Any], reader: Reader) -> None:
+    """Read, check and write; whatever goes wrong becomes the sentence of the answer."""
+    output = Path(request["output"])
+    try:
+        contents = reader()
+        images, labels, raw = arrange(contents, wanted_by(request))
+        save_file({"images": images.contiguous(), "labels": labels.contiguous()}, output / TENSORS)
+        found = {"format": contents.format, "raw": raw, "manifest": contents.manifest}
+    except Refused as error:
+        found = {"refused": _sentence(str(error))}
+    except Exception as error:  # a library's own, about a file that it cannot read
+        full = isinstance(error, MemoryError) or "allocate" in str(error)
+        reason = f"it needs more than {MEMORY >> 20} MiB of memory" if full else f"it cannot be read: {error}"
+        found = {"refused": _sentence(reason)}
+    (output / ANSWER).write_text(json.dumps(found))
+
+
+def _limit(size: int) -> None:
+    """Cap memory, processor time, written files; what has been taken so far does not count."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + SECONDS + size // (8 * 2**20)
+    _lower(resource.RLIMIT_CPU, seconds)
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, 2 * LIMIT)
+    # Address space would count what torch only maps. Data is all that can be written to.
+    try:
+        status = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return  # no Linux: then the other limits, and the checks, have to do
+    taken = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
+    _lower(resource.RLIMIT_DATA, taken + MEMORY)
+
+
+def _lower(which: int, value: int) -> None:
+    _, hard = resource.getrlimit(which)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(which, (value, value))
+
+
+def _sentence(text: str) -> str:
+    """Return one line of printable characters: parts of it may come from the file."""
+    line = " ".join(os.fsencode(text).decode(errors="replace").split())
+    return "".join(each for each in line if each.isprintable())[:_SENTENCE]

@@ -1,0 +1,116 @@
+"""An artefact in others' formats: a Hugging Face dataset, pictures in folders, MTT's pair of tensors."""
+
+import io
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from suite.core.data import cache
+from suite.core.data.preprocessing import restore
+from suite.core.data.tasks import data_folder
+from suite.core.sets.artefacts import load_artefact
+from suite.core.sets.synthetic_set import SyntheticSet
+
+Format = Literal["hf", "folder", "pt"]
+
+EXACT = "exact.safetensors"
+"""The artefact itself, which goes along with pictures; its manifest is `exact.json`."""
+
+
+def export(artefact: Path, format: Format, output: Path) -> list[str]:
+    """Write the set at `artefact` into the folder `output`; return what is to be said of it.
+
+    hf: `datasets.load_from_disk` reads it; folder: PNGs in a folder per class, named by its number;
+    pt: images_best.pt and labels_best.pt, preprocessed, bit for bit. Of a factorised set these are what it
+    decodes to. Raises ValueError where there is
+    something in `output` already, or the artefact is damaged.
+    """
+    synthetic, manifest = load_artefact(artefact)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ValueError(f"{output} is there already; choose a new folder, or an empty one")
+    output.mkdir(parents=True, exist_ok=True)
+    if format == "pt":
+        _write_pair(synthetic, output)
+        said = ["preprocessed as the artefact's task: evaluate it with --preprocessing task"]
+        return [*said, *_decoded(synthetic)]
+    pixels = _pixels(synthetic, manifest["preprocessing"])
+    if format == "folder":
+        _write_folder(pixels, output)
+    else:
+        _write_dataset(pixels, synthetic, manifest["class_names"], output)
+    shutil.copyfile(artefact, output / EXACT)
+    shutil.copyfile(artefact.with_suffix(".json"), (output / EXACT).with_suffix(".json"))
+    return list(_losses(synthetic, manifest["preprocessing"]["kind"]))
+
+
+def _write_pair(synthetic: SyntheticSet, output: Path) -> None:
+    images, targets = synthetic.flat()
+    labels = targets.argmax(1) if synthetic.hard else targets
+    torch.save(images.contiguous(), output / "images_best.pt")
+    torch.save(labels.contiguous(), output / "labels_best.pt")
+
+
+def _pixels(synthetic: SyntheticSet, preprocessing: dict[str, object]) -> Tensor:
+    """Return (classes, n, channels, height, width) bytes, the preprocessing undone."""
+    matrices = cache.usable_folder(data_folder())
+    images = restore(preprocessing, matrices).invert(synthetic.images.flatten(0, 1))
+    return (images.reshape(synthetic.images.shape) * 255).round().to(torch.uint8)
+
+
+def _write_folder(pixels: Tensor, output: Path) -> None:
+    width = len(str(len(pixels) - 1))
+    for label, images in enumerate(pixels):
+        folder = output / f"{label:0{width}}"
+        folder.mkdir()
+        for number, image in enumerate(images):
+            (folder / f"{number:04}.png").write_bytes(_png(image))
+
+
+def _write_dataset(pixels: Tensor, synthetic: SyntheticSet, names: list[str], output: Path) -> None:
+    import datasets  # type: ignore[import-untyped]
+
+    labels = [label for label in range(len(pixels)) for _ in range(pixels.shape[1])]
+    columns: dict[str, list[object]] = {
+        "image": [{"bytes": _png(image), "path": None} for image in pixels.flatten(0, 1)],
+        "label": [*labels],
+    }
+    features = {"image": datasets.Image(), "label": datasets.ClassLabel(names=names)}
+    if not synthetic.hard:
+        columns["target"] = synthetic.flat()[1].tolist()
+        features["target"] = datasets.List(datasets.Value("float32"))
+    made = datasets.Dataset.from_dict(columns, features=datasets.Features(features))
+    progress = datasets.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    made.save_to_disk(output)
+    if progress:
+        datasets.enable_progress_bars()
+
+
+def _png(image: Tensor) -> bytes:
+    """Return an image (channels, height, width) of bytes, of one or three channels, as PNG."""
+    array = image.permute(1, 2, 0).contiguous().numpy()
+    file = io.BytesIO()
+    Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).save(file, format="PNG")
+    return file.getvalue()
+
+
+def _decoded(synthetic: SyntheticSet) -> Iterator[str]:
+    if synthetic.code is not None:
+        yield (
+            f"these are the {synthetic.ipc} images per class that a {synthetic.code.kind} code of "
+            f"{synthetic.code.nbytes} bytes decodes to"
+        )
+
+
+def _losses(synthetic: SyntheticSet, kind: str) -> Iterator[str]:
+    yield from _decoded(synthetic)
+    yield f"pictures have 8 bits and are clipped to [0, 1]; the exact tensors are in {EXACT}"
+    if kind == "zca":
+        yield "of whitened images each picture's own brightness and contrast are lost"
+    if not synthetic.hard:
+        yield f"the labels are learned: `label` is the class, the targets are in {EXACT}"

@@ -1,0 +1,1 @@
+"""What reads the file formats of others, inside the sandbox."""

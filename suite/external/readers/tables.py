@@ -1,0 +1,85 @@
+"""Files of other libraries: HDF5 as RaT-BPTT's code writes it, and safetensors as ours does."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from suite.core.sets import parametrisations
+from suite.external.locate import LIMIT
+from suite.external.validate import Contents, Refused, Wanted, check_images
+
+_MANIFEST = 2**20  # bytes
+
+
+def read_h5(path: Path, wanted: Wanted) -> Contents:
+    """Read `data`, one flat image a row, and `label` where labels were learned; else it is class-major."""
+    try:
+        with h5py.File(path, "r") as file:
+            data = _dataset(file, "data")
+            check_images(data.shape, wanted)
+            return Contents(
+                "h5", _values(data), _values(_dataset(file, "label")) if "label" in file else None
+            )
+    except (OSError, KeyError, RuntimeError) as error:
+        raise Refused(f"{path.name} is damaged, or no HDF5 file: {error}") from None
+
+
+def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    """Return a dataset that lies in this very file, of plain numbers, and is not too large."""
+    link = file.get(name, getlink=True)
+    if link is None:
+        raise Refused(f"the file has no {name!r}; RaT-BPTT's have 'data' and perhaps 'label'")
+    found = file[name] if isinstance(link, h5py.HardLink) else None
+    if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
+        raise Refused(f"{name!r} leads elsewhere, to another file or dataset; store the numbers themselves")
+    if found.dtype.kind not in "fiu" or found.shape is None:
+        raise Refused(f"{name!r} is of type {found.dtype}; numbers are read")
+    if found.size * found.dtype.itemsize > LIMIT:
+        raise Refused(
+            f"{name!r} claims {found.size * found.dtype.itemsize >> 20} MiB; the limit is {LIMIT >> 20}"
+        )
+    return found
+
+
+def _values(found: h5py.Dataset) -> Tensor:
+    array = found[()]
+    if array.dtype.kind == "u" and array.dtype.itemsize > 1:
+        array = array.astype("i8")  # torch does little with larger unsigned numbers
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
+
+
+def read_safetensors(path: Path, manifest: Path | None) -> Contents:
+    """Read `images` and `labels`, as artefacts of ours have them, and their manifest if there is one."""
+    facts = _facts(path, manifest) if manifest else {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            if parametrisations.stores_code(file.keys()):
+                raise Refused(
+                    f"{path.name} stores a code, not images; `ratbench export --format pt` decodes it"
+                )
+            if missing := {"images", "labels"} - set(file.keys()):
+                raise Refused(f"the file has no tensor {sorted(missing)[0]!r}")
+            return Contents("safetensors", file.get_tensor("images"), file.get_tensor("labels"), facts)
+    except (SafetensorError, OSError) as error:
+        raise Refused(f"{path.name} is damaged, or no safetensors file: {error}") from None
+
+
+def _facts(path: Path, manifest: Path) -> dict[str, Any]:
+    """Return what a manifest says, if it is one of this very file."""
+    if manifest.stat().st_size > _MANIFEST:
+        raise Refused(f"{manifest.name} is larger than a manifest may be ({_MANIFEST} bytes)")
+    try:
+        facts = json.loads(manifest.read_bytes())
+    except (ValueError, RecursionError):
+        raise Refused(f"{manifest.name} is no JSON") from None
+    if not isinstance(facts, dict) or not isinstance(facts.get("preprocessing"), dict):
+        raise Refused(f"{manifest.name} is no manifest: it has no preprocessing")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != facts.get("sha256"):
+        raise Refused(f"{path.name} does not match the sha256 in its manifest")
+    return {key: facts[key] for key in ("preprocessing", "data", "minibatch") if key in facts}

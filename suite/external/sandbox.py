@@ -1,0 +1,109 @@
+"""Reads a foreign set in a limited child process and checks what comes back."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
+from suite.external.locate import Found
+from suite.external.validate import ANSWER, TENSORS, Refused, Wanted
+
+SECONDS = 90.0
+"""By the clock, the start of the child included."""
+
+_ANSWER = 2 * 2**20  # characters that are read of it
+_END = dict.fromkeys((int(signal.SIGKILL), int(signal.SIGXCPU)), "reading it took too much time or memory")
+_ROOT = Path(__file__).parents[2]
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from suite.external.child import main; main(sys.argv[2])"
+)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A foreign set, its labels checked and its classes in order.
+
+    raw: whether its images were bytes, which now lie in [0, 1]; manifest: of a set of ours.
+    """
+
+    format: str
+    synthetic: SyntheticSet
+    raw: bool
+    manifest: dict[str, Any]
+
+
+def read(found: Found, wanted: Wanted) -> Brought:
+    """Read the files in a child process; raises ValueError, one sentence, where they are refused."""
+    with tempfile.TemporaryDirectory(prefix="ratbench-") as folder:
+        output = Path(folder)
+        try:
+            _run(json.dumps(request(found, wanted, output)), output)
+            return _brought(output, wanted)
+        except Refused as error:
+            raise ValueError(f"{found.path} is refused: {error}") from None
+
+
+def request(found: Found, wanted: Wanted, output: Path) -> dict[str, Any]:
+    """Return what the child is asked for; it leaves its answer in the folder `output`."""
+    return {
+        "kind": found.kind,
+        "files": [str(file.absolute()) for file in found.content],
+        "manifest": str(found.manifest.absolute()) if found.manifest else "",
+        "wanted": asdict(wanted),
+        "output": str(output),
+    }
+
+
+def _run(request: str, output: Path) -> None:
+    # Isolated: neither the working directory nor the environment says what is imported.
+    command = [sys.executable, "-I", "-c", _START, str(_ROOT), request]
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LD_LIBRARY_PATH", "HOME")}
+    quiet = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
+    nothing = subprocess.DEVNULL
+    try:
+        ran = subprocess.run(
+            command,
+            cwd=output,
+            env={**kept, **quiet},
+            stdin=nothing,
+            stdout=nothing,
+            stderr=nothing,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise Refused(f"reading it took more than {SECONDS:.0f} s") from None
+    if ran.returncode < 0:
+        raise Refused(_END.get(-ran.returncode, f"it broke its reader (signal {-ran.returncode})"))
+
+
+def _brought(output: Path, wanted: Wanted) -> Brought:
+    """Return what the child left, which is believed no more than the file was."""
+    try:
+        with (output / ANSWER).open() as file:
+            answer = json.loads(file.read(_ANSWER))
+        if reason := answer.get("refused"):
+            raise Refused(str(reason))
+        tensors = load_file(output / TENSORS)
+        images, labels = tensors["images"], tensors["labels"]
+        manifest = dict(answer["manifest"])
+        synthetic = SyntheticSet(images, labels, Minibatch(**manifest.get("minibatch", {})))
+    except Refused:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError):
+        raise Refused("its reader gave no set") from None
+    sound = images.dtype == labels.dtype == torch.float32 and images.isfinite().all()
+    shaped = images.shape == (wanted.classes, wanted.ipc, *wanted.shape)
+    if not (shaped and sound and labels.isfinite().all() and (labels >= 0).all()):
+        raise Refused("its reader gave another set than was asked for")
+    return Brought(str(answer["format"]), synthetic, bool(answer["raw"]), manifest)

@@ -1,0 +1,142 @@
+"""Accuracy on the way: evaluations of snapshots as a table and a picture, over outer steps and seconds."""
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from suite.board import files
+from suite.board.join import EVALUATOR
+from suite.board.statistics.intervals import interval
+from suite.records.cells import Evaluation, Trial, differing
+from suite.records.record import Record
+
+_LINE = ["task", "ipc", "method", "recipe"]
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B", "0.5")
+_MARKERS = "osD^vP*Xph"
+_LEGEND = 0.2  # inches of height that a line takes in the legend
+_AXES = {"step": "outer steps", "seconds": "seconds of distillation, compiling included"}
+
+
+def measured(stores: Sequence[Path]) -> pd.DataFrame:
+    """Return a row for each retrained network: task, ipc, method, recipe, seed, step, seconds, accuracy.
+
+    Only of trials with snapshots. step: outer steps taken; seconds: what they took.
+    Raises ValueError where the stores hold no evaluated snapshot.
+    """
+    records = files.finished(stores)
+    trials = {record.cell.id: record for record in records if isinstance(record.cell, Trial) and record.curve}
+    named = names(list(trials.values()))
+    rows = [row for record in records for row in _copies(record, trials, named)]
+    table = pd.DataFrame(rows, columns=[*_LINE, "seed", "step", "seconds", "accuracy"])
+    snapshots = table.groupby([*_LINE, "seed"])["step"].transform("nunique") > 1
+    if not snapshots.any():
+        raise ValueError(
+            f"no evaluated snapshots in {', '.join(map(str, stores))}; "
+            "run a grid with `snapshots = [0, 0.1, 0.3]` first"
+        )
+    return table[snapshots].sort_values([*_LINE, "step", "seed"], kind="stable", ignore_index=True)
+
+
+def summary(copies: pd.DataFrame) -> pd.DataFrame:
+    """Return per line and step the mean accuracy in %, its 95% interval, seconds, seeds and networks."""
+    return pd.DataFrame(list(_points(copies)))
+
+
+def draw(copies: pd.DataFrame) -> bytes:
+    """Draw accuracy against outer steps and against seconds, with 95% intervals, as a PNG."""
+    lines = list(summary(copies).groupby(_LINE, sort=False))
+    with matplotlib.style.context(["default", {"font.size": 9, "axes.grid": True, "grid.color": "0.9"}]):
+        figure = Figure(figsize=(10, max(4.5, _LEGEND * len(lines))), dpi=150, layout="constrained")
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, (column, name) in zip(panels, _AXES.items(), strict=True):
+            for place, (key, points) in enumerate(lines):
+                _line(axes, points, column, place, _name(key, copies))
+            axes.set_xlabel(name)
+            axes.spines[["top", "right"]].set_visible(False)
+        panels[0].set_ylabel("accuracy, % (95% interval)")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
+
+
+def names(trials: Sequence[Record]) -> dict[str, str]:
+    """Return each trial's line: its label, and the hyper-parameters that tell it from the label's others."""
+    rows: dict[tuple[str, int, str], list[Trial]] = {}
+    for record in trials:
+        assert isinstance(record.cell, Trial)
+        rows.setdefault((record.task, record.ipc, record.label), []).append(record.cell)
+    return {cell.id: _suffixed(label, cell, cells) for (*_, label), cells in rows.items() for cell in cells}
+
+
+def _suffixed(label: str, cell: Trial, others: Sequence[Trial]) -> str:
+    telling = sorted(differing([other.hyperparameters for other in others]))
+    shown = [f"{name}={cell.hyperparameters.get(name)}" for name in telling]
+    return f"{label} ({', '.join(shown)})" if shown else label
+
+
+def _copies(record: Record, trials: dict[str, Record], named: dict[str, str]) -> Iterator[tuple[Any, ...]]:
+    cell = record.cell
+    if (
+        not isinstance(cell, Evaluation)
+        or cell.evaluator != EVALUATOR
+        or cell.part is not None
+        or cell.trial not in trials
+    ):
+        return
+    trial = trials[cell.trial]
+    assert isinstance(trial.cell, Trial)
+    at, seconds = trial.curve["step"], trial.curve["seconds"]
+    step = at[-1] if cell.step is None else cell.step
+    spent = float(np.interp(step, [0, *at], [0, *seconds]))
+    line = (record.task, record.ipc, named[cell.trial], cell.settings.get("recipe", ""))
+    for accuracy in record.scores["accuracy"]:
+        yield (*line, trial.cell.seed, int(step), spent, accuracy)
+
+
+def _points(copies: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for key, rows in copies.groupby([*_LINE, "step"], sort=False):
+        groups = [(100 * own).tolist() for _, own in rows.groupby("seed")["accuracy"]]
+        found = interval(groups)
+        yield {
+            **dict(zip([*_LINE, "step"], key, strict=True)),
+            "seconds": rows["seconds"].mean(),
+            "accuracy": found.mean,
+            "low": found.low,
+            "high": found.high,
+            "seeds": found.seeds,
+            "networks": sum(found.copies),
+        }
+
+
+def _name(key: tuple[Any, ...], copies: pd.DataFrame) -> str:
+    """Return what tells a line apart from the others."""
+    return ", ".join(
+        f"ipc {value}" if column == "ipc" else str(value)
+        for column, value in zip(_LINE, key, strict=True)
+        if column == "method" or copies[column].nunique() > 1
+    )
+
+
+def _line(axes: Axes, points: pd.DataFrame, column: str, place: int, name: str) -> None:
+    spread = [points["accuracy"] - points["low"], points["high"] - points["accuracy"]]
+    axes.errorbar(
+        points[column],
+        points["accuracy"],
+        yerr=[values.clip(lower=0) for values in spread],
+        label=name,
+        color=_COLOURS[place % len(_COLOURS)],
+        marker=_MARKERS[place % len(_MARKERS)],
+        markersize=5,
+        linewidth=1.5,
+        elinewidth=0.6,
+    )

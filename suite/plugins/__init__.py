@@ -1,0 +1,1 @@
+"""Methods, evaluators and other plug-ins: found, configured, and checked against their contract."""

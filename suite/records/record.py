@@ -1,0 +1,70 @@
+"""What was measured of one cell, sealed by its sha256: JSON in and out."""
+
+import json
+from typing import Literal, Self
+
+from pydantic import Field, NonNegativeInt, model_validator
+
+from suite.records.cells import PROTOCOL, Cell, Frozen, digest
+
+Status = Literal["done", "diverged", "failed", "oom"]
+
+
+class Provenance(Frozen):
+    """Where and by what a record was made."""
+
+    commit: str  # git commit of the code, "+changes" where the tree differed, or "none"
+    versions: dict[str, str]
+    device: str
+    threads: int
+    deterministic: bool = False  # whether the same run gives the same bits: on a CPU
+
+
+class Record(Frozen):
+    """What was measured of one cell.
+
+    scores: per name one value per copy, accuracies in [0, 1]. seconds: wall time of the work;
+    device_seconds: seconds times the share of a GPU, or times CPU threads. Bytes where "bytes".
+    decoded: images per class that a factorised set decodes to; 0, and not in the JSON, for others.
+    """
+
+    protocol: int = PROTOCOL
+    cell: Cell = Field(discriminator="kind")
+    label: str  # the row's name on the board
+    task: str
+    ipc: int  # of the part where one is scored; 0 for a reference
+    status: Status
+    error: str = ""
+    scores: dict[str, tuple[float, ...]] = {}
+    curve: dict[str, tuple[float, ...]] = {}  # metrics over outer steps, thinned
+    seconds: float = 0.0
+    device_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    stored_bytes: int = 0
+    decoded: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)  # a factorised set's
+    label_kind: Literal["hard", "soft", ""] = ""
+    artefact: str = ""  # sha256 of the artefact's file
+    data: str = ""  # fingerprint of the task's images, labels and preprocessing
+    test_reads: int = 0
+    attempts: int = 1
+    recipe: str = ""  # the trial's native recipe, for the board
+    provenance: Provenance
+    sha256: str = ""
+
+    def sealed(self) -> Self:
+        """Return the record with the sha256 of everything else in it."""
+        return self.model_copy(update={"sha256": self._content()})
+
+    @model_validator(mode="after")
+    def _undamaged(self) -> Self:
+        if self.sha256 and self.sha256 != self._content():
+            raise ValueError("the record's content does not match its sha256")
+        return self
+
+    def _content(self) -> str:
+        return digest(self.model_dump(mode="json", exclude={"sha256"}))
+
+    def to_json(self) -> str:
+        """Return the sealed record as indented JSON, one stable form."""
+        value = self.sealed().model_dump(mode="json")
+        return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"

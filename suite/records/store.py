@@ -1,0 +1,194 @@
+"""Records, plans, jobs and checkpoints on disk: atomic, content-addressed, self-checking.
+
+Nothing is overwritten and nothing is deleted that was measured: the first record of a cell wins, and
+a damaged file moves to `quarantine/`.
+"""
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from suite.core.data.atomic_write import write_bytes
+from suite.records.cells import PROTOCOL
+from suite.records.jobs import Job
+from suite.records.record import Record
+
+ROOM = 200 * 2**20
+"""Bytes that must be free before a run starts."""
+
+
+class Store:
+    """One folder with everything that a grid made."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> "Store":
+        """Open the store at `path`, making it where there is none.
+
+        Raises ValueError for another protocol's store, a folder that cannot be written, a full disk.
+        """
+        store = cls(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path):
+                pass
+        except OSError as error:
+            raise ValueError(
+                f"store {path} cannot be written: {error.strerror}; choose another --store"
+            ) from None
+        store.check_room()
+        facts = path / "store.json"
+        if not facts.exists():
+            write_bytes(facts, json.dumps({"protocol": PROTOCOL}).encode() + b"\n")
+        store.check_protocol()
+        return store
+
+    def check_protocol(self) -> None:
+        """Raise ValueError where the store was written by another protocol version."""
+        facts = self.path / "store.json"
+        try:
+            found = json.loads(facts.read_text())["protocol"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise ValueError(f"{self.path} is no store: {facts} is missing or damaged") from None
+        if found != PROTOCOL:
+            raise ValueError(
+                f"store {self.path} was written by protocol {found}, this is protocol {PROTOCOL}; "
+                "choose another --store, or the release that wrote it"
+            )
+
+    def check_room(self) -> None:
+        """Raise ValueError where less than `ROOM` bytes are free."""
+        free = shutil.disk_usage(self.path).free
+        if free < ROOM:
+            raise ValueError(
+                f"disk full: {free >> 20} MiB free below {self.path}, {ROOM >> 20} MiB are needed"
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the store for one driver; raises ValueError naming the process that has it."""
+        owner = self.path / "driver.pid"
+        try:
+            with FileLock(self.path / "driver.lock", timeout=0):
+                owner.write_text(str(os.getpid()))
+                yield
+        except Timeout:
+            pid = owner.read_text() if owner.exists() else "unknown"
+            raise ValueError(
+                f"store {self.path} is already running, pid {pid}; wait for it or end it"
+            ) from None
+
+    # Records
+
+    def record(self, cell: str) -> Record | None:
+        """Return the record of the cell with this id, if there is a valid one."""
+        for path in self.path.glob(f"records/*/*/{cell}.json"):
+            try:
+                record = Record.model_validate_json(path.read_bytes())
+                if record.cell.id != cell:
+                    raise ValueError("the record belongs to another cell")
+                return record
+            except ValueError as error:
+                self._quarantine(path, _first_line(error))
+        return None
+
+    def keep(self, record: Record) -> None:
+        """Write a record. An earlier one of the same cell stays; failures may be tried again."""
+        folder = "records" if record.status in ("done", "diverged") else "failures"
+        path = self.path / folder / self._place(record) / f"{record.cell.id}.json"
+        write_bytes(path, record.to_json().encode(), replace=folder == "failures")
+        if folder == "records":
+            for failure in self.path.glob(f"failures/*/*/{record.cell.id}.json"):
+                failure.unlink(missing_ok=True)
+
+    def failure(self, cell: str) -> Record | None:
+        """Return the last failure of a cell, if it has one."""
+        for path in self.path.glob(f"failures/*/*/{cell}.json"):
+            try:
+                return Record.model_validate_json(path.read_bytes())
+            except ValidationError as error:
+                self._quarantine(path, _first_line(error))
+        return None
+
+    def _place(self, record: Record) -> Path:
+        task = re.sub(r"[^A-Za-z0-9._-]+", "-", record.task).strip("-.")
+        folder = record.label.replace(":", "-")  # which not every file system has in names
+        return Path(f"{task}-ipc{record.ipc}" if record.ipc else f"{task}-full") / folder
+
+    def write_plan(self, grid: str, text: str) -> None:
+        """Keep what the grid now asks for, so that the board knows what is missing."""
+        write_bytes(self.path / "plan" / f"{grid}.json", text.encode(), replace=True)
+
+    def write_job(self, job: Job) -> None:
+        """Keep a job where a worker finds it by its id."""
+        write_bytes(self.path / "jobs" / f"{job.id}.json", job.model_dump_json().encode(), replace=True)
+
+    def job(self, cell: str) -> Job:
+        """Return the job whose first cell has this id."""
+        return Job.model_validate_json((self.path / "jobs" / f"{cell}.json").read_bytes())
+
+    # Artefacts
+
+    def artefact(self, trial: str, step: int | None = None) -> Path:
+        """Return the path of a trial's artefact, or of its snapshot after `step` outer steps."""
+        name = trial if step is None else f"{trial}@{step}"
+        return self.path / "artefacts" / f"{name}.safetensors"
+
+    # Checkpoints
+
+    def save_checkpoint(self, trial: str, step: int, state: dict[str, Any]) -> None:
+        """Keep a checkpoint; its name holds its sha256. The last two are kept."""
+        import torch  # here, since a board reads records without it
+
+        folder, buffer = self.path / "checkpoints" / trial, io.BytesIO()
+        torch.save(state, buffer)
+        content = hashlib.sha256(buffer.getvalue()).hexdigest()[:16]
+        write_bytes(folder / f"{step:09d}-{content}.pt", buffer.getvalue())
+        for old in sorted(folder.glob("*.pt"))[:-2]:
+            old.unlink()
+
+    def load_checkpoint(self, trial: str) -> dict[str, Any] | None:
+        """Return the newest valid checkpoint of a trial, if there is one."""
+        import torch
+
+        for path in sorted((self.path / "checkpoints" / trial).glob("*.pt"), reverse=True):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            if path.stem.endswith(content):
+                state: dict[str, Any] = torch.load(path, weights_only=True)
+                return state
+            self._quarantine(path, "its content does not match its name")
+        return None
+
+    def drop_checkpoints(self, trial: str) -> None:
+        """Remove a finished trial's checkpoints."""
+        shutil.rmtree(self.path / "checkpoints" / trial, ignore_errors=True)
+
+    def set_checkpoints_aside(self, trial: str, reason: str) -> None:
+        """Move a trial's checkpoints to quarantine, so that it starts anew."""
+        for path in sorted((self.path / "checkpoints" / trial).glob("*.pt")):
+            self._quarantine(path, reason)
+
+    def _quarantine(self, path: Path, reason: str) -> None:
+        folder = self.path / "quarantine"
+        folder.mkdir(exist_ok=True)
+        target = folder / f"{len(list(folder.iterdir())):04d}-{path.name}"
+        path.replace(target)
+        warnings.warn(f"{path} is damaged ({reason}); moved to {target}, its cell runs again", stacklevel=3)
+
+
+def _first_line(error: ValueError) -> str:
+    return str(error).splitlines()[0]

@@ -1,0 +1,159 @@
+"""Tables of an evaluation's parts, from records made by hand to their Markdown."""
+
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from suite.board.breakdown import Breakdown
+from suite.board.files import board, render, terminal
+from suite.records.cells import Evaluation
+from suite.records.jobs import Planned
+from suite.records.record import Record, Status
+from tests.support.board_records import CPU, SMALL, STANDARD, trial
+
+Values = tuple[float, ...]
+
+
+def parts(
+    of: Record,
+    scores: dict[str, Values],
+    *,
+    evaluator: str = "cross_architecture",
+    status: Status = "done",
+    step: int | None = None,
+    **settings: Any,
+) -> Record:
+    chosen = {"recipe": "dsa", "network": STANDARD, "copies": 2, **settings}
+    cell = Evaluation(trial=of.cell.id, evaluator=evaluator, settings=chosen, seed=0, step=step)
+    fields: dict[str, Any] = {"provenance": CPU, "scores": scores, "test_reads": 1}
+    return Record(cell=cell, label=of.label, task="digits", ipc=of.ipc, status=status, **fields)
+
+
+def across(home: Values, mlp: Values, vgg: Values) -> dict[str, Values]:
+    mean = tuple((one + other) / 2 for one, other in zip(mlp, vgg, strict=True))
+    drop = tuple(own - other for own, other in zip(home, mean, strict=True))
+    found = {
+        "accuracy": home,
+        "accuracy/mlp-w8": mlp,
+        "accuracy/vgg11-w8-in": vgg,
+        "mean": mean,
+        "drop": drop,
+    }
+    return {**found, "rate/mlp-w8": (0.01,), "seconds": (3.0,)}
+
+
+FIRST, SECOND, RANDOM = trial("rat_bptt"), trial("rat_bptt", seed=1), trial("random_subset")
+RECORDS = [
+    *(FIRST, SECOND, RANDOM),
+    parts(FIRST, across((0.8, 0.82), (0.5, 0.5), (0.6, 0.6))),
+    parts(SECOND, across((0.84, 0.86), (0.54, 0.54), (0.64, 0.64))),
+    parts(RANDOM, across((0.5, 0.5), (0.6, 0.6), (0.5, 0.5))),
+]
+
+
+def only(records: list[Record], **given: Any) -> Breakdown:
+    (found,) = board(records, **given).breakdowns
+    return found
+
+
+def cells(text: str, name: str) -> str:
+    return next(" ".join(line.split()) for line in text.splitlines() if line.startswith(f"| `{name}`"))
+
+
+def test_a_row_per_method_and_a_column_per_network() -> None:
+    found = only(RECORDS)
+    assert found.columns == ("accuracy", "accuracy/mlp-w8", "accuracy/vgg11-w8-in", "mean", "drop")
+    first, second = found.rows
+    assert (first.name, second.name) == ("rat_bptt", "random_subset")  # the best mean first: .57, .55
+    means = {name: value.mean for name, value in first.scores.items()}
+    assert means == pytest.approx(dict(zip(found.columns, (0.83, 0.52, 0.62, 0.57, 0.26), strict=True)))
+    mlp = first.scores["accuracy/mlp-w8"]
+    assert (mlp.low, mlp.high, mlp.seeds, mlp.copies) == (0.5, 0.54, 2, (2, 2))
+
+
+def test_its_markdown() -> None:
+    text = render(board(RECORDS), "md").partition("## Across architectures")[2]
+    assert f"### digits, {STANDARD}: 10 images per class" in text
+    header = next(" ".join(line.split()) for line in text.splitlines() if line.startswith("| method"))
+    assert header == "| method | home | mlp-w8 | vgg11-w8-in | mean | drop | n |"
+    assert cells(text, "rat_bptt").startswith("| `rat_bptt` | 83.0 [80.5, 85.5] | 52.0 [50.0, 54.0] |")
+    assert cells(text, "random_subset").endswith("| 55.0 [55.0, 55.0] | −5.0 [−5.0, −5.0] | 1 × 2 |")
+    assert "- recipe=dsa" in text and "1 seed" not in text
+
+
+def test_a_terminal_shows_the_mean_and_the_drop(capsys: pytest.CaptureFixture[str]) -> None:
+    Console(width=80).print(terminal(board(RECORDS))[-1])
+    found = capsys.readouterr().out
+    assert f"Across architectures: digits, {STANDARD}, 10 images" in found
+    line = next(line for line in found.splitlines() if line.strip().startswith("rat_bptt"))
+    assert line.rstrip().endswith("26.0 [25.0, 27.0]")
+
+
+def test_a_part_is_the_mean_of_its_details_copy_by_copy() -> None:
+    scores: dict[str, Values] = {
+        "accuracy": (0.9, 0.7),
+        "accuracy/noise/1": (0.8, 0.6),
+        "accuracy/noise/5": (0.4, 0.2),
+    }
+    of, found = RANDOM, parts(RANDOM, scores, evaluator="corruptions")
+    made = only([of, found])
+    noise = made.rows[0].scores["accuracy/noise"]
+    assert made.columns == ("accuracy", "accuracy/noise")
+    assert (noise.mean, noise.low, noise.high) == pytest.approx((0.5, 0.4, 0.6))
+    text = render(board([of, found]), "md")
+    assert "## Under corruptions" in text and " clean |" in text
+    assert "- 1 seed: no interval across distillations" in text.partition("## Under corruptions")[2]
+
+
+def test_any_evaluator_with_parts_has_its_table() -> None:
+    scores: dict[str, Values] = {"accuracy": (0.9, 0.9), "accuracy/thin": (0.5, 0.5)}
+    text = render(board([RANDOM, parts(RANDOM, scores, evaluator="line_width")]), "md")
+    assert "## Line width" in text and cells(text.partition("## Line width")[2], "random_subset")
+    assert board([RANDOM, parts(RANDOM, {"accuracy": (0.9, 0.9)}, evaluator="plain")]).breakdowns == ()
+
+
+def test_snapshots_stay_out() -> None:
+    snapshot = parts(FIRST, across((0.1, 0.1), (0.1, 0.1), (0.1, 0.1)), step=3)
+    assert board([*RECORDS, snapshot]).breakdowns == board(RECORDS).breakdowns
+    assert board([FIRST, snapshot]).breakdowns == ()
+
+
+def test_what_is_missing_is_said_beside_its_row() -> None:
+    third, failed = trial("rat_bptt", seed=2), trial("kip", status="diverged")
+    absent = [parts(third, {}), parts(failed, {})]
+    planned = [Planned(label=r.label, task=r.task, ipc=r.ipc, cell=r.cell) for r in absent]
+    found = only([*RECORDS, third, failed], planned=planned)
+    assert {row.name: row.state for row in found.rows} == {
+        "rat_bptt": "2 of 3 seeds (missing)",
+        "random_subset": "",
+        "kip": "0 of 1 seed (div.)",
+    }
+    text = render(board([*RECORDS, third, failed], planned=planned), "md").partition("## Across")[2]
+    assert "| `rat_bptt` 2 of 3 seeds (missing) |" in text
+    assert "| `kip` 0 of 1 seed (div.)" in text
+    later = only([*RECORDS, third, parts(third, {}, status="oom")])
+    assert later.rows[0].state == "2 of 3 seeds (oom)"
+
+
+def test_settings_and_sizes_are_tables_of_their_own_and_most_copies_count() -> None:
+    other = parts(RANDOM, across((0.4,) * 2, (0.3,) * 2, (0.3,) * 2), factors=[1.0])
+    more = parts(RANDOM, across((0.6,) * 3, (0.3,) * 3, (0.3,) * 3), copies=3)
+    small = trial("random_subset", ipc=1)
+    one = parts(small, across((0.2,) * 2, (0.1,) * 2, (0.1,) * 2))
+    made = board([*RECORDS, other, more, small, one]).breakdowns
+    assert [(each.place.conditions, each.place.ipc) for each in made] == [
+        ("factors=[1.0], recipe=dsa", 10),
+        ("recipe=dsa", 1),
+        ("recipe=dsa", 10),
+    ]
+    assert made[2].rows[1].scores["accuracy"].copies == (3,)
+
+
+def test_json_has_them_and_a_board_without_them_is_as_it_was() -> None:
+    (found,) = json.loads(render(board(RECORDS), "json"))["breakdowns"]
+    assert found["place"]["evaluator"] == "cross_architecture"
+    assert found["rows"][0]["scores"]["drop"]["mean"] == pytest.approx(0.26)
+    assert json.loads(render(board(SMALL), "json"))["breakdowns"] == []
+    assert "Across" not in render(board(SMALL), "md")

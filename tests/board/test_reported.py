@@ -1,0 +1,53 @@
+"""results/reported.toml: what it must hold, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from suite.board.reported import STANDARD_NETWORK as STANDARD
+from suite.board.reported import Reported, reported, select
+from suite.experiments import grid
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_published_figures_can_be_read() -> None:
+    entries = reported(ROOT / "results" / "reported.toml")
+    found = {(e.task, e.method, e.network): e for e in entries}
+    rat = found["cifar10", "rat_bptt", STANDARD]
+    assert [rat.text(ipc) for ipc in (1, 10, 50, 100)] == ["53.2 ± 0.7", "69.4 ± 0.4", "75.3 ± 0.3", ""]
+    assert found["cifar10", "full_data", STANDARD].text(0) == "84.8 ± 0.1"
+    assert ("fashion-mnist", "rat_bptt", STANDARD) not in found
+    assert all(0 < figure[1] <= 100 for entry in entries for figure in entry.figures)
+
+
+def test_unknown_keys_of_reported_figures_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "reported.toml"
+    path.write_text("[[figures]]\n")
+    with pytest.raises(ValueError, match="unknown key 'figures'"):
+        reported(path)
+
+
+def test_an_entry_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "reported.toml"
+    entry = '[[reported]]\ntask = "digits"\nmethod = "kip"\nsource = "a paper"\nfigures = [[1, 50.0]]\n'
+    path.write_text(entry * 2)
+    with pytest.raises(ValueError, match="kip on digits from 'a paper' is there twice"):
+        reported(path)
+
+
+def test_a_figure_is_of_one_size_network_and_task_family() -> None:
+    entry = Reported(task="cifar10", method="kip", figures=((1, 49.9, 0.2), (10, 62.0)), source="a paper")
+    wanted = {"task": "cifar10-zca", "method": "kip", "ipc": 10, "network": STANDARD}
+    assert select([entry], **wanted) == (entry,)  # type: ignore[arg-type]
+    assert (entry.text(1), entry.text(10)) == ("49.9 ± 0.2", "62.0")
+    for change in ({"task": "cifar10:holdout"}, {"method": "frepo"}, {"ipc": 50}, {"network": "mlp-w128"}):
+        assert select([entry], **{**wanted, **change}) == ()  # type: ignore[arg-type]
+
+
+def test_reported_figures_stand_beside_the_rows_of_the_full_benchmark() -> None:
+    """Under its rows' names, but for methods that are not run here."""
+    rows = {job.label for job in grid.jobs(grid.load(grid.locate("paper")))}
+    others = "at_bptt bptt cafe datm fred ftd haba label_solve ncfm rcig tesla"
+    labels = {entry.method for entry in reported(ROOT / "results" / "reported.toml")}
+    assert labels - rows == set(others.split())

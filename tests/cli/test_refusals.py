@@ -1,0 +1,103 @@
+"""What `ratbench run` refuses before it starts, each in one line."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from tests.support.command_line import ratbench, refused
+from tests.support.grids import QUICK
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+class TestRefusedGrids:
+    @pytest.mark.parametrize(
+        ("old", "new", "parts"),
+        [
+            ("method.rat_bptt", "method.rat_btpt", ("'rat_btpt'", "did you mean 'rat_bptt'?")),
+            ('"digits"', '"digist"', ("'digist'", "did you mean 'digits'?")),
+            ('"dc"', '"dcc"', ("'dcc'", "did you mean 'dc'?")),
+            ("window", "widnow", ("method.rat_bptt", "'widnow'", "did you mean 'window'?")),
+            ("title", "tilte", ("quick.toml", "'tilte'", "did you mean 'title'?")),
+            ("window = 2", "window = 9", ("window 9 is longer than the unroll 4", "lower window")),
+            ("ipc = [1]", "ipc = [1000]", ("ipc 1000 is larger than the smallest class", "lower ipc")),
+            ("window = 2", "window = 2\ninner_lr = -1.0", ("inner_lr -1.0", "larger than 0")),
+            ("window = 2", "window = 2\nclip = 0.0", ("clip 0.0", "larger than 0")),
+            ("seeds = [0]", "seeds = [0", ("quick.toml", "line")),
+            (
+                "convnet-d1-w8-in",
+                "convnet-d5-w8-in",
+                ("random_subset on digits at ipc 1", "8x8 images are too small for 5 blocks"),
+            ),
+        ],
+    )
+    def test_a_mistake_in_the_file(
+        self, quick: Path, tmp_path: Path, old: str, new: str, parts: tuple[str, ...]
+    ) -> None:
+        quick.write_text(QUICK.replace(old, new, 1))
+        refused(ratbench("run", quick, "--inline"), *parts)
+        refused(ratbench("run", quick, "--dry-run"), *parts)
+        assert not (tmp_path / "runs").exists(), "nothing is written before the checks"
+
+    def test_a_set_larger_than_train(self, quick: Path) -> None:
+        of_noise = QUICK.replace("ipc = [1]", "ipc = [1000]").replace("[method.random_subset]\n", "")
+        quick.write_text(of_noise)
+        refused(
+            ratbench("run", quick, "--inline"), "rat_bptt on digits at ipc 1000", "10000 images", "lower ipc"
+        )
+
+    def test_more_threads_than_the_machine_has(self, quick: Path) -> None:
+        refused(ratbench("run", quick, "--inline", "--cpus-per-trial", "9999"), "9999 CPUs", "lower --cpus")
+
+    def test_an_unknown_grid(self) -> None:
+        refused(ratbench("run", "dmeo"), "'dmeo'", "did you mean 'demo'?")
+
+    def test_a_wrong_setting(self, quick: Path) -> None:
+        result = ratbench("run", quick, "--set", "method.rat_bptt.widnow=3")
+        refused(result, "'widnow'", "did you mean 'window'?")
+
+    def test_a_method_file_that_is_not_there(self, quick: Path) -> None:
+        quick.write_text(QUICK.replace("[method.random_subset]", '[method.mine]\nbase = "mine.py"'))
+        refused(ratbench("run", quick, "--inline"), "there is no Python file at", "mine.py")
+
+
+class TestRefusedData:
+    def test_a_task_whose_files_are_not_there(self, quick: Path, tmp_path: Path) -> None:
+        quick.write_text(QUICK.replace('"digits"', '"cifar10"'))
+        result = ratbench("run", quick, "--inline", "--data", tmp_path / "empty")
+        refused(result, "For cifar10, put cifar-10-batches-py/data_batch_1", str(tmp_path / "empty"))
+
+    def test_a_class_without_an_image(self, quick: Path, tmp_path: Path) -> None:
+        for split in ("train", "test"):
+            for name in ("cat", "dog"):
+                (tmp_path / "pets" / split / name).mkdir(parents=True)
+                Image.new("L", (8, 8)).save(tmp_path / "pets" / split / name / "1.png")
+        (tmp_path / "pets" / "train" / "dog" / "1.png").unlink()
+        quick.write_text(QUICK.replace('"digits"', f'"folder:{tmp_path / "pets"}"'))
+        refused(ratbench("run", quick, "--inline"), "pets/train/dog has no image in it")
+
+
+class TestRefusedPlaces:
+    def test_a_gpu_where_there_is_none(self, quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        result = ratbench("run", quick, "--inline", "--gpus-per-trial", "1")
+        refused(result, "a GPU was asked for, and torch finds none", "--gpus-per-trial")
+
+    def test_inline_on_a_cluster(self, quick: Path) -> None:
+        refused(ratbench("run", quick, "--inline", "--address", "auto"), "leave out --address")
+
+    @pytest.mark.parametrize("below", ["quick.toml", "quick.toml/store"])
+    def test_a_store_that_cannot_be_written(self, quick: Path, below: str) -> None:
+        result = ratbench("run", quick, "--inline", "--store", below)
+        refused(result, f"store {below} cannot be written", "choose another --store")
+
+    @pytest.mark.parametrize("flag", ["--inline", "--dry-run"])
+    def test_a_store_of_another_protocol(self, quick: Path, tmp_path: Path, flag: str) -> None:
+        (tmp_path / "old").mkdir()
+        (tmp_path / "old" / "store.json").write_text('{"protocol": 0}')
+        result = ratbench("run", quick, flag, "--store", "old")
+        refused(result, "store old was written by protocol 0", "choose another --store")

@@ -1,0 +1,207 @@
+"""Image folders, Tiny-ImageNet's layout and parquet files, written small."""
+
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from suite.core.data import download
+from suite.core.data.catalogue import CATALOGUE
+from suite.core.data.tasks import DataMissing, describe, load
+from suite.core.spec import Task
+
+RANDOM = np.random.default_rng(0)
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "reachable", lambda url: False)
+
+
+def _shrink(monkeypatch: pytest.MonkeyPatch, name: str, **changes: Any) -> None:
+    """Let the catalogue expect the small files of a test."""
+    monkeypatch.setitem(CATALOGUE, name, replace(CATALOGUE[name], **changes))
+
+
+def _pixels(*shape: int) -> np.ndarray:
+    return RANDOM.integers(0, 256, shape, dtype=np.uint8)
+
+
+def _raw(task: Task) -> torch.Tensor:
+    """Undo the preprocessing of train: the bytes that were read."""
+    return (task.preprocessing.invert(task.train.images) * 255).round().to(torch.uint8)
+
+
+# Image folders
+
+
+def _save(path: Path, *, size: tuple[int, int] = (8, 8), mode: str = "RGB") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (size[1], size[0], 3) if mode == "RGB" else (size[1], size[0])
+    Image.fromarray(_pixels(*shape)).save(path)
+
+
+def _write_folder(folder: Path, **how: Any) -> None:
+    for split, count in (("train", 3), ("test", 2)):
+        for name in ("ant", "bee"):
+            for index in range(count):
+                _save(folder / split / name / f"{index}.png", **how)
+
+
+def test_a_folder_of_images(tmp_path: Path) -> None:
+    _write_folder(tmp_path / "insects")
+    (tmp_path / "insects/train/ant/notes.txt").write_text("not an image")
+    name = f"folder:{tmp_path / 'insects'}"
+    task = load(name, data=tmp_path / "data")
+    assert task.name == name and task.class_names == ("ant", "bee")
+    assert task.train.images.shape == (6, 3, 8, 8) and task.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    expected = np.array(Image.open(tmp_path / "insects/train/bee/1.png")).transpose(2, 0, 1)
+    # Normalisation is fitted here, and undone to within float32.
+    assert np.array_equal(_raw(task)[4].numpy(), expected)
+    info = describe(name)
+    assert (info.classes, info.shape, info.train, info.test) == (2, (3, 8, 8), 6, 4)
+
+
+def test_grey_images_keep_one_channel_unless_one_has_colour(tmp_path: Path) -> None:
+    _write_folder(tmp_path / "grey", mode="L")
+    assert load(f"folder:{tmp_path / 'grey'}", data=tmp_path).train.shape == (1, 8, 8)
+    _save(tmp_path / "grey/test/bee/9.png")
+    assert load(f"folder:{tmp_path / 'grey'}", data=tmp_path).train.shape == (3, 8, 8)
+
+
+def test_size_resizes_the_shorter_side_and_cuts_the_centre(tmp_path: Path) -> None:
+    _write_folder(tmp_path / "wide", size=(24, 12))
+    array = np.zeros((12, 24, 3), dtype=np.uint8)
+    array[:, 6:18] = 200  # the central square
+    array[0, 12] = 201
+    Image.fromarray(array).save(tmp_path / "wide/train/ant/0.png")
+    task = load(f"folder:{tmp_path / 'wide'}?size=12", data=tmp_path)
+    assert task.train.shape == (3, 12, 12)
+    assert torch.unique(_raw(task)[0]).tolist() == [200, 201]
+    assert load(f"folder:{tmp_path / 'wide'}?size=4", data=tmp_path).train.shape == (3, 4, 4)
+
+
+def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "insects"
+    name = f"folder:{folder}"
+    _write_folder(folder)
+    _save(folder / "train/bee/big.png", size=(9, 7))
+    with pytest.raises(ValueError, match=r"ant/0\.png is 8×8 and .*big\.png is 9×7.*\?size=32"):
+        load(name, data=tmp_path)
+    (folder / "train/bee/big.png").unlink()
+    (folder / "train/wasp").mkdir()
+    with pytest.raises(ValueError, match=r"class folder .*wasp has no image"):
+        load(name, data=tmp_path)
+    _save(folder / "train/wasp/0.png")
+    with pytest.raises(ValueError, match="class 'wasp' is only in train"):
+        load(name, data=tmp_path)
+    (folder / "test/wasp").mkdir()
+    (folder / "test/wasp/0.png").write_bytes(b"\x89PNG rubbish")
+    with pytest.raises(ValueError, match=r"test/wasp/0\.png cannot be read"):
+        load(name, data=tmp_path)
+    with pytest.raises(ValueError, match="option 'sise'; known is 'size'"):
+        load(f"{name}?sise=3", data=tmp_path)
+    with pytest.raises(ValueError, match="size 'big' must be a whole number"):
+        load(f"{name}?size=big", data=tmp_path)
+    with pytest.raises(DataMissing, match="has no folder train/"):
+        load(f"folder:{tmp_path / 'absent'}", data=tmp_path)
+
+
+def test_tiny_imagenet_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _shrink(monkeypatch, "tiny-imagenet", train=4, test=2, classes=2)
+    root = tmp_path / "tiny-imagenet-200"
+    wnids = ["n02", "n01"]  # The published list is not sorted; labels follow the sorted ids.
+    for wnid in wnids:
+        for index in range(2):
+            _save(root / f"train/{wnid}/images/{wnid}_{index}.JPEG", size=(64, 64))
+        (root / f"train/{wnid}/{wnid}_boxes.txt").write_text("")
+    _save(root / "val/images/val_0.JPEG", size=(64, 64), mode="L")
+    _save(root / "val/images/val_1.JPEG", size=(64, 64))
+    _save(root / "test/images/test_0.JPEG", size=(64, 64))
+    (root / "val/val_annotations.txt").write_text(
+        "val_0.JPEG\tn02\t0\t0\t9\t9\nval_1.JPEG\tn01\t0\t0\t9\t9\n"
+    )
+    (root / "wnids.txt").write_text("\n".join(wnids))
+    (root / "words.txt").write_text("n01\tgoldfish, Carassius auratus\nn02\tfire salamander\nn03\tnewt\n")
+    task = load("tiny-imagenet", data=tmp_path)
+    assert task.class_names == ("goldfish", "fire salamander")
+    assert task.train.images.shape == (4, 3, 64, 64)
+    assert task.test.labels.tolist() == [0, 1]
+    grey = task.preprocessing.invert(task.test.images)[1]
+    assert grey[0].allclose(grey[2], atol=1e-5)
+
+
+# Parquet
+
+
+def _png(size: int) -> bytes:
+    file = BytesIO()
+    Image.fromarray(_pixels(size, size, 3)).save(file, "PNG")
+    return file.getvalue()
+
+
+def _write_parquet(path: Path, labels: list[int], *, named: bool, size: int = 160) -> list[bytes]:
+    import datasets  # type: ignore[import-untyped]
+    import pyarrow as arrow  # type: ignore[import-untyped]
+    from pyarrow import parquet
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images = [_png(size) for _ in labels]
+    columns = {"image": [{"bytes": image, "path": None} for image in images], "label": labels}
+    if named:
+        features = datasets.Features(
+            {"image": datasets.Image(), "label": datasets.ClassLabel(names=["tench", "church"])}
+        )
+        datasets.Dataset.from_dict(columns, features=features).to_parquet(path)
+    else:
+        parquet.write_table(arrow.table(columns), path)
+    return images
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_parquet_in_the_hubs_layout(named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _shrink(monkeypatch, "imagenette-128", train=5, test=2, classes=2)
+    root = tmp_path / "frgfm" / "imagenette"
+    _write_parquet(root / "full_size/train/0000.parquet", [0, 1, 0], named=named)
+    _write_parquet(root / "full_size/train/0001.parquet", [1, 1], named=named)
+    _write_parquet(root / "full_size/validation/0000.parquet", [1, 0], named=named)
+    task = load("imagenette-128", data=tmp_path)
+    assert task.train.images.shape == (5, 3, 128, 128)
+    assert task.train.labels.tolist() == [0, 1, 0, 1, 1]
+    assert task.class_names == (("tench", "church") if named else ("0", "1"))
+
+
+def test_labelled_val_is_taken_where_test_has_no_classes(tmp_path: Path) -> None:
+    _write_folder(tmp_path / "set")
+    (tmp_path / "set/test").rename(tmp_path / "set/val")
+    _save(tmp_path / "set/test/images/0.png")
+    assert len(load(f"folder:{tmp_path / 'set'}", data=tmp_path).test) == 4
+
+
+def test_parquet_keeps_images_of_the_right_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _shrink(monkeypatch, "tiny-imagenet", train=2, test=2, classes=2)
+    images = _write_parquet(tmp_path / "tiny-imagenet/train.parquet", [0, 1], named=True, size=64)
+    _write_parquet(tmp_path / "tiny-imagenet/valid.parquet", [0, 1], named=True, size=64)
+    task = load("tiny-imagenet", data=tmp_path)
+    expected = np.array(Image.open(BytesIO(images[1]))).transpose(2, 0, 1)
+    assert np.array_equal(_raw(task)[1].numpy(), expected)
+
+
+def test_the_hugging_face_cache_is_used_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    _shrink(monkeypatch, "tiny-imagenet", train=2, test=2, classes=2)
+    hub = CATALOGUE["tiny-imagenet"].hub
+    snapshot = (
+        tmp_path / "hub" / "datasets--zh-plus--tiny-imagenet" / "snapshots" / (hub.revision if hub else "")
+    )
+    _write_parquet(snapshot / "data/train-00000.parquet", [0, 1], named=True, size=64)
+    _write_parquet(snapshot / "data/valid-00000.parquet", [1, 0], named=True, size=64)
+    assert load("tiny-imagenet", data=tmp_path / "data").test.labels.tolist() == [1, 0]

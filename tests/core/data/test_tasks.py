@@ -1,0 +1,223 @@
+"""What `load` promises: the cache, fingerprints, and what is said when data lack."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from suite.core.data import cache
+from suite.core.data import download
+from suite.core.data.catalogue import CATALOGUE
+from suite.core.data.tasks import DataMissing, data_folder, describe, fingerprint, load, names
+from suite.core.spec import Examples, Task, TestSplit
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "reachable", lambda url: False)
+
+
+def _write_folder(folder: Path, *, channels: tuple[int, ...] = (3,)) -> None:
+    for split, count in (("train", 3), ("test", 2)):
+        for name in ("ant", "bee"):
+            for index in range(count):
+                path = folder / split / name / f"{index}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(RANDOM.integers(0, 256, (8, 8, *channels), dtype=np.uint8)).save(path)
+
+
+# The cache
+
+
+@pytest.fixture
+def grey(tmp_path: Path) -> Iterator[str]:
+    _write_folder(tmp_path / "grey", channels=())
+    yield f"folder:{tmp_path / 'grey'}"
+
+
+def _entry(data: Path, ending: str) -> Path:
+    return next((data / ".ratbench").glob(f"*.{ending}"))
+
+
+def test_the_cache_is_reused_and_memory_mapped(
+    grey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load(grey, data=tmp_path)
+    path = _entry(tmp_path, "safetensors")
+    monkeypatch.setattr(cache, "_write", lambda *_: pytest.fail("built a second time"))
+    second = load(grey, data=tmp_path)
+    assert second.train.images.equal(first.train.images)
+    assert fingerprint(second) == fingerprint(first)
+    ranges = [
+        tuple(int(end, 16) for end in line.split()[0].split("-"))
+        for line in Path("/proc/self/maps").read_text().splitlines()
+        if line.endswith(str(path))
+    ]
+    address = second.train.images.data_ptr()
+    assert any(low <= address < high for low, high in ranges)
+
+
+@pytest.mark.parametrize("damage", ["cut", "altered", "facts", "gone"])
+def test_a_damaged_cache_is_built_again(damage: str, grey: str, tmp_path: Path) -> None:
+    first = load(grey, data=tmp_path)
+    expected = first.train.images.clone()
+    tensors, facts = _entry(tmp_path, "safetensors"), _entry(tmp_path, "json")
+    content = bytearray(tensors.read_bytes())
+    tensors.unlink()  # `first` maps it: write a new file instead of tearing that one.
+    if damage == "cut":
+        tensors.write_bytes(content[:-100])
+    elif damage == "altered":
+        content[-100] ^= 1
+        tensors.write_bytes(content)
+    elif damage == "facts":
+        tensors.write_bytes(content)
+        facts.write_text("{")
+    with pytest.warns(UserWarning, match="built again"):
+        again = load(grey, data=tmp_path)
+    assert again.train.images.equal(expected)
+    assert load(grey, data=tmp_path).train.images.equal(expected)
+
+
+def test_changed_files_make_another_entry(grey: str, tmp_path: Path) -> None:
+    before = fingerprint(load(grey, data=tmp_path))
+    Image.new("L", (8, 8), 99).save(tmp_path / "grey/train/ant/0.png")
+    assert fingerprint(load(grey, data=tmp_path)) != before
+
+
+def test_workers_build_an_entry_once(grey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    write = cache._write
+
+    def slowly(folder: Path, stem: str, building: cache.Building) -> None:
+        built.append(stem)
+        time.sleep(0.2)
+        write(folder, stem, building)
+
+    monkeypatch.setattr(cache, "_write", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        tasks = list(pool.map(lambda _: load(grey, data=tmp_path), range(4)))
+    assert len(built) == 1 and len({fingerprint(task) for task in tasks}) == 1
+
+
+def test_whitened_twins_share_a_family_and_restore_their_matrix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"classes": 2, "train": 6, "test": 4, "shape": (3, 8, 8)}
+    for name in ("cub200-32", "cub200-32-zca"):
+        monkeypatch.setitem(CATALOGUE, name, replace(CATALOGUE[name], **small))  # type: ignore[arg-type]
+    _write_folder(tmp_path / "cub200")
+    plain, first = load("cub200-32", data=tmp_path), load("cub200-32-zca", data=tmp_path)
+    assert describe(first.name).family == describe(plain.name).family == "cub200-32"
+    again = load(first.name, data=tmp_path)
+    assert again.preprocessing.describe() == first.preprocessing.describe()
+    picture = again.preprocessing.invert(again.train.images)[4].flatten()
+    source = plain.preprocessing.invert(plain.train.images)[4].flatten()
+    assert torch.corrcoef(torch.stack([picture, source]))[0, 1] > 0.999
+    next((tmp_path / ".ratbench").glob("zca-*")).unlink()
+    with pytest.warns(UserWarning, match="built again"):
+        assert load(first.name, data=tmp_path).train.images.equal(first.train.images)
+
+
+def test_a_folder_that_cannot_be_written(grey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    load(grey, data=tmp_path / "file")
+    assert list((tmp_path / "home" / "ratbench").glob("*.safetensors"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="prepared in memory"):
+        assert len(load(grey, data=tmp_path / "file").train) == 6
+
+
+def test_the_data_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert data_folder(tmp_path) == tmp_path
+    monkeypatch.delenv("RATBENCH_DATA", raising=False)
+    assert data_folder() == Path("data")
+    monkeypatch.setenv("RATBENCH_DATA", str(tmp_path))
+    assert data_folder() == tmp_path
+
+
+# Fingerprints
+
+
+def test_fingerprints_tell_tasks_apart() -> None:
+    task = load("digits")
+    assert isinstance(task, Task)
+    held, halved = task.holdout(), task.holdout(0.5)
+    assert len({fingerprint(each) for each in (task, held, halved)}) == 3
+    assert fingerprint(task.to(torch.device("cpu"))) == fingerprint(task)
+    assert task.split.reads == 0
+
+
+def test_a_holdout_is_a_task_by_name() -> None:
+    held = load("digits:holdout")
+    assert held.name == "digits:holdout" and held.split.reads == 0
+    assert fingerprint(held) == fingerprint(load("digits").holdout())
+    assert describe("digits:holdout").family == "digits"
+    with pytest.raises(ValueError, match="did you mean 'digits'"):
+        describe("digit:holdout")
+
+
+def test_fingerprints_of_handmade_tasks_cover_the_pixels() -> None:
+    task = load("digits")
+    made = Task("made", task.train, TestSplit(task.test), task.preprocessing, task.class_names)
+    images = task.train.images.clone()
+    images[3, 0, 4, 4] += 1
+    other = replace(made, train=Examples(images, task.train.labels, 10))
+    assert fingerprint(made) != fingerprint(other)
+    assert fingerprint(made) == fingerprint(replace(made, name="renamed"))
+
+
+# What is not there
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name not in ("digits", "fashion-mnist")])
+def test_missing_data_are_asked_for(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    start = time.monotonic()
+    with pytest.raises(DataMissing, match=f"For {name}, put .* into {tmp_path}"):
+        load(name, data=tmp_path)
+    assert time.monotonic() - start < 3
+
+
+def test_missing_fashion_mnist_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = replace(CATALOGUE["fashion-mnist"], folders=("FashionMNIST/raw",))
+    monkeypatch.setitem(CATALOGUE, info.name, info)
+    with pytest.raises(DataMissing, match="apt install dataset-fashion-mnist"):
+        load("fashion-mnist", data=tmp_path)
+
+
+def test_a_silent_server_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        start = time.monotonic()
+        assert not download.reachable(f"http://127.0.0.1:{server.getsockname()[1]}/file")
+        assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize(
+    "name, near",
+    [("cifra10", "cifar10"), ("fashonmnist", "fashion-mnist"), ("tinyimagenet", "tiny-imagenet")],
+)
+def test_unknown_names_suggest_the_nearest(name: str, near: str) -> None:
+    with pytest.raises(ValueError, match=f"task '{name}' is not known; did you mean '{near}'"):
+        load(name)
+
+
+def test_the_catalogue_is_whole() -> None:
+    for name in names():
+        info = describe(name)
+        assert info.name == name and info.licence and info.source and info.class_names_from and info.checksum
+        assert name == info.family or name.removesuffix("-zca") == info.family
+        assert len(info.mean) in (0, info.shape[0]) and len(info.class_names) in (0, info.classes)
+        json.dumps(info.__dict__, default=vars)

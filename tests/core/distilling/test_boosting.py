@@ -1,0 +1,62 @@
+"""Stages of boosted distillation: how blocks and outer steps add up."""
+
+from typing import Any
+
+import pytest
+
+from suite.core.distilling.boosting import Block, Growing, Stages, check_boosting, stages
+
+
+def test_one_block_is_repeated_and_steps_are_split_evenly() -> None:
+    found = stages(6, 2, 11, None)
+    assert found == Stages((2, 2, 2), (4, 4, 3))
+    assert found.sizes == (2, 4, 6) and found.ends == (4, 8, 11)
+
+
+def test_blocks_and_steps_of_each_stage() -> None:
+    found = stages(10, (1, 1, 3, 5), 100, (10, 20, 30, 40))
+    assert found.sizes == (1, 2, 5, 10) and found.ends == (10, 30, 60, 100)
+    assert found.places(2) == slice(2, 5)
+
+
+def test_a_distiller_grows_where_a_stage_has_had_its_steps() -> None:
+    run = Growing()
+    run.stages, run.stage, run.within = Stages((1, 2), (2, 3)), 0, 0
+    seen = [(run.grow(), run.size, run.earlier) for _ in range(5)]
+    assert seen == [(False, 1, 0), (False, 1, 0), (True, 3, 1), (False, 3, 1), (False, 3, 1)]
+    assert run.milestones == (2,)
+
+
+@pytest.mark.parametrize(
+    ("ipc", "block", "steps", "stage_steps", "message"),
+    [
+        (12, 5, 10, None, "ipc 12 is not a sum of blocks of 5"),
+        (4, 5, 10, None, "ipc 4 is not a sum of blocks of 5"),
+        (10, (1, 1, 3), 10, None, r"ipc 10 is not a sum of blocks of \[1, 1, 3\]"),
+        (10, 5, 10, (2, 3, 5), r"stage_steps \[2, 3, 5\]: ipc 10 takes 2 stages"),
+        (10, 1, 9, None, "steps 9 are too few for 10 stages"),
+    ],
+)
+def test_sizes_and_steps_that_do_not_fit_are_refused(
+    ipc: int, block: Block, steps: int, stage_steps: tuple[int, ...] | None, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        stages(ipc, block, steps, stage_steps)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"beta": -0.1}, r"beta -0.1 must lie between 0"),
+        ({"beta": 1.5}, r"beta 1.5 must lie between 0"),
+        ({"block": 0}, "block 0: every stage adds at least 1 image per class"),
+        ({"block": ()}, r"block \[\]: every stage"),
+        ({"block": (1, 0)}, r"block \[1, 0\]: every stage"),
+        ({"stage_steps": (4, 0)}, r"stage_steps \[4, 0\]: every stage takes at least 1 outer step"),
+        ({"stage_steps": (4, 5)}, r"stage_steps \[4, 5\] are 9 in all, and steps is 10"),
+    ],
+)
+def test_settings_that_make_no_stages_are_refused(changes: dict[str, Any], message: str) -> None:
+    settings: dict[str, Any] = {"block": 1, "beta": 0.0, "steps": 10, "stage_steps": None, **changes}
+    with pytest.raises(ValueError, match=message):
+        check_boosting(**settings)

@@ -1,0 +1,102 @@
+"""What matching methods share: real batches, pairs under one augmentation, gradients by class."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from suite.core.distilling.matching import class_gradients, class_means, paired, real_batches
+from suite.core.networks.named import network
+from suite.core.seeding import generator
+from suite.core.spec import Examples
+from suite.core.training import augment
+
+
+def train(count: int = 12) -> Examples:
+    """Image i is i everywhere; its class is i mod 3."""
+    images = torch.arange(float(count))[:, None, None, None].expand(count, 1, 4, 4)
+    return Examples(images.contiguous(), torch.arange(count) % 3, 3)
+
+
+def test_real_batches_are_of_their_class_and_drawn_anew() -> None:
+    batches, draw = real_batches(train()), generator(0)
+    first, second = batches.draw(50, draw), batches.draw(50, draw)
+    assert first.shape == (3, 50, 1, 4, 4) and not torch.equal(first, second)
+    assert torch.equal(first[:, :, 0, 0, 0] % 3, torch.arange(3.0)[:, None].expand(3, 50))
+    # 50 draws of four miss one with probability 4 * .75 ** 50 < 1e-5.
+    assert [len(values.unique()) for values in first] == [4, 4, 4]
+
+
+def test_a_batch_may_be_larger_than_a_class() -> None:
+    assert torch.equal(
+        real_batches(train(3)).draw(2, generator(0))[:, :, 0, 0, 0],
+        torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]),
+    )
+
+
+def test_pairs_share_what_is_done_to_them_and_classes_do_not() -> None:
+    images = torch.randn(3, 2, 1, 8, 8, generator=generator(0))
+    for seed in range(5):
+        real, synthetic = paired("dsa", images, images[:, :1], generator(seed))
+        assert torch.equal(real[:, :1], synthetic) and not torch.equal(real, images)
+    same = images[:1].expand(3, 2, 1, 8, 8)
+    real, _ = paired("dsa", same, same, generator(0))
+    assert not torch.equal(real[0], real[1])
+
+
+def test_without_augmentation_pairs_stay_what_they_are() -> None:
+    real, synthetic = paired("none", torch.ones(2, 3, 1, 4, 4), torch.zeros(2, 1, 1, 4, 4), generator(0))
+    assert torch.equal(real, torch.ones(2, 3, 1, 4, 4)) and torch.equal(synthetic, torch.zeros(2, 1, 1, 4, 4))
+
+
+def test_a_class_has_one_draw_for_all_its_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    apply = augment.OneOf.apply
+
+    def watched(self: augment.OneOf, images: Tensor, draw: augment.Draw) -> Tensor:
+        seen.append(len(draw.uniform))
+        return apply(self, images, draw)
+
+    monkeypatch.setattr(augment.OneOf, "apply", watched)
+    paired("dsa", torch.ones(2, 3, 1, 4, 4), torch.zeros(2, 2, 1, 4, 4), generator(0))
+    assert seen == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["convnet-d2-w4-in", "convnet-d1-w4-none", "mlp-w5"])
+@pytest.mark.parametrize("images_at_once", [1, 8, 100])
+def test_class_gradients_are_those_of_a_loop_over_classes(
+    name: str, images_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "suite.core.distilling.matching.CHUNK", {"cpu": images_at_once}
+    )  # one, two, all classes
+    net = network(name, (1, 8, 8), 3)
+    parameters = net.initialise(generator(0)).double()
+    images = torch.randn(3, 4, 1, 8, 8, generator=generator(1), dtype=torch.float64).requires_grad_()
+    found = class_gradients(net, parameters, images)
+    weights = torch.randn(found.shape, generator=generator(2), dtype=torch.float64)
+    (to_images,) = torch.autograd.grad((found * weights).sum(), images)
+    leaf, expected = parameters.clone().requires_grad_(), []
+    for label in range(3):
+        loss = cross_entropy(net.logits(leaf, images[label]), torch.full((4,), label))
+        expected.append(torch.autograd.grad(loss, leaf, create_graph=True)[0])
+    torch.testing.assert_close(found, torch.stack(expected))
+    (to_same,) = torch.autograd.grad((torch.stack(expected) * weights).sum(), images)
+    torch.testing.assert_close(to_images, to_same)
+
+
+@pytest.mark.parametrize("images_at_once", [1, 4, 100])
+def test_means_are_of_each_class_whatever_the_pieces(
+    images_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suite.core.distilling.matching.CHUNK", {"cpu": images_at_once})
+    images = torch.tensor([[1.0, 2.0, 6.0], [0.0, 0.0, 3.0]]).reshape(2, 3, 1, 1, 1)
+    sizes: list[int] = []
+
+    def both(piece: Tensor) -> list[Tensor]:
+        sizes.append(len(piece))
+        return [piece.flatten(1), -piece]
+
+    values, negative = class_means(both, images)
+    assert values.tolist() == [[3.0], [1.0]] and torch.equal(negative.flatten(), -values.flatten())
+    assert sizes == {1: [1] * 6, 4: [4, 2], 100: [6]}[images_at_once]

@@ -1,0 +1,89 @@
+"""Compiled pieces give what the plain ones give; what does not compile runs all the same."""
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch._dynamo.utils import counters
+
+from suite.core.engine import compiling
+from suite.core.engine.classification import chunks, classification
+from suite.core.engine.compiling import Compiled
+from suite.core.engine.optimisers import Adam
+from suite.core.engine.truncation import Window
+from suite.core.engine.unroll import MetaGradient, meta_gradient
+from suite.core.networks.named import Shape, network
+from suite.core.seeding import generator
+
+
+@pytest.mark.parametrize(
+    ("keep", "shape"),
+    [(0, (1, 8, 8)), (2**20, (1, 8, 8)), (0, (3, 8, 8))],
+    ids=["recomputed", "kept", "in colour"],
+)
+def test_a_compiled_meta_gradient_is_the_plain_one(keep: int, shape: Shape) -> None:
+    name = "convnet-d1-w4-in"
+    draw = generator(0)
+    images = torch.randn(4, *shape, generator=draw, dtype=torch.float64).requires_grad_()
+    real = torch.randn(40, *shape, generator=draw, dtype=torch.float64), torch.arange(40) % 2
+
+    def found(compiled: bool) -> MetaGradient:
+        steps = classification(name, shape, 2, optimiser=Adam(), precision="float32", compiled=compiled)
+        start = network(name, shape, 2).initialise(generator(1)).double()
+        targets = torch.eye(2, dtype=torch.float64).repeat(2, 1)
+        return meta_gradient(
+            replace(steps, keep=keep),
+            start,
+            [images],
+            lambda _: (images, targets),
+            chunks(*real),
+            window=Window(2, 3),
+        )
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*is not compiled.*")
+        ours, plain = found(True), found(False)
+    assert torch.allclose(ours.loss, plain.loss, rtol=1e-10)
+    assert (ours.gradients[0] - plain.gradients[0]).norm() <= 1e-8 * plain.gradients[0].norm()
+
+
+def test_what_cannot_be_compiled_runs_as_it_is_and_says_so_once() -> None:
+    def doubled(x: Tensor) -> tuple[Tensor, ...]:
+        return (x * (2 if x.sum() > 0 else 3),)  # a branch on data
+
+    run = Compiled(doubled, "the doubling")
+    with pytest.warns(UserWarning, match="the doubling is not compiled and runs slower: ") as caught:
+        assert run(torch.ones(2))[0].tolist() == [2, 2]
+    assert run(-torch.ones(2))[0].tolist() == [-3, -3]
+    assert len(caught) == 1 and "\n" not in str(caught[0].message)
+
+
+def test_what_was_compiled_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by this object alone, but on the disk, where the next process looks too."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+
+    def hits() -> int:
+        # Asked for anew each time: the first compilation of a process replaces the counter.
+        found: int = counters["inductor"]["fxgraph_cache_hit"]
+        return found
+
+    def run() -> list[float]:
+        values: list[float] = Compiled(lambda x: (x.sin() + 1,), "the sine")(torch.zeros(3))[0].tolist()
+        return values
+
+    assert run() == [1, 1, 1]
+    kept, before = list(tmp_path.glob("fxgraph/**/*")), hits()
+    assert kept and run() == [1, 1, 1]
+    assert hits() == before + 1 and list(tmp_path.glob("fxgraph/**/*")) == kept
+
+
+def test_nothing_is_compiled_where_that_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "_traced", pytest.fail)
+    compiling.allow(False)
+    try:
+        assert Compiled(lambda x: (x + 1,), "the sum")(torch.ones(1))[0].tolist() == [2]
+    finally:
+        compiling.allow(True)

@@ -1,0 +1,56 @@
+"""Both kinds of loss give the same derivatives, and these are right."""
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from suite.core.engine.losses import AnyLoss, Classification, Objective
+from suite.core.networks.layers import Form
+from suite.core.networks.named import Shape, network
+from suite.core.seeding import generator
+from suite.core.training.regression import squared_error
+
+NAMES = ["convnet-d3-w4-in", "convnet-d2-w4-ln", "convnet-d1-w4-none", "mlp-w6"]
+OBJECTIVES = {"cross-entropy": cross_entropy, "squared-error": squared_error}
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 8, 8), (5, 8, 8)], ids=str)
+def test_layer_by_layer_equals_twice_in_reverse(name: str, shape: Shape, objective: Objective) -> None:
+    plain, written = network(name, shape, 3), network(name, shape, 3, Form(written=True))
+    draw = generator(1)
+    parameters = plain.initialise(draw).double()
+    direction = torch.randn(plain.size, generator=draw, dtype=torch.float64)
+    batch = torch.randn(4, *shape, generator=draw).double(), torch.rand(4, 3, generator=draw).double()
+    any_loss = AnyLoss(lambda p, x, targets: objective(plain.logits(p, x), targets))
+    layered = Classification(written, objective)
+    theirs, ours = any_loss.gradient(parameters, batch), layered.gradient(parameters, batch)
+    assert torch.allclose(ours.parameters, theirs.parameters, rtol=1e-10, atol=1e-13)
+    assert torch.allclose(ours.loss, theirs.loss)
+    expected = any_loss.pull(parameters, batch, direction, theirs.kept)
+    found = layered.pull(parameters, batch, direction, ours.kept)
+    for one, other in zip(
+        (found.parameters, *found.batch), (expected.parameters, *expected.batch), strict=True
+    ):
+        assert (one - other).norm() <= 1e-11 * other.norm()
+
+
+def test_what_is_kept_are_inputs_and_cotangents_of_the_layers() -> None:
+    # Two layers without activations to halve: 4 x 9 for the first one's output, its cotangent, the logits.
+    net = network("convnet-d1-w4-none", (1, 4, 4), 3)
+    kept = (
+        Classification(net)
+        .gradient(net.initialise(generator(0)), (torch.zeros(2, 1, 4, 4), torch.eye(3)[:2]))
+        .kept
+    )
+    shapes = [tuple(value.shape) for value in kept]
+    assert shapes == [
+        (2, 4, 4, 4),  # the convolution's output
+        (2, 4, 2, 2),  # after ReLU and pooling
+        (2, 16),
+        (2, 3),  # logits
+        (2, 4, 4, 4),  # cotangents of the first three
+        (2, 4, 2, 2),
+        (2, 16),
+    ]

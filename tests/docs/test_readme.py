@@ -1,0 +1,82 @@
+"""What the README says is run."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from suite.experiments import grid
+from suite.experiments.job_runner import Place, run
+from suite.records.cells import Trial
+from suite.records.store import Store
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def block(language: str, containing: str) -> str:
+    found = [text for text in re.findall(rf"```{language}\n(.*?)```", README, re.S) if containing in text]
+    assert len(found) == 1
+    return str(found[0])
+
+
+@pytest.fixture
+def method(tmp_path: Path) -> Path:
+    path = tmp_path / "nearest_mean.py"
+    path.write_text(block("python", "METHOD ="))
+    return path
+
+
+def test_method_has_at_most_20_lines(method: Path) -> None:
+    assert len(method.read_text().splitlines()) <= 20
+
+
+def test_method_keeps_the_contract(method: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "suite", "check", str(method)], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_method_runs_in_a_grid_and_its_artefact_loads(
+    method: Path, tiny: Path, store: Store, place: Place
+) -> None:
+    with tiny.open("a") as file:
+        file.write(f'\n[method.nearest_mean]\nbase = "{method}"\n')
+    job = next(job for job in grid.jobs(grid.load(tiny)) if job.label == "nearest_mean")
+    list(run(job, store, place))
+    record = store.record(job.id)
+    assert record is not None and record.status == "done"
+    assert isinstance(record.cell, Trial) and len(record.cell.source) == 64
+    snippet = block("python", "load_artefact").replace("results/artefacts/ID.safetensors", "PATH")
+    names: dict[str, object] = {}
+    exec(snippet.replace('Path("PATH")', f'Path("{store.artefact(job.id)}")'), names)
+    assert getattr(names["images"], "shape", None) == (10, 1, 8, 8)
+
+
+def test_an_edited_method_is_another_trial(method: Path, tiny: Path) -> None:
+    with tiny.open("a") as file:
+        file.write(f'\n[method.nearest_mean]\nbase = "{method}"\n')
+    before = {job.id for job in grid.jobs(grid.load(tiny))}
+    method.write_text(method.read_text().replace("2.0", "2.0 "))
+    after = {job.id for job in grid.jobs(grid.load(tiny))}
+    assert len(before - after) == len(after - before) == 1
+
+
+def test_grid_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(block("toml", "tasks"))
+    # full data; random subsets of 2 sizes x 3; (3 windows + T-BPTT) x 2 sizes x 3 seeds
+    assert len(grid.jobs(grid.load(path))) == 1 + 2 * 3 + 4 * 2 * 3
+
+
+def test_commands_name_what_there_is() -> None:
+    for name in re.findall(r"ratbench run (\S+)", README):
+        assert name in grid.names()
+    for name in re.findall(r"`((?:suite|methods|evaluators|results)/[\w/.]*)`", README):
+        assert (ROOT / name).exists(), name
+    targets = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`?make (\w+)", README):
+        assert f"\n{target}:" in targets

@@ -1,0 +1,118 @@
+"""Real Ray: the same numbers as in one process, killed workers, failures beside successes."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from suite.experiments import cluster, grid, job_runner
+from suite.experiments.cluster import Resources
+from suite.experiments.job_runner import Place, Progress
+from suite.records.jobs import Job
+from suite.records.record import Record
+from suite.records.store import Store
+from tests.support import broken_files
+
+
+def on_ray(jobs: Sequence[Job], store: Store) -> list[Progress]:
+    seen: list[Progress] = []
+    ended: list[str] = []
+    cluster.run_jobs(jobs, store, Resources(), address=None, observe=seen.append, end=ended.append)
+    assert sorted(ended) == sorted(job.id for job in jobs)
+    return seen
+
+
+def kept(store: Store, cell: str) -> Record:
+    record = store.record(cell)
+    assert record is not None
+    return record
+
+
+@pytest.fixture
+def with_broken(tiny: Path) -> list[Job]:
+    """The tiny grid, a method whose first worker is killed, and one that raises."""
+    tiny.write_text(tiny.read_text().replace("rat-bptt", "dc"))  # the cheapest recipe
+    for name, text in (("killed", broken_files.KILLED_ONCE), ("raises", broken_files.RAISES)):
+        path = tiny.with_name(f"{name}.py")
+        path.write_text(text)
+        tiny.write_text(tiny.read_text() + f'\n[method.{name}]\nbase = "{path}"\n')
+    return grid.jobs(grid.load(tiny))
+
+
+def test_ray_gives_what_one_process_gives_and_survives_what_goes_wrong(
+    with_broken: list[Job], store: Store, tmp_path: Path, place: Place
+) -> None:
+    seen = on_ray(with_broken, store)
+    alone = Store.create(tmp_path / "alone")
+    by_label = {job.label: job for job in with_broken}
+    for label in ("random_subset", "rat_bptt"):
+        job = by_label[label]
+        list(job_runner.run(job, alone, place))
+        assert kept(store, job.id).artefact == kept(alone, job.id).artefact
+        (evaluation,) = job.evaluations
+        here, there = kept(store, evaluation.id), kept(alone, evaluation.id)
+        assert here.scores["accuracy"] == there.scores["accuracy"] and here.test_reads == 1
+
+    assert (tmp_path / "killed.killed").exists()
+    assert kept(store, by_label["killed"].id).status == "done"
+    failure = store.failure(by_label["raises"].id)
+    assert failure is not None and "the method is broken" in failure.error
+
+    finished = {cell: status for progress in seen for cell, status in progress.finished.items()}
+    assert sorted(finished.values()) == ["done"] * 6 + ["failed"]
+    assert not list(store.path.glob(".tune-*")), "Tune's own folder is no part of a store"
+
+
+def test_a_method_file_is_found_by_its_relative_path(
+    tiny: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny.parent)
+    tiny.with_name("mine.py").write_text(broken_files.MENDED)
+    tiny.write_text(tiny.read_text() + '\n[method.mine]\nbase = "mine.py"\n')
+    job = next(job for job in grid.jobs(grid.load(tiny)) if job.label == "mine")
+    on_ray([job], store)
+    failure = store.failure(job.id)
+    assert failure is None, failure.error
+
+
+def test_a_cluster_that_is_not_there_is_refused_at_once(jobs: list[Job], store: Store) -> None:
+    with pytest.raises(ConnectionError, match=r"no Ray cluster answers at ray://127\.0\.0\.1:9"):
+        cluster.run_jobs(jobs, store, Resources(), address="ray://127.0.0.1:9", observe=print, end=print)
+
+
+def test_more_than_the_machine_has_is_refused(jobs: list[Job], store: Store) -> None:
+    with pytest.raises(ValueError, match=r"a trial wants 9999 CPUs and this machine has .*--cpus-per-trial"):
+        cluster.run_jobs(jobs, store, Resources(9999), address=None, observe=print, end=print)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Tests started in a shell's background ignore Ctrl-C, and their children would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_says_how_to_continue(tiny: Path, number: int) -> None:
+    path = tiny.with_name("slow.py")
+    path.write_text(broken_files.SLOW)
+    tiny.write_text(tiny.read_text() + f'\n[method.slow]\nbase = "{path}"\nsteps = 600\n')
+    command = [sys.executable, "-m", "suite", "run", str(tiny), "--store", str(tiny.with_name("runs"))]
+    pipe = subprocess.PIPE
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
+        assert process.stdout is not None and process.stderr is not None
+        for line in process.stdout:
+            if line.startswith("[2/6]"):
+                break
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "interrupted; run the same command again to continue" in rest
+    assert not list(tiny.with_name("runs").glob(".tune-*"))

@@ -1,0 +1,270 @@
+"""Grid files: what they expand to, and what is refused."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from suite.experiments import grid, preflight
+from suite.experiments.device import Place
+from suite.records.cells import Evaluation, Reference, Trial
+from suite.records.jobs import Job
+
+
+def trials(path: Path, *settings: str) -> list[Trial]:
+    found = grid.jobs(grid.load(path, settings))
+    return [job.cell for job in found if isinstance(job.cell, Trial)]
+
+
+def extended(path: Path, text: str) -> Path:
+    path.write_text(path.read_text() + text)
+    return path
+
+
+def replaced(path: Path, old: str, new: str) -> Path:
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    return path
+
+
+@pytest.mark.parametrize("name", grid.names())
+def test_the_grids_that_come_with_the_package_expand(name: str) -> None:
+    assert grid.jobs(grid.load(grid.locate(name)))
+
+
+def test_a_grid_is_the_product_of_tasks_sizes_methods_and_seeds(tiny: Path) -> None:
+    replaced(tiny, "ipc = [1]", "ipc = [1, 2]")
+    replaced(tiny, "seeds = [0]", "seeds = [0, 1, 2]")
+    extended(tiny, "\n[reference]\nepochs = 2\n")
+    jobs = grid.jobs(grid.load(tiny))
+    assert isinstance(jobs[0].cell, Reference)
+    order = [(job.ipc, job.label, job.cell.seed) for job in jobs[1:]]
+    assert order == [(i, m, s) for i in (1, 2) for m in ("random_subset", "rat_bptt") for s in (0, 1, 2)]
+    assert len(grid.plan(jobs).cells) == 1 + 2 * len(order)
+
+
+def test_lists_become_rows(tiny: Path) -> None:
+    replaced(tiny, "window = 2", "window = [1, 2]\nouter_lr = [0.1, 0.2]")
+    found = [t.hyperparameters for t in trials(tiny) if t.method == "rat_bptt"]
+    assert [(h["window"], h["outer_lr"]) for h in found] == [(1, 0.1), (1, 0.2), (2, 0.1), (2, 0.2)]
+
+
+def test_one_method_can_stand_in_several_rows(tiny: Path) -> None:
+    extended(tiny, '\n[method.t_bptt]\nbase = "rat_bptt"\ntruncation = "fixed"\n')
+    found = {job.label: job.cell for job in grid.jobs(grid.load(tiny))}
+    assert isinstance(found["t_bptt"], Trial) and found["t_bptt"].method == "rat_bptt"
+
+
+def test_exceptions_hold_where_they_say(tiny: Path) -> None:
+    replaced(tiny, "ipc = [1]", "ipc = [1, 2]")
+    extended(tiny, "\n[[method.rat_bptt.where]]\nipc = 2\nwindow = 3\n")
+    found = {t.ipc: t.hyperparameters["window"] for t in trials(tiny) if t.method == "rat_bptt"}
+    assert found == {1: 2, 2: 3}
+    set_by_hand = trials(tiny, "method.rat_bptt.window=4")
+    assert {t.hyperparameters["window"] for t in set_by_hand if t.method == "rat_bptt"} == {4}
+
+
+def test_the_papers_settings_fill_what_a_grid_leaves_open(tiny: Path) -> None:
+    replaced(tiny, '"digits"', '"cifar100-zca"')
+    replaced(tiny, "unroll = 4\nwindow = 2\n", "")
+    found = next(t.hyperparameters for t in trials(tiny) if t.method == "rat_bptt")
+    assert (found["window"], found["unroll"], found["truncation"]) == (90, 130, "fixed")
+    assert found["steps"] == 4 and found["network"] == "convnet-d1-w8-in"
+
+
+def test_settings_are_toml_or_text(tiny: Path) -> None:
+    found = trials(tiny, "method.rat_bptt.outer_lr=0.5", "method.rat_bptt.augment=none", "seeds=[7]")
+    assert {t.seed for t in found} == {7}
+    assert found[1].hyperparameters["outer_lr"] == 0.5 and found[1].hyperparameters["augment"] == "none"
+
+
+def test_native_is_each_methods_own_recipe_and_seeds_are_shared(tiny: Path) -> None:
+    replaced(tiny, '["rat-bptt"]', '["dsa", "native"]')
+    jobs = {job.label: job.evaluations for job in grid.jobs(grid.load(tiny))}
+    recipes = {label: [cell.settings["recipe"] for cell in cells] for label, cells in jobs.items()}
+    assert recipes == {"random_subset": ["dsa"], "rat_bptt": ["dsa", "rat-bptt"]}
+    assert len({cell.seed for cells in jobs.values() for cell in cells}) == 1
+
+
+def test_an_id_is_the_sha256_of_canonical_json_and_protocol() -> None:
+    cell = Evaluation(trial="ab", evaluator="retrain", settings={"b": 1, "a": 0.5}, seed=3)
+    text = (
+        '{"evaluator":"retrain","kind":"evaluation","protocol":1,"seed":3,'
+        '"settings":{"a":0.5,"b":1},"trial":"ab"}'
+    )
+    assert cell.id == hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("ipc = [1]", "ipcs = [1]", "unknown key 'ipcs'; did you mean 'ipc'?"),
+        ("[method.rat_bptt]", "[method.rat_bpt]", "unknown method 'rat_bpt'; did you mean 'rat_bptt'?"),
+        (
+            "[evaluator.retrain]",
+            "[evaluator.retrian]",
+            "unknown evaluator 'retrian'; did you mean 'retrain'?",
+        ),
+        ('"digits"', '"digit"', "digits"),
+        ('recipe = ["rat-bptt"]', 'recipe = "rat-bt"', "unknown recipe 'rat-bt'; did you mean 'rat-bptt'?"),
+        ("window = 2", "windw = 2", "method.rat_bptt: unknown key 'windw'; did you mean 'window'?"),
+        ("window = 2", "window = 5", "window 5 is longer than the unroll 4; lower window or raise unroll"),
+        ("window = 2", 'window = "two"', "window = 'two'"),
+        ("steps = 4", "steps = true", "steps = True"),
+        ("steps = 4", "steps = 4.5", "steps = 4.5"),
+        ("window = 2", 'truncation = "half"', "truncation = 'half'"),
+        ("ipc = [1]", "ipc = [1, 1]", "ipc [1, 1] name one twice"),
+        ("seeds = [0]", "seeds = []", "seeds: list should have at least 1 item"),
+        ("ipc = [1]", "ipc = [0]", "ipc.0: input should be greater than 0"),
+        ("convnet-d1-w8-in", "convnet-d1-w8-xx", "names look like"),
+        ("convnet-d1-w8-in", "convnet-d1-w8-bn", "batch norm keeps running statistics"),
+    ],
+)
+def test_a_mistake_is_named_with_the_nearest_right_word(
+    tiny: Path, place: Place, old: str, new: str, message: str
+) -> None:
+    replaced(tiny, old, new)
+    with pytest.raises(ValueError) as error:
+        jobs = grid.jobs(grid.load(tiny))
+        preflight.check(jobs, place)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("window", "write key.key=value"),
+        ("method.rat_btt.window=3", "unknown key 'rat_btt'; did you mean 'rat_bptt'?"),
+        ("method.rat_bptt.windw=3", "unknown key 'windw'; did you mean 'window'?"),
+    ],
+)
+def test_a_wrong_setting_is_refused(tiny: Path, setting: str, message: str) -> None:
+    with pytest.raises(ValueError) as error:
+        trials(tiny, setting)
+    assert message in str(error.value)
+
+
+def test_malformed_toml_names_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text('title = "x"\nipc = [1,\ntasks = = 3\n')
+    with pytest.raises(ValueError, match=r"bad\.toml: .*line 3"):
+        grid.load(path)
+
+
+def test_two_rows_of_the_same_trials_are_refused(tiny: Path) -> None:
+    extended(tiny, '\n[method.again]\nbase = "random_subset"\n')
+    with pytest.raises(ValueError, match="'random_subset' and 'again' of the grid are the same trials"):
+        grid.jobs(grid.load(tiny))
+
+
+def test_an_exception_says_where_it_holds(tiny: Path) -> None:
+    extended(tiny, "\n[[method.rat_bptt.where]]\nwindow = 3\n")
+    with pytest.raises(ValueError, match="needs a `task` or an `ipc`"):
+        grid.jobs(grid.load(tiny))
+
+
+def test_a_value_given_twice_is_refused(tiny: Path) -> None:
+    replaced(tiny, "window = 2", "window = [2, 3, 2]")
+    with pytest.raises(ValueError, match=r"method.rat_bptt: window \[2, 3, 2\] names 2 twice"):
+        grid.jobs(grid.load(tiny))
+
+
+def test_a_file_that_is_not_there_is_called_so() -> None:
+    with pytest.raises(ValueError, match=r"there is no file 'mine\.toml'"):
+        grid.locate("mine.toml")
+
+
+def test_an_unknown_grid_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="there is no grid 'dmeo'; did you mean 'demo'"):
+        grid.locate("dmeo")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(
+            "[method.rat_bptt.where]\nipc = 1\nwindow = 3",
+            "method.rat_bptt.where: is written [[method.….where]], with two brackets",
+            id="where with single brackets",
+        ),
+        pytest.param(
+            '[[method.rat_bptt.where]]\ntask = "digist"\nwindow = 3',
+            "'digist'",
+            id="where for another task",
+        ),
+        pytest.param(
+            '[[method.rat_bptt.where]]\nipc = "1"\nwindow = 3',
+            "method.rat_bptt.where.0.ipc: input should be a valid integer",
+            id="where for an ipc of a wrong type",
+        ),
+        pytest.param(
+            "[method.mine]\nbase = 3",
+            "method.mine.base: input should be a valid string",
+            id="base of a wrong type",
+        ),
+        pytest.param(
+            '[method."a/b"]\nbase = "herding"',
+            "'a/b'",
+            id="slash in a row's name",
+        ),
+        pytest.param(
+            '[method.".."]\nbase = "herding"',
+            "'..'",
+            id="dots as a row's name",
+        ),
+        pytest.param(
+            '[method.full_data]\nbase = "herding"\n[reference]\nepochs = 1',
+            "full_data",
+            id="the reference's name",
+        ),
+        pytest.param(
+            "[reference]\nepoch = 1",
+            "did you mean 'epochs'?",
+            id="unknown key of the reference",
+        ),
+    ],
+)
+def test_a_table_that_is_no_good_is_refused(tiny: Path, text: str, message: str) -> None:
+    extended(tiny, f"\n{text}\n")
+    with pytest.raises(ValueError) as error:
+        grid.jobs(grid.load(tiny))
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[]",
+        "nan",
+        "inf",
+        "2026-01-01",
+    ],
+)
+def test_a_value_that_no_trial_can_have_is_refused(tiny: Path, value: str) -> None:
+    with pytest.raises(ValueError, match="outer_lr"):
+        trials(tiny, f"method.rat_bptt.outer_lr={value}")
+
+
+def test_a_job_comes_back_from_its_json_with_the_same_id(tiny: Path) -> None:
+    for job in grid.jobs(grid.load(tiny)):
+        assert Job.model_validate_json(job.model_dump_json()).id == job.id
+
+
+def test_a_grid_alone_gives_its_ids_whatever_else_stands_in_it(tiny: Path) -> None:
+    before = {trial.id for trial in trials(tiny)}
+    replaced(tiny, "[method.random_subset]", "[method.herding]\n\n[method.random_subset]")
+    replaced(tiny, "seeds = [0]", "seeds = [1, 0]")
+    assert before < {trial.id for trial in trials(tiny)}
+
+
+def test_the_network_reaches_only_those_that_have_one(tiny: Path) -> None:
+    found = {trial.method: trial.hyperparameters.get("network") for trial in trials(tiny)}
+    assert found == {"random_subset": None, "rat_bptt": "convnet-d1-w8-in"}
+
+
+@pytest.mark.parametrize("setting", ["ipc=3", "seeds=0", 'tasks="digits"', "title=3", "network=3"])
+def test_a_setting_of_the_wrong_type_names_its_key(tiny: Path, setting: str) -> None:
+    with pytest.raises(
+        ValueError, match=rf"tiny\.toml: {setting.partition('=')[0]}: input should be a valid"
+    ):
+        trials(tiny, setting)

@@ -1,0 +1,117 @@
+"""Random subsets as references: ordinary trials, asked for once, trained as every method is."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from suite.board import files
+from suite.board.statistics.robustness import normalised
+from suite.experiments import grid
+from suite.experiments.job_runner import Place, run
+from suite.records.cells import RANDOM, Evaluation, Reference, Trial
+from suite.records.jobs import Job
+from suite.records.store import Store
+
+REFERENCE = "\n[reference]\nepochs = 2\nrandom = 3\n"
+ROBUST = "\n[evaluator.label_robust]\ncopies = 1\n"
+
+
+def jobs(path: Path, text: str, **replaced: str) -> list[Job]:
+    content = path.read_text() + text
+    for old, new in replaced.items():
+        assert old in content
+        content = content.replace(old, new)
+    path.write_text(content)
+    return grid.jobs(grid.load(path))
+
+
+def subsets(found: list[Job]) -> list[Job]:
+    return [job for job in found if isinstance(job.cell, Trial) and job.cell.method == RANDOM]
+
+
+def settings(job: Job, evaluator: str) -> list[dict[str, object]]:
+    return [cell.settings for cell in job.evaluations if cell.evaluator == evaluator]
+
+
+def test_draws_take_the_grids_seeds_first(tiny: Path) -> None:
+    found = jobs(tiny, REFERENCE, **{"seeds = [0]": "seeds = [5, 1]", "ipc = [1]": "ipc = [1, 2]"})
+    assert isinstance(found[0].cell, Reference)
+    assert [(job.ipc, job.cell.seed) for job in subsets(found)] == list(product((1, 2), (5, 1, 0)))
+
+
+def test_fewer_draws_than_seeds(tiny: Path) -> None:
+    text = REFERENCE.replace("3", "1")
+    found = jobs(tiny, text, **{"seeds = [0]": "seeds = [4, 2]", "[method.random_subset]": ""})
+    assert [job.cell.seed for job in subsets(found)] == [4]
+
+
+def test_a_grid_that_lists_the_method_has_the_same_cells(tiny: Path) -> None:
+    alone = tiny.with_name("alone.toml")
+    alone.write_text(tiny.read_text().replace("[method.random_subset]", ""))
+    both = {job.id: job for job in subsets(jobs(tiny, REFERENCE))}
+    other = {job.id: job for job in subsets(jobs(alone, REFERENCE))}
+    assert both == other and len(both) == 3
+
+
+def test_its_label_is_that_of_the_grids_row(tiny: Path) -> None:
+    found = jobs(tiny, REFERENCE, **{"[method.random_subset]": '[method.chance]\nbase = "random_subset"'})
+    assert {job.label for job in subsets(found)} == {"chance"} and len(subsets(found)) == 3
+
+
+def test_it_is_trained_under_every_methods_recipe(tiny: Path) -> None:
+    found = jobs(tiny, REFERENCE + ROBUST, **{'["rat-bptt"]': '["dsa", "native"]'})
+    by_label = {job.label: job for job in found}
+    assert {str(each["recipe"]) for each in settings(by_label[RANDOM], "retrain")} == {"dsa", "rat-bptt"}
+    assert [each["own"] for each in settings(by_label[RANDOM], "label_robust")] == ["dsa", "rat-bptt"]
+    assert [each["own"] for each in settings(by_label["rat_bptt"], "label_robust")] == ["rat-bptt"]
+    seeds = {cell.seed for job in found if job.cell.seed == 0 for cell in job.evaluations}
+    assert len(seeds) == 1  # the same fresh networks
+
+
+def test_ids_depend_on_no_grid(tiny: Path) -> None:
+    plain = tiny.with_name("plain.toml")
+    plain.write_text(tiny.read_text())
+    before = {cell.id for job in jobs(plain, "\n[reference]\nepochs = 2\n") for cell in job.cells}
+    other = {"A grid for tests": "Another", "window = 2": "window = 3"}
+    with_draws = {cell.id for job in jobs(tiny, REFERENCE, **other) for cell in job.cells}
+    kept = {job.id for job in grid.jobs(grid.load(plain)) if job.label != "rat_bptt"}
+    assert kept <= before & with_draws
+
+
+def test_the_title_names_the_own_recipe() -> None:
+    asked = {"own": "rat-bptt", "recipe": "dsa"}
+    assert Evaluation(trial="a", evaluator="label_robust", settings=asked, seed=0).title == (
+        "label_robust rat-bptt"
+    )
+
+
+def test_from_grid_to_scores(tiny: Path, store: Store, place: Place) -> None:
+    """A grid of label_robust alone: what it trains and its references make the board's scores."""
+    asked = '[evaluator.label_robust]\nrecipe = ["rat-bptt"]\ncopies = 1'
+    replaced = {'[evaluator.retrain]\nrecipe = ["rat-bptt"]\ncopies = 2': asked}
+    reference = '\n[reference]\nepochs = 1\nrecipe = "rat-bptt"\nrandom = 1\n'
+    for job in jobs(tiny, reference, **replaced):
+        list(run(job, store, place))
+    found = files.read([store.path])
+    made = {row.name: row.compared for row in files.board(found.records).tables[0].rows}
+    rat_bptt, chance = made["rat_bptt"], made["random_subset"]
+    ior, hlr = (rat_bptt.scores[name].mean for name in ("ior", "hlr"))
+    assert rat_bptt.own == "rat-bptt" and hlr != ior
+    means = {part: interval.mean for part, interval in rat_bptt.accuracies.items()}
+    assert (ior, hlr) == pytest.approx((means["own"] - means["random"], means["full"] - means["hard"]))
+    assert rat_bptt.scores["lrs"].mean == pytest.approx(normalised(0.5 * ior - 0.5 * hlr), abs=1e-8)
+    assert chance.scores["ior"].mean == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("random = -1", "reference.random: input should be greater than or equal to 0"),
+        ("randon = 3", "unknown key 'randon'; did you mean 'random'?"),
+        ('recipe = "dsb"', "reference.recipe: unknown recipe 'dsb'; did you mean 'dsa'?"),
+    ],
+)
+def test_what_is_no_good_is_refused(tiny: Path, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("?", r"\?")):
+        jobs(tiny, f"\n[reference]\nepochs = 2\n{text}\n")

@@ -1,0 +1,107 @@
+"""Runs that were cut off, and artefacts and checkpoints that were damaged: the same bits at the end."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from suite.experiments import job_runner
+from suite.experiments.device import Place
+from suite.records.jobs import Job
+from suite.records.store import Store
+from tests.support.job_runs import complete, done, one
+
+
+@pytest.fixture
+def tiny(tiny: Path) -> Path:
+    """Retrain under the cheapest recipe."""
+    tiny.write_text(tiny.read_text().replace("rat-bptt", "dc"))
+    return tiny
+
+
+def test_a_run_cut_off_goes_on_with_the_same_bits(
+    jobs: list[Job], tmp_path: Path, store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, other = one(jobs, "rat_bptt"), Store.create(tmp_path / "undisturbed")
+    complete(job, other, place)
+    monkeypatch.setattr(job_runner, "CHECKPOINT_SECONDS", 0.0)
+    work = job_runner.run(job, store, place)
+    assert [next(work).step for _ in range(2)] == [1, 2]
+    work.close()
+    assert store.record(job.id) is None
+    assert [at.step for at in job_runner.run(job, store, place)][:2] == [3, 4]
+    assert done(job, store).artefact == done(job, other).artefact
+    assert done(job, store).attempts == 2
+    assert done(job, store).curve["outer_loss"] == done(job, other).curve["outer_loss"]
+    assert not (store.path / "checkpoints" / job.id).exists()
+    for cell in job.evaluations:
+        first, second = store.record(cell.id), other.record(cell.id)
+        assert first and second and first.scores["accuracy"] == second.scores["accuracy"]
+
+
+def test_a_damaged_artefact_is_distilled_again_to_the_same_bits(
+    jobs: list[Job], store: Store, place: Place
+) -> None:
+    job = one(jobs, "rat_bptt")
+    complete(job, store, place)
+    before = store.artefact(job.id).read_bytes()
+    store.artefact(job.id).write_bytes(before[:-8])
+    (path,) = store.path.glob(f"records/*/*/{job.evaluations[0].id}.json")
+    path.unlink()
+    complete(job, store, place)
+    assert store.artefact(job.id).read_bytes() == before
+    assert store.record(job.evaluations[0].id) is not None
+
+
+def test_a_checkpoint_that_was_cut_short_costs_one_step(
+    jobs: list[Job], tmp_path: Path, store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, other = one(jobs, "rat_bptt"), Store.create(tmp_path / "undisturbed")
+    job = job.model_copy(update={"evaluations": ()})
+    complete(job, other, place)
+    monkeypatch.setattr(job_runner, "CHECKPOINT_SECONDS", 0.0)
+    work = job_runner.run(job, store, place)
+    assert [next(work).step for _ in range(3)] == [1, 2, 3]
+    work.close()
+    newest = max((store.path / "checkpoints" / job.id).iterdir())
+    newest.write_bytes(newest.read_bytes()[:100])
+    with pytest.warns(UserWarning, match="does not match its name"):
+        assert next(job_runner.run(job, store, place)).step == 3
+    complete(job, store, place)
+    assert done(job, store).artefact == done(job, other).artefact
+
+
+def test_a_damaged_artefact_does_not_repeat_its_evaluation(
+    jobs: list[Job], store: Store, place: Place
+) -> None:
+    job = jobs[0]
+    complete(job, store, place)
+    (path,) = store.path.glob(f"records/*/*/{job.evaluations[0].id}.json")
+    before = path.read_bytes()
+    store.artefact(job.id).unlink()
+    assert complete(job, store, place) == {job.id: "done"}
+    assert path.read_bytes() == before
+
+
+def test_the_artefact_of_another_trial_is_not_scored_as_this_ones(
+    jobs: list[Job], store: Store, place: Place
+) -> None:
+    own, other = (job.model_copy(update={"evaluations": ()}) for job in jobs)
+    complete(own, store, place)
+    complete(other, store, place)
+    before = store.artefact(own.id).read_bytes()
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(store.artefact(other.id).with_suffix(suffix), store.artefact(own.id).with_suffix(suffix))
+    complete(jobs[0], store, place)
+    evaluated = store.record(jobs[0].evaluations[0].id)
+    assert evaluated is None or store.artefact(own.id).read_bytes() == before
+
+
+def test_a_checkpoint_that_the_method_cannot_read_does_not_fail_for_ever(
+    jobs: list[Job], store: Store, place: Place
+) -> None:
+    job = one(jobs, "rat_bptt")
+    store.save_checkpoint(job.id, 2, {"distiller": {"x": 1}, "trajectory": {"steps": 4, "step": 2}})
+    with pytest.warns(UserWarning, match="the method cannot load it: the state has"):
+        complete(job, store, place)
+    assert done(job, store).status == "done" and len(list((store.path / "quarantine").iterdir())) == 1

@@ -1,0 +1,120 @@
+"""Every format that is published, read to the same tensors."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from suite.core.sets.artefacts import write_artefact
+from suite.external.locate import locate
+from suite.external.sandbox import Brought, read
+from suite.records.store import Store
+from tests.support import foreign_sets
+from tests.support.foreign_sets import BYTES, EXACT, WANTED
+
+Make = Callable[[Path], Path]
+
+
+@pytest.mark.usefixtures("read_here")
+class TestFormats:
+    @pytest.mark.parametrize(
+        ("make", "format"), EXACT.items(), ids=lambda made: getattr(made, "__name__", "")
+    )
+    def test_tensors_come_back_bit_for_bit(self, make: Make, format: str, tmp_path: Path) -> None:
+        brought, expected = read(locate(make(tmp_path)), WANTED), foreign_sets.digits()
+        assert brought.format == format and not brought.raw
+        assert torch.equal(brought.synthetic.images, expected.images)
+        assert brought.synthetic.hard and brought.synthetic.labels.dtype == torch.float32
+
+    @pytest.mark.parametrize(
+        ("make", "format"), BYTES.items(), ids=lambda made: getattr(made, "__name__", "")
+    )
+    def test_pictures_become_pixels(self, make: Make, format: str, tmp_path: Path) -> None:
+        brought = read(locate(make(tmp_path)), WANTED)
+        assert brought.format == format and brought.raw and brought.synthetic.hard
+        assert torch.equal(brought.synthetic.images.flatten(0, 1), foreign_sets.pixels() / 255)
+
+
+def learned(folder: Path, targets: Tensor) -> Brought:
+    images, _ = foreign_sets.flat()
+    torch.save(images, folder / "images_best.pt")
+    torch.save(targets, folder / "labels_best.pt")
+    return read(locate(folder), WANTED)
+
+
+def test_learned_labels_belong_to_their_largest_entry(read_here: None, tmp_path: Path) -> None:
+    targets = torch.full((20, 10), 0.05)
+    targets[torch.arange(20), torch.arange(20) % 10] = 0.55  # classes 0 1 2 … 9 0 1 2 …
+    brought = learned(tmp_path, targets)
+    assert not brought.synthetic.hard
+    assert torch.equal(brought.synthetic.labels[3, 1], targets[13])
+    assert torch.equal(brought.synthetic.images[3], foreign_sets.flat()[0][[3, 13]])
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.float32])
+def test_classes_may_be_any_numbers(read_here: None, dtype: torch.dtype, tmp_path: Path) -> None:
+    assert learned(tmp_path, foreign_sets.flat()[1].to(dtype)).synthetic.hard
+
+
+def test_classes_may_stand_in_a_column(read_here: None, tmp_path: Path) -> None:
+    assert learned(tmp_path, foreign_sets.flat()[1].unsqueeze(1)).synthetic.hard
+
+
+def test_a_child_reads_the_same(tmp_path: Path) -> None:
+    brought = read(locate(foreign_sets.mtt(tmp_path)), WANTED)
+    assert torch.equal(brought.synthetic.images, foreign_sets.digits().images)
+
+
+@pytest.mark.usefixtures("read_here")
+class TestManifests:
+    def manifest(self, store: Store) -> Path:
+        facts = {"preprocessing": {"kind": "normalise"}, "data": "…", "trial": {}}
+        write_artefact(store.artefact("set"), foreign_sets.digits(), facts)
+        return store.artefact("set")
+
+    def test_what_it_says_is_read(self, store: Store) -> None:
+        found = read(locate(self.manifest(store)), WANTED)
+        assert found.manifest["preprocessing"] == {"kind": "normalise"}
+        assert found.synthetic.minibatch.per_class is None
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("{", "is no JSON"),
+            ("[" * 100_000, "is no JSON"),
+            ("[]", "is no manifest"),
+            ('{"preprocessing": {}, "sha256": "0"}', "does not match the sha256"),
+            (" " * 2**20 + "{}", "larger than a manifest may be"),
+        ],
+        ids=["broken", "deep", "list", "other", "large"],
+    )
+    def test_one_that_is_wrong_is_refused(self, store: Store, text: str, reason: str) -> None:
+        path = self.manifest(store)
+        path.with_suffix(".json").write_text(text)
+        with pytest.raises(ValueError, match=reason):
+            read(locate(path), WANTED)
+
+
+class TestIdentity:
+    def test_the_source_of_one_file_is_its_sha256(self, tmp_path: Path) -> None:
+        import hashlib
+
+        path = foreign_sets.rat_bptt(tmp_path)
+        assert locate(path).sha256() == hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def test_the_source_of_a_pair_depends_on_both(self, tmp_path: Path) -> None:
+        before = locate(foreign_sets.mtt(tmp_path)).sha256()
+        assert locate(tmp_path / "images_best.pt").sha256() == before
+        torch.save(foreign_sets.flat()[1].flip(0), tmp_path / "labels_best.pt")
+        assert locate(tmp_path).sha256() != before
+
+    @pytest.mark.parametrize(
+        ("path", "name"),
+        [("my set.h5", "my-set"), ("mtt/images_best.pt", "mtt"), ("res_DM.pt", "res_DM"), ("…​.h5", "set")],
+    )
+    def test_a_name_for_the_board(self, path: str, name: str, tmp_path: Path) -> None:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(b" ")
+        assert locate(tmp_path / path).name == name

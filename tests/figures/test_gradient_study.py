@@ -1,0 +1,63 @@
+"""The study of meta-gradients: from records to a table and a picture."""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from suite.figures import gradient_study
+from tests.support.command_line import ratbench
+
+GRID = """
+title = "study"
+tasks = ["digits"]
+ipc = [1]
+seeds = [0]
+network = "convnet-d1-w8-in"
+[method.bptt]
+base = "gradient_study"
+truncation = "full"
+unroll = [2, 4]
+initialisations = 4
+real_batch = 32
+[method.t_bptt]
+base = "gradient_study"
+truncation = "fixed"
+unroll = [2, 4]
+share = 0.5
+initialisations = 4
+real_batch = 32
+"""
+
+
+def test_a_study_is_run_tabled_and_drawn(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(GRID)
+    ran = ratbench("run", str(tmp_path / "small.toml"), "--store", str(tmp_path / "runs"), "--inline")
+    assert ran.exit_code == 0, ran.output
+    shown = ratbench(
+        "figure", "gradient-study", str(tmp_path / "runs"), "--output", str(tmp_path / "study.png")
+    )
+    assert shown.exit_code == 0 and "| t_bptt" in shown.output
+    assert Image.open(tmp_path / "study.png").size == (1200, 900)
+    table = gradient_study.summary(gradient_study.measured([tmp_path / "runs"]))
+    assert table["networks"].to_list() == [3] * 4
+    full = table["schedule"] == "bptt"
+    assert table["cosine_to_full"][full].to_list() == pytest.approx([1, 1])
+    assert table["cosine_to_full"][~full].max() < 0.999
+
+
+def test_stores_without_a_study_are_refused(tmp_path: Path) -> None:
+    shown = ratbench("figure", "gradient-study", str(tmp_path))
+    assert shown.exit_code == 2 and "error:" in shown.output
+
+
+def test_the_spread_is_the_norms_deviation_over_its_mean() -> None:
+    rows = pd.DataFrame({"norm": [1.0, 3.0], "cosine_to_full": [0.0, 1.0], "step_seconds": [1.0, 2.0]})
+    table = gradient_study.summary(rows.assign(schedule="bptt", unroll=8))
+    assert table["spread"].to_list() == pytest.approx([2**0.5 / 2]) and table["norm"].to_list() == [2]
+    assert Image.open(io.BytesIO(gradient_study.draw(rows.assign(schedule="bptt", unroll=8)))).size == (
+        1200,
+        900,
+    )

@@ -1,0 +1,73 @@
+"""Pictures: layout by pixels, one and three channels, equal bytes, errors."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from suite.figures.pictures import draw
+
+
+def _pixels(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def test_a_class_is_a_row_and_nearest_neighbour_keeps_pixels(tmp_path: Path) -> None:
+    images = torch.zeros(2, 3, 3, 8, 8)
+    images[0, 0, 0] = 1  # the first of class 0 is red
+    images[1, 2, 2, 0, 0] = 1  # the third of class 1 has one blue pixel in its corner
+    draw(images, ["zero", "one"], tmp_path / "made" / "set.png", side=16)
+    pixels = _pixels(tmp_path / "made" / "set.png")
+    assert pixels.shape[0] == 2 * 16 + 2
+    left = pixels.shape[1] - 3 * 18
+    assert (pixels[:16, left : left + 16] == [255, 0, 0]).all()
+    corner = pixels[18:34, left + 36 : left + 52]
+    assert (corner[:2, :2] == [0, 0, 255]).all()
+    assert (corner.reshape(-1, 3).sum(axis=0) == [0, 0, 4 * 255]).all()
+    assert (pixels[:16, left + 16 : left + 18] == 255).all()  # the gap
+
+
+def test_names_stand_at_the_left(tmp_path: Path) -> None:
+    draw(torch.ones(2, 1, 1, 28, 28), ["Ankle boot", ""], tmp_path / "a.png")
+    pixels = _pixels(tmp_path / "a.png")
+    assert pixels[:56].min() < 100
+    assert pixels[58:].min() == 255  # a row without a name and with a white image
+
+
+def test_one_channel_is_grey_and_columns_are_cut(tmp_path: Path) -> None:
+    images = torch.full((2, 30, 1, 8, 8), 0.5)
+    draw(images, ["a", "b"], tmp_path / "ten.png")
+    draw(images, ["a", "b"], tmp_path / "four.png", columns=4)
+    ten, four = _pixels(tmp_path / "ten.png"), _pixels(tmp_path / "four.png")
+    assert ten.shape[1] - four.shape[1] == 6 * (64 + 2)
+    assert (ten[10, -10] == 128).all()
+
+
+def test_equal_sets_give_equal_bytes(tmp_path: Path) -> None:
+    images = torch.rand(3, 2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    for name in ("a.png", "b.png"):
+        draw(images, ["x", "y", "z"], tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("images", "names", "columns", "message"),
+    [
+        (torch.zeros(2, 3, 8, 8), ["a", "b"], 10, r"\(2, 3, 8, 8\) must be"),
+        (torch.zeros(2, 1, 2, 8, 8), ["a", "b"], 10, "1 or 3 channels"),
+        (torch.zeros(2, 1, 1, 8, 8), ["a"], 10, "1 class names for 2 classes"),
+        (torch.zeros(2, 1, 1, 8, 8), ["a", "b"], 0, "columns 0"),
+        (torch.full((1, 1, 1, 8, 8), -2.0), ["a"], 10, "invert the preprocessing"),
+        (torch.full((1, 1, 1, 8, 8), float("nan")), ["a"], 10, "invert the preprocessing"),
+    ],
+)
+def test_what_is_no_picture_is_refused(
+    images: torch.Tensor, names: list[str], columns: int, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        draw(images, names, tmp_path / "x.png", columns=columns)
+    assert not (tmp_path / "x.png").exists()

@@ -1,0 +1,145 @@
+"""Snapshots: sets on the way, kept and evaluated, and the curve that is drawn of them."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from suite.board import files
+from suite.core.sets.artefacts import load_artefact
+from suite.experiments import grid
+from suite.experiments.device import Place
+from suite.figures import snapshots
+from suite.records.jobs import Job
+from suite.records.store import Store
+from tests.support.command_line import ratbench, refused
+from tests.support.grids import QUICK
+from tests.support.job_runs import complete, done, one
+
+
+def with_snapshots(path: Path, shares: str = "[0, 0.5]") -> Path:
+    path.write_text(QUICK.replace("seeds =", f"snapshots = {shares}\nseeds ="))
+    return path
+
+
+@pytest.fixture
+def snapped(tiny: Path) -> list[Job]:
+    return grid.jobs(grid.load(with_snapshots(tiny)))
+
+
+def test_a_grid_asks_for_its_snapshots_beside_the_finished_set(jobs: list[Job], tiny: Path) -> None:
+    snapped = grid.jobs(grid.load(with_snapshots(tiny)))
+    job = one(snapped, "rat_bptt")
+    assert [cell.step for cell in job.evaluations] == [None, 0, 2] and job.snapshots == {0, 2}
+    assert len({cell.id for cell in job.evaluations}) == 3
+    assert one(jobs, "rat_bptt").snapshots == frozenset()
+    assert one(snapped, "random_subset").snapshots == frozenset()  # it has no outer steps
+
+
+def test_what_has_no_step_is_written_as_before_there_were_snapshots(jobs: list[Job]) -> None:
+    (cell,) = one(jobs, "rat_bptt").evaluations
+    assert "step" not in cell.model_dump_json()
+
+
+def test_a_snapshot_is_the_set_of_a_shorter_run(
+    snapped: list[Job], tiny: Path, tmp_path: Path, place: Place
+) -> None:
+    long, other = Store.create(tmp_path / "long"), Store.create(tmp_path / "short")
+    job = one(snapped, "rat_bptt")
+    complete(job, long, place)
+    short = one(grid.jobs(grid.load(tiny, ["method.rat_bptt.steps=2"])), "rat_bptt")
+    complete(short, other, place)
+    assert long.artefact(job.id, 2).read_bytes() == other.artefact(short.id).read_bytes()
+    assert len({long.artefact(job.id, step).read_bytes() for step in (None, 0, 2)}) == 3
+    found = [long.record(cell.id) for cell in job.evaluations]
+    assert all(record and record.status == "done" and record.test_reads == 1 for record in found)
+
+
+def test_snapshots_asked_for_later_are_made_and_the_trials_record_stays(
+    snapped: list[Job], tmp_path: Path, store: Store, place: Place
+) -> None:
+    job = one(snapped, "rat_bptt")
+    plain = job.model_copy(update={"evaluations": job.evaluations[:1]})
+    complete(plain, store, place)
+    before = done(job, store)
+    assert set(complete(job, store, place)) == {job.id, *(cell.id for cell in job.evaluations[1:])}
+    assert done(job, store) == before
+    store.artefact(job.id, 2).unlink()
+    assert complete(job, store, place) == {}  # evaluated already
+
+
+def test_boards_leave_snapshots_out(tiny: Path, tmp_path: Path, store: Store, place: Place) -> None:
+    plain = one(grid.jobs(grid.load(tiny)), "rat_bptt")
+    job = one(grid.jobs(grid.load(with_snapshots(tiny))), "rat_bptt")
+    other = Store.create(tmp_path / "other")
+    finished = job.model_copy(update={"evaluations": job.evaluations[:1]})
+    assert plain.id == job.id
+    complete(job, store, place)
+    complete(finished, other, place)
+    (row,) = files.board(files.read([store.path]).records).tables[0].rows
+    (expected,) = files.board(files.read([other.path]).records).tables[0].rows
+    assert row.scores == expected.scores and row.state == expected.state
+
+
+def test_a_curve_has_a_point_for_each_snapshot(snapped: list[Job], store: Store, place: Place) -> None:
+    complete(one(snapped, "rat_bptt"), store, place)
+    table = snapshots.summary(snapshots.measured([store.path]))
+    assert table["step"].to_list() == [0, 2, 4] and table["networks"].to_list() == [1] * 3
+    assert table["seconds"].is_monotonic_increasing and table["seconds"][0] == 0
+    record = done(one(snapped, "rat_bptt"), store)
+    assert table["seconds"][2] == pytest.approx(record.curve["seconds"][-1])
+    for step, accuracy in zip((0, 2, None), table["accuracy"], strict=True):
+        cell = next(c for c in one(snapped, "rat_bptt").evaluations if c.step == step)
+        scored = store.record(cell.id)
+        assert scored and accuracy == pytest.approx(100 * scored.scores["accuracy"][0])
+
+
+def test_a_curve_is_tabled_and_drawn(snapped: list[Job], store: Store, place: Place, tmp_path: Path) -> None:
+    complete(one(snapped, "rat_bptt"), store, place)
+    shown = ratbench("figure", "curve", store.path, "--output", tmp_path / "made/curve.png")
+    assert shown.exit_code == 0 and "| rat_bptt |" in shown.output
+    image = Image.open(io.BytesIO((tmp_path / "made/curve.png").read_bytes()))
+    assert image.size == (1500, 675) and len(image.convert("RGB").getcolors(1 << 20) or []) > 3
+
+
+def test_values_of_a_list_are_lines_of_their_own(tiny: Path, store: Store, place: Place) -> None:
+    jobs = grid.jobs(grid.load(with_snapshots(tiny, "[0.5]"), ["method.rat_bptt.window=[1, 2]"]))
+    for job in jobs:
+        complete(job, store, place)
+    table = snapshots.summary(snapshots.measured([store.path]))
+    assert table["method"].unique().tolist() == ["rat_bptt (window=1)", "rat_bptt (window=2)"]
+    assert table["seeds"].to_list() == [1] * 4
+
+
+def test_a_trial_without_a_curve_is_left_out(snapped: list[Job], store: Store, place: Place) -> None:
+    job = one(snapped, "rat_bptt")
+    complete(job, store, place)
+    expected = snapshots.summary(snapshots.measured([store.path]))
+    brought = done(job, store).model_copy(update={"curve": {}, "label": "external:x"})
+    cell = brought.cell.model_copy(update={"method": "external:x"})
+    store.keep(brought.model_copy(update={"cell": cell}))
+    scored = done(job, store).model_copy(update={"cell": job.evaluations[0], "label": "external:x"})
+    moved = job.evaluations[0].model_copy(update={"trial": cell.id})
+    store.keep(scored.model_copy(update={"cell": moved, "scores": {"accuracy": (0.5,)}}))
+    assert snapshots.summary(snapshots.measured([store.path])).equals(expected)
+
+
+def test_a_store_without_snapshots_has_no_curve(jobs: list[Job], store: Store, place: Place) -> None:
+    complete(one(jobs, "random_subset"), store, place)
+    refused(ratbench("figure", "curve", store.path), "no evaluated snapshots", "snapshots = [")
+
+
+@pytest.mark.parametrize("shares", ["[1.0]", "[-0.1]", "0.5"])
+def test_shares_outside_the_run_are_refused(tiny: Path, shares: str) -> None:
+    refused(ratbench("run", with_snapshots(tiny, shares), "--inline"), "snapshots")
+
+
+def test_a_grid_chooses_on_a_holdout_without_reading_test(tiny: Path, store: Store, place: Place) -> None:
+    tiny.write_text(QUICK.replace('"digits"', '"digits:holdout"'))
+    job = one(grid.jobs(grid.load(tiny)), "random_subset")
+    complete(job, store, place)
+    record = done(job, store)
+    assert record.task == "digits:holdout"
+    synthetic, manifest = load_artefact(store.artefact(job.id))
+    assert synthetic.classes == 10 and manifest["trial"]["task"] == "digits:holdout"

@@ -1,0 +1,342 @@
+"""The store: what is written is whole, what is damaged is set aside, and one driver at a time."""
+
+import dataclasses
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+import torch
+from safetensors.torch import load_file, save
+
+from suite.core.sets.artefacts import load_artefact, write_artefact
+from suite.core.sets.parametrisations import Code, Linear, MultiFormation
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
+from suite.records.cells import PROTOCOL, Trial
+from suite.records.jobs import Job
+from suite.records.record import Provenance, Record, Status
+from suite.records.store import Store
+
+TRIAL = Trial(task="digits", method="random_subset", hyperparameters={"lr": 0.1}, ipc=1, seed=0)
+SET = SyntheticSet(torch.arange(8.0).reshape(2, 1, 1, 2, 2), one_hot(2, 1), Minibatch(per_class=1))
+
+
+def record(status: Status = "done", accuracy: float = 0.1) -> Record:
+    return Record(
+        cell=TRIAL,
+        label="a row",
+        task="digits",
+        ipc=1,
+        status=status,
+        scores={"accuracy": (accuracy, 1 / 3)},
+        provenance=Provenance(commit="none", versions={}, device="CPU", threads=1),
+    )
+
+
+def file_of(store: Store, folder: str = "records") -> Path:
+    (path,) = store.path.glob(f"{folder}/*/*/{TRIAL.id}.json")
+    return path
+
+
+def partial_files(store: Store) -> list[Path]:
+    return list(store.path.rglob(".partial-*"))
+
+
+class TestRecords:
+    def test_a_record_comes_back_sealed_and_equal(self, store: Store) -> None:
+        store.keep(record())
+        found = store.record(TRIAL.id)
+        assert found == record().sealed()
+        assert file_of(store).parent == store.path / "records" / "digits-ipc1" / "a row"
+
+    def test_an_unknown_cell_has_none(self, store: Store) -> None:
+        assert store.record("0" * 64) is None
+
+    def test_the_first_record_wins(self, store: Store) -> None:
+        store.keep(record(accuracy=0.1))
+        store.keep(record(accuracy=0.9))
+        found = store.record(TRIAL.id)
+        assert found is not None and found.scores["accuracy"][0] == 0.1
+        assert partial_files(store) == []
+
+    def test_a_divergence_is_a_record_and_a_failure_is_not(self, store: Store) -> None:
+        store.keep(record("failed"))
+        assert store.record(TRIAL.id) is None and store.failure(TRIAL.id) == record("failed").sealed()
+        store.keep(record("diverged"))
+        found = store.record(TRIAL.id)
+        assert found is not None and found.status == "diverged"
+
+    def test_a_later_failure_replaces_and_success_clears(self, store: Store) -> None:
+        store.keep(record("failed"))
+        store.keep(record("oom"))
+        found = store.failure(TRIAL.id)
+        assert found is not None and found.status == "oom"
+        store.keep(record())
+        assert store.failure(TRIAL.id) is None
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda text: text[: len(text) // 2],
+            lambda text: text.replace('"done"', '"diverged"'),
+            lambda text: text.replace('"seed": 0', '"seed": 1'),
+            lambda text: "",
+            lambda text: "[]",
+        ],
+        ids=["truncated", "edited", "another cell", "empty", "not a record"],
+    )
+    def test_a_damaged_record_is_set_aside_and_missing_again(self, store: Store, damage: Any) -> None:
+        store.keep(record())
+        path = file_of(store)
+        damaged = damage(path.read_text())
+        assert damaged != path.read_text()
+        path.write_text(damaged)
+        with pytest.warns(UserWarning, match=r"is damaged .*quarantine.*, its cell runs again"):
+            assert store.record(TRIAL.id) is None
+        assert not path.exists()
+        (kept,) = (store.path / "quarantine").iterdir()
+        assert kept.read_text() == damaged
+        store.keep(record())
+        assert store.record(TRIAL.id) is not None
+
+    def test_a_damaged_failure_is_set_aside(self, store: Store) -> None:
+        store.keep(record("failed"))
+        file_of(store, "failures").write_text("{")
+        with pytest.warns(UserWarning, match="is damaged"):
+            assert store.failure(TRIAL.id) is None
+
+    def test_a_record_under_another_cells_name_is_refused(self, store: Store) -> None:
+        store.keep(record())
+        other = file_of(store).with_name(f"{'a' * 64}.json")
+        shutil.copy(file_of(store), other)
+        with pytest.warns(UserWarning, match="belongs to another cell"):
+            assert store.record("a" * 64) is None
+
+    def test_an_odd_task_name_is_one_folder(self, store: Store) -> None:
+        odd = record().model_copy(update={"task": "folder:/data/../my pets?size=32"})
+        store.keep(odd)
+        assert file_of(store).parent.parent == store.path / "records" / "folder-data-..-my-pets-size-32-ipc1"
+
+    def test_nan_is_not_written(self, store: Store) -> None:
+        with pytest.raises(ValueError, match=r"nan|not JSON compliant"):
+            store.keep(record().model_copy(update={"seconds": float("nan")}))
+        assert store.record(TRIAL.id) is None
+
+
+class TestJobs:
+    def test_a_job_comes_back_by_its_id(self, store: Store) -> None:
+        job = Job(label="a row", cell=TRIAL, recipe="dsa")
+        store.write_job(job)
+        assert store.job(TRIAL.id) == job
+
+
+class TestArtefacts:
+    def test_a_set_comes_back_with_its_minibatch_and_manifest(self, store: Store) -> None:
+        sha256 = write_artefact(store.artefact("t"), SET, {"label": "x"})
+        found, manifest = load_artefact(store.artefact("t"))
+        assert torch.equal(found.images, SET.images) and torch.equal(found.labels, SET.labels)
+        assert found.minibatch == Minibatch(per_class=1)
+        assert (manifest["label"], manifest["sha256"]) == ("x", sha256)
+
+    def test_a_learned_rate_comes_back(self, store: Store) -> None:
+        write_artefact(store.artefact("t"), dataclasses.replace(SET, lr=0.0123), {})
+        write_artefact(store.artefact("u"), SET, {})
+        found = {name: load_artefact(store.artefact(name)) for name in "tu"}
+        assert found["t"][0].lr == found["t"][1]["lr"] == 0.0123
+        assert found["u"][0].lr is None and "lr" not in found["u"][1]
+
+    def test_other_bytes_are_refused(self, store: Store) -> None:
+        write_artefact(store.artefact("t"), SET, {})
+        content = bytearray(store.artefact("t").read_bytes())
+        content[-1] ^= 1
+        store.artefact("t").write_bytes(content)
+        with pytest.raises(ValueError, match="does not match the sha256 in its manifest"):
+            load_artefact(store.artefact("t"))
+
+    @pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+    def test_a_missing_half_is_refused(self, store: Store, suffix: str) -> None:
+        write_artefact(store.artefact("t"), SET, {})
+        store.artefact("t").with_suffix(suffix).unlink()
+        with pytest.raises(ValueError, match="the file or its manifest cannot be read"):
+            load_artefact(store.artefact("t"))
+
+    @pytest.mark.parametrize("text", ["{", "[]", "without minibatch"])
+    def test_a_damaged_manifest_is_refused(self, store: Store, text: str) -> None:
+        sha256 = write_artefact(store.artefact("t"), SET, {})
+        damaged = json.dumps({"sha256": sha256}) if text == "without minibatch" else text
+        store.artefact("t").with_suffix(".json").write_text(damaged)
+        with pytest.raises(ValueError, match="artefact"):
+            load_artefact(store.artefact("t"))
+
+
+CODES: list[Code] = [
+    Linear(torch.arange(8.0).reshape(2, 1, 2, 2), torch.arange(12.0).reshape(2, 3, 2), 4, 4),
+    MultiFormation(torch.arange(32.0).reshape(2, 1, 1, 4, 4), 2),
+]
+
+
+@pytest.mark.parametrize("code", CODES, ids=lambda code: code.kind)
+class TestFactorisedArtefacts:
+    def test_the_file_holds_the_code_and_the_set_is_decoded(self, store: Store, code: Code) -> None:
+        made = SyntheticSet.decoded(code, Minibatch(per_class=1))
+        write_artefact(store.artefact("t"), made, {"label": "x"})
+        stored = load_file(store.artefact("t"))
+        assert set(stored) == {*code.tensors, "labels"}
+        found, manifest = load_artefact(store.artefact("t"))
+        assert torch.equal(found.images, made.images) and torch.equal(found.labels, made.labels)
+        assert found.minibatch == made.minibatch and found.stored_bytes == code.nbytes == made.stored_bytes
+        assert manifest["code"] == {"kind": code.kind, "settings": code.settings}
+
+    def test_learned_labels_come_back(self, store: Store, code: Code) -> None:
+        made = SyntheticSet.decoded(code)
+        soft = dataclasses.replace(made, labels=made.labels * 0.8 + 0.1)
+        write_artefact(store.artefact("t"), soft, {})
+        found, _ = load_artefact(store.artefact("t"))
+        assert torch.equal(found.labels, soft.labels) and found.stored_bytes == soft.stored_bytes
+
+    def test_a_code_that_is_unknown_is_refused(self, store: Store, code: Code) -> None:
+        write_artefact(store.artefact("t"), SyntheticSet.decoded(code), {})
+        path = store.artefact("t").with_suffix(".json")
+        path.write_text(path.read_text().replace(f'"{code.kind}"', '"wavelet"'))
+        with pytest.raises(ValueError, match="its code cannot be read: unknown code 'wavelet'"):
+            load_artefact(store.artefact("t"))
+
+
+def test_a_plain_artefacts_bytes_and_manifest_are_as_ever(store: Store) -> None:
+    write_artefact(store.artefact("t"), SET, {"label": "x"})
+    assert store.artefact("t").read_bytes() == save({"images": SET.images, "labels": SET.labels})
+    _, manifest = load_artefact(store.artefact("t"))
+    assert set(manifest) == {"label", "minibatch", "sha256"}
+
+
+class TestCheckpoints:
+    def test_the_newest_two_are_kept(self, store: Store) -> None:
+        for step in (9, 10, 100):
+            store.save_checkpoint("t", step, {"step": step})
+        names = sorted(path.name[:9] for path in (store.path / "checkpoints" / "t").iterdir())
+        assert names == ["000000010", "000000100"]
+        assert store.load_checkpoint("t") == {"step": 100}
+
+    def test_a_damaged_one_falls_back_to_the_older(self, store: Store) -> None:
+        for step in (1, 2):
+            store.save_checkpoint("t", step, {"draw": torch.ones(3) * step})
+        newest = max((store.path / "checkpoints" / "t").iterdir())
+        newest.write_bytes(newest.read_bytes()[:-7])
+        with pytest.warns(UserWarning, match="its content does not match its name"):
+            found = store.load_checkpoint("t")
+        assert found is not None and torch.equal(found["draw"], torch.ones(3))
+
+    def test_without_a_valid_one_the_trial_starts_anew(self, store: Store) -> None:
+        assert store.load_checkpoint("t") is None
+        store.save_checkpoint("t", 1, {})
+        next((store.path / "checkpoints" / "t").iterdir()).write_bytes(b"")
+        with pytest.warns(UserWarning):
+            assert store.load_checkpoint("t") is None
+
+    def test_they_go_with_the_trials_end(self, store: Store) -> None:
+        store.save_checkpoint("t", 1, {})
+        store.drop_checkpoints("t")
+        assert not (store.path / "checkpoints" / "t").exists()
+
+
+class TestOpening:
+    def test_a_second_opening_keeps_what_is_there(self, store: Store) -> None:
+        store.keep(record())
+        assert Store.create(store.path).record(TRIAL.id) is not None
+
+    def test_another_protocol_is_refused(self, store: Store) -> None:
+        (store.path / "store.json").write_text(json.dumps({"protocol": PROTOCOL + 1}))
+        with pytest.raises(
+            ValueError, match=rf"protocol {PROTOCOL + 1}, this is protocol {PROTOCOL}; choose"
+        ):
+            Store.create(store.path)
+
+    @pytest.mark.parametrize("text", ["", "[]", "{}", "nonsense"])
+    def test_damaged_facts_are_refused(self, store: Store, text: str) -> None:
+        (store.path / "store.json").write_text(text)
+        with pytest.raises(ValueError, match=r"store\.json is missing or damaged"):
+            Store.create(store.path)
+
+    def test_a_path_below_a_file_cannot_be_written(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(
+            ValueError, match=r"file/store cannot be written: Not a directory; choose another"
+        ):
+            Store.create(tmp_path / "file" / "store")
+
+    def test_a_read_only_disk_cannot_be_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(**_: object) -> NoReturn:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        monkeypatch.setattr("suite.records.store.tempfile.TemporaryFile", refuse)
+        with pytest.raises(ValueError, match="cannot be written: Read-only file system; choose another"):
+            Store.create(tmp_path / "store")
+
+    def test_a_full_disk_is_said_before_the_start(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        usage = namedtuple("usage", "total used free")
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(2**40, 2**40 - 2**20, 7 * 2**20))
+        with pytest.raises(ValueError, match=r"disk full: 7 MiB free below .*, 200 MiB are needed"):
+            Store.create(tmp_path / "store")
+
+
+class TestFullDisk:
+    @pytest.fixture
+    def full(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+        store.keep(record("failed"))
+        store.save_checkpoint("t", 1, {"step": 1})
+
+        def no_space(*_: object) -> NoReturn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "fsync", no_space)
+        return store
+
+    def test_a_record_is_not_half_written(self, full: Store) -> None:
+        with pytest.raises(OSError, match="No space left"):
+            full.keep(record())
+        assert full.record(TRIAL.id) is None and partial_files(full) == []
+
+    def test_what_was_there_stays(self, full: Store) -> None:
+        with pytest.raises(OSError, match="No space left"):
+            full.keep(record("oom"))
+        found = full.failure(TRIAL.id)
+        assert found is not None and found.status == "failed"
+
+    def test_the_earlier_checkpoint_stays(self, full: Store) -> None:
+        with pytest.raises(OSError, match="No space left"):
+            full.save_checkpoint("t", 2, {"step": 2})
+        assert full.load_checkpoint("t") == {"step": 1} and partial_files(full) == []
+
+    def test_an_artefact_is_not_half_written(self, full: Store) -> None:
+        with pytest.raises(OSError, match="No space left"):
+            write_artefact(full.artefact("t"), SET, {})
+        assert not full.artefact("t").exists() and partial_files(full) == []
+
+
+class TestLock:
+    def test_a_second_driver_is_told_the_first_ones_pid(self, store: Store) -> None:
+        code = (
+            "import sys; from pathlib import Path; from suite.records.store import Store\n"
+            "try:\n"
+            "    with Store(Path(sys.argv[1])).locked(): print('locked')\n"
+            "except ValueError as error: print(error)"
+        )
+        command = [sys.executable, "-c", code, str(store.path)]
+        with store.locked():
+            ran = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert f"is already running, pid {os.getpid()}; wait for it or end it" in ran.stdout
+
+    def test_it_is_free_again_afterwards(self, store: Store) -> None:
+        for _ in range(2):
+            with store.locked():
+                pass

@@ -1,0 +1,92 @@
+"""What is published is what was measured."""
+
+import re
+from importlib import import_module
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from suite.board import files, publish
+from suite.board.reported import reported
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "results"
+
+
+def test_the_board_is_what_the_records_give() -> None:
+    assert publish.difference([RESULTS], RESULTS / "leaderboard.md", "md") == ""
+
+
+def test_every_picture_that_the_board_shows_is_there() -> None:
+    links = re.findall(r"\]\(([^)]+\.png)\)", (RESULTS / "leaderboard.md").read_text())
+    assert links and all((RESULTS / link).is_file() for link in links)
+
+
+def test_every_cell_of_the_grid_is_done_on_the_real_images() -> None:
+    found = files.read([RESULTS])
+    done = {record.cell.id for record in found.records if record.status == "done"}
+    assert not found.warnings and {item.cell.id for item in found.planned} <= done
+
+
+def test_the_readme_shows_the_boards_rows() -> None:
+    """Every row of the README's table stands, with the same accuracy, in the leaderboard."""
+    readme = (ROOT / "README.md").read_text().partition("## Two commands")[0]
+    rows = [cells(line) for line in readme.splitlines() if line.startswith("| `")]
+    assert len(rows) == 17
+    for name, *shown in rows:
+        one, ten = (row[2] for method, row in board_rows() if f"`{method}`" == name)  # images per class
+        assert shown == [one, ten]
+
+
+@pytest.mark.parametrize("name", ["gradient_matching", "siamese_augmentation", "multi_formation", "kip"])
+def test_a_method_says_how_far_it_is_from_what_its_paper_prints(name: str) -> None:
+    """In its docstring's last line, and with the board's figures."""
+    last = (import_module(f"methods.{name}").__doc__ or "").strip().splitlines()[-1]
+    ours, _, printed = last.partition(" at 1 ")
+    shown = [native(row) for method, row in board_rows() if method == name]
+    for figure, cell in zip(re.findall(r"(\d+\.\d)%", ours), shown, strict=True):
+        assert cell.startswith(f"{figure} ")
+    assert "printed" in printed
+
+
+def test_methods_stand_in_the_order_of_their_papers() -> None:
+    """Under their own recipes, where printed figures are two points apart; kip at one image does not."""
+    papers = [entry for entry in reported(RESULTS / "reported.toml") if entry.task == "fashion-mnist"]
+    networks = [entry for entry in papers if entry.network != "none"]  # not kernel regression
+    printed = {entry.method: dict(figure[:2] for figure in entry.figures) for entry in networks}
+    tables = [board_rows()[:17], board_rows()[17:]]
+    assert [len({name for name, _ in rows}) for rows in tables] == [17, 17]  # a table for each size
+    ours = {
+        ipc: {name: float(native(row).split()[0]) for name, row in rows}
+        for ipc, rows in zip((1, 10), tables, strict=True)
+    }
+    pairs = {
+        (ipc, better, worse)
+        for ipc, found in ours.items()
+        for better, worse in permutations(found.keys() & printed.keys(), 2)
+        if printed[better][ipc] >= printed[worse][ipc] + 2
+    }
+    turned = {(ipc, better, worse) for ipc, better, worse in pairs if ours[ipc][better] < ours[ipc][worse]}
+    assert len(pairs) == 12
+    assert turned == {(1, "kip", worse) for worse in ("gradient_matching", "siamese_augmentation", "idc_i")}
+
+
+def board_rows() -> list[tuple[str, list[str]]]:
+    """Return the methods of the board's tables, one for each size, and their cells."""
+    board = [cells(line) for line in (RESULTS / "leaderboard.md").read_text().splitlines()]
+    return [(name_of(row), row) for row in board if len(row) > 9 and row[1].startswith("`")]
+
+
+def native(row: list[str]) -> str:
+    """Return the accuracy under the recipe of the method's own paper; `same` is the standard one."""
+    return row[2] if row[5] == "same" else row[5]
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
+
+
+def name_of(row: list[str]) -> str:
+    """Return a row's method without the marks of its footnotes."""
+    return row[1].partition(" ")[0].strip("`")

@@ -1,0 +1,49 @@
+"""Method files, as text, that go wrong in one way each."""
+
+HEAD = '''
+import os, signal
+from dataclasses import dataclass
+from pathlib import Path
+import torch
+from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+
+@dataclass(frozen=True)
+class Broken(BaseMethod):
+    """Goes wrong."""
+    steps: int = 6
+
+    def start(self, train, budget, *, seed):
+        return Run(self.steps, train, budget)
+
+METHOD = Broken
+
+class Run(BaseDistiller):
+    def __init__(self, steps, train, budget):
+        self.steps, self.taken = steps, 0
+        self.images = torch.zeros(train.classes, budget.ipc, *train.shape)
+
+    def synthetic(self):
+        return SyntheticSet(self.images.clone(), one_hot(len(self.images), self.images.shape[1]))
+
+    def step(self):
+        self.taken += 1
+        self.images += self.taken
+'''
+
+RAISES = HEAD + '        raise RuntimeError("the method is broken")\n'
+DIVERGES = HEAD + '        return {"outer_loss": float("nan") if self.taken == 3 else 1.0}\n'
+OUT_OF_MEMORY = HEAD + '        raise torch.OutOfMemoryError("CUDA out of memory")\n'
+NOT_FINITE = HEAD + '        self.images[0] = torch.inf\n        return {"outer_loss": 1.0}\n'
+KILLED_ONCE = (
+    HEAD
+    + """
+        marker = Path(__file__).with_suffix(".killed")
+        if self.taken == 3 and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"outer_loss": 1.0}
+"""
+)
+MENDED = HEAD + '        return {"outer_loss": 1.0}\n'
+SLOW = HEAD + '        import time; time.sleep(1)\n        return {"outer_loss": 1.0}\n'
