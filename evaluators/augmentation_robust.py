@@ -25,13 +25,13 @@ class AugmentationRobust:
     augmentation, the same for every method. Trains 2 x copies networks, ten by default.
     """
 
-    own: str = "dsa"
+    own: str = "dsa-1000"
     augment: str = "dsa"
     network: str = STANDARD
     copies: int = 5
 
     smoke: ClassVar[Mapping[str, Any]] = {
-        "own": "rat-bptt",
+        "own": "rat-bptt-1000",
         "augment": "flip-rotate",
         "network": "convnet-d1-w8-in",
         "copies": 1,

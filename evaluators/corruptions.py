@@ -27,13 +27,17 @@ class Corruptions:
     image's contrast changes nothing. The corrupted images are the same for every set and seed.
     """
 
-    recipe: str = "dsa"
+    recipe: str = "dsa-1000"
     network: str = STANDARD
     copies: int = 3
     corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
     severities: tuple[int, ...] = SEVERITIES
 
-    smoke: ClassVar[Mapping[str, Any]] = {"recipe": "rat-bptt", "network": "convnet-d1-w8-in", "copies": 1}
+    smoke: ClassVar[Mapping[str, Any]] = {
+        "recipe": "rat-bptt-1000",
+        "network": "convnet-d1-w8-in",
+        "copies": 1,
+    }
 
     def __post_init__(self) -> None:
         recipe(self.recipe)

@@ -30,7 +30,7 @@ class CrossArchitecture:
     (N + 1) * factors * draws, 42, once per task, recipe and size. Test is read once, for all of them.
     """
 
-    recipe: str = "dsa"
+    recipe: str = "dsa-1000"
     network: str = STANDARD
     networks: tuple[str, ...] = (
         "mlp-w128",
@@ -45,7 +45,7 @@ class CrossArchitecture:
     draws: int = 2
 
     smoke: ClassVar[Mapping[str, Any]] = {
-        "recipe": "dc",
+        "recipe": "dc-300",
         "network": "convnet-d1-w8-in",
         "networks": ["mlp-w16", "convnet-d1-w8-none"],
         "copies": 1,

@@ -27,14 +27,14 @@ class LabelRobust:
     and half as many where both trainings are the same.
     """
 
-    own: str = "dsa"
-    recipe: str = "dsa"
+    own: str = "dsa-1000"
+    recipe: str = "dsa-1000"
     network: str = STANDARD
     copies: int = 5
 
     smoke: ClassVar[Mapping[str, Any]] = {
-        "own": "rat-bptt",
-        "recipe": "rat-bptt",
+        "own": "rat-bptt-1000",
+        "recipe": "rat-bptt-1000",
         "network": "convnet-d1-w8-in",
         "copies": 1,
     }

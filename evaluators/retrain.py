@@ -15,7 +15,7 @@ from suite.core.training.fit import accuracy, fit_copies
 from suite.core.training.recipes import RECIPES, recipe
 
 CHOSEN = "chosen"
-CANDIDATES = ("dc", "dsa", "rat-bptt")
+CANDIDATES = ("dc-300", "dsa-1000", "rat-bptt-1000")
 """What `chosen` chooses among, and one at a learned rate for a set that brings that. Later recipes are not
 among them, or the word would change its meaning."""
 
@@ -32,11 +32,15 @@ class Retrain:
     ranks.
     """
 
-    recipe: str = "dsa"
+    recipe: str = "dsa-1000"
     network: str = STANDARD
     copies: int = 5
 
-    smoke: ClassVar[Mapping[str, Any]] = {"recipe": "rat-bptt", "network": "convnet-d1-w8-in", "copies": 1}
+    smoke: ClassVar[Mapping[str, Any]] = {
+        "recipe": "rat-bptt-1000",
+        "network": "convnet-d1-w8-in",
+        "copies": 1,
+    }
 
     def __post_init__(self) -> None:
         if self.recipe != CHOSEN:

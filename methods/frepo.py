@@ -47,7 +47,7 @@ class FRePo(BaseMethod):
     network: str = STANDARD
 
     paper: ClassVar[str] = "arXiv 2206.00719"
-    recipe: ClassVar[str] = "frepo"
+    recipe: ClassVar[str] = "frepo-40000"
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 6,
         "outer_lr": 0.01,

@@ -42,7 +42,7 @@ class GradientStudy(BaseMethod):
     network: str = STANDARD
 
     paper: ClassVar[str] = "arXiv 2311.07025"
-    recipe: ClassVar[str] = "rat-bptt"
+    recipe: ClassVar[str] = "rat-bptt-1000"
     smoke: ClassVar[Mapping[str, Any]] = {
         "initialisations": 2,
         "unroll": 4,

@@ -46,7 +46,7 @@ class KIP(BaseMethod):
 
     paper: ClassVar[str] = "arXiv 2107.13034, 2210.12067"
     # The nearest: the papers train networks with squared error, at learning rates searched for each set.
-    recipe: ClassVar[str] = "frepo"
+    recipe: ClassVar[str] = "frepo-40000"
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 4,
         "real_batch": 32,

@@ -53,7 +53,7 @@ class RaTBPTT(BaseMethod):
     skips: int = 10  # meta-gradients that may be not finite, and are left out, before the run diverges
 
     paper: ClassVar[str] = "arXiv 2311.07025"
-    recipe: ClassVar[str] = "rat-bptt"
+    recipe: ClassVar[str] = "rat-bptt-1000"
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 3,
         "unroll": 4,

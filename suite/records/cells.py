@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 PROTOCOL = 1
 """Version of what a cell's id promises. Raise it when a change alters published numbers."""
 
-STANDARD_RECIPE = "dsa"
+STANDARD_RECIPE = "dsa-1000"
 """The recipe by which the board ranks."""
 
 RANDOM = "random_subset"

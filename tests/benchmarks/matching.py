@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from methods.distribution_matching import DistributionMatching
-from methods.gradient_matching import GradientMatching
+from methods.dc import DC
+from methods.dm import DM
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Distiller, Examples
 from suite.core.training.augment import augmentation
@@ -60,14 +60,14 @@ class Problem:
         self.images = torch.randn(shape.classes, shape.ipc, *shape.shape, generator=draw).to(device)
         self.images.requires_grad_()
 
-    def gradient_matching(self) -> Distiller:
+    def dc(self) -> Distiller:
         """Return DC of this package, one update of the images a step."""
-        method = GradientMatching(network=self.name, real_batch=self.shape.real, outer_loop=1, inner_loop=1)
+        method = DC(network=self.name, real_batch=self.shape.real, outer_loop=1, inner_loop=1)
         return method.start(self.train, Budget(self.shape.ipc), seed=0)
 
-    def distribution_matching(self) -> Distiller:
+    def dm(self) -> Distiller:
         """Return DM of this package."""
-        method = DistributionMatching(network=self.name, real_batch=self.shape.real, initial="noise")
+        method = DM(network=self.name, real_batch=self.shape.real, initial="noise")
         return method.start(self.train, Budget(self.shape.ipc), seed=0)
 
     def gradient_loop(self) -> Callable[[], None]:
@@ -147,8 +147,8 @@ def main() -> None:
     for name in given.shapes:
         problem = Problem(SHAPES[name], device)
         sides = {
-            "gradient_matching": (problem.gradient_loop(), problem.gradient_matching().step),
-            "distribution_matching": (problem.distribution_loop(), problem.distribution_matching().step),
+            "dc": (problem.gradient_loop(), problem.dc().step),
+            "dm": (problem.distribution_loop(), problem.dm().step),
         }
         rows = {
             method: timing.compare({"loop": loop, "ours": ours}, device, given.repeats)

@@ -60,7 +60,7 @@ def _batches(
 
 def ours(synthetic: SyntheticSet, width: int, epochs: int, copies: int) -> None:
     """Train copies as the evaluator does."""
-    recipe = dataclasses.replace(RECIPES["dsa"], epochs=epochs)
+    recipe = dataclasses.replace(RECIPES["dsa-1000"], epochs=epochs)
     net = network(f"convnet-d3-w{width}-in", SHAPE, 10)
     for _ in fit.fit_copies(net, synthetic, recipe, seeds=range(copies)):
         pass

@@ -25,7 +25,7 @@ def parts(
     step: int | None = None,
     **settings: Any,
 ) -> Record:
-    chosen = {"recipe": "dsa", "network": STANDARD, "copies": 2, **settings}
+    chosen = {"recipe": "dsa-1000", "network": STANDARD, "copies": 2, **settings}
     cell = Evaluation(trial=of.cell.id, evaluator=evaluator, settings=chosen, seed=0, step=step)
     fields: dict[str, Any] = {"provenance": CPU, "scores": scores, "test_reads": 1}
     return Record(cell=cell, label=of.label, task="digits", ipc=of.ipc, status=status, **fields)
@@ -80,7 +80,7 @@ def test_its_markdown() -> None:
     assert header == "| method | home | mlp-w8 | vgg11-w8-in | mean | drop | n |"
     assert cells(text, "rat_bptt").startswith("| `rat_bptt` | 83.0 [80.5, 85.5] | 52.0 [50.0, 54.0] |")
     assert cells(text, "random_subset").endswith("| 55.0 [55.0, 55.0] | −5.0 [−5.0, −5.0] | 1 × 2 |")
-    assert "- recipe=dsa" in text and "1 seed" not in text
+    assert "- recipe=dsa-1000" in text and "1 seed" not in text
 
 
 def test_a_terminal_shows_the_mean_and_the_drop(capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,9 +144,9 @@ def test_settings_and_sizes_are_tables_of_their_own_and_most_copies_count() -> N
     one = parts(small, across((0.2,) * 2, (0.1,) * 2, (0.1,) * 2))
     made = board([*RECORDS, other, more, small, one]).breakdowns
     assert [(each.place.conditions, each.place.ipc) for each in made] == [
-        ("factors=[1.0], recipe=dsa", 10),
-        ("recipe=dsa", 1),
-        ("recipe=dsa", 10),
+        ("factors=[1.0], recipe=dsa-1000", 10),
+        ("recipe=dsa-1000", 1),
+        ("recipe=dsa-1000", 10),
     ]
     assert made[2].rows[1].scores["accuracy"].copies == (3,)
 

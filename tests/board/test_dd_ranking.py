@@ -27,8 +27,8 @@ def robust(of: Record, kind: str, **changes: Any) -> Record:
     scores: dict[str, tuple[float, ...]] = {
         name: changes.pop(name) for name in ("accuracy", "hard", "plain") if name in changes
     }
-    kinds = {"label_robust": {"recipe": "dsa"}, "augmentation_robust": {"augment": "dsa"}}
-    settings = {"own": "dsa", "network": STANDARD, "copies": 2, **kinds[kind], **changes}
+    kinds = {"label_robust": {"recipe": "dsa-1000"}, "augmentation_robust": {"augment": "dsa"}}
+    settings = {"own": "dsa-1000", "network": STANDARD, "copies": 2, **kinds[kind], **changes}
     cell = Evaluation(trial=of.cell.id, evaluator=kind, settings=settings, seed=0)
     return Record(
         cell=cell,
@@ -101,9 +101,9 @@ class TestBoard:
         assert found.scores["ior"].mean == pytest.approx(0.30)
         assert found.scores["hlr"].mean == pytest.approx(0.25)
         assert found.scores["lrs"].mean == pytest.approx(0.2797, abs=5e-5)
-        assert found.own == "dsa" and list(found.missing) == ["ars"]
+        assert found.own == "dsa-1000" and list(found.missing) == ["ars"]
         line = next(line for line in render(board(records), "md").splitlines() if line.endswith("0.280 |"))
-        wanted = "| `kip` | 60.0 (dsa) | 30.0 ¹ | 30.0 | 60.0 | 85.0 ² | 25.0 | 0.280 |"
+        wanted = "| `kip` | 60.0 (dsa-1000) | 30.0 ¹ | 30.0 | 60.0 | 85.0 ² | 25.0 | 0.280 |"
         assert " ".join(line.split()) == wanted
 
     def test_a_weight_is_changed_afterwards(self) -> None:
@@ -126,12 +126,17 @@ class TestBoard:
         assert found["lrs"].mean == pytest.approx(normalised(-0.5 * (0.96 - 0.53)))
 
     def test_soft_labels_and_an_own_recipe_come_from_the_evaluator(self) -> None:
-        of, chance = trial("frepo", recipe="rat-bptt", label_kind="soft"), pair("random_subset", (0.30, 0.32))
-        own = robust(of, "label_robust", own="rat-bptt", accuracy=(0.70, 0.72), hard=(0.50, 0.54))
-        random = robust(chance[0], "label_robust", own="rat-bptt", accuracy=(0.40, 0.42), hard=(0.30, 0.32))
+        of, chance = (
+            trial("frepo", recipe="rat-bptt-1000", label_kind="soft"),
+            pair("random_subset", (0.30, 0.32)),
+        )
+        own = robust(of, "label_robust", own="rat-bptt-1000", accuracy=(0.70, 0.72), hard=(0.50, 0.54))
+        random = robust(
+            chance[0], "label_robust", own="rat-bptt-1000", accuracy=(0.40, 0.42), hard=(0.30, 0.32)
+        )
         records = [of, evaluated(of, 0.60), own, *chance, random, full_data(0.90, 0.92)]
         found = compared(records, "frepo")
-        assert found.own == "rat-bptt"
+        assert found.own == "rat-bptt-1000"
         means = {name: found.accuracies[name].mean for name in ("own", "random", "hard", "full")}
         assert means == pytest.approx({"own": 0.71, "random": 0.41, "hard": 0.52, "full": 0.91})
         assert found.scores["ior"].low == pytest.approx(0.30)  # paired by network
@@ -144,7 +149,10 @@ class TestBoard:
         of = trial("frepo", label_kind="soft")
         found = compared([of, evaluated(of, 0.60), *pair("random_subset", (0.3,)), full_data(0.9)], "frepo")
         assert "hard" not in found.accuracies and found.scores["ior"].mean == pytest.approx(0.3)
-        assert found.missing["lrs"] == "not trained with hard labels under dsa: add [evaluator.label_robust]"
+        assert (
+            found.missing["lrs"]
+            == "not trained with hard labels under dsa-1000: add [evaluator.label_robust]"
+        )
 
     def test_ars(self) -> None:
         of, chance = trial("kip"), trial("random_subset")
@@ -169,8 +177,8 @@ class TestMissing:
         found = compared(records, "kip")
         assert not {"ior", "hlr", "lrs"} & found.scores.keys()
         assert found.missing["lrs"] == (
-            "no random subset trained under dsa: add random = 3 to [reference]; "
-            "no full data trained under dsa: add [reference]"
+            "no random subset trained under dsa-1000: add random = 3 to [reference]; "
+            "no full data trained under dsa-1000: add [reference]"
         )
         text = render(board(records), "md")
         assert "missing ¹" in text and f"- ¹ {found.missing['ior']}" in text
@@ -180,8 +188,8 @@ class TestMissing:
         assert "IOR" not in text and "LRS" not in text
 
     def test_another_recipe_network_or_size_is_no_reference(self) -> None:
-        of = trial("kip", recipe="rat-bptt")
-        kip = [of, evaluated(of, 0.6), evaluated(of, 0.7, recipe="rat-bptt")]
+        of = trial("kip", recipe="rat-bptt-1000")
+        kip = [of, evaluated(of, 0.6), evaluated(of, 0.7, recipe="rat-bptt-1000")]
         others = [*pair("random_subset", (0.3,)), *pair("random_subset", (0.3,), ipc=1)]
         found = compared([*kip, *others, full_data(0.9, network="convnet-d3-w32-in")], "kip", 1)
         assert "ior" not in found.scores and "hlr" not in found.scores

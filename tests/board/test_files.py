@@ -139,36 +139,36 @@ def test_of_several_evaluations_the_one_with_most_copies_counts() -> None:
 
 
 def test_native_accuracy_stands_beside_and_does_not_rank() -> None:
-    of, chance = trial("rat_bptt", recipe="rat-bptt"), trial("random_subset")
-    records = [of, evaluated(of, 0.5), evaluated(of, 0.9, recipe="rat-bptt")]
-    records += [chance, evaluated(chance, 0.6), evaluated(chance, 0.4, recipe="rat-bptt")]
+    of, chance = trial("rat_bptt", recipe="rat-bptt-1000"), trial("random_subset")
+    records = [of, evaluated(of, 0.5), evaluated(of, 0.9, recipe="rat-bptt-1000")]
+    records += [chance, evaluated(chance, 0.6), evaluated(chance, 0.4, recipe="rat-bptt-1000")]
     made = board(records)
     assert rows(made)["rat_bptt"].rank == 2
     text = render(made, "md")
-    assert "90.0 (rat-bptt)" in text
+    assert "90.0 (rat-bptt-1000)" in text
     assert "| `random_subset` | 40.0" in text.split("Under the other recipes")[1]
 
 
 def test_a_chosen_recipe_is_named_and_does_not_rank() -> None:
     first, second = (trial("rat_bptt", seed=seed) for seed in (0, 1))
     found = [evaluated(first, 0.5), evaluated(second, 0.5)]
-    for of, name in ((first, "rat-bptt"), (second, "dc")):
+    for of, name in ((first, "rat-bptt-1000"), (second, "dc-300")):
         chosen = evaluated(of, 0.9, recipe="chosen")
-        scores = {**chosen.scores, "holdout/dc": (0.3,), f"chosen/{name}": (1.0,)}
+        scores = {**chosen.scores, "holdout/dc-300": (0.3,), f"chosen/{name}": (1.0,)}
         found.append(chosen.model_copy(update={"scores": scores}))
     made = board([first, second, *found])
     row = rows(made)["rat_bptt"]
     assert row.accuracy is not None and row.accuracy.mean == 0.5
     text = render(made, "md").split("Under the other recipes")[1]
-    assert "| `rat_bptt` | 90.0 [90.0, 90.0] (dc, rat-bptt) |" in text
+    assert "| `rat_bptt` | 90.0 [90.0, 90.0] (dc-300, rat-bptt-1000) |" in text
 
 
 def test_a_row_without_the_standard_recipe_says_so_and_keeps_its_accuracy() -> None:
     made = [trial("rat_bptt", seed=seed) for seed in (0, 1)]
-    found = board([*made, *(evaluated(of, 0.7, 0.8, recipe="dc") for of in made)])
+    found = board([*made, *(evaluated(of, 0.7, 0.8, recipe="dc-300") for of in made)])
     (row,) = found.tables[0].rows
-    assert (row.state, row.rank, row.scores["dc"].mean) == ("not under dsa", None, 0.75)
-    assert "| `rat_bptt` | 75.0 [70.0, 80.0] (dc) |" in " ".join(render(found, "md").split())
+    assert (row.state, row.rank, row.scores["dc-300"].mean) == ("not under dsa-1000", None, 0.75)
+    assert "| `rat_bptt` | 75.0 [70.0, 80.0] (dc-300) |" in " ".join(render(found, "md").split())
 
 
 def test_prefixes_are_rows_at_their_size() -> None:
@@ -182,25 +182,25 @@ def test_prefixes_are_rows_at_their_size() -> None:
 
 
 def test_a_factorised_row_says_how_many_images_its_bytes_decode_to() -> None:
-    factorised = pair("linear_bases", (0.7,), decoded=29)
+    factorised = pair("rtp", (0.7,), decoded=29)
     text = render(board([*SMALL, *factorised]), "md")
-    line = next(line for line in text.splitlines() if "linear_bases" in line and "25.6" in line)
+    line = next(line for line in text.splitlines() if "rtp" in line and "25.6" in line)
     assert "25.6 kB ³" in " ".join(line.split())
     assert "- ³ bytes of a code, which decodes to 29 images per class" in text
-    assert rows(board(factorised))["linear_bases"].decoded == 29
+    assert rows(board(factorised))["rtp"].decoded == 29
     values = json.loads(render(board([*SMALL, *factorised]), "json"))
     found = (
         {row["label"]: row["decoded"] for row in values["rows"]}
         if isinstance(values, dict)
         else {row["label"]: row["decoded"] for row in values}
     )
-    assert found["linear_bases"] == 29 and found["rat_bptt"] == 0
+    assert found["rtp"] == 29 and found["rat_bptt"] == 0
 
 
 def test_other_records_are_what_they_were() -> None:
     """Their JSON, and so their sha256, has no word of decoded images."""
     assert "decoded" not in trial("rat_bptt").to_json()
-    assert '"decoded": 29' in trial("linear_bases", decoded=29).to_json()
+    assert '"decoded": 29' in trial("rtp", decoded=29).to_json()
 
 
 def test_reported_figures_join_only_where_they_belong() -> None:

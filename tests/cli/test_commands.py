@@ -20,7 +20,7 @@ class TestList:
             ("methods", "rat_bptt"),
             ("tasks", "cifar10-zca"),
             ("evaluators", "retrain"),
-            ("recipes", "rat-bptt"),
+            ("recipes", "rat-bptt-1000"),
             ("grids", "demo"),
         ],
     )
@@ -38,7 +38,7 @@ class TestShow:
             (str(ROOT / "methods" / "rat_bptt.py"), "outer_lr"),
             ("retrain", "copies"),
             ("cifar10-zca", "zca"),
-            ("dsa", "momentum"),
+            ("dsa-1000", "momentum"),
             ("demo", "[method.rat_bptt]"),
         ],
         ids=["method", "path", "evaluator", "task", "recipe", "grid"],

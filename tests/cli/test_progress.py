@@ -29,7 +29,7 @@ def test_a_finished_cell_is_one_plain_line(jobs: list[Job]) -> None:
     )
     assert text.splitlines() == [
         "[1/4] digits ipc 1 rat_bptt seed 0: distillation done",
-        "[2/4] digits ipc 1 rat_bptt seed 0: retrain rat-bptt failed",
+        "[2/4] digits ipc 1 rat_bptt seed 0: retrain rat-bptt-1000 failed",
     ]
 
 

@@ -20,7 +20,7 @@ class TestRefusedGrids:
         [
             ("method.rat_bptt", "method.rat_btpt", ("'rat_btpt'", "did you mean 'rat_bptt'?")),
             ('"digits"', '"digist"', ("'digist'", "did you mean 'digits'?")),
-            ('"dc"', '"dcc"', ("'dcc'", "did you mean 'dc'?")),
+            ('"dc-300"', '"dcc"', ("'dcc'", "did you mean 'dc-300'?")),
             ("window", "widnow", ("method.rat_bptt", "'widnow'", "did you mean 'window'?")),
             ("title", "tilte", ("quick.toml", "'tilte'", "did you mean 'title'?")),
             ("window = 2", "window = 9", ("window 9 is longer than the unroll 4", "lower window")),

@@ -57,7 +57,7 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks are trained for a moment."""
-    monkeypatch.setitem(RECIPES, "dsa", replace(RECIPES["dsa"], epochs=5))
+    monkeypatch.setitem(RECIPES, "dsa-1000", replace(RECIPES["dsa-1000"], epochs=5))
 
 
 @pytest.mark.usefixtures("short")
@@ -108,7 +108,7 @@ def test_an_installed_package_brings_its_method(installed: Path) -> None:
 
 
 def test_a_plug_in_does_not_take_the_name_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    value = "broken_methods:Careless"
+    value = "tests.support.broken_methods:Careless"
     points = [EntryPoint(name, value, "ratbench.methods") for name in ("herding", "twice", "twice", "once")]
     monkeypatch.setattr(registry, "_plugins", lambda kind: points if kind == "method" else ())
     assert registry.method("once").__name__ == "Careless"
@@ -120,7 +120,7 @@ def test_a_plug_in_does_not_take_the_name_of_another(monkeypatch: pytest.MonkeyP
     ("value", "parts"),
     [
         ("no_such_module:Method", ("'odd' of", "cannot be imported", "no_such_module")),
-        ("broken_methods:ClassVar", ("'odd' of", "must be a frozen dataclass")),
+        ("tests.support.broken_methods:ClassVar", ("'odd' of", "must be a frozen dataclass")),
     ],
 )
 def test_a_plug_in_that_is_no_method_is_refused(

@@ -74,7 +74,7 @@ def test_speeds_of_other_steps_are_the_measured_ones() -> None:
 
 def other_speeds() -> Iterator[tuple[str, str, dict[str, float]]]:
     """Yield what was measured, its shape and the ratio to a plain loop."""
-    for what, key in (("DC", "gradient_matching"), ("DM", "distribution_matching")):
+    for what, key in (("DC", "dc"), ("DM", "dm")):
         for name, row in measured_rows("matching-cpu"):
             yield what, name, row[key]["ratio"]
     for name, row in measured_rows("trajectory-cpu"):

@@ -14,7 +14,7 @@ from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Examples, Scores, Task, TestSplit
 from suite.plugins.conformance import smoke_data
 
-QUICK = Corruptions("dc", "convnet-d1-w8-in", 2, ("noise", "contrast"), (1, 5))
+QUICK = Corruptions("dc-300", "convnet-d1-w8-in", 2, ("noise", "contrast"), (1, 5))
 
 
 def task() -> Task:
@@ -38,7 +38,7 @@ def scored(evaluator: Corruptions | Retrain, on: Task) -> Scores:
 
 
 def test_scores_are_those_of_retrained_networks() -> None:
-    found, plain = scored(QUICK, task()).values, scored(Retrain("dc", QUICK.network, 2), task()).values
+    found, plain = scored(QUICK, task()).values, scored(Retrain("dc-300", QUICK.network, 2), task()).values
     assert found["accuracy"] == plain["accuracy"]
     parts = [found[f"accuracy/{name}/{severity}"] for name in ("noise", "contrast") for severity in (1, 5)]
     for copy in range(2):

@@ -17,7 +17,7 @@ from suite.core.training.lr_search import chosen_rates
 from suite.core.training.recipes import recipe
 from suite.plugins.conformance import smoke_data
 
-QUICK = CrossArchitecture("dc", "convnet-d1-w8-in", ("mlp-w16", "convnet-d1-w8-ln"), 2, (1.0, 3.0), 1)
+QUICK = CrossArchitecture("dc-300", "convnet-d1-w8-in", ("mlp-w16", "convnet-d1-w8-ln"), 2, (1.0, 3.0), 1)
 
 
 def task() -> Task:
@@ -38,7 +38,7 @@ def test_every_network_is_trained_at_its_own_rate() -> None:
     for name, key in (("convnet-d1-w8-in", "accuracy"), ("mlp-w16", "accuracy/mlp-w16")):
         (rate,) = found[f"rate/{name}"]
         assert rate in (0.01, 0.03)
-        net, tried = network(name, (1, 8, 8), 10), dataclasses.replace(recipe("dc"), lr=rate)
+        net, tried = network(name, (1, 8, 8), 10), dataclasses.replace(recipe("dc-300"), lr=rate)
         expected = [accuracy(net, fit(net, made(on), tried, seed=derive(3, "copy", i)), test) for i in (0, 1)]
         assert list(found[key]) == expected
     for copy in (0, 1):
@@ -70,7 +70,7 @@ def test_neither_the_set_nor_the_seed_chooses_the_rate(monkeypatch: pytest.Monke
         ({"network": "mlp-w128"}, "networks has the home network 'mlp-w128'; leave it out there"),
         ({"copies": 0}, "copies 0 must be at least 1"),
         ({"factors": (-1.0,)}, "factors .* above 0"),
-        ({"recipe": "dsa2"}, "unknown recipe 'dsa2'; did you mean 'dsa'"),
+        ({"recipe": "dsa2"}, "unknown recipe 'dsa2'; did you mean 'dsa-1000'"),
     ],
 )
 def test_settings_are_refused(settings: dict[str, object], message: str) -> None:

@@ -21,12 +21,12 @@ QUICK = Retrain("chosen", "mlp-w16", 2)
 
 @pytest.fixture(autouse=True)
 def short_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recipes of a few steps; `dc` learns nothing."""
+    """Recipes of a few steps; `dc-300` learns nothing."""
     short = {
-        "dc": dataclasses.replace(RECIPES["dc"], epochs=1, lr=1e-6),
-        "dsa": dataclasses.replace(RECIPES["dsa"], epochs=30),
-        "rat-bptt": dataclasses.replace(RECIPES["rat-bptt"], steps=2),
-        "frepo": dataclasses.replace(RECIPES["frepo"], steps=2),
+        "dc-300": dataclasses.replace(RECIPES["dc-300"], epochs=1, lr=1e-6),
+        "dsa-1000": dataclasses.replace(RECIPES["dsa-1000"], epochs=30),
+        "rat-bptt-1000": dataclasses.replace(RECIPES["rat-bptt-1000"], steps=2),
+        "frepo-40000": dataclasses.replace(RECIPES["frepo-40000"], steps=2),
     }
     for name, changed in short.items():
         monkeypatch.setitem(RECIPES, name, changed)
@@ -53,35 +53,37 @@ def test_the_best_on_the_holdout_goes_to_test_with_fresh_copies() -> None:
     found = scored(on).values
     assert on.split.reads == 1
     held = {name: fmean(found[f"holdout/{name}"]) for name in CANDIDATES}
-    assert max(held, key=lambda name: held[name]) == "dsa"
-    assert found["chosen/dsa"] == (1.0,) and "chosen/dc" not in found
-    plain = Retrain("dsa", "mlp-w16", 2).evaluate(made(on), on, seed=1).values
+    assert max(held, key=lambda name: held[name]) == "dsa-1000"
+    assert found["chosen/dsa-1000"] == (1.0,) and "chosen/dc-300" not in found
+    plain = Retrain("dsa-1000", "mlp-w16", 2).evaluate(made(on), on, seed=1).values
     assert found["accuracy"] == plain["accuracy"]
     assert set(plain) == {"accuracy", "seconds"}
 
 
 def test_a_recipe_for_a_learned_rate_is_tried_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(RECIPES, "mtt", dataclasses.replace(RECIPES["mtt"], epochs=1))
+    monkeypatch.setitem(RECIPES, "mtt-1000", dataclasses.replace(RECIPES["mtt-1000"], epochs=1))
     on = task()
     bare = QUICK.evaluate(made(on), on, seed=1).values
     learned = QUICK.evaluate(dataclasses.replace(made(on), lr=0.02), on, seed=1).values
-    assert "holdout/mtt" in learned and "holdout/mtt" not in bare
-    assert learned["holdout/dc"] == bare["holdout/dc"]
+    assert "holdout/mtt-1000" in learned and "holdout/mtt-1000" not in bare
+    assert learned["holdout/dc-300"] == bare["holdout/dc-300"]
 
 
 def test_the_holdout_is_of_train_and_its_copies_are_others() -> None:
     on = task()
     found, net = scored(on).values, network("mlp-w16", (1, 8, 8), 10)
     for copy in (0, 1):
-        fitted = fit(net, made(on), recipe("dsa"), seed=derive(1, "holdout copy", copy))
-        assert found["holdout/dsa"][copy] == accuracy(net, fitted, on.holdout().test)
+        fitted = fit(net, made(on), recipe("dsa-1000"), seed=derive(1, "holdout copy", copy))
+        assert found["holdout/dsa-1000"][copy] == accuracy(net, fitted, on.holdout().test)
 
 
 def test_test_has_no_part_in_the_choice() -> None:
     honest, shifted = scored(task()).values, scored(task((load("digits").test.labels + 1) % 10)).values
     assert honest["accuracy"] != shifted["accuracy"]
     for values in (honest, shifted):
-        assert values["holdout/rat-bptt"] == honest["holdout/rat-bptt"] and "chosen/dsa" in values
+        assert (
+            values["holdout/rat-bptt-1000"] == honest["holdout/rat-bptt-1000"] and "chosen/dsa-1000" in values
+        )
 
 
 def test_its_settings_are_the_ones_that_records_have() -> None:

@@ -64,8 +64,10 @@ def test_soft_labels_become_their_argmax(task: Task) -> None:
 
 
 def test_one_lrs_costs_ten_small_trainings(task: Task, trained: Trained) -> None:
-    scores = LabelRobust(own="rat-bptt", network=NETWORK).evaluate(real(task, soft()), task, seed=0).values
-    assert [(how.name, len(seeds)) for how, _, seeds in trained] == [("rat-bptt", 5), ("dsa", 5)]
+    scores = (
+        LabelRobust(own="rat-bptt-1000", network=NETWORK).evaluate(real(task, soft()), task, seed=0).values
+    )
+    assert [(how.name, len(seeds)) for how, _, seeds in trained] == [("rat-bptt-1000", 5), ("dsa-1000", 5)]
     assert {name: len(values) for name, values in scores.items()} == {
         "accuracy": 5,
         "hard": 5,
@@ -87,10 +89,12 @@ def test_soft_labels_are_trained_on_as_they_are_and_hard(task: Task, trained: Tr
 
 
 def test_only_the_augmentation_differs(task: Task, trained: Trained) -> None:
-    scores = AugmentationRobust(own="rat-bptt", network=NETWORK).evaluate(real(task), task, seed=0).values
+    scores = (
+        AugmentationRobust(own="rat-bptt-1000", network=NETWORK).evaluate(real(task), task, seed=0).values
+    )
     (augmented, _, first), (plain, _, second) = trained
     assert (augmented.augment, plain.augment) == ("dsa", "none")
-    own = recipe("rat-bptt")
+    own = recipe("rat-bptt-1000")
     assert augmented == dataclasses.replace(own, augment="dsa")
     assert plain == dataclasses.replace(own, augment="none")
     assert first == second and len(scores["seconds"]) == 10 and task.split.reads == 1
@@ -99,18 +103,18 @@ def test_only_the_augmentation_differs(task: Task, trained: Trained) -> None:
 def test_networks_are_those_of_retrain(task: Task) -> None:
     """So an accuracy is the same wherever it is measured, and differences pair by network."""
     asked = {"network": NETWORK, "copies": 2}
-    one = Retrain(recipe="rat-bptt", **asked).evaluate(real(task), task, seed=3)  # type: ignore[arg-type]
-    other = LabelRobust("rat-bptt", "rat-bptt", **asked).evaluate(real(task), task, seed=3)  # type: ignore[arg-type]
+    one = Retrain(recipe="rat-bptt-1000", **asked).evaluate(real(task), task, seed=3)  # type: ignore[arg-type]
+    other = LabelRobust("rat-bptt-1000", "rat-bptt-1000", **asked).evaluate(real(task), task, seed=3)  # type: ignore[arg-type]
     assert one.values["accuracy"] == other.values["accuracy"] == other.values["hard"]
 
 
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda: LabelRobust(own="dsb"), "did you mean 'dsa'"),
-        (lambda: LabelRobust(recipe="dsb"), "did you mean 'dsa'"),
+        (lambda: LabelRobust(own="dsb"), "did you mean 'dsa-1000'"),
+        (lambda: LabelRobust(recipe="dsb"), "did you mean 'dsa-1000'"),
         (lambda: LabelRobust(copies=0), "copies 0 must be at least 1"),
-        (lambda: AugmentationRobust(own="dsb"), "did you mean 'dsa'"),
+        (lambda: AugmentationRobust(own="dsb"), "did you mean 'dsa-1000'"),
         (lambda: AugmentationRobust(augment="dsb"), "did you mean 'dsa'"),
         (lambda: AugmentationRobust(augment="none"), "choose 'dsa' or 'flip-rotate'"),
         (lambda: AugmentationRobust(copies=0), "copies 0 must be at least 1"),

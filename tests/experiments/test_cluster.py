@@ -35,7 +35,7 @@ def kept(store: Store, cell: str) -> Record:
 @pytest.fixture
 def with_broken(tiny: Path) -> list[Job]:
     """The tiny grid, a method whose first worker is killed, and one that raises."""
-    tiny.write_text(tiny.read_text().replace("rat-bptt", "dc"))  # the cheapest recipe
+    tiny.write_text(tiny.read_text().replace("rat-bptt-1000", "dc-300"))  # the cheapest recipe
     for name, text in (("killed", broken_files.KILLED_ONCE), ("raises", broken_files.RAISES)):
         path = tiny.with_name(f"{name}.py")
         path.write_text(text)

@@ -27,7 +27,7 @@ ipc = [1]
 seeds = [0]
 network = "convnet-d1-w8-in"
 
-[method.linear_bases]
+[method.rtp]
 steps = 2
 unroll = 2
 bases = 8
@@ -35,7 +35,7 @@ images = 3
 real_per_class = 4
 
 [evaluator.retrain]
-recipe = ["dc", "rtp"]
+recipe = ["dc-300", "rtp-300"]
 copies = 1
 """
 
@@ -147,7 +147,7 @@ def test_from_grid_to_board(tmp_path: Path, store: Store, place: Place) -> None:
     path = tmp_path / "factorised.toml"
     path.write_text(GRID)
     jobs = grid.jobs(grid.load(path))
-    job = one(jobs, "linear_bases")
+    job = one(jobs, "rtp")
     assert set(complete(job, store, place).values()) == {"done"}
     record = done(job, store)
     assert record.stored_bytes == 4 * (8 * 16 + 10 * 3 * 8) and record.decoded == 3

@@ -79,10 +79,10 @@ def test_settings_are_toml_or_text(tiny: Path) -> None:
 
 
 def test_native_is_each_methods_own_recipe_and_seeds_are_shared(tiny: Path) -> None:
-    replaced(tiny, '["rat-bptt"]', '["dsa", "native"]')
+    replaced(tiny, '["rat-bptt-1000"]', '["dsa-1000", "native"]')
     jobs = {job.label: job.evaluations for job in grid.jobs(grid.load(tiny))}
     recipes = {label: [cell.settings["recipe"] for cell in cells] for label, cells in jobs.items()}
-    assert recipes == {"random_subset": ["dsa"], "rat_bptt": ["dsa", "rat-bptt"]}
+    assert recipes == {"random_subset": ["dsa-1000"], "rat_bptt": ["dsa-1000", "rat-bptt-1000"]}
     assert len({cell.seed for cells in jobs.values() for cell in cells}) == 1
 
 
@@ -106,7 +106,11 @@ def test_an_id_is_the_sha256_of_canonical_json_and_protocol() -> None:
             "unknown evaluator 'retrian'; did you mean 'retrain'?",
         ),
         ('"digits"', '"digit"', "digits"),
-        ('recipe = ["rat-bptt"]', 'recipe = "rat-bt"', "unknown recipe 'rat-bt'; did you mean 'rat-bptt'?"),
+        (
+            'recipe = ["rat-bptt-1000"]',
+            'recipe = "rat-bt"',
+            "unknown recipe 'rat-bt'; did you mean 'rat-bptt-1000'?",
+        ),
         ("window = 2", "windw = 2", "method.rat_bptt: unknown key 'windw'; did you mean 'window'?"),
         ("window = 2", "window = 5", "window 5 is longer than the unroll 4; lower window or raise unroll"),
         ("window = 2", 'window = "two"', "window = 'two'"),

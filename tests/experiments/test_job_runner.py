@@ -24,7 +24,7 @@ from tests.support.job_runs import complete, done, one
 @pytest.fixture
 def tiny(tiny: Path) -> Path:
     """Retrain under the cheapest recipe."""
-    tiny.write_text(tiny.read_text().replace("rat-bptt", "dc"))
+    tiny.write_text(tiny.read_text().replace("rat-bptt-1000", "dc-300"))
     return tiny
 
 
@@ -58,7 +58,7 @@ def test_from_grid_to_record_to_table(jobs: list[Job], store: Store, place: Plac
         record = store.record(job.evaluations[0].id)
         assert record is not None
         mean = sum(record.scores["accuracy"]) / 2
-        assert rows[job.label].scores["dc"].mean == pytest.approx(mean)
+        assert rows[job.label].scores["dc-300"].mean == pytest.approx(mean)
     assert board.test_reads == (1,) and board.distillation_reads == (0,)
 
 
@@ -174,9 +174,9 @@ def test_what_does_not_fit_the_task_is_refused_before_the_start(tiny: Path, plac
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('["dc"]', '["dc:tf32"]'),
+        ('["dc-300"]', '["dc-300:tf32"]'),
         ("window = 2", 'window = 2\nprecision = "tf32"'),
-        ("copies = 2", 'copies = 2\n[reference]\nepochs = 1\nrecipe = "dc:tf32"'),
+        ("copies = 2", 'copies = 2\n[reference]\nepochs = 1\nrecipe = "dc-300:tf32"'),
     ],
     ids=["recipe", "method", "reference"],
 )
@@ -191,12 +191,12 @@ def test_a_precision_that_the_place_has_not_is_refused_before_the_start(
 
 
 def test_the_precision_of_a_recipe_lands_in_its_record(tiny: Path, place: Place, store: Store) -> None:
-    tiny.write_text(tiny.read_text().replace('["dc"]', '["dc", "dc:bf16"]'))
+    tiny.write_text(tiny.read_text().replace('["dc-300"]', '["dc-300", "dc-300:bf16"]'))
     job = grid.jobs(grid.load(tiny))[0]
     assert set(complete(job, store, place).values()) == {"done"}
     records = [store.record(cell.id) for cell in job.evaluations]
     plain, rounded = (record.scores["accuracy"] for record in records if record)
-    assert [cell.settings["recipe"] for cell in job.evaluations] == ["dc", "dc:bf16"]
+    assert [cell.settings["recipe"] for cell in job.evaluations] == ["dc-300", "dc-300:bf16"]
     assert plain == pytest.approx(rounded, abs=0.05)
 
 

@@ -60,11 +60,17 @@ def test_its_label_is_that_of_the_grids_row(tiny: Path) -> None:
 
 
 def test_it_is_trained_under_every_methods_recipe(tiny: Path) -> None:
-    found = jobs(tiny, REFERENCE + ROBUST, **{'["rat-bptt"]': '["dsa", "native"]'})
+    found = jobs(tiny, REFERENCE + ROBUST, **{'["rat-bptt-1000"]': '["dsa-1000", "native"]'})
     by_label = {job.label: job for job in found}
-    assert {str(each["recipe"]) for each in settings(by_label[RANDOM], "retrain")} == {"dsa", "rat-bptt"}
-    assert [each["own"] for each in settings(by_label[RANDOM], "label_robust")] == ["dsa", "rat-bptt"]
-    assert [each["own"] for each in settings(by_label["rat_bptt"], "label_robust")] == ["rat-bptt"]
+    assert {str(each["recipe"]) for each in settings(by_label[RANDOM], "retrain")} == {
+        "dsa-1000",
+        "rat-bptt-1000",
+    }
+    assert [each["own"] for each in settings(by_label[RANDOM], "label_robust")] == [
+        "dsa-1000",
+        "rat-bptt-1000",
+    ]
+    assert [each["own"] for each in settings(by_label["rat_bptt"], "label_robust")] == ["rat-bptt-1000"]
     seeds = {cell.seed for job in found if job.cell.seed == 0 for cell in job.evaluations}
     assert len(seeds) == 1  # the same fresh networks
 
@@ -80,24 +86,24 @@ def test_ids_depend_on_no_grid(tiny: Path) -> None:
 
 
 def test_the_title_names_the_own_recipe() -> None:
-    asked = {"own": "rat-bptt", "recipe": "dsa"}
+    asked = {"own": "rat-bptt-1000", "recipe": "dsa-1000"}
     assert Evaluation(trial="a", evaluator="label_robust", settings=asked, seed=0).title == (
-        "label_robust rat-bptt"
+        "label_robust rat-bptt-1000"
     )
 
 
 def test_from_grid_to_scores(tiny: Path, store: Store, place: Place) -> None:
     """A grid of label_robust alone: what it trains and its references make the board's scores."""
-    asked = '[evaluator.label_robust]\nrecipe = ["rat-bptt"]\ncopies = 1'
-    replaced = {'[evaluator.retrain]\nrecipe = ["rat-bptt"]\ncopies = 2': asked}
-    reference = '\n[reference]\nepochs = 1\nrecipe = "rat-bptt"\nrandom = 1\n'
+    asked = '[evaluator.label_robust]\nrecipe = ["rat-bptt-1000"]\ncopies = 1'
+    replaced = {'[evaluator.retrain]\nrecipe = ["rat-bptt-1000"]\ncopies = 2': asked}
+    reference = '\n[reference]\nepochs = 1\nrecipe = "rat-bptt-1000"\nrandom = 1\n'
     for job in jobs(tiny, reference, **replaced):
         list(run(job, store, place))
     found = files.read([store.path])
     made = {row.name: row.compared for row in files.board(found.records).tables[0].rows}
     rat_bptt, chance = made["rat_bptt"], made["random_subset"]
     ior, hlr = (rat_bptt.scores[name].mean for name in ("ior", "hlr"))
-    assert rat_bptt.own == "rat-bptt" and hlr != ior
+    assert rat_bptt.own == "rat-bptt-1000" and hlr != ior
     means = {part: interval.mean for part, interval in rat_bptt.accuracies.items()}
     assert (ior, hlr) == pytest.approx((means["own"] - means["random"], means["full"] - means["hard"]))
     assert rat_bptt.scores["lrs"].mean == pytest.approx(normalised(0.5 * ior - 0.5 * hlr), abs=1e-8)
@@ -109,7 +115,7 @@ def test_from_grid_to_scores(tiny: Path, store: Store, place: Place) -> None:
     [
         ("random = -1", "reference.random: input should be greater than or equal to 0"),
         ("randon = 3", "unknown key 'randon'; did you mean 'random'?"),
-        ('recipe = "dsb"', "reference.recipe: unknown recipe 'dsb'; did you mean 'dsa'?"),
+        ('recipe = "dsb"', "reference.recipe: unknown recipe 'dsb'; did you mean 'dsa-1000'?"),
     ],
 )
 def test_what_is_no_good_is_refused(tiny: Path, text: str, message: str) -> None:

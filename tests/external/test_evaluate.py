@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere", "read_here")
 
 def evaluate(path: Path, *more: str | Path) -> Result:
     quick = ("--task", "digits", "--ipc", "2", "--network", "convnet-d1-w8-in", "--copies", "2", "--cpu")
-    recipes = () if "--recipe" in more else ("--recipe", "dc")
+    recipes = () if "--recipe" in more else ("--recipe", "dc-300")
     return ratbench("evaluate", path, *quick, *recipes, *more)
 
 
@@ -53,7 +53,7 @@ def test_running_it_again_does_nothing_twice(tmp_path: Path) -> None:
     again = evaluate(path, "--store", "mine")
     after = {file: file.read_bytes() for file in Path("mine").rglob("*.*") if file.suffix != ".lock"}
     assert first.exit_code == again.exit_code == 0 and before == after
-    assert "retrain dc done" in first.stdout and "retrain dc done" not in again.stdout
+    assert "retrain dc-300 done" in first.stdout and "retrain dc-300 done" not in again.stdout
 
 
 def test_a_lost_artefact_is_written_again(tmp_path: Path) -> None:
@@ -66,7 +66,9 @@ def test_a_lost_artefact_is_written_again(tmp_path: Path) -> None:
 
 
 def test_the_board_ranks_it_and_says_where_it_is_from(tmp_path: Path) -> None:
-    result = evaluate(foreign_sets.mtt(tmp_path), "--recipe", "dsa", "--recipe", "dc", "--name", "mtt-2021")
+    result = evaluate(
+        foreign_sets.mtt(tmp_path), "--recipe", "dsa-1000", "--recipe", "dc-300", "--name", "mtt-2021"
+    )
     assert result.exit_code == 0, result.output
     assert "external:…: brought in from a file; distillation not run here" in result.stdout
     text = ratbench("leaderboard", "runs/external").stdout
@@ -91,7 +93,7 @@ def test_doubtful_statistics_draw_a_warning(tmp_path: Path) -> None:
     ("more", "part"),
     [
         (("--name", "../mine"), "--name '../mine': use letters"),
-        (("--recipe", "dcc"), "did you mean 'dc'?"),
+        (("--recipe", "dcc"), "did you mean 'dc-300'?"),
         (("--recipe", "chossen"), "did you mean 'chosen'?"),
         (("--network", "convnet-d9-w8-in"), "too small for 9 blocks"),
         (("--task", "digist"), "did you mean 'digits'?"),
@@ -106,4 +108,4 @@ def test_a_mistake_is_told_before_anything_is_written(
 
 
 def test_a_misspelt_recipe_is_told_before_the_file_is_read(tmp_path: Path) -> None:
-    refused(evaluate(tmp_path / "none.pt", "--recipe", "dcc"), "did you mean 'dc'?")
+    refused(evaluate(tmp_path / "none.pt", "--recipe", "dcc"), "did you mean 'dc-300'?")

@@ -141,9 +141,9 @@ def test_it_is_tabled_drawn_and_written(networks: pd.DataFrame, tmp_path: Path) 
 
 def test_each_recipe_is_a_place_of_its_own(tmp_path: Path) -> None:
     records = direct(0, 0.6, 0.8)
-    other = [evaluated(of, 0.5, 0.5, recipe="dc") for of in records[:2]]
+    other = [evaluated(of, 0.5, 0.5, recipe="dc-300") for of in records[:2]]
     table = budget_curve.summary(budgets.measured([store(tmp_path / "s", [*records, *other])]))
-    assert table["recipe"].to_list() == ["dc", "dsa", "dsa", "dsa"]
+    assert table["recipe"].to_list() == ["dc-300", "dsa-1000", "dsa-1000", "dsa-1000"]
 
 
 def test_a_store_of_one_size_has_no_curve(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ class TestRecords:
 
 class TestJobs:
     def test_a_job_comes_back_by_its_id(self, store: Store) -> None:
-        job = Job(label="a row", cell=TRIAL, recipe="dsa")
+        job = Job(label="a row", cell=TRIAL, recipe="dsa-1000")
         store.write_job(job)
         assert store.job(TRIAL.id) == job
 

@@ -16,7 +16,7 @@ def trial(
 ) -> Record:
     method = changes.pop("method", label)
     cell = Trial(task="digits", method=method, hyperparameters={"window": window}, ipc=ipc, seed=seed)
-    measured = {"device_seconds": 120.0, "stored_bytes": 25_600, "label_kind": "hard", "recipe": "dsa"}
+    measured = {"device_seconds": 120.0, "stored_bytes": 25_600, "label_kind": "hard", "recipe": "dsa-1000"}
     fields: dict[str, Any] = {"peak_memory_bytes": 1_500_000_000, "provenance": CPU, **measured, **changes}
     return Record(cell=cell, label=label, task="digits", ipc=ipc, status=status, **fields)
 
@@ -25,7 +25,7 @@ def evaluated(
     of: Record, *accuracy: float, ipc: int = 0, status: Status = "done", error: str = "", **settings: Any
 ) -> Record:
     prefix = {"ipc": ipc} if ipc else {}
-    chosen = {"recipe": "dsa", "network": STANDARD, "copies": len(accuracy), **prefix, **settings}
+    chosen = {"recipe": "dsa-1000", "network": STANDARD, "copies": len(accuracy), **prefix, **settings}
     cell = Evaluation(trial=of.cell.id, evaluator="retrain", settings=chosen, seed=0)
     fields: dict[str, Any] = {
         "scores": {"accuracy": accuracy} if accuracy else {},
@@ -38,7 +38,7 @@ def evaluated(
 
 
 def full_data(*accuracy: float, network: str = STANDARD, epochs: int = 60) -> Record:
-    settings = {"network": network, "recipe": "dsa", "epochs": epochs, "copies": len(accuracy)}
+    settings = {"network": network, "recipe": "dsa-1000", "epochs": epochs, "copies": len(accuracy)}
     cell = Reference.model_validate({"task": "digits", "seed": 0, **settings})
     fields: dict[str, Any] = {"scores": {"accuracy": accuracy}, "provenance": CPU}
     return Record(cell=cell, label="full data", task="digits", ipc=0, status="done", test_reads=1, **fields)

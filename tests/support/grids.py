@@ -16,7 +16,7 @@ window = 2
 real_batch = 32
 
 [evaluator.retrain]
-recipe = ["rat-bptt"]
+recipe = ["rat-bptt-1000"]
 copies = 2
 """
-QUICK = TINY.replace('["rat-bptt"]', '"dc"').replace("copies = 2", "copies = 1")
+QUICK = TINY.replace('["rat-bptt-1000"]', '"dc-300"').replace("copies = 2", "copies = 1")

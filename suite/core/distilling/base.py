@@ -17,7 +17,7 @@ class BaseMethod:
 
     smoke: ClassVar[Mapping[str, Any]] = {}
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {}
-    recipe: ClassVar[str] = "dsa"
+    recipe: ClassVar[str] = "dsa-1000"
     paper: ClassVar[str] = ""
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {}
     ordered: ClassVar[bool] = False  # whether the first images of a set are worth more than any others

@@ -71,7 +71,7 @@ class TrainedSelection(Selection, ABC):
 
     network: str = STANDARD
     epochs: int = 20
-    training: str = "dc"  # the recipe whose optimiser and augmentation train the network
+    training: str = "dc-300"  # the recipe whose optimiser and augmentation train the network
 
     @abstractmethod
     def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:

@@ -94,7 +94,7 @@ def _accuracies(task: Task, name: str, recipe: Recipe, ipc: int, search: Search)
     subsets = [
         random_set(holdout.train, ipc, generator(0, "rate", task.name, ipc, "subset", draw)) for draw in draws
     ]
-    seeds = [derive(0, "rate", task.name, name, recipe.name, ipc, draw) for draw in draws]
+    seeds = [derive(0, "rate", task.name, name, ipc, draw) for draw in draws]
 
     trainings = [
         Training(subsets[draw], recipe.lr * factor, seeds[draw])

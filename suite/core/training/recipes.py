@@ -1,8 +1,9 @@
 """The frozen recipes by which networks are retrained.
 
 A recipe never changes: a changed one gets a new name (a test pins each one's digest), so that a
-number under `dsa` means the same in every release. They multiply in float32; `dsa:bf16` and `dsa:tf32`
-are the same recipe with rounded products, under a name of their own in every record and on every board.
+number under `dsa-1000` means the same in every release. They multiply in float32; `dsa-1000:bf16` and
+`dsa-1000:tf32` are the same recipe with rounded products, under a name of their own in every record and on
+every board.
 """
 
 from collections.abc import Sequence
@@ -147,10 +148,12 @@ def _sgd(name: str, source: str, epochs: int, augment: str) -> Recipe:
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        _sgd("dc", "Dataset Condensation, arXiv 2006.05929: SGD, 300 epochs, no augmentation", 300, "none"),
-        _sgd("dsa", "DSA, arXiv 2102.08259: SGD, 1000 epochs, DSA augmentation per image", 1000, "dsa"),
+        _sgd(
+            "dc-300", "Dataset Condensation, arXiv 2006.05929: SGD, 300 epochs, no augmentation", 300, "none"
+        ),
+        _sgd("dsa-1000", "DSA, arXiv 2102.08259: SGD, 1000 epochs, DSA augmentation per image", 1000, "dsa"),
         Recipe(
-            "rat-bptt",
+            "rat-bptt-1000",
             "RaT-BPTT, arXiv 2311.07025: Adam, the method's own minibatches, flip-rotate; 1000 steps, fixed",
             "adam",
             1e-3,
@@ -158,7 +161,7 @@ RECIPES = {
             steps=1000,
         ),
         Recipe(
-            "rtp",
+            "rtp-300",
             "RTP, arXiv 2206.02916: SGD without decay of rate or weights, 300 epochs, no augmentation",
             "sgd",
             0.01,
@@ -168,7 +171,7 @@ RECIPES = {
             batch=640,
         ),
         Stepped(
-            "idc",
+            "idc-1000",
             "IDC, arXiv 2205.14959: SGD, 1000 epochs, DSA augmentation without cutout, CutMix",
             "sgd",
             0.01,
@@ -180,7 +183,7 @@ RECIPES = {
             factor=0.2,
         ),
         SoftMatching(
-            "rded",
+            "rded-300",
             # The paper has a teacher label every augmented image anew; here the stored labels are mixed.
             "RDED, arXiv 2312.03526: AdamW, soft labels at temperature 20, 300 epochs, flip, CutMix",
             "adamw",
@@ -193,12 +196,15 @@ RECIPES = {
         ),
         replace(
             _sgd(
-                "mtt", "MTT, arXiv 2203.11932: as dsa, at the learning rate that the set brings", 1000, "dsa"
+                "mtt-1000",
+                "MTT, arXiv 2203.11932: as dsa-1000, at the learning rate that the set brings",
+                1000,
+                "dsa",
             ),
             learned_lr=True,
         ),
         Regression(
-            "frepo",
+            "frepo-40000",
             "FRePo, arXiv 2206.00719: Adam, squared error to centred labels, warm-up, cosine; DSA augments",
             "adam",
             3e-4,
@@ -218,7 +224,7 @@ _ROUNDED = [precision for precision in PRECISIONS if precision != "float32"]
 
 
 def recipe(name: str, *, besides: Sequence[str] = ()) -> Recipe:
-    """Return the recipe called `name`, such as `dsa` or `dsa:bf16`.
+    """Return the recipe called `name`, such as `dsa-1000` or `dsa-1000:bf16`.
 
     Raises ValueError naming the nearest known one, or word `besides`.
     """

@@ -20,7 +20,7 @@ from suite.core.training.fit import accuracy, fit, fit_copies, fit_epochs, fit_f
 from suite.core.training.recipes import RECIPES, Recipe, Regression
 
 NET = network("mlp-w4", (1, 2, 2), 2)
-STEP = dataclasses.replace(RECIPES["dc"], name="test", epochs=1, decay_at=None, weight_decay=0.0)
+STEP = dataclasses.replace(RECIPES["dc-300"], name="test", epochs=1, decay_at=None, weight_decay=0.0)
 
 
 def synthetic(ipc: int = 1, labels: torch.Tensor | None = None) -> SyntheticSet:
@@ -88,14 +88,16 @@ def test_a_step_of_squared_error_is_to_centred_labels() -> None:
 
 def test_full_data_are_regressed_on_their_labels() -> None:
     train = Examples(torch.randn(40, 1, 2, 2, generator=generator(0)), torch.arange(40) % 2, 2)
-    found = fit_full(NET, train, RECIPES["frepo"], 2, seed=7)  # two steps: one at rate 0, one at 3e-4
+    found = fit_full(NET, train, RECIPES["frepo-40000"], 2, seed=7)  # two steps: one at rate 0, one at 3e-4
     leaf = NET.initialise(generator(7, "initialisation"))
     assert 0 < float((found - leaf).abs().max()) <= 3.1e-4
 
 
 def test_training_learns() -> None:
     train = Examples(*(torch.cat(synthetic(8).flat()[:1]), torch.tensor([0] * 8 + [1] * 8)), classes=2)
-    fitted = fit(NET, synthetic(8), dataclasses.replace(RECIPES["rat-bptt"], augment="none", lr=0.05), seed=0)
+    fitted = fit(
+        NET, synthetic(8), dataclasses.replace(RECIPES["rat-bptt-1000"], augment="none", lr=0.05), seed=0
+    )
     assert accuracy(NET, fitted, train) == 1.0
 
 
@@ -112,7 +114,7 @@ def test_without_a_batch_size_the_sets_own_minibatches_are_drawn() -> None:
 
 def test_full_data_are_shuffled_epochs_with_decay_at_half() -> None:
     train = Examples(torch.randn(300, 1, 2, 2, generator=generator(0)), torch.arange(300) % 2, 2)
-    found = fit_full(NET, train, RECIPES["dc"], 3, seed=7)
+    found = fit_full(NET, train, RECIPES["dc-300"], 3, seed=7)
     # By torch: 3 epochs of 256 + 44 images; 3 // 2 + 1 = 2 epochs at .01, then .001.
     leaf = NET.initialise(generator(7, "initialisation")).requires_grad_()
     optimiser = torch.optim.SGD([leaf], lr=0.01, momentum=0.9, weight_decay=5e-4)
@@ -202,7 +204,7 @@ def test_full_data_take_batches_of_256_where_the_recipe_has_none() -> None:
 
 def test_a_copy_is_what_it_is_alone() -> None:
     """Whatever is trained beside it, and in whatever order."""
-    recipe = dataclasses.replace(RECIPES["dsa"], epochs=6)
+    recipe = dataclasses.replace(RECIPES["dsa-1000"], epochs=6)
     digits = SyntheticSet(torch.randn(10, 2, 1, 8, 8, generator=generator(0)), one_hot(10, 2))
     net = network("convnet-d1-w4-in", (1, 8, 8), 10)
     alone = fit(net, digits, recipe, seed=4)
@@ -210,7 +212,7 @@ def test_a_copy_is_what_it_is_alone() -> None:
     assert torch.equal(second, alone) and not torch.equal(first, third)
 
 
-@pytest.mark.parametrize(("name", "batch"), [("dsa", 16), ("rat-bptt", None), ("frepo", 20)])
+@pytest.mark.parametrize(("name", "batch"), [("dsa-1000", 16), ("rat-bptt-1000", None), ("frepo-40000", 20)])
 def test_compiled_training_is_the_plain_one(
     name: str, batch: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,7 +230,7 @@ def test_compiled_training_is_the_plain_one(
 
 
 def test_only_what_is_much_work_is_compiled() -> None:
-    dsa = RECIPES["dsa"]
+    dsa = RECIPES["dsa-1000"]
     narrow, wide = (network(f"convnet-d3-w{width}-in", (1, 28, 28), 10) for width in (8, 128))
     ten = partial(fitting._steps, batch=10, steps=1000, device=torch.device("cpu"))
     found = [ten(net, dsa) for net in (narrow, wide)]
@@ -251,7 +253,7 @@ def test_watching_changes_nothing_and_sees_the_parameters_before_each_step() -> 
         network("convnet-d1-w4-none", (1, 4, 4), 2),
         Examples(torch.randn(10, 1, 4, 4, generator=generator(0)), torch.arange(10) % 2, 2),
     )
-    recipe, seen = dataclasses.replace(RECIPES["dc"], batch=4), list[tuple[list[int], torch.Tensor]]()
+    recipe, seen = dataclasses.replace(RECIPES["dc-300"], batch=4), list[tuple[list[int], torch.Tensor]]()
     found = fit_full(
         net, data, recipe, 2, seed=0, watch=lambda rows, now: seen.append((rows.tolist(), now.clone()))
     )

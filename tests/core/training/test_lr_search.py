@@ -17,7 +17,7 @@ from suite.core.training.recipes import RECIPES, Recipe
 from suite.plugins.conformance import smoke_data
 
 SEARCH = Search((0.01, 1.0, 3.0), 2)
-RECIPE = dataclasses.replace(RECIPES["dc"], epochs=40)
+RECIPE = dataclasses.replace(RECIPES["dc-300"], epochs=40)
 NAMES = ("mlp-w16", "mlp-w8")
 
 

@@ -16,9 +16,9 @@ from suite.core.training.recipes import RECIPES, Recipe
 
 NET = network("convnet-d1-w4-in", (1, 8, 8), 3)
 SHORT = [
-    dataclasses.replace(RECIPES["dsa"], epochs=6, decay_at=3, batch=4),
-    dataclasses.replace(RECIPES["dc"], epochs=6, decay_at=3),
-    dataclasses.replace(RECIPES["rat-bptt"], steps=8),
+    dataclasses.replace(RECIPES["dsa-1000"], epochs=6, decay_at=3, batch=4),
+    dataclasses.replace(RECIPES["dc-300"], epochs=6, decay_at=3),
+    dataclasses.replace(RECIPES["rat-bptt-1000"], steps=8),
 ]
 
 
@@ -64,7 +64,7 @@ def test_every_architecture_stacks(name: str) -> None:
     side = 32 if "vgg" in name else 8
     net = network(name, (1, side, side), 3)
     images = torch.randn(3, 2, 1, side, side, generator=generator(0))
-    recipe = dataclasses.replace(RECIPES["dc"], epochs=2)
+    recipe = dataclasses.replace(RECIPES["dc-300"], epochs=2)
     synthetic = SyntheticSet(images, one_hot(3, 2))
     runs = [fitting._run(Training(synthetic, 0.01, seed), recipe) for seed in (0, 1)]
     found = stacks.train(steps_of(net, recipe.update_rule(0.01)), net, recipe, runs)

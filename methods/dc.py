@@ -1,8 +1,8 @@
 """Gradient matching (DC): match the gradients that real and synthetic images of a class give a network.
 
 Zhao, Mopuri and Bilen, "Dataset condensation with gradient matching", ICLR 2021, arXiv 2006.05929.
-With `augment = "dsa"` the same code is DSA: the method `siamese_augmentation`.
-Fashion-MNIST, reduced setting, recipe `dc`: 68.5% and 76.6% at 1 and 10 images; printed 70.5% and 82.3%.
+With `augment = "dsa"` the same code is DSA: the method `dsa`.
+Fashion-MNIST, reduced setting, recipe `dc-300`: 68.5% and 76.6% at 1 and 10 images; printed 70.5% and 82.3%.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: 
 
 
 @dataclass(frozen=True)
-class GradientMatching(BaseMethod):
+class DC(BaseMethod):
     """Match each class's gradients in fresh networks, which then train on the synthetic set."""
 
     steps: int = 1000  # each with a fresh network
@@ -45,7 +45,7 @@ class GradientMatching(BaseMethod):
     network: str = STANDARD
 
     paper: ClassVar[str] = "arXiv 2006.05929"
-    recipe: ClassVar[str] = "dc"
+    recipe: ClassVar[str] = "dc-300"
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 3,
         "outer_loop": 2,
@@ -101,7 +101,7 @@ def _rows(net: Network, gradients: Tensor) -> Iterator[Tensor]:
 
 
 class _Run(BaseDistiller):
-    def __init__(self, method: GradientMatching, train: Examples, budget: Budget, seed: int) -> None:
+    def __init__(self, method: DC, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method = method.steps, method
         self.outer_loop, self.inner_loop = method.loops(budget.ipc)
         self.network = network(method.network, train.shape, train.classes)
@@ -161,4 +161,4 @@ class _Run(BaseDistiller):
         return SyntheticSet(images, one_hot(*images.shape[:2]).to(images))
 
 
-METHOD = GradientMatching
+METHOD = DC

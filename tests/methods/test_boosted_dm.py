@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from methods.boosted_distribution_matching import BoostedDistributionMatching
-from methods.distribution_matching import DistributionMatching
+from methods.boosted_dm import BoostedDM
+from methods.dm import DM
 from suite.core.data.tasks import load
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Examples
@@ -27,7 +27,7 @@ def taken(run: Any, steps: int) -> SyntheticSet:
 
 
 def started(beta: float) -> Any:
-    method = BoostedDistributionMatching(**QUICK, steps=4, block=(1, 2), beta=beta)
+    method = BoostedDM(**QUICK, steps=4, block=(1, 2), beta=beta)
     return method.start(train(), Budget(3), seed=0)
 
 
@@ -39,7 +39,7 @@ def test_prefixes_of_a_strongly_boosted_set_are_the_earlier_stages() -> None:
 
 
 def test_the_first_stage_is_the_method_at_its_size() -> None:
-    plain = DistributionMatching(**QUICK, steps=2).start(train(), Budget(1), seed=0)
+    plain = DM(**QUICK, steps=2).start(train(), Budget(1), seed=0)
     assert torch.equal(taken(plain, 2).images, taken(started(0.5), 2).images)
 
 
@@ -53,4 +53,4 @@ def test_earlier_blocks_step_at_beta_times_the_rate() -> None:
 
 def test_a_size_that_the_blocks_do_not_add_up_to_is_refused() -> None:
     with pytest.raises(ValueError, match="ipc 7 is not a sum of blocks of 5"):
-        BoostedDistributionMatching(**QUICK).check(train(), Budget(7))
+        BoostedDM(**QUICK).check(train(), Budget(7))

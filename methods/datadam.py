@@ -28,7 +28,7 @@ SCALE = 100.0
 
 
 @dataclass(frozen=True)
-class AttentionMatching(BaseMethod):
+class DataDAM(BaseMethod):
     """Match each class's mean attention maps, and embedding, under a fresh random network at every step."""
 
     steps: int = 8000
@@ -42,7 +42,7 @@ class AttentionMatching(BaseMethod):
     network: str = STANDARD
 
     paper: ClassVar[str] = "arXiv 2310.00093"
-    recipe: ClassVar[str] = "dsa"
+    recipe: ClassVar[str] = "dsa-1000"
     smoke: ClassVar[Mapping[str, Any]] = {"steps": 5, "real_batch": 8, "network": "convnet-d2-w8-in"}
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(0.1, 10.0)}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
@@ -76,7 +76,7 @@ def attention(maps: Tensor, power: int) -> Tensor:
 
 
 class _Run(BaseDistiller):
-    def __init__(self, method: AttentionMatching, train: Examples, budget: Budget, seed: int) -> None:
+    def __init__(self, method: DataDAM, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method = method.steps, method
         self.network = network(method.network, train.shape, train.classes)
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed).requires_grad_()
@@ -114,4 +114,4 @@ class _Run(BaseDistiller):
         return SyntheticSet(images, one_hot(*images.shape[:2]).to(images))
 
 
-METHOD = AttentionMatching
+METHOD = DataDAM

@@ -9,20 +9,20 @@ from typing import Any, ClassVar
 
 import torch
 
-from methods.distribution_matching import DistributionMatching, Run
+from methods.dm import DM, Run
 from suite.core.distilling.boosting import Block, Boosted, Growing, stages
 from suite.core.spec import Budget, Distiller, Examples
 
 
 @dataclass(frozen=True)
-class BoostedDistributionMatching(Boosted, DistributionMatching):
+class BoostedDM(Boosted, DM):
     """Distribution matching in stages: each adds a block of images, and all blocks so far are matched."""
 
     block: Block = 5  # images per class of each stage; or a tuple, one size for each
     beta: float = 0.0  # share of image_lr at which earlier blocks go on learning; 0 freezes them
     stage_steps: tuple[int, ...] | None = None  # outer steps of each stage; None: equal parts of `steps`
 
-    smoke: ClassVar[Mapping[str, Any]] = {**DistributionMatching.smoke, "block": 1, "beta": 0.1}
+    smoke: ClassVar[Mapping[str, Any]] = {**DM.smoke, "block": 1, "beta": 0.1}
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start with the first block, of real images or noise as all that join."""
@@ -30,11 +30,9 @@ class BoostedDistributionMatching(Boosted, DistributionMatching):
 
 
 class _Run(Growing, Run):
-    method: BoostedDistributionMatching
+    method: BoostedDM
 
-    def __init__(
-        self, method: BoostedDistributionMatching, train: Examples, budget: Budget, seed: int
-    ) -> None:
+    def __init__(self, method: BoostedDM, train: Examples, budget: Budget, seed: int) -> None:
         self.stages = stages(budget.ipc, method.block, method.steps, method.stage_steps)
         self.stage, self.within = 0, 0
         super().__init__(method, train, budget, seed)
@@ -49,4 +47,4 @@ class _Run(Growing, Run):
         return {**found, "images_per_class": float(self.size)}
 
 
-METHOD = BoostedDistributionMatching
+METHOD = BoostedDM

@@ -23,8 +23,8 @@ from suite.core.training.recipes import Recipe
 from suite.plugins.conformance import smoke_data
 from suite.plugins.registry import configure
 
-METHOD = import_module("methods.trajectory_matching").METHOD
-TARGET = "methods.trajectory_matching"
+METHOD = import_module("methods.mtt").METHOD
+TARGET = "methods.mtt"
 
 
 def experts_are(monkeypatch: pytest.MonkeyPatch, *paths: Tensor, seconds: float = 0.0) -> None:

@@ -29,7 +29,7 @@ from suite.core.training.augment import augmentation
 
 
 @dataclass(frozen=True)
-class LinearBases(BaseMethod):
+class RTP(BaseMethod):
     """Learn bases that all classes share, and coefficients, through every step of the inner training."""
 
     steps: int = 500_000
@@ -49,7 +49,7 @@ class LinearBases(BaseMethod):
     segment: int | None = None  # states held at once; fewer than the unroll costs each step once more
 
     paper: ClassVar[str] = "arXiv 2206.02916"
-    recipe: ClassVar[str] = "rtp"
+    recipe: ClassVar[str] = "rtp-300"
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 3,
         "unroll": 3,
@@ -89,7 +89,7 @@ class LinearBases(BaseMethod):
 
 
 class _Run(MetaLearner):
-    def __init__(self, method: LinearBases, train: Examples, budget: Budget, seed: int) -> None:
+    def __init__(self, method: RTP, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method = method.steps, method
         bases, images = method.sizes(train, budget)
         inner = InnerTraining(
@@ -149,4 +149,4 @@ def _glorot(rows: int, columns: int, draw: torch.Generator) -> Tensor:
     return (torch.rand(rows, columns, generator=draw) * 2 - 1) * bound
 
 
-METHOD = LinearBases
+METHOD = RTP

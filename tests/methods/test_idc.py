@@ -15,7 +15,7 @@ from suite.core.seeding import generator
 from suite.core.sets.parametrisations import MultiFormation as Code
 from suite.core.spec import Budget, Examples
 
-MODULE = import_module("methods.multi_formation")
+MODULE = import_module("methods.idc")
 METHOD = MODULE.METHOD
 QUICK: dict[str, Any] = {
     "steps": 4,
@@ -139,7 +139,7 @@ def test_the_authors_settings() -> None:
         64,
         128,
     )
-    assert (cifar.factor, cifar.augment, cifar.recipe) == (2, "color-crop-cutout", "idc")
+    assert (cifar.factor, cifar.augment, cifar.recipe) == (2, "color-crop-cutout", "idc-1000")
     for ipc in (1, 10, 50):
         fashion = {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
         assert published["fashion-mnist", ipc] == fashion

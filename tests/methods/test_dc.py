@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy
 
-from methods.gradient_matching import row_distance
+from methods.dc import row_distance
 from suite.core.engine.classification import steps_of
 from suite.core.engine.optimisers import SGD
 from suite.core.networks.layers import Layer, dense
@@ -17,7 +17,7 @@ from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 from suite.core.training.augment import Draw, OneOf
 
-METHOD = import_module("methods.gradient_matching").METHOD
+METHOD = import_module("methods.dc").METHOD
 QUICK: dict[str, Any] = {"steps": 3, "real_batch": 6, "network": "convnet-d1-w4-in"}
 
 
@@ -67,10 +67,8 @@ def test_rows_of_a_convolution_are_its_filters_and_norms_do_not_count() -> None:
 def test_an_update_against_gradients_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     # At zero weights both classes have probability .5, so that the rows of a class's gradient are -.5 and
     # .5 times its mean image. Real means (1, 0) and (3, 4), synthetic (0, 1) and (3, 4): cosines 0 and 1.
-    monkeypatch.setattr("methods.gradient_matching.network", lambda *_: linear())
-    monkeypatch.setattr(
-        "methods.gradient_matching.classification", lambda *_, **__: steps_of(linear(), SGD())
-    )
+    monkeypatch.setattr("methods.dc.network", lambda *_: linear())
+    monkeypatch.setattr("methods.dc.classification", lambda *_, **__: steps_of(linear(), SGD()))
     monkeypatch.setattr(Network, "initialise", lambda self, *_: torch.zeros(self.size))
     real = torch.tensor([[1.0, 0.0], [3.0, 4.0]]).reshape(2, 1, 1, 2)
     run = METHOD(image_momentum=0.0).start(Examples(real, torch.arange(2), 2), Budget(1), seed=0)
@@ -135,7 +133,7 @@ def test_settings_are_the_papers() -> None:
     method = METHOD()
     assert (method.steps, method.image_lr, method.image_momentum) == (1000, 0.1, 0.5)
     assert (method.network_lr, method.network_batch, method.real_batch) == (0.01, 256, 256)
-    assert (method.augment, method.initial, method.recipe) == ("none", "noise", "dc")
+    assert (method.augment, method.initial, method.recipe) == ("none", "noise", "dc-300")
     assert method.network == "convnet-d3-w128-in" and not method.published
 
 
@@ -169,11 +167,11 @@ def test_noise_becomes_its_class() -> None:
 class TestSiameseAugmentation:
     """DSA is DC under another setting."""
 
-    cls = import_module("methods.siamese_augmentation").METHOD
+    cls = import_module("methods.dsa").METHOD
 
     def test_settings_are_the_papers(self) -> None:
         method = self.cls()
-        assert (method.augment, method.initial, method.recipe) == ("dsa", "real", "dsa")
+        assert (method.augment, method.initial, method.recipe) == ("dsa", "real", "dsa-1000")
         assert method.loops(10) == (10, 50) and method.steps == 1000 and method.image_lr == 0.1
 
     def test_it_is_gradient_matching_with_another_choice(self) -> None:

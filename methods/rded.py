@@ -3,7 +3,7 @@
 Sun et al., "On the diversity and realism of distilled dataset: an efficient dataset distillation paradigm",
 CVPR 2024, arXiv 2312.03526. Nothing is optimised. There the teacher labels every augmented image anew while
 a network is retrained; a set here is all that an evaluation has, so it stores the teacher's label of each
-image as it is, and the recipe `rded` softens these, mixing them by area where it mixes images.
+image as it is, and the recipe `rded-300` softens these, mixing them by area where it mixes images.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ SCALE = (0.08, 1.0)
 
 
 @dataclass(frozen=True)
-class RelabelledPatches(BaseMethod):
+class RDED(BaseMethod):
     """Pick real crops by a teacher's cross-entropy, put them together, label them by the teacher."""
 
     candidates: int = 300  # random real images of each class that are looked at
@@ -45,10 +45,10 @@ class RelabelledPatches(BaseMethod):
     factor: int = 1  # crops along a side of an image; the authors' 2 from 128 pixels on
     network: str = STANDARD  # the teacher's
     epochs: int = 20  # for which the teacher trains
-    training: str = "dc"  # the recipe whose optimiser and augmentation train the teacher
+    training: str = "dc-300"  # the recipe whose optimiser and augmentation train the teacher
 
     paper: ClassVar[str] = "arXiv 2312.03526"
-    recipe: ClassVar[str] = "rded"
+    recipe: ClassVar[str] = "rded-300"
     smoke: ClassVar[Mapping[str, Any]] = {"candidates": 8, "epochs": 1, "network": "convnet-d1-w8-in"}
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {
         "candidates": Choice((100, 300, 1000)),
@@ -78,7 +78,7 @@ class RelabelledPatches(BaseMethod):
 
 
 class _Run(BaseDistiller):
-    def __init__(self, method: RelabelledPatches, train: Examples, budget: Budget, seed: int) -> None:
+    def __init__(self, method: RDED, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train, self.budget, self.seed = 1, method, train, budget, seed
         self.network = network(method.network, train.shape, train.classes)
         # Until the step is taken, the first images of each class stand in.
@@ -149,4 +149,4 @@ def _logits(net: Network, parameters: Tensor, images: Tensor) -> Tensor:
     return torch.cat([net.logits(parameters, batch) for batch in images.split(EVALUATION_BATCH)])
 
 
-METHOD = RelabelledPatches
+METHOD = RDED

@@ -15,7 +15,7 @@ from suite.core.limits import check_stored_bytes
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 
-METHOD = import_module("methods.linear_bases").METHOD
+METHOD = import_module("methods.rtp").METHOD
 QUICK: dict[str, Any] = {
     "steps": 4,
     "unroll": 3,
@@ -59,7 +59,7 @@ def test_the_authors_settings() -> None:
     method = METHOD()
     assert (method.steps, method.unroll, method.inner_lr, method.inner_momentum) == (500_000, 150, 0.01, 0.9)
     assert (method.outer_lr, method.outer_momentum, method.clip, method.real_per_class) == (0.1, 0.5, 2.0, 64)
-    assert (method.downsample, method.per_class, method.augment, method.recipe) == (2, 32, "none", "rtp")
+    assert (method.downsample, method.per_class, method.augment, method.recipe) == (2, 32, "none", "rtp-300")
 
 
 def test_it_stores_bases_and_coefficients_and_decodes_them() -> None:

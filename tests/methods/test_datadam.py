@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import torch
 
-from methods.attention_matching import attention
+from methods.datadam import attention
 from suite.core.networks.layers import RELU, Layer, chain
 from suite.core.networks.named import Network, Shape
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 
-METHOD = import_module("methods.attention_matching").METHOD
+METHOD = import_module("methods.datadam").METHOD
 
 
 def test_attention_by_hand() -> None:
@@ -37,7 +37,7 @@ def pixels(name: str, shape: Shape, classes: int) -> Network:
 
 
 def among_pixels(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Any:
-    monkeypatch.setattr("methods.attention_matching.network", pixels)
+    monkeypatch.setattr("methods.datadam.network", pixels)
     real = torch.tensor([[3.0, 4.0], [0.0, 2.0]]).repeat(3, 1).reshape(6, 1, 1, 2)
     settings = {"augment": "none", "initial": "noise", "power": 1, **changes}
     run = METHOD(**settings).start(Examples(real, torch.arange(6) % 2, 2), Budget(2), seed=0)
@@ -85,7 +85,7 @@ def test_settings_are_the_papers() -> None:
     method = METHOD()
     assert (method.steps, method.image_lr, method.image_momentum) == (8000, 1.0, 0.5)
     assert (method.real_batch, method.power, method.balance) == (64, 4, 0.01)
-    assert (method.augment, method.initial, method.recipe) == ("dsa", "real", "dsa")
+    assert (method.augment, method.initial, method.recipe) == ("dsa", "real", "dsa-1000")
     assert {METHOD.published["cifar10", ipc]["image_lr"] for ipc in (100, 200)} == {10.0}
     assert ("cifar10", 50) not in METHOD.published
 

@@ -43,7 +43,7 @@ _TINY = {"network": "convnet-d4-w128-in"}
 
 
 @dataclass(frozen=True)
-class TrajectoryMatching(BaseMethod):
+class MTT(BaseMethod):
     """Learn images, and a learning rate, whose training leads where experts went on real data."""
 
     steps: int = 5000
@@ -73,7 +73,7 @@ class TrajectoryMatching(BaseMethod):
     segment: int | None = None  # states held at once; fewer than syn_steps costs each step once more
 
     paper: ClassVar[str] = "arXiv 2203.11932"
-    recipe: ClassVar[str] = "mtt"
+    recipe: ClassVar[str] = "mtt-1000"
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 3,
         "syn_steps": 3,
@@ -150,7 +150,7 @@ def distance(parameters: Tensor, target: Tensor, start: Tensor) -> Tensor:
 
 
 class _Run(BaseDistiller):
-    def __init__(self, method: TrajectoryMatching, train: Examples, budget: Budget, seed: int) -> None:
+    def __init__(self, method: MTT, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method = method.steps, method
         self.network = network(method.network, train.shape, train.classes)
         self.experts = experts(train, method.network, method.training, method.experts)
@@ -251,4 +251,4 @@ class _Run(BaseDistiller):
         return SyntheticSet(self.images.clone(), labels, lr=float(self.student_lr))
 
 
-METHOD = TrajectoryMatching
+METHOD = MTT

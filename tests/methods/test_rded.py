@@ -16,7 +16,7 @@ from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 from suite.core.training.pretrained import Extractor
 
-MODULE = import_module("methods.relabelled_patches")
+MODULE = import_module("methods.rded")
 METHOD = MODULE.METHOD
 
 
@@ -132,7 +132,7 @@ def test_a_whole_image_is_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_real_teacher_is_surer_of_what_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RATBENCH_DATA", str(tmp_path))
     run = started(2, epochs=8, network="convnet-d1-w8-in")
-    teacher = MODULE.trained(train(), "convnet-d1-w8-in", "dc", 8, seed=0)
+    teacher = MODULE.trained(train(), "convnet-d1-w8-in", "dc-300", 8, seed=0)
     run.step()
     made, net = run.synthetic(), run.network
     images, targets = made.flat()
@@ -145,7 +145,7 @@ def test_a_real_teacher_is_surer_of_what_is_chosen(tmp_path: Path, monkeypatch: 
 
 def test_the_authors_settings() -> None:
     method = METHOD()
-    assert (method.candidates, method.crops, method.factor, method.recipe) == (300, 5, 1, "rded")
+    assert (method.candidates, method.crops, method.factor, method.recipe) == (300, 5, 1, "rded-300")
     for ipc in (1, 10, 50):
         assert METHOD.published["tiny-imagenet", ipc] == {"network": "convnet-d4-w128-in"}
         for family in ("imagenette-128", "imagewoof-128"):

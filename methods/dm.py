@@ -22,7 +22,7 @@ from suite.core.training.augment import augmentation
 
 
 @dataclass(frozen=True)
-class DistributionMatching(BaseMethod):
+class DM(BaseMethod):
     """Match each class's mean embedding under a fresh random network at every step."""
 
     steps: int = 20_000
@@ -34,7 +34,7 @@ class DistributionMatching(BaseMethod):
     network: str = STANDARD
 
     paper: ClassVar[str] = "arXiv 2110.04181"
-    recipe: ClassVar[str] = "dsa"
+    recipe: ClassVar[str] = "dsa-1000"
     smoke: ClassVar[Mapping[str, Any]] = {"steps": 5, "real_batch": 8, "network": "convnet-d1-w8-in"}
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(0.1, 10.0)}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
@@ -62,7 +62,7 @@ class DistributionMatching(BaseMethod):
 class Run(BaseDistiller):
     """One run; in an extension the set may not have all its images yet."""
 
-    def __init__(self, method: DistributionMatching, train: Examples, budget: Budget, seed: int) -> None:
+    def __init__(self, method: DM, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train = method.steps, method, train
         self.network = network(method.network, train.shape, train.classes)
         images = initial_images(train, budget.ipc, method.initial, seed=seed)
@@ -101,4 +101,4 @@ class Run(BaseDistiller):
         return SyntheticSet(images, one_hot(self.train.classes, images.shape[1]).to(images))
 
 
-METHOD = DistributionMatching
+METHOD = DM
