@@ -16,8 +16,8 @@ from suite.core.networks.nngp import random_features, random_networks
 from suite.core.seeding import derive, generator
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Scores, Task
-from suite.core.training.fit import in_batches
-from suite.core.training.regression import centred, head
+from suite.core.training.fit import map_batches
+from suite.core.training.regression import centred, ridge_weights
 
 Features = Callable[[Tensor], Tensor]
 """What makes features (n, d) of images (n, …)."""
@@ -51,7 +51,7 @@ class KernelRegression:
         net, started = network(self.network, task.train.shape, task.train.classes), perf_counter()
         images, targets = synthetic.flat()
         features = [_pixels, *(self._features(net, seed, copy) for copy in range(self.copies))]
-        heads = [head(in_batches(each, images), centred(targets), self.ridge) for each in features]
+        heads = [ridge_weights(map_batches(each, images), centred(targets), self.ridge) for each in features]
         seconds = perf_counter() - started
         test = task.test  # the one read, when every regression is done
         pixels, *kernels = (
@@ -61,8 +61,8 @@ class KernelRegression:
         return Scores({"accuracy": tuple(kernels), **parts, "seconds": (seconds,)})
 
     def _features(self, net: Network, seed: int, copy: int) -> Features:
-        draw = generator(derive(seed, "copy", copy), "random features")
-        drawn = random_networks(net, self.networks, draw)
+        rng = generator(derive(seed, "copy", copy), "random features")
+        drawn = random_networks(net, self.networks, rng)
         return lambda images: random_features(net, drawn.to(images.device), images)
 
 
@@ -71,7 +71,7 @@ def _pixels(images: Tensor) -> Tensor:
 
 
 def _accuracy(features: Features, weights: Tensor, test: Examples) -> float:
-    predicted = in_batches(lambda images: features(images) @ weights, test.images)
+    predicted = map_batches(lambda images: features(images) @ weights, test.images)
     return float((predicted.argmax(1) == test.labels).double().mean())
 
 

@@ -82,14 +82,14 @@ class _Run(BaseDistiller):
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed).requires_grad_()
         self.optimiser = torch.optim.SGD([self.images], lr=method.image_lr, momentum=method.image_momentum)
         self.real = real_batches(train)
-        self.real_draw = generator(seed, "real batches")
-        self.network_draw = generator(seed, "networks")
-        self.augment_draw = generator(seed, "augmentation")
+        self.real_rng = generator(seed, "real batches")
+        self.network_rng = generator(seed, "networks")
+        self.augment_rng = generator(seed, "augmentation")
 
     def step(self) -> Mapping[str, float]:
-        parameters = self.network.initialise(self.network_draw, self.images.device)
-        real = self.real.draw(self.method.real_batch, self.real_draw)
-        real, synthetic = paired(self.method.augment, real, self.images, self.augment_draw)
+        parameters = self.network.initialise(self.network_rng, self.images.device)
+        real = self.real.sample(self.method.real_batch, self.real_rng)
+        real, synthetic = paired(self.method.augment, real, self.images, self.augment_rng)
         with torch.no_grad():
             targets = self._class_means(parameters, real)
         found = self._class_means(parameters, synthetic)

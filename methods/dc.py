@@ -15,7 +15,7 @@ from torch import Tensor
 from suite.core.distilling.base import BaseDistiller, BaseMethod
 from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
 from suite.core.distilling.matching import class_gradients, paired, real_batches, weights
-from suite.core.engine.classification import classification, pays
+from suite.core.engine.classification import classification, worth_compiling
 from suite.core.engine.optimisers import SGD
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.networks.named import STANDARD, Network, network
@@ -116,17 +116,17 @@ class _Run(BaseDistiller):
             train.classes,
             optimiser=SGD(method.network_lr),
             precision="float32",
-            compiled=pays(self.network, batch=batch, steps=trainings, device=train.images.device),
+            compiled=worth_compiling(self.network, batch=batch, steps=trainings, device=train.images.device),
         )
         self.real = real_batches(train)
-        self.real_draw = generator(seed, "real batches")
-        self.network_draw = generator(seed, "networks")
-        self.augment_draw = generator(seed, "augmentation")
-        self.order_draw = generator(seed, "order")
+        self.real_rng = generator(seed, "real batches")
+        self.network_rng = generator(seed, "networks")
+        self.augment_rng = generator(seed, "augmentation")
+        self.order_rng = generator(seed, "order")
 
     def step(self) -> Mapping[str, float]:
         """Match in one fresh network, which trains on the synthetic set between two updates of it."""
-        state = SGD().start(self.network.initialise(self.network_draw, self.images.device))
+        state = SGD().start(self.network.initialise(self.network_rng, self.images.device))
         loss = self._match(state[0])
         for _ in range(self.outer_loop - 1):
             state = self._trained(state)
@@ -135,8 +135,8 @@ class _Run(BaseDistiller):
 
     def _match(self, parameters: Tensor) -> Tensor:
         """Update the images once; return the loss that led there."""
-        real = self.real.draw(self.method.real_batch, self.real_draw)
-        real, synthetic = paired(self.method.augment, real, self.images, self.augment_draw)
+        real = self.real.sample(self.method.real_batch, self.real_rng)
+        real, synthetic = paired(self.method.augment, real, self.images, self.augment_rng)
         target = class_gradients(self.network, parameters, real)
         loss = row_distance(self.network, class_gradients(self.network, parameters, synthetic), target)
         self.optimiser.zero_grad()
@@ -150,9 +150,9 @@ class _Run(BaseDistiller):
         images, labels = self.synthetic().flat()
         augment, rate = augmentation(self.method.augment), state.new_tensor(self.method.network_lr)
         for _ in range(self.inner_loop):
-            order = torch.randperm(len(images), generator=self.order_draw).to(images.device)
+            order = torch.randperm(len(images), generator=self.order_rng).to(images.device)
             for rows in order.split(self.method.network_batch):
-                seen = augment.apply(images[rows], augment.draw(len(rows), self.augment_draw))
+                seen = augment.apply(images[rows], augment.sample(len(rows), self.augment_rng))
                 (state,) = self.inner.forward(state, rate, state.new_zeros(0), seen, labels[rows])
         return state
 

@@ -69,9 +69,9 @@ class Run(BaseDistiller):
         self.images = images.requires_grad_()
         self.optimiser = torch.optim.SGD([self.images], lr=method.image_lr, momentum=method.image_momentum)
         self.real = real_batches(train)
-        self.real_draw = generator(seed, "real batches")
-        self.network_draw = generator(seed, "networks")
-        self.augment_draw = generator(seed, "augmentation")
+        self.real_rng = generator(seed, "real batches")
+        self.network_rng = generator(seed, "networks")
+        self.augment_rng = generator(seed, "augmentation")
 
     @property
     def size(self) -> int:
@@ -80,9 +80,9 @@ class Run(BaseDistiller):
 
     def step(self) -> Mapping[str, float]:
         """Take one outer step."""
-        parameters = self.network.initialise(self.network_draw, self.train.images.device)
-        real = self.real.draw(self.method.real_batch, self.real_draw)
-        real, synthetic = paired(self.method.augment, real, self.images[:, : self.size], self.augment_draw)
+        parameters = self.network.initialise(self.network_rng, self.train.images.device)
+        real = self.real.sample(self.method.real_batch, self.real_rng)
+        real, synthetic = paired(self.method.augment, real, self.images[:, : self.size], self.augment_rng)
         with torch.no_grad():
             target = self._class_means(parameters, real)
         loss = (target - self._class_means(parameters, synthetic)).square().sum()

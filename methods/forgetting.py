@@ -38,7 +38,7 @@ class Forgetting(TrainedSelection):
         borrowed = max(0.0, seconds - (perf_counter() - started))
         ties = generator(seed, "ties")
         chosen = [rows[most(counts[rows], ipc, ties).to(rows.device)] for rows in train.by_class()]
-        return chosen, {"borrowed_seconds": borrowed}
+        return chosen, {"cached_seconds": borrowed}
 
     def _counts(self, train: Examples, seed: int) -> Tensor:
         """Return how often each image (n,) is forgotten while a fresh network trains."""
@@ -70,9 +70,9 @@ class Memory:
         return torch.where(self.ever, self.counts, self.counts.max() + 1)
 
 
-def most(counts: Tensor, ipc: int, draw: torch.Generator) -> Tensor:
+def most(counts: Tensor, ipc: int, rng: torch.Generator) -> Tensor:
     """Return the rows (ipc,) of the largest counts (n,), the largest first, equal ones in random order."""
-    order = torch.randperm(len(counts), generator=draw).to(counts.device)
+    order = torch.randperm(len(counts), generator=rng).to(counts.device)
     return order[counts[order].argsort(descending=True, stable=True)][:ipc]
 
 

@@ -23,8 +23,8 @@ from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.fit import in_batches
-from suite.core.training.regression import centred, head, indicators, scaled, squared_error, unscaled
+from suite.core.training.fit import map_batches
+from suite.core.training.regression import centred, indicators, ridge_weights, scaled, squared_error, unscaled
 
 _DEEPER = {"network": "convnet-d4-w128-in"}
 
@@ -96,17 +96,17 @@ class _Run(BaseDistiller):
         images = initial_images(train, budget.ipc, method.initial, seed=seed)
         targets = scaled(one_hot(train.classes, budget.ipc).to(images))
         self.image_state, self.label_state = (self.outer.start(x.flatten()) for x in (images, targets))
-        self.network_draw = generator(seed, "networks")
-        self.pool_draw = generator(seed, "pool")
-        self.real_draw = generator(seed, "real batches")
-        self.batch_draw = generator(seed, "minibatches")
+        self.network_rng = generator(seed, "networks")
+        self.pool_rng = generator(seed, "pool")
+        self.real_rng = generator(seed, "real batches")
+        self.batch_rng = generator(seed, "minibatches")
         self.pool = torch.stack([self._fresh() for _ in range(method.pool)])
         self.ages = torch.zeros(method.pool, dtype=torch.int64)
         # Networks that start together live shorter at first, so that the pool has all ages from then on.
         self.lifetimes = method.lifetime - torch.arange(method.pool) * (method.lifetime // method.pool)
 
     def step(self) -> Mapping[str, Tensor]:
-        chosen = int(torch.randint(self.method.pool, (), generator=self.pool_draw))
+        chosen = int(torch.randint(self.method.pool, (), generator=self.pool_rng))
         images = self.image_state[0].view(-1, *self.train.shape).clone().requires_grad_()
         targets = self.label_state[0].view(-1, self.train.classes).clone().requires_grad_()
         error = self._error(self.pool[chosen, 0], images, targets)
@@ -126,9 +126,9 @@ class _Run(BaseDistiller):
         """Return the error with which a real batch is regressed on the set, by one network's features."""
         if self.method.mirror:
             images, targets = torch.cat([images, images.flip(3)]), torch.cat([targets, targets])
-        weights = head(self.network.features(parameters, images), targets, self.method.ridge)
-        real = self.train.take(self.train.draw_rows(self.method.real_batch, self.real_draw))
-        seen = in_batches(lambda batch: self.network.features(parameters, batch), real.images)
+        weights = ridge_weights(self.network.features(parameters, images), targets, self.method.ridge)
+        real = self.train.take(self.train.sample_rows(self.method.real_batch, self.real_rng))
+        seen = map_batches(lambda batch: self.network.features(parameters, batch), real.images)
         wanted = centred(indicators(real.labels, self.train.classes))
         return (seen @ weights - wanted).square().sum(1).mean() / 2
 
@@ -140,7 +140,7 @@ class _Run(BaseDistiller):
             self.lifetimes[chosen] = self.method.lifetime
             return
         images, labels = self.synthetic().flat()
-        rows = torch.randperm(len(images), generator=self.batch_draw)[: self.method.inner_batch]
+        rows = torch.randperm(len(images), generator=self.batch_rng)[: self.method.inner_batch]
         known = (self.method.inner_lr, self.inner.optimiser.corrections(age + 1))
         lr, corrections = (torch.tensor(value).to(images) for value in known)
         batch = (x[rows.to(images.device)] for x in (images, labels))
@@ -150,7 +150,7 @@ class _Run(BaseDistiller):
     def _fresh(self) -> Tensor:
         """Return Adam's state of a fresh network."""
         device = self.train.images.device
-        return self.inner.optimiser.start(self.network.initialise(self.network_draw, device))
+        return self.inner.optimiser.start(self.network.initialise(self.network_rng, device))
 
     def synthetic(self) -> SyntheticSet:
         classes = self.train.classes

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from suite.core.distilling.base import BaseDistiller, BaseMethod
 from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
-from suite.core.engine.classification import chunks, classification, pays
+from suite.core.engine.classification import chunks, classification, worth_compiling
 from suite.core.engine.losses import Batch
 from suite.core.engine.optimisers import Adam
 from suite.core.engine.truncation import TruncationSchedule, Window, check_truncation, place_window
@@ -84,18 +84,18 @@ class _Study(BaseDistiller):
             train.classes,
             optimiser=Adam(method.inner_lr),
             precision="float32",
-            compiled=pays(self.network, batch=count, steps=steps, device=train.images.device),
+            compiled=worth_compiling(self.network, batch=count, steps=steps, device=train.images.device),
         )
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed)
         self.labels = one_hot(train.classes, budget.ipc).to(self.images)
         self.total, self.taken = torch.zeros_like(self.images), 0
-        self.window_draw = generator(seed, "window")
+        self.window_rng = generator(seed, "window")
 
     def step(self) -> Mapping[str, float]:
         """Measure one fresh network: this schedule's meta-gradient beside the full one's."""
         method = self.method
         window = place_window(
-            method.truncation, unroll=method.unroll, window=method.window, draw=self.window_draw
+            method.truncation, unroll=method.unroll, window=method.window, rng=self.window_rng
         )
         started = perf_counter()
         found = self._meta_gradient(window).gradients[0]
@@ -119,7 +119,7 @@ class _Study(BaseDistiller):
 
         def batches(step: int) -> tuple[Tensor, Tensor]:
             flat = images.flatten(0, 1)
-            drawn = augment.draw(len(flat), generator(self.seed, "augmentation", self.taken, step))
+            drawn = augment.sample(len(flat), generator(self.seed, "augmentation", self.taken, step))
             return augment.apply(flat, drawn), self.labels.flatten(0, 1)
 
         start = generator(self.seed, "network", self.taken)
@@ -133,10 +133,10 @@ class _Study(BaseDistiller):
         )
 
     def _real(self) -> Iterator[Batch]:
-        draw = generator(self.seed, "real batch", self.taken)
-        real = self.train.take(self.train.draw_rows(self.method.real_batch, draw))
+        rng = generator(self.seed, "real batch", self.taken)
+        real = self.train.take(self.train.sample_rows(self.method.real_batch, rng))
         augment = augmentation(self.method.augment)
-        return chunks(augment.apply(real.images, augment.draw(len(real), draw)), real.labels)
+        return chunks(augment.apply(real.images, augment.sample(len(real), rng)), real.labels)
 
     def synthetic(self) -> SyntheticSet:
         """Return the images as they were given."""

@@ -20,7 +20,7 @@ from torch.nn.functional import one_hot
 from suite.core.distilling.base import BaseDistiller, BaseMethod
 from suite.core.distilling.initial_images import initial_images
 from suite.core.distilling.matching import class_gradients, paired, real_batches, weights
-from suite.core.engine.classification import classification, pays
+from suite.core.engine.classification import classification, worth_compiling
 from suite.core.engine.optimisers import SGD
 from suite.core.limits import above_zero, at_least_one, check_enough_real, check_stored_bytes, not_negative
 from suite.core.networks.named import STANDARD, Network, network
@@ -118,19 +118,19 @@ class _Run(BaseDistiller):
             train.classes,
             optimiser=_RULE,
             precision="float32",
-            compiled=pays(self.network, batch=64, steps=steps, device=train.images.device),
+            compiled=worth_compiling(self.network, batch=64, steps=steps, device=train.images.device),
         )
-        self.network_draw = generator(seed, "networks")
-        self.real_draw = generator(seed, "real batches")
-        self.choice_draw = generator(seed, "synthetic batches")
-        self.augment_draw = generator(seed, "augmentation")
-        self.state, self.taken = _RULE.start(self.network.initialise(self.network_draw)).to(self.pixels), 0
+        self.network_rng = generator(seed, "networks")
+        self.real_rng = generator(seed, "real batches")
+        self.choice_rng = generator(seed, "synthetic batches")
+        self.augment_rng = generator(seed, "augmentation")
+        self.state, self.taken = _RULE.start(self.network.initialise(self.network_rng)).to(self.pixels), 0
 
     def step(self) -> Mapping[str, float]:
         """Update the images once, then train the network on real ones."""
         if self.taken % self.method.network_steps == 0:
             if self.taken:
-                fresh = self.network.initialise(self.network_draw, self.pixels.device)
+                fresh = self.network.initialise(self.network_rng, self.pixels.device)
                 self.state = _RULE.start(fresh)
             with torch.no_grad():
                 self.pixels.clamp_(0, 1)
@@ -142,10 +142,10 @@ class _Run(BaseDistiller):
     def _match(self) -> float:
         images = self._decoded()
         classes, count = images.shape[:2]
-        rows = Minibatch(self.method.synthetic_batch).draw(classes, count, self.choice_draw)
+        rows = Minibatch(self.method.synthetic_batch).sample(classes, count, self.choice_rng)
         chosen = images.flatten(0, 1)[rows.to(images.device)].unflatten(0, (classes, -1))
-        real = self.real.draw(self.method.real_batch, self.real_draw)
-        real, chosen = paired(self.method.augment, real, chosen, self.augment_draw)
+        real = self.real.sample(self.method.real_batch, self.real_rng)
+        real, chosen = paired(self.method.augment, real, chosen, self.augment_rng)
         target = class_gradients(self.network, self.state[0], real).detach()
         ours = class_gradients(self.network, self.state[0], chosen)
         loss = distance(self.network, ours, target, self.method.metric)
@@ -158,11 +158,11 @@ class _Run(BaseDistiller):
     def _train(self) -> None:
         augment = augmentation(self.method.network_augment, mixing=True)
         images, labels, rate = self.train.images, self.train.labels, self.state.new_tensor(_RULE.lr)
-        rows = torch.randint(len(images), (self.method.network_images,), generator=self.real_draw)
+        rows = torch.randint(len(images), (self.method.network_images,), generator=self.real_rng)
         for batch in rows.to(images.device).split(64):
-            draw = augment.draw(len(batch), self.augment_draw)
+            params = augment.sample(len(batch), self.augment_rng)
             targets = one_hot(labels[batch], self.train.classes).to(images)
-            seen = augment.apply(images[batch], draw), augment.mix(targets, draw, self.train.shape[1:])
+            seen = augment.apply(images[batch], params), augment.mix(targets, params, self.train.shape[1:])
             (self.state,) = self.inner.forward(self.state, rate, self.state.new_zeros(0), *seen)
 
     def _decoded(self) -> Tensor:
@@ -170,7 +170,7 @@ class _Run(BaseDistiller):
 
     def synthetic(self) -> SyntheticSet:
         pixels = self.pixels.detach().clamp(0, 1)
-        return SyntheticSet.decoded(Code(pixels * self.span + self.low, self.method.factor))
+        return SyntheticSet.from_parametrisation(Code(pixels * self.span + self.low, self.method.factor))
 
 
 METHOD = IDC

@@ -23,8 +23,8 @@ from suite.core.networks.nngp import random_features, random_networks
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.fit import in_batches
-from suite.core.training.regression import centred, head, indicators
+from suite.core.training.fit import map_batches
+from suite.core.training.regression import centred, indicators, ridge_weights
 
 
 @dataclass(frozen=True)
@@ -90,15 +90,15 @@ class _Run(BaseDistiller):
             {"params": [self.transform], "lr": method.transform_lr},
         ]
         self.optimiser = torch.optim.Adam(groups, lr=method.image_lr)
-        self.network_draw = generator(seed, "networks")
-        self.real_draw = generator(seed, "real batches")
+        self.network_rng = generator(seed, "networks")
+        self.real_rng = generator(seed, "real batches")
         self.drawn = self._draw()
 
     def step(self) -> Mapping[str, Tensor]:
         if self.taken and self.taken % self.method.redraw_every == 0:
             self.drawn = self._draw()
         self.taken += 1
-        real = self.train.take(self.train.draw_rows(self.method.real_batch, self.real_draw))
+        real = self.train.take(self.train.sample_rows(self.method.real_batch, self.real_rng))
         predicted = self._regress(real.images)
         loss = self._loss(predicted, real.labels)
         self.optimiser.zero_grad()
@@ -116,8 +116,8 @@ class _Run(BaseDistiller):
             return random_features(self.network, self.drawn, images)
 
         support = features(self._shown().flatten(0, 1))
-        weights = head(support, centred(self.labels.flatten(0, 1)), self.method.ridge)
-        return in_batches(features, real) @ weights
+        weights = ridge_weights(support, centred(self.labels.flatten(0, 1)), self.method.ridge)
+        return map_batches(features, real) @ weights
 
     def _loss(self, predicted: Tensor, labels: Tensor) -> Tensor:
         if self.method.loss == "cross-entropy":
@@ -133,7 +133,7 @@ class _Run(BaseDistiller):
 
     def _draw(self) -> Tensor:
         """Draw the networks' parameters (networks, size)."""
-        return random_networks(self.network, self.method.networks, self.network_draw).to(self.images.device)
+        return random_networks(self.network, self.method.networks, self.network_rng).to(self.images.device)
 
     def synthetic(self) -> SyntheticSet:
         return SyntheticSet(self._shown().detach().clone(), self.labels.detach().clone())

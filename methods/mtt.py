@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from suite.core.distilling.base import BaseDistiller, BaseMethod
-from suite.core.distilling.experts import experts, logits, recognised
+from suite.core.distilling.experts import correctly_classified, experts, logits
 from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
-from suite.core.distilling.trajectory_segments import Segments
-from suite.core.engine.classification import classification, pays
+from suite.core.distilling.trajectory_segments import TrajectorySegments
+from suite.core.engine.classification import classification, worth_compiling
 from suite.core.engine.losses import Batch
 from suite.core.engine.optimisers import SGD
 from suite.core.engine.truncation import Window
@@ -122,10 +122,10 @@ class MTT(BaseMethod):
         self.segments.check(self.trained_epochs)
 
     @property
-    def segments(self) -> Segments:
+    def segments(self) -> TrajectorySegments:
         """Which parts of experts are matched."""
         bounds = self.min_start_epoch, self.max_start_epoch, self.early_max_start_epoch
-        return Segments(self.expert_epochs, *bounds, self.growth)
+        return TrajectorySegments(self.expert_epochs, *bounds, self.growth)
 
     @property
     def training(self) -> Recipe:
@@ -160,7 +160,9 @@ class _Run(BaseDistiller):
         count = train.classes * budget.ipc
         self.size = min(method.batch or count, count)  # of a batch
         if method.labels == "learned":
-            self.images, self.labels = recognised(self.experts, self.network, train, budget.ipc, seed=seed)
+            self.images, self.labels = correctly_classified(
+                self.experts, self.network, train, budget.ipc, seed=seed
+            )
         steps = method.steps * method.syn_steps
         inner = classification(
             method.network,
@@ -168,7 +170,7 @@ class _Run(BaseDistiller):
             train.classes,
             optimiser=SGD(method.student_lr),
             precision="float32",
-            compiled=pays(self.network, batch=self.size, steps=steps, device=train.images.device),
+            compiled=worth_compiling(self.network, batch=self.size, steps=steps, device=train.images.device),
         )
         self.inner = replace(inner, outer=distance)
         groups: list[dict[str, Any]] = [
@@ -178,15 +180,15 @@ class _Run(BaseDistiller):
         ]
         self.optimiser = torch.optim.SGD(groups[: 3 if method.labels == "learned" else 2])
         self.taken = 0
-        self.expert_draw = generator(seed, "experts")
-        self.batch_draw = generator(seed, "minibatches")
-        self.augment_draw = generator(seed, "augmentation")
+        self.expert_rng = generator(seed, "experts")
+        self.batch_rng = generator(seed, "minibatches")
+        self.augment_rng = generator(seed, "augmentation")
         nothing = self.average_norm = self.images.new_zeros(())
         self.found = MetaGradient(nothing, (), nothing, nothing[None])
 
     def step(self) -> Mapping[str, float | Tensor]:
         method = self.method
-        *ends, epoch = method.segments.draw(self.experts, self.taken, self.expert_draw)
+        *ends, epoch = method.segments.sample(self.experts, self.taken, self.expert_rng)
         start, target = (parameters.to(self.images) for parameters in ends)
         if method.labels == "teacher":
             self.labels = logits(self.network, target, self.images).softmax(-1)
@@ -197,24 +199,24 @@ class _Run(BaseDistiller):
         metrics: dict[str, float | Tensor] = {"outer_loss": self.found.loss, "start_epoch": epoch}
         metrics |= {"student_lr": self.student_lr.clone(), "gradient_norm": norm}
         if self.taken == 1:  # every trial is charged for the experts, which it trained or read at its start
-            metrics["borrowed_seconds"] = self.experts.seconds
+            metrics["cached_seconds"] = self.experts.seconds
         return metrics
 
-    def explain(self) -> str:
+    def diagnosis(self) -> str:
         """Name what was not finite in the last outer step."""
-        return self.found.fault()
+        return self.found.first_nonfinite()
 
     def _meta_gradient(self, start: Tensor, target: Tensor) -> MetaGradient:
         """Return the gradient of the distance to `target` after training from `start`."""
         augment, learned = augmentation(self.method.augment), self.method.labels == "learned"
         images, labels = self.images.clone().requires_grad_(), self.labels.clone().requires_grad_(learned)
-        every = shuffled(labels.shape[:2].numel(), self.size, self.batch_draw)
+        every = shuffled(labels.shape[:2].numel(), self.size, self.batch_rng)
         drawn = [rows.to(images.device) for rows in islice(every, self.method.syn_steps)]
-        draws = [augment.draw(len(rows), self.augment_draw) for rows in drawn]
+        params = [augment.sample(len(rows), self.augment_rng) for rows in drawn]
 
         def batches(step: int) -> Batch:
             targets = self._targets(labels).flatten(0, 1)[drawn[step]]
-            return augment.apply(images.flatten(0, 1)[drawn[step]], draws[step]), targets
+            return augment.apply(images.flatten(0, 1)[drawn[step]], params[step]), targets
 
         return meta_gradient(
             self.inner,

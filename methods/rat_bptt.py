@@ -145,7 +145,7 @@ class Run(MetaLearner):
         self.label_state = self.optimiser.start(self.labels.flatten())
         self.taken, self.before, self.length = 0, 0, 0
         self.applied, self.skipped, self.average_norm, self.loss = self.images.new_zeros(4).unbind()
-        self.window_draw = generator(seed, "window")
+        self.window_rng = generator(seed, "window")
         self.found = MetaGradient(self.loss, (), self.loss, self.loss[None])
 
     @property
@@ -194,15 +194,15 @@ class Run(MetaLearner):
             "skipped": self.skipped,
         }
 
-    def explain(self) -> str:
+    def diagnosis(self) -> str:
         """Name what was not finite in the last outer step."""
-        return self.found.fault()
+        return self.found.first_nonfinite()
 
     def _place_window(self) -> Window:
         if self.taken % self.method.redraw_every == 0:
             method = self.method
             placed = place_window(
-                method.truncation, unroll=method.unroll, window=method.window, draw=self.window_draw
+                method.truncation, unroll=method.unroll, window=method.window, rng=self.window_rng
             )
             self.before, self.length = placed.before, placed.length
         return Window(self.before, self.length)
@@ -220,7 +220,7 @@ class Run(MetaLearner):
 
     def real_rows(self) -> Tensor:
         """Draw the rows of the real batch."""
-        return self.train.draw_rows(self.method.real_batch, self.real_draw)
+        return self.train.sample_rows(self.method.real_batch, self.real_rng)
 
     def _clipped(self, gradient: Tensor, norm: Tensor, finite: Tensor) -> Tensor:
         """Scale the images' meta-gradient down to a multiple of its running average norm.

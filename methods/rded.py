@@ -23,7 +23,7 @@ from suite.core.sets.parametrisations import check_factor
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.fit import EVALUATION_BATCH
-from suite.core.training.pretrained import trained
+from suite.core.training.pretrained import trained_network
 from suite.core.training.recipes import recipe
 
 _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
@@ -90,22 +90,22 @@ class _Run(BaseDistiller):
     def step(self) -> Mapping[str, float]:
         """Choose; name the seconds of training that an earlier trial had paid for."""
         method, started = self.method, perf_counter()
-        teacher = trained(self.train, method.network, method.training, method.epochs, seed=self.seed)
+        teacher = trained_network(self.train, method.network, method.training, method.epochs, seed=self.seed)
         borrowed = max(0.0, teacher.seconds - (perf_counter() - started))
         chosen = [self._chosen(label, teacher.parameters) for label in range(self.train.classes)]
         self.images = torch.stack([stitched(patches, method.factor) for patches in chosen])
         scores = _logits(self.network, teacher.parameters, self.images.flatten(0, 1))
         self.labels = scores.softmax(1).unflatten(0, self.images.shape[:2])
-        return {"borrowed_seconds": borrowed}
+        return {"cached_seconds": borrowed}
 
     def _chosen(self, label: int, teacher: Tensor) -> Tensor:
         """Return the best crop of each of the best images of a class, the best first: (m, channels, h, w)."""
-        method, draw = self.method, generator(self.seed, "patches", label)
+        method, rng = self.method, generator(self.seed, "patches", label)
         rows = self.train.by_class()[label]
-        rows = rows[torch.randperm(len(rows), generator=draw)[: method.candidates].to(rows.device)]
+        rows = rows[torch.randperm(len(rows), generator=rng)[: method.candidates].to(rows.device)]
         images = self.train.images[rows]
         size = images.shape[2] // method.factor, images.shape[3] // method.factor
-        patches = torch.stack([cropped(images, size, draw) for _ in range(method.crops)])
+        patches = torch.stack([cropped(images, size, rng) for _ in range(method.crops)])
         losses = -log_softmax(_logits(self.network, teacher, padded(patches, self.train.shape)), 1)[:, label]
         least, crop = losses.view(method.crops, -1).min(0)
         best = least.argsort(stable=True)[: self.budget.ipc * method.factor**2]
@@ -115,10 +115,10 @@ class _Run(BaseDistiller):
         return SyntheticSet(self.images.clone(), self.labels.clone())
 
 
-def cropped(images: Tensor, size: tuple[int, int], draw: torch.Generator) -> Tensor:
+def cropped(images: Tensor, size: tuple[int, int], rng: torch.Generator) -> Tensor:
     """Return a random crop of each image, of the image's aspect, resized bilinearly to `size`."""
     low, high = SCALE
-    uniform = torch.rand(len(images), 3, generator=draw).to(images)
+    uniform = torch.rand(len(images), 3, generator=rng).to(images)
     side = (low + (high - low) * uniform[:, 0]).sqrt()  # as a share of the image's
     centre = (1 - side[:, None]) * (2 * uniform[:, 1:] - 1)  # from -1 to 1 over the image
     zero = torch.zeros_like(side)

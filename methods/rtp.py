@@ -104,11 +104,11 @@ class _Run(MetaLearner):
         super().__init__(inner, train, seed)
         channels, height, width = train.shape
         side = height // method.downsample, width // method.downsample
-        draw = generator(seed, "initial bases")
+        rng = generator(seed, "initial bases")
         self.bases = (
-            _glorot(bases, channels * math.prod(side), draw).view(bases, channels, *side).to(train.images)
+            _glorot(bases, channels * math.prod(side), rng).view(bases, channels, *side).to(train.images)
         )
-        coefficients = _glorot(train.classes * images, bases, draw).view(train.classes, images, bases)
+        coefficients = _glorot(train.classes * images, bases, rng).view(train.classes, images, bases)
         self.coefficients = coefficients.to(train.images)
         learned = [self.bases.requires_grad_(), self.coefficients.requires_grad_()]
         self.optimiser = torch.optim.SGD(learned, lr=method.outer_lr, momentum=method.outer_momentum)
@@ -133,20 +133,20 @@ class _Run(MetaLearner):
 
     def real_rows(self) -> Tensor:
         """Draw so many rows of each class, without repeats."""
-        count, draw = self.method.real_per_class, self.real_draw
+        count, rng = self.method.real_per_class, self.real_rng
         return torch.cat(
-            [rows[torch.randperm(len(rows), generator=draw)[:count]] for rows in self.train.by_class()]
+            [rows[torch.randperm(len(rows), generator=rng)[:count]] for rows in self.train.by_class()]
         )
 
     def synthetic(self) -> SyntheticSet:
         code = Linear(self.bases.detach().clone(), self.coefficients.detach().clone(), *self.train.shape[1:])
-        return SyntheticSet.decoded(code, self.training.minibatch)
+        return SyntheticSet.from_parametrisation(code, self.training.minibatch)
 
 
-def _glorot(rows: int, columns: int, draw: torch.Generator) -> Tensor:
+def _glorot(rows: int, columns: int, rng: torch.Generator) -> Tensor:
     """Return a (rows, columns) matrix, uniform within sqrt(6 / (rows + columns))."""
     bound = math.sqrt(6 / (rows + columns))
-    return (torch.rand(rows, columns, generator=draw) * 2 - 1) * bound
+    return (torch.rand(rows, columns, generator=rng) * 2 - 1) * bound
 
 
 METHOD = RTP

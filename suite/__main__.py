@@ -267,7 +267,7 @@ def figure(
     table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
     sys.stdout.write(table)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(module.draw(measured))
+    target.write_bytes(module.plot(measured))
     target.with_suffix(".md").write_text(f"{table}\n![{what}]({target.name})\n")
     for path in (target, target.with_suffix(".md")):
         console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from suite.board.join import EVALUATOR, Cells, Run, conditions, of_a_set
+from suite.board.join import EVALUATOR, Cells, TrialResult, conditions, scores_whole_or_prefix
 from suite.board.rows import WORDS, named
 from suite.board.statistics.intervals import Interval, interval
 from suite.records.cells import Evaluation
@@ -31,7 +31,7 @@ class BreakdownRow:
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class TableKey:
     """What a breakdown is of. conditions: the evaluator's settings besides network and copies."""
 
     evaluator: str
@@ -45,7 +45,7 @@ class Place:
 class Breakdown:
     """One evaluator's parts at one place, a row per configuration; columns in their order."""
 
-    place: Place
+    place: TableKey
     columns: tuple[str, ...]
     rows: tuple[BreakdownRow, ...]
 
@@ -66,7 +66,7 @@ class _Outcome:
 
 
 def breakdowns(
-    cells: Cells, planned: Iterable[Planned], suffix: Callable[[Run], str]
+    cells: Cells, planned: Iterable[Planned], suffix: Callable[[TrialResult], str]
 ) -> tuple[Breakdown, ...]:
     """Return a breakdown for each evaluator, task and size with such scores; snapshots stay out.
 
@@ -74,7 +74,7 @@ def breakdowns(
     planned, makes its row incomplete.
     """
     runs = {run.trial.id: run for run in cells.runs}
-    places: dict[Place, dict[str, list[_Outcome]]] = {}
+    places: dict[TableKey, dict[str, list[_Outcome]]] = {}
     for source in _sources(cells, planned):
         cell = source.cell
         if isinstance(cell, Evaluation) and cell.trial in runs:
@@ -93,17 +93,19 @@ def _sources(cells: Cells, planned: Iterable[Planned]) -> list[Record | Planned]
     return [
         every[key]
         for key in sorted(every)
-        if isinstance(cell := every[key].cell, Evaluation) and of_a_set(cell) and cell.evaluator != EVALUATOR
+        if isinstance(cell := every[key].cell, Evaluation)
+        and scores_whole_or_prefix(cell)
+        and cell.evaluator != EVALUATOR
     ]
 
 
-def _place(source: Record | Planned, cell: Evaluation) -> Place:
+def _place(source: Record | Planned, cell: Evaluation) -> TableKey:
     settings = dict(cell.settings)
     network = str(settings.pop("network", ""))
-    return Place(cell.evaluator, source.task, network, conditions(settings), source.ipc)
+    return TableKey(cell.evaluator, source.task, network, conditions(settings), source.ipc)
 
 
-def _outcome(source: Record | Planned, run: Run) -> _Outcome:
+def _outcome(source: Record | Planned, run: TrialResult) -> _Outcome:
     if isinstance(source, Record):
         scores = source.scores if source.status == "done" else {}
         return _Outcome(run.trial.seed, source.cell.id, source.status, scores)
@@ -111,7 +113,7 @@ def _outcome(source: Record | Planned, run: Run) -> _Outcome:
     return _Outcome(run.trial.seed, source.cell.id, status, {})
 
 
-def _breakdown(place: Place, rows: Mapping[str, Sequence[_Outcome]]) -> Breakdown:
+def _breakdown(place: TableKey, rows: Mapping[str, Sequence[_Outcome]]) -> Breakdown:
     """Return the rows of a place, the best mean first."""
     made = [_row(name, outcomes) for name, outcomes in rows.items()]
     names = {column for row in made for column in row.scores}

@@ -7,7 +7,7 @@ one has in `retrain` all that `label_robust` would train again.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from suite.board.join import ROBUST, Cells, Evaluated, Key, Run, fits, full_data
+from suite.board.join import ROBUST, Cells, Evaluated, Key, TrialResult, full_data, in_table
 from suite.board.statistics.differences import Copies, Difference, Scored, difference
 from suite.board.statistics.intervals import Interval, interval
 from suite.board.statistics.robustness import Weights, augmentation_robust, label_robust
@@ -61,7 +61,7 @@ class _Training:
     augment: str = ""
 
 
-def compare(runs: Sequence[Run], key: Key, cells: Cells, weights: Weights) -> Compared:
+def compare(runs: Sequence[TrialResult], key: Key, cells: Cells, weights: Weights) -> Compared:
     """Compare one configuration over its seeds with the references in the table of `key`."""
     subsets = _subsets(cells, key)
     own = _setting(runs, key, LABEL, "own", _native(runs))
@@ -83,27 +83,27 @@ def compare(runs: Sequence[Run], key: Key, cells: Cells, weights: Weights) -> Co
     )
 
 
-def _native(runs: Sequence[Run]) -> str:
+def _native(runs: Sequence[TrialResult]) -> str:
     return next((run.record.recipe for run in runs if run.record and run.record.recipe), "")
 
 
-def _setting(runs: Sequence[Run], key: Key, evaluator: str, name: str, default: str) -> str:
+def _setting(runs: Sequence[TrialResult], key: Key, evaluator: str, name: str, default: str) -> str:
     """Return with what an evaluator was asked for: `default` if that is among it, or nothing is."""
     items = [item for run in runs for item in _robust(run, key) if item.evaluator == evaluator]
     found = {str(item.settings[name]) for item in items}
     return default if default in found or not found else min(found)
 
 
-def _robust(run: Run, key: Key) -> list[Evaluated]:
+def _robust(run: TrialResult, key: Key) -> list[Evaluated]:
     return [item for item in run.robust if item.key[:3] == key[:3]]
 
 
-def _subsets(cells: Cells, key: Key) -> list[Run]:
+def _subsets(cells: Cells, key: Key) -> list[TrialResult]:
     return [run for run in cells.runs if (run.trial.method, run.task, run.trial.ipc) == (RANDOM, *key[:2])]
 
 
 def _parts(
-    runs: Sequence[Run], subsets: Sequence[Run], key: Key, own: str, hard: str, augment: str
+    runs: Sequence[TrialResult], subsets: Sequence[TrialResult], key: Key, own: str, hard: str, augment: str
 ) -> dict[str, Scored]:
     """Return the accuracies of the row, and of random subsets, by what was trained."""
     as_it_is = not any(run.soft for run in runs)
@@ -119,11 +119,11 @@ def _parts(
     return {part: _scored(of, key, training) for part, (of, training) in wanted.items()}
 
 
-def _scored(runs: Sequence[Run], key: Key, training: _Training) -> Scored:
+def _scored(runs: Sequence[TrialResult], key: Key, training: _Training) -> Scored:
     """Return by seed the accuracies of one training: of several measurements that of most copies."""
     found: dict[int, Copies] = {}
     for run in runs:
-        for item in [*(item for item in run.evaluated if fits(item, key)), *_robust(run, key)]:
+        for item in [*(item for item in run.evaluated if in_table(item, key)), *_robust(run, key)]:
             for what, copies in _trained(run, item):
                 known = found.get(run.trial.seed)
                 if what == training and (known is None or len(known.values) < len(copies.values)):
@@ -131,7 +131,7 @@ def _scored(runs: Sequence[Run], key: Key, training: _Training) -> Scored:
     return found
 
 
-def _trained(run: Run, item: Evaluated) -> Iterator[tuple[_Training, Copies]]:
+def _trained(run: TrialResult, item: Evaluated) -> Iterator[tuple[_Training, Copies]]:
     """Yield what an evaluation trained, with its accuracies; nothing where it is not done."""
     if item.record is None or item.record.status != "done":
         return
@@ -165,7 +165,7 @@ def _score(score: str, scored: Mapping[str, Scored], weights: Weights) -> Differ
 
 
 def _reasons(
-    runs: Sequence[Run], subsets: Sequence[Run], key: Key, own: str, hard: str, augment: str
+    runs: Sequence[TrialResult], subsets: Sequence[TrialResult], key: Key, own: str, hard: str, augment: str
 ) -> dict[str, str]:
     """Return why each accuracy may be missing, and what to do about it."""
     if not any(run.made for run in runs):
@@ -177,7 +177,7 @@ def _reasons(
             "full": f"no full data trained under {hard}",
         }
 
-    def remedy(of: Sequence[Run], evaluator: str, otherwise: str) -> str:
+    def remedy(of: Sequence[TrialResult], evaluator: str, otherwise: str) -> str:
         asked = {(item.evaluator, item.recipe) for run in of for item in _robust(run, key)}
         return f"{evaluator} is asked for and not done" if (evaluator, own) in asked else otherwise
 
@@ -201,7 +201,7 @@ def _joined(reasons: Mapping[str, str], parts: Sequence[str]) -> str:
     return "; ".join(dict.fromkeys(reasons[part] for part in parts))  # two may be missing for one reason
 
 
-def _remarks(runs: Sequence[Run], scored: Mapping[str, Scored]) -> Iterator[str]:
+def _remarks(runs: Sequence[TrialResult], scored: Mapping[str, Scored]) -> Iterator[str]:
     counts = {len(scored[part]) for part in ("own", "hard", "augmented", "plain") if part in scored}
     if counts and min(counts) < len(runs):
         yield f"incomplete: accuracies of {min(counts)} of {len(runs)} seeds"

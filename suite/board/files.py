@@ -15,21 +15,21 @@ from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
-from suite.board.join import admitted, refuse_protocol
+from suite.board.join import refuse_protocol, valid_records
 from suite.board.render import markdown, plots
 from suite.board.render.markdown import terminal
 from suite.board.render.words import picture
 from suite.board.reported import Reported, reported
-from suite.board.rows import Row
+from suite.board.rows import BoardRow
 from suite.board.tables import Board, Table, board
 from suite.records.jobs import Plan, Planned
 from suite.records.record import Record
 
 __all__ = [
     "Board",
+    "BoardRow",
     "Found",
     "Reported",
-    "Row",
     "Table",
     "board",
     "check",
@@ -77,7 +77,7 @@ def read(stores: Sequence[Path]) -> Found:
 def finished(stores: Sequence[Path]) -> list[Record]:
     """Return the finished record of each cell of `stores`, as a board does; warn of what is left out."""
     found = read(stores)
-    records, refusals = admitted(found.records)
+    records, refusals = valid_records(found.records)
     for warning in (*found.warnings, *refusals):
         warnings.warn(warning, stacklevel=2)
     return [record for record in records if record.status == "done"]
@@ -115,7 +115,7 @@ def write(board: Board, target: Path, format: Format = "md") -> list[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     for path, tables in _plots(board, target, format).items():
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(plots.draw(tables))
+        path.write_bytes(plots.plot(tables))
         paths.append(path)
     target.write_bytes(_published(board, target, format).encode())
     return paths

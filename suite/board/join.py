@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from suite.records.cells import PROTOCOL, STANDARD_RECIPE, Evaluation, Reference, Trial, canonical
+from suite.records.cells import PROTOCOL, STANDARD_RECIPE, Evaluation, Reference, Trial, canonical_json
 from suite.records.jobs import Planned
 from suite.records.record import Record
-from suite.records.test_audit import refuse
+from suite.records.test_audit import drop_overread
 
 EVALUATOR = "retrain"
 """The evaluator whose accuracies fill the board."""
@@ -53,7 +53,7 @@ class Evaluated:
 
 
 @dataclass
-class Run:
+class TrialResult:
     """One distillation, done, failed or only planned (record None), with its evaluations.
 
     evaluated: those that fill the board; robust: those of `ROBUST`.
@@ -98,7 +98,7 @@ class Cells:
     """All cells of a board. records: one per cell."""
 
     records: tuple[Record, ...]
-    runs: tuple[Run, ...]
+    runs: tuple[TrialResult, ...]
     references: tuple[Record, ...]
     warnings: tuple[str, ...]
 
@@ -108,7 +108,7 @@ class Cells:
         return [item for run in self.runs for item in run.evaluated]
 
 
-def admitted(records: Iterable[Record]) -> tuple[list[Record], tuple[str, ...]]:
+def valid_records(records: Iterable[Record]) -> tuple[list[Record], tuple[str, ...]]:
     """Return one record of each cell, and a warning for each that read the test split too often.
 
     Of several records of one cell a finished one counts, then the one whose sha256 comes first. One that
@@ -118,12 +118,12 @@ def admitted(records: Iterable[Record]) -> tuple[list[Record], tuple[str, ...]]:
     for record in sorted(records, key=_precedence):
         refuse_protocol(record.protocol, f"record of {record.label} on {record.task}")
         every.setdefault(record.cell.id, record)
-    return refuse(list(every.values()))
+    return drop_overread(list(every.values()))
 
 
 def gather(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
     """Join `records` and `planned` cells by trial; raises ValueError on another protocol's record."""
-    allowed, refusals = admitted(records)
+    allowed, refusals = valid_records(records)
     kept = {record.cell.id: record for record in allowed}
     asked = {item.cell.id: item for item in planned}
     runs = _runs(kept, asked)
@@ -146,16 +146,16 @@ def full_data(references: Sequence[Record], key: Key) -> dict[str, Record]:
     for record in references:
         cell = record.cell
         if isinstance(cell, Reference) and (cell.task, cell.network) == (task, network):
-            best[cell.recipe] = max(best.get(cell.recipe, record), record, key=_thorough)
+            best[cell.recipe] = max(best.get(cell.recipe, record), record, key=_most_thorough)
     return best
 
 
-def fits(item: Evaluated, key: Key) -> bool:
+def in_table(item: Evaluated, key: Key) -> bool:
     """Return whether `item` is of the table `key`; other recipes' conditions need not agree."""
     return item.key == key or (item.recipe != STANDARD_RECIPE and item.key[:3] == key[:3])
 
 
-def of_a_set(cell: Evaluation) -> bool:
+def scores_whole_or_prefix(cell: Evaluation) -> bool:
     """Return whether a cell scores a set of its method's own: a finished one, or a prefix.
 
     Snapshots are on the way to one; random subsets and sets without an image are nobody's.
@@ -167,7 +167,7 @@ def conditions(settings: Mapping[str, Any]) -> str:
     """Return the settings that make accuracies differ, apart from recipe and network."""
     aside = {"copies", "ipc", "prefix"}  # how many were taken, and what the record says itself
     shown = [
-        f"{name}={value if isinstance(value, str) else canonical(value)}"
+        f"{name}={value if isinstance(value, str) else canonical_json(value)}"
         for name, value in sorted(settings.items())
         if name not in aside and value is not None
     ]
@@ -183,7 +183,7 @@ def refuse_protocol(protocol: object, where: str) -> None:
         )
 
 
-def _thorough(record: Record) -> tuple[bool, int, int, int, str]:
+def _most_thorough(record: Record) -> tuple[bool, int, int, int, str]:
     cell = record.cell
     assert isinstance(cell, Reference)
     return record.status == "done", cell.epochs, cell.copies, -cell.seed, cell.id
@@ -193,17 +193,17 @@ def _precedence(record: Record) -> tuple[int, str]:
     return ["done", "diverged", "oom", "failed"].index(record.status), record.sealed().sha256
 
 
-def _runs(kept: Mapping[str, Record], asked: Mapping[str, Planned]) -> dict[str, Run]:
+def _runs(kept: Mapping[str, Record], asked: Mapping[str, Planned]) -> dict[str, TrialResult]:
     runs = {}
     for key in {**asked, **kept}:
         source = kept.get(key) or asked[key]
         if isinstance(source.cell, Trial):
-            runs[key] = Run(source.cell, source.label, kept.get(key))
+            runs[key] = TrialResult(source.cell, source.label, kept.get(key))
     return runs
 
 
 def _attach(
-    runs: Mapping[str, Run], kept: Mapping[str, Record], asked: Mapping[str, Planned]
+    runs: Mapping[str, TrialResult], kept: Mapping[str, Record], asked: Mapping[str, Planned]
 ) -> tuple[str, ...]:
     """Give each run its evaluations; return a warning for each that has none to go to."""
     warnings = []
@@ -212,7 +212,7 @@ def _attach(
         cell = source.cell
         if not isinstance(cell, Evaluation) or cell.evaluator not in (EVALUATOR, *ROBUST):
             continue
-        if not of_a_set(cell):
+        if not scores_whole_or_prefix(cell):
             continue  # its accuracy belongs to a curve
         if cell.trial not in runs:
             warnings.append(f"evaluation {key[:12]} of {source.label} left out: no trial {cell.trial[:12]}")

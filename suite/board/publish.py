@@ -55,7 +55,7 @@ def draw_artefact(artefact: Path, target: Path, *, columns: int = 10) -> None:
     images = restore(manifest["preprocessing"], folder).invert(synthetic.images.flatten(0, 1))
     shaped = images.reshape(synthetic.images.shape)
     target.parent.mkdir(parents=True, exist_ok=True)
-    pictures.draw(shaped, manifest["class_names"], target, columns=columns)
+    pictures.draw_set(shaped, manifest["class_names"], target, columns=columns)
 
 
 def _board(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:

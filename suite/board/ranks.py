@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from suite.board.rows import Row
-from suite.board.statistics.differences import middle_ranks, places
+from suite.board.rows import BoardRow
+from suite.board.statistics.differences import middle_ranks, ranks
 
 
 @dataclass(frozen=True)
@@ -24,19 +24,19 @@ class Averages:
     rows: int = 0
 
 
-def ranked(rows: Sequence[Row]) -> tuple[Row, ...]:
+def ranked(rows: Sequence[BoardRow]) -> tuple[BoardRow, ...]:
     """Return the rows best first, unranked ones last: those that are incomplete."""
     rows = sorted(rows, key=lambda row: row.name)
     complete = [row for row in rows if row.accuracy and not row.state]
     placed = [
         replace(row, rank=place.rank, behind=place.behind)
-        for row, place in zip(complete, places([row.scored for row in complete]), strict=True)
+        for row, place in zip(complete, ranks([row.scored for row in complete]), strict=True)
     ]
     placed.sort(key=lambda row: -row.accuracy.mean if row.accuracy else 0.0)
     return (*placed, *(row for row in rows if not row.accuracy or row.state))
 
 
-def averages(tables: Sequence[Sequence[Row]]) -> Averages:
+def averages(tables: Sequence[Sequence[BoardRow]]) -> Averages:
     """Return the average ranks of the rows that are complete in all tables which compare any.
 
     A table that ranks fewer than two rows compares none. The rows are ranked anew among themselves
@@ -49,7 +49,7 @@ def averages(tables: Sequence[Sequence[Row]]) -> Averages:
     if len(compared) < 2 or len(names) < 2:
         return Averages()
     columns = [
-        middle_ranks([place.rank for place in places([rows[name].scored for name in names])])
+        middle_ranks([place.rank for place in ranks([rows[name].scored for name in names])])
         for rows in compared
     ]
     complete = [

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from suite.board.dd_ranking import Compared
-from suite.board.join import Evaluated, Key, Run, fits, full_data
+from suite.board.join import Evaluated, Key, TrialResult, full_data, in_table
 from suite.board.reported import Reported, elsewhere, select
 from suite.board.statistics.differences import Copies, Difference, Scored
 from suite.board.statistics.intervals import Interval, interval
-from suite.records.cells import EXTERNAL, STANDARD_RECIPE, Reference, canonical
+from suite.records.cells import EXTERNAL, STANDARD_RECIPE, Reference, canonical_json
 from suite.records.record import Record
 
 WORDS = {"diverged": "div.", "failed": "failed", "oom": "oom", "missing": "missing"}
@@ -20,7 +20,7 @@ NOT_STANDARD = f"not under {STANDARD_RECIPE}"
 
 
 @dataclass(frozen=True)
-class Row:
+class BoardRow:
     """One configuration of a method at one size, over its seeds; or the full-data reference.
 
     scores: accuracy in [0, 1] per recipe, of the seeds that have one; scored: those by which it
@@ -68,8 +68,13 @@ class Row:
 
 
 def row(
-    runs: Sequence[Run], key: Key, *, suffix: str, ceiling: Interval | None, reported: Sequence[Reported]
-) -> Row:
+    runs: Sequence[TrialResult],
+    key: Key,
+    *,
+    suffix: str,
+    ceiling: Interval | None,
+    reported: Sequence[Reported],
+) -> BoardRow:
     """Return the row of `runs`, one configuration over its seeds, in the table of `key`.
 
     suffix: what tells it from others of its label; ceiling: full-data accuracy, where measured.
@@ -84,12 +89,12 @@ def row(
     whole = ipc == trial.ipc
     printed = reported if whole else ()
     prefixed = any(len(run.sizes) > 1 for run in runs)
-    return Row(
+    return BoardRow(
         name=named(label, "" if whole else f"first {ipc} of {trial.ipc}", suffix),
         label=label,
         line=named(label, f"prefixes of {trial.ipc}" if prefixed else "", suffix),
         method=trial.method,
-        hyperparameters=canonical(trial.hyperparameters),
+        hyperparameters=canonical_json(trial.hyperparameters),
         size=trial.ipc,
         state=_state([word for word, _ in outcomes]),
         errors=tuple(error for _, error in outcomes if error),
@@ -104,7 +109,7 @@ def row(
     )
 
 
-def reference(records: Sequence[Record], key: Key, reported: Sequence[Reported]) -> Row | None:
+def reference(records: Sequence[Record], key: Key, reported: Sequence[Reported]) -> BoardRow | None:
     """Return the row of full-data training on the task and network of `key`; None where not measured."""
     task, _, network, _ = key
     best = full_data(records, key)
@@ -114,7 +119,7 @@ def reference(records: Sequence[Record], key: Key, reported: Sequence[Reported])
     cell, kept = main.cell, list(best.values())
     assert isinstance(cell, Reference)
     accuracies = {recipe: record.scores.get("accuracy", ()) for recipe, record in best.items()}
-    return Row(
+    return BoardRow(
         name=f"full data ({cell.epochs} epochs)",
         label="full data",
         line="full data",
@@ -151,7 +156,7 @@ def _choices(chosen: Sequence[Mapping[str, Evaluated]]) -> dict[str, tuple[str, 
     return {recipe: tuple(sorted(name for of, name in pairs if of == recipe)) for recipe in recipes}
 
 
-def _scored(runs: Sequence[Run], chosen: Sequence[Mapping[str, Evaluated]]) -> Scored:
+def _scored(runs: Sequence[TrialResult], chosen: Sequence[Mapping[str, Evaluated]]) -> Scored:
     """Return what each seed scored under the recipe by which the board ranks."""
     standard = [(run.trial.seed, found.get(STANDARD_RECIPE)) for run, found in zip(runs, chosen, strict=True)]
     return {
@@ -161,7 +166,7 @@ def _scored(runs: Sequence[Run], chosen: Sequence[Mapping[str, Evaluated]]) -> S
     }
 
 
-def _costs(runs: Sequence[Run], part: float) -> dict[str, Any]:
+def _costs(runs: Sequence[TrialResult], part: float) -> dict[str, Any]:
     """Return the fields of a row that come from its trials' records; part: prefix over whole."""
     records = [run.record for run in runs if run.record]
     made = [record for record in records if record.status == "done"]
@@ -176,14 +181,14 @@ def _costs(runs: Sequence[Run], part: float) -> dict[str, Any]:
     }
 
 
-def _chosen(run: Run, key: Key) -> dict[str, Evaluated]:
+def _chosen(run: TrialResult, key: Key) -> dict[str, Evaluated]:
     """Return for each recipe the evaluation that counts: of these conditions, then of most copies."""
-    fitting = [item for item in run.evaluated if fits(item, key)]
+    fitting = [item for item in run.evaluated if in_table(item, key)]
     fitting.sort(key=lambda item: (item.key == key, len(item.accuracy), item.id))
     return {item.recipe: item for item in fitting}  # the last of a recipe wins
 
 
-def _outcome(run: Run, found: Mapping[str, Evaluated]) -> tuple[str, str]:
+def _outcome(run: TrialResult, found: Mapping[str, Evaluated]) -> tuple[str, str]:
     """Return a seed's word, "" when it has its accuracy, and its error."""
     standard = found.get(STANDARD_RECIPE)
     if standard and standard.accuracy:

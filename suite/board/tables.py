@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from suite.board.breakdown import Breakdown, breakdowns
 from suite.board.dd_ranking import compare
-from suite.board.join import Cells, Key, Run, fits, gather
+from suite.board.join import Cells, Key, TrialResult, gather, in_table
 from suite.board.ranks import Averages, averages, ranked
 from suite.board.reported import STANDARD_NETWORK, Reported
-from suite.board.rows import Row, reference, row
+from suite.board.rows import BoardRow, reference, row
 from suite.board.statistics.robustness import Weights
 from suite.records import test_audit
-from suite.records.cells import PROTOCOL, STANDARD_RECIPE, canonical, differing
+from suite.records.cells import PROTOCOL, STANDARD_RECIPE, canonical_json, differing_keys
 from suite.records.jobs import Planned
 from suite.records.record import Record
 
@@ -30,8 +30,8 @@ class Table:
     ipc: int
     network: str
     conditions: str
-    rows: tuple[Row, ...]
-    reference: Row | None
+    rows: tuple[BoardRow, ...]
+    reference: BoardRow | None
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def board(
         breakdowns=breakdowns(cells, planned, suffix=lambda run: names[_config(run)]),
         versions=_versions(cells.records),
         commits=tuple(sorted({record.provenance.commit for record in cells.records})),
-        test_reads=test_audit.counts(cells.records, "evaluation"),
-        distillation_reads=test_audit.counts(cells.records, "distillation"),
+        test_reads=test_audit.distinct_reads(cells.records, "evaluation"),
+        distillation_reads=test_audit.distinct_reads(cells.records, "distillation"),
         warnings=(*warnings, *cells.warnings),
         weights=weights,
     )
@@ -96,20 +96,20 @@ def _keys(cells: Cells) -> set[Key]:
     return standard | other | {key for key in waiting if key[:2] not in known}
 
 
-def _config(run: Run) -> _Config:
-    return run.task, run.label, canonical(run.fields), run.trial.ipc
+def _config(run: TrialResult) -> _Config:
+    return run.task, run.label, canonical_json(run.fields), run.trial.ipc
 
 
-def _names(runs: Iterable[Run]) -> dict[_Config, str]:
+def _names(runs: Iterable[TrialResult]) -> dict[_Config, str]:
     """Return what tells configurations of one label apart: the fields that differ at some size."""
-    configs: dict[tuple[str, str], dict[int, dict[_Config, Run]]] = {}
+    configs: dict[tuple[str, str], dict[int, dict[_Config, TrialResult]]] = {}
     for run in runs:
         sizes = configs.setdefault((run.task, run.label), {})
         sizes.setdefault(run.trial.ipc, {})[_config(run)] = run
     names = {}
     for sizes in configs.values():
         tables = ([run.fields for run in same.values()] for same in sizes.values())
-        telling = sorted(set[str]().union(*map(differing, tables)))
+        telling = sorted(set[str]().union(*map(differing_keys, tables)))
         for config, run in (pair for same in sizes.values() for pair in same.items()):
             shown = [f"{name}={_plain(run.fields[name])}" for name in telling if name in run.fields]
             names[config] = ", ".join(shown)
@@ -117,14 +117,14 @@ def _names(runs: Iterable[Run]) -> dict[_Config, str]:
 
 
 def _plain(value: object) -> str:
-    return value if isinstance(value, str) else canonical(value)
+    return value if isinstance(value, str) else canonical_json(value)
 
 
 def _table(
     cells: Cells, key: Key, names: Mapping[_Config, str], reported: Sequence[Reported], weights: Weights
 ) -> Table:
     task, ipc, network, conditions = key
-    configs: dict[_Config, list[Run]] = {}
+    configs: dict[_Config, list[TrialResult]] = {}
     for run in cells.runs:
         if run.task == task and ipc in run.sizes:
             configs.setdefault(_config(run), []).append(run)
@@ -138,10 +138,10 @@ def _table(
     return Table(task, ipc, network, conditions, ranked(rows), full)
 
 
-def _belongs(runs: Sequence[Run], key: Key) -> bool:
+def _belongs(runs: Sequence[TrialResult], key: Key) -> bool:
     """Return whether a configuration is of this table: evaluated there, or not anywhere yet."""
     at_size = [item for run in runs for item in run.evaluated if item.key[1] == key[1]]
-    return not at_size or any(fits(item, key) for item in at_size)
+    return not at_size or any(in_table(item, key) for item in at_size)
 
 
 def _versions(records: Iterable[Record]) -> tuple[str, ...]:

@@ -133,7 +133,7 @@ def report(jobs: Sequence[Job], store: Store, console: Console) -> int:
     left, again = 0, False
     for job in jobs:
         for cell in job.cells:
-            record = store.record(cell.id) or store.failure(cell.id)
+            record = store.record(cell.id) or store.last_failure(cell.id)
             if record is None or record.status != "done":
                 left += 1
                 if record:

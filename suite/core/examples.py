@@ -38,9 +38,9 @@ class Examples:
         """Return the examples at `indices` (m,)."""
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
-    def draw_rows(self, count: int, draw: torch.Generator) -> Tensor:
+    def sample_rows(self, count: int, rng: torch.Generator) -> Tensor:
         """Draw the rows (count,) of different examples, of all where there are no more."""
-        return torch.randperm(len(self), generator=draw)[:count].to(self.labels.device)
+        return torch.randperm(len(self), generator=rng)[:count].to(self.labels.device)
 
     def to(self, device: torch.device) -> "Examples":
         """Return the examples on `device`."""
@@ -103,10 +103,10 @@ class TestSplit:
             self.__origin.__count()
 
 
-def shuffled(count: int, batch: int, draw: torch.Generator) -> Iterator[Tensor]:
+def shuffled(count: int, batch: int, rng: torch.Generator) -> Iterator[Tensor]:
     """Yield batches of row numbers for ever, every epoch in a new order; an epoch's last may be smaller."""
     while True:
-        yield from torch.randperm(count, generator=draw).split(batch)
+        yield from torch.randperm(count, generator=rng).split(batch)
 
 
 def hash_tensor(digest: Any, tensor: Tensor) -> None:

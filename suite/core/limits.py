@@ -59,7 +59,7 @@ def check_stored_bytes(
 
 def check_code(synthetic: SyntheticSet, train: Examples, budget: Budget) -> None:
     """Raise ValueError where `synthetic` is factorised and stores more than its budget."""
-    if synthetic.code is not None:
+    if synthetic.parametrisation is not None:
         check_stored_bytes(synthetic.stored_bytes, train, budget)
 
 

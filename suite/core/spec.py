@@ -48,13 +48,13 @@ class Task:
         """Carve a task from train alone: its `test` is a stratified slice of train."""
         if not 0 < fraction < 1:
             raise ValueError(f"holdout fraction {fraction} must lie between 0 and 1")
-        draw = generator(0, "holdout", self.name)
+        rng = generator(0, "holdout", self.name)
         held = []
         for indices in self.train.by_class():
             count = max(1, round(fraction * len(indices)))
             if count >= len(indices):
                 raise ValueError(f"a class of {len(indices)} images is too small to hold out {fraction}")
-            held.append(indices[torch.randperm(len(indices), generator=draw)[:count]])
+            held.append(indices[torch.randperm(len(indices), generator=rng)[:count]])
         mask = torch.zeros(len(self.train), dtype=torch.bool)
         mask[torch.cat(held).cpu()] = True
         kept, aside = (~mask).nonzero().flatten(), mask.nonzero().flatten()

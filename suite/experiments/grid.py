@@ -22,7 +22,7 @@ from pydantic import (
 from suite.core.data import tasks
 from suite.core.networks.named import STANDARD
 from suite.experiments import expand
-from suite.experiments.schema import References, Row
+from suite.experiments.schema import MethodTable, References
 from suite.plugins import registry
 from suite.records.cells import RANDOM, Evaluation, Part, Trial
 from suite.records.jobs import Job, Plan, Planned
@@ -45,14 +45,14 @@ class Grid(BaseModel):
     ipc: list[PositiveInt] = Field(min_length=1)
     seeds: list[int] = Field(min_length=1)
     network: str = STANDARD
-    method: dict[str, Row] = Field(min_length=1)
+    method: dict[str, MethodTable] = Field(min_length=1)
     evaluator: dict[str, dict[str, Any]] = {}  # none where a study only distils
     snapshots: list[Annotated[float, Field(ge=0, lt=1)]] = []  # shares of the outer steps
     reference: References | None = None
 
     @field_validator("method")
     @classmethod
-    def _check(cls, rows: dict[str, Row]) -> dict[str, Row]:
+    def _check(cls, rows: dict[str, MethodTable]) -> dict[str, MethodTable]:
         for name in rows:
             if name == FULL_DATA or not re.fullmatch(r"\w[\w.-]*", name):
                 raise ValueError(

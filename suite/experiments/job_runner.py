@@ -27,7 +27,7 @@ from suite.core.spec import Budget, Distiller, Evaluator, Method, Task, TestSpli
 from suite.core.training.fit import accuracy, fit_full
 from suite.core.training.recipes import recipe
 from suite.experiments.device import Place as Place
-from suite.experiments.loop import Diverged, Staged, Trajectory, distil
+from suite.experiments.loop import Diverged, HasMilestones, Trajectory, distil
 from suite.experiments.provenance import peak_memory_bytes, provenance, reset_peak_memory
 from suite.plugins import registry
 from suite.records.cells import Cell, Evaluation, Reference, Trial
@@ -68,13 +68,13 @@ def run(job: Job, store: Store, place: Place) -> Generator[Progress, None, None]
     if place.device.type == "cuda":
         # Published numbers are float32: torch would let convolutions round to TF32.
         torch.backends.cudnn.allow_tf32 = False
-    worker, first = _Worker(job, store, place), job.cell
+    worker, first = _JobRunner(job, store, place), job.cell
     yield from worker.distil(first) if isinstance(first, Trial) else worker.refer(first)
     for evaluation in job.evaluations:
         yield from worker.evaluate(evaluation)
 
 
-class _Worker:
+class _JobRunner:
     def __init__(self, job: Job, store: Store, place: Place) -> None:
         self.job, self.store, self.place, self.opened = job, store, place, TestSplit.opened
 
@@ -113,7 +113,7 @@ class _Worker:
         yield self._keep(cell, status, error=message)
 
     def _distil(self, trial: Trial) -> Iterator[Progress]:
-        task = task_of(trial.task, str(self.place.device))
+        task = load_task(trial.task, str(self.place.device))
         reset_peak_memory(self.place.device)
         distiller, trajectory = self._start(trial, task)
         trajectory.attempts += 1
@@ -140,7 +140,7 @@ class _Worker:
     def _start(self, trial: Trial, task: Task) -> tuple[Distiller, Trajectory]:
         """Start the distiller, from its last checkpoint if there is one that it can load."""
         start = partial(
-            made_method(trial).start, task.train, Budget(trial.ipc, trial.nested), seed=trial.seed
+            build_method(trial).start, task.train, Budget(trial.ipc, trial.nested), seed=trial.seed
         )
         distiller = start()
         if saved := self.store.load_checkpoint(trial.id):
@@ -150,12 +150,14 @@ class _Worker:
             except torch.OutOfMemoryError:
                 raise  # which is no fault of the checkpoint
             except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
-                self.store.set_checkpoints_aside(trial.id, f"the method cannot load it: {error}")
+                self.store.quarantine_checkpoints(trial.id, f"the method cannot load it: {error}")
                 distiller = start()
         return distiller, Trajectory(distiller.steps)
 
     def _keep_snapshot(self, trial: Trial, task: Task, distiller: Distiller, step: int) -> None:
-        if step in self.job.snapshots or (isinstance(distiller, Staged) and step in distiller.milestones):
+        if step in self.job.snapshots or (
+            isinstance(distiller, HasMilestones) and step in distiller.milestones
+        ):
             self._save(trial, task, distiller.synthetic(), step)
 
     def _finish(self, trial: Trial, task: Task, synthetic: SyntheticSet, trajectory: Trajectory) -> Progress:
@@ -174,12 +176,12 @@ class _Worker:
             raise Diverged("the synthetic set is not finite")
         check_code(synthetic, task.train, Budget(trial.ipc, trial.nested))
         file = self.store.artefact(trial.id, step).name
-        facts = manifest(trial.model_dump(mode="json"), task, self.job.label, file, synthetic.code)
+        facts = manifest(trial.model_dump(mode="json"), task, self.job.label, file, synthetic.parametrisation)
         return write_artefact(self.store.artefact(trial.id, step), synthetic, facts)
 
     def _evaluate(self, cell: Evaluation) -> Iterator[Progress]:
         yield Progress(self.job.id, f"evaluating: {cell.title}")
-        task = task_of(self.job.cell.task, str(self.place.device)).to(self.place.device)
+        task = load_task(self.job.cell.task, str(self.place.device)).to(self.place.device)
         synthetic, facts = load_artefact(self.store.artefact(self.job.id, cell.step))
         if facts["data"] != tasks.fingerprint(task):
             raise ValueError(
@@ -188,7 +190,7 @@ class _Worker:
         scored = cut(synthetic, cell.part, seed=self.job.cell.seed).to(self.place.device)
         reset_peak_memory(self.place.device)
         started, opened = perf_counter(), TestSplit.opened
-        scores = made_evaluator(cell).evaluate(scored, task, seed=cell.seed)
+        scores = build_evaluator(cell).evaluate(scored, task, seed=cell.seed)
         yield self._keep(
             cell,
             "done",
@@ -199,7 +201,7 @@ class _Worker:
         )
 
     def _refer(self, cell: Reference) -> Iterator[Progress]:
-        task = task_of(cell.task, str(self.place.device)).to(self.place.device)
+        task = load_task(cell.task, str(self.place.device)).to(self.place.device)
         net = network(cell.network, task.train.shape, task.train.classes)
         reset_peak_memory(self.place.device)
         started, trained = perf_counter(), []
@@ -221,7 +223,7 @@ class _Worker:
         self, cell: Cell, status: Status, trajectory: Trajectory | None = None, **measured: Any
     ) -> Progress:
         """Record a cell; say so."""
-        earlier = self.store.failure(cell.id)
+        earlier = self.store.last_failure(cell.id)
         done = trajectory or Trajectory(steps=0, seconds=measured.pop("seconds", 0.0))
         measured |= {"test_reads": TestSplit.opened - self.opened} if isinstance(cell, Trial) else {}
         record = Record(
@@ -232,14 +234,14 @@ class _Worker:
             status=status,
             recipe=self.job.recipe,
             seconds=done.seconds,
-            device_seconds=self.place.charged(done.seconds + done.borrowed),
+            device_seconds=self.place.charged(done.seconds + done.cached_seconds),
             peak_memory_bytes=peak_memory_bytes(self.place.device),
             attempts=max(1, done.attempts, earlier.attempts + 1 if earlier else 1),
             curve={name: tuple(values) for name, values in done.curve.items()},
             provenance=provenance(self.place.device),
             **measured,
         )
-        self.store.keep(record)
+        self.store.write(record)
         return Progress(self.job.id, status, finished={cell.id: status})
 
     def _artefact_is_whole(self, trial: Trial, step: int | None) -> bool:
@@ -254,14 +256,14 @@ class _Worker:
             torch.cuda.synchronize(self.place.device)
 
 
-def made_method(trial: Trial) -> Method:
+def build_method(trial: Trial) -> Method:
     """Return the trial's method with its hyper-parameters; raises ValueError where it has no such ones."""
     where = f"method {trial.method}"
     made: Method = registry.configure(registry.method(trial.method), trial.hyperparameters, where=where)
     return made
 
 
-def made_evaluator(evaluation: Evaluation) -> Evaluator:
+def build_evaluator(evaluation: Evaluation) -> Evaluator:
     """Return the evaluator with its settings; raises ValueError where it has no such ones."""
     cls, where = registry.evaluator(evaluation.evaluator), f"evaluator {evaluation.evaluator}"
     made: Evaluator = registry.configure(cls, evaluation.settings, where=where)
@@ -269,6 +271,6 @@ def made_evaluator(evaluation: Evaluation) -> Evaluator:
 
 
 @lru_cache(maxsize=2)
-def task_of(name: str, device: str) -> Task:
+def load_task(name: str, device: str) -> Task:
     """Load a task once per process; trials of one worker share it."""
     return tasks.load(name, device=device)

@@ -19,16 +19,16 @@ class Diverged(Exception):
 
 
 @runtime_checkable
-class Explaining(Protocol):
+class HasDiagnosis(Protocol):
     """A distiller that can say what went wrong in its last step."""
 
-    def explain(self) -> str:
+    def diagnosis(self) -> str:
         """Name what is not finite, or nothing."""
         ...
 
 
 @runtime_checkable
-class Staged(Protocol):
+class HasMilestones(Protocol):
     """A distiller that has a finished set before its last step: each is kept, should the run be cut short."""
 
     @property
@@ -44,7 +44,7 @@ class Trajectory:
     steps: int
     step: int = 0
     seconds: float = 0.0
-    borrowed: float = 0.0  # seconds of cached work that an earlier trial paid for
+    cached_seconds: float = 0.0  # seconds of cached work that an earlier trial paid for
     attempts: int = 0
     test_reads: int = 0  # by outer steps: 0 unless the method goes behind the harness's back
     curve: dict[str, list[float]] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Trajectory:
 
     def add(self, metrics: Mapping[str, float]) -> None:
         """Take in an outer step's metrics; raises Diverged where one is not finite."""
-        self.borrowed += metrics.get("borrowed_seconds", 0.0)
+        self.cached_seconds += metrics.get("cached_seconds", 0.0)
         if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
             raise Diverged(f"{wrong[0]} is not finite at outer step {self.step}")
         if self.on_curve:
@@ -91,7 +91,7 @@ def distil(
         try:
             trajectory.add({name: float(value) for name, value in known.items()})
         except Diverged as error:
-            reason = distiller.explain() if isinstance(distiller, Explaining) else ""
+            reason = distiller.diagnosis() if isinstance(distiller, HasDiagnosis) else ""
             raise Diverged(f"{error}: {reason} is not finite" if reason else str(error)) from None
         if monotonic() - saved >= every and trajectory.step < trajectory.steps:
             save({"distiller": distiller.state_dict(), "trajectory": vars(trajectory)})

@@ -10,7 +10,7 @@ from suite.core.precision import PRECISIONS, Precision, check_precision
 from suite.core.spec import Budget
 from suite.core.training.recipes import RECIPES, recipe
 from suite.experiments.device import Place
-from suite.experiments.job_runner import made_evaluator, made_method, task_of
+from suite.experiments.job_runner import build_evaluator, build_method, load_task
 from suite.records.cells import Reference, Trial
 from suite.records.jobs import Job
 
@@ -24,7 +24,7 @@ def check(jobs: Sequence[Job], place: Place | None) -> None:
         _check_machine(place)
     for job in jobs:
         if isinstance(job.cell, Reference):
-            train = task_of(job.cell.task, "cpu").train
+            train = load_task(job.cell.task, "cpu").train
             network(job.cell.network, train.shape, train.classes)
             continue
         where = f"{job.label} on {job.cell.task} at ipc {job.cell.ipc}"
@@ -56,12 +56,12 @@ def _check_machine(place: Place) -> None:
 
 
 def _check_trial(job: Job, trial: Trial) -> None:
-    train = task_of(trial.task, "cpu").train
-    made_method(trial).check(train, Budget(trial.ipc, trial.nested))
+    train = load_task(trial.task, "cpu").train
+    build_method(trial).check(train, Budget(trial.ipc, trial.nested))
     if (count := train.classes * trial.ipc) > len(train):
         raise ValueError(f"it makes {count} images, more than train has ({len(train)}); lower ipc")
     for evaluation in job.evaluations:
-        made_evaluator(evaluation).check(train)
+        build_evaluator(evaluation).check(train)
 
 
 def _precisions(job: Job) -> Iterator[Precision]:

@@ -33,7 +33,7 @@ class Where(BaseModel):
         return self.task in (None, task) and self.ipc in (None, ipc)
 
 
-class Row(BaseModel):
+class MethodTable(BaseModel):
     """A method's table. base: the method, where the row has another name. Its other keys are values.
 
     ipc: those of the grid's sizes at which it runs, else all. Of its set of the largest of them are

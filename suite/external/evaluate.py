@@ -112,7 +112,7 @@ def _keep(store: Store, job: Job, task: Task, synthetic: SyntheticSet, place: Pl
         return
     facts = manifest(trial.model_dump(mode="json"), task, job.label, path.name)
     sha256 = write_artefact(path, synthetic, facts)
-    store.keep(
+    store.write(
         Record(
             cell=trial,
             label=job.label,

@@ -100,10 +100,10 @@ def _png(image: Tensor) -> bytes:
 
 
 def _decoded(synthetic: SyntheticSet) -> Iterator[str]:
-    if synthetic.code is not None:
+    if synthetic.parametrisation is not None:
         yield (
-            f"these are the {synthetic.ipc} images per class that a {synthetic.code.kind} code of "
-            f"{synthetic.code.nbytes} bytes decodes to"
+            f"these are the {synthetic.ipc} images per class that a {synthetic.parametrisation.kind} code of "
+            f"{synthetic.parametrisation.nbytes} bytes decodes to"
         )
 
 

@@ -18,7 +18,7 @@ from suite.board.statistics.differences import Difference
 from suite.board.statistics.intervals import Interval
 from suite.figures.budgets import PLACE, Line, lines, measured, reference
 
-__all__ = ["draw", "measured", "summary"]
+__all__ = ["measured", "plot", "summary"]
 
 _COLOURS = ("#0072B2", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#8C564B")
 _MARKERS = "osD^vP*X"
@@ -40,7 +40,7 @@ def summary(networks: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def draw(networks: pd.DataFrame) -> bytes:
+def plot(networks: pd.DataFrame) -> bytes:
     """Draw the curves with bands of 95% as a PNG, a panel for each place; points are draws."""
     places = list(networks.groupby(PLACE, sort=False))
     with matplotlib.style.context(["default", {"font.size": 9, "axes.grid": True, "grid.color": "0.9"}]):

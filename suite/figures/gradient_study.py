@@ -51,7 +51,7 @@ def summary(networks: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()[["schedule", "unroll", *_PANELS, "networks"]]
 
 
-def draw(networks: pd.DataFrame) -> bytes:
+def plot(networks: pd.DataFrame) -> bytes:
     """Draw the measures against the unroll, as a PNG: medians, and bars that hold 80% of the networks."""
     with matplotlib.style.context(["default", {"font.size": 9, "axes.grid": True, "grid.color": "0.9"}]):
         figure = Figure(figsize=(8, 6), dpi=150, layout="constrained")

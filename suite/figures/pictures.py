@@ -11,7 +11,7 @@ _GAP = 2  # pixels between images
 _MARGIN = 6  # pixels around names
 
 
-def draw(
+def draw_set(
     images: Tensor, class_names: Sequence[str], path: Path, *, columns: int = 10, side: int = 64
 ) -> None:
     """Write a PNG of the first `columns` images of each class to `path`; equal input gives equal bytes.

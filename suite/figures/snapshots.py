@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from suite.board import files
 from suite.board.join import EVALUATOR
 from suite.board.statistics.intervals import interval
-from suite.records.cells import Evaluation, Trial, differing
+from suite.records.cells import Evaluation, Trial, differing_keys
 from suite.records.record import Record
 
 _LINE = ["task", "ipc", "method", "recipe"]
@@ -50,7 +50,7 @@ def summary(copies: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(list(_points(copies)))
 
 
-def draw(copies: pd.DataFrame) -> bytes:
+def plot(copies: pd.DataFrame) -> bytes:
     """Draw accuracy against outer steps and against seconds, with 95% intervals, as a PNG."""
     lines = list(summary(copies).groupby(_LINE, sort=False))
     with matplotlib.style.context(["default", {"font.size": 9, "axes.grid": True, "grid.color": "0.9"}]):
@@ -79,7 +79,7 @@ def names(trials: Sequence[Record]) -> dict[str, str]:
 
 
 def _suffixed(label: str, cell: Trial, others: Sequence[Trial]) -> str:
-    telling = sorted(differing([other.hyperparameters for other in others]))
+    telling = sorted(differing_keys([other.hyperparameters for other in others]))
     shown = [f"{name}={cell.hyperparameters.get(name)}" for name in telling]
     return f"{label} ({', '.join(shown)})" if shown else label
 

@@ -95,7 +95,7 @@ def keeps_shapes(cls: type[Method]) -> str:
     for made, grown in ((distiller.synthetic(), False), (_finish(distiller), True)):
         # A set that has an order may grow up to its size; a factorised one decodes to more images.
         growing = getattr(cls, "ordered", False) and not grown
-        free = growing or made.code is not None
+        free = growing or made.parametrisation is not None
         expected = (train.classes, made.ipc if free else BUDGET.ipc)
         if made.images.shape[:2] != expected or made.labels.shape != (*expected, train.classes):
             found = tuple(made.images.shape), tuple(made.labels.shape)
@@ -116,15 +116,20 @@ def keeps_to_its_budget(cls: type[Method]) -> str:
     """A factorised set stores no more bytes than its budget, and decodes to its own images."""
     distiller, train = _start(cls), smoke_data()
     for made in (distiller.synthetic(), _finish(distiller)):
-        if made.code is None:
+        if made.parametrisation is None:
             continue
         check_code(made, train, BUDGET)
         if made.images.shape[2:] != train.shape:
             return f"its code decodes to images {tuple(made.images.shape[2:])}; the task's are {train.shape}"
-        if any(value.dtype != torch.float32 or value.requires_grad for value in made.code.tensors.values()):
+        if any(
+            value.dtype != torch.float32 or value.requires_grad
+            for value in made.parametrisation.tensors.values()
+        ):
             return "its code must be float32 and detached, as images are"
-        if not torch.equal(made.code.decode(), made.images):
-            return "its code decodes to other images; make the set with SyntheticSet.decoded(code)"
+        if not torch.equal(made.parametrisation.decode(), made.images):
+            return (
+                "its code decodes to other images; make the set with SyntheticSet.from_parametrisation(code)"
+            )
     return ""
 
 
@@ -182,7 +187,7 @@ def hands_out_copies(cls: type[Method]) -> str:
     """A set once handed out does not change with later steps."""
     distiller = _start(cls)
     early = distiller.synthetic()
-    tensors = [early.images, *(early.code.tensors.values() if early.code else ())]
+    tensors = [early.images, *(early.parametrisation.tensors.values() if early.parametrisation else ())]
     kept = [value.clone() for value in tensors]
     _finish(distiller)
     same = all(torch.equal(one, other) for one, other in zip(kept, tensors, strict=True))

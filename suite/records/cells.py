@@ -20,20 +20,20 @@ EXTERNAL = "external:"
 """Before the name of a set that came from a file; its distillation was not run here."""
 
 
-def canonical(value: Any) -> str:
+def canonical_json(value: Any) -> str:
     """Return `value` as JSON with sorted keys and no white space; refuses NaN and infinity."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def differing(tables: Sequence[Mapping[str, Any]]) -> set[str]:
+def differing_keys(tables: Sequence[Mapping[str, Any]]) -> set[str]:
     """Return the keys whose values are not the same in all tables; one that is left out counts as None."""
     keys = {key for table in tables for key in table}
-    return {key for key in keys if len({canonical(table.get(key)) for table in tables}) > 1}
+    return {key for key in keys if len({canonical_json(table.get(key)) for table in tables}) > 1}
 
 
-def digest(value: Any) -> str:
+def sha256_of(value: Any) -> str:
     """Return the sha256 of `value`'s canonical JSON as 64 hexadecimal digits."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 class Frozen(BaseModel):
@@ -46,7 +46,7 @@ class _Cell(Frozen):
     @property
     def id(self) -> str:
         """The cell's id: sha256 of its canonical JSON and the protocol version."""
-        return digest({"protocol": PROTOCOL, **self.model_dump(mode="json")})
+        return sha256_of({"protocol": PROTOCOL, **self.model_dump(mode="json")})
 
 
 class Trial(_Cell):

@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, model_validator
 
-from suite.records.cells import PROTOCOL, Cell, Frozen, digest
+from suite.records.cells import PROTOCOL, Cell, Frozen, sha256_of
 
 Status = Literal["done", "diverged", "failed", "oom"]
 
@@ -62,7 +62,7 @@ class Record(Frozen):
         return self
 
     def _content(self) -> str:
-        return digest(self.model_dump(mode="json", exclude={"sha256"}))
+        return sha256_of(self.model_dump(mode="json", exclude={"sha256"}))
 
     def to_json(self) -> str:
         """Return the sealed record as indented JSON, one stable form."""

@@ -25,7 +25,7 @@ from suite.records.cells import PROTOCOL
 from suite.records.jobs import Job
 from suite.records.record import Record
 
-ROOM = 200 * 2**20
+MIN_FREE_BYTES = 200 * 2**20
 """Bytes that must be free before a run starts."""
 
 
@@ -73,9 +73,9 @@ class Store:
     def check_room(self) -> None:
         """Raise ValueError where less than `ROOM` bytes are free."""
         free = shutil.disk_usage(self.path).free
-        if free < ROOM:
+        if free < MIN_FREE_BYTES:
             raise ValueError(
-                f"disk full: {free >> 20} MiB free below {self.path}, {ROOM >> 20} MiB are needed"
+                f"disk full: {free >> 20} MiB free below {self.path}, {MIN_FREE_BYTES >> 20} MiB are needed"
             )
 
     @contextmanager
@@ -106,7 +106,7 @@ class Store:
                 self._quarantine(path, _first_line(error))
         return None
 
-    def keep(self, record: Record) -> None:
+    def write(self, record: Record) -> None:
         """Write a record. An earlier one of the same cell stays; failures may be tried again."""
         folder = "records" if record.status in ("done", "diverged") else "failures"
         path = self.path / folder / self._place(record) / f"{record.cell.id}.json"
@@ -115,7 +115,7 @@ class Store:
             for failure in self.path.glob(f"failures/*/*/{record.cell.id}.json"):
                 failure.unlink(missing_ok=True)
 
-    def failure(self, cell: str) -> Record | None:
+    def last_failure(self, cell: str) -> Record | None:
         """Return the last failure of a cell, if it has one."""
         for path in self.path.glob(f"failures/*/*/{cell}.json"):
             try:
@@ -177,7 +177,7 @@ class Store:
         """Remove a finished trial's checkpoints."""
         shutil.rmtree(self.path / "checkpoints" / trial, ignore_errors=True)
 
-    def set_checkpoints_aside(self, trial: str, reason: str) -> None:
+    def quarantine_checkpoints(self, trial: str, reason: str) -> None:
         """Move a trial's checkpoints to quarantine, so that it starts anew."""
         for path in sorted((self.path / "checkpoints" / trial).glob("*.pt")):
             self._quarantine(path, reason)

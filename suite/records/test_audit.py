@@ -10,7 +10,7 @@ from suite.records.cells import Evaluation, Trial
 from suite.records.record import Record
 
 
-def refuse(records: Sequence[Record]) -> tuple[list[Record], tuple[str, ...]]:
+def drop_overread(records: Sequence[Record]) -> tuple[list[Record], tuple[str, ...]]:
     """Return the records that keep the rule, and a warning for each that does not.
 
     A distillation reads the test split never; whatever is scored on it reads it at most once per
@@ -26,7 +26,7 @@ def refuse(records: Sequence[Record]) -> tuple[list[Record], tuple[str, ...]]:
     return kept, tuple(refused[key] for key in sorted(refused))
 
 
-def counts(records: Iterable[Record], kind: str) -> tuple[int, ...]:
+def distinct_reads(records: Iterable[Record], kind: str) -> tuple[int, ...]:
     """Return the distinct numbers of reads by finished records of a kind of cell."""
     done = [record for record in records if record.cell.kind == kind and record.status == "done"]
     return tuple(sorted({record.test_reads for record in done}))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch._inductor import config
 
-from suite.core.engine.classification import MANY, classification, pays
+from suite.core.engine.classification import MIN_COMPILED_STEPS, classification, worth_compiling
 from suite.core.engine.optimisers import SGD
 from suite.core.networks.named import network
 from suite.core.seeding import generator
@@ -35,10 +35,10 @@ Shape = tuple[str, tuple[int, int, int], int]
 def step(shape: Shape, device: torch.device, *, compiled: bool) -> Callable[[], tuple[Tensor, ...]]:
     """Return a step of training on random images."""
     name, pixels, batch = shape
-    rule, draw = SGD(0.01, 0.9), generator(0)
+    rule, rng = SGD(0.01, 0.9), generator(0)
     steps = classification(name, pixels, 10, optimiser=rule, precision="float32", compiled=compiled)
-    state = rule.start(network(name, pixels, 10).initialise(draw)).to(device)
-    images = torch.randn(batch, *pixels, generator=draw).to(device)
+    state = rule.start(network(name, pixels, 10).initialise(rng)).to(device)
+    images = torch.randn(batch, *pixels, generator=rng).to(device)
     labels = torch.eye(10)[torch.arange(batch) % 10].to(device)
     rate, corrections = state.new_tensor(0.01), state.new_tensor(rule.corrections(1))
     return torch.no_grad()(lambda: steps.forward(state, rate, corrections, images, labels))
@@ -53,7 +53,9 @@ def measured(shape: Shape, device: torch.device, repeats: int) -> dict[str, Any]
     plain, ours = (found[f"{side}_seconds"]["median"] for side in sides)  # type: ignore[index]
     net = network(name, pixels, 10)
     compiled_from = 1 + bisect_left(
-        range(1, MANY + 1), True, key=lambda steps: pays(net, batch=batch, steps=steps, device=device)
+        range(1, MIN_COMPILED_STEPS + 1),
+        True,
+        key=lambda steps: worth_compiling(net, batch=batch, steps=steps, device=device),
     )
     worth = {"compiling_seconds": compiling, "worth_from": compiling / (plain - ours)}
     return {**found, **worth, "outputs": net.outputs(batch), "compiled_from": compiled_from}

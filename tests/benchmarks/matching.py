@@ -52,12 +52,12 @@ class Problem:
     """One shape with random images, as both sides see it."""
 
     def __init__(self, shape: Shape, device: torch.device) -> None:
-        draw, count = generator(0, "benchmark"), shape.classes * max(300, shape.real)
+        rng, count = generator(0, "benchmark"), shape.classes * max(300, shape.real)
         self.shape, self.device, self.name = shape, device, f"convnet-d3-w{shape.width}-in"
-        images = torch.randn(count, *shape.shape, generator=draw).to(device)
+        images = torch.randn(count, *shape.shape, generator=rng).to(device)
         self.train = Examples(images, torch.arange(count).to(device) % shape.classes, shape.classes)
         self.rows = self.train.by_class()
-        self.images = torch.randn(shape.classes, shape.ipc, *shape.shape, generator=draw).to(device)
+        self.images = torch.randn(shape.classes, shape.ipc, *shape.shape, generator=rng).to(device)
         self.images.requires_grad_()
 
     def dc(self) -> Distiller:
@@ -90,12 +90,12 @@ class Problem:
     def distribution_loop(self) -> Callable[[], None]:
         """Return the loop's step of DM."""
         optimiser = torch.optim.SGD([self.images], lr=1.0, momentum=0.5)
-        dsa, draw = augmentation("dsa"), generator(0, "augmentation")
+        dsa, rng = augmentation("dsa"), generator(0, "augmentation")
 
         def step() -> None:
             embed, loss = self._network()[:-1].requires_grad_(False), torch.zeros((), device=self.device)
             for label, real in enumerate(self._real()):
-                shared = dsa.draw(1, draw)
+                shared = dsa.sample(1, rng)
                 target = embed(dsa.apply(real, shared)).detach().mean(0)
                 found = embed(dsa.apply(self.images[label], shared)).mean(0)
                 loss = loss + (target - found).square().sum()

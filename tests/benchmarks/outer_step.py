@@ -48,12 +48,12 @@ class Problem:
     """One shape with random images, as both schemes see it."""
 
     def __init__(self, shape: Shape, device: torch.device) -> None:
-        draw = generator(0, "benchmark")
+        rng = generator(0, "benchmark")
         self.shape, self.device = shape, device
-        self.images = torch.randn(shape.images, *shape.shape, generator=draw).to(device).requires_grad_()
+        self.images = torch.randn(shape.images, *shape.shape, generator=rng).to(device).requires_grad_()
         self.targets = torch.eye(10).repeat(shape.images // 10, 1).to(device)
-        real = torch.randn(shape.real, *shape.shape, generator=draw)
-        self.real = real.to(device), torch.randint(10, (shape.real,), generator=draw).to(device)
+        real = torch.randn(shape.real, *shape.shape, generator=rng)
+        self.real = real.to(device), torch.randint(10, (shape.real,), generator=rng).to(device)
 
     def official(self) -> Callable[[], Tensor]:
         """Return the official scheme's outer step."""

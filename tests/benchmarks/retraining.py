@@ -37,9 +37,9 @@ def plain(synthetic: SyntheticSet, width: int, epochs: int, copies: int, *, load
     for copy in range(copies):
         net = convnet(width, 1, 10, padding=3).to(images.device)
         rule = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-        draw = generator(copy, "augmentation")
+        rng = generator(copy, "augmentation")
         for batch, soft in _batches(images, targets, epochs, loader=loader):
-            seen = DSA.apply(batch, DSA.draw(len(batch), draw))
+            seen = DSA.apply(batch, DSA.sample(len(batch), rng))
             rule.zero_grad()
             cross_entropy(net(seen), soft).backward()
             rule.step()
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--copies", type=int, default=2)
     given = parser.parse_args()
-    classification.MANY = 0  # compiled, as all 1000 epochs of 20 copies are
+    classification.MIN_COMPILED_STEPS = 0  # compiled, as all 1000 epochs of 20 copies are
     device, found = timing.device(given.threads), dict[str, object]()
     for ipc in given.ipc:
         found[f"ipc {ipc}"] = compare(ipc, given, device)

@@ -78,7 +78,7 @@ def plain(shape: Shape, device: torch.device) -> Callable[[], Tensor]:
     names, parts = zip(*module.named_parameters(), strict=True)
     start = torch.cat([part.detach().flatten() for part in parts])
     target, lr = start + 0.01, torch.tensor(0.01, device=device, requires_grad=True)
-    real, draw = train(shape, device), generator(0, "augmentation")
+    real, rng = train(shape, device), generator(0, "augmentation")
     images = real.images.clone().requires_grad_()
 
     def logits(flat: Tensor, seen: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ def plain(shape: Shape, device: torch.device) -> Callable[[], Tensor]:
     def step() -> Tensor:
         student = start.clone().requires_grad_()
         for _ in range(shape.syn_steps):
-            seen = DSA.apply(images, DSA.draw(len(images), draw))
+            seen = DSA.apply(images, DSA.sample(len(images), rng))
             loss = cross_entropy(logits(student, seen), real.labels)
             student = student - lr * torch.autograd.grad(loss, student, create_graph=True)[0]
         left = (student - target).square().sum() / (start - target).square().sum()

@@ -30,14 +30,14 @@ def test_budget_refuses(ipc: int, nested: tuple[int, ...], message: str) -> None
 
 
 def test_a_minibatch_takes_all_unless_it_is_told_otherwise() -> None:
-    assert Minibatch().draw(2, 3, generator(0)).tolist() == [0, 1, 2, 3, 4, 5]
-    assert Minibatch(per_class=9, classes=9).draw(2, 3, generator(0)).tolist() == [0, 1, 2, 3, 4, 5]
+    assert Minibatch().sample(2, 3, generator(0)).tolist() == [0, 1, 2, 3, 4, 5]
+    assert Minibatch(per_class=9, classes=9).sample(2, 3, generator(0)).tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_minibatch_draws_within_each_class_without_repeats() -> None:
-    draw, seen = generator(0, "minibatch"), set()
+    rng, seen = generator(0, "minibatch"), set()
     for _ in range(50):
-        rows = Minibatch(per_class=2).draw(3, 4, draw)
+        rows = Minibatch(per_class=2).sample(3, 4, rng)
         assert (rows // 4).tolist() == [0, 0, 1, 1, 2, 2]
         assert len(set(rows.tolist())) == 6
         seen |= set(rows.tolist())
@@ -45,9 +45,9 @@ def test_a_minibatch_draws_within_each_class_without_repeats() -> None:
 
 
 def test_a_minibatch_draws_classes_without_repeats() -> None:
-    draw, seen = generator(0, "minibatch"), set()
+    rng, seen = generator(0, "minibatch"), set()
     for _ in range(50):
-        classes = (Minibatch(classes=2).draw(5, 3, draw) // 3).tolist()
+        classes = (Minibatch(classes=2).sample(5, 3, rng) // 3).tolist()
         assert classes[:3] == [classes[0]] * 3 and classes[0] != classes[3]
         seen |= set(classes)
     assert seen == set(range(5))
@@ -128,9 +128,9 @@ def test_reads_of_test_are_counted() -> None:
 
 
 def test_a_minibatch_of_some_images_of_some_classes() -> None:
-    draw, seen = generator(0, "minibatch"), set()
+    rng, seen = generator(0, "minibatch"), set()
     for _ in range(100):
-        rows = Minibatch(per_class=2, classes=2).draw(4, 3, draw)
+        rows = Minibatch(per_class=2, classes=2).sample(4, 3, rng)
         classes = (rows // 3).tolist()
         assert len(set(rows.tolist())) == 4
         assert classes[0] == classes[1] != classes[2] == classes[3]

@@ -59,7 +59,7 @@ def test_ray_gives_what_one_process_gives_and_survives_what_goes_wrong(
 
     assert (tmp_path / "killed.killed").exists()
     assert kept(store, by_label["killed"].id).status == "done"
-    failure = store.failure(by_label["raises"].id)
+    failure = store.last_failure(by_label["raises"].id)
     assert failure is not None and "the method is broken" in failure.error
 
     finished = {cell: status for progress in seen for cell, status in progress.finished.items()}
@@ -75,7 +75,7 @@ def test_a_method_file_is_found_by_its_relative_path(
     tiny.write_text(tiny.read_text() + '\n[method.mine]\nbase = "mine.py"\n')
     job = next(job for job in grid.jobs(grid.load(tiny)) if job.label == "mine")
     on_ray([job], store)
-    failure = store.failure(job.id)
+    failure = store.last_failure(job.id)
     assert failure is None, failure.error
 
 

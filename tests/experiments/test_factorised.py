@@ -60,7 +60,7 @@ class _Run(BaseDistiller):
         return {}
 
     def synthetic(self) -> SyntheticSet:
-        return SyntheticSet.decoded(Linear(self.bases.clone(), self.coefficients.clone(), 8, 8))
+        return SyntheticSet.from_parametrisation(Linear(self.bases.clone(), self.coefficients.clone(), 8, 8))
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Small(Stored):
 
 class _SmallRun(_Run):
     def synthetic(self) -> SyntheticSet:
-        return SyntheticSet.decoded(Linear(self.bases.clone(), self.coefficients.clone(), 4, 4))
+        return SyntheticSet.from_parametrisation(Linear(self.bases.clone(), self.coefficients.clone(), 4, 4))
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class _LiveRun(_Run):
         return {}
 
     def synthetic(self) -> SyntheticSet:
-        return SyntheticSet.decoded(Linear(self.bases, self.coefficients, 8, 8))
+        return SyntheticSet.from_parametrisation(Linear(self.bases, self.coefficients, 8, 8))
 
 
 class TestContract:
@@ -184,6 +184,6 @@ from suite.core.spec import Budget, Distiller, Examples
     path.write_text(kept)
     (job,) = grid.jobs(grid.load(path))
     assert complete(job, store, place)[job.id] == "failed"
-    failure = store.failure(job.id)
+    failure = store.last_failure(job.id)
     assert failure is not None
     assert "the set stores 5184 bytes; ipc 1 allows 2560" in failure.error

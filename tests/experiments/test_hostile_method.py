@@ -102,11 +102,11 @@ def hire(method: type, job: Job, monkeypatch: pytest.MonkeyPatch, **fields: Any)
 @pytest.fixture
 def pictures(tmp_path: Path) -> str:
     """A task of files, whose tensors come from one memory-mapped file."""
-    draw = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for split, name, number in np.ndindex(2, 2, 6):
         path = tmp_path / "pictures" / ("train", "test")[split] / "ab"[name] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw.integers(0, 256, (8, 8), dtype=np.uint8)).save(path)
+        Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save(path)
     return f"folder:{tmp_path / 'pictures'}"
 
 

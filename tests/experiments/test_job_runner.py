@@ -97,7 +97,7 @@ def test_a_failed_trial_stops_no_other_and_is_tried_again(tiny: Path, store: Sto
     assert sorted(finished.values()) == ["done"] * 4 + ["failed"]
     job = one(jobs, "broken")
     complete(job, store, place)
-    failure = store.failure(job.id)
+    failure = store.last_failure(job.id)
     assert failure is not None and failure.attempts == 2
     line = broken_files.RAISES.splitlines().index('        raise RuntimeError("the method is broken")') + 1
     assert failure.error == f"RuntimeError: the method is broken (broken.py:{line})"
@@ -130,7 +130,7 @@ def test_a_full_disk_stops_the_run(
     monkeypatch.setattr(job_runner, "write_artefact", full)
     with pytest.raises(OSError, match="No space left"):
         complete(jobs[0], store, place)
-    assert store.record(jobs[0].id) is None and store.failure(jobs[0].id) is None
+    assert store.record(jobs[0].id) is None and store.last_failure(jobs[0].id) is None
 
 
 def test_a_set_of_other_images_is_not_evaluated(
@@ -143,7 +143,7 @@ def test_a_set_of_other_images_is_not_evaluated(
     work.close()
     monkeypatch.setattr(tasks, "fingerprint", lambda task: "something else")
     finished = complete(job, store, place)
-    failure = store.failure(job.evaluations[0].id)
+    failure = store.last_failure(job.evaluations[0].id)
     assert finished == {job.evaluations[0].id: "failed"} and failure is not None
     assert "made from other images, or otherwise preprocessed" in failure.error
 

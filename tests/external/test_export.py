@@ -29,7 +29,7 @@ def kept(store: Store, synthetic: SyntheticSet) -> Path:
     trial = Trial(task="digits", method="random_subset", hyperparameters={}, ipc=2, seed=0)
     path = store.artefact(trial.id)
     cell, task = trial.model_dump(mode="json"), foreign_sets.task()
-    write_artefact(path, synthetic, manifest(cell, task, "mine", path.name, synthetic.code))
+    write_artefact(path, synthetic, manifest(cell, task, "mine", path.name, synthetic.parametrisation))
     return path
 
 
@@ -48,10 +48,10 @@ def learned(store: Store) -> Path:
 def factorised(store: Store) -> Path:
     """Bases of 4x4 pixels, within what digits may have, and four images of each class."""
     low, high = foreign_sets.digits().images.aminmax()
-    draw = generator(0)
-    bases = low + (high - low) * torch.rand(3, 1, 4, 4, generator=draw)
-    coefficients = torch.eye(3)[torch.randint(3, (10, 4), generator=draw)]
-    return kept(store, SyntheticSet.decoded(Linear(bases, coefficients, 8, 8)))
+    rng = generator(0)
+    bases = low + (high - low) * torch.rand(3, 1, 4, 4, generator=rng)
+    coefficients = torch.eye(3)[torch.randint(3, (10, 4), generator=rng)]
+    return kept(store, SyntheticSet.from_parametrisation(Linear(bases, coefficients, 8, 8)))
 
 
 def export(artefact: Path, format: str) -> str:

@@ -57,7 +57,7 @@ def test_the_spread_is_the_norms_deviation_over_its_mean() -> None:
     rows = pd.DataFrame({"norm": [1.0, 3.0], "cosine_to_full": [0.0, 1.0], "step_seconds": [1.0, 2.0]})
     table = gradient_study.summary(rows.assign(schedule="bptt", unroll=8))
     assert table["spread"].to_list() == pytest.approx([2**0.5 / 2]) and table["norm"].to_list() == [2]
-    assert Image.open(io.BytesIO(gradient_study.draw(rows.assign(schedule="bptt", unroll=8)))).size == (
+    assert Image.open(io.BytesIO(gradient_study.plot(rows.assign(schedule="bptt", unroll=8)))).size == (
         1200,
         900,
     )

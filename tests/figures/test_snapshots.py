@@ -118,10 +118,10 @@ def test_a_trial_without_a_curve_is_left_out(snapped: list[Job], store: Store, p
     expected = snapshots.summary(snapshots.measured([store.path]))
     brought = done(job, store).model_copy(update={"curve": {}, "label": "external:x"})
     cell = brought.cell.model_copy(update={"method": "external:x"})
-    store.keep(brought.model_copy(update={"cell": cell}))
+    store.write(brought.model_copy(update={"cell": cell}))
     scored = done(job, store).model_copy(update={"cell": job.evaluations[0], "label": "external:x"})
     moved = job.evaluations[0].model_copy(update={"trial": cell.id})
-    store.keep(scored.model_copy(update={"cell": moved, "scores": {"accuracy": (0.5,)}}))
+    store.write(scored.model_copy(update={"cell": moved, "scores": {"accuracy": (0.5,)}}))
     assert snapshots.summary(snapshots.measured([store.path])).equals(expected)
 
 

@@ -14,7 +14,7 @@ from suite.core.engine.truncation import Window
 from suite.core.engine.unroll import MetaGradient
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Examples
-from suite.core.training.augment import Draw, OneOf
+from suite.core.training.augment import AugmentParams, OneOf
 
 QUICK: dict[str, Any] = {
     "unroll": 3,
@@ -85,7 +85,7 @@ def test_all_blocks_so_far_train_the_inner_networks(monkeypatch: pytest.MonkeyPa
     counts: list[int] = []
     apply = OneOf.apply
 
-    def watched(self: OneOf, images: Tensor, draw: Draw) -> Tensor:
+    def watched(self: OneOf, images: Tensor, draw: AugmentParams) -> Tensor:
         counts.append(len(images))
         return apply(self, images, draw)
 
@@ -99,7 +99,7 @@ def test_all_blocks_so_far_train_the_inner_networks(monkeypatch: pytest.MonkeyPa
 
 def test_a_minibatch_larger_than_a_stage_takes_all_of_it() -> None:
     run = started(ipc=4, steps=3, block=(1, 1, 2), per_class=3)
-    assert [len(run._draw()[0]) for _ in range(3) if run.step()] == [10, 20, 30]
+    assert [len(run._sample()[0]) for _ in range(3) if run.step()] == [10, 20, 30]
 
 
 @pytest.mark.parametrize("after", range(1, 6))

@@ -15,7 +15,7 @@ from suite.core.networks.layers import Layer, dense
 from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
-from suite.core.training.augment import Draw, OneOf
+from suite.core.training.augment import AugmentParams, OneOf
 
 METHOD = import_module("methods.dc").METHOD
 QUICK: dict[str, Any] = {"steps": 3, "real_batch": 6, "network": "convnet-d1-w4-in"}
@@ -188,7 +188,7 @@ class TestSiameseAugmentation:
         seen: list[tuple[int, int]] = []
         apply = OneOf.apply
 
-        def watched(augment: OneOf, images: Tensor, draw: Draw) -> Tensor:
+        def watched(augment: OneOf, images: Tensor, draw: AugmentParams) -> Tensor:
             seen.append((len(images), len(draw.uniform)))
             return apply(augment, images, draw)
 

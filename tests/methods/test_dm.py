@@ -56,7 +56,7 @@ def test_real_and_synthetic_images_of_a_class_share_one_draw(monkeypatch: pytest
     seen: list[tuple[str, list[float], int]] = []
     apply = augment.OneOf.apply
 
-    def watched(self: augment.OneOf, images: Tensor, draw: augment.Draw) -> Tensor:
+    def watched(self: augment.OneOf, images: Tensor, draw: augment.AugmentParams) -> Tensor:
         seen.append((draw.operation, draw.uniform.flatten().tolist(), len(images)))
         return apply(self, images, draw)
 
@@ -76,9 +76,9 @@ def test_noise_becomes_its_class() -> None:
 
 def test_a_fresh_network_judges_every_step() -> None:
     run = started()
-    state = run.network_draw.get_state()
+    state = run.network_rng.get_state()
     run.step()
-    assert not torch.equal(state, run.network_draw.get_state())
+    assert not torch.equal(state, run.network_rng.get_state())
 
 
 def test_settings_are_refused() -> None:

@@ -47,8 +47,8 @@ def test_the_distance_counts_convolutions_alone() -> None:
 def test_a_step_matches_class_wise_gradients() -> None:
     run = started(augment="none", factor=2, metric="l1")
     parameters = run.state[0].clone()
-    draw, expected = generator(0, "real batches"), 0.0
-    picks = [rows[torch.randint(len(rows), (4,), generator=draw)] for rows in train().by_class()]
+    rng, expected = generator(0, "real batches"), 0.0
+    picks = [rows[torch.randint(len(rows), (4,), generator=rng)] for rows in train().by_class()]
     images = run._decoded().detach()
     shapes = [torch.Size(shape) for layer in run.network.layers for shape in layer.shapes]
     for label, rows in enumerate(picks):
@@ -71,7 +71,7 @@ def test_pixels_move_by_sgd_at_a_rate_in_proportion_to_their_number() -> None:
 
 def test_stored_images_start_as_real_ones_made_small() -> None:
     real = initial_images(train(), 4, "real", seed=0)
-    stored = started().synthetic().code
+    stored = started().synthetic().parametrisation
     assert isinstance(stored, Code)
     quarters = stored.formations[:, 0].unfold(2, 4, 4).unfold(3, 4, 4)  # (10, 1, 2, 2, 4, 4)
     for place in range(4):
@@ -111,9 +111,9 @@ def test_a_network_learns_real_images_and_is_replaced() -> None:
     ]
     assert loss[1] < loss[0]
     run.step()
-    before = run.network_draw.get_state()
+    before = run.network_rng.get_state()
     run.step()  # the third, of two in a network
-    assert not torch.equal(before, run.network_draw.get_state())
+    assert not torch.equal(before, run.network_rng.get_state())
 
 
 def test_no_more_decoded_images_are_matched_than_the_synthetic_batch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,14 +108,14 @@ def test_a_burst_is_scaled_down_to_some_average_norms(monkeypatch: pytest.Monkey
 
 def test_the_experts_are_charged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     run = by_hand(monkeypatch)
-    assert run.step()["borrowed_seconds"] == 7
-    assert "borrowed_seconds" not in run.step()
+    assert run.step()["cached_seconds"] == 7
+    assert "cached_seconds" not in run.step()
 
 
 def test_what_diverges_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     run = by_hand(monkeypatch, student_lr=torch.inf)
     assert not torch.as_tensor(run.step()["outer_loss"]).isfinite()
-    assert run.explain() == "the parameters after inner step 1 of 1"
+    assert run.diagnosis() == "the parameters after inner step 1 of 1"
 
 
 # Against one graph over all synthetic steps, in float64
@@ -158,7 +158,7 @@ def plain(run: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     while len(rows) < method.syn_steps:
         rows += torch.randperm(6, generator=draws["minibatches"]).split(method.batch or 6)
     for batch in rows[: method.syn_steps]:
-        drawn = augment.draw(len(batch), draws["augmentation"])
+        drawn = augment.sample(len(batch), draws["augmentation"])
         seen = augment.apply(images.flatten(0, 1)[batch], drawn)
         inner = cross_entropy(run.network.logits(student, seen), targets.flatten(0, 1)[batch])
         student = student - lr * torch.autograd.grad(inner, student, create_graph=True)[0]

@@ -18,7 +18,7 @@ from suite.core.networks.named import Network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.core.spec import Budget, Examples
-from suite.core.training.augment import Draw, OneOf
+from suite.core.training.augment import AugmentParams, OneOf
 
 METHOD = import_module("methods.rat_bptt").METHOD
 QUICK: dict[str, Any] = {
@@ -106,7 +106,7 @@ def test_steps_that_are_walked_back_decide_on_compiling(
         asked.append(values)
         return False
 
-    monkeypatch.setattr(meta_learning, "pays", pays)
+    monkeypatch.setattr(meta_learning, "worth_compiling", pays)
     started(ipc=3, per_class=2, **changes)
     assert asked == [{"batch": 20, "steps": 4 * back, "device": torch.device("cpu")}]
 
@@ -207,7 +207,7 @@ def test_a_meta_gradient_that_is_not_finite_is_counted_and_left_out(monkeypatch:
     before = run.synthetic().images
     second = run.step()
     assert torch.equal(run.synthetic().images, before) and float(second["skipped"]) == 1
-    assert float(second["outer_loss"]) == 0.5 and run.explain() == "the outer loss"
+    assert float(second["outer_loss"]) == 0.5 and run.diagnosis() == "the outer loss"
     # The average goes on from 1 as if nothing had been: .9 + 1 = 1.9.
     assert float(applied(run)[1].norm()) == pytest.approx(3.8, rel=1e-4)
     assert not run.step()["outer_loss"].isfinite()  # one more than may be: the harness ends the trial
@@ -238,8 +238,8 @@ def test_the_windows_used_are_those_of_their_own_stream(every: int, monkeypatch:
     run = started(unroll=1000, window=10, redraw_every=every)
     for _ in range(9):
         run.step()
-    draw = generator(0, "window")
-    drawn = [place_window("random", unroll=1000, window=10, draw=draw) for _ in range(9 // every)]
+    rng = generator(0, "window")
+    drawn = [place_window("random", unroll=1000, window=10, rng=rng) for _ in range(9 // every)]
     assert fake.windows == [window for window in drawn for _ in range(every)]
 
 
@@ -270,7 +270,7 @@ def test_synthetic_and_real_batches_are_augmented(monkeypatch: pytest.MonkeyPatc
     counts: list[int] = []
     apply = OneOf.apply
 
-    def watched(self: OneOf, images: Tensor, draw: Draw) -> Tensor:
+    def watched(self: OneOf, images: Tensor, draw: AugmentParams) -> Tensor:
         assert len(draw.uniform) == len(images)  # per image
         counts.append(len(images))
         return apply(self, images, draw)

@@ -14,7 +14,7 @@ from suite.core.networks.layers import Layer
 from suite.core.networks.named import Network, Shape
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
-from suite.core.training.pretrained import Extractor
+from suite.core.training.pretrained import TrainedNetwork
 
 MODULE = import_module("methods.rded")
 METHOD = MODULE.METHOD
@@ -36,7 +36,7 @@ def bright(monkeypatch: pytest.MonkeyPatch) -> None:
         return Network(name, shape, classes, (layer,))
 
     monkeypatch.setattr(MODULE, "network", build)
-    monkeypatch.setattr(MODULE, "trained", lambda *_, **__: Extractor(torch.zeros(1), 100.0))
+    monkeypatch.setattr(MODULE, "trained_network", lambda *_, **__: TrainedNetwork(torch.zeros(1), 100.0))
 
 
 def started(ipc: int = 2, **changes: Any) -> Any:
@@ -45,17 +45,17 @@ def started(ipc: int = 2, **changes: Any) -> Any:
 
 def patches_of(run: Any, label: int) -> Tensor:
     """Return the class's candidates cropped as the run crops them: (crops, n, …)."""
-    draw, rows = generator(0, "patches", label), train().by_class()[label]
-    images = train().images[rows[torch.randperm(len(rows), generator=draw)[: run.method.candidates]]]
+    rng, rows = generator(0, "patches", label), train().by_class()[label]
+    images = train().images[rows[torch.randperm(len(rows), generator=rng)[: run.method.candidates]]]
     side = 8 // run.method.factor
-    return torch.stack([MODULE.cropped(images, (side, side), draw) for _ in range(run.method.crops)])
+    return torch.stack([MODULE.cropped(images, (side, side), rng) for _ in range(run.method.crops)])
 
 
 @pytest.mark.usefixtures("bright")
 def test_the_best_crop_of_each_of_the_best_images_is_chosen() -> None:
     run = started(3)
     metrics = run.step()
-    assert 99 < metrics["borrowed_seconds"] <= 100
+    assert 99 < metrics["cached_seconds"] <= 100
     made = run.synthetic().images
     for label in (0, 3):
         patches = patches_of(run, label)
@@ -132,7 +132,7 @@ def test_a_whole_image_is_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_real_teacher_is_surer_of_what_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RATBENCH_DATA", str(tmp_path))
     run = started(2, epochs=8, network="convnet-d1-w8-in")
-    teacher = MODULE.trained(train(), "convnet-d1-w8-in", "dc-300", 8, seed=0)
+    teacher = MODULE.trained_network(train(), "convnet-d1-w8-in", "dc-300", 8, seed=0)
     run.step()
     made, net = run.synthetic(), run.network
     images, targets = made.flat()

@@ -64,8 +64,8 @@ def test_the_authors_settings() -> None:
 
 def test_it_stores_bases_and_coefficients_and_decodes_them() -> None:
     made = started(bases=8, images=5).synthetic()
-    assert made.code is not None
-    assert {name: tuple(x.shape) for name, x in made.code.tensors.items()} == {
+    assert made.parametrisation is not None
+    assert {name: tuple(x.shape) for name, x in made.parametrisation.tensors.items()} == {
         "bases": (8, 1, 4, 4),
         "coefficients": (10, 5, 8),
     }
@@ -87,9 +87,9 @@ def test_the_meta_gradient_is_autograds_through_the_whole_training() -> None:
     run = started(bases=4, images=2, unroll=3, inner_lr=0.05)
     parameters = run.network.initialise(generator(0, "networks"))
     targets = torch.arange(10).repeat_interleave(2)
-    velocity, draw = torch.zeros_like(parameters), generator(0, "minibatches")
+    velocity, rng = torch.zeros_like(parameters), generator(0, "minibatches")
     for _ in range(3):
-        rows = run.training.minibatch.draw(10, 2, draw)
+        rows = run.training.minibatch.sample(10, 2, rng)
         sums = run.coefficients.flatten(0, 1)[rows] @ run.bases.flatten(1)
         images = torch.nn.functional.interpolate(sums.view(-1, 1, 4, 4), (8, 8), mode="bilinear")
         parameters = parameters if parameters.requires_grad else parameters.clone().requires_grad_()

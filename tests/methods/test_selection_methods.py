@@ -16,7 +16,7 @@ from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 from suite.core.training import pretrained
 from suite.core.training.fit import fit_full
-from suite.core.training.pretrained import Extractor
+from suite.core.training.pretrained import TrainedNetwork
 
 FORGETTING = import_module("methods.forgetting").METHOD
 HERDING = import_module("methods.herding").METHOD
@@ -72,12 +72,12 @@ def test_random_subsets_are_seeded_nested_and_of_their_class() -> None:
 def test_rows_among_a_class_become_its_images(
     method: Any, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "trained", lambda *_, seed: Extractor(torch.zeros(0), 100.0))
+    monkeypatch.setattr(selection, "trained_network", lambda *_, seed: TrainedNetwork(torch.zeros(0), 100.0))
     monkeypatch.setattr(selection, "_features", lambda images, *_: images.flatten(1))
     data = Examples(torch.arange(10.0).reshape(10, 1, 1, 1), torch.arange(10) % 2, 2)
     run = method().start(data, Budget(3), seed=0)
     # The features cost nothing here: all of their 100 seconds were spent by somebody else.
-    assert run.step()["borrowed_seconds"] == pytest.approx(100, abs=5)
+    assert run.step()["cached_seconds"] == pytest.approx(100, abs=5)
     made = run.synthetic()
     assert made.images.flatten(1).tolist() == expected and made.hard
 
@@ -101,7 +101,7 @@ def test_the_trained_network_is_cached_and_its_cost_named(
     first, metrics = chosen.select(data, 2, seed=0)
     again, borrowed = chosen.select(data, 2, seed=0)
     assert [rows.tolist() for rows in first] == [rows.tolist() for rows in again]
-    assert (metrics["borrowed_seconds"], borrowed["borrowed_seconds"], now) == (0, 100, [100])
+    assert (metrics["cached_seconds"], borrowed["cached_seconds"], now) == (0, 100, [100])
     chosen.select(data, 2, seed=1)  # another network
     assert now == [200]
 

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from suite.core.sets.artefacts import load_artefact, write_artefact
-from suite.core.sets.parametrisations import Code, Linear, MultiFormation
+from suite.core.sets.parametrisations import Linear, MultiFormation, Parametrisation
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
 from suite.records.cells import PROTOCOL, Trial
 from suite.records.jobs import Job
@@ -50,7 +50,7 @@ def partial_files(store: Store) -> list[Path]:
 
 class TestRecords:
     def test_a_record_comes_back_sealed_and_equal(self, store: Store) -> None:
-        store.keep(record())
+        store.write(record())
         found = store.record(TRIAL.id)
         assert found == record().sealed()
         assert file_of(store).parent == store.path / "records" / "digits-ipc1" / "a row"
@@ -59,26 +59,26 @@ class TestRecords:
         assert store.record("0" * 64) is None
 
     def test_the_first_record_wins(self, store: Store) -> None:
-        store.keep(record(accuracy=0.1))
-        store.keep(record(accuracy=0.9))
+        store.write(record(accuracy=0.1))
+        store.write(record(accuracy=0.9))
         found = store.record(TRIAL.id)
         assert found is not None and found.scores["accuracy"][0] == 0.1
         assert partial_files(store) == []
 
     def test_a_divergence_is_a_record_and_a_failure_is_not(self, store: Store) -> None:
-        store.keep(record("failed"))
-        assert store.record(TRIAL.id) is None and store.failure(TRIAL.id) == record("failed").sealed()
-        store.keep(record("diverged"))
+        store.write(record("failed"))
+        assert store.record(TRIAL.id) is None and store.last_failure(TRIAL.id) == record("failed").sealed()
+        store.write(record("diverged"))
         found = store.record(TRIAL.id)
         assert found is not None and found.status == "diverged"
 
     def test_a_later_failure_replaces_and_success_clears(self, store: Store) -> None:
-        store.keep(record("failed"))
-        store.keep(record("oom"))
-        found = store.failure(TRIAL.id)
+        store.write(record("failed"))
+        store.write(record("oom"))
+        found = store.last_failure(TRIAL.id)
         assert found is not None and found.status == "oom"
-        store.keep(record())
-        assert store.failure(TRIAL.id) is None
+        store.write(record())
+        assert store.last_failure(TRIAL.id) is None
 
     @pytest.mark.parametrize(
         "damage",
@@ -92,7 +92,7 @@ class TestRecords:
         ids=["truncated", "edited", "another cell", "empty", "not a record"],
     )
     def test_a_damaged_record_is_set_aside_and_missing_again(self, store: Store, damage: Any) -> None:
-        store.keep(record())
+        store.write(record())
         path = file_of(store)
         damaged = damage(path.read_text())
         assert damaged != path.read_text()
@@ -102,17 +102,17 @@ class TestRecords:
         assert not path.exists()
         (kept,) = (store.path / "quarantine").iterdir()
         assert kept.read_text() == damaged
-        store.keep(record())
+        store.write(record())
         assert store.record(TRIAL.id) is not None
 
     def test_a_damaged_failure_is_set_aside(self, store: Store) -> None:
-        store.keep(record("failed"))
+        store.write(record("failed"))
         file_of(store, "failures").write_text("{")
         with pytest.warns(UserWarning, match="is damaged"):
-            assert store.failure(TRIAL.id) is None
+            assert store.last_failure(TRIAL.id) is None
 
     def test_a_record_under_another_cells_name_is_refused(self, store: Store) -> None:
-        store.keep(record())
+        store.write(record())
         other = file_of(store).with_name(f"{'a' * 64}.json")
         shutil.copy(file_of(store), other)
         with pytest.warns(UserWarning, match="belongs to another cell"):
@@ -120,12 +120,12 @@ class TestRecords:
 
     def test_an_odd_task_name_is_one_folder(self, store: Store) -> None:
         odd = record().model_copy(update={"task": "folder:/data/../my pets?size=32"})
-        store.keep(odd)
+        store.write(odd)
         assert file_of(store).parent.parent == store.path / "records" / "folder-data-..-my-pets-size-32-ipc1"
 
     def test_nan_is_not_written(self, store: Store) -> None:
         with pytest.raises(ValueError, match=r"nan|not JSON compliant"):
-            store.keep(record().model_copy(update={"seconds": float("nan")}))
+            store.write(record().model_copy(update={"seconds": float("nan")}))
         assert store.record(TRIAL.id) is None
 
 
@@ -175,7 +175,7 @@ class TestArtefacts:
             load_artefact(store.artefact("t"))
 
 
-CODES: list[Code] = [
+CODES: list[Parametrisation] = [
     Linear(torch.arange(8.0).reshape(2, 1, 2, 2), torch.arange(12.0).reshape(2, 3, 2), 4, 4),
     MultiFormation(torch.arange(32.0).reshape(2, 1, 1, 4, 4), 2),
 ]
@@ -183,8 +183,10 @@ CODES: list[Code] = [
 
 @pytest.mark.parametrize("code", CODES, ids=lambda code: code.kind)
 class TestFactorisedArtefacts:
-    def test_the_file_holds_the_code_and_the_set_is_decoded(self, store: Store, code: Code) -> None:
-        made = SyntheticSet.decoded(code, Minibatch(per_class=1))
+    def test_the_file_holds_the_code_and_the_set_is_decoded(
+        self, store: Store, code: Parametrisation
+    ) -> None:
+        made = SyntheticSet.from_parametrisation(code, Minibatch(per_class=1))
         write_artefact(store.artefact("t"), made, {"label": "x"})
         stored = load_file(store.artefact("t"))
         assert set(stored) == {*code.tensors, "labels"}
@@ -193,15 +195,15 @@ class TestFactorisedArtefacts:
         assert found.minibatch == made.minibatch and found.stored_bytes == code.nbytes == made.stored_bytes
         assert manifest["code"] == {"kind": code.kind, "settings": code.settings}
 
-    def test_learned_labels_come_back(self, store: Store, code: Code) -> None:
-        made = SyntheticSet.decoded(code)
+    def test_learned_labels_come_back(self, store: Store, code: Parametrisation) -> None:
+        made = SyntheticSet.from_parametrisation(code)
         soft = dataclasses.replace(made, labels=made.labels * 0.8 + 0.1)
         write_artefact(store.artefact("t"), soft, {})
         found, _ = load_artefact(store.artefact("t"))
         assert torch.equal(found.labels, soft.labels) and found.stored_bytes == soft.stored_bytes
 
-    def test_a_code_that_is_unknown_is_refused(self, store: Store, code: Code) -> None:
-        write_artefact(store.artefact("t"), SyntheticSet.decoded(code), {})
+    def test_a_code_that_is_unknown_is_refused(self, store: Store, code: Parametrisation) -> None:
+        write_artefact(store.artefact("t"), SyntheticSet.from_parametrisation(code), {})
         path = store.artefact("t").with_suffix(".json")
         path.write_text(path.read_text().replace(f'"{code.kind}"', '"wavelet"'))
         with pytest.raises(ValueError, match="its code cannot be read: unknown code 'wavelet'"):
@@ -247,7 +249,7 @@ class TestCheckpoints:
 
 class TestOpening:
     def test_a_second_opening_keeps_what_is_there(self, store: Store) -> None:
-        store.keep(record())
+        store.write(record())
         assert Store.create(store.path).record(TRIAL.id) is not None
 
     def test_another_protocol_is_refused(self, store: Store) -> None:
@@ -292,7 +294,7 @@ class TestOpening:
 class TestFullDisk:
     @pytest.fixture
     def full(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
-        store.keep(record("failed"))
+        store.write(record("failed"))
         store.save_checkpoint("t", 1, {"step": 1})
 
         def no_space(*_: object) -> NoReturn:
@@ -303,13 +305,13 @@ class TestFullDisk:
 
     def test_a_record_is_not_half_written(self, full: Store) -> None:
         with pytest.raises(OSError, match="No space left"):
-            full.keep(record())
+            full.write(record())
         assert full.record(TRIAL.id) is None and partial_files(full) == []
 
     def test_what_was_there_stays(self, full: Store) -> None:
         with pytest.raises(OSError, match="No space left"):
-            full.keep(record("oom"))
-        found = full.failure(TRIAL.id)
+            full.write(record("oom"))
+        found = full.last_failure(TRIAL.id)
         assert found is not None and found.status == "failed"
 
     def test_the_earlier_checkpoint_stays(self, full: Store) -> None:

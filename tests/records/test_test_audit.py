@@ -8,7 +8,7 @@ import pytest
 from suite.board.files import board, finished, render
 from suite.records.jobs import Planned
 from suite.records.record import Record
-from suite.records.test_audit import counts, refuse
+from suite.records.test_audit import distinct_reads, drop_overread
 from tests.support.board_records import SMALL, evaluated, full_data, pair, rows, save, trial
 
 
@@ -19,20 +19,20 @@ def with_reads(record: Record, reads: int) -> Record:
 def test_one_read_per_trained_network_is_the_limit() -> None:
     of = trial("kip")
     three = evaluated(of, 0.5, 0.6, 0.7)
-    assert refuse([of, with_reads(three, 3), with_reads(full_data(0.9, 0.8), 2)])[1] == ()
-    kept, warnings = refuse([of, with_reads(three, 4)])
+    assert drop_overread([of, with_reads(three, 3), with_reads(full_data(0.9, 0.8), 2)])[1] == ()
+    kept, warnings = drop_overread([of, with_reads(three, 4)])
     assert kept == [of]
     assert warnings == (
         f"evaluation {three.cell.id[:12]} of kip on digits left out: "
         "it read the test split 4 times for 3 trained networks",
     )
-    assert refuse([with_reads(full_data(0.9, 0.8), 3)])[0] == []
+    assert drop_overread([with_reads(full_data(0.9, 0.8), 3)])[0] == []
 
 
 @pytest.mark.parametrize("status", ["done", "diverged", "failed"])
 def test_a_distillation_reads_nothing_and_takes_its_evaluations_along(status: Any) -> None:
     of, other = trial("kip", status=status, test_reads=1), pair("herding", (0.5,))
-    kept, warnings = refuse([of, evaluated(of, 0.9), *other])
+    kept, warnings = drop_overread([of, evaluated(of, 0.9), *other])
     assert kept == other and len(warnings) == 1
     assert warnings[0].endswith(
         "of kip on digits left out: it read the test split 1 time, and none is allowed"
@@ -41,7 +41,7 @@ def test_a_distillation_reads_nothing_and_takes_its_evaluations_along(status: An
 
 def test_a_failed_evaluation_shows_no_score_and_may_stay() -> None:
     failed = with_reads(evaluated(trial("kip"), status="failed"), 1)
-    assert refuse([failed]) == ([failed], ())
+    assert drop_overread([failed]) == ([failed], ())
 
 
 def test_the_row_is_incomplete_and_the_others_stand() -> None:
@@ -66,7 +66,7 @@ def test_counts_are_those_of_finished_records() -> None:
     of = trial("kip")
     records = [of, evaluated(of, 0.5), with_reads(evaluated(of, 0.5, 0.6), 2)]
     records.append(with_reads(evaluated(of, status="oom"), 9))
-    assert counts(records, "evaluation") == (1, 2) and counts(records, "distillation") == (0,)
+    assert distinct_reads(records, "evaluation") == (1, 2) and distinct_reads(records, "distillation") == (0,)
 
 
 def test_figures_too_are_drawn_without_them(tmp_path: Path) -> None:

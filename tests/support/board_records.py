@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from suite.board.files import Board, Row
+from suite.board.files import Board, BoardRow
 from suite.records.cells import Evaluation, Reference, Trial
 from suite.records.record import Provenance, Record, Status
 
@@ -58,7 +58,7 @@ def save(records: list[Record], store: Path) -> None:
         (folder / f"{record.cell.id}.json").write_text(record.to_json())
 
 
-def rows(made: Board, place: int = 0) -> dict[str, Row]:
+def rows(made: Board, place: int = 0) -> dict[str, BoardRow]:
     return {row.name: row for row in made.tables[place].rows}
 
 

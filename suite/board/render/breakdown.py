@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table as Terminal
 from tabulate import tabulate
 
-from suite.board.breakdown import DROP, MEAN, PART, WHOLE, Breakdown, BreakdownRow, Place
+from suite.board.breakdown import DROP, MEAN, PART, WHOLE, Breakdown, BreakdownRow, TableKey
 from suite.board.render import words as words
 from suite.board.render.footnotes import escaped
 
@@ -84,7 +84,7 @@ def _section(breakdown: Breakdown) -> list[str]:
     return [part for part in (title, text, "\n".join(notes)) if part]
 
 
-def _column(place: Place, name: str) -> str:
+def _column(place: TableKey, name: str) -> str:
     return wording(place.evaluator)[1] if name == WHOLE else name.removeprefix(PART)
 
 

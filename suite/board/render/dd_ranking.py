@@ -8,13 +8,13 @@ from tabulate import tabulate
 from suite.board.dd_ranking import AUGMENTATION, LABEL, PARTS, SCORES
 from suite.board.render import words as words
 from suite.board.render.footnotes import Notes, code, noted
-from suite.board.rows import Row
+from suite.board.rows import BoardRow
 from suite.board.statistics.differences import Difference
 from suite.board.statistics.intervals import Interval
 from suite.board.tables import Board, Table
 from suite.records.cells import RANDOM
 
-_Cell = Callable[[Row, Notes], str]
+_Cell = Callable[[BoardRow, Notes], str]
 
 _HARDENED = "hard labels are the argmax of its soft ones"
 _ONE_DRAW = "one random subset: how much another one differs is not in the intervals of IOR and LRS"
@@ -53,7 +53,7 @@ def sections(table: Table) -> list[str]:
     ]
 
 
-def numbers(row: Row) -> dict[str, Any]:
+def numbers(row: BoardRow) -> dict[str, Any]:
     """Return the accuracies and scores of a row for CSV and JSON, None where there are none."""
     found: Mapping[str, Interval | Difference] = {**row.compared.accuracies, **row.compared.scores}
     ends = {"": "mean", "_low": "low", "_high": "high"}
@@ -94,7 +94,7 @@ def _augmentation_columns() -> dict[str, _Cell]:
     }
 
 
-def _section(title: str, rows: Sequence[Row], columns: Mapping[str, _Cell]) -> list[str]:
+def _section(title: str, rows: Sequence[BoardRow], columns: Mapping[str, _Cell]) -> list[str]:
     notes = Notes()
     lines = [
         [noted(code(row), notes.mark(row.compared.remarks)), *(cell(row, notes) for cell in columns.values())]
@@ -106,31 +106,31 @@ def _section(title: str, rows: Sequence[Row], columns: Mapping[str, _Cell]) -> l
     return [part for part in (title, text, "\n".join(notes.lines())) if part]
 
 
-def _own(row: Row, notes: Notes) -> str:
+def _own(row: BoardRow, notes: Notes) -> str:
     text = _accuracy("own")(row, notes)
     return f"{text} ({row.compared.own})" if row.compared.own else text
 
 
 def _accuracy(part: str) -> _Cell:
-    def cell(row: Row, notes: Notes) -> str:
+    def cell(row: BoardRow, notes: Notes) -> str:
         found = row.compared.accuracies.get(part)
         return words.percent(found) if found else "–"
 
     return cell
 
 
-def _random(row: Row, notes: Notes) -> str:
+def _random(row: BoardRow, notes: Notes) -> str:
     found = row.compared.accuracies.get("random")
     lacking = [_ONE_DRAW] if found and found.seeds == 1 else []
     return noted(_accuracy("random")(row, notes), notes.mark(lacking))
 
 
-def _hard(row: Row, notes: Notes) -> str:
+def _hard(row: BoardRow, notes: Notes) -> str:
     hardened = [_HARDENED] if "hard" in row.compared.accuracies and row.label_kind == "soft" else []
     return noted(_accuracy("hard")(row, notes), notes.mark(hardened))
 
 
-def _full(row: Row, notes: Notes) -> str:
+def _full(row: BoardRow, notes: Notes) -> str:
     found = row.compared.accuracies.get("full")
     lacking = [_ONE_NETWORK] if found and not found.measured else []
     return noted(_accuracy("full")(row, notes), notes.mark(lacking))
@@ -145,7 +145,7 @@ def _fraction(score: str) -> _Cell:
 
 
 def _scored(score: str, text: Callable[[Difference], str]) -> _Cell:
-    def cell(row: Row, notes: Notes) -> str:
+    def cell(row: BoardRow, notes: Notes) -> str:
         found = row.compared.scores.get(score)
         return text(found) if found else noted("missing", notes.mark([row.compared.missing[score]]))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from suite.board.rows import Row
+from suite.board.rows import BoardRow
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -29,7 +29,7 @@ class Notes:
         return [f"- {str(number).translate(_SUPERSCRIPTS)} {escaped(text)}" for number, text in numbered]
 
 
-def code(row: Row) -> str:
+def code(row: BoardRow) -> str:
     """Return the name of a row as Markdown."""
     text = escaped(row.name)
     return f"`{text}`" if row.method else text

@@ -13,7 +13,7 @@ from suite.board.render import dd_ranking as compared
 from suite.board.render import words as words
 from suite.board.render.footnotes import Notes, code, escaped, noted
 from suite.board.reported import STANDARD_NETWORK
-from suite.board.rows import Row
+from suite.board.rows import BoardRow
 from suite.board.statistics.differences import Difference
 from suite.board.statistics.intervals import Interval
 from suite.board.tables import Board, Table
@@ -72,7 +72,7 @@ def terminal(board: Board) -> list[Terminal]:
             native = words.native(row, brief=True)
             view.add_row(words.rank(row), name, accuracy, native, words.share(row), words.cost(row))
         if any(row.external for row in table.rows):
-            view.caption, view.caption_justify = f"{EXTERNAL}…: {words.BROUGHT}", "left"
+            view.caption, view.caption_justify = f"{EXTERNAL}…: {words.EXTERNAL_NOTE}", "left"
         tables.append(view)
     return [*tables, *breakdown.terminal(board.breakdowns)]
 
@@ -105,7 +105,7 @@ def _section(table: Table, pictures: Collection[str]) -> list[str]:
     return [part for part in parts if part]
 
 
-def _cells(table: Table, row: Row, notes: Notes, pictures: Collection[str]) -> dict[str, str]:
+def _cells(table: Table, row: BoardRow, notes: Notes, pictures: Collection[str]) -> dict[str, str]:
     """Return a row's cells by column; "" where there is nothing to say."""
     links = [(seed, words.picture(table.task, row, seed)) for seed, _ in row.pictures]
     return {
@@ -128,7 +128,7 @@ def _cells(table: Table, row: Row, notes: Notes, pictures: Collection[str]) -> d
     }
 
 
-def _everyone(table: Table) -> list[Row]:
+def _everyone(table: Table) -> list[BoardRow]:
     return [*table.rows, *([table.reference] if table.reference else [])]
 
 
@@ -142,9 +142,9 @@ def _one_seed(table: Table) -> bool:
     return bool(seeds) and max(seeds) == 1
 
 
-def _remarks(table: Table, row: Row) -> list[str]:
+def _remarks(table: Table, row: BoardRow) -> list[str]:
     """Return what footnotes say of a row."""
-    remarks = [*row.errors, *([words.BROUGHT] if row.external else [])]
+    remarks = [*row.errors, *([words.EXTERNAL_NOTE] if row.external else [])]
     if row.method and row.accuracy and row.accuracy.seeds == 1 and not _one_seed(table):
         remarks.append(_ONE_SEED)
     if row.accuracy and not row.accuracy.measured:
@@ -155,7 +155,7 @@ def _remarks(table: Table, row: Row) -> list[str]:
     return [*remarks, *(f"measured on {device}" for device in row.devices if several)]
 
 
-def _decoded(row: Row) -> list[str]:
+def _decoded(row: BoardRow) -> list[str]:
     return [f"bytes of a code, which decodes to {words.size(row.decoded)}"] if row.decoded else []
 
 
@@ -232,7 +232,7 @@ def _provenance(board: Board) -> list[str]:
     ]
 
 
-def _line(table: Table, row: Row) -> dict[str, Any]:
+def _line(table: Table, row: BoardRow) -> dict[str, Any]:
     own = row.scores.get(row.native)
     return {
         "task": table.task,

@@ -14,7 +14,7 @@ from PIL import Image
 from suite.board.render import words as words
 from suite.board.statistics.intervals import Interval
 from suite.board.tables import Board, Table
-from suite.records.cells import STANDARD_RECIPE, canonical
+from suite.records.cells import STANDARD_RECIPE, canonical_json
 
 BASELINE = "random_subset"
 """The method drawn in grey: what costs nothing."""
@@ -38,7 +38,7 @@ def groups(board: Board) -> dict[str, list[Table]]:
 
 def fingerprint(tables: Sequence[Table]) -> str:
     """Return the sha256 of what a plot shows; `draw` writes it into the file."""
-    return hashlib.sha256(canonical(_content(tables)).encode()).hexdigest()
+    return hashlib.sha256(canonical_json(_content(tables)).encode()).hexdigest()
 
 
 def is_current(path: Path, tables: Sequence[Table]) -> bool:
@@ -52,7 +52,7 @@ def is_current(path: Path, tables: Sequence[Table]) -> bool:
         return False
 
 
-def draw(tables: Sequence[Table]) -> bytes:
+def plot(tables: Sequence[Table]) -> bytes:
     """Draw the complete rows of `tables`, which are of one task and network, as a PNG."""
     with matplotlib.style.context(["default", {"font.size": 10, "axes.grid": True, "grid.color": "0.9"}]):
         figure = Figure(figsize=(8, 4.5), dpi=150, layout="constrained")

@@ -3,13 +3,13 @@
 import json
 import re
 
-from suite.board.rows import NOT_STANDARD, Row
+from suite.board.rows import NOT_STANDARD, BoardRow
 from suite.board.statistics.differences import Difference
 from suite.board.statistics.intervals import Interval
 from suite.board.tables import Table
 from suite.records.cells import STANDARD_RECIPE
 
-BROUGHT = "brought in from a file; distillation not run here"
+EXTERNAL_NOTE = "brought in from a file; distillation not run here"
 """The badge of a set that somebody else made."""
 
 _DIGITS = 6  # of percentages before they are rounded, so that the last bit never decides a tie
@@ -34,7 +34,7 @@ def slug(table: Table) -> str:
     return _slugged("-".join(filter(None, (table.task, table.network, table.conditions))))
 
 
-def picture(task: str, row: Row, seed: int) -> str:
+def picture(task: str, row: BoardRow, seed: int) -> str:
     """Return the path, beside the Markdown, of the picture of a row's synthetic set."""
     return f"pictures/{_slugged(task)}/{_slugged(row.name)}-ipc{row.size}-seed{seed}.png"
 
@@ -44,12 +44,12 @@ def drawable(table: Table) -> bool:
     return any(row.rank is not None for row in table.rows)
 
 
-def rank(row: Row) -> str:
+def rank(row: BoardRow) -> str:
     """Return the rank, "" for none."""
     return f"{row.rank}" if row.rank is not None else ""
 
 
-def behind(row: Row) -> str:
+def behind(row: BoardRow) -> str:
     """Return how far a row is behind the one it was compared with, `3.8 [1.5, 6.6]`, in points."""
     if row.behind is None:
         return ""
@@ -66,7 +66,7 @@ def fraction(value: Difference) -> str:
     return _spanned(value, 1, 3)
 
 
-def accuracy(row: Row) -> str:
+def accuracy(row: BoardRow) -> str:
     """Return the accuracy under the standard recipe, or what is wrong with the row, or both.
 
     A row that was only evaluated under other recipes has its accuracy under the first of them.
@@ -79,7 +79,7 @@ def accuracy(row: Row) -> str:
     return row.state or (percent(row.accuracy) if row.accuracy else "")
 
 
-def native(row: Row, *, brief: bool = False) -> str:
+def native(row: BoardRow, *, brief: bool = False) -> str:
     """Return the accuracy under the method's own recipe, `same` where that is the standard one.
 
     brief: only the mean.
@@ -94,13 +94,13 @@ def native(row: Row, *, brief: bool = False) -> str:
     return f"{percent(found)} ({row.native})" if found else f"– ({row.native})"
 
 
-def settings(row: Row) -> str:
+def settings(row: BoardRow) -> str:
     """Return the row's hyper-parameters, `steps 150, window 10`."""
     values = json.loads(row.hyperparameters)
     return ", ".join(f"{name} {_plain(value)}" for name, value in values.items() if value is not None)
 
 
-def share(row: Row) -> str:
+def share(row: BoardRow) -> str:
     """Return the share of full-data accuracy, "" where that was not measured."""
     return f"{_snapped(100 * row.share):.1f}%" if row.share is not None else ""
 
@@ -111,13 +111,13 @@ def percent(value: Interval) -> str:
     return f"{mean} [{low}, {high}]" if value.measured else mean
 
 
-def under(row: Row, recipe: str) -> str:
+def under(row: BoardRow, recipe: str) -> str:
     """Return the accuracy under `recipe`; where that is chosen for each set, what was: `81.2 (dc, dsa)`."""
     chosen = row.chosen.get(recipe, ())
     return percent(row.scores[recipe]) + f" ({', '.join(chosen)})" * bool(chosen)
 
 
-def count(row: Row) -> str:
+def count(row: BoardRow) -> str:
     """Return distillation seeds × copies, `2 × 3`; of full data the copies; "" without an accuracy."""
     if row.accuracy is None:
         return ""
@@ -129,7 +129,7 @@ def times(value: Interval) -> str:
     return f"{value.seeds} × {_copies(value)}"
 
 
-def cost(row: Row) -> str:
+def cost(row: BoardRow) -> str:
     """Return the device time, "" where nothing was finished, or distilled here."""
     if row.external:
         return ""

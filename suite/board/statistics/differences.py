@@ -44,7 +44,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Place:
+class Rank:
     """A rank, and the difference that decided it: the best row of a group less this one.
 
     behind: None for the first.
@@ -99,7 +99,7 @@ def combination(terms: Sequence[tuple[float, Scored]], *, level: float = 0.95, s
     return Difference(mean, low, high, len(frozenset.intersection(*paired)) if paired else 0)
 
 
-def places(rows: Sequence[Scored]) -> list[Place]:
+def ranks(rows: Sequence[Scored]) -> list[Rank]:
     """Return the place of each row: a competition rank (1, 1, 3) that tied rows share.
 
     Down the order of means, a row joins the group of the row before it where the interval of its
@@ -110,13 +110,13 @@ def places(rows: Sequence[Scored]) -> list[Place]:
     """
     means = [round(_mean(scored), DIGITS) for scored in rows]
     order = sorted(range(len(rows)), key=lambda place: -means[place])
-    found: dict[int, Place] = {}
+    found: dict[int, Rank] = {}
     best, rank = 0, 1
     for number, at in enumerate(order, 1):
         behind = difference(rows[best], rows[at]) if found else None
         if behind is None or behind.settled:
             best, rank = at, number
-        found[at] = Place(rank, behind)
+        found[at] = Rank(rank, behind)
     return [found[at] for at in range(len(rows))]
 
 
@@ -155,16 +155,16 @@ def _tail(units: int, level: float) -> float:
 
 def _resampled(sides: Sequence[Scored], seed: int) -> list[resampling.Floats]:
     """Return each side's mean in every resample; NaN where a resample drew none of its seeds."""
-    draw, first = np.random.default_rng(seed), sides[0]
+    rng, first = np.random.default_rng(seed), sides[0]
     paired = [frozenset(first), *(_paired(first, side) for side in sides[1:])]
     together = sorted({each for side, seeds in zip(sides, paired, strict=True) if seeds for each in side})
     orders = [together if seeds else sorted(side) for side, seeds in zip(sides, paired, strict=True)]
-    shared = resampling.draw_seeds(len(together), draw)
+    shared = resampling.sample_seeds(len(together), rng)
     drawn = [
-        shared if seeds else resampling.draw_seeds(len(orders[at]), draw) for at, seeds in enumerate(paired)
+        shared if seeds else resampling.sample_seeds(len(orders[at]), rng) for at, seeds in enumerate(paired)
     ]
     most = max(len(copies.values) for side in sides for copies in side.values())
-    chosen = [resampling.draw_copies(seeds, most, draw) for seeds in drawn]
+    chosen = [resampling.sample_copies(seeds, most, rng) for seeds in drawn]
     for at, seeds in enumerate(paired):
         alike = np.array([each in seeds and _alike(first[each], sides[at][each]) for each in together])
         if seeds:

@@ -66,7 +66,7 @@ def refuse(groups: Sequence[Sequence[float]], level: float) -> None:
 
 
 def _resampled_means(groups: Sequence[Sequence[float]], seed: int) -> resampling.Floats:
-    draw = np.random.default_rng(seed)
-    drawn = resampling.draw_seeds(len(groups), draw)
-    chosen = resampling.draw_copies(drawn, max(len(group) for group in groups), draw)
+    rng = np.random.default_rng(seed)
+    drawn = resampling.sample_seeds(len(groups), rng)
+    chosen = resampling.sample_copies(drawn, max(len(group) for group in groups), rng)
     return resampling.means(groups, drawn, chosen)

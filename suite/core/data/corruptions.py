@@ -38,29 +38,29 @@ class Corruption:
         return self.act(images, self.levels[severity - 1], stream).clamp(0, 1)
 
 
-def _noise(images: Tensor, level: float, draw: torch.Generator) -> Tensor:
-    return images + level * torch.randn(images.shape, generator=draw).to(images)
+def _noise(images: Tensor, level: float, rng: torch.Generator) -> Tensor:
+    return images + level * torch.randn(images.shape, generator=rng).to(images)
 
 
-def _blur(images: Tensor, level: float, draw: torch.Generator) -> Tensor:
+def _blur(images: Tensor, level: float, rng: torch.Generator) -> Tensor:
     sigma = level * min(images.shape[2:]) / 32
     blurred = gaussian_filter(images.cpu().numpy(), (0, 0, sigma, sigma), mode="nearest")
     return torch.from_numpy(blurred).to(images)
 
 
-def _contrast(images: Tensor, level: float, draw: torch.Generator) -> Tensor:
+def _contrast(images: Tensor, level: float, rng: torch.Generator) -> Tensor:
     mean = images.mean((2, 3), keepdim=True)
     return (images - mean) * level + mean
 
 
-def _brightness(images: Tensor, level: float, draw: torch.Generator) -> Tensor:
+def _brightness(images: Tensor, level: float, rng: torch.Generator) -> Tensor:
     """Raise the V of HSV: all channels in proportion, so that hue and saturation stay; black turns grey."""
     value = images.amax(1, keepdim=True)
     raised = (value + level).clamp(max=1)
     return torch.where(value > 0, images * (raised / value), raised)
 
 
-def _pixelate(images: Tensor, level: float, draw: torch.Generator) -> Tensor:
+def _pixelate(images: Tensor, level: float, rng: torch.Generator) -> Tensor:
     def act(picture: Image.Image) -> Image.Image:
         small = max(1, int(picture.width * level)), max(1, int(picture.height * level))
         return picture.resize(small, Image.Resampling.BOX).resize(picture.size, Image.Resampling.BOX)
@@ -68,7 +68,7 @@ def _pixelate(images: Tensor, level: float, draw: torch.Generator) -> Tensor:
     return _each(images, act)
 
 
-def _jpeg(images: Tensor, level: float, draw: torch.Generator) -> Tensor:
+def _jpeg(images: Tensor, level: float, rng: torch.Generator) -> Tensor:
     def act(picture: Image.Image) -> Image.Image:
         file = io.BytesIO()
         picture.save(file, "JPEG", quality=int(level))

@@ -20,12 +20,12 @@ from suite.core.data import cache
 from suite.core.data.cache import Building, Facts, Stream, Tensors
 from suite.core.data.tasks import data_folder
 from suite.core.distilling.initial_images import random_choice
-from suite.core.engine.classification import pays
+from suite.core.engine.classification import worth_compiling
 from suite.core.examples import hash_tensor
 from suite.core.networks.named import Network, network
 from suite.core.seeding import derive, generator
 from suite.core.spec import Examples
-from suite.core.training.fit import EVALUATION_BATCH, at_once, fit_paths
+from suite.core.training.fit import EVALUATION_BATCH, at_once, fit_trajectories
 from suite.core.training.recipes import Recipe
 
 _VERSION = 1  # raised where a change of code gives experts other bits
@@ -63,7 +63,7 @@ def experts(train: Examples, name: str, recipe: Recipe, count: int) -> Experts:
     return Experts(trajectories, sum(seconds))
 
 
-def recognised(
+def correctly_classified(
     known: Experts, net: Network, train: Examples, ipc: int, *, seed: int
 ) -> tuple[Tensor, Tensor]:
     """Return random real images that the first expert gets right, and what experts say of them.
@@ -123,7 +123,7 @@ class _School:
             group = wanted[: at_once(self.net, self.train, self.recipe)]
             started = perf_counter()
             seeds = [derive(0, "expert", each) for each in group]
-            paths = fit_paths(self.net, self.train, self.recipe, seeds=seeds)
+            paths = fit_trajectories(self.net, self.train, self.recipe, seeds=seeds)
             share = (perf_counter() - started) / len(group)
             self.ready.update({each: (path, share) for each, path in zip(group, paths, strict=True)})
         return self.ready.pop(index)
@@ -148,7 +148,7 @@ def _digest(train: Examples, net: Network, recipe: Recipe) -> str:
     device = train.images.device
     # Bits change with the device, with a CPU's threads, and with compilation.
     where = [device.type, torch.get_num_threads() if device.type == "cpu" else 0]
-    compiled = pays(net, batch=recipe.batch or len(train), steps=steps, device=device)
+    compiled = worth_compiling(net, batch=recipe.batch or len(train), steps=steps, device=device)
     how = [_VERSION, net.name, asdict(recipe), *where, compiled]
     digest = hashlib.sha256(json.dumps(how).encode())
     train.hash_into(digest)

@@ -20,8 +20,8 @@ def initial_images(train: Examples, ipc: int, how: Initialisation, *, seed: int)
     """
     if how == "real":
         return train.images[torch.stack(random_choice(train, ipc, seed=seed))].clone()
-    draw = generator(seed, "initial images")
-    images = torch.randn(train.classes, ipc, *train.shape, generator=draw)
+    rng = generator(seed, "initial images")
+    images = torch.randn(train.classes, ipc, *train.shape, generator=rng)
     if how == "unit-noise":
         images = images / images.flatten(2).norm(dim=2)[..., None, None, None]
     return images.to(train.images)

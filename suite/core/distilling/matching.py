@@ -25,12 +25,12 @@ class RealBatches:
     images: Tensor
     rows: tuple[Tensor, ...]
 
-    def draw(self, count: int, draw: torch.Generator) -> Tensor:
+    def sample(self, count: int, rng: torch.Generator) -> Tensor:
         """Draw `count` images of each class: (classes, count, channels, height, width).
 
         With replacement, so that a class may have fewer images than a batch.
         """
-        picks = [torch.randint(len(rows), (count,), generator=draw) for rows in self.rows]
+        picks = [torch.randint(len(rows), (count,), generator=rng) for rows in self.rows]
         chosen = [rows[pick.to(rows.device)] for rows, pick in zip(self.rows, picks, strict=True)]
         return self.images[torch.stack(chosen)]
 
@@ -40,14 +40,14 @@ def real_batches(train: Examples) -> RealBatches:
     return RealBatches(train.images, tuple(train.by_class()))
 
 
-def paired(name: str, real: Tensor, synthetic: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+def paired(name: str, real: Tensor, synthetic: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Augment real and synthetic images (classes, n, …), both of a class under one operation and its values.
 
     name: the augmentation's; each class has its own draw.
     """
     augment, pairs = augmentation(name), []
     for label in range(len(real)):
-        shared = augment.draw(1, draw)
+        shared = augment.sample(1, rng)
         pairs.append((augment.apply(real[label], shared), augment.apply(synthetic[label], shared)))
     reals, synthetics = zip(*pairs, strict=True)
     return torch.stack(reals), torch.stack(synthetics)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from suite.core.distilling.base import BaseDistiller
-from suite.core.engine.classification import chunks, classification, pays
+from suite.core.engine.classification import chunks, classification, worth_compiling
 from suite.core.engine.losses import Batch
 from suite.core.engine.optimisers import Optimiser
 from suite.core.engine.truncation import Window
@@ -23,7 +23,7 @@ from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch
 from suite.core.spec import Examples
 from suite.core.timing import phase
-from suite.core.training.augment import Augmentation, Draw, augmentation
+from suite.core.training.augment import Augmentation, AugmentParams, augmentation
 
 Decode = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Rows of the class-major synthetic set -> their images and targets, differentiable in what is learned."""
@@ -57,19 +57,21 @@ class MetaLearner(BaseDistiller):
         check_precision(inner.precision, train.images.device)
         self.train, self.training = train, inner
         self.network = network(inner.network, train.shape, train.classes)
-        batch = inner.minibatch.draw(train.classes, inner.ipc, torch.Generator())
+        batch = inner.minibatch.sample(train.classes, inner.ipc, torch.Generator())
         self.inner = classification(
             inner.network,
             train.shape,
             train.classes,
             optimiser=inner.optimiser,
             precision=inner.precision,
-            compiled=pays(self.network, batch=len(batch), steps=inner.steps, device=train.images.device),
+            compiled=worth_compiling(
+                self.network, batch=len(batch), steps=inner.steps, device=train.images.device
+            ),
         )
-        self.network_draw = generator(seed, "networks")
-        self.batch_draw = generator(seed, "minibatches")
-        self.real_draw = generator(seed, "real batches")
-        self.augment_draw = generator(seed, "augmentation")
+        self.network_rng = generator(seed, "networks")
+        self.batch_rng = generator(seed, "minibatches")
+        self.real_rng = generator(seed, "real batches")
+        self.augment_rng = generator(seed, "augmentation")
 
     @abstractmethod
     def real_rows(self) -> Tensor:
@@ -87,16 +89,16 @@ class MetaLearner(BaseDistiller):
 
     def meta_gradient(self, learned: Sequence[Tensor], decode: Decode, window: Window) -> MetaGradient:
         """Return the meta-gradient of one fresh network for `learned`, leaves that require gradients."""
-        draws = [self._draw() for _ in range(window.before + window.length)]
+        sampled = [self._sample() for _ in range(window.before + window.length)]
 
         def batches(step: int) -> tuple[Tensor, Tensor]:
-            rows, draw = draws[step]
+            rows, params = sampled[step]
             images, targets = decode(rows)
-            return self.augment.apply(images, draw), targets
+            return self.augment.apply(images, params), targets
 
         return meta_gradient(
             self.inner,
-            self.network.initialise(self.network_draw, self.train.images.device),
+            self.network.initialise(self.network_rng, self.train.images.device),
             learned,
             batches,
             self._real(),
@@ -104,14 +106,14 @@ class MetaLearner(BaseDistiller):
             segment=self.training.segment,
         )
 
-    def _draw(self) -> tuple[Tensor, Draw]:
+    def _sample(self) -> tuple[Tensor, AugmentParams]:
         """Draw an inner step's minibatch and what is done to it."""
-        rows = self.training.minibatch.draw(self.train.classes, self.present, self.batch_draw)
-        return rows.to(self.train.images.device), self.augment.draw(len(rows), self.augment_draw)
+        rows = self.training.minibatch.sample(self.train.classes, self.present, self.batch_rng)
+        return rows.to(self.train.images.device), self.augment.sample(len(rows), self.augment_rng)
 
     def _real(self) -> Iterator[Batch]:
         """Draw the real batch that judges the final network."""
         with phase("real batch, drawn"):
             real = self.train.take(self.real_rows().to(self.train.images.device))
-            seen = self.augment.apply(real.images, self.augment.draw(len(real), self.augment_draw))
+            seen = self.augment.apply(real.images, self.augment.sample(len(real), self.augment_rng))
         return chunks(seen, real.labels)

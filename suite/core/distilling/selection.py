@@ -14,8 +14,8 @@ from suite.core.limits import at_least_one, check_enough_real
 from suite.core.networks.named import STANDARD, network
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Distiller, Examples
-from suite.core.training.fit import in_batches
-from suite.core.training.pretrained import trained
+from suite.core.training.fit import map_batches
+from suite.core.training.pretrained import trained_network
 from suite.core.training.recipes import recipe
 
 
@@ -102,15 +102,15 @@ class FeatureSelection(TrainedSelection, ABC):
     def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:
         """Choose, and name the seconds of training that an earlier trial had paid for."""
         started = perf_counter()
-        extractor = trained(train, self.network, self.training, self.epochs, seed=seed)
+        extractor = trained_network(train, self.network, self.training, self.epochs, seed=seed)
         borrowed = max(0.0, extractor.seconds - (perf_counter() - started))
         chosen = []
         for indices in train.by_class():
             features = _features(train.images[indices], self.network, train, extractor.parameters)
             chosen.append(indices[self.order(features, ipc).to(indices.device)])
-        return chosen, {"borrowed_seconds": borrowed}
+        return chosen, {"cached_seconds": borrowed}
 
 
 def _features(images: Tensor, name: str, train: Examples, parameters: Tensor) -> Features:
     net = network(name, train.shape, train.classes)
-    return in_batches(lambda batch: net.features(parameters, batch), images)
+    return map_batches(lambda batch: net.features(parameters, batch), images)

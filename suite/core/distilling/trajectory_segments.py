@@ -9,7 +9,7 @@ from suite.core.distilling.experts import Experts
 
 
 @dataclass(frozen=True)
-class Segments:
+class TrajectorySegments:
     """Segments of `length` epochs that start at or after epoch `first` and before epoch `end`.
 
     MTT's, arXiv 2203.11932. early: at first they start before this epoch, and over `growth` outer steps
@@ -44,8 +44,8 @@ class Segments:
             return self.end
         return min(self.early + (self.end - self.early) * step // self.growth, self.end)
 
-    def draw(self, known: Experts, step: int, draw: torch.Generator) -> tuple[Tensor, Tensor, int]:
+    def sample(self, known: Experts, step: int, rng: torch.Generator) -> tuple[Tensor, Tensor, int]:
         """Draw an expert and an epoch; return its parameters (size,) there and at the segment's end."""
-        expert = int(torch.randint(len(known.trajectories), (), generator=draw))
-        epoch = int(torch.randint(self.first, self.before(step), (), generator=draw))
+        expert = int(torch.randint(len(known.trajectories), (), generator=rng))
+        epoch = int(torch.randint(self.first, self.before(step), (), generator=rng))
         return known.parameters(expert, epoch), known.parameters(expert, epoch + self.length), epoch

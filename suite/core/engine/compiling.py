@@ -8,7 +8,12 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
-from suite.core.engine.fx_passes import DECOMPOSITIONS, drop_products, hold_broadcast, zero_plainly
+from suite.core.engine.fx_passes import (
+    DECOMPOSITIONS,
+    drop_dead_convolutions,
+    materialise_broadcasts,
+    replace_strided_zeros,
+)
 
 Function = Callable[..., tuple[Tensor, ...]]
 
@@ -74,7 +79,7 @@ def _traced(function: Function, inputs: tuple[Tensor, ...]) -> tuple[GraphModule
     graph.graph.eliminate_dead_code()
     graph.graph = fx_graph_cse(graph.graph)  # layers differentiated one by one repeat each other
     graph.graph.eliminate_dead_code()
-    for change in (zero_plainly, drop_products, hold_broadcast):
+    for change in (replace_strided_zeros, drop_dead_convolutions, materialise_broadcasts):
         change(graph.graph)
         graph.graph.eliminate_dead_code()
     graph.recompile()

@@ -14,7 +14,7 @@ _PLANE = 4
 """From so many uses of an element on, computing it once and reading it is faster than repeating it."""
 
 
-def hold_broadcast(graph: Graph) -> None:
+def materialise_broadcasts(graph: Graph) -> None:
     """Have what is computed for a whole plane stored before each pixel meets it.
 
     Left alone, inductor repeats a norm's roots and quotients at every pixel: a batch of real images
@@ -35,7 +35,7 @@ def hold_broadcast(graph: Graph) -> None:
             user.replace_input_with(node, held)
 
 
-def drop_products(graph: Graph) -> None:
+def drop_dead_convolutions(graph: Graph) -> None:
     """Have no convolution computed that is zero, or that nothing reads.
 
     Forward-mode differentiation convolves zeros where an operand has no tangent, as the images have none;
@@ -79,7 +79,7 @@ def _is_zero(node: Any) -> bool:
     return node.target is torch.ops.aten.full.default and node.args[:2] == ([], 0)
 
 
-def zero_plainly(graph: Graph) -> None:
+def replace_strided_zeros(graph: Graph) -> None:
     """Have the zeros in which a tangent of another layout is laid down made by an ordinary operation.
 
     Forward-mode differentiation makes them by one that asks for a storage, which tensors have not while
@@ -105,7 +105,7 @@ def _size(node: Node) -> int:
     return value.numel() if isinstance(value, Tensor) else 0
 
 
-def _halved(x: Tensor, kernel: Sequence[int], stride: Sequence[int] = (), *others: object) -> Tensor:
+def _avg_pool2(x: Tensor, kernel: Sequence[int], stride: Sequence[int] = (), *others: object) -> Tensor:
     """Average 2x2 pixels as a sum of four; what they are made of is then fused with it, and not stored."""
     halves = list(kernel) == list(stride or kernel) == [2, 2] and not any(_first(others))
     if not halves or any(side % 2 for side in x.shape[2:]):
@@ -119,7 +119,7 @@ def _first(others: Sequence[object]) -> Sequence[int]:
     return others[0] if others and isinstance(others[0], Sequence) else ()
 
 
-def _spread(
+def _avg_pool2_backward(
     cotangent: Tensor,
     x: Tensor,
     kernel: Sequence[int],
@@ -137,7 +137,7 @@ def _spread(
 
 
 DECOMPOSITIONS: Mapping[Any, Callable[..., Tensor]] = {
-    torch.ops.aten.avg_pool2d.default: _halved,
-    torch.ops.aten.avg_pool2d_backward.default: _spread,
+    torch.ops.aten.avg_pool2d.default: _avg_pool2,
+    torch.ops.aten.avg_pool2d_backward.default: _avg_pool2_backward,
 }
 """Operations spelt out while tracing, beside inductor's own."""

@@ -11,12 +11,12 @@ from suite.core.engine.compiling import Compiled, Function
 from suite.core.engine.losses import Batch, Loss
 from suite.core.engine.optimisers import Optimiser
 
-KEEP = 16 * 2**20
+MAX_KEPT_BYTES = 16 * 2**20
 """A step's activations are kept for the way back if they take no more bytes: a third less to do."""
 
 
 @dataclass(frozen=True)
-class Steps:
+class InnerProblem:
     """An inner problem and how it is trained.
 
     inner: the loss of a step; outer: a scalar of (final parameters, *tensors); compiled: whether the
@@ -28,7 +28,7 @@ class Steps:
     outer: Callable[..., Tensor]
     optimiser: Optimiser
     compiled: bool = False
-    keep: int = KEEP
+    keep: int = MAX_KEPT_BYTES
 
     def keeps(self, parameters: Tensor, batch: Batch) -> bool:
         """Return whether the activations of a step on such a batch are few enough to keep."""
@@ -128,6 +128,6 @@ class Steps:
     ) -> tuple[Tensor, ...]:
         gradient, *activations = kept
         adjoint = self.optimiser.adjoint(after, gradient, to, lr, corrections.unbind())
-        pulled = self.inner.pull(before[0], batch, adjoint.direction, activations)
+        pulled = self.inner.hvp(before[0], batch, adjoint.direction, activations)
         carried = torch.cat([(adjoint.state[0] + pulled.parameters)[None], adjoint.state[1:]])
         return carried, adjoint.lr, *pulled.batch

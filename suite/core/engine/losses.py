@@ -46,7 +46,7 @@ class Gradient(NamedTuple):
     kept: tuple[Tensor, ...]
 
 
-class Pull(NamedTuple):
+class HessianVectorProduct(NamedTuple):
     """The derivative of <∂L/∂θ, direction> for θ (size,) and for each tensor of the batch."""
 
     parameters: Tensor
@@ -60,13 +60,13 @@ class Loss(Protocol):
         """Return the gradient for the parameters."""
         ...
 
-    def pull(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> Pull:
+    def hvp(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> HessianVectorProduct:
         """Return the product of `direction` (size,) with the second derivatives."""
         ...
 
 
 @dataclass(frozen=True)
-class AnyLoss:
+class AutogradLoss:
     """Any scalar function (parameters, *batch) -> loss, differentiated twice in reverse."""
 
     function: Callable[..., Tensor]
@@ -76,15 +76,15 @@ class AnyLoss:
         found, loss = grad_and_value(self.function)(parameters, *batch)
         return Gradient(found, loss, ())
 
-    def pull(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> Pull:
+    def hvp(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> HessianVectorProduct:
         """Return the vjp of the gradient, which is symmetric in the parameters."""
         pull = vjp(grad(self.function), parameters, *batch)[1]
         hessian, *mixed = pull(direction)
-        return Pull(hessian, tuple(mixed))
+        return HessianVectorProduct(hessian, tuple(mixed))
 
 
 @dataclass(frozen=True)
-class Classification:
+class LayerwiseLoss:
     """Cross-entropy of a network on (images, soft targets), or another objective, layer by layer.
 
     The product is the tangent of the backward pass in the parameters' direction (forward over
@@ -110,7 +110,7 @@ class Classification:
         # The images are given, and the logits' and the images' cotangents cheap or unused.
         return Gradient(torch.cat(gradients[::-1]), loss, (*inputs[1:], *cotangents[-2:0:-1]))
 
-    def pull(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> Pull:
+    def hvp(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> HessianVectorProduct:
         """Return the tangent of `gradient`, from what it kept."""
         images, targets = batch
         layers, count = self.network.layers, len(self.network.layers)
@@ -130,7 +130,7 @@ class Classification:
                 first=index == 0,
             )
             products.append(product)
-        return Pull(torch.cat(products[::-1]), (dot, to_targets))
+        return HessianVectorProduct(torch.cat(products[::-1]), (dot, to_targets))
 
 
 _Own = tuple[Tensor, ...]

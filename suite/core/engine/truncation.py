@@ -24,7 +24,7 @@ def check_truncation(schedule: TruncationSchedule, unroll: int, window: int) -> 
         raise ValueError(f"window {window} is longer than the unroll {unroll}; lower window or raise unroll")
 
 
-def place_window(schedule: TruncationSchedule, *, unroll: int, window: int, draw: torch.Generator) -> Window:
+def place_window(schedule: TruncationSchedule, *, unroll: int, window: int, rng: torch.Generator) -> Window:
     """Place the window in an unroll.
 
     random: RaT-BPTT, its start uniform in [0, unroll - window]; fixed: T-BPTT, the last steps;
@@ -36,5 +36,5 @@ def place_window(schedule: TruncationSchedule, *, unroll: int, window: int, draw
     if schedule == "fixed":
         return Window(unroll - window, window)
     if schedule == "random":
-        return Window(int(torch.randint(unroll - window + 1, (), generator=draw)), window)
-    return Window(0, int(torch.randint(1, unroll + 1, (), generator=draw)))
+        return Window(int(torch.randint(unroll - window + 1, (), generator=rng)), window)
+    return Window(0, int(torch.randint(1, unroll + 1, (), generator=rng)))

@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from suite.core.engine.inner_problem import Steps
+from suite.core.engine.inner_problem import InnerProblem
 from suite.core.engine.losses import Batch
 from suite.core.engine.optimisers import Scalar
 from suite.core.engine.truncation import Window
@@ -41,7 +41,7 @@ class MetaGradient:
         """Whether loss and gradients are finite: a 0-dim bool."""
         return torch.stack([x.isfinite().all() for x in (self.loss, *self.gradients)]).all()
 
-    def fault(self) -> str:
+    def first_nonfinite(self) -> str:
         """Name what is not finite first, or nothing; waits for the device."""
         if bad := (~self.sums.isfinite()).nonzero().flatten().tolist():
             return f"the parameters after inner step {bad[0] + 1} of {len(self.sums)}"
@@ -62,7 +62,7 @@ def average(found: Sequence[MetaGradient]) -> MetaGradient:
 
 
 def meta_gradient(
-    steps: Steps,
+    steps: InnerProblem,
     parameters: Tensor,
     inputs: Sequence[Tensor],
     batches: Batches,
@@ -80,12 +80,12 @@ def meta_gradient(
     """
     if segment is not None and segment < 1:
         raise ValueError(f"segment {segment} must be at least 1")
-    walk = _Walk(steps, tuple(inputs), batches, parameters, window, lr)
+    walk = _Unroll(steps, tuple(inputs), batches, parameters, window, lr)
     return walk.run(parameters, real, segment or window.length)
 
 
 @dataclass(frozen=True)
-class _Taken:
+class _StepRecord:
     """A step of the window: its number, the state before and after, and what was kept."""
 
     step: int
@@ -94,12 +94,12 @@ class _Taken:
     kept: tuple[Tensor, ...]
 
 
-class _Walk:
+class _Unroll:
     """One way there and back."""
 
     def __init__(
         self,
-        steps: Steps,
+        steps: InnerProblem,
         inputs: tuple[Tensor, ...],
         batches: Batches,
         parameters: Tensor,
@@ -149,13 +149,13 @@ class _Walk:
             self.sums[step] = state.sum()
         return state
 
-    def _differentiated(self, state: Tensor, steps: range) -> list[_Taken]:
-        taken = list[_Taken]()
+    def _differentiated(self, state: Tensor, steps: range) -> list[_StepRecord]:
+        taken = list[_StepRecord]()
         for step in steps:
             batch = self._batch(step)
             piece = self.steps.keeping if self.steps.keeps(state[0], batch) else self.steps.forward
             after, *kept = piece(state, self.lr, self.corrections[step], *batch)
-            taken.append(_Taken(step, state, after, tuple(kept)))
+            taken.append(_StepRecord(step, state, after, tuple(kept)))
             state, self.sums[step] = after, after.sum()
         return taken
 
@@ -168,7 +168,7 @@ class _Walk:
             loss += part
         return loss, cotangent
 
-    def _back(self, taken: _Taken, cotangent: Tensor) -> Tensor:
+    def _back(self, taken: _StepRecord, cotangent: Tensor) -> Tensor:
         """Walk back through one step, adding up what reaches the inputs on the way."""
         with torch.enable_grad():
             batch = self._batch(taken.step)

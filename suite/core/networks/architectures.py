@@ -9,18 +9,18 @@ from collections.abc import Sequence
 import torch
 
 from suite.core.networks.layers import (
-    AVERAGE,
+    AVG_POOL,
     FLATTEN,
-    HALVE,
+    GLOBAL_AVG_POOL,
     RELU,
-    THIN,
-    Form,
+    SUBSAMPLE,
     Layer,
+    Lowering,
     add,
     chain,
     convolution,
     dense,
-    halve_by_max,
+    max_pool,
     norm,
 )
 
@@ -29,12 +29,12 @@ Block = Sequence[tuple[int, int]]
 """Convolutions, each by its filters' side and its channels, before a pooling that halves."""
 
 
-def convnet(form: Form, shape: Shape, classes: int, depth: str, width: str, kind: str) -> list[Layer]:
+def convnet(form: Lowering, shape: Shape, classes: int, depth: str, width: str, kind: str) -> list[Layer]:
     """Return `depth` blocks of one convolution of `width` channels, with norm, and average pooling."""
-    return _blocks(shape, classes, [[(3, int(width))]] * int(depth), kind, form, HALVE)
+    return _blocks(shape, classes, [[(3, int(width))]] * int(depth), kind, form, AVG_POOL)
 
 
-def alexnet(form: Form, shape: Shape, classes: int, width: str, kind: str) -> list[Layer]:
+def alexnet(form: Lowering, shape: Shape, classes: int, width: str, kind: str) -> list[Layer]:
     """Return AlexNet for small images; `width` is its first layer's, 128 in the field's code.
 
     That code has no norm, `none` here.
@@ -43,17 +43,17 @@ def alexnet(form: Form, shape: Shape, classes: int, width: str, kind: str) -> li
         raise ValueError(f"width {width} must be even, as some layers of AlexNet have 3/2 of it")
     one, middle, most = int(width), int(width) * 3 // 2, int(width) * 2
     blocks = [[(5, one)], [(5, middle)], [(3, most), (3, middle), (3, middle)]]
-    return _blocks(shape, classes, blocks, kind, form, halve_by_max(form))
+    return _blocks(shape, classes, blocks, kind, form, max_pool(form))
 
 
-def vgg11(form: Form, shape: Shape, classes: int, width: str, kind: str) -> list[Layer]:
+def vgg11(form: Lowering, shape: Shape, classes: int, width: str, kind: str) -> list[Layer]:
     """Return VGG-11 with a single linear layer; `width` is its first block's, 64 in the paper."""
     one, two, four, eight = ((3, int(width) * times) for times in (1, 2, 4, 8))
     blocks = [[one], [two], [four, four], [eight, eight], [eight, eight]]
-    return _blocks(shape, classes, blocks, kind, form, halve_by_max(form))
+    return _blocks(shape, classes, blocks, kind, form, max_pool(form))
 
 
-def resnet18(form: Form, shape: Shape, classes: int, width: str, kind: str) -> list[Layer]:
+def resnet18(form: Lowering, shape: Shape, classes: int, width: str, kind: str) -> list[Layer]:
     """Return ResNet-18 with a 3x3 stem; `width` is its first stage's, 64 in the paper."""
     channels, height, side = shape
     if kind == "in" and max(height, side) <= 8:
@@ -68,10 +68,10 @@ def resnet18(form: Form, shape: Shape, classes: int, width: str, kind: str) -> l
         layers.append(_residual(channels, int(width) * times, stride, kind, form))
         channels = int(width) * times
     # The field's code averages 4x4, all that remains of 32x32; here larger images are averaged whole too.
-    return [*layers, AVERAGE, dense(channels, classes, form)]
+    return [*layers, GLOBAL_AVG_POOL, dense(channels, classes, form)]
 
 
-def mlp(form: Form, shape: Shape, classes: int, width: str) -> list[Layer]:
+def mlp(form: Lowering, shape: Shape, classes: int, width: str) -> list[Layer]:
     """Return the perceptron with two hidden layers."""
     inputs, hidden = torch.Size(shape).numel(), int(width)
     return [
@@ -85,7 +85,7 @@ def mlp(form: Form, shape: Shape, classes: int, width: str) -> list[Layer]:
 
 
 def _blocks(
-    shape: Shape, classes: int, blocks: Sequence[Block], kind: str, form: Form, halve: Layer
+    shape: Shape, classes: int, blocks: Sequence[Block], kind: str, form: Lowering, halve: Layer
 ) -> list[Layer]:
     """Return the blocks, each of which ends with `halve`, and a classifier of all that remains."""
     channels, height, side = shape
@@ -114,17 +114,19 @@ def _blocks(
     return [*layers, FLATTEN, dense(channels * height * side, classes, form)]
 
 
-def _residual(inputs: int, outputs: int, stride: int, kind: str, form: Form) -> Layer:
+def _residual(inputs: int, outputs: int, stride: int, kind: str, form: Lowering) -> Layer:
     """Return a basic block: two convolutions beside the identity, or a projection where shapes differ."""
     first = _normed(inputs, outputs, kind, form, stride=stride)
     branch = chain(first, RELU, _normed(outputs, outputs, kind, form))
     # To thin out and convolve is to convolve with a stride, but for a fault of oneDNN: a 1x1 filter with a
     # stride, on fewer than eight channels that lie channels-last, writes beyond its gradient's memory.
-    shortcut = chain() if stride == 1 else chain(THIN, _normed(inputs, outputs, kind, form, kernel=1))
+    shortcut = chain() if stride == 1 else chain(SUBSAMPLE, _normed(inputs, outputs, kind, form, kernel=1))
     return chain(add(branch, shortcut), RELU)
 
 
-def _normed(inputs: int, outputs: int, kind: str, form: Form, *, kernel: int = 3, stride: int = 1) -> Layer:
+def _normed(
+    inputs: int, outputs: int, kind: str, form: Lowering, *, kernel: int = 3, stride: int = 1
+) -> Layer:
     # As in the field's code, the norm's shift is the only bias. That code always has a norm; without
     # one the convolution gets a bias, lest the network have none.
     bias, padding = kind == "none", kernel // 2

@@ -21,7 +21,7 @@ _FEW = 32  # up to so many inputs of one output, a convolution is faster as a pr
 
 
 @dataclass(frozen=True)
-class Form:
+class Lowering:
     """How layers are computed.
 
     written: spelt out, for a compiler; operands: the type to which a product's operands are rounded
@@ -32,7 +32,7 @@ class Form:
     operands: torch.dtype | None = None
 
 
-PLAIN = Form()
+PLAIN = Lowering()
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ class Layer:
     parts: tuple["Layer", ...] = ()  # of a chain or a sum, whose shapes are theirs in this order
     sums: bool = False  # whether the parts read the same batch and are summed
 
-    def initialise(self, draw: torch.Generator) -> list[Tensor]:
+    def initialise(self, rng: torch.Generator) -> list[Tensor]:
         """Draw fresh parameters as torch's layers do by default."""
         if self.parts:
-            return [part for layer in self.parts for part in layer.initialise(draw)]
+            return [part for layer in self.parts for part in layer.initialise(rng)]
         if self.scale:
             return [torch.ones(self.shapes[0]), torch.zeros(self.shapes[1])]
         if not self.shapes:
             return []
         bound = torch.Size(self.shapes[0][1:]).numel() ** -0.5  # uniform within 1/sqrt(fan in)
-        return [(torch.rand(shape, generator=draw) * 2 - 1) * bound for shape in self.shapes]
+        return [(torch.rand(shape, generator=rng) * 2 - 1) * bound for shape in self.shapes]
 
 
 def chain(*layers: Layer) -> Layer:
@@ -78,15 +78,15 @@ def add(*branches: Layer) -> Layer:
     return _composite(apply, branches, sums=True)
 
 
-def watched(layer: Layer, own: Own, x: Tensor, watch: Callable[[Layer, Tensor], None]) -> Tensor:
+def apply_with_hook(layer: Layer, own: Own, x: Tensor, watch: Callable[[Layer, Tensor], None]) -> Tensor:
     """Apply a layer, and show `watch` each layer in it without parts, and what that gives, in their order."""
     shares = _shares(layer.parts, own)
     if layer.sums:
-        first, *others = [watched(part, mine, x, watch) for part, mine in shares]
+        first, *others = [apply_with_hook(part, mine, x, watch) for part, mine in shares]
         return sum(others, start=first)
     if layer.parts:
         for part, mine in shares:
-            x = watched(part, mine, x, watch)
+            x = apply_with_hook(part, mine, x, watch)
         return x
     x = layer.apply(own, x)
     watch(layer, x)
@@ -101,7 +101,7 @@ def convolution(
     bias: bool,
     kernel: int = 3,
     stride: int = 1,
-    form: Form = PLAIN,
+    form: Lowering = PLAIN,
 ) -> Layer:
     """Return a convolution with square filters."""
     weight = (outputs, inputs, kernel, kernel)
@@ -120,7 +120,7 @@ def convolution(
     return Layer(apply, (weight, (outputs,)) if bias else (weight,))
 
 
-def dense(inputs: int, outputs: int, form: Form = PLAIN) -> Layer:
+def dense(inputs: int, outputs: int, form: Lowering = PLAIN) -> Layer:
     """Return a fully connected layer."""
     shapes = ((outputs, inputs), (outputs,))
     if form.operands is None:
@@ -129,7 +129,7 @@ def dense(inputs: int, outputs: int, form: Form = PLAIN) -> Layer:
     return Layer(lambda own, x: product(x, own[0], 0) + own[1], shapes)
 
 
-def norm(kind: str, channels: int, form: Form = PLAIN) -> list[Layer]:
+def norm(kind: str, channels: int, form: Lowering = PLAIN) -> list[Layer]:
     """Return the norm called `in` (of each channel), `ln` (of all channels at once) or `none`."""
     groups = {"in": channels, "ln": 1}
     if kind not in groups:
@@ -148,15 +148,15 @@ def norm(kind: str, channels: int, form: Form = PLAIN) -> list[Layer]:
     return [Layer(written if form.written else plain, ((channels,), (channels,)), scale=True)]
 
 
-def halve_by_max(form: Form = PLAIN) -> Layer:
+def max_pool(form: Lowering = PLAIN) -> Layer:
     """Return the maxima of 2x2 pixels."""
     return Layer(lambda _, x: _maxima(x) if form.written else max_pool2d(x, 2))
 
 
 RELU = Layer(lambda _, x: relu(x))
-HALVE = Layer(lambda _, x: avg_pool2d(x, 2))
-THIN = Layer(lambda _, x: x[..., ::2, ::2])
-AVERAGE = Layer(lambda _, x: x.mean((2, 3)))
+AVG_POOL = Layer(lambda _, x: avg_pool2d(x, 2))
+SUBSAMPLE = Layer(lambda _, x: x[..., ::2, ::2])
+GLOBAL_AVG_POOL = Layer(lambda _, x: x.mean((2, 3)))
 FLATTEN = Layer(lambda _, x: x.flatten(1))
 
 
@@ -209,7 +209,7 @@ def _as_patches(x: Tensor, weight: Tensor, padding: int) -> Tensor:
 
 
 def _rounded(
-    product: Callable[[Tensor, Tensor, int], Tensor], form: Form
+    product: Callable[[Tensor, Tensor, int], Tensor], form: Lowering
 ) -> Callable[[Tensor, Tensor, int], Tensor]:
     """Return `product` with its operands rounded, and its result in the type of its input."""
     kind = form.operands

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from suite.core.networks.architectures import Shape, alexnet, convnet, mlp, resnet18, vgg11
-from suite.core.networks.layers import PLAIN, RELU, Form, Layer, watched
+from suite.core.networks.layers import PLAIN, RELU, Layer, Lowering, apply_with_hook
 
 __all__ = ["STANDARD", "Layer", "Network", "Shape", "network"]
 
@@ -40,9 +40,9 @@ class Network:
         """Number of parameters."""
         return sum(torch.Size(shape).numel() for layer in self.layers for shape in layer.shapes)
 
-    def initialise(self, draw: torch.Generator, device: torch.device | None = None) -> Tensor:
+    def initialise(self, rng: torch.Generator, device: torch.device | None = None) -> Tensor:
         """Draw fresh parameters (size,)."""
-        parts = [part.flatten() for layer in self.layers for part in layer.initialise(draw)]
+        parts = [part.flatten() for layer in self.layers for part in layer.initialise(rng)]
         return torch.cat(parts).to(device or torch.device("cpu"))
 
     def logits(self, parameters: Tensor, images: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class Network:
                 seen.append(found)
 
         for layer, own in zip(self.layers[:-1], self.pieces(parameters), strict=False):
-            images = watched(layer, own, images, watch)
+            images = apply_with_hook(layer, own, images, watch)
         return seen, images
 
     def pieces(self, parameters: Tensor) -> list[tuple[Tensor, ...]]:
@@ -75,7 +75,7 @@ class Network:
         """Return how many numbers a layer gives on `batch` images, on average over layers."""
         images, counts = torch.empty(batch, *self.shape, device="meta"), list[int]()
         for layer, own in zip(self.layers, self.pieces(images.new_empty(self.size)), strict=True):
-            images = watched(layer, own, images, lambda _, found: counts.append(found.numel()))
+            images = apply_with_hook(layer, own, images, lambda _, found: counts.append(found.numel()))
         return sum(counts) / len(counts)
 
     def _apply(self, layers: Sequence[Layer], parameters: Tensor, images: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ _EXAMPLES = (
 )
 
 
-def network(name: str, shape: Shape, classes: int, form: Form = PLAIN) -> Network:
+def network(name: str, shape: Shape, classes: int, form: Lowering = PLAIN) -> Network:
     """Return the architecture called `name` for images of `shape` (channels, height, width).
 
     form: how its layers are computed; their numbers are the same to rounding.

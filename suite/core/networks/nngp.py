@@ -15,11 +15,11 @@ WEIGHTS, BIAS = 2**0.5, 0.1
 """Standard deviations of weights, times sqrt(fan in), and of biases."""
 
 
-def random_networks(network: Network, count: int, draw: torch.Generator) -> Tensor:
+def random_networks(network: Network, count: int, rng: torch.Generator) -> Tensor:
     """Draw Gaussian parameters (count, size) of `count` networks; a norm starts at one and zero."""
 
     def one() -> Tensor:
-        return torch.cat([part.flatten() for layer in network.layers for part in _gaussian(layer, draw)])
+        return torch.cat([part.flatten() for layer in network.layers for part in _gaussian(layer, rng)])
 
     return torch.stack([one() for _ in range(count)])
 
@@ -31,16 +31,16 @@ def random_features(network: Network, drawn: Tensor, images: Tensor) -> Tensor:
     return torch.cat([found * (WEIGHTS / found.shape[1] ** 0.5), constant], 1)
 
 
-def _gaussian(layer: Layer, draw: torch.Generator) -> list[Tensor]:
+def _gaussian(layer: Layer, rng: torch.Generator) -> list[Tensor]:
     """Draw a layer's parameters: (outputs, …) weights by their fan in, then biases."""
     if layer.parts:
-        return [part for each in layer.parts for part in _gaussian(each, draw)]
+        return [part for each in layer.parts for part in _gaussian(each, rng)]
     if layer.scale:
-        return layer.initialise(draw)
+        return layer.initialise(rng)
     deviations = [
         WEIGHTS / torch.Size(shape[1:]).numel() ** 0.5 if len(shape) > 1 else BIAS for shape in layer.shapes
     ]
     return [
-        torch.randn(shape, generator=draw) * deviation
+        torch.randn(shape, generator=rng) * deviation
         for shape, deviation in zip(layer.shapes, deviations, strict=True)
     ]

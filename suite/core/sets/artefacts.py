@@ -18,7 +18,7 @@ def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]
     Of a factorised set the file holds the code, and the manifest says how it deparametrisations.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    code = synthetic.code
+    code = synthetic.parametrisation
     stored = {"images": synthetic.images} if code is None else code.tensors
     tensors = {
         name: value.cpu().contiguous() for name, value in (stored | {"labels": synthetic.labels}).items()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from suite.core.data import tasks
-from suite.core.sets.parametrisations import Code
+from suite.core.sets.parametrisations import Parametrisation
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Task
 
@@ -28,7 +28,7 @@ IMAGES = (
 
 
 def manifest(
-    trial: Mapping[str, Any], task: Task, label: str, file: str, code: Code | None = None
+    trial: Mapping[str, Any], task: Task, label: str, file: str, code: Parametrisation | None = None
 ) -> dict[str, Any]:
     """Return the facts about the artefact in `file`, named without its folder, of a trial on `task`.
 
@@ -50,12 +50,12 @@ def stored(synthetic: SyntheticSet) -> dict[str, Any]:
     """Return the fields of a record that say what is stored of a set."""
     return {
         "stored_bytes": synthetic.stored_bytes,
-        "decoded": 0 if synthetic.code is None else synthetic.ipc,
+        "decoded": 0 if synthetic.parametrisation is None else synthetic.ipc,
         "label_kind": "hard" if synthetic.hard else "soft",
     }
 
 
-def loader(file: str, code: Code | None = None) -> str:
+def loader(file: str, code: Parametrisation | None = None) -> str:
     """Return the code that loads the artefact in `file`, run in its folder."""
     return LOADER.format(
         name=file.removesuffix(".safetensors"),

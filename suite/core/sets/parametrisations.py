@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 
 
 @dataclass(frozen=True)
-class Code(ABC):
+class Parametrisation(ABC):
     """Tensors that decode to images; its other fields are whole numbers.
 
     loader: lines of Python, with torch alone, that make `images` (n, channels, height, width) of the
@@ -53,7 +53,7 @@ class Code(ABC):
 
 
 @dataclass(frozen=True)
-class Linear(Code):
+class Linear(Parametrisation):
     """Images that are weighted sums of small bases, which all classes share, enlarged bilinearly.
 
     bases: (k, channels, h, w); coefficients: (classes, n, k); height, width: of an image.
@@ -96,7 +96,7 @@ images = torch.nn.functional.interpolate(sums, (size["height"], size["width"]), 
 
 
 @dataclass(frozen=True)
-class MultiFormation(Code):
+class MultiFormation(Parametrisation):
     """Images that each hold factor * factor smaller ones side by side, enlarged bilinearly.
 
     formations: (classes, n, channels, height, width). Of an image the smaller ones follow each other row
@@ -141,10 +141,10 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
         return _enlarged(parts, height, width).reshape(classes, -1, channels, height, width)
 
 
-KINDS: Mapping[str, type[Code]] = {cls.kind: cls for cls in (Linear, MultiFormation)}
+KINDS: Mapping[str, type[Parametrisation]] = {cls.kind: cls for cls in (Linear, MultiFormation)}
 
 
-def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Code:
+def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Parametrisation:
     """Return the code that `describe` described; raises ValueError where the two do not fit."""
     cls = KINDS.get(str(description.get("kind")))
     if cls is None:
@@ -159,12 +159,12 @@ def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Code:
         ) from None
 
 
-def describe(code: Code) -> dict[str, Any]:
+def describe(code: Parametrisation) -> dict[str, Any]:
     """Return the kind and settings of a code as JSON."""
     return {"kind": code.kind, "settings": code.settings}
 
 
-def tensor_names(cls: type[Code]) -> set[str]:
+def tensor_names(cls: type[Parametrisation]) -> set[str]:
     """Return the names of a code's tensors."""
     return {field.name for field in fields(cls) if field.type is Tensor}
 

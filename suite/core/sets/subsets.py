@@ -51,9 +51,9 @@ def cut(synthetic: SyntheticSet, part: Part | None, *, seed: int) -> SyntheticSe
     first = synthetic.prefix(part.ipc)
     if part.how == "prefix":
         return first
-    draw = generator(seed, "random subset", part.index)
+    rng = generator(seed, "random subset", part.index)
     return synthetic.take(
-        torch.rand(synthetic.classes, synthetic.ipc, generator=draw).argsort(1)[:, : part.ipc]
+        torch.rand(synthetic.classes, synthetic.ipc, generator=rng).argsort(1)[:, : part.ipc]
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from suite.core.sets.parametrisations import Code
+from suite.core.sets.parametrisations import Parametrisation
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class Minibatch:
             if value is not None and value < 1:
                 raise ValueError(f"minibatch {name} {value} must be at least 1, or left out for all")
 
-    def draw(self, classes: int, ipc: int, draw: torch.Generator) -> Tensor:
+    def sample(self, classes: int, ipc: int, rng: torch.Generator) -> Tensor:
         """Draw the rows of a class-major set of `classes` * `ipc` images that one step uses."""
         chosen = torch.arange(classes)
         if self.classes is not None and self.classes < classes:
-            chosen = torch.randperm(classes, generator=draw)[: self.classes]
+            chosen = torch.randperm(classes, generator=rng)[: self.classes]
         within = torch.arange(ipc).expand(len(chosen), ipc)
         if self.per_class is not None and self.per_class < ipc:
-            order = torch.rand(len(chosen), ipc, generator=draw).argsort(1)
+            order = torch.rand(len(chosen), ipc, generator=rng).argsort(1)
             within = order[:, : self.per_class]
         return (chosen[:, None] * ipc + within).flatten()
 
@@ -42,18 +42,20 @@ class SyntheticSet:
     images: (classes, n, channels, height, width), preprocessed;
     labels: (classes, n, classes), non-negative targets, one-hot when hard;
     minibatch: how the method's own inner loop drew from it, for its native recipe;
-    code: of a factorised set what is stored in place of the images, which it decodes to;
+    parametrisation: of a factorised set what is stored in place of the images, which it decodes to;
     lr: the learning rate that was learned with it, if one was, for recipes that take it.
     """
 
     images: Tensor
     labels: Tensor
     minibatch: Minibatch = field(default=Minibatch())
-    code: Code | None = None
+    parametrisation: Parametrisation | None = None
     lr: float | None = None
 
     @classmethod
-    def decoded(cls, code: Code, minibatch: Minibatch | None = None) -> "SyntheticSet":
+    def from_parametrisation(
+        cls, code: Parametrisation, minibatch: Minibatch | None = None
+    ) -> "SyntheticSet":
         """Return the set that `code` decodes to, with hard labels."""
         images = code.decode()
         return cls(images, one_hot(*images.shape[:2]).to(images), minibatch or Minibatch(), code)
@@ -85,13 +87,13 @@ class SyntheticSet:
     def stored_bytes(self) -> int:
         """Bytes that must be kept: the images or their code, and the labels unless they are one-hot."""
         labels = 0 if self.hard else self.labels.nbytes
-        return (self.images if self.code is None else self.code).nbytes + labels
+        return (self.images if self.parametrisation is None else self.parametrisation).nbytes + labels
 
     def prefix(self, ipc: int) -> "SyntheticSet":
         """Return the first `ipc` images of each class; a factorised set, stored as a whole, has none."""
-        if self.code is not None:
+        if self.parametrisation is not None:
             raise ValueError(
-                f"a set that stores a {self.code.kind} code has no prefixes: distil it at each size instead"
+                f"a set stored as {self.parametrisation.kind} has no prefixes: distil it at each size instead"
             )
         if not 0 < ipc <= self.ipc:
             raise ValueError(f"prefix of {ipc} images per class: this set has {self.ipc}")
@@ -108,8 +110,10 @@ class SyntheticSet:
 
     def to(self, device: torch.device) -> "SyntheticSet":
         """Return the set on `device`."""
-        code = None if self.code is None else self.code.to(device)
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device), code=code)
+        code = None if self.parametrisation is None else self.parametrisation.to(device)
+        return replace(
+            self, images=self.images.to(device), labels=self.labels.to(device), parametrisation=code
+        )
 
 
 def one_hot(classes: int, count: int) -> Tensor:

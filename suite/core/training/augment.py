@@ -1,6 +1,6 @@
-"""Augmentations in two steps: draw parameters from a generator, then apply them.
+"""Augmentations in two steps: sample parameters from a generator, then apply them.
 
-A draw can be applied twice (the same on real and synthetic images), to one image or all, and
+Parameters can be applied twice (the same on real and synthetic images), to one image or all, and
 gradients flow through. Drawn for one (`Draw` of size 1), it broadcasts over a batch.
 Sources: DSA, arXiv 2102.08259; flip-rotate, arXiv 2311.07025; CutMix, arXiv 1905.04899.
 """
@@ -19,7 +19,7 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Draw:
+class AugmentParams:
     """One drawn operation: its name and the uniform numbers (n, k) in [0, 1) that steer it."""
 
     operation: str
@@ -29,16 +29,16 @@ class Draw:
 class Augmentation(Protocol):
     """A family of random transformations of images (n, channels, height, width)."""
 
-    def draw(self, count: int, generator: torch.Generator) -> Draw:
+    def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
         """Draw parameters for `count` images; 1 means the same for a whole batch."""
         ...
 
-    def apply(self, images: Tensor, draw: Draw) -> Tensor:
-        """Apply a draw to images (n, channels, height, width)."""
+    def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
+        """Apply them to images (n, channels, height, width)."""
         ...
 
-    def mix(self, targets: Tensor, draw: Draw, size: Size) -> Tensor:
-        """Return what targets (n, classes) become where a draw mixes images of `size`."""
+    def mix(self, targets: Tensor, params: AugmentParams, size: Size) -> Tensor:
+        """Return what targets (n, classes) become where images are mixed of `size`."""
         ...
 
 
@@ -48,17 +48,17 @@ class OneOf:
 
     operations: tuple[str, ...]
 
-    def draw(self, count: int, generator: torch.Generator) -> Draw:
+    def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
         """Draw the operation, then its uniform numbers (count, 3)."""
-        index = int(torch.randint(len(self.operations), (), generator=generator))
-        return Draw(self.operations[index], torch.rand(count, 3, generator=generator))
+        index = int(torch.randint(len(self.operations), (), generator=rng))
+        return AugmentParams(self.operations[index], torch.rand(count, 3, generator=rng))
 
-    def apply(self, images: Tensor, draw: Draw) -> Tensor:
+    def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
         """Apply the drawn operation."""
-        uniform = draw.uniform.to(images)
-        return _OPERATIONS[draw.operation](images, uniform.expand(len(images), 3))
+        uniform = params.uniform.to(images)
+        return _OPERATIONS[params.operation](images, uniform.expand(len(images), 3))
 
-    def mix(self, targets: Tensor, draw: Draw, size: Size) -> Tensor:
+    def mix(self, targets: Tensor, params: AugmentParams, size: Size) -> Tensor:
         """Return the targets as they are."""
         return targets
 
@@ -67,15 +67,15 @@ class OneOf:
 class Identity:
     """No augmentation."""
 
-    def draw(self, count: int, generator: torch.Generator) -> Draw:
+    def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
         """Draw nothing."""
-        return Draw("none", torch.zeros(1, 0))
+        return AugmentParams("none", torch.zeros(1, 0))
 
-    def apply(self, images: Tensor, draw: Draw) -> Tensor:
+    def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
         """Return the images as they are."""
         return images
 
-    def mix(self, targets: Tensor, draw: Draw, size: Size) -> Tensor:
+    def mix(self, targets: Tensor, params: AugmentParams, size: Size) -> Tensor:
         """Return the targets as they are."""
         return targets
 
@@ -91,28 +91,30 @@ class CutMix:
     first: OneOf
     probability: float
 
-    def draw(self, count: int, generator: torch.Generator) -> Draw:
+    def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
         """Draw what `first` draws, and five more numbers: (count, 8)."""
-        drawn = self.first.draw(count, generator)
-        return Draw(drawn.operation, torch.cat([drawn.uniform, torch.rand(count, 5, generator=generator)], 1))
+        drawn = self.first.sample(count, rng)
+        return AugmentParams(
+            drawn.operation, torch.cat([drawn.uniform, torch.rand(count, 5, generator=rng)], 1)
+        )
 
-    def apply(self, images: Tensor, draw: Draw) -> Tensor:
+    def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
         """Augment, then fill the rectangle."""
-        seen = self.first.apply(images, Draw(draw.operation, draw.uniform[:, :3]))
-        (top, bottom), (left, right) = self._rectangle(draw, (images.shape[2], images.shape[3]))
+        seen = self.first.apply(images, AugmentParams(params.operation, params.uniform[:, :3]))
+        (top, bottom), (left, right) = self._rectangle(params, (images.shape[2], images.shape[3]))
         mixed = seen.clone()
-        mixed[:, :, top:bottom, left:right] = seen[_partners(draw, seen), :, top:bottom, left:right]
+        mixed[:, :, top:bottom, left:right] = seen[_partners(params, seen), :, top:bottom, left:right]
         return mixed
 
-    def mix(self, targets: Tensor, draw: Draw, size: Size) -> Tensor:
+    def mix(self, targets: Tensor, params: AugmentParams, size: Size) -> Tensor:
         """Mix the targets by the rectangle's share of the area."""
-        (top, bottom), (left, right) = self._rectangle(draw, size)
+        (top, bottom), (left, right) = self._rectangle(params, size)
         share = (bottom - top) * (right - left) / (size[0] * size[1])
-        return (1 - share) * targets + share * targets[_partners(draw, targets)]
+        return (1 - share) * targets + share * targets[_partners(params, targets)]
 
-    def _rectangle(self, draw: Draw, size: Size) -> tuple[Size, Size]:
+    def _rectangle(self, params: AugmentParams, size: Size) -> tuple[Size, Size]:
         """Return the rows and columns at which it starts and ends; an empty one where nothing is mixed."""
-        whether, area, *centre = draw.uniform[0, 4:].tolist()
+        whether, area, *centre = params.uniform[0, 4:].tolist()
         if whether >= self.probability:
             return (0, 0), (0, 0)
         spans = []
@@ -122,8 +124,8 @@ class CutMix:
         return spans[0], spans[1]
 
 
-def _partners(draw: Draw, like: Tensor) -> Tensor:
-    return draw.uniform[:, 3].argsort().to(like.device)
+def _partners(params: AugmentParams, like: Tensor) -> Tensor:
+    return params.uniform[:, 3].argsort().to(like.device)
 
 
 def _affine(images: Tensor, matrix: Tensor) -> Tensor:

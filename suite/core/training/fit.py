@@ -9,8 +9,8 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from suite.core.engine.classification import classification, pays, steps_of
-from suite.core.engine.inner_problem import Steps
+from suite.core.engine.classification import classification, steps_of, worth_compiling
+from suite.core.engine.inner_problem import InnerProblem
 from suite.core.examples import shuffled
 from suite.core.networks.named import Network, Shape
 from suite.core.precision import check_precision, multiplying
@@ -41,11 +41,13 @@ def fit_copies(
     A seed gives the initialisation, the order of minibatches and the augmentation, whatever is
     trained beside it.
     """
-    return fit_each(network, [Training(synthetic, recipe.on(synthetic).lr, seed) for seed in seeds], recipe)
+    return fit_each(
+        network, [TrainingJob(synthetic, recipe.on(synthetic).lr, seed) for seed in seeds], recipe
+    )
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingJob:
     """A fresh network to be trained: on which set, at which learning rate, from which seed."""
 
     synthetic: SyntheticSet
@@ -53,7 +55,7 @@ class Training:
     seed: int
 
 
-def fit_each(network: Network, trainings: Sequence[Training], recipe: Recipe) -> Iterator[Tensor]:
+def fit_each(network: Network, trainings: Sequence[TrainingJob], recipe: Recipe) -> Iterator[Tensor]:
     """Run trainings under one recipe, on sets of one size; yield their parameters (size,) in turn.
 
     They share one compiled step where all their work is worth compiling it. On a GPU as many as its
@@ -106,7 +108,9 @@ def fit_epochs(
     yield from islice(states, 0, None, _epoch(train, recipe))
 
 
-def fit_paths(network: Network, train: Examples, recipe: Recipe, *, seeds: Sequence[int]) -> list[Tensor]:
+def fit_trajectories(
+    network: Network, train: Examples, recipe: Recipe, *, seeds: Sequence[int]
+) -> list[Tensor]:
     """Train a fresh network on all of `train` for each seed, all at once; return their paths on the CPU.
 
     A path (epochs + 1, size) has the parameters before and after each epoch.
@@ -137,14 +141,14 @@ def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
 
 
 @torch.no_grad()
-def in_batches(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+def map_batches(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """Return `function` of images (n, …), a few hundred at once, without gradients."""
     return torch.cat([function(batch) for batch in images.split(EVALUATION_BATCH)])
 
 
-def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int, device: torch.device) -> Steps:
+def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int, device: torch.device) -> InnerProblem:
     """Return the step of training, compiled where so many of them are worth it."""
-    compiled = pays(network, batch=batch, steps=steps, device=device)
+    compiled = worth_compiling(network, batch=batch, steps=steps, device=device)
     if not compiled and recipe.precision == "float32":
         return steps_of(network, recipe.update_rule(recipe.lr), objective=recipe.objective)
     # A step takes its rate as it comes, so that trainings at several rates share what is compiled.
@@ -152,7 +156,7 @@ def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int, device: 
 
 
 @lru_cache(maxsize=8)
-def _step(name: str, shape: Shape, classes: int, recipe: Recipe, compiled: bool) -> Steps:
+def _step(name: str, shape: Shape, classes: int, recipe: Recipe, compiled: bool) -> InnerProblem:
     """Return the step of a network built anew; trainings of this process share what is compiled of it."""
     return classification(
         name,
@@ -165,7 +169,7 @@ def _step(name: str, shape: Shape, classes: int, recipe: Recipe, compiled: bool)
     )
 
 
-def _steps_on_all(network: Network, train: Examples, recipe: Recipe) -> Steps:
+def _steps_on_all(network: Network, train: Examples, recipe: Recipe) -> InnerProblem:
     batch, steps = recipe.batch or len(train), len(recipe.rates(len(train)))
     return _steps(network, recipe, batch=batch, steps=steps, device=train.images.device)
 
@@ -181,7 +185,7 @@ def _epoch(train: Examples, recipe: Recipe) -> int:
     return -(-len(train) // (recipe.batch or len(train)))
 
 
-def _run(training: Training, recipe: Recipe) -> Run:
+def _run(training: TrainingJob, recipe: Recipe) -> Run:
     """Return a training as images, batches and rates."""
     synthetic, order = training.synthetic, generator(training.seed, "order")
     images, targets = synthetic.flat()
@@ -200,11 +204,11 @@ def _last(states: Iterable[Tensor]) -> Tensor:
 
 @torch.no_grad()
 def _states(
-    steps: Steps, network: Network, recipe: Recipe, run: Run, watch: Watch | None = None
+    steps: InnerProblem, network: Network, recipe: Recipe, run: Run, watch: Watch | None = None
 ) -> Iterator[Tensor]:
     """Yield parameters before the recipe and after each step; targets: classes (n,) or soft (n, classes)."""
     augment = augmentation(recipe.augment, mixing=True)
-    draw, rule = generator(run.seed, "augmentation"), steps.optimiser
+    rng, rule = generator(run.seed, "augmentation"), steps.optimiser
     targets = targets_of(run, augment, network.classes)
     start = network.initialise(generator(run.seed, "initialisation"), run.images.device)
     state, rates = rule.start(start), run.rates
@@ -215,7 +219,7 @@ def _states(
         batch = next(run.rows).to(run.images.device)
         if watch is not None:
             watch(batch, state[0])
-        drawn = augment.draw(len(batch), draw)
+        drawn = augment.sample(len(batch), rng)
         wanted = augment.mix(targets[batch], drawn, network.shape[1:])
         seen = augment.apply(run.images[batch], drawn)
         with multiplying(recipe.precision):
@@ -223,6 +227,6 @@ def _states(
         yield state[0]
 
 
-def _drawn(minibatch: Minibatch, classes: int, ipc: int, draw: torch.Generator) -> Iterator[Tensor]:
+def _drawn(minibatch: Minibatch, classes: int, ipc: int, rng: torch.Generator) -> Iterator[Tensor]:
     while True:
-        yield minibatch.draw(classes, ipc, draw)
+        yield minibatch.sample(classes, ipc, rng)

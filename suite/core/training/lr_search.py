@@ -21,7 +21,7 @@ from suite.core.networks.named import network
 from suite.core.seeding import derive, generator
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Examples, Task
-from suite.core.training.fit import Training, accuracy, fit_each
+from suite.core.training.fit import TrainingJob, accuracy, fit_each
 from suite.core.training.recipes import Recipe
 
 
@@ -61,11 +61,11 @@ def chosen_rates(
     return {name: recipe.lr * search.best(accuracies) for name, accuracies in found.items()}
 
 
-def random_set(train: Examples, ipc: int, draw: torch.Generator) -> SyntheticSet:
+def random_set(train: Examples, ipc: int, rng: torch.Generator) -> SyntheticSet:
     """Return `ipc` random real images of each class, with hard labels; raises ValueError for too many."""
     check_enough_real(train, Budget(ipc))
     chosen = [
-        rows[torch.randperm(len(rows), generator=draw)[:ipc].to(rows.device)] for rows in train.by_class()
+        rows[torch.randperm(len(rows), generator=rng)[:ipc].to(rows.device)] for rows in train.by_class()
     ]
     images = train.images[torch.stack(chosen)]
     return SyntheticSet(images, one_hot(train.classes, ipc).to(images))
@@ -97,7 +97,7 @@ def _accuracies(task: Task, name: str, recipe: Recipe, ipc: int, search: Search)
     seeds = [derive(0, "rate", task.name, name, ipc, draw) for draw in draws]
 
     trainings = [
-        Training(subsets[draw], recipe.lr * factor, seeds[draw])
+        TrainingJob(subsets[draw], recipe.lr * factor, seeds[draw])
         for factor in search.factors
         for draw in draws
     ]

@@ -23,21 +23,21 @@ from suite.core.training.recipes import recipe
 
 
 @dataclass(frozen=True)
-class Extractor:
+class TrainedNetwork:
     """Trained parameters (size,) and the seconds that their training took."""
 
     parameters: Tensor
     seconds: float
 
 
-def trained(train: Examples, name: str, training: str, epochs: int, *, seed: int) -> Extractor:
+def trained_network(train: Examples, name: str, training: str, epochs: int, *, seed: int) -> TrainedNetwork:
     """Return the network `name` trained on `train` under the recipe `training` for `epochs`."""
 
     def build() -> Tensor:
         net = network(name, train.shape, train.classes)
         return fit_full(net, train, recipe(training), epochs, seed=seed)
 
-    return Extractor(*once("network", train, [name, asdict(recipe(training)), epochs, seed], build))
+    return TrainedNetwork(*once("network", train, [name, asdict(recipe(training)), epochs, seed], build))
 
 
 def once(kind: str, train: Examples, how: list[object], build: Callable[[], Tensor]) -> tuple[Tensor, float]:

@@ -77,7 +77,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Stepped(Recipe):
+class StepDecayRecipe(Recipe):
     """The learning rate is multiplied by `factor` after two thirds and after five sixths of the epochs."""
 
     factor: float = 1.0
@@ -91,7 +91,7 @@ class Stepped(Recipe):
 
 
 @dataclass(frozen=True)
-class SoftMatching(Recipe):
+class KLRecipe(Recipe):
     """Kullback-Leibler divergence from the targets, both at a temperature; the rate follows a cosine.
 
     Over the epochs the rate falls along a quarter of a period of (1 + cos) / 2, from `lr` to half of it.
@@ -112,7 +112,7 @@ class SoftMatching(Recipe):
 
 
 @dataclass(frozen=True)
-class Regression(Recipe):
+class RegressionRecipe(Recipe):
     """Squared error to centred targets; the rate rises from 0 in a line, then falls as half a cosine.
 
     warm_up: steps that it rises, at most half of all; floor: the share of `lr` towards which it falls;
@@ -170,7 +170,7 @@ RECIPES = {
             epochs=300,
             batch=640,
         ),
-        Stepped(
+        StepDecayRecipe(
             "idc-1000",
             "IDC, arXiv 2205.14959: SGD, 1000 epochs, DSA augmentation without cutout, CutMix",
             "sgd",
@@ -182,7 +182,7 @@ RECIPES = {
             batch=64,
             factor=0.2,
         ),
-        SoftMatching(
+        KLRecipe(
             "rded-300",
             # The paper has a teacher label every augmented image anew; here the stored labels are mixed.
             "RDED, arXiv 2312.03526: AdamW, soft labels at temperature 20, 300 epochs, flip, CutMix",
@@ -203,7 +203,7 @@ RECIPES = {
             ),
             learned_lr=True,
         ),
-        Regression(
+        RegressionRecipe(
             "frepo-40000",
             "FRePo, arXiv 2206.00719: Adam, squared error to centred labels, warm-up, cosine; DSA augments",
             "adam",

@@ -38,7 +38,7 @@ def squared_error(scores: Tensor, targets: Tensor) -> Tensor:
     return (scores - scaled(targets)).square().sum(1).mean() / 2
 
 
-def head(features: Tensor, targets: Tensor, ridge: float) -> Tensor:
+def ridge_weights(features: Tensor, targets: Tensor, ridge: float) -> Tensor:
     """Return the weights (d, classes) with which features (n, d) are regressed on targets (n, classes).
 
     features' (K + λ)⁻¹ targets, with K the features' inner products and λ = ridge * trace(K) / n.

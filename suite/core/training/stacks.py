@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from suite.core.engine.inner_problem import Steps
-from suite.core.engine.losses import Classification
+from suite.core.engine.inner_problem import InnerProblem
+from suite.core.engine.losses import LayerwiseLoss
 from suite.core.networks.named import Network
 from suite.core.precision import multiplying
 from suite.core.seeding import generator
-from suite.core.training.augment import Augmentation, CutMix, Draw, augmentation
+from suite.core.training.augment import Augmentation, AugmentParams, CutMix, augmentation
 from suite.core.training.recipes import Recipe
 
 AHEAD = 64
@@ -42,7 +42,7 @@ class Run:
     seed: int
 
 
-def together(steps: Steps, network: Network, batch: int, device: torch.device) -> int:
+def together(steps: InnerProblem, network: Network, batch: int, device: torch.device) -> int:
     """Return how many networks fit in one stack on `device`: one on a CPU."""
     if device.type != "cuda":
         return 1
@@ -50,25 +50,25 @@ def together(steps: Steps, network: Network, batch: int, device: torch.device) -
     return max(1, int(SHARE * free) // footprint(steps, network, batch))
 
 
-def footprint(steps: Steps, network: Network, batch: int) -> int:
+def footprint(steps: InnerProblem, network: Network, batch: int) -> int:
     """Return roughly the bytes that training one network on `batch` images takes in a stack."""
     images = torch.empty(batch, *network.shape, device="meta")
     targets = torch.empty(batch, network.classes, device="meta")
     parameters = torch.empty(network.size, device="meta")
     # Layer by layer, whatever the steps' own loss keeps: a step not compiled holds its activations as well.
-    kept = Classification(network).gradient(parameters, [images, targets]).kept
+    kept = LayerwiseLoss(network).gradient(parameters, [images, targets]).kept
     state = steps.optimiser.start(parameters)
     return _KEPT * (sum(x.nbytes for x in kept) + state.nbytes + images.nbytes)
 
 
-def train(steps: Steps, network: Network, recipe: Recipe, runs: Sequence[Run]) -> Tensor:
+def train(steps: InnerProblem, network: Network, recipe: Recipe, runs: Sequence[Run]) -> Tensor:
     """Train a fresh network for each run, all at once; return their parameters (runs, size)."""
     (parameters,) = deque(states(steps, network, recipe, runs), maxlen=1)
     return parameters
 
 
 @torch.no_grad()
-def states(steps: Steps, network: Network, recipe: Recipe, runs: Sequence[Run]) -> Iterator[Tensor]:
+def states(steps: InnerProblem, network: Network, recipe: Recipe, runs: Sequence[Run]) -> Iterator[Tensor]:
     """Train as `train`; yield the parameters (runs, size) at the start and after each step.
 
     The runs take the same number of steps, on batches of the same sizes.
@@ -97,23 +97,25 @@ def _batches(runs: Sequence[Run], augment: Augmentation, network: Network) -> It
     """Yield the images (runs, batch, …) and targets (runs, batch, …) of each step."""
     runs = [replace(run, targets=targets_of(run, augment, network.classes)) for run in runs]
     images, targets, starts = _joined(runs)
-    draws = [generator(run.seed, "augmentation") for run in runs]
+    rngs = [generator(run.seed, "augmentation") for run in runs]
     rows = zip(*(run.rows for run in runs), strict=True)
     while ahead := list(islice(rows, AHEAD)):
-        drawn = [[augment.draw(len(x), draw) for x, draw in zip(step, draws, strict=True)] for step in ahead]
+        drawn = [[augment.sample(len(x), rng) for x, rng in zip(step, rngs, strict=True)] for step in ahead]
         sent = _sent_rows(ahead, starts, images.device)
         if isinstance(augment, CutMix):  # each batch has its own rectangle
             for step, own in zip(sent, drawn, strict=True):
                 yield _mixed(images[step], targets[step], own, augment)
             continue
-        for step, draw in zip(sent, _sent(drawn, images.device), strict=True):
-            yield _augmented(images[step], draw, augment), targets[step]
+        for step, params in zip(sent, _sent(drawn, images.device), strict=True):
+            yield _augmented(images[step], params, augment), targets[step]
 
 
-def _mixed(images: Tensor, targets: Tensor, draws: Sequence[Draw], augment: CutMix) -> tuple[Tensor, Tensor]:
+def _mixed(
+    images: Tensor, targets: Tensor, params: Sequence[AugmentParams], augment: CutMix
+) -> tuple[Tensor, Tensor]:
     size = images.shape[-2], images.shape[-1]
-    seen = [augment.apply(own, draw) for own, draw in zip(images, draws, strict=True)]
-    wanted = [augment.mix(own, draw, size) for own, draw in zip(targets, draws, strict=True)]
+    seen = [augment.apply(own, each) for own, each in zip(images, params, strict=True)]
+    wanted = [augment.mix(own, each, size) for own, each in zip(targets, params, strict=True)]
     return torch.stack(seen), torch.stack(wanted)
 
 
@@ -129,7 +131,7 @@ def _joined(runs: Sequence[Run]) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class _Draws:
+class _StackedParams:
     """What the runs drew for a step: its operations, whose each run's is, and uniform (runs, n, k)."""
 
     operations: tuple[str, ...]
@@ -141,15 +143,15 @@ def _sent_rows(ahead: Sequence[Sequence[Tensor]], starts: Tensor, device: torch.
     return _sent_together([torch.stack(list(step)) + starts for step in ahead], device)
 
 
-def _sent(drawn: Sequence[Sequence[Draw]], device: torch.device) -> Iterator[_Draws]:
-    operations = [tuple(dict.fromkeys(draw.operation for draw in step)) for step in drawn]
+def _sent(drawn: Sequence[Sequence[AugmentParams]], device: torch.device) -> Iterator[_StackedParams]:
+    operations = [tuple(dict.fromkeys(each.operation for each in step)) for step in drawn]
     index = [
-        torch.tensor([names.index(draw.operation) for draw in step])
+        torch.tensor([names.index(each.operation) for each in step])
         for names, step in zip(operations, drawn, strict=True)
     ]
-    uniform = [torch.stack([draw.uniform for draw in step]) for step in drawn]
+    uniform = [torch.stack([each.uniform for each in step]) for step in drawn]
     sent = _sent_together(index, device), _sent_together(uniform, device)
-    return (_Draws(*values) for values in zip(operations, *sent, strict=True))
+    return (_StackedParams(*values) for values in zip(operations, *sent, strict=True))
 
 
 def _sent_together(values: Sequence[Tensor], device: torch.device) -> list[Tensor]:
@@ -159,12 +161,12 @@ def _sent_together(values: Sequence[Tensor], device: torch.device) -> list[Tenso
     return [part.view(value.shape) for part, value in zip(parts, values, strict=True)]
 
 
-def _augmented(images: Tensor, draws: _Draws, augment: Augmentation) -> Tensor:
+def _augmented(images: Tensor, params: _StackedParams, augment: Augmentation) -> Tensor:
     """Apply to each run's images (batch, …) the operation that it drew."""
     shape, flat = images.shape, images.flatten(0, 1)
-    numbers = draws.uniform.expand(*shape[:2], -1).flatten(0, 1)
+    numbers = params.uniform.expand(*shape[:2], -1).flatten(0, 1)
     seen = images
-    for number, name in enumerate(draws.operations):
-        changed = augment.apply(flat, Draw(name, numbers)).view(shape)
-        seen = torch.where((draws.index == number)[:, None, None, None, None], changed, seen)
+    for number, name in enumerate(params.operations):
+        changed = augment.apply(flat, AugmentParams(name, numbers)).view(shape)
+        seen = torch.where((params.index == number)[:, None, None, None, None], changed, seen)
     return seen

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap, norm, ttest_ind, ttest_rel
 from scipy.stats import t as student
 
-from suite.board.statistics.differences import Copies, Difference, Scored, difference, middle_ranks, places
+from suite.board.statistics.differences import Copies, Difference, Scored, difference, middle_ranks, ranks
 from suite.board.statistics.intervals import interval
 
 
@@ -76,9 +76,9 @@ def test_seeds_of_one_of_the_two_take_part() -> None:
 
 @pytest.mark.parametrize("paired", [True, False])
 def test_it_agrees_with_scipy_where_there_is_one_level(paired: bool) -> None:
-    draw = np.random.default_rng(7)
-    a = draw.normal(0.7, 0.05, size=12)
-    b = a - draw.normal(0.02, 0.03, size=12)
+    rng = np.random.default_rng(7)
+    a = rng.normal(0.7, 0.05, size=12)
+    b = a - rng.normal(0.02, 0.03, size=12)
     ours = difference(single(a), single(b, first=0 if paired else 40))
     tail = norm.cdf(np.sqrt(12 / 11) * student.ppf(0.025, 11))  # the expansion, for 12 seeds
     theirs = bootstrap(
@@ -97,9 +97,9 @@ def test_it_agrees_with_scipy_where_there_is_one_level(paired: bool) -> None:
 
 
 def test_with_many_seeds_it_is_the_t_interval() -> None:
-    draw = np.random.default_rng(7)
-    a = draw.normal(0.7, 0.05, size=60)
-    b = a - draw.normal(0.02, 0.03, size=60)
+    rng = np.random.default_rng(7)
+    a = rng.normal(0.7, 0.05, size=60)
+    b = a - rng.normal(0.02, 0.03, size=60)
     paired = ttest_rel(a, b).confidence_interval()
     unpaired = ttest_ind(a, b, equal_var=False).confidence_interval()
     for ours, theirs in (
@@ -112,8 +112,8 @@ def test_with_many_seeds_it_is_the_t_interval() -> None:
 
 def test_the_expansion_keeps_its_width_with_five_seeds() -> None:
     """A plain percentile interval of five seeds has two thirds of the t interval's width."""
-    draw = np.random.default_rng(7)
-    a = draw.normal(0.7, 0.05, size=5)
+    rng = np.random.default_rng(7)
+    a = rng.normal(0.7, 0.05, size=5)
     ours, t = difference(single(a), single(np.zeros(5))), ttest_rel(a, np.zeros(5)).confidence_interval()
     plain = interval([[value] for value in a.tolist()])
     assert plain.high - plain.low < 0.7 * (t.high - t.low) < ours.high - ours.low <= t.high - t.low
@@ -122,14 +122,14 @@ def test_the_expansion_keeps_its_width_with_five_seeds() -> None:
 def test_two_equal_methods_are_seldom_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """A simulation of the docstring's figures: how often zero is outside though nothing differs."""
     monkeypatch.setattr("suite.board.statistics.resampling.RESAMPLES", 1000)
-    draw = np.random.default_rng(7)
+    rng = np.random.default_rng(7)
 
     def told_apart(seeds: int, runs: int = 300) -> float:
         found = 0
         for _ in range(runs):
-            networks = draw.normal(0, 0.5**0.5, size=(seeds, 5))  # half of the copies' variance
+            networks = rng.normal(0, 0.5**0.5, size=(seeds, 5))  # half of the copies' variance
             one, other = (
-                draw.normal(0, 1, size=(seeds, 1)) + networks + draw.normal(0, 0.5**0.5, size=(seeds, 5))
+                rng.normal(0, 1, size=(seeds, 1)) + networks + rng.normal(0, 0.5**0.5, size=(seeds, 5))
                 for _ in range(2)
             )
             found += difference(scored(*one.tolist()), scored(*other.tolist())).settled
@@ -157,15 +157,15 @@ def test_one_number_each_claims_nothing_but_order() -> None:
         difference({}, scored([0.4]))
 
 
-def ranks(*rows: Scored) -> list[int]:
-    return [place.rank for place in places(rows)]
+def ranks_of(*rows: Scored) -> list[int]:
+    return [place.rank for place in ranks(rows)]
 
 
 def test_tied_rows_share_a_rank_and_push_the_next() -> None:
     # .80 and .79 cross over between seeds; .60 is below both at each seed.
     a, b, c = scored([0.82], [0.78]), scored([0.78], [0.80]), scored([0.61], [0.59])
-    assert ranks(c, a, b) == [3, 1, 1]
-    found = places([a, b, c])
+    assert ranks_of(c, a, b) == [3, 1, 1]
+    found = ranks([a, b, c])
     assert found[0].behind is None
     assert found[1].behind == difference(a, b) and found[2].behind == difference(a, c)
 
@@ -174,14 +174,20 @@ def test_rows_are_compared_with_the_best_of_the_group_and_no_other() -> None:
     # b ties with a, c with b but not with a: c opens the next group, in which d is.
     a, b, c, d = (scored([x], [y]) for x, y in ((0.9, 0.7), (0.74, 0.76), (0.76, 0.6), (0.75, 0.6)))
     assert not difference(a, b).settled and not difference(b, c).settled and difference(a, c).settled
-    assert ranks(a, b, c, d) == [1, 1, 3, 3]
-    assert places([a, b, c, d])[3].behind == difference(c, d)
+    assert ranks_of(a, b, c, d) == [1, 1, 3, 3]
+    assert ranks([a, b, c, d])[3].behind == difference(c, d)
 
 
 def test_where_nothing_varied_only_equal_means_tie() -> None:
-    assert ranks(scored([0.5]), scored([0.9]), scored([0.7]), scored([0.7]), scored([0.1])) == [4, 1, 2, 2, 5]
-    assert ranks(scored([0.1 + 0.2]), scored([0.3])) == [1, 1]  # they differ in the last bit only
-    assert ranks() == []
+    assert ranks_of(scored([0.5]), scored([0.9]), scored([0.7]), scored([0.7]), scored([0.1])) == [
+        4,
+        1,
+        2,
+        2,
+        5,
+    ]
+    assert ranks_of(scored([0.1 + 0.2]), scored([0.3])) == [1, 1]  # they differ in the last bit only
+    assert ranks_of() == []
 
 
 def test_middle_ranks_share_their_places() -> None:

@@ -58,8 +58,8 @@ def test_it_agrees_with_scipy_where_there_is_one_level(nested: bool) -> None:
 
 def test_seed_means_vary_as_both_levels_do() -> None:
     # The variance of a resampled mean: between seeds, plus within them, each over its number.
-    draw = np.random.default_rng(3)
-    groups = draw.normal(0, 1, size=(30, 1)) + draw.normal(0, 2, size=(30, 8))
+    rng = np.random.default_rng(3)
+    groups = rng.normal(0, 1, size=(30, 1)) + rng.normal(0, 2, size=(30, 8))
     between = groups.mean(axis=1).var() / 30
     within = groups.var(axis=1).mean() / (30 * 8)
     found = interval(groups.tolist())
@@ -98,10 +98,10 @@ def test_what_has_no_interval_is_refused(groups: list[list[float]], level: float
 def test_few_seeds_cover_less_and_more_seeds_what_they_promise(monkeypatch: pytest.MonkeyPatch) -> None:
     """A simulation: seeds and copies vary alike, five copies; how often the true mean is inside."""
     monkeypatch.setattr("suite.board.statistics.resampling.RESAMPLES", 1000)
-    draw = np.random.default_rng(5)
+    rng = np.random.default_rng(5)
 
     def coverage(seeds: int, runs: int = 400) -> float:
-        values = draw.normal(0, 1, size=(runs, seeds, 1)) + draw.normal(0, 1, size=(runs, seeds, 5))
+        values = rng.normal(0, 1, size=(runs, seeds, 1)) + rng.normal(0, 1, size=(runs, seeds, 5))
         found = [interval(groups) for groups in values.tolist()]
         return sum(each.low <= 0 <= each.high for each in found) / runs
 

@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from suite.core.distilling import experts as trained
-from suite.core.distilling.experts import Experts, experts, logits, recognised
+from suite.core.distilling.experts import Experts, correctly_classified, experts, logits
 from suite.core.engine import classification
 from suite.core.networks.layers import Layer
 from suite.core.networks.named import network
 from suite.core.seeding import derive, generator
 from suite.core.spec import Examples
 from suite.core.training import stacks
-from suite.core.training.fit import fit_paths
+from suite.core.training.fit import fit_trajectories
 from suite.core.training.recipes import Recipe
 
 LINEAR = Layer(lambda own, x: x.flatten(1) * own[0], ((2,),))
@@ -36,14 +36,14 @@ def train(count: int = 10) -> Examples:
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds that were trained."""
     seeds: list[int] = []
-    monkeypatch.setattr(trained, "fit_paths", _watched(seeds))
+    monkeypatch.setattr(trained, "fit_trajectories", _watched(seeds))
     return seeds
 
 
 def _watched(trained_ones: list[int]) -> Callable[..., list[Tensor]]:
     def fit(*given: Any, seeds: Sequence[int]) -> list[Tensor]:
         trained_ones.extend(seeds)
-        return fit_paths(*given, seeds=seeds)
+        return fit_trajectories(*given, seeds=seeds)
 
     return fit
 
@@ -96,9 +96,9 @@ def test_those_trained_at_once_are_those_trained_alone(
 
     def counted(*given: Any, seeds: Sequence[int]) -> list[Tensor]:
         groups.append(len(seeds))
-        return fit_paths(*given, seeds=seeds)
+        return fit_trajectories(*given, seeds=seeds)
 
-    monkeypatch.setattr(trained, "fit_paths", counted)
+    monkeypatch.setattr(trained, "fit_trajectories", counted)
     experts(train(), NAME, recipe, 4)
     together = experts(train(), NAME, recipe, 5)
     assert groups == [3, 1, 1] and len(trainings) == 5
@@ -122,7 +122,7 @@ def test_whatever_changes_them_has_files_of_its_own(trainings: list[int]) -> Non
 
 def test_compiled_ones_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = trained._digest(train(), network(NAME, (1, 2, 2), 2), RECIPE)
-    monkeypatch.setattr(classification, "MANY", 1)
+    monkeypatch.setattr(classification, "MIN_COMPILED_STEPS", 1)
     assert plain != trained._digest(train(), network(NAME, (1, 2, 2), 2), RECIPE)
 
 
@@ -186,7 +186,7 @@ def _asks(folder: str, barrier: Any, done: Any) -> None:
     torch.set_num_threads(1)
     fitted: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trained, "fit_paths", _watched(fitted))
+        patch.setattr(trained, "fit_trajectories", _watched(fitted))
         barrier.wait()
         found = experts(train(2000), NAME, RECIPE, 6)
     done.put((len(fitted), _sums(found)))
@@ -216,14 +216,17 @@ def test_recognised_images_by_hand() -> None:
     known = Experts(tuple(paths), 0.0)
     images = torch.tensor([5.0, -3.0, -7.0, 4.0]).reshape(4, 1, 1, 1)
     data = Examples(images, torch.tensor([0, 0, 1, 1]), 2)
-    found, said = recognised(known, net, data, 1, seed=0)
+    found, said = correctly_classified(known, net, data, 1, seed=0)
     assert found.flatten().tolist() == [5, -7]
     # Of both the first expert alone is right: (5, 0) and (-7, 0).
     assert said.tolist() == [[[5, 0]], [[-7, 0]]]
-    both, all_said = recognised(known, net, data, 2, seed=0)
+    both, all_said = correctly_classified(known, net, data, 2, seed=0)
     assert both.flatten().tolist() == [5, -3, -7, 4]
     # Of -3 and 4 the second alone is right: (0, -6) and (0, 8).
     assert all_said.tolist() == [[[5, 0], [0, -6]], [[-7, 0], [0, 8]]]
     alone = Experts(known.trajectories[:1], 0.0)
-    assert recognised(alone, net, data, 2, seed=0)[1][0, 1].tolist() == [-3, 0]  # wrong, and all there is
+    assert correctly_classified(alone, net, data, 2, seed=0)[1][0, 1].tolist() == [
+        -3,
+        0,
+    ]  # wrong, and all there is
     assert logits(net, paths[0, 1], data.images[:, None]).shape == (4, 1, 2)

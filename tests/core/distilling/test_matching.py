@@ -19,8 +19,8 @@ def train(count: int = 12) -> Examples:
 
 
 def test_real_batches_are_of_their_class_and_drawn_anew() -> None:
-    batches, draw = real_batches(train()), generator(0)
-    first, second = batches.draw(50, draw), batches.draw(50, draw)
+    batches, rng = real_batches(train()), generator(0)
+    first, second = batches.sample(50, rng), batches.sample(50, rng)
     assert first.shape == (3, 50, 1, 4, 4) and not torch.equal(first, second)
     assert torch.equal(first[:, :, 0, 0, 0] % 3, torch.arange(3.0)[:, None].expand(3, 50))
     # 50 draws of four miss one with probability 4 * .75 ** 50 < 1e-5.
@@ -29,7 +29,7 @@ def test_real_batches_are_of_their_class_and_drawn_anew() -> None:
 
 def test_a_batch_may_be_larger_than_a_class() -> None:
     assert torch.equal(
-        real_batches(train(3)).draw(2, generator(0))[:, :, 0, 0, 0],
+        real_batches(train(3)).sample(2, generator(0))[:, :, 0, 0, 0],
         torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]),
     )
 
@@ -53,7 +53,7 @@ def test_a_class_has_one_draw_for_all_its_images(monkeypatch: pytest.MonkeyPatch
     seen: list[int] = []
     apply = augment.OneOf.apply
 
-    def watched(self: augment.OneOf, images: Tensor, draw: augment.Draw) -> Tensor:
+    def watched(self: augment.OneOf, images: Tensor, draw: augment.AugmentParams) -> Tensor:
         seen.append(len(draw.uniform))
         return apply(self, images, draw)
 

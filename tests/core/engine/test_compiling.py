@@ -26,9 +26,9 @@ from suite.core.seeding import generator
 )
 def test_a_compiled_meta_gradient_is_the_plain_one(keep: int, shape: Shape) -> None:
     name = "convnet-d1-w4-in"
-    draw = generator(0)
-    images = torch.randn(4, *shape, generator=draw, dtype=torch.float64).requires_grad_()
-    real = torch.randn(40, *shape, generator=draw, dtype=torch.float64), torch.arange(40) % 2
+    rng = generator(0)
+    images = torch.randn(4, *shape, generator=rng, dtype=torch.float64).requires_grad_()
+    real = torch.randn(40, *shape, generator=rng, dtype=torch.float64), torch.arange(40) % 2
 
     def found(compiled: bool) -> MetaGradient:
         steps = classification(name, shape, 2, optimiser=Adam(), precision="float32", compiled=compiled)

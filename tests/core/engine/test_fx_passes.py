@@ -11,7 +11,7 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.functional import conv2d
 
-from suite.core.engine.fx_passes import DECOMPOSITIONS, drop_products, hold_broadcast
+from suite.core.engine.fx_passes import DECOMPOSITIONS, drop_dead_convolutions, materialise_broadcasts
 
 
 def test_a_planes_root_is_stored_before_pixels_meet_it() -> None:
@@ -20,7 +20,7 @@ def test_a_planes_root_is_stored_before_pixels_meet_it() -> None:
 
     x = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     traced = make_fx(normed)(x)
-    hold_broadcast(traced.graph)
+    materialise_broadcasts(traced.graph)
     traced.recompile()
     held = [node for node in traced.graph.nodes if node.target is torch.ops.aten.as_strided.default]
     assert [node.args[0].target for node in held] == [torch.ops.aten.rsqrt.default]
@@ -29,9 +29,9 @@ def test_a_planes_root_is_stored_before_pixels_meet_it() -> None:
 
 @pytest.mark.parametrize(("side", "size", "spelt_out"), [(6, 2, True), (7, 2, False), (6, 3, False)])
 def test_the_gradient_of_a_pooling_is_torchs(side: int, size: int, spelt_out: bool) -> None:
-    draw = torch.Generator().manual_seed(0)
-    x = torch.randn(2, 3, side, side, generator=draw)
-    cotangent = torch.randn(2, 3, side // size, side // size, generator=draw)
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, side, side, generator=rng)
+    cotangent = torch.randn(2, 3, side // size, side // size, generator=rng)
 
     def pull(cotangent: Tensor) -> Tensor:
         square, zero = [size, size], [0, 0]
@@ -118,12 +118,12 @@ def test_a_bias_beside_zeros_is_kept() -> None:
 
 def _products(function: Callable[..., Tensor], *names: str) -> tuple[int, int]:
     """Return how many products a graph has before and after; its numbers stay the same."""
-    draw = torch.Generator().manual_seed(0)
-    inputs = [torch.randn(SIZES[name], generator=draw) for name in names]
+    rng = torch.Generator().manual_seed(0)
+    inputs = [torch.randn(SIZES[name], generator=rng) for name in names]
     traced = make_fx(function, decomposition_table=select_decomp_table())(*inputs)
     traced.graph.eliminate_dead_code()
     before = _count(traced)
-    drop_products(traced.graph)
+    drop_dead_convolutions(traced.graph)
     traced.graph.eliminate_dead_code()
     traced.recompile()
     assert torch.equal(traced(*inputs), function(*inputs))

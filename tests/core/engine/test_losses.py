@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from suite.core.engine.losses import AnyLoss, Classification, Objective
-from suite.core.networks.layers import Form
+from suite.core.engine.losses import AutogradLoss, LayerwiseLoss, Objective
+from suite.core.networks.layers import Lowering
 from suite.core.networks.named import Shape, network
 from suite.core.seeding import generator
 from suite.core.training.regression import squared_error
@@ -18,18 +18,18 @@ OBJECTIVES = {"cross-entropy": cross_entropy, "squared-error": squared_error}
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 8, 8), (5, 8, 8)], ids=str)
 def test_layer_by_layer_equals_twice_in_reverse(name: str, shape: Shape, objective: Objective) -> None:
-    plain, written = network(name, shape, 3), network(name, shape, 3, Form(written=True))
-    draw = generator(1)
-    parameters = plain.initialise(draw).double()
-    direction = torch.randn(plain.size, generator=draw, dtype=torch.float64)
-    batch = torch.randn(4, *shape, generator=draw).double(), torch.rand(4, 3, generator=draw).double()
-    any_loss = AnyLoss(lambda p, x, targets: objective(plain.logits(p, x), targets))
-    layered = Classification(written, objective)
+    plain, written = network(name, shape, 3), network(name, shape, 3, Lowering(written=True))
+    rng = generator(1)
+    parameters = plain.initialise(rng).double()
+    direction = torch.randn(plain.size, generator=rng, dtype=torch.float64)
+    batch = torch.randn(4, *shape, generator=rng).double(), torch.rand(4, 3, generator=rng).double()
+    any_loss = AutogradLoss(lambda p, x, targets: objective(plain.logits(p, x), targets))
+    layered = LayerwiseLoss(written, objective)
     theirs, ours = any_loss.gradient(parameters, batch), layered.gradient(parameters, batch)
     assert torch.allclose(ours.parameters, theirs.parameters, rtol=1e-10, atol=1e-13)
     assert torch.allclose(ours.loss, theirs.loss)
-    expected = any_loss.pull(parameters, batch, direction, theirs.kept)
-    found = layered.pull(parameters, batch, direction, ours.kept)
+    expected = any_loss.hvp(parameters, batch, direction, theirs.kept)
+    found = layered.hvp(parameters, batch, direction, ours.kept)
     for one, other in zip(
         (found.parameters, *found.batch), (expected.parameters, *expected.batch), strict=True
     ):
@@ -40,7 +40,7 @@ def test_what_is_kept_are_inputs_and_cotangents_of_the_layers() -> None:
     # Two layers without activations to halve: 4 x 9 for the first one's output, its cotangent, the logits.
     net = network("convnet-d1-w4-none", (1, 4, 4), 3)
     kept = (
-        Classification(net)
+        LayerwiseLoss(net)
         .gradient(net.initialise(generator(0)), (torch.zeros(2, 1, 4, 4), torch.eye(3)[:2]))
         .kept
     )

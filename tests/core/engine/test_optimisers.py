@@ -36,13 +36,13 @@ def test_optimisers_step_as_torchs_do(
 
 @pytest.mark.parametrize("rule", [ours for ours, _ in TORCHS], ids=IDS)
 def test_adjoints_equal_autograd(rule: Optimiser) -> None:
-    draw = generator(0)
+    rng = generator(0)
     rows = len(rule.start(torch.zeros(5)))
-    state = torch.rand(rows, 5, generator=draw, dtype=torch.float64).requires_grad_()
-    gradient = torch.randn(5, generator=draw, dtype=torch.float64).requires_grad_()
+    state = torch.rand(rows, 5, generator=rng, dtype=torch.float64).requires_grad_()
+    gradient = torch.randn(5, generator=rng, dtype=torch.float64).requires_grad_()
     lr = torch.tensor(0.05, dtype=torch.float64, requires_grad=True)
     after = rule.update(state, gradient, lr, rule.corrections(3))
-    to = torch.randn(after.shape, generator=draw, dtype=torch.float64)
+    to = torch.randn(after.shape, generator=rng, dtype=torch.float64)
     expected = torch.autograd.grad(after, (state, gradient, lr), to)
     with torch.no_grad():
         found = rule.adjoint(after, gradient, to, lr, rule.corrections(3))

@@ -9,8 +9,8 @@ from suite.core.seeding import generator
 
 
 def placed(schedule: TruncationSchedule, times: int = 500) -> Counter[tuple[int, int]]:
-    draw = generator(0, "window")
-    windows = [place_window(schedule, unroll=6, window=4, draw=draw) for _ in range(times)]
+    rng = generator(0, "window")
+    windows = [place_window(schedule, unroll=6, window=4, rng=rng) for _ in range(times)]
     return Counter((window.before, window.length) for window in windows)
 
 

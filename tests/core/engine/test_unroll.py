@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from suite.core.engine.classification import chunks, classification
-from suite.core.engine.inner_problem import Steps
-from suite.core.engine.losses import AnyLoss
+from suite.core.engine.inner_problem import InnerProblem
+from suite.core.engine.losses import AutogradLoss
 from suite.core.engine.optimisers import SGD, Adam, Optimiser
 from suite.core.engine.truncation import Window
 from suite.core.engine.unroll import MetaGradient, average, meta_gradient
@@ -57,9 +57,9 @@ class Problem:
 
     def given(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return images, soft labels, the learning rate: fresh leaves."""
-        draw = generator(1)
-        images = torch.randn(4, *self.shape, generator=draw, dtype=torch.float64)
-        labels = torch.rand(4, 3, generator=draw, dtype=torch.float64)
+        rng = generator(1)
+        images = torch.randn(4, *self.shape, generator=rng, dtype=torch.float64)
+        labels = torch.rand(4, 3, generator=rng, dtype=torch.float64)
         lr = torch.tensor(self.rule.lr, dtype=torch.float64)
         return images.requires_grad_(), labels.requires_grad_(), lr.requires_grad_()
 
@@ -69,10 +69,10 @@ class Problem:
 
     def batch(self, images: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Return a minibatch and an augmentation that change from step to step."""
-        draw = generator(3, step)
-        rows = torch.randperm(4, generator=draw)[:3]
+        rng = generator(3, step)
+        rows = torch.randperm(4, generator=rng)[:3]
         augment = augmentation(self.augment)
-        return augment.apply(images[rows], augment.draw(3, draw)), labels[rows]
+        return augment.apply(images[rows], augment.sample(3, rng)), labels[rows]
 
     def engine(self, *, written: bool = False, segment: int | None = None) -> MetaGradient:
         images, labels, lr = self.given()
@@ -196,7 +196,9 @@ def square(**changes: Any) -> MetaGradient:
     unused = torch.ones(2, dtype=torch.float64, requires_grad=True)
     settings: dict[str, Any] = {"start": 0.0, "batch": lambda _: (images,), **changes}
     return meta_gradient(
-        Steps(AnyLoss(lambda p, x: (p[0] - x[0]) ** 2 + 0 * p[1]), lambda p: p[0] ** 2, Adam(0.1)),
+        InnerProblem(
+            AutogradLoss(lambda p, x: (p[0] - x[0]) ** 2 + 0 * p[1]), lambda p: p[0] ** 2, Adam(0.1)
+        ),
         torch.full((2,), settings["start"], dtype=torch.float64),
         [images, unused],
         settings["batch"],
@@ -207,7 +209,7 @@ def square(**changes: Any) -> MetaGradient:
 
 def test_a_parameter_without_gradient_does_not_make_nan() -> None:
     """Adam's v is 0 there, where the square root has no derivative."""
-    assert square().finite and square().fault() == ""
+    assert square().finite and square().first_nonfinite() == ""
 
 
 def test_an_input_that_plays_no_part_has_gradient_zero() -> None:
@@ -217,11 +219,11 @@ def test_an_input_that_plays_no_part_has_gradient_zero() -> None:
 def test_what_is_not_finite_is_named() -> None:
     one = torch.ones(1, dtype=torch.float64)
     late = square(batch=lambda step: (one * torch.nan if step else one,))
-    assert not late.finite and late.fault() == "the parameters after inner step 2 of 2"
-    assert square(start=torch.inf).fault() == "the parameters after inner step 1 of 2"
-    assert replace(square(), loss=torch.tensor(torch.inf)).fault() == "the outer loss"
+    assert not late.finite and late.first_nonfinite() == "the parameters after inner step 2 of 2"
+    assert square(start=torch.inf).first_nonfinite() == "the parameters after inner step 1 of 2"
+    assert replace(square(), loss=torch.tensor(torch.inf)).first_nonfinite() == "the outer loss"
     broken = replace(square(), gradients=(one, one * torch.nan))
-    assert not broken.finite and broken.fault() == "the meta-gradient of input 1"
+    assert not broken.finite and broken.first_nonfinite() == "the meta-gradient of input 1"
 
 
 def test_the_average_is_over_networks() -> None:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from suite.core.engine.losses import AnyLoss, Classification
-from suite.core.networks.layers import RELU, Form, add, chain, convolution, dense, halve_by_max, norm
+from suite.core.engine.losses import AutogradLoss, LayerwiseLoss
+from suite.core.networks.layers import RELU, Lowering, add, chain, convolution, dense, max_pool, norm
 from suite.core.networks.named import STANDARD, Network, Shape, network
 from suite.core.seeding import generator
 
@@ -263,10 +263,10 @@ def test_a_sum_of_branches_initialises_as_its_parts_in_order() -> None:
     both = add(chain(filters, *norm("in", 2), RELU), filters)
     assert both.shapes == ((2, 2, 3, 3), (2,), (2,), (2,), (2, 2, 3, 3), (2,))
     first, bias, scale, shift, second, _ = both.initialise(generator(0))
-    draw = generator(0)
-    assert torch.equal(first, (expected := filters.initialise(draw))[0]) and torch.equal(bias, expected[1])
+    rng = generator(0)
+    assert torch.equal(first, (expected := filters.initialise(rng))[0]) and torch.equal(bias, expected[1])
     assert scale.eq(1).all() and shift.eq(0).all()
-    assert torch.equal(second, filters.initialise(draw)[0])
+    assert torch.equal(second, filters.initialise(rng)[0])
 
 
 def test_sums_nest_and_a_chain_of_no_layers_is_the_batch() -> None:
@@ -282,7 +282,7 @@ def test_the_first_of_equal_maxima_has_the_gradient(written: bool) -> None:
     # Of an odd side the last row or column is left out, as torch does.
     images = torch.tensor([[0.0, 1, 5, 5, 9], [1, 1, 5, 6, 9], [9, 9, 9, 9, 9]])
     images = images.expand(1, 1, 3, 5).clone().requires_grad_()
-    halved = halve_by_max(Form(written=written)).apply((), images)
+    halved = max_pool(Lowering(written=written)).apply((), images)
     assert halved.tolist() == [[[[1, 6]]]]
     (gradient,) = torch.autograd.grad(halved.sum(), images)
     assert gradient[0, 0].tolist() == [[0, 1, 0, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]]
@@ -290,7 +290,7 @@ def test_the_first_of_equal_maxima_has_the_gradient(written: bool) -> None:
 
 @pytest.mark.parametrize("written", [True, False])
 def test_the_maximum_of_nan_is_nan(written: bool) -> None:
-    layer, nan = halve_by_max(Form(written=written)), torch.tensor(float("nan"))
+    layer, nan = max_pool(Lowering(written=written)), torch.tensor(float("nan"))
     for place in range(4):
         pixels = torch.arange(4.0).where(torch.arange(4) != place, nan)
         assert layer.apply((), pixels.view(1, 1, 2, 2)).isnan().all()
@@ -331,17 +331,17 @@ def test_second_derivatives_are_those_of_finite_differences(name: str, side: int
 @pytest.mark.parametrize("kind", ["in", "ln", "none"])
 @pytest.mark.parametrize("name", TORCHS)
 def test_the_written_form_has_the_same_second_derivatives(name: str, kind: str) -> None:
-    shape, draw = (1, 28, 28), generator(0)
+    shape, rng = (1, 28, 28), generator(0)
     plain = network(f"{name}-w2-{kind}", shape, 3)
-    layered = Classification(network(plain.name, shape, 3, Form(written=True)))
-    any_loss = AnyLoss(lambda p, x, targets: cross_entropy(plain.logits(p, x), targets))
-    parameters = plain.initialise(draw).double()
-    direction = torch.randn(plain.size, generator=draw).double()
-    batch = torch.randn(2, *shape, generator=draw).double(), torch.rand(2, 3, generator=draw).double()
+    layered = LayerwiseLoss(network(plain.name, shape, 3, Lowering(written=True)))
+    any_loss = AutogradLoss(lambda p, x, targets: cross_entropy(plain.logits(p, x), targets))
+    parameters = plain.initialise(rng).double()
+    direction = torch.randn(plain.size, generator=rng).double()
+    batch = torch.randn(2, *shape, generator=rng).double(), torch.rand(2, 3, generator=rng).double()
     gradient = layered.gradient(parameters, batch)
     assert torch.allclose(gradient.parameters, any_loss.gradient(parameters, batch).parameters, atol=1e-12)
-    found = layered.pull(parameters, batch, direction, gradient.kept)
-    expected = any_loss.pull(parameters, batch, direction, ())
+    found = layered.hvp(parameters, batch, direction, gradient.kept)
+    expected = any_loss.hvp(parameters, batch, direction, ())
     pairs = zip((found.parameters, *found.batch), (expected.parameters, *expected.batch), strict=True)
     assert all((one - other).norm() <= 1e-9 * other.norm() for one, other in pairs)
 

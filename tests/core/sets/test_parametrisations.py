@@ -9,7 +9,7 @@ from torch import Tensor
 
 from suite.core.seeding import generator
 from suite.core.sets import parametrisations
-from suite.core.sets.parametrisations import Code, Linear, MultiFormation
+from suite.core.sets.parametrisations import Linear, MultiFormation, Parametrisation
 from suite.core.sets.synthetic_set import SyntheticSet
 
 
@@ -26,7 +26,7 @@ def formation(side: int = 4, factor: int = 2) -> MultiFormation:
     return MultiFormation(torch.arange(2.0 * side * side).reshape(1, 2, 1, side, side), factor)
 
 
-CODES: list[Code] = [linear(), linear(4, 6), formation(), formation(6, 3), formation(3, 1)]
+CODES: list[Parametrisation] = [linear(), linear(4, 6), formation(), formation(6, 3), formation(3, 1)]
 
 
 def test_an_image_is_the_sum_of_bases_times_coefficients() -> None:
@@ -70,14 +70,14 @@ def test_gradients_reach_what_is_stored() -> None:
 
 
 @pytest.mark.parametrize("code", CODES, ids=lambda code: f"{code.kind}-{code.settings}")
-def test_a_code_comes_back_from_its_description_and_tensors(code: Code) -> None:
+def test_a_code_comes_back_from_its_description_and_tensors(code: Parametrisation) -> None:
     found = parametrisations.read(parametrisations.describe(code), {**code.tensors, "labels": torch.zeros(1)})
     assert type(found) is type(code) and found.settings == code.settings
     assert torch.equal(found.decode(), code.decode())
 
 
 @pytest.mark.parametrize("code", CODES, ids=lambda code: f"{code.kind}-{code.settings}")
-def test_the_loader_decodes_without_us(code: Code) -> None:
+def test_the_loader_decodes_without_us(code: Parametrisation) -> None:
     names: dict[str, Any] = {
         "torch": torch,
         "tensors": code.tensors,
@@ -121,23 +121,25 @@ def test_what_fits_nothing_is_refused(
 
 
 def test_a_set_stores_its_code_and_shows_its_images() -> None:
-    made = SyntheticSet.decoded(formation())
+    made = SyntheticSet.from_parametrisation(formation())
     assert (made.classes, made.ipc, made.hard) == (1, 8, True)
     assert made.stored_bytes == 2 * 16 * 4
-    assert SyntheticSet.decoded(linear(8, 8)).stored_bytes == (2 * 4 + 2 * 3 * 2) * 4
-    with pytest.raises(ValueError, match="a set that stores a multi_formation code has no prefixes"):
+    assert SyntheticSet.from_parametrisation(linear(8, 8)).stored_bytes == (2 * 4 + 2 * 3 * 2) * 4
+    with pytest.raises(ValueError, match="a set stored as multi_formation has no prefixes"):
         made.prefix(1)
 
 
 def test_learned_labels_are_stored_beside_a_code() -> None:
-    made = SyntheticSet.decoded(linear())
+    made = SyntheticSet.from_parametrisation(linear())
     soft = dataclasses.replace(made, labels=made.labels * 0.9)
     assert soft.stored_bytes == made.stored_bytes + 2 * 3 * 2 * 4
 
 
 def test_a_set_moves_with_its_code() -> None:
-    made = SyntheticSet.decoded(linear()).to(torch.device("meta"))
-    assert made.code is not None and {value.device.type for value in made.code.tensors.values()} == {"meta"}
+    made = SyntheticSet.from_parametrisation(linear()).to(torch.device("meta"))
+    assert made.parametrisation is not None and {
+        value.device.type for value in made.parametrisation.tensors.values()
+    } == {"meta"}
 
 
 def test_random_formations_decode_like_a_loop() -> None:

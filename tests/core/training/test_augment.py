@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from suite.core.seeding import generator
-from suite.core.training.augment import CutMix, Draw, OneOf, augmentation
+from suite.core.training.augment import AugmentParams, CutMix, OneOf, augmentation
 
 NUMBERS = torch.arange(16.0).reshape(1, 1, 4, 4)
 DSA = augmentation("dsa")
@@ -16,12 +16,12 @@ DSA = augmentation("dsa")
 
 def augmented(operation: str, *uniform: float, images: Tensor = NUMBERS) -> Tensor:
     padded = [*uniform, 0.5, 0.5, 0.5][:3]
-    return DSA.apply(images, Draw(operation, torch.tensor([padded])))
+    return DSA.apply(images, AugmentParams(operation, torch.tensor([padded])))
 
 
 def test_none_is_the_identity() -> None:
     none = augmentation("none")
-    assert none.apply(NUMBERS, none.draw(1, generator(0))) is NUMBERS
+    assert none.apply(NUMBERS, none.sample(1, generator(0))) is NUMBERS
 
 
 def test_flip_mirrors_the_columns_below_one_half() -> None:
@@ -87,8 +87,8 @@ def test_scale_samples_with_factors_between_1_over_1_2_and_1_2() -> None:
 
 @pytest.mark.parametrize("name", ["dsa", "flip-rotate", "crop-scale-rotate"])
 def test_a_draw_is_one_operation_for_a_batch_with_parameters_per_image(name: str) -> None:
-    family, draw = augmentation(name), generator(0, "augmentation")
-    draws = [family.draw(5, draw) for _ in range(200)]
+    family, rng = augmentation(name), generator(0, "augmentation")
+    draws = [family.sample(5, rng) for _ in range(200)]
     assert {one.uniform.shape for one in draws} == {(5, 3)}
     operations = {one.operation for one in draws}
     expected = {
@@ -102,7 +102,7 @@ def test_a_draw_is_one_operation_for_a_batch_with_parameters_per_image(name: str
 @pytest.mark.parametrize("operation", ["color", "crop", "cutout", "flip", "scale", "rotate"])
 def test_one_draw_serves_a_whole_batch_and_lets_gradients_through(operation: str) -> None:
     images = torch.rand(3, 1, 8, 8, generator=generator(0)).requires_grad_()
-    draw = Draw(operation, torch.tensor([[0.3, 0.6, 0.8]]))
+    draw = AugmentParams(operation, torch.tensor([[0.3, 0.6, 0.8]]))
     seen = DSA.apply(images, draw)
     alone = DSA.apply(images[2:], draw)
     assert seen.shape == images.shape and torch.allclose(seen[2:], alone)
@@ -149,7 +149,7 @@ def test_the_largest_shift_is_an_eighth_and_the_hole_half_of_a_side() -> None:
 def test_color_averages_over_one_image_with_all_its_pixels() -> None:
     # Contrast u + .5 = .5 halves the distance to the mean of each image: 2 and 6.
     images = torch.tensor([[1.0, 3.0], [4.0, 8.0]]).reshape(2, 1, 1, 2)
-    seen = DSA.apply(images, Draw("color", torch.tensor([[0.5, 0.5, 0.0]])))
+    seen = DSA.apply(images, AugmentParams("color", torch.tensor([[0.5, 0.5, 0.0]])))
     assert seen.flatten().tolist() == pytest.approx([1.5, 2.5, 5.0, 7.0])
 
 
@@ -157,16 +157,16 @@ def test_color_averages_over_one_image_with_all_its_pixels() -> None:
 def test_every_image_has_parameters_of_its_own(operation: str) -> None:
     images = torch.rand(2, 1, 8, 8, generator=generator(0))
     uniform = torch.tensor([[0.1, 0.8, 0.3], [0.9, 0.2, 0.6]])
-    together = DSA.apply(images, Draw(operation, uniform))
+    together = DSA.apply(images, AugmentParams(operation, uniform))
     for row in range(2):
-        alone = DSA.apply(images[row : row + 1], Draw(operation, uniform[row : row + 1]))
+        alone = DSA.apply(images[row : row + 1], AugmentParams(operation, uniform[row : row + 1]))
         torch.testing.assert_close(together[row : row + 1], alone)
-    other = DSA.apply(images, Draw(operation, uniform.flip(0)))
+    other = DSA.apply(images, AugmentParams(operation, uniform.flip(0)))
     assert not torch.allclose(together[0], other[0]) and not torch.allclose(together[1], other[1])
 
 
 def test_a_batch_draws_different_parameters_for_its_images_and_repeats_them_for_its_seed() -> None:
-    first, again = (DSA.draw(4, generator(3)) for _ in range(2))
+    first, again = (DSA.sample(4, generator(3)) for _ in range(2))
     assert first.operation == again.operation and torch.equal(first.uniform, again.uniform)
     assert len(set(first.uniform.flatten().tolist())) == 12
 
@@ -174,7 +174,7 @@ def test_a_batch_draws_different_parameters_for_its_images_and_repeats_them_for_
 @pytest.mark.parametrize("operation", ["color", "crop", "cutout", "flip", "scale", "rotate"])
 def test_gradients_agree_with_finite_differences(operation: str) -> None:
     images = torch.rand(2, 2, 4, 4, generator=generator(0), dtype=torch.float64).requires_grad_()
-    draw = Draw(operation, torch.tensor([[0.3, 0.6, 0.8], [0.7, 0.2, 0.1]]))
+    draw = AugmentParams(operation, torch.tensor([[0.3, 0.6, 0.8], [0.7, 0.2, 0.1]]))
     assert torch.autograd.gradcheck(lambda seen: DSA.apply(seen, draw), (images,))
 
 
@@ -184,12 +184,12 @@ class TestCutMix:
     IMAGES = torch.arange(3.0)[:, None, None, None].expand(3, 1, 4, 4)
     TARGETS = torch.eye(3)
 
-    def draw(self, whether: float, area: float, row: float, column: float) -> Draw:
+    def draw(self, whether: float, area: float, row: float, column: float) -> AugmentParams:
         """The partners are images 2, 0 and 1: the order of the numbers .3, .9 and .1 is 2, 0, 1."""
         uniform = torch.zeros(3, 8)
         uniform[:, 3] = torch.tensor([0.3, 0.9, 0.1])
         uniform[0, 4:] = torch.tensor([whether, area, row, column])
-        return Draw("flip", uniform)
+        return AugmentParams("flip", uniform)
 
     def test_a_rectangle_is_the_partners(self) -> None:
         # An area of .25 is half of each side: 2 of 4 pixels around pixel 2, rows and columns 1 and 2.
@@ -216,10 +216,10 @@ class TestCutMix:
         assert torch.equal(seen, images.flip(3))
 
     def test_how_often_and_how_much(self) -> None:
-        family, draw = augmentation("dsa-cutmix", mixing=True), generator(0, "augmentation")
+        family, rng = augmentation("dsa-cutmix", mixing=True), generator(0, "augmentation")
         shares = []
         for _ in range(2000):
-            drawn = family.draw(2, draw)
+            drawn = family.sample(2, rng)
             seen = family.mix(torch.eye(2), drawn, (32, 32))
             if drawn.uniform[0, 3] > drawn.uniform[1, 3]:  # each is the other's partner
                 shares.append(float(seen[0, 1]))
@@ -239,4 +239,4 @@ def test_without_mixing_targets_stay() -> None:
     targets = torch.rand(3, 2, generator=generator(0))
     for name in ("none", "dsa"):
         family = augmentation(name)
-        assert family.mix(targets, family.draw(3, generator(0)), (4, 4)) is targets
+        assert family.mix(targets, family.sample(3, generator(0)), (4, 4)) is targets

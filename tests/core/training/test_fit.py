@@ -10,14 +10,14 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from suite.core.engine import classification
-from suite.core.networks.layers import RELU, Form, Layer, add, chain
+from suite.core.networks.layers import RELU, Layer, Lowering, add, chain
 from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
 from suite.core.spec import Examples
 from suite.core.training import fit as fitting
 from suite.core.training.fit import accuracy, fit, fit_copies, fit_epochs, fit_full
-from suite.core.training.recipes import RECIPES, Recipe, Regression
+from suite.core.training.recipes import RECIPES, Recipe, RegressionRecipe
 
 NET = network("mlp-w4", (1, 2, 2), 2)
 STEP = dataclasses.replace(RECIPES["dc-300"], name="test", epochs=1, decay_at=None, weight_decay=0.0)
@@ -57,7 +57,7 @@ def test_products_are_rounded_where_the_recipe_says_so() -> None:
     images, targets = torch.randn(8, 1, 8, 8, generator=generator(0)), one_hot(2, 4)
     made = SyntheticSet(images.view(2, 4, 1, 8, 8), targets)
     name, shape, step = "convnet-d1-w4-in", (1, 8, 8), dataclasses.replace(STEP, precision="bf16")
-    rounded = network(name, shape, 2, Form(operands=torch.bfloat16))
+    rounded = network(name, shape, 2, Lowering(operands=torch.bfloat16))
     start = rounded.initialise(generator(5, "initialisation")).requires_grad_()
     loss = cross_entropy(rounded.logits(start, images), targets.flatten(0, 1))
     (gradient,) = torch.autograd.grad(loss, start)
@@ -72,7 +72,7 @@ def test_a_precision_that_the_device_has_not_is_refused() -> None:
 
 
 def test_a_step_of_squared_error_is_to_centred_labels() -> None:
-    regression = Regression("test", "", "adam", 3e-4, "none", batch=500, steps=3, warm_up=1, floor=0.01)
+    regression = RegressionRecipe("test", "", "adam", 3e-4, "none", batch=500, steps=3, warm_up=1, floor=0.01)
     made = synthetic(labels=torch.tensor([[[0.7, 0.3]], [[0.2, 1.1]]]))
     leaf = NET.initialise(generator(5, "initialisation")).requires_grad_()
     optimiser = torch.optim.Adam([leaf])
@@ -106,7 +106,7 @@ def test_without_a_batch_size_the_sets_own_minibatches_are_drawn() -> None:
     made = dataclasses.replace(synthetic(4), minibatch=Minibatch(per_class=1))
     found = fit(NET, made, recipe, seed=3)
     start = NET.initialise(generator(3, "initialisation")).requires_grad_()
-    rows = Minibatch(per_class=1).draw(2, 4, generator(3, "order"))
+    rows = Minibatch(per_class=1).sample(2, 4, generator(3, "order"))
     images, targets = made.flat()
     (gradient,) = torch.autograd.grad(cross_entropy(NET.logits(start, images[rows]), targets[rows]), start)
     assert torch.allclose(found, (start - 0.1 * gradient).detach(), atol=1e-7)
@@ -221,7 +221,7 @@ def test_compiled_training_is_the_plain_one(
     digits = SyntheticSet(torch.randn(10, 2, 1, 8, 8, generator=generator(0)), soft, Minibatch(1))
     net = network("convnet-d1-w4-in", (1, 8, 8), 10)
     plain = fit(net, digits, recipe, seed=0)
-    monkeypatch.setattr(classification, "MANY", 0)
+    monkeypatch.setattr(classification, "MIN_COMPILED_STEPS", 0)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*is not compiled.*")
         compiled = fit(net, digits, recipe, seed=0)

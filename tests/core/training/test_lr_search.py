@@ -11,7 +11,7 @@ from suite.core.networks.named import Network
 from suite.core.seeding import generator
 from suite.core.spec import Task, TestSplit
 from suite.core.training import lr_search
-from suite.core.training.fit import Training, fit_each
+from suite.core.training.fit import TrainingJob, fit_each
 from suite.core.training.lr_search import Search, chosen_rates, random_set
 from suite.core.training.recipes import RECIPES, Recipe
 from suite.plugins.conformance import smoke_data
@@ -31,7 +31,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The learning rates of all trainings, in turn."""
     seen: list[float] = []
 
-    def watched(net: Network, trainings: Sequence[Training], recipe: Recipe) -> Iterator[torch.Tensor]:
+    def watched(net: Network, trainings: Sequence[TrainingJob], recipe: Recipe) -> Iterator[torch.Tensor]:
         seen.extend(training.lr for training in trainings)
         return fit_each(net, trainings, recipe)
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import one_hot
-from suite.core.training.regression import centred, head, indicators, scaled, squared_error, unscaled
+from suite.core.training.regression import centred, indicators, ridge_weights, scaled, squared_error, unscaled
 
 
 def test_targets_are_centred_and_scaled() -> None:
@@ -35,14 +35,14 @@ def test_the_squared_error_by_hand() -> None:
 def test_ridge_regression_by_hand() -> None:
     # Features 1 and 2: K = [[1, 2], [2, 4]], trace / 2 = 2.5, λ = .4 * 2.5 = 1. One feature's weight is
     # Σ f y / (Σ f² + λ) = Σ f y / 6.
-    weights = head(torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0, 0.0], [0.5, 3.0]]), 0.4)
+    weights = ridge_weights(torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0, 0.0], [0.5, 3.0]]), 0.4)
     torch.testing.assert_close(weights, torch.tensor([[2 / 6, 6 / 6]]))
 
 
 def drawn(count: int, features: int) -> tuple[Tensor, Tensor, Tensor]:
-    draw = generator(count)
+    rng = generator(count)
     sizes = ((count, features), (count, 3), (5, features))
-    found = [torch.randn(*size, generator=draw, dtype=torch.float64) for size in sizes]
+    found = [torch.randn(*size, generator=rng, dtype=torch.float64) for size in sizes]
     return found[0], found[1], found[2]
 
 
@@ -51,18 +51,18 @@ def test_ridge_regression_is_scikit_learns(count: int, features: int) -> None:
     support, targets, others = drawn(count, features)
     ridge = 0.03 * float((support @ support.T).trace()) / count
     expected = KernelRidge(alpha=ridge, kernel="linear").fit(support.numpy(), targets.numpy())
-    found = others @ head(support, targets, 0.03)
+    found = others @ ridge_weights(support, targets, 0.03)
     torch.testing.assert_close(found, torch.as_tensor(expected.predict(others.numpy())))
 
 
 def test_more_images_than_features_are_regular_in_float32() -> None:
     # Without float64, the ridge of 1e-6 is lost among the kernel's rounding, and the solution explodes.
     support, targets, others = (x.float() for x in drawn(60, 4))
-    found = others @ head(support, targets, 1e-6)
+    found = others @ ridge_weights(support, targets, 1e-6)
     least_squares = others @ torch.linalg.lstsq(support, targets).solution
     torch.testing.assert_close(found, least_squares, atol=1e-3, rtol=1e-3)
 
 
 def test_it_is_differentiated_for_features_and_targets() -> None:
     support, targets, _ = (x.requires_grad_() for x in drawn(3, 2))
-    assert torch.autograd.gradcheck(lambda f, y: head(f, y, 0.1), (support, targets))
+    assert torch.autograd.gradcheck(lambda f, y: ridge_weights(f, y, 0.1), (support, targets))

@@ -11,7 +11,7 @@ from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
 from suite.core.training import fit as fitting
 from suite.core.training import stacks
-from suite.core.training.fit import Training, fit, fit_each
+from suite.core.training.fit import TrainingJob, fit, fit_each
 from suite.core.training.recipes import RECIPES, Recipe
 
 NET = network("convnet-d1-w4-in", (1, 8, 8), 3)
@@ -27,7 +27,7 @@ def made(number: int) -> SyntheticSet:
     return SyntheticSet(images, one_hot(3, 2), Minibatch(per_class=1))
 
 
-def alone(one: Training, recipe: Recipe) -> torch.Tensor:
+def alone(one: TrainingJob, recipe: Recipe) -> torch.Tensor:
     return fit(NET, one.synthetic, dataclasses.replace(recipe, lr=one.lr), seed=one.seed)
 
 
@@ -42,11 +42,11 @@ def test_each_is_as_if_trained_alone(recipe: Recipe, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(stacks, "AHEAD", 3)  # draws are sent in several parts
     sets = made(0), made(1)
     trainings = [
-        Training(sets[0], 0.01, 5),
-        Training(sets[1], 0.02, 5),  # another set, another rate
-        Training(sets[0], 0.01, 6),
-        Training(sets[0], 0.005, 7),
-        Training(sets[1], 0.01, 8),
+        TrainingJob(sets[0], 0.01, 5),
+        TrainingJob(sets[1], 0.02, 5),  # another set, another rate
+        TrainingJob(sets[0], 0.01, 6),
+        TrainingJob(sets[0], 0.005, 7),
+        TrainingJob(sets[1], 0.01, 8),
     ]
     found = list(fit_each(NET, trainings, recipe))
     monkeypatch.undo()
@@ -66,7 +66,7 @@ def test_every_architecture_stacks(name: str) -> None:
     images = torch.randn(3, 2, 1, side, side, generator=generator(0))
     recipe = dataclasses.replace(RECIPES["dc-300"], epochs=2)
     synthetic = SyntheticSet(images, one_hot(3, 2))
-    runs = [fitting._run(Training(synthetic, 0.01, seed), recipe) for seed in (0, 1)]
+    runs = [fitting._run(TrainingJob(synthetic, 0.01, seed), recipe) for seed in (0, 1)]
     found = stacks.train(steps_of(net, recipe.update_rule(0.01)), net, recipe, runs)
     expected = fit(net, synthetic, recipe, seed=1)
     assert torch.allclose(found[1], expected, atol=1e-4)
@@ -77,7 +77,7 @@ def test_what_is_trained_beside_it_changes_nothing() -> None:
     steps = steps_of(NET, recipe.update_rule(recipe.lr))
 
     def first(seeds: list[int]) -> torch.Tensor:
-        runs = [fitting._run(Training(made(0), 0.01, seed), recipe) for seed in seeds]
+        runs = [fitting._run(TrainingJob(made(0), 0.01, seed), recipe) for seed in seeds]
         return stacks.train(steps, NET, recipe, runs)[0]
 
     assert torch.allclose(first([1, 2]), first([1, 3, 4]), atol=1e-6)
@@ -104,4 +104,4 @@ def test_activations_count_whether_steps_are_compiled_or_not() -> None:
 
 def test_a_network_alone_is_not_stacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stacks, "train", lambda *_: pytest.fail("one network was stacked"))
-    assert len(list(fit_each(NET, [Training(made(0), 0.01, 0)], SHORT[1]))) == 1
+    assert len(list(fit_each(NET, [TrainingJob(made(0), 0.01, 0)], SHORT[1]))) == 1
