@@ -1,6 +1,6 @@
 """The vocabulary: what methods, evaluators and the harness say to each other."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from suite.core.examples import Examples as Examples
 from suite.core.examples import TestSplit as TestSplit
+from suite.core.scores import Score
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet
 
@@ -110,9 +111,13 @@ class Scores:
 
 
 class Distiller(Protocol):
-    """One run of a method, started. The harness owns the loop around it."""
+    """One run of a method, started. The harness owns the loop around it.
 
-    steps: int
+    `suite.core.distilling.base.BaseDistiller` has defaults for all but `steps`, `step` and `synthetic`.
+    """
+
+    steps: int  # outer steps planned
+    cached_seconds: float  # of its work, what an earlier trial has paid for: charged to this one, too
 
     def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step and return its metrics; reading a tensor's is left to the harness."""
@@ -130,16 +135,37 @@ class Distiller(Protocol):
         """Restore what `state_dict` returned: the run goes on with the same bits."""
         ...
 
+    @property
+    def milestones(self) -> Collection[int]:
+        """Outer steps after which there is a finished set, which is kept; by default none."""
+        ...
+
+    def diagnosis(self) -> str:
+        """Name what was not finite in the last outer step, or nothing."""
+        ...
+
 
 @runtime_checkable
 class Method(Protocol):
-    """A distillation method: a frozen dataclass whose fields are its hyper-parameters."""
+    """A distillation method: a frozen dataclass whose fields are its hyper-parameters.
 
+    `suite.core.distilling.base.BaseMethod` has defaults for all but `start`. Some fields mean the same in
+    every method: `network` is the inner network, for which a grid's own is filled in; `steps` the number of
+    outer steps; `precision` that of products, which the device must have.
+    """
+
+    title: ClassVar[str]  # the paper's name and what it stands for: "DM: distribution matching"
+    paper: ClassVar[str]  # where it was published: "arXiv 2110.04181", or "" for none
+    recipe: ClassVar[str]  # the retraining recipe that its paper used ("native")
+    ordered: ClassVar[bool]  # whether the images of a class are sorted, best first: prefixes are then scored
+    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]]  # (task family, ipc) -> settings
     smoke: ClassVar[Mapping[str, Any]]  # overrides with which a run takes about a second
     space: ClassVar[Mapping[str, Choice | LogUniform]]  # where tuning may look
-    recipe: ClassVar[str]  # the retraining recipe its paper used ("native")
-    paper: ClassVar[str]  # where it was published
-    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]]  # (family, ipc) -> settings
+
+    @property
+    def outer_steps(self) -> int | None:
+        """Outer steps that a run takes; None where that is known only once it has started."""
+        ...
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Raise ValueError where this method cannot run on `train` at `budget`."""
@@ -152,9 +178,16 @@ class Method(Protocol):
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """A frozen dataclass whose fields are its settings; scores a synthetic set on a task."""
+    """A frozen dataclass whose fields are its settings; scores a synthetic set on a task.
 
-    smoke: ClassVar[Mapping[str, Any]]
+    Some fields mean the same in every evaluator: `network` is the one that a grid names; `recipe` one of the
+    recipes or `native`; `native_recipe` that of the method whose set is scored, which a grid fills in;
+    `copies` how many networks are trained.
+    """
+
+    title: ClassVar[str]  # the heading of its tables: "Across architectures"
+    scores: ClassVar[tuple[Score, ...]]  # what it returns, as a board is to show it
+    smoke: ClassVar[Mapping[str, Any]]  # overrides with which a run takes about a second
 
     def check(self, train: Examples) -> None:
         """Raise ValueError where these settings do not fit images like those of `train`."""

@@ -1,7 +1,7 @@
 """Bases for methods: a distiller that collects its own state, and selection of real images."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import is_dataclass
 from typing import Any, ClassVar
 
@@ -20,7 +20,13 @@ class BaseMethod:
     recipe: ClassVar[str] = "dsa-1000"
     paper: ClassVar[str] = ""
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {}
-    ordered: ClassVar[bool] = False  # whether the first images of a set are worth more than any others
+    title: ClassVar[str] = ""
+    ordered: ClassVar[bool] = False  # whether the images of a class are sorted, best first
+
+    @property
+    def outer_steps(self) -> int | None:
+        """Outer steps that a run takes: the field `steps`, where there is one."""
+        return getattr(self, "steps", None)
 
     def __post_init__(self) -> None:
         """Raise ValueError for values that no data could make right; here there are none."""
@@ -41,6 +47,16 @@ class BaseDistiller(ABC):
     """
 
     steps: int
+    cached_seconds: float = 0.0
+
+    @property
+    def milestones(self) -> Collection[int]:
+        """Outer steps after which there is a finished set: none before the last."""
+        return ()
+
+    def diagnosis(self) -> str:
+        """Name what was not finite in the last outer step: nothing is known."""
+        return ""
 
     @abstractmethod
     def step(self) -> Mapping[str, float | Tensor]:
