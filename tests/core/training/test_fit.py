@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from suite.core.engine import classification
 from suite.core.engine.inner_problem import InnerProblem
-from suite.core.networks.layers import RELU, Layer, Lowering, add, chain
+from suite.core.networks.layers import Layer, Lowering
 from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
@@ -247,13 +247,6 @@ def test_only_what_is_much_work_is_compiled() -> None:
     assert problem(narrow, dsa, jobs=100).compiled
     assert problem(wide, dsa) is found[1]
     assert problem(wide, dataclasses.replace(dsa, lr=0.03)) is found[1]
-
-
-def test_what_the_layers_of_a_network_give_is_counted() -> None:
-    # A convolution, a norm and a ReLU of two channels, these halved, flattened, and the classes.
-    assert network("convnet-d1-w2-in", (1, 4, 4), 3).outputs(5) == 5 * (3 * 2 * 16 + 2 * 4 + 2 * 4 + 3) / 6
-    branched = Network("by hand", (1, 1, 2), 2, (add(RELU, chain(RELU, RELU)),))
-    assert branched.outputs(5) == 5 * 2
 
 
 def test_states_are_the_parameters_before_each_step_on_the_rows_of_a_job() -> None:
