@@ -13,8 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from suite.core.data import cache
-from suite.core.data import download
+from suite.core.data import cache, download
 from suite.core.data.catalogue import CATALOGUE
 from suite.core.data.tasks import DataMissing, data_folder, describe, fingerprint, load, names
 from suite.core.spec import Examples, Task, TestSplit
@@ -210,7 +209,7 @@ def test_a_silent_server_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None
     [("cifra10", "cifar10"), ("fashonmnist", "fashion-mnist"), ("tinyimagenet", "tiny-imagenet")],
 )
 def test_unknown_names_suggest_the_nearest(name: str, near: str) -> None:
-    with pytest.raises(ValueError, match=f"task '{name}' is not known; did you mean '{near}'"):
+    with pytest.raises(ValueError, match=f"unknown task '{name}'; did you mean '{near}'"):
         load(name)
 
 
