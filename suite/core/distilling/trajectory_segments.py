@@ -27,8 +27,8 @@ class TrajectorySegments:
         early = self.end if self.early is None else self.early
         if not 0 <= self.first < early <= self.end:
             raise ValueError(
-                f"segments start from epoch {self.first} on, at first before {early}, later before {self.end};"
-                " raise the bound that leaves no epoch"
+                f"segments start from epoch {self.first} on, at first before {early}, later before"
+                f" {self.end}; raise the bound that leaves no epoch"
             )
         last = self.end - 1 + self.length
         if last > epochs:
