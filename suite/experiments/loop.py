@@ -56,7 +56,6 @@ class Trajectory:
 
     def add(self, metrics: Mapping[str, float]) -> None:
         """Take in an outer step's metrics; raises Diverged where one is not finite."""
-        self.cached_seconds += metrics.get("cached_seconds", 0.0)
         if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
             raise Diverged(f"{wrong[0]} is not finite at outer step {self.step}")
         if self.on_curve:
@@ -80,6 +79,7 @@ def distil(
     while trajectory.step < trajectory.steps:
         started, opened = perf_counter(), TestSplit.opened
         metrics = distiller.step()
+        trajectory.cached_seconds = distiller.cached_seconds
         trajectory.test_reads += TestSplit.opened - opened
         trajectory.step += 1
         due = trajectory.on_curve or monotonic() - read >= READ_SECONDS
