@@ -78,7 +78,7 @@ def test_an_id_does_not_depend_on_the_order_of_keys(cell: Trial | Evaluation) ->
 @given(trials, st.data())
 @FAST
 def test_an_id_names_every_field(trial: Trial, data: st.DataObject) -> None:
-    change = data.draw(
+    change: dict[str, Any] = data.draw(
         st.sampled_from(
             [
                 {"seed": trial.seed + 1},
