@@ -39,11 +39,12 @@ class DATM(MTT):
     label_lr: float = 2.0
     label_momentum: float = 0.9
     threshold: float | None = 1.0  # a larger loss changes nothing; None for no threshold
+    trained_epochs: int = 100
 
     title: ClassVar[str] = "DATM: difficulty-aligned trajectory matching"
     paper: ClassVar[str] = "arXiv 2310.05773"
     smoke: ClassVar[Mapping[str, Any]] = {**MTT.smoke, "early_max_start_epoch": 1, "growth": 2}
-    # The authors' configuration files, where their batch is larger than the set all of it is taken.
+    # Of the authors' configuration files; a batch larger than the set is left out.
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         ("cifar10", 1): {
             **settings(80, 2, 4, 100.0, 1e-7, 0.01, None),

@@ -104,24 +104,28 @@ class Stateful:
                 setattr(self, name, value)
 
 
-class BaseDistiller(Stateful, ABC):
-    """A distiller whose state is its attributes, with defaults for what few methods need."""
+class Resumable(Stateful, ABC):
+    """Outer steps whose state is the attributes."""
 
     steps: int
     cached_seconds: float = 0.0
 
-    @property
-    def milestones(self) -> Collection[int]:
-        """Outer steps after which a finished set exists; by default none before the last."""
-        return ()
+    @abstractmethod
+    def step(self) -> Mapping[str, float | Tensor]:
+        """Take one outer step and return its metrics."""
 
     def diagnosis(self) -> str:
         """Name what was not finite in the last outer step; by default unknown."""
         return ""
 
-    @abstractmethod
-    def step(self) -> Mapping[str, float | Tensor]:
-        """Take one outer step and return its metrics."""
+
+class BaseDistiller(Resumable):
+    """A distiller whose state is its attributes."""
+
+    @property
+    def milestones(self) -> Collection[int]:
+        """Outer steps after which a finished set exists; by default none before the last."""
+        return ()
 
     @abstractmethod
     def synthetic(self) -> SyntheticSet:

@@ -94,7 +94,7 @@ class MetaLearner(BaseDistiller):
 
         return meta_gradient(
             self.inner,
-            self.network.initialise(self.network_rng, self.train.images.device),
+            self.network.initialise(self.network_rng).to(self.train.images),
             learned,
             batches,
             self._real(real_rows),
