@@ -1,7 +1,7 @@
 """BPTT: back-propagation through every step of the inner training.
 
 The baseline of Feng, Vedantam and Kempe's ablation, arXiv 2311.07025: RaT-BPTT with a window of the whole
-unroll. Memory and time of an outer step grow with `unroll`; `segment` trades one for the other.
+unroll. Memory and time of an outer step grow with `unroll`; `checkpoint_every` trades one for the other.
 """
 
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ from torch.nn.functional import one_hot
 from suite.core.distilling.base import BaseDistiller, NetworkMethod
 from suite.core.distilling.initial_images import initial_images
 from suite.core.distilling.matching import class_gradients, paired, real_batches, weights
-from suite.core.engine.classification import classification, worth_compiling
+from suite.core.engine.classification import inner_problem
 from suite.core.engine.optimisers import SGD
 from suite.core.limits import above_zero, at_least_one, check_enough_real, not_negative
 from suite.core.networks.named import Network, network
@@ -113,13 +113,8 @@ class IDCDistiller(BaseDistiller):
         rate = method.image_lr * budget.ipc / 10
         self.optimiser = torch.optim.SGD([self.pixels], lr=rate, momentum=method.image_momentum)
         steps = method.steps * -(-method.network_images // 64)
-        self.inner = classification(
-            method.network,
-            train.shape,
-            train.classes,
-            optimiser=_NETWORK_SGD,
-            precision="float32",
-            compiled=worth_compiling(self.network, batch=64, steps=steps, device=train.images.device),
+        self.inner = inner_problem(
+            self.network, _NETWORK_SGD, batch=64, steps=steps, device=train.images.device
         )
         self.network_rng = generator(seed, "networks")
         self.real_rng = generator(seed, "real batches")

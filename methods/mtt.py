@@ -8,7 +8,7 @@ the same, but another synthetic step keeps two more copies of the parameters and
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from suite.core.distilling.base import BaseDistiller, ImageMethod
 from suite.core.distilling.experts import experts
 from suite.core.distilling.initial_images import initial_images
 from suite.core.distilling.trajectory_segments import TrajectorySegments
-from suite.core.engine.classification import classification, worth_compiling
+from suite.core.engine.classification import inner_problem
 from suite.core.engine.losses import Batch
 from suite.core.engine.optimisers import SGD
 from suite.core.engine.truncation import Window
@@ -71,7 +71,7 @@ class MTT(ImageMethod):
     trained_epochs: int = 50  # of each expert
     expert_lr: float = 0.01
     expert_batch: int = 256
-    segment: int | None = None  # states held at once; fewer than syn_steps costs each step once more
+    checkpoint_every: int | None = None  # steps per kept state; others are computed twice; None keeps all
 
     title: ClassVar[str] = "MTT: matching training trajectories"
     paper: ClassVar[str] = "arXiv 2203.11932"
@@ -109,7 +109,7 @@ class MTT(ImageMethod):
     def __post_init__(self) -> None:
         augmentation(self.augment)
         at_least_one(self, "steps", "syn_steps", "expert_epochs", "experts", "trained_epochs")
-        at_least_one(self, "expert_batch", "batch", "segment")
+        at_least_one(self, "expert_batch", "batch", "checkpoint_every")
         above_zero(self, "image_lr", "student_lr", "expert_lr", "clip")
         not_negative(self, "lr_lr", "image_momentum")
         self.segments.check(self.trained_epochs)
@@ -149,15 +149,14 @@ class MTTDistiller(BaseDistiller):
         count = train.classes * budget.ipc
         self.batch = min(method.batch or count, count)
         steps = method.steps * method.syn_steps
-        inner = classification(
-            method.network,
-            train.shape,
-            train.classes,
-            optimiser=SGD(method.student_lr),
-            precision="float32",
-            compiled=worth_compiling(self.network, batch=self.batch, steps=steps, device=train.images.device),
+        self.inner = inner_problem(
+            self.network,
+            SGD(method.student_lr),
+            batch=self.batch,
+            steps=steps,
+            device=train.images.device,
+            outer=distance,
         )
-        self.inner = replace(inner, outer=distance)
         groups: list[dict[str, Any]] = [
             {"params": [self.images], "lr": method.image_lr, "momentum": method.image_momentum},
             {"params": [self.student_lr], "lr": method.lr_lr, "momentum": 0.5},
@@ -214,7 +213,7 @@ class MTTDistiller(BaseDistiller):
             [(target, start)],
             window=Window(0, self.method.syn_steps),
             lr=self.student_lr,
-            segment=self.method.segment,
+            checkpoint_every=self.method.checkpoint_every,
         )
 
     def set_gradients(self, learned: Sequence[Tensor]) -> None:

@@ -65,7 +65,7 @@ class UnrolledMethod(ImageMethod):
     initial: Initialisation = "unit-noise"
     networks: int = 1  # inner networks per outer step, over which the meta-gradient is averaged
     precision: Precision = "float32"  # of products; states and sums are float32
-    segment: int | None = None  # states held at once; fewer than the window costs each step once more
+    checkpoint_every: int | None = None  # steps per kept state; others are computed twice; None keeps all
     max_nonfinite: int = 10  # meta-gradients left out for not being finite before the run diverges
 
     paper: ClassVar[str] = "arXiv 2311.07025"
@@ -96,9 +96,10 @@ class UnrolledMethod(ImageMethod):
         check_truncation(self.schedule, self.unroll, self.max_window)
         augmentation(self.augment)
         Minibatch(self.per_class, self.inner_classes)
-        if self.segment is not None and not 1 <= self.segment <= self.max_window:
+        every = self.checkpoint_every
+        if every is not None and not 1 <= every <= self.max_window:
             raise ValueError(
-                f"segment {self.segment} must lie between 1 and the window's {self.max_window} steps"
+                f"checkpoint_every {every} must lie between 1 and the window's {self.max_window} steps"
             )
 
     def check(self, train: Examples, budget: Budget) -> None:
@@ -168,7 +169,7 @@ class ImageMetaLearner(MetaLearner):
             ipc=ipc,
             steps=steps_of_one_shape * method.networks * method.max_window,
             precision=method.precision,
-            segment=method.segment,
+            checkpoint_every=method.checkpoint_every,
         )
         super().__init__(inner, train, seed)
         self.steps, self.method = method.steps, method

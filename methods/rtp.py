@@ -45,7 +45,7 @@ class RTP(NetworkMethod):
     clip: float = 2.0  # norm above which a meta-gradient is scaled down
     real_per_class: int = 64
     augment: str = "none"  # or flip-rotate
-    segment: int | None = None  # states held at once; fewer than the unroll costs each step once more
+    checkpoint_every: int | None = None  # steps per kept state; others are computed twice; None keeps all
 
     title: ClassVar[str] = "RTP: Remember the Past, linear bases"
     paper: ClassVar[str] = "arXiv 2206.02916"
@@ -63,7 +63,8 @@ class RTP(NetworkMethod):
 
     def __post_init__(self) -> None:
         augmentation(self.augment)
-        at_least_one(self, "steps", "unroll", "bases", "images", "per_class", "real_per_class", "segment")
+        at_least_one(self, "steps", "unroll", "bases", "images", "per_class", "real_per_class")
+        at_least_one(self, "checkpoint_every")
         above_zero(self, "inner_lr", "outer_lr", "clip")
         not_negative(self, "inner_momentum", "outer_momentum")
 
@@ -100,7 +101,7 @@ class RTPDistiller(MetaLearner):
             augment=method.augment,
             ipc=images,
             steps=method.steps * method.unroll,
-            segment=method.segment,
+            checkpoint_every=method.checkpoint_every,
         )
         super().__init__(inner, train, seed)
         channels, height, width = train.shape

@@ -9,13 +9,14 @@ dataset, in the authors' commands only on ImageNet. Settings are those of the co
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from methods.mtt import MTT, MTTDistiller, settings
-from suite.core.distilling.experts import logits
 from suite.core.spec import Budget, Distiller, Examples
+from suite.core.training.fit import map_batches
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class TESLADistiller(MTTDistiller):
     def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step, with new labels."""
         start, target, epoch = self.sample_segment()
-        self.labels = logits(self.network, target, self.images).softmax(-1)
+        self.labels = map_batches(partial(self.network.logits, target), self.images).softmax(-1)
         self.last = self.meta_gradient(start, target, [self.images])
         self.set_gradients([self.images])
         self.optimiser.step()

@@ -16,6 +16,7 @@ from suite.core.training.recipes import RECIPES
 from suite.plugins import registry
 from suite.records.cells import Trial
 from tests.support.command_line import ratbench, refused
+from tests.support.recipes import replaced
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "add-a-method.md").read_text()
@@ -55,9 +56,10 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
+def short() -> Iterator[None]:
     """Networks are trained for a moment."""
-    monkeypatch.setitem(RECIPES, "dsa-1000", replace(RECIPES["dsa-1000"], epochs=5))
+    with replaced(replace(RECIPES["dsa-1000"], epochs=5)):
+        yield
 
 
 @pytest.mark.usefixtures("short")

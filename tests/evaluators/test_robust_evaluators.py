@@ -111,10 +111,10 @@ def test_networks_are_those_of_retrain(task: Task) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda: LabelRobust(own="dsb"), "did you mean 'dsa-1000'"),
-        (lambda: LabelRobust(recipe="dsb"), "did you mean 'dsa-1000'"),
+        (lambda: LabelRobust(own="dsa-100"), "did you mean 'dsa-1000'"),
+        (lambda: LabelRobust(recipe="dsa-100"), "did you mean 'dsa-1000'"),
         (lambda: LabelRobust(copies=0), "copies 0 must be at least 1"),
-        (lambda: AugmentationRobust(own="dsb"), "did you mean 'dsa-1000'"),
+        (lambda: AugmentationRobust(own="dsa-100"), "did you mean 'dsa-1000'"),
         (lambda: AugmentationRobust(augment="dsb"), "did you mean 'dsa'"),
         (lambda: AugmentationRobust(augment="none"), "choose 'dsa' or 'flip-rotate'"),
         (lambda: AugmentationRobust(copies=0), "copies 0 must be at least 1"),

@@ -34,8 +34,8 @@ def test_it_is_rat_bptt_whose_window_is_the_unroll() -> None:
 
 def test_fewer_states_held_at_once_change_no_bit() -> None:
     sets = []
-    for segment in (None, 1, 3):
-        run = METHOD(**QUICK, segment=segment).start(double(), Budget(2), seed=0)
+    for every in (None, 1, 3):
+        run = METHOD(**QUICK, checkpoint_every=every).start(double(), Budget(2), seed=0)
         run.step()
         sets.append(run.synthetic().images)
     assert torch.equal(sets[0], sets[1]) and torch.equal(sets[0], sets[2])
@@ -44,5 +44,5 @@ def test_fewer_states_held_at_once_change_no_bit() -> None:
 def test_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="unroll 0 must be at least 1"):
         METHOD(unroll=0)
-    with pytest.raises(ValueError, match="segment 5 must lie between 1 and the window's 4 steps"):
-        METHOD(**QUICK, segment=5)
+    with pytest.raises(ValueError, match="checkpoint_every 5 must lie between 1 and the window's 4 steps"):
+        METHOD(**QUICK, checkpoint_every=5)

@@ -115,7 +115,7 @@ def test_what_diverges_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"augment": "none", "batch": 4}, {"segment": 2}, {"syn_steps": 25, "batch": 1}],
+    [{}, {"augment": "none", "batch": 4}, {"checkpoint_every": 2}, {"syn_steps": 25, "batch": 1}],
     ids=str,
 )
 def test_the_gradient_is_that_of_plain_matching(
@@ -168,7 +168,7 @@ def test_a_step_more_takes_parameters_and_no_activations(monkeypatch: pytest.Mon
     ours = grown(lambda run: run.step())
     assert states <= ours < 2 * states
     assert grown(plain) > 10 * ours
-    assert grown(lambda run: run.step(), segment=4) < ours / 2
+    assert grown(lambda run: run.step(), checkpoint_every=4) < ours / 2
 
 
 # Settings
@@ -188,7 +188,7 @@ def test_experts_are_those_of_every_seed_and_size() -> None:
 
 def test_experts_train_as_the_paper_does() -> None:
     assert METHOD().training == Recipe("expert", "arXiv 2203.11932", "sgd", 0.01, "dsa", epochs=50, batch=256)
-    assert METHOD().training.rates(512) == [0.01] * 100
+    assert METHOD().training.lr_schedule(512) == [0.01] * 100
 
 
 def test_settings_are_the_papers() -> None:

@@ -188,7 +188,7 @@ def test_steps_that_are_walked_back_decide_on_compiling(
         ({"per_class": 0}, "per_class 0 must be at least 1"),
         ({"networks": 0}, "networks 0 must be at least 1"),
         ({"max_nonfinite": -1}, "max_nonfinite -1 must not be negative"),
-        ({"segment": 3}, "segment 3 must lie between 1 and the window's 2 steps"),
+        ({"checkpoint_every": 3}, "checkpoint_every 3 must lie between 1 and the window's 2 steps"),
     ],
 )
 def test_settings_that_contradict_themselves_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -216,7 +216,7 @@ def test_a_precision_that_the_device_has_not_is_refused_at_the_start() -> None:
     """Not by the check, which sees the images on a CPU even where the trial will have a GPU."""
     method = METHOD(**{**QUICK, "precision": "tf32"})
     method.check(train(), Budget(1))
-    with pytest.raises(ValueError, match="tf32"):
+    with pytest.raises(ValueError, match="precision tf32 needs a GPU; use float32 on a CPU"):
         method.start(train(), Budget(1), seed=0)
 
 

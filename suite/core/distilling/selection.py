@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from time import perf_counter
 from typing import ClassVar
 
 import torch
@@ -14,8 +13,8 @@ from suite.core.limits import at_least_one, check_enough_real
 from suite.core.networks.named import network
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Distiller, Examples
+from suite.core.training.cached import trained_network
 from suite.core.training.fit import map_batches
-from suite.core.training.pretrained import trained_network
 from suite.core.training.recipes import recipe
 
 
@@ -99,14 +98,12 @@ class FeatureSelection(TrainedSelection, ABC):
 
     def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
         """Return the choice, and the seconds of training that an earlier trial has paid for."""
-        started = perf_counter()
-        trained = trained_network(train, self.network, self.training, self.epochs, seed=seed)
-        cached_seconds = max(0.0, trained.seconds - (perf_counter() - started))
+        parameters, seconds = trained_network(train, self.network, self.training, self.epochs, seed=seed)
         chosen = []
         for indices in train.by_class():
-            features = _features(train.images[indices], self.network, train, trained.parameters)
+            features = _features(train.images[indices], self.network, train, parameters)
             chosen.append(indices[self.order(features, ipc).to(indices.device)])
-        return chosen, cached_seconds
+        return chosen, seconds
 
 
 def _features(images: Tensor, name: str, train: Examples, parameters: Tensor) -> Features:
