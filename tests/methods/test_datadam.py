@@ -92,7 +92,7 @@ def test_settings_are_the_papers() -> None:
 
 def test_settings_that_do_not_fit_are_refused() -> None:
     data = Examples(torch.zeros(4, 1, 8, 8), torch.arange(4) % 2, 2)
-    with pytest.raises(ValueError, match="'mlp-w8' has no maps to attend to"):
+    with pytest.raises(ValueError, match="'mlp-w8' has no attention maps"):
         METHOD(network="mlp-w8").check(data, Budget(1))
     with pytest.raises(ValueError, match="ipc 3 is larger than the smallest class"):
         METHOD(network="convnet-d1-w4-in").check(data, Budget(3))

@@ -80,12 +80,6 @@ def test_stored_images_start_as_real_ones_made_small() -> None:
         assert torch.allclose(quarters[:, :, row, column], expected, atol=1e-5)
 
 
-def test_factor_one_starts_from_the_random_subset_and_stores_images() -> None:
-    made = started(2, factor=1).synthetic()
-    assert torch.allclose(made.images, initial_images(train(), 2, "real", seed=0), atol=1e-5)
-    assert made.images.shape == (10, 2, 1, 8, 8)
-
-
 def test_bytes_are_those_of_the_budgets_images() -> None:
     made = started(2).synthetic()
     assert made.images.shape == (10, 8, 1, 8, 8) and made.stored_bytes == 10 * 2 * 64 * 4
@@ -153,7 +147,6 @@ def test_the_authors_settings() -> None:
     [
         ({"factor": 3}, Budget(1), "factor 3 must be at least 1 and divide 8x8 images evenly"),
         ({}, Budget(4), "ipc 16 is larger than the smallest class"),
-        ({}, Budget(2, (1,)), "a factorised set has no prefixes"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes: dict[str, Any], budget: Budget, message: str) -> None:
