@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from methods.dm import DM, Run
 from suite.core.distilling.boosting import Block, Boosted, Growing, stages
 from suite.core.spec import Budget, Distiller, Examples
+from suite.plugins.methods.dm import DM, Run
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from methods.rat_bptt import RaTBPTT, Run
 from suite.core.distilling.boosting import Block, Boosted, Growing, stages
 from suite.core.distilling.initial_images import initial_images
 from suite.core.seeding import derive
 from suite.core.spec import Budget, Distiller, Examples
+from suite.plugins.methods.rat_bptt import RaTBPTT, Run
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ outer step did better than the mean over several.
 
 from dataclasses import dataclass
 
-from methods.rat_bptt import RaTBPTT
+from suite.plugins.methods.rat_bptt import RaTBPTT
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,8 @@ from typing import Any, Literal, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-import evaluators
-import methods
 from suite.core.spec import Evaluator, Method
+from suite.plugins import evaluators, methods
 
 Kind = Literal["method", "evaluator"]
 _FOLDERS = {"method": methods, "evaluator": evaluators}

@@ -6,7 +6,6 @@ from statistics import fmean
 import pytest
 import torch
 
-from evaluators.retrain import CANDIDATES, Retrain
 from suite.core.data.tasks import load
 from suite.core.networks.named import network
 from suite.core.seeding import derive
@@ -15,6 +14,7 @@ from suite.core.spec import Scores, Task, TestSplit
 from suite.core.training.fit import accuracy, fit
 from suite.core.training.recipes import RECIPES, recipe
 from suite.plugins.conformance import smoke_data
+from suite.plugins.evaluators.retrain import CANDIDATES, Retrain
 
 QUICK = Retrain("chosen", "mlp-w16", 2)
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods.boosted_rat_bptt import BoostedRaTBPTT
-from methods.rat_bptt import RaTBPTT
 from suite.core.data.tasks import load
 from suite.core.engine.truncation import Window
 from suite.core.engine.unroll import MetaGradient
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Examples
 from suite.core.training.augment import AugmentParams, OneOf
+from suite.plugins.methods.boosted_rat_bptt import BoostedRaTBPTT
+from suite.plugins.methods.rat_bptt import RaTBPTT
 
 QUICK: dict[str, Any] = {
     "unroll": 3,

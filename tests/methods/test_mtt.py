@@ -23,8 +23,8 @@ from suite.core.training.recipes import Recipe
 from suite.plugins.conformance import smoke_data
 from suite.plugins.registry import configure
 
-METHOD = import_module("methods.mtt").METHOD
-TARGET = "methods.mtt"
+METHOD = import_module("suite.plugins.methods.mtt").METHOD
+TARGET = "suite.plugins.methods.mtt"
 
 
 def experts_are(monkeypatch: pytest.MonkeyPatch, *paths: Tensor, seconds: float = 0.0) -> None:

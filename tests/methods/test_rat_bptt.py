@@ -20,7 +20,7 @@ from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.core.spec import Budget, Examples
 from suite.core.training.augment import AugmentParams, OneOf
 
-METHOD = import_module("methods.rat_bptt").METHOD
+METHOD = import_module("suite.plugins.methods.rat_bptt").METHOD
 QUICK: dict[str, Any] = {
     "steps": 4,
     "unroll": 4,

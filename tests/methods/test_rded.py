@@ -16,7 +16,7 @@ from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 from suite.core.training.pretrained import TrainedNetwork
 
-MODULE = import_module("methods.rded")
+MODULE = import_module("suite.plugins.methods.rded")
 METHOD = MODULE.METHOD
 
 

@@ -15,7 +15,7 @@ from suite.core.limits import check_stored_bytes
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 
-METHOD = import_module("methods.rtp").METHOD
+METHOD = import_module("suite.plugins.methods.rtp").METHOD
 QUICK: dict[str, Any] = {
     "steps": 4,
     "unroll": 3,

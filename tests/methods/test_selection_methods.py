@@ -8,7 +8,6 @@ import torch
 from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
 from torch import Tensor
 
-from methods.forgetting import Memory, most
 from suite.core.data.tasks import load
 from suite.core.distilling import selection
 from suite.core.networks.named import network
@@ -17,12 +16,13 @@ from suite.core.spec import Budget, Examples
 from suite.core.training import pretrained
 from suite.core.training.fit import fit_full
 from suite.core.training.pretrained import TrainedNetwork
+from suite.plugins.methods.forgetting import Memory, most
 
-FORGETTING = import_module("methods.forgetting").METHOD
-HERDING = import_module("methods.herding").METHOD
-K_CENTER = import_module("methods.k_center").METHOD
-K_MEANS = import_module("methods.k_means").METHOD
-RANDOM = import_module("methods.random_subset").METHOD
+FORGETTING = import_module("suite.plugins.methods.forgetting").METHOD
+HERDING = import_module("suite.plugins.methods.herding").METHOD
+K_CENTER = import_module("suite.plugins.methods.k_center").METHOD
+K_MEANS = import_module("suite.plugins.methods.k_means").METHOD
+RANDOM = import_module("suite.plugins.methods.random_subset").METHOD
 
 
 def train() -> Examples:
@@ -94,8 +94,8 @@ def test_the_trained_network_is_cached_and_its_cost_named(
 
     monkeypatch.setattr(pretrained, "perf_counter", lambda: now[0])
     monkeypatch.setattr(selection, "perf_counter", lambda: now[0])
-    monkeypatch.setattr("methods.forgetting.perf_counter", lambda: now[0])
-    for module in ("suite.core.training.pretrained", "methods.forgetting"):
+    monkeypatch.setattr("suite.plugins.methods.forgetting.perf_counter", lambda: now[0])
+    for module in ("suite.core.training.pretrained", "suite.plugins.methods.forgetting"):
         monkeypatch.setattr(f"{module}.fit_full", slow)
     data, chosen = train(), method(epochs=2, network="convnet-d1-w4-in")
     first, metrics = chosen.select(data, 2, seed=0)
