@@ -2,6 +2,8 @@
 
 from math import prod
 
+import torch
+
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Examples
 
@@ -61,6 +63,30 @@ def check_code(synthetic: SyntheticSet, train: Examples, budget: Budget) -> None
     """Raise ValueError where `synthetic` is factorised and stores more than its budget."""
     if synthetic.parametrisation is not None:
         check_stored_bytes(synthetic.stored_bytes, train, budget)
+
+
+def check_set(synthetic: SyntheticSet, train: Examples, budget: Budget, *, growing: bool = False) -> None:
+    """Raise ValueError where `synthetic` is no set for `train` at `budget`.
+
+    A factorised set may decode to any number of images, and keeps to the budget in bytes.
+    growing: whether a plain set may still be smaller than its budget.
+    """
+    code = {} if synthetic.parametrisation is None else synthetic.parametrisation.tensors
+    for name, value in {"images": synthetic.images, "labels": synthetic.labels, **code}.items():
+        if value.dtype != torch.float32:
+            raise ValueError(f"the set's {name} are {value.dtype}; return torch.float32")
+        if not value.isfinite().all():
+            raise ValueError(f"the set's {name} are not finite")
+    if (synthetic.labels < 0).any():
+        raise ValueError("the set's labels are negative; return weights of classes, 0 or above")
+    if (shape := tuple(synthetic.images.shape[2:])) != train.shape:
+        raise ValueError(f"the set's images are {shape}; return {train.shape}, as the task's are")
+    if synthetic.classes != train.classes:
+        raise ValueError(f"the set has {synthetic.classes} classes; return the task's {train.classes}")
+    if synthetic.parametrisation is not None:
+        check_stored_bytes(synthetic.stored_bytes, train, budget)
+    elif not (synthetic.ipc == budget.ipc or (growing and 0 < synthetic.ipc < budget.ipc)):
+        raise ValueError(f"the set has {synthetic.ipc} images per class; return the budget's {budget.ipc}")
 
 
 def _given(settings: object, names: tuple[str, ...]) -> list[tuple[str, float]]:

@@ -14,8 +14,8 @@ from suite.core.spec import Examples, Task, TestSplit
 from suite.core.training.fit import accuracy, fit
 from suite.core.training.lr_search import chosen_rates
 from suite.core.training.recipes import recipe
-from suite.plugins.conformance import smoke_data
 from suite.plugins.evaluators.cross_architecture import CrossArchitecture
+from suite.plugins.smoke import smoke_data
 
 QUICK = CrossArchitecture("dc-300", "convnet-d1-w8-in", ("mlp-w16", "convnet-d1-w8-ln"), 2, (1.0, 3.0), 1)
 

@@ -13,8 +13,8 @@ from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Scores, Task, TestSplit
 from suite.core.training.fit import accuracy, fit
 from suite.core.training.recipes import RECIPES, recipe
-from suite.plugins.conformance import smoke_data
 from suite.plugins.evaluators.retrain import CANDIDATES, Retrain
+from suite.plugins.smoke import smoke_data
 
 QUICK = Retrain("chosen", "mlp-w16", 2)
 

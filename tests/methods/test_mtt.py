@@ -20,8 +20,8 @@ from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 from suite.core.training.augment import augmentation
 from suite.core.training.recipes import Recipe
-from suite.plugins.conformance import smoke_data
 from suite.plugins.registry import configure
+from suite.plugins.smoke import smoke_data
 
 METHOD = import_module("suite.plugins.methods.mtt").METHOD
 TARGET = "suite.plugins.methods.mtt"

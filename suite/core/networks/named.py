@@ -14,6 +14,7 @@ from difflib import get_close_matches
 import torch
 from torch import Tensor
 
+from suite.core.names import Table
 from suite.core.networks.architectures import Shape, alexnet, convnet, mlp, resnet18, vgg11
 from suite.core.networks.layers import PLAIN, RELU, Layer, Lowering, apply_with_hook
 
@@ -84,13 +85,16 @@ class Network:
         return images
 
 
-_ARCHITECTURES: dict[str, Callable[..., list[Layer]]] = {
-    r"convnet-d([1-9])-w([1-9]\d*)-(in|ln|none)": convnet,
-    r"resnet18-w([1-9]\d*)-(in|ln|none)": resnet18,
-    r"vgg11-w([1-9]\d*)-(in|ln|none)": vgg11,
-    r"alexnet-w([1-9]\d*)-(in|ln|none)": alexnet,
-    r"mlp-w([1-9]\d*)": mlp,
-}
+NETWORKS: Table[Callable[..., list[Layer]]] = Table(
+    "network",
+    {
+        r"convnet-d([1-9])-w([1-9]\d*)-(in|ln|none)": convnet,
+        r"resnet18-w([1-9]\d*)-(in|ln|none)": resnet18,
+        r"vgg11-w([1-9]\d*)-(in|ln|none)": vgg11,
+        r"alexnet-w([1-9]\d*)-(in|ln|none)": alexnet,
+        r"mlp-w([1-9]\d*)": mlp,
+    },
+)
 _EXAMPLES = (
     STANDARD,
     "convnet-d3-w32-in",
@@ -109,7 +113,7 @@ def network(name: str, shape: Shape, classes: int, form: Lowering = PLAIN) -> Ne
     form: how its layers are computed; their numbers are the same to rounding.
     Raises ValueError for a name of no known form, or images too small for its depth.
     """
-    for pattern, build in _ARCHITECTURES.items():
+    for pattern, build in NETWORKS.items():
         if match := re.fullmatch(pattern, name):
             return Network(name, shape, classes, tuple(build(form, shape, classes, *match.groups())))
     if "bn" in name.split("-"):
@@ -122,6 +126,6 @@ def network(name: str, shape: Shape, classes: int, form: Lowering = PLAIN) -> Ne
 
 def _nearest(name: str) -> str:
     """Return `name` if it has a known form, or else the example nearest to it."""
-    if any(re.fullmatch(pattern, name) for pattern in _ARCHITECTURES):
+    if any(re.fullmatch(pattern, name) for pattern in NETWORKS):
         return name
     return (get_close_matches(name, _EXAMPLES, n=1, cutoff=0.3) or _EXAMPLES)[0]

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from suite.core.names import Table
+
 
 @dataclass(frozen=True)
 class Parametrisation(ABC):
@@ -141,14 +143,16 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
         return _enlarged(parts, height, width).reshape(classes, -1, channels, height, width)
 
 
-KINDS: Mapping[str, type[Parametrisation]] = {cls.kind: cls for cls in (Linear, MultiFormation)}
+PARAMETRISATIONS: Table[type[Parametrisation]] = Table(
+    "parametrisation", {cls.kind: cls for cls in (Linear, MultiFormation)}
+)
 
 
 def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Parametrisation:
     """Return the code that `describe` described; raises ValueError where the two do not fit."""
-    cls = KINDS.get(str(description.get("kind")))
+    cls = PARAMETRISATIONS.get(str(description.get("kind")))
     if cls is None:
-        raise ValueError(f"unknown code {description.get('kind')!r}; known: {', '.join(KINDS)}")
+        raise ValueError(f"unknown code {description.get('kind')!r}; known: {', '.join(PARAMETRISATIONS)}")
     settings = {str(name): int(value) for name, value in description["settings"].items()}
     found = {name: value for name, value in tensors.items() if name in tensor_names(cls)}
     try:
@@ -171,7 +175,7 @@ def tensor_names(cls: type[Parametrisation]) -> set[str]:
 
 def stores_code(names: Iterable[str]) -> bool:
     """Return whether tensors of these names are a code."""
-    return any(tensor_names(cls) <= set(names) for cls in KINDS.values())
+    return any(tensor_names(cls) <= set(names) for cls in PARAMETRISATIONS.values())
 
 
 def check_factor(factor: int, height: int, width: int) -> None:

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from suite.core.names import Table
+
 Size = tuple[int, int]
 
 
@@ -212,17 +214,20 @@ _OPERATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "rotate": _rotate,
 }
 
-_NAMED: dict[str, Augmentation] = {
-    "none": Identity(),
-    "dsa": OneOf(("color", "crop", "cutout", "flip", "scale", "rotate")),
-    "flip-rotate": OneOf(("flip", "rotate")),
-    "crop-scale-rotate": OneOf(("crop", "scale", "rotate")),
-    "color-crop": OneOf(("color", "crop")),
-    "color-crop-cutout": OneOf(("color", "crop", "cutout")),
-    "color-crop-cutmix": CutMix(OneOf(("color", "crop")), 0.5),
-    "dsa-cutmix": CutMix(OneOf(("color", "crop", "flip", "scale", "rotate")), 0.5),
-    "flip-cutmix": CutMix(OneOf(("flip",)), 1.0),
-}
+AUGMENTATIONS: Table[Augmentation] = Table(
+    "augmentation",
+    {
+        "none": Identity(),
+        "dsa": OneOf(("color", "crop", "cutout", "flip", "scale", "rotate")),
+        "flip-rotate": OneOf(("flip", "rotate")),
+        "crop-scale-rotate": OneOf(("crop", "scale", "rotate")),
+        "color-crop": OneOf(("color", "crop")),
+        "color-crop-cutout": OneOf(("color", "crop", "cutout")),
+        "color-crop-cutmix": CutMix(OneOf(("color", "crop")), 0.5),
+        "dsa-cutmix": CutMix(OneOf(("color", "crop", "flip", "scale", "rotate")), 0.5),
+        "flip-cutmix": CutMix(OneOf(("flip",)), 1.0),
+    },
+)
 
 
 def augmentation(name: str, *, mixing: bool = False) -> Augmentation:
@@ -230,10 +235,10 @@ def augmentation(name: str, *, mixing: bool = False) -> Augmentation:
 
     mixing: whether it may mix images, as CutMix does: then who trains on them must mix the targets.
     """
-    known = {key: value for key, value in _NAMED.items() if mixing or not isinstance(value, CutMix)}
+    known = {key: value for key, value in AUGMENTATIONS.items() if mixing or not isinstance(value, CutMix)}
     if name in known:
         return known[name]
-    if name in _NAMED:
+    if name in AUGMENTATIONS:
         raise ValueError(f"augmentation {name!r} mixes images and labels, which only training on labels can")
     near = get_close_matches(name, known, n=1, cutoff=0)
     raise ValueError(f"unknown augmentation {name!r}; did you mean {near[0]!r}? known: {', '.join(known)}")

@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from suite.core.engine.losses import Objective, tempered
 from suite.core.engine.optimisers import SGD, Adam, AdamW, Optimiser
+from suite.core.names import Table
 from suite.core.precision import PRECISIONS, Precision
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.training.regression import squared_error
@@ -145,79 +146,87 @@ def _sgd(name: str, source: str, epochs: int, augment: str) -> Recipe:
     return Recipe(name, source, "sgd", 0.01, augment, 0.9, 5e-4, epochs, epochs // 2 + 1, 256)
 
 
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        _sgd(
-            "dc-300", "Dataset Condensation, arXiv 2006.05929: SGD, 300 epochs, no augmentation", 300, "none"
-        ),
-        _sgd("dsa-1000", "DSA, arXiv 2102.08259: SGD, 1000 epochs, DSA augmentation per image", 1000, "dsa"),
-        Recipe(
-            "rat-bptt-1000",
-            "RaT-BPTT, arXiv 2311.07025: Adam, the method's own minibatches, flip-rotate; 1000 steps, fixed",
-            "adam",
-            1e-3,
-            "flip-rotate",
-            steps=1000,
-        ),
-        Recipe(
-            "rtp-300",
-            "RTP, arXiv 2206.02916: SGD without decay of rate or weights, 300 epochs, no augmentation",
-            "sgd",
-            0.01,
-            "none",
-            momentum=0.9,
-            epochs=300,
-            batch=640,
-        ),
-        StepDecayRecipe(
-            "idc-1000",
-            "IDC, arXiv 2205.14959: SGD, 1000 epochs, DSA augmentation without cutout, CutMix",
-            "sgd",
-            0.01,
-            "dsa-cutmix",
-            momentum=0.9,
-            weight_decay=5e-4,
-            epochs=1000,
-            batch=64,
-            factor=0.2,
-        ),
-        KLRecipe(
-            "rded-300",
-            # The paper has a teacher label every augmented image anew; here the stored labels are mixed.
-            "RDED, arXiv 2312.03526: AdamW, soft labels at temperature 20, 300 epochs, flip, CutMix",
-            "adamw",
-            1e-3,
-            "flip-cutmix",
-            weight_decay=0.01,
-            epochs=300,
-            batch=50,
-            temperature=20.0,
-        ),
-        replace(
+RECIPES: Table[Recipe] = Table(
+    "recipe",
+    {
+        recipe.name: recipe
+        for recipe in (
             _sgd(
-                "mtt-1000",
-                "MTT, arXiv 2203.11932: as dsa-1000, at the learning rate that the set brings",
-                1000,
-                "dsa",
+                "dc-300",
+                "Dataset Condensation, arXiv 2006.05929: SGD, 300 epochs, no augmentation",
+                300,
+                "none",
             ),
-            learned_lr=True,
-        ),
-        RegressionRecipe(
-            "frepo-40000",
-            "FRePo, arXiv 2206.00719: Adam, squared error to centred labels, warm-up, cosine; DSA augments",
-            "adam",
-            3e-4,
-            # The paper has the same operations at other strengths, and no flip on MNIST and Fashion-MNIST.
-            "dsa",
-            batch=500,
-            steps=40_000,
-            warm_up=500,
-            floor=0.01,
-            lengths=((10, 1000), (100, 2000), (500, 5000), (1000, 10_000)),
-        ),
-    )
-}
+            _sgd(
+                "dsa-1000", "DSA, arXiv 2102.08259: SGD, 1000 epochs, DSA augmentation per image", 1000, "dsa"
+            ),
+            Recipe(
+                "rat-bptt-1000",
+                "RaT-BPTT, arXiv 2311.07025: Adam, the method's own minibatches, flip-rotate; 1000 steps, fixed",
+                "adam",
+                1e-3,
+                "flip-rotate",
+                steps=1000,
+            ),
+            Recipe(
+                "rtp-300",
+                "RTP, arXiv 2206.02916: SGD without decay of rate or weights, 300 epochs, no augmentation",
+                "sgd",
+                0.01,
+                "none",
+                momentum=0.9,
+                epochs=300,
+                batch=640,
+            ),
+            StepDecayRecipe(
+                "idc-1000",
+                "IDC, arXiv 2205.14959: SGD, 1000 epochs, DSA augmentation without cutout, CutMix",
+                "sgd",
+                0.01,
+                "dsa-cutmix",
+                momentum=0.9,
+                weight_decay=5e-4,
+                epochs=1000,
+                batch=64,
+                factor=0.2,
+            ),
+            KLRecipe(
+                "rded-300",
+                # The paper has a teacher label every augmented image anew; here the stored labels are mixed.
+                "RDED, arXiv 2312.03526: AdamW, soft labels at temperature 20, 300 epochs, flip, CutMix",
+                "adamw",
+                1e-3,
+                "flip-cutmix",
+                weight_decay=0.01,
+                epochs=300,
+                batch=50,
+                temperature=20.0,
+            ),
+            replace(
+                _sgd(
+                    "mtt-1000",
+                    "MTT, arXiv 2203.11932: as dsa-1000, at the learning rate that the set brings",
+                    1000,
+                    "dsa",
+                ),
+                learned_lr=True,
+            ),
+            RegressionRecipe(
+                "frepo-40000",
+                "FRePo, arXiv 2206.00719: Adam, squared error to centred labels, warm-up, cosine; DSA augments",
+                "adam",
+                3e-4,
+                # The paper has the same operations at other strengths, and no flip on MNIST and Fashion-MNIST.
+                "dsa",
+                batch=500,
+                steps=40_000,
+                warm_up=500,
+                floor=0.01,
+                lengths=((10, 1000), (100, 2000), (500, 5000), (1000, 10_000)),
+            ),
+        )
+    },
+)
 
 
 _ROUNDED = [precision for precision in PRECISIONS if precision != "float32"]
