@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]) -> str:
     """Write a set, and its manifest beside it; return the sha256 of its file.
 
-    Of a factorised set the file holds the code, and the manifest says how it deparametrisations.
+    The file of a factorised set holds its parametrisation's tensors in place of images, and the manifest
+    its kind and settings.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     code = synthetic.parametrisation
@@ -27,7 +29,7 @@ def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     minibatch = {"per_class": synthetic.minibatch.per_class, "classes": synthetic.minibatch.classes}
     facts = {**manifest, "minibatch": minibatch, "sha256": sha256}
-    facts |= {} if code is None else {"code": parametrisations.describe(code)}
+    facts |= {} if code is None else {"parametrisation": parametrisations.describe(code)}
     facts |= {} if synthetic.lr is None else {"lr": synthetic.lr}
     content = json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n"
     write_bytes(path.with_suffix(".json"), content, replace=True)
@@ -44,11 +46,19 @@ def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"artefact {path} does not match the sha256 in its manifest")
     tensors = load_file(path)
-    rate = manifest.get("lr")
-    if "code" not in manifest:
-        return SyntheticSet(tensors["images"], tensors["labels"], minibatch, lr=rate), manifest
+    lr = manifest.get("lr")
     try:
-        code = parametrisations.read(manifest["code"], tensors)
+        if "parametrisation" not in manifest:
+            return SyntheticSet(tensors["images"], tensors["labels"], minibatch, lr=lr), manifest
+        code = parametrisations.read(manifest["parametrisation"], tensors)
+        return SyntheticSet(code.decode(), tensors["labels"], minibatch, code, lr), manifest
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"artefact {path}: its code cannot be read: {error}") from None
-    return SyntheticSet(code.decode(), tensors["labels"], minibatch, code, rate), manifest
+        raise ValueError(f"artefact {path}: its set cannot be read: {error}") from None
+
+
+def is_whole(path: Path, trial: Mapping[str, Any]) -> bool:
+    """Return whether `path` holds an undamaged set of this trial, given as its cell's JSON."""
+    try:
+        return bool(load_artefact(path)[1]["trial"] == trial)
+    except (ValueError, KeyError):
+        return False
