@@ -35,9 +35,12 @@ def manifest(
     trial: its cell as JSON; file: the artefact's name, without its folder; code: of a factorised set, which
     the loader then decodes.
     """
+    return {"trial": dict(trial), "label": label, **facts(task, file, code)}
+
+
+def facts(task: Task, file: str, code: Parametrisation | None = None) -> dict[str, Any]:
+    """Return what a reader of the set in `file` must know of the task that it was distilled from."""
     return {
-        "trial": dict(trial),
-        "label": label,
         "preprocessing": task.preprocessing.describe(),
         "class_names": list(task.class_names),
         "data": tasks.fingerprint(task),
