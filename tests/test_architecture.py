@@ -1,11 +1,13 @@
 """Imports point one way, nothing is random by accident, and no file grows out of hand."""
 
 import ast
+import doctest
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,21 @@ FILES = sorted(
     path for folder in ("suite", "methods", "evaluators") for path in (ROOT / folder).rglob("*.py")
 )
 
-ORDER = ("records", "plan", "registry", "store", "run", "cluster", "driver", "__main__")
-"""What each of these may import of the others: those before it."""
+LAYERS = {
+    "methods": {"core", "methods"},
+    "evaluators": {"core", "evaluators"},
+    "suite.core": {"core"},
+    "suite.plugins": {"core", "methods", "evaluators", "plugins"},
+    "suite.records": {"core", "records"},
+    "suite.experiments": {"core", "plugins", "records", "experiments"},
+    "suite.board": {"core", "records", "board"},
+    "suite.figures": {"core", "records", "board", "figures"},
+    "suite.external": {"core", "plugins", "records", "experiments", "external"},
+}
+"""What the modules of a folder may import of ours; `suite.cli` and what stands above it may import all."""
+
+CORE = ("networks", "engine", "training", "distilling")
+"""The folders of the core in their order: a later one imports earlier ones, and all of them the rest."""
 
 
 def name(path: Path) -> str:
@@ -36,27 +51,30 @@ def imported(path: Path) -> Iterator[str]:
         yield from (module for module in modules if module in known)
 
 
+def layer(module: str) -> str:
+    """Return the folder that a module is in, without `suite.`."""
+    return module.removeprefix("suite.").partition(".")[0]
+
+
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_imports_point_one_way(path: Path) -> None:
-    own, found = name(path), set(imported(path))
-    if own.startswith("suite.core"):
-        assert all(module.startswith("suite.core") for module in found), found
-    elif own.startswith(("methods.", "evaluators.")):
-        # A variant extends its own kind.
-        allowed = ("suite.core", own.partition(".")[0] + ".")
-        assert all(module.startswith(allowed) for module in found - {"methods", "evaluators"}), found
-    elif own != "suite.plugins.registry":
-        assert not any(module.startswith(("methods", "evaluators")) for module in found), found
-    short = own.removeprefix("suite.")
-    if short in ORDER:
-        assert not {f"suite.{later}" for later in ORDER[ORDER.index(short) :]} & found
+    own = name(path)
+    allowed = [layers for folder, layers in LAYERS.items() if own.startswith(folder + ".")]
+    if allowed:
+        assert {layer(module) for module in imported(path)} <= allowed[0]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "suite/core").rglob("*.py")), ids=name)
+def test_imports_of_the_core_point_one_way(path: Path) -> None:
+    folder = name(path).split(".")[2]
+    later = CORE[CORE.index(folder) + 1 :] if folder in CORE else CORE
+    assert not {each.split(".")[2] for each in imported(path) if each.count(".") > 1} & set(later)
 
 
 def test_the_rule_sees_imports() -> None:
     assert "suite.core.spec" in set(imported(ROOT / "methods" / "rat_bptt.py"))
-    assert {"suite.experiments.job_runner", "suite.records.store"} <= set(
-        imported(ROOT / "suite" / "cli" / "driver.py")
-    )
+    seen = {layer(module) for module in imported(ROOT / "suite" / "cli" / "driver.py")}
+    assert {"experiments", "records", "board"} <= seen
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
@@ -77,11 +95,9 @@ def loaded(module: str) -> set[str]:
     return set(ran.stdout.split())
 
 
-@pytest.mark.parametrize(
-    "module", ["suite.board.files", "suite.board.statistics.intervals", "suite.records.cells"]
-)
-def test_boards_need_neither_torch_nor_ray(module: str) -> None:
-    assert not {"torch", "ray"} & loaded(module)
+def test_boards_need_neither_torch_nor_ray() -> None:
+    modules = [name(path) for path in FILES if name(path).startswith(("suite.records.", "suite.board."))]
+    assert not {"torch", "ray"} & loaded(", ".join(each.removesuffix(".__init__") for each in modules))
 
 
 def test_help_is_fast_and_inline_needs_no_ray() -> None:
@@ -154,3 +170,19 @@ def test_files_are_small_and_named(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_every_file_says_what_it_holds(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_folders_are_small() -> None:
+    """At most nine rooms in the house, and ten files in a room."""
+    rooms = {path.name for path in (ROOT / "suite").iterdir() if not path.name.startswith(("__", "py.typed"))}
+    assert len(rooms) <= 9, rooms
+    for folder in {path.parent for path in (ROOT / "suite").rglob("*.*") if "__pycache__" not in path.parts}:
+        files = [path.name for path in folder.iterdir() if path.is_file()]
+        assert len(files) <= 10, (folder, files)
+
+
+def test_examples_in_docstrings_run() -> None:
+    for path in FILES:
+        if "\n        >>> " in path.read_text() or "\n    >>> " in path.read_text():
+            found = doctest.testmod(import_module(name(path)))
+            assert found.attempted and not found.failed, name(path)
