@@ -91,7 +91,7 @@ _ARCHITECTURES: dict[str, Callable[..., list[Layer]]] = {
     r"alexnet-w([1-9]\d*)-(in|ln|none)": alexnet,
     r"mlp-w([1-9]\d*)": mlp,
 }
-_EXAMPLES = (
+EXAMPLES = (
     STANDARD,
     "convnet-d3-w32-in",
     "convnet-d4-w128-in",
@@ -124,4 +124,4 @@ def _nearest(name: str) -> str:
     """Return `name` if it has a known form, or else the example nearest to it."""
     if any(re.fullmatch(pattern, name) for pattern in _ARCHITECTURES):
         return name
-    return (get_close_matches(name, _EXAMPLES, n=1, cutoff=0.3) or _EXAMPLES)[0]
+    return (get_close_matches(name, EXAMPLES, n=1, cutoff=0.3) or EXAMPLES)[0]
