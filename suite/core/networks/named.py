@@ -95,7 +95,7 @@ NETWORKS: Table[Callable[..., list[Layer]]] = Table(
         r"mlp-w([1-9]\d*)": mlp,
     },
 )
-_EXAMPLES = (
+EXAMPLES = (
     STANDARD,
     "convnet-d3-w32-in",
     "convnet-d4-w128-in",
@@ -128,4 +128,4 @@ def _nearest(name: str) -> str:
     """Return `name` if it has a known form, or else the example nearest to it."""
     if any(re.fullmatch(pattern, name) for pattern in NETWORKS):
         return name
-    return (get_close_matches(name, _EXAMPLES, n=1, cutoff=0.3) or _EXAMPLES)[0]
+    return (get_close_matches(name, EXAMPLES, n=1, cutoff=0.3) or EXAMPLES)[0]
