@@ -9,14 +9,14 @@ from types import ModuleType
 from typing import Any
 
 from suite.core.names import Table
-from suite.core.networks.named import NETWORKS
+from suite.core.networks.named import ARCHITECTURES
 from suite.core.sets.parametrisations import PARAMETRISATIONS
 from suite.core.training.augment import AUGMENTATIONS
 from suite.core.training.recipes import RECIPES
 
 TABLES: Mapping[str, Table[Any]] = {
     "RECIPES": RECIPES,
-    "NETWORKS": NETWORKS,
+    "NETWORKS": ARCHITECTURES,
     "AUGMENTATIONS": AUGMENTATIONS,
     "PARAMETRISATIONS": PARAMETRISATIONS,
 }
