@@ -15,7 +15,7 @@ from torch import Tensor
 from suite.core.distilling.base import BaseDistiller, BaseMethod
 from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
 from suite.core.distilling.matching import class_gradients, paired, real_batches, weights
-from suite.core.engine.classification import classification, worth_compiling
+from suite.core.engine.classification import inner_problem
 from suite.core.engine.optimisers import SGD
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.networks.named import STANDARD, Network, network
@@ -110,13 +110,8 @@ class _Run(BaseDistiller):
         count = train.classes * budget.ipc
         batch = min(count, method.network_batch)
         trainings = method.steps * (self.outer_loop - 1) * self.inner_loop * -(-count // method.network_batch)
-        self.inner = classification(
-            method.network,
-            train.shape,
-            train.classes,
-            optimiser=SGD(method.network_lr),
-            precision="float32",
-            compiled=worth_compiling(self.network, batch=batch, steps=trainings, device=train.images.device),
+        self.inner = inner_problem(
+            self.network, SGD(method.network_lr), batch=batch, steps=trainings, device=train.images.device
         )
         self.real = real_batches(train)
         self.real_rng = generator(seed, "real batches")

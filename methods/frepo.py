@@ -16,7 +16,7 @@ from torch import Tensor
 
 from suite.core.distilling.base import BaseDistiller, BaseMethod
 from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
-from suite.core.engine.classification import steps_of
+from suite.core.engine.classification import inner_problem
 from suite.core.engine.optimisers import Adam, lamb
 from suite.core.limits import above_zero, at_least_one
 from suite.core.networks.named import STANDARD, network
@@ -91,7 +91,7 @@ class _Run(BaseDistiller):
     def __init__(self, method: FRePo, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train, self.taken = method.steps, method, train, 0
         self.network = network(method.network, train.shape, train.classes)
-        self.inner = steps_of(self.network, Adam(method.inner_lr), objective=squared_error)
+        self.inner = inner_problem(self.network, Adam(method.inner_lr), objective=squared_error)
         self.outer = Adam(eps=1e-6)
         images = initial_images(train, budget.ipc, method.initial, seed=seed)
         targets = scaled(one_hot(train.classes, budget.ipc).to(images))

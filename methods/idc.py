@@ -20,7 +20,7 @@ from torch.nn.functional import one_hot
 from suite.core.distilling.base import BaseDistiller, BaseMethod
 from suite.core.distilling.initial_images import initial_images
 from suite.core.distilling.matching import class_gradients, paired, real_batches, weights
-from suite.core.engine.classification import classification, worth_compiling
+from suite.core.engine.classification import inner_problem
 from suite.core.engine.optimisers import SGD
 from suite.core.limits import above_zero, at_least_one, check_enough_real, check_stored_bytes, not_negative
 from suite.core.networks.named import STANDARD, Network, network
@@ -112,14 +112,7 @@ class _Run(BaseDistiller):
         rate = method.image_lr * budget.ipc / 10
         self.optimiser = torch.optim.SGD([self.pixels], lr=rate, momentum=method.image_momentum)
         steps = method.steps * -(-method.network_images // 64)
-        self.inner = classification(
-            method.network,
-            train.shape,
-            train.classes,
-            optimiser=_RULE,
-            precision="float32",
-            compiled=worth_compiling(self.network, batch=64, steps=steps, device=train.images.device),
-        )
+        self.inner = inner_problem(self.network, _RULE, batch=64, steps=steps, device=train.images.device)
         self.network_rng = generator(seed, "networks")
         self.real_rng = generator(seed, "real batches")
         self.choice_rng = generator(seed, "synthetic batches")

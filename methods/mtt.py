@@ -10,7 +10,7 @@ computes as independent of the images seen before. All trials of a task and netw
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, ClassVar, Literal
 
@@ -21,7 +21,7 @@ from suite.core.distilling.base import BaseDistiller, BaseMethod
 from suite.core.distilling.experts import correctly_classified, experts, logits
 from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
 from suite.core.distilling.trajectory_segments import TrajectorySegments
-from suite.core.engine.classification import classification, worth_compiling
+from suite.core.engine.classification import inner_problem
 from suite.core.engine.losses import Batch
 from suite.core.engine.optimisers import SGD
 from suite.core.engine.truncation import Window
@@ -70,7 +70,7 @@ class MTT(BaseMethod):
     expert_lr: float = 0.01
     expert_batch: int = 256
     network: str = STANDARD
-    segment: int | None = None  # states held at once; fewer than syn_steps costs each step once more
+    checkpoint_every: int | None = None  # steps per kept state; others are computed twice; None keeps all
 
     paper: ClassVar[str] = "arXiv 2203.11932"
     recipe: ClassVar[str] = "mtt-1000"
@@ -110,7 +110,7 @@ class MTT(BaseMethod):
     def __post_init__(self) -> None:
         augmentation(self.augment)
         at_least_one(self, "steps", "syn_steps", "expert_epochs", "growth", "experts", "trained_epochs")
-        at_least_one(self, "expert_batch", "batch", "segment")
+        at_least_one(self, "expert_batch", "batch", "checkpoint_every")
         above_zero(self, "image_lr", "student_lr", "expert_lr", "label_lr", "clip", "threshold")
         not_negative(self, "lr_lr", "image_momentum", "label_momentum")
         if self.labels not in ("hard", "teacher", "learned"):
@@ -164,15 +164,14 @@ class _Run(BaseDistiller):
                 self.experts, self.network, train, budget.ipc, seed=seed
             )
         steps = method.steps * method.syn_steps
-        inner = classification(
-            method.network,
-            train.shape,
-            train.classes,
-            optimiser=SGD(method.student_lr),
-            precision="float32",
-            compiled=worth_compiling(self.network, batch=self.size, steps=steps, device=train.images.device),
+        self.inner = inner_problem(
+            self.network,
+            SGD(method.student_lr),
+            batch=self.size,
+            steps=steps,
+            device=train.images.device,
+            outer=distance,
         )
-        self.inner = replace(inner, outer=distance)
         groups: list[dict[str, Any]] = [
             {"params": [self.images], "lr": method.image_lr, "momentum": method.image_momentum},
             {"params": [self.student_lr], "lr": method.lr_lr, "momentum": 0.5},
@@ -226,7 +225,7 @@ class _Run(BaseDistiller):
             [(target, start)],
             window=Window(0, self.method.syn_steps),
             lr=self.student_lr,
-            segment=self.method.segment,
+            checkpoint_every=self.method.checkpoint_every,
         )
 
     def _scale(self, norm: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ class RaTBPTT(BaseMethod):
     network: str = STANDARD
     networks: int = 1  # inner networks per outer step, over which the meta-gradient is averaged
     precision: Precision = "float32"  # of products; states and sums are float32
-    segment: int | None = None  # states held at once; fewer than the window costs each step once more
+    checkpoint_every: int | None = None  # steps per kept state; others are computed twice; None keeps all
     skips: int = 10  # meta-gradients that may be not finite, and are left out, before the run diverges
 
     paper: ClassVar[str] = "arXiv 2311.07025"
@@ -96,9 +96,10 @@ class RaTBPTT(BaseMethod):
         at_least_one(self, "steps", "real_batch", "redraw_every", "networks")
         above_zero(self, "outer_lr", "inner_lr", "clip")
         not_negative(self, "skips")
-        if self.segment is not None and not 1 <= self.segment <= self.longest:
+        every = self.checkpoint_every
+        if every is not None and not 1 <= every <= self.longest:
             raise ValueError(
-                f"segment {self.segment} must lie between 1 and the window's {self.longest} steps"
+                f"checkpoint_every {every} must lie between 1 and the window's {self.longest} steps"
             )
 
     @property
@@ -134,7 +135,7 @@ class Run(MetaLearner):
             ipc=budget.ipc,
             steps=self.alike * method.networks * method.longest,
             precision=method.precision,
-            segment=method.segment,
+            checkpoint_every=method.checkpoint_every,
         )
         super().__init__(inner, train, seed)
         self.images = self.initial(train, budget, seed)

@@ -46,7 +46,7 @@ class RTP(BaseMethod):
     real_per_class: int = 64
     augment: str = "none"  # or flip-rotate; drawn anew for each inner step, by the authors once for all
     network: str = STANDARD
-    segment: int | None = None  # states held at once; fewer than the unroll costs each step once more
+    checkpoint_every: int | None = None  # steps per kept state; others are computed twice; None keeps all
 
     paper: ClassVar[str] = "arXiv 2206.02916"
     recipe: ClassVar[str] = "rtp-300"
@@ -63,7 +63,9 @@ class RTP(BaseMethod):
 
     def __post_init__(self) -> None:
         augmentation(self.augment)
-        at_least_one(self, "steps", "unroll", "bases", "images", "per_class", "real_per_class", "segment")
+        at_least_one(
+            self, "steps", "unroll", "bases", "images", "per_class", "real_per_class", "checkpoint_every"
+        )
         above_zero(self, "inner_lr", "outer_lr", "clip")
         not_negative(self, "inner_momentum", "outer_momentum")
 
@@ -99,7 +101,7 @@ class _Run(MetaLearner):
             augment=method.augment,
             ipc=images,
             steps=method.steps * method.unroll,
-            segment=method.segment,
+            checkpoint_every=method.checkpoint_every,
         )
         super().__init__(inner, train, seed)
         channels, height, width = train.shape

@@ -64,7 +64,9 @@ def test_an_installed_package_brings_its_evaluator(folder: Path) -> None:
     grid = Path("mine.toml").read_text().replace(f"[evaluator.{NAME}]", "[evaluator.my_calibration]")
     Path("mine.toml").write_text(grid.replace(f'base = "{NAME}.py"\n', ""))
     ratbench(target, "run", "mine.toml", "--inline", "--store", "store")
-    assert {len(record.cell.source) for record in evaluations("store") if isinstance(record.cell, Evaluation)} == {64}
+    assert {
+        len(record.cell.source) for record in evaluations("store") if isinstance(record.cell, Evaluation)
+    } == {64}
 
 
 def test_a_methods_file_brings_the_rest_also_when_its_set_is_evaluated_later(folder: Path) -> None:

@@ -127,7 +127,7 @@ class Fake:
     def __init__(self, *norms: float) -> None:
         self.norms, self.learning = list(norms), list[int]()
 
-    def __call__(self, *given: Any, window: Window, segment: int | None) -> MetaGradient:
+    def __call__(self, *given: Any, window: Window, checkpoint_every: int | None) -> MetaGradient:
         inputs = given[2]
         self.learning.append(inputs[0].shape[1])
         images = torch.ones_like(inputs[0])

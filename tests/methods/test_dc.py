@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy
 
-from suite.core.engine.classification import steps_of
-from suite.core.engine.optimisers import SGD
 from suite.core.networks.layers import Layer, dense
 from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
@@ -68,7 +66,6 @@ def test_an_update_against_gradients_by_hand(monkeypatch: pytest.MonkeyPatch) ->
     # At zero weights both classes have probability .5, so that the rows of a class's gradient are -.5 and
     # .5 times its mean image. Real means (1, 0) and (3, 4), synthetic (0, 1) and (3, 4): cosines 0 and 1.
     monkeypatch.setattr("suite.plugins.methods.dc.network", lambda *_: linear())
-    monkeypatch.setattr("suite.plugins.methods.dc.classification", lambda *_, **__: steps_of(linear(), SGD()))
     monkeypatch.setattr(Network, "initialise", lambda self, *_: torch.zeros(self.size))
     real = torch.tensor([[1.0, 0.0], [3.0, 4.0]]).reshape(2, 1, 1, 2)
     run = METHOD(image_momentum=0.0).start(Examples(real, torch.arange(2), 2), Budget(1), seed=0)

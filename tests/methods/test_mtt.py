@@ -175,7 +175,7 @@ CHOICES = [
     {"augment": "none", "batch": 4},
     {"labels": "teacher"},
     {"labels": "learned", "batch": 5},
-    {"segment": 2},
+    {"checkpoint_every": 2},
     {"syn_steps": 25, "batch": 1},
 ]
 
@@ -239,7 +239,7 @@ def test_a_step_more_takes_parameters_and_no_activations(monkeypatch: pytest.Mon
     ours = grown(lambda run: run.step())
     assert states <= ours < 2 * states
     assert grown(plain) > 10 * ours
-    assert grown(lambda run: run.step(), segment=4) < ours / 2
+    assert grown(lambda run: run.step(), checkpoint_every=4) < ours / 2
 
 
 # Options and settings

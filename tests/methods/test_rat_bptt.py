@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from suite.core.data.tasks import load
-from suite.core.distilling import meta_learning
 from suite.core.engine.truncation import Window, place_window
 from suite.core.engine.unroll import MetaGradient
 from suite.core.networks.named import Network
@@ -106,7 +105,7 @@ def test_steps_that_are_walked_back_decide_on_compiling(
         asked.append(values)
         return False
 
-    monkeypatch.setattr(meta_learning, "worth_compiling", pays)
+    monkeypatch.setattr("suite.core.engine.classification.worth_compiling", pays)
     started(ipc=3, per_class=2, **changes)
     assert asked == [{"batch": 20, "steps": 4 * back, "device": torch.device("cpu")}]
 
@@ -120,8 +119,11 @@ def test_steps_that_are_walked_back_decide_on_compiling(
         ({"per_class": 0}, "per_class 0 must be at least 1"),
         ({"networks": 0}, "networks 0 must be at least 1"),
         ({"skips": -1}, "skips -1 must not be negative"),
-        ({"segment": 3}, "segment 3 must lie between 1 and the window's 2 steps"),
-        ({"segment": 5, "truncation": "full"}, "segment 5 must lie between 1 and the window's 4 steps"),
+        ({"checkpoint_every": 3}, "checkpoint_every 3 must lie between 1 and the window's 2 steps"),
+        (
+            {"checkpoint_every": 5, "truncation": "full"},
+            "checkpoint_every 5 must lie between 1 and the window's 4 steps",
+        ),
     ],
 )
 def test_settings_that_contradict_themselves_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -149,7 +151,7 @@ def test_a_precision_that_the_device_has_not_is_refused_at_the_start() -> None:
     """Not by the check, which sees the images on a CPU even where the trial will have a GPU."""
     method = METHOD(**{**QUICK, "precision": "tf32"})
     method.check(train(), Budget(1))
-    with pytest.raises(ValueError, match="precision tf32 is a GPU's; on a CPU use float32"):
+    with pytest.raises(ValueError, match="precision tf32 needs a GPU; use float32 on a CPU"):
         method.start(train(), Budget(1), seed=0)
 
 
@@ -159,7 +161,7 @@ class Fake:
     def __init__(self, norms: Sequence[float] = (), labels: float = 0.0) -> None:
         self.norms, self.labels, self.windows = list(norms), labels, list[Window]()
 
-    def __call__(self, *given: Any, window: Window, segment: int | None) -> MetaGradient:
+    def __call__(self, *given: Any, window: Window, checkpoint_every: int | None) -> MetaGradient:
         inputs = given[2]
         self.windows.append(window)
         images = torch.ones_like(inputs[0])

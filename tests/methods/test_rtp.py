@@ -113,8 +113,8 @@ class Fake:
     def __init__(self, value: float) -> None:
         self.value = value
 
-    def __call__(self, *given: Any, window: Window, segment: int | None) -> MetaGradient:
-        assert window == Window(0, 3) and segment is None
+    def __call__(self, *given: Any, window: Window, checkpoint_every: int | None) -> MetaGradient:
+        assert window == Window(0, 3) and checkpoint_every is None
         inputs: list[Tensor] = given[2]
         zero = torch.zeros(())
         return MetaGradient(zero, tuple(torch.full_like(x, self.value) for x in inputs), zero, zero[None])

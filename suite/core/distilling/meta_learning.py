@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from suite.core.distilling.base import BaseDistiller
-from suite.core.engine.classification import chunks, classification, worth_compiling
+from suite.core.engine.classification import chunks, inner_problem
 from suite.core.engine.losses import Batch
 from suite.core.engine.optimisers import Optimiser
 from suite.core.engine.truncation import Window
@@ -34,7 +34,7 @@ class InnerTraining:
     """How inner networks are trained.
 
     ipc: images per class that they see; steps: at most so many inner steps lie in the windows of the whole
-    run, and many are worth compiling; segment: states held at once, None for those of the whole window.
+    run, and many are worth compiling; checkpoint_every: steps per kept state, None keeps all.
     """
 
     network: str
@@ -44,7 +44,7 @@ class InnerTraining:
     ipc: int
     steps: int
     precision: Precision = "float32"
-    segment: int | None = None
+    checkpoint_every: int | None = None
 
 
 class MetaLearner(BaseDistiller):
@@ -58,15 +58,13 @@ class MetaLearner(BaseDistiller):
         self.train, self.training = train, inner
         self.network = network(inner.network, train.shape, train.classes)
         batch = inner.minibatch.sample(train.classes, inner.ipc, torch.Generator())
-        self.inner = classification(
-            inner.network,
-            train.shape,
-            train.classes,
-            optimiser=inner.optimiser,
+        self.inner = inner_problem(
+            self.network,
+            inner.optimiser,
+            batch=len(batch),
+            steps=inner.steps,
+            device=train.images.device,
             precision=inner.precision,
-            compiled=worth_compiling(
-                self.network, batch=len(batch), steps=inner.steps, device=train.images.device
-            ),
         )
         self.network_rng = generator(seed, "networks")
         self.batch_rng = generator(seed, "minibatches")
@@ -103,7 +101,7 @@ class MetaLearner(BaseDistiller):
             batches,
             self._real(),
             window=window,
-            segment=self.training.segment,
+            checkpoint_every=self.training.checkpoint_every,
         )
 
     def _sample(self) -> tuple[Tensor, AugmentParams]:
@@ -116,4 +114,4 @@ class MetaLearner(BaseDistiller):
         with phase("real batch, drawn"):
             real = self.train.take(self.real_rows().to(self.train.images.device))
             seen = self.augment.apply(real.images, self.augment.sample(len(real), self.augment_rng))
-        return chunks(seen, real.labels)
+        return chunks(seen, real.labels, whole=self.network.statistics_size > 0)

@@ -9,10 +9,10 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from suite.core.engine.classification import classification, steps_of, worth_compiling
+from suite.core.engine.classification import inner_problem, worth_compiling
 from suite.core.engine.inner_problem import InnerProblem
 from suite.core.examples import shuffled
-from suite.core.networks.named import Network, Shape
+from suite.core.networks.named import Network, Shape, network
 from suite.core.precision import check_precision, multiplying
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
@@ -150,7 +150,7 @@ def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int, device: 
     """Return the step of training, compiled where so many of them are worth it."""
     compiled = worth_compiling(network, batch=batch, steps=steps, device=device)
     if not compiled and recipe.precision == "float32":
-        return steps_of(network, recipe.update_rule(recipe.lr), objective=recipe.objective)
+        return inner_problem(network, recipe.update_rule(recipe.lr), objective=recipe.objective)
     # A step takes its rate as it comes, so that trainings at several rates share what is compiled.
     return _step(network.name, network.shape, network.classes, replace(recipe, lr=1.0), compiled)
 
@@ -158,13 +158,11 @@ def _steps(network: Network, recipe: Recipe, *, batch: int, steps: int, device: 
 @lru_cache(maxsize=8)
 def _step(name: str, shape: Shape, classes: int, recipe: Recipe, compiled: bool) -> InnerProblem:
     """Return the step of a network built anew; trainings of this process share what is compiled of it."""
-    return classification(
-        name,
-        shape,
-        classes,
-        optimiser=recipe.update_rule(recipe.lr),
-        precision=recipe.precision,
+    return inner_problem(
+        network(name, shape, classes),
+        recipe.update_rule(recipe.lr),
         compiled=compiled,
+        precision=recipe.precision,
         objective=recipe.objective,
     )
 

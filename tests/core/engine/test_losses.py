@@ -10,7 +10,7 @@ from suite.core.networks.named import Shape, network
 from suite.core.seeding import generator
 from suite.core.training.regression import squared_error
 
-NAMES = ["convnet-d3-w4-in", "convnet-d2-w4-ln", "convnet-d1-w4-none", "mlp-w6"]
+NAMES = ["convnet-d3-w4-in", "convnet-d2-w4-ln", "convnet-d2-w4-bn", "convnet-d1-w4-none", "mlp-w6"]
 OBJECTIVES = {"cross-entropy": cross_entropy, "squared-error": squared_error}
 
 
@@ -18,13 +18,13 @@ OBJECTIVES = {"cross-entropy": cross_entropy, "squared-error": squared_error}
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 8, 8), (5, 8, 8)], ids=str)
 def test_layer_by_layer_equals_twice_in_reverse(name: str, shape: Shape, objective: Objective) -> None:
-    plain, written = network(name, shape, 3), network(name, shape, 3, Lowering(written=True))
+    plain, decomposed = network(name, shape, 3), network(name, shape, 3, Lowering(decomposed=True))
     rng = generator(1)
     parameters = plain.initialise(rng).double()
     direction = torch.randn(plain.size, generator=rng, dtype=torch.float64)
     batch = torch.randn(4, *shape, generator=rng).double(), torch.rand(4, 3, generator=rng).double()
     any_loss = AutogradLoss(lambda p, x, targets: objective(plain.logits(p, x), targets))
-    layered = LayerwiseLoss(written, objective)
+    layered = LayerwiseLoss(decomposed, objective)
     theirs, ours = any_loss.gradient(parameters, batch), layered.gradient(parameters, batch)
     assert torch.allclose(ours.parameters, theirs.parameters, rtol=1e-10, atol=1e-13)
     assert torch.allclose(ours.loss, theirs.loss)

@@ -57,7 +57,7 @@ def test_products_are_rounded_where_the_recipe_says_so() -> None:
     images, targets = torch.randn(8, 1, 8, 8, generator=generator(0)), one_hot(2, 4)
     made = SyntheticSet(images.view(2, 4, 1, 8, 8), targets)
     name, shape, step = "convnet-d1-w4-in", (1, 8, 8), dataclasses.replace(STEP, precision="bf16")
-    rounded = network(name, shape, 2, Lowering(operands=torch.bfloat16))
+    rounded = network(name, shape, 2, Lowering(dtype=torch.bfloat16))
     start = rounded.initialise(generator(5, "initialisation")).requires_grad_()
     loss = cross_entropy(rounded.logits(start, images), targets.flatten(0, 1))
     (gradient,) = torch.autograd.grad(loss, start)
@@ -67,7 +67,7 @@ def test_products_are_rounded_where_the_recipe_says_so() -> None:
 
 
 def test_a_precision_that_the_device_has_not_is_refused() -> None:
-    with pytest.raises(ValueError, match="precision tf32 is a GPU's"):
+    with pytest.raises(ValueError, match="precision tf32 needs a GPU"):
         fit(NET, synthetic(), dataclasses.replace(STEP, precision="tf32"), seed=0)
 
 

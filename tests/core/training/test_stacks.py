@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from suite.core.engine.classification import steps_of
+from suite.core.engine.classification import inner_problem
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
@@ -67,14 +67,14 @@ def test_every_architecture_stacks(name: str) -> None:
     recipe = dataclasses.replace(RECIPES["dc-300"], epochs=2)
     synthetic = SyntheticSet(images, one_hot(3, 2))
     runs = [fitting._run(TrainingJob(synthetic, 0.01, seed), recipe) for seed in (0, 1)]
-    found = stacks.train(steps_of(net, recipe.update_rule(0.01)), net, recipe, runs)
+    found = stacks.train(inner_problem(net, recipe.update_rule(0.01)), net, recipe, runs)
     expected = fit(net, synthetic, recipe, seed=1)
     assert torch.allclose(found[1], expected, atol=1e-4)
 
 
 def test_what_is_trained_beside_it_changes_nothing() -> None:
     recipe = SHORT[0]
-    steps = steps_of(NET, recipe.update_rule(recipe.lr))
+    steps = inner_problem(NET, recipe.update_rule(recipe.lr))
 
     def first(seeds: list[int]) -> torch.Tensor:
         runs = [fitting._run(TrainingJob(made(0), 0.01, seed), recipe) for seed in seeds]
@@ -84,7 +84,7 @@ def test_what_is_trained_beside_it_changes_nothing() -> None:
 
 
 def test_a_stack_is_as_high_as_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = steps_of(NET, SHORT[0].update_rule(0.01))
+    steps = inner_problem(NET, SHORT[0].update_rule(0.01))
     each = stacks.footprint(steps, NET, 10)
     assert each > 10 * 64 * 4 + 2 * NET.size * 4  # the images and the state, at least
     assert stacks.footprint(steps, NET, 20) > each
@@ -96,7 +96,7 @@ def test_a_stack_is_as_high_as_its_memory(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_activations_count_whether_steps_are_compiled_or_not() -> None:
     rule = SHORT[0].update_rule(0.01)
-    plain, compiled = steps_of(NET, rule), steps_of(NET, rule, compiled=True)
+    plain, compiled = inner_problem(NET, rule), inner_problem(NET, rule, compiled=True)
     each = stacks.footprint(plain, NET, 10)
     assert each == stacks.footprint(compiled, NET, 10)
     assert each > 10 * (4 * 64 + 4 * 64) * 4  # what the convolution gives, and its cotangent
