@@ -8,7 +8,6 @@ judged before the batch's step. As in the paper, one that was never right counts
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from time import perf_counter
 from typing import Any, ClassVar
 
 import torch
@@ -18,8 +17,9 @@ from suite.core.distilling.selection import TrainedSelection
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Examples
-from suite.core.training.fit import fit_full
-from suite.core.training.pretrained import once
+from suite.core.training.cached import cached_training
+from suite.core.training.fit import training_states
+from suite.core.training.jobs import TrainingJob
 from suite.core.training.recipes import recipe
 
 
@@ -30,25 +30,21 @@ class Forgetting(TrainedSelection):
     paper: ClassVar[str] = "arXiv 1812.05159"
     smoke: ClassVar[Mapping[str, Any]] = {"epochs": 2, "network": "convnet-d1-w8-in"}
 
-    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:
-        """Choose, and name the seconds of training that an earlier trial had paid for."""
-        started = perf_counter()
+    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
+        """Return the choice, and the seconds of training that an earlier trial has paid for."""
         how = [self.network, asdict(recipe(self.training)), self.epochs, seed]
-        counts, seconds = once("forgetting", train, how, lambda: self._counts(train, seed))
-        borrowed = max(0.0, seconds - (perf_counter() - started))
+        counts, seconds = cached_training("forgetting", train, how, lambda: self._counts(train, seed))
         ties = generator(seed, "ties")
         chosen = [rows[most(counts[rows], ipc, ties).to(rows.device)] for rows in train.by_class()]
-        return chosen, {"cached_seconds": borrowed}
+        return chosen, seconds
 
     def _counts(self, train: Examples, seed: int) -> Tensor:
         """Return how often each image (n,) is forgotten while a fresh network trains."""
         net, memory = network(self.network, train.shape, train.classes), Memory(train.labels)
-
-        def watch(rows: Tensor, parameters: Tensor) -> None:
-            right = net.logits(parameters, train.images[rows]).argmax(1) == train.labels[rows]
-            memory.see(rows, right)
-
-        fit_full(net, train, recipe(self.training), self.epochs, seed=seed, watch=watch)
+        job = TrainingJob.on_examples(train, recipe(self.training).for_epochs(self.epochs), seed)
+        for batch, (parameters,) in zip(job.rows(), training_states(net, [job]), strict=False):
+            rows = batch.to(train.labels.device)
+            memory.see(rows, net.logits(parameters, train.images[rows]).argmax(1) == train.labels[rows])
         return memory.forgotten()
 
 

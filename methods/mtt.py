@@ -11,6 +11,7 @@ computes as independent of the images seen before. All trials of a task and netw
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, ClassVar, Literal
 
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 
 from suite.core.distilling.base import BaseDistiller, BaseMethod
-from suite.core.distilling.experts import correctly_classified, experts, logits
+from suite.core.distilling.experts import correctly_classified, experts
 from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
 from suite.core.distilling.trajectory_segments import TrajectorySegments
 from suite.core.engine.classification import inner_problem
@@ -33,6 +34,7 @@ from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.augment import augmentation
+from suite.core.training.fit import map_batches
 from suite.core.training.recipes import Recipe
 
 Labels = Literal["hard", "teacher", "learned"]
@@ -154,6 +156,8 @@ class _Run(BaseDistiller):
         self.steps, self.method = method.steps, method
         self.network = network(method.network, train.shape, train.classes)
         self.experts = experts(train, method.network, method.training, method.experts)
+        # A start is not timed: every trial is charged for the experts, whether it trained or read them.
+        self.cached_seconds = self.experts.seconds
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed)
         self.labels = one_hot(train.classes, budget.ipc).to(self.images)  # logits where they are learned
         self.student_lr = self.images.new_tensor(method.student_lr)
@@ -190,15 +194,13 @@ class _Run(BaseDistiller):
         *ends, epoch = method.segments.sample(self.experts, self.taken, self.expert_rng)
         start, target = (parameters.to(self.images) for parameters in ends)
         if method.labels == "teacher":
-            self.labels = logits(self.network, target, self.images).softmax(-1)
+            self.labels = map_batches(partial(self.network.logits, target), self.images).softmax(-1)
         self.found = self._meta_gradient(start, target)
         norm = self.found.gradients[0].norm()
         self._descend(self._scale(norm))
         self.taken += 1
         metrics: dict[str, float | Tensor] = {"outer_loss": self.found.loss, "start_epoch": epoch}
         metrics |= {"student_lr": self.student_lr.clone(), "gradient_norm": norm}
-        if self.taken == 1:  # every trial is charged for the experts, which it trained or read at its start
-            metrics["cached_seconds"] = self.experts.seconds
         return metrics
 
     def diagnosis(self) -> str:

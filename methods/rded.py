@@ -8,7 +8,7 @@ image as it is, and the recipe `rded-300` softens these, mixing them by area whe
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from time import perf_counter
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -17,13 +17,13 @@ from torch.nn.functional import affine_grid, grid_sample, log_softmax, pad
 
 from suite.core.distilling.base import BaseDistiller, BaseMethod
 from suite.core.limits import at_least_one, check_enough_real
-from suite.core.networks.named import STANDARD, Network, network
+from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import generator
 from suite.core.sets.parametrisations import check_factor
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.fit import EVALUATION_BATCH
-from suite.core.training.pretrained import trained_network
+from suite.core.training.cached import trained_network
+from suite.core.training.fit import map_batches
 from suite.core.training.recipes import recipe
 
 _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
@@ -84,7 +84,8 @@ class RDED(BaseMethod):
 
 class _Run(BaseDistiller):
     def __init__(self, method: RDED, train: Examples, budget: Budget, seed: int) -> None:
-        self.steps, self.method, self.train, self.budget, self.seed = 1, method, train, budget, seed
+        self.steps, self.cached_seconds = 1, 0.0
+        self.method, self.train, self.budget, self.seed = method, train, budget, seed
         self.network = network(method.network, train.shape, train.classes)
         # Until the step is taken, the first images of each class stand in.
         first = torch.stack([rows[: budget.ipc] for rows in train.by_class()])
@@ -93,15 +94,12 @@ class _Run(BaseDistiller):
 
     @torch.no_grad()
     def step(self) -> Mapping[str, float]:
-        """Choose; name the seconds of training that an earlier trial had paid for."""
-        method, started = self.method, perf_counter()
-        teacher = trained_network(self.train, method.network, method.training, method.epochs, seed=self.seed)
-        borrowed = max(0.0, teacher.seconds - (perf_counter() - started))
-        chosen = [self._chosen(label, teacher.parameters) for label in range(self.train.classes)]
+        method, how = self.method, (self.method.network, self.method.training, self.method.epochs)
+        teacher, self.cached_seconds = trained_network(self.train, *how, seed=self.seed)
+        chosen = [self._chosen(label, teacher) for label in range(self.train.classes)]
         self.images = torch.stack([stitched(patches, method.factor) for patches in chosen])
-        scores = _logits(self.network, teacher.parameters, self.images.flatten(0, 1))
-        self.labels = scores.softmax(1).unflatten(0, self.images.shape[:2])
-        return {"cached_seconds": borrowed}
+        self.labels = map_batches(partial(self.network.logits, teacher), self.images).softmax(-1)
+        return {}
 
     def _chosen(self, label: int, teacher: Tensor) -> Tensor:
         """Return the best crop of each of the best images of a class, the best first: (m, channels, h, w)."""
@@ -111,8 +109,8 @@ class _Run(BaseDistiller):
         images = self.train.images[rows]
         size = images.shape[2] // method.factor, images.shape[3] // method.factor
         patches = torch.stack([cropped(images, size, rng) for _ in range(method.crops)])
-        losses = -log_softmax(_logits(self.network, teacher, padded(patches, self.train.shape)), 1)[:, label]
-        least, crop = losses.view(method.crops, -1).min(0)
+        logits = map_batches(partial(self.network.logits, teacher), padded(patches, self.train.shape))
+        least, crop = (-log_softmax(logits, 1)[:, label]).view(method.crops, -1).min(0)
         best = least.argsort(stable=True)[: self.budget.ipc * method.factor**2]
         return patches[crop[best], best]
 
@@ -148,10 +146,6 @@ def stitched(patches: Tensor, factor: int) -> Tensor:
     channels, height, width = patches.shape[1:]
     tiles = patches.reshape(factor, factor, -1, channels, height, width).permute(2, 3, 0, 4, 1, 5)
     return tiles.reshape(-1, channels, factor * height, factor * width)
-
-
-def _logits(net: Network, parameters: Tensor, images: Tensor) -> Tensor:
-    return torch.cat([net.logits(parameters, batch) for batch in images.split(EVALUATION_BATCH)])
 
 
 METHOD = RDED

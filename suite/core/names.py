@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 Value = TypeVar("Value")
 
-OURS = "RaT-Bench itself"
+OURS = "RaT-Bench"
 """The owner of the names that come with RaT-Bench."""
 
 _NEAR = 0.5  # below this similarity a suggestion would be nonsense
@@ -51,6 +51,11 @@ class Table(Mapping[str, Value]):
             raise ValueError(f"{self.kind} {name!r} of {owner} is taken by {self._owners[name]}; rename it")
         self._values[name], self._owners[name] = value, owner
 
+    def owner(self, name: str) -> str:
+        """Return who brings a name: `RaT-Bench`, a package, or the path of a file."""
+        self[name]
+        return self._owners.get(name) or _packages(self.kind, name)[0]
+
     def __getitem__(self, name: str) -> Value:
         owner = self._owners.get(name, "")
         brought: Value | None = from_package(self.kind, name, owner)
@@ -83,18 +88,24 @@ def from_package(kind: str, name: str, owner: str = "") -> Any:
 
     owner: who else has this name. Raises ValueError for a name with two owners, and for failed imports.
     """
-    points = [point for point in installed(kind) if point.name == name]
-    if not points:
+    owners = [*_packages(kind, name), *filter(None, [owner])]
+    point = next((point for point in installed(kind) if point.name == name), None)
+    if point is None:
         return None
-    packages = sorted(f"the package {point.dist.name}" if point.dist else point.value for point in points)
-    if len(owners := [*packages, *filter(None, [owner])]) > 1:
+    if len(owners) > 1:
         raise ValueError(f"{kind} {name!r} comes with {' and '.join(owners)}; rename its entry point in one")
     try:
-        return points[0].load()
+        return point.load()
     except Exception as error:
         raise ValueError(
             f"{kind} {name!r} of {owners[0]} cannot be imported: {type(error).__name__}: {error}"
         ) from error
+
+
+def _packages(kind: str, name: str) -> list[str]:
+    """Return the sorted packages that bring a name, in words."""
+    points = [point for point in installed(kind) if point.name == name]
+    return sorted(f"the package {point.dist.name}" if point.dist else point.value for point in points)
 
 
 class UnknownName(ValueError, KeyError):

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from suite.records.cells import Trial
 from tests.support import pages
 from tests.support.command_line import ratbench
 from tests.support.packages import ROOT, install
+from tests.support.recipes import replaced
 
 PAGE, NAME = "add-a-method.md", "mini_batch_k_means"
 
@@ -42,10 +44,10 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
+def short() -> Iterator[None]:
     """The leaderboard's recipe has five epochs."""
-    brief = replace(RECIPES["dsa-1000"], epochs=5)
-    monkeypatch.setattr("suite.core.training.recipes.RECIPES", {**RECIPES, "dsa-1000": brief})
+    with replaced(replace(RECIPES["dsa-1000"], epochs=5)):
+        yield
 
 
 @pytest.mark.usefixtures("short")

@@ -1,5 +1,6 @@
 """The selection floor: orders worked by hand."""
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
@@ -13,9 +14,8 @@ from suite.core.distilling import selection
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
-from suite.core.training import pretrained
-from suite.core.training.fit import fit_full
-from suite.core.training.pretrained import TrainedNetwork
+from suite.core.training import cached
+from suite.core.training.fit import fit_full, training_states
 from suite.plugins.methods.forgetting import Memory, most
 
 FORGETTING = import_module("suite.plugins.methods.forgetting").METHOD
@@ -72,12 +72,12 @@ def test_random_subsets_are_seeded_nested_and_of_their_class() -> None:
 def test_rows_among_a_class_become_its_images(
     method: Any, expected: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "trained_network", lambda *_, seed: TrainedNetwork(torch.zeros(0), 100.0))
+    monkeypatch.setattr(selection, "trained_network", lambda *_, seed: (torch.zeros(0), 100.0))
     monkeypatch.setattr(selection, "_features", lambda images, *_: images.flatten(1))
     data = Examples(torch.arange(10.0).reshape(10, 1, 1, 1), torch.arange(10) % 2, 2)
     run = method().start(data, Budget(3), seed=0)
-    # The features cost nothing here: all of their 100 seconds were spent by somebody else.
-    assert run.step()["cached_seconds"] == pytest.approx(100, abs=5)
+    run.step()
+    assert run.cached_seconds == 100
     made = run.synthetic()
     assert made.images.flatten(1).tolist() == expected and made.hard
 
@@ -92,16 +92,18 @@ def test_the_trained_network_is_cached_and_its_cost_named(
         now[0] += 100  # seconds
         return fit_full(*given, **named)
 
-    monkeypatch.setattr(pretrained, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(selection, "perf_counter", lambda: now[0])
-    monkeypatch.setattr("suite.plugins.methods.forgetting.perf_counter", lambda: now[0])
-    for module in ("suite.core.training.pretrained", "suite.plugins.methods.forgetting"):
-        monkeypatch.setattr(f"{module}.fit_full", slow)
+    def slowly(*given: Any) -> Iterator[torch.Tensor]:
+        now[0] += 100
+        return training_states(*given)
+
+    monkeypatch.setattr(cached, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(cached, "fit_full", slow)
+    monkeypatch.setattr("suite.plugins.methods.forgetting.training_states", slowly)
     data, chosen = train(), method(epochs=2, network="convnet-d1-w4-in")
-    first, metrics = chosen.select(data, 2, seed=0)
-    again, borrowed = chosen.select(data, 2, seed=0)
+    first, paid_first = chosen.select(data, 2, seed=0)
+    again, paid_again = chosen.select(data, 2, seed=0)
     assert [rows.tolist() for rows in first] == [rows.tolist() for rows in again]
-    assert (metrics["cached_seconds"], borrowed["cached_seconds"], now) == (0, 100, [100])
+    assert (paid_first, paid_again, now) == (0, 100, [100])
     chosen.select(data, 2, seed=1)  # another network
     assert now == [200]
 

@@ -76,7 +76,7 @@ def test_two_files_of_one_name_are_two_modules(tmp_path: Path) -> None:
         ("RECIPES = 'dsa-1000'", "RECIPES must be a tuple"),
         (
             "from suite.core.training.recipes import RECIPES as KNOWN\nRECIPES = (KNOWN['dsa-1000'],)",
-            "recipe 'dsa-1000' of .* is taken by RaT-Bench itself; rename it",
+            "recipe 'dsa-1000' of .* is taken by RaT-Bench; rename it",
         ),
     ],
 )

@@ -73,9 +73,9 @@ def test_a_package_does_not_take_the_name_of_another(folder: Path) -> None:
     write_package(folder, "one", {"methods": {"twice": CARELESS, "herding": CARELESS, "once": CARELESS}})
     write_package(folder, "two", {"methods": {"twice": CARELESS}, "recipes": {"dsa-1000": "no:where"}})
     assert registry.method("once").__name__ == "Careless"
-    refused(ratbench("show", "herding"), "'herding' comes with the package one and RaT-Bench itself")
+    refused(ratbench("show", "herding"), "'herding' comes with the package one and RaT-Bench")
     refused(ratbench("show", "twice"), "the package one and the package two", "rename its entry point")
-    with pytest.raises(ValueError, match="recipe 'dsa-1000' comes with the package two and RaT-Bench itself"):
+    with pytest.raises(ValueError, match="recipe 'dsa-1000' comes with the package two and RaT-Bench"):
         RECIPES["dsa-1000"]
 
 

@@ -206,7 +206,7 @@ class TestFactorisedArtefacts:
         write_artefact(store.artefact("t"), SyntheticSet.from_parametrisation(code), {})
         path = store.artefact("t").with_suffix(".json")
         path.write_text(path.read_text().replace(f'"{code.kind}"', '"wavelet"'))
-        with pytest.raises(ValueError, match="its code cannot be read: unknown code 'wavelet'"):
+        with pytest.raises(ValueError, match="its code cannot be read: unknown parametrisation 'wavelet'"):
             load_artefact(store.artefact("t"))
 
 

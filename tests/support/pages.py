@@ -41,4 +41,4 @@ def only_test(path: Path) -> Callable[[], None]:
         sys.path.remove(str(path.parent))
         sys.modules.pop(path.stem.removeprefix("test_"), None)
     (test,) = (value for name, value in names.items() if name.startswith("test_") and callable(value))
-    return test  # type: ignore[return-value]
+    return test

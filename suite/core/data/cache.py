@@ -85,9 +85,14 @@ def open_or_build(
     return found[0]
 
 
+def has_entry(folder: Path, stem: str) -> bool:
+    """Return whether an entry was written, damaged or not."""
+    return (folder / f"{stem}.json").exists()
+
+
 def _open(folder: Path, stem: str, finish: Callable[[Tensors, Facts], T]) -> list[T]:
     """Return the entry as a list of one, or an empty list where it is absent or damaged."""
-    if not (folder / f"{stem}.json").exists():
+    if not has_entry(folder, stem):
         return []
     try:
         return [finish(*_load(folder, stem))]

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from time import perf_counter
 from typing import ClassVar
 
 import torch
@@ -14,8 +13,8 @@ from suite.core.limits import at_least_one, check_enough_real
 from suite.core.networks.named import STANDARD, network
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Distiller, Examples
+from suite.core.training.cached import trained_network
 from suite.core.training.fit import map_batches
-from suite.core.training.pretrained import trained_network
 from suite.core.training.recipes import recipe
 
 
@@ -34,9 +33,9 @@ class Selection(BaseMethod, ABC):
     def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
         """Return for each class the indices (ipc,) of its chosen images, the best first."""
 
-    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:
-        """Return the choice and the step's metrics."""
-        return self.choose(train, ipc, seed=seed), {}
+    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
+        """Return the choice, and the seconds of its work that an earlier trial has paid for."""
+        return self.choose(train, ipc, seed=seed), 0.0
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Refuse a budget that the smallest class cannot fill."""
@@ -50,15 +49,15 @@ class Selection(BaseMethod, ABC):
 
 class _SelectionRun(BaseDistiller):
     def __init__(self, method: Selection, train: Examples, budget: Budget, seed: int) -> None:
-        self.steps = 1
+        self.steps, self.cached_seconds = 1, 0.0
         self.method, self.train, self.budget, self.seed = method, train, budget, seed
         # Until the step is taken, the first images of each class stand in.
         self.chosen = torch.stack([indices[: budget.ipc] for indices in train.by_class()])
 
     def step(self) -> Mapping[str, float]:
-        chosen, metrics = self.method.select(self.train, self.budget.ipc, seed=self.seed)
+        chosen, self.cached_seconds = self.method.select(self.train, self.budget.ipc, seed=self.seed)
         self.chosen = torch.stack(chosen)
-        return metrics
+        return {}
 
     def synthetic(self) -> SyntheticSet:
         images = self.train.images[self.chosen]
@@ -79,8 +78,8 @@ class TrainedSelection(Selection, ABC):
     training: str = "dc-300"  # the recipe whose optimiser and augmentation train the network
 
     @abstractmethod
-    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:
-        """Choose, and name the seconds of training that an earlier trial had paid for."""
+    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
+        """Return the choice, and the seconds of training that an earlier trial has paid for."""
 
     def __post_init__(self) -> None:
         recipe(self.training)
@@ -104,16 +103,14 @@ class FeatureSelection(TrainedSelection, ABC):
     def order(self, features: Features, ipc: int) -> Tensor:
         """Return the rows (ipc,) to choose among one class's features (n, d), the best first."""
 
-    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:
-        """Choose, and name the seconds of training that an earlier trial had paid for."""
-        started = perf_counter()
-        extractor = trained_network(train, self.network, self.training, self.epochs, seed=seed)
-        borrowed = max(0.0, extractor.seconds - (perf_counter() - started))
+    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
+        """Return the choice, and the seconds of training that an earlier trial has paid for."""
+        parameters, seconds = trained_network(train, self.network, self.training, self.epochs, seed=seed)
         chosen = []
         for indices in train.by_class():
-            features = _features(train.images[indices], self.network, train, extractor.parameters)
+            features = _features(train.images[indices], self.network, train, parameters)
             chosen.append(indices[self.order(features, ipc).to(indices.device)])
-        return chosen, {"cached_seconds": borrowed}
+        return chosen, seconds
 
 
 def _features(images: Tensor, name: str, train: Examples, parameters: Tensor) -> Features:

@@ -13,13 +13,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from suite.core.distilling import experts as trained
-from suite.core.distilling.experts import Experts, correctly_classified, experts, logits
+from suite.core.distilling.experts import Experts, correctly_classified, experts
 from suite.core.engine import classification
 from suite.core.networks.layers import Layer
 from suite.core.networks.named import network
 from suite.core.seeding import derive, generator
 from suite.core.spec import Examples
-from suite.core.training import stacks
 from suite.core.training.fit import fit_trajectories
 from suite.core.training.recipes import Recipe
 
@@ -91,7 +90,7 @@ def test_those_trained_at_once_are_those_trained_alone(
     recipe = replace(RECIPE, augment="flip-rotate")
     alone = experts(train(), NAME, recipe, 5)
     monkeypatch.setenv("RATBENCH_DATA", str(tmp_path / "elsewhere"))
-    monkeypatch.setattr(stacks, "together", lambda *_: 3)
+    monkeypatch.setattr(trained, "networks_that_fit", lambda *_: 3)
     groups: list[int] = []
 
     def counted(*given: Any, seeds: Sequence[int]) -> list[Tensor]:
@@ -120,10 +119,13 @@ def test_whatever_changes_them_has_files_of_its_own(trainings: list[int]) -> Non
     assert len(trainings) == 9
 
 
-def test_compiled_ones_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = trained._digest(train(), network(NAME, (1, 2, 2), 2), RECIPE)
+def test_compiled_ones_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = network(NAME, (1, 2, 2), 2).size
+    monkeypatch.setattr(trained, "fit_trajectories", lambda *_, seeds: [torch.zeros(4, size) for _ in seeds])
+    experts(train(), NAME, RECIPE, 1)
     monkeypatch.setattr(classification, "MIN_COMPILED_STEPS", 1)
-    assert plain != trained._digest(train(), network(NAME, (1, 2, 2), 2), RECIPE)
+    experts(train(), NAME, RECIPE, 1)
+    assert len(files(tmp_path / "data")) == 2
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "facts", "gone", "checksum"])
@@ -225,8 +227,5 @@ def test_recognised_images_by_hand() -> None:
     # Of -3 and 4 the second alone is right: (0, -6) and (0, 8).
     assert all_said.tolist() == [[[5, 0], [0, -6]], [[-7, 0], [0, 8]]]
     alone = Experts(known.trajectories[:1], 0.0)
-    assert correctly_classified(alone, net, data, 2, seed=0)[1][0, 1].tolist() == [
-        -3,
-        0,
-    ]  # wrong, and all there is
-    assert logits(net, paths[0, 1], data.images[:, None]).shape == (4, 1, 2)
+    _, wrong = correctly_classified(alone, net, data, 2, seed=0)
+    assert wrong[0, 1].tolist() == [-3, 0]  # misclassified, but there is no other

@@ -99,7 +99,11 @@ def test_only_a_codes_tensors_are_one() -> None:
 @pytest.mark.parametrize(
     ("description", "tensors", "message"),
     [
-        ({"kind": "wavelet", "settings": {}}, {}, "unknown code 'wavelet'; known: linear, multi_formation"),
+        (
+            {"kind": "wavelet", "settings": {}},
+            {},
+            "unknown parametrisation 'wavelet'; known: linear, multi_formation",
+        ),
         ({"kind": "linear", "settings": {"height": 2}}, {}, "a linear code cannot be made"),
         (
             {"kind": "multi_formation", "settings": {"factor": 3}},
