@@ -104,7 +104,8 @@ class TestCommand:
         path = tmp_path / "mine.py"
         path.write_text("from tests.support.broken_evaluators import Curious, Honest\n\nEVALUATOR = Honest\n")
         ran = ratbench("check", path)
-        assert ran.exit_code == 0 and ran.stdout.count("ok   It") == len(evaluator_checks.CHECKS)
+        passed = [line for line in ran.stdout.splitlines() if line.startswith("ok ")]
+        assert ran.exit_code == 0 and len(passed) == len(evaluator_checks.CHECKS)
         path.write_text(path.read_text().replace("EVALUATOR = Honest", "EVALUATOR = Curious"))
         ran = ratbench("check", path)
         assert ran.exit_code == 1 and "it reads task.test 2 times" in ran.stdout

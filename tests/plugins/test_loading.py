@@ -16,6 +16,7 @@ BRINGS = '''
 from dataclasses import dataclass, replace
 
 from suite.core.networks.architectures import mlp
+from suite.core.networks.named import Architecture
 from suite.core.sets.parametrisations import Linear
 from suite.core.training.augment import OneOf
 from suite.core.training.recipes import RECIPES as KNOWN
@@ -33,7 +34,7 @@ class Doubled(Linear):
 
 RECIPES = (replace(KNOWN["dc-300"], name="NAME-3", epochs=3),)
 AUGMENTATIONS = {"NAME-flip": OneOf(("flip",))}
-NETWORKS = {r"NAME-w([1-9]\\d*)": mlp}
+NETWORKS = {"NAME": Architecture("an MLP", r"w(?P<width>[1-9]\\d*)", "NAME-w8", mlp)}
 PARAMETRISATIONS = (Doubled,)
 '''
 
