@@ -38,6 +38,11 @@ def table(kind: str) -> Table:
     return found
 
 
+def row(kind: str, name: str) -> tuple[str, ...]:
+    """Return what a list says about a name."""
+    return _KINDS[kind].row(name)
+
+
 def details(name: str) -> Iterator[RenderableType]:
     """Yield what is known about a name, or a method's file; raises ValueError if nothing has this name."""
     known = {kind: [*described.names()] for kind, described in _KINDS.items()}
