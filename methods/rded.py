@@ -62,6 +62,11 @@ class RDED(BaseMethod):
         recipe(self.training)
         at_least_one(self, "candidates", "crops", "epochs")
 
+    @property
+    def outer_steps(self) -> int:
+        """One: the choice."""
+        return 1
+
     def check(self, train: Examples, budget: Budget) -> None:
         """Refuse a factor that does not divide the images, and more crops than there are candidates."""
         super().check(train, budget)

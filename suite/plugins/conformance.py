@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from suite.core.data.tasks import load
-from suite.core.limits import check_code
+from suite.core.limits import check_set
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Distiller, Examples, Method
 from suite.core.training.recipes import recipe
@@ -94,7 +94,7 @@ def keeps_shapes(cls: type[Method]) -> str:
         return f"smoke settings give {distiller.steps} steps; choose 1 to {SLOWEST}"
     for made, grown in ((distiller.synthetic(), False), (_finish(distiller), True)):
         # A set that has an order may grow up to its size; a factorised one decodes to more images.
-        growing = getattr(cls, "ordered", False) and not grown
+        growing = cls.ordered and not grown
         free = growing or made.parametrisation is not None
         expected = (train.classes, made.ipc if free else BUDGET.ipc)
         if made.images.shape[:2] != expected or made.labels.shape != (*expected, train.classes):
@@ -107,8 +107,7 @@ def keeps_shapes(cls: type[Method]) -> str:
                 return f"{name} require gradients; detach them in synthetic()"
             if not value.isfinite().all():
                 return f"{name} are not finite after the smoke run"
-        if (made.labels < 0).any():
-            return "labels are negative; they are targets of a cross-entropy"
+        check_set(made, train, BUDGET, growing=growing)
     return ""
 
 
@@ -118,9 +117,7 @@ def keeps_to_its_budget(cls: type[Method]) -> str:
     for made in (distiller.synthetic(), _finish(distiller)):
         if made.parametrisation is None:
             continue
-        check_code(made, train, BUDGET)
-        if made.images.shape[2:] != train.shape:
-            return f"its code decodes to images {tuple(made.images.shape[2:])}; the task's are {train.shape}"
+        check_set(made, train, BUDGET)
         if any(
             value.dtype != torch.float32 or value.requires_grad
             for value in made.parametrisation.tensors.values()

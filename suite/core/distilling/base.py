@@ -38,8 +38,8 @@ class BaseMethod:
                 raise ValueError(f"class {label} has no training image; every class needs at least one")
 
 
-class BaseDistiller(ABC):
-    """A distiller whose state is its attributes: no state code in a method's file.
+class Resumable(ABC):
+    """Outer steps whose state is the attributes: no state code in a method's file.
 
     Tensors, optimisers, generators and numbers are saved and restored; frozen dataclasses (data,
     settings, networks) are taken as given by `Method.start`. Anything else is refused, since a
@@ -49,22 +49,13 @@ class BaseDistiller(ABC):
     steps: int
     cached_seconds: float = 0.0
 
-    @property
-    def milestones(self) -> Collection[int]:
-        """Outer steps after which there is a finished set: none before the last."""
-        return ()
-
-    def diagnosis(self) -> str:
-        """Name what was not finite in the last outer step: nothing is known."""
-        return ""
-
     @abstractmethod
     def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step and return its metrics."""
 
-    @abstractmethod
-    def synthetic(self) -> SyntheticSet:
-        """Return the set as it stands now."""
+    def diagnosis(self) -> str:
+        """Name what was not finite in the last outer step: nothing is known."""
+        return ""
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of every attribute that can change."""
@@ -93,6 +84,19 @@ class BaseDistiller(ABC):
                 own.load_state_dict(value)
             else:
                 setattr(self, name, value)
+
+
+class BaseDistiller(Resumable):
+    """A distiller whose state is its attributes."""
+
+    @property
+    def milestones(self) -> Collection[int]:
+        """Outer steps after which there is a finished set: none before the last."""
+        return ()
+
+    @abstractmethod
+    def synthetic(self) -> SyntheticSet:
+        """Return the set as it stands now."""
 
 
 def _saved(name: str, value: object) -> Any:

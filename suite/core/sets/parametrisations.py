@@ -1,7 +1,7 @@
-"""Codes: what a factorised set stores in place of its images, and how it decodes to them.
+"""Parametrisations: what a factorised set stores in place of its images, and how it decodes to them.
 
-A code is a few tensors and whole numbers. Decoding is a pure function of them, through which gradients
-flow.
+A parametrisation is a few tensors and whole numbers. Decoding is a pure function of them, through which
+gradients flow.
 """
 
 from abc import ABC, abstractmethod
@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
+
+from suite.core.names import Table
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Parametrisation(ABC):
         return sum(value.nbytes for value in self.tensors.values())
 
     def to(self, device: torch.device) -> Self:
-        """Return the code on `device`."""
+        """Return the parametrisation on `device`."""
         return replace(self, **{name: value.to(device) for name, value in self.tensors.items()})
 
     def _fields(self) -> list[tuple[str, Any]]:
@@ -67,7 +69,7 @@ class Linear(Parametrisation):
 
     kind: ClassVar[str] = "linear"
     loader: ClassVar[str] = """\
-size, bases = facts["code"]["settings"], tensors["bases"]
+size, bases = facts["parametrisation"]["settings"], tensors["bases"]
 sums = (tensors["coefficients"].flatten(0, 1) @ bases.flatten(1)).unflatten(1, bases.shape[1:])
 images = torch.nn.functional.interpolate(sums, (size["height"], size["width"]), mode="bilinear")
 """
@@ -108,7 +110,7 @@ class MultiFormation(Parametrisation):
 
     kind: ClassVar[str] = "multi_formation"
     loader: ClassVar[str] = """\
-factor, stored = facts["code"]["settings"]["factor"], tensors["formations"].flatten(0, 1)
+factor, stored = facts["parametrisation"]["settings"]["factor"], tensors["formations"].flatten(0, 1)
 height, width = stored.shape[2:]
 parts = stored.unflatten(3, (factor, -1)).unflatten(2, (factor, -1)).permute(0, 2, 4, 1, 3, 5)
 images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), mode="bilinear")
@@ -123,7 +125,7 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
 
     @classmethod
     def of(cls, images: Tensor, factor: int) -> "MultiFormation":
-        """Return the code whose smaller images are these (classes, n * factor * factor, …), made smaller.
+        """Return the one whose smaller images are these (classes, n * factor * factor, …), made smaller.
 
         The nearest pixels are kept. Raises ValueError where the factor does not divide their sides.
         """
@@ -141,37 +143,37 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
         return _enlarged(parts, height, width).reshape(classes, -1, channels, height, width)
 
 
-KINDS: Mapping[str, type[Parametrisation]] = {cls.kind: cls for cls in (Linear, MultiFormation)}
+PARAMETRISATIONS: Table[type[Parametrisation]] = Table(
+    "parametrisation", {cls.kind: cls for cls in (Linear, MultiFormation)}
+)
 
 
 def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Parametrisation:
-    """Return the code that `describe` described; raises ValueError where the two do not fit."""
-    cls = KINDS.get(str(description.get("kind")))
-    if cls is None:
-        raise ValueError(f"unknown code {description.get('kind')!r}; known: {', '.join(KINDS)}")
+    """Return the parametrisation that `describe` described; raises ValueError where the two do not fit."""
+    cls = PARAMETRISATIONS[str(description.get("kind"))]
     settings = {str(name): int(value) for name, value in description["settings"].items()}
     found = {name: value for name, value in tensors.items() if name in tensor_names(cls)}
     try:
         return cls(**found, **settings)
     except TypeError as error:
         raise ValueError(
-            f"a {cls.kind} code cannot be made of {sorted([*found, *settings])}: {error}"
+            f"a {cls.kind} parametrisation cannot be made of {sorted([*found, *settings])}: {error}"
         ) from None
 
 
 def describe(code: Parametrisation) -> dict[str, Any]:
-    """Return the kind and settings of a code as JSON."""
+    """Return the kind and settings of a parametrisation as JSON."""
     return {"kind": code.kind, "settings": code.settings}
 
 
 def tensor_names(cls: type[Parametrisation]) -> set[str]:
-    """Return the names of a code's tensors."""
+    """Return the names of a parametrisation's tensors."""
     return {field.name for field in fields(cls) if field.type is Tensor}
 
 
-def stores_code(names: Iterable[str]) -> bool:
-    """Return whether tensors of these names are a code."""
-    return any(tensor_names(cls) <= set(names) for cls in KINDS.values())
+def is_factorised(names: Iterable[str]) -> bool:
+    """Return whether tensors of these names are those of a parametrisation."""
+    return any(tensor_names(cls) <= set(names) for cls in PARAMETRISATIONS.values())
 
 
 def check_factor(factor: int, height: int, width: int) -> None:
