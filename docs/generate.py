@@ -32,6 +32,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "The top of the file": grid.Grid,
     "`[method.NAME]`": schema.MethodTable,
     "`[[method.NAME.where]]`": schema.Where,
+    "`[study.NAME]`": schema.StudyTable,
     "`[reference]`": schema.References,
 }
 
@@ -86,16 +87,17 @@ def grid_file() -> str:
 def _keys(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
     properties = model.model_json_schema()["properties"]
     for name, field in model.model_fields.items():
-        default = "required" if field.is_required() else _code(repr(field.get_default()))
+        value = field.get_default()
+        default = "required" if field.is_required() else "none" if value is None else _code(repr(value))
         yield _code(name), _kind(properties[name]), default, " ".join((field.description or "").split())
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    """Return a JSON schema in words: `list of integers of at least 1`."""
+    """Return a JSON schema in words, such as `[integer > 0, …]`."""
     if options := [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]:
         return " or ".join(map(_kind, options))
     if schema.get("type") == "array":
-        return f"list: {_kind(schema['items'])}"
+        return f"[{_kind(schema['items'])}, …]"
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
     limits = [f" {sign} {schema[key]}" for key, sign in bounds.items() if key in schema]
     return str(schema.get("type", "object")).replace("object", "table") + ",".join(limits)

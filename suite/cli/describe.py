@@ -15,7 +15,7 @@ from suite.core.names import did_you_mean
 from suite.core.networks import named
 from suite.core.spec import Method
 from suite.core.training.recipes import RECIPES
-from suite.experiments import grid
+from suite.experiments import grid, studies
 from suite.plugins import registry
 
 
@@ -98,8 +98,7 @@ def _evaluator_row(name: str) -> tuple[str, ...]:
     return (registry.summary(registry.evaluator(name)),)
 
 
-def _evaluator(name: str) -> Iterator[RenderableType]:
-    cls = registry.evaluator(name)
+def _class(name: str, cls: type) -> Iterator[RenderableType]:
     yield f"[bold]{name}[/]: {registry.summary(cls)}"
     yield _fields(cls)
 
@@ -136,7 +135,16 @@ def _pairs(name: str, values: Mapping[str, Any]) -> Iterator[RenderableType]:
 
 _KINDS: dict[str, _Described] = {
     "methods": _Described(lambda: registry.names("method"), _method_row, _method),
-    "evaluators": _Described(lambda: registry.names("evaluator"), _evaluator_row, _evaluator),
+    "evaluators": _Described(
+        lambda: registry.names("evaluator"),
+        _evaluator_row,
+        lambda name: _class(name, registry.evaluator(name)),
+    ),
+    "studies": _Described(
+        lambda: studies.STUDIES,
+        lambda name: (registry.summary(studies.find(name)),),
+        lambda name: _class(name, studies.find(name)),
+    ),
     "tasks": _Described(tasks.names, _task_row, lambda name: _pairs(name, asdict(tasks.describe(name)))),
     "networks": _Described(lambda: named.EXAMPLES, _network_row, _network),
     "recipes": _Described(
