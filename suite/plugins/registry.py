@@ -65,7 +65,7 @@ def kinds(name: str) -> list[Kind]:
         return found
     found = [kind for kind in both if name in names(kind)]
     if not found:
-        _refuse_old(name)
+        refuse_old(name)
         raise ValueError(
             f"unknown method or evaluator {name!r}; "
             f"{did_you_mean(name, [*names('method'), *names('evaluator')])}"
@@ -97,11 +97,12 @@ def _find(kind: Kind, name: str) -> Any:
     if ours:
         return getattr(import_module(f"{_FOLDERS[kind].__name__}.{name}"), constant)
     if kind == "method":
-        _refuse_old(name)
+        refuse_old(name)
     raise ValueError(f"unknown {kind} {name!r}; {did_you_mean(name, names(kind))}")
 
 
-def _refuse_old(name: str) -> None:
+def refuse_old(name: str) -> None:
+    """Raise ValueError with the new name if `name` is the former one of a method."""
     if name in _RENAMED:
         raise ValueError(f"method {name!r} is {_RENAMED[name]}")
 

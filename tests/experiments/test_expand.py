@@ -44,9 +44,7 @@ def test_a_file_is_named_by_its_path_and_sha256(tmp_path: Path, mine: Path) -> N
 
 
 def test_a_table_does_not_take_the_name_of_another_evaluator(tmp_path: Path, mine: Path) -> None:
-    with pytest.raises(
-        ValueError, match=r"evaluator.retrain: base .*: 'retrain' is another evaluator"
-    ):
+    with pytest.raises(ValueError, match=r"evaluator.retrain: base .*: 'retrain' is another evaluator"):
         evaluations(tmp_path, f'[evaluator.retrain]\nbase = "{mine}"\n')
 
 

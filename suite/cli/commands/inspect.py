@@ -6,7 +6,7 @@ import typer
 
 from suite.cli.console import console, say
 
-Kind = Literal["methods", "evaluators", "tasks", "networks", "recipes", "grids"]
+Kind = Literal["methods", "evaluators", "studies", "tasks", "networks", "recipes", "grids"]
 
 
 def list_(

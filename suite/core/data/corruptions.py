@@ -8,7 +8,6 @@ Images are (n, channels, height, width), of one channel or three.
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from suite.core.names import did_you_mean
 from suite.core.seeding import generator
 
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -103,7 +103,5 @@ CORRUPTIONS = {
 def corruption(name: str) -> Corruption:
     """Return the corruption called `name`; raises ValueError naming the nearest known one."""
     if name not in CORRUPTIONS:
-        near = get_close_matches(name, CORRUPTIONS, n=1, cutoff=0)[0]
-        known = ", ".join(CORRUPTIONS)
-        raise ValueError(f"unknown corruption {name!r}; did you mean {near!r}? known: {known}")
+        raise ValueError(f"unknown corruption {name!r}; {did_you_mean(name, CORRUPTIONS)}")
     return CORRUPTIONS[name]

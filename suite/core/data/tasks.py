@@ -5,7 +5,6 @@ Tiny-ImageNet and the Hugging Face hub use. Preprocessed images are cached there
 memory-mapped, so that many trials on one machine share them.
 """
 
-import difflib
 import hashlib
 import json
 import os
@@ -29,6 +28,7 @@ from suite.core.examples import hash_tensor
 from suite.core.data.download import DataMissing
 from suite.core.data.preprocessing import ZCA, Normalise, restore
 from suite.core.data.readers import Contents, Raw, Source
+from suite.core.names import did_you_mean
 from suite.core.spec import Examples, Preprocessing, Task, TestSplit
 
 __all__ = ["DataMissing", "LoadedTask", "TaskInfo", "data_folder", "describe", "fingerprint", "load", "names"]
@@ -64,9 +64,7 @@ def describe(name: str) -> TaskInfo:
     if name.startswith("folder:"):
         return _locate(name, data_folder())[1]
     if name not in CATALOGUE:
-        near = difflib.get_close_matches(name, CATALOGUE, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? Known" if near else "known"
-        raise ValueError(f"task {name!r} is not known; {hint} are {', '.join(CATALOGUE)}, and folder:/path")
+        raise ValueError(f"unknown task {name!r}; {did_you_mean(name, [*CATALOGUE, 'folder:/path'])}")
     return CATALOGUE[name]
 
 

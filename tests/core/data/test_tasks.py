@@ -210,7 +210,7 @@ def test_a_silent_server_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None
     [("cifra10", "cifar10"), ("fashonmnist", "fashion-mnist"), ("tinyimagenet", "tiny-imagenet")],
 )
 def test_unknown_names_suggest_the_nearest(name: str, near: str) -> None:
-    with pytest.raises(ValueError, match=f"task '{name}' is not known; did you mean '{near}'"):
+    with pytest.raises(ValueError, match=f"unknown task '{name}'; did you mean '{near}'"):
         load(name)
 
 
