@@ -47,7 +47,7 @@ class Gradient(NamedTuple):
 
 
 class HessianVectorProduct(NamedTuple):
-    """The derivative of <∂L/∂θ, direction> for θ (size,) and for each tensor of the batch."""
+    """The derivative of <∂L/∂θ, direction> for θ (size,) and each tensor of the batch; zeros for integers."""
 
     parameters: Tensor
     batch: tuple[Tensor, ...]
@@ -83,9 +83,19 @@ class AutogradLoss:
 
     def hvp(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> HessianVectorProduct:
         """Return the vjp of the gradient, which is symmetric in the parameters."""
-        pull = vjp(grad(self.function), parameters, *batch)[1]
-        hessian, *mixed = pull(direction)
-        return HessianVectorProduct(hessian, tuple(mixed))
+        floating = [index for index, x in enumerate(batch) if x.is_floating_point()]
+
+        def gradient(parameters: Tensor, *given: Tensor) -> Tensor:
+            values = dict(zip(floating, given, strict=True))
+            found: Tensor = grad(self.function)(parameters, *(values.get(i, x) for i, x in enumerate(batch)))
+            return found
+
+        pull = vjp(gradient, parameters, *(batch[index] for index in floating))[1]
+        hessian, *products = pull(direction)
+        mixed = dict(zip(floating, products, strict=True))
+        return HessianVectorProduct(
+            hessian, tuple(mixed.get(i, torch.zeros_like(x)) for i, x in enumerate(batch))
+        )
 
     def kept_bytes(self, parameters: Tensor, batch: Batch) -> int:
         """Return 0."""
@@ -128,9 +138,7 @@ class LayerwiseLoss:
         inputs, tangents = [images, *kept[:count]], [torch.zeros_like(images)]
         for layer, mine, mine_dot, seen in zip(layers, own, along, inputs, strict=False):
             tangents.append(_forward_tangent(layer, mine, mine_dot, seen, tangents))
-        by_both = grad(self.objective, argnums=(0, 1))
-        found = jvp(lambda scores: by_both(scores, targets), (inputs[-1],), (tangents[-1],))
-        (last, _), (dot, to_targets) = found[0], found[1]
+        last, dot, to_targets = self._logits_tangent(inputs[-1], tangents[-1], targets)
         cotangents, products = [*kept[count:], last], list[Tensor]()
         for index in reversed(range(count)):
             product, dot = _backward_tangent(
@@ -141,6 +149,19 @@ class LayerwiseLoss:
             )
             products.append(product)
         return HessianVectorProduct(torch.cat(products[::-1]), (dot, to_targets))
+
+    def _logits_tangent(
+        self, logits: Tensor, tangent: Tensor, targets: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the logits' cotangent, its tangent, and the tangent of the targets' cotangent."""
+        if not targets.is_floating_point():  # classes have no derivative
+            by_logits = grad(self.objective)
+            found = jvp(lambda scores: by_logits(scores, targets), (logits,), (tangent,))
+            return found[0], found[1], torch.zeros_like(targets)
+        by_both = grad(self.objective, argnums=(0, 1))
+        found = jvp(lambda scores: by_both(scores, targets), (logits,), (tangent,))
+        (last, _), (dot, to_targets) = found[0], found[1]
+        return last, dot, to_targets
 
     def kept_bytes(self, parameters: Tensor, batch: Batch) -> int:
         """Return the bytes of activations that `gradient` keeps, without computing them."""

@@ -84,16 +84,20 @@ def meta_gradient(
     for checkpoint_every below 1.
 
     Example:
-        >>> import torch
-        >>> from torch.nn.functional import cross_entropy
-        >>> from suite.core.engine.inner_problem import InnerProblem
-        >>> from suite.core.engine.optimisers import SGD
+        >>> import torch, suite
         >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
         >>> images, labels = torch.ones(3, 1, 2, 2, requires_grad=True), torch.tensor([0, 1, 0])
         >>> real = torch.zeros(5, 1, 2, 2), torch.tensor([0, 1, 0, 1, 1])
-        >>> problem = InnerProblem.of_module(net, cross_entropy, SGD(lr=0.1))
-        >>> found = meta_gradient(problem, problem.initial_parameters(), [images],
-        ...                       lambda step: (images, labels), [real], window=Window(0, 10))
+        >>> loss = torch.nn.functional.cross_entropy
+        >>> problem = suite.InnerProblem.of_module(net, loss, suite.SGD(lr=0.1))
+        >>> found = suite.meta_gradient(
+        ...     problem,
+        ...     problem.initial_parameters(),
+        ...     [images],
+        ...     lambda step: (images, labels),
+        ...     [real],
+        ...     window=suite.Window(0, 10),
+        ... )
         >>> found.gradients[0].shape
         torch.Size([3, 1, 2, 2])
     """

@@ -11,7 +11,8 @@ from torch import Tensor
 from suite.core.engine.classification import inner_problem, worth_compiling
 from suite.core.engine.inner_problem import InnerProblem
 from suite.core.examples import Examples
-from suite.core.networks.named import Network, Shape, network
+from suite.core.networks.named import Network, Shape
+from suite.core.networks.named import network as network_by_name
 from suite.core.precision import multiplying
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet
@@ -47,11 +48,12 @@ def fit_trajectories(
 ) -> list[Tensor]:
     """Train a fresh network on all of `train` for each seed, all at once; return trajectories on the CPU.
 
-    A trajectory (epochs + 1, size) has the parameters before the first epoch and after each.
+    A trajectory (epochs + 1, size) has the parameters before the first epoch and after each, without running
+    statistics.
     """
     jobs = [TrainingJob.on_examples(train, recipe, seed) for seed in seeds]
     epochs = islice(training_states(network, jobs), 0, None, jobs[0].epoch)
-    return list(torch.stack([states.cpu() for states in epochs], 1))
+    return list(torch.stack([states[:, : network.size].cpu() for states in epochs], 1))
 
 
 def fit_each(
@@ -76,22 +78,33 @@ def training_states(
 ) -> Iterator[Tensor]:
     """Train a fresh network for each job, all at once; yield all parameters (jobs, size).
 
-    These are at first the initial ones, then those after each step. The jobs are under one recipe, whose
-    learning rate may differ, and take the same number of steps on batches of the same sizes.
+    These are at first the initial ones, then those after each step. Running statistics of batch norms, if
+    there are any, follow them: (jobs, size + statistics_size). The jobs are under one recipe, whose learning
+    rate may differ, and take the same number of steps on batches of the same sizes.
     problem: the `training_problem` of more jobs like these.
     """
     problem = problem or training_problem(network, jobs)
     rule, backend, device = problem.optimiser, backend_for(jobs), jobs[0].images.device
     starts = [network.initialise(generator(job.seed, "initialisation"), device) for job in jobs]
     states = torch.stack([rule.start(start) for start in starts])
+    running = network.first_statistics(device).expand(len(jobs), -1)
     lrs = torch.tensor([job.lr_schedule for job in jobs]).to(states).unbind(1)
     corrections = torch.tensor([rule.corrections(step + 1) for step in range(len(lrs))]).to(states)
     batches, step = backend.batches(jobs, network.classes), backend.step(problem)
-    yield states[:, 0]
+    yield _with_statistics(states[:, 0], running)
     for lr, correction, batch in zip(lrs, corrections, batches, strict=True):
+        before = states[:, 0]
         with multiplying(jobs[0].recipe.precision):
             states = step(states, lr, correction, batch)
-        yield states[:, 0]
+        if network.statistics_size:
+            images = batch[0].view(len(jobs), -1, *network.shape)
+            running = torch.func.vmap(network.update_statistics)(running, before, images)
+        yield _with_statistics(states[:, 0], running)
+
+
+def _with_statistics(parameters: Tensor, running: Tensor) -> Tensor:
+    """Return parameters (jobs, size), followed by running statistics if there are any."""
+    return torch.cat([parameters, running], 1) if running.shape[1] else parameters
 
 
 def training_problem(network: Network, jobs: Sequence[TrainingJob]) -> InnerProblem:
@@ -109,7 +122,7 @@ def training_problem(network: Network, jobs: Sequence[TrainingJob]) -> InnerProb
 def _shared_problem(name: str, shape: Shape, classes: int, recipe: Recipe, compiled: bool) -> InnerProblem:
     """Return the step of a network by name; trainings of this process share what is compiled of it."""
     return inner_problem(
-        network(name, shape, classes),
+        network_by_name(name, shape, classes),
         recipe.optimiser_at(recipe.lr),
         compiled=compiled,
         precision=recipe.precision,

@@ -36,6 +36,22 @@ def test_layer_by_layer_equals_twice_in_reverse(name: str, shape: Shape, objecti
         assert (one - other).norm() <= 1e-11 * other.norm()
 
 
+def test_classes_are_targets_without_a_derivative() -> None:
+    """They give the product of the one-hot targets, in both kinds of loss."""
+    net, rng = network("mlp-w6", (1, 4, 4), 3), generator(1)
+    parameters, direction = (torch.randn(net.size, generator=rng).double() for _ in range(2))
+    images, classes = torch.randn(4, 1, 4, 4, generator=rng).double(), torch.tensor([0, 2, 1, 1])
+    any_loss = AutogradLoss(lambda p, x, targets: cross_entropy(net.logits(p, x), targets))
+    for loss in (any_loss, LayerwiseLoss(net)):
+        found, expected = (
+            loss.hvp(parameters, batch, direction, loss.gradient(parameters, batch).kept)
+            for batch in ((images, classes), (images, torch.eye(3).double()[classes]))
+        )
+        torch.testing.assert_close(found.parameters, expected.parameters)
+        torch.testing.assert_close(found.batch[0], expected.batch[0])
+        assert found.batch[1].tolist() == [0] * 4
+
+
 def test_what_is_kept_are_inputs_and_cotangents_of_the_layers() -> None:
     # Two layers without activations to halve: 4 x 9 for the first one's output, its cotangent, the logits.
     net = network("convnet-d1-w4-none", (1, 4, 4), 3)

@@ -200,15 +200,16 @@ def square(**changes: Any) -> MetaGradient:
     """One parameter walks towards an image; the other has no gradient at all."""
     images = torch.ones(1, dtype=torch.float64, requires_grad=True)
     unused = torch.ones(2, dtype=torch.float64, requires_grad=True)
-    settings: dict[str, Any] = {"start": 0.0, "batch": lambda _: (images,), **changes}
+    settings: dict[str, Any] = {"start": 0.0, "batch": lambda _: (images,), "real": [()], "unused": unused}
+    settings |= changes
     return meta_gradient(
         InnerProblem(
             AutogradLoss(lambda p, x: (p[0] - x[0]) ** 2 + 0 * p[1]), lambda p: p[0] ** 2, Adam(0.1)
         ),
         torch.full((2,), settings["start"], dtype=torch.float64),
-        [images, unused],
+        [images, settings["unused"]],
         settings["batch"],
-        [()],
+        settings["real"],
         window=Window(0, 2),
     )
 
@@ -238,6 +239,41 @@ def test_the_average_is_over_networks() -> None:
     mean = average([one, two])
     assert torch.equal(mean.loss, 2 * one.loss) and torch.equal(mean.gradients[0], 2 * one.gradients[0])
     assert len(mean.state_sums) == 4
+
+
+def test_an_input_that_requires_no_gradient_is_refused() -> None:
+    one = torch.ones(1, dtype=torch.float64)
+    with pytest.raises(ValueError, match="input 1 must be a leaf tensor that requires gradients"):
+        square(unused=one)
+    with pytest.raises(ValueError, match="input 1 must be a leaf tensor that requires gradients"):
+        square(unused=2 * one.requires_grad_())
+
+
+def test_no_real_batch_is_refused_before_any_step() -> None:
+    def never(step: int) -> Sequence[Tensor]:
+        raise AssertionError(step)
+
+    with pytest.raises(ValueError, match="real has no batch"):
+        square(batch=never, real=[])
+
+
+def test_real_batches_are_summed() -> None:
+    one, two = square(), square(real=[(), ()])
+    assert torch.equal(two.loss, 2 * one.loss) and torch.equal(two.gradients[0], 2 * one.gradients[0])
+
+
+def test_images_of_another_size_than_the_networks_are_refused() -> None:
+    problem = inner_problem(network("mlp-w4", (1, 8, 8), 2), ADAM)
+    images = torch.zeros(2, 1, 9, 9, requires_grad=True)
+    with pytest.raises(ValueError, match=r"images \(n, 1, 9, 9\) for a network of \(1, 8, 8\) images"):
+        meta_gradient(
+            problem,
+            network("mlp-w4", (1, 8, 8), 2).initialise(generator(0)),
+            [images],
+            lambda _: (images, torch.eye(2)),
+            chunks(torch.zeros(2, 1, 8, 8), torch.arange(2)),
+            window=WINDOW,
+        )
 
 
 def test_checkpoints_every_zero_steps_are_refused() -> None:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from suite.core.networks.layers import FLATTEN, Layer, Lowering, dense
-from suite.core.networks.named import ARCHITECTURES, Architecture, Shape, forms, network
+from suite.core.networks.layers import FLATTEN, RELU, Layer, Lowering, add, chain, dense
+from suite.core.networks.named import ARCHITECTURES, Architecture, Network, Shape, forms, network
 from suite.core.seeding import generator
 
 CIFAR = (3, 32, 32)
@@ -153,3 +153,10 @@ def test_activations_are_seen_in_both_branches_of_a_sum() -> None:
     assert len(seen) == 1 + 8 * 2
     assert torch.equal(embedding, net.features(parameters, images))
     assert torch.equal(seen[-1].mean((2, 3)), embedding)
+
+
+def test_what_the_layers_of_a_network_give_is_counted() -> None:
+    # A convolution, a norm and a ReLU of two channels, these halved, flattened, and the classes.
+    assert network("convnet-d1-w2-in", (1, 4, 4), 3).outputs(5) == 5 * (3 * 2 * 16 + 2 * 4 + 2 * 4 + 3) / 6
+    branched = Network("by hand", (1, 1, 2), 2, (add(RELU, chain(RELU, RELU)),))
+    assert branched.outputs(5) == 5 * 2

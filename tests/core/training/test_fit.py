@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from suite.core.engine import classification
 from suite.core.engine.inner_problem import InnerProblem
-from suite.core.networks.layers import RELU, Layer, Lowering, add, chain
+from suite.core.networks.layers import Layer, Lowering
 from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
@@ -75,11 +75,6 @@ def test_products_are_rounded_where_the_recipe_says_so() -> None:
     assert 1e-4 < (found - plain).norm() / (start - plain).norm() < 0.02
 
 
-def test_a_precision_that_the_device_has_not_is_refused() -> None:
-    with pytest.raises(ValueError, match="precision tf32 needs a GPU"):
-        fit(NET, synthetic(), dataclasses.replace(STEP, precision="tf32"), seed=0)
-
-
 def test_a_step_of_squared_error_is_to_centred_labels() -> None:
     regression = RegressionRecipe("test", "", "adam", 3e-4, "none", batch=500, steps=3, warm_up=1, floor=0.01)
     made = synthetic(labels=torch.tensor([[[0.7, 0.3]], [[0.2, 1.1]]]))
@@ -102,14 +97,6 @@ def test_full_data_are_regressed_on_their_labels() -> None:
     assert 0 < float((found - leaf).abs().max()) <= 3.1e-4
 
 
-def test_training_learns() -> None:
-    train = Examples(*(torch.cat(synthetic(8).flat()[:1]), torch.tensor([0] * 8 + [1] * 8)), classes=2)
-    fitted = fit(
-        NET, synthetic(8), dataclasses.replace(RECIPES["rat-bptt-1000"], augment="none", lr=0.05), seed=0
-    )
-    assert accuracy(NET, fitted, train) == 1.0
-
-
 def test_without_a_batch_size_the_sets_own_minibatches_are_drawn() -> None:
     recipe = Recipe("test", "", "sgd", 0.1, "none", steps=1)
     made = dataclasses.replace(synthetic(4), minibatch=Minibatch(per_class=1))
@@ -119,6 +106,14 @@ def test_without_a_batch_size_the_sets_own_minibatches_are_drawn() -> None:
     images, targets = made.flat()
     (gradient,) = torch.autograd.grad(cross_entropy(NET.logits(start, images[rows]), targets[rows]), start)
     assert torch.allclose(found, (start - 0.1 * gradient).detach(), atol=1e-7)
+
+
+def test_training_learns() -> None:
+    train = Examples(*(torch.cat(synthetic(8).flat()[:1]), torch.tensor([0] * 8 + [1] * 8)), classes=2)
+    fitted = fit(
+        NET, synthetic(8), dataclasses.replace(RECIPES["rat-bptt-1000"], augment="none", lr=0.05), seed=0
+    )
+    assert accuracy(NET, fitted, train) == 1.0
 
 
 def test_full_data_are_shuffled_epochs_with_decay_at_half() -> None:
@@ -252,13 +247,6 @@ def test_only_what_is_much_work_is_compiled() -> None:
     assert problem(narrow, dsa, jobs=100).compiled
     assert problem(wide, dsa) is found[1]
     assert problem(wide, dataclasses.replace(dsa, lr=0.03)) is found[1]
-
-
-def test_what_the_layers_of_a_network_give_is_counted() -> None:
-    # A convolution, a norm and a ReLU of two channels, these halved, flattened, and the classes.
-    assert network("convnet-d1-w2-in", (1, 4, 4), 3).outputs(5) == 5 * (3 * 2 * 16 + 2 * 4 + 2 * 4 + 3) / 6
-    branched = Network("by hand", (1, 1, 2), 2, (add(RELU, chain(RELU, RELU)),))
-    assert branched.outputs(5) == 5 * 2
 
 
 def test_states_are_the_parameters_before_each_step_on_the_rows_of_a_job() -> None:
