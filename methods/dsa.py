@@ -10,8 +10,8 @@ printed 70.6% and 84.6%.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from methods.dc import DC
 from suite.core.distilling.initial_images import Initialisation
+from suite.plugins.methods.dc import DC
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ step did better than the mean over several.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from methods.rat_bptt import RaTBPTT
+from suite.plugins.methods.rat_bptt import RaTBPTT
 
 
 @dataclass(frozen=True)

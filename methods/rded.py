@@ -64,6 +64,11 @@ class RDED(NetworkMethod):
         recipe(self.training)
         at_least_one(self, "candidates", "crops", "epochs")
 
+    @property
+    def outer_steps(self) -> int:
+        """One: the choice."""
+        return 1
+
     def check(self, train: Examples, budget: Budget) -> None:
         """Also refuse a factor that does not divide the images, and more crops than candidates."""
         super().check(train, budget)

@@ -1,50 +1,56 @@
-"""The loop around a distiller, which the harness owns: timing, divergence, checkpoints, curves."""
+"""The loop over outer steps, which the harness owns: timing, divergence, checkpoints, curves."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
-from suite.core.spec import Distiller, TestSplit
+from suite.core.limits import Diverged
+from suite.core.spec import TestSplit
+from suite.experiments.resources import Resources
+from suite.records.store import Store
 
-CURVE_POINTS = 100  # how many values of each metric a record keeps
-READ_SECONDS = 1.0  # metrics on a GPU are read about so often: each read waits for the device
+CURVE_POINTS = 100  # values of each metric in a record
+READ_SECONDS = 1.0  # between readings of metrics on a GPU, each of which waits for the device
 
 
-class Diverged(Exception):
-    """A loss or an image is not finite: the trial ends, and trying again would not help."""
+class OuterSteps(Protocol):
+    """What the loop drives: a distiller, or a study's measurements."""
 
+    steps: int
+    cached_seconds: float
 
-@runtime_checkable
-class HasDiagnosis(Protocol):
-    """A distiller that can say what went wrong in its last step."""
+    def step(self) -> Mapping[str, float | Tensor]:
+        """Take one outer step and return its metrics."""
+        ...
 
     def diagnosis(self) -> str:
-        """Name what is not finite, or nothing."""
+        """Name what was not finite in the last outer step, or nothing."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the next step depends on."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         ...
 
 
-@runtime_checkable
-class HasMilestones(Protocol):
-    """A distiller that has a finished set before its last step: each is kept, should the run be cut short."""
-
-    @property
-    def milestones(self) -> Collection[int]:
-        """Outer steps after which there is one."""
-        ...
+Run = TypeVar("Run", bound=OuterSteps)
 
 
 @dataclass
 class Trajectory:
-    """How far a trial has come; saved with its checkpoints."""
+    """Progress and measurements of a trial or study; saved with its checkpoints."""
 
     steps: int
     step: int = 0
     seconds: float = 0.0
-    cached_seconds: float = 0.0  # seconds of cached work that an earlier trial paid for
     attempts: int = 0
     test_reads: int = 0  # by outer steps: 0 unless the method goes behind the harness's back
     curve: dict[str, list[float]] = field(default_factory=dict)
@@ -55,7 +61,7 @@ class Trajectory:
         return self.step % max(1, self.steps // CURVE_POINTS) == 0 or self.step == self.steps
 
     def add(self, metrics: Mapping[str, float]) -> None:
-        """Take in an outer step's metrics; raises Diverged where one is not finite."""
+        """Add an outer step's metrics; raises Diverged where one is not finite."""
         if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
             raise Diverged(f"{wrong[0]} is not finite at outer step {self.step}")
         if self.on_curve:
@@ -63,38 +69,54 @@ class Trajectory:
                 self.curve.setdefault(name, []).append(value)
 
 
-def distil(
-    distiller: Distiller,
+def resume(start: Callable[[], Run], store: Store, cell: str) -> tuple[Run, Trajectory]:
+    """Start a run, from the last checkpoint of the cell if there is one that it can load."""
+    run = start()
+    trajectory = Trajectory(run.steps)
+    if saved := store.load_checkpoint(cell):
+        try:
+            run.load_state_dict(saved["state"])
+            trajectory = Trajectory(**saved["trajectory"])
+        except torch.OutOfMemoryError:
+            raise  # which is no fault of the checkpoint
+        except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+            store.quarantine_checkpoints(cell, f"the method cannot load it: {error}")
+            run = start()
+    trajectory.attempts += 1
+    return run, trajectory
+
+
+def take_steps(
+    run: OuterSteps,
     trajectory: Trajectory,
+    resources: Resources,
     *,
-    synchronise: Callable[[], None],
-    save: Callable[[dict[str, Any]], None],
+    save: Callable[[int, dict[str, Any]], None],
     every: float,
 ) -> Iterator[Trajectory]:
-    """Step a distiller to its end and yield after each step.
+    """Take all steps of a run and yield after each; raises Diverged.
 
-    save: gets a checkpoint about `every` so many seconds; synchronise: waits for the device.
+    save: writes the checkpoint of a step; called every `every` seconds.
     """
     saved = read = monotonic()
     while trajectory.step < trajectory.steps:
         started, opened = perf_counter(), TestSplit.opened
-        metrics = distiller.step()
-        trajectory.cached_seconds = distiller.cached_seconds
+        metrics = run.step()
         trajectory.test_reads += TestSplit.opened - opened
         trajectory.step += 1
         due = trajectory.on_curve or monotonic() - read >= READ_SECONDS
         known = {name: value for name, value in metrics.items() if due or not _waits(value)}
         if due:
-            synchronise()
+            resources.synchronise()
             read = monotonic()
         trajectory.seconds += perf_counter() - started
         try:
             trajectory.add({name: float(value) for name, value in known.items()})
         except Diverged as error:
-            reason = distiller.diagnosis() if isinstance(distiller, HasDiagnosis) else ""
+            reason = run.diagnosis()
             raise Diverged(f"{error}: {reason} is not finite" if reason else str(error)) from None
         if monotonic() - saved >= every and trajectory.step < trajectory.steps:
-            save({"distiller": distiller.state_dict(), "trajectory": vars(trajectory)})
+            save(trajectory.step, {"state": run.state_dict(), "trajectory": vars(trajectory)})
             saved = monotonic()
         yield trajectory
 

@@ -109,7 +109,7 @@ def test_an_evaluation_that_failed_does_not_repeat_the_distillation(
 ) -> None:
     job = jobs[0]
     with monkeypatch.context() as patch:
-        patch.setattr("evaluators.retrain.fit_copies", lambda *_, **__: 1 / 0)
+        patch.setattr("suite.plugins.evaluators.retrain.fit_copies", lambda *_, **__: 1 / 0)
         finished = complete(job, store, place)
     assert finished == {job.id: "done", job.evaluations[0].id: "failed"}
     assert job_runner.missing(job, store) == [job.evaluations[0]]
@@ -236,7 +236,7 @@ def test_an_evaluation_that_failed_stops_no_other(
             raise RuntimeError("once")
         return fit_copies(*arguments, **named)
 
-    monkeypatch.setattr("evaluators.retrain.fit_copies", fit_after_one_error)
+    monkeypatch.setattr("suite.plugins.evaluators.retrain.fit_copies", fit_after_one_error)
     assert list(complete(job, store, place).values()) == ["done", "failed", "done"]
 
 
@@ -246,13 +246,17 @@ def test_a_method_that_leaves_has_failed(
     def leave(*_: Any, **__: Any) -> None:
         raise SystemExit(0)
 
-    monkeypatch.setattr("methods.random_subset.RandomSubset.start", leave)
+    monkeypatch.setattr("suite.plugins.methods.random_subset.RandomSubset.start", leave)
     assert complete(jobs[0], store, place) == {jobs[0].id: "failed"}
 
 
 def test_nothing_is_computed_by_the_checks(
     jobs: list[Job], place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("methods.rat_bptt.RaTBPTT.start", lambda *_, **__: pytest.fail("started"))
-    monkeypatch.setattr("evaluators.retrain.fit_copies", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(
+        "suite.plugins.methods.rat_bptt.RaTBPTT.start", lambda *_, **__: pytest.fail("started")
+    )
+    monkeypatch.setattr(
+        "suite.plugins.evaluators.retrain.fit_copies", lambda *_, **__: pytest.fail("trained")
+    )
     preflight.check(jobs, place)

@@ -66,11 +66,13 @@ def test_it_is_trained_under_every_methods_recipe(tiny: Path) -> None:
         "dsa-1000",
         "rat-bptt-1000",
     }
-    assert [each["own"] for each in settings(by_label[RANDOM], "label_robust")] == [
+    assert [each["native_recipe"] for each in settings(by_label[RANDOM], "label_robust")] == [
         "dsa-1000",
         "rat-bptt-1000",
     ]
-    assert [each["own"] for each in settings(by_label["rat_bptt"], "label_robust")] == ["rat-bptt-1000"]
+    assert [each["native_recipe"] for each in settings(by_label["rat_bptt"], "label_robust")] == [
+        "rat-bptt-1000"
+    ]
     seeds = {cell.seed for job in found if job.cell.seed == 0 for cell in job.evaluations}
     assert len(seeds) == 1  # the same fresh networks
 
@@ -86,7 +88,7 @@ def test_ids_depend_on_no_grid(tiny: Path) -> None:
 
 
 def test_the_title_names_the_own_recipe() -> None:
-    asked = {"own": "rat-bptt-1000", "recipe": "dsa-1000"}
+    asked = {"native_recipe": "rat-bptt-1000", "recipe": "dsa-1000"}
     assert Evaluation(trial="a", evaluator="label_robust", settings=asked, seed=0).title == (
         "label_robust rat-bptt-1000"
     )

@@ -14,8 +14,8 @@ from suite.core.spec import Budget, Examples
 from suite.core.training.augment import AugmentParams, OneOf
 from tests.support.plain_meta_learning import NAME, PlainClip, PlainMetaLearning, double
 
-METHOD = import_module("methods.boosted_rat_bptt").METHOD
-PLAIN_METHOD = import_module("methods.rat_bptt").METHOD
+METHOD = import_module("suite.plugins.methods.boosted_rat_bptt").METHOD
+PLAIN_METHOD = import_module("suite.plugins.methods.rat_bptt").METHOD
 QUICK: dict[str, Any] = {
     "unroll": 3,
     "window": 2,

@@ -10,8 +10,8 @@ import torch
 from suite.core.spec import Budget
 from tests.support.plain_meta_learning import NAME, double
 
-METHOD = import_module("methods.bptt").METHOD
-RAT_BPTT = import_module("methods.rat_bptt").METHOD
+METHOD = import_module("suite.plugins.methods.bptt").METHOD
+RAT_BPTT = import_module("suite.plugins.methods.rat_bptt").METHOD
 QUICK: dict[str, Any] = {"steps": 3, "unroll": 4, "real_batch": 16, "network": NAME, "outer_lr": 0.1}
 
 

@@ -10,7 +10,7 @@ from suite.core.distilling.initial_images import random_choice
 from suite.plugins.conformance import smoke_data
 from tests.support.plain_trajectories import double, resumes_exactly, started, steps_as_plain_matching
 
-METHOD = import_module("methods.datm").METHOD
+METHOD = import_module("suite.plugins.methods.datm").METHOD
 PLAIN: dict[str, Any] = {"early_max_start_epoch": None, "threshold": None, "label_lr": 1.0}
 
 

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy
 
-from methods.dc import row_distance
 from suite.core.networks.layers import Layer, dense
 from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
+from suite.plugins.methods.dc import row_distance
 
-METHOD = import_module("methods.dc").METHOD
+METHOD = import_module("suite.plugins.methods.dc").METHOD
 QUICK: dict[str, Any] = {"steps": 3, "real_batch": 6, "network": "convnet-d1-w4-in"}
 
 
@@ -64,7 +64,7 @@ def test_rows_of_a_convolution_are_its_filters_and_norms_do_not_count() -> None:
 def test_an_update_against_gradients_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     # At zero weights both classes have probability .5, so that the rows of a class's gradient are -.5 and
     # .5 times its mean image. Real means (1, 0) and (3, 4), synthetic (0, 1) and (3, 4): cosines 0 and 1.
-    monkeypatch.setattr("methods.dc.network", lambda *_: linear())
+    monkeypatch.setattr("suite.plugins.methods.dc.network", lambda *_: linear())
     monkeypatch.setattr(Network, "initialise", lambda self, *_: torch.zeros(self.size))
     real = torch.tensor([[1.0, 0.0], [3.0, 4.0]]).reshape(2, 1, 1, 2)
     run = METHOD(image_momentum=0.0).start(Examples(real, torch.arange(2), 2), Budget(1), seed=0)

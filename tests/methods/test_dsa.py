@@ -11,8 +11,8 @@ from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 from suite.core.training.augment import AugmentParams, OneOf
 
-DC = import_module("methods.dc").METHOD
-METHOD = import_module("methods.dsa").METHOD
+DC = import_module("suite.plugins.methods.dc").METHOD
+METHOD = import_module("suite.plugins.methods.dsa").METHOD
 QUICK: dict[str, Any] = {"steps": 3, "real_batch": 6, "network": "convnet-d1-w4-in"}
 
 

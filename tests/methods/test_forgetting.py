@@ -6,17 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods.forgetting import Memory, most
 from suite.core.data.tasks import load
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
+from suite.plugins.methods.forgetting import Memory, most
 
-FORGETTING = import_module("methods.forgetting").METHOD
-HERDING = import_module("methods.herding").METHOD
-K_CENTER = import_module("methods.k_center").METHOD
-K_MEANS = import_module("methods.k_means").METHOD
-RANDOM = import_module("methods.random_subset").METHOD
+FORGETTING = import_module("suite.plugins.methods.forgetting").METHOD
+HERDING = import_module("suite.plugins.methods.herding").METHOD
+K_CENTER = import_module("suite.plugins.methods.k_center").METHOD
+K_MEANS = import_module("suite.plugins.methods.k_means").METHOD
+RANDOM = import_module("suite.plugins.methods.random_subset").METHOD
 
 
 def train() -> Examples:

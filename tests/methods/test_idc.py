@@ -15,7 +15,7 @@ from suite.core.seeding import generator
 from suite.core.sets.parametrisations import MultiFormation as Code
 from suite.core.spec import Budget, Examples
 
-MODULE = import_module("methods.idc")
+MODULE = import_module("suite.plugins.methods.idc")
 METHOD = MODULE.METHOD
 QUICK: dict[str, Any] = {
     "steps": 4,

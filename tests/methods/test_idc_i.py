@@ -9,8 +9,8 @@ from suite.core.data.tasks import load
 from suite.core.distilling.initial_images import initial_images
 from suite.core.spec import Budget, Examples
 
-IDC = import_module("methods.idc").METHOD
-METHOD = import_module("methods.idc_i").METHOD
+IDC = import_module("suite.plugins.methods.idc").METHOD
+METHOD = import_module("suite.plugins.methods.idc_i").METHOD
 QUICK: dict[str, Any] = {
     "steps": 4,
     "network_steps": 2,

@@ -12,7 +12,7 @@ from suite.core.networks.nngp import random_features
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 
-METHOD = import_module("methods.kip").METHOD
+METHOD = import_module("suite.plugins.methods.kip").METHOD
 
 
 def train() -> Examples:

@@ -12,7 +12,7 @@ from suite.core.spec import Budget
 from suite.core.training.augment import AugmentParams, OneOf
 from tests.support.plain_meta_learning import NAME, double
 
-METHOD = import_module("methods.r_bptt").METHOD
+METHOD = import_module("suite.plugins.methods.r_bptt").METHOD
 
 
 @pytest.mark.parametrize("every", [1, 2])

@@ -7,11 +7,11 @@ import torch
 from suite.core.data.tasks import load
 from suite.core.spec import Examples
 
-FORGETTING = import_module("methods.forgetting").METHOD
-HERDING = import_module("methods.herding").METHOD
-K_CENTER = import_module("methods.k_center").METHOD
-K_MEANS = import_module("methods.k_means").METHOD
-RANDOM = import_module("methods.random_subset").METHOD
+FORGETTING = import_module("suite.plugins.methods.forgetting").METHOD
+HERDING = import_module("suite.plugins.methods.herding").METHOD
+K_CENTER = import_module("suite.plugins.methods.k_center").METHOD
+K_MEANS = import_module("suite.plugins.methods.k_means").METHOD
+RANDOM = import_module("suite.plugins.methods.random_subset").METHOD
 
 
 def train() -> Examples:

@@ -15,7 +15,7 @@ from suite.core.networks.named import Network, Shape
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 
-MODULE = import_module("methods.rded")
+MODULE = import_module("suite.plugins.methods.rded")
 METHOD = MODULE.METHOD
 
 

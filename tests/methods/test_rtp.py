@@ -15,7 +15,7 @@ from suite.core.sets.synthetic_set import Minibatch
 from suite.core.spec import Budget, Examples
 from tests.support.plain_meta_learning import NAME, double
 
-METHOD = import_module("methods.rtp").METHOD
+METHOD = import_module("suite.plugins.methods.rtp").METHOD
 QUICK: dict[str, Any] = {
     "steps": 4,
     "unroll": 3,

@@ -12,8 +12,8 @@ from suite.core.seeding import generator
 from suite.core.spec import Budget
 from tests.support.plain_meta_learning import NAME, double
 
-METHOD = import_module("methods.t_bptt").METHOD
-RAT_BPTT = import_module("methods.rat_bptt").METHOD
+METHOD = import_module("suite.plugins.methods.t_bptt").METHOD
+RAT_BPTT = import_module("suite.plugins.methods.rat_bptt").METHOD
 QUICK: dict[str, Any] = {"steps": 3, "unroll": 4, "window": 2, "real_batch": 16, "network": NAME}
 
 

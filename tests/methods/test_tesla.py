@@ -10,7 +10,7 @@ from suite.core.training.recipes import Recipe
 from suite.plugins.conformance import smoke_data
 from tests.support.plain_trajectories import MTT, resumes_exactly, started, steps_as_plain_matching
 
-METHOD = import_module("methods.tesla").METHOD
+METHOD = import_module("suite.plugins.methods.tesla").METHOD
 
 
 @pytest.mark.parametrize("batch", [None, 4])

@@ -15,7 +15,7 @@ from suite.core.spec import Budget, Examples
 from suite.core.training.augment import augmentation
 
 NAME = "convnet-d1-w4-in"
-MTT = import_module("methods.mtt")
+MTT = import_module("suite.plugins.methods.mtt")
 
 
 def experts_are(monkeypatch: pytest.MonkeyPatch, *paths: Tensor, seconds: float = 0.0) -> None:

@@ -24,6 +24,11 @@ class Selection(BaseMethod, ABC):
 
     ordered: ClassVar[bool] = True
 
+    @property
+    def outer_steps(self) -> int:
+        """One: the choice."""
+        return 1
+
     @abstractmethod
     def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
         """Return for each class the indices (ipc,) of its chosen images, best first."""

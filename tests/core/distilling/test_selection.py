@@ -14,11 +14,11 @@ from suite.core.spec import Budget, Examples
 from suite.core.training import cached
 from suite.core.training.fit import fit_full, training_states
 
-FORGETTING = import_module("methods.forgetting").METHOD
-HERDING = import_module("methods.herding").METHOD
-K_CENTER = import_module("methods.k_center").METHOD
-K_MEANS = import_module("methods.k_means").METHOD
-RANDOM = import_module("methods.random_subset").METHOD
+FORGETTING = import_module("suite.plugins.methods.forgetting").METHOD
+HERDING = import_module("suite.plugins.methods.herding").METHOD
+K_CENTER = import_module("suite.plugins.methods.k_center").METHOD
+K_MEANS = import_module("suite.plugins.methods.k_means").METHOD
+RANDOM = import_module("suite.plugins.methods.random_subset").METHOD
 
 
 def train() -> Examples:
@@ -63,7 +63,7 @@ def test_the_trained_network_is_cached_and_its_cost_named(
 
     monkeypatch.setattr(cached, "perf_counter", lambda: now[0])
     monkeypatch.setattr(cached, "fit_full", slow)
-    monkeypatch.setattr("methods.forgetting.training_states", slowly)
+    monkeypatch.setattr("suite.plugins.methods.forgetting.training_states", slowly)
     data, chosen = train(), method(epochs=2, network="convnet-d1-w4-in")
     first, paid_first = chosen.select(data, 2, seed=0)
     again, paid_again = chosen.select(data, 2, seed=0)
