@@ -187,9 +187,7 @@ class Store:
         folder.mkdir(exist_ok=True)
         target = folder / f"{len(list(folder.iterdir())):04d}-{path.name}"
         path.replace(target)
-        warnings.warn(
-            f"{path} is damaged ({reason}); moved to {target}, its cell will run again", stacklevel=3
-        )
+        warnings.warn(f"{path} is damaged ({reason}); moved to {target}, its cell will run again", stacklevel=3)
 
 
 def _first_line(error: ValueError) -> str:

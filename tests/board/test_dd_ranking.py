@@ -130,9 +130,7 @@ class TestBoard:
             trial("frepo", recipe="rat-bptt-1000", label_kind="soft"),
             pair("random_subset", (0.30, 0.32)),
         )
-        own = robust(
-            of, "label_robust", native_recipe="rat-bptt-1000", accuracy=(0.70, 0.72), hard=(0.50, 0.54)
-        )
+        own = robust(of, "label_robust", native_recipe="rat-bptt-1000", accuracy=(0.70, 0.72), hard=(0.50, 0.54))
         random = robust(
             chance[0], "label_robust", native_recipe="rat-bptt-1000", accuracy=(0.40, 0.42), hard=(0.30, 0.32)
         )

@@ -70,9 +70,7 @@ def test_it_is_trained_under_every_methods_recipe(tiny: Path) -> None:
         "dsa-1000",
         "rat-bptt-1000",
     ]
-    assert [each["native_recipe"] for each in settings(by_label["rat_bptt"], "label_robust")] == [
-        "rat-bptt-1000"
-    ]
+    assert [each["native_recipe"] for each in settings(by_label["rat_bptt"], "label_robust")] == ["rat-bptt-1000"]
     seeds = {cell.seed for job in found if job.cell.seed == 0 for cell in job.evaluations}
     assert len(seeds) == 1  # the same fresh networks
 

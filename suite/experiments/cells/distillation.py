@@ -65,6 +65,8 @@ def write(synthetic: SyntheticSet, path: Path, task: Task, context: Context) -> 
     return write_artefact(path, synthetic, facts)
 
 
-def _write_snapshot(synthetic: SyntheticSet, step: int, method: Method, task: Task, context: Context) -> None:
+def _write_snapshot(
+    synthetic: SyntheticSet, step: int, method: Method, task: Task, context: Context
+) -> None:
     check_set(synthetic, task.train, Budget(context.job.ipc), growing=method.ordered)
     write(synthetic, context.store.artefact(context.job.id, step), task, context)
