@@ -51,10 +51,11 @@ def evaluation(
     step: int | None = None,
     part: Part | None = None,
 ) -> Evaluation:
-    """Return the cell of the evaluator `name` on a trial's set, or a part; raises ValueError naming `where`."""
+    """Return the cell of the evaluator `name` on a trial's set, or a part; errors begin with `where`."""
     return Evaluation(
         trial=trial.id,
         evaluator=name,
+        source=registry.source(name, "evaluator"),
         settings=plain(registry.configure(registry.evaluator(name), values, where=where)),
         # The same seed for every method: the same fresh networks retrain on each set.
         seed=derive(trial.seed, "evaluation") >> 16,

@@ -46,11 +46,11 @@ def evaluator(name: str) -> type[Evaluator]:
     return found
 
 
-def source(name: str) -> str:
-    """Return the sha256 of the file of a method given by path or a plug-in; "" for those a release pins."""
-    if name in _files("method"):
+def source(name: str, kind: Kind = "method") -> str:
+    """Return the sha256 of the file of a plug-in, by its name or path; "" for those a release pins."""
+    if name in _files(kind):
         return ""
-    path = name if name.endswith(".py") else inspect.getfile(method(name))
+    path = name if name.endswith(".py") else inspect.getfile(_find(kind, name))
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 

@@ -67,7 +67,7 @@ class Store:
         if found != PROTOCOL:
             raise ValueError(
                 f"store {self.path} has protocol {found}, this release writes protocol {PROTOCOL}; "
-                + protocol_remedy(found, str(self.path))
+                f"choose another --store, or {protocol_remedy(found, str(self.path))}"
             )
 
     def check_room(self) -> None:
@@ -187,7 +187,9 @@ class Store:
         folder.mkdir(exist_ok=True)
         target = folder / f"{len(list(folder.iterdir())):04d}-{path.name}"
         path.replace(target)
-        warnings.warn(f"{path} is damaged ({reason}); moved to {target}, its cell will run again", stacklevel=3)
+        warnings.warn(
+            f"{path} is damaged ({reason}); moved to {target}, its cell will run again", stacklevel=3
+        )
 
 
 def _first_line(error: ValueError) -> str:

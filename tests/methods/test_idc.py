@@ -153,7 +153,6 @@ def test_the_authors_settings() -> None:
     [
         ({"factor": 3}, Budget(1), "factor 3 must be at least 1 and divide 8x8 images evenly"),
         ({}, Budget(4), "ipc 16 is larger than the smallest class"),
-        ({}, Budget(2, (1,)), "a factorised set has no prefixes"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes: dict[str, Any], budget: Budget, message: str) -> None:

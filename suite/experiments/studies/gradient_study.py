@@ -7,6 +7,7 @@ gradients. Here each outer step draws a fresh inner network and measures; nothin
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
+
 import torch
 from torch import Tensor
 
