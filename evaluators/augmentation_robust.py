@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
+from suite.core.scores import SECONDS, Score
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Scores, Task
 from suite.core.training.augment import augmentation
@@ -21,8 +22,8 @@ from suite.core.training.retrain_together import retrain
 class AugmentationRobust:
     """Fresh networks trained with and without augmentation, all else as in the method's recipe (ARS).
 
-    native_recipe: that of the method whose set is scored, which a grid fills in; augment: what takes the place of its
-    augmentation, the same for every method. Trains 2 x copies networks, ten by default.
+    native_recipe: the recipe of the method's paper, which a grid fills in; augment: what takes the place of
+    its augmentation, the same for every method. Trains 2 x copies networks, ten by default.
     """
 
     native_recipe: str = "dsa-1000"
@@ -30,6 +31,12 @@ class AugmentationRobust:
     network: str = STANDARD
     copies: int = 5
 
+    title: ClassVar[str] = "With and without augmentation"
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score("accuracy", "augmented", shown=False),
+        Score("plain", "plain", shown=False),
+        SECONDS,
+    )
     smoke: ClassVar[Mapping[str, Any]] = {
         "native_recipe": "rat-bptt-1000",
         "augment": "flip-rotate",

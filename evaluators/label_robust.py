@@ -12,6 +12,7 @@ from torch.nn.functional import one_hot
 
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
+from suite.core.scores import SECONDS, Score
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Scores, Task
 from suite.core.training.recipes import recipe
@@ -22,7 +23,7 @@ from suite.core.training.retrain_together import retrain
 class LabelRobust:
     """Fresh networks trained with hard labels, and with the set's own under its method's recipe (LRS).
 
-    native_recipe: that of the method whose set is scored, which a grid fills in; recipe: the one with hard labels,
+    native_recipe: the recipe of the method's paper, which a grid fills in; recipe: the one with hard labels,
     which full data must have been trained under, too. Trains 2 x copies networks, ten by default,
     and half as many where both trainings are the same.
     """
@@ -32,6 +33,12 @@ class LabelRobust:
     network: str = STANDARD
     copies: int = 5
 
+    title: ClassVar[str] = "With hard labels"
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score("accuracy", "native recipe", shown=False),
+        Score("hard", "hard labels", shown=False),
+        SECONDS,
+    )
     smoke: ClassVar[Mapping[str, Any]] = {
         "native_recipe": "rat-bptt-1000",
         "recipe": "rat-bptt-1000",

@@ -140,7 +140,7 @@ def _apply(table: dict[str, Any], setting: str) -> None:
 
 
 def jobs(grid: Grid) -> list[Job]:
-    """Expand a grid: references, then trials by (task, ipc, method, seed), then studies; raises ValueError."""
+    """Expand a grid: references, trials by (task, ipc, method, seed), studies; raises ValueError."""
     found = [job for task in grid.tasks for job in _references(grid, task)]
     parts = {label: _parts(grid, label) for label in grid.method}
     for task, ipc, label in product(grid.tasks, grid.ipc, grid.method):

@@ -5,7 +5,6 @@ What is recorded is not done again: a job can be cut off anywhere and run once m
 
 import traceback
 from collections.abc import Generator, Iterator
-from typing import Any
 
 import torch
 
@@ -61,14 +60,14 @@ def _has_set(job: Job, store: Store) -> bool:
     return record is not None and record.status == "done"
 
 
-def _work(context: Context) -> Work[Any]:
+def _work(context: Context) -> Work:
     cell = context.job.cell
     if isinstance(cell, Trial):
         return distil(cell, context)
     return train_reference(cell, context) if isinstance(cell, Reference) else measure(cell, context)
 
 
-def _recorded(cell: Cell, work: Work[Any], context: Context) -> Iterator[Progress]:
+def _recorded(cell: Cell, work: Work, context: Context) -> Iterator[Progress]:
     """Do the work and write the record; an error becomes a failure of the cell."""
     opened, store = TestSplit.opened, context.store
     try:

@@ -42,7 +42,7 @@ class Resources:
     def check(self) -> None:
         """Raise ValueError where this machine has fewer CPUs, or no GPU."""
         if self.gpus and not torch.cuda.is_available():
-            raise ValueError("a GPU was asked for, and torch finds none; run on the CPU")
+            raise ValueError("a GPU was asked for, and torch finds none; use --gpus-per-trial 0, or --cpu")
         if self.cpus > (available := os.cpu_count() or 1):
             raise ValueError(
                 f"a trial wants {self.cpus} CPUs and this machine has {available}; lower --cpus-per-trial"

@@ -96,9 +96,9 @@ class Evaluation(_Cell):
     """One evaluation of a trial's set.
 
     evaluator: the name of its table in the grid, under which boards show it; base: the evaluator itself, by
-    name or path, if that is another; source: as that of a trial, for the evaluator's file; step: outer steps after which the snapshot was
-    taken that is scored, None for the finished set; part: of the set, None for the whole. Empty ones are
-    left out of the JSON and of the id.
+    name or path, if that is another; source: as that of a trial, for the evaluator's file; step: outer steps
+    after which the snapshot was taken that is scored, None for the finished set; part: of the set, None for
+    the whole. Empty ones are left out of the JSON and of the id.
     """
 
     kind: Literal["evaluation"] = "evaluation"

@@ -67,7 +67,7 @@ class Store:
         if found != PROTOCOL:
             raise ValueError(
                 f"store {self.path} has protocol {found}, this release writes protocol {PROTOCOL}; "
-                + protocol_remedy(found, str(self.path))
+                f"choose another --store, or {protocol_remedy(found, str(self.path))}"
             )
 
     def check_room(self) -> None:

@@ -100,4 +100,4 @@ class TestRefusedPlaces:
         (tmp_path / "old").mkdir()
         (tmp_path / "old" / "store.json").write_text('{"protocol": 0}')
         result = ratbench("run", quick, flag, "--store", "old")
-        refused(result, "store old was written by protocol 0", "choose another --store")
+        refused(result, "store old has protocol 0", "choose another --store", "ratbench migrate old NEW")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from suite.experiments import grid
-from suite.experiments.job_runner import Place, run
+from suite.experiments.job_runner import run
+from suite.experiments.resources import Resources
 from suite.records.cells import Trial
 from suite.records.store import Store
 
@@ -41,12 +42,12 @@ def test_method_keeps_the_contract(method: Path) -> None:
 
 
 def test_method_runs_in_a_grid_and_its_artefact_loads(
-    method: Path, tiny: Path, store: Store, place: Place
+    method: Path, tiny: Path, store: Store, resources: Resources
 ) -> None:
     with tiny.open("a") as file:
         file.write(f'\n[method.nearest_mean]\nbase = "{method}"\n')
     job = next(job for job in grid.jobs(grid.load(tiny)) if job.label == "nearest_mean")
-    list(run(job, store, place))
+    list(run(job, store, resources))
     record = store.record(job.id)
     assert record is not None and record.status == "done"
     assert isinstance(record.cell, Trial) and len(record.cell.source) == 64

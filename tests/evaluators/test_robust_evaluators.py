@@ -64,11 +64,8 @@ def test_soft_labels_become_their_argmax(task: Task) -> None:
 
 
 def test_one_lrs_costs_ten_small_trainings(task: Task, trained: Trained) -> None:
-    scores = (
-        LabelRobust(native_recipe="rat-bptt-1000", network=NETWORK)
-        .evaluate(real(task, soft()), task, seed=0)
-        .values
-    )
+    evaluator = LabelRobust(native_recipe="rat-bptt-1000", network=NETWORK)
+    scores = evaluator.evaluate(real(task, soft()), task, seed=0).values
     assert [(how.name, len(seeds)) for how, _, seeds in trained] == [("rat-bptt-1000", 5), ("dsa-1000", 5)]
     assert {name: len(values) for name, values in scores.items()} == {
         "accuracy": 5,
@@ -91,11 +88,8 @@ def test_soft_labels_are_trained_on_as_they_are_and_hard(task: Task, trained: Tr
 
 
 def test_only_the_augmentation_differs(task: Task, trained: Trained) -> None:
-    scores = (
-        AugmentationRobust(native_recipe="rat-bptt-1000", network=NETWORK)
-        .evaluate(real(task), task, seed=0)
-        .values
-    )
+    evaluator = AugmentationRobust(native_recipe="rat-bptt-1000", network=NETWORK)
+    scores = evaluator.evaluate(real(task), task, seed=0).values
     (augmented, _, first), (plain, _, second) = trained
     assert (augmented.augment, plain.augment) == ("dsa", "none")
     own = recipe("rat-bptt-1000")

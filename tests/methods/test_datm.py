@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from suite.core.distilling.initial_images import random_choice
-from suite.plugins.conformance import smoke_data
+from suite.plugins.smoke import smoke_data
 from tests.support.plain_trajectories import double, resumes_exactly, started, steps_as_plain_matching
 
 METHOD = import_module("suite.plugins.methods.datm").METHOD

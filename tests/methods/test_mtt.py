@@ -14,8 +14,8 @@ from suite.core.networks.layers import Layer
 from suite.core.networks.named import Network, Shape, network
 from suite.core.spec import Budget, Examples
 from suite.core.training.recipes import Recipe
-from suite.plugins.conformance import smoke_data
 from suite.plugins.registry import configure
+from suite.plugins.smoke import smoke_data
 from tests.support.plain_trajectories import (
     MTT,
     NAME,

@@ -126,7 +126,6 @@ def test_the_outer_loss_falls() -> None:
     [
         ({"bases": 50, "images": 2}, Budget(2), "stores 7200 bytes; ipc 2 allows 5120, those of 20 images"),
         ({"downsample": 3}, Budget(2), "factor 3 must be at least 1 and divide 8x8 images evenly"),
-        ({}, Budget(2, (1,)), "a factorised set has no prefixes"),
         ({"network": "convnet-d4-w4-in"}, Budget(2), "too small for 4 blocks"),
     ],
 )

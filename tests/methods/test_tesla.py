@@ -7,7 +7,7 @@ import torch
 
 from suite.core.seeding import generator
 from suite.core.training.recipes import Recipe
-from suite.plugins.conformance import smoke_data
+from suite.plugins.smoke import smoke_data
 from tests.support.plain_trajectories import MTT, resumes_exactly, started, steps_as_plain_matching
 
 METHOD = import_module("suite.plugins.methods.tesla").METHOD

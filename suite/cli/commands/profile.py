@@ -28,12 +28,13 @@ def profile(
     [bold]ratbench profile rat_bptt --task cifar10-zca --ipc 10 --set window=40[/]
     """
     from suite.cli import profiling
+    from suite.experiments.resources import Resources
 
     set_data(data)
-    where = profiling.place(gpu, cpus, compile=compile)
+    resources = Resources.choose(cpus, gpu, compile=compile)
     with errors.status("measuring; the first outer step may compile for minutes"):
         found = profiling.profile(
-            method, profiling.settings(set_ or ()), task=task, ipc=ipc, steps=steps, place=where
+            method, profiling.settings(set_ or ()), task=task, ipc=ipc, steps=steps, resources=resources
         )
     console.print(profiling.table(found, f"{method} on {task}, {ipc} images per class"))
     say(profiling.summary(found))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from suite.cli.console import console, exit_with
+from suite.cli.console import exit_with
 from suite.cli.options import Data, set_data
 
 
@@ -54,24 +54,23 @@ def run(
 
     [bold]ratbench run my-grid.toml --store runs/mine --address auto[/]
     """
-    from suite.cli import driver
+    from suite.cli import runner
+    from suite.experiments.resources import Resources
 
     set_data(data)
     signal.signal(signal.SIGTERM, _interrupt)
-    request = driver.Request(
+    request = runner.Request(
         grid=grid,
         settings=tuple(set_ or ()),
         store=store,
         inline=inline,
         address=address,
-        cpus=cpus_per_trial,
-        gpus=gpus_per_trial,
-        compile=compile,
+        resources=Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile),
     )
     if dry_run:
-        driver.dry_run(request, console)
+        runner.dry_run(request)
     else:
-        exit_with(lambda: driver.run(request, console))
+        exit_with(lambda: runner.run(request))
 
 
 def _interrupt(*_: Any) -> NoReturn:

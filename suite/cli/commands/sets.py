@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from suite.cli.console import console, exit_with, say, wrote
+from suite.cli.console import exit_with, say, wrote
 from suite.cli.options import Artefact, Cpus, Data, Gpu, set_data
 
 
@@ -49,10 +49,13 @@ def evaluate(
 
     [bold]ratbench evaluate images_best.pt --task cifar10 --ipc 10[/]
     """
-    from suite.cli import profiling
+    from suite.cli import runner
     from suite.core.networks.named import STANDARD
+    from suite.experiments import preflight
+    from suite.experiments.resources import Resources
     from suite.external import evaluate
     from suite.records.cells import STANDARD_RECIPE
+    from suite.records.store import Store
 
     set_data(data)
     request = evaluate.Request(
@@ -62,12 +65,24 @@ def evaluate(
         recipes=recipe or [STANDARD_RECIPE],
         network=network or STANDARD,
         copies=copies,
-        store=store,
         name=name,
         preprocessing=preprocessing,
     )
-    place = profiling.place(gpu, cpus, compile=True)
-    exit_with(lambda: evaluate.evaluate(request, place, console))
+    resources = Resources.choose(cpus, gpu)
+    resources.check()
+
+    def complete() -> bool:
+        submission = evaluate.read(request)
+        say(submission.line)
+        jobs = [submission.job]
+        preflight.check_precisions(jobs, resources)
+        kept = Store.create(store)
+        with kept.locked():
+            evaluate.record(submission, kept, resources)
+            runner.work(jobs, kept, resources)
+        return runner.show(jobs, kept)
+
+    exit_with(complete)
 
 
 def export(

@@ -28,7 +28,7 @@ class Progress:
     finished: Mapping[str, str] = field(default_factory=dict)
 
 
-Work = Generator[Progress, None, Record[Of]]
+Work = Generator[Progress, None, Record]
 """The work on a cell: yields signs of life and returns the record; an error is a failure of the cell."""
 
 
@@ -55,6 +55,7 @@ class Context:
         seconds: wall time of the work; cached_seconds: of work that an earlier trial paid for, charged to
         this one, too; measured: other fields of the record.
         """
+        measured.setdefault("peak_memory_bytes", self.resources.peak_memory_bytes())
         return Record(
             cell=cell,
             label=self.job.label,
@@ -64,7 +65,6 @@ class Context:
             recipe=self.job.recipe,
             seconds=seconds,
             device_seconds=self.resources.charged(seconds + cached_seconds),
-            peak_memory_bytes=self.resources.peak_memory_bytes(),
             provenance=provenance(self.resources),
             **measured,
         )

@@ -11,7 +11,7 @@ from suite.core.sets.manifest import manifest, stored
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Method, Task, TestSplit
 from suite.experiments.cells.context import Context, Progress, Work
-from suite.experiments.loop import resume, take_steps
+from suite.experiments.cells.loop import resume, take_steps
 from suite.plugins import registry
 from suite.records.cells import Trial
 
@@ -23,7 +23,7 @@ def build_method(trial: Trial) -> Method:
     return made
 
 
-def distil(trial: Trial, context: Context) -> Work[Trial]:
+def distil(trial: Trial, context: Context) -> Work:
     """Run the method from its start or its last checkpoint, and write the set and its snapshots."""
     opened, task, method = TestSplit.opened, context.task(), build_method(trial)
     start = partial(method.start, task.train, Budget(trial.ipc), seed=trial.seed)

@@ -20,7 +20,7 @@ def build_evaluator(cell: Evaluation) -> Evaluator:
     return made
 
 
-def evaluate(cell: Evaluation, context: Context) -> Work[Evaluation]:
+def evaluate(cell: Evaluation, context: Context) -> Work:
     """Score the artefact of the job's trial."""
     yield Progress(context.job.id, f"evaluating: {cell.title}")
     device, trial = context.resources.device, context.job.cell

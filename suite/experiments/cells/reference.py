@@ -11,7 +11,7 @@ from suite.experiments.cells.context import Context, Progress, Work
 from suite.records.cells import Reference
 
 
-def train_reference(cell: Reference, context: Context) -> Work[Reference]:
+def train_reference(cell: Reference, context: Context) -> Work:
     """Train the copies one after another, then measure them on test."""
     task = context.task().to(context.resources.device)
     net = network(cell.network, task.train.shape, task.train.classes)

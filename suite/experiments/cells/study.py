@@ -8,7 +8,7 @@ from suite.core.limits import Diverged
 from suite.core.spec import Budget, TestSplit
 from suite.experiments import studies
 from suite.experiments.cells.context import Context, Progress, Work
-from suite.experiments.loop import resume, take_steps
+from suite.experiments.cells.loop import resume, take_steps
 from suite.plugins import registry
 from suite.records.cells import Study
 
@@ -20,7 +20,7 @@ def build_study(cell: Study) -> studies.Measurement:
     return made
 
 
-def measure(cell: Study, context: Context) -> Work[Study]:
+def measure(cell: Study, context: Context) -> Work:
     """Take all outer steps of the study, from its start or its last checkpoint."""
     opened, task = TestSplit.opened, context.task()
     start = partial(build_study(cell).start, task.train, Budget(cell.ipc), seed=cell.seed)
