@@ -109,10 +109,10 @@ def test_networks_are_those_of_retrain(task: Task) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda: LabelRobust(native_recipe="dsb"), "did you mean 'dsa-1000'"),
-        (lambda: LabelRobust(recipe="dsb"), "did you mean 'dsa-1000'"),
+        (lambda: LabelRobust(native_recipe="dsa-100"), "did you mean 'dsa-1000'"),
+        (lambda: LabelRobust(recipe="dsa-100"), "did you mean 'dsa-1000'"),
         (lambda: LabelRobust(copies=0), "copies 0 must be at least 1"),
-        (lambda: AugmentationRobust(native_recipe="dsb"), "did you mean 'dsa-1000'"),
+        (lambda: AugmentationRobust(native_recipe="dsa-100"), "did you mean 'dsa-1000'"),
         (lambda: AugmentationRobust(augment="dsb"), "did you mean 'dsa'"),
         (lambda: AugmentationRobust(augment="none"), "choose 'dsa' or 'flip-rotate'"),
         (lambda: AugmentationRobust(copies=0), "copies 0 must be at least 1"),
