@@ -44,10 +44,13 @@ def row(kind: str, name: str) -> tuple[str, ...]:
 
 
 def details(name: str) -> Iterator[RenderableType]:
-    """Yield what is known about a name, or a method's file; raises ValueError if nothing has this name."""
+    """Yield what is known about a name, or a plug-in's file; raises ValueError if nothing has this name."""
     known = {kind: [*described.names()] for kind, described in _KINDS.items()}
-    owners = ["methods"] if name.endswith(".py") else [kind for kind in known if name in known[kind]]
+    owners = [kind for kind in known if name in known[kind]]
+    if name.endswith(".py"):
+        owners = [f"{kind}s" for kind in registry.kinds(name)]
     if not owners:
+        registry.refuse_old(name)
         everything = [each for names in known.values() for each in names]
         near = did_you_mean(name, everything)
         raise ValueError(
@@ -146,7 +149,9 @@ _KINDS: dict[str, _Described] = {
         lambda name: _class(name, studies.find(name)),
     ),
     "tasks": _Described(tasks.names, _task_row, lambda name: _pairs(name, asdict(tasks.describe(name)))),
-    "networks": _Described(lambda: named.EXAMPLES, _network_row, _network),
+    "networks": _Described(
+        lambda: [each.example for each in named.ARCHITECTURES.values()], _network_row, _network
+    ),
     "recipes": _Described(
         lambda: RECIPES,
         lambda name: (RECIPES[name].source,),
