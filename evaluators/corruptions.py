@@ -1,4 +1,4 @@
-"""Do networks retrained on the set stand common corruptions of the test images?"""
+"""Accuracy of retrained networks on corrupted test images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ from torch import Tensor
 from suite.core.data.corruptions import CORRUPTIONS, SEVERITIES, corruption
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
+from suite.core.scores import SECONDS, Score
 from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Preprocessing, Scores, Task
@@ -20,11 +21,11 @@ from suite.core.training.recipes import recipe
 
 @dataclass(frozen=True)
 class Corruptions:
-    """Accuracy of retrained networks on noisy, blurred, pale, bright, pixelated and JPEG test images.
+    """Score retrained networks on noisy, blurred, pale, bright, pixelated and JPEG test images.
 
-    Images are corrupted as pixels in [0, 1], with the task's preprocessing undone and done again. A ZCA
-    forgets each image's brightness and contrast: its pictures are stretched to [0, 1] first, and a grey
-    image's contrast changes nothing. The corrupted images are the same for every set and seed.
+    Images are corrupted as pixels in [0, 1]: the task's preprocessing is undone, then applied again. ZCA
+    loses each image's brightness and contrast, so its pictures are stretched to [0, 1] first; the contrast
+    of a grey image changes nothing. The corrupted images are the same for every set and seed.
     """
 
     recipe: str = "dsa-1000"
@@ -33,6 +34,14 @@ class Corruptions:
     corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
     severities: tuple[int, ...] = SEVERITIES
 
+    title: ClassVar[str] = "Under corruptions"
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score("accuracy", "clean"),
+        Score("accuracy/*", "{}"),
+        Score("mean", "mean", ranks=True),
+        Score("drop", "drop", unit="points", better="lower"),
+        SECONDS,
+    )
     smoke: ClassVar[Mapping[str, Any]] = {
         "recipe": "rat-bptt-1000",
         "network": "convnet-d1-w8-in",
@@ -55,13 +64,13 @@ class Corruptions:
         """Refuse images too small for the network, or of other than one or three channels."""
         network(self.network, train.shape, train.classes)
         if train.shape[0] not in (1, 3):
-            raise ValueError(f"images of {train.shape[0]} channels: JPEG knows one or three")
+            raise ValueError(f"images of {train.shape[0]} channels: JPEG needs one or three")
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
         """Return accuracies in [0, 1], one per copy.
 
-        `accuracy` on the clean images, `accuracy/<corruption>/<severity>`, `mean` over these, its `drop`
-        from clean, and the trainings' `seconds`.
+        `accuracy` on clean images, `accuracy/<corruption>/<severity>`, their `mean`, its `drop` from clean,
+        and the `seconds` of all trainings.
         """
         net, started = network(self.network, task.train.shape, task.train.classes), perf_counter()
         seeds = [derive(seed, "copy", copy) for copy in range(self.copies)]

@@ -1,7 +1,7 @@
-"""Networks trained with hard labels and under the method's own recipe: what LRS is made of.
+"""Accuracy with hard labels and under the method's native recipe: what LRS is made of.
 
-The label-robust score of DD-Ranking, arXiv 2505.13300. Only accuracies are stored: the score is made
-from them, and from those of the random subset and of full data, when a board is.
+The label-robust score of DD-Ranking, arXiv 2505.13300. It stores accuracies only: the board makes the score
+of them and of those of random subsets and of full data.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from torch.nn.functional import one_hot
 
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
+from suite.core.scores import SECONDS, Score
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Scores, Task
 from suite.core.training.recipes import recipe
@@ -20,27 +21,33 @@ from suite.core.training.retrain_together import retrain
 
 @dataclass(frozen=True)
 class LabelRobust:
-    """Fresh networks trained with hard labels, and with the set's own under its method's recipe (LRS).
+    """Train fresh networks with hard labels, and with the set's labels under its method's recipe (LRS).
 
-    own: the recipe of the method's paper, which a grid fills in; recipe: the one with hard labels,
-    which full data must have been trained under, too. Trains 2 x copies networks, ten by default,
-    and half as many where both trainings are the same.
+    native_recipe: the recipe of the method's paper, which a grid fills in; recipe: the one for hard labels,
+    which full data needs too. Trains 2 x copies networks, ten by default, and half as many where both
+    trainings are the same.
     """
 
-    own: str = "dsa-1000"
+    native_recipe: str = "dsa-1000"
     recipe: str = "dsa-1000"
     network: str = STANDARD
     copies: int = 5
 
+    title: ClassVar[str] = "With hard labels"
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score("accuracy", "native recipe", shown=False),
+        Score("hard", "hard labels", shown=False),
+        SECONDS,
+    )
     smoke: ClassVar[Mapping[str, Any]] = {
-        "own": "rat-bptt-1000",
+        "native_recipe": "rat-bptt-1000",
         "recipe": "rat-bptt-1000",
         "network": "convnet-d1-w8-in",
         "copies": 1,
     }
 
     def __post_init__(self) -> None:
-        recipe(self.own)
+        recipe(self.native_recipe)
         recipe(self.recipe)
         at_least_one(self, "copies")
 
@@ -49,16 +56,16 @@ class LabelRobust:
         network(self.network, train.shape, train.classes)
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
-        """Return `accuracy` under the own recipe and `hard` of each copy, and each training's `seconds`."""
+        """Return each copy's `accuracy` (native recipe) and `hard`, and each training's `seconds`."""
         trainings = {
-            "accuracy": (synthetic, recipe(self.own)),
+            "accuracy": (synthetic, recipe(self.native_recipe)),
             "hard": (hardened(synthetic), recipe(self.recipe)),
         }
         return retrain(self.network, trainings, task, copies=self.copies, seed=seed)
 
 
 def hardened(synthetic: SyntheticSet) -> SyntheticSet:
-    """Return the set with each soft label replaced by its argmax; a hard set as it is."""
+    """Return the set with the argmax of each soft label; a hard set as it is."""
     if synthetic.hard:
         return synthetic
     labels = one_hot(synthetic.labels.argmax(2), synthetic.classes).to(synthetic.labels)

@@ -10,13 +10,15 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from suite.board import files, publish
+from suite.board import files
+from suite.board.render.terminal import terminal
 from suite.cli.cost import estimate
 from suite.cli.progress import Display
 from suite.core.data.tasks import DataMissing
 from suite.experiments import grid, preflight
 from suite.experiments import job_runner as running
 from suite.experiments.job_runner import Place, Progress
+from suite.figures.publish import publish
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -85,8 +87,8 @@ def run(request: Request, console: Console) -> bool:
         rest = [job for job in jobs if running.missing(job, store)]
         if rest:
             _run(rest, store, request, console)
-        board = publish.write([store.path], store.path / "leaderboard.md", "md")
-    for table in publish.terminal([store.path]):
+        board = publish([store.path], store.path / "leaderboard.md")
+    for table in terminal(files.load([store.path])):
         console.print(table)
     left = report(jobs, store, console)
     say(console, f"leaderboard: {board[0]}")

@@ -17,14 +17,16 @@ NATIVE = "native"
 def settings(name: str, table: Mapping[str, Any], *, network: str, native: str) -> Iterator[dict[str, Any]]:
     """Yield the settings with which a grid's table asks the evaluator `name` to score one method's sets.
 
-    Where the evaluator has these fields, `network` is the grid's and `own` the method's recipe, unless
-    the table says otherwise.
+    Where the evaluator has these fields, `network` is the grid's and `native_recipe` the method's recipe,
+    unless the table says otherwise.
     """
     cls = registry.evaluator(name)
     known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    defaults = {key: value for key, value in (("network", network), ("own", NATIVE)) if key in known}
+    defaults = {
+        key: value for key, value in (("network", network), ("native_recipe", NATIVE)) if key in known
+    }
     for values in combinations(cls, {**defaults, **table}, f"evaluator.{name}"):
-        recipes = {key: native for key in ("recipe", "own") if values.get(key) == NATIVE}
+        recipes = {key: native for key in ("recipe", "native_recipe") if values.get(key) == NATIVE}
         yield {**values, **recipes}
 
 

@@ -30,7 +30,7 @@ from suite.experiments.device import Place as Place
 from suite.experiments.loop import Diverged, HasMilestones, Trajectory, distil
 from suite.experiments.provenance import peak_memory_bytes, provenance, reset_peak_memory
 from suite.plugins import registry
-from suite.records.cells import Cell, Evaluation, Reference, Trial
+from suite.records.cells import EXTERNAL, Cell, Evaluation, Reference, Trial
 from suite.records.jobs import Job
 from suite.records.record import Record, Status
 from suite.records.store import Store
@@ -239,6 +239,7 @@ class _JobRunner:
             attempts=max(1, done.attempts, earlier.attempts + 1 if earlier else 1),
             curve={name: tuple(values) for name, values in done.curve.items()},
             provenance=provenance(self.place.device),
+            **(_described(cell) if status == "done" else {}),
             **measured,
         )
         self.store.write(record)
@@ -254,6 +255,17 @@ class _JobRunner:
     def _synchronise(self) -> None:
         if self.place.device.type == "cuda":
             torch.cuda.synchronize(self.place.device)
+
+
+def _described(cell: Cell) -> dict[str, Any]:
+    """Return what the board shows of a cell's method, or of its evaluator and its scores."""
+    if isinstance(cell, Evaluation):
+        evaluator = registry.evaluator(cell.evaluator)
+        return {"title": evaluator.title, "described": evaluator.scores}
+    if isinstance(cell, Trial) and not cell.method.startswith(EXTERNAL):
+        method = registry.method(cell.method)
+        return {"method_title": method.title, "paper": method.paper}
+    return {}
 
 
 def build_method(trial: Trial) -> Method:

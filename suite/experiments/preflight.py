@@ -72,6 +72,6 @@ def _precisions(job: Job) -> Iterator[Precision]:
         own = job.cell.hyperparameters.get("precision")
         yield from (precision for precision in PRECISIONS if precision == own)
     for evaluation in job.evaluations:
-        names = {evaluation.settings.get(key) for key in ("recipe", "own")}
+        names = {evaluation.settings.get(key) for key in ("recipe", "native_recipe")}
         # A recipe may be a word, such as `chosen`, that stands for others.
         yield from (recipe(name).precision for name in names if name and name.partition(":")[0] in RECIPES)

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from suite.board import publish
+from suite.board import files
+from suite.board.render.terminal import terminal
 from suite.cli import driver
 from suite.cli.progress import Display
 from suite.core.data import tasks
@@ -76,7 +77,7 @@ def evaluate(request: Request, place: Place, console: Console) -> bool:
         store.write_plan(f"{label.replace(':', '-')}-{trial.id[:12]}", grid.plan([job]).to_json())
         _keep(store, job, task, prepared.synthetic, place)
         _finish(job, store, place, console)
-    for table in publish.terminal([store.path]):
+    for table in terminal(files.load([store.path])):
         console.print(table)
     return not driver.report([job], store, console)
 

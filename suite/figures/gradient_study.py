@@ -1,16 +1,14 @@
-"""The study of meta-gradients: records of `gradient_study` as a table and a picture."""
+"""The study of meta-gradients: records of `gradient_study` as a table and a plot."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib.style
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from suite.board import files
+from suite.board.render import style
 from suite.records.cells import Trial
 from suite.records.record import Record
 
@@ -23,12 +21,7 @@ _PANELS = {
     "step_seconds": "seconds of an outer step",
 }
 _LOGARITHMIC = ("norm", "step_seconds")
-_STYLES = {
-    "bptt": ("#000000", "o", "BPTT"),
-    "r_bptt": ("#D55E00", "s", "R-BPTT"),
-    "t_bptt": ("#009E73", "^", "T-BPTT"),
-    "rat_bptt": ("#0072B2", "D", "RaT-BPTT"),
-}
+_NAMES = {"bptt": "BPTT", "r_bptt": "R-BPTT", "t_bptt": "T-BPTT", "rat_bptt": "RaT-BPTT"}
 
 
 def measured(stores: Sequence[Path]) -> pd.DataFrame:
@@ -36,7 +29,11 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
 
     Raises ValueError where the stores hold no study.
     """
-    found = [_networks(record) for record in files.finished(stores) if _is_study(record)]
+    found = [
+        _networks(record, record.cell.hyperparameters["unroll"])
+        for record in files.finished(stores)
+        if isinstance(record.cell, Trial) and record.cell.method == METHOD
+    ]
     if not found:
         raise ValueError(f"no records of {METHOD} in {', '.join(map(str, stores))}; run gradient-study first")
     return pd.concat(found, ignore_index=True).sort_values(["schedule", "unroll"], kind="stable")
@@ -52,32 +49,23 @@ def summary(networks: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot(networks: pd.DataFrame) -> bytes:
-    """Draw the measures against the unroll, as a PNG: medians, and bars that hold 80% of the networks."""
-    with matplotlib.style.context(["default", {"font.size": 9, "axes.grid": True, "grid.color": "0.9"}]):
-        figure = Figure(figsize=(8, 6), dpi=150, layout="constrained")
-        FigureCanvasAgg(figure)
+    """Plot the measures against the unroll, as a PNG: medians, and bars that hold 80% of the networks."""
+
+    def fill(figure: Figure) -> None:
         panels = figure.subplots(2, 2, sharex=True).flat
         for axes, (measure, name) in zip(panels, _PANELS.items(), strict=True):
             _panel(axes, networks, measure)
             axes.set_ylabel(name)
-        figure.legend(
-            *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False
-        )
+        handles = panels[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside upper center", ncols=4, frameon=False)
         for axes in panels[2:]:
             axes.set_xlabel("unroll, inner steps")
-        file = io.BytesIO()
-        figure.savefig(file, format="png", metadata={"Software": None})
-    return file.getvalue()
+
+    return style.png(fill, width=8, height=6)
 
 
-def _is_study(record: Record) -> bool:
-    return record.status == "done" and isinstance(record.cell, Trial) and record.cell.method == METHOD
-
-
-def _networks(record: Record) -> pd.DataFrame:
-    assert isinstance(record.cell, Trial)
+def _networks(record: Record, unroll: int) -> pd.DataFrame:
     columns = {name: record.curve[name] for name in ("norm", "cosine_to_full", "step_seconds")}
-    unroll = record.cell.hyperparameters["unroll"]
     # The first outer step compiles.
     return pd.DataFrame(columns).assign(schedule=record.label, unroll=unroll).iloc[1:]
 
@@ -85,16 +73,13 @@ def _networks(record: Record) -> pd.DataFrame:
 def _panel(axes: Axes, networks: pd.DataFrame, measure: str) -> None:
     means = summary(networks)
     for place, (schedule, rows) in enumerate(means.groupby("schedule", sort=False)):
-        colour, marker, name = _STYLES.get(str(schedule), ("0.5", "x", str(schedule)))
-        at = rows["unroll"] * (1 + 0.03 * (place - 1.5))  # so that bars do not lie on each other
+        colour, marker = style.look(place)
+        name = _NAMES.get(str(schedule), str(schedule))
+        at = rows["unroll"] * (1 + 0.03 * (place - 1.5))  # so that bars do not overlap
         axes.plot(at, rows[measure], color=colour, marker=marker, markersize=5, label=name)
         if measure in networks:
             own = networks[networks["schedule"] == schedule].groupby("unroll")[measure]
             axes.vlines(at, own.quantile(0.1), own.quantile(0.9), color=colour, linewidth=1)
-    axes.set_xscale("log", base=2)
-    lengths = sorted(means["unroll"].unique())
-    axes.set_xticks(lengths, [str(length) for length in lengths])
-    axes.minorticks_off()
+    style.ticks(axes, means["unroll"].unique(), base=2)
     if measure in _LOGARITHMIC:
         axes.set_yscale("log")
-    axes.spines[["top", "right"]].set_visible(False)

@@ -13,6 +13,9 @@ PROTOCOL = 1
 STANDARD_RECIPE = "dsa-1000"
 """The recipe by which the board ranks."""
 
+RETRAIN = "retrain"
+"""The evaluator whose accuracy ranks."""
+
 RANDOM = "random_subset"
 """The method whose sets others are compared with."""
 
@@ -102,7 +105,7 @@ class Evaluation(_Cell):
     @property
     def title(self) -> str:
         """What it does, in a few words."""
-        recipe = self.settings.get("own") or self.settings.get("recipe", "")
+        recipe = self.settings.get("native_recipe") or self.settings.get("recipe", "")
         words = (self.evaluator, str(recipe))
         told = " ".join(filter(None, words)) + ("" if self.step is None else f" after {self.step} steps")
         return told if self.part is None else f"{told}, {self.part.title}"

@@ -5,9 +5,15 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, model_validator
 
+from suite.core.scores import Score
 from suite.records.cells import PROTOCOL, Cell, Frozen, sha256_of
 
 Status = Literal["done", "diverged", "failed", "oom"]
+
+
+def _empty(value: object) -> bool:
+    """Return whether to leave a field out of the JSON: records without it keep their sha256."""
+    return not value
 
 
 class Provenance(Frozen):
@@ -25,7 +31,9 @@ class Record(Frozen):
 
     scores: per name one value per copy, accuracies in [0, 1]. seconds: wall time of the work;
     device_seconds: seconds times the share of a GPU, or times CPU threads. Bytes where "bytes".
-    decoded: images per class that a factorised set decodes to; 0, and not in the JSON, for others.
+    decoded: images per class that a factorised set decodes to; 0 for others.
+    title, described: of an evaluation, what its evaluator is called and declares of its scores.
+    method_title, paper: of a trial, the same of its method.
     """
 
     protocol: int = PROTOCOL
@@ -41,13 +49,17 @@ class Record(Frozen):
     device_seconds: float = 0.0
     peak_memory_bytes: int = 0
     stored_bytes: int = 0
-    decoded: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)  # a factorised set's
+    decoded: NonNegativeInt = Field(default=0, exclude_if=_empty)
     label_kind: Literal["hard", "soft", ""] = ""
     artefact: str = ""  # sha256 of the artefact's file
     data: str = ""  # fingerprint of the task's images, labels and preprocessing
     test_reads: int = 0
     attempts: int = 1
     recipe: str = ""  # the trial's native recipe, for the board
+    title: str = Field(default="", exclude_if=_empty)
+    described: tuple[Score, ...] = Field(default=(), exclude_if=_empty)
+    method_title: str = Field(default="", exclude_if=_empty)
+    paper: str = Field(default="", exclude_if=_empty)
     provenance: Provenance
     sha256: str = ""
 

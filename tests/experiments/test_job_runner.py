@@ -51,8 +51,7 @@ def test_from_grid_to_record_to_table(jobs: list[Job], store: Store, place: Plac
         scores = store.record(job.evaluations[0].id)
         assert scores is not None and scores.test_reads == 1 and scores.seconds > 0
         assert len(scores.scores["accuracy"]) == 2 and scores.scores["accuracy"][0] > 0.1
-    found = files.read([store.path])
-    board = files.board(found.records, planned=found.planned)
+    board = files.load([store.path])
     rows = {row.name: row for row in board.tables[0].rows}
     for job in jobs:
         record = store.record(job.evaluations[0].id)

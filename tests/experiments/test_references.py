@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from suite.board import files
-from suite.board.statistics.robustness import normalised
+from suite.board.dd_ranking import HLR, IOR, LRS, normalised
 from suite.experiments import grid
 from suite.experiments.job_runner import Place, run
 from suite.records.cells import RANDOM, Evaluation, Reference, Trial
@@ -66,11 +66,13 @@ def test_it_is_trained_under_every_methods_recipe(tiny: Path) -> None:
         "dsa-1000",
         "rat-bptt-1000",
     }
-    assert [each["own"] for each in settings(by_label[RANDOM], "label_robust")] == [
+    assert [each["native_recipe"] for each in settings(by_label[RANDOM], "label_robust")] == [
         "dsa-1000",
         "rat-bptt-1000",
     ]
-    assert [each["own"] for each in settings(by_label["rat_bptt"], "label_robust")] == ["rat-bptt-1000"]
+    assert [each["native_recipe"] for each in settings(by_label["rat_bptt"], "label_robust")] == [
+        "rat-bptt-1000"
+    ]
     seeds = {cell.seed for job in found if job.cell.seed == 0 for cell in job.evaluations}
     assert len(seeds) == 1  # the same fresh networks
 
@@ -85,8 +87,8 @@ def test_ids_depend_on_no_grid(tiny: Path) -> None:
     assert kept <= before & with_draws
 
 
-def test_the_title_names_the_own_recipe() -> None:
-    asked = {"own": "rat-bptt-1000", "recipe": "dsa-1000"}
+def test_the_title_names_the_native_recipe() -> None:
+    asked = {"native_recipe": "rat-bptt-1000", "recipe": "dsa-1000"}
     assert Evaluation(trial="a", evaluator="label_robust", settings=asked, seed=0).title == (
         "label_robust rat-bptt-1000"
     )
@@ -99,15 +101,15 @@ def test_from_grid_to_scores(tiny: Path, store: Store, place: Place) -> None:
     reference = '\n[reference]\nepochs = 1\nrecipe = "rat-bptt-1000"\nrandom = 1\n'
     for job in jobs(tiny, reference, **replaced):
         list(run(job, store, place))
-    found = files.read([store.path])
-    made = {row.name: row.compared for row in files.board(found.records).tables[0].rows}
+    made = {row.name: row.robustness for row in files.load([store.path]).tables[0].rows}
     rat_bptt, chance = made["rat_bptt"], made["random_subset"]
-    ior, hlr = (rat_bptt.scores[name].mean for name in ("ior", "hlr"))
-    assert rat_bptt.own == "rat-bptt-1000" and hlr != ior
-    means = {part: interval.mean for part, interval in rat_bptt.accuracies.items()}
-    assert (ior, hlr) == pytest.approx((means["own"] - means["random"], means["full"] - means["hard"]))
-    assert rat_bptt.scores["lrs"].mean == pytest.approx(normalised(0.5 * ior - 0.5 * hlr), abs=1e-8)
-    assert chance.scores["ior"].mean == 0
+    ior, hlr = (rat_bptt.scores[score].mean for score in (IOR, HLR))
+    assert rat_bptt.native_recipe == "rat-bptt-1000" and hlr != ior
+    means = {training.name: interval.mean for training, interval in rat_bptt.accuracies.items()}
+    assert ior == pytest.approx(means["set_native"] - means["random_native"])
+    assert hlr == pytest.approx(means["full_hard"] - means["set_hard"])
+    assert rat_bptt.scores[LRS].mean == pytest.approx(normalised(0.5 * ior - 0.5 * hlr), abs=1e-8)
+    assert chance.scores[IOR].mean == 0
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,13 @@ class Copies:
     values: tuple[float, ...]
 
 
-Scored = Mapping[int, Copies]
-"""What was scored of a method, by distillation seed."""
+PerSeed = Mapping[int, Copies]
+"""The accuracies of a method by distillation seed."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of one method less that of another, with an interval; paired: seeds drawn for both."""
+    """The mean of one method less that of another, with an interval; paired: seeds drawn for both at once."""
 
     mean: float
     low: float
@@ -54,7 +54,7 @@ class Rank:
     behind: Difference | None
 
 
-def difference(first: Scored, second: Scored, *, level: float = 0.95, seed: int = 0) -> Difference:
+def difference(first: PerSeed, second: PerSeed, *, level: float = 0.95, seed: int = 0) -> Difference:
     """Return the difference of two means of seed means with a hierarchical bootstrap interval.
 
     Paired by distillation seed where the two share seeds: a resample draws seeds of both at once,
@@ -78,7 +78,7 @@ def difference(first: Scored, second: Scored, *, level: float = 0.95, seed: int 
     return combination([(1.0, first), (-1.0, second)], level=level, seed=seed)
 
 
-def combination(terms: Sequence[tuple[float, Scored]], *, level: float = 0.95, seed: int = 0) -> Difference:
+def combination(terms: Sequence[tuple[float, PerSeed]], *, level: float = 0.95, seed: int = 0) -> Difference:
     """Return a weighted sum of means of seed means, with its interval as that of `difference`.
 
     Every term is paired with the first one or drawn apart, as two methods are. One that is nobody's
@@ -86,11 +86,11 @@ def combination(terms: Sequence[tuple[float, Scored]], *, level: float = 0.95, s
 
     Raises ValueError as `interval` does.
     """
-    sides = [scored for _, scored in terms]
+    sides = [per_seed for _, per_seed in terms]
     weights = [weight for weight, _ in terms]
-    for scored in sides:
-        refuse([copies.values for copies in scored.values()], level)
-    mean = _sum(weights, [_mean(scored) for scored in sides])
+    for per_seed in sides:
+        refuse([copies.values for copies in per_seed.values()], level)
+    mean = _sum(weights, [_mean(per_seed) for per_seed in sides])
     tail = 100 * _tail(_units(sides), level)
     found = _sum(weights, _resampled(sides, seed))
     low, high = np.percentile(found[np.isfinite(found)], [tail, 100 - tail])
@@ -99,7 +99,7 @@ def combination(terms: Sequence[tuple[float, Scored]], *, level: float = 0.95, s
     return Difference(mean, low, high, len(frozenset.intersection(*paired)) if paired else 0)
 
 
-def ranks(rows: Sequence[Scored]) -> list[Rank]:
+def ranks(rows: Sequence[PerSeed]) -> list[Rank]:
     """Return the place of each row: a competition rank (1, 1, 3) that tied rows share.
 
     Down the order of means, a row joins the group of the row before it where the interval of its
@@ -108,7 +108,7 @@ def ranks(rows: Sequence[Scored]) -> list[Rank]:
     the lower rows of two, may or may not be. Where nothing varied, an interval is a point: only
     equal means tie.
     """
-    means = [round(_mean(scored), DIGITS) for scored in rows]
+    means = [round(_mean(per_seed), DIGITS) for per_seed in rows]
     order = sorted(range(len(rows)), key=lambda place: -means[place])
     found: dict[int, Rank] = {}
     best, rank = 0, 1
@@ -125,11 +125,11 @@ def middle_ranks(ranks: Sequence[int]) -> list[float]:
     return [float(rank) for rank in rankdata(ranks, method="average")]
 
 
-def _mean(scored: Scored) -> float:
-    return float(np.mean([np.mean(copies.values) for copies in scored.values()]))
+def _mean(per_seed: PerSeed) -> float:
+    return float(np.mean([np.mean(copies.values) for copies in per_seed.values()]))
 
 
-def _paired(first: Scored, second: Scored) -> frozenset[int]:
+def _paired(first: PerSeed, second: PerSeed) -> frozenset[int]:
     """Return the seeds that are drawn for both at once: those they share, but one of several."""
     shared = first.keys() & second.keys()
     return frozenset(shared if len(shared) >= min(2, len(first.keys() | second.keys())) else ())
@@ -139,9 +139,12 @@ def _sum(weights: Sequence[float], values: Sequence[Any]) -> Any:
     return sum(weight * value for weight, value in zip(weights, values, strict=True))
 
 
-def _units(sides: Sequence[Scored]) -> int:
+def _units(sides: Sequence[PerSeed]) -> int:
     """Return how many units the least varied of them has: seeds, or with one seed its copies."""
-    counts = [len(scored) if len(scored) > 1 else len(next(iter(scored.values())).values) for scored in sides]
+    counts = [
+        len(per_seed) if len(per_seed) > 1 else len(next(iter(per_seed.values())).values)
+        for per_seed in sides
+    ]
     return min((count for count in counts if count > 1), default=1)
 
 
@@ -153,7 +156,7 @@ def _tail(units: int, level: float) -> float:
     return float(norm.cdf(np.sqrt(units / (units - 1)) * student.ppf(tail, units - 1)))
 
 
-def _resampled(sides: Sequence[Scored], seed: int) -> list[resampling.Floats]:
+def _resampled(sides: Sequence[PerSeed], seed: int) -> list[resampling.Floats]:
     """Return each side's mean in every resample; NaN where a resample drew none of its seeds."""
     rng, first = np.random.default_rng(seed), sides[0]
     paired = [frozenset(first), *(_paired(first, side) for side in sides[1:])]

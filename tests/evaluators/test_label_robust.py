@@ -65,7 +65,9 @@ def test_soft_labels_become_their_argmax(task: Task) -> None:
 
 def test_one_lrs_costs_ten_small_trainings(task: Task, trained: Trained) -> None:
     scores = (
-        LabelRobust(own="rat-bptt-1000", network=NETWORK).evaluate(real(task, soft()), task, seed=0).values
+        LabelRobust(native_recipe="rat-bptt-1000", network=NETWORK)
+        .evaluate(real(task, soft()), task, seed=0)
+        .values
     )
     assert [(how.name, len(seeds)) for how, _, seeds in trained] == [("rat-bptt-1000", 5), ("dsa-1000", 5)]
     assert {name: len(values) for name, values in scores.items()} == {
@@ -90,7 +92,9 @@ def test_soft_labels_are_trained_on_as_they_are_and_hard(task: Task, trained: Tr
 
 def test_only_the_augmentation_differs(task: Task, trained: Trained) -> None:
     scores = (
-        AugmentationRobust(own="rat-bptt-1000", network=NETWORK).evaluate(real(task), task, seed=0).values
+        AugmentationRobust(native_recipe="rat-bptt-1000", network=NETWORK)
+        .evaluate(real(task), task, seed=0)
+        .values
     )
     (augmented, _, first), (plain, _, second) = trained
     assert (augmented.augment, plain.augment) == ("dsa", "none")
@@ -111,12 +115,12 @@ def test_networks_are_those_of_retrain(task: Task) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda: LabelRobust(own="dsb"), "did you mean 'dsa-1000'"),
+        (lambda: LabelRobust(native_recipe="dsb"), "did you mean 'dsa-1000'"),
         (lambda: LabelRobust(recipe="dsb"), "did you mean 'dsa-1000'"),
         (lambda: LabelRobust(copies=0), "copies 0 must be at least 1"),
-        (lambda: AugmentationRobust(own="dsb"), "did you mean 'dsa-1000'"),
+        (lambda: AugmentationRobust(native_recipe="dsb"), "did you mean 'dsa-1000'"),
         (lambda: AugmentationRobust(augment="dsb"), "did you mean 'dsa'"),
-        (lambda: AugmentationRobust(augment="none"), "choose 'dsa' or 'flip-rotate'"),
+        (lambda: AugmentationRobust(augment="none"), "choose another, such as 'dsa'"),
         (lambda: AugmentationRobust(copies=0), "copies 0 must be at least 1"),
     ],
 )
