@@ -9,13 +9,32 @@ from safetensors.torch import load_file, save_file
 
 from suite.core.data.atomic_write import write_bytes, write_whole
 from suite.core.sets import parametrisations
+from suite.core.sets.manifest import facts
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
+from suite.core.spec import Task
+
+
+def save_set(synthetic: SyntheticSet, path: Path | str, task: Task) -> None:
+    """Write a set that was distilled from `task` to `path`, which ends in .safetensors, and its manifest.
+
+    The manifest, a .json beside it, says how the images are preprocessed and holds lines of Python that load
+    them without this package. Raises ValueError where a file is there already, or the name ends otherwise.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors" or path.exists():
+        raise ValueError(f"{path}: give a new file's name, which ends in .safetensors")
+    write_artefact(path, synthetic, facts(task, path.name, synthetic.parametrisation))
+
+
+def load_set(path: Path | str) -> SyntheticSet:
+    """Read a set that `save_set` or `ratbench run` wrote; raises ValueError for a missing or damaged one."""
+    return load_artefact(Path(path))[0]
 
 
 def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]) -> str:
     """Write a set, and its manifest beside it; return the sha256 of its file.
 
-    Of a factorised set the file holds the code, and the manifest says how it deparametrisations.
+    Of a factorised set the file holds its parametrisation, and the manifest how it is decoded.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     code = synthetic.parametrisation
@@ -26,11 +45,11 @@ def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]
     write_whole(path, lambda partial: save_file(tensors, partial))
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     minibatch = {"per_class": synthetic.minibatch.per_class, "classes": synthetic.minibatch.classes}
-    facts = {**manifest, "minibatch": minibatch, "sha256": sha256}
-    facts |= {} if code is None else {"code": parametrisations.describe(code)}
-    facts |= {} if synthetic.lr is None else {"lr": synthetic.lr}
-    content = json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n"
-    write_bytes(path.with_suffix(".json"), content, replace=True)
+    content = {**manifest, "minibatch": minibatch, "sha256": sha256}
+    content |= {} if code is None else {"code": parametrisations.describe(code)}
+    content |= {} if synthetic.lr is None else {"lr": synthetic.lr}
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    write_bytes(path.with_suffix(".json"), text.encode(), replace=True)
     return sha256
 
 

@@ -32,13 +32,14 @@ def manifest(
 ) -> dict[str, Any]:
     """Return the facts about the artefact in `file`, named without its folder, of a trial on `task`.
 
-    trial: its cell as JSON.
-
-    code: what a factorised set stores; the loader then decodes it.
+    trial: its cell as JSON; code: what a factorised set stores, which the loader then decodes.
     """
+    return {"trial": dict(trial), "label": label, **facts(task, file, code)}
+
+
+def facts(task: Task, file: str, code: Parametrisation | None = None) -> dict[str, Any]:
+    """Return what a reader of the set in `file` must know of the task that it was distilled from."""
     return {
-        "trial": dict(trial),
-        "label": label,
         "preprocessing": task.preprocessing.describe(),
         "class_names": list(task.class_names),
         "data": tasks.fingerprint(task),

@@ -60,6 +60,40 @@ class SyntheticSet:
         images = code.decode()
         return cls(images, one_hot(*images.shape[:2]).to(images), minibatch or Minibatch(), code)
 
+    @classmethod
+    def from_flat(cls, images: Tensor, labels: Tensor, classes: int | None = None) -> "SyntheticSet":
+        """Return the set of images (n, channels, height, width) in any order, sorted by class.
+
+        labels: classes (n,), or soft targets (n, classes), non-negative, whose largest entry is the class.
+        classes: their number where `labels` are classes; by default the largest one plus 1. Within a class
+        the order stays. Raises ValueError where shapes do not agree, a label is out of range or negative, or
+        classes have different numbers of images.
+
+            >>> images = torch.rand(4, 1, 8, 8)
+            >>> made = SyntheticSet.from_flat(images, torch.tensor([1, 0, 1, 0]))
+            >>> made.images.shape, made.hard
+            (torch.Size([2, 2, 1, 8, 8]), True)
+        """
+        if images.ndim != 4 or labels.shape[:1] != images.shape[:1] or labels.ndim not in (1, 2):
+            raise ValueError(
+                f"images {tuple(images.shape)} and labels {tuple(labels.shape)} must be"
+                " (n, channels, height, width) and (n,) or (n, classes)"
+            )
+        if labels.ndim == 2 and not (labels >= 0).all():
+            raise ValueError("soft labels are negative; give probabilities, such as logits.softmax(1)")
+        own = labels if labels.ndim == 1 else labels.argmax(1)
+        count = labels.shape[1] if labels.ndim == 2 else classes or int(own.max()) + 1
+        if own.is_floating_point() or not 0 <= int(own.min()) <= int(own.max()) < count:
+            raise ValueError(
+                f"labels must be whole numbers from 0 to {count - 1}, one for each of {count} classes"
+            )
+        sizes = own.bincount(minlength=count).tolist()
+        if len(set(sizes)) > 1:
+            raise ValueError(f"every class needs the same number of images; they have {sizes}")
+        rows = own.argsort(stable=True).view(count, -1)
+        targets = labels.to(images)[rows] if labels.ndim == 2 else one_hot(count, rows.shape[1]).to(images)
+        return cls(images[rows], targets)
+
     def __post_init__(self) -> None:
         classes, count = self.images.shape[:2]
         if self.images.ndim != 5 or self.labels.shape != (classes, count, classes):

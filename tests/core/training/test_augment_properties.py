@@ -1,0 +1,70 @@
+"""What holds of every augmentation, whatever the images and the seed."""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from suite.core.seeding import generator
+from suite.core.training.augment import augmentation
+
+PLAIN = ("none", "dsa", "flip-rotate", "crop-scale-rotate", "color-crop", "color-crop-cutout")
+MIXING = ("color-crop-cutmix", "dsa-cutmix", "flip-cutmix")
+EVERY_IMAGE_ALONE = settings(max_examples=60, deadline=None)
+
+seeds = st.integers(0, 2**32 - 1)
+names = st.sampled_from(PLAIN)
+shapes = st.tuples(st.integers(1, 5), st.sampled_from((1, 3)), st.integers(2, 12), st.integers(2, 12))
+
+
+def images(shape: tuple[int, ...], seed: int) -> Tensor:
+    return torch.randn(shape, generator=generator(seed, "images"))
+
+
+@given(st.sampled_from(PLAIN + MIXING), shapes, seeds)
+@settings(max_examples=120, deadline=None)
+def test_shape_and_input_stay_and_a_seed_repeats(name: str, shape: tuple[int, ...], seed: int) -> None:
+    augment, x = augmentation(name, mixing=True), images(shape, seed)
+    before = x.clone()
+    first, second = (augment.apply(x, augment.sample(len(x), generator(seed))) for _ in range(2))
+    assert first.shape == x.shape and first.dtype == x.dtype and first.isfinite().all()
+    assert torch.equal(first, second) and torch.equal(x, before)
+
+
+@given(names, shapes, seeds)
+@EVERY_IMAGE_ALONE
+def test_one_sample_serves_a_whole_batch(name: str, shape: tuple[int, ...], seed: int) -> None:
+    """Real and synthetic images of a class share one sample: each image changes as it would alone."""
+    augment, x = augmentation(name), images(shape, seed)
+    params = augment.sample(1, generator(seed))
+    alone = torch.cat([augment.apply(each[None], params) for each in x])
+    assert torch.allclose(augment.apply(x, params), alone, atol=1e-5)
+
+
+@given(names, shapes, seeds)
+@EVERY_IMAGE_ALONE
+def test_gradients_reach_the_images(name: str, shape: tuple[int, ...], seed: int) -> None:
+    """Every operation is affine in the pixels, so that a finite step is its derivative."""
+    augment, x = augmentation(name), images(shape, seed).double().requires_grad_()
+    params = augment.sample(len(x), generator(seed))
+    direction = images(shape, seed + 1).double()
+    changed = augment.apply(x, params)
+    weights = torch.randn(changed.shape, generator=generator(seed, "weights")).double()
+    (gradient,) = torch.autograd.grad((weights * changed).sum(), x)
+    moved = augment.apply(x.detach() + direction, params) - changed.detach()
+    assert torch.allclose((gradient * direction).sum(), (weights * moved).sum(), rtol=1e-6, atol=1e-6)
+
+
+@given(st.sampled_from(MIXING), st.integers(1, 6), st.integers(2, 5), st.integers(4, 12), seeds)
+@EVERY_IMAGE_ALONE
+def test_targets_are_mixed_as_the_pixels(name: str, count: int, classes: int, side: int, seed: int) -> None:
+    """Of constant images, one value a class, the mean pixel is the mean under the mixed targets."""
+    augment = augmentation(name.replace("color-crop", "flip").replace("dsa", "flip"), mixing=True)
+    params = augment.sample(count, generator(seed))
+    labels = torch.randint(classes, (count,), generator=generator(seed, "labels"))
+    targets = torch.nn.functional.one_hot(labels, classes).double()
+    values = torch.arange(classes, dtype=torch.float64)
+    x = values[labels][:, None, None, None].expand(count, 1, side, side)
+    mixed = augment.mix(targets, params, (side, side))
+    assert torch.allclose(mixed.sum(1), torch.ones(count).double()) and (mixed >= 0).all()
+    assert torch.allclose(augment.apply(x, params).mean((1, 2, 3)), mixed @ values)

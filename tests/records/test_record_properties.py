@@ -1,0 +1,110 @@
+"""What holds of every cell and record: JSON and back, ids that name their content, seals that hold."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from suite.records.cells import Evaluation, Trial
+from suite.records.record import Provenance, Record
+
+words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12)
+numbers = st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False)
+values = st.none() | st.booleans() | numbers | words | st.lists(numbers, max_size=3)
+settings_ = st.dictionaries(words.filter(bool), values, max_size=5)
+trials = st.builds(
+    Trial,
+    task=words,
+    method=words,
+    hyperparameters=settings_,
+    ipc=st.integers(1, 500),
+    seed=st.integers(0, 2**31),
+)
+evaluations = st.builds(
+    Evaluation,
+    trial=st.text("0123456789abcdef", min_size=64, max_size=64),
+    evaluator=words,
+    settings=settings_,
+    seed=st.integers(0, 2**31),
+)
+accuracies = st.lists(st.floats(0, 1), min_size=1, max_size=4).map(tuple)
+records = st.builds(
+    Record,
+    cell=trials | evaluations,
+    label=words,
+    task=words,
+    ipc=st.integers(0, 500),
+    status=st.sampled_from(["done", "diverged", "failed", "oom"]),
+    error=words,
+    scores=st.dictionaries(words, accuracies, max_size=3),
+    seconds=st.floats(0, 1e6),
+    provenance=st.builds(
+        Provenance,
+        commit=words,
+        versions=st.dictionaries(words, words, max_size=3),
+        device=words,
+        threads=st.integers(1, 64),
+    ),
+)
+FAST = settings(max_examples=80, deadline=None)
+
+
+def shuffled(value: Any) -> Any:
+    """Return JSON with the keys of every object in the opposite order."""
+    if isinstance(value, dict):
+        return {key: shuffled(value[key]) for key in reversed(value)}
+    return [shuffled(each) for each in value] if isinstance(value, list) else value
+
+
+@given(records)
+@FAST
+def test_a_record_survives_json(record: Record) -> None:
+    text = record.to_json()
+    again = Record.model_validate_json(text)
+    assert again == record.sealed() and again.to_json() == text
+    assert again.cell.id == record.cell.id
+
+
+@given(trials | evaluations)
+@FAST
+def test_an_id_does_not_depend_on_the_order_of_keys(cell: Trial | Evaluation) -> None:
+    other = type(cell).model_validate_json(json.dumps(shuffled(cell.model_dump(mode="json"))))
+    assert other.id == cell.id and len(cell.id) == 64
+
+
+@given(trials, st.data())
+@FAST
+def test_an_id_names_every_field(trial: Trial, data: st.DataObject) -> None:
+    change: dict[str, Any] = data.draw(
+        st.sampled_from(
+            [
+                {"seed": trial.seed + 1},
+                {"ipc": trial.ipc + 1},
+                {"task": trial.task + "x"},
+                {"method": trial.method + "x"},
+                {"hyperparameters": {**trial.hyperparameters, "one more": 1}},
+            ]
+        )
+    )
+    assert trial.model_copy(update=change).id != trial.id
+
+
+@given(records, st.data())
+@FAST
+def test_whoever_edits_a_record_breaks_its_seal(record: Record, data: st.DataObject) -> None:
+    content = json.loads(record.to_json())
+    change = data.draw(
+        st.sampled_from(
+            [
+                {"seconds": content["seconds"] + 1.0},
+                {"label": content["label"] + "x"},
+                {"scores": {**content["scores"], "one more": [0.5]}},
+                {"test_reads": content["test_reads"] + 1},
+            ]
+        )
+    )
+    with pytest.raises(ValidationError, match="sha256"):
+        Record.model_validate(content | change)
