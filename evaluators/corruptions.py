@@ -55,8 +55,7 @@ class Corruptions:
             corruption(name)
         if wrong := [severity for severity in self.severities if severity not in SEVERITIES]:
             raise ValueError(f"severities {wrong} must lie between 1 and {SEVERITIES[-1]}")
-        for key in ("corruptions", "severities"):
-            values = getattr(self, key)
+        for key, values in (("corruptions", self.corruptions), ("severities", self.severities)):
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"{key} {list(values)} must be one or more, each once")
 

@@ -53,12 +53,7 @@ def robustness(trials: Sequence[TrialResult], key: TableKey, cells: Cells, weigh
         native_recipe=row.native_recipe,
         accuracies={training: interval(_groups(per_seed)) for training, per_seed in found.items()},
         scores={score: score.value(found, weights) for score in SCORES if not absent[score]},
-        # Two accuracies may be missing for one reason.
-        missing={
-            score: "; ".join(dict.fromkeys(row.missing_because(each) for each in trainings))
-            for score, trainings in absent.items()
-            if trainings
-        },
+        missing={score: row.missing_because(trainings) for score, trainings in absent.items() if trainings},
         evaluators=frozenset(item.cell.evaluator for trial in trials for item in row.robust(trial)),
         remarks=(lacking,) if counts and min(counts) < len(trials) else (),
     )
@@ -103,30 +98,38 @@ class _Row:
                         found[trial.trial.seed] = copies
         return found
 
-    def missing_because(self, training: Training) -> str:
-        """Return why the accuracy of a training is missing, and what to do about it."""
-        wanted, trials = self._measured(training), self._trials(training)
+    def missing_because(self, trainings: Sequence[Training]) -> str:
+        """Return why accuracies are missing and what to do about it, each remedy once."""
         if not any(trial.made for trial in self.trials):
             return "there is no set to train on"
-        if not wanted.recipe:
+        if not all(self._measured(each).recipe for each in trainings):
             return "the native recipe of its method is unknown"
-        if training.images == "full":
-            return f"full data not trained under {wanted.recipe}: add [reference]"
-        planned = {item.recipe for trial in trials for item in self.robust(trial, training.evaluator)}
-        if self.native_recipe in planned:
-            remedy = f"{training.evaluator} is planned, not done"
-        elif training.images == "random":
-            remedy = "add random = 3 to [reference]"
-        else:
-            remedy = f"add [evaluator.{training.evaluator}]"
-        how = {
-            "native": f"under {wanted.recipe}",
-            "hard": f"with hard labels under {wanted.recipe}",
-            "augmented": f"under {wanted.recipe} with {wanted.augment}",
-            "plain": f"under {wanted.recipe} without augmentation",
+        gaps: dict[str, list[str]] = {}
+        for training in trainings:
+            gaps.setdefault(self._remedy(training), []).append(self._words(training))
+        return "; ".join(f"no {' and no '.join(what)}: {remedy}" for remedy, what in gaps.items())
+
+    def _words(self, training: Training) -> str:
+        """Return a training in words: `training under dsa-1000 with hard labels`."""
+        measured = self._measured(training)
+        ways = {
+            "native": "",
+            "hard": " with hard labels" if training.images == "set" else "",
+            "augmented": f" with {measured.augment}",
+            "plain": " without augmentation",
         }
-        who = "random subset " if training.images == "random" else ""
-        return f"{who}not trained {how[training.way]}: {remedy}"
+        what = {"set": "training", "random": "training of random subsets", "full": "training on full data"}
+        return f"{what[training.images]} under {measured.recipe}{ways[training.way]}"
+
+    def _remedy(self, training: Training) -> str:
+        if training.images == "full":
+            return "add [reference]"
+        items = [item for each in self._trials(training) for item in self.robust(each, training.evaluator)]
+        if self.native_recipe in {item.recipe for item in items}:
+            return f"{training.evaluator} is planned, not done"
+        if training.images == "random":
+            return "add random = 3 to [reference]"
+        return f"add [evaluator.{training.evaluator}]"
 
     def robust(self, trial: TrialResult, *evaluators: str) -> list[Evaluated]:
         """Return a trial's evaluations by DD-Ranking's evaluators, or the named ones, on this network."""

@@ -65,11 +65,11 @@ class Line:
     def per_seed(self, ipc: int) -> PerSeed:
         """Return the accuracies in % at a size by distillation seed: of its networks, or of its parts."""
         found = {}
-        for seed, own in self.rows[self.rows["ipc"] == ipc].groupby("seed"):
-            if own["how"].iloc[0] in _DRAWN:
-                found[int(str(seed))] = Copies(-1, tuple(own.groupby("index")["accuracy"].mean()))
+        for seed, group in self.rows[self.rows["ipc"] == ipc].groupby("seed"):
+            if group["how"].iloc[0] in _DRAWN:
+                found[int(str(seed))] = Copies(-1, tuple(group.groupby("index")["accuracy"].mean()))
             else:
-                found[int(str(seed))] = Copies(int(own["networks"].iloc[0]), tuple(own["accuracy"]))
+                found[int(str(seed))] = Copies(int(group["networks"].iloc[0]), tuple(group["accuracy"]))
         return found
 
     def accuracy(self, ipc: int) -> Interval:
@@ -121,8 +121,8 @@ def summary(networks: pd.DataFrame) -> pd.DataFrame:
     """
     sizes = sorted(networks["ipc"].unique())
     rows = []
-    for key, own in networks.groupby(PLACE, sort=False):
-        found = lines(own)
+    for key, group in networks.groupby(PLACE, sort=False):
+        found = lines(group)
         direct = reference(found)
         place = dict(zip(PLACE, key, strict=True))
         rows += [{**place, **_told(line, direct, sizes)} for line in found]
@@ -135,8 +135,8 @@ def plot(networks: pd.DataFrame) -> bytes:
 
     def fill(figure: Figure) -> None:
         panels = figure.subplots(len(places), 1, squeeze=False)[:, 0]
-        for axes, (key, own) in zip(panels, places, strict=True):
-            _panel(axes, own)
+        for axes, (key, group) in zip(panels, places, strict=True):
+            _panel(axes, group)
             axes.set_title(", ".join(map(str, key)), loc="left", fontsize=10)
 
     return style.png(fill, width=8, height=4.5 * len(places))
@@ -230,9 +230,9 @@ def _lines(rows: pd.DataFrame) -> Iterator[Line]:
         real = rows["method"].iloc[0] == RANDOM
         yield Line("random real images" if real else name, _WHOLE, whole)
     for how in kinds:
-        own = rows[rows["how"] == how]
-        largest = own["of"].max()
-        parts = [own] if how == "without" else [own, whole[whole["ipc"] == largest]]
+        group = rows[rows["how"] == how]
+        largest = group["of"].max()
+        parts = [group] if how == "without" else [group, whole[whole["ipc"] == largest]]
         yield Line(f"{name}, {_WORDS[how].format(largest)}", how, pd.concat(parts))
 
 

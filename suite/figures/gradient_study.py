@@ -78,8 +78,8 @@ def _panel(axes: Axes, networks: pd.DataFrame, measure: str) -> None:
         at = rows["unroll"] * (1 + 0.03 * (place - 1.5))  # so that bars do not overlap
         axes.plot(at, rows[measure], color=colour, marker=marker, markersize=5, label=name)
         if measure in networks:
-            own = networks[networks["schedule"] == schedule].groupby("unroll")[measure]
-            axes.vlines(at, own.quantile(0.1), own.quantile(0.9), color=colour, linewidth=1)
+            group = networks[networks["schedule"] == schedule].groupby("unroll")[measure]
+            axes.vlines(at, group.quantile(0.1), group.quantile(0.9), color=colour, linewidth=1)
     style.ticks(axes, means["unroll"].unique(), base=2)
     if measure in _LOGARITHMIC:
         axes.set_yscale("log")

@@ -93,7 +93,7 @@ def _copies(record: Record, trials: dict[str, Record], named: dict[str, str]) ->
 
 def _points(copies: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for key, rows in copies.groupby([*_LINE, "step"], sort=False):
-        groups = [(100 * own).tolist() for _, own in rows.groupby("seed")["accuracy"]]
+        groups = [(100 * group).tolist() for _, group in rows.groupby("seed")["accuracy"]]
         found = interval(groups)
         yield {
             **dict(zip([*_LINE, "step"], key, strict=True)),

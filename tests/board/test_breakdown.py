@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas
@@ -9,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from suite.board.breakdown import Breakdown
-from suite.board.files import render
+from suite.board.files import leaderboard, render
 from suite.board.render.terminal import terminal
 from suite.board.tables import board
 from suite.core.scores import SECONDS, Score
@@ -17,6 +18,7 @@ from suite.records.cells import Evaluation
 from suite.records.jobs import Planned
 from suite.records.record import Record, Status
 from tests.support.board_records import CPU, SMALL, STANDARD, pair, trial
+from tests.support.command_line import ratbench
 
 Values = tuple[float, ...]
 
@@ -136,6 +138,31 @@ def calibrated(of: Record, *ece: float) -> Record:
     return parts(of, scores, evaluator="calibration", title="Calibration", described=ECE)
 
 
+CALIBRATION = """
+from dataclasses import dataclass
+from typing import ClassVar
+from suite.core.scores import Score
+from suite.core.spec import Scores
+
+
+@dataclass(frozen=True)
+class Calibration:
+    title: ClassVar[str] = "Calibration"
+    scores: ClassVar = (Score("ece", "ECE", unit="fraction", better="lower", ranks=True),)
+    smoke: ClassVar = {}
+
+    def check(self, train):
+        pass
+
+    def evaluate(self, synthetic, task, *, seed):
+        assert len(task.test)
+        return Scores({"ece": (0.125,)})
+
+
+EVALUATOR = Calibration
+"""
+
+
 class TestAnyEvaluator:
     """What it declares is shown in every format, and nothing else is needed."""
 
@@ -177,6 +204,20 @@ class TestAnyEvaluator:
         hidden = (Score("accuracy", "accuracy", shown=False),)
         found = parts(RANDOM, {"accuracy": (0.9, 0.9)}, evaluator="plain", described=hidden)
         assert board([RANDOM, found]).breakdowns == ()
+
+    def test_one_file_is_enough(self, tiny: Path, tmp_path: Path) -> None:
+        file = tmp_path / "calibration.py"
+        file.write_text(CALIBRATION)
+        retrain = '[evaluator.retrain]\nrecipe = ["rat-bptt-1000"]\ncopies = 2'
+        assert retrain in tiny.read_text()
+        tiny.write_text(tiny.read_text().replace(retrain, f'[evaluator."{file}"]'))
+        shown = ratbench("run", tiny, "--store", tmp_path / "runs", "--inline")
+        assert shown.exit_code == 0 and "Calibration: digits" in shown.output, shown.output
+        text = (tmp_path / "runs/leaderboard.md").read_text()
+        assert "## Calibration" in text and "not evaluated yet" not in text
+        assert cells(text, "rat_bptt").startswith("| `rat_bptt` | 0.125 |")
+        frame = leaderboard([tmp_path / "runs"])
+        assert frame[f"{file}/ece"].to_list() == [0.125, 0.125]
 
     def test_undeclared_scores_are_shown_as_they_are(self) -> None:
         found = parts(RANDOM, {"sharpness": (12.5, 12.5)}, evaluator="old", title="", described=())

@@ -107,7 +107,7 @@ class TestBoard:
         found = robustness([of, evaluated(of, 0.60), *pair("random_subset", (0.3,)), full_data(0.9)], "frepo")
         assert HARD not in found.accuracies and found.scores[IOR].mean == pytest.approx(0.3)
         assert (
-            found.missing[LRS] == "not trained with hard labels under dsa-1000: add [evaluator.label_robust]"
+            found.missing[LRS] == "no training under dsa-1000 with hard labels: add [evaluator.label_robust]"
         )
 
     def test_ars(self) -> None:
@@ -133,13 +133,20 @@ class TestMissing:
         found = robustness(records, "kip")
         assert not {IOR, HLR, LRS} & found.scores.keys()
         assert found.missing[LRS] == (
-            "random subset not trained under dsa-1000: add random = 3 to [reference]; "
-            "full data not trained under dsa-1000: add [reference]"
+            "no training of random subsets under dsa-1000: add random = 3 to [reference]; "
+            "no training on full data under dsa-1000: add [reference]"
         )
         text = render(board(records), "md")
         assert "missing ¹" in text and f"- ¹ {found.missing[IOR]}" in text
 
-    def test_nothing_is_shown_where_nothing_was_robustness(self) -> None:
+    def test_a_remedy_is_said_once(self) -> None:
+        assert robustness(SMALL, "rat_bptt").missing[ARS] == (
+            "no training under dsa-1000 with dsa and no training under dsa-1000 without augmentation: "
+            "add [evaluator.augmentation_robust]; no training of random subsets under dsa-1000 with dsa and "
+            "no training of random subsets under dsa-1000 without augmentation: add random = 3 to [reference]"
+        )
+
+    def test_nothing_is_shown_where_nothing_was_compared(self) -> None:
         text = render(board(pair("kip", (0.6,))), "md")
         assert "IOR" not in text and "LRS" not in text
 
@@ -149,7 +156,7 @@ class TestMissing:
         others = [*pair("random_subset", (0.3,)), *pair("random_subset", (0.3,), ipc=1)]
         found = robustness([*kip, *others, full_data(0.9, network="convnet-d3-w32-in")], "kip", 1)
         assert IOR not in found.scores and HLR not in found.scores
-        assert "random subset not trained under rat-bptt" in found.missing[IOR]
+        assert "no training of random subsets under rat-bptt" in found.missing[IOR]
 
     def test_what_failed_is_said_to_be_planned(self) -> None:
         of = trial("frepo", label_kind="soft")

@@ -1,57 +1,17 @@
-"""What label_robust and augmentation_robust train, and how often."""
+"""What label_robust trains, and how often."""
 
-import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from evaluators.augmentation_robust import AugmentationRobust
 from evaluators.label_robust import LabelRobust, hardened
 from evaluators.retrain import Retrain
-from suite.core.data.tasks import load
-from suite.core.networks.named import Network
-from suite.core.sets.synthetic_set import SyntheticSet, one_hot
-from suite.core.spec import Task, TestSplit
-from suite.core.training.recipes import Recipe, recipe
-from suite.plugins import conformance
+from suite.core.sets.synthetic_set import one_hot
+from suite.core.spec import Task
+from tests.support.real_sets import Trained, real, soft
 
 NETWORK = "convnet-d1-w8-in"
-Trained = list[tuple[Recipe, bool, tuple[int, ...]]]  # recipe, whether labels are hard, seeds
-
-
-@pytest.fixture
-def task() -> Task:
-    found = load("digits")
-    test = found.test.take(torch.arange(40))
-    return dataclasses.replace(found, train=conformance.smoke_data(), split=TestSplit(test))
-
-
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
-    """Record trainings instead of doing them."""
-    done: Trained = []
-
-    def fit_copies(net: Network, synthetic: SyntheticSet, how: Recipe, *, seeds: Sequence[int]) -> Any:
-        done.append((how, synthetic.hard, tuple(seeds)))
-        return (torch.full((net.size,), 0.01 * len(done)) for _ in seeds)
-
-    monkeypatch.setattr("suite.core.training.retrain_together.fit_copies", fit_copies)
-    return done
-
-
-def real(task: Task, labels: Tensor | None = None) -> SyntheticSet:
-    images = task.train.images[torch.stack([indices[:2] for indices in task.train.by_class()])]
-    return SyntheticSet(images, one_hot(10, 2) if labels is None else labels)
-
-
-def soft() -> Tensor:
-    """Return labels of which class 0's first image is more of class 3, and all others of their own."""
-    labels = 0.6 * one_hot(10, 2) + 0.04
-    labels[0, 0] = torch.tensor([0.3, 0, 0, 0.7, 0, 0, 0, 0, 0, 0])
-    return labels
 
 
 def test_soft_labels_become_their_argmax(task: Task) -> None:
@@ -90,20 +50,6 @@ def test_soft_labels_are_trained_on_as_they_are_and_hard(task: Task, trained: Tr
     assert [hard for _, hard, _ in trained] == [False, True]
 
 
-def test_only_the_augmentation_differs(task: Task, trained: Trained) -> None:
-    scores = (
-        AugmentationRobust(native_recipe="rat-bptt-1000", network=NETWORK)
-        .evaluate(real(task), task, seed=0)
-        .values
-    )
-    (augmented, _, first), (plain, _, second) = trained
-    assert (augmented.augment, plain.augment) == ("dsa", "none")
-    own = recipe("rat-bptt-1000")
-    assert augmented == dataclasses.replace(own, augment="dsa")
-    assert plain == dataclasses.replace(own, augment="none")
-    assert first == second and len(scores["seconds"]) == 10 and task.split.reads == 1
-
-
 def test_networks_are_those_of_retrain(task: Task) -> None:
     """So an accuracy is the same wherever it is measured, and differences pair by network."""
     asked = {"network": NETWORK, "copies": 2}
@@ -118,10 +64,6 @@ def test_networks_are_those_of_retrain(task: Task) -> None:
         (lambda: LabelRobust(native_recipe="dsb"), "did you mean 'dsa-1000'"),
         (lambda: LabelRobust(recipe="dsb"), "did you mean 'dsa-1000'"),
         (lambda: LabelRobust(copies=0), "copies 0 must be at least 1"),
-        (lambda: AugmentationRobust(native_recipe="dsb"), "did you mean 'dsa-1000'"),
-        (lambda: AugmentationRobust(augment="dsb"), "did you mean 'dsa'"),
-        (lambda: AugmentationRobust(augment="none"), "choose another, such as 'dsa'"),
-        (lambda: AugmentationRobust(copies=0), "copies 0 must be at least 1"),
     ],
 )
 def test_settings_that_are_no_good_are_refused(made: Any, message: str) -> None:
@@ -130,6 +72,5 @@ def test_settings_that_are_no_good_are_refused(made: Any, message: str) -> None:
 
 
 def test_images_too_small_for_the_network_are_refused(task: Task) -> None:
-    for made in (LabelRobust(network="convnet-d4-w8-in"), AugmentationRobust(network="convnet-d4-w8-in")):
-        with pytest.raises(ValueError):
-            made.check(task.train)
+    with pytest.raises(ValueError):
+        LabelRobust(network="convnet-d4-w8-in").check(task.train)

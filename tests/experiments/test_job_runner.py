@@ -255,3 +255,12 @@ def test_nothing_is_computed_by_the_checks(
     monkeypatch.setattr("methods.rat_bptt.RaTBPTT.start", lambda *_, **__: pytest.fail("started"))
     monkeypatch.setattr("evaluators.retrain.fit_copies", lambda *_, **__: pytest.fail("trained"))
     preflight.check(jobs, place)
+
+
+def test_records_carry_what_a_board_prints(jobs: list[Job], store: Store, place: Place) -> None:
+    job = one(jobs, "rat_bptt")
+    complete(job, store, place)
+    distilled, retrained = done(job, store), store.record(job.evaluations[0].id)
+    method, evaluator = registry.method("rat_bptt"), registry.evaluator("retrain")
+    assert (distilled.method_title, distilled.paper) == (method.title, method.paper)
+    assert retrained and (retrained.title, retrained.described) == (evaluator.title, evaluator.scores)

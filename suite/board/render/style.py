@@ -23,7 +23,7 @@ def look(place: int) -> tuple[str, str]:
     return COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
 
 
-def png(fill: Callable[[Figure], None], *, width: float, height: float, comment: str = "") -> bytes:
+def png(fill: Callable[[Figure], object], *, width: float, height: float, comment: str = "") -> bytes:
     """Return the PNG, `width` x `height` inches at 150 dpi, of what `fill` draws."""
     with matplotlib.style.context(["default", _STYLE]):
         figure = Figure(figsize=(width, height), dpi=150, layout="constrained")

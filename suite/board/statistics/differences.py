@@ -1,4 +1,4 @@
-"""Methods compared: differences and weighted sums with intervals, and the ranks that they settle."""
+"""Compare methods: differences and weighted sums with intervals, and the ranks that follow."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,7 @@ from suite.board.statistics.intervals import DIGITS, refuse
 class Copies:
     """The accuracies of the networks retrained on one distilled set.
 
-    networks: the seed of those fresh networks; copy k of one method and copy k of another start
-    alike where it is the same.
+    networks: the seed of these networks. Copy k of two methods starts alike where it is the same.
     """
 
     networks: int
@@ -30,7 +29,7 @@ PerSeed = Mapping[int, Copies]
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of one method less that of another, with an interval; paired: seeds drawn for both at once."""
+    """One method's mean minus another's, with an interval. paired: seeds drawn for both at once."""
 
     mean: float
     low: float
@@ -45,10 +44,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Rank:
-    """A rank, and the difference that decided it: the best row of a group less this one.
-
-    behind: None for the first.
-    """
+    """A rank. behind: the best row of the group it was compared with, minus this one; None for the first."""
 
     rank: int
     behind: Difference | None
@@ -57,21 +53,20 @@ class Rank:
 def difference(first: PerSeed, second: PerSeed, *, level: float = 0.95, seed: int = 0) -> Difference:
     """Return the difference of two means of seed means with a hierarchical bootstrap interval.
 
-    Paired by distillation seed where the two share seeds: a resample draws seeds of both at once,
-    and each mean is over those of them that its method has. Paired by copy within a seed where both
-    have as many copies from the same fresh networks. Otherwise seeds and copies are drawn apart;
-    so are seeds where one is shared and there are others, for one pair does not tell what it saves.
+    Paired by distillation seed where the two share seeds: a resample draws the seeds of both at once, and
+    each mean is over the drawn seeds that its method has. Paired by copy within a seed where both have the
+    same number of copies from the same fresh networks. Otherwise seeds and copies are drawn separately; also where
+    only one of several seeds is shared, because one pair does not show what pairing saves.
 
-    The percentiles are moved outwards as a t interval of as many seeds is wider than a normal one
-    (the expanded percentile interval: Hesterberg 2015, arXiv 1411.5279), because a rank is a claim.
-    An interval still ends where the resampled values do. Where seeds and copies vary alike, each
-    seed has five copies and half of what copies vary is the networks', two equal methods are told
-    apart in about 14% of cases with 2 seeds, 8% with 3, and at most 5% with 5 or more; without
-    the expansion these would be 31%, 18% and 13%. Where copies hardly vary it is 37% with 2 seeds,
-    14% with 3 and about 5% with 5 or more.
+    The percentiles are moved outwards, as a t interval of that many seeds is wider than a normal one (the
+    expanded percentile interval: Hesterberg 2015, arXiv 1411.5279), because a rank is a claim. In simulations
+    where seeds and copies vary equally, each seed has five copies and half of the copies' variance comes from
+    the networks, two equal methods differ in 14% of cases with 2 seeds, 8% with 3 and at most 5% with 5 or
+    more; without the expansion in 31%, 18% and 13%. Where copies hardly vary: 37% with 2 seeds, 14% with 3,
+    about 5% with 5 or more.
 
-    With one seed each, only copies are drawn, and the interval says nothing of other distillations.
-    With one copy of one seed each nothing varies, and low == mean == high.
+    With one seed each, only copies are drawn: the interval does not cover other distillations. With one copy
+    of one seed each nothing varies, and low == mean == high.
 
     Raises ValueError as `interval` does.
     """
@@ -79,10 +74,10 @@ def difference(first: PerSeed, second: PerSeed, *, level: float = 0.95, seed: in
 
 
 def combination(terms: Sequence[tuple[float, PerSeed]], *, level: float = 0.95, seed: int = 0) -> Difference:
-    """Return a weighted sum of means of seed means, with its interval as that of `difference`.
+    """Return a weighted sum of means of seed means, with an interval as in `difference`.
 
-    Every term is paired with the first one or drawn apart, as two methods are. One that is nobody's
-    distillation, such as full data, has a seed that no other has; its copies alone are drawn.
+    Every term is paired with the first one or drawn separately, as two methods are. Full data, which nobody
+    distilled, has a seed of its own; only its copies are drawn.
 
     Raises ValueError as `interval` does.
     """
@@ -100,13 +95,12 @@ def combination(terms: Sequence[tuple[float, PerSeed]], *, level: float = 0.95, 
 
 
 def ranks(rows: Sequence[PerSeed]) -> list[Rank]:
-    """Return the place of each row: a competition rank (1, 1, 3) that tied rows share.
+    """Return the rank of each row: a competition rank (1, 1, 3) that tied rows share.
 
-    Down the order of means, a row joins the group of the row before it where the interval of its
-    difference to the best row of that group contains zero; otherwise it opens the next group. So
-    the best of a group is told apart from the best of the group above; two rows of one group, or
-    the lower rows of two, may or may not be. Where nothing varied, an interval is a point: only
-    equal means tie.
+    In the order of means, a row joins the group of the row before it if the interval of its difference to the
+    best row of that group contains zero; otherwise it opens the next group. So the best rows of two groups
+    differ; two rows of one group, or lower rows of two groups, may or may not. Where nothing varied, an
+    interval is a point: only equal means tie.
     """
     means = [round(_mean(per_seed), DIGITS) for per_seed in rows]
     order = sorted(range(len(rows)), key=lambda place: -means[place])
@@ -121,7 +115,7 @@ def ranks(rows: Sequence[PerSeed]) -> list[Rank]:
 
 
 def middle_ranks(ranks: Sequence[int]) -> list[float]:
-    """Return ranks in which tied rows share the mean of their places: 1, 1, 3 gives 1.5, 1.5, 3."""
+    """Return ranks in which tied rows share their mean: 1, 1, 3 gives 1.5, 1.5, 3."""
     return [float(rank) for rank in rankdata(ranks, method="average")]
 
 
@@ -130,7 +124,7 @@ def _mean(per_seed: PerSeed) -> float:
 
 
 def _paired(first: PerSeed, second: PerSeed) -> frozenset[int]:
-    """Return the seeds that are drawn for both at once: those they share, but one of several."""
+    """Return the seeds drawn for both at once: the shared ones, unless only one of several is shared."""
     shared = first.keys() & second.keys()
     return frozenset(shared if len(shared) >= min(2, len(first.keys() | second.keys())) else ())
 
@@ -140,7 +134,7 @@ def _sum(weights: Sequence[float], values: Sequence[Any]) -> Any:
 
 
 def _units(sides: Sequence[PerSeed]) -> int:
-    """Return how many units the least varied of them has: seeds, or with one seed its copies."""
+    """Return the smallest number of units that vary: seeds, or the copies of a single seed."""
     counts = [
         len(per_seed) if len(per_seed) > 1 else len(next(iter(per_seed.values())).values)
         for per_seed in sides
