@@ -55,8 +55,8 @@ def difference(first: PerSeed, second: PerSeed, *, level: float = 0.95, seed: in
 
     Paired by distillation seed where the two share seeds: a resample draws the seeds of both at once, and
     each mean is over the drawn seeds that its method has. Paired by copy within a seed where both have the
-    same number of copies from the same fresh networks. Otherwise seeds and copies are drawn separately; also where
-    only one of several seeds is shared, because one pair does not show what pairing saves.
+    same number of copies from the same fresh networks. Otherwise seeds and copies are drawn separately; also
+    where only one of several seeds is shared, because one pair does not show what pairing saves.
 
     The percentiles are moved outwards, as a t interval of that many seeds is wider than a normal one (the
     expanded percentile interval: Hesterberg 2015, arXiv 1411.5279), because a rank is a claim. In simulations
