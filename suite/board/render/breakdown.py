@@ -5,7 +5,7 @@ from itertools import groupby
 
 from suite.board.breakdown import Breakdown, BreakdownRow, Column
 from suite.board.render import words
-from suite.board.render.layout import escaped, grid
+from suite.board.render.layout import escaped, markdown_table
 
 _ONE_SEED = "- 1 seed: no interval across distillations"
 
@@ -34,7 +34,7 @@ def _introduction(main: Column) -> str:
 def _section(breakdown: Breakdown) -> list[str]:
     main, conditions = breakdown.main, breakdown.key.conditions
     headers = ["method", *map(heading, breakdown.columns), "n"]
-    text = grid(headers, [_cells(breakdown, row) for row in breakdown.rows])
+    text = markdown_table(headers, [_cells(breakdown, row) for row in breakdown.rows])
     seeds = [row.scores[main.name].seeds for row in breakdown.rows if main.name in row.scores]
     notes = [f"- {conditions}"] * bool(conditions) + [_ONE_SEED] * (max(seeds, default=0) == 1)
     title = f"### {place(breakdown)}: {words.size(breakdown.key.ipc)}"

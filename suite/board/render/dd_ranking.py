@@ -13,7 +13,7 @@ from suite.board.dd_ranking import (
     Training,
 )
 from suite.board.render import words
-from suite.board.render.layout import Notes, code, grid, noted
+from suite.board.render.layout import Notes, code, markdown_table, noted
 from suite.board.rows import BoardRow
 from suite.board.tables import Board, Table
 
@@ -67,7 +67,7 @@ def _section(title: str, rows: Sequence[BoardRow], columns: Sequence[_Column]) -
         [noted(code(row), notes.mark(row.robustness.remarks)), *(cell(row, notes) for _, cell in columns)]
         for row in rows
     ]
-    text = grid(["method", *(name for name, _ in columns)], lines)
+    text = markdown_table(["method", *(name for name, _ in columns)], lines)
     return [part for part in (title, text, "\n".join(notes.lines())) if part]
 
 

@@ -9,7 +9,9 @@ from suite.board.rows import BoardRow
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def grid(headers: Sequence[str], lines: Sequence[Sequence[str]], left: Iterable[str] = ("method",)) -> str:
+def markdown_table(
+    headers: Sequence[str], lines: Sequence[Sequence[str]], left: Iterable[str] = ("method",)
+) -> str:
     """Return a Markdown table. left: headers of the columns aligned to the left."""
     align = ["left" if name in set(left) else "right" for name in headers]
     return tabulate(lines, headers=headers, tablefmt="github", disable_numparse=True, colalign=align)

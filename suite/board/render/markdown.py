@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from suite.board.render import breakdown, dd_ranking, words
-from suite.board.render.layout import Notes, code, escaped, grid, noted
+from suite.board.render.layout import Notes, code, escaped, markdown_table, noted
 from suite.board.reported import STANDARD_NETWORK
 from suite.board.rows import BoardRow
 from suite.board.tables import Board, Table
@@ -45,7 +45,9 @@ def _section(table: Table, pictures: Collection[str]) -> list[str]:
     notes = Notes()
     lines = [_cells(table, row, notes, pictures) for row in table.everyone]
     columns = [name for name in lines[0] if any(line[name] for line in lines)]
-    text = grid(columns, [[line[name] or "–" for name in columns] for line in lines], ("method", "pictures"))
+    text = markdown_table(
+        columns, [[line[name] or "–" for name in columns] for line in lines], ("method", "pictures")
+    )
     devices = _devices(table)
     once = [f"- measured on {devices[0]}"] if len(devices) == 1 else []
     once += [f"- {_ONE_SEED}"] if _one_seed(table) else []
@@ -123,7 +125,7 @@ def _recipes(table: Table) -> str:
         [code(row), *(words.under(row, name) if name in row.scores else "–" for name in others)]
         for row in shown
     ]
-    return f"Under the other recipes, accuracy %, not ranked:\n\n{grid(['method', *others], lines)}"
+    return f"Under the other recipes, accuracy %, not ranked:\n\n{markdown_table(['method', *others], lines)}"
 
 
 def _other_networks(table: Table) -> str:
@@ -137,7 +139,7 @@ def _other_networks(table: Table) -> str:
     if not lines:
         return ""
     left = ("method", "network", "printed in")
-    text = grid(["method", "native %", "printed %", "network", "printed in"], lines, left)
+    text = markdown_table(["method", "native %", "printed %", "network", "printed in"], lines, left)
     return f"Printed for other networks, beside what ours gave:\n\n{text}"
 
 
@@ -163,7 +165,7 @@ def _averages(board: Board) -> list[str]:
         f"Over the {len(found[0].ranks)} tables that rank two rows or more, in the order above. "
         f"{len(found)} of {board.averages.rows} rows are complete in all of them and are ranked again among "
         "themselves; tied rows share the mean of their ranks.",
-        grid(["method", "average rank", "in each table"], lines, ("method", "in each table")),
+        markdown_table(["method", "average rank", "in each table"], lines, ("method", "in each table")),
     ]
 
 
