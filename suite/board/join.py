@@ -12,9 +12,10 @@ from suite.records.cells import (
     Reference,
     Trial,
     canonical_json,
+    protocol_remedy,
 )
 from suite.records.jobs import Planned
-from suite.records.record import Record
+from suite.records.record import Record, is_of
 from suite.records.test_audit import drop_overread
 
 
@@ -114,7 +115,7 @@ class Cells:
 
     records: tuple[Record, ...]
     trials: tuple[TrialResult, ...]
-    references: tuple[Record, ...]
+    references: tuple[Record[Reference], ...]
     warnings: tuple[str, ...]
 
 
@@ -126,7 +127,7 @@ def valid_records(records: Iterable[Record]) -> tuple[list[Record], tuple[str, .
     """
     every: dict[str, Record] = {}
     for record in sorted(records, key=_precedence):
-        refuse_protocol(record.protocol, record.label)
+        refuse_protocol(record.protocol, f"record of {record.label} on {record.task}")
         every.setdefault(record.cell.id, record)
     return drop_overread(list(every.values()))
 
@@ -147,24 +148,22 @@ def join(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
     return Cells(
         records=kept,
         trials=tuple(trials.values()),
-        references=tuple(record for record in kept if isinstance(record.cell, Reference)),
+        references=tuple(record for record in kept if is_of(record, Reference)),
         warnings=(*refusals, *warnings),
     )
 
 
-def full_data(references: Sequence[Record], key: TableKey) -> dict[str, Record]:
+def full_data(references: Sequence[Record[Reference]], key: TableKey) -> dict[str, Record[Reference]]:
     """Return the full-data record of each recipe on the task and network of `key`.
 
     Of several cells of one recipe a finished one of most epochs counts, then that of most copies.
     """
-    best: dict[str, tuple[tuple[bool, int, int, int, str], Record]] = {}
+    best: dict[str, Record[Reference]] = {}
     for record in references:
         cell = record.cell
-        if isinstance(cell, Reference) and (cell.task, cell.network) == (key.task, key.network):
-            thorough = (record.status == "done", cell.epochs, cell.copies, -cell.seed, cell.id)
-            if cell.recipe not in best or thorough > best[cell.recipe][0]:
-                best[cell.recipe] = thorough, record
-    return {recipe: record for recipe, (_, record) in best.items()}
+        if (cell.task, cell.network) == (key.task, key.network):
+            best[cell.recipe] = max(best.get(cell.recipe, record), record, key=_thoroughness)
+    return best
 
 
 def in_table(item: Evaluated, key: TableKey) -> bool:
@@ -184,9 +183,14 @@ def refuse_protocol(protocol: object, where: str) -> None:
     """Raise ValueError where `protocol` is not ours."""
     if protocol != PROTOCOL:
         raise ValueError(
-            f"{where}: protocol version {protocol}, this code has {PROTOCOL}: results are not comparable; "
-            "use the release that wrote them, or run the cell again"
+            f"{where} has protocol {protocol}, this release reads protocol {PROTOCOL}; "
+            + protocol_remedy(protocol)
         )
+
+
+def _thoroughness(record: Record[Reference]) -> tuple[bool, int, int, int, str]:
+    cell = record.cell
+    return record.status == "done", cell.epochs, cell.copies, -cell.seed, cell.id
 
 
 def _record(source: Record | Planned) -> Record | None:
@@ -223,4 +227,5 @@ def _key(cell: Evaluation, source: Record | Planned) -> TableKey:
     aside = {"network", "copies", *(["recipe"] if cell.evaluator == RETRAIN else [])}
     settings = sorted(cell.settings.items())
     told = {name: value for name, value in settings if name not in aside and value is not None}
+    told |= {"source": cell.source[:12]} if cell.source else {}  # an edited file is another evaluator
     return TableKey(source.task, source.ipc, str(cell.settings.get("network", "")), settings_text(told))

@@ -119,17 +119,18 @@ def row(
     )
 
 
-def reference(records: Sequence[Record], key: TableKey, reported: Sequence[Reported]) -> BoardRow | None:
+def reference(
+    records: Sequence[Record[Reference]], key: TableKey, reported: Sequence[Reported]
+) -> BoardRow | None:
     """Return the row of full-data training on the task and network of `key`; None where not measured."""
     best = full_data(records, key)
     if not best:
         return None
     main = best.get(STANDARD_RECIPE) or best[min(best)]
-    epochs = main.cell.epochs if isinstance(main.cell, Reference) else 0
     accuracies = {recipe: record.scores.get("accuracy", ()) for recipe, record in best.items()}
     papers = figures(reported, key._replace(ipc=0), "full_data")
     return BoardRow(
-        name=f"full data ({epochs} epochs)",
+        name=f"full data ({main.cell.epochs} epochs)",
         label="full data",
         line="full data",
         state="" if main.status == "done" else WORDS[main.status],

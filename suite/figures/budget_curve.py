@@ -22,7 +22,7 @@ from suite.board.statistics.differences import Copies, Difference, PerSeed, diff
 from suite.board.statistics.intervals import Interval, interval
 from suite.figures import snapshots
 from suite.records.cells import RANDOM, RETRAIN, Evaluation, Trial
-from suite.records.record import Record
+from suite.records.record import Record, is_of
 
 PLACE = ["task", "network", "recipe"]
 """What compared curves share."""
@@ -101,7 +101,7 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     distilling that. Raises ValueError where nothing was evaluated at two sizes.
     """
     records = files.finished(stores)
-    trials = {record.cell.id: record for record in records if isinstance(record.cell, Trial)}
+    trials = {record.cell.id: record for record in records if is_of(record, Trial)}
     names = snapshots.names(list(trials.values()))
     rows = [row for record in records for row in _networks(record, trials, names)]
     table = pd.DataFrame(rows, columns=_COLUMNS)
@@ -207,12 +207,13 @@ def _draws(line: Line) -> Iterator[tuple[int, float]]:
                 yield from ((size, value) for value in copies.values if copies.networks < 0)
 
 
-def _networks(record: Record, trials: dict[str, Record], names: dict[str, str]) -> Iterator[tuple[Any, ...]]:
+def _networks(
+    record: Record, trials: dict[str, Record[Trial]], names: dict[str, str]
+) -> Iterator[tuple[Any, ...]]:
     cell = record.cell
     if not isinstance(cell, Evaluation) or cell.evaluator != RETRAIN or cell.step is not None:
         return
-    trial = trials.get(cell.trial)
-    if trial is None or not isinstance(trial.cell, Trial):
+    if (trial := trials.get(cell.trial)) is None:
         return
     how, index = (cell.part.how, cell.part.index) if cell.part else (_WHOLE, 0)
     place = (record.task, cell.settings.get("network", ""), cell.settings.get("recipe", ""))

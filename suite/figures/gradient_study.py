@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from suite.board import files
 from suite.board.render import style
-from suite.records.cells import Trial
-from suite.records.record import Record
+from suite.records.cells import Study
+from suite.records.record import Record, is_of
 
-METHOD = "gradient_study"
+STUDY = "gradient_study"
 
 _PANELS = {
     "norm": "norm of the meta-gradient",
@@ -29,13 +29,10 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
 
     Raises ValueError where the stores hold no study.
     """
-    found = [
-        _networks(record, record.cell.hyperparameters["unroll"])
-        for record in files.finished(stores)
-        if isinstance(record.cell, Trial) and record.cell.method == METHOD
-    ]
+    records = [record for record in files.finished(stores) if is_of(record, Study)]
+    found = [_networks(record) for record in records if record.cell.study == STUDY]
     if not found:
-        raise ValueError(f"no records of {METHOD} in {', '.join(map(str, stores))}; run gradient-study first")
+        raise ValueError(f"no records of {STUDY} in {', '.join(map(str, stores))}; run gradient-study first")
     return pd.concat(found, ignore_index=True).sort_values(["schedule", "unroll"], kind="stable")
 
 
@@ -64,8 +61,9 @@ def plot(networks: pd.DataFrame) -> bytes:
     return style.png(fill, width=8, height=6)
 
 
-def _networks(record: Record, unroll: int) -> pd.DataFrame:
+def _networks(record: Record[Study]) -> pd.DataFrame:
     columns = {name: record.curve[name] for name in ("norm", "cosine_to_full", "step_seconds")}
+    unroll = record.cell.settings["unroll"]
     # The first outer step compiles.
     return pd.DataFrame(columns).assign(schedule=record.label, unroll=unroll).iloc[1:]
 

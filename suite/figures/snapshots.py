@@ -13,7 +13,7 @@ from suite.board import files
 from suite.board.render import style
 from suite.board.statistics.intervals import interval
 from suite.records.cells import RETRAIN, Evaluation, Trial, differing_keys
-from suite.records.record import Record
+from suite.records.record import Record, is_of
 
 _LINE = ["task", "ipc", "method", "recipe"]
 _LEGEND = 0.2  # inches of height that a line takes in the legend
@@ -27,7 +27,7 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     Raises ValueError where the stores hold no evaluated snapshot.
     """
     records = files.finished(stores)
-    trials = {record.cell.id: record for record in records if isinstance(record.cell, Trial) and record.curve}
+    trials = {record.cell.id: record for record in records if is_of(record, Trial) and record.curve}
     named = names(list(trials.values()))
     rows = [row for record in records for row in _copies(record, trials, named)]
     table = pd.DataFrame(rows, columns=[*_LINE, "seed", "step", "seconds", "accuracy"])
@@ -61,12 +61,11 @@ def plot(copies: pd.DataFrame) -> bytes:
     return style.png(fill, width=10, height=max(4.5, _LEGEND * len(lines)))
 
 
-def names(trials: Sequence[Record]) -> dict[str, str]:
+def names(trials: Sequence[Record[Trial]]) -> dict[str, str]:
     """Return each trial's line: its label, and the hyper-parameters that differ from the label's others."""
     rows: dict[tuple[str, int, str], list[Trial]] = {}
     for record in trials:
-        if isinstance(record.cell, Trial):
-            rows.setdefault((record.task, record.ipc, record.label), []).append(record.cell)
+        rows.setdefault((record.task, record.ipc, record.label), []).append(record.cell)
     return {cell.id: _suffixed(label, cell, cells) for (*_, label), cells in rows.items() for cell in cells}
 
 
@@ -76,12 +75,13 @@ def _suffixed(label: str, cell: Trial, others: Sequence[Trial]) -> str:
     return f"{label} ({', '.join(shown)})" if shown else label
 
 
-def _copies(record: Record, trials: dict[str, Record], named: dict[str, str]) -> Iterator[tuple[Any, ...]]:
+def _copies(
+    record: Record, trials: dict[str, Record[Trial]], named: dict[str, str]
+) -> Iterator[tuple[Any, ...]]:
     cell = record.cell
     if not isinstance(cell, Evaluation) or cell.evaluator != RETRAIN or cell.part is not None:
         return
-    trial = trials.get(cell.trial)
-    if trial is None or not isinstance(trial.cell, Trial):
+    if (trial := trials.get(cell.trial)) is None:
         return
     at, seconds = trial.curve["step"], trial.curve["seconds"]
     step = at[-1] if cell.step is None else cell.step

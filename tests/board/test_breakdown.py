@@ -219,6 +219,12 @@ class TestAnyEvaluator:
         frame = leaderboard([tmp_path / "runs"])
         assert frame[f"{file}/ece"].to_list() == [0.125, 0.125]
 
+    def test_evaluators_of_one_title_are_told_apart(self) -> None:
+        other = calibrated(RANDOM, 0.5, 0.5)
+        cell = other.cell.model_copy(update={"evaluator": "strict", "base": "calibration"})
+        text = render(board([*self.RECORDS, other.model_copy(update={"cell": cell})]), "md")
+        assert "## Calibration (calibration)" in text and "## Calibration (strict)" in text
+
     def test_undeclared_scores_are_shown_as_they_are(self) -> None:
         found = parts(RANDOM, {"sharpness": (12.5, 12.5)}, evaluator="old", title="", described=())
         made = only([RANDOM, found])

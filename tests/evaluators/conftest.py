@@ -12,7 +12,7 @@ from suite.core.networks.named import Network
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Task, TestSplit
 from suite.core.training.recipes import Recipe
-from suite.plugins import conformance
+from suite.plugins.smoke import smoke_data
 from tests.support.real_sets import Trained
 
 
@@ -20,7 +20,7 @@ from tests.support.real_sets import Trained
 def task() -> Task:
     found = load("digits")
     test = found.test.take(torch.arange(40))
-    return dataclasses.replace(found, train=conformance.smoke_data(), split=TestSplit(test))
+    return dataclasses.replace(found, train=smoke_data(), split=TestSplit(test))
 
 
 @pytest.fixture

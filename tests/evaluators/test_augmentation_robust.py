@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from evaluators.augmentation_robust import AugmentationRobust
 from suite.core.spec import Task
 from suite.core.training.recipes import recipe
+from suite.plugins.evaluators.augmentation_robust import AugmentationRobust
 from tests.support.real_sets import Trained, real
 
 NETWORK = "convnet-d1-w8-in"
@@ -30,7 +30,7 @@ def test_only_the_augmentation_differs(task: Task, trained: Trained) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda: AugmentationRobust(native_recipe="dsb"), "did you mean 'dsa-1000'"),
+        (lambda: AugmentationRobust(native_recipe="dsa-100"), "did you mean 'dsa-1000'"),
         (lambda: AugmentationRobust(augment="dsb"), "did you mean 'dsa'"),
         (lambda: AugmentationRobust(augment="none"), "choose another, such as 'dsa'"),
         (lambda: AugmentationRobust(copies=0), "copies 0 must be at least 1"),

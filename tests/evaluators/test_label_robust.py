@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from evaluators.label_robust import LabelRobust, hardened
-from evaluators.retrain import Retrain
 from suite.core.sets.synthetic_set import one_hot
 from suite.core.spec import Task
+from suite.plugins.evaluators.label_robust import LabelRobust, hardened
+from suite.plugins.evaluators.retrain import Retrain
 from tests.support.real_sets import Trained, real, soft
 
 NETWORK = "convnet-d1-w8-in"
@@ -61,8 +61,8 @@ def test_networks_are_those_of_retrain(task: Task) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda: LabelRobust(native_recipe="dsb"), "did you mean 'dsa-1000'"),
-        (lambda: LabelRobust(recipe="dsb"), "did you mean 'dsa-1000'"),
+        (lambda: LabelRobust(native_recipe="dsa-100"), "did you mean 'dsa-1000'"),
+        (lambda: LabelRobust(recipe="dsa-100"), "did you mean 'dsa-1000'"),
         (lambda: LabelRobust(copies=0), "copies 0 must be at least 1"),
     ],
 )

@@ -8,7 +8,8 @@ import pytest
 from suite.board import files
 from suite.board.dd_ranking import HLR, IOR, LRS, normalised
 from suite.experiments import grid
-from suite.experiments.job_runner import Place, run
+from suite.experiments.job_runner import run
+from suite.experiments.resources import Resources
 from suite.records.cells import RANDOM, Evaluation, Reference, Trial
 from suite.records.jobs import Job
 from suite.records.store import Store
@@ -87,20 +88,20 @@ def test_ids_depend_on_no_grid(tiny: Path) -> None:
     assert kept <= before & with_draws
 
 
-def test_the_title_names_the_native_recipe() -> None:
+def test_the_title_names_the_own_recipe() -> None:
     asked = {"native_recipe": "rat-bptt-1000", "recipe": "dsa-1000"}
     assert Evaluation(trial="a", evaluator="label_robust", settings=asked, seed=0).title == (
         "label_robust rat-bptt-1000"
     )
 
 
-def test_from_grid_to_scores(tiny: Path, store: Store, place: Place) -> None:
+def test_from_grid_to_scores(tiny: Path, store: Store, resources: Resources) -> None:
     """A grid of label_robust alone: what it trains and its references make the board's scores."""
     asked = '[evaluator.label_robust]\nrecipe = ["rat-bptt-1000"]\ncopies = 1'
     replaced = {'[evaluator.retrain]\nrecipe = ["rat-bptt-1000"]\ncopies = 2': asked}
     reference = '\n[reference]\nepochs = 1\nrecipe = "rat-bptt-1000"\nrandom = 1\n'
     for job in jobs(tiny, reference, **replaced):
-        list(run(job, store, place))
+        list(run(job, store, resources))
     made = {row.name: row.robustness for row in files.load([store.path]).tables[0].rows}
     rat_bptt, chance = made["rat_bptt"], made["random_subset"]
     ior, hlr = (rat_bptt.scores[score].mean for score in (IOR, HLR))
@@ -117,7 +118,7 @@ def test_from_grid_to_scores(tiny: Path, store: Store, place: Place) -> None:
     [
         ("random = -1", "reference.random: input should be greater than or equal to 0"),
         ("randon = 3", "unknown key 'randon'; did you mean 'random'?"),
-        ('recipe = "dsb"', "reference.recipe: unknown recipe 'dsb'; did you mean 'dsa-1000'?"),
+        ('recipe = "dsa-100"', "reference.recipe: unknown recipe 'dsa-100'; did you mean 'dsa-1000'?"),
     ],
 )
 def test_what_is_no_good_is_refused(tiny: Path, text: str, message: str) -> None:

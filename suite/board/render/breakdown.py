@@ -13,13 +13,13 @@ _ONE_SEED = "- 1 seed: no interval across distillations"
 def sections(breakdowns: Sequence[Breakdown]) -> list[str]:
     """Return the Markdown's paragraphs; none without a table."""
     parts = []
-    for title, group in groupby(breakdowns, key=lambda each: each.title):
+    called = {(each.title, each.evaluator) for each in breakdowns}
+    for evaluator, group in groupby(breakdowns, key=lambda each: each.evaluator):
         found = list(group)
-        parts += [
-            f"## {title}",
-            _introduction(found[0].main),
-            *(part for each in found for part in _section(each)),
-        ]
+        title = found[0].title
+        shared = sum(other == title for other, _ in called) > 1  # by two tables of a grid, say
+        parts += [f"## {title}" + f" ({evaluator})" * shared, _introduction(found[0].main)]
+        parts += [part for each in found for part in _section(each)]
     return parts
 
 

@@ -1,7 +1,8 @@
-"""Codes: what a factorised set stores in place of its images, and how it decodes to them.
+"""Parametrisations: what a factorised set stores instead of its images, and how to decode it.
 
-A code is a few tensors and whole numbers. Decoding is a pure function of them, through which gradients
-flow.
+The stored code is a few tensors and whole numbers. Decoding is a pure function of them, through which
+gradients flow. A plug-in's file brings its own as `PARAMETRISATIONS = {"kind": MyParametrisation}`: its
+manifests then carry its `loader`, so that its sets can be used without RaT-Bench.
 """
 
 from abc import ABC, abstractmethod
@@ -13,13 +14,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from suite.core.names import Table
+
 
 @dataclass(frozen=True)
 class Parametrisation(ABC):
-    """Tensors that decode to images; its other fields are whole numbers.
+    """Tensors that decode to images; the other fields are whole numbers.
 
-    loader: lines of Python, with torch alone, that make `images` (n, channels, height, width) of the
-    artefact's `tensors` and the manifest's `facts`.
+    kind: its name in manifests. loader: lines of Python that use nothing but torch and make `images`
+    (n, channels, height, width) from the artefact's `tensors` and the manifest's `facts`.
     """
 
     kind: ClassVar[str]
@@ -31,7 +34,7 @@ class Parametrisation(ABC):
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """What is stored, by name."""
+        """The stored tensors, by name."""
         return {name: value for name, value in self._fields() if isinstance(value, Tensor)}
 
     @property
@@ -54,9 +57,9 @@ class Parametrisation(ABC):
 
 @dataclass(frozen=True)
 class Linear(Parametrisation):
-    """Images that are weighted sums of small bases, which all classes share, enlarged bilinearly.
+    """Images that are weighted sums of small bases, shared by all classes and enlarged bilinearly.
 
-    bases: (k, channels, h, w); coefficients: (classes, n, k); height, width: of an image.
+    bases: (k, channels, h, w); coefficients: (classes, n, k); height, width: of the decoded images.
     RTP's memory and its addresses: arXiv 2206.02916.
     """
 
@@ -99,8 +102,8 @@ images = torch.nn.functional.interpolate(sums, (size["height"], size["width"]), 
 class MultiFormation(Parametrisation):
     """Images that each hold factor * factor smaller ones side by side, enlarged bilinearly.
 
-    formations: (classes, n, channels, height, width). Of an image the smaller ones follow each other row
-    by row. IDC's multi-formation: arXiv 2205.14959.
+    formations: (classes, n, channels, height, width). The smaller images of one are in row-major order.
+    IDC's multi-formation: arXiv 2205.14959.
     """
 
     formations: Tensor
@@ -123,9 +126,9 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
 
     @classmethod
     def of(cls, images: Tensor, factor: int) -> "MultiFormation":
-        """Return the code whose smaller images are these (classes, n * factor * factor, …), made smaller.
+        """Return the code of images (classes, n * factor * factor, channels, height, width).
 
-        The nearest pixels are kept. Raises ValueError where the factor does not divide their sides.
+        They are made smaller by nearest neighbour. Raises ValueError if `factor` does not divide their sides.
         """
         classes, _, channels, height, width = images.shape
         check_factor(factor, height, width)
@@ -141,14 +144,14 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
         return _enlarged(parts, height, width).reshape(classes, -1, channels, height, width)
 
 
-KINDS: Mapping[str, type[Parametrisation]] = {cls.kind: cls for cls in (Linear, MultiFormation)}
+_OURS: Mapping[str, type[Parametrisation]] = {cls.kind: cls for cls in (Linear, MultiFormation)}
+
+PARAMETRISATIONS: Table[type[Parametrisation]] = Table("parametrisation", _OURS)
 
 
 def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Parametrisation:
-    """Return the code that `describe` described; raises ValueError where the two do not fit."""
-    cls = KINDS.get(str(description.get("kind")))
-    if cls is None:
-        raise ValueError(f"unknown code {description.get('kind')!r}; known: {', '.join(KINDS)}")
+    """Return the code that `describe` described; raises ValueError if the tensors do not fit it."""
+    cls = PARAMETRISATIONS[str(description.get("kind"))]
     settings = {str(name): int(value) for name, value in description["settings"].items()}
     found = {name: value for name, value in tensors.items() if name in tensor_names(cls)}
     try:
@@ -160,7 +163,7 @@ def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Param
 
 
 def describe(code: Parametrisation) -> dict[str, Any]:
-    """Return the kind and settings of a code as JSON."""
+    """Return the kind and settings of a code, ready for JSON."""
     return {"kind": code.kind, "settings": code.settings}
 
 
@@ -169,13 +172,13 @@ def tensor_names(cls: type[Parametrisation]) -> set[str]:
     return {field.name for field in fields(cls) if field.type is Tensor}
 
 
-def stores_code(names: Iterable[str]) -> bool:
-    """Return whether tensors of these names are a code."""
-    return any(tensor_names(cls) <= set(names) for cls in KINDS.values())
+def is_factorised(names: Iterable[str]) -> bool:
+    """Return whether tensors of such names are a code of a known kind."""
+    return any(tensor_names(cls) <= set(names) for cls in PARAMETRISATIONS.values())
 
 
 def check_factor(factor: int, height: int, width: int) -> None:
-    """Raise ValueError where images cannot be cut into factor * factor equal ones."""
+    """Raise ValueError if images cannot be cut into factor * factor equal ones."""
     if factor < 1 or height % factor or width % factor:
         raise ValueError(f"factor {factor} must be at least 1 and divide {height}x{width} images evenly")
 
