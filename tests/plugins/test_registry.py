@@ -42,7 +42,9 @@ def test_an_old_name_is_refused_with_the_new_one(old: str, new: str) -> None:
 
 
 def test_the_gradient_study_is_a_study_now() -> None:
-    with pytest.raises(ValueError, match=r"^method 'gradient_study' is a study now: \[study.gradient_study\]$"):
+    with pytest.raises(
+        ValueError, match=r"^method 'gradient_study' is a study now: \[study.gradient_study\]$"
+    ):
         registry.method("gradient_study")
 
 
