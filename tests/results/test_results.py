@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.board import files, publish
+from suite.board import files
 from suite.board.reported import reported
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +15,7 @@ RESULTS = ROOT / "results"
 
 
 def test_the_board_is_what_the_records_give() -> None:
-    assert publish.difference([RESULTS], RESULTS / "leaderboard.md", "md") == ""
+    assert files.check(files.load([RESULTS]), RESULTS / "leaderboard.md") == ""
 
 
 def test_every_picture_that_the_board_shows_is_there() -> None:
