@@ -70,11 +70,11 @@ def test_the_board_ranks_it_and_says_where_it_is_from(tmp_path: Path) -> None:
         foreign_sets.mtt(tmp_path), "--recipe", "dsa-1000", "--recipe", "dc-300", "--name", "mtt-2021"
     )
     assert result.exit_code == 0, result.output
-    assert "external:…: brought in from a file; distillation not run here" in result.stdout
+    assert "external:…: read from a file; not distilled here" in result.stdout
     text = ratbench("leaderboard", "runs/external").stdout
     row = next(line for line in text.splitlines() if "`external:mtt-2021`" in line)
     assert [cell.strip() for cell in row.split("|")][1] == "1"
-    assert "brought in from a file; distillation not run here" in text
+    assert "read from a file; not distilled here" in text
     assert "device time" not in text  # nothing was distilled
 
 
@@ -93,7 +93,7 @@ def test_doubtful_statistics_draw_a_warning(tmp_path: Path) -> None:
     ("more", "part"),
     [
         (("--name", "../mine"), "--name '../mine': use letters"),
-        (("--recipe", "dcc"), "did you mean 'dc-300'?"),
+        (("--recipe", "dc-30"), "did you mean 'dc-300'?"),
         (("--recipe", "chossen"), "did you mean 'chosen'?"),
         (("--network", "convnet-d9-w8-in"), "too small for 9 blocks"),
         (("--task", "digist"), "did you mean 'digits'?"),
@@ -108,4 +108,4 @@ def test_a_mistake_is_told_before_anything_is_written(
 
 
 def test_a_misspelt_recipe_is_told_before_the_file_is_read(tmp_path: Path) -> None:
-    refused(evaluate(tmp_path / "none.pt", "--recipe", "dcc"), "did you mean 'dc-300'?")
+    refused(evaluate(tmp_path / "none.pt", "--recipe", "dc-30"), "did you mean 'dc-300'?")

@@ -70,7 +70,7 @@ class Linear(Parametrisation):
 
     kind: ClassVar[str] = "linear"
     loader: ClassVar[str] = """\
-size, bases = facts["code"]["settings"], tensors["bases"]
+size, bases = facts["parametrisation"]["settings"], tensors["bases"]
 sums = (tensors["coefficients"].flatten(0, 1) @ bases.flatten(1)).unflatten(1, bases.shape[1:])
 images = torch.nn.functional.interpolate(sums, (size["height"], size["width"]), mode="bilinear")
 """
@@ -111,7 +111,7 @@ class MultiFormation(Parametrisation):
 
     kind: ClassVar[str] = "multi_formation"
     loader: ClassVar[str] = """\
-factor, stored = facts["code"]["settings"]["factor"], tensors["formations"].flatten(0, 1)
+factor, stored = facts["parametrisation"]["settings"]["factor"], tensors["formations"].flatten(0, 1)
 height, width = stored.shape[2:]
 parts = stored.unflatten(3, (factor, -1)).unflatten(2, (factor, -1)).permute(0, 2, 4, 1, 3, 5)
 images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), mode="bilinear")
@@ -158,7 +158,7 @@ def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Param
         return cls(**found, **settings)
     except TypeError as error:
         raise ValueError(
-            f"a {cls.kind} code cannot be made of {sorted([*found, *settings])}: {error}"
+            f"a {cls.kind} parametrisation cannot be made of {sorted([*found, *settings])}: {error}"
         ) from None
 
 
