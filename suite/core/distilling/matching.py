@@ -69,6 +69,7 @@ def class_gradients(network: Network, parameters: Tensor, images: Tensor) -> Ten
     as fill the device: of few images all at once, which takes a third of the time that one after the other
     takes; of many images each alone, since a batch over classes no longer fits a CPU's cache.
     """
+    network.check_independent()
     at_once = CHUNK[images.device.type] // images.shape[1]
     if at_once < 2:
         leaf, deeper = parameters.detach().requires_grad_(), images.requires_grad
