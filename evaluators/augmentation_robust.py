@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
+from suite.core.scores import SECONDS, Score
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Scores, Task
 from suite.core.training.augment import augmentation
@@ -21,24 +22,30 @@ from suite.core.training.retrain_together import retrain
 class AugmentationRobust:
     """Fresh networks trained with and without augmentation, all else as in the method's recipe (ARS).
 
-    own: the recipe of the method's paper, which a grid fills in; augment: what takes the place of its
-    augmentation, the same for every method. Trains 2 x copies networks, ten by default.
+    native_recipe: the recipe of the method's paper, which a grid fills in; augment: what takes the place of
+    its augmentation, the same for every method. Trains 2 x copies networks, ten by default.
     """
 
-    own: str = "dsa-1000"
+    native_recipe: str = "dsa-1000"
     augment: str = "dsa"
     network: str = STANDARD
     copies: int = 5
 
+    title: ClassVar[str] = "With and without augmentation"
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score("accuracy", "augmented", shown=False),
+        Score("plain", "plain", shown=False),
+        SECONDS,
+    )
     smoke: ClassVar[Mapping[str, Any]] = {
-        "own": "rat-bptt-1000",
+        "native_recipe": "rat-bptt-1000",
         "augment": "flip-rotate",
         "network": "convnet-d1-w8-in",
         "copies": 1,
     }
 
     def __post_init__(self) -> None:
-        recipe(self.own)
+        recipe(self.native_recipe)
         augmentation(self.augment)
         if self.augment == "none":
             raise ValueError("augment 'none' is what is compared with: choose 'dsa' or 'flip-rotate'")
@@ -50,7 +57,7 @@ class AugmentationRobust:
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
         """Return `accuracy` with augmentation and `plain` of each copy, and each training's `seconds`."""
-        own = recipe(self.own)
+        own = recipe(self.native_recipe)
         trainings = {
             "accuracy": (synthetic, replace(own, augment=self.augment)),
             "plain": (synthetic, replace(own, augment="none")),

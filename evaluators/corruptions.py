@@ -11,6 +11,7 @@ from torch import Tensor
 from suite.core.data.corruptions import CORRUPTIONS, SEVERITIES, corruption
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
+from suite.core.scores import SECONDS, Score
 from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Preprocessing, Scores, Task
@@ -33,6 +34,14 @@ class Corruptions:
     corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
     severities: tuple[int, ...] = SEVERITIES
 
+    title: ClassVar[str] = "Under corruptions"
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score("accuracy", "clean"),
+        Score("accuracy/*", "{}"),
+        Score("mean", "mean", ranks=True),
+        Score("drop", "drop", unit="points", better="lower"),
+        SECONDS,
+    )
     smoke: ClassVar[Mapping[str, Any]] = {
         "recipe": "rat-bptt-1000",
         "network": "convnet-d1-w8-in",

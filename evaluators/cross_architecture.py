@@ -9,6 +9,7 @@ from torch import Tensor
 
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
+from suite.core.scores import SECONDS, Score
 from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Scores, Task
@@ -44,6 +45,15 @@ class CrossArchitecture:
     factors: tuple[float, ...] = (0.3, 1.0, 3.0)
     draws: int = 2
 
+    title: ClassVar[str] = "Across architectures"
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score("accuracy", "home"),
+        Score("accuracy/*", "{}"),
+        Score("mean", "mean", ranks=True),
+        Score("drop", "drop", unit="points", better="lower"),
+        Score("rate/*", "learning rate of {}", unit="number", shown=False),
+        SECONDS,
+    )
     smoke: ClassVar[Mapping[str, Any]] = {
         "recipe": "dc-300",
         "network": "convnet-d1-w8-in",

@@ -13,6 +13,7 @@ from torch import Tensor
 from suite.core.limits import above_zero, at_least_one
 from suite.core.networks.named import Network, network
 from suite.core.networks.nngp import random_features, random_networks
+from suite.core.scores import SECONDS, Score
 from suite.core.seeding import derive, generator
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Scores, Task
@@ -36,6 +37,12 @@ class KernelRegression:
     ridge: float = 5e-3  # of the kernel's mean diagonal
     copies: int = 5
 
+    title: ClassVar[str] = "By kernel regression"
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score("accuracy", "kernel", ranks=True),
+        Score("accuracy/*", "{}"),
+        SECONDS,
+    )
     smoke: ClassVar[Mapping[str, Any]] = {"network": "convnet-d1-w8-none", "networks": 2, "copies": 1}
 
     def __post_init__(self) -> None:

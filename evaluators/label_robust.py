@@ -12,6 +12,7 @@ from torch.nn.functional import one_hot
 
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
+from suite.core.scores import SECONDS, Score
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Scores, Task
 from suite.core.training.recipes import recipe
@@ -22,25 +23,31 @@ from suite.core.training.retrain_together import retrain
 class LabelRobust:
     """Fresh networks trained with hard labels, and with the set's own under its method's recipe (LRS).
 
-    own: the recipe of the method's paper, which a grid fills in; recipe: the one with hard labels,
+    native_recipe: the recipe of the method's paper, which a grid fills in; recipe: the one with hard labels,
     which full data must have been trained under, too. Trains 2 x copies networks, ten by default,
     and half as many where both trainings are the same.
     """
 
-    own: str = "dsa-1000"
+    native_recipe: str = "dsa-1000"
     recipe: str = "dsa-1000"
     network: str = STANDARD
     copies: int = 5
 
+    title: ClassVar[str] = "With hard labels"
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score("accuracy", "native recipe", shown=False),
+        Score("hard", "hard labels", shown=False),
+        SECONDS,
+    )
     smoke: ClassVar[Mapping[str, Any]] = {
-        "own": "rat-bptt-1000",
+        "native_recipe": "rat-bptt-1000",
         "recipe": "rat-bptt-1000",
         "network": "convnet-d1-w8-in",
         "copies": 1,
     }
 
     def __post_init__(self) -> None:
-        recipe(self.own)
+        recipe(self.native_recipe)
         recipe(self.recipe)
         at_least_one(self, "copies")
 
@@ -51,7 +58,7 @@ class LabelRobust:
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
         """Return `accuracy` under the own recipe and `hard` of each copy, and each training's `seconds`."""
         trainings = {
-            "accuracy": (synthetic, recipe(self.own)),
+            "accuracy": (synthetic, recipe(self.native_recipe)),
             "hard": (hardened(synthetic), recipe(self.recipe)),
         }
         return retrain(self.network, trainings, task, copies=self.copies, seed=seed)

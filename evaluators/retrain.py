@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
+from suite.core.scores import SECONDS, Score
 from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Scores, Task
@@ -36,6 +37,13 @@ class Retrain:
     network: str = STANDARD
     copies: int = 5
 
+    title: ClassVar[str] = "Retrained networks"
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score("accuracy", "accuracy", ranks=True),
+        Score("chosen/*", "{}", unit="choice", shown=False),
+        Score("holdout/*", "{} on the holdout", shown=False),
+        SECONDS,
+    )
     smoke: ClassVar[Mapping[str, Any]] = {
         "recipe": "rat-bptt-1000",
         "network": "convnet-d1-w8-in",

@@ -2,8 +2,8 @@
 
 Toneva et al., "An empirical study of example forgetting during deep neural network learning", ICLR 2019,
 arXiv 1812.05159; as a selection baseline: DC, arXiv 2006.05929.
-An image is forgotten when it was classified rightly in its last batch and is wrongly in this one, both
-judged before the batch's step. As in the paper, one that was never right counts as forgotten most.
+An image is forgotten when it was classified correctly in its last batch and is not in this one, both judged
+before the batch's step. As in the paper, an image that was never correct counts as forgotten most.
 """
 
 from collections.abc import Mapping
@@ -27,6 +27,7 @@ from suite.core.training.recipes import recipe
 class Forgetting(TrainedSelection):
     """Real images that a network forgets most often while it trains on train."""
 
+    title: ClassVar[str] = "Forgetting: the real images that are forgotten most often"
     paper: ClassVar[str] = "arXiv 1812.05159"
     smoke: ClassVar[Mapping[str, Any]] = {"epochs": 2, "network": "convnet-d1-w8-in"}
 
@@ -56,18 +57,18 @@ class Memory:
         self.last, self.ever = torch.zeros_like(labels, dtype=torch.bool).repeat(2, 1).unbind()
 
     def see(self, rows: Tensor, right: Tensor) -> None:
-        """Note whether the images at `rows` (n,), each there once, are right (n,)."""
+        """Note whether the images at `rows` (n,), each named once, are right (n,)."""
         self.counts[rows] += self.last[rows] & ~right
         self.last[rows] = right
         self.ever[rows] |= right
 
     def forgotten(self) -> Tensor:
-        """Return each image's count; of one that was never right it is one more than the largest."""
+        """Return each image's count, one more than the largest for images that were never right."""
         return torch.where(self.ever, self.counts, self.counts.max() + 1)
 
 
 def most(counts: Tensor, ipc: int, rng: torch.Generator) -> Tensor:
-    """Return the rows (ipc,) of the largest counts (n,), the largest first, equal ones in random order."""
+    """Return the rows (ipc,) of the largest counts (n,), largest first, ties in random order."""
     order = torch.randperm(len(counts), generator=rng).to(counts.device)
     return order[counts[order].argsort(descending=True, stable=True)][:ipc]
 

@@ -1,9 +1,11 @@
 """RDED: the crops of real images that a teacher is surest of, side by side, with the teacher's labels.
 
 Sun et al., "On the diversity and realism of distilled dataset: an efficient dataset distillation paradigm",
-CVPR 2024, arXiv 2312.03526. Nothing is optimised. There the teacher labels every augmented image anew while
-a network is retrained; a set here is all that an evaluation has, so it stores the teacher's label of each
-image as it is, and the recipe `rded-300` softens these, mixing them by area where it mixes images.
+CVPR 2024, arXiv 2312.03526. A teacher trains on train; of `crops` random crops of each of `candidates` real
+images the one with the least cross-entropy is kept; the best of a class are stitched together and labelled
+by the teacher. Nothing is optimised. Departure: the authors' teacher labels every augmented image anew
+during retraining. Here a set is all that an evaluation has, so each image has one stored label, which the
+recipe `rded-300` softens, and mixes by area where it mixes images.
 """
 
 from collections.abc import Mapping
@@ -15,9 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, log_softmax, pad
 
-from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.distilling.base import BaseDistiller, NetworkMethod
 from suite.core.limits import at_least_one, check_enough_real
-from suite.core.networks.named import STANDARD, network
+from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.sets.parametrisations import check_factor
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
@@ -33,20 +35,20 @@ _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
 }
 
 SCALE = (0.08, 1.0)
-"""The least and the largest share of an image's area that a crop takes."""
+"""Least and largest area of a crop, as a share of its image's."""
 
 
 @dataclass(frozen=True)
-class RDED(BaseMethod):
-    """Pick real crops by a teacher's cross-entropy, put them together, label them by the teacher."""
+class RDED(NetworkMethod):
+    """Pick real crops by a teacher's cross-entropy, stitch them together, label them by the teacher."""
 
-    candidates: int = 300  # random real images of each class that are looked at
-    crops: int = 5  # of each of them, of which the best is kept
-    factor: int = 1  # crops along a side of an image; the authors' 2 from 128 pixels on
-    network: str = STANDARD  # the teacher's
-    epochs: int = 20  # for which the teacher trains
+    candidates: int = 300  # random real images of each class that are cropped
+    crops: int = 5  # random crops of a candidate, of which the best is kept
+    factor: int = 1  # crops along a side of a stitched image; the authors have 2 from 128 pixels on
+    epochs: int = 20  # of the teacher, which is `network`
     training: str = "dc-300"  # the recipe whose optimiser and augmentation train the teacher
 
+    title: ClassVar[str] = "RDED: realistic, diverse and efficient dataset distillation"
     paper: ClassVar[str] = "arXiv 2312.03526"
     recipe: ClassVar[str] = "rded-300"
     smoke: ClassVar[Mapping[str, Any]] = {"candidates": 8, "epochs": 1, "network": "convnet-d1-w8-in"}
@@ -62,10 +64,14 @@ class RDED(BaseMethod):
         recipe(self.training)
         at_least_one(self, "candidates", "crops", "epochs")
 
+    @property
+    def outer_steps(self) -> int:
+        """One: the choice."""
+        return 1
+
     def check(self, train: Examples, budget: Budget) -> None:
-        """Refuse a factor that does not divide the images, and more crops than there are candidates."""
+        """Also refuse a factor that does not divide the images, and more crops than candidates."""
         super().check(train, budget)
-        network(self.network, train.shape, train.classes)
         check_factor(self.factor, *train.shape[1:])
         needed = budget.ipc * self.factor**2
         check_enough_real(train, Budget(needed))
@@ -73,22 +79,25 @@ class RDED(BaseMethod):
             raise ValueError(f"candidates {self.candidates}: ipc {budget.ipc} takes {needed} of each class")
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
-        """Start a run of one step: the choice."""
-        return _Run(self, train, budget, seed)
+        """Start a run of one step."""
+        return RDEDDistiller(self, train, budget, seed)
 
 
-class _Run(BaseDistiller):
+class RDEDDistiller(BaseDistiller):
+    """One run of RDED."""
+
     def __init__(self, method: RDED, train: Examples, budget: Budget, seed: int) -> None:
-        self.steps, self.cached_seconds = 1, 0.0
-        self.method, self.train, self.budget, self.seed = method, train, budget, seed
+        self.steps, self.method, self.train, self.budget, self.seed = 1, method, train, budget, seed
         self.network = network(method.network, train.shape, train.classes)
-        # Until the step is taken, the first images of each class stand in.
+        # The first images of each class stand in until the step is taken.
         first = torch.stack([rows[: budget.ipc] for rows in train.by_class()])
         self.images = train.images[first]
         self.labels = one_hot(train.classes, budget.ipc).to(train.images)
+        self.cached_seconds = 0.0
 
     @torch.no_grad()
     def step(self) -> Mapping[str, float]:
+        """Choose crops, stitch and label them."""
         method, how = self.method, (self.method.network, self.method.training, self.method.epochs)
         teacher, self.cached_seconds = trained_network(self.train, *how, seed=self.seed)
         chosen = [self._chosen(label, teacher) for label in range(self.train.classes)]
@@ -110,6 +119,7 @@ class _Run(BaseDistiller):
         return patches[crop[best], best]
 
     def synthetic(self) -> SyntheticSet:
+        """Return the images with the teacher's labels."""
         return SyntheticSet(self.images.clone(), self.labels.clone())
 
 

@@ -10,7 +10,7 @@ import torch
 from typer.testing import Result
 
 from suite.experiments import grid
-from suite.experiments.device import Place
+from suite.experiments.resources import Resources
 from suite.external import child
 from suite.records.jobs import Job
 from suite.records.store import Store
@@ -44,8 +44,8 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def place() -> Place:
-    return Place(torch.device("cpu"))
+def resources() -> Resources:
+    return Resources()
 
 
 @pytest.fixture

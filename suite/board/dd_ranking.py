@@ -64,7 +64,7 @@ class _Training:
 def compare(runs: Sequence[TrialResult], key: Key, cells: Cells, weights: Weights) -> Compared:
     """Compare one configuration over its seeds with the references in the table of `key`."""
     subsets = _subsets(cells, key)
-    own = _setting(runs, key, LABEL, "own", _native(runs))
+    own = _setting(runs, key, LABEL, "native_recipe", _native(runs))
     hard = _setting(runs, key, LABEL, "recipe", STANDARD_RECIPE)
     augment = _setting(runs, key, AUGMENTATION, "augment", "dsa")
     scored = _parts(runs, subsets, key, own, hard, augment)

@@ -4,9 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from suite.records.cells import PROTOCOL, STANDARD_RECIPE, Evaluation, Reference, Trial, canonical_json
+from suite.records.cells import (
+    PROTOCOL,
+    STANDARD_RECIPE,
+    Evaluation,
+    Reference,
+    Trial,
+    canonical_json,
+    protocol_remedy,
+)
 from suite.records.jobs import Planned
-from suite.records.record import Record
+from suite.records.record import Record, is_of
 from suite.records.test_audit import drop_overread
 
 EVALUATOR = "retrain"
@@ -88,7 +96,7 @@ class TrialResult:
     @property
     def fields(self) -> dict[str, Any]:
         """What tells it from another run of the same label and size, the seed apart."""
-        own = {"method": self.trial.method, "nested": list(self.trial.nested)}
+        own = {"method": self.trial.method}
         own |= {"source": self.trial.source[:12]} if self.trial.source else {}
         return {**own, **self.trial.hyperparameters}
 
@@ -99,7 +107,7 @@ class Cells:
 
     records: tuple[Record, ...]
     runs: tuple[TrialResult, ...]
-    references: tuple[Record, ...]
+    references: tuple[Record[Reference], ...]
     warnings: tuple[str, ...]
 
     @property
@@ -131,21 +139,21 @@ def gather(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
     return Cells(
         records=tuple(kept[key] for key in sorted(kept)),
         runs=tuple(runs[key] for key in sorted(runs)),
-        references=tuple(kept[key] for key in sorted(kept) if isinstance(kept[key].cell, Reference)),
+        references=tuple(record for _, record in sorted(kept.items()) if is_of(record, Reference)),
         warnings=(*refusals, *warnings),
     )
 
 
-def full_data(references: Sequence[Record], key: Key) -> dict[str, Record]:
+def full_data(references: Sequence[Record[Reference]], key: Key) -> dict[str, Record[Reference]]:
     """Return the full-data record of each recipe on the task and network of `key`.
 
     Of several cells of one recipe a finished one of most epochs counts, then that of most copies.
     """
     task, _, network, _ = key
-    best: dict[str, Record] = {}
+    best: dict[str, Record[Reference]] = {}
     for record in references:
         cell = record.cell
-        if isinstance(cell, Reference) and (cell.task, cell.network) == (task, network):
+        if (cell.task, cell.network) == (task, network):
             best[cell.recipe] = max(best.get(cell.recipe, record), record, key=_most_thorough)
     return best
 
@@ -165,11 +173,10 @@ def scores_whole_or_prefix(cell: Evaluation) -> bool:
 
 def conditions(settings: Mapping[str, Any]) -> str:
     """Return the settings that make accuracies differ, apart from recipe and network."""
-    aside = {"copies", "ipc", "prefix"}  # how many were taken, and what the record says itself
     shown = [
         f"{name}={value if isinstance(value, str) else canonical_json(value)}"
         for name, value in sorted(settings.items())
-        if name not in aside and value is not None
+        if name != "copies" and value is not None
     ]
     return ", ".join(shown)
 
@@ -178,14 +185,13 @@ def refuse_protocol(protocol: object, where: str) -> None:
     """Raise ValueError where `protocol` is not ours."""
     if protocol != PROTOCOL:
         raise ValueError(
-            f"{where}: protocol version {protocol}, this code has {PROTOCOL} and their numbers do not "
-            "compare; publish it with the code that made it, or run the cell again"
+            f"{where} has protocol {protocol}, this release reads protocol {PROTOCOL}; "
+            + protocol_remedy(protocol)
         )
 
 
-def _most_thorough(record: Record) -> tuple[bool, int, int, int, str]:
+def _most_thorough(record: Record[Reference]) -> tuple[bool, int, int, int, str]:
     cell = record.cell
-    assert isinstance(cell, Reference)
     return record.status == "done", cell.epochs, cell.copies, -cell.seed, cell.id
 
 
@@ -229,5 +235,5 @@ def _evaluated(cell: Evaluation, source: Record | Planned, record: Record | None
     recipe, network = str(settings.pop("recipe", "")), str(settings.pop("network", ""))
     told = conditions(settings) if cell.evaluator == EVALUATOR else ""
     place = (source.task, source.ipc, network, told)
-    own = str(settings.get("own", recipe))
+    own = str(settings.get("native_recipe", recipe))
     return Evaluated(cell.id, cell.trial, place, own, record, cell.evaluator, cell.settings)

@@ -109,7 +109,9 @@ def row(
     )
 
 
-def reference(records: Sequence[Record], key: Key, reported: Sequence[Reported]) -> BoardRow | None:
+def reference(
+    records: Sequence[Record[Reference]], key: Key, reported: Sequence[Reported]
+) -> BoardRow | None:
     """Return the row of full-data training on the task and network of `key`; None where not measured."""
     task, _, network, _ = key
     best = full_data(records, key)
@@ -117,7 +119,6 @@ def reference(records: Sequence[Record], key: Key, reported: Sequence[Reported])
         return None
     main = best.get(STANDARD_RECIPE) or best[min(best)]
     cell, kept = main.cell, list(best.values())
-    assert isinstance(cell, Reference)
     accuracies = {recipe: record.scores.get("accuracy", ()) for recipe, record in best.items()}
     return BoardRow(
         name=f"full data ({cell.epochs} epochs)",

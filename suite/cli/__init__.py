@@ -1,1 +1,1 @@
-"""The command line: `ratbench`."""
+"""The command line `ratbench`: its commands, and what they print."""

@@ -1,21 +1,35 @@
-"""What the command line says: on the terminal, and where something went wrong, in one line."""
+"""What the command line prints: help, lines, and one line for each error."""
 
+import inspect
+import sys
 import warnings
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 160)  # files and pipes need no folding
 errors = Console(stderr=True)
 P = ParamSpec("P")
 
 
+def add(app: typer.Typer, command: Callable[P, None], name: str | None = None) -> None:
+    """Register a command; its docstring is its help."""
+    app.command(name, help=paragraphs(command))(readable(command))
+
+
+def paragraphs(command: Callable[..., Any]) -> str:
+    """Return a docstring with one line for each paragraph, which the terminal then folds."""
+    text = inspect.getdoc(command) or ""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
 def readable(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn what a user can mend into one message and exit code 2."""
+    """Turn an error that the user can fix into one line and exit code 2."""
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -26,6 +40,26 @@ def readable(command: Callable[P, None]) -> Callable[P, None]:
             _fail(str(error))
 
     return wrapped
+
+
+def say(line: str, *, to: Console = console) -> None:
+    """Print a line as it is: no markup, no colours, no folding."""
+    to.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def wrote(path: Path) -> None:
+    """Print that a file was written."""
+    say(f"wrote {path}")
+
+
+def exit_with(complete: Callable[[], bool]) -> NoReturn:
+    """Run a long command and exit: 0 if it is complete, 1 if not, 130 if it was interrupted."""
+    try:
+        done = complete()
+    except KeyboardInterrupt:
+        say("interrupted; run the same command again to continue")
+        raise typer.Exit(130) from None
+    raise typer.Exit(0 if done else 1)
 
 
 def _warn(message: Any, *_: Any, **__: Any) -> None:

@@ -1,19 +1,19 @@
-"""What the cells that are still to do may cost, by what cells like them have cost."""
+"""Estimate the cost of missing cells by finished cells like them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from suite.records.cells import Cell, Evaluation, Trial
+from suite.records.cells import Cell, Evaluation, Study, Trial
 from suite.records.jobs import Job
 from suite.records.record import Record
 
 
 def estimate(jobs: Sequence[Job], left: Iterable[Cell], records: Iterable[Record]) -> str:
-    """Say in a line how many device-hours `left`, cells of `jobs`, may take; nothing where none is left.
+    """Return a line on the device-hours of `left`, cells of `jobs`; "" where it is empty.
 
-    A cell is taken to cost what those of other seeds have: of the same task, size and settings. Where there
-    is none it is not counted, and the line says of how many cells that is so.
+    A cell's cost is the median of finished cells that differ in the seed alone. Cells without one are not
+    part of the sum, and the line tells their number.
     """
     known = defaultdict[str, list[float]](list)
     for record in records:
@@ -28,9 +28,14 @@ def estimate(jobs: Sequence[Job], left: Iterable[Cell], records: Iterable[Record
     if not kinds:
         return ""
     if not costs:
-        return "their cost is not known: no cell like them is recorded in this store"
-    rest = f"; of {len(kinds) - len(costs)} none like it is recorded" if len(costs) < len(kinds) else ""
-    return f"about {sum(costs) / 3600:.1f} device-hours for {len(costs)} of these{rest}"
+        return "no cost estimate: this store has no comparable finished cells"
+    line = f"about {sum(costs) / 3600:.1f} device-hours for {_cells(len(costs))}"
+    without = len(kinds) - len(costs)
+    return f"{line}; {_cells(without)} without a comparable record" if without else line
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell" + "s" * (count != 1)
 
 
 def _kind(cell: Cell, task: str, ipc: int, label: str) -> str:
@@ -38,6 +43,8 @@ def _kind(cell: Cell, task: str, ipc: int, label: str) -> str:
     where = f"{label} {task} {ipc}"
     if isinstance(cell, Trial):
         return f"{where} {sorted(cell.hyperparameters.items())}"
+    if isinstance(cell, Study):
+        return f"{where} {cell.study} {sorted(cell.settings.items())}"
     if isinstance(cell, Evaluation):
         return f"{where} {cell.title.split(', draw')[0]} {sorted(cell.settings.items())}"
     return f"{where} {cell.recipe} {cell.network} {cell.epochs} {cell.copies}"

@@ -1,8 +1,9 @@
-"""What there is, for `ratbench list` and `ratbench show`."""
+"""Descriptions for `ratbench list` and `ratbench show`."""
 
-from collections.abc import Iterator
-from dataclasses import asdict
-from difflib import get_close_matches
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import RenderableType
@@ -10,79 +11,155 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from suite.core.data import tasks
+from suite.core.names import did_you_mean
+from suite.core.networks import named
+from suite.core.spec import Method
 from suite.core.training.recipes import RECIPES
-from suite.experiments import grid
+from suite.experiments import grid, studies
 from suite.plugins import registry
 
 
-def table(what: str) -> Table:
-    """Return the names of one kind, each with a line."""
-    found = Table("name", "", box=None, pad_edge=False)
-    for name in _names()[what]:
-        found.add_row(name, _line(what, name))
+@dataclass(frozen=True)
+class _Described:
+    """How the things of one kind are listed and shown."""
+
+    names: Callable[[], Iterable[str]]
+    row: Callable[[str], tuple[str, ...]]  # what stands behind a name in a list
+    details: Callable[[str], Iterator[RenderableType]]
+
+
+def table(kind: str) -> Table:
+    """Return the names of one kind, with a line about each."""
+    described = _KINDS[kind]
+    rows = [(name, *described.row(name)) for name in described.names()]
+    found = Table("name", *[""] * (len(rows[0]) - 1), box=None, pad_edge=False)
+    for row in rows:
+        found.add_row(*row)
     return found
 
 
-def _names() -> dict[str, list[str]]:
-    return {
-        "methods": registry.names("method"),
-        "evaluators": registry.names("evaluator"),
-        "tasks": list(tasks.names()),
-        "recipes": list(RECIPES),
-        "grids": grid.names(),
-    }
-
-
-def _line(what: str, name: str) -> str:
-    if what == "methods":
-        return registry.summary(registry.method(name))
-    if what == "evaluators":
-        return registry.summary(registry.evaluator(name))
-    if what == "tasks":
-        info = tasks.describe(name)
-        shape = "x".join(map(str, info.shape))
-        return f"{info.classes} classes, {shape}, {info.preprocessing}; {info.source}"
-    return RECIPES[name].source if what == "recipes" else grid.load(grid.locate(name)).title
+def row(kind: str, name: str) -> tuple[str, ...]:
+    """Return what a list says about a name."""
+    return _KINDS[kind].row(name)
 
 
 def details(name: str) -> Iterator[RenderableType]:
-    """Yield what is known of a name; raises ValueError for one that nothing has."""
-    owners = [what for what, names in _names().items() if name in names]
+    """Yield what is known about a name, or a plug-in's file; raises ValueError if nothing has this name."""
+    known = {kind: [*described.names()] for kind, described in _KINDS.items()}
+    owners = [kind for kind in known if name in known[kind]]
     if name.endswith(".py"):
-        owners = ["methods"]
+        owners = [f"{kind}s" for kind in registry.kinds(name)]
     if not owners:
-        known = [known for names in _names().values() for known in names]
-        near = get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else "; `ratbench list methods` shows some"
-        raise ValueError(f"nothing is called {name!r}{hint}")
-    for what in owners:
-        if what in ("methods", "evaluators"):
-            yield from _class_details(
-                name, registry.method(name) if what == "methods" else registry.evaluator(name)
-            )
-        elif what == "grids":
-            yield Syntax(grid.locate(name).read_text(), "toml", background_color="default")
-        else:
-            values = asdict(RECIPES[name]) if what == "recipes" else asdict(tasks.describe(name))
-            yield _pairs(name, values)
+        registry.refuse_old(name)
+        everything = [each for names in known.values() for each in names]
+        near = did_you_mean(name, everything)
+        raise ValueError(
+            f"unknown name {name!r}; {near if near.startswith('did') else 'see `ratbench list methods`'}"
+        )
+    for kind in owners:
+        yield from _KINDS[kind].details(name)
 
 
-def _class_details(name: str, cls: Any) -> Iterator[RenderableType]:
-    yield f"[bold]{name}[/]: {registry.summary(cls)}"
-    if paper := getattr(cls, "paper", ""):
-        yield f"paper: {paper}; its recipe: {cls.recipe}"
-    fields = Table("hyper-parameter", "type", "default", box=None, pad_edge=False)
-    for field, (kind, default) in registry.hyperparameters(cls).items():
-        fields.add_row(field, kind, repr(default))
-    yield fields
-    for (family, ipc), settings in getattr(cls, "published", {}).items():
+def papers(cls: type[Method]) -> list[str]:
+    """Return the arXiv links of a method's papers."""
+    return [f"https://arxiv.org/abs/{number}" for number in re.findall(r"\d{4}\.\d{4,5}", cls.paper)]
+
+
+def title(cls: type[Method]) -> str:
+    """Return a method's title, or the first line of its docstring."""
+    return cls.title or registry.summary(cls)
+
+
+def published(cls: type[Method]) -> dict[str, str]:
+    """Return the settings that the paper gives: for a task and some sizes, `name = value` pairs."""
+    sizes = defaultdict[tuple[str, str], list[str]](list)
+    for (family, ipc), settings in cls.published.items():
         values = ", ".join(f"{key} = {value!r}" for key, value in settings.items())
-        yield f"{family} at ipc {ipc}: {values}"
+        sizes[family, values].append(str(ipc))
+    return {f"{family} at ipc {', '.join(ipcs)}": values for (family, values), ipcs in sizes.items()}
 
 
-def _pairs(name: str, values: dict[str, Any]) -> Table:
+def _method_row(name: str) -> tuple[str, ...]:
+    cls = registry.method(name)
+    return title(cls), cls.paper
+
+
+def _method(name: str) -> Iterator[RenderableType]:
+    cls = registry.method(name)
+    yield f"[bold]{name}[/]: {title(cls)}"
+    if cls.title:
+        yield registry.summary(cls)
+    if cls.paper:
+        yield "\n  ".join([f"paper: {cls.paper}", *papers(cls)])
+    yield f"recipe: {cls.recipe}"
+    yield _fields(cls)
+    for where, values in published(cls).items():
+        yield f"the paper's settings for {where}: {values}"
+
+
+def _evaluator_row(name: str) -> tuple[str, ...]:
+    return (registry.summary(registry.evaluator(name)),)
+
+
+def _class(name: str, cls: type) -> Iterator[RenderableType]:
+    yield f"[bold]{name}[/]: {registry.summary(cls)}"
+    yield _fields(cls)
+
+
+def _fields(cls: type) -> Table:
+    found = Table("hyper-parameter", "type", "default", box=None, pad_edge=False)
+    for field, (kind, default) in registry.hyperparameters(cls).items():
+        found.add_row(field, kind, repr(default))
+    return found
+
+
+def _task_row(name: str) -> tuple[str, ...]:
+    info = tasks.describe(name)
+    shape = "x".join(map(str, info.shape))
+    return (f"{info.classes} classes, {shape}, {info.preprocessing}; {info.source}",)
+
+
+def _network_row(name: str) -> tuple[str, ...]:
+    size = named.network(name, (3, 32, 32), 10).size
+    return (f"{size:,} parameters for 32x32 colour images and 10 classes",)
+
+
+def _network(name: str) -> Iterator[RenderableType]:
+    yield f"[bold]{name}[/]: {_network_row(name)[0]}"
+
+
+def _pairs(name: str, values: Mapping[str, Any]) -> Iterator[RenderableType]:
     found = Table(name, "", box=None, pad_edge=False)
     for key, value in values.items():
         if value not in ("", (), None):
             found.add_row(key, str(value))
-    return found
+    yield found
+
+
+_KINDS: dict[str, _Described] = {
+    "methods": _Described(lambda: registry.names("method"), _method_row, _method),
+    "evaluators": _Described(
+        lambda: registry.names("evaluator"),
+        _evaluator_row,
+        lambda name: _class(name, registry.evaluator(name)),
+    ),
+    "studies": _Described(
+        lambda: studies.STUDIES,
+        lambda name: (registry.summary(studies.find(name)),),
+        lambda name: _class(name, studies.find(name)),
+    ),
+    "tasks": _Described(tasks.names, _task_row, lambda name: _pairs(name, asdict(tasks.describe(name)))),
+    "networks": _Described(
+        lambda: [each.example for each in named.ARCHITECTURES.values()], _network_row, _network
+    ),
+    "recipes": _Described(
+        lambda: RECIPES,
+        lambda name: (RECIPES[name].source,),
+        lambda name: _pairs(name, asdict(RECIPES[name])),
+    ),
+    "grids": _Described(
+        grid.names,
+        lambda name: (grid.load(grid.locate(name)).title,),
+        lambda name: iter([Syntax(grid.locate(name).read_text(), "toml", background_color="default")]),
+    ),
+}

@@ -1,4 +1,4 @@
-"""Where an outer step's time and memory go: what one runs before a long job."""
+"""Time and memory of the phases of an outer step, measured before a long run."""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-import torch
 from rich.table import Table
 
 from suite.core.data import tasks
-from suite.core.engine import compiling
 from suite.core.spec import Budget, Method
 from suite.core.timing import Recorder, Spent, recording
-from suite.experiments.device import Place
-from suite.experiments.provenance import device_name, peak_memory_bytes, reset_peak_memory
+from suite.experiments.resources import Resources
 from suite.plugins import registry
 
 REST = "the rest"
@@ -22,9 +19,9 @@ REST = "the rest"
 
 @dataclass(frozen=True)
 class Profile:
-    """Of a few outer steps: seconds a step by phase, the first step's seconds, and the steps planned.
+    """A few measured outer steps. planned: all steps of a run; first: seconds of the first step.
 
-    The first step is left out of the phases: it fills caches, and compiles where that was allowed.
+    The phases leave out the first step, which fills caches, and compiles where that is allowed.
     """
 
     device: str
@@ -41,52 +38,37 @@ class Profile:
 
 
 def profile(
-    method: str, values: Mapping[str, Any], *, task: str, ipc: int, steps: int, place: Place
+    method: str, values: Mapping[str, Any], *, task: str, ipc: int, steps: int, resources: Resources
 ) -> Profile:
-    """Start a method and record `steps` outer steps after a first one."""
-    torch.set_num_threads(place.threads)
-    compiling.allow(place.compile)
+    """Start a method and measure `steps` outer steps after a first one."""
+    resources.check()
+    resources.apply()
     made: Method = registry.configure(registry.method(method), values, where=f"method {method}")
-    train = tasks.load(task).train.to(place.device)
+    train = tasks.load(task).train.to(resources.device)
     made.check(train, Budget(ipc))
     distiller = made.start(train, Budget(ipc), seed=0)
-
-    def synchronise() -> None:
-        if place.device.type == "cuda":
-            torch.cuda.synchronize(place.device)
-
-    recorder = Recorder(
-        synchronise, lambda: reset_peak_memory(place.device), lambda: peak_memory_bytes(place.device)
-    )
+    recorder = Recorder(resources.synchronise, resources.reset_peak_memory, resources.peak_memory_bytes)
     started = perf_counter()
     distiller.step()
-    synchronise()
+    resources.synchronise()
     first = perf_counter() - started
     with recording(recorder):
         for _ in range(min(steps, max(1, distiller.steps - 1))):
             with recorder.record(REST):
                 distiller.step()
     taken = recorder.spent[REST].calls
-    return Profile(device_name(place.device), taken, distiller.steps, first, place.compile, recorder.spent)
-
-
-def place(gpu: bool | None, threads: int, *, compile: bool) -> Place:
-    """Return where to profile; raises ValueError where a GPU is asked for and there is none."""
-    if gpu and not torch.cuda.is_available():
-        raise ValueError("a GPU was asked for, and torch finds none; leave --gpu out")
-    use = torch.cuda.is_available() if gpu is None else gpu
-    return Place(torch.device("cuda" if use else "cpu"), threads, float(use), compile)
+    return Profile(resources.device_name, taken, distiller.steps, first, resources.compile, recorder.spent)
 
 
 def settings(pairs: Sequence[str]) -> dict[str, Any]:
-    """Return the values of `name=value` pairs, as TOML has them; a bare word is a string."""
+    """Return the values of `name=value` pairs, parsed as TOML; a bare word is a string."""
     return dict(_setting(pair) for pair in pairs)
 
 
 def _setting(pair: str) -> tuple[str, Any]:
     name, equals, text = pair.partition("=")
     if not equals or not name:
-        raise ValueError(f"--set {pair!r} must look like window=40")
+        raise ValueError(f"--set {pair!r}: write name=value, such as window=40")
     try:
         return name.strip(), tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -116,7 +98,7 @@ def _rows(found: Profile) -> Iterator[tuple[str, ...]]:
 
 
 def summary(found: Profile) -> str:
-    """Say what the planned steps would take."""
+    """Return the expected duration of all planned steps in words."""
     hours = found.first / 3600 + found.seconds * (found.planned - 1) / 3600
     whole = f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.1f} minutes"
     return (

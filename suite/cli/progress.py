@@ -1,4 +1,4 @@
-"""What a run shows: a live line in a terminal, plain lines elsewhere."""
+"""The progress of a run: a live line in a terminal, plain lines elsewhere."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from suite.experiments.job_runner import Progress
+from suite.experiments.cells.context import Progress
 from suite.records.cells import Evaluation
 from suite.records.jobs import Job
 
@@ -50,7 +50,7 @@ class Display:
         self.bar.stop()
 
     def observe(self, progress: Progress) -> None:
-        """Take in a sign of life."""
+        """Update by a sign of life."""
         before = self.running.get(progress.job)
         if progress.steps and before and before.steps == progress.steps:
             self.steps += max(0, progress.step - before.step)
@@ -63,7 +63,7 @@ class Display:
             self._print(self._summary())
 
     def end(self, job: str) -> None:
-        """Note that nothing more will come of a job."""
+        """Note the end of a job."""
         self.running.pop(job, None)
 
     def _say_finished(self, job: Job, cell_id: str, status: str) -> None:

@@ -1,4 +1,4 @@
-"""Labelled real images, and the test split, which gives them out and counts."""
+"""Labelled real images, and the test split, which counts its reads."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ class Examples:
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
     def sample_rows(self, count: int, rng: torch.Generator) -> Tensor:
-        """Draw the rows (count,) of different examples, of all where there are no more."""
+        """Draw the rows (count,) of different examples; of all of them where `count` is larger."""
         return torch.randperm(len(self), generator=rng)[:count].to(self.labels.device)
 
     def to(self, device: torch.device) -> "Examples":
@@ -57,11 +57,11 @@ class Examples:
 class TestSplit:
     """The test examples behind a counter: `open` is the only way to them.
 
-    It can be hashed and moved without a read; it is neither copied nor pickled, since a copy would
-    count for itself. What is moved counts for what it was moved from, too.
+    Hashing and moving are no reads; reads of a moved split count for the original, too. Copying and
+    pickling are refused, since reads of a copy would not count.
 
-    opened: reads of any split in this process, so that one of a task loaded on the side is seen;
-    those of a holdout, which are examples of train, are not among them.
+    opened: total test reads in this process, including splits loaded outside the harness; reads of a
+    holdout, whose examples are of train, do not count.
     """
 
     __test__: ClassVar[bool] = False  # to pytest: no class of tests
@@ -75,7 +75,7 @@ class TestSplit:
 
     @property
     def reads(self) -> int:
-        """How often it was opened, as it is or moved elsewhere."""
+        """How often it was opened, on any device."""
         return self.__reads
 
     def open(self) -> Examples:
@@ -104,7 +104,7 @@ class TestSplit:
 
 
 def shuffled(count: int, batch: int, rng: torch.Generator) -> Iterator[Tensor]:
-    """Yield batches of row numbers for ever, every epoch in a new order; an epoch's last may be smaller."""
+    """Yield batches of row numbers for ever, in a new order each epoch, whose last batch may be smaller."""
     while True:
         yield from torch.randperm(count, generator=rng).split(batch)
 

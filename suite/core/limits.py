@@ -1,9 +1,15 @@
-"""Limits of hyper-parameters (None is one that is not given) and of budgets, which many methods share."""
+"""Limits of hyper-parameters (None: not given), of budgets, and of the sets that methods return."""
 
 from math import prod
 
+import torch
+
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Examples
+
+
+class Diverged(ValueError):
+    """A loss or a set is not finite: the trial ends, and another attempt would end in the same way."""
 
 
 def at_least_one(settings: object, *names: str) -> None:
@@ -41,14 +47,7 @@ def check_enough_real(train: Examples, budget: Budget) -> None:
 def check_stored_bytes(
     stored: int, train: Examples, budget: Budget, remedy: str = "store fewer numbers"
 ) -> None:
-    """Raise ValueError where a factorised set stores more than `budget.ipc` real images of each class.
-
-    Or where prefixes of it are asked for.
-    """
-    if budget.nested:
-        raise ValueError(
-            f"nested sizes {list(budget.nested)}: a factorised set has no prefixes; distil it at each size"
-        )
+    """Raise ValueError where a factorised set stores more than `budget.ipc` real images of each class."""
     count = train.classes * budget.ipc
     if stored > (limit := 4 * count * prod(train.shape)):
         raise ValueError(
@@ -57,10 +56,28 @@ def check_stored_bytes(
         )
 
 
-def check_code(synthetic: SyntheticSet, train: Examples, budget: Budget) -> None:
-    """Raise ValueError where `synthetic` is factorised and stores more than its budget."""
+def check_set(synthetic: SyntheticSet, train: Examples, budget: Budget, *, growing: bool = False) -> None:
+    """Raise ValueError where `synthetic` is no set for `train` at `budget`, Diverged where it is not finite.
+
+    A factorised set may decode to any number of images, and keeps to the budget in bytes.
+    growing: whether a plain set may still be smaller than its budget.
+    """
+    code = {} if synthetic.parametrisation is None else synthetic.parametrisation.tensors
+    for name, value in {"images": synthetic.images, "labels": synthetic.labels, **code}.items():
+        if value.dtype != torch.float32:
+            raise ValueError(f"the set's {name} are {value.dtype}; return torch.float32")
+        if not value.isfinite().all():
+            raise Diverged(f"the set's {name} are not finite")
+    if (synthetic.labels < 0).any():
+        raise ValueError("the set's labels are negative; return weights of classes, 0 or above")
+    if (shape := tuple(synthetic.images.shape[2:])) != train.shape:
+        raise ValueError(f"the set's images are {shape}; return {train.shape}, as the task's are")
+    if synthetic.classes != train.classes:
+        raise ValueError(f"the set has {synthetic.classes} classes; return the task's {train.classes}")
     if synthetic.parametrisation is not None:
         check_stored_bytes(synthetic.stored_bytes, train, budget)
+    elif not (synthetic.ipc == budget.ipc or (growing and 0 < synthetic.ipc < budget.ipc)):
+        raise ValueError(f"the set has {synthetic.ipc} images per class; return the budget's {budget.ipc}")
 
 
 def _given(settings: object, names: tuple[str, ...]) -> list[tuple[str, float]]:

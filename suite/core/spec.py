@@ -74,18 +74,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Budget:
-    """Images per class, and the smaller sizes whose prefixes are scored too."""
+    """The size of a set: images per class, or as many bytes."""
 
     ipc: int
-    nested: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.ipc < 1:
             raise ValueError(f"ipc {self.ipc} must be at least 1")
-        if wrong := [size for size in self.nested if not 0 < size < self.ipc]:
-            raise ValueError(f"nested sizes {wrong} must lie between 1 and ipc - 1 = {self.ipc - 1}")
-        if len(set(self.nested)) < len(self.nested):
-            raise ValueError(f"nested sizes {list(self.nested)} name one twice")
 
 
 @dataclass(frozen=True)

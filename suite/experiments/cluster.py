@@ -1,4 +1,4 @@
-"""Many jobs on Ray Tune, which schedules and nothing more: the ledger on disk decides what is done."""
+"""Jobs on Ray Tune, which only schedules: records on disk decide what is done."""
 
 import errno
 import logging
@@ -9,14 +9,16 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from suite.core.data.atomic_write import disk_full
 from suite.core.data.tasks import data_folder
-from suite.experiments.job_runner import Place, Progress, run
+from suite.experiments.cells.context import Progress
+from suite.experiments.job_runner import run
+from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -32,7 +34,6 @@ os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 
 import ray
-import torch
 from ray import tune
 
 REPORT_SECONDS = 1.0
@@ -41,22 +42,8 @@ RETRIES = 2  # of a killed worker; errors of the work itself end in records and 
 Observe = Callable[[Progress], None]
 
 
-@dataclass(frozen=True)
-class Resources:
-    """What a trial gets: CPUs, which are its threads, a share of a GPU, and leave to compile."""
-
-    cpus: int = 1
-    gpus: float = 0.0
-    compile: bool = True
-
-    def place(self) -> Place:
-        """Return the place for work in this process."""
-        device = torch.device("cuda" if self.gpus else "cpu")
-        return Place(device, self.cpus, self.gpus, self.compile)
-
-
 class _Worker(tune.Trainable):
-    """One Ray trial: it gets a cell's id and the store's path, and does the cell's job."""
+    """One Ray trial: the job of a cell, read from the store."""
 
     def setup(self, config: dict[str, Any]) -> None:
         if Path(config["folder"]).is_dir():
@@ -66,15 +53,14 @@ class _Worker(tune.Trainable):
         wanted = self.trial_resources
         given = wanted.required_resources if wanted else {}
         cpus, gpus = max(1, int(given.get("CPU", 1))), float(given.get("GPU", 0.0))
-        resources = Resources(cpus, gpus, config["compile"])
-        self.work = run(self.job, store, resources.place())
+        self.work = run(self.job, store, Resources(cpus, gpus, config["compile"]))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.setup(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        """Work for a while and report; the job's end is the trial's end."""
+        """Work for `REPORT_SECONDS` and report."""
         until, last = monotonic() + REPORT_SECONDS, Progress(self.job.id, "starting")
         finished: dict[str, str] = {}
         try:
@@ -103,13 +89,13 @@ def _report(last: Progress, finished: dict[str, str], *, done: bool) -> dict[str
 
 
 class _Watch(tune.Callback):
-    """Passes reports on to the display."""
+    """Pass reports on to the display."""
 
     def __init__(self, observe: Observe, end: Callable[[str], None]) -> None:
         self.observe, self.end = observe, end
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune saves its callbacks to restore them later, and we never restore."""
+        """Return nothing: Tune saves its callbacks to restore them, which never happens here."""
         return {}
 
     def on_trial_result(
@@ -125,7 +111,7 @@ class _Watch(tune.Callback):
 
 
 class _StopWhenFull(tune.Stopper):
-    """Stops every trial once one has met a full disk: the others would only burn their attempts."""
+    """Stop every trial when the disk is full: the others would fail, too."""
 
     def __init__(self) -> None:
         self.full = False
@@ -150,20 +136,20 @@ def run_jobs(
     """Run jobs on a local Ray or the cluster at `address`.
 
     Raises ValueError where this machine lacks the `resources` of one trial, ConnectionError where no
-    cluster answers, and OSError where the disk got full.
+    cluster answers, and OSError where the disk is full.
     """
     with _ray(address):
         if address is None:
             _refuse_too_much(resources)
         _tune(jobs, store, resources, observe, end)
         if 0 < resources.gpus < 1 and (starved := [job for job in jobs if _out_of_memory(job, store)]):
-            # Trials that share a GPU may need all of it: once more, alone.
+            # A trial that shares a GPU may need all of it: run it once more, alone.
             _tune(starved, store, replace(resources, gpus=1.0), observe, end)
 
 
 @contextmanager
 def _ray(address: str | None) -> Iterator[None]:
-    """Have Ray for a while, and its hands off SIGTERM: its own handler aborts without a clean end."""
+    """Connect to Ray, and keep our handler of SIGTERM: Ray's aborts without a clean end."""
     ours = signal.getsignal(signal.SIGTERM)
     try:
         _connect(address)
@@ -193,7 +179,7 @@ def _connect(address: str | None) -> None:
 
 
 def _refuse_silence(address: str) -> None:
-    """Refuse a host and port where nothing listens: Ray would try for minutes."""
+    """Raise ConnectionError where nothing listens at a host and port: Ray would try for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdecimal():
         try:
@@ -203,11 +189,11 @@ def _refuse_silence(address: str) -> None:
 
 
 def _refuse_too_much(resources: Resources) -> None:
-    """Refuse what this machine does not have: Tune would wait for it for ever."""
+    """Raise ValueError for more than this machine has: Tune would wait for it for ever."""
     for name, wanted in (("CPU", resources.cpus), ("GPU", resources.gpus)):
-        if wanted > (there := ray.cluster_resources().get(name, 0)):  # type: ignore[no-untyped-call]
+        if wanted > (available := ray.cluster_resources().get(name, 0)):  # type: ignore[no-untyped-call]
             raise ValueError(
-                f"a trial wants {wanted:g} {name}s and this machine has {there:g}; "
+                f"a trial wants {wanted:g} {name}s and this machine has {available:g}; "
                 f"lower --{name.lower()}s-per-trial"
             )
 
@@ -217,7 +203,7 @@ def _tune(
 ) -> None:
     for job in jobs:
         store.write_job(job)
-    # Below the store, since every node of a cluster has to see it; it holds nothing of worth.
+    # In the store's folder, which every node of a cluster sees; removed at the end.
     folder = tempfile.mkdtemp(dir=store.path.resolve(), prefix=".tune-")
     stop = _StopWhenFull()
     try:
@@ -229,14 +215,14 @@ def _tune(
                 "folder": str(Path.cwd()),
                 "compile": resources.compile,
             },
-            # A worker that is used again starts in no time; on a GPU it may keep memory (ray #32698).
+            # A reused worker starts at once; on a GPU it may keep memory (ray #32698).
             tune_config=tune.TuneConfig(reuse_actors=not resources.gpus),
             run_config=tune.RunConfig(
                 name="run",
                 storage_path=folder,
                 verbose=0,
                 stop=stop,
-                # The worker keeps checkpoints in our store; Tune's would be a second truth.
+                # Workers write checkpoints to our store.
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
                 callbacks=[_Watch(observe, end)],

@@ -1,4 +1,4 @@
-"""What a table of a grid asks for: its combinations, and the cells of evaluations."""
+"""Expand the tables of a grid file into settings and evaluation cells."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,30 +13,58 @@ from suite.records.cells import Evaluation, Part, Trial
 NATIVE = "native"
 """Stands in a grid for the recipe of the method whose set is evaluated."""
 
+RECIPES = ("recipe", "native_recipe")
+"""The settings of evaluators that name a recipe."""
 
-def settings(name: str, table: Mapping[str, Any], *, network: str, native: str) -> Iterator[dict[str, Any]]:
-    """Yield the settings with which a grid's table asks the evaluator `name` to score one method's sets.
 
-    Where the evaluator has these fields, `network` is the grid's and `own` the method's recipe, unless
-    the table says otherwise.
+def evaluations(
+    trial: Trial,
+    label: str,
+    table: Mapping[str, Any],
+    *,
+    network: str,
+    native: str,
+    step: int | None = None,
+    part: Part | None = None,
+) -> Iterator[Evaluation]:
+    """Yield the cells of an evaluator's table for a trial's set: one for each combination of its lists.
+
+    Where the evaluator has these fields and the table leaves them out, `network` is the grid's and
+    `native_recipe` the method's.
     """
-    cls = registry.evaluator(name)
-    known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    defaults = {key: value for key, value in (("network", network), ("own", NATIVE)) if key in known}
-    for values in combinations(cls, {**defaults, **table}, f"evaluator.{name}"):
-        recipes = {key: native for key in ("recipe", "own") if values.get(key) == NATIVE}
-        yield {**values, **recipes}
+    table, where = dict(table), f"evaluator.{label}"
+    base = str(table.pop("base", label))
+    if base != label and label in registry.names("evaluator"):
+        raise ValueError(f"{where}: base {base!r}: {label!r} is another evaluator; choose another name")
+    cls = registry.evaluator(base)
+    given = {"network": network, "native_recipe": NATIVE}
+    defaults = {key: value for key, value in given.items() if key in field_names(cls)}
+    for values in combinations(cls, {**defaults, **table}, where):
+        recipes = {key: native for key in RECIPES if values.get(key) == NATIVE}
+        yield evaluation(trial, label, {**values, **recipes}, base=base, step=step, part=part)
 
 
-def evaluate(
-    trial: Trial, name: str, values: Mapping[str, Any], step: int | None = None, part: Part | None = None
+def evaluation(
+    trial: Trial,
+    label: str,
+    values: Mapping[str, Any],
+    *,
+    base: str = "",
+    step: int | None = None,
+    part: Part | None = None,
 ) -> Evaluation:
-    """Return the cell in which the evaluator `name` scores a trial's set, or a part; raises ValueError."""
-    instance = registry.configure(registry.evaluator(name), values, where=f"evaluator.{name}")
+    """Return the cell of an evaluator on a trial's set, or a part; raises ValueError for wrong settings.
+
+    base: the evaluator, by name or path, if `label` is only what the grid calls it.
+    """
+    name = base or label
+    evaluator = registry.configure(registry.evaluator(name), values, where=f"evaluator.{label}")
     return Evaluation(
         trial=trial.id,
-        evaluator=name,
-        settings=json.loads(json.dumps(asdict(instance))),
+        evaluator=label,
+        base="" if name == label else name,
+        source=registry.source(name, "evaluator"),
+        settings=plain(evaluator),
         # The same seed for every method: the same fresh networks retrain on each set.
         seed=derive(trial.seed, "evaluation") >> 16,
         step=step,
@@ -56,9 +84,20 @@ def combinations(cls: type, values: Mapping[str, Any], where: str) -> Iterator[d
         raise ValueError(f"{where}: {empty[0]} = []: give one value or more")
     for key, each in lists.items():
         if repeated := [value for number, value in enumerate(each) if value in each[:number]]:
-            raise ValueError(f"{where}: {key} {each} names {repeated[0]!r} twice")
+            raise ValueError(f"{where}: {key} {each}: duplicate value {repeated[0]!r}")
     for combination in product(*lists.values()):
         yield {**values, **dict(zip(lists, combination, strict=True))}
+
+
+def plain(settings: Any) -> dict[str, Any]:
+    """Return a dataclass of settings as its cell holds it: what JSON gives back."""
+    values: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
+    return values
+
+
+def field_names(cls: Any) -> set[str]:
+    """Return the names of a dataclass's fields."""
+    return {field.name for field in fields(cls)}
 
 
 def _holds_list(hint: Any) -> bool:

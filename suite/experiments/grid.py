@@ -1,30 +1,22 @@
-"""A grid file in TOML becomes a list of jobs; unknown keys are refused before anything runs."""
+"""Grid files in TOML, and the jobs that they expand to; unknown keys are refused before anything runs."""
 
-import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
-from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PositiveInt,
-    ValidationError,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from suite.core.data import tasks
+from suite.core.names import did_you_mean
 from suite.core.networks.named import STANDARD
-from suite.experiments import expand
-from suite.experiments.schema import MethodTable, References
+from suite.core.spec import Method
+from suite.experiments import expand, studies
+from suite.experiments.schema import MethodTable, References, StudyTable
 from suite.plugins import registry
-from suite.records.cells import RANDOM, Evaluation, Part, Trial
+from suite.records.cells import RANDOM, Evaluation, Part, Study, Trial
 from suite.records.jobs import Job, Plan, Planned
 
 FULL_DATA = "full_data"
@@ -32,33 +24,46 @@ FOLDER = Path(__file__).parents[1] / "grids"
 
 
 class Grid(BaseModel):
-    """What a grid file may say. `network` goes to every method and evaluator that has the field.
+    """A grid file."""
 
-    snapshots: shares of a trial's outer steps after which its set is kept and evaluated too, 0 for the
-    set it starts from: what `ratbench figure curve` draws.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     title: str
+    """The title in lists of grids."""
     tasks: list[str] = Field(min_length=1)
+    """Tasks by name, or `folder:/path`; append `:holdout` to choose settings."""
     ipc: list[PositiveInt] = Field(min_length=1)
+    """Sizes: images per class."""
     seeds: list[int] = Field(min_length=1)
+    """Distillation seeds."""
     network: str = STANDARD
-    method: dict[str, MethodTable] = Field(min_length=1)
-    evaluator: dict[str, dict[str, Any]] = {}  # none where a study only distils
-    snapshots: list[Annotated[float, Field(ge=0, lt=1)]] = []  # shares of the outer steps
+    """The value of the field `network` in every method, evaluator and study that has one."""
+    method: dict[str, MethodTable] = {}
+    """A table `[method.NAME]` for each row."""
+    study: dict[str, StudyTable] = {}
+    """A table `[study.NAME]` for each study: a measurement over outer steps that makes no set."""
+    evaluator: dict[str, dict[str, Any]] = {}
+    """A table `[evaluator.NAME]` of settings for each evaluator; a list runs every value."""
+    snapshots: list[Annotated[float, Field(ge=0, lt=1)]] = []
+    """Shares of a trial's outer steps after which its set is evaluated, too, 0 for the set that it starts
+    from; `ratbench figure curve` plots them."""
     reference: References | None = None
+    """The table `[reference]`: full data and random subsets."""
 
-    @field_validator("method")
-    @classmethod
-    def _check(cls, rows: dict[str, MethodTable]) -> dict[str, MethodTable]:
-        for name in rows:
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.method and not self.study:
+            raise ValueError("the grid has no [method.NAME] and no [study.NAME]; add one")
+        for name in (*self.method, *self.study):
             if name == FULL_DATA or not re.fullmatch(r"\w[\w.-]*", name):
                 raise ValueError(
-                    f"{name!r} is no name for a row: use letters, digits, . _ -, not {FULL_DATA}"
+                    f"invalid row name {name!r}: use letters, digits, . _ -, and not {FULL_DATA!r}"
                 )
-        return rows
+        for key in ("tasks", "ipc", "seeds"):
+            values: list[Any] = getattr(self, key)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{key} {values}: duplicate value")
+        return self
 
 
 def names() -> list[str]:
@@ -73,10 +78,8 @@ def locate(name: str) -> Path:
     if (path := Path(name)).is_file() and name.endswith(".toml"):
         return path
     if name.endswith(".toml"):
-        raise ValueError(f"there is no file {name!r}; grids that come with the package: {', '.join(names())}")
-    near = get_close_matches(name, names(), n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"there is no grid {name!r}{hint} (known: {', '.join(names())}, or a path to a .toml)")
+        raise ValueError(f"no file {name!r}; grids that come with the package: {', '.join(names())}")
+    raise ValueError(f"unknown grid {name!r}; {did_you_mean(name, names())}, or give a path to a .toml")
 
 
 def _packaged() -> dict[str, Path]:
@@ -103,13 +106,16 @@ def _validated(path: Path, table: Mapping[str, Any]) -> Grid:
 
 
 def _mistake(error: ValidationError) -> str:
-    """Say what is wrong first; a misspelt key comes before the key that is therefore missing."""
+    """Return one mistake in words: a misspelt key before the key that is therefore missing."""
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    *parents, key = (str(part) for part in first["loc"])
+    where = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
-        model = References if parents else Grid
-        return ": ".join([*parents, registry.unknown(key, set(model.model_fields))])
-    return f"{'.'.join([*parents, key])}: {first['msg'].lower().removeprefix('value error, ')}"
+        *parents, key = where
+        known = (References if parents else Grid).model_fields
+        return ": ".join([*parents, f"unknown key {key!r}; {did_you_mean(key, known)}"])
+    message = first["msg"]
+    own = message.removeprefix("Value error, ")  # in our words, whose case counts
+    return ": ".join(filter(None, [".".join(where), own if own != message else message.lower()]))
 
 
 def _apply(table: dict[str, Any], setting: str) -> None:
@@ -120,10 +126,11 @@ def _apply(table: dict[str, Any], setting: str) -> None:
         raise ValueError(f"--set {setting}: write key.key=value, such as method.rat_bptt.window=40")
     for number, part in enumerate(parents):
         if not isinstance(table.get(part), dict):
-            raise ValueError(f"--set {setting}: {registry.unknown(part, _tables(table))}")
+            tables = [key for key, value in table.items() if isinstance(value, dict)]
+            raise ValueError(f"--set {setting}: unknown key {part!r}; {did_you_mean(part, tables)}")
         table = table[part]
         if number == 1:
-            # What is set by hand also wins over the grid's own exceptions.
+            # A value set by hand also wins over the grid's own exceptions.
             for exception in table.get("where", []):
                 exception.pop(last, None)
     try:
@@ -132,28 +139,19 @@ def _apply(table: dict[str, Any], setting: str) -> None:
         table[last] = text.strip()
 
 
-def _tables(table: Mapping[str, Any]) -> set[str]:
-    return {key for key, value in table.items() if isinstance(value, dict)}
-
-
 def jobs(grid: Grid) -> list[Job]:
-    """Expand a grid: references first, then every (task, ipc, method, seed); raises ValueError."""
-    for key in ("tasks", "ipc", "seeds"):
-        values = getattr(grid, key)
-        if len(set(values)) < len(values):
-            raise ValueError(f"{key} {values} name one twice")
+    """Expand a grid: references, trials by (task, ipc, method, seed), studies; raises ValueError."""
     found = [job for task in grid.tasks for job in _references(grid, task)]
-    asked = {label: _asked(grid, label) for label in grid.method}
+    parts = {label: _parts(grid, label) for label in grid.method}
     for task, ipc, label in product(grid.tasks, grid.ipc, grid.method):
-        if ipc in asked[label]:
-            found += _trials(grid, task, ipc, label, asked[label][ipc])
+        if ipc in parts[label]:
+            found += _trials(grid, task, ipc, label, parts[label][ipc])
+    found += (job for label in grid.study for job in _studies(grid, label))
     kept: dict[str, Job] = {}
     for job in found:
-        first = kept.get(job.id, job)  # a reference, where its own row asks for the same trial
+        first = kept.get(job.id, job)  # a reference, where its own row has the same trial
         if first.label != job.label:
-            raise ValueError(
-                f"methods {first.label!r} and {job.label!r} of the grid are the same trials; drop one"
-            )
+            raise ValueError(f"rows {first.label!r} and {job.label!r} of the grid are the same; drop one")
         cells = {cell.id: cell for cell in (*first.evaluations, *job.evaluations)}
         kept[job.id] = first.model_copy(update={"evaluations": tuple(cells.values())})
     return list(kept.values())
@@ -180,16 +178,16 @@ def _references(grid: Grid, task: str) -> Iterator[Job]:
     natives = dict.fromkeys(cls.recipe for cls in (subset, *rows))
     for ipc, seed in product(grid.ipc, grid.reference.seeds(grid.seeds)):
         trial = Trial(task=task, method=RANDOM, hyperparameters={}, ipc=ipc, seed=seed)
-        asked = (cell for native in natives for cell in _evaluations(grid, trial, native))
-        cells = {cell.id: cell for cell in asked}  # one that two methods need is asked for once
+        every = (cell for native in natives for cell in _evaluations(grid, trial, native))
+        cells = {cell.id: cell for cell in every}  # one that two methods need is done once
         label = rows.get(subset, RANDOM)
         yield Job(label=label, cell=trial, evaluations=tuple(cells.values()), recipe=subset.recipe)
 
 
-def _asked(grid: Grid, label: str) -> dict[int, list[Part]]:
-    """Return the sizes at which a row runs, each with the parts of its sets that are evaluated too."""
+def _parts(grid: Grid, label: str) -> dict[int, list[Part]]:
+    """Return the sizes at which a row runs, each with the parts of its sets that are evaluated, too."""
     row = grid.method[label]
-    ordered = getattr(registry.method(row.base or label), "ordered", False)
+    ordered = registry.method(row.base or label).ordered
     try:
         sizes, parts = row.sizes(grid.ipc), row.parts(grid.ipc, ordered=ordered)
     except ValueError as error:
@@ -198,49 +196,61 @@ def _asked(grid: Grid, label: str) -> dict[int, list[Part]]:
 
 
 def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) -> Iterator[Job]:
-    where = f"method.{label}"
-    row = grid.method[label]
+    where, row = f"method.{label}", grid.method[label]
     name = row.base or label
     cls = registry.method(name)
-    known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    defaults: dict[str, Any] = dict(cls.published.get((tasks.describe(task).family, ipc), {}))
-    if "network" in known and "network" in grid.model_fields_set:
-        defaults["network"] = grid.network
-    for values, seed in product(
-        expand.combinations(cls, {**defaults, **row.values(task, ipc)}, where), grid.seeds
-    ):
-        instance = registry.configure(cls, values, where=where)
+    published = cls.published.get((tasks.describe(task).family, ipc), {})
+    table = {**published, **_network(grid, cls), **row.values(task, ipc)}
+    for values, seed in product(expand.combinations(cls, table, where), grid.seeds):
+        method: Method = registry.configure(cls, values, where=where)
         trial = Trial(
             task=task,
             method=name,
             source=registry.source(name),
-            hyperparameters=json.loads(json.dumps(asdict(instance))),
+            hyperparameters=expand.plain(method),
             ipc=ipc,
             seed=seed,
         )
-        yield Job(
-            label=label,
-            cell=trial,
-            evaluations=tuple(_evaluations(grid, trial, cls.recipe, _snapshots(grid, instance), parts)),
-            recipe=cls.recipe,
+        cells = _evaluations(grid, trial, cls.recipe, _snapshots(grid, method, where), parts)
+        yield Job(label=label, cell=trial, evaluations=tuple(cells), recipe=cls.recipe)
+
+
+def _network(grid: Grid, cls: type) -> dict[str, str]:
+    """Return the grid's network as a setting of `cls`: nothing where it has no such field."""
+    named = "network" in grid.model_fields_set and "network" in expand.field_names(cls)
+    return {"network": grid.network} if named else {}
+
+
+def _snapshots(grid: Grid, method: Method, where: str) -> list[int]:
+    """Return the outer steps after which a trial's set is kept: none for a method of one step."""
+    if grid.snapshots and method.outer_steps is None:
+        raise ValueError(
+            f"snapshots {grid.snapshots}: {where} does not tell its number of outer steps in advance "
+            "(`outer_steps` is None); leave snapshots out"
         )
-
-
-def _snapshots(grid: Grid, method: Any) -> list[int]:
-    """Return the outer steps at which a trial's set is kept: none for a method that takes only one."""
-    steps = getattr(method, "steps", 0)
-    return sorted({step for share in grid.snapshots if (step := round(share * steps)) < steps})
+    steps = method.outer_steps or 1
+    return sorted({step for share in grid.snapshots if (step := round(share * steps)) < steps and steps > 1})
 
 
 def _evaluations(
     grid: Grid, trial: Trial, native: str, steps: Sequence[int] = (), parts: Sequence[Part] = ()
 ) -> Iterator[Evaluation]:
-    """Yield the evaluations of a trial's finished set, of its snapshots, and of its parts."""
-    seen = set()
-    asked = [(None, None), *((step, None) for step in steps), *((None, part) for part in parts)]
-    for (step, part), (name, table) in product(asked, grid.evaluator.items()):
-        for values in expand.settings(name, table, network=grid.network, native=native):
-            evaluation = expand.evaluate(trial, name, values, step, part)
-            if evaluation.id not in seen:
-                seen.add(evaluation.id)
-                yield evaluation
+    """Yield the evaluations of a trial's finished set, of its snapshots, and of its parts, each once."""
+    kept: dict[str, Evaluation] = {}
+    sets = [(None, None), *((step, None) for step in steps), *((None, part) for part in parts)]
+    for (step, part), (label, table) in product(sets, grid.evaluator.items()):
+        settings = {"network": grid.network, "native": native}
+        for cell in expand.evaluations(trial, label, table, **settings, step=step, part=part):
+            kept.setdefault(cell.id, cell)
+    yield from kept.values()
+
+
+def _studies(grid: Grid, label: str) -> Iterator[Job]:
+    where, row = f"study.{label}", grid.study[label]
+    name = row.base or label
+    cls = studies.find(name)
+    every = expand.combinations(cls, {**_network(grid, cls), **row.values}, where)
+    for values, task, ipc, seed in product(every, grid.tasks, grid.ipc, grid.seeds):
+        settings = expand.plain(registry.configure(cls, values, where=where))
+        cell = Study(task=task, study=name, settings=settings, ipc=ipc, seed=seed)
+        yield Job(label=label, cell=cell)

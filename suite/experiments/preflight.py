@@ -1,77 +1,75 @@
-"""What is refused before any compute starts: missing data, budgets, networks, the machine, precisions."""
+"""Refuse a run before any compute starts: missing data, budgets, networks, the machine, precisions."""
 
-import os
 from collections.abc import Iterator, Sequence
-
-import torch
 
 from suite.core.networks.named import network
 from suite.core.precision import PRECISIONS, Precision, check_precision
 from suite.core.spec import Budget
 from suite.core.training.recipes import RECIPES, recipe
-from suite.experiments.device import Place
-from suite.experiments.job_runner import build_evaluator, build_method, load_task
-from suite.records.cells import Reference, Trial
+from suite.experiments.cells.context import load_task
+from suite.experiments.cells.distillation import build_method
+from suite.experiments.cells.evaluation import build_evaluator
+from suite.experiments.cells.study import build_study
+from suite.experiments.expand import RECIPES as RECIPE_SETTINGS
+from suite.experiments.resources import Resources
+from suite.records.cells import Reference, Study, Trial
 from suite.records.jobs import Job
 
 
-def check(jobs: Sequence[Job], place: Place | None) -> None:
+def check(jobs: Sequence[Job], resources: Resources | None) -> None:
     """Raise ValueError for the first thing that cannot work.
 
-    place: where the jobs will run; None for machines that cannot be asked, whose trials find out.
+    resources: those of a job on this machine; None for a cluster, which is not asked.
     """
-    if place is not None:
-        _check_machine(place)
+    if resources is not None:
+        resources.check()
     for job in jobs:
-        if isinstance(job.cell, Reference):
-            train = load_task(job.cell.task, "cpu").train
-            network(job.cell.network, train.shape, train.classes)
-            continue
-        where = f"{job.label} on {job.cell.task} at ipc {job.cell.ipc}"
+        size = f" at ipc {job.ipc}" if job.ipc else ""
         try:
-            _check_trial(job, job.cell)
+            _check_cell(job)
         except ValueError as error:
-            raise ValueError(f"{where}: {error}") from None
-    if place is not None:
-        check_precisions(jobs, place)
+            raise ValueError(f"{job.label} on {job.cell.task}{size}: {error}") from None
+    if resources is not None:
+        check_precisions(jobs, resources)
 
 
-def check_precisions(jobs: Sequence[Job], place: Place) -> None:
-    """Raise ValueError where the place cannot multiply as a method or a recipe says."""
+def check_precisions(jobs: Sequence[Job], resources: Resources) -> None:
+    """Raise ValueError where the device lacks the precision of a method or a recipe."""
     for job in jobs:
         for precision in _precisions(job):
             try:
-                check_precision(precision, place.device)
+                check_precision(precision, resources.device)
             except ValueError as error:
                 raise ValueError(f"{job.label}: {error}") from None
 
 
-def _check_machine(place: Place) -> None:
-    if place.device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("a GPU was asked for, and torch finds none; leave --gpus-per-trial at 0")
-    if place.threads > (there := os.cpu_count() or 1):
-        raise ValueError(
-            f"a trial wants {place.threads} CPUs and this machine has {there}; lower --cpus-per-trial"
-        )
+def _check_cell(job: Job) -> None:
+    cell, train = job.cell, load_task(job.cell.task, "cpu").train
+    if isinstance(cell, Reference):
+        network(cell.network, train.shape, train.classes)
+    elif isinstance(cell, Study):
+        build_study(cell).check(train, Budget(cell.ipc))
+    else:
+        _check_trial(job, cell)
 
 
 def _check_trial(job: Job, trial: Trial) -> None:
     train = load_task(trial.task, "cpu").train
-    build_method(trial).check(train, Budget(trial.ipc, trial.nested))
+    build_method(trial).check(train, Budget(trial.ipc))
     if (count := train.classes * trial.ipc) > len(train):
-        raise ValueError(f"it makes {count} images, more than train has ({len(train)}); lower ipc")
+        raise ValueError(f"the set has {count} images, more than train ({len(train)}); lower ipc")
     for evaluation in job.evaluations:
         build_evaluator(evaluation).check(train)
 
 
 def _precisions(job: Job) -> Iterator[Precision]:
-    """Yield those that a method, its evaluators' recipes, or a reference's recipe declare."""
+    """Yield those of a method, of its evaluators' recipes, or of a reference's recipe."""
     if isinstance(job.cell, Reference):
         yield recipe(job.cell.recipe).precision
-    else:
+    elif isinstance(job.cell, Trial):
         own = job.cell.hyperparameters.get("precision")
         yield from (precision for precision in PRECISIONS if precision == own)
     for evaluation in job.evaluations:
-        names = {evaluation.settings.get(key) for key in ("recipe", "own")}
+        names = {evaluation.settings.get(key) for key in RECIPE_SETTINGS}
         # A recipe may be a word, such as `chosen`, that stands for others.
         yield from (recipe(name).precision for name in names if name and name.partition(":")[0] in RECIPES)

@@ -1,7 +1,6 @@
-"""What made a record: code, versions, device; and the memory it took."""
+"""Code, versions and device of a record."""
 
 import platform
-import resource
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -10,21 +9,22 @@ from pathlib import Path
 import torch
 
 from suite.core.engine import compiling
+from suite.experiments.resources import Resources
 from suite.records.record import Provenance
 
 _VERSIONED = ("torch", "torchvision", "numpy", "ray")
 
 
-def provenance(device: torch.device) -> Provenance:
-    """Return where and by what this process measures."""
+def provenance(resources: Resources) -> Provenance:
+    """Return the code, versions and device of this process."""
     versions = {"python": platform.python_version()} | {name: _version(name) for name in _VERSIONED}
     versions["torch.compile"] = "allowed" if compiling.allowed() else "off"
     return Provenance(
         commit=commit(),
         versions=versions,
-        device=device_name(device),
+        device=resources.device_name,
         threads=torch.get_num_threads(),
-        deterministic=device.type == "cpu" or torch.are_deterministic_algorithms_enabled(),
+        deterministic=not resources.gpus or torch.are_deterministic_algorithms_enabled(),
     )
 
 
@@ -52,38 +52,3 @@ def commit() -> str:
 def _git(folder: Path, *words: str) -> str:
     ran = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True, timeout=10)
     return ran.stdout.strip()
-
-
-@cache
-def device_name(device: torch.device) -> str:
-    """Return the GPU's or the processor's name."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"CPU: {models[0] if models else platform.processor() or platform.machine()}"
-
-
-def reset_peak_memory(device: torch.device) -> None:
-    """Start to watch the peak anew, where the system allows it."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return  # the peak is then that of the whole process so far
-
-
-def peak_memory_bytes(device: torch.device) -> int:
-    """Return the peak since the reset: what was allocated on a GPU, else the resident set."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

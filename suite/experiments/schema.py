@@ -1,4 +1,4 @@
-"""The tables of a grid file: a method's, with its exceptions, and the references."""
+"""The tables of a grid file: methods with their exceptions, studies, and references."""
 
 from collections.abc import Sequence
 from itertools import count, islice
@@ -7,55 +7,73 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from suite.core.data import tasks
-from suite.core.spec import Budget
 from suite.core.training.recipes import recipe
 from suite.records.cells import STANDARD_RECIPE, Part, Reference
 
 
 class Where(BaseModel):
-    """An exception to a method's values: for a task, an IPC, or both. Its other keys are the values."""
+    """Values of a method's table for one task, one IPC, or both. Its other keys are hyper-parameters."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, use_attribute_docstrings=True)
 
     task: str | None = None
+    """The task for which the values hold; every task by default."""
     ipc: PositiveInt | None = None
+    """The size for which the values hold; every size by default. Give `task`, `ipc` or both."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.task is None and self.ipc is None:
-            raise ValueError("needs a `task` or an `ipc` for which it holds")
+            raise ValueError("needs `task` or `ipc`")
         if self.task is not None:
             tasks.describe(self.task)
         return self
 
     def holds(self, task: str, ipc: int) -> bool:
-        """Return whether its values are the ones to use."""
+        """Return whether its values apply."""
         return self.task in (None, task) and self.ipc in (None, ipc)
 
 
-class MethodTable(BaseModel):
-    """A method's table. base: the method, where the row has another name. Its other keys are values.
+class StudyTable(BaseModel):
+    """A study's table. Its other keys are settings."""
 
-    ipc: those of the grid's sizes at which it runs, else all. Of its set of the largest of them are
-    also evaluated: `nested` sizes of prefixes, where the method orders its images; so many random
-    `subsets` of every smaller size of the grid; and, for so many images of each class in turn, the set
-    without it (`leave_one_out`).
-    """
-
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, use_attribute_docstrings=True)
 
     base: str | None = None
+    """The study, if the row has another name."""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The settings that the grid gives."""
+        return dict(self.model_extra or {})
+
+
+class MethodTable(BaseModel):
+    """A method's table. Its other keys are hyper-parameters.
+
+    `prefixes`, `subsets` and `leave_one_out` are parts of its set of the largest size, evaluated too.
+    """
+
+    model_config = ConfigDict(extra="allow", strict=True, use_attribute_docstrings=True)
+
+    base: str | None = None
+    """The method, if the row has another name: a name or the path of a .py file."""
     ipc: list[PositiveInt] | None = None
-    nested: list[PositiveInt] = []
+    """The sizes of the grid at which it runs; all by default."""
+    prefixes: list[PositiveInt] = []
+    """Evaluate the first images of each class, of these sizes; for a method that orders its images."""
     subsets: NonNegativeInt = 0
+    """Evaluate this number of random subsets of every smaller size of the grid."""
     leave_one_out: NonNegativeInt = 0
+    """Evaluate the set without its first image of each class, without its second, … this number of times."""
     where: list[Where] = []
+    """Exceptions for a task or a size: `[[method.NAME.where]]`."""
 
     @field_validator("where", mode="before")
     @classmethod
     def _check(cls, where: Any) -> Any:
         if not isinstance(where, list):
-            raise ValueError("is written [[method.….where]], with two brackets")
+            raise ValueError("write [[method.….where]], with two brackets")
         return where
 
     def values(self, task: str, ipc: int) -> dict[str, Any]:
@@ -67,7 +85,7 @@ class MethodTable(BaseModel):
         return given
 
     def sizes(self, grid: Sequence[int]) -> list[int]:
-        """Return the sizes at which it runs, of those of the grid; raises ValueError for any other."""
+        """Return its sizes among those of the grid; raises ValueError for any other."""
         if self.ipc is None:
             return list(grid)
         if not self.ipc or len(set(self.ipc)) < len(self.ipc):
@@ -77,17 +95,12 @@ class MethodTable(BaseModel):
         return self.ipc
 
     def parts(self, grid: Sequence[int], *, ordered: bool) -> list[Part]:
-        """Return the parts of its largest set; raises ValueError where that set has no such parts.
+        """Return the parts of its largest set that are evaluated; raises ValueError for one it has not.
 
         ordered: whether the method orders its images.
         """
         largest = max(self.sizes(grid))
-        Budget(largest, tuple(self.nested))
-        if self.nested and not ordered:
-            raise ValueError(
-                f"nested {self.nested}: this method does not order its images, so that no prefix is better "
-                "than another subset; leave nested out, or use subsets"
-            )
+        self._check_prefixes(largest, ordered=ordered)
         smaller = [size for size in sorted(grid) if size < largest]
         if self.subsets and not smaller:
             raise ValueError(
@@ -98,27 +111,42 @@ class MethodTable(BaseModel):
                 f"leave_one_out {self.leave_one_out}: its largest set has ipc {largest}; lower it"
             )
         return [
-            *(Part(how="prefix", ipc=size) for size in self.nested),
-            *(Part(how="random", ipc=size, index=draw) for size in smaller for draw in range(self.subsets)),
-            *(Part(how="without", ipc=largest - 1, index=place) for place in range(self.leave_one_out)),
+            *(Part(how="prefix", ipc=size) for size in self.prefixes),
+            *(Part(how="random", ipc=size, index=index) for size in smaller for index in range(self.subsets)),
+            *(Part(how="without", ipc=largest - 1, index=index) for index in range(self.leave_one_out)),
         ]
+
+    def _check_prefixes(self, largest: int, *, ordered: bool) -> None:
+        if wrong := [size for size in self.prefixes if size >= largest]:
+            raise ValueError(f"prefixes {wrong} must be smaller than the largest set, of ipc {largest}")
+        if len(set(self.prefixes)) < len(self.prefixes):
+            raise ValueError(f"prefixes {self.prefixes}: duplicate value")
+        if self.prefixes and not ordered:
+            raise ValueError(
+                f"prefixes {self.prefixes}: this method does not order its images, so that no prefix is "
+                "better than another subset; use subsets, or leave prefixes out"
+            )
 
 
 class References(BaseModel):
     """Networks trained on all of train, and on `random` random subsets of every size of the grid.
 
-    A random subset is an ordinary trial of the method `random_subset`, so a grid that lists this
-    method has the same cells, and no store does one twice. It is evaluated as every method of the grid is,
-    under the native recipe of each: what a set is compared with has had the same training. A recipe
-    that draws minibatches as the set's method does takes the whole subset, whose method draws none.
+    A random subset is an ordinary trial of the method `random_subset`: a grid that lists this method has the
+    same cells. It is evaluated as every method of the grid is, under the native recipe of each, so that
+    compared sets had the same training. A recipe that draws minibatches as the set's method does takes
+    the whole subset.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     epochs: PositiveInt
+    """Epochs of training on all of train."""
     copies: PositiveInt = 1
+    """Networks trained on all of train."""
     recipe: str = STANDARD_RECIPE
+    """The recipe of this training, whose number of epochs is replaced."""
     random: NonNegativeInt = 0
+    """Random subsets of each size, evaluated under every method's recipe."""
 
     @field_validator("recipe")
     @classmethod
@@ -126,9 +154,9 @@ class References(BaseModel):
         return recipe(name).name
 
     def full_data(self, task: str, network: str) -> Reference:
-        """Return the cell of full data; its id depends on nothing else that stands in the grid."""
-        asked = self.model_dump(exclude={"random"})
-        return Reference(task=task, network=network, seed=0, **asked)
+        """Return the cell of full data; its id depends on nothing else in the grid."""
+        settings = self.model_dump(exclude={"random"})
+        return Reference(task=task, network=network, seed=0, **settings)
 
     def seeds(self, grid: Sequence[int]) -> list[int]:
         """Return the seeds of the random subsets: the grid's own, so that differences pair, then others."""

@@ -1,40 +1,36 @@
-"""A distilled set in a file becomes an ordinary trial, `external:<name>`, and is evaluated like any other."""
+"""A distilled set in a file becomes a trial, `external:<name>`, which is evaluated like any other."""
 
 import re
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
-from rich.console import Console
-
-from suite.board import publish
-from suite.cli import driver
-from suite.cli.progress import Display
 from suite.core.data import tasks
+from suite.core.limits import check_set
 from suite.core.networks.named import network
-from suite.core.sets.artefacts import load_artefact, write_artefact
-from suite.core.sets.manifest import manifest, stored
+from suite.core.sets.artefacts import is_whole
+from suite.core.sets.manifest import stored
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.spec import Task
-from suite.experiments import expand, grid, job_runner, preflight
-from suite.experiments.device import Place
-from suite.experiments.provenance import provenance
+from suite.core.spec import Budget, Task
+from suite.experiments import expand, grid
+from suite.experiments.cells import distillation
+from suite.experiments.cells.context import Context
+from suite.experiments.resources import Resources
 from suite.external import preprocess, sandbox
 from suite.external.locate import Found, locate
 from suite.external.validate import Wanted
 from suite.plugins import registry
 from suite.records.cells import EXTERNAL, Trial
 from suite.records.jobs import Job
-from suite.records.record import Record
 from suite.records.store import Store
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for. preprocessing None: inferred; name None: that of the file."""
+    """A file or folder, the task of its set, and the networks to train.
+
+    preprocessing: None to infer it; name: None for that of the file.
+    """
 
     path: Path
     task: str
@@ -42,52 +38,65 @@ class Request:
     recipes: Sequence[str]
     network: str
     copies: int
-    store: Path
     name: str | None = None
     preprocessing: preprocess.Kind | None = None
 
 
-def evaluate(request: Request, place: Place, console: Console) -> bool:
-    """Read, check, evaluate and print; return whether every cell is done.
+@dataclass(frozen=True)
+class Submission:
+    """A set that was read and checked. line: how its preprocessing was decided."""
 
-    Raises ValueError, before compute, where the file is refused.
-    """
-    asked = _settings(request)  # a misspelt recipe is said before a large file is read
+    trial: Trial
+    job: Job
+    task: Task
+    synthetic: SyntheticSet
+    line: str
+
+
+def read(request: Request) -> Submission:
+    """Read and check a set; nothing is written. Raises ValueError where it is refused."""
+    settings = _settings(request)  # a misspelt recipe is an error before a large file is read
     found = locate(request.path)
     label = _label(request, found)
     task = tasks.load(request.task)
     network(request.network, task.train.shape, task.train.classes)
-    prepared, form = _read(request, found, task)
-    driver.say(console, prepared.line)
+    brought = sandbox.read(found, Wanted(task.train.classes, request.ipc, task.train.shape, task.class_names))
+    prepared = preprocess.prepare(brought, task, request.preprocessing)
+    check_set(prepared.synthetic, task.train, Budget(request.ipc))
     trial = Trial(
         task=request.task,
         method=label,
         source=found.sha256(),
-        hyperparameters={"format": form, "preprocessing": prepared.kind},
+        hyperparameters={"format": brought.format, "preprocessing": prepared.kind},
         ipc=request.ipc,
         seed=0,
     )
-    evaluations = tuple(expand.evaluate(trial, "retrain", values) for values in asked)
-    job = Job(label=trial.method, cell=trial, evaluations=evaluations)
-    preflight.check_precisions([job], place)
-    torch.set_num_threads(place.threads)  # which the record names
-    store = Store.create(request.store)
-    with store.locked():
-        store.write_plan(f"{label.replace(':', '-')}-{trial.id[:12]}", grid.plan([job]).to_json())
-        _keep(store, job, task, prepared.synthetic, place)
-        _finish(job, store, place, console)
-    for table in publish.terminal([store.path]):
-        console.print(table)
-    return not driver.report([job], store, console)
+    cells = [expand.evaluation(trial, "retrain", values) for values in settings]
+    job = Job(label=label, cell=trial, evaluations=tuple(cells))
+    return Submission(trial, job, task, prepared.synthetic, prepared.line)
 
 
-def _settings(request: Request) -> list[dict[str, Any]]:
-    """Return what the evaluator is given, for each recipe; raises ValueError where it refuses."""
-    common = {"network": request.network, "copies": request.copies}
-    asked = [{"recipe": recipe, **common} for recipe in dict.fromkeys(request.recipes)]
-    for values in asked:
+def record(submission: Submission, store: Store, resources: Resources) -> None:
+    """Write the plan, and the trial's artefact and record unless both exist."""
+    trial, job = submission.trial, submission.job
+    store.write_plan(f"{job.label.replace(':', '-')}-{trial.id[:12]}", grid.plan([job]).to_json())
+    path = store.artefact(trial.id)
+    if store.record(trial.id) and is_whole(path, trial.model_dump(mode="json")):
+        return
+    resources.apply()
+    context = Context(job, store, resources)
+    sha256 = distillation.write(submission.synthetic, path, submission.task, context)
+    data, measured = tasks.fingerprint(submission.task), stored(submission.synthetic)
+    store.write(context.record(trial, "done", artefact=sha256, data=data, peak_memory_bytes=0, **measured))
+
+
+def _settings(request: Request) -> list[dict[str, object]]:
+    """Return the settings of the evaluator for each recipe; raises ValueError for a wrong one."""
+    common: dict[str, object] = {"network": request.network, "copies": request.copies}
+    settings = [{"recipe": recipe, **common} for recipe in dict.fromkeys(request.recipes)]
+    for values in settings:
         registry.configure(registry.evaluator("retrain"), values, where="evaluator.retrain")
-    return asked
+    return settings
 
 
 def _label(request: Request, found: Found) -> str:
@@ -95,50 +104,3 @@ def _label(request: Request, found: Found) -> str:
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(f"--name {name!r}: use letters, digits, . _ -, a letter or digit first")
     return EXTERNAL + name
-
-
-def _read(request: Request, found: Found, task: Task) -> tuple[preprocess.Prepared, str]:
-    wanted = Wanted(task.train.classes, request.ipc, task.train.shape, task.class_names)
-    brought = sandbox.read(found, wanted)
-    return preprocess.prepare(brought, task, request.preprocessing), brought.format
-
-
-def _keep(store: Store, job: Job, task: Task, synthetic: SyntheticSet, place: Place) -> None:
-    """Write the artefact and the record of the trial, unless both are there."""
-    trial = job.cell
-    assert isinstance(trial, Trial)
-    record, path = store.record(trial.id), store.artefact(trial.id)
-    if record is not None and _is_whole(path, record):
-        return
-    facts = manifest(trial.model_dump(mode="json"), task, job.label, path.name)
-    sha256 = write_artefact(path, synthetic, facts)
-    store.write(
-        Record(
-            cell=trial,
-            label=job.label,
-            task=trial.task,
-            ipc=trial.ipc,
-            status="done",
-            **stored(synthetic),
-            artefact=sha256,
-            data=facts["data"],
-            provenance=provenance(place.device),
-        )
-    )
-
-
-def _is_whole(path: Path, record: Record) -> bool:
-    try:
-        return bool(load_artefact(path)[1]["sha256"] == record.artefact)
-    except ValueError:
-        return False
-
-
-def _finish(job: Job, store: Store, place: Place, console: Console) -> None:
-    if rest := job_runner.missing(job, store):
-        with (
-            Display(console, [job], len(rest)) as display,
-            closing(job_runner.run(job, store, place)) as work,
-        ):
-            for progress in work:
-                display.observe(progress)

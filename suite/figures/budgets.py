@@ -15,7 +15,7 @@ from suite.board.statistics.differences import Copies, Difference, Scored, diffe
 from suite.board.statistics.intervals import Interval, interval
 from suite.figures import snapshots
 from suite.records.cells import RANDOM, Evaluation, Trial
-from suite.records.record import Record
+from suite.records.record import Record, is_of
 
 PLACE = ["task", "network", "recipe"]
 """What curves that are compared have in common."""
@@ -94,7 +94,7 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     distilling that. Raises ValueError where nothing was evaluated at two sizes.
     """
     records = files.finished(stores)
-    trials = {record.cell.id: record for record in records if isinstance(record.cell, Trial)}
+    trials = {record.cell.id: record for record in records if is_of(record, Trial)}
     names = snapshots.names(list(trials.values()))
     rows = [row for record in records for row in _networks(record, trials, names)]
     table = pd.DataFrame(rows, columns=_COLUMNS)
@@ -128,13 +128,14 @@ def reference(found: Sequence[Line]) -> Line | None:
     return max(direct, key=rank, default=None)
 
 
-def _networks(record: Record, trials: dict[str, Record], names: dict[str, str]) -> Iterator[tuple[Any, ...]]:
+def _networks(
+    record: Record, trials: dict[str, Record[Trial]], names: dict[str, str]
+) -> Iterator[tuple[Any, ...]]:
     cell = record.cell
     if not isinstance(cell, Evaluation) or cell.evaluator != EVALUATOR or cell.step is not None:
         return
     if (trial := trials.get(cell.trial)) is None:
         return
-    assert isinstance(trial.cell, Trial)
     how, index = (cell.part.how, cell.part.index) if cell.part else (_WHOLE, 0)
     place = (record.task, cell.settings.get("network", ""), cell.settings.get("recipe", ""))
     made = (names[cell.trial], trial.cell.method, how, record.ipc, trial.ipc, index, trial.cell.seed)

@@ -11,10 +11,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from suite.board import files
-from suite.records.cells import Trial
-from suite.records.record import Record
+from suite.records.cells import Study
+from suite.records.record import Record, is_of
 
-METHOD = "gradient_study"
+STUDY = "gradient_study"
 
 _PANELS = {
     "norm": "norm of the meta-gradient",
@@ -36,9 +36,10 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
 
     Raises ValueError where the stores hold no study.
     """
-    found = [_networks(record) for record in files.finished(stores) if _is_study(record)]
+    records = [record for record in files.finished(stores) if is_of(record, Study)]
+    found = [_networks(record) for record in records if record.cell.study == STUDY]
     if not found:
-        raise ValueError(f"no records of {METHOD} in {', '.join(map(str, stores))}; run gradient-study first")
+        raise ValueError(f"no records of {STUDY} in {', '.join(map(str, stores))}; run gradient-study first")
     return pd.concat(found, ignore_index=True).sort_values(["schedule", "unroll"], kind="stable")
 
 
@@ -70,14 +71,9 @@ def plot(networks: pd.DataFrame) -> bytes:
     return file.getvalue()
 
 
-def _is_study(record: Record) -> bool:
-    return record.status == "done" and isinstance(record.cell, Trial) and record.cell.method == METHOD
-
-
-def _networks(record: Record) -> pd.DataFrame:
-    assert isinstance(record.cell, Trial)
+def _networks(record: Record[Study]) -> pd.DataFrame:
     columns = {name: record.curve[name] for name in ("norm", "cosine_to_full", "step_seconds")}
-    unroll = record.cell.hyperparameters["unroll"]
+    unroll = record.cell.settings["unroll"]
     # The first outer step compiles.
     return pd.DataFrame(columns).assign(schedule=record.label, unroll=unroll).iloc[1:]
 

@@ -16,7 +16,7 @@ from suite.board import files
 from suite.board.join import EVALUATOR
 from suite.board.statistics.intervals import interval
 from suite.records.cells import Evaluation, Trial, differing_keys
-from suite.records.record import Record
+from suite.records.record import Record, is_of
 
 _LINE = ["task", "ipc", "method", "recipe"]
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B", "0.5")
@@ -32,7 +32,7 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     Raises ValueError where the stores hold no evaluated snapshot.
     """
     records = files.finished(stores)
-    trials = {record.cell.id: record for record in records if isinstance(record.cell, Trial) and record.curve}
+    trials = {record.cell.id: record for record in records if is_of(record, Trial) and record.curve}
     named = names(list(trials.values()))
     rows = [row for record in records for row in _copies(record, trials, named)]
     table = pd.DataFrame(rows, columns=[*_LINE, "seed", "step", "seconds", "accuracy"])
@@ -69,11 +69,10 @@ def plot(copies: pd.DataFrame) -> bytes:
     return file.getvalue()
 
 
-def names(trials: Sequence[Record]) -> dict[str, str]:
+def names(trials: Sequence[Record[Trial]]) -> dict[str, str]:
     """Return each trial's line: its label, and the hyper-parameters that tell it from the label's others."""
     rows: dict[tuple[str, int, str], list[Trial]] = {}
     for record in trials:
-        assert isinstance(record.cell, Trial)
         rows.setdefault((record.task, record.ipc, record.label), []).append(record.cell)
     return {cell.id: _suffixed(label, cell, cells) for (*_, label), cells in rows.items() for cell in cells}
 
@@ -84,7 +83,9 @@ def _suffixed(label: str, cell: Trial, others: Sequence[Trial]) -> str:
     return f"{label} ({', '.join(shown)})" if shown else label
 
 
-def _copies(record: Record, trials: dict[str, Record], named: dict[str, str]) -> Iterator[tuple[Any, ...]]:
+def _copies(
+    record: Record, trials: dict[str, Record[Trial]], named: dict[str, str]
+) -> Iterator[tuple[Any, ...]]:
     cell = record.cell
     if (
         not isinstance(cell, Evaluation)
@@ -94,7 +95,6 @@ def _copies(record: Record, trials: dict[str, Record], named: dict[str, str]) ->
     ):
         return
     trial = trials[cell.trial]
-    assert isinstance(trial.cell, Trial)
     at, seconds = trial.curve["step"], trial.curve["seconds"]
     step = at[-1] if cell.step is None else cell.step
     spent = float(np.interp(step, [0, *at], [0, *seconds]))

@@ -1,14 +1,14 @@
-"""Trials, evaluations and what was measured of them: JSON in and out, no torch, no ray."""
+"""The cells of a grid: trials, evaluations, references and studies, each with an id of its content."""
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
-PROTOCOL = 1
-"""Version of what a cell's id promises. Raise it when a change alters published numbers."""
+PROTOCOL = 2
+"""Version of what a cell's id promises. Raise it when a change alters published numbers, or a cell's JSON."""
 
 STANDARD_RECIPE = "dsa-1000"
 """The recipe by which the board ranks."""
@@ -17,7 +17,7 @@ RANDOM = "random_subset"
 """The method whose sets others are compared with."""
 
 EXTERNAL = "external:"
-"""Before the name of a set that came from a file; its distillation was not run here."""
+"""Prefix of the names of sets that were read from a file, and not distilled here."""
 
 
 def canonical_json(value: Any) -> str:
@@ -25,8 +25,15 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def protocol_remedy(found: object, store: str = "OLD") -> str:
+    """Return how to use what was written by another protocol, in the words of an error's end."""
+    if isinstance(found, int) and found < PROTOCOL:
+        return f"convert it by `ratbench migrate {store} NEW`, or use the release that wrote it"
+    return "use the release that wrote it"
+
+
 def differing_keys(tables: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the keys whose values are not the same in all tables; one that is left out counts as None."""
+    """Return the keys whose values differ between tables; a missing one counts as None."""
     keys = {key for table in tables for key in table}
     return {key for key in keys if len({canonical_json(table.get(key)) for table in tables}) > 1}
 
@@ -37,7 +44,7 @@ def sha256_of(value: Any) -> str:
 
 
 class Frozen(BaseModel):
-    """A value that is checked when it is made, and then stays as it is."""
+    """A value that is checked when it is made, and immutable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -50,23 +57,25 @@ class _Cell(Frozen):
 
 
 class Trial(_Cell):
-    """One distillation: which method, with what, on which task, at which budget and seed."""
+    """One distillation: a method with its hyper-parameters, a task, a budget and a seed.
+
+    source: sha256 of the method's file where it is no part of RaT-Bench, so that an edited one is another
+    trial; of an external set that of its files.
+    """
 
     kind: Literal["distillation"] = "distillation"
     task: str
     method: str
-    source: str = ""  # sha256 of the method's file where it was given by path: an edited one is another
+    source: str = ""
     hyperparameters: dict[str, Any]
     ipc: int
-    nested: tuple[int, ...] = ()
     seed: int
 
 
 class Part(Frozen):
-    """What of a set is scored: its prefix, a random subset of it, or all but one image of each class.
+    """A part of a set: its prefix, a random subset, or all but one image of each class.
 
-    ipc: images per class of the part; index: of a random subset its draw, of a set without one image
-    the place of that image, both from 0.
+    ipc: images per class of the part; index: number of the random subset, or of the image left out, from 0.
     """
 
     how: Literal["prefix", "random", "without"]
@@ -75,7 +84,7 @@ class Part(Frozen):
 
     @property
     def title(self) -> str:
-        """What it is, in a few words."""
+        """A few words for people."""
         if self.how == "prefix":
             return f"first {self.ipc}"
         return (
@@ -84,16 +93,19 @@ class Part(Frozen):
 
 
 class Evaluation(_Cell):
-    """One evaluator's work on a trial's artefact.
+    """One evaluation of a trial's set.
 
-    step: outer steps after which the set was as it is scored, a snapshot; None for the finished set.
-    part: which part of the set is scored; None for the whole. What is None is left out of the JSON
-    and so of the id.
+    evaluator: the name of its table in the grid, under which boards show it; base: the evaluator itself, by
+    name or path, if that is another; source: as that of a trial, for the evaluator's file; step: outer steps
+    after which the snapshot was taken that is scored, None for the finished set; part: of the set, None for
+    the whole. Empty ones are left out of the JSON and of the id.
     """
 
     kind: Literal["evaluation"] = "evaluation"
     trial: str
     evaluator: str
+    base: str = Field(default="", exclude_if=lambda base: not base)
+    source: str = Field(default="", exclude_if=lambda source: not source)
     settings: dict[str, Any]
     seed: int
     step: NonNegativeInt | None = Field(default=None, exclude_if=lambda step: step is None)
@@ -101,15 +113,15 @@ class Evaluation(_Cell):
 
     @property
     def title(self) -> str:
-        """What it does, in a few words."""
-        recipe = self.settings.get("own") or self.settings.get("recipe", "")
+        """A few words for people."""
+        recipe = self.settings.get("native_recipe") or self.settings.get("recipe", "")
         words = (self.evaluator, str(recipe))
         told = " ".join(filter(None, words)) + ("" if self.step is None else f" after {self.step} steps")
         return told if self.part is None else f"{told}, {self.part.title}"
 
 
 class Reference(_Cell):
-    """Networks trained on all of train: the ceiling which scores are a share of."""
+    """Networks trained on all of train: the ceiling of the scores."""
 
     kind: Literal["reference"] = "reference"
     task: str
@@ -120,4 +132,15 @@ class Reference(_Cell):
     seed: int
 
 
-Cell = Trial | Evaluation | Reference
+class Study(_Cell):
+    """Measurements over outer steps that make no set; `suite.experiments.studies` has the kinds."""
+
+    kind: Literal["study"] = "study"
+    task: str
+    study: str
+    settings: dict[str, Any]
+    ipc: int
+    seed: int
+
+
+Cell = Annotated[Trial | Evaluation | Reference | Study, Field(discriminator="kind")]

@@ -1,17 +1,15 @@
-"""What a run was asked for: jobs for workers, and cells that the board expects."""
+"""Jobs, which workers do, and plans, by which a board knows the cells that are missing."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from suite.records.cells import Cell, Evaluation, Reference, Trial
+from suite.records.cells import Cell, Evaluation, Frozen, Reference, Study, Trial
 
 
-class Job(BaseModel):
-    """What one worker does in one go: a trial and its evaluations, or a reference."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Job(Frozen):
+    """The work of one worker: a trial and its evaluations, a reference, or a study."""
 
     label: str
-    cell: Trial | Reference = Field(discriminator="kind")
+    cell: Trial | Reference | Study = Field(discriminator="kind")
     evaluations: tuple[Evaluation, ...] = ()
     recipe: str = ""  # the method's native recipe
 
@@ -28,34 +26,30 @@ class Job(BaseModel):
     @property
     def ipc(self) -> int:
         """Images per class; 0 for a reference."""
-        return self.cell.ipc if isinstance(self.cell, Trial) else 0
+        return 0 if isinstance(self.cell, Reference) else self.cell.ipc
 
     def size(self, cell: Cell) -> int:
-        """Return the images per class of what a cell of this job makes or scores; 0 for a reference."""
+        """Return the images per class of a cell's set, or of the part that it scores; 0 for a reference."""
         part = cell.part if isinstance(cell, Evaluation) else None
         return part.ipc if part else self.ipc
 
     @property
     def snapshots(self) -> frozenset[int]:
-        """The outer steps at which the set is kept as it stands, because an evaluation asks for it."""
+        """The outer steps after which an evaluation needs a snapshot of the set."""
         return frozenset(cell.step for cell in self.evaluations if cell.step is not None)
 
 
-class Planned(BaseModel):
-    """One cell that was asked for, and the row of the board that waits for it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Planned(Frozen):
+    """A cell of a grid, and its row on the board."""
 
     label: str  # the row's name on the board
     task: str
     ipc: int  # 0 for a reference; of an evaluation, of the part that it scores
-    cell: Cell = Field(discriminator="kind")
+    cell: Cell
 
 
-class Plan(BaseModel):
+class Plan(Frozen):
     """All cells of one grid, as it was last run: `<store>/plan/<grid>.json`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cells: tuple[Planned, ...]
 

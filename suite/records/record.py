@@ -1,17 +1,21 @@
-"""What was measured of one cell, sealed by its sha256: JSON in and out."""
+"""The record of one cell, sealed by its sha256: JSON in and out."""
 
 import json
-from typing import Literal, Self
+from typing import Generic, Literal, Self, TypeGuard
 
 from pydantic import Field, NonNegativeInt, model_validator
+from typing_extensions import TypeVar
 
-from suite.records.cells import PROTOCOL, Cell, Frozen, sha256_of
+from suite.core.scores import Score
+from suite.records.cells import PROTOCOL, Cell, Evaluation, Frozen, Reference, Study, Trial, sha256_of
 
 Status = Literal["done", "diverged", "failed", "oom"]
+Of = TypeVar("Of", bound=Cell, default=Cell, covariant=True)
+Kind = TypeVar("Kind", Trial, Evaluation, Reference, Study)
 
 
 class Provenance(Frozen):
-    """Where and by what a record was made."""
+    """Code and machine that made a record."""
 
     commit: str  # git commit of the code, "+changes" where the tree differed, or "none"
     versions: dict[str, str]
@@ -20,28 +24,31 @@ class Provenance(Frozen):
     deterministic: bool = False  # whether the same run gives the same bits: on a CPU
 
 
-class Record(Frozen):
-    """What was measured of one cell.
+class Record(Frozen, Generic[Of]):
+    """What was measured of one cell; `Record[Trial]` is that of a trial.
 
-    scores: per name one value per copy, accuracies in [0, 1]. seconds: wall time of the work;
-    device_seconds: seconds times the share of a GPU, or times CPU threads. Bytes where "bytes".
-    decoded: images per class that a factorised set decodes to; 0, and not in the JSON, for others.
+    scores: per name one value per copy, accuracies in [0, 1]; title and described: of an evaluation, the
+    evaluator's title and how its scores are shown. seconds: wall time of the work; device_seconds: seconds
+    times the share of a GPU, or times CPU threads. Bytes where "bytes". decoded: images per class that a
+    factorised set decodes to. Empty `decoded`, `title` and `described` are left out of the JSON.
     """
 
     protocol: int = PROTOCOL
-    cell: Cell = Field(discriminator="kind")
+    cell: Of
     label: str  # the row's name on the board
     task: str
     ipc: int  # of the part where one is scored; 0 for a reference
     status: Status
     error: str = ""
     scores: dict[str, tuple[float, ...]] = {}
+    title: str = Field(default="", exclude_if=lambda title: not title)
+    described: tuple[Score, ...] = Field(default=(), exclude_if=lambda scores: not scores)
     curve: dict[str, tuple[float, ...]] = {}  # metrics over outer steps, thinned
     seconds: float = 0.0
     device_seconds: float = 0.0
     peak_memory_bytes: int = 0
     stored_bytes: int = 0
-    decoded: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)  # a factorised set's
+    decoded: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)
     label_kind: Literal["hard", "soft", ""] = ""
     artefact: str = ""  # sha256 of the artefact's file
     data: str = ""  # fingerprint of the task's images, labels and preprocessing
@@ -56,7 +63,7 @@ class Record(Frozen):
         return self.model_copy(update={"sha256": self._content()})
 
     @model_validator(mode="after")
-    def _undamaged(self) -> Self:
+    def _check_sha256(self) -> Self:
         if self.sha256 and self.sha256 != self._content():
             raise ValueError("the record's content does not match its sha256")
         return self
@@ -68,3 +75,8 @@ class Record(Frozen):
         """Return the sealed record as indented JSON, one stable form."""
         value = self.sealed().model_dump(mode="json")
         return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def is_of(record: Record, kind: type[Kind]) -> TypeGuard[Record[Kind]]:
+    """Return whether the record is of a cell of this kind."""
+    return isinstance(record.cell, kind)

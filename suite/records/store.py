@@ -1,7 +1,7 @@
 """Records, plans, jobs and checkpoints on disk: atomic, content-addressed, self-checking.
 
-Nothing is overwritten and nothing is deleted that was measured: the first record of a cell wins, and
-a damaged file moves to `quarantine/`.
+Measurements are neither overwritten nor deleted: the first record of a cell wins, and a damaged file moves
+to `quarantine/`.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from suite.core.data.atomic_write import write_bytes
-from suite.records.cells import PROTOCOL
+from suite.records.cells import PROTOCOL, protocol_remedy
 from suite.records.jobs import Job
 from suite.records.record import Record
 
@@ -30,16 +30,16 @@ MIN_FREE_BYTES = 200 * 2**20
 
 
 class Store:
-    """One folder with everything that a grid made."""
+    """A folder with the records, artefacts and checkpoints of grids."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
     def create(cls, path: Path) -> "Store":
-        """Open the store at `path`, making it where there is none.
+        """Open the store at `path`; make it if it does not exist.
 
-        Raises ValueError for another protocol's store, a folder that cannot be written, a full disk.
+        Raises ValueError for a store of another protocol, a folder that cannot be written, a full disk.
         """
         store = cls(path)
         try:
@@ -58,20 +58,20 @@ class Store:
         return store
 
     def check_protocol(self) -> None:
-        """Raise ValueError where the store was written by another protocol version."""
+        """Raise ValueError where the store is of another protocol version."""
         facts = self.path / "store.json"
         try:
             found = json.loads(facts.read_text())["protocol"]
         except (OSError, ValueError, KeyError, TypeError):
-            raise ValueError(f"{self.path} is no store: {facts} is missing or damaged") from None
+            raise ValueError(f"{self.path} is not a store: {facts} is missing or damaged") from None
         if found != PROTOCOL:
             raise ValueError(
-                f"store {self.path} was written by protocol {found}, this is protocol {PROTOCOL}; "
-                "choose another --store, or the release that wrote it"
+                f"store {self.path} has protocol {found}, this release writes protocol {PROTOCOL}; "
+                f"choose another --store, or {protocol_remedy(found, str(self.path))}"
             )
 
     def check_room(self) -> None:
-        """Raise ValueError where less than `ROOM` bytes are free."""
+        """Raise ValueError where less than `MIN_FREE_BYTES` are free."""
         free = shutil.disk_usage(self.path).free
         if free < MIN_FREE_BYTES:
             raise ValueError(
@@ -80,7 +80,7 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the store for one driver; raises ValueError naming the process that has it."""
+        """Hold the store for one run; raises ValueError naming the process that holds it."""
         owner = self.path / "driver.pid"
         try:
             with FileLock(self.path / "driver.lock", timeout=0):
@@ -89,13 +89,13 @@ class Store:
         except Timeout:
             pid = owner.read_text() if owner.exists() else "unknown"
             raise ValueError(
-                f"store {self.path} is already running, pid {pid}; wait for it or end it"
+                f"store {self.path} is in use by process {pid}; wait for it, or end it"
             ) from None
 
     # Records
 
     def record(self, cell: str) -> Record | None:
-        """Return the record of the cell with this id, if there is a valid one."""
+        """Return the record of the cell with this id; None without a valid one."""
         for path in self.path.glob(f"records/*/*/{cell}.json"):
             try:
                 record = Record.model_validate_json(path.read_bytes())
@@ -107,7 +107,7 @@ class Store:
         return None
 
     def write(self, record: Record) -> None:
-        """Write a record. An earlier one of the same cell stays; failures may be tried again."""
+        """Write a record. An earlier record of the cell stays, an earlier failure is replaced."""
         folder = "records" if record.status in ("done", "diverged") else "failures"
         path = self.path / folder / self._place(record) / f"{record.cell.id}.json"
         write_bytes(path, record.to_json().encode(), replace=folder == "failures")
@@ -116,7 +116,7 @@ class Store:
                 failure.unlink(missing_ok=True)
 
     def last_failure(self, cell: str) -> Record | None:
-        """Return the last failure of a cell, if it has one."""
+        """Return the last failure of a cell; None if it has none."""
         for path in self.path.glob(f"failures/*/*/{cell}.json"):
             try:
                 return Record.model_validate_json(path.read_bytes())
@@ -130,11 +130,11 @@ class Store:
         return Path(f"{task}-ipc{record.ipc}" if record.ipc else f"{task}-full") / folder
 
     def write_plan(self, grid: str, text: str) -> None:
-        """Keep what the grid now asks for, so that the board knows what is missing."""
+        """Write the plan of a grid, by which a board knows the missing cells."""
         write_bytes(self.path / "plan" / f"{grid}.json", text.encode(), replace=True)
 
     def write_job(self, job: Job) -> None:
-        """Keep a job where a worker finds it by its id."""
+        """Write a job, which a worker reads by its id."""
         write_bytes(self.path / "jobs" / f"{job.id}.json", job.model_dump_json().encode(), replace=True)
 
     def job(self, cell: str) -> Job:
@@ -151,8 +151,8 @@ class Store:
     # Checkpoints
 
     def save_checkpoint(self, trial: str, step: int, state: dict[str, Any]) -> None:
-        """Keep a checkpoint; its name holds its sha256. The last two are kept."""
-        import torch  # here, since a board reads records without it
+        """Write a checkpoint, its sha256 in its name; the last two are kept."""
+        import torch  # here, as boards read records without torch
 
         folder, buffer = self.path / "checkpoints" / trial, io.BytesIO()
         torch.save(state, buffer)
@@ -162,7 +162,7 @@ class Store:
             old.unlink()
 
     def load_checkpoint(self, trial: str) -> dict[str, Any] | None:
-        """Return the newest valid checkpoint of a trial, if there is one."""
+        """Return the newest valid checkpoint of a trial or study; None without one."""
         import torch
 
         for path in sorted((self.path / "checkpoints" / trial).glob("*.pt"), reverse=True):
@@ -174,11 +174,11 @@ class Store:
         return None
 
     def drop_checkpoints(self, trial: str) -> None:
-        """Remove a finished trial's checkpoints."""
+        """Remove the checkpoints of a finished trial or study."""
         shutil.rmtree(self.path / "checkpoints" / trial, ignore_errors=True)
 
     def quarantine_checkpoints(self, trial: str, reason: str) -> None:
-        """Move a trial's checkpoints to quarantine, so that it starts anew."""
+        """Move checkpoints to quarantine: the trial or study then starts anew."""
         for path in sorted((self.path / "checkpoints" / trial).glob("*.pt")):
             self._quarantine(path, reason)
 
@@ -187,7 +187,9 @@ class Store:
         folder.mkdir(exist_ok=True)
         target = folder / f"{len(list(folder.iterdir())):04d}-{path.name}"
         path.replace(target)
-        warnings.warn(f"{path} is damaged ({reason}); moved to {target}, its cell runs again", stacklevel=3)
+        warnings.warn(
+            f"{path} is damaged ({reason}); moved to {target}, its cell will run again", stacklevel=3
+        )
 
 
 def _first_line(error: ValueError) -> str:

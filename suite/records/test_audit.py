@@ -1,20 +1,20 @@
-"""How often records read the test split, and which of them a board refuses for it.
+"""Leave out records that read the test split too often.
 
-Such a record is left out with a warning, as a damaged file is: its row becomes incomplete and every
-other row still stands. An error, as for another protocol, would let one bad record stop a board.
+The board warns of such a record, as of a damaged file: its row becomes incomplete, other rows stand. An
+error would let one bad record stop the whole board.
 """
 
 from collections.abc import Iterable, Sequence
 
-from suite.records.cells import Evaluation, Trial
+from suite.records.cells import Evaluation, Study, Trial
 from suite.records.record import Record
 
 
 def drop_overread(records: Sequence[Record]) -> tuple[list[Record], tuple[str, ...]]:
     """Return the records that keep the rule, and a warning for each that does not.
 
-    A distillation reads the test split never; whatever is scored on it reads it at most once per
-    trained network. What was made of a refused distillation goes with it.
+    Distillations and studies never read the test split; evaluations and references read it at most once per
+    trained network. Evaluations of a refused distillation are left out, too.
     """
     refused = {record.cell.id: reason for record in records if (reason := _reason(record))}
     kept = [
@@ -33,14 +33,14 @@ def distinct_reads(records: Iterable[Record], kind: str) -> tuple[int, ...]:
 
 
 def _reason(record: Record) -> str:
-    """Return why a record is refused, "" where it is not."""
+    """Return why a record is left out, "" where it is not."""
     who = f"{record.cell.kind} {record.cell.id[:12]} of {record.label} on {record.task} left out"
-    if isinstance(record.cell, Trial):
-        many = record.test_reads > 0
-        return f"{who}: it read the test split {_times(record.test_reads)}, and none is allowed" * many
+    read = f"it read the test split {_times(record.test_reads)}"
+    if isinstance(record.cell, Trial | Study):
+        return f"{who}: {read}, and none is allowed" if record.test_reads else ""
     networks = max((len(values) for values in record.scores.values()), default=0)
     many = record.status == "done" and record.test_reads > networks
-    return f"{who}: it read the test split {_times(record.test_reads)} for {networks} trained networks" * many
+    return f"{who}: {read} for {networks} trained networks" if many else ""
 
 
 def _times(count: int) -> str:

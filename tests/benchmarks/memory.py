@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from suite.experiments.provenance import provenance
+from suite.experiments.resources import Resources
 from tests.benchmarks.outer_step import Problem, Shape
 
 
@@ -43,7 +44,7 @@ def main() -> None:
     windows = sorted(given.windows)
     found = peaks(given.scheme, windows)
     measured = {
-        "provenance": provenance(torch.device("cpu")).model_dump(mode="json"),
+        "provenance": provenance(Resources(given.threads)).model_dump(mode="json"),
         "scheme": given.scheme,
         "peak_bytes": dict(zip(windows, found, strict=True)),
         "bytes_per_window_step": (found[-1] - found[0]) / max(1, windows[-1] - windows[0]),

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from suite.experiments.provenance import peak_memory_bytes, provenance, reset_peak_memory
+from suite.experiments.provenance import provenance
+from suite.experiments.resources import Resources
 
 Step = Callable[[], object]
 
@@ -58,10 +59,11 @@ def seconds(run: Step, place: torch.device) -> float:
 def peak(run: Step, place: torch.device) -> int:
     """Return by how many bytes a GPU's memory peaked above where it stood."""
     gc.collect()
-    reset_peak_memory(place)
+    resources = _resources(place)
+    resources.reset_peak_memory()
     before = torch.cuda.memory_allocated()
     run()
-    return peak_memory_bytes(place) - before
+    return resources.peak_memory_bytes() - before
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -69,8 +71,12 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"min": min(values), "median": statistics.median(values), "max": max(values)}
 
 
+def _resources(place: torch.device) -> Resources:
+    return Resources(torch.get_num_threads(), float(place.type == "cuda"))
+
+
 def write(output: Path, place: torch.device, found: Mapping[str, object]) -> None:
     """Write what was found so far, with where it was."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    facts = {"provenance": provenance(place).model_dump(mode="json"), **found}
+    facts = {"provenance": provenance(_resources(place)).model_dump(mode="json"), **found}
     output.write_text(json.dumps(facts, indent=1) + "\n")

@@ -28,7 +28,7 @@ def robust(of: Record, kind: str, **changes: Any) -> Record:
         name: changes.pop(name) for name in ("accuracy", "hard", "plain") if name in changes
     }
     kinds = {"label_robust": {"recipe": "dsa-1000"}, "augmentation_robust": {"augment": "dsa"}}
-    settings = {"own": "dsa-1000", "network": STANDARD, "copies": 2, **kinds[kind], **changes}
+    settings = {"native_recipe": "dsa-1000", "network": STANDARD, "copies": 2, **kinds[kind], **changes}
     cell = Evaluation(trial=of.cell.id, evaluator=kind, settings=settings, seed=0)
     return Record(
         cell=cell,
@@ -130,10 +130,9 @@ class TestBoard:
             trial("frepo", recipe="rat-bptt-1000", label_kind="soft"),
             pair("random_subset", (0.30, 0.32)),
         )
-        own = robust(of, "label_robust", own="rat-bptt-1000", accuracy=(0.70, 0.72), hard=(0.50, 0.54))
-        random = robust(
-            chance[0], "label_robust", own="rat-bptt-1000", accuracy=(0.40, 0.42), hard=(0.30, 0.32)
-        )
+        native = {"native_recipe": "rat-bptt-1000"}
+        own = robust(of, "label_robust", **native, accuracy=(0.70, 0.72), hard=(0.50, 0.54))
+        random = robust(chance[0], "label_robust", **native, accuracy=(0.40, 0.42), hard=(0.30, 0.32))
         records = [of, evaluated(of, 0.60), own, *chance, random, full_data(0.90, 0.92)]
         found = compared(records, "frepo")
         assert found.own == "rat-bptt-1000"

@@ -30,10 +30,10 @@ def test_a_cell_costs_what_those_of_other_seeds_have(tiny: Path) -> None:
     records = [record(first, first.cell, 3600.0), record(second, second.cell, 7200.0)]
     left = [*third.cells, jobs[0].cell]  # the trial, its evaluation, and a trial of another row
     assert estimate(jobs, left, records) == (
-        "about 1.5 device-hours for 1 of these; of 2 none like it is recorded"
+        "about 1.5 device-hours for 1 cell; 2 cells without a comparable record"
     )
     records.append(record(first, first.evaluations[0], 1800.0))
-    assert estimate(jobs, third.cells, records) == "about 2.0 device-hours for 2 of these"
+    assert estimate(jobs, third.cells, records) == "about 2.0 device-hours for 2 cells"
 
 
 def test_other_settings_are_another_cost(tiny: Path) -> None:
@@ -42,7 +42,7 @@ def test_other_settings_are_another_cost(tiny: Path) -> None:
     jobs = grid.jobs(grid.load(tiny))
     (after,) = (job for job in jobs if job.label == "rat_bptt")
     found = estimate(jobs, [after.cell], [record(before, before.cell, 3600.0)])
-    assert found == "their cost is not known: no cell like them is recorded in this store"
+    assert found == "no cost estimate: this store has no comparable finished cells"
 
 
 def test_nothing_left_costs_nothing(jobs: list[Job]) -> None:

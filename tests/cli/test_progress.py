@@ -7,7 +7,7 @@ from rich.console import Console
 
 from suite.cli import progress
 from suite.cli.progress import Display
-from suite.experiments.job_runner import Progress
+from suite.experiments.cells.context import Progress
 from suite.records.jobs import Job
 
 

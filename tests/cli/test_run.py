@@ -79,7 +79,7 @@ class TestRun:
         path.write_text("{")
         ran = ratbench("run", finished[0], "--store", copied, "--inline")
         assert ran.exit_code == 0 and "4 cells, 3 done, 1 to do" in ran.stdout
-        assert "warning:" in ran.stderr and "its cell runs again" in ran.stderr
+        assert "warning:" in ran.stderr and "its cell will run again" in ran.stderr
         assert json.loads(path.read_text())["scores"]["accuracy"] == before["scores"]["accuracy"]
 
 

@@ -7,7 +7,6 @@ from statistics import fmean
 import pytest
 import torch
 
-from evaluators.retrain import CANDIDATES, Retrain
 from suite.core.data.tasks import load
 from suite.core.networks.named import network
 from suite.core.seeding import derive
@@ -15,7 +14,8 @@ from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Scores, Task, TestSplit
 from suite.core.training.fit import accuracy, fit
 from suite.core.training.recipes import RECIPES, recipe
-from suite.plugins.conformance import smoke_data
+from suite.plugins.evaluators.retrain import CANDIDATES, Retrain
+from suite.plugins.smoke import smoke_data
 from tests.support.recipes import replaced
 
 QUICK = Retrain("chosen", "mlp-w16", 2)

@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluators.augmentation_robust import AugmentationRobust
-from evaluators.label_robust import LabelRobust, hardened
-from evaluators.retrain import Retrain
 from suite.core.data.tasks import load
 from suite.core.networks.named import Network
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Task, TestSplit
 from suite.core.training.recipes import Recipe, recipe
-from suite.plugins import conformance
+from suite.plugins.evaluators.augmentation_robust import AugmentationRobust
+from suite.plugins.evaluators.label_robust import LabelRobust, hardened
+from suite.plugins.evaluators.retrain import Retrain
+from suite.plugins.smoke import smoke_data
 
 NETWORK = "convnet-d1-w8-in"
 Trained = list[tuple[Recipe, bool, tuple[int, ...]]]  # recipe, whether labels are hard, seeds
@@ -26,7 +26,7 @@ Trained = list[tuple[Recipe, bool, tuple[int, ...]]]  # recipe, whether labels a
 def task() -> Task:
     found = load("digits")
     test = found.test.take(torch.arange(40))
-    return dataclasses.replace(found, train=conformance.smoke_data(), split=TestSplit(test))
+    return dataclasses.replace(found, train=smoke_data(), split=TestSplit(test))
 
 
 @pytest.fixture
@@ -64,9 +64,8 @@ def test_soft_labels_become_their_argmax(task: Task) -> None:
 
 
 def test_one_lrs_costs_ten_small_trainings(task: Task, trained: Trained) -> None:
-    scores = (
-        LabelRobust(own="rat-bptt-1000", network=NETWORK).evaluate(real(task, soft()), task, seed=0).values
-    )
+    evaluator = LabelRobust(native_recipe="rat-bptt-1000", network=NETWORK)
+    scores = evaluator.evaluate(real(task, soft()), task, seed=0).values
     assert [(how.name, len(seeds)) for how, _, seeds in trained] == [("rat-bptt-1000", 5), ("dsa-1000", 5)]
     assert {name: len(values) for name, values in scores.items()} == {
         "accuracy": 5,
@@ -89,9 +88,8 @@ def test_soft_labels_are_trained_on_as_they_are_and_hard(task: Task, trained: Tr
 
 
 def test_only_the_augmentation_differs(task: Task, trained: Trained) -> None:
-    scores = (
-        AugmentationRobust(own="rat-bptt-1000", network=NETWORK).evaluate(real(task), task, seed=0).values
-    )
+    evaluator = AugmentationRobust(native_recipe="rat-bptt-1000", network=NETWORK)
+    scores = evaluator.evaluate(real(task), task, seed=0).values
     (augmented, _, first), (plain, _, second) = trained
     assert (augmented.augment, plain.augment) == ("dsa", "none")
     own = recipe("rat-bptt-1000")
@@ -111,10 +109,10 @@ def test_networks_are_those_of_retrain(task: Task) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda: LabelRobust(own="dsa-100"), "did you mean 'dsa-1000'"),
-        (lambda: LabelRobust(recipe="dsa-100"), "did you mean 'dsa-1000'"),
+        (lambda: LabelRobust(native_recipe="dsb"), "did you mean 'dsa-1000'"),
+        (lambda: LabelRobust(recipe="dsb"), "did you mean 'dsa-1000'"),
         (lambda: LabelRobust(copies=0), "copies 0 must be at least 1"),
-        (lambda: AugmentationRobust(own="dsa-100"), "did you mean 'dsa-1000'"),
+        (lambda: AugmentationRobust(native_recipe="dsb"), "did you mean 'dsa-1000'"),
         (lambda: AugmentationRobust(augment="dsb"), "did you mean 'dsa'"),
         (lambda: AugmentationRobust(augment="none"), "choose 'dsa' or 'flip-rotate'"),
         (lambda: AugmentationRobust(copies=0), "copies 0 must be at least 1"),

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from suite.experiments import cluster, grid, job_runner
-from suite.experiments.cluster import Resources
-from suite.experiments.job_runner import Place, Progress
+from suite.experiments.cells.context import Progress
+from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.record import Record
 from suite.records.store import Store
@@ -44,14 +44,14 @@ def with_broken(tiny: Path) -> list[Job]:
 
 
 def test_ray_gives_what_one_process_gives_and_survives_what_goes_wrong(
-    with_broken: list[Job], store: Store, tmp_path: Path, place: Place
+    with_broken: list[Job], store: Store, tmp_path: Path, resources: Resources
 ) -> None:
     seen = on_ray(with_broken, store)
     alone = Store.create(tmp_path / "alone")
     by_label = {job.label: job for job in with_broken}
     for label in ("random_subset", "rat_bptt"):
         job = by_label[label]
-        list(job_runner.run(job, alone, place))
+        list(job_runner.run(job, alone, resources))
         assert kept(store, job.id).artefact == kept(alone, job.id).artefact
         (evaluation,) = job.evaluations
         here, there = kept(store, evaluation.id), kept(alone, evaluation.id)

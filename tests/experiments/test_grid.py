@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from suite.experiments import grid, preflight
-from suite.experiments.device import Place
+from suite.experiments.resources import Resources
 from suite.records.cells import Evaluation, Reference, Trial
 from suite.records.jobs import Job
+from tests.support import broken_files
 
 
 def trials(path: Path, *settings: str) -> list[Trial]:
@@ -89,7 +90,7 @@ def test_native_is_each_methods_own_recipe_and_seeds_are_shared(tiny: Path) -> N
 def test_an_id_is_the_sha256_of_canonical_json_and_protocol() -> None:
     cell = Evaluation(trial="ab", evaluator="retrain", settings={"b": 1, "a": 0.5}, seed=3)
     text = (
-        '{"evaluator":"retrain","kind":"evaluation","protocol":1,"seed":3,'
+        '{"evaluator":"retrain","kind":"evaluation","protocol":2,"seed":3,'
         '"settings":{"a":0.5,"b":1},"trial":"ab"}'
     )
     assert cell.id == hashlib.sha256(text.encode()).hexdigest()
@@ -117,19 +118,19 @@ def test_an_id_is_the_sha256_of_canonical_json_and_protocol() -> None:
         ("steps = 4", "steps = true", "steps = True"),
         ("steps = 4", "steps = 4.5", "steps = 4.5"),
         ("window = 2", 'truncation = "half"', "truncation = 'half'"),
-        ("ipc = [1]", "ipc = [1, 1]", "ipc [1, 1] name one twice"),
+        ("ipc = [1]", "ipc = [1, 1]", "ipc [1, 1]: duplicate value"),
         ("seeds = [0]", "seeds = []", "seeds: list should have at least 1 item"),
         ("ipc = [1]", "ipc = [0]", "ipc.0: input should be greater than 0"),
         ("convnet-d1-w8-in", "convnet-d1-w8-xx", "names of this family are"),
     ],
 )
 def test_a_mistake_is_named_with_the_nearest_right_word(
-    tiny: Path, place: Place, old: str, new: str, message: str
+    tiny: Path, resources: Resources, old: str, new: str, message: str
 ) -> None:
     replaced(tiny, old, new)
     with pytest.raises(ValueError) as error:
         jobs = grid.jobs(grid.load(tiny))
-        preflight.check(jobs, place)
+        preflight.check(jobs, resources)
     assert message in str(error.value)
 
 
@@ -147,6 +148,22 @@ def test_a_wrong_setting_is_refused(tiny: Path, setting: str, message: str) -> N
     assert message in str(error.value)
 
 
+def test_an_evaluator_can_stand_in_several_tables(tiny: Path) -> None:
+    extended(tiny, '\n[evaluator.cheap]\nbase = "retrain"\nrecipe = "dc-300"\n')
+    cells = grid.jobs(grid.load(tiny))[0].evaluations
+    assert [cell.evaluator for cell in cells] == ["retrain", "retrain"]
+    assert [cell.settings["recipe"] for cell in cells] == ["rat-bptt-1000", "dc-300"]
+
+
+def test_snapshots_need_a_known_number_of_outer_steps(tiny: Path) -> None:
+    path = tiny.with_name("unplanned.py")
+    path.write_text(broken_files.UNPLANNED)
+    replaced(tiny, "seeds = [0]", "seeds = [0]\nsnapshots = [0, 0.5]")
+    extended(tiny, f'\n[method.unplanned]\nbase = "{path}"\n')
+    with pytest.raises(ValueError, match=r"snapshots \[0.0, 0.5\]: method.unplanned does not tell"):
+        grid.jobs(grid.load(tiny))
+
+
 def test_malformed_toml_names_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_text('title = "x"\nipc = [1,\ntasks = = 3\n')
@@ -156,29 +173,31 @@ def test_malformed_toml_names_file_and_line(tmp_path: Path) -> None:
 
 def test_two_rows_of_the_same_trials_are_refused(tiny: Path) -> None:
     extended(tiny, '\n[method.again]\nbase = "random_subset"\n')
-    with pytest.raises(ValueError, match="'random_subset' and 'again' of the grid are the same trials"):
+    with pytest.raises(
+        ValueError, match="rows 'random_subset' and 'again' of the grid are the same; drop one"
+    ):
         grid.jobs(grid.load(tiny))
 
 
 def test_an_exception_says_where_it_holds(tiny: Path) -> None:
     extended(tiny, "\n[[method.rat_bptt.where]]\nwindow = 3\n")
-    with pytest.raises(ValueError, match="needs a `task` or an `ipc`"):
+    with pytest.raises(ValueError, match="needs `task` or `ipc`"):
         grid.jobs(grid.load(tiny))
 
 
 def test_a_value_given_twice_is_refused(tiny: Path) -> None:
     replaced(tiny, "window = 2", "window = [2, 3, 2]")
-    with pytest.raises(ValueError, match=r"method.rat_bptt: window \[2, 3, 2\] names 2 twice"):
+    with pytest.raises(ValueError, match=r"method.rat_bptt: window \[2, 3, 2\]: duplicate value 2"):
         grid.jobs(grid.load(tiny))
 
 
 def test_a_file_that_is_not_there_is_called_so() -> None:
-    with pytest.raises(ValueError, match=r"there is no file 'mine\.toml'"):
+    with pytest.raises(ValueError, match=r"no file 'mine\.toml'"):
         grid.locate("mine.toml")
 
 
 def test_an_unknown_grid_is_refused_with_the_nearest() -> None:
-    with pytest.raises(ValueError, match="there is no grid 'dmeo'; did you mean 'demo'"):
+    with pytest.raises(ValueError, match="unknown grid 'dmeo'; did you mean 'demo'"):
         grid.locate("dmeo")
 
 
@@ -187,7 +206,7 @@ def test_an_unknown_grid_is_refused_with_the_nearest() -> None:
     [
         pytest.param(
             "[method.rat_bptt.where]\nipc = 1\nwindow = 3",
-            "method.rat_bptt.where: is written [[method.….where]], with two brackets",
+            "method.rat_bptt.where: write [[method.….where]], with two brackets",
             id="where with single brackets",
         ),
         pytest.param(

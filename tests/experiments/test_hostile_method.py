@@ -5,10 +5,11 @@ closures, modules, the files themselves) is beyond any class in Python; a method
 the task by itself is counted, and its record refused.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,15 +17,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from evaluators.retrain import Retrain
 from suite.board import files
 from suite.core.data.tasks import load
 from suite.core.distilling.base import BaseDistiller, BaseMethod
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Distiller, Examples, Scores, Task, TestSplit
 from suite.experiments import grid, job_runner
-from suite.experiments.device import Place
-from suite.plugins import registry
+from suite.experiments.resources import Resources
+from suite.plugins.evaluators.retrain import Retrain
 from suite.records.jobs import Job
 from suite.records.store import Store
 from tests.support.job_runs import complete, done
@@ -53,13 +53,13 @@ class Hostile(BaseDistiller):
 class Loads(BaseMethod):
     """Loads the task on the side and opens its test split."""
 
-    where: str = "nowhere"
+    moment: str = "never"
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         return Hostile(train, budget, self)
 
-    def at(self, place: str) -> None:
-        if place == self.where:
+    def at(self, moment: str) -> None:
+        if moment == self.moment:
             _ = load("digits").test
 
 
@@ -91,12 +91,15 @@ def walk(start: list[object]) -> list[object]:
     return [*seen.values()]
 
 
-def hire(method: type, job: Job, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> Job:
-    """Return the job with another method in its trial's place."""
-    monkeypatch.setattr(registry, "method", lambda name: method)
-    cell = job.cell.model_copy(update={"method": method.__name__, "hyperparameters": fields})
-    evaluations = tuple(each.model_copy(update={"trial": cell.id}) for each in job.evaluations)
-    return job.model_copy(update={"cell": cell, "evaluations": evaluations, "label": "hostile"})
+def hire(plugin: type, tiny: Path, **fields: str | int) -> Job:
+    """Return the job of the tiny grid in which a class of this file is the method, or the evaluator."""
+    kind = "evaluator" if hasattr(plugin, "evaluate") else "method"
+    path = tiny.with_name("hostile.py")
+    path.write_text(f"from {__name__} import {plugin.__name__}\n\n{kind.upper()} = {plugin.__name__}\n")
+    values = "".join(f"{key} = {json.dumps(value)}\n" for key, value in fields.items())
+    tiny.write_text(tiny.read_text() + f'\n[{kind}.hostile]\nbase = "{path}"\n{values}')
+    jobs = {job.label: job for job in grid.jobs(grid.load(tiny))}
+    return jobs["hostile" if kind == "method" else "random_subset"]
 
 
 @pytest.fixture
@@ -112,13 +115,13 @@ def pictures(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("name", ["digits", "folder"])
 def test_what_a_method_is_given_does_not_lead_to_the_test_split(
-    name: str, pictures: str, tiny: Path, store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+    name: str, pictures: str, tiny: Path, store: Store, resources: Resources
 ) -> None:
     task = load(pictures if name == "folder" else name)
     tiny.write_text(tiny.read_text().replace("digits", task.name))
-    job = hire(Walks, grid.jobs(grid.load(tiny))[0], monkeypatch)
+    job = hire(Walks, tiny)
     Walks.found.clear()
-    complete(job, store, place)
+    complete(job, store, resources)
     assert done(job, store).test_reads == 0
     assert not [each for each in Walks.found if isinstance(each, Task | TestSplit)]
     tensors = [each for each in Walks.found if isinstance(each, Tensor)]
@@ -131,13 +134,13 @@ def test_what_a_method_is_given_does_not_lead_to_the_test_split(
 
 
 @pytest.mark.parametrize(
-    ("where", "reads"), [("nowhere", 0), ("start", 1), ("step 1", 1), ("step 4", 1), ("synthetic", 1)]
+    ("moment", "reads"), [("never", 0), ("start", 1), ("step 1", 1), ("step 4", 1), ("synthetic", 1)]
 )
 def test_a_method_that_loads_the_task_is_counted_and_refused(
-    where: str, reads: int, jobs: list[Job], store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+    moment: str, reads: int, tiny: Path, store: Store, resources: Resources
 ) -> None:
-    job = hire(Loads, jobs[0], monkeypatch, where=where)
-    complete(job, store, place)
+    job = hire(Loads, tiny, moment=moment)
+    complete(job, store, resources)
     record = done(job, store)
     assert (record.status, record.test_reads) == ("done", reads)
     evaluation = store.record(job.evaluations[0].id)
@@ -158,23 +161,19 @@ class Sneaks(Retrain):
 
 
 def test_an_evaluator_that_loads_the_task_is_counted_and_refused(
-    jobs: list[Job], store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+    tiny: Path, store: Store, resources: Resources
 ) -> None:
-    monkeypatch.setattr(registry, "evaluator", lambda name: Sneaks)
-    complete(jobs[0], store, place)
+    complete(hire(Sneaks, tiny, recipe="dc-300", copies=2), store, resources)
     board = files.board(files.read([store.path]).records)
     assert len(board.warnings) == 1
     assert "it read the test split 3 times for 2 trained networks" in board.warnings[0]
 
 
-def test_reads_before_an_interruption_count(
-    jobs: list[Job], store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(job_runner, "CHECKPOINT_SECONDS", 0.0)
-    job = hire(Loads, jobs[0], monkeypatch, where="step 1")
-    work = job_runner.run(job, store, place)
+def test_reads_before_an_interruption_count(tiny: Path, store: Store, resources: Resources) -> None:
+    job = hire(Loads, tiny, moment="step 1")
+    work = job_runner.run(job, store, resources, checkpoint_seconds=0.0)
     while next(work).step < 3:
         pass
     work.close()  # the steps after this one are taken by another worker
-    complete(job, store, place)
+    complete(job, store, resources)
     assert done(job, store).attempts == 2 and done(job, store).test_reads == 1

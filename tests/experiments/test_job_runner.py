@@ -1,7 +1,9 @@
 """One job from start to records: what is recorded, what survives, what is refused."""
 
+import errno
 import hashlib
-import itertools
+import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,10 @@ import torch
 
 from suite.board import files
 from suite.core.data import tasks
+from suite.core.scores import Score
 from suite.core.sets.artefacts import load_artefact
-from suite.core.training.fit import fit_copies
 from suite.experiments import grid, job_runner, preflight
-from suite.experiments.device import Place
-from suite.plugins import registry
+from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.store import Store
 from tests.support import broken_files
@@ -37,10 +38,10 @@ def broken(tiny: Path, text: str) -> list[Job]:
     return grid.jobs(grid.load(tiny))
 
 
-def test_from_grid_to_record_to_table(jobs: list[Job], store: Store, place: Place) -> None:
+def test_from_grid_to_record_to_table(jobs: list[Job], store: Store, resources: Resources) -> None:
     store.write_plan("tiny", grid.plan(jobs).to_json())
     for job in jobs:
-        assert set(complete(job, store, place).values()) == {"done"}
+        assert set(complete(job, store, resources).values()) == {"done"}
         assert job_runner.missing(job, store) == []
     for job in jobs:
         trial = done(job, store)
@@ -62,14 +63,10 @@ def test_from_grid_to_record_to_table(jobs: list[Job], store: Store, place: Plac
     assert board.test_reads == (1,) and board.distillation_reads == (0,)
 
 
-def test_what_is_recorded_is_not_done_again(
-    jobs: list[Job], store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    complete(jobs[0], store, place)
+def test_what_is_recorded_is_not_done_again(jobs: list[Job], store: Store, resources: Resources) -> None:
+    complete(jobs[0], store, resources)
     before = {path: path.read_bytes() for path in store.path.rglob("*.*")}
-    monkeypatch.setattr(registry, "method", lambda name: pytest.fail("distilled again"))
-    monkeypatch.setattr(registry, "evaluator", lambda name: pytest.fail("evaluated again"))
-    assert complete(jobs[0], store, place) == {}
+    assert list(job_runner.run(jobs[0], store, resources)) == []
     assert before == {path: path.read_bytes() for path in store.path.rglob("*.*")}
 
 
@@ -77,26 +74,28 @@ def test_what_is_recorded_is_not_done_again(
     ("text", "reason"),
     [
         (broken_files.DIVERGES, "outer_loss is not finite at outer step 3"),
-        (broken_files.NOT_FINITE, "the synthetic set is not finite"),
+        (broken_files.NOT_FINITE, "the set's images are not finite"),
     ],
 )
 def test_a_diverged_trial_is_recorded_and_never_tried_again(
-    tiny: Path, store: Store, place: Place, text: str, reason: str
+    tiny: Path, store: Store, resources: Resources, text: str, reason: str
 ) -> None:
     job = one(broken(tiny, text), "broken")
-    assert complete(job, store, place) == {job.id: "diverged"}
+    assert complete(job, store, resources) == {job.id: "diverged"}
     assert done(job, store).error == reason
-    assert job_runner.missing(job, store) == [] and complete(job, store, place) == {}
+    assert job_runner.missing(job, store) == [] and complete(job, store, resources) == {}
 
 
-def test_a_failed_trial_stops_no_other_and_is_tried_again(tiny: Path, store: Store, place: Place) -> None:
+def test_a_failed_trial_stops_no_other_and_is_tried_again(
+    tiny: Path, store: Store, resources: Resources
+) -> None:
     jobs = broken(tiny, broken_files.RAISES)
     finished: dict[str, str] = {}
     for job in reversed(jobs):
-        finished |= complete(job, store, place)
+        finished |= complete(job, store, resources)
     assert sorted(finished.values()) == ["done"] * 4 + ["failed"]
     job = one(jobs, "broken")
-    complete(job, store, place)
+    complete(job, store, resources)
     failure = store.last_failure(job.id)
     assert failure is not None and failure.attempts == 2
     line = broken_files.RAISES.splitlines().index('        raise RuntimeError("the method is broken")') + 1
@@ -104,52 +103,77 @@ def test_a_failed_trial_stops_no_other_and_is_tried_again(tiny: Path, store: Sto
     assert len(job_runner.missing(job, store)) == 2
 
 
-def test_an_evaluation_that_failed_does_not_repeat_the_distillation(
-    jobs: list[Job], store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+def with_evaluator_that_fails_once(tiny: Path) -> Job:
+    """Return the first job of the tiny grid, which is also scored by an evaluator that fails once."""
+    path = tiny.with_name("fails_once.py")
+    path.write_text(broken_files.FAILS_ONCE)
+    tiny.write_text(tiny.read_text() + f'\n[evaluator.halves]\nbase = "{path}"\n')
+    return grid.jobs(grid.load(tiny))[0]
+
+
+def test_an_evaluation_that_failed_repeats_and_stops_nothing_else(
+    tiny: Path, store: Store, resources: Resources
 ) -> None:
-    job = jobs[0]
-    with monkeypatch.context() as patch:
-        patch.setattr("evaluators.retrain.fit_copies", lambda *_, **__: 1 / 0)
-        finished = complete(job, store, place)
-    assert finished == {job.id: "done", job.evaluations[0].id: "failed"}
-    assert job_runner.missing(job, store) == [job.evaluations[0]]
-    assert complete(job, store, place) == {job.evaluations[0].id: "done"}
+    job = with_evaluator_that_fails_once(tiny)
+    retrain, halves = job.evaluations
+    job = job.model_copy(update={"evaluations": (halves, retrain)})
+    finished = complete(job, store, resources)
+    assert finished == {job.id: "done", halves.id: "failed", retrain.id: "done"}
+    failure = store.last_failure(halves.id)
+    assert failure is not None and failure.error.startswith("RuntimeError: once (fails_once.py:")
+    assert job_runner.missing(job, store) == [halves]
+    assert complete(job, store, resources) == {halves.id: "done"}
 
 
-def test_out_of_memory_is_said(tiny: Path, store: Store, place: Place) -> None:
+def test_a_record_tells_how_an_evaluators_scores_are_shown(
+    tiny: Path, store: Store, resources: Resources
+) -> None:
+    job = with_evaluator_that_fails_once(tiny)
+    complete(job, store, resources)
+    complete(job, store, resources)
+    record = store.record(job.evaluations[1].id)
+    assert record is not None and record.scores == {"half": (0.5,)} and record.attempts == 2
+    assert record.title == "By halves" and record.described == (Score("half", "half right", "fraction"),)
+
+
+def test_an_edited_evaluator_is_another_cell(tiny: Path) -> None:
+    before = with_evaluator_that_fails_once(tiny).evaluations
+    path = tiny.with_name("fails_once.py")
+    path.write_text(path.read_text().replace("0.5", "0.25"))
+    after = grid.jobs(grid.load(tiny))[0].evaluations
+    assert before[0].id == after[0].id and before[1].id != after[1].id
+
+
+def test_out_of_memory_is_said(tiny: Path, store: Store, resources: Resources) -> None:
     job = one(broken(tiny, broken_files.OUT_OF_MEMORY), "broken")
-    assert complete(job, store, place) == {job.id: "oom"}
+    assert complete(job, store, resources) == {job.id: "oom"}
 
 
 def test_a_full_disk_stops_the_run(
-    jobs: list[Job], store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+    jobs: list[Job], store: Store, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(job_runner, "write_artefact", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        complete(jobs[0], store, place)
+        complete(jobs[0], store, resources)
     assert store.record(jobs[0].id) is None and store.last_failure(jobs[0].id) is None
 
 
-def test_a_set_of_other_images_is_not_evaluated(
-    jobs: list[Job], store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_set_of_other_images_is_not_evaluated(jobs: list[Job], store: Store, resources: Resources) -> None:
     job = jobs[0]
-    work = job_runner.run(job, store, place)
-    while not next(work).finished:
-        pass
-    work.close()
-    monkeypatch.setattr(tasks, "fingerprint", lambda task: "something else")
-    finished = complete(job, store, place)
+    complete(job.model_copy(update={"evaluations": ()}), store, resources)
+    manifest = store.artefact(job.id).with_suffix(".json")
+    facts = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(facts | {"data": "something else"}))
+    assert complete(job, store, resources) == {job.evaluations[0].id: "failed"}
     failure = store.last_failure(job.evaluations[0].id)
-    assert finished == {job.evaluations[0].id: "failed"} and failure is not None
-    assert "made from other images, or otherwise preprocessed" in failure.error
+    assert failure is not None and "made from other images, or other preprocessing" in failure.error
 
 
-def test_the_artefact_undoes_its_preprocessing(jobs: list[Job], store: Store, place: Place) -> None:
-    complete(jobs[0], store, place)
+def test_the_artefact_undoes_its_preprocessing(jobs: list[Job], store: Store, resources: Resources) -> None:
+    complete(jobs[0], store, resources)
     made, manifest = load_artefact(store.artefact(jobs[0].id))
     task = tasks.load("digits")
     raw = task.preprocessing.invert(made.images.flatten(0, 1))
@@ -162,13 +186,13 @@ def test_a_gpu_where_there_is_none_is_refused(jobs: list[Job]) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
     with pytest.raises(ValueError, match="a GPU was asked for, and torch finds none"):
-        preflight.check(jobs, Place(torch.device("cuda"), gpus=1.0))
+        preflight.check(jobs, Resources(gpus=1.0))
 
 
-def test_what_does_not_fit_the_task_is_refused_before_the_start(tiny: Path, place: Place) -> None:
+def test_what_does_not_fit_the_task_is_refused_before_the_start(tiny: Path, resources: Resources) -> None:
     tiny.write_text(tiny.read_text().replace("ipc = [1]", "ipc = [1, 500]"))
     with pytest.raises(ValueError, match=r"random_subset on digits at ipc 500: ipc 500 is larger than the"):
-        preflight.check(grid.jobs(grid.load(tiny)), place)
+        preflight.check(grid.jobs(grid.load(tiny)), resources)
 
 
 @pytest.mark.parametrize(
@@ -181,42 +205,39 @@ def test_what_does_not_fit_the_task_is_refused_before_the_start(tiny: Path, plac
     ids=["recipe", "method", "reference"],
 )
 def test_a_precision_that_the_place_has_not_is_refused_before_the_start(
-    tiny: Path, place: Place, old: str, new: str
+    tiny: Path, resources: Resources, old: str, new: str
 ) -> None:
     tiny.write_text(tiny.read_text().replace(old, new))
     jobs = grid.jobs(grid.load(tiny))
     with pytest.raises(ValueError, match="precision tf32 needs a GPU; use float32 on a CPU"):
-        preflight.check(jobs, place)
+        preflight.check(jobs, resources)
     preflight.check(jobs, None)  # a cluster's nodes may be able to
 
 
-def test_the_precision_of_a_recipe_lands_in_its_record(tiny: Path, place: Place, store: Store) -> None:
+def test_the_precision_of_a_recipe_lands_in_its_record(
+    tiny: Path, resources: Resources, store: Store
+) -> None:
     tiny.write_text(tiny.read_text().replace('["dc-300"]', '["dc-300", "dc-300:bf16"]'))
     job = grid.jobs(grid.load(tiny))[0]
-    assert set(complete(job, store, place).values()) == {"done"}
+    assert set(complete(job, store, resources).values()) == {"done"}
     records = [store.record(cell.id) for cell in job.evaluations]
     plain, rounded = (record.scores["accuracy"] for record in records if record)
     assert [cell.settings["recipe"] for cell in job.evaluations] == ["dc-300", "dc-300:bf16"]
     assert plain == pytest.approx(rounded, abs=0.05)
 
 
-def test_device_seconds_are_charged_by_share() -> None:
-    assert Place(torch.device("cpu"), threads=2).charged(10) == 20
-    assert Place(torch.device("cuda"), threads=2, gpus=0.25).charged(10) == 2.5
-
-
-def test_a_reference_is_recorded_once_with_one_read(tiny: Path, store: Store, place: Place) -> None:
+def test_a_reference_is_recorded_once_with_one_read(tiny: Path, store: Store, resources: Resources) -> None:
     tiny.write_text(tiny.read_text() + "\n[reference]\nepochs = 3\ncopies = 2\n")
     job = grid.jobs(grid.load(tiny))[0]
-    complete(job, store, place)
+    complete(job, store, resources)
     record = done(job, store)
     assert record.test_reads == 1 and len(record.scores["accuracy"]) == 2
     assert min(record.scores["accuracy"]) > 0.3
-    assert complete(job, store, place) == {}
+    assert complete(job, store, resources) == {}
 
 
-def test_threads_follow_the_place(jobs: list[Job], store: Store) -> None:
-    work = job_runner.run(jobs[0], store, Place(torch.device("cpu"), threads=2))
+def test_threads_follow_the_resources(jobs: list[Job], store: Store) -> None:
+    work = job_runner.run(jobs[0], store, Resources(cpus=2))
     while not next(work).finished:
         pass
     work.close()  # two threads wait for each other long where the processor is shared
@@ -224,35 +245,24 @@ def test_threads_follow_the_place(jobs: list[Job], store: Store) -> None:
     assert record.provenance.threads == 2 and record.device_seconds == pytest.approx(2 * record.seconds)
 
 
-def test_an_evaluation_that_failed_stops_no_other(
-    tiny: Path, store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+def test_a_method_that_leaves_has_failed(tiny: Path, store: Store, resources: Resources) -> None:
+    job = one(broken(tiny, broken_files.LEAVES), "broken")
+    assert complete(job, store, resources) == {job.id: "failed"}
+
+
+def test_images_of_another_size_fail_before_anything_is_written(
+    tiny: Path, store: Store, resources: Resources
 ) -> None:
-    tiny.write_text(tiny.read_text().replace("copies = 2", "copies = [1, 2]"))
-    job = grid.jobs(grid.load(tiny))[0]
-    calls = itertools.count()
-
-    def fit_after_one_error(*arguments: Any, **named: Any) -> Any:
-        if next(calls) == 0:
-            raise RuntimeError("once")
-        return fit_copies(*arguments, **named)
-
-    monkeypatch.setattr("evaluators.retrain.fit_copies", fit_after_one_error)
-    assert list(complete(job, store, place).values()) == ["done", "failed", "done"]
+    """Such a set would have more bytes than its budget."""
+    job = one(broken(tiny, broken_files.OTHER_SIZE), "broken")
+    assert complete(job, store, resources) == {job.id: "failed"}
+    failure = store.last_failure(job.id)
+    assert failure is not None and not (store.path / "artefacts").exists()
+    assert "the set's images are (1, 9, 9); return (1, 8, 8), as the task's are" in failure.error
 
 
-def test_a_method_that_leaves_has_failed(
-    jobs: list[Job], store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def leave(*_: Any, **__: Any) -> None:
-        raise SystemExit(0)
-
-    monkeypatch.setattr("methods.random_subset.RandomSubset.start", leave)
-    assert complete(jobs[0], store, place) == {jobs[0].id: "failed"}
-
-
-def test_nothing_is_computed_by_the_checks(
-    jobs: list[Job], place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("methods.rat_bptt.RaTBPTT.start", lambda *_, **__: pytest.fail("started"))
-    monkeypatch.setattr("evaluators.retrain.fit_copies", lambda *_, **__: pytest.fail("trained"))
-    preflight.check(jobs, place)
+def test_nothing_is_computed_by_the_checks(tiny: Path, resources: Resources) -> None:
+    """Both would raise."""
+    with_evaluator_that_fails_once(tiny)
+    preflight.check(broken(tiny, broken_files.LEAVES), resources)
+    assert not tiny.with_name("fails_once.called").exists()

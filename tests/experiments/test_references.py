@@ -8,7 +8,8 @@ import pytest
 from suite.board import files
 from suite.board.statistics.robustness import normalised
 from suite.experiments import grid
-from suite.experiments.job_runner import Place, run
+from suite.experiments.job_runner import run
+from suite.experiments.resources import Resources
 from suite.records.cells import RANDOM, Evaluation, Reference, Trial
 from suite.records.jobs import Job
 from suite.records.store import Store
@@ -66,11 +67,13 @@ def test_it_is_trained_under_every_methods_recipe(tiny: Path) -> None:
         "dsa-1000",
         "rat-bptt-1000",
     }
-    assert [each["own"] for each in settings(by_label[RANDOM], "label_robust")] == [
+    assert [each["native_recipe"] for each in settings(by_label[RANDOM], "label_robust")] == [
         "dsa-1000",
         "rat-bptt-1000",
     ]
-    assert [each["own"] for each in settings(by_label["rat_bptt"], "label_robust")] == ["rat-bptt-1000"]
+    assert [each["native_recipe"] for each in settings(by_label["rat_bptt"], "label_robust")] == [
+        "rat-bptt-1000"
+    ]
     seeds = {cell.seed for job in found if job.cell.seed == 0 for cell in job.evaluations}
     assert len(seeds) == 1  # the same fresh networks
 
@@ -86,19 +89,19 @@ def test_ids_depend_on_no_grid(tiny: Path) -> None:
 
 
 def test_the_title_names_the_own_recipe() -> None:
-    asked = {"own": "rat-bptt-1000", "recipe": "dsa-1000"}
+    asked = {"native_recipe": "rat-bptt-1000", "recipe": "dsa-1000"}
     assert Evaluation(trial="a", evaluator="label_robust", settings=asked, seed=0).title == (
         "label_robust rat-bptt-1000"
     )
 
 
-def test_from_grid_to_scores(tiny: Path, store: Store, place: Place) -> None:
+def test_from_grid_to_scores(tiny: Path, store: Store, resources: Resources) -> None:
     """A grid of label_robust alone: what it trains and its references make the board's scores."""
     asked = '[evaluator.label_robust]\nrecipe = ["rat-bptt-1000"]\ncopies = 1'
     replaced = {'[evaluator.retrain]\nrecipe = ["rat-bptt-1000"]\ncopies = 2': asked}
     reference = '\n[reference]\nepochs = 1\nrecipe = "rat-bptt-1000"\nrandom = 1\n'
     for job in jobs(tiny, reference, **replaced):
-        list(run(job, store, place))
+        list(run(job, store, resources))
     found = files.read([store.path])
     made = {row.name: row.compared for row in files.board(found.records).tables[0].rows}
     rat_bptt, chance = made["rat_bptt"], made["random_subset"]

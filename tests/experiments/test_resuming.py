@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from suite.experiments import job_runner
-from suite.experiments.device import Place
+from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.store import Store
 from tests.support.job_runs import complete, done, one
@@ -20,16 +20,15 @@ def tiny(tiny: Path) -> Path:
 
 
 def test_a_run_cut_off_goes_on_with_the_same_bits(
-    jobs: list[Job], tmp_path: Path, store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+    jobs: list[Job], tmp_path: Path, store: Store, resources: Resources
 ) -> None:
     job, other = one(jobs, "rat_bptt"), Store.create(tmp_path / "undisturbed")
-    complete(job, other, place)
-    monkeypatch.setattr(job_runner, "CHECKPOINT_SECONDS", 0.0)
-    work = job_runner.run(job, store, place)
+    complete(job, other, resources)
+    work = job_runner.run(job, store, resources, checkpoint_seconds=0.0)
     assert [next(work).step for _ in range(2)] == [1, 2]
     work.close()
     assert store.record(job.id) is None
-    assert [at.step for at in job_runner.run(job, store, place)][:2] == [3, 4]
+    assert [at.step for at in job_runner.run(job, store, resources)][:2] == [3, 4]
     assert done(job, store).artefact == done(job, other).artefact
     assert done(job, store).attempts == 2
     assert done(job, store).curve["outer_loss"] == done(job, other).curve["outer_loss"]
@@ -40,68 +39,67 @@ def test_a_run_cut_off_goes_on_with_the_same_bits(
 
 
 def test_a_damaged_artefact_is_distilled_again_to_the_same_bits(
-    jobs: list[Job], store: Store, place: Place
+    jobs: list[Job], store: Store, resources: Resources
 ) -> None:
     job = one(jobs, "rat_bptt")
-    complete(job, store, place)
+    complete(job, store, resources)
     before = store.artefact(job.id).read_bytes()
     store.artefact(job.id).write_bytes(before[:-8])
     (path,) = store.path.glob(f"records/*/*/{job.evaluations[0].id}.json")
     path.unlink()
-    complete(job, store, place)
+    complete(job, store, resources)
     assert store.artefact(job.id).read_bytes() == before
     assert store.record(job.evaluations[0].id) is not None
 
 
 def test_a_checkpoint_that_was_cut_short_costs_one_step(
-    jobs: list[Job], tmp_path: Path, store: Store, place: Place, monkeypatch: pytest.MonkeyPatch
+    jobs: list[Job], tmp_path: Path, store: Store, resources: Resources
 ) -> None:
     job, other = one(jobs, "rat_bptt"), Store.create(tmp_path / "undisturbed")
     job = job.model_copy(update={"evaluations": ()})
-    complete(job, other, place)
-    monkeypatch.setattr(job_runner, "CHECKPOINT_SECONDS", 0.0)
-    work = job_runner.run(job, store, place)
+    complete(job, other, resources)
+    work = job_runner.run(job, store, resources, checkpoint_seconds=0.0)
     assert [next(work).step for _ in range(3)] == [1, 2, 3]
     work.close()
     newest = max((store.path / "checkpoints" / job.id).iterdir())
     newest.write_bytes(newest.read_bytes()[:100])
     with pytest.warns(UserWarning, match="does not match its name"):
-        assert next(job_runner.run(job, store, place)).step == 3
-    complete(job, store, place)
+        assert next(job_runner.run(job, store, resources)).step == 3
+    complete(job, store, resources)
     assert done(job, store).artefact == done(job, other).artefact
 
 
 def test_a_damaged_artefact_does_not_repeat_its_evaluation(
-    jobs: list[Job], store: Store, place: Place
+    jobs: list[Job], store: Store, resources: Resources
 ) -> None:
     job = jobs[0]
-    complete(job, store, place)
+    complete(job, store, resources)
     (path,) = store.path.glob(f"records/*/*/{job.evaluations[0].id}.json")
     before = path.read_bytes()
     store.artefact(job.id).unlink()
-    assert complete(job, store, place) == {job.id: "done"}
+    assert complete(job, store, resources) == {job.id: "done"}
     assert path.read_bytes() == before
 
 
 def test_the_artefact_of_another_trial_is_not_scored_as_this_ones(
-    jobs: list[Job], store: Store, place: Place
+    jobs: list[Job], store: Store, resources: Resources
 ) -> None:
     own, other = (job.model_copy(update={"evaluations": ()}) for job in jobs)
-    complete(own, store, place)
-    complete(other, store, place)
+    complete(own, store, resources)
+    complete(other, store, resources)
     before = store.artefact(own.id).read_bytes()
     for suffix in (".json", ".safetensors"):
         shutil.copy(store.artefact(other.id).with_suffix(suffix), store.artefact(own.id).with_suffix(suffix))
-    complete(jobs[0], store, place)
+    complete(jobs[0], store, resources)
     evaluated = store.record(jobs[0].evaluations[0].id)
     assert evaluated is None or store.artefact(own.id).read_bytes() == before
 
 
 def test_a_checkpoint_that_the_method_cannot_read_does_not_fail_for_ever(
-    jobs: list[Job], store: Store, place: Place
+    jobs: list[Job], store: Store, resources: Resources
 ) -> None:
     job = one(jobs, "rat_bptt")
-    store.save_checkpoint(job.id, 2, {"distiller": {"x": 1}, "trajectory": {"steps": 4, "step": 2}})
+    store.save_checkpoint(job.id, 2, {"state": {"x": 1}, "trajectory": {"steps": 4, "step": 2}})
     with pytest.warns(UserWarning, match="the method cannot load it: the state has"):
-        complete(job, store, place)
+        complete(job, store, resources)
     assert done(job, store).status == "done" and len(list((store.path / "quarantine").iterdir())) == 1

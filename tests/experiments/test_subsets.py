@@ -14,8 +14,9 @@ from suite.core.sets.subsets import cut
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.core.spec import Scores, Task, TestSplit
 from suite.experiments import grid, job_runner, preflight
-from suite.experiments.device import Place
-from suite.plugins import conformance, registry
+from suite.experiments.resources import Resources
+from suite.plugins import registry
+from suite.plugins.smoke import smoke_data
 from suite.records.cells import Evaluation, Part
 from suite.records.jobs import Job
 from suite.records.store import Store
@@ -32,7 +33,7 @@ unroll = 4
 window = 2
 real_batch = 32
 ipc = [3]
-nested = [1]
+prefixes = [1]
 """
 
 
@@ -81,7 +82,7 @@ def test_what_a_set_does_not_hold_is_refused(part: Part) -> None:
 def digits() -> Task:
     task = load("digits")
     small = TestSplit(task.test.take(torch.arange(60)))
-    return dataclasses.replace(task, train=conformance.smoke_data(), split=small)
+    return dataclasses.replace(task, train=smoke_data(), split=small)
 
 
 def scored(name: str, synthetic: SyntheticSet) -> Scores:
@@ -92,7 +93,7 @@ def scored(name: str, synthetic: SyntheticSet) -> Scores:
 
 @pytest.mark.parametrize("name", registry.names("evaluator"))
 def test_every_evaluator_scores_a_part(name: str) -> None:
-    train = conformance.smoke_data()
+    train = smoke_data()
     images = train.images[torch.stack([indices[:2] for indices in train.by_class()])]
     labels = torch.eye(10)[:, None].repeat(1, 2, 1) * 0.9 + 0.01
     part = cut(SyntheticSet(images, labels, Minibatch(2)), Part(how="prefix", ipc=1), seed=0)
@@ -131,23 +132,25 @@ def test_a_grid_asks_for_parts_of_a_rows_largest_set(jobs: list[Job]) -> None:
 
 def test_a_reference_and_its_row_are_asked_for_what_either_is(tiny: Path) -> None:
     text = QUICK.replace("ipc = [1]", "ipc = [1, 2]") + "[reference]\nepochs = 1\nrandom = 1\n"
-    tiny.write_text(text.replace("[method.random_subset]", "[method.random_subset]\nnested = [1]"))
+    tiny.write_text(text.replace("[method.random_subset]", "[method.random_subset]\nprefixes = [1]"))
     found = [job for job in grid.jobs(grid.load(tiny)) if job.label == "random_subset" and job.ipc == 2]
     assert [parts(job) for job in found] == [[None, ("prefix", 1, 0)]]
 
 
 def test_what_scores_the_whole_is_written_as_before_there_were_parts() -> None:
     cell = Evaluation(trial="ab", evaluator="retrain", settings={}, seed=3)
-    text = '{"evaluator":"retrain","kind":"evaluation","protocol":1,"seed":3,"settings":{},"trial":"ab"}'
+    text = '{"evaluator":"retrain","kind":"evaluation","protocol":2,"seed":3,"settings":{},"trial":"ab"}'
     assert cell.id == hashlib.sha256(text.encode()).hexdigest()
     part = cell.model_copy(update={"part": Part(how="prefix", ipc=1)})
     assert part.id != cell.id and Evaluation.model_validate_json(part.model_dump_json()) == part
 
 
-def test_parts_are_scored_and_boards_take_prefixes_alone(jobs: list[Job], store: Store, place: Place) -> None:
+def test_parts_are_scored_and_boards_take_prefixes_alone(
+    jobs: list[Job], store: Store, resources: Resources
+) -> None:
     for job in jobs:
         if job.ipc == 3 and job.label != "random_subset":
-            complete(job, store, place)
+            complete(job, store, resources)
             found = [store.record(cell.id) for cell in job.evaluations]
             assert all(record and record.status == "done" and record.test_reads == 1 for record in found)
             sizes = [part[1] if part else 3 for part in parts(job)]
@@ -164,17 +167,17 @@ def test_parts_are_scored_and_boards_take_prefixes_alone(jobs: list[Job], store:
 
 
 def test_a_stage_is_kept_as_it_completes_and_is_the_prefix_that_is_written(
-    jobs: list[Job], store: Store, place: Place, tmp_path: Path
+    jobs: list[Job], store: Store, resources: Resources, tmp_path: Path
 ) -> None:
     job = one(jobs, "boosted")
-    for progress in job_runner.run(job, store, place):
+    for progress in job_runner.run(job, store, resources):
         if progress.step == 3:
             break  # cut short, one step into the second stage
     stage = store.artefact(job.id, 2)
     kept, facts = load_artefact(stage)
     assert kept.ipc == 1 and facts["trial"]["ipc"] == 3 and store.record(job.id) is None
     before = stage.read_bytes()
-    complete(job, store, place)
+    complete(job, store, resources)
     written = ratbench(
         "subset", store.artefact(job.id), "--ipc", "1", "--output", tmp_path / "one.safetensors"
     )
@@ -188,7 +191,7 @@ def test_a_stage_is_kept_as_it_completes_and_is_the_prefix_that_is_written(
 def test_a_subset_that_cannot_be_written_is_refused(copied: Path, jobs: list[Job], tmp_path: Path) -> None:
     (artefact, *_) = sorted((copied / "artefacts").glob("*.safetensors"))
     refused(ratbench("subset", artefact, "--ipc", "2"), "prefix of 2 images per class: this set has 1")
-    refused(ratbench("subset", artefact, "--ipc", "1", "--output", artefact), "is there already", "--output")
+    refused(ratbench("subset", artefact, "--ipc", "1", "--output", artefact), "exists", "--output")
     refused(ratbench("subset", artefact, "--ipc", "1", "--output", tmp_path / "x.pt"), ".safetensors")
     written = ratbench("subset", artefact, "--ipc", "1")
     assert f"wrote {artefact.parent / artefact.stem}-ipc1.safetensors" in written.output.replace("\n", "")
@@ -198,30 +201,34 @@ def test_a_subset_that_cannot_be_written_is_refused(copied: Path, jobs: list[Job
     ("old", "new", "message"),
     [
         (
-            "nested = [1]",
-            "nested = [3]",
-            "method.boosted: nested sizes [3] must lie between 1 and ipc - 1 = 2",
+            "prefixes = [1]",
+            "prefixes = [3]",
+            "method.boosted: prefixes [3] must be smaller than the largest set, of ipc 3",
         ),
-        ("nested = [1]", "nested = [1, 1]", "method.boosted: nested sizes [1, 1] name one twice"),
-        ("nested = [1]", "nested = [0]", "nested.0: input should be greater than 0"),
-        ("nested = [1]", "nested = 1", "nested: input should be a valid list"),
+        ("prefixes = [1]", "prefixes = [1, 1]", "method.boosted: prefixes [1, 1]: duplicate value"),
+        ("prefixes = [1]", "prefixes = [0]", "prefixes.0: input should be greater than 0"),
+        ("prefixes = [1]", "prefixes = 1", "prefixes: input should be a valid list"),
         ("ipc = [3]", "ipc = [2]", "method.boosted: ipc [2] is not among the grid's, [1, 3]"),
         ("ipc = [3]", "ipc = [3, 3]", "method.boosted: ipc [3, 3] must be one or more sizes, each once"),
         ("block = [1, 2]", "block = 2", "boosted on digits at ipc 3: ipc 3 is not a sum of blocks of 2"),
         ("block = [1, 2]", "block = [1, 1]", "ipc 3 is not a sum of blocks of [1, 1]"),
         ("block = [1, 2]", 'block = "1"', "method.boosted: block = '1'"),
         ("block = [1, 2]", "beta = 1.5", "method.boosted: beta 1.5 must lie between 0"),
-        ("subsets = 2", "nested = [1]", "method.rat_bptt: nested [1]: this method does not order its images"),
+        (
+            "subsets = 2",
+            "prefixes = [1]",
+            "method.rat_bptt: prefixes [1]: this method does not order its images",
+        ),
         ("subsets = 2", "ipc = [1]\nsubsets = 2", "subsets 2: the grid's ipc [1, 3] has no size below 1"),
         ("leave_one_out = 1", "leave_one_out = 4", "leave_one_out 4: its largest set has ipc 3"),
     ],
 )
 def test_a_mistake_is_named_before_anything_runs(
-    jobs: list[Job], tiny: Path, place: Place, old: str, new: str, message: str
+    jobs: list[Job], tiny: Path, resources: Resources, old: str, new: str, message: str
 ) -> None:
     text = tiny.read_text()
     assert old in text
     tiny.write_text(text.replace(old, new))
     with pytest.raises(ValueError) as error:
-        preflight.check(grid.jobs(grid.load(tiny)), place)
+        preflight.check(grid.jobs(grid.load(tiny)), resources)
     assert message in str(error.value)

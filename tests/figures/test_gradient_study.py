@@ -16,13 +16,13 @@ tasks = ["digits"]
 ipc = [1]
 seeds = [0]
 network = "convnet-d1-w8-in"
-[method.bptt]
+[study.bptt]
 base = "gradient_study"
 truncation = "full"
 unroll = [2, 4]
 initialisations = 4
 real_batch = 32
-[method.t_bptt]
+[study.t_bptt]
 base = "gradient_study"
 truncation = "fixed"
 unroll = [2, 4]

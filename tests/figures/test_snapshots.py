@@ -9,7 +9,7 @@ from PIL import Image
 from suite.board import files
 from suite.core.sets.artefacts import load_artefact
 from suite.experiments import grid
-from suite.experiments.device import Place
+from suite.experiments.resources import Resources
 from suite.figures import snapshots
 from suite.records.jobs import Job
 from suite.records.store import Store
@@ -43,13 +43,13 @@ def test_what_has_no_step_is_written_as_before_there_were_snapshots(jobs: list[J
 
 
 def test_a_snapshot_is_the_set_of_a_shorter_run(
-    snapped: list[Job], tiny: Path, tmp_path: Path, place: Place
+    snapped: list[Job], tiny: Path, tmp_path: Path, resources: Resources
 ) -> None:
     long, other = Store.create(tmp_path / "long"), Store.create(tmp_path / "short")
     job = one(snapped, "rat_bptt")
-    complete(job, long, place)
+    complete(job, long, resources)
     short = one(grid.jobs(grid.load(tiny, ["method.rat_bptt.steps=2"])), "rat_bptt")
-    complete(short, other, place)
+    complete(short, other, resources)
     assert long.artefact(job.id, 2).read_bytes() == other.artefact(short.id).read_bytes()
     assert len({long.artefact(job.id, step).read_bytes() for step in (None, 0, 2)}) == 3
     found = [long.record(cell.id) for cell in job.evaluations]
@@ -57,33 +57,35 @@ def test_a_snapshot_is_the_set_of_a_shorter_run(
 
 
 def test_snapshots_asked_for_later_are_made_and_the_trials_record_stays(
-    snapped: list[Job], tmp_path: Path, store: Store, place: Place
+    snapped: list[Job], tmp_path: Path, store: Store, resources: Resources
 ) -> None:
     job = one(snapped, "rat_bptt")
     plain = job.model_copy(update={"evaluations": job.evaluations[:1]})
-    complete(plain, store, place)
+    complete(plain, store, resources)
     before = done(job, store)
-    assert set(complete(job, store, place)) == {job.id, *(cell.id for cell in job.evaluations[1:])}
+    assert set(complete(job, store, resources)) == {job.id, *(cell.id for cell in job.evaluations[1:])}
     assert done(job, store) == before
     store.artefact(job.id, 2).unlink()
-    assert complete(job, store, place) == {}  # evaluated already
+    assert complete(job, store, resources) == {}  # evaluated already
 
 
-def test_boards_leave_snapshots_out(tiny: Path, tmp_path: Path, store: Store, place: Place) -> None:
+def test_boards_leave_snapshots_out(tiny: Path, tmp_path: Path, store: Store, resources: Resources) -> None:
     plain = one(grid.jobs(grid.load(tiny)), "rat_bptt")
     job = one(grid.jobs(grid.load(with_snapshots(tiny))), "rat_bptt")
     other = Store.create(tmp_path / "other")
     finished = job.model_copy(update={"evaluations": job.evaluations[:1]})
     assert plain.id == job.id
-    complete(job, store, place)
-    complete(finished, other, place)
+    complete(job, store, resources)
+    complete(finished, other, resources)
     (row,) = files.board(files.read([store.path]).records).tables[0].rows
     (expected,) = files.board(files.read([other.path]).records).tables[0].rows
     assert row.scores == expected.scores and row.state == expected.state
 
 
-def test_a_curve_has_a_point_for_each_snapshot(snapped: list[Job], store: Store, place: Place) -> None:
-    complete(one(snapped, "rat_bptt"), store, place)
+def test_a_curve_has_a_point_for_each_snapshot(
+    snapped: list[Job], store: Store, resources: Resources
+) -> None:
+    complete(one(snapped, "rat_bptt"), store, resources)
     table = snapshots.summary(snapshots.measured([store.path]))
     assert table["step"].to_list() == [0, 2, 4] and table["networks"].to_list() == [1] * 3
     assert table["seconds"].is_monotonic_increasing and table["seconds"][0] == 0
@@ -95,26 +97,28 @@ def test_a_curve_has_a_point_for_each_snapshot(snapped: list[Job], store: Store,
         assert scored and accuracy == pytest.approx(100 * scored.scores["accuracy"][0])
 
 
-def test_a_curve_is_tabled_and_drawn(snapped: list[Job], store: Store, place: Place, tmp_path: Path) -> None:
-    complete(one(snapped, "rat_bptt"), store, place)
+def test_a_curve_is_tabled_and_drawn(
+    snapped: list[Job], store: Store, resources: Resources, tmp_path: Path
+) -> None:
+    complete(one(snapped, "rat_bptt"), store, resources)
     shown = ratbench("figure", "curve", store.path, "--output", tmp_path / "made/curve.png")
     assert shown.exit_code == 0 and "| rat_bptt |" in shown.output
     image = Image.open(io.BytesIO((tmp_path / "made/curve.png").read_bytes()))
     assert image.size == (1500, 675) and len(image.convert("RGB").getcolors(1 << 20) or []) > 3
 
 
-def test_values_of_a_list_are_lines_of_their_own(tiny: Path, store: Store, place: Place) -> None:
+def test_values_of_a_list_are_lines_of_their_own(tiny: Path, store: Store, resources: Resources) -> None:
     jobs = grid.jobs(grid.load(with_snapshots(tiny, "[0.5]"), ["method.rat_bptt.window=[1, 2]"]))
     for job in jobs:
-        complete(job, store, place)
+        complete(job, store, resources)
     table = snapshots.summary(snapshots.measured([store.path]))
     assert table["method"].unique().tolist() == ["rat_bptt (window=1)", "rat_bptt (window=2)"]
     assert table["seeds"].to_list() == [1] * 4
 
 
-def test_a_trial_without_a_curve_is_left_out(snapped: list[Job], store: Store, place: Place) -> None:
+def test_a_trial_without_a_curve_is_left_out(snapped: list[Job], store: Store, resources: Resources) -> None:
     job = one(snapped, "rat_bptt")
-    complete(job, store, place)
+    complete(job, store, resources)
     expected = snapshots.summary(snapshots.measured([store.path]))
     brought = done(job, store).model_copy(update={"curve": {}, "label": "external:x"})
     cell = brought.cell.model_copy(update={"method": "external:x"})
@@ -125,8 +129,8 @@ def test_a_trial_without_a_curve_is_left_out(snapped: list[Job], store: Store, p
     assert snapshots.summary(snapshots.measured([store.path])).equals(expected)
 
 
-def test_a_store_without_snapshots_has_no_curve(jobs: list[Job], store: Store, place: Place) -> None:
-    complete(one(jobs, "random_subset"), store, place)
+def test_a_store_without_snapshots_has_no_curve(jobs: list[Job], store: Store, resources: Resources) -> None:
+    complete(one(jobs, "random_subset"), store, resources)
     refused(ratbench("figure", "curve", store.path), "no evaluated snapshots", "snapshots = [")
 
 
@@ -135,10 +139,12 @@ def test_shares_outside_the_run_are_refused(tiny: Path, shares: str) -> None:
     refused(ratbench("run", with_snapshots(tiny, shares), "--inline"), "snapshots")
 
 
-def test_a_grid_chooses_on_a_holdout_without_reading_test(tiny: Path, store: Store, place: Place) -> None:
+def test_a_grid_chooses_on_a_holdout_without_reading_test(
+    tiny: Path, store: Store, resources: Resources
+) -> None:
     tiny.write_text(QUICK.replace('"digits"', '"digits:holdout"'))
     job = one(grid.jobs(grid.load(tiny)), "random_subset")
-    complete(job, store, place)
+    complete(job, store, resources)
     record = done(job, store)
     assert record.task == "digits:holdout"
     synthetic, manifest = load_artefact(store.artefact(job.id))

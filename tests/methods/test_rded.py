@@ -15,7 +15,7 @@ from suite.core.networks.named import Network, Shape
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 
-MODULE = import_module("methods.rded")
+MODULE = import_module("suite.plugins.methods.rded")
 METHOD = MODULE.METHOD
 
 
@@ -53,7 +53,7 @@ def patches_of(run: Any, label: int) -> Tensor:
 @pytest.mark.usefixtures("bright")
 def test_the_best_crop_of_each_of_the_best_images_is_chosen() -> None:
     run = started(3)
-    run.step()
+    assert run.cached_seconds == 0 and run.step() == {}
     assert run.cached_seconds == 100
     made = run.synthetic().images
     for label in (0, 3):

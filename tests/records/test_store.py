@@ -97,7 +97,7 @@ class TestRecords:
         damaged = damage(path.read_text())
         assert damaged != path.read_text()
         path.write_text(damaged)
-        with pytest.warns(UserWarning, match=r"is damaged .*quarantine.*, its cell runs again"):
+        with pytest.warns(UserWarning, match=r"is damaged .*quarantine.*, its cell will run again"):
             assert store.record(TRIAL.id) is None
         assert not path.exists()
         (kept,) = (store.path / "quarantine").iterdir()
@@ -193,7 +193,7 @@ class TestFactorisedArtefacts:
         found, manifest = load_artefact(store.artefact("t"))
         assert torch.equal(found.images, made.images) and torch.equal(found.labels, made.labels)
         assert found.minibatch == made.minibatch and found.stored_bytes == code.nbytes == made.stored_bytes
-        assert manifest["code"] == {"kind": code.kind, "settings": code.settings}
+        assert manifest["parametrisation"] == {"kind": code.kind, "settings": code.settings}
 
     def test_learned_labels_come_back(self, store: Store, code: Parametrisation) -> None:
         made = SyntheticSet.from_parametrisation(code)
@@ -206,7 +206,7 @@ class TestFactorisedArtefacts:
         write_artefact(store.artefact("t"), SyntheticSet.from_parametrisation(code), {})
         path = store.artefact("t").with_suffix(".json")
         path.write_text(path.read_text().replace(f'"{code.kind}"', '"wavelet"'))
-        with pytest.raises(ValueError, match="its code cannot be read: unknown parametrisation 'wavelet'"):
+        with pytest.raises(ValueError, match="its set cannot be read: unknown parametrisation 'wavelet'"):
             load_artefact(store.artefact("t"))
 
 
@@ -255,8 +255,14 @@ class TestOpening:
     def test_another_protocol_is_refused(self, store: Store) -> None:
         (store.path / "store.json").write_text(json.dumps({"protocol": PROTOCOL + 1}))
         with pytest.raises(
-            ValueError, match=rf"protocol {PROTOCOL + 1}, this is protocol {PROTOCOL}; choose"
+            ValueError,
+            match=rf"has protocol {PROTOCOL + 1}, this release writes protocol {PROTOCOL}; choose",
         ):
+            Store.create(store.path)
+
+    def test_an_old_protocol_names_the_command_that_converts(self, store: Store) -> None:
+        (store.path / "store.json").write_text('{"protocol": 1}')
+        with pytest.raises(ValueError, match=f"has protocol 1, .*`ratbench migrate {store.path} NEW`"):
             Store.create(store.path)
 
     @pytest.mark.parametrize("text", ["", "[]", "{}", "nonsense"])
@@ -336,7 +342,7 @@ class TestLock:
         command = [sys.executable, "-c", code, str(store.path)]
         with store.locked():
             ran = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert f"is already running, pid {os.getpid()}; wait for it or end it" in ran.stdout
+        assert f"is in use by process {os.getpid()}; wait for it, or end it" in ran.stdout
 
     def test_it_is_free_again_afterwards(self, store: Store) -> None:
         for _ in range(2):

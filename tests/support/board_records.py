@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.board.files import Board, BoardRow
-from suite.records.cells import Evaluation, Reference, Trial
+from suite.records.cells import Evaluation, Part, Reference, Trial
 from suite.records.record import Provenance, Record, Status
 
 STANDARD, REDUCED = "convnet-d3-w128-in", "convnet-d3-w32-in"
@@ -24,9 +24,10 @@ def trial(
 def evaluated(
     of: Record, *accuracy: float, ipc: int = 0, status: Status = "done", error: str = "", **settings: Any
 ) -> Record:
-    prefix = {"ipc": ipc} if ipc else {}
-    chosen = {"recipe": "dsa-1000", "network": STANDARD, "copies": len(accuracy), **prefix, **settings}
-    cell = Evaluation(trial=of.cell.id, evaluator="retrain", settings=chosen, seed=0)
+    """Return an evaluation of a trial; ipc: of its prefix of this size."""
+    part = Part(how="prefix", ipc=ipc) if ipc else None
+    chosen = {"recipe": "dsa-1000", "network": STANDARD, "copies": len(accuracy), **settings}
+    cell = Evaluation(trial=of.cell.id, evaluator="retrain", settings=chosen, seed=0, part=part)
     fields: dict[str, Any] = {
         "scores": {"accuracy": accuracy} if accuracy else {},
         "error": error,

@@ -1,4 +1,4 @@
-"""Method files, as text, that go wrong in one way each."""
+"""Files of methods and of an evaluator, as text, that go wrong in one way each."""
 
 HEAD = '''
 import os, signal
@@ -47,3 +47,40 @@ KILLED_ONCE = (
 )
 MENDED = HEAD + '        return {"outer_loss": 1.0}\n'
 SLOW = HEAD + '        import time; time.sleep(1)\n        return {"outer_loss": 1.0}\n'
+LEAVES = HEAD.replace("return Run(self.steps, train, budget)", "raise SystemExit(0)") + "        return {}\n"
+OTHER_SIZE = (
+    HEAD.replace("train.classes, budget.ipc, *train.shape", "train.classes, budget.ipc, 1, 9, 9")
+    + '        return {"outer_loss": 1.0}\n'
+)
+UNPLANNED = MENDED.replace("    steps: int", "    epochs: int").replace("self.steps, t", "self.epochs, t")
+
+FAILS_ONCE = '''
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+from suite.core.scores import Score
+from suite.core.spec import Scores
+
+@dataclass(frozen=True)
+class FailsOnce:
+    """Finds every set half right, from its second call on."""
+
+    copies: int = 1
+
+    title: ClassVar[str] = "By halves"
+    scores: ClassVar[tuple[Score, ...]] = (Score("half", "half right", "fraction"),)
+    smoke: ClassVar[dict] = {}
+
+    def check(self, train):
+        pass
+
+    def evaluate(self, synthetic, task, *, seed):
+        marker = Path(__file__).with_suffix(".called")
+        if not marker.exists():
+            marker.touch()
+            raise RuntimeError("once")
+        task.test
+        return Scores({"half": (0.5,)})
+
+EVALUATOR = FailsOnce
+'''

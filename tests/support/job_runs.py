@@ -1,7 +1,7 @@
 """Jobs run to their end, as tests do it."""
 
 from suite.experiments import job_runner
-from suite.experiments.device import Place
+from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.record import Record
 from suite.records.store import Store
@@ -17,6 +17,6 @@ def one(jobs: list[Job], label: str) -> Job:
     return next(job for job in jobs if job.label == label)
 
 
-def complete(job: Job, store: Store, place: Place) -> dict[str, str]:
+def complete(job: Job, store: Store, resources: Resources) -> dict[str, str]:
     """Run a job to its end; return what was finished."""
-    return {key: value for at in job_runner.run(job, store, place) for key, value in at.finished.items()}
+    return {key: value for at in job_runner.run(job, store, resources) for key, value in at.finished.items()}

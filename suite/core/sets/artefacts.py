@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def load_set(path: Path | str) -> SyntheticSet:
 def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]) -> str:
     """Write a set, and its manifest beside it; return the sha256 of its file.
 
-    Of a factorised set the file holds its parametrisation, and the manifest how it is decoded.
+    The file of a factorised set holds its parametrisation's tensors in place of images, and the manifest
+    its kind and settings.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     code = synthetic.parametrisation
@@ -46,7 +48,7 @@ def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     minibatch = {"per_class": synthetic.minibatch.per_class, "classes": synthetic.minibatch.classes}
     content = {**manifest, "minibatch": minibatch, "sha256": sha256}
-    content |= {} if code is None else {"code": parametrisations.describe(code)}
+    content |= {} if code is None else {"parametrisation": parametrisations.describe(code)}
     content |= {} if synthetic.lr is None else {"lr": synthetic.lr}
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     write_bytes(path.with_suffix(".json"), text.encode(), replace=True)
@@ -63,11 +65,19 @@ def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"artefact {path} does not match the sha256 in its manifest")
     tensors = load_file(path)
-    rate = manifest.get("lr")
-    if "code" not in manifest:
-        return SyntheticSet(tensors["images"], tensors["labels"], minibatch, lr=rate), manifest
+    lr = manifest.get("lr")
     try:
-        code = parametrisations.read(manifest["code"], tensors)
+        if "parametrisation" not in manifest:
+            return SyntheticSet(tensors["images"], tensors["labels"], minibatch, lr=lr), manifest
+        code = parametrisations.read(manifest["parametrisation"], tensors)
+        return SyntheticSet(code.decode(), tensors["labels"], minibatch, code, lr), manifest
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"artefact {path}: its code cannot be read: {error}") from None
-    return SyntheticSet(code.decode(), tensors["labels"], minibatch, code, rate), manifest
+        raise ValueError(f"artefact {path}: its set cannot be read: {error}") from None
+
+
+def is_whole(path: Path, trial: Mapping[str, Any]) -> bool:
+    """Return whether `path` holds an undamaged set of this trial, given as its cell's JSON."""
+    try:
+        return bool(load_artefact(path)[1]["trial"] == trial)
+    except (ValueError, KeyError):
+        return False

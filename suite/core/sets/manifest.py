@@ -1,4 +1,4 @@
-"""What lies beside an artefact: all that its evaluation needs, and how to use it without us."""
+"""The manifest of an artefact: all that its evaluation needs, and code that loads it without RaT-Bench."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,9 +30,10 @@ IMAGES = (
 def manifest(
     trial: Mapping[str, Any], task: Task, label: str, file: str, code: Parametrisation | None = None
 ) -> dict[str, Any]:
-    """Return the facts about the artefact in `file`, named without its folder, of a trial on `task`.
+    """Return the facts about an artefact of a trial on `task`.
 
-    trial: its cell as JSON; code: what a factorised set stores, which the loader then decodes.
+    trial: its cell as JSON; file: the artefact's name, without its folder; code: of a factorised set, which
+    the loader then decodes.
     """
     return {"trial": dict(trial), "label": label, **facts(task, file, code)}
 
@@ -57,7 +58,7 @@ def stored(synthetic: SyntheticSet) -> dict[str, Any]:
 
 
 def loader(file: str, code: Parametrisation | None = None) -> str:
-    """Return the code that loads the artefact in `file`, run in its folder."""
+    """Return Python that loads the artefact in `file`, run in its folder."""
     return LOADER.format(
         name=file.removesuffix(".safetensors"),
         torch="" if code is None else "import torch\n",

@@ -172,7 +172,7 @@ def tensor_names(cls: type[Parametrisation]) -> set[str]:
     return {field.name for field in fields(cls) if field.type is Tensor}
 
 
-def stores_code(names: Iterable[str]) -> bool:
+def is_factorised(names: Iterable[str]) -> bool:
     """Return whether tensors of such names are a code of a known kind."""
     return any(tensor_names(cls) <= set(names) for cls in PARAMETRISATIONS.values())
 

@@ -1,4 +1,4 @@
-"""Parts of a set: what is scored in place of the whole, and a prefix as an artefact of its own."""
+"""Parts of a set, which are scored in place of the whole; and a prefix as an artefact of its own."""
 
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,7 @@ from suite.core.sets.synthetic_set import SyntheticSet
 
 
 class Part(Protocol):
-    """What of a set is meant: how is `prefix`, `random` or `without`; see `suite.records.cells.Part`."""
+    """A part of a set; `suite.records.cells.Part` is one. how: `prefix`, `random` or `without`."""
 
     @property
     def how(self) -> str:
@@ -26,7 +26,7 @@ class Part(Protocol):
 
     @property
     def index(self) -> int:
-        """Which draw of a random subset, or which image is left out."""
+        """Number of the random subset, or of the image that is left out."""
         ...
 
     @property
@@ -38,16 +38,16 @@ class Part(Protocol):
 def cut(synthetic: SyntheticSet, part: Part | None, *, seed: int) -> SyntheticSet:
     """Return a part of a set, or the whole for None; raises ValueError where the set has no such part.
 
-    seed: that of the trial which made the set. A random subset is drawn for each class by itself; of
-    one draw a smaller one is the beginning of a larger one.
+    seed: the trial's. A random subset is drawn for each class by itself; of the same seed and index, a
+    smaller one is the beginning of a larger one.
     """
     if part is None:
         return synthetic
     if part.how == "without":
         if part.ipc != synthetic.ipc - 1 or part.index > part.ipc:
             raise ValueError(f"a set of {synthetic.ipc} images per class has no part {part.title!r}")
-        places = torch.arange(synthetic.ipc)
-        return synthetic.take(places[places != part.index].expand(synthetic.classes, -1))
+        rows = torch.arange(synthetic.ipc)
+        return synthetic.take(rows[rows != part.index].expand(synthetic.classes, -1))
     first = synthetic.prefix(part.ipc)
     if part.how == "prefix":
         return first
@@ -60,12 +60,12 @@ def cut(synthetic: SyntheticSet, part: Part | None, *, seed: int) -> SyntheticSe
 def write_prefix(artefact: Path, ipc: int, target: Path) -> None:
     """Write the first `ipc` images of each class of an artefact to `target`, with a manifest.
 
-    Raises ValueError where there is such a file already, or the artefact is damaged or too small.
+    Raises ValueError where `target` exists, or the artefact is damaged or too small.
     """
     if target.suffix != ".safetensors":
-        raise ValueError(f"{target}: an artefact's name ends in .safetensors")
+        raise ValueError(f"{target}: the name of an artefact must end in .safetensors")
     if target.exists() or target.with_suffix(".json").exists():
-        raise ValueError(f"{target} or its manifest is there already; choose another --output")
+        raise ValueError(f"{target} or its manifest exists; choose another --output")
     synthetic, facts = load_artefact(artefact)
     part = {"ipc": ipc, "of": facts["sha256"]}
     write_artefact(target, synthetic.prefix(ipc), {**facts, "part": part, "loader": loader(target.name)})

@@ -42,8 +42,8 @@ class SyntheticSet:
     images: (classes, n, channels, height, width), preprocessed;
     labels: (classes, n, classes), non-negative targets, one-hot when hard;
     minibatch: how the method's own inner loop drew from it, for its native recipe;
-    parametrisation: of a factorised set what is stored in place of the images, which it decodes to;
-    lr: the learning rate that was learned with it, if one was, for recipes that take it.
+    parametrisation: what a factorised set stores, and decodes to its images;
+    lr: the learning rate that was learned with it, if any, for recipes that take it.
     """
 
     images: Tensor
@@ -119,15 +119,15 @@ class SyntheticSet:
 
     @property
     def stored_bytes(self) -> int:
-        """Bytes that must be kept: the images or their code, and the labels unless they are one-hot."""
+        """Bytes that must be kept: the images or their parametrisation, and labels that are not one-hot."""
         labels = 0 if self.hard else self.labels.nbytes
         return (self.images if self.parametrisation is None else self.parametrisation).nbytes + labels
 
     def prefix(self, ipc: int) -> "SyntheticSet":
-        """Return the first `ipc` images of each class; a factorised set, stored as a whole, has none."""
+        """Return the first `ipc` images of each class; raises ValueError for a factorised set."""
         if self.parametrisation is not None:
             raise ValueError(
-                f"a set stored as {self.parametrisation.kind} has no prefixes: distil it at each size instead"
+                f"a {self.parametrisation.kind} set is stored as a whole; distil it at each size instead"
             )
         if not 0 < ipc <= self.ipc:
             raise ValueError(f"prefix of {ipc} images per class: this set has {self.ipc}")

@@ -59,7 +59,7 @@ def read_safetensors(path: Path, manifest: Path | None) -> Contents:
     facts = _facts(path, manifest) if manifest else {}
     try:
         with safe_open(path, framework="pt") as file:
-            if parametrisations.stores_code(file.keys()):
+            if parametrisations.is_factorised(file.keys()):
                 raise Refused(
                     f"{path.name} stores a code, not images; `ratbench export --format pt` decodes it"
                 )

@@ -81,19 +81,17 @@ def test_the_loader_decodes_without_us(code: Parametrisation) -> None:
     names: dict[str, Any] = {
         "torch": torch,
         "tensors": code.tensors,
-        "facts": {"code": parametrisations.describe(code)},
+        "facts": {"parametrisation": parametrisations.describe(code)},
     }
     exec(code.loader, names)
     assert torch.equal(names["images"], code.decode().flatten(0, 1))
 
 
 def test_only_a_codes_tensors_are_one() -> None:
-    assert parametrisations.stores_code(["labels", "bases", "coefficients"]) and parametrisations.stores_code(
-        ["formations"]
-    )
-    assert not parametrisations.stores_code(["images", "labels"]) and not parametrisations.stores_code(
-        ["bases"]
-    )
+    assert parametrisations.is_factorised(["labels", "bases", "coefficients"])
+    assert parametrisations.is_factorised(["formations"])
+    assert not parametrisations.is_factorised(["images", "labels"])
+    assert not parametrisations.is_factorised(["bases"])
 
 
 @pytest.mark.parametrize(
@@ -104,7 +102,7 @@ def test_only_a_codes_tensors_are_one() -> None:
             {},
             "unknown parametrisation 'wavelet'; known: linear, multi_formation",
         ),
-        ({"kind": "linear", "settings": {"height": 2}}, {}, "a linear code cannot be made"),
+        ({"kind": "linear", "settings": {"height": 2}}, {}, "a linear parametrisation cannot be made"),
         (
             {"kind": "multi_formation", "settings": {"factor": 3}},
             {"formations": torch.zeros(1, 1, 1, 4, 4)},
@@ -129,7 +127,7 @@ def test_a_set_stores_its_code_and_shows_its_images() -> None:
     assert (made.classes, made.ipc, made.hard) == (1, 8, True)
     assert made.stored_bytes == 2 * 16 * 4
     assert SyntheticSet.from_parametrisation(linear(8, 8)).stored_bytes == (2 * 4 + 2 * 3 * 2) * 4
-    with pytest.raises(ValueError, match="a set stored as multi_formation has no prefixes"):
+    with pytest.raises(ValueError, match="a multi_formation set is stored as a whole"):
         made.prefix(1)
 
 

@@ -15,7 +15,7 @@ from suite.core.training.fit import fit_each
 from suite.core.training.jobs import TrainingJob
 from suite.core.training.lr_search import Search, chosen_rates, random_set
 from suite.core.training.recipes import RECIPES
-from suite.plugins.conformance import smoke_data
+from suite.plugins.smoke import smoke_data
 
 SEARCH = Search((0.01, 1.0, 3.0), 2)
 RECIPE = dataclasses.replace(RECIPES["dc-300"], epochs=40)

@@ -1,4 +1,4 @@
-"""A study of meta-gradients: their norm, their spread, what truncation leaves of them, what they cost.
+"""A study of meta-gradients: their norm and spread, the effect of truncation on them, and their cost.
 
 Feng, Vedantam and Kempe (arXiv 2311.07025) motivate RaT-BPTT by the norm and variance of these
 gradients. Here each outer step draws a fresh inner network and measures; nothing is learned.
@@ -7,12 +7,11 @@ gradients. Here each outer step draws a fresh inner network and measures; nothin
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.distilling.base import Resumable
 from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
 from suite.core.engine.classification import chunks, inner_problem
 from suite.core.engine.losses import Batch
@@ -22,33 +21,24 @@ from suite.core.engine.unroll import MetaGradient, meta_gradient
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import generator
-from suite.core.sets.synthetic_set import SyntheticSet, one_hot
-from suite.core.spec import Budget, Distiller, Examples
+from suite.core.sets.synthetic_set import one_hot
+from suite.core.spec import Budget, Examples
 from suite.core.training.augment import augmentation
 
 
 @dataclass(frozen=True)
-class GradientStudy(BaseMethod):
+class GradientStudy:
     """Measure the meta-gradients of a truncation schedule over fresh networks; learn nothing."""
 
     initialisations: int = 20  # fresh networks, one an outer step
     unroll: int = 200
-    share: float = 0.3  # of the unroll that the window takes
+    share: float = 0.3  # of the unroll, for the window
     truncation: TruncationSchedule = "random"
     inner_lr: float = 1e-3
     real_batch: int = 5000
     augment: str = "flip-rotate"
     initial: Initialisation = "real"
     network: str = STANDARD
-
-    paper: ClassVar[str] = "arXiv 2311.07025"
-    recipe: ClassVar[str] = "rat-bptt-1000"
-    smoke: ClassVar[Mapping[str, Any]] = {
-        "initialisations": 2,
-        "unroll": 4,
-        "real_batch": 32,
-        "network": "convnet-d1-w8-in",
-    }
 
     def __post_init__(self) -> None:
         augmentation(self.augment)
@@ -63,17 +53,16 @@ class GradientStudy(BaseMethod):
         return max(1, round(self.share * self.unroll))
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Refuse a network that does not fit the task, or more real images than there are."""
-        super().check(train, budget)
+        """Raise ValueError for a network that does not fit the task, or too few real images."""
         network(self.network, train.shape, train.classes)
         check_initial(train, budget, self.initial)
 
-    def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
-        """Start with the images that are studied."""
-        return _Study(self, train, budget, seed)
+    def start(self, train: Examples, budget: Budget, *, seed: int) -> "_Measurements":
+        """Start with the images whose meta-gradients are measured."""
+        return _Measurements(self, train, budget, seed)
 
 
-class _Study(BaseDistiller):
+class _Measurements(Resumable):
     def __init__(self, method: GradientStudy, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train, self.seed = method.initialisations, method, train, seed
         self.network = network(method.network, train.shape, train.classes)
@@ -133,10 +122,3 @@ class _Study(BaseDistiller):
         augment = augmentation(self.method.augment)
         seen = augment.apply(real.images, augment.sample(len(real), rng))
         return chunks(seen, real.labels, whole=self.network.statistics_size > 0)
-
-    def synthetic(self) -> SyntheticSet:
-        """Return the images as they were given."""
-        return SyntheticSet(self.images.clone(), self.labels.clone())
-
-
-METHOD = GradientStudy

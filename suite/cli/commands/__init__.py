@@ -1,0 +1,1 @@
+"""The commands of `ratbench`: each reads its options, and calls what does the work."""

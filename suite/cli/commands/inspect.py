@@ -1,0 +1,56 @@
+"""The commands that describe and check methods and the rest: `ratbench list`, `show`, `check`."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from suite.cli.console import console, say
+
+Kind = Literal["methods", "evaluators", "studies", "tasks", "networks", "recipes", "grids"]
+
+
+def list_(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+) -> None:
+    """List methods, tasks, networks or other things, with a line about each.
+
+    [bold]ratbench list methods[/]
+    """
+    from suite.cli import describe
+
+    console.print(describe.table(kind))
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A name from any `ratbench list`, or a method's .py file.")],
+) -> None:
+    """Show one method, evaluator, task, network, recipe or grid.
+
+    Of a method: its paper, recipe, hyper-parameters with types and defaults, and the paper's settings.
+
+    [bold]ratbench show rat_bptt[/]
+    """
+    from suite.cli import describe
+
+    for part in describe.details(name):
+        console.print(part)
+
+
+def check(
+    name: Annotated[str, typer.Argument(help="A method or an evaluator: its name, or the path of its file.")],
+) -> None:
+    """Check that a method or an evaluator keeps the contract.
+
+    It takes seconds on a CPU. Each failed check says what to change.
+
+    [bold]ratbench check my_method.py[/]
+    """
+    from suite.plugins import conformance
+
+    failures = 0
+    for promise, problem in conformance.check(name):
+        failures += bool(problem)
+        console.print("[red]fail[/]" if problem else "[green]ok[/]  ", promise, highlight=False)
+        if problem:
+            say(f"      {problem}")
+    raise typer.Exit(1 if failures else 0)

@@ -1,0 +1,112 @@
+"""The commands that publish results: `ratbench leaderboard`, `figure`, `picture`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from suite.cli.console import errors, say, wrote
+from suite.cli.options import Artefact, Data, set_data
+
+RESULTS = Path("results")
+
+
+def leaderboard(
+    stores: Annotated[
+        list[Path] | None, typer.Argument(help="Stores to read.", show_default="results/")
+    ] = None,
+    format: Annotated[Literal["md", "csv", "json"], typer.Option(help="The format.")] = "md",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file to write; Markdown puts plots/ and pictures/ beside it.",
+            show_default="the terminal",
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if the file is not up to date.")
+    ] = False,
+    label_weight: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Weight of IOR in LRS; HLR gets the rest.")
+    ] = 0.5,
+    augmentation_weight: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Weight of training with augmentation in ARS.")
+    ] = 0.5,
+) -> None:
+    """Make the leaderboard from the records of one or more stores.
+
+    [bold]ratbench leaderboard runs/demo[/]
+
+    [bold]ratbench leaderboard results --output results/leaderboard.md --check[/]
+    """
+    from suite.board import publish
+    from suite.board.statistics.robustness import Weights
+
+    sources, weights = stores or [RESULTS], Weights(label_weight, augmentation_weight)
+    if output is None and not check:
+        sys.stdout.write(publish.text(sources, format, weights))
+        return
+    target = output or sources[0] / f"leaderboard.{format}"
+    if not check:
+        for path in publish.write(sources, target, format, weights):
+            wrote(path)
+    elif difference := publish.difference(sources, target, format, weights):
+        say(difference, to=errors)
+        say(f"{target} does not match the records; write it with --output {target}", to=errors)
+        raise typer.Exit(1)
+
+
+def picture(
+    artefact: Artefact,
+    output: Annotated[
+        Path | None, typer.Option(help="The PNG to write.", show_default="ARTEFACT.png")
+    ] = None,
+    columns: Annotated[int, typer.Option(min=1, help="Images of each class to show.")] = 10,
+    data: Data = None,
+) -> None:
+    """Draw a synthetic set: one row for each class, with the preprocessing undone.
+
+    [bold]ratbench picture runs/demo/artefacts/0a1b….safetensors --output set.png[/]
+    """
+    from suite.board import publish
+
+    set_data(data)
+    target = output or artefact.with_suffix(".png")
+    publish.draw_artefact(artefact, target, columns=columns)
+    wrote(target)
+
+
+def figure(
+    figure: Annotated[
+        Literal["budget-curve", "curve", "gradient-study"],
+        typer.Argument(metavar="FIGURE", help="budget-curve, curve or gradient-study."),
+    ],
+    stores: Annotated[list[Path], typer.Argument(help="The stores to read.")],
+    output: Annotated[Path | None, typer.Option(help="The PNG to write.", show_default="FIGURE.png")] = None,
+) -> None:
+    """Plot results from one or more stores and print them as a table.
+
+    [bold]budget-curve[/]: accuracy against images per class, for sets distilled at each size, prefixes
+    and random subsets, with areas, gaps and costs.
+
+    [bold]curve[/]: accuracy against outer steps and seconds, for grids with `snapshots`.
+
+    [bold]gradient-study[/]: norm, spread, cosine to full BPTT and cost of meta-gradients against the
+    length of the unroll.
+
+    The table is also written as Markdown beside the picture.
+
+    [bold]ratbench figure gradient-study runs/gradient-study[/]
+    """
+    from suite.figures import budget_curve, gradient_study, snapshots
+
+    module = {"budget-curve": budget_curve, "curve": snapshots, "gradient-study": gradient_study}[figure]
+    measured, target = module.measured(stores), output or Path(f"{figure}.png")
+    table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
+    sys.stdout.write(table)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(module.plot(measured))
+    target.with_suffix(".md").write_text(f"{table}\n![{figure}]({target.name})\n")
+    for path in (target, target.with_suffix(".md")):
+        wrote(path)

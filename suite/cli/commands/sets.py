@@ -1,0 +1,126 @@
+"""The commands about distilled sets in files: `ratbench evaluate`, `export`, `subset`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from suite.cli.console import exit_with, say, wrote
+from suite.cli.options import Artefact, Cpus, Data, Gpu, set_data
+
+
+def evaluate(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A torch file, .h5, .safetensors or .parquet, or a folder of images or torch files."
+        ),
+    ],
+    task: Annotated[str, typer.Option(help="A task from `ratbench list tasks`.")],
+    ipc: Annotated[int, typer.Option(min=1, help="Images per class.")],
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(help="A retraining recipe. Repeatable.", show_default="dsa-1000, the leaderboard's"),
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option(help="The network to train.", show_default="convnet-d3-w128-in")
+    ] = None,
+    copies: Annotated[int, typer.Option(min=1, help="Networks to train, each from a fresh start.")] = 5,
+    name: Annotated[
+        str | None, typer.Option(help="The set's name on the leaderboard.", show_default="the file's name")
+    ] = None,
+    store: Annotated[Path, typer.Option(help="The folder for records.")] = Path("runs/external"),
+    preprocessing: Annotated[
+        Literal["task", "raw"] | None,
+        typer.Option(
+            help="task: the images are preprocessed as the task's; raw: pixels in [0, 1] or bytes.",
+            show_default="inferred from the values",
+        ),
+    ] = None,
+    cpus: Cpus = 1,
+    gpu: Gpu = None,
+    data: Data = None,
+) -> None:
+    """Retrain networks on a distilled set that was made elsewhere.
+
+    It reads MTT's images_best.pt with labels_best.pt, the .pt files of DC, DSA and DM, RaT-BPTT's .h5, a
+    folder of images for each class, a Hugging Face image dataset, and RaT-Bench's .safetensors. Nothing
+    in the file is executed.
+
+    [bold]ratbench evaluate images_best.pt --task cifar10 --ipc 10[/]
+    """
+    from suite.cli import runner
+    from suite.core.networks.named import STANDARD
+    from suite.experiments import preflight
+    from suite.experiments.resources import Resources
+    from suite.external import evaluate
+    from suite.records.cells import STANDARD_RECIPE
+    from suite.records.store import Store
+
+    set_data(data)
+    request = evaluate.Request(
+        path=file,
+        task=task,
+        ipc=ipc,
+        recipes=recipe or [STANDARD_RECIPE],
+        network=network or STANDARD,
+        copies=copies,
+        name=name,
+        preprocessing=preprocessing,
+    )
+    resources = Resources.choose(cpus, gpu)
+    resources.check()
+
+    def complete() -> bool:
+        submission = evaluate.read(request)
+        say(submission.line)
+        jobs = [submission.job]
+        preflight.check_precisions(jobs, resources)
+        kept = Store.create(store)
+        with kept.locked():
+            evaluate.record(submission, kept, resources)
+            runner.work(jobs, kept, resources)
+        return runner.show(jobs, kept)
+
+    exit_with(complete)
+
+
+def export(
+    artefact: Artefact,
+    format: Annotated[
+        Literal["hf", "folder", "pt"],
+        typer.Option(help="hf: a Hugging Face dataset; folder: PNGs by class; pt: MTT's two torch files."),
+    ],
+    output: Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")],
+    data: Data = None,
+) -> None:
+    """Write a synthetic set in a format that other software reads.
+
+    [bold]ratbench export results/artefacts/0a1b….safetensors --format hf --output my-set[/]
+    """
+    from suite.external import export
+
+    set_data(data)
+    for line in (*export.export(artefact, format, output), f"wrote {output}"):
+        say(line)
+
+
+def subset(
+    artefact: Artefact,
+    ipc: Annotated[int, typer.Option(min=1, help="Images per class to keep: the first ones.")],
+    output: Annotated[
+        Path | None, typer.Option(help="The .safetensors to write.", show_default="ARTEFACT-ipcN.safetensors")
+    ] = None,
+) -> None:
+    """Write the first images of each class as an artefact of their own.
+
+    Only for methods that order their images, such as the boosted ones, is such a prefix comparable to a
+    set distilled at that size.
+
+    [bold]ratbench subset results/artefacts/0a1b….safetensors --ipc 5[/]
+    """
+    from suite.core.sets import subsets
+
+    target = output or artefact.with_name(f"{artefact.stem}-ipc{ipc}.safetensors")
+    subsets.write_prefix(artefact, ipc, target)
+    wrote(target)

@@ -1,0 +1,155 @@
+"""Run a grid: checks before, progress during, the board after."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.table import Table
+
+from suite.board import files, publish
+from suite.cli.console import console, say
+from suite.cli.cost import estimate
+from suite.cli.progress import Display
+from suite.core.data.tasks import DataMissing
+from suite.experiments import grid, job_runner, preflight
+from suite.experiments.job_runner import missing
+from suite.experiments.resources import Resources
+from suite.records.cells import Cell, Evaluation
+from suite.records.jobs import Job
+from suite.records.store import Store
+
+
+@dataclass(frozen=True)
+class Request:
+    """A grid by name or path, changes to it, and how it is run.
+
+    store: by default `runs/<grid>`; inline: one job after another in this process, without Ray; address: of
+    a Ray cluster, by default a local one.
+    """
+
+    grid: str
+    settings: tuple[str, ...] = ()
+    store: Path | None = None
+    inline: bool = False
+    address: str | None = None
+    resources: Resources = field(default_factory=Resources)
+
+    def __post_init__(self) -> None:
+        if self.inline and self.address:
+            raise ValueError("--inline runs without Ray: leave out --address")
+
+    @property
+    def folder(self) -> Path:
+        """The store's path."""
+        return self.store or Path("runs") / Path(self.grid).stem
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs of the grid; raises ValueError for a mistake in it."""
+        return grid.jobs(grid.load(grid.locate(self.grid), self.settings))
+
+
+def dry_run(request: Request) -> None:
+    """List every cell with its status, and estimate the cost of the missing ones."""
+    jobs, store = request.jobs(), Store(request.folder)
+    try:
+        preflight.check(jobs, request.resources)
+    except DataMissing as error:
+        say(f"data missing, task not validated: {error}")
+    if store.path.exists():
+        store.check_protocol()
+    console.print(_table(jobs, store))
+    say(_counts(jobs, store))
+    left = [cell for job in jobs for cell in missing(job, store)]
+    records = files.read([store.path]).records if store.path.exists() else ()
+    if line := estimate(jobs, left, records):
+        say(line)
+
+
+def run(request: Request) -> bool:
+    """Run the missing cells; return whether all are done. Raises ValueError before compute."""
+    jobs = request.jobs()
+    # A cluster's head may have no GPU; its nodes are not asked.
+    preflight.check(jobs, None if request.address else request.resources)
+    store = Store.create(request.folder)
+    with store.locked():
+        store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())
+        say(_counts(jobs, store))
+        work(jobs, store, request.resources, inline=request.inline, address=request.address)
+        board, *_ = publish.write([store.path], store.path / "leaderboard.md", "md")
+    complete = show(jobs, store)
+    say(f"leaderboard: {board}")
+    shown = [str(folder) for name in ("pictures", "plots") if (folder := store.path / name).is_dir()]
+    say(f"pictures:    {', '.join(shown) or 'none'}")
+    return complete
+
+
+def work(
+    jobs: Sequence[Job],
+    store: Store,
+    resources: Resources,
+    *,
+    inline: bool = True,
+    address: str | None = None,
+) -> None:
+    """Do the missing cells of jobs and show the progress: in this process, or on Ray."""
+    rest = [job for job in jobs if missing(job, store)]
+    if not rest:
+        return
+    with Display(console, rest, sum(len(missing(job, store)) for job in rest)) as display:
+        if inline:
+            for job in rest:
+                with closing(job_runner.run(job, store, resources)) as signs:
+                    for progress in signs:
+                        display.observe(progress)
+                display.end(job.id)
+        else:
+            from suite.experiments import cluster  # ray takes seconds to import
+
+            observe, end = display.observe, display.end
+            cluster.run_jobs(rest, store, resources, address=address, observe=observe, end=end)
+
+
+def show(jobs: Sequence[Job], store: Store) -> bool:
+    """Print the board's tables, then the cells that are not done and why; return whether all are done."""
+    for table in publish.terminal([store.path]):
+        console.print(table)
+    for line in _failures(jobs, store):
+        say(line)
+    records = [store.record(cell.id) for cell in _cells(jobs)]
+    left = sum(1 for record in records if record is None or record.status != "done")
+    if left:
+        again = any(missing(job, store) for job in jobs)
+        remedy = "; run the same command again to try the failed ones" if again else ""
+        say(f"{left} {'cell is' if left == 1 else 'cells are'} not done{remedy}")
+    return not left
+
+
+def _failures(jobs: Sequence[Job], store: Store) -> Iterator[str]:
+    for job in jobs:
+        for cell in job.cells:
+            record = store.record(cell.id) or store.last_failure(cell.id)
+            if record and record.status != "done":
+                where = f"{job.label} on {job.cell.task} ipc {job.ipc} seed {job.cell.seed}"
+                yield f"{record.status}: {where}: {record.error}"
+
+
+def _table(jobs: Sequence[Job], store: Store) -> Table:
+    table = Table("task", "ipc", "method", "seed", "cell", "status")
+    for job in jobs:
+        for cell in job.cells:
+            record = store.record(cell.id)
+            status = record.status if record else "to do"
+            what = cell.title if isinstance(cell, Evaluation) else cell.kind
+            table.add_row(job.cell.task, str(job.ipc or "full"), job.label, str(job.cell.seed), what, status)
+    return table
+
+
+def _counts(jobs: Sequence[Job], store: Store) -> str:
+    total = sum(len(job.cells) for job in jobs)
+    left = sum(len(missing(job, store)) for job in jobs)
+    return f"{total} {'cell' if total == 1 else 'cells'}, {total - left} done, {left} to do ({store.path})"
+
+
+def _cells(jobs: Iterable[Job]) -> list[Cell]:
+    return [cell for job in jobs for cell in job.cells]

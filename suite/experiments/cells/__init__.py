@@ -1,0 +1,1 @@
+"""How each kind of cell is done: a file for each."""

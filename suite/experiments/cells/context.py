@@ -1,0 +1,76 @@
+"""What the work on a cell needs, and the one place that makes a record."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from suite.core.data import tasks
+from suite.core.spec import Task
+from suite.experiments.provenance import provenance
+from suite.experiments.resources import Resources
+from suite.records.cells import Cell
+from suite.records.jobs import Job
+from suite.records.record import Record, Status
+from suite.records.store import Store
+
+Of = TypeVar("Of", bound=Cell)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A sign of life: outer steps taken, and the status of every cell that was finished."""
+
+    job: str
+    doing: str
+    step: int = 0
+    steps: int = 0
+    finished: Mapping[str, str] = field(default_factory=dict)
+
+
+Work = Generator[Progress, None, Record]
+"""The work on a cell: yields signs of life and returns the record; an error is a failure of the cell."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The job that a cell belongs to, the store, and the resources."""
+
+    job: Job
+    store: Store
+    resources: Resources
+    checkpoint_seconds: float = 60.0
+
+    def task(self) -> Task:
+        """Return the job's task on its device, with the measurement of peak memory begun."""
+        task = load_task(self.job.cell.task, str(self.resources.device))
+        self.resources.reset_peak_memory()
+        return task
+
+    def record(
+        self, cell: Of, status: Status, *, seconds: float = 0.0, cached_seconds: float = 0.0, **measured: Any
+    ) -> Record[Of]:
+        """Return the record of a cell of the job.
+
+        seconds: wall time of the work; cached_seconds: of work that an earlier trial paid for, charged to
+        this one, too; measured: other fields of the record.
+        """
+        measured.setdefault("peak_memory_bytes", self.resources.peak_memory_bytes())
+        return Record(
+            cell=cell,
+            label=self.job.label,
+            task=self.job.cell.task,
+            ipc=self.job.size(cell),
+            status=status,
+            recipe=self.job.recipe,
+            seconds=seconds,
+            device_seconds=self.resources.charged(seconds + cached_seconds),
+            provenance=provenance(self.resources),
+            **measured,
+        )
+
+
+@lru_cache(maxsize=2)
+def load_task(name: str, device: str) -> Task:
+    """Load a task once per process; trials of one worker share it."""
+    return tasks.load(name, device=device)

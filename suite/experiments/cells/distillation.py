@@ -1,0 +1,70 @@
+"""A trial: a method is run to its end, and its set becomes an artefact."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from suite.core.data import tasks
+from suite.core.limits import Diverged, check_set
+from suite.core.sets.artefacts import write_artefact
+from suite.core.sets.manifest import manifest, stored
+from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.spec import Budget, Method, Task, TestSplit
+from suite.experiments.cells.context import Context, Progress, Work
+from suite.experiments.cells.loop import resume, take_steps
+from suite.plugins import registry
+from suite.records.cells import Trial
+
+
+def build_method(trial: Trial) -> Method:
+    """Return the trial's method; raises ValueError where it refuses the hyper-parameters."""
+    where = f"method {trial.method}"
+    made: Method = registry.configure(registry.method(trial.method), trial.hyperparameters, where=where)
+    return made
+
+
+def distil(trial: Trial, context: Context) -> Work:
+    """Run the method from its start or its last checkpoint, and write the set and its snapshots."""
+    opened, task, method = TestSplit.opened, context.task(), build_method(trial)
+    start = partial(method.start, task.train, Budget(trial.ipc), seed=trial.seed)
+    distiller, trajectory = resume(start, context.store, trial.id)
+    opened -= trajectory.test_reads  # those of earlier attempts count, too
+    kept = context.job.snapshots | set(distiller.milestones)
+    save = partial(context.store.save_checkpoint, trial.id)
+    measured: dict[str, Any] = {}
+    try:
+        if trajectory.step in kept:
+            _write_snapshot(distiller.synthetic(), trajectory.step, method, task, context)
+        for at in take_steps(
+            distiller, trajectory, context.resources, save=save, every=context.checkpoint_seconds
+        ):
+            if at.step in kept:
+                _write_snapshot(distiller.synthetic(), at.step, method, task, context)
+            yield Progress(trial.id, "distilling", at.step, at.steps)
+        synthetic = distiller.synthetic()
+        check_set(synthetic, task.train, Budget(trial.ipc))
+        measured = {"status": "done", "data": tasks.fingerprint(task), **stored(synthetic)}
+        measured["artefact"] = write(synthetic, context.store.artefact(trial.id), task, context)
+    except Diverged as reason:
+        measured = {"status": "diverged", "error": str(reason)}
+    return context.record(
+        trial,
+        **measured,
+        seconds=trajectory.seconds,
+        cached_seconds=distiller.cached_seconds,
+        attempts=trajectory.attempts,
+        test_reads=TestSplit.opened - opened,
+        curve={name: tuple(values) for name, values in trajectory.curve.items()},
+    )
+
+
+def write(synthetic: SyntheticSet, path: Path, task: Task, context: Context) -> str:
+    """Write a set of the job's trial with its manifest; return the sha256 of its file."""
+    trial = context.job.cell.model_dump(mode="json")
+    facts = manifest(trial, task, context.job.label, path.name, synthetic.parametrisation)
+    return write_artefact(path, synthetic, facts)
+
+
+def _write_snapshot(synthetic: SyntheticSet, step: int, method: Method, task: Task, context: Context) -> None:
+    check_set(synthetic, task.train, Budget(context.job.ipc), growing=method.ordered)
+    write(synthetic, context.store.artefact(context.job.id, step), task, context)

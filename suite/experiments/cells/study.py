@@ -1,0 +1,44 @@
+"""A study: measurements over outer steps, whose record is its curve."""
+
+from functools import partial
+from typing import Any
+
+from suite.core.data import tasks
+from suite.core.limits import Diverged
+from suite.core.spec import Budget, TestSplit
+from suite.experiments import studies
+from suite.experiments.cells.context import Context, Progress, Work
+from suite.experiments.cells.loop import resume, take_steps
+from suite.plugins import registry
+from suite.records.cells import Study
+
+
+def build_study(cell: Study) -> studies.Measurement:
+    """Return the cell's study; raises ValueError where it refuses the settings."""
+    where = f"study {cell.study}"
+    made: studies.Measurement = registry.configure(studies.find(cell.study), cell.settings, where=where)
+    return made
+
+
+def measure(cell: Study, context: Context) -> Work:
+    """Take all outer steps of the study, from its start or its last checkpoint."""
+    opened, task = TestSplit.opened, context.task()
+    start = partial(build_study(cell).start, task.train, Budget(cell.ipc), seed=cell.seed)
+    run, trajectory = resume(start, context.store, cell.id)
+    opened -= trajectory.test_reads  # those of earlier attempts count, too
+    save = partial(context.store.save_checkpoint, cell.id)
+    ended: dict[str, Any] = {"status": "done"}
+    try:
+        for at in take_steps(run, trajectory, context.resources, save=save, every=context.checkpoint_seconds):
+            yield Progress(cell.id, "measuring", at.step, at.steps)
+    except Diverged as reason:
+        ended = {"status": "diverged", "error": str(reason)}
+    return context.record(
+        cell,
+        **ended,
+        seconds=trajectory.seconds,
+        attempts=trajectory.attempts,
+        test_reads=TestSplit.opened - opened,
+        curve={name: tuple(values) for name, values in trajectory.curve.items()},
+        data=tasks.fingerprint(task),
+    )

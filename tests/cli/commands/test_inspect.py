@@ -1,0 +1,91 @@
+"""`ratbench list`, `show` and `check`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import ratbench, refused
+
+ROOT = Path(__file__).parents[3]
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+class TestList:
+    @pytest.mark.parametrize(
+        ("what", "expected"),
+        [
+            ("methods", "rat_bptt"),
+            ("tasks", "cifar10-zca"),
+            ("evaluators", "retrain"),
+            ("studies", "gradient_study"),
+            ("networks", "resnet18-w64-in"),
+            ("recipes", "rat-bptt-1000"),
+            ("grids", "demo"),
+        ],
+    )
+    def test_each_kind_has_its_names(self, what: str, expected: str) -> None:
+        result = ratbench("list", what)
+        assert result.exit_code == 0
+        assert expected in [line.split(" ")[0] for line in result.stdout.splitlines()]
+
+
+class TestShow:
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("rat_bptt", "https://arxiv.org/abs/2311.07025"),
+            ("mtt", "recipe: mtt-1000"),
+            ("dm", "settings for cifar10 at ipc 100, 200, 500, 1000, 1250: image_lr = 10.0"),
+            (str(ROOT / "methods" / "rat_bptt.py"), "outer_lr"),
+            ("retrain", "copies"),
+            ("cifar10-zca", "zca"),
+            ("mlp-w128", "411,146 parameters"),
+            ("dsa-1000", "momentum"),
+            ("demo", "[method.rat_bptt]"),
+        ],
+        ids=["paper", "recipe", "settings", "path", "evaluator", "task", "network", "recipes", "grid"],
+    )
+    def test_each_kind_has_its_details(self, name: str, expected: str) -> None:
+        result = ratbench("show", name)
+        assert result.exit_code == 0 and expected in " ".join(result.stdout.split())
+
+    def test_an_unknown_name(self) -> None:
+        refused(ratbench("show", "rat_btpt"), "'rat_btpt'", "did you mean 'rat_bptt'?")
+
+    def test_a_name_near_none(self) -> None:
+        refused(ratbench("show", "xyzzy"), "unknown name 'xyzzy'", "`ratbench list methods`")
+
+
+class TestCheck:
+    def test_a_method_by_path_keeps_the_contract(self) -> None:
+        result = ratbench("check", ROOT / "methods" / "random_subset.py")
+        assert result.exit_code == 0 and "fail" not in result.stdout
+
+    def test_a_broken_method_is_told_what_to_change(self, tmp_path: Path) -> None:
+        text = (ROOT / "methods" / "random_subset.py").read_text()
+        drawn = "[rows[__import__('torch').randperm(len(rows))[:ipc]] for rows in train.by_class()]"
+        (tmp_path / "careless.py").write_text(text.replace("random_choice(train, ipc, seed=seed)", drawn))
+        result = ratbench("check", "careless.py")
+        assert result.exit_code == 1
+        assert "two runs of one seed differ; draw from suite.core.seeding.generator" in result.stdout
+
+    @pytest.mark.parametrize("end", ["raise RuntimeError('no\\nimages')", "raise SystemExit(0)"])
+    def test_an_error_in_a_method_is_a_line_of_its_checks(self, tmp_path: Path, end: str) -> None:
+        text = (ROOT / "methods" / "random_subset.py").read_text()
+        (tmp_path / "ends.py").write_text(text.replace("return random_choice(train, ipc, seed=seed)", end))
+        result = ratbench("check", "ends.py")
+        assert result.exit_code == 1 and result.stdout.count("fail") > 2
+        assert "it raised RuntimeError: no images" in result.stdout or "it raised SystemExit" in result.stdout
+
+    @pytest.mark.parametrize(
+        ("text", "part"),
+        [
+            ("x = 1\n", "must end with `METHOD = …`, a frozen dataclass"),
+            ("def broken(:\n", "cannot be imported: SyntaxError"),
+            ("import no_such_module\n", "cannot be imported: ModuleNotFoundError"),
+        ],
+    )
+    def test_a_file_without_a_method(self, tmp_path: Path, text: str, part: str) -> None:
+        (tmp_path / "odd.py").write_text(text)
+        refused(ratbench("check", "odd.py"), "odd.py", part)

@@ -1,0 +1,71 @@
+"""`ratbench leaderboard` and `picture`."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import Result
+
+from tests.support.command_line import ratbench, refused
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+class TestLeaderboard:
+    def test_it_goes_to_the_terminal(self, finished: tuple[Path, Path, Result]) -> None:
+        result = ratbench("leaderboard", finished[1], "--format", "csv")
+        assert result.exit_code == 0
+        assert result.stdout.count("\n") > 2 and "random_subset" in result.stdout
+
+    def test_check_tells_a_current_file_from_an_edited_one(self, copied: Path) -> None:
+        assert ratbench("leaderboard", copied, "--check").exit_code == 0
+        board = copied / "leaderboard.md"
+        board.write_text(board.read_text().replace("random_subset", "my_method"))
+        result = ratbench("leaderboard", copied, "--check")
+        assert result.exit_code == 1
+        assert "-" in result.stderr and "my_method" in result.stderr
+        assert "does not match the records; write it with --output" in result.stderr
+
+    def test_output_writes_what_check_accepts(self, copied: Path, tmp_path: Path) -> None:
+        target = tmp_path / "board" / "table.md"
+        assert ratbench("leaderboard", copied, "--output", target).exit_code == 0
+        assert (target.parent / "pictures" / "digits" / "rat_bptt-ipc1-seed0.png").is_file()
+        assert ratbench("leaderboard", copied, "--output", target, "--check").exit_code == 0
+
+    def test_brackets_in_a_path_are_no_markup(self, copied: Path, tmp_path: Path) -> None:
+        result = ratbench("leaderboard", copied, "--output", tmp_path / "[red]" / "board.md")
+        assert str(tmp_path / "[red]" / "board.md") in result.stdout
+
+    def test_a_damaged_record_is_skipped_with_a_warning(self, copied: Path, tmp_path: Path) -> None:
+        odd = copied.rename(tmp_path / "[red]")
+        path = next(odd.glob("records/*/*/*.json"))
+        path.write_text("{")
+        result = ratbench("leaderboard", odd)
+        assert result.exit_code == 0 and f"warning: {path}: skipped" in result.stderr
+
+    def test_a_folder_that_is_not_there(self) -> None:
+        refused(ratbench("leaderboard", "nowhere"), "no store at nowhere")
+
+    def test_a_folder_that_is_no_store(self, tmp_path: Path) -> None:
+        (tmp_path / "grids").mkdir()
+        refused(ratbench("leaderboard", tmp_path / "grids", "--output", tmp_path / "b.md"), "no store at")
+        assert not (tmp_path / "b.md").exists()
+
+
+class TestPicture:
+    def test_a_row_of_64_pixels_a_class(self, finished: tuple[Path, Path, Result], tmp_path: Path) -> None:
+        artefact = next((finished[1] / "artefacts").glob("*.safetensors"))
+        result = ratbench("picture", artefact, "--output", tmp_path / "set.png")
+        assert result.exit_code == 0, result.output
+        with Image.open(tmp_path / "set.png") as image:
+            assert image.height == 10 * 64 + 9 * 2
+            assert 64 < image.width < 2 * 64  # one image, and names of one digit
+
+    def test_a_damaged_artefact(self, copied: Path) -> None:
+        artefact = next((copied / "artefacts").glob("*.safetensors"))
+        artefact.write_bytes(artefact.read_bytes()[:-1])
+        refused(ratbench("picture", artefact), "does not match the sha256 in its manifest")
+        assert not artefact.with_suffix(".png").exists()
+
+    def test_no_artefact(self) -> None:
+        refused(ratbench("picture", "nothing.safetensors"), "nothing.safetensors", "cannot be read")
