@@ -43,6 +43,7 @@ class DATM(MTT):
 
     title: ClassVar[str] = "DATM: difficulty-aligned trajectory matching"
     paper: ClassVar[str] = "arXiv 2310.05773"
+    batch_norm: ClassVar[bool] = False  # an expert labels images without running statistics
     smoke: ClassVar[Mapping[str, Any]] = {**MTT.smoke, "early_max_start_epoch": 1, "growth": 2}
     # Of the authors' configuration files; a batch larger than the set is left out.
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {

@@ -69,7 +69,7 @@ class KIP(BaseMethod):
     def check(self, train: Examples, budget: Budget) -> None:
         """Also refuse a kernel that does not fit the images, and too few real ones to start from."""
         super().check(train, budget)
-        network(self.kernel, train.shape, train.classes)
+        network(self.kernel, train.shape, train.classes).check_independent()
         check_initial(train, budget, self.initial)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:

@@ -76,6 +76,7 @@ class MTT(ImageMethod):
     title: ClassVar[str] = "MTT: matching training trajectories"
     paper: ClassVar[str] = "arXiv 2203.11932"
     recipe: ClassVar[str] = "mtt-1000"
+    batch_norm: ClassVar[bool] = True
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 3,
         "syn_steps": 3,

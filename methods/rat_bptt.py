@@ -70,6 +70,7 @@ class UnrolledMethod(ImageMethod):
 
     paper: ClassVar[str] = "arXiv 2311.07025"
     recipe: ClassVar[str] = "rat-bptt-1000"
+    batch_norm: ClassVar[bool] = True
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 3,
         "unroll": 4,

@@ -51,6 +51,7 @@ class RDED(NetworkMethod):
     title: ClassVar[str] = "RDED: realistic, diverse and efficient dataset distillation"
     paper: ClassVar[str] = "arXiv 2312.03526"
     recipe: ClassVar[str] = "rded-300"
+    batch_norm: ClassVar[bool] = True
     smoke: ClassVar[Mapping[str, Any]] = {"candidates": 8, "epochs": 1, "network": "convnet-d1-w8-in"}
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {
         "candidates": Choice((100, 300, 1000)),

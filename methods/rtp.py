@@ -50,6 +50,7 @@ class RTP(NetworkMethod):
     title: ClassVar[str] = "RTP: Remember the Past, linear bases"
     paper: ClassVar[str] = "arXiv 2206.02916"
     recipe: ClassVar[str] = "rtp-300"
+    batch_norm: ClassVar[bool] = True
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 3,
         "unroll": 3,

@@ -25,6 +25,7 @@ class TESLA(MTT):
 
     title: ClassVar[str] = "TESLA: trajectory matching with the experts' soft labels"
     paper: ClassVar[str] = "arXiv 2211.10586"
+    batch_norm: ClassVar[bool] = False  # an expert labels images without running statistics
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         ("cifar10", 1): settings(50, 2, 5, 1000.0, 1e-7, 0.01, None),
         ("cifar100", 50): settings(80, 2, 40, 1000.0, 1e-5, 0.01, 125),

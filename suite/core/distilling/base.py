@@ -46,10 +46,14 @@ class NetworkMethod(BaseMethod):
 
     network: str = STANDARD
 
+    batch_norm: ClassVar[bool] = False  # whether it trains networks first, or applies them to whole batches
+
     def check(self, train: Examples, budget: Budget) -> None:
-        """Also refuse a network that does not fit the images."""
+        """Also refuse a network that does not fit the images, or the method."""
         super().check(train, budget)
-        network(self.network, train.shape, train.classes)
+        net = network(self.network, train.shape, train.classes)
+        if not self.batch_norm:
+            net.check_independent()
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ def class_gradients(network: Network, parameters: Tensor, images: Tensor) -> Ten
     images: (classes, n, …); the result is differentiable in them. Small classes are computed together, which
     takes a third of the time; large ones one by one, because a batch of several does not fit a CPU's cache.
     """
+    network.check_independent()
     at_once = CHUNK[images.device.type] // images.shape[1]
     if at_once < 2:
         leaf, deeper = parameters.detach().requires_grad_(), images.requires_grad

@@ -80,6 +80,8 @@ class TrainedSelection(Selection, NetworkMethod, ABC):
     epochs: int = 20
     training: str = "dc-300"  # the recipe whose optimiser and augmentation train the network
 
+    batch_norm: ClassVar[bool] = True
+
     @abstractmethod
     def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
         """Return the choice, and the seconds of training that an earlier trial has paid for."""

@@ -11,7 +11,7 @@ from itertools import islice
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d, group_norm, linear, max_pool2d, pad, relu
+from torch.nn.functional import avg_pool2d, batch_norm, conv2d, group_norm, linear, max_pool2d, pad, relu
 
 Own = Sequence[Tensor]
 """A layer's parameters; then its running statistics, if it is to normalise by them."""
@@ -145,7 +145,8 @@ def norm(kind: str, channels: int, lowering: Lowering = PLAIN) -> list[Layer]:
     """Return the norm called `in` (of each channel), `ln` (of all channels), `bn` (batch norm) or `none`."""
     groups, scale_and_shift = {"in": channels, "ln": 1}, ((channels,), (channels,))
     if kind == "bn":
-        return [Layer(_batch_norm, scale_and_shift, scale=True, statistics=scale_and_shift)]
+        apply = _batch_norm_decomposed if lowering.decomposed else _batch_norm
+        return [Layer(apply, scale_and_shift, scale=True, statistics=scale_and_shift)]
     if kind not in groups:
         return []
 
@@ -174,21 +175,34 @@ FLATTEN = Layer(lambda _, x: x.flatten(1))
 
 def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean and the unbiased variance (channels,) of a batch, which running statistics average."""
-    variance, mean = torch.var_mean(x, (0, 2, 3), correction=1)
-    return mean, variance
+    # In two passes, which on a CPU takes a quarter of the time of `var_mean`.
+    mean = x.mean((0, 2, 3), keepdim=True)
+    squares = (x - mean).square().sum((0, 2, 3))
+    return mean.flatten(), squares / (x.numel() // x.shape[1] - 1)
 
 
 def _batch_norm(own: Own, x: Tensor) -> Tensor:
     """Normalise by running statistics where they are given, or else by those of the batch."""
+    scale, shift, *running = own
+    if running:
+        return batch_norm(x, running[0], running[1], scale, shift, eps=_EPS)
+    _check_values(x)
+    return batch_norm(x, None, None, scale, shift, training=True, eps=_EPS)
+
+
+def _batch_norm_decomposed(own: Own, x: Tensor) -> Tensor:
     if len(own) == 4:
-        mean, variance = (each[:, None, None] for each in own[2:])
-        return _normalised(own, x, mean, variance)
+        return _batch_norm(own, x)
+    _check_values(x)
+    variance, mean = torch.var_mean(x, (0, 2, 3), correction=0, keepdim=True)
+    return _normalised(own, x, mean, variance)
+
+
+def _check_values(x: Tensor) -> None:
     if x.shape[0] * x.shape[2] * x.shape[3] == 1:
         raise ValueError(
             "batch norm of one value per channel is constant; use a larger batch, or another norm"
         )
-    variance, mean = torch.var_mean(x, (0, 2, 3), correction=0, keepdim=True)
-    return _normalised(own, x, mean, variance)
 
 
 def _normalised(own: Own, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:

@@ -142,6 +142,17 @@ class Network:
             found = ", ".join(["n", *map(str, images.shape[1:])])
             raise ValueError(f"images ({found}) for a network of {self.shape} images")
 
+    def check_independent(self) -> None:
+        """Raise ValueError where the images of a batch depend on each other, which batch norm makes them do.
+
+        For methods that apply untrained networks, which have no running statistics, to images in pieces.
+        """
+        if self.statistics_size:
+            raise ValueError(
+                f"{self.name} has batch norm, and untrained networks have no running statistics: a result"
+                " would depend on how images are batched; use another norm, such as `in`"
+            )
+
     def _apply(self, layers: Sequence[Layer], parameters: Tensor, images: Tensor) -> Tensor:
         self.check_images(images)
         for layer, own in zip(layers, self.pieces(parameters), strict=False):

@@ -16,7 +16,11 @@ WEIGHTS, BIAS = 2**0.5, 0.1
 
 
 def random_networks(network: Network, count: int, rng: torch.Generator) -> Tensor:
-    """Sample Gaussian parameters (count, size) of `count` networks; norms have scale one and shift zero."""
+    """Sample Gaussian parameters (count, size) of `count` networks; norms have scale one and shift zero.
+
+    Raises ValueError for a network with batch norm.
+    """
+    network.check_independent()
 
     def one() -> Tensor:
         return torch.cat([part.flatten() for layer in network.layers for part in _gaussian(layer, rng)])
@@ -25,10 +29,7 @@ def random_networks(network: Network, count: int, rng: torch.Generator) -> Tenso
 
 
 def random_features(network: Network, drawn: Tensor, images: Tensor) -> Tensor:
-    """Return features (n, N M + 1) of images, whose inner products are the kernel; drawn: (N, size).
-
-    Batch norms normalise by these images.
-    """
+    """Return features (n, N M + 1) of images, whose inner products are the kernel; drawn: (N, size)."""
     found = torch.cat([network.features(parameters, images) for parameters in drawn], 1)
     constant = found.new_full((len(found), 1), BIAS)
     return torch.cat([found * (WEIGHTS / found.shape[1] ** 0.5), constant], 1)

@@ -98,8 +98,15 @@ def training_states(
             states = step(states, lr, correction, batch)
         if network.statistics_size:
             images = batch[0].view(len(jobs), -1, *network.shape)
-            running = torch.func.vmap(network.update_statistics)(running, before, images)
+            running = _updated_statistics(network, running, before, images)
         yield _with_statistics(states[:, 0], running)
+
+
+def _updated_statistics(network: Network, running: Tensor, parameters: Tensor, images: Tensor) -> Tensor:
+    """Return each job's running statistics after its batch of images (jobs, n, …)."""
+    if len(images) == 1:  # a CPU is slow at convolutions with filters of their own
+        return network.update_statistics(running[0], parameters[0], images[0])[None]
+    return torch.func.vmap(network.update_statistics)(running, parameters, images)
 
 
 def _with_statistics(parameters: Tensor, running: Tensor) -> Tensor:

@@ -172,6 +172,16 @@ def test_a_method_with_images_and_a_network_checks_both() -> None:
         ImageMethod(network="convnet-d3-w4-in").check(TRAIN, Budget(1))
 
 
+def test_batch_norm_is_refused_unless_the_method_allows_it() -> None:
+    class Allowing(ImageMethod):
+        batch_norm = True
+
+    larger = Examples(torch.zeros(4, 1, 2, 2), torch.arange(4) % 2, 2)
+    Allowing(network="convnet-d1-w4-bn", initial="noise").check(larger, Budget(1))
+    with pytest.raises(ValueError, match="convnet-d1-w4-bn has batch norm"):
+        ImageMethod(network="convnet-d1-w4-bn", initial="noise").check(larger, Budget(1))
+
+
 def test_restoring_keeps_the_tensor_that_the_optimiser_moves() -> None:
     walk = Walk()
     images = walk.images

@@ -85,6 +85,12 @@ def test_class_gradients_are_those_of_a_loop_over_classes(
     torch.testing.assert_close(to_images, to_same)
 
 
+def test_class_gradients_of_a_network_with_batch_norm_are_refused() -> None:
+    net = network("convnet-d1-w4-bn", (1, 8, 8), 3)
+    with pytest.raises(ValueError, match=r"has batch norm, .* use another norm, such as `in`"):
+        class_gradients(net, net.initialise(generator(0)), torch.zeros(3, 2, 1, 8, 8))
+
+
 @pytest.mark.parametrize("images_at_once", [1, 4, 100])
 def test_means_are_of_each_class_whatever_the_pieces(
     images_at_once: int, monkeypatch: pytest.MonkeyPatch

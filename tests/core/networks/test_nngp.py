@@ -2,6 +2,7 @@
 
 from math import pi
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -40,6 +41,11 @@ def test_weights_are_scaled_by_their_fan_in_and_norms_start_at_one() -> None:
     normed = network("convnet-d1-w4-in", (1, 8, 8), 10)
     _, (scale, shift), *_ = normed.pieces(random_networks(normed, 1, generator(0))[0])
     assert scale.tolist() == [1] * 4 and shift.tolist() == [0] * 4
+
+
+def test_batch_norm_is_refused_with_what_to_use() -> None:
+    with pytest.raises(ValueError, match=r"-w4-bn has batch norm, .* use another norm, such as `in`"):
+        random_networks(network("convnet-d1-w4-bn", (1, 8, 8), 10), 1, generator(0))
 
 
 def test_networks_differ() -> None:

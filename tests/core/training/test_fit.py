@@ -293,3 +293,9 @@ def test_images_are_mapped_in_batches_whatever_their_dimensions() -> None:
     found = map_batches(sums, images.requires_grad_())
     assert sizes == [500, 500, 200]
     assert torch.equal(found, images.detach().sum((2, 3)))
+
+
+def test_a_set_of_another_image_size_is_refused() -> None:
+    synthetic = SyntheticSet(torch.zeros(2, 1, 1, 3, 3), one_hot(2, 1))
+    with pytest.raises(ValueError, match=r"images \(n, 1, 3, 3\) for a network of \(1, 2, 2\) images"):
+        fit(NET, synthetic, STEP, seed=0)
