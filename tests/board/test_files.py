@@ -271,9 +271,7 @@ def test_an_evaluation_without_its_trial_is_left_out_with_a_warning() -> None:
 
 def test_another_protocol_is_refused(tmp_path: Path) -> None:
     other = SMALL[0].model_copy(update={"protocol": PROTOCOL + 1})
-    with pytest.raises(
-        ValueError, match=f"has protocol {PROTOCOL + 1}, this release reads protocol {PROTOCOL}"
-    ):
+    with pytest.raises(ValueError, match=f"has protocol {PROTOCOL + 1}, this release reads"):
         board([other])
     save([other], tmp_path)
     with pytest.raises(ValueError, match="has protocol"):
