@@ -1,9 +1,9 @@
-# make demo · make test · make lint · make board
+# make demo · make test · make lint · make board · make docs
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint board clean
+.PHONY: demo test lint board docs clean
 
 demo: .venv/installed
 	$(BIN)/ratbench run demo
@@ -19,8 +19,11 @@ lint: .venv/tested
 board: .venv/installed
 	$(BIN)/ratbench leaderboard results --output results/leaderboard.md
 
+docs: .venv/tested
+	$(BIN)/python -m mkdocs build --strict
+
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build site *.egg-info
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "RaT-Bench needs Python 3.11 or newer; make PYTHON=python3.12 …")'
@@ -29,5 +32,5 @@ clean:
 	touch $@
 
 .venv/tested: .venv/installed
-	$(PIP) -e '.[test]'
+	$(PIP) -e '.[test,docs]'
 	touch $@

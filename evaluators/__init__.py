@@ -1,1 +1,1 @@
-"""One evaluator a file; the file's name is the evaluator's name."""
+"""Evaluators: one per file, whose name is the evaluator's; imported as `suite.plugins.evaluators`."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from time import perf_counter
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from suite.core.data.corruptions import CORRUPTIONS, SEVERITIES, corruption
@@ -15,7 +15,7 @@ from suite.core.scores import SECONDS, Score
 from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Preprocessing, Scores, Task
-from suite.core.training.fit import EVALUATION_BATCH, accuracy, fit_copies
+from suite.core.training.fit import accuracy, fit_copies, map_batches
 from suite.core.training.recipes import recipe
 
 
@@ -96,9 +96,8 @@ class Corruptions:
 
 def _corrupted(raw: Tensor, preprocessing: Preprocessing, name: str, severity: int) -> Tensor:
     """Corrupt raw images (n, channels, height, width) batch by batch, and preprocess them."""
-    batches = enumerate(raw.split(EVALUATION_BATCH))
-    act = corruption(name)
-    return torch.cat([preprocessing.apply(act.apply(images, severity, batch)) for batch, images in batches])
+    act, batch = corruption(name), count()
+    return map_batches(lambda images: preprocessing.apply(act.apply(images, severity, next(batch))), raw)
 
 
 EVALUATOR = Corruptions

@@ -112,7 +112,7 @@ class CrossArchitecture:
     def _fit(self, name: str, rate: float, synthetic: SyntheticSet, task: Task, seed: int) -> list[Tensor]:
         net = network(name, task.train.shape, task.train.classes)
         seeds = [derive(seed, "copy", copy) for copy in range(self.copies)]
-        return list(fit_copies(net, synthetic, recipe(self.recipe).at(rate), seeds=seeds))
+        return list(fit_copies(net, synthetic, recipe(self.recipe).with_lr(rate), seeds=seeds))
 
 
 EVALUATOR = CrossArchitecture

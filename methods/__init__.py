@@ -1,1 +1,1 @@
-"""One distiller a file; the file's name is the method's name."""
+"""Methods: one per file, whose name is the method's; imported as `suite.plugins.methods`."""

@@ -1,20 +1,24 @@
 """Boosted RaT-BPTT (Boost-DD): a set built block by block, whose every prefix is worth training on.
 
-Feng, Vedantam and Kempe, "Embarrassingly simple dataset distillation", ICLR 2024, arXiv 2311.07025. No
-code of it was published: what the paper leaves open is an option here, or says why it is as it is.
+Feng, Vedantam and Kempe, "Embarrassingly simple dataset distillation", ICLR 2024, arXiv 2311.07025. Each
+stage adds a block of images per class. All blocks so far train the inner networks; the new block learns, and
+earlier ones learn at `beta` times its rate: 0 (strong boosting) freezes them.
+No code was published. What the paper leaves open is an option here, or chosen with a reason.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from methods.rat_bptt import RaTBPTT, Run
-from suite.core.distilling.boosting import Block, Boosted, Growing, stages
+from methods.rat_bptt import ImageMetaLearner, RaTBPTT
+from suite.core.distilling.boosting import Block, Boosted, Growth, Stages, stages
 from suite.core.distilling.initial_images import initial_images
+from suite.core.distilling.meta_learning import LearnedSet
 from suite.core.seeding import derive
+from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Distiller, Examples
 
 
@@ -23,81 +27,83 @@ class BoostedRaTBPTT(Boosted, RaTBPTT):
     """RaT-BPTT in stages: each adds a block of images, and all blocks so far train the inner networks."""
 
     block: Block = 5  # images per class of each stage; or a tuple, one size for each
-    beta: float = 0.0  # share of outer_lr at which earlier blocks go on learning; 0 freezes them
-    stage_steps: tuple[int, ...] | None = None  # outer steps of each stage; None: equal parts of `steps`
+    beta: float = 0.0  # share of outer_lr at which earlier blocks learn; 0 freezes them
+    stage_steps: tuple[int, ...] | None = None  # outer steps of each stage; None splits `steps` evenly
     # Fresh moments would move every pixel of the earlier blocks by a full step as soon as a stage begins.
     keep_moments: bool = True
 
+    title: ClassVar[str] = "Boosted RaT-BPTT (Boost-DD): a set built block by block"
     smoke: ClassVar[Mapping[str, Any]] = {**RaTBPTT.smoke, "block": 1, "beta": 0.1, "steps": 4}
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
-        """Start with the first block; later ones join from images drawn as the first one's."""
-        return _Run(self, train, budget, seed)
+        """Start with the first block; later ones join from images drawn in the same way."""
+        return BoostedRaTBPTTDistiller(self, train, budget, seed)
 
 
-class _Run(Growing, Run):
+class BoostedRaTBPTTDistiller(ImageMetaLearner):
+    """One run: the blocks of all stages, of which those of later stages wait."""
+
     method: BoostedRaTBPTT
 
     def __init__(self, method: BoostedRaTBPTT, train: Examples, budget: Budget, seed: int) -> None:
-        self.stages = stages(budget.ipc, method.block, method.steps, method.stage_steps)
-        self.stage, self.within = 0, 0
-        super().__init__(method, train, budget, seed)
-        # Meta-gradients applied before the Adam of each block began, which corrects its bias by its own age.
-        self.began = self.images.new_zeros(len(self.stages.blocks))
-
-    def initial(self, train: Examples, budget: Budget, seed: int) -> Tensor:
-        """Return all blocks' images: real ones are different ones; noise is each block's own."""
-        if self.method.initial == "real":
-            return super().initial(train, budget, seed)
-        seeds = [seed, *(derive(seed, "block", size) for size in self.stages.sizes[:-1])]
-        blocks = zip(self.stages.blocks, seeds, strict=True)
-        how = self.method.initial
-        return torch.cat([initial_images(train, size, how, seed=own) for size, own in blocks], 1)
+        planned = stages(budget.ipc, method.block, method.steps, method.stage_steps)
+        super().__init__(method, train, budget.ipc, seed, steps_of_one_shape=min(planned.steps))
+        self.growth = Growth(planned)
+        blocks = initial_blocks(method, train, planned, seed)
+        self.blocks = tuple(LearnedSet(images, method.outer_lr) for images in blocks)
 
     @property
-    def alike(self) -> int:
-        """Outer steps of the shortest stage: each has inner batches of its own shape."""
-        return min(self.stages.steps)
-
-    @property
-    def learning(self) -> slice:
-        """The places of the images that learn: of all so far, or the new block's where others are frozen."""
-        return slice(0 if self.method.beta else self.earlier, self.size)
-
-    def shown(self, learning: Tensor, whole: Tensor) -> Tensor:
-        """Return the frozen blocks with what learns behind them."""
-        return torch.cat([whole[:, : self.learning.start], learning], 1)
+    def milestones(self) -> tuple[int, ...]:
+        """Outer steps that end a stage, without the last stage."""
+        return self.growth.milestones
 
     def step(self) -> Mapping[str, float | Tensor]:
-        """Take one outer step, the first of a stage with a new block."""
-        if self.grow():
-            self._join()
-        return {**super().step(), "images_per_class": float(self.size)}
+        """Take one outer step, the first one of a stage with a new block."""
+        if self.growth.advance():
+            self._begin_stage()
+        beta = self.method.beta
+        *earlier, new = self.blocks[: self.growth.stage + 1]
+        trainable, frozen = ([*earlier, new], []) if beta else ([new], earlier)
+        window = self.next_window()
+        found = self.gradient_of(*joined(trainable), window, frozen=joined(frozen) if frozen else None)
+        (of_images, *of_labels), finite = found.gradients, found.finite
+        norm = of_images.norm()
+        clipped = self.clip(of_images, norm, finite)
+        sizes = [block.images.value.shape[1] for block in trainable]
+        gradients = zip(*(part.split(sizes, 1) for part in (clipped, *of_labels)), strict=True)
+        for block, own in zip(trainable, gradients, strict=True):
+            # The rate is scaled and not the gradient, whose scale Adam would not notice.
+            block.step(own, finite, lr_share=1.0 if block is new else beta)
+        return {**self.report(norm, finite), "images_per_class": float(self.growth.size)}
 
-    def _join(self) -> None:
-        """Let the new block's Adam begin, and that of the earlier ones unless their moments are kept."""
-        first = self.stage if self.method.keep_moments else 0
-        self.began[first : self.stage + 1] = self.applied
+    def _begin_stage(self) -> None:
+        """Begin a new average norm, since that of a smaller set is no measure; forget moments unless kept."""
+        self.clip.restart()
         if not self.method.keep_moments:
-            for state in (self.image_state, self.label_state):
-                state[1:] = 0
+            for block in self.blocks:
+                block.images.restart()
+                block.labels.restart()
 
-    @property
-    def age(self) -> Tensor:
-        """Meta-gradients applied in this stage: the average norm of a set of another size is no measure."""
-        return self.applied - self.began[self.stage]
+    def synthetic(self) -> SyntheticSet:
+        """Return the blocks of the stages so far."""
+        images, labels = joined(self.blocks[: self.growth.stage + 1])
+        return SyntheticSet(images, labels, self.training.minibatch)
 
-    def updated(self, state: Tensor, gradient: Tensor, finite: Tensor) -> Tensor:
-        """Take Adam's step, of earlier blocks `beta` times as long: it would not notice a scaled gradient."""
-        rule, after, first = self.optimiser, state.clone(), self.learning.start
-        cells, moves = after.view(len(state), *self.images.shape[:2], -1), gradient.flatten(2)
-        for stage in range(self.stage if first else 0, self.stage + 1):
-            places = self.stages.places(stage)
-            own, move = cells[:, :, places], moves[:, places.start - first : places.stop - first]
-            rate = rule.lr if stage == self.stage else self.method.beta * rule.lr
-            moved = rule.update(own, move, rate, rule.corrections(self.applied - self.began[stage]))
-            cells[:, :, places] = torch.where(finite, moved, own)
-        return after
+
+def initial_blocks(method: BoostedRaTBPTT, train: Examples, planned: Stages, seed: int) -> Sequence[Tensor]:
+    """Return each block's images: parts of one choice of real ones, or noise of its own."""
+    if method.initial == "real":
+        real = initial_images(train, planned.sizes[-1], method.initial, seed=seed)
+        return list(torch.split(real, list(planned.blocks), 1))
+    seeds = [seed, *(derive(seed, "block", size) for size in planned.sizes[:-1])]
+    blocks = zip(planned.blocks, seeds, strict=True)
+    return [initial_images(train, size, method.initial, seed=own) for size, own in blocks]
+
+
+def joined(blocks: Sequence[LearnedSet]) -> tuple[Tensor, Tensor]:
+    """Return the images and labels of blocks, behind each other in each class."""
+    images, labels = [block.images.value for block in blocks], [block.labels.value for block in blocks]
+    return torch.cat(images, 1), torch.cat(labels, 1)
 
 
 METHOD = BoostedRaTBPTT

@@ -1,8 +1,10 @@
-"""Attention matching (DataDAM): match where random networks look, at every layer, and their embedding.
+"""DataDAM: match where random networks look, at every layer, and their mean embedding.
 
 Sajedi et al., "DataDAM: Efficient dataset distillation with attention matching", ICCV 2023,
-arXiv 2310.00093. The paper's power of 4 is used; the released code has 1, and BatchNorm in its networks,
-where the paper and we have instance norm. Its native retraining is `dsa` for 1800 epochs instead of 1000.
+arXiv 2310.00093. Each outer step draws a fresh network and takes a step of SGD on the squared distances
+between each class's mean attention maps (activations to a power, summed over channels, of unit length) and,
+with weight `balance`, mean embeddings. Departures from the official code: the paper's power of 4, there 1;
+instance norm as in the paper, there batch norm. The authors retrain for 1800 epochs, our recipe for 1000.
 """
 
 from collections.abc import Mapping
@@ -13,22 +15,22 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from suite.core.distilling.base import BaseDistiller, BaseMethod
-from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
+from suite.core.distilling.base import BaseDistiller, ImageMethod
+from suite.core.distilling.initial_images import initial_images
 from suite.core.distilling.matching import class_means, paired, real_batches
 from suite.core.limits import above_zero, at_least_one, not_negative
-from suite.core.networks.named import STANDARD, network
+from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.augment import augmentation
 
 SCALE = 100.0
-"""The authors' code multiplies the loss by it: their `image_lr` is meant for that."""
+"""Factor of the loss in the authors' code, for which their `image_lr` is chosen."""
 
 
 @dataclass(frozen=True)
-class DataDAM(BaseMethod):
+class DataDAM(ImageMethod):
     """Match each class's mean attention maps, and embedding, under a fresh random network at every step."""
 
     steps: int = 8000
@@ -38,11 +40,9 @@ class DataDAM(BaseMethod):
     power: int = 4  # of the activations whose sum over channels is the attention
     balance: float = 0.01  # the weight of the embedding beside the attention maps
     augment: str = "dsa"
-    initial: Initialisation = "real"
-    network: str = STANDARD
 
+    title: ClassVar[str] = "DataDAM: attention matching"
     paper: ClassVar[str] = "arXiv 2310.00093"
-    recipe: ClassVar[str] = "dsa-1000"
     smoke: ClassVar[Mapping[str, Any]] = {"steps": 5, "real_batch": 8, "network": "convnet-d2-w8-in"}
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(0.1, 10.0)}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
@@ -56,26 +56,27 @@ class DataDAM(BaseMethod):
         not_negative(self, "image_momentum", "balance")
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Refuse a network without maps, images too small for it, and too few real ones to start from."""
+        """Also refuse a network without attention maps."""
         super().check(train, budget)
         net = network(self.network, train.shape, train.classes)
         nothing = torch.empty(1, *train.shape, device="meta")
         seen, _ = net.activations(torch.empty(net.size, device="meta"), nothing)
         if any(maps.ndim != 4 for maps in seen):
-            raise ValueError(f"network {self.network!r} has no maps to attend to; use a convolutional one")
-        check_initial(train, budget, self.initial)
+            raise ValueError(f"network {self.network!r} has no attention maps; use a convolutional one")
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from real images unless `initial` says otherwise."""
-        return _Run(self, train, budget, seed)
+        return DataDAMDistiller(self, train, budget, seed)
 
 
 def attention(maps: Tensor, power: int) -> Tensor:
-    """Return where maps (n, channels, height, width) are active: (n, height * width) of unit length."""
+    """Return the attention (n, height * width), of unit length, of maps (n, channels, height, width)."""
     return normalize(maps.abs().pow(power).sum(1).flatten(1), dim=1)
 
 
-class _Run(BaseDistiller):
+class DataDAMDistiller(BaseDistiller):
+    """One run of DataDAM."""
+
     def __init__(self, method: DataDAM, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method = method.steps, method
         self.network = network(method.network, train.shape, train.classes)
@@ -87,6 +88,7 @@ class _Run(BaseDistiller):
         self.augment_rng = generator(seed, "augmentation")
 
     def step(self) -> Mapping[str, float]:
+        """Take one outer step."""
         parameters = self.network.initialise(self.network_rng, self.images.device)
         real = self.real.sample(self.method.real_batch, self.real_rng)
         real, synthetic = paired(self.method.augment, real, self.images, self.augment_rng)
@@ -110,6 +112,7 @@ class _Run(BaseDistiller):
         return class_means(values, images)
 
     def synthetic(self) -> SyntheticSet:
+        """Return the images with hard labels."""
         images = self.images.detach().clone()
         return SyntheticSet(images, one_hot(*images.shape[:2]).to(images))
 

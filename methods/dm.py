@@ -1,6 +1,8 @@
-"""Distribution matching (DM): match the mean embedding of each class in random networks.
+"""DM: match the mean embedding of each class in random networks.
 
 Zhao and Bilen, "Dataset condensation with distribution matching", WACV 2023, arXiv 2110.04181.
+Each outer step draws a fresh network that is never trained, augments real and synthetic images of a class
+alike, and takes a step of SGD on the squared distance between their mean embeddings, summed over classes.
 """
 
 from collections.abc import Mapping
@@ -10,11 +12,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.distilling.base import BaseDistiller, BaseMethod
-from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
+from suite.core.distilling.base import BaseDistiller, ImageMethod
+from suite.core.distilling.initial_images import initial_images
 from suite.core.distilling.matching import class_means, paired, real_batches
 from suite.core.limits import at_least_one, not_negative
-from suite.core.networks.named import STANDARD, network
+from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
@@ -22,7 +24,7 @@ from suite.core.training.augment import augmentation
 
 
 @dataclass(frozen=True)
-class DM(BaseMethod):
+class DM(ImageMethod):
     """Match each class's mean embedding under a fresh random network at every step."""
 
     steps: int = 20_000
@@ -30,11 +32,9 @@ class DM(BaseMethod):
     image_momentum: float = 0.5
     real_batch: int = 256  # real images of each class per step
     augment: str = "dsa"
-    initial: Initialisation = "real"
-    network: str = STANDARD
 
+    title: ClassVar[str] = "DM: distribution matching"
     paper: ClassVar[str] = "arXiv 2110.04181"
-    recipe: ClassVar[str] = "dsa-1000"
     smoke: ClassVar[Mapping[str, Any]] = {"steps": 5, "real_batch": 8, "network": "convnet-d1-w8-in"}
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(0.1, 10.0)}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
@@ -48,57 +48,49 @@ class DM(BaseMethod):
         at_least_one(self, "steps", "real_batch")
         not_negative(self, "image_lr", "image_momentum")
 
-    def check(self, train: Examples, budget: Budget) -> None:
-        """Refuse images too small for the network, and too few real ones to start from."""
-        super().check(train, budget)
-        network(self.network, train.shape, train.classes)
-        check_initial(train, budget, self.initial)
-
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from real images or noise."""
-        return Run(self, train, budget, seed)
+        return DMDistiller(self, train, budget, seed)
 
 
-class Run(BaseDistiller):
-    """One run; in an extension the set may not have all its images yet."""
+class DMDistiller(BaseDistiller):
+    """One run of DM."""
 
     def __init__(self, method: DM, train: Examples, budget: Budget, seed: int) -> None:
-        self.steps, self.method, self.train = method.steps, method, train
+        self.steps, self.method = method.steps, method
         self.network = network(method.network, train.shape, train.classes)
-        images = initial_images(train, budget.ipc, method.initial, seed=seed)
-        self.images = images.requires_grad_()
+        self.images = initial_images(train, budget.ipc, method.initial, seed=seed).requires_grad_()
         self.optimiser = torch.optim.SGD([self.images], lr=method.image_lr, momentum=method.image_momentum)
         self.real = real_batches(train)
         self.real_rng = generator(seed, "real batches")
         self.network_rng = generator(seed, "networks")
         self.augment_rng = generator(seed, "augmentation")
 
-    @property
-    def size(self) -> int:
-        """Images of each class that are there."""
-        return self.images.shape[1]
-
     def step(self) -> Mapping[str, float]:
         """Take one outer step."""
-        parameters = self.network.initialise(self.network_rng, self.train.images.device)
-        real = self.real.sample(self.method.real_batch, self.real_rng)
-        real, synthetic = paired(self.method.augment, real, self.images[:, : self.size], self.augment_rng)
-        with torch.no_grad():
-            target = self._class_means(parameters, real)
-        loss = (target - self._class_means(parameters, synthetic)).square().sum()
+        loss = self.distance(self.images)
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
         return {"outer_loss": float(loss.detach())}
 
-    def _class_means(self, parameters: Tensor, images: Tensor) -> Tensor:
+    def distance(self, images: Tensor) -> Tensor:
+        """Return how far images (classes, n, …) are from a real batch in a fresh network's embedding."""
+        parameters = self.network.initialise(self.network_rng, images.device)
+        real = self.real.sample(self.method.real_batch, self.real_rng)
+        real, synthetic = paired(self.method.augment, real, images, self.augment_rng)
+        with torch.no_grad():
+            target = self._mean_embeddings(parameters, real)
+        return (target - self._mean_embeddings(parameters, synthetic)).square().sum()
+
+    def _mean_embeddings(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return each class's mean embedding (classes, d)."""
         return class_means(lambda piece: [self.network.features(parameters, piece)], images)[0]
 
     def synthetic(self) -> SyntheticSet:
-        """Return what there is, with hard labels."""
-        images = self.images.detach()[:, : self.size].clone()
-        return SyntheticSet(images, one_hot(self.train.classes, images.shape[1]).to(images))
+        """Return the images with hard labels."""
+        images = self.images.detach().clone()
+        return SyntheticSet(images, one_hot(*images.shape[:2]).to(images))
 
 
 METHOD = DM

@@ -1,7 +1,8 @@
 """DSA: gradient matching with real and synthetic images of a class under the same random augmentation.
 
 Zhao and Bilen, "Dataset condensation with differentiable Siamese augmentation", ICML 2021,
-arXiv 2102.08259. Networks that train on the synthetic set see it augmented image by image.
+arXiv 2102.08259. DC whose images start from real ones and are augmented before they are matched; networks
+that train on the synthetic set see each image augmented on its own.
 Fashion-MNIST, reduced setting, recipe `dsa-1000`: 69.0% and 77.8% at 1 and 10 images;
 printed 70.6% and 84.6%.
 """
@@ -9,8 +10,8 @@ printed 70.6% and 84.6%.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from methods.dc import DC
 from suite.core.distilling.initial_images import Initialisation
+from suite.plugins.methods.dc import DC
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class DSA(DC):
     augment: str = "dsa"
     initial: Initialisation = "real"
 
+    title: ClassVar[str] = "DSA: differentiable Siamese augmentation"
     paper: ClassVar[str] = "arXiv 2102.08259"
     recipe: ClassVar[str] = "dsa-1000"
 

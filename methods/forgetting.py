@@ -2,13 +2,12 @@
 
 Toneva et al., "An empirical study of example forgetting during deep neural network learning", ICLR 2019,
 arXiv 1812.05159; as a selection baseline: DC, arXiv 2006.05929.
-An image is forgotten when it was classified rightly in its last batch and is wrongly in this one, both
-judged before the batch's step. As in the paper, one that was never right counts as forgotten most.
+An image is forgotten when it was classified correctly in its last batch and is not in this one, both judged
+before the batch's step. As in the paper, an image that was never correct counts as forgotten most.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from time import perf_counter
 from typing import Any, ClassVar
 
 import torch
@@ -18,8 +17,9 @@ from suite.core.distilling.selection import TrainedSelection
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Examples
-from suite.core.training.fit import fit_full
-from suite.core.training.pretrained import once
+from suite.core.training.cached import cached_training
+from suite.core.training.fit import training_states
+from suite.core.training.jobs import TrainingJob
 from suite.core.training.recipes import recipe
 
 
@@ -27,28 +27,25 @@ from suite.core.training.recipes import recipe
 class Forgetting(TrainedSelection):
     """Real images that a network forgets most often while it trains on train."""
 
+    title: ClassVar[str] = "Forgetting: the real images that are forgotten most often"
     paper: ClassVar[str] = "arXiv 1812.05159"
     smoke: ClassVar[Mapping[str, Any]] = {"epochs": 2, "network": "convnet-d1-w8-in"}
 
-    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:
-        """Choose, and name the seconds of training that an earlier trial had paid for."""
-        started = perf_counter()
+    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
+        """Return the choice, and the seconds of training that an earlier trial has paid for."""
         how = [self.network, asdict(recipe(self.training)), self.epochs, seed]
-        counts, seconds = once("forgetting", train, how, lambda: self._counts(train, seed))
-        borrowed = max(0.0, seconds - (perf_counter() - started))
+        counts, seconds = cached_training("forgetting", train, how, lambda: self._counts(train, seed))
         ties = generator(seed, "ties")
         chosen = [rows[most(counts[rows], ipc, ties).to(rows.device)] for rows in train.by_class()]
-        return chosen, {"cached_seconds": borrowed}
+        return chosen, seconds
 
     def _counts(self, train: Examples, seed: int) -> Tensor:
         """Return how often each image (n,) is forgotten while a fresh network trains."""
         net, memory = network(self.network, train.shape, train.classes), Memory(train.labels)
-
-        def watch(rows: Tensor, parameters: Tensor) -> None:
-            right = net.logits(parameters, train.images[rows]).argmax(1) == train.labels[rows]
-            memory.see(rows, right)
-
-        fit_full(net, train, recipe(self.training), self.epochs, seed=seed, watch=watch)
+        job = TrainingJob.on_examples(train, recipe(self.training).for_epochs(self.epochs), seed)
+        for batch, (parameters,) in zip(job.rows(), training_states(net, [job]), strict=False):
+            rows = batch.to(train.labels.device)
+            memory.see(rows, net.logits(parameters, train.images[rows]).argmax(1) == train.labels[rows])
         return memory.forgotten()
 
 
@@ -60,18 +57,18 @@ class Memory:
         self.last, self.ever = torch.zeros_like(labels, dtype=torch.bool).repeat(2, 1).unbind()
 
     def see(self, rows: Tensor, right: Tensor) -> None:
-        """Note whether the images at `rows` (n,), each there once, are right (n,)."""
+        """Note whether the images at `rows` (n,), each named once, are right (n,)."""
         self.counts[rows] += self.last[rows] & ~right
         self.last[rows] = right
         self.ever[rows] |= right
 
     def forgotten(self) -> Tensor:
-        """Return each image's count; of one that was never right it is one more than the largest."""
+        """Return each image's count, one more than the largest for images that were never right."""
         return torch.where(self.ever, self.counts, self.counts.max() + 1)
 
 
 def most(counts: Tensor, ipc: int, rng: torch.Generator) -> Tensor:
-    """Return the rows (ipc,) of the largest counts (n,), the largest first, equal ones in random order."""
+    """Return the rows (ipc,) of the largest counts (n,), largest first, ties in random order."""
     order = torch.randperm(len(counts), generator=rng).to(counts.device)
     return order[counts[order].argsort(descending=True, stable=True)][:ipc]
 

@@ -1,9 +1,11 @@
 """FRePo: ridge regression on the features of networks from a pool, trained on the set as it changes.
 
 Zhou, Nezhadarya and Ba, "Dataset distillation using neural feature regression", NeurIPS 2022,
-arXiv 2206.00719. Departures: the field's ConvNet with instance norm, where the paper doubles the width from
-block to block and has batch norm; learned labels stay non-negative before they are centred, so that a
-cross-entropy can use them too.
+arXiv 2206.00719. Each outer step picks a network of the pool, regresses a real batch on the set by its
+features, takes a step of LAMB on the error, and trains that network one step on the set; after `lifetime`
+steps a network starts afresh. Departures from the official code: the field's ConvNet with instance norm,
+there batch norm and widths that double; learned labels are non-negative before they are centred, so that
+a cross-entropy can use them.
 """
 
 from collections.abc import Mapping
@@ -14,12 +16,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.distilling.base import BaseDistiller, BaseMethod
-from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
-from suite.core.engine.classification import steps_of
+from suite.core.distilling.base import BaseDistiller, ImageMethod
+from suite.core.distilling.initial_images import initial_images
+from suite.core.engine.classification import inner_problem
 from suite.core.engine.optimisers import Adam, lamb
 from suite.core.limits import above_zero, at_least_one
-from suite.core.networks.named import STANDARD, network
+from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
@@ -30,22 +32,21 @@ _DEEPER = {"network": "convnet-d4-w128-in"}
 
 
 @dataclass(frozen=True)
-class FRePo(BaseMethod):
+class FRePo(ImageMethod):
     """Regress real images on features of networks that train on the set beside it."""
 
     steps: int = 500_000
-    outer_lr: float = 3e-4  # of what is learned, a step is this share; falls as a cosine to a tenth
+    outer_lr: float = 3e-4  # length of a step, as a share of what is learned; falls as a cosine to a tenth
     inner_lr: float = 3e-4
     real_batch: int = 1024
-    inner_batch: int = 1000  # synthetic images per step of a network, all if there are fewer
+    inner_batch: int = 1000  # synthetic images per step of a network, or all
     pool: int = 10
     lifetime: int = 100  # steps after which a network of the pool starts afresh
     ridge: float = 1e-6  # of the kernel's mean diagonal
     learn_labels: bool = True
-    mirror: bool = False  # whether the set is regressed with its mirror images
-    initial: Initialisation = "real"
-    network: str = STANDARD
+    mirror: bool = False  # whether mirror images are added to the set for the regression
 
+    title: ClassVar[str] = "FRePo: neural feature regression with a pool of networks"
     paper: ClassVar[str] = "arXiv 2206.00719"
     recipe: ClassVar[str] = "frepo-40000"
     smoke: ClassVar[Mapping[str, Any]] = {
@@ -70,15 +71,9 @@ class FRePo(BaseMethod):
         at_least_one(self, "steps", "real_batch", "inner_batch", "pool", "lifetime")
         above_zero(self, "outer_lr", "inner_lr", "ridge")
 
-    def check(self, train: Examples, budget: Budget) -> None:
-        """Refuse images too small for the network, and too few real ones to start from."""
-        super().check(train, budget)
-        network(self.network, train.shape, train.classes)
-        check_initial(train, budget, self.initial)
-
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from real images, one-hot labels and a pool of all ages."""
-        return _Run(self, train, budget, seed)
+        return FRePoDistiller(self, train, budget, seed)
 
 
 def label_margin(targets: Tensor) -> Tensor:
@@ -87,11 +82,13 @@ def label_margin(targets: Tensor) -> Tensor:
     return (best[:, 0] - best[:, 1]).clamp(max=1 / targets.shape[1]).mean()
 
 
-class _Run(BaseDistiller):
+class FRePoDistiller(BaseDistiller):
+    """One run of FRePo."""
+
     def __init__(self, method: FRePo, train: Examples, budget: Budget, seed: int) -> None:
-        self.steps, self.method, self.train, self.taken = method.steps, method, train, 0
+        self.steps, self.method, self.train, self.step_count = method.steps, method, train, 0
         self.network = network(method.network, train.shape, train.classes)
-        self.inner = steps_of(self.network, Adam(method.inner_lr), objective=squared_error)
+        self.inner = inner_problem(self.network, Adam(method.inner_lr), objective=squared_error)
         self.outer = Adam(eps=1e-6)
         images = initial_images(train, budget.ipc, method.initial, seed=seed)
         targets = scaled(one_hot(train.classes, budget.ipc).to(images))
@@ -106,24 +103,25 @@ class _Run(BaseDistiller):
         self.lifetimes = method.lifetime - torch.arange(method.pool) * (method.lifetime // method.pool)
 
     def step(self) -> Mapping[str, Tensor]:
+        """Take one outer step."""
         chosen = int(torch.randint(self.method.pool, (), generator=self.pool_rng))
         images = self.image_state[0].view(-1, *self.train.shape).clone().requires_grad_()
         targets = self.label_state[0].view(-1, self.train.classes).clone().requires_grad_()
         error = self._error(self.pool[chosen, 0], images, targets)
         margin = label_margin(targets)
         of_images, of_labels = torch.autograd.grad(error - margin, [images, targets])
-        share = (1 + cos(pi * self.taken / self.steps)) / 2
-        lr, self.taken = self.method.outer_lr * (0.1 + 0.9 * share), self.taken + 1
-        self.image_state = lamb(self.outer, self.image_state, of_images.flatten(), lr, self.taken)
+        share = (1 + cos(pi * self.step_count / self.steps)) / 2
+        lr, self.step_count = self.method.outer_lr * (0.1 + 0.9 * share), self.step_count + 1
+        self.image_state = lamb(self.outer, self.image_state, of_images.flatten(), lr, self.step_count)
         if self.method.learn_labels:
-            self.label_state = lamb(self.outer, self.label_state, of_labels.flatten(), lr, self.taken)
+            self.label_state = lamb(self.outer, self.label_state, of_labels.flatten(), lr, self.step_count)
             lowest = scaled(torch.zeros_like(targets)).flatten()
             self.label_state[0] = self.label_state[0].maximum(lowest)
         self._train(chosen)
         return {"outer_loss": error.detach(), "label_margin": margin.detach()}
 
     def _error(self, parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
-        """Return the error with which a real batch is regressed on the set, by one network's features."""
+        """Return the error of a real batch regressed on the set, by one network's features."""
         if self.method.mirror:
             images, targets = torch.cat([images, images.flip(3)]), torch.cat([targets, targets])
         weights = ridge_weights(self.network.features(parameters, images), targets, self.method.ridge)
@@ -133,7 +131,7 @@ class _Run(BaseDistiller):
         return (seen @ weights - wanted).square().sum(1).mean() / 2
 
     def _train(self, chosen: int) -> None:
-        """Train a network of the pool one step on the set, or replace it if its life is over."""
+        """Train a network of the pool one step on the set, or replace it at the end of its life."""
         age = int(self.ages[chosen])
         if age >= int(self.lifetimes[chosen]):
             self.pool[chosen], self.ages[chosen] = self._fresh(), 0
@@ -153,6 +151,7 @@ class _Run(BaseDistiller):
         return self.inner.optimiser.start(self.network.initialise(self.network_rng, device))
 
     def synthetic(self) -> SyntheticSet:
+        """Return the images with their labels, learned ones without their scale."""
         classes = self.train.classes
         images = self.image_state[0].view(classes, -1, *self.train.shape).clone()
         labels = one_hot(classes, images.shape[1]).to(images)

@@ -1,6 +1,8 @@
-"""Herding: greedily match each class's mean feature.
+"""Herding: real images whose mean feature follows the class's.
 
 Welling, "Herding dynamical weights to learn", ICML 2009; as a selection baseline: DC, arXiv 2006.05929.
+A network trains on train; the images of a class are picked greedily, so that the mean of their features stays
+nearest to the class's mean.
 """
 
 from collections.abc import Mapping
@@ -17,7 +19,8 @@ from suite.core.distilling.selection import Features, FeatureSelection
 class Herding(FeatureSelection):
     """Real images whose running mean follows the class's mean in a trained network's features."""
 
-    paper: ClassVar[str] = "arXiv 2006.05929 (as a baseline)"
+    title: ClassVar[str] = "Herding: real images that follow the class's mean feature"
+    paper: ClassVar[str] = "arXiv 2006.05929"
     smoke: ClassVar[Mapping[str, Any]] = {"epochs": 1, "network": "convnet-d1-w8-in"}
 
     def order(self, features: Features, ipc: int) -> Tensor:

@@ -1,10 +1,10 @@
-"""IDC: each stored image holds several smaller ones; their gradients match those of real images.
+"""IDC: each stored image holds several smaller ones, whose gradients match those of real images.
 
 Kim et al., "Dataset condensation via efficient synthetic-data parameterization", ICML 2022,
-arXiv 2205.14959. With `factor = 1`, every image standing for itself, this is IDC-I. As the authors we
-learn pixels from 0 to 1, at the authors' rates: the range of the real images' channels stands for it, so
-that under ZCA whitening, which IDC does not use, the rates mean something else.
-IDC-I, Fashion-MNIST, reduced setting, recipe `idc-1000`: 64.9% and 81.0%; printed 70.7% and 85.3%.
+arXiv 2205.14959. Each outer step decodes the stored images (`factor` squared parts of each, enlarged), takes
+a step of SGD on the distance between class gradients of convolutions, and then trains the network, a fresh
+one every `network_steps` steps, on real images. Pixels are learned in [0, 1] at the authors' rates; the range
+of the real images' channels stands for it, so rates have another meaning under ZCA whitening.
 Fashion-MNIST, reduced setting, recipe `idc-1000`: 73.9% and 79.4% at 1 and 10 images;
 printed 81.0% and 86.0%.
 """
@@ -17,33 +17,33 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.distilling.base import BaseDistiller, NetworkMethod
 from suite.core.distilling.initial_images import initial_images
 from suite.core.distilling.matching import class_gradients, paired, real_batches, weights
-from suite.core.engine.classification import classification, worth_compiling
+from suite.core.engine.classification import inner_problem
 from suite.core.engine.optimisers import SGD
-from suite.core.limits import above_zero, at_least_one, check_enough_real, check_stored_bytes, not_negative
-from suite.core.networks.named import STANDARD, Network, network
+from suite.core.limits import above_zero, at_least_one, check_enough_real, not_negative
+from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
-from suite.core.sets.parametrisations import MultiFormation as Code
-from suite.core.sets.parametrisations import check_factor
+from suite.core.sets.parametrisations import MultiFormation, check_factor
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.augment import augmentation
 
 Metric = Literal["l1", "mse"]
-_GREY = {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
+GREY: Mapping[str, Any] = {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
+"""The authors' settings for grey images."""
+
 _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "svhn": {"network_images": 500},
-    "fashion-mnist": _GREY,
-    # So at factor 2; IDC-I has the augmentations of the others.
-    "mnist": {**_GREY, "augment": "color-crop", "network_augment": "color-crop"},
+    "fashion-mnist": GREY,
+    "mnist": {**GREY, "augment": "color-crop", "network_augment": "color-crop"},
 }
-_RULE = SGD(0.01, 0.9, 5e-4)  # of the networks that are matched in
+_NETWORK_SGD = SGD(0.01, 0.9, 5e-4)  # of the networks in which gradients are matched
 
 
 @dataclass(frozen=True)
-class IDC(BaseMethod):
+class IDC(NetworkMethod):
     """Match class-wise gradients, of images that hold several, in networks that learn real images."""
 
     steps: int = 200_000  # updates of the images: the authors' 2000 networks times 100 updates
@@ -53,12 +53,12 @@ class IDC(BaseMethod):
     image_lr: float = 5e-3  # at ten stored images per class, and in proportion to their number
     image_momentum: float = 0.5
     real_batch: int = 64  # of each class
-    synthetic_batch: int = 128  # of each class's decoded images at most
-    network_images: int = 2000  # real images that the network sees between two updates, in batches of 64
+    synthetic_batch: int = 128  # decoded images of each class at most
+    network_images: int = 2000  # real images, in batches of 64, on which the network trains per step
     augment: str = "color-crop-cutout"
     network_augment: str = "color-crop-cutmix"
-    network: str = STANDARD
 
+    title: ClassVar[str] = "IDC: information-intensive condensation, multi-formation"
     paper: ClassVar[str] = "arXiv 2205.14959"
     recipe: ClassVar[str] = "idc-1000"
     smoke: ClassVar[Mapping[str, Any]] = {
@@ -81,16 +81,14 @@ class IDC(BaseMethod):
         not_negative(self, "image_momentum")
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Refuse images that the factor does not divide, and too few real ones to start from."""
+        """Also refuse images that the factor does not divide, and too few real ones to start from."""
         super().check(train, budget)
-        network(self.network, train.shape, train.classes)
         check_factor(self.factor, *train.shape[1:])
         check_enough_real(train, Budget(budget.ipc * self.factor**2))
-        check_stored_bytes(0, train, budget)  # as many as the budget's images: only prefixes are refused
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
-        """Start from real images, made small and put side by side."""
-        return _Run(self, train, budget, seed)
+        """Start from real images, made smaller and put side by side."""
+        return IDCDistiller(self, train, budget, seed)
 
 
 def distance(net: Network, ours: Tensor, theirs: Tensor, metric: Metric) -> Tensor:
@@ -100,7 +98,9 @@ def distance(net: Network, ours: Tensor, theirs: Tensor, metric: Metric) -> Tens
     return gaps.abs().sum() if metric == "l1" else gaps.square().sum()
 
 
-class _Run(BaseDistiller):
+class IDCDistiller(BaseDistiller):
+    """One run of IDC."""
+
     def __init__(self, method: IDC, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train = method.steps, method, train
         self.network = network(method.network, train.shape, train.classes)
@@ -108,38 +108,36 @@ class _Run(BaseDistiller):
         self.low = train.images.amin((0, 2, 3))[:, None, None]
         self.span = train.images.amax((0, 2, 3))[:, None, None] - self.low
         many = initial_images(train, budget.ipc * method.factor**2, "real", seed=seed)
-        self.pixels = ((Code.of(many, method.factor).formations - self.low) / self.span).requires_grad_()
+        stored = MultiFormation.of(many, method.factor).formations
+        self.pixels = ((stored - self.low) / self.span).requires_grad_()
         rate = method.image_lr * budget.ipc / 10
         self.optimiser = torch.optim.SGD([self.pixels], lr=rate, momentum=method.image_momentum)
         steps = method.steps * -(-method.network_images // 64)
-        self.inner = classification(
-            method.network,
-            train.shape,
-            train.classes,
-            optimiser=_RULE,
-            precision="float32",
-            compiled=worth_compiling(self.network, batch=64, steps=steps, device=train.images.device),
+        self.inner = inner_problem(
+            self.network, _NETWORK_SGD, batch=64, steps=steps, device=train.images.device
         )
         self.network_rng = generator(seed, "networks")
         self.real_rng = generator(seed, "real batches")
         self.choice_rng = generator(seed, "synthetic batches")
         self.augment_rng = generator(seed, "augmentation")
-        self.state, self.taken = _RULE.start(self.network.initialise(self.network_rng)).to(self.pixels), 0
+        self.state = _NETWORK_SGD.start(self.network.initialise(self.network_rng)).to(self.pixels)
+        self.step_count = 0
 
     def step(self) -> Mapping[str, float]:
         """Update the images once, then train the network on real ones."""
-        if self.taken % self.method.network_steps == 0:
-            if self.taken:
+        if self.step_count % self.method.network_steps == 0:
+            if self.step_count:
                 fresh = self.network.initialise(self.network_rng, self.pixels.device)
-                self.state = _RULE.start(fresh)
+                self.state = _NETWORK_SGD.start(fresh)
             with torch.no_grad():
                 self.pixels.clamp_(0, 1)
         loss = self._match()
-        self.taken += 1
+        self.step_count += 1
         self._train()
         return {"outer_loss": loss / self.train.classes}
 
     def _match(self) -> float:
+        """Update the pixels once; return the loss before the update."""
         images = self._decoded()
         classes, count = images.shape[:2]
         rows = Minibatch(self.method.synthetic_batch).sample(classes, count, self.choice_rng)
@@ -156,8 +154,9 @@ class _Run(BaseDistiller):
 
     @torch.no_grad()
     def _train(self) -> None:
+        """Train the network on real images."""
         augment = augmentation(self.method.network_augment, mixing=True)
-        images, labels, rate = self.train.images, self.train.labels, self.state.new_tensor(_RULE.lr)
+        images, labels, rate = self.train.images, self.train.labels, self.state.new_tensor(_NETWORK_SGD.lr)
         rows = torch.randint(len(images), (self.method.network_images,), generator=self.real_rng)
         for batch in rows.to(images.device).split(64):
             params = augment.sample(len(batch), self.augment_rng)
@@ -166,11 +165,12 @@ class _Run(BaseDistiller):
             (self.state,) = self.inner.forward(self.state, rate, self.state.new_zeros(0), *seen)
 
     def _decoded(self) -> Tensor:
-        return Code(self.pixels * self.span + self.low, self.method.factor).decode()
+        return MultiFormation(self.pixels * self.span + self.low, self.method.factor).decode()
 
     def synthetic(self) -> SyntheticSet:
-        pixels = self.pixels.detach().clamp(0, 1)
-        return SyntheticSet.from_parametrisation(Code(pixels * self.span + self.low, self.method.factor))
+        """Return the decoded images, with what is stored of them."""
+        stored = self.pixels.detach().clamp(0, 1) * self.span + self.low
+        return SyntheticSet.from_parametrisation(MultiFormation(stored, self.method.factor))
 
 
 METHOD = IDC

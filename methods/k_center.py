@@ -1,6 +1,8 @@
 """K-Center: greedy farthest-point cover of each class in feature space.
 
-Sener and Savarese, "Active learning for convolutional neural networks", arXiv 1708.00489.
+Sener and Savarese, "Active learning for convolutional neural networks: a core-set approach", ICLR 2018,
+arXiv 1708.00489. A network trains on train; of each class the image nearest to the mean feature is picked
+first, then always the one farthest from those picked.
 """
 
 from collections.abc import Mapping
@@ -17,6 +19,7 @@ from suite.core.distilling.selection import Features, FeatureSelection
 class KCenter(FeatureSelection):
     """Real images that cover each class: nearest to the mean first, then always the farthest."""
 
+    title: ClassVar[str] = "K-Center: real images that cover each class"
     paper: ClassVar[str] = "arXiv 1708.00489"
     smoke: ClassVar[Mapping[str, Any]] = {"epochs": 1, "network": "convnet-d1-w8-in"}
 

@@ -1,6 +1,8 @@
 """K-means: the real images nearest to the centres of each class's clusters in feature space.
 
-As a baseline: Cui et al., "DC-BENCH: Dataset condensation benchmark", NeurIPS 2022, arXiv 2207.09639.
+As a selection baseline: Cui et al., "DC-BENCH: Dataset condensation benchmark", NeurIPS 2022,
+arXiv 2207.09639. A network trains on train; the features of each class are clustered, and images ordered by
+the sizes of their clusters.
 """
 
 from collections.abc import Mapping
@@ -18,15 +20,16 @@ from suite.core.seeding import derive
 class KMeans(FeatureSelection):
     """Real images nearest to the centres of each class's clusters in a trained network's features."""
 
-    paper: ClassVar[str] = "arXiv 2207.09639 (as a baseline)"
+    title: ClassVar[str] = "K-means: real images nearest to each class's cluster centres"
+    paper: ClassVar[str] = "arXiv 2207.09639"
     smoke: ClassVar[Mapping[str, Any]] = {"epochs": 1, "network": "convnet-d1-w8-in"}
 
     def order(self, features: Features, ipc: int) -> Tensor:
-        """Return the rows (ipc,) nearest to the centres, those of the largest clusters first."""
-        # Imported here, since it takes a second.
+        """Return the rows (ipc,) nearest to the centres, largest cluster first."""
+        # Imported here because it takes a second.
         from sklearn.cluster import KMeans as Clusters  # type: ignore[import-untyped]
 
-        # One stream for all: what a seed changes is the network, and with it the features.
+        # One stream for all seeds: a seed changes the network, and with it the features.
         found = Clusters(ipc, random_state=derive(0, "k-means") % 2**32).fit(features.cpu().numpy())
         centres = torch.from_numpy(found.cluster_centers_).to(features)
         sizes = torch.from_numpy(found.labels_).bincount(minlength=ipc)

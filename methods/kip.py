@@ -2,8 +2,9 @@
 
 Nguyen, Novak, Xiao and Lee, "Dataset distillation with infinitely wide convolutional networks", NeurIPS
 2021, arXiv 2107.13034; the kernel by random features, Platt scaling and settings as in RFAD, Loo et al.,
-NeurIPS 2022, arXiv 2210.12067. Departures: Adam where RFAD has AdaBelief, which torch lacks; a fixed
-number of steps, where it stops once images held out of train are classified no better.
+NeurIPS 2022, arXiv 2210.12067. Each outer step regresses a real batch on the set, with features of random
+networks, and takes Adam's step on the error. Departures from RFAD: Adam in place of AdaBelief, which
+torch lacks; a fixed number of steps, where it stops early by images held out of train.
 Fashion-MNIST, reduced, `frepo`: 51.3% and 80.6% at 1 and 10 images; printed 73.8% and 86.8%, at width 1024.
 """
 
@@ -34,7 +35,7 @@ class KIP(BaseMethod):
     steps: int = 10_000
     image_lr: float = 1e-3  # of labels, too
     scale_lr: float = 1e-2  # of the logarithm of Platt's scale
-    transform_lr: float = 5e-5  # of the linear map that all images pass through; 0 for no such map
+    transform_lr: float = 5e-5  # of the linear map that all images pass through; 0 for no map
     real_batch: int = 5120
     networks: int = 8
     redraw_every: int = 1  # steps; the paper's code has 10 as a default, and a schedule that sets it to 1
@@ -44,7 +45,8 @@ class KIP(BaseMethod):
     initial: Initialisation = "real"
     kernel: str = "convnet-d3-w256-none"  # whose features are drawn: 4096 for 32x32 images
 
-    paper: ClassVar[str] = "arXiv 2107.13034, 2210.12067"
+    title: ClassVar[str] = "KIP: kernel inducing points, by random features"
+    paper: ClassVar[str] = "arXiv 2107.13034"
     # The nearest: the papers train networks with squared error, at learning rates searched for each set.
     recipe: ClassVar[str] = "frepo-40000"
     smoke: ClassVar[Mapping[str, Any]] = {
@@ -65,19 +67,21 @@ class KIP(BaseMethod):
         not_negative(self, "transform_lr")
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Refuse images too small for the kernel's network, and too few real ones to start from."""
+        """Also refuse a kernel that does not fit the images, and too few real ones to start from."""
         super().check(train, budget)
         network(self.kernel, train.shape, train.classes)
         check_initial(train, budget, self.initial)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from real images and one-hot labels."""
-        return _Run(self, train, budget, seed)
+        return KIPDistiller(self, train, budget, seed)
 
 
-class _Run(BaseDistiller):
+class KIPDistiller(BaseDistiller):
+    """One run of KIP."""
+
     def __init__(self, method: KIP, train: Examples, budget: Budget, seed: int) -> None:
-        self.steps, self.method, self.train, self.taken = method.steps, method, train, 0
+        self.steps, self.method, self.train, self.step_count = method.steps, method, train, 0
         self.network = network(method.kernel, train.shape, train.classes)
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed).requires_grad_()
         self.labels = one_hot(train.classes, budget.ipc).to(self.images).requires_grad_(method.learn_labels)
@@ -92,12 +96,13 @@ class _Run(BaseDistiller):
         self.optimiser = torch.optim.Adam(groups, lr=method.image_lr)
         self.network_rng = generator(seed, "networks")
         self.real_rng = generator(seed, "real batches")
-        self.drawn = self._draw()
+        self.parameters = self._sample()
 
     def step(self) -> Mapping[str, Tensor]:
-        if self.taken and self.taken % self.method.redraw_every == 0:
-            self.drawn = self._draw()
-        self.taken += 1
+        """Take one outer step."""
+        if self.step_count and self.step_count % self.method.redraw_every == 0:
+            self.parameters = self._sample()
+        self.step_count += 1
         real = self.train.take(self.train.sample_rows(self.method.real_batch, self.real_rng))
         predicted = self._regress(real.images)
         loss = self._loss(predicted, real.labels)
@@ -113,9 +118,9 @@ class _Run(BaseDistiller):
         """Return the predictions (n, classes) for real images (n, …), which sum to about zero."""
 
         def features(images: Tensor) -> Tensor:
-            return random_features(self.network, self.drawn, images)
+            return random_features(self.network, self.parameters, images)
 
-        support = features(self._shown().flatten(0, 1))
+        support = features(self._mapped().flatten(0, 1))
         weights = ridge_weights(support, centred(self.labels.flatten(0, 1)), self.method.ridge)
         return map_batches(features, real) @ weights
 
@@ -125,18 +130,19 @@ class _Run(BaseDistiller):
         wanted = centred(indicators(labels, self.train.classes))
         return (predicted - wanted).square().mean() / 2
 
-    def _shown(self) -> Tensor:
-        """Return the images (classes, ipc, …) as the linear map leaves them."""
+    def _mapped(self) -> Tensor:
+        """Return the images (classes, ipc, …) after the linear map."""
         if not self.method.transform_lr:
             return self.images
         return (self.images.flatten(2) @ self.transform).view_as(self.images)
 
-    def _draw(self) -> Tensor:
+    def _sample(self) -> Tensor:
         """Draw the networks' parameters (networks, size)."""
         return random_networks(self.network, self.method.networks, self.network_rng).to(self.images.device)
 
     def synthetic(self) -> SyntheticSet:
-        return SyntheticSet(self._shown().detach().clone(), self.labels.detach().clone())
+        """Return the images behind the linear map, with their labels."""
+        return SyntheticSet(self._mapped().detach().clone(), self.labels.detach().clone())
 
 
 METHOD = KIP

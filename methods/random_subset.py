@@ -1,4 +1,4 @@
-"""Random real images of each class: the floor that every method has to beat."""
+"""Random subset: random real images of each class, the floor that every method has to beat."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,7 +14,7 @@ from suite.core.spec import Examples
 class RandomSubset(Selection):
     """Random real images of each class."""
 
-    paper: ClassVar[str] = "a baseline of every paper in the field"
+    title: ClassVar[str] = "Random subset: random real images"
 
     def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
         """Draw without replacement."""

@@ -1,29 +1,31 @@
 """RDED: the crops of real images that a teacher is surest of, side by side, with the teacher's labels.
 
 Sun et al., "On the diversity and realism of distilled dataset: an efficient dataset distillation paradigm",
-CVPR 2024, arXiv 2312.03526. Nothing is optimised. There the teacher labels every augmented image anew while
-a network is retrained; a set here is all that an evaluation has, so it stores the teacher's label of each
-image as it is, and the recipe `rded-300` softens these, mixing them by area where it mixes images.
+CVPR 2024, arXiv 2312.03526. A teacher trains on train; of `crops` random crops of each of `candidates` real
+images the one with the least cross-entropy is kept; the best of a class are stitched together and labelled
+by the teacher. Nothing is optimised. Departure: the authors' teacher labels every augmented image anew
+during retraining. Here a set is all that an evaluation has, so each image has one stored label, which the
+recipe `rded-300` softens, and mixes by area where it mixes images.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from time import perf_counter
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, log_softmax, pad
 
-from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.distilling.base import BaseDistiller, NetworkMethod
 from suite.core.limits import at_least_one, check_enough_real
-from suite.core.networks.named import STANDARD, Network, network
+from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.sets.parametrisations import check_factor
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.fit import EVALUATION_BATCH
-from suite.core.training.pretrained import trained_network
+from suite.core.training.cached import trained_network
+from suite.core.training.fit import map_batches
 from suite.core.training.recipes import recipe
 
 _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
@@ -33,20 +35,20 @@ _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
 }
 
 SCALE = (0.08, 1.0)
-"""The least and the largest share of an image's area that a crop takes."""
+"""Least and largest area of a crop, as a share of its image's."""
 
 
 @dataclass(frozen=True)
-class RDED(BaseMethod):
-    """Pick real crops by a teacher's cross-entropy, put them together, label them by the teacher."""
+class RDED(NetworkMethod):
+    """Pick real crops by a teacher's cross-entropy, stitch them together, label them by the teacher."""
 
-    candidates: int = 300  # random real images of each class that are looked at
-    crops: int = 5  # of each of them, of which the best is kept
-    factor: int = 1  # crops along a side of an image; the authors' 2 from 128 pixels on
-    network: str = STANDARD  # the teacher's
-    epochs: int = 20  # for which the teacher trains
+    candidates: int = 300  # random real images of each class that are cropped
+    crops: int = 5  # random crops of a candidate, of which the best is kept
+    factor: int = 1  # crops along a side of a stitched image; the authors have 2 from 128 pixels on
+    epochs: int = 20  # of the teacher, which is `network`
     training: str = "dc-300"  # the recipe whose optimiser and augmentation train the teacher
 
+    title: ClassVar[str] = "RDED: realistic, diverse and efficient dataset distillation"
     paper: ClassVar[str] = "arXiv 2312.03526"
     recipe: ClassVar[str] = "rded-300"
     smoke: ClassVar[Mapping[str, Any]] = {"candidates": 8, "epochs": 1, "network": "convnet-d1-w8-in"}
@@ -68,9 +70,8 @@ class RDED(BaseMethod):
         return 1
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Refuse a factor that does not divide the images, and more crops than there are candidates."""
+        """Also refuse a factor that does not divide the images, and more crops than candidates."""
         super().check(train, budget)
-        network(self.network, train.shape, train.classes)
         check_factor(self.factor, *train.shape[1:])
         needed = budget.ipc * self.factor**2
         check_enough_real(train, Budget(needed))
@@ -78,30 +79,31 @@ class RDED(BaseMethod):
             raise ValueError(f"candidates {self.candidates}: ipc {budget.ipc} takes {needed} of each class")
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
-        """Start a run of one step: the choice."""
-        return _Run(self, train, budget, seed)
+        """Start a run of one step."""
+        return RDEDDistiller(self, train, budget, seed)
 
 
-class _Run(BaseDistiller):
+class RDEDDistiller(BaseDistiller):
+    """One run of RDED."""
+
     def __init__(self, method: RDED, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train, self.budget, self.seed = 1, method, train, budget, seed
         self.network = network(method.network, train.shape, train.classes)
-        # Until the step is taken, the first images of each class stand in.
+        # The first images of each class stand in until the step is taken.
         first = torch.stack([rows[: budget.ipc] for rows in train.by_class()])
         self.images = train.images[first]
         self.labels = one_hot(train.classes, budget.ipc).to(train.images)
+        self.cached_seconds = 0.0
 
     @torch.no_grad()
     def step(self) -> Mapping[str, float]:
-        """Choose; name the seconds of training that an earlier trial had paid for."""
-        method, started = self.method, perf_counter()
-        teacher = trained_network(self.train, method.network, method.training, method.epochs, seed=self.seed)
-        borrowed = max(0.0, teacher.seconds - (perf_counter() - started))
-        chosen = [self._chosen(label, teacher.parameters) for label in range(self.train.classes)]
+        """Choose crops, stitch and label them."""
+        method, how = self.method, (self.method.network, self.method.training, self.method.epochs)
+        teacher, self.cached_seconds = trained_network(self.train, *how, seed=self.seed)
+        chosen = [self._chosen(label, teacher) for label in range(self.train.classes)]
         self.images = torch.stack([stitched(patches, method.factor) for patches in chosen])
-        scores = _logits(self.network, teacher.parameters, self.images.flatten(0, 1))
-        self.labels = scores.softmax(1).unflatten(0, self.images.shape[:2])
-        return {"cached_seconds": borrowed}
+        self.labels = map_batches(partial(self.network.logits, teacher), self.images).softmax(-1)
+        return {}
 
     def _chosen(self, label: int, teacher: Tensor) -> Tensor:
         """Return the best crop of each of the best images of a class, the best first: (m, channels, h, w)."""
@@ -111,12 +113,13 @@ class _Run(BaseDistiller):
         images = self.train.images[rows]
         size = images.shape[2] // method.factor, images.shape[3] // method.factor
         patches = torch.stack([cropped(images, size, rng) for _ in range(method.crops)])
-        losses = -log_softmax(_logits(self.network, teacher, padded(patches, self.train.shape)), 1)[:, label]
-        least, crop = losses.view(method.crops, -1).min(0)
+        logits = map_batches(partial(self.network.logits, teacher), padded(patches, self.train.shape))
+        least, crop = (-log_softmax(logits, 1)[:, label]).view(method.crops, -1).min(0)
         best = least.argsort(stable=True)[: self.budget.ipc * method.factor**2]
         return patches[crop[best], best]
 
     def synthetic(self) -> SyntheticSet:
+        """Return the images with the teacher's labels."""
         return SyntheticSet(self.images.clone(), self.labels.clone())
 
 
@@ -148,10 +151,6 @@ def stitched(patches: Tensor, factor: int) -> Tensor:
     channels, height, width = patches.shape[1:]
     tiles = patches.reshape(factor, factor, -1, channels, height, width).permute(2, 3, 0, 4, 1, 5)
     return tiles.reshape(-1, channels, factor * height, factor * width)
-
-
-def _logits(net: Network, parameters: Tensor, images: Tensor) -> Tensor:
-    return torch.cat([net.logits(parameters, batch) for batch in images.split(EVALUATION_BATCH)])
 
 
 METHOD = RDED

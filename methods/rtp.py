@@ -1,10 +1,11 @@
-"""RTP: a memory of small bases which all classes share, and each image's coefficients to combine them.
+"""RTP: a memory of small bases that all classes share, and coefficients that combine them into images.
 
 Deng and Russakovsky, "Remember the past: distilling datasets into addressable memories for neural
-networks", NeurIPS 2022, arXiv 2206.02916. Learned by full back-propagation through SGD with momentum.
-The authors give a number of bases for CIFAR-10 at one image per class, 16, which are two fifths of what
-may be stored; elsewhere we take that share. Their penalty on the coefficients is left out: it does not
-depend on the network, and so has no part in the meta-gradient.
+networks", NeurIPS 2022, arXiv 2206.02916. Each outer step trains a fresh network by SGD with momentum on
+decoded images, back-propagates through the whole of it, and takes a clipped step of SGD.
+Departures from the official code: bases take two fifths of the budget, its share for CIFAR-10 at one image
+per class (16), the only number it gives; no penalty on the coefficients, which has no part in the
+meta-gradient; `augment` is drawn anew for each inner step, there once.
 """
 
 import math
@@ -15,12 +16,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.distilling.base import BaseMethod
+from suite.core.distilling.base import NetworkMethod
 from suite.core.distilling.meta_learning import InnerTraining, MetaLearner
 from suite.core.engine.optimisers import SGD
 from suite.core.engine.truncation import Window
 from suite.core.limits import above_zero, at_least_one, check_stored_bytes, not_negative
-from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import generator
 from suite.core.sets.parametrisations import Linear, check_factor
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
@@ -29,25 +29,25 @@ from suite.core.training.augment import augmentation
 
 
 @dataclass(frozen=True)
-class RTP(BaseMethod):
+class RTP(NetworkMethod):
     """Learn bases that all classes share, and coefficients, through every step of the inner training."""
 
     steps: int = 500_000
     unroll: int = 150
-    bases: int | None = None  # None: as many as take two fifths of the budget
-    downsample: int = 2  # a base has so many times fewer pixels along a side than an image
-    images: int | None = None  # per class that are decoded; None: as many as the budget has room for
-    per_class: int = 32  # of these per inner step
+    bases: int | None = None  # None takes two fifths of the budget
+    downsample: int = 2  # side of an image divided by that of a base
+    images: int | None = None  # decoded images per class; None fills the budget with coefficients
+    per_class: int = 32  # decoded images of each class per inner step
     inner_lr: float = 0.01
     inner_momentum: float = 0.9
     outer_lr: float = 0.1
     outer_momentum: float = 0.5
     clip: float = 2.0  # norm above which a meta-gradient is scaled down
     real_per_class: int = 64
-    augment: str = "none"  # or flip-rotate; drawn anew for each inner step, by the authors once for all
-    network: str = STANDARD
-    segment: int | None = None  # states held at once; fewer than the unroll costs each step once more
+    augment: str = "none"  # or flip-rotate
+    checkpoint_every: int | None = None  # steps per kept state; others are computed twice; None keeps all
 
+    title: ClassVar[str] = "RTP: Remember the Past, linear bases"
     paper: ClassVar[str] = "arXiv 2206.02916"
     recipe: ClassVar[str] = "rtp-300"
     smoke: ClassVar[Mapping[str, Any]] = {
@@ -63,7 +63,8 @@ class RTP(BaseMethod):
 
     def __post_init__(self) -> None:
         augmentation(self.augment)
-        at_least_one(self, "steps", "unroll", "bases", "images", "per_class", "real_per_class", "segment")
+        at_least_one(self, "steps", "unroll", "bases", "images", "per_class", "real_per_class")
+        at_least_one(self, "checkpoint_every")
         above_zero(self, "inner_lr", "outer_lr", "clip")
         not_negative(self, "inner_momentum", "outer_momentum")
 
@@ -75,9 +76,8 @@ class RTP(BaseMethod):
         return bases, self.images or max(1, (stored - bases * base) // (train.classes * bases))
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Refuse a network that does not fit the images, and more numbers than the budget has."""
+        """Also refuse bases that do not divide the images, and more numbers than the budget has."""
         super().check(train, budget)
-        network(self.network, train.shape, train.classes)
         check_factor(self.downsample, *train.shape[1:])
         bases, images = self.sizes(train, budget)
         numbers = bases * (math.prod(train.shape) // self.downsample**2 + train.classes * images)
@@ -85,10 +85,12 @@ class RTP(BaseMethod):
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from Glorot's uniform bases and coefficients, as the authors do."""
-        return _Run(self, train, budget, seed)
+        return RTPDistiller(self, train, budget, seed)
 
 
-class _Run(MetaLearner):
+class RTPDistiller(MetaLearner):
+    """One run of RTP."""
+
     def __init__(self, method: RTP, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method = method.steps, method
         bases, images = method.sizes(train, budget)
@@ -99,7 +101,7 @@ class _Run(MetaLearner):
             augment=method.augment,
             ipc=images,
             steps=method.steps * method.unroll,
-            segment=method.segment,
+            checkpoint_every=method.checkpoint_every,
         )
         super().__init__(inner, train, seed)
         channels, height, width = train.shape
@@ -116,7 +118,8 @@ class _Run(MetaLearner):
     def step(self) -> Mapping[str, Tensor]:
         """Take one outer step: a fresh network, trained for the whole unroll."""
         learned = [self.bases, self.coefficients]
-        found = self.meta_gradient(learned, self._decoded, Window(0, self.method.unroll))
+        window, size = Window(0, self.method.unroll), self.training.ipc
+        found = self.meta_gradient(learned, self._decoded, window, self._real_rows(), size=size)
         norm = torch.stack([gradient.norm() for gradient in found.gradients]).norm()
         shrink = (self.method.clip / (norm + 1e-6)).clamp(max=1)
         for tensor, gradient in zip(learned, found.gradients, strict=True):
@@ -131,14 +134,15 @@ class _Run(MetaLearner):
     def _code(self) -> Linear:
         return Linear(self.bases, self.coefficients, *self.train.shape[1:])
 
-    def real_rows(self) -> Tensor:
-        """Draw so many rows of each class, without repeats."""
+    def _real_rows(self) -> Tensor:
+        """Draw rows of each class for the real batch, without repeats."""
         count, rng = self.method.real_per_class, self.real_rng
         return torch.cat(
             [rows[torch.randperm(len(rows), generator=rng)[:count]] for rows in self.train.by_class()]
         )
 
     def synthetic(self) -> SyntheticSet:
+        """Return the decoded images, with the bases and coefficients that are stored."""
         code = Linear(self.bases.detach().clone(), self.coefficients.detach().clone(), *self.train.shape[1:])
         return SyntheticSet.from_parametrisation(code, self.training.minibatch)
 

@@ -1,6 +1,7 @@
 """What the command line prints: help, lines, and one line for each error."""
 
 import inspect
+import sys
 import warnings
 from collections.abc import Callable
 from functools import wraps
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 160)  # files and pipes need no folding
 errors = Console(stderr=True)
 P = ParamSpec("P")
 

@@ -15,7 +15,7 @@ from suite.core.names import did_you_mean
 from suite.core.networks import named
 from suite.core.spec import Method
 from suite.core.training.recipes import RECIPES
-from suite.experiments import grid
+from suite.experiments import grid, studies
 from suite.plugins import registry
 
 
@@ -38,11 +38,19 @@ def table(kind: str) -> Table:
     return found
 
 
+def row(kind: str, name: str) -> tuple[str, ...]:
+    """Return what a list says about a name."""
+    return _KINDS[kind].row(name)
+
+
 def details(name: str) -> Iterator[RenderableType]:
-    """Yield what is known about a name, or a method's file; raises ValueError if nothing has this name."""
+    """Yield what is known about a name, or a plug-in's file; raises ValueError if nothing has this name."""
     known = {kind: [*described.names()] for kind, described in _KINDS.items()}
-    owners = ["methods"] if name.endswith(".py") else [kind for kind in known if name in known[kind]]
+    owners = [kind for kind in known if name in known[kind]]
+    if name.endswith(".py"):
+        owners = [f"{kind}s" for kind in registry.kinds(name)]
     if not owners:
+        registry.refuse_old(name)
         everything = [each for names in known.values() for each in names]
         near = did_you_mean(name, everything)
         raise ValueError(
@@ -93,8 +101,7 @@ def _evaluator_row(name: str) -> tuple[str, ...]:
     return (registry.summary(registry.evaluator(name)),)
 
 
-def _evaluator(name: str) -> Iterator[RenderableType]:
-    cls = registry.evaluator(name)
+def _class(name: str, cls: type) -> Iterator[RenderableType]:
     yield f"[bold]{name}[/]: {registry.summary(cls)}"
     yield _fields(cls)
 
@@ -131,9 +138,20 @@ def _pairs(name: str, values: Mapping[str, Any]) -> Iterator[RenderableType]:
 
 _KINDS: dict[str, _Described] = {
     "methods": _Described(lambda: registry.names("method"), _method_row, _method),
-    "evaluators": _Described(lambda: registry.names("evaluator"), _evaluator_row, _evaluator),
+    "evaluators": _Described(
+        lambda: registry.names("evaluator"),
+        _evaluator_row,
+        lambda name: _class(name, registry.evaluator(name)),
+    ),
+    "studies": _Described(
+        lambda: studies.STUDIES,
+        lambda name: (registry.summary(studies.find(name)),),
+        lambda name: _class(name, studies.find(name)),
+    ),
     "tasks": _Described(tasks.names, _task_row, lambda name: _pairs(name, asdict(tasks.describe(name)))),
-    "networks": _Described(lambda: named.EXAMPLES, _network_row, _network),
+    "networks": _Described(
+        lambda: [each.example for each in named.ARCHITECTURES.values()], _network_row, _network
+    ),
     "recipes": _Described(
         lambda: RECIPES,
         lambda name: (RECIPES[name].source,),

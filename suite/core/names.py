@@ -1,11 +1,16 @@
 """Things that are looked up by name: open tables, and messages that name the nearest known one."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from importlib.metadata import entry_points
-from typing import TypeVar
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar
 
 Value = TypeVar("Value")
+
+OURS = "RaT-Bench"
+"""The owner of the names that come with RaT-Bench."""
 
 _NEAR = 0.5  # below this similarity a suggestion would be nonsense
 
@@ -20,9 +25,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 class Table(Mapping[str, Value]):
     """Values by name, to which plug-ins add their own.
 
-    kind: what a value is called in messages, such as `recipe`. Installed packages add values by the entry
-    point group `ratbench.<kind>s`, which is read when a name is not found or all names are asked for; a
-    plug-in's file adds its own when it is loaded. A name is given once.
+    kind: what a value is called in messages, such as `recipe`. Installed packages bring values by the entry
+    point group `ratbench.<kind>s`; a plug-in's file adds its own when it is loaded. A name has one owner.
 
         >>> colours = Table("colour", {"red": 1, "green": 2})
         >>> colours["red"]
@@ -39,41 +43,69 @@ class Table(Mapping[str, Value]):
     def __init__(self, kind: str, values: Mapping[str, Value]) -> None:
         self.kind = kind
         self._values = dict(values)
-        self._owners = dict.fromkeys(values, "RaT-Bench")
-        self._waiting = True  # whether entry points are still to be read
+        self._owners = dict.fromkeys(values, OURS)
 
     def add(self, name: str, value: Value, *, owner: str) -> None:
-        """Add a value that `owner` brings; raises ValueError where somebody else has this name."""
+        """Add a value that `owner` brings; raises ValueError if the name has another owner."""
         if self._owners.get(name, owner) != owner:
             raise ValueError(f"{self.kind} {name!r} of {owner} is taken by {self._owners[name]}; rename it")
         self._values[name], self._owners[name] = value, owner
 
     def owner(self, name: str) -> str:
-        """Return who brought a name: `RaT-Bench`, a package, or a file."""
+        """Return who brings a name: `RaT-Bench`, a package, or the path of a file."""
         self[name]
-        return self._owners[name]
+        return self._owners.get(name) or _packages(self.kind, name)[0]
 
     def __getitem__(self, name: str) -> Value:
-        if name not in self._values:
-            self._load()
-        if name not in self._values:
-            raise UnknownName(f"unknown {self.kind} {name!r}; {did_you_mean(name, self._values)}")
-        return self._values[name]
+        owner = self._owners.get(name, "")
+        brought: Value | None = from_package(self.kind, name, owner)
+        if owner:
+            return self._values[name]
+        if brought is None:
+            raise UnknownName(f"unknown {self.kind} {name!r}; {did_you_mean(name, self)}")
+        return brought
 
     def __iter__(self) -> Iterator[str]:
-        self._load()
-        return iter(self._values)
+        return iter(dict.fromkeys([*self._values, *(point.name for point in installed(self.kind))]))
 
     def __len__(self) -> int:
-        self._load()
-        return len(self._values)
+        return len(list(iter(self)))
 
-    def _load(self) -> None:
-        """Add what installed packages bring."""
-        if self._waiting:
-            self._waiting = False
-            for point in entry_points(group=f"ratbench.{self.kind}s"):
-                self.add(point.name, point.load(), owner=point.dist.name if point.dist else point.value)
+
+def installed(kind: str) -> tuple[EntryPoint, ...]:
+    """Return the entry points `ratbench.<kind>s` of installed packages."""
+    return _entry_points(f"ratbench.{kind}s", tuple(sys.path))
+
+
+@cache
+def _entry_points(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Return a group's entry points; cached for each `sys.path`, as the metadata of all packages is read."""
+    return tuple(entry_points(group=group))
+
+
+def from_package(kind: str, name: str, owner: str = "") -> Any:
+    """Return what an installed package brings under `name`, or None if none does.
+
+    owner: who else has this name. Raises ValueError for a name with two owners, and for failed imports.
+    """
+    owners = [*_packages(kind, name), *filter(None, [owner])]
+    point = next((point for point in installed(kind) if point.name == name), None)
+    if point is None:
+        return None
+    if len(owners) > 1:
+        raise ValueError(f"{kind} {name!r} comes with {' and '.join(owners)}; rename its entry point in one")
+    try:
+        return point.load()
+    except Exception as error:
+        raise ValueError(
+            f"{kind} {name!r} of {owners[0]} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _packages(kind: str, name: str) -> list[str]:
+    """Return the sorted packages that bring a name, in words."""
+    points = [point for point in installed(kind) if point.name == name]
+    return sorted(f"the package {point.dist.name}" if point.dist else point.value for point in points)
 
 
 class UnknownName(ValueError, KeyError):

@@ -1,4 +1,4 @@
-"""How precisely matrix products and convolutions multiply; sums, states and updates stay float32."""
+"""The precision of matrix products and convolutions; sums, states and updates stay float32."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,25 +13,25 @@ _AMPERE = (8, 0)  # the first compute capability with TF32 and bfloat16 products
 
 
 def check_precision(precision: Precision, device: torch.device) -> None:
-    """Raise ValueError where `device` cannot multiply at `precision`."""
+    """Raise ValueError where `device` does not support `precision`."""
     if precision == "float32" or (device.type == "cuda" and _capability(device) >= _AMPERE):
         return
     if device.type == "cuda":
         raise ValueError(f"precision {precision} needs a GPU of compute capability 8.0; use float32")
     if precision == "tf32":
-        raise ValueError("precision tf32 is a GPU's; on a CPU use float32")
+        raise ValueError("precision tf32 needs a GPU; use float32 on a CPU")
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         raise ValueError("precision bf16 needs a CPU with AVX-512 or bf16 instructions; use float32")
 
 
-def operands(precision: Precision) -> torch.dtype | None:
-    """Return the type to which operands are rounded before a product; None for as they are."""
+def product_dtype(precision: Precision) -> torch.dtype | None:
+    """Return the type to which operands are rounded before a product; None for no rounding."""
     return torch.bfloat16 if precision == "bf16" else None
 
 
 @contextmanager
 def multiplying(precision: Precision) -> Iterator[None]:
-    """Let CUDA's float32 products round to TF32 inside, or not; restore what was set before."""
+    """Set whether CUDA's float32 products round to TF32; restore the previous setting."""
     products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
     before = products.allow_tf32, convolutions.allow_tf32
     products.allow_tf32 = convolutions.allow_tf32 = precision == "tf32"

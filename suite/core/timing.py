@@ -1,6 +1,6 @@
-"""Names for the parts of an outer step, so that a profile can say where time and memory go.
+"""Time and memory of the named phases of an outer step, for `ratbench profile`.
 
-Outside a profile a phase costs next to nothing, and waits for no device.
+Without a recorder a phase costs almost nothing and does not wait for the device.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,9 +11,9 @@ from time import perf_counter
 
 @dataclass
 class Spent:
-    """What a phase took: seconds without the phases inside it, calls, and the peak of memory in bytes.
+    """Time and memory of a phase: seconds without the phases inside it, calls, peak memory in bytes.
 
-    The peak is watched in phases directly inside the outermost one, which is the outer step.
+    The peak is measured only for phases directly inside the outermost one, the outer step.
     """
 
     seconds: float = 0.0
@@ -23,9 +23,10 @@ class Spent:
 
 @dataclass
 class Recorder:
-    """Adds up phases.
+    """Adds up what phases take.
 
-    synchronise: waits for the device; reset_peak: starts to watch memory anew; peak: bytes since then.
+    synchronise: waits for the device; reset_peak: restarts the measurement of memory; peak: the peak in
+    bytes since then.
     """
 
     synchronise: Callable[[], None]
@@ -36,7 +37,7 @@ class Recorder:
 
     @contextmanager
     def record(self, name: str) -> Iterator[None]:
-        """Record what happens inside under `name`."""
+        """Record the body of the `with` statement as the phase `name`."""
         if watched := len(self._inside) == 1:  # a peak is of one phase at a time
             self.reset_peak()
         self.synchronise()
@@ -61,7 +62,7 @@ _recorder: Recorder | None = None
 
 @contextmanager
 def recording(recorder: Recorder) -> Iterator[None]:
-    """Record the phases of this process inside."""
+    """Record the phases that this process enters inside."""
     global _recorder
     before, _recorder = _recorder, recorder
     try:
@@ -72,7 +73,7 @@ def recording(recorder: Recorder) -> Iterator[None]:
 
 @contextmanager
 def phase(name: str) -> Iterator[None]:
-    """Call what happens inside `name`."""
+    """Name the body of the `with` statement, for a recorder."""
     if _recorder is None:
         yield
         return

@@ -33,30 +33,38 @@ def evaluations(
     `native_recipe` the method's.
     """
     table, where = dict(table), f"evaluator.{label}"
-    name = str(table.pop("base", label))
-    cls = registry.evaluator(name)
+    base = str(table.pop("base", label))
+    if base != label and label in registry.names("evaluator"):
+        raise ValueError(f"{where}: base {base!r}: {label!r} is another evaluator; choose another name")
+    cls = registry.evaluator(base)
     given = {"network": network, "native_recipe": NATIVE}
     defaults = {key: value for key, value in given.items() if key in field_names(cls)}
     for values in combinations(cls, {**defaults, **table}, where):
         recipes = {key: native for key in RECIPES if values.get(key) == NATIVE}
-        yield evaluation(trial, name, {**values, **recipes}, where=where, step=step, part=part)
+        yield evaluation(trial, label, {**values, **recipes}, base=base, step=step, part=part)
 
 
 def evaluation(
     trial: Trial,
-    name: str,
+    label: str,
     values: Mapping[str, Any],
     *,
-    where: str,
+    base: str = "",
     step: int | None = None,
     part: Part | None = None,
 ) -> Evaluation:
-    """Return the cell of the evaluator `name` on a trial's set, or a part; errors begin with `where`."""
+    """Return the cell of an evaluator on a trial's set, or a part; raises ValueError for wrong settings.
+
+    base: the evaluator, by name or path, if `label` is only what the grid calls it.
+    """
+    name = base or label
+    evaluator = registry.configure(registry.evaluator(name), values, where=f"evaluator.{label}")
     return Evaluation(
         trial=trial.id,
-        evaluator=name,
+        evaluator=label,
+        base="" if name == label else name,
         source=registry.source(name, "evaluator"),
-        settings=plain(registry.configure(registry.evaluator(name), values, where=where)),
+        settings=plain(evaluator),
         # The same seed for every method: the same fresh networks retrain on each set.
         seed=derive(trial.seed, "evaluation") >> 16,
         step=step,

@@ -24,24 +24,31 @@ FOLDER = Path(__file__).parents[1] / "grids"
 
 
 class Grid(BaseModel):
-    """A grid file. network: value of the field `network` in every method, evaluator and study that has one.
+    """A grid file."""
 
-    snapshots: shares of a trial's outer steps after which its set is evaluated, too, 0 for the set that it
-    starts from; `ratbench figure curve` plots them.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     title: str
+    """The title in lists of grids."""
     tasks: list[str] = Field(min_length=1)
+    """Tasks by name, or `folder:/path`; append `:holdout` to choose settings."""
     ipc: list[PositiveInt] = Field(min_length=1)
+    """Sizes: images per class."""
     seeds: list[int] = Field(min_length=1)
+    """Distillation seeds."""
     network: str = STANDARD
+    """The value of the field `network` in every method, evaluator and study that has one."""
     method: dict[str, MethodTable] = {}
+    """A table `[method.NAME]` for each row."""
     study: dict[str, StudyTable] = {}
+    """A table `[study.NAME]` for each study: a measurement over outer steps that makes no set."""
     evaluator: dict[str, dict[str, Any]] = {}
+    """A table `[evaluator.NAME]` of settings for each evaluator; a list runs every value."""
     snapshots: list[Annotated[float, Field(ge=0, lt=1)]] = []
+    """Shares of a trial's outer steps after which its set is evaluated, too, 0 for the set that it starts
+    from; `ratbench figure curve` plots them."""
     reference: References | None = None
+    """The table `[reference]`: full data and random subsets."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -14,10 +14,12 @@ from suite.records.cells import STANDARD_RECIPE, Part, Reference
 class Where(BaseModel):
     """Values of a method's table for one task, one IPC, or both. Its other keys are hyper-parameters."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, use_attribute_docstrings=True)
 
     task: str | None = None
+    """The task for which the values hold; every task by default."""
     ipc: PositiveInt | None = None
+    """The size for which the values hold; every size by default. Give `task`, `ipc` or both."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -33,11 +35,12 @@ class Where(BaseModel):
 
 
 class StudyTable(BaseModel):
-    """A study's table. base: the study, if the row has another name. Its other keys are settings."""
+    """A study's table. Its other keys are settings."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, use_attribute_docstrings=True)
 
     base: str | None = None
+    """The study, if the row has another name."""
 
     @property
     def values(self) -> dict[str, Any]:
@@ -46,23 +49,25 @@ class StudyTable(BaseModel):
 
 
 class MethodTable(BaseModel):
-    """A method's table. base: the method, if the row has another name. Its other keys are hyper-parameters.
+    """A method's table. Its other keys are hyper-parameters.
 
-    ipc: the sizes of the grid at which it runs; all by default.
-    Of its set of the largest size, these parts are evaluated, too:
-    prefixes: the first images of each class, of these sizes, for a method that orders its images;
-    subsets: this number of random subsets of every smaller size of the grid;
-    leave_one_out: the set without its first image of each class, without its second, … this number of times.
+    `prefixes`, `subsets` and `leave_one_out` are parts of its set of the largest size, evaluated too.
     """
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, use_attribute_docstrings=True)
 
     base: str | None = None
+    """The method, if the row has another name: a name or the path of a .py file."""
     ipc: list[PositiveInt] | None = None
+    """The sizes of the grid at which it runs; all by default."""
     prefixes: list[PositiveInt] = []
+    """Evaluate the first images of each class, of these sizes; for a method that orders its images."""
     subsets: NonNegativeInt = 0
+    """Evaluate this number of random subsets of every smaller size of the grid."""
     leave_one_out: NonNegativeInt = 0
+    """Evaluate the set without its first image of each class, without its second, … this number of times."""
     where: list[Where] = []
+    """Exceptions for a task or a size: `[[method.NAME.where]]`."""
 
     @field_validator("where", mode="before")
     @classmethod
@@ -132,12 +137,16 @@ class References(BaseModel):
     the whole subset.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     epochs: PositiveInt
+    """Epochs of training on all of train."""
     copies: PositiveInt = 1
+    """Networks trained on all of train."""
     recipe: str = STANDARD_RECIPE
+    """The recipe of this training, whose number of epochs is replaced."""
     random: NonNegativeInt = 0
+    """Random subsets of each size, evaluated under every method's recipe."""
 
     @field_validator("recipe")
     @classmethod

@@ -71,7 +71,7 @@ def read(request: Request) -> Submission:
         ipc=request.ipc,
         seed=0,
     )
-    cells = [expand.evaluation(trial, "retrain", values, where="evaluator.retrain") for values in settings]
+    cells = [expand.evaluation(trial, "retrain", values) for values in settings]
     job = Job(label=label, cell=trial, evaluations=tuple(cells))
     return Submission(trial, job, task, prepared.synthetic, prepared.line)
 

@@ -1,1 +1,5 @@
-"""Methods, evaluators and other plug-ins: found, configured, and checked against their contract."""
+"""Methods, evaluators and other plug-ins: find, load, configure and check them.
+
+`methods` and `evaluators` in this folder are links to the folders at the top of the repository, which are so
+installed and imported as parts of `suite`.
+"""

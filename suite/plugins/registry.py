@@ -1,53 +1,80 @@
-"""Finds methods and evaluators by file name, by path, and as installed plug-ins."""
+"""Find methods and evaluators by name or by path, and build them from plain values."""
 
 import hashlib
-import importlib.util
 import inspect
 import json
 import pkgutil
-import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from difflib import get_close_matches
-from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-import evaluators
-import methods
+from suite.core.names import OURS, did_you_mean, from_package, installed
 from suite.core.spec import Evaluator, Method
+from suite.plugins import evaluators, methods
+from suite.plugins.loading import load
 
 Kind = Literal["method", "evaluator"]
 _FOLDERS = {"method": methods, "evaluator": evaluators}
 
+_RENAMED = {
+    "linear_bases": "now called 'rtp'",
+    "multi_formation": "now called 'idc'",
+    "relabelled_patches": "now called 'rded'",
+    "trajectory_matching": "now called 'mtt'",
+    "gradient_matching": "now called 'dc'",
+    "siamese_augmentation": "now called 'dsa'",
+    "distribution_matching": "now called 'dm'",
+    "attention_matching": "now called 'datadam'",
+    "boosted_distribution_matching": "now called 'boosted_dm'",
+    "gradient_study": "a study now: [study.gradient_study]",
+}
+"""Methods of protocol 1, and what has become of them."""
+
 
 def names(kind: Kind) -> list[str]:
-    """Return the sorted names of all methods or evaluators, installed plug-ins included."""
-    return sorted({*_files(kind), *(point.name for point in _plugins(kind))})
+    """Return the sorted names of all methods or evaluators, those of installed packages included."""
+    return sorted({*_files(kind), *(point.name for point in installed(kind))})
 
 
 def method(name: str) -> type[Method]:
-    """Return the method class called `name`, or in the file at the path `name`.
+    """Return the method called `name`, or the one in the file at this path.
 
-    Raises ValueError naming the nearest known one.
+    Raises ValueError for an unknown name, with the nearest known or the new one, and for a bad file.
     """
     found: type[Method] = _find("method", name)
     return found
 
 
 def evaluator(name: str) -> type[Evaluator]:
-    """Return the evaluator class called `name`; raises ValueError naming the nearest known one."""
+    """Return the evaluator called `name`, or the one in the file at this path; raises ValueError."""
     found: type[Evaluator] = _find("evaluator", name)
     return found
 
 
+def kinds(name: str) -> list[Kind]:
+    """Return what a name or a path stands for: a method, an evaluator, or both; raises ValueError."""
+    both: tuple[Kind, ...] = ("method", "evaluator")
+    if name.endswith(".py"):
+        found = [kind for kind in both if hasattr(load(Path(name)), kind.upper())]
+        if not found:
+            raise ValueError(f"{name} must end with `METHOD = ...` or `EVALUATOR = ...`")
+        return found
+    found = [kind for kind in both if name in names(kind)]
+    if not found:
+        refuse_old(name)
+        raise ValueError(
+            f"unknown method or evaluator {name!r}; "
+            f"{did_you_mean(name, [*names('method'), *names('evaluator')])}"
+        )
+    return found
+
+
 def source(name: str, kind: Kind = "method") -> str:
-    """Return the sha256 of the file of a plug-in, by its name or path; "" for those a release pins."""
+    """Return the sha256 of the file in which a method or evaluator is; "" for those of RaT-Bench."""
     if name in _files(kind):
         return ""
     path = name if name.endswith(".py") else inspect.getfile(_find(kind, name))
@@ -58,68 +85,37 @@ def _files(kind: Kind) -> list[str]:
     return [module.name for module in pkgutil.iter_modules(_FOLDERS[kind].__path__)]
 
 
-@cache
-def _plugins(kind: Kind) -> tuple[EntryPoint, ...]:
-    """Return what installed packages bring; looked for once, as all their metadata is read for it."""
-    return tuple(entry_points(group=f"ratbench.{kind}s"))
-
-
 def _find(kind: Kind, name: str) -> Any:
-    if name.endswith(".py"):
-        return _constant(_module_at(Path(name)), kind, name)
-    if plugins := [point for point in _plugins(kind) if point.name == name]:
-        return _plugin(plugins, kind, name)
-    known = names(kind)
-    if name not in known:
-        near = get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown {kind} {name!r}{hint} (known: {', '.join(known)})")
-    return _constant(import_module(f"{_FOLDERS[kind].__name__}.{name}"), kind, name)
-
-
-def _plugin(found: list[EntryPoint], kind: Kind, name: str) -> Any:
-    """Load what an installed package brings; raises ValueError where the name is not its alone."""
-    owners = [f"the package {point.dist.name}" if point.dist else point.value for point in found]
-    owners += ["RaT-Bench itself"] * (name in _files(kind))
-    if len(owners) > 1:
-        raise ValueError(f"{kind} {name!r} comes with {' and '.join(owners)}; rename its entry point in one")
-    try:
-        loaded = found[0].load()
-    except Exception as error:
-        raise ValueError(
-            f"{kind} {name!r} of {owners[0]} cannot be imported: {type(error).__name__}: {error}"
-        ) from error
-    if not (isinstance(loaded, type) and is_dataclass(loaded)):
-        raise ValueError(f"{kind} {name!r} of {owners[0]} must be a frozen dataclass, not {loaded!r}")
-    return loaded
-
-
-def _module_at(path: Path) -> ModuleType:
-    path = path.resolve()
-    name = f"ratbench_file_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise ValueError(f"there is no Python file at {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise ValueError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
-    return module
-
-
-def _constant(module: ModuleType, kind: Kind, name: str) -> Any:
     constant = kind.upper()
-    found = getattr(module, constant, None)
+    if name.endswith(".py"):
+        return _checked(
+            getattr(load(Path(name)), constant, None), f"{name} must end with `{constant} = ...`,"
+        )
+    ours = name in _files(kind)
+    if (brought := from_package(kind, name, OURS if ours else "")) is not None:
+        return _checked(brought, f"{kind} {name!r} of an installed package must be")
+    if ours:
+        return getattr(import_module(f"{_FOLDERS[kind].__name__}.{name}"), constant)
+    if kind == "method":
+        refuse_old(name)
+    raise ValueError(f"unknown {kind} {name!r}; {did_you_mean(name, names(kind))}")
+
+
+def refuse_old(name: str) -> None:
+    """Raise ValueError with the new name if `name` is the former one of a method."""
+    if name in _RENAMED:
+        raise ValueError(f"method {name!r} is {_RENAMED[name]}")
+
+
+def _checked(found: Any, demand: str) -> Any:
     if not (isinstance(found, type) and is_dataclass(found)):
-        raise ValueError(f"{name} must end with `{constant} = …`, a frozen dataclass")
+        raise ValueError(f"{demand} a frozen dataclass, not {found!r}")
     return found
 
 
 def summary(cls: type) -> str:
     """Return the first line of a class's docstring."""
-    return (cls.__doc__ or "").strip().splitlines()[0]
+    return next(iter((cls.__doc__ or "").strip().splitlines()), "")
 
 
 def hyperparameters(cls: type) -> dict[str, tuple[str, Any]]:
@@ -163,7 +159,5 @@ def configure(cls: type, values: Mapping[str, Any], *, where: str) -> Any:
 
 
 def unknown(name: str, known: set[str]) -> str:
-    """Say that a key is unknown, and which known one is nearest."""
-    near = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
-    return f"unknown key {name!r}; {hint}"
+    """Return the message for an unknown key, with the nearest known one."""
+    return f"unknown key {name!r}; {did_you_mean(name, known)}"

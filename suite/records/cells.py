@@ -95,14 +95,16 @@ class Part(Frozen):
 class Evaluation(_Cell):
     """One evaluation of a trial's set.
 
-    source: as that of a trial, for the evaluator's file; step: outer steps after which the snapshot was
-    taken that is scored, None for the finished set; part: of the set, None for the whole. Empty ones are
-    left out of the JSON and of the id.
+    evaluator: the name of its table in the grid, under which boards show it; base: the evaluator itself, by
+    name or path, if that is another; source: as that of a trial, for the evaluator's file; step: outer steps
+    after which the snapshot was taken that is scored, None for the finished set; part: of the set, None for
+    the whole. Empty ones are left out of the JSON and of the id.
     """
 
     kind: Literal["evaluation"] = "evaluation"
     trial: str
     evaluator: str
+    base: str = Field(default="", exclude_if=lambda base: not base)
     source: str = Field(default="", exclude_if=lambda source: not source)
     settings: dict[str, Any]
     seed: int

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.compiling --threads 1 --output results/measurements/compiling-cpu.json
 
-Beside that stands from how many on `suite.core.engine.classification.pays` has steps compiled. Nothing
-compiled is taken from the disk, and what is imported to compile is imported before.
+`compiled_from` is the number of steps from which on `worth_compiling` compiles. Nothing is read from the
+disk cache, and the compiler is imported beforehand.
 """
 
 from bisect import bisect_left
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch._inductor import config
 
-from suite.core.engine.classification import MIN_COMPILED_STEPS, classification, worth_compiling
+from suite.core.engine.classification import MIN_COMPILED_STEPS, inner_problem, worth_compiling
 from suite.core.engine.optimisers import SGD
 from suite.core.networks.named import network
 from suite.core.seeding import generator
@@ -36,8 +36,9 @@ def step(shape: Shape, device: torch.device, *, compiled: bool) -> Callable[[], 
     """Return a step of training on random images."""
     name, pixels, batch = shape
     rule, rng = SGD(0.01, 0.9), generator(0)
-    steps = classification(name, pixels, 10, optimiser=rule, precision="float32", compiled=compiled)
-    state = rule.start(network(name, pixels, 10).initialise(rng)).to(device)
+    net = network(name, pixels, 10)
+    steps = inner_problem(net, rule, compiled=compiled)
+    state = rule.start(net.initialise(rng)).to(device)
     images = torch.randn(batch, *pixels, generator=rng).to(device)
     labels = torch.eye(10)[torch.arange(batch) % 10].to(device)
     rate, corrections = state.new_tensor(0.01), state.new_tensor(rule.corrections(1))

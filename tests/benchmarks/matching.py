@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from methods.dc import DC
-from methods.dm import DM
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Distiller, Examples
 from suite.core.training.augment import augmentation
+from suite.plugins.methods.dc import DC
+from suite.plugins.methods.dm import DM
 from tests.benchmarks import timing
 from tests.benchmarks.official import convnet
 

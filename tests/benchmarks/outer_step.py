@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from suite.core.engine.classification import chunks, classification
+from suite.core.engine.classification import chunks, inner_problem
 from suite.core.engine.optimisers import Adam
 from suite.core.engine.truncation import Window
 from suite.core.engine.unroll import meta_gradient
@@ -67,16 +67,14 @@ class Problem:
     def engine(self, precision: Precision, *, compiled: bool = True) -> Callable[[], Tensor]:
         """Return the engine's outer step."""
         shape = self.shape
-        name = f"convnet-d3-w{shape.width}-in"
-        steps = classification(
-            name, shape.shape, 10, optimiser=Adam(1e-3), precision=precision, compiled=compiled
-        )
-        start = network(name, shape.shape, 10).initialise(generator(0), self.device)
+        net = network(f"convnet-d3-w{shape.width}-in", shape.shape, 10)
+        problem = inner_problem(net, Adam(1e-3), precision=precision, compiled=compiled)
+        start = net.initialise(generator(0), self.device)
 
         def step() -> Tensor:
             with multiplying(precision):
                 found = meta_gradient(
-                    steps,
+                    problem,
                     start,
                     [self.images],
                     lambda _: (self.images, self.targets),

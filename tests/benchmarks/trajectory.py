@@ -24,7 +24,7 @@ from suite.core.training.augment import augmentation
 from tests.benchmarks import timing
 from tests.benchmarks.official import convnet
 
-METHOD = import_module("methods.mtt").METHOD
+METHOD = import_module("suite.plugins.methods.mtt").METHOD
 DSA = augmentation("dsa")
 
 
@@ -60,7 +60,7 @@ def ours(shape: Shape, device: torch.device) -> Callable[[], Tensor]:
     start = network(name, shape.shape, 10).initialise(generator(0))
     known = Experts((torch.stack([start, start + 0.01]),), 0.0)
     settings = {"syn_steps": shape.syn_steps, "expert_epochs": 1, "max_start_epoch": 1, "image_lr": 1e-9}
-    with patch("methods.mtt.experts", lambda *_: known):
+    with patch("suite.plugins.methods.mtt.experts", lambda *_: known):
         method = METHOD(network=name, experts=1, **settings)
         run = method.start(train(shape, device), Budget(shape.ipc), seed=0)
 

@@ -20,7 +20,7 @@ class TestRefusedGrids:
         [
             ("method.rat_bptt", "method.rat_btpt", ("'rat_btpt'", "did you mean 'rat_bptt'?")),
             ('"digits"', '"digist"', ("'digist'", "did you mean 'digits'?")),
-            ('"dc-300"', '"dcc"', ("'dcc'", "did you mean 'dc-300'?")),
+            ('"dc-300"', '"dc-30"', ("'dc-30'", "did you mean 'dc-300'?")),
             ("window", "widnow", ("method.rat_bptt", "'widnow'", "did you mean 'window'?")),
             ("title", "tilte", ("quick.toml", "'tilte'", "did you mean 'title'?")),
             ("window = 2", "window = 9", ("window 9 is longer than the unroll 4", "lower window")),
@@ -78,7 +78,7 @@ class TestRefusedData:
                 Image.new("L", (8, 8)).save(tmp_path / "pets" / split / name / "1.png")
         (tmp_path / "pets" / "train" / "dog" / "1.png").unlink()
         quick.write_text(QUICK.replace('"digits"', f'"folder:{tmp_path / "pets"}"'))
-        refused(ratbench("run", quick, "--inline"), "pets/train/dog has no image in it")
+        refused(ratbench("run", quick, "--inline"), "pets/train/dog has no images")
 
 
 class TestRefusedPlaces:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -15,79 +14,60 @@ from suite.board import files
 from suite.core.training.recipes import RECIPES
 from suite.plugins import registry
 from suite.records.cells import Trial
-from tests.support.command_line import ratbench, refused
+from tests.support import pages
+from tests.support.command_line import ratbench
+from tests.support.packages import ROOT, install
+from tests.support.recipes import replaced
 
-ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "add-a-method.md").read_text()
-NAME = "mini_batch_k_means"
+PAGE, NAME = "add-a-method.md", "mini_batch_k_means"
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.S)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, elsewhere: None) -> Path:
     """The files of the page, in the working directory."""
-    (method, test), (grid, project) = blocks("python"), blocks("toml")
-    files = {f"{NAME}.py": method, f"test_{NAME}.py": test, "mine.toml": grid, "pyproject.toml": project}
-    for name, text in files.items():
-        assert name in TEXT
-        (tmp_path / name).write_text(text)
+    (method, test), (grid, project) = pages.blocks(PAGE, "python"), pages.blocks(PAGE, "toml")
+    written = {f"{NAME}.py": method, f"test_{NAME}.py": test, "mine.toml": grid, "pyproject.toml": project}
+    pages.write(tmp_path, PAGE, written)
     return tmp_path
 
 
 @pytest.fixture
-def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder in which the page's package is installed."""
-    target = folder / "installed"
-    offline = ["--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
-    pip = [sys.executable, "-m", "pip", "install", *offline, "--target", str(target), str(folder)]
-    subprocess.run(pip, check=True, capture_output=True)
-    (folder / f"{NAME}.py").unlink()  # so that nothing but the installed one can be found
+    target = install(folder, folder / "installed")
+    (folder / f"{NAME}.py").unlink()  # so that only the installed one can be found
     monkeypatch.syspath_prepend(target)
-    registry._plugins.cache_clear()
-    yield target
-    registry._plugins.cache_clear()
-    sys.modules.pop(NAME, None)
+    monkeypatch.delitem(sys.modules, NAME, raising=False)
+    return target
 
 
 @pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks are trained for a moment."""
-    monkeypatch.setitem(RECIPES, "dsa-1000", replace(RECIPES["dsa-1000"], epochs=5))
+def short() -> Iterator[None]:
+    """The leaderboard's recipe has five epochs."""
+    with replaced(replace(RECIPES["dsa-1000"], epochs=5)):
+        yield
 
 
 @pytest.mark.usefixtures("short")
 def test_its_commands_run_in_their_order(folder: Path) -> None:
-    commands = [line for block in blocks("sh") for line in block.splitlines()]
+    commands = [line for block in pages.blocks(PAGE, "sh") for line in block.splitlines()]
     assert [command.split()[1] for command in commands] == ["check", "run", "leaderboard", "leaderboard"]
-    for command in commands:
-        program, *words = command.split()
-        ran = ratbench(*words)
-        assert program == "ratbench" and ran.exit_code == 0, ran.output
+    pages.run(commands)
     board = (folder / "board.md").read_text()
     assert NAME in board and "random_subset" in board
 
 
-def test_its_test_passes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(folder)
-    names: dict[str, object] = {}
-    exec((folder / f"test_{NAME}.py").read_text(), names)
-    checks = [value for name, value in names.items() if name.startswith("test_")]
-    assert len(checks) == 1 and callable(checks[0])
-    checks[0]()
-    sys.modules.pop(NAME, None)
+def test_its_test_passes(folder: Path) -> None:
+    pages.only_test(folder / f"test_{NAME}.py")()
 
 
 @pytest.mark.usefixtures("short")
 def test_an_installed_package_brings_its_method(installed: Path) -> None:
     """Into lists, grids and records, in this process and in others."""
     assert "my_k_means" in registry.names("method")
-    listed = ratbench("list", "methods").stdout
-    assert re.search(r"my_k_means +Centres of each class's images", listed)
+    assert re.search(r"my_k_means +Mini-batch k-means", ratbench("list", "methods").stdout)
     grid = Path("mine.toml")
     lines = grid.read_text().replace(f"[method.{NAME}]", "[method.my_k_means]").splitlines()
     kept = "\n".join(line for line in lines if not line.startswith("base"))
@@ -105,27 +85,3 @@ def test_an_installed_package_brings_its_method(installed: Path) -> None:
         check=True,
     )
     assert "my_k_means" in elsewhere.stdout
-
-
-def test_a_plug_in_does_not_take_the_name_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    value = "tests.support.broken_methods:Careless"
-    points = [EntryPoint(name, value, "ratbench.methods") for name in ("herding", "twice", "twice", "once")]
-    monkeypatch.setattr(registry, "_plugins", lambda kind: points if kind == "method" else ())
-    assert registry.method("once").__name__ == "Careless"
-    refused(ratbench("show", "herding"), "'herding' comes with", "RaT-Bench itself")
-    refused(ratbench("show", "twice"), "rename its entry point")
-
-
-@pytest.mark.parametrize(
-    ("value", "parts"),
-    [
-        ("no_such_module:Method", ("'odd' of", "cannot be imported", "no_such_module")),
-        ("tests.support.broken_methods:ClassVar", ("'odd' of", "must be a frozen dataclass")),
-    ],
-)
-def test_a_plug_in_that_is_no_method_is_refused(
-    value: str, parts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    point = EntryPoint("odd", value, "ratbench.methods")
-    monkeypatch.setattr(registry, "_plugins", lambda kind: (point,) if kind == "method" else ())
-    refused(ratbench("show", "odd"), *parts)

@@ -6,13 +6,13 @@ from statistics import mean
 import pytest
 import torch
 
-from evaluators.corruptions import Corruptions, _corrupted
-from evaluators.retrain import Retrain
 from suite.core.data.preprocessing import ZCA
 from suite.core.data.tasks import load
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Examples, Scores, Task, TestSplit
-from suite.plugins.conformance import smoke_data
+from suite.plugins.evaluators.corruptions import Corruptions, _corrupted
+from suite.plugins.evaluators.retrain import Retrain
+from suite.plugins.smoke import smoke_data
 
 QUICK = Corruptions("dc-300", "convnet-d1-w8-in", 2, ("noise", "contrast"), (1, 5))
 

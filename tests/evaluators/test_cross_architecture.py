@@ -6,7 +6,6 @@ from statistics import mean
 import pytest
 import torch
 
-from evaluators.cross_architecture import CrossArchitecture
 from suite.core.data.tasks import load
 from suite.core.networks.named import network
 from suite.core.seeding import derive
@@ -15,7 +14,8 @@ from suite.core.spec import Examples, Task, TestSplit
 from suite.core.training.fit import accuracy, fit
 from suite.core.training.lr_search import chosen_rates
 from suite.core.training.recipes import recipe
-from suite.plugins.conformance import smoke_data
+from suite.plugins.evaluators.cross_architecture import CrossArchitecture
+from suite.plugins.smoke import smoke_data
 
 QUICK = CrossArchitecture("dc-300", "convnet-d1-w8-in", ("mlp-w16", "convnet-d1-w8-ln"), 2, (1.0, 3.0), 1)
 
@@ -54,7 +54,7 @@ def test_neither_the_set_nor_the_seed_chooses_the_rate(monkeypatch: pytest.Monke
         asked.append(given[1:])
         return chosen_rates(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("evaluators.cross_architecture.chosen_rates", watched)
+    monkeypatch.setattr("suite.plugins.evaluators.cross_architecture.chosen_rates", watched)
     for first, seed in ((0, 3), (5, 4)):
         on = task()
         QUICK.evaluate(made(on, first), on, seed=seed)

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 import torch
 
-from evaluators.kernel_regression import KernelRegression
 from suite.core.data.tasks import load
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Examples, Task, TestSplit
+from suite.plugins.evaluators.kernel_regression import KernelRegression
 
 QUICK = KernelRegression("convnet-d1-w8-none", networks=2, copies=2)
 

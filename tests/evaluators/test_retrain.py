@@ -1,12 +1,12 @@
 """Retraining under a chosen recipe: what chooses, and that test has no part in it."""
 
 import dataclasses
+from collections.abc import Iterator
 from statistics import fmean
 
 import pytest
 import torch
 
-from evaluators.retrain import CANDIDATES, Retrain
 from suite.core.data.tasks import load
 from suite.core.networks.named import network
 from suite.core.seeding import derive
@@ -14,22 +14,24 @@ from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Scores, Task, TestSplit
 from suite.core.training.fit import accuracy, fit
 from suite.core.training.recipes import RECIPES, recipe
-from suite.plugins.conformance import smoke_data
+from suite.plugins.evaluators.retrain import CANDIDATES, Retrain
+from suite.plugins.smoke import smoke_data
+from tests.support.recipes import replaced
 
 QUICK = Retrain("chosen", "mlp-w16", 2)
 
 
 @pytest.fixture(autouse=True)
-def short_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_recipes() -> Iterator[None]:
     """Recipes of a few steps; `dc-300` learns nothing."""
-    short = {
-        "dc-300": dataclasses.replace(RECIPES["dc-300"], epochs=1, lr=1e-6),
-        "dsa-1000": dataclasses.replace(RECIPES["dsa-1000"], epochs=30),
-        "rat-bptt-1000": dataclasses.replace(RECIPES["rat-bptt-1000"], steps=2),
-        "frepo-40000": dataclasses.replace(RECIPES["frepo-40000"], steps=2),
-    }
-    for name, changed in short.items():
-        monkeypatch.setitem(RECIPES, name, changed)
+    with replaced(
+        dataclasses.replace(RECIPES["dc-300"], epochs=1, lr=1e-6),
+        dataclasses.replace(RECIPES["dsa-1000"], epochs=30),
+        dataclasses.replace(RECIPES["rat-bptt-1000"], steps=2),
+        dataclasses.replace(RECIPES["frepo-40000"], steps=2),
+        dataclasses.replace(RECIPES["mtt-1000"], epochs=1),
+    ):
+        yield
 
 
 def task(labels: torch.Tensor | None = None) -> Task:
@@ -60,8 +62,7 @@ def test_the_best_on_the_holdout_goes_to_test_with_fresh_copies() -> None:
     assert set(plain) == {"accuracy", "seconds"}
 
 
-def test_a_recipe_for_a_learned_rate_is_tried_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(RECIPES, "mtt-1000", dataclasses.replace(RECIPES["mtt-1000"], epochs=1))
+def test_a_recipe_for_a_learned_rate_is_tried_where_there_is_one() -> None:
     on = task()
     bare = QUICK.evaluate(made(on), on, seed=1).values
     learned = QUICK.evaluate(dataclasses.replace(made(on), lr=0.02), on, seed=1).values

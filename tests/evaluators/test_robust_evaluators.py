@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluators.augmentation_robust import AugmentationRobust
-from evaluators.label_robust import LabelRobust, hardened
-from evaluators.retrain import Retrain
 from suite.core.data.tasks import load
 from suite.core.networks.named import Network
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Task, TestSplit
 from suite.core.training.recipes import Recipe, recipe
-from suite.plugins import conformance
+from suite.plugins.evaluators.augmentation_robust import AugmentationRobust
+from suite.plugins.evaluators.label_robust import LabelRobust, hardened
+from suite.plugins.evaluators.retrain import Retrain
+from suite.plugins.smoke import smoke_data
 
 NETWORK = "convnet-d1-w8-in"
 Trained = list[tuple[Recipe, bool, tuple[int, ...]]]  # recipe, whether labels are hard, seeds
@@ -26,7 +26,7 @@ Trained = list[tuple[Recipe, bool, tuple[int, ...]]]  # recipe, whether labels a
 def task() -> Task:
     found = load("digits")
     test = found.test.take(torch.arange(40))
-    return dataclasses.replace(found, train=conformance.smoke_data(), split=TestSplit(test))
+    return dataclasses.replace(found, train=smoke_data(), split=TestSplit(test))
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Distiller, Examples
 from suite.experiments import grid
 from suite.experiments.resources import Resources
-from suite.plugins import conformance
+from suite.plugins import conformance, method_checks
+from suite.plugins.smoke import smoke_data
 from suite.records.store import Store
 from tests.support.job_runs import complete, done, one
 
@@ -116,29 +117,25 @@ class _LiveRun(_Run):
 
 class TestContract:
     def test_a_factorised_set_may_decode_to_any_number_of_images(self) -> None:
-        for check in (
-            conformance.keeps_shapes,
-            conformance.keeps_to_its_budget,
-            conformance.hands_out_copies,
-        ):
+        for check in (method_checks.keeps_shapes, method_checks.hands_out_copies):
             assert check(Stored) == ""
 
     def test_too_many_bytes(self) -> None:
-        problem = conformance.problem(conformance.keeps_to_its_budget, Greedy)
+        problem = conformance.problem(method_checks.keeps_shapes, Greedy)
         assert "the set stores 5184 bytes; ipc 2 allows 5120, those of 20 images in float32" in problem
 
     def test_images_of_another_size(self) -> None:
-        problem = conformance.problem(conformance.keeps_to_its_budget, Small)
+        problem = conformance.problem(method_checks.keeps_shapes, Small)
         assert "the set's images are (1, 4, 4); return (1, 8, 8), as the task's are" in problem
 
     def test_images_that_are_not_the_codes(self) -> None:
-        assert "its code decodes to other images" in conformance.keeps_to_its_budget(Untrue)
+        assert "its code decodes to other images" in method_checks.keeps_shapes(Untrue)
 
     def test_live_tensors_in_the_code(self) -> None:
-        assert "clone" in conformance.hands_out_copies(Live)
+        assert "clone" in method_checks.hands_out_copies(Live)
 
     def test_the_budget_by_hand(self) -> None:
-        train = conformance.smoke_data()
+        train = smoke_data()
         check_stored_bytes(4 * 10 * 3 * 64, train, Budget(3))
         with pytest.raises(ValueError, match=r"stores 7681 bytes; ipc 3 allows 7680, .*; lower bases"):
             check_stored_bytes(4 * 10 * 3 * 64 + 1, train, Budget(3), "lower bases")

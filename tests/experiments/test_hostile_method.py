@@ -17,7 +17,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from evaluators.retrain import Retrain
 from suite.board import files
 from suite.core.data.tasks import load
 from suite.core.distilling.base import BaseDistiller, BaseMethod
@@ -25,6 +24,7 @@ from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Distiller, Examples, Scores, Task, TestSplit
 from suite.experiments import grid, job_runner
 from suite.experiments.resources import Resources
+from suite.plugins.evaluators.retrain import Retrain
 from suite.records.jobs import Job
 from suite.records.store import Store
 from tests.support.job_runs import complete, done

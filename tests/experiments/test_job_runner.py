@@ -209,7 +209,7 @@ def test_a_precision_that_the_place_has_not_is_refused_before_the_start(
 ) -> None:
     tiny.write_text(tiny.read_text().replace(old, new))
     jobs = grid.jobs(grid.load(tiny))
-    with pytest.raises(ValueError, match="precision tf32 is a GPU's; on a CPU use float32"):
+    with pytest.raises(ValueError, match="precision tf32 needs a GPU; use float32 on a CPU"):
         preflight.check(jobs, resources)
     preflight.check(jobs, None)  # a cluster's nodes may be able to
 

@@ -118,7 +118,7 @@ def test_from_grid_to_scores(tiny: Path, store: Store, resources: Resources) -> 
     [
         ("random = -1", "reference.random: input should be greater than or equal to 0"),
         ("randon = 3", "unknown key 'randon'; did you mean 'random'?"),
-        ('recipe = "dsb"', "reference.recipe: unknown recipe 'dsb'; did you mean 'dsa-1000'?"),
+        ('recipe = "dsa-100"', "reference.recipe: unknown recipe 'dsa-100'; did you mean 'dsa-1000'?"),
     ],
 )
 def test_what_is_no_good_is_refused(tiny: Path, text: str, message: str) -> None:

@@ -15,7 +15,8 @@ from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.core.spec import Scores, Task, TestSplit
 from suite.experiments import grid, job_runner, preflight
 from suite.experiments.resources import Resources
-from suite.plugins import conformance, registry
+from suite.plugins import registry
+from suite.plugins.smoke import smoke_data
 from suite.records.cells import Evaluation, Part
 from suite.records.jobs import Job
 from suite.records.store import Store
@@ -81,7 +82,7 @@ def test_what_a_set_does_not_hold_is_refused(part: Part) -> None:
 def digits() -> Task:
     task = load("digits")
     small = TestSplit(task.test.take(torch.arange(60)))
-    return dataclasses.replace(task, train=conformance.smoke_data(), split=small)
+    return dataclasses.replace(task, train=smoke_data(), split=small)
 
 
 def scored(name: str, synthetic: SyntheticSet) -> Scores:
@@ -92,7 +93,7 @@ def scored(name: str, synthetic: SyntheticSet) -> Scores:
 
 @pytest.mark.parametrize("name", registry.names("evaluator"))
 def test_every_evaluator_scores_a_part(name: str) -> None:
-    train = conformance.smoke_data()
+    train = smoke_data()
     images = train.images[torch.stack([indices[:2] for indices in train.by_class()])]
     labels = torch.eye(10)[:, None].repeat(1, 2, 1) * 0.9 + 0.01
     part = cut(SyntheticSet(images, labels, Minibatch(2)), Part(how="prefix", ipc=1), seed=0)

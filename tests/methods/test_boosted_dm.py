@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import torch
 
-from methods.boosted_dm import BoostedDM
-from methods.dm import DM
 from suite.core.data.tasks import load
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Examples
+from suite.plugins.methods.boosted_dm import BoostedDM
+from suite.plugins.methods.dm import DM
 
 QUICK: dict[str, Any] = {"real_batch": 8, "network": "convnet-d1-w4-in", "image_lr": 10.0}
 

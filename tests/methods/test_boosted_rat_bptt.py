@@ -1,21 +1,21 @@
-"""Boosting's own arithmetic: stages, frozen prefixes, step sizes, moments, clipping."""
+"""Boosted RaT-BPTT: its outer steps against plain PyTorch, growing sets, frozen prefixes, resuming."""
 
 import io
+from importlib import import_module
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from methods.boosted_rat_bptt import BoostedRaTBPTT
-from methods.rat_bptt import RaTBPTT
 from suite.core.data.tasks import load
-from suite.core.engine.truncation import Window
-from suite.core.engine.unroll import MetaGradient
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Examples
 from suite.core.training.augment import AugmentParams, OneOf
+from tests.support.plain_meta_learning import NAME, PlainClip, PlainMetaLearning, double
 
+METHOD = import_module("suite.plugins.methods.boosted_rat_bptt").METHOD
+PLAIN_METHOD = import_module("suite.plugins.methods.rat_bptt").METHOD
 QUICK: dict[str, Any] = {
     "unroll": 3,
     "window": 2,
@@ -24,8 +24,6 @@ QUICK: dict[str, Any] = {
     "outer_lr": 0.1,
 }
 
-META_GRADIENT = "suite.core.distilling.meta_learning.meta_gradient"
-
 
 def train() -> Examples:
     digits = load("digits").train
@@ -33,7 +31,7 @@ def train() -> Examples:
 
 
 def started(ipc: int = 3, steps: int = 6, seed: int = 0, **changes: Any) -> Any:
-    method = BoostedRaTBPTT(**{**QUICK, "steps": steps, "block": (1, 2), **changes})
+    method = METHOD(**{**QUICK, "steps": steps, "block": (1, 2), **changes})
     return method.start(train(), Budget(ipc), seed=seed)
 
 
@@ -46,6 +44,81 @@ def taken(run: Any, steps: int) -> SyntheticSet:
 
 def same(one: SyntheticSet, other: SyntheticSet) -> bool:
     return torch.equal(one.images, other.images) and torch.equal(one.labels, other.labels)
+
+
+class PlainBlock:
+    """A block of images and labels with an optimiser of its own."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels = images.clone(), labels.clone()
+        self.restart()
+
+    def restart(self) -> None:
+        self.optimiser = torch.optim.Adam([self.images, self.labels])
+
+    def step(self, of_images: Tensor, of_labels: Tensor | None, lr: float) -> None:
+        self.images.grad, self.labels.grad = of_images, of_labels
+        self.optimiser.param_groups[0]["lr"] = lr
+        self.optimiser.step()
+        self.labels.clamp_(min=0)
+
+
+def plain_stages(method: Any, data: Examples, whole: SyntheticSet) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Return the loss of each outer step, and the images and labels after it; whole: all blocks, at first."""
+    gradients_of, found = PlainMetaLearning(method, data), []
+    parts = zip(whole.images.split(method.block, 1), whole.labels.split(method.block, 1), strict=True)
+    waiting, blocks = [PlainBlock(*part) for part in parts], list[PlainBlock]()
+    for steps in method.stage_steps:
+        blocks.append(waiting.pop(0))
+        clip = PlainClip(method.clip)  # a set of another size has other norms
+        if not method.keep_moments:
+            for block in blocks:
+                block.restart()
+        for _ in range(steps):
+            images = torch.cat([block.images for block in blocks], 1)
+            labels = torch.cat([block.labels for block in blocks], 1)
+            loss, (of_images, of_labels) = gradients_of(images, labels)
+            learning = blocks if method.beta else blocks[-1:]
+            first = images.shape[1] - sum(block.images.shape[1] for block in learning)
+            of_images = clip(of_images[:, first:])  # of what learns
+            sizes = [block.images.shape[1] for block in learning]
+            moves = zip(of_images.split(sizes, 1), of_labels[:, first:].split(sizes, 1), strict=True)
+            for block, (move, of_label) in zip(learning, moves, strict=True):
+                share = 1.0 if block is blocks[-1] else method.beta
+                block.step(move, of_label if method.learn_labels else None, share * method.outer_lr)
+            images = torch.cat([block.images for block in blocks], 1)
+            found.append((loss, images, torch.cat([block.labels for block in blocks], 1)))
+    return found
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("keep_moments", [True, False])
+@pytest.mark.parametrize("changes", [{}, {"learn_labels": True, "per_class": 2, "networks": 2}], ids=str)
+def test_outer_steps_are_those_of_plain_pytorch(
+    beta: float, keep_moments: bool, changes: dict[str, Any]
+) -> None:
+    settings: dict[str, Any] = {
+        "unroll": 4,
+        "window": 2,
+        "real_batch": 12,
+        "network": NAME,
+        "inner_lr": 0.05,
+        "outer_lr": 0.2,
+        "clip": 0.7,
+        "block": (1, 2, 1),
+        "steps": 8,
+        "stage_steps": (3, 3, 2),
+        "initial": "real",
+    }
+    method = METHOD(**settings | changes, beta=beta, keep_moments=keep_moments)
+    whole = PLAIN_METHOD(network=NAME, initial="real").start(double(), Budget(4), seed=0).synthetic()
+    run = method.start(double(), Budget(4), seed=0)
+    for loss, images, labels in plain_stages(method, double(), whole):
+        metrics, made = run.step(), run.synthetic()
+        torch.testing.assert_close(metrics["outer_loss"], loss, rtol=1e-8, atol=0)
+        torch.testing.assert_close(made.images, images, rtol=1e-7, atol=1e-7)
+        torch.testing.assert_close(made.labels, labels, rtol=1e-7, atol=1e-7)
+        assert metrics["images_per_class"] == images.shape[1]
 
 
 def test_a_set_grows_by_its_blocks() -> None:
@@ -65,41 +138,56 @@ def test_prefixes_of_a_strongly_boosted_set_are_the_earlier_stages(learn_labels:
 
 @pytest.mark.parametrize("initial", ["unit-noise", "real"])
 def test_the_first_stage_is_rat_bptt_at_its_size(initial: str) -> None:
-    plain = RaTBPTT(**QUICK, steps=3, learn_labels=True, initial=initial)  # type: ignore[arg-type]
+    plain = PLAIN_METHOD(**QUICK, steps=3, learn_labels=True, initial=initial)
     alone = taken(plain.start(train(), Budget(2), seed=0), 3)
     run = started(block=(2, 1), learn_labels=True, initial=initial, beta=0.1)
     assert same(taken(run, 3), alone)
     assert not same(taken(run, 1).prefix(2), alone)
 
 
-def test_blocks_start_from_noise_of_unit_norm_or_from_different_real_images() -> None:
-    noise, real = started().images.flatten(2), started(initial="real").images.flatten(2)
-    assert torch.allclose(noise.norm(dim=2), torch.ones(10, 3))
-    for images in (noise, real):
-        assert not any(torch.equal(images[:, i], images[:, j]) for i in range(3) for j in range(i))
-    known = train().images.flatten(1)
-    assert all(bool((known == image).all(1).any()) for image in real.flatten(0, 1))
+@pytest.mark.parametrize("initial", ["unit-noise", "real"])
+def test_blocks_start_from_noise_of_unit_norm_or_from_different_real_images(initial: str) -> None:
+    # Rates this small leave the images where they start.
+    made = taken(started(steps=2, outer_lr=1e-12, initial=initial), 2)
+    images = made.images.flatten(2)
+    assert not any(torch.equal(images[:, i], images[:, j]) for i in range(3) for j in range(i))
+    if initial == "unit-noise":
+        assert torch.allclose(images.norm(dim=2), torch.ones(10, 3))
+    else:
+        known = train().images.flatten(1)
+        assert all(bool(torch.isclose(known, one).all(1).any()) for one in images.flatten(0, 1))
 
 
 def test_all_blocks_so_far_train_the_inner_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     counts: list[int] = []
     apply = OneOf.apply
 
-    def watched(self: OneOf, images: Tensor, draw: AugmentParams) -> Tensor:
+    def watched(self: OneOf, images: Tensor, params: AugmentParams) -> Tensor:
         counts.append(len(images))
-        return apply(self, images, draw)
+        return apply(self, images, params)
 
     monkeypatch.setattr(OneOf, "apply", watched)
-    run = started(steps=2, truncation="full")
+    run = started(steps=2, window=3)
     for size in (10, 30):
         counts.clear()
         run.step()
         assert counts[1:] == [size] * 6  # after the real batch: three inner steps, and those back
 
 
-def test_a_minibatch_larger_than_a_stage_takes_all_of_it() -> None:
+def test_a_minibatch_larger_than_a_stage_takes_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    apply = OneOf.apply
+
+    def watched(self: OneOf, images: Tensor, params: AugmentParams) -> Tensor:
+        counts.append(len(images))
+        return apply(self, images, params)
+
+    monkeypatch.setattr(OneOf, "apply", watched)
     run = started(ipc=4, steps=3, block=(1, 1, 2), per_class=3)
-    assert [len(run._sample()[0]) for _ in range(3) if run.step()] == [10, 20, 30]
+    for size in (10, 20, 30):
+        counts.clear()
+        run.step()
+        assert set(counts[1:]) == {size}
 
 
 @pytest.mark.parametrize("after", range(1, 6))
@@ -121,82 +209,6 @@ def test_it_resumes_anywhere_with_the_same_bits(after: int) -> None:
     assert same(taken(second, 6 - after), whole)
 
 
-class Fake:
-    """Stands in for the meta-gradient: its image gradients are constant, of chosen norms."""
-
-    def __init__(self, *norms: float) -> None:
-        self.norms, self.learning = list(norms), list[int]()
-
-    def __call__(self, *given: Any, window: Window, segment: int | None) -> MetaGradient:
-        inputs = given[2]
-        self.learning.append(inputs[0].shape[1])
-        images = torch.ones_like(inputs[0])
-        images *= self.norms.pop(0) / images.norm()
-        loss = torch.tensor(0.5)
-        return MetaGradient(loss, (images, *map(torch.ones_like, inputs[1:])), loss, torch.zeros(1))
-
-
-def moved(run: Any) -> Tensor:
-    """Take a step; return how far the images at each place went down, in outer learning rates."""
-    before = run.images.clone()
-    run.step()
-    away = (before - run.images) / 0.1
-    assert torch.allclose(away, away[:1, :, :1, :1, :1].expand_as(away), atol=1e-4)
-    each: Tensor = away[0, :, 0, 0, 0]
-    return each
-
-
-def test_earlier_blocks_step_at_beta_times_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    # With a constant gradient each step of Adam is its rate, if its bias is corrected by the block's age.
-    monkeypatch.setattr(META_GRADIENT, Fake(1.0, 1.0, 3**0.5))
-    run = started(steps=4, stage_steps=(2, 2), beta=0.1)
-    for expected in ([1, 0, 0], [1, 0, 0], [0.1, 1, 1]):
-        assert torch.allclose(moved(run), torch.tensor(expected, dtype=torch.float32), atol=1e-3)
-
-
-@pytest.mark.parametrize(("beta", "learning"), [(0.0, [1, 2]), (0.1, [1, 3]), (1.0, [1, 3])])
-def test_only_what_learns_is_differentiated(
-    monkeypatch: pytest.MonkeyPatch, beta: float, learning: list[int]
-) -> None:
-    fake = Fake(1.0, 3**0.5)
-    monkeypatch.setattr(META_GRADIENT, fake)
-    run = started(steps=2, beta=beta)
-    assert moved(run).tolist() == pytest.approx([1, 0, 0], abs=1e-4)
-    assert moved(run).tolist() == pytest.approx([beta, 1, 1], abs=1e-4) and fake.learning == learning
-
-
-@pytest.mark.parametrize(("keep", "expected"), [(True, 0.67006), (False, 0.0)])
-def test_moments_of_earlier_blocks_survive_a_stage_or_begin_anew(
-    monkeypatch: pytest.MonkeyPatch, keep: bool, expected: float
-) -> None:
-    # After g: m = .1 g, v = .001 g². A step without a gradient then has m = .09 g, v = .000999 g², and goes
-    # (.09 / .19) / sqrt(.000999 / .001999) = .67006 of the rate, or nowhere from moments of zero.
-    monkeypatch.setattr(META_GRADIENT, Fake(1.0, 0.0))
-    run = started(steps=2, beta=1.0, keep_moments=keep)
-    moved(run)
-    assert moved(run).tolist() == pytest.approx([expected, 0, 0], abs=1e-3)
-
-
-def test_clipping_begins_anew_with_each_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Within a stage 10 after 1 is clipped to 2 (.9 + 1) = 3.8; as a stage's first it is the average itself.
-    monkeypatch.setattr(META_GRADIENT, Fake(1.0, 10.0, 10.0, 10.0))
-    run, norms = started(steps=4), []
-    for stage in (0, 0, 1, 1):
-        places = slice(0, 1) if stage == 0 else slice(1, 3)
-        before = run.image_state[1].view_as(run.images)[:, places].clone()
-        run.step()
-        after = run.image_state[1].view_as(run.images)[:, places]
-        norms.append(float(((after - 0.9 * before) / 0.1).norm()))
-    assert norms == pytest.approx([1.0, 3.8, 10.0, 10.0], rel=1e-3)
-
-
-def test_labels_of_earlier_blocks_learn_at_beta_times_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(META_GRADIENT, Fake(1.0, 1.0))
-    run = started(steps=2, beta=0.5, learn_labels=True)
-    labels = taken(run, 2).labels.diagonal(dim1=0, dim2=2)
-    assert torch.allclose(labels, torch.tensor([0.85, 0.9, 0.9])[:, None].expand(3, 10), atol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("changes", "ipc", "message"),
     [
@@ -209,4 +221,4 @@ def test_labels_of_earlier_blocks_learn_at_beta_times_the_rate(monkeypatch: pyte
 )
 def test_settings_that_do_not_fit_are_refused(changes: dict[str, Any], ipc: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        BoostedRaTBPTT(**{**QUICK, "steps": 6, "block": (1, 2), **changes}).check(train(), Budget(ipc))
+        METHOD(**{**QUICK, "steps": 6, "block": (1, 2), **changes}).check(train(), Budget(ipc))

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import torch
 
-from methods.datadam import attention
 from suite.core.networks.layers import RELU, Layer, chain
 from suite.core.networks.named import Network, Shape
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
+from suite.plugins.methods.datadam import attention
 
-METHOD = import_module("methods.datadam").METHOD
+METHOD = import_module("suite.plugins.methods.datadam").METHOD
 
 
 def test_attention_by_hand() -> None:
@@ -37,7 +37,7 @@ def pixels(name: str, shape: Shape, classes: int) -> Network:
 
 
 def among_pixels(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Any:
-    monkeypatch.setattr("methods.datadam.network", pixels)
+    monkeypatch.setattr("suite.plugins.methods.datadam.network", pixels)
     real = torch.tensor([[3.0, 4.0], [0.0, 2.0]]).repeat(3, 1).reshape(6, 1, 1, 2)
     settings = {"augment": "none", "initial": "noise", "power": 1, **changes}
     run = METHOD(**settings).start(Examples(real, torch.arange(6) % 2, 2), Budget(2), seed=0)
@@ -92,7 +92,7 @@ def test_settings_are_the_papers() -> None:
 
 def test_settings_that_do_not_fit_are_refused() -> None:
     data = Examples(torch.zeros(4, 1, 8, 8), torch.arange(4) % 2, 2)
-    with pytest.raises(ValueError, match="'mlp-w8' has no maps to attend to"):
+    with pytest.raises(ValueError, match="'mlp-w8' has no attention maps"):
         METHOD(network="mlp-w8").check(data, Budget(1))
     with pytest.raises(ValueError, match="ipc 3 is larger than the smallest class"):
         METHOD(network="convnet-d1-w4-in").check(data, Budget(3))

@@ -8,16 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy
 
-from methods.dc import row_distance
-from suite.core.engine.classification import steps_of
-from suite.core.engine.optimisers import SGD
 from suite.core.networks.layers import Layer, dense
 from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
-from suite.core.training.augment import AugmentParams, OneOf
+from suite.plugins.methods.dc import row_distance
 
-METHOD = import_module("methods.dc").METHOD
+METHOD = import_module("suite.plugins.methods.dc").METHOD
 QUICK: dict[str, Any] = {"steps": 3, "real_batch": 6, "network": "convnet-d1-w4-in"}
 
 
@@ -67,8 +64,7 @@ def test_rows_of_a_convolution_are_its_filters_and_norms_do_not_count() -> None:
 def test_an_update_against_gradients_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     # At zero weights both classes have probability .5, so that the rows of a class's gradient are -.5 and
     # .5 times its mean image. Real means (1, 0) and (3, 4), synthetic (0, 1) and (3, 4): cosines 0 and 1.
-    monkeypatch.setattr("methods.dc.network", lambda *_: linear())
-    monkeypatch.setattr("methods.dc.classification", lambda *_, **__: steps_of(linear(), SGD()))
+    monkeypatch.setattr("suite.plugins.methods.dc.network", lambda *_: linear())
     monkeypatch.setattr(Network, "initialise", lambda self, *_: torch.zeros(self.size))
     real = torch.tensor([[1.0, 0.0], [3.0, 4.0]]).reshape(2, 1, 1, 2)
     run = METHOD(image_momentum=0.0).start(Examples(real, torch.arange(2), 2), Budget(1), seed=0)
@@ -162,42 +158,3 @@ def test_noise_becomes_its_class() -> None:
         run.step()
     made = run.synthetic().images
     assert made[0].mean() < -0.2 and made[1].mean() > 0.2
-
-
-class TestSiameseAugmentation:
-    """DSA is DC under another setting."""
-
-    cls = import_module("methods.dsa").METHOD
-
-    def test_settings_are_the_papers(self) -> None:
-        method = self.cls()
-        assert (method.augment, method.initial, method.recipe) == ("dsa", "real", "dsa-1000")
-        assert method.loops(10) == (10, 50) and method.steps == 1000 and method.image_lr == 0.1
-
-    def test_it_is_gradient_matching_with_another_choice(self) -> None:
-        made = []
-        for cls, choice in ((METHOD, {"augment": "dsa", "initial": "real"}), (self.cls, {})):
-            run = cls(**QUICK, outer_loop=2, inner_loop=1, **choice).start(train(), Budget(2), seed=0)
-            run.step()
-            made.append(run.synthetic().images)
-        assert torch.equal(*made)
-
-    def test_matching_shares_a_draw_and_training_draws_for_each_image(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        seen: list[tuple[int, int]] = []
-        apply = OneOf.apply
-
-        def watched(augment: OneOf, images: Tensor, draw: AugmentParams) -> Tensor:
-            seen.append((len(images), len(draw.uniform)))
-            return apply(augment, images, draw)
-
-        monkeypatch.setattr(OneOf, "apply", watched)
-        self.cls(**QUICK, outer_loop=2, inner_loop=2).start(train(), Budget(3), seed=0).step()
-        pairs = [(6, 1), (3, 1), (6, 1), (3, 1)]
-        assert seen == [*pairs, (6, 6), (6, 6), *pairs]
-
-    def test_a_set_equal_to_the_real_images_is_no_distance_away(self) -> None:
-        one_each = train().take(torch.tensor([0, 1]))
-        run = self.cls(**QUICK, image_lr=1e-9).start(one_each, Budget(1), seed=0)
-        assert max(run.step()["outer_loss"] for _ in range(6)) < 1e-3

@@ -13,7 +13,7 @@ from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 from suite.core.training import augment
 
-METHOD = import_module("methods.dm").METHOD
+METHOD = import_module("suite.plugins.methods.dm").METHOD
 
 
 def train() -> Examples:
@@ -96,7 +96,7 @@ def pixels(name: str, shape: Shape, classes: int) -> Network:
 
 def among_pixels(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Any:
     """Start at means (2, 0) and (0, 1); every real image is (1, 2) or (0, 4), whichever are drawn."""
-    monkeypatch.setattr("methods.dm.network", pixels)
+    monkeypatch.setattr("suite.plugins.methods.dm.network", pixels)
     real = torch.tensor([[1.0, 2.0], [0.0, 4.0]]).repeat(3, 1).reshape(6, 1, 1, 2)
     settings = {"augment": "none", "initial": "noise", "real_batch": 4}
     run = METHOD(**{**settings, **changes}).start(Examples(real, torch.arange(6) % 2, 2), Budget(2), seed=0)

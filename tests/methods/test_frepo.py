@@ -20,7 +20,7 @@ from suite.core.training.fit import fit
 from suite.core.training.recipes import Recipe, recipe
 from suite.core.training.regression import scaled
 
-MODULE = import_module("methods.frepo")
+MODULE = import_module("suite.plugins.methods.frepo")
 METHOD = MODULE.METHOD
 
 

@@ -15,7 +15,7 @@ from suite.core.seeding import generator
 from suite.core.sets.parametrisations import MultiFormation as Code
 from suite.core.spec import Budget, Examples
 
-MODULE = import_module("methods.idc")
+MODULE = import_module("suite.plugins.methods.idc")
 METHOD = MODULE.METHOD
 QUICK: dict[str, Any] = {
     "steps": 4,
@@ -78,12 +78,6 @@ def test_stored_images_start_as_real_ones_made_small() -> None:
         row, column = divmod(place, 2)
         expected = real[:, place, :, ::2, ::2]
         assert torch.allclose(quarters[:, :, row, column], expected, atol=1e-5)
-
-
-def test_factor_one_starts_from_the_random_subset_and_stores_images() -> None:
-    made = started(2, factor=1).synthetic()
-    assert torch.allclose(made.images, initial_images(train(), 2, "real", seed=0), atol=1e-5)
-    assert made.images.shape == (10, 2, 1, 8, 8)
 
 
 def test_bytes_are_those_of_the_budgets_images() -> None:

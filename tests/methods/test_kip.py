@@ -12,7 +12,7 @@ from suite.core.networks.nngp import random_features
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 
-METHOD = import_module("methods.kip").METHOD
+METHOD = import_module("suite.plugins.methods.kip").METHOD
 
 
 def train() -> Examples:
@@ -30,7 +30,7 @@ def predicted(run: Any) -> np.ndarray[Any, Any]:
     """Scikit-learn's regression of all real images on the set, by the same features."""
     images, labels = run.synthetic().flat()
     support, real = (
-        random_features(run.network, run.drawn, x).double().numpy() for x in (images, train().images)
+        random_features(run.network, run.parameters, x).double().numpy() for x in (images, train().images)
     )
     alpha = 5e-3 * float(np.trace(support @ support.T)) / len(support)
     model = KernelRidge(alpha=alpha, kernel="linear").fit(support, labels.double().numpy() - 1 / 3)
@@ -90,7 +90,7 @@ def test_networks_are_drawn_anew_as_often_as_asked() -> None:
     run, seen = started(redraw_every=3), []
     for _ in range(7):
         run.step()
-        seen.append(float(run.drawn.sum()))
+        seen.append(float(run.parameters.sum()))
     assert len(set(seen)) == 3 and seen[0] == seen[2] != seen[3] == seen[5] != seen[6]
 
 
@@ -109,7 +109,7 @@ def test_settings_are_the_papers() -> None:
     # Eight networks of 4096 features on images of 32 x 32.
     images = Examples(torch.zeros(2, 3, 32, 32), torch.arange(2), 2)
     run = METHOD(networks=1).start(images, Budget(1), seed=0)
-    assert run.network.features(run.drawn[0], images.images).shape == (2, 4096)
+    assert run.network.features(run.parameters[0], images.images).shape == (2, 4096)
 
 
 def test_settings_are_refused() -> None:

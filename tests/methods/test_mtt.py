@@ -1,34 +1,33 @@
-"""MTT: its loss and updates by hand, its gradient against one autograd graph, its memory, its options."""
+"""MTT: its loss and updates by hand, its gradient against one autograd graph, its memory, its settings."""
 
 import weakref
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from suite.core.distilling.experts import Experts
-from suite.core.distilling.initial_images import random_choice
 from suite.core.networks.layers import Layer
 from suite.core.networks.named import Network, Shape, network
-from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
-from suite.core.training.augment import augmentation
 from suite.core.training.recipes import Recipe
-from suite.plugins.conformance import smoke_data
 from suite.plugins.registry import configure
+from suite.plugins.smoke import smoke_data
+from tests.support.plain_trajectories import (
+    MTT,
+    NAME,
+    double,
+    experts_are,
+    plain,
+    resumes_exactly,
+    started,
+    steps_as_plain_matching,
+)
 
-METHOD = import_module("methods.mtt").METHOD
-TARGET = "methods.mtt"
-
-
-def experts_are(monkeypatch: pytest.MonkeyPatch, *paths: Tensor, seconds: float = 0.0) -> None:
-    monkeypatch.setattr(f"{TARGET}.experts", lambda *_: Experts(paths, seconds))
+METHOD = MTT.METHOD
 
 
 # By hand
@@ -41,7 +40,7 @@ def linear(name: str, shape: Shape, classes: int) -> Network:
 
 def by_hand(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Any:
     """Start with images 1 of class 0 and -1 of class 1, and an expert that went from (0, 0) to (1, -1)."""
-    monkeypatch.setattr(f"{TARGET}.network", linear)
+    monkeypatch.setattr(MTT, "network", linear)
     monkeypatch.setattr(
         "suite.core.engine.classification.network",
         lambda name, shape, classes, form: linear(name, shape, classes),
@@ -49,7 +48,7 @@ def by_hand(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Any:
     experts_are(monkeypatch, torch.tensor([[0.0, 0.0], [1.0, -1.0]]), seconds=7.0)
     settings: dict[str, Any] = {"steps": 9}
     settings |= {"syn_steps": 1, "expert_epochs": 1, "max_start_epoch": 1, "experts": 1, "augment": "none"}
-    settings |= {"student_lr": 0.1, "image_lr": 10.0, "lr_lr": 0.1, "threshold": None}
+    settings |= {"student_lr": 0.1, "image_lr": 10.0, "lr_lr": 0.1}
     data = Examples(torch.tensor([1.0, -1.0]).reshape(2, 1, 1, 1), torch.tensor([0, 1]), 2)
     return METHOD(**{**settings, **changes}).start(data, Budget(1), seed=0)
 
@@ -73,7 +72,7 @@ def test_images_and_rate_have_momentum(monkeypatch: pytest.MonkeyPatch) -> None:
     before, velocity = [run.images.clone(), run.student_lr.clone()], [0.0, 0.0]
     for _ in range(3):
         run.step()
-        gradients = [run.found.gradients[0], run.found.lr]
+        gradients = [run.last.gradients[0], run.last.lr]
         rates = ((2.0, 0.25), (0.3, 0.5))
         for place, ((rate, momentum), gradient) in enumerate(zip(rates, gradients, strict=True)):
             velocity[place] = momentum * velocity[place] + gradient
@@ -82,34 +81,27 @@ def test_images_and_rate_have_momentum(monkeypatch: pytest.MonkeyPatch) -> None:
         torch.testing.assert_close(run.student_lr, before[1])
 
 
-def test_a_loss_above_the_threshold_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = by_hand(monkeypatch, threshold=0.9)  # the loss is .9025
-    run.step()
-    assert run.images.flatten().tolist() == [1, -1] and float(run.student_lr) == pytest.approx(0.1)
-    run = by_hand(monkeypatch, threshold=0.91)
-    run.step()
-    assert run.images.flatten().tolist() != [1, -1]
-
-
 def test_a_burst_is_scaled_down_to_some_average_norms(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = started(monkeypatch, clip=0.05, image_momentum=0.0)
+    run = started(METHOD, monkeypatch, clip=0.05, image_momentum=0.0)
     average = 0.0
     for step in range(3):
         before, rate = run.images.clone(), run.student_lr.clone()
         metrics = run.step()
         norm = float(metrics["gradient_norm"])
         limit = 0.05 * average if step else norm
-        torch.testing.assert_close(before - run.images, run.found.gradients[0] * min(1, limit / norm))
+        torch.testing.assert_close(before - run.images, run.last.gradients[0] * min(1, limit / norm))
         if step == 0:
-            torch.testing.assert_close(rate - run.student_lr, run.found.lr)
+            torch.testing.assert_close(rate - run.student_lr, run.last.lr)
         assert step == 0 or norm > limit
         average = 0.9 * average + 0.1 * min(norm, limit) if step else norm
 
 
-def test_the_experts_are_charged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_run_is_charged_for_the_experts(monkeypatch: pytest.MonkeyPatch) -> None:
     run = by_hand(monkeypatch)
-    assert run.step()["cached_seconds"] == 7
-    assert "cached_seconds" not in run.step()
+    assert run.cached_seconds == 7 and "cached_seconds" not in run.step()
+    other = by_hand(monkeypatch)
+    other.load_state_dict(run.state_dict())
+    assert other.cached_seconds == 7
 
 
 def test_what_diverges_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,80 +113,15 @@ def test_what_diverges_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 # Against one graph over all synthetic steps, in float64
 
 
-NAME = "convnet-d1-w4-in"
-
-
-def double() -> Examples:
-    images = torch.randn(12, 1, 4, 4, generator=generator(1), dtype=torch.float64)
-    return Examples(images, torch.arange(12) % 3, 3)
-
-
-def started(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Any:
-    """Start on float64 images with experts of three epochs, at rates that show the gradient."""
-    net = network(NAME, (1, 4, 4), 3)
-    starts = torch.stack([net.initialise(generator(seed)) for seed in (5, 6)]).double()
-    ways = torch.randn(2, 4, net.size, generator=generator(7), dtype=torch.float64) * 0.1
-    experts_are(monkeypatch, *(starts[:, None] + ways.cumsum(1)))
-    settings: dict[str, Any] = {"steps": 9}
-    settings |= {"syn_steps": 6, "expert_epochs": 2, "max_start_epoch": 2, "experts": 2, "trained_epochs": 3}
-    settings |= {"student_lr": 0.3, "image_lr": 1.0, "lr_lr": 1.0, "label_lr": 1.0, "network": NAME}
-    return METHOD(**{**settings, **changes}).start(double(), Budget(2), seed=0)
-
-
-def plain(run: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the loss and its gradients for images, labels and rate, of the next step of a run."""
-    method, augment = run.method, augmentation(run.method.augment)
-    draws = {name: generator(0, name) for name in ("experts", "minibatches", "augmentation")}
-    expert = run.experts.trajectories[int(torch.randint(2, (), generator=draws["experts"]))]
-    epoch = int(torch.randint(method.max_start_epoch, (), generator=draws["experts"]))
-    target = expert[epoch + method.expert_epochs]
-    images, labels = run.images.clone().requires_grad_(), run.labels.clone().requires_grad_()
-    lr, student = run.student_lr.clone().requires_grad_(), expert[epoch].clone().requires_grad_()
-    targets = labels.softmax(-1) if method.labels == "learned" else labels
-    if method.labels == "teacher":
-        said = run.network.logits(target, images.detach().flatten(0, 1))
-        targets = said.softmax(1).view(labels.shape) + 0 * labels
-    rows: list[Tensor] = []
-    while len(rows) < method.syn_steps:
-        rows += torch.randperm(6, generator=draws["minibatches"]).split(method.batch or 6)
-    for batch in rows[: method.syn_steps]:
-        drawn = augment.sample(len(batch), draws["augmentation"])
-        seen = augment.apply(images.flatten(0, 1)[batch], drawn)
-        inner = cross_entropy(run.network.logits(student, seen), targets.flatten(0, 1)[batch])
-        student = student - lr * torch.autograd.grad(inner, student, create_graph=True)[0]
-    loss = (student - target).pow(2).sum() / (expert[epoch] - target).pow(2).sum()
-    return loss.detach(), *torch.autograd.grad(loss, [images, labels, lr])
-
-
-def same(found: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-13)
-
-
-CHOICES = [
-    {},
-    {"augment": "none", "batch": 4},
-    {"labels": "teacher"},
-    {"labels": "learned", "batch": 5},
-    {"segment": 2},
-    {"syn_steps": 25, "batch": 1},
-]
-
-
-@pytest.mark.parametrize("changes", CHOICES, ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"augment": "none", "batch": 4}, {"checkpoint_every": 2}, {"syn_steps": 25, "batch": 1}],
+    ids=str,
+)
 def test_the_gradient_is_that_of_plain_matching(
     changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = started(monkeypatch, **changes)
-    loss, to_images, to_labels, to_lr = plain(run)
-    images, labels, lr = run.images.clone(), run.labels.clone(), run.student_lr.clone()
-    metrics = run.step()
-    same(metrics["outer_loss"], loss)
-    same(images - run.images, to_images)
-    same(lr - run.student_lr, to_lr)
-    assert to_images.abs().max() > 1e-6 and to_lr.abs() > 1e-6
-    if run.method.labels == "learned":
-        same(labels - run.labels, to_labels)
-        assert to_labels.abs().max() > 1e-6
+    steps_as_plain_matching(started(METHOD, monkeypatch, **changes), targets="hard")
 
 
 # Memory
@@ -232,75 +159,23 @@ def peak(work: Callable[[], object]) -> int:
 def test_a_step_more_takes_parameters_and_no_activations(monkeypatch: pytest.MonkeyPatch) -> None:
     def grown(work: Callable[[Any], object], **changes: Any) -> float:
         """Return the bytes that a synthetic step more takes."""
-        few, many = (started(monkeypatch, syn_steps=steps, augment="none", **changes) for steps in (4, 24))
+        few, many = (
+            started(METHOD, monkeypatch, syn_steps=steps, augment="none", **changes) for steps in (4, 24)
+        )
         return (peak(lambda: work(many)) - peak(lambda: work(few))) / 20
 
     states = 2 * 8 * network(NAME, (1, 4, 4), 3).size  # parameters and velocity, in float64
     ours = grown(lambda run: run.step())
     assert states <= ours < 2 * states
     assert grown(plain) > 10 * ours
-    assert grown(lambda run: run.step(), segment=4) < ours / 2
+    assert grown(lambda run: run.step(), checkpoint_every=4) < ours / 2
 
 
-# Options and settings
+# Settings
 
 
-def test_segments_start_in_a_range_that_grows() -> None:
-    method = METHOD(early_max_start_epoch=10, max_start_epoch=20, growth=1000)
-    assert [method.segments.before(step) for step in (0, 99, 100, 550, 999, 1000, 5000)] == [
-        10,
-        10,
-        11,
-        15,
-        19,
-        20,
-        20,
-    ]
-    assert METHOD(max_start_epoch=7).segments.before(0) == 7
-
-
-def test_segments_start_within_their_range(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = started(
-        monkeypatch, expert_epochs=1, min_start_epoch=1, early_max_start_epoch=2, max_start_epoch=3, growth=20
-    )
-    drawn = [run.step()["start_epoch"] for _ in range(40)]
-    assert set(drawn[:20]) == {1} and set(drawn[20:]) == {1, 2}
-
-
-def test_learned_labels_start_from_the_experts(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = started(monkeypatch, labels="learned")
-    first = run.experts.trajectories[0][-1]
-    right = run.network.logits(first, double().images).argmax(1) == double().labels
-    for label, order in enumerate(random_choice(double(), 12, seed=0)):
-        expected = [*order[right[order]], *order[~right[order]]][:2]
-        assert torch.equal(run.images[label], double().images[torch.stack(expected)])
-    made = run.synthetic()
-    assert torch.equal(made.labels, run.labels.softmax(-1)) and not made.hard
-
-
-def test_a_teachers_labels_are_those_of_the_segments_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = started(monkeypatch, labels="teacher", expert_epochs=3, max_start_epoch=1, experts=1)
-    before = run.images.clone()
-    run.step()
-    said = run.network.logits(run.experts.trajectories[0][3], before.flatten(0, 1)).softmax(1)
-    torch.testing.assert_close(run.synthetic().labels.flatten(0, 1), said)
-
-
-@pytest.mark.parametrize("labels", ["teacher", "learned"])
-def test_soft_labels_resume_exactly(labels: str) -> None:
-    def run(seed: int) -> Any:
-        method = METHOD(**{**METHOD.smoke, "labels": labels, "early_max_start_epoch": 1, "growth": 2})
-        return method.start(smoke_data(), Budget(2), seed=seed)
-
-    whole, half, resumed = run(0), run(0), run(3)
-    for _ in range(3):
-        whole.step()
-    half.step()
-    resumed.load_state_dict(half.state_dict())
-    resumed.step(), resumed.step()
-    assert torch.equal(whole.images, resumed.images)
-    assert torch.equal(whole.synthetic().labels, resumed.synthetic().labels)
-    assert whole.synthetic().lr == resumed.synthetic().lr
+def test_it_resumes_exactly() -> None:
+    resumes_exactly(METHOD(**METHOD.smoke), smoke_data())
 
 
 def test_experts_are_those_of_every_seed_and_size() -> None:
@@ -313,7 +188,7 @@ def test_experts_are_those_of_every_seed_and_size() -> None:
 
 def test_experts_train_as_the_paper_does() -> None:
     assert METHOD().training == Recipe("expert", "arXiv 2203.11932", "sgd", 0.01, "dsa", epochs=50, batch=256)
-    assert METHOD().training.rates(512) == [0.01] * 100
+    assert METHOD().training.lr_schedule(512) == [0.01] * 100
 
 
 def test_settings_are_the_papers() -> None:
@@ -325,7 +200,7 @@ def test_settings_are_the_papers() -> None:
         1e-5,
         0.01,
     )
-    assert (method.experts, method.trained_epochs, method.labels, method.batch) == (100, 50, "hard", None)
+    assert (method.experts, method.trained_epochs, method.batch) == (100, 50, None)
 
 
 @pytest.mark.parametrize(
@@ -356,14 +231,10 @@ def test_settings_for_a_size_are_the_papers(key: tuple[str, int], values: tuple[
         ({"syn_steps": 0}, "syn_steps 0 must be at least 1"),
         ({"batch": 0}, "batch 0 must be at least 1"),
         ({"image_lr": 0.0}, "image_lr 0.0 must be larger than 0"),
-        ({"labels": "soft"}, "labels 'soft' must be 'hard', 'teacher' or 'learned'"),
-        ({"labels": "learned", "initial": "noise"}, "set initial = 'real'"),
         (
             {"max_start_epoch": 49},
             "end at epoch 51 = max_start_epoch 49 - 1 .* have 50; raise trained_epochs",
         ),
-        ({"min_start_epoch": 25}, "from epoch 25 on, at first before 25, later before 25"),
-        ({"early_max_start_epoch": 26}, "at first before 26, later before 25"),
         ({"clip": 0.0}, "clip 0.0 must be larger than 0"),
         ({"augment": "dsaa"}, "did you mean 'dsa'"),
     ],

@@ -4,10 +4,10 @@ from dataclasses import fields, replace
 
 import torch
 
-from methods.quick_rat_bptt import QuickRaTBPTT
-from methods.rat_bptt import RaTBPTT
 from suite.core.data.tasks import load
 from suite.core.spec import Budget
+from suite.plugins.methods.quick_rat_bptt import QuickRaTBPTT
+from suite.plugins.methods.rat_bptt import RaTBPTT
 
 
 def test_only_the_real_batch_differs() -> None:

@@ -1,26 +1,23 @@
-"""RaT-BPTT's own arithmetic: clipping, labels, windows, minibatches."""
+"""RaT-BPTT: its outer steps against plain PyTorch, what it leaves out, and what it refuses."""
 
-import dataclasses
-from collections.abc import Sequence
+import math
 from importlib import import_module
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from suite.core.data.tasks import load
-from suite.core.distilling import meta_learning
-from suite.core.engine.truncation import Window, place_window
-from suite.core.engine.unroll import MetaGradient
-from suite.core.networks.named import Network
-from suite.core.seeding import generator
+from suite.core.engine.classification import worth_compiling
+from suite.core.networks.named import network
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.core.spec import Budget, Examples
 from suite.core.training.augment import AugmentParams, OneOf
+from tests.support.plain_meta_learning import NAME, PlainClip, PlainMetaLearning, double
 
-METHOD = import_module("methods.rat_bptt").METHOD
+METHODS = {name: import_module(f"methods.{name}").METHOD for name in ("rat_bptt", "t_bptt", "bptt", "r_bptt")}
+METHOD = METHODS["rat_bptt"]
 QUICK: dict[str, Any] = {
     "steps": 4,
     "unroll": 4,
@@ -28,8 +25,15 @@ QUICK: dict[str, Any] = {
     "real_batch": 16,
     "network": "convnet-d1-w4-in",
 }
-
-META_GRADIENT = "suite.core.distilling.meta_learning.meta_gradient"
+PLAIN: dict[str, Any] = {
+    "steps": 6,
+    "unroll": 5,
+    "real_batch": 12,
+    "network": NAME,
+    "inner_lr": 0.05,
+    "outer_lr": 0.2,
+    "clip": 0.7,
+}
 
 
 def train() -> Examples:
@@ -41,29 +45,88 @@ def started(ipc: int = 1, **changes: Any) -> Any:
     return METHOD(**{**QUICK, **changes}).start(train(), Budget(ipc), seed=0)
 
 
-def test_learned_labels_start_one_hot_move_stay_non_negative_and_are_not_renormalised() -> None:
-    run = started(learn_labels=True, outer_lr=0.1)
-    assert run.synthetic().hard
-    for _ in range(4):
-        run.step()
-    labels = run.synthetic().labels
-    assert labels.min() == 0 and not torch.allclose(labels.sum(2), torch.ones(10, 1), atol=1e-2)
-
-
-def test_labels_stay_one_hot_unless_they_are_learned() -> None:
-    run = started()
-    run.step()
-    assert run.synthetic().hard
-
-
-@pytest.mark.parametrize(("every", "windows"), [(1, 8), (4, 2)])
-def test_windows_are_redrawn_every_so_many_outer_steps(every: int, windows: int) -> None:
-    run = started(redraw_every=every, unroll=1000, window=1)
+def plain_steps(method: Any, data: Examples, start: SyntheticSet) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Return the loss of each outer step, and the images and labels after it."""
+    gradients_of, clip = PlainMetaLearning(method, data), PlainClip(method.clip)
+    images, labels = start.images.clone(), start.labels.clone()
+    optimiser = torch.optim.Adam([images, labels], lr=method.outer_lr)
     found = []
-    for taken in range(8):
-        run.taken = taken
-        found.append(run._place_window().before)
-    assert len(set(found)) == windows and found[0] == found[every - 1]
+    for _ in range(method.steps):
+        loss, (of_images, of_labels) = gradients_of(images, labels)
+        if of_images.isfinite().all():
+            images.grad = clip(of_images)
+            labels.grad = of_labels if method.learn_labels else None
+            optimiser.step()
+            labels.clamp_(min=0)
+        found.append((loss, images.clone(), labels.clone()))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("rat_bptt", {"window": 2}),
+        ("rat_bptt", {"window": 2, "learn_labels": True}),
+        ("rat_bptt", {"window": 3, "networks": 2, "redraw_every": 3, "augment": "none", "clip": 0.3}),
+        ("rat_bptt", {"window": 3, "per_class": 1, "inner_classes": 2, "learn_labels": True}),
+        ("rat_bptt", {"window": 2, "truncation": "fixed"}),
+        ("t_bptt", {"window": 2}),
+        ("bptt", {"learn_labels": True}),
+        ("r_bptt", {}),
+        ("r_bptt", {"redraw_every": 2}),
+    ],
+    ids=str,
+)
+def test_outer_steps_are_those_of_plain_pytorch(name: str, changes: dict[str, Any]) -> None:
+    method = METHODS[name](**{**PLAIN, **changes})
+    run = method.start(double(), Budget(2), seed=0)
+    before = run.synthetic()
+    moves = 0
+    for loss, images, labels in plain_steps(method, double(), before):
+        metrics = run.step()
+        made = run.synthetic()
+        torch.testing.assert_close(metrics["outer_loss"], loss, rtol=1e-9, atol=0)
+        torch.testing.assert_close(made.images, images, rtol=1e-7, atol=1e-7)
+        torch.testing.assert_close(made.labels, labels, rtol=1e-7, atol=1e-7)
+        moves += int((made.labels == 0).sum())
+    assert not torch.equal(made.images, before.images)
+    assert made.hard != method.learn_labels and moves > 0  # of learned labels some are held at zero
+
+
+def test_the_schedules_differ() -> None:
+    sets = []
+    for method in METHODS.values():
+        window = {"window": 2} if "window" in method.smoke else {}
+        run = method(**PLAIN, **window).start(double(), Budget(1), seed=0)
+        for _ in range(3):
+            run.step()
+        sets.append(run.synthetic().images)
+    assert all(not torch.equal(one, other) for place, one in enumerate(sets) for other in sets[:place])
+
+
+def test_meta_gradients_that_are_not_finite_are_left_out_and_counted() -> None:
+    # Three of 30 images are broken: of real batches of four about every third has one of them.
+    data = double(broken=(3, 10, 20))
+    settings = {**PLAIN, "window": 2, "real_batch": 4, "learn_labels": True, "steps": 14}
+    expected = plain_steps(
+        METHOD(**settings), data, METHOD(**settings).start(data, Budget(2), seed=0).synthetic()
+    )
+    finite = [bool(loss.isfinite()) for loss, *_ in expected]
+    assert 2 < sum(finite) < 13 and finite[0]
+    allowed = finite.count(False) - 1
+    run = METHOD(**settings, max_nonfinite=allowed).start(data, Budget(2), seed=0)
+    skipped, last = 0, 0.0
+    for (loss, images, labels), counts in zip(expected, finite, strict=True):
+        metrics = run.step()
+        torch.testing.assert_close(run.synthetic().images, images, rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(run.synthetic().labels, labels, rtol=1e-6, atol=1e-7)
+        skipped, last = skipped + (not counts), float(loss) if counts else last
+        assert int(metrics["skipped"]) == skipped
+        # One more than is allowed, and the loss is not finite: the harness ends the trial.
+        shown = float(metrics["outer_loss"])
+        assert shown == pytest.approx(last) if skipped <= allowed else math.isnan(shown)
+        assert run.diagnosis() == ("" if counts else "the outer loss")
+        assert counts or float(metrics["gradient_norm"]) == 0
 
 
 def test_images_start_as_noise_of_unit_norm_or_as_real_images() -> None:
@@ -79,36 +142,41 @@ def test_the_set_carries_the_minibatch_that_it_was_made_with() -> None:
 
 
 def test_the_outer_loss_falls() -> None:
-    digits = load("digits").train
-    method = METHOD(**{**QUICK, "steps": 40, "inner_lr": 0.02, "outer_lr": 0.05, "augment": "none"})
-    run = dataclasses.replace(method, unroll=10, window=8, real_batch=128).start(digits, Budget(1), seed=0)
+    changes = {"steps": 40, "unroll": 10, "window": 8, "real_batch": 128, "inner_lr": 0.02, "outer_lr": 0.05}
+    method = METHOD(**{**QUICK, **changes, "augment": "none"})
+    run = method.start(load("digits").train, Budget(1), seed=0)
     losses = [float(run.step()["outer_loss"]) for _ in range(40)]
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
 
 
-@pytest.mark.parametrize("truncation", ["random", "fixed", "full", "random-length"])
-def test_every_schedule_gives_a_finite_set(truncation: str) -> None:
-    run = started(truncation=truncation, steps=2)
+@pytest.mark.parametrize("name", METHODS)
+def test_every_schedule_gives_a_finite_set(name: str) -> None:
+    method = METHODS[name](**METHODS[name].smoke)
+    run = method.start(train(), Budget(1), seed=0)
     before = run.synthetic()
-    for _ in range(2):
+    for _ in range(method.steps):
         run.step()
     made: SyntheticSet = run.synthetic()
     assert made.images.isfinite().all() and not torch.equal(before.images, made.images)
 
 
-@pytest.mark.parametrize(("changes", "back"), [({}, 2), ({"truncation": "full"}, 4), ({"networks": 3}, 6)])
+@pytest.mark.parametrize(
+    ("name", "changes", "back"),
+    [("rat_bptt", {"window": 2}, 2), ("bptt", {}, 4), ("rat_bptt", {"window": 2, "networks": 3}, 6)],
+)
 def test_steps_that_are_walked_back_decide_on_compiling(
-    changes: dict[str, Any], back: int, monkeypatch: pytest.MonkeyPatch
+    name: str, changes: dict[str, Any], back: int
 ) -> None:
-    asked = list[dict[str, Any]]()
+    net = network(QUICK["network"], train().shape, 10)
 
-    def pays(_: Network, **values: Any) -> bool:
-        asked.append(values)
-        return False
+    def pays(inner_steps: int) -> bool:
+        return worth_compiling(net, batch=20, steps=inner_steps, device=torch.device("cpu"))
 
-    monkeypatch.setattr(meta_learning, "worth_compiling", pays)
-    started(ipc=3, per_class=2, **changes)
-    assert asked == [{"batch": 20, "steps": 4 * back, "device": torch.device("cpu")}]
+    enough = next(steps for steps in range(1, 10_000) if pays(steps * back))
+    for steps in (enough - 1, enough):
+        settings = {key: value for key, value in QUICK.items() if key != "window"}
+        method = METHODS[name](**{**settings, "steps": steps, "per_class": 2, **changes})
+        assert method.start(train(), Budget(3), seed=0).inner.compiled == (steps == enough)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +187,8 @@ def test_steps_that_are_walked_back_decide_on_compiling(
         ({"steps": 0}, "steps 0"),
         ({"per_class": 0}, "per_class 0 must be at least 1"),
         ({"networks": 0}, "networks 0 must be at least 1"),
-        ({"skips": -1}, "skips -1 must not be negative"),
-        ({"segment": 3}, "segment 3 must lie between 1 and the window's 2 steps"),
-        ({"segment": 5, "truncation": "full"}, "segment 5 must lie between 1 and the window's 4 steps"),
+        ({"max_nonfinite": -1}, "max_nonfinite -1 must not be negative"),
+        ({"checkpoint_every": 3}, "checkpoint_every 3 must lie between 1 and the window's 2 steps"),
     ],
 )
 def test_settings_that_contradict_themselves_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -149,148 +216,38 @@ def test_a_precision_that_the_device_has_not_is_refused_at_the_start() -> None:
     """Not by the check, which sees the images on a CPU even where the trial will have a GPU."""
     method = METHOD(**{**QUICK, "precision": "tf32"})
     method.check(train(), Budget(1))
-    with pytest.raises(ValueError, match="precision tf32 is a GPU's; on a CPU use float32"):
+    with pytest.raises(ValueError, match="precision tf32 needs a GPU; use float32 on a CPU"):
         method.start(train(), Budget(1), seed=0)
 
 
-class Fake:
-    """Stands in for the meta-gradient: its gradients have chosen norms, and it notes the windows."""
-
-    def __init__(self, norms: Sequence[float] = (), labels: float = 0.0) -> None:
-        self.norms, self.labels, self.windows = list(norms), labels, list[Window]()
-
-    def __call__(self, *given: Any, window: Window, segment: int | None) -> MetaGradient:
-        inputs = given[2]
-        self.windows.append(window)
-        images = torch.ones_like(inputs[0])
-        images *= (self.norms.pop(0) if self.norms else 1.0) / images.norm()
-        labels = (torch.full_like(value, self.labels) for value in inputs[1:])
-        loss = torch.tensor(0.5) + images.sum() * 0
-        return MetaGradient(loss, (images, *labels), loss, torch.zeros(1))
-
-
-def applied(run: Any) -> tuple[float, Tensor, Tensor]:
-    """Take a step; return the norm it reports, and the gradients that Adam was given."""
-    before = run.image_state[1], run.label_state[1]
-    norm = float(run.step()["gradient_norm"])
-    after = run.image_state[1], run.label_state[1]
-    images, labels = ((new - 0.9 * old) / 0.1 for new, old in zip(after, before, strict=True))
-    return norm, images, labels
+def test_the_papers_settings() -> None:
+    for key, settings in METHOD.published.items():
+        plain = METHODS["bptt"].published[key]
+        window = {
+            "cifar10": 60,
+            "cifar100": {1: 90, 10: 100}.get(key[1]),
+            "tiny-imagenet": 100,
+            "imagenet-64": 80,
+        }
+        schedule = {"truncation": "fixed"} if key in (("cifar100", 1), ("imagenet-64", 1)) else {}
+        assert settings == {"window": window[key[0]], **schedule, **plain}
+        assert METHODS["t_bptt"].published[key] == {"window": window[key[0]], **plain}
+    assert METHOD.published["cifar10", 10] == {"window": 60, "unroll": 200}
+    assert METHOD.published["tiny-imagenet", 10]["real_batch"] == 1000
 
 
-def test_the_meta_gradient_is_clipped_at_twice_its_running_average_which_takes_it_in_first(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # Averages 1, .9 + 1 = 1.9, 1.71 + .1 = 1.81, 1.629 + .37 = 1.999, and twice those are the limits: only
-    # the second norm is above. If 3.8 were averaged in place of 10, the fourth would be clipped too.
-    monkeypatch.setattr(META_GRADIENT, Fake([1.0, 10.0, 1.0, 3.7], labels=100.0))
-    run = started(learn_labels=True)
-    for before, after in [(1.0, 1.0), (10.0, 3.8), (1.0, 1.0), (3.7, 3.7)]:
-        norm, images, labels = applied(run)
-        assert norm == pytest.approx(before, rel=1e-4)
-        assert float(images.norm()) == pytest.approx(after, rel=1e-4)
-        assert torch.allclose(labels, torch.full_like(labels, 100.0))  # labels are not clipped
-
-
-def test_clip_scales_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Half the averages 1 and 1.9.
-    monkeypatch.setattr(META_GRADIENT, Fake([1.0, 10.0]))
-    run = started(clip=0.5)
-    for after in (0.5, 0.95):
-        assert float(applied(run)[1].norm()) == pytest.approx(after, rel=1e-4)
-
-
-def test_a_meta_gradient_that_is_not_finite_is_counted_and_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(META_GRADIENT, Fake([1.0, torch.nan, 10.0, torch.inf]))
-    run = started(skips=1)
-    run.step()
-    before = run.synthetic().images
-    second = run.step()
-    assert torch.equal(run.synthetic().images, before) and float(second["skipped"]) == 1
-    assert float(second["outer_loss"]) == 0.5 and run.diagnosis() == "the outer loss"
-    # The average goes on from 1 as if nothing had been: .9 + 1 = 1.9.
-    assert float(applied(run)[1].norm()) == pytest.approx(3.8, rel=1e-4)
-    assert not run.step()["outer_loss"].isfinite()  # one more than may be: the harness ends the trial
-
-
-def test_several_networks_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = Fake([1.0, 3.0])
-    monkeypatch.setattr(META_GRADIENT, fake)
-    run = started(networks=2)
-    norm, _, _ = applied(run)
-    assert norm == pytest.approx(2.0, rel=1e-4) and fake.windows[0] == fake.windows[1]
-
-
-def test_an_outer_step_is_adams_and_labels_end_at_zero_or_above(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Adam's first step is its rate whatever the gradient: labels 1 - .6 = .4, and 0 - .6 becomes 0.
-    monkeypatch.setattr(META_GRADIENT, Fake(labels=100.0))
-    run = started(learn_labels=True, outer_lr=0.6)
-    before = run.synthetic().images
-    run.step()
-    assert torch.allclose(run.synthetic().images, before - 0.6, atol=1e-5)
-    assert torch.allclose(run.synthetic().labels[:, 0], 0.4 * torch.eye(10), atol=1e-5)
-
-
-@pytest.mark.parametrize("every", [1, 3])
-def test_the_windows_used_are_those_of_their_own_stream(every: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = Fake()
-    monkeypatch.setattr(META_GRADIENT, fake)
-    run = started(unroll=1000, window=10, redraw_every=every)
-    for _ in range(9):
-        run.step()
-    rng = generator(0, "window")
-    drawn = [place_window("random", unroll=1000, window=10, rng=rng) for _ in range(9 // every)]
-    assert fake.windows == [window for window in drawn for _ in range(every)]
-
-
-def test_the_outer_loss_is_that_of_a_fresh_network_trained_to_the_end_of_the_window() -> None:
-    # A fixed window of 1 in an unroll of 3 ends after three steps; the real batch is all 100 images.
-    settings = {"unroll": 3, "window": 1, "truncation": "fixed", "inner_lr": 0.05, "augment": "none"}
-    run = started(2, **settings, real_batch=5000)
-    images, data = run.synthetic().images.flatten(0, 1), train()
-    leaf = run.network.initialise(generator(0, "networks")).requires_grad_()
-    optimiser = torch.optim.Adam([leaf], lr=0.05)
-    for _ in range(3):
-        optimiser.zero_grad()
-        cross_entropy(run.network.logits(leaf, images), torch.arange(20) // 2).backward()
-        optimiser.step()
-    expected = cross_entropy(run.network.logits(leaf, data.images), data.labels)
-    assert float(run.step()["outer_loss"]) == pytest.approx(float(expected.detach()), rel=1e-5)
-
-
-def test_an_inner_step_uses_only_its_minibatch() -> None:
-    # One inner step on one image of each of two classes: the other 28 images have no gradient.
-    run = started(3, unroll=1, window=1, augment="none", per_class=1, inner_classes=2)
-    run.step()
-    used = run.image_state[1].view_as(run.images).flatten(2).norm(dim=2) > 0
-    assert used.sum() == 2 and used.any(1).sum() == 2
-
-
-def test_synthetic_and_real_batches_are_augmented(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_synthetic_and_real_batches_are_augmented_image_by_image(monkeypatch: pytest.MonkeyPatch) -> None:
     counts: list[int] = []
     apply = OneOf.apply
 
-    def watched(self: OneOf, images: Tensor, draw: AugmentParams) -> Tensor:
-        assert len(draw.uniform) == len(images)  # per image
+    def watched(self: OneOf, images: Tensor, params: AugmentParams) -> Tensor:
+        assert len(params.uniform) == len(images)
         counts.append(len(images))
-        return apply(self, images, draw)
+        return apply(self, images, params)
 
     monkeypatch.setattr(OneOf, "apply", watched)
-    run = started(2, truncation="full", unroll=3, window=1, real_batch=30)
-    run.step()
+    METHODS["bptt"](steps=1, unroll=3, real_batch=30, network=QUICK["network"]).start(
+        train(), Budget(2), seed=0
+    ).step()
     # Three inner steps; on the way back a step's batch is made again.
     assert counts == [30, 20, 20, 20, 20, 20, 20]
-
-
-def test_a_real_batch_is_drawn_anew_without_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
-    run, batches = started(real_batch=30), []
-    take = Examples.take
-
-    def watched(self: Examples, indices: Tensor) -> Examples:
-        batches.append(indices.tolist())
-        return take(self, indices)
-
-    monkeypatch.setattr(Examples, "take", watched)
-    run.step()
-    run.step()
-    assert [len(set(batch)) for batch in batches] == [30, 30] and set(batches[0]) != set(batches[1])

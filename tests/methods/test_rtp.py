@@ -1,29 +1,27 @@
-"""RTP: what it stores, what it decodes to, and its outer step by hand."""
+"""RTP: what it stores, what it decodes to, and its outer steps against plain PyTorch."""
 
 from importlib import import_module
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from suite.core.data.tasks import load
-from suite.core.engine.truncation import Window
-from suite.core.engine.unroll import MetaGradient
 from suite.core.limits import check_stored_bytes
+from suite.core.networks.named import network
 from suite.core.seeding import generator
+from suite.core.sets.synthetic_set import Minibatch
 from suite.core.spec import Budget, Examples
+from tests.support.plain_meta_learning import NAME, double
 
-METHOD = import_module("methods.rtp").METHOD
+METHOD = import_module("suite.plugins.methods.rtp").METHOD
 QUICK: dict[str, Any] = {
     "steps": 4,
     "unroll": 3,
     "real_per_class": 4,
     "network": "convnet-d1-w4-in",
 }
-
-META_GRADIENT = "suite.core.distilling.meta_learning.meta_gradient"
 
 
 def train() -> Examples:
@@ -82,62 +80,39 @@ def test_bases_and_coefficients_start_as_glorots() -> None:
         assert 0.9 * bound < largest <= bound and abs(float(tensor.detach().mean())) < 0.2 * bound
 
 
-def test_the_meta_gradient_is_autograds_through_the_whole_training() -> None:
-    """By an unroll written out here: decode, train by SGD with momentum, judge on real images."""
-    run = started(bases=4, images=2, unroll=3, inner_lr=0.05)
-    parameters = run.network.initialise(generator(0, "networks"))
-    targets = torch.arange(10).repeat_interleave(2)
-    velocity, rng = torch.zeros_like(parameters), generator(0, "minibatches")
+@pytest.mark.parametrize("clip", [1e-4, 100.0])
+def test_outer_steps_are_those_of_plain_pytorch(clip: float) -> None:
+    """Written out here: decode, train by SGD with momentum, judge on real images, clip, SGD with momentum."""
+    data = double()
+    settings = {"unroll": 3, "inner_lr": 0.05, "bases": 4, "images": 2, "clip": clip, "real_per_class": 7}
+    run = METHOD(**{**QUICK, **settings, "network": NAME}).start(data, Budget(2), seed=0)
+    bases, coefficients = (x.detach().clone().requires_grad_() for x in (run.bases, run.coefficients))
+    optimiser = torch.optim.SGD([bases, coefficients], lr=0.1, momentum=0.5)
+    rngs = {name: generator(0, name) for name in ("networks", "minibatches", "real batches")}
+    net, targets = network(NAME, data.shape, 3), torch.arange(3).repeat_interleave(2)
+    norms = []
     for _ in range(3):
-        rows = run.training.minibatch.sample(10, 2, rng)
-        sums = run.coefficients.flatten(0, 1)[rows] @ run.bases.flatten(1)
-        images = torch.nn.functional.interpolate(sums.view(-1, 1, 4, 4), (8, 8), mode="bilinear")
-        parameters = parameters if parameters.requires_grad else parameters.clone().requires_grad_()
-        loss = cross_entropy(run.network.logits(parameters, images), targets[rows])
-        (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
-        velocity = 0.9 * velocity + gradient
-        parameters = parameters - 0.05 * velocity
-    real_draw = generator(0, "real batches")
-    rows = torch.cat([r[torch.randperm(len(r), generator=real_draw)[:4]] for r in train().by_class()])
-    judged = cross_entropy(run.network.logits(parameters, train().images[rows]), train().labels[rows])
-    expected = torch.autograd.grad(judged, (run.bases, run.coefficients))
-    found = run.meta_gradient([run.bases, run.coefficients], run._decoded, Window(0, 3))
-    assert float(found.loss) == pytest.approx(float(judged.detach()), rel=1e-5)
-    for ours, theirs in zip(found.gradients, expected, strict=True):
-        assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-6)
-
-
-class Fake:
-    """Stands in for the meta-gradient: every entry has the same value."""
-
-    def __init__(self, value: float) -> None:
-        self.value = value
-
-    def __call__(self, *given: Any, window: Window, segment: int | None) -> MetaGradient:
-        assert window == Window(0, 3) and segment is None
-        inputs: list[Tensor] = given[2]
-        zero = torch.zeros(())
-        return MetaGradient(zero, tuple(torch.full_like(x, self.value) for x in inputs), zero, zero[None])
-
-
-@pytest.mark.parametrize(("value", "applied"), [(0.01, 0.01), (1.0, 2 / 528**0.5)])
-def test_an_outer_step_is_sgd_with_momentum_on_a_clipped_gradient(
-    monkeypatch: pytest.MonkeyPatch, value: float, applied: float
-) -> None:
-    # 8 * 16 + 10 * 5 * 8 = 528 numbers: all of them .01 have norm .23, all of them 1 have norm 23.
-    monkeypatch.setattr(META_GRADIENT, Fake(value))
-    run = started(bases=8, images=5)
-    before = run.bases.detach().clone(), run.coefficients.detach().clone()
-    assert float(run.step()["gradient_norm"]) == pytest.approx(value * 528**0.5, rel=1e-4)
-    run.step()
-    moved = 0.1 * (1 + 1.5) * applied  # velocities g and 1.5 g
-    for old, new in zip(before, (run.bases, run.coefficients), strict=True):
-        assert torch.allclose(old - new.detach(), torch.full_like(old, moved), rtol=1e-3, atol=1e-6)
-
-
-def test_a_real_batch_has_so_many_of_each_class_without_repeats() -> None:
-    rows = started(real_per_class=7).real_rows()
-    assert len(set(rows.tolist())) == 70 and train().labels[rows].bincount().tolist() == [7] * 10
+        parameters = net.initialise(rngs["networks"]).double().requires_grad_()
+        velocity = torch.zeros_like(parameters)
+        for _ in range(3):
+            rows = Minibatch(2).sample(3, 2, rngs["minibatches"])
+            sums = coefficients.flatten(0, 1)[rows] @ bases.flatten(1)
+            images = torch.nn.functional.interpolate(sums.view(-1, 1, 2, 2), (4, 4), mode="bilinear")
+            loss = cross_entropy(net.logits(parameters, images), targets[rows])
+            velocity = 0.9 * velocity + torch.autograd.grad(loss, parameters, create_graph=True)[0]
+            parameters = parameters - 0.05 * velocity
+        real = [r[torch.randperm(10, generator=rngs["real batches"])[:7]] for r in data.by_class()]
+        judged = data.take(torch.cat(real))
+        outer = cross_entropy(net.logits(parameters, judged.images), judged.labels)
+        bases.grad, coefficients.grad = torch.autograd.grad(outer, (bases, coefficients))
+        norms.append(float(torch.nn.utils.clip_grad_norm_([bases, coefficients], clip)))
+        optimiser.step()
+        metrics = run.step()
+        assert float(metrics["outer_loss"]) == pytest.approx(float(outer.detach()), rel=1e-9)
+        assert float(metrics["gradient_norm"]) == pytest.approx(norms[-1], rel=1e-9)
+        torch.testing.assert_close(run.bases, bases, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(run.coefficients, coefficients, rtol=1e-9, atol=1e-12)
+    assert all(norm > clip for norm in norms) if clip < 1 else all(norm < clip for norm in norms)
 
 
 def test_the_outer_loss_falls() -> None:

@@ -6,7 +6,7 @@ import typer
 
 from suite.cli.console import console, say
 
-Kind = Literal["methods", "evaluators", "tasks", "networks", "recipes", "grids"]
+Kind = Literal["methods", "evaluators", "studies", "tasks", "networks", "recipes", "grids"]
 
 
 def list_(
@@ -37,24 +37,20 @@ def show(
 
 
 def check(
-    method: Annotated[str, typer.Argument(help="A method's name, or the path of its .py file.")],
+    name: Annotated[str, typer.Argument(help="A method or an evaluator: its name, or the path of its file.")],
 ) -> None:
-    """Check that a method keeps the contract.
+    """Check that a method or an evaluator keeps the contract.
 
     It takes seconds on a CPU. Each failed check says what to change.
 
     [bold]ratbench check my_method.py[/]
     """
-    from suite.plugins import conformance, registry
+    from suite.plugins import conformance
 
     failures = 0
-    cls = registry.method(method)
-    for test in conformance.CHECKS:
-        problem = conformance.problem(test, cls)
+    for promise, problem in conformance.check(name):
         failures += bool(problem)
-        console.print(
-            "[red]fail[/]" if problem else "[green]ok[/]  ", conformance.title(test), highlight=False
-        )
+        console.print("[red]fail[/]" if problem else "[green]ok[/]  ", promise, highlight=False)
         if problem:
             say(f"      {problem}")
     raise typer.Exit(1 if failures else 0)

@@ -60,7 +60,7 @@ def leaderboard(
 def picture(
     artefact: Artefact,
     output: Annotated[
-        Path | None, typer.Option(help="The PNG to write.", show_default="<artefact>.png")
+        Path | None, typer.Option(help="The PNG to write.", show_default="ARTEFACT.png")
     ] = None,
     columns: Annotated[int, typer.Option(min=1, help="Images of each class to show.")] = 10,
     data: Data = None,
@@ -78,14 +78,12 @@ def picture(
 
 
 def figure(
-    what: Annotated[
+    figure: Annotated[
         Literal["budget-curve", "curve", "gradient-study"],
         typer.Argument(metavar="FIGURE", help="budget-curve, curve or gradient-study."),
     ],
     stores: Annotated[list[Path], typer.Argument(help="The stores to read.")],
-    output: Annotated[
-        Path | None, typer.Option(help="The PNG to write.", show_default="<figure>.png")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(help="The PNG to write.", show_default="FIGURE.png")] = None,
 ) -> None:
     """Plot results from one or more stores and print them as a table.
 
@@ -103,12 +101,12 @@ def figure(
     """
     from suite.figures import budget_curve, gradient_study, snapshots
 
-    module = {"budget-curve": budget_curve, "curve": snapshots, "gradient-study": gradient_study}[what]
-    measured, target = module.measured(stores), output or Path(f"{what}.png")
+    module = {"budget-curve": budget_curve, "curve": snapshots, "gradient-study": gradient_study}[figure]
+    measured, target = module.measured(stores), output or Path(f"{figure}.png")
     table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
     sys.stdout.write(table)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(module.plot(measured))
-    target.with_suffix(".md").write_text(f"{table}\n![{what}]({target.name})\n")
+    target.with_suffix(".md").write_text(f"{table}\n![{figure}]({target.name})\n")
     for path in (target, target.with_suffix(".md")):
         wrote(path)

@@ -15,7 +15,7 @@ def run(
         str, typer.Argument(help="A name from `ratbench list grids`, or the path of a .toml file.")
     ],
     store: Annotated[
-        Path | None, typer.Option(help="The folder for records.", show_default="runs/<grid name>")
+        Path | None, typer.Option(help="The folder for records.", show_default="runs/GRID")
     ] = None,
     inline: Annotated[
         bool, typer.Option("--inline", help="Run one cell after another in this process, without Ray.")

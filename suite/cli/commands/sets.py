@@ -109,7 +109,7 @@ def subset(
     artefact: Artefact,
     ipc: Annotated[int, typer.Option(min=1, help="Images per class to keep: the first ones.")],
     output: Annotated[
-        Path | None, typer.Option(help="The .safetensors to write.", show_default="<artefact>-ipc<ipc>")
+        Path | None, typer.Option(help="The .safetensors to write.", show_default="ARTEFACT-ipcN.safetensors")
     ] = None,
 ) -> None:
     """Write the first images of each class as an artefact of their own.

@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> None:
-    """Let `write` fill a file beside `path`, sync it, then give it its name.
+    """Write a file by `write(partial path)`, sync it, then rename it to `path`.
 
-    replace: whether it takes the place of an earlier file; without it the first one stays.
+    replace: whether to replace an existing file, which otherwise stays.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
     os.close(handle)
@@ -29,13 +29,13 @@ def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = 
 
 
 def write_bytes(path: Path, content: bytes, *, replace: bool = False) -> None:
-    """Write `content` to `path` as `write_whole` does, making its folder where there is none."""
+    """Write `content` to `path` as `write_whole` does, making its folder if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda partial: partial.write_bytes(content), replace=replace)
 
 
 def disk_full(error: BaseException) -> bool:
-    """Return whether an error says that the disk is full."""
+    """Return whether an error means that the disk is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 

@@ -1,7 +1,7 @@
 """Tensors on disk, built once and memory-mapped by every process that opens them.
 
-An entry is <stem>.safetensors and <stem>.json, which is written last: its facts and a probe of the
-tensors. An entry that is cut short or altered counts as absent and is built again.
+An entry is <stem>.safetensors and <stem>.json, which is written last and holds its facts and a probe of the
+tensors. A truncated or altered entry counts as absent and is built again.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _PROBES, _PROBE_BYTES = 256, 1 << 14
 
 @dataclass(frozen=True)
 class Stream:
-    """A tensor to be written piece by piece along its first dimension."""
+    """A tensor that is written in chunks along its first dimension."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
@@ -41,14 +41,14 @@ class Stream:
 
 @dataclass(frozen=True)
 class Building:
-    """What an entry is built from: its tensors as streams, and its facts as JSON."""
+    """A new entry: its tensors as streams, and its facts, ready for JSON."""
 
     streams: Mapping[str, Stream]
     facts: Facts
 
 
 def usable_folder(data: Path) -> Path | None:
-    """Return the folder for entries: in `data`, else in the user's cache, else None with a warning."""
+    """Return the folder for entries: in `data`, or else in the user's cache, or else None with a warning."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for folder in (data / ".ratbench", home / "ratbench"):
         try:
@@ -57,7 +57,7 @@ def usable_folder(data: Path) -> Path | None:
                 return folder
         except OSError:
             continue
-    warnings.warn(f"neither {data} nor {home} can be written: the data are prepared in memory", stacklevel=2)
+    warnings.warn(f"neither {data} nor {home} can be written; data are prepared in memory", stacklevel=2)
     return None
 
 
@@ -67,9 +67,9 @@ def open_or_build(
     build: Callable[[], Building],
     finish: Callable[[Tensors, Facts], T],
 ) -> T:
-    """Return `finish` of the entry's tensors and facts, building it if it isn't there.
+    """Return `finish(tensors, facts)` of an entry, which is built first if it is absent.
 
-    finish raises ValueError where the entry can't be used. Without a folder it is built in memory.
+    finish: raises ValueError for an entry that cannot be used. folder: None builds the entry in memory.
     """
     if folder is None:
         building = build()
@@ -77,7 +77,7 @@ def open_or_build(
     found = _open(folder, stem, finish)
     if not found:
         with FileLock(folder / f"{stem}.lock"):
-            # Another process may have built it while this one waited.
+            # Another process may have built it in the meantime.
             found = _open(folder, stem, finish)
             if not found:
                 _write(folder, stem, build())
@@ -85,9 +85,14 @@ def open_or_build(
     return found[0]
 
 
+def has_entry(folder: Path, stem: str) -> bool:
+    """Return whether an entry was written, damaged or not."""
+    return (folder / f"{stem}.json").exists()
+
+
 def _open(folder: Path, stem: str, finish: Callable[[Tensors, Facts], T]) -> list[T]:
-    """Return the entry as a list of one, or an empty list where it is absent or damaged."""
-    if not (folder / f"{stem}.json").exists():
+    """Return the entry as a list of one, or an empty list if it is absent or damaged."""
+    if not has_entry(folder, stem):
         return []
     try:
         return [finish(*_load(folder, stem))]
@@ -100,7 +105,7 @@ def _load(folder: Path, stem: str) -> tuple[Tensors, Facts]:
     path = folder / f"{stem}.safetensors"
     entry = json.loads((folder / f"{stem}.json").read_text())
     if entry["probe"] != _probe(path):
-        raise ValueError("its bytes are not those that were written")
+        raise ValueError("its bytes have changed since they were written")
     return load_file(path), entry["facts"]
 
 
@@ -112,7 +117,7 @@ def _write(folder: Path, stem: str, building: Building) -> None:
 
 
 def _write_streams(path: Path, streams: Mapping[str, Stream]) -> None:
-    """Write safetensors' format in pieces: safetensors' own writer wants all of it in memory."""
+    """Write the safetensors format in chunks; safetensors' own writer needs all tensors in memory."""
     header, offset = {}, 0
     for name, stream in streams.items():
         end = offset + stream.dtype.itemsize * torch.Size(stream.shape).numel()
@@ -130,7 +135,7 @@ def _write_streams(path: Path, streams: Mapping[str, Stream]) -> None:
             for chunk in stream.chunks:
                 file.write(chunk.to(stream.dtype).cpu().contiguous().numpy().tobytes())
         if file.tell() != 8 + len(text) + offset:
-            raise ValueError(f"{file.tell()} bytes were written, {8 + len(text) + offset} announced")
+            raise ValueError(f"{file.tell()} bytes were written where {8 + len(text) + offset} are declared")
 
 
 def _gather(stream: Stream) -> Tensor:
@@ -143,7 +148,7 @@ def _gather(stream: Stream) -> Tensor:
 
 
 def _probe(path: Path) -> str:
-    """Return the sha256 of a file's size and of 4 MiB of it, evenly spread: all of it if it is small."""
+    """Return the sha256 of a file's size and 4 MiB of its bytes, evenly spread; of all if there are fewer."""
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     step = max(_PROBE_BYTES, size // _PROBES)

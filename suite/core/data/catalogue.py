@@ -21,13 +21,13 @@ class Hub:
 
 @dataclass(frozen=True)
 class TaskInfo:
-    """What is known of a task before any file is opened.
+    """Facts about a task, known before any file is opened.
 
     family: shared by the variants of one task, such as cifar10 and cifar10-zca;
-    shape: (channels, height, width); train, test: numbers of images as published, 0 where not known;
+    shape: (channels, height, width); train, test: numbers of images as published, 0 if unknown;
     format: which reader; folders: where its files may lie below the data folder;
-    mean, std: published constants, empty where they are fitted on train;
-    checksum: how the files are known to be the published ones.
+    mean, std: published constants, empty if they are fitted on train;
+    checksum: how the files are recognised as the published ones.
     """
 
     name: str
@@ -169,7 +169,7 @@ _PLAIN = (
         classes=200,
         shape=(3, 64, 64),
         train=100_000,
-        test=10_000,  # The published validation images: the labels of its test images are secret.
+        test=10_000,  # the published validation images: the labels of the test images are secret
         format="images",
         source="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
         licence=IMAGENET_LICENCE,
@@ -267,7 +267,7 @@ _PLAIN = (
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         folders=("imagenet-64", "imagenet", "benjamin-paine/imagenet-1k-64x64"),
-        # The commit exists; that its upload is whole was not seen, which is what the numbers are for.
+        # Whether this commit's upload is complete was not checked; the numbers of images will tell.
         hub=Hub(
             "benjamin-paine/imagenet-1k-64x64",
             "f12246fedf1127d5b34bea760b61ef00e0f3d603",

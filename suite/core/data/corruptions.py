@@ -1,14 +1,13 @@
 """Common corruptions of images in [0, 1], in five severities (Hendrycks & Dietterich, arXiv 1903.12261).
 
-The levels are those of their CIFAR-10-C, which is 32x32; a blur's width follows the smaller side, and
-pixelate's is a share of it. Blur is SciPy's, pixelate and JPEG are Pillow's and see bytes, as theirs.
-Images are (n, channels, height, width), of one channel or three.
+The levels are those of the paper's CIFAR-10-C, which is 32x32. A blur's width scales with the smaller side;
+pixelate's level is a share of the side. Blur is SciPy's; pixelate and JPEG are Pillow's and work on bytes, as
+in the paper's code. Images are (n, channels, height, width) with one channel or three.
 """
 
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from suite.core.names import did_you_mean
 from suite.core.seeding import generator
 
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -23,9 +23,10 @@ SEVERITIES = (1, 2, 3, 4, 5)
 
 @dataclass(frozen=True)
 class Corruption:
-    """A family of corruptions: what it does at a level, and the levels of severities 1 to 5.
+    """A family of corruptions.
 
-    Noise is drawn from the stream of the name, the severity and the batch: no seed changes it.
+    levels: of severities 1 to 5; act: (images, level, rng) -> images. Noise depends on the name, the severity
+    and the batch, not on a seed.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Corruption:
     act: Callable[[Tensor, float, torch.Generator], Tensor]
 
     def apply(self, images: Tensor, severity: int, batch: int = 0) -> Tensor:
-        """Corrupt the images of the `batch`-th batch of a split."""
+        """Return the corrupted images of the `batch`-th batch of a split."""
         stream = generator(0, "corruption", self.name, severity, batch)
         return self.act(images, self.levels[severity - 1], stream).clamp(0, 1)
 
@@ -54,7 +55,7 @@ def _contrast(images: Tensor, level: float, rng: torch.Generator) -> Tensor:
 
 
 def _brightness(images: Tensor, level: float, rng: torch.Generator) -> Tensor:
-    """Raise the V of HSV: all channels in proportion, so that hue and saturation stay; black turns grey."""
+    """Raise the value of HSV; hue and saturation stay, and black turns grey."""
     value = images.amax(1, keepdim=True)
     raised = (value + level).clamp(max=1)
     return torch.where(value > 0, images * (raised / value), raised)
@@ -78,7 +79,7 @@ def _jpeg(images: Tensor, level: float, rng: torch.Generator) -> Tensor:
 
 
 def _each(images: Tensor, act: Callable[[Image.Image], Image.Image]) -> Tensor:
-    """Apply what Pillow does to each picture of bytes."""
+    """Apply a function of Pillow to each image, as bytes."""
     pixels = (images.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu().numpy()
     pixels = pixels[..., 0] if images.shape[1] == 1 else pixels
     found = np.stack([np.asarray(act(Image.fromarray(each))) for each in pixels])
@@ -101,9 +102,7 @@ CORRUPTIONS = {
 
 
 def corruption(name: str) -> Corruption:
-    """Return the corruption called `name`; raises ValueError naming the nearest known one."""
+    """Return the corruption called `name`; raises ValueError for an unknown name."""
     if name not in CORRUPTIONS:
-        near = get_close_matches(name, CORRUPTIONS, n=1, cutoff=0)[0]
-        known = ", ".join(CORRUPTIONS)
-        raise ValueError(f"unknown corruption {name!r}; did you mean {near!r}? known: {known}")
+        raise ValueError(f"unknown corruption {name!r}; {did_you_mean(name, CORRUPTIONS)}")
     return CORRUPTIONS[name]

@@ -1,30 +1,31 @@
-"""Getting published files: is the network there, torchvision's downloads, the Hugging Face hub.
+"""Downloads of published files, by torchvision and from the Hugging Face hub.
 
-Everything here fails within a second or two where there is no network. torchvision is imported
-here and nowhere else.
+Without a network everything here fails within a second or two. torchvision is imported in this file alone.
 """
 
 import importlib
 import os
 import threading
 import urllib.request
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from filelock import FileLock
+from torch.library import Library
 
 from suite.core.data.catalogue import Hub
 
 PATIENCE = 1.0
-"""Seconds that a server has to answer before it counts as out of reach."""
+"""Seconds until a server that does not answer counts as out of reach."""
 
 
 class DataMissing(ValueError):
-    """Data that are not on this machine and cannot be fetched; says what to put where."""
+    """Data that are not on this machine and cannot be fetched; the message says what to put where."""
 
 
-# Where torchvision looks first; here, because importing it to find out takes seconds.
+# Where torchvision looks first. Stated here, since importing torchvision takes seconds.
 _ADDRESSES = {
     "CIFAR10": "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
     "CIFAR100": "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
@@ -37,7 +38,7 @@ _ADDRESSES = {
 def reachable(url: str) -> bool:
     """Return whether `url` answers within PATIENCE, through the proxies of the environment."""
     answers: list[bool] = []
-    # A thread, because looking up a name has no time limit of its own.
+    # In a thread, since a name's lookup has no time limit of its own.
     thread = threading.Thread(target=lambda: answers.append(_answers(url)), daemon=True)
     thread.start()
     thread.join(1.5 * PATIENCE)
@@ -45,7 +46,7 @@ def reachable(url: str) -> bool:
 
 
 def torchvision_datasets() -> ModuleType:
-    """Import `torchvision.datasets`, also where torch has no CUDA and torchvision was built for it."""
+    """Import `torchvision.datasets`, even if torch has no CUDA and torchvision was built for it."""
     try:
         return importlib.import_module("torchvision.datasets")
     except RuntimeError as error:
@@ -56,9 +57,9 @@ def torchvision_datasets() -> ModuleType:
 
 
 def download_torchvision(kind: str, root: Path, remedy: str) -> None:
-    """Let torchvision fetch or unpack its data set `kind` below `root`.
+    """Fetch or unpack torchvision's data set `kind` below `root`.
 
-    Raises DataMissing, ending in `remedy`, where there is no network or `root` can't be written.
+    Raises DataMissing, ending in `remedy`, without a network or if `root` cannot be written.
     """
     if not (_archives_present(kind, root) or reachable(_ADDRESSES[kind])):
         raise DataMissing(f"{_ADDRESSES[kind]} cannot be reached. {remedy}")
@@ -74,7 +75,7 @@ def download_torchvision(kind: str, root: Path, remedy: str) -> None:
 
 
 def download_hub(hub: Hub, remedy: str) -> Path:
-    """Return the folder of `hub` in the Hugging Face cache, fetching what isn't there."""
+    """Return the folder of `hub` in the Hugging Face cache, fetching missing files."""
     from huggingface_hub import constants, snapshot_download
 
     wanted: dict[str, Any] = {
@@ -88,7 +89,7 @@ def download_hub(hub: Hub, remedy: str) -> Path:
     try:
         return Path(snapshot_download(hub.name, local_files_only=not online, **wanted))
     except Exception as error:  # The hub's HTTP library, and so its errors, differ between versions.
-        state = f"could not be fetched ({error})" if online else f"needs {endpoint}, which can't be reached"
+        state = f"could not be fetched ({error})" if online else f"needs {endpoint}, which cannot be reached"
         raise DataMissing(f"{hub.name} at {hub.revision} {state}. {remedy}") from error
 
 
@@ -101,24 +102,19 @@ def _answers(url: str) -> bool:
         return False
 
 
-_operators: list[Any] = []  # Kept alive: torch forgets the operators of a library that is collected.
-
-
-def _define_missing_operators() -> None:
-    import torch
-
-    library = torch.library.Library("torchvision", "FRAGMENT")
+@cache  # which keeps the library alive: torch forgets the operators of one that is collected
+def _define_missing_operators() -> Library:
+    library = Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
-        signature = f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-        library.define(signature)
-    _operators.append(library)
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
 
 
 _ARCHIVES = {"CIFAR10": "cifar-10-python.tar.gz", "CIFAR100": "cifar-100-python.tar.gz"}
 
 
 def _archives_present(kind: str, root: Path) -> bool:
-    """Return whether torchvision has only to unpack the published archive in `root`."""
+    """Return whether `root` has the published archive, to be unpacked by torchvision."""
     path = root / _ARCHIVES.get(kind, ".")
     if not path.is_file():
         return False

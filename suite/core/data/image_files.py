@@ -1,7 +1,7 @@
-"""Images in files of their own or in parquet: a folder per class, Tiny-ImageNet's layout, the hub.
+"""Image files in a folder per class or in Tiny-ImageNet's layout, and parquet files, also from the hub.
 
-Pictures become unsigned bytes through Pillow. With a size, the shorter side is resized to it
-(bilinear, antialiased) and the centre is cut out.
+Pillow decodes images to unsigned bytes. Given a size, the shorter side is resized to it (bilinear,
+antialiased) and the centre is cropped.
 """
 
 from collections.abc import Iterable, Sequence
@@ -75,18 +75,18 @@ def locate_folder(folder: Path, size: int | None) -> tuple[Source, TaskInfo]:
 def list_folder(folder: Path) -> Listing:
     """List train/ and test/ (or val/), each with a folder per class, or Tiny-ImageNet's layout.
 
-    Raises ValueError where they differ in their classes or a class has no image.
+    Raises ValueError if their classes differ or a class has no image.
     """
     if not (folder / "train").is_dir():
-        raise download.DataMissing(f"{folder} has no folder train/ with a folder per class")
+        raise download.DataMissing(f"{folder} needs a folder train/ with a folder per class")
     train = _list_classes(folder / "train")
     candidates = [folder / name for name in _TEST_NAMES if (folder / name).is_dir()]
     if not candidates:
-        raise download.DataMissing(f"{folder} has no folder test/ (or val/) with a folder per class")
-    # A test/ whose images lie there without classes is passed over for a val/ that has them.
+        raise download.DataMissing(f"{folder} needs a folder test/ or val/ with a folder per class")
+    # A test/ without class folders is passed over for a val/ with them.
     held = next((each for each in candidates if any((each / name).is_dir() for name in train)), candidates[0])
     annotations = folder / "val" / "val_annotations.txt"
-    # Tiny-ImageNet's own test images have no labels: its val/ is what everybody tests on.
+    # Tiny-ImageNet's test images have no published labels: the field tests on val/.
     test = _list_annotated(annotations) if annotations.is_file() else _list_classes(held)
     if odd := sorted(set(train) ^ set(test)):
         where = "train" if odd[0] in train else "test"
@@ -107,10 +107,10 @@ def _list_classes(folder: Path) -> dict[str, list[Path]]:
             continue
         images = sorted(path for path in entry.rglob("*") if path.suffix.lower() in _SUFFIXES)
         if not images:
-            raise ValueError(f"the class folder {entry} has no image in it")
+            raise ValueError(f"the class folder {entry} has no images")
         classes[entry.name] = images
     if not classes:
-        raise ValueError(f"{folder} has no class folder in it")
+        raise ValueError(f"{folder} has no class folders")
     return classes
 
 
@@ -122,12 +122,12 @@ def _list_annotated(annotations: Path) -> dict[str, list[Path]]:
             classes.setdefault(wnid, []).append(annotations.parent / "images" / file)
     missing = [path for paths in classes.values() for path in paths if not path.is_file()]
     if missing:
-        raise ValueError(f"{annotations} names {missing[0]}, which is not there")
+        raise ValueError(f"{annotations} names {missing[0]}, which does not exist")
     return {wnid: sorted(paths) for wnid, paths in classes.items()}
 
 
 def _read_words(path: Path) -> dict[str, str]:
-    """Return the first word for each WordNet id, or nothing where there is no such file."""
+    """Return the first word for each WordNet id; empty if the file does not exist."""
     if not path.is_file():
         return {}
     rows = (line.split("\t", 1) for line in path.read_text().splitlines() if "\t" in line)
@@ -135,7 +135,7 @@ def _read_words(path: Path) -> dict[str, str]:
 
 
 def _survey(files: Sequence[Path], size: int | None) -> tuple[int, int, int]:
-    """Read the headers alone: (channels, height, width), 1 channel if all images are grey."""
+    """Return (channels, height, width) from the headers alone; one channel if all images are grey."""
     grey, first = True, None
     for path in files:
         with _open(path, path) as image:
@@ -160,8 +160,8 @@ def _read_listing(listing: Listing, channels: int, size: int | None) -> Contents
 
 
 def _parquet_splits(info: TaskInfo, folder: Path) -> tuple[list[Path], list[Path]] | None:
-    """Return the parquet files of train and test, laid out as on the hub or by name, if both are there."""
-    # Validation before test: where a set publishes both, such as ImageNet, test has no labels.
+    """Return the parquet files of train and test, laid out as on the hub or by name; None without both."""
+    # Validation before test: sets that publish both, such as ImageNet, keep the labels of test secret.
     layouts = [("train*.parquet", "val*.parquet"), ("train*.parquet", "test*.parquet")]
     if info.hub:
         layouts.insert(0, (info.hub.train, info.hub.test))
@@ -211,7 +211,7 @@ def _read_parquet_split(files: list[Path], size: int) -> tuple[Raw, tuple[str, .
 
 
 def _decode_all(pictures: Iterable[tuple[Any, Any]], count: int, channels: int, size: int | None) -> Tensor:
-    """Decode (file, what to call it) pairs into (count, channels, height, width) uint8."""
+    """Decode pairs of a file and its name in messages into (count, channels, height, width) uint8."""
     images = torch.empty(0)
     for index, (file, called) in enumerate(pictures):
         pixels = _decode(file, called, channels, size)
@@ -239,7 +239,7 @@ def _open(file: Any, called: Any) -> Image.Image:
     except (OSError, UnidentifiedImageError) as error:
         raise ValueError(f"{called} cannot be read as an image: {error}") from error
     if image.mode.startswith(("I", "F")):
-        raise ValueError(f"{called} has more than 8 bits a channel (mode {image.mode}); convert it to 8")
+        raise ValueError(f"{called} has more than 8 bits per channel (mode {image.mode}); convert it to 8")
     return image
 
 
@@ -259,6 +259,6 @@ def _remedy(info: TaskInfo, data: Path) -> str:
         return text
     return (
         f"{text}; or the parquet files {info.hub.train} and {info.hub.test} of {info.hub.name} into "
-        f"{data / info.hub.name}; or fetch them where there is a network: "
+        f"{data / info.hub.name}; or fetch them on a machine with a network: "
         f"hf download {info.hub.name} --repo-type dataset --revision {info.hub.revision}"
     )

@@ -1,7 +1,7 @@
-"""Preprocessing: per-channel normalisation, and ZCA whitening after a per-image normalisation.
+"""Preprocessing: per-channel normalisation, or ZCA whitening after a normalisation of each image.
 
-Both are fitted on chunks of train, so that no second copy of the data is needed, and both can be
-inverted for pictures: Normalise exactly, ZCA up to each image's brightness and contrast.
+Both are fitted on chunks of train, without a second copy of the data, and can be inverted for pictures:
+Normalise exactly, ZCA up to each image's brightness and contrast.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from suite.core.data.atomic_write import write_whole
+from suite.core.names import did_you_mean
 from suite.core.spec import Preprocessing
 
 
@@ -29,7 +30,7 @@ class Normalise:
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or not all(value > 0 for value in self.std):
-            raise ValueError(f"mean {self.mean} and std {self.std} need one value a channel, std above 0")
+            raise ValueError(f"mean {self.mean} and std {self.std} need one value per channel, std above 0")
 
     @classmethod
     def fit(cls, chunks: Iterable[Tensor]) -> Self:
@@ -41,15 +42,15 @@ class Normalise:
             total = total + values.sum(1)
             squares = squares + values.square().sum(1)
         if count == 0:
-            raise ValueError("no image to fit a normalisation on")
+            raise ValueError("there is no image to fit a normalisation on")
         mean = total / count
         std = (squares / count - mean.square()).clamp(min=0).sqrt()
         if (std < 5e-5).any():
-            raise ValueError(f"a channel is constant (std {_rounded(std)}): it cannot be normalised")
+            raise ValueError(f"a constant channel cannot be normalised (std {_rounded(std)})")
         return cls(_rounded(mean), _rounded(std))
 
     def apply(self, images: Tensor) -> Tensor:
-        """Map images in [0, 1] to about zero mean and unit variance a channel."""
+        """Map images in [0, 1] to about zero mean and unit variance per channel."""
         mean, std = self._broadcast(images)
         prepared: Tensor = (images - mean) / std
         return prepared
@@ -65,7 +66,9 @@ class Normalise:
 
     def _broadcast(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if images.shape[-3] != len(self.mean):
-            raise ValueError(f"images of {images.shape[-3]} channels: this was fitted on {len(self.mean)}")
+            raise ValueError(
+                f"images have {images.shape[-3]} channels, but the fitted ones have {len(self.mean)}"
+            )
         shape = (len(self.mean), 1, 1)
         return images.new_tensor(self.mean).view(shape), images.new_tensor(self.std).view(shape)
 
@@ -96,7 +99,7 @@ class ZCA:
             count += len(rows)
             moment = moment + rows.T @ rows
         if count == 0 or not moment.any():
-            raise ValueError(f"ZCA needs images that are not constant; got {count}")
+            raise ValueError(f"ZCA needs images that are not constant; there are {count}, all constant")
         values, vectors = torch.linalg.eigh(moment / count)
         # The smallest eigenvalues of a singular matrix come out slightly negative.
         values = values.clamp(min=0)
@@ -104,13 +107,13 @@ class ZCA:
         return cls(((vectors * scale) @ vectors.T).float().cpu().contiguous(), regularisation)
 
     def apply(self, images: Tensor) -> Tensor:
-        """Normalise each image by itself, then whiten."""
+        """Normalise each image, then whiten."""
         rows = _standardise(images)
         self._check(rows)
         return (rows @ self.matrix.to(rows)).view_as(images)
 
     def invert(self, images: Tensor) -> Tensor:
-        """Undo the whitening and stretch each image to [0, 1]; its own mean and norm are lost."""
+        """Undo the whitening and stretch each image to [0, 1]; its mean and norm are lost."""
         rows = images.flatten(1)
         self._check(rows)
         rows = torch.linalg.solve(self.matrix.to(rows.device).double(), rows.double().T).T
@@ -137,23 +140,23 @@ class ZCA:
 
     def _check(self, rows: Tensor) -> None:
         if rows.shape[1] != len(self.matrix):
-            raise ValueError(f"images of {rows.shape[1]} values: this ZCA was fitted on {len(self.matrix)}")
+            raise ValueError(f"images have {rows.shape[1]} values, but ZCA was fitted on {len(self.matrix)}")
 
 
 def restore(description: Mapping[str, Any], matrices: Path | None = None) -> Preprocessing:
-    """Rebuild a preprocessing from what `describe` returned.
+    """Return the preprocessing that `describe` described.
 
     matrices: the folder into which ZCA matrices were saved: `<data>/.ratbench`.
-    Raises ValueError where the matrix is not there or damaged.
+    Raises ValueError if the matrix is missing or damaged.
     """
     kind = description.get("kind")
     if kind == "normalise":
         return Normalise(tuple(description["mean"]), tuple(description["std"]))
     if kind != "zca":
-        raise ValueError(f"preprocessing kind {kind!r} is not known; known are 'normalise' and 'zca'")
+        raise ValueError(f"unknown preprocessing {kind!r}; {did_you_mean(str(kind), ('normalise', 'zca'))}")
     expected = str(description["matrix_sha256"])
     if matrices is None:
-        raise ValueError("a ZCA is restored from its matrix: name the folder where it was saved")
+        raise ValueError("a ZCA is restored from its matrix; give the folder into which it was saved")
     path = _matrix_path(matrices, expected)
     try:
         zca = ZCA(load_file(path)["matrix"], float(description["regularisation"]))

@@ -1,6 +1,6 @@
 """Where a task's files are, and their contents as unsigned bytes.
 
-`locate` finds the files, fetching them if it must; reading waits until a cache turns out to lack them.
+`locate` finds the files and fetches missing ones; they are read only if the cache lacks the task.
 """
 
 import gzip
@@ -28,7 +28,7 @@ _CHUNK = 512
 class Raw:
     """One split as published.
 
-    images: (n, channels, height, width) uint8, white at `white`; labels: (n,) int64.
+    images: (n, channels, height, width) uint8, where `white` is white; labels: (n,) int64.
     """
 
     images: Tensor
@@ -52,7 +52,7 @@ class Contents:
 
 @dataclass(frozen=True)
 class Source:
-    """A task's files, found but not read. identity: what they are, where there are no files to date."""
+    """A task's files, found but not read. identity: tells apart sources that have no files."""
 
     files: tuple[Path, ...]
     identity: str
@@ -60,7 +60,7 @@ class Source:
 
 
 def locate(info: TaskInfo, data: Path) -> Source:
-    """Find the files of a task that is not in image files below `data`. Raises DataMissing."""
+    """Find or fetch the files of a task, unless they are image files, below `data`; raises DataMissing."""
     if info.format == "digits":
         return Source((), "scikit-learn", partial(_read_digits, info))
     if info.format == "idx":
@@ -110,7 +110,7 @@ def _locate_idx(info: TaskInfo, data: Path) -> Source:
         download.download_torchvision(info.torchvision, data, _idx_remedy(info, data))
         found = _find_idx(info, data)
     if found is None:
-        raise DataMissing(f"{info.name} was fetched and is not to be found. {_idx_remedy(info, data)}")
+        raise DataMissing(f"{info.name} was fetched but cannot be found. {_idx_remedy(info, data)}")
     files = tuple(path for pair in found.values() for path in pair)
     return Source(files, info.name, partial(_read_idx_task, info, found))
 
@@ -124,7 +124,7 @@ def _find_idx(info: TaskInfo, data: Path) -> dict[str, tuple[Path, ...]] | None:
 
 
 def _idx_pair(folder: Path, split: str) -> tuple[Path, ...]:
-    """Return the images' and labels' files, plain or .gz; empty unless both are there."""
+    """Return the files of images and labels, plain or .gz; empty if either is missing."""
     paths = []
     for name in _IDX_FILES[split]:
         choices = (folder / name, folder / f"{name}.gz")
@@ -169,7 +169,7 @@ def _locate_torchvision(info: TaskInfo, data: Path) -> Source:
         download.download_torchvision(info.torchvision, data, remedy)
         root = _find_root(info, data)
     if root is None:
-        raise DataMissing(f"{info.name} was fetched and is not to be found. {remedy}")
+        raise DataMissing(f"{info.name} was fetched but cannot be found. {remedy}")
     return Source(tuple(root / name for name in wanted), info.name, partial(_read_torchvision, info, root))
 
 
@@ -189,7 +189,7 @@ def _read_torchvision(info: TaskInfo, root: Path) -> Contents:
             loaded = [published(root, train=train) for train in (True, False)]
     except RuntimeError as error:
         raise ValueError(
-            f"the files of {info.name} in {root} are not the published ones (MD5): delete them"
+            f"the files of {info.name} in {root} are not the published ones (MD5); delete them"
         ) from error
     train, test = (_torchvision_split(split) for split in loaded)
     return Contents(train, test, info.class_names or tuple(loaded[0].classes))

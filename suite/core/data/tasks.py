@@ -1,11 +1,10 @@
-"""Task names to tasks: `load("cifar10-zca")`.
+"""Tasks by name: `load("cifar10-zca")`.
 
-Data lie in the folder that is given, or $RATBENCH_DATA, or ./data, in the layouts that torchvision,
-Tiny-ImageNet and the Hugging Face hub use. Preprocessed images are cached there in .ratbench/ and
-memory-mapped, so that many trials on one machine share them.
+Data are read from the folder that is given, or $RATBENCH_DATA, or ./data, in the layouts of torchvision,
+Tiny-ImageNet and the Hugging Face hub. Preprocessed images are cached there in .ratbench/ and
+memory-mapped, so that the trials on one machine share them.
 """
 
-import difflib
 import hashlib
 import json
 import os
@@ -20,24 +19,23 @@ from urllib.parse import parse_qs
 import torch
 from torch import Tensor
 
-from suite.core.data import cache
-from suite.core.data import image_files
-from suite.core.data import readers
+from suite.core.data import cache, image_files, readers
 from suite.core.data.cache import Building, Facts, Stream, Tensors
 from suite.core.data.catalogue import CATALOGUE, TaskInfo
-from suite.core.examples import hash_tensor
 from suite.core.data.download import DataMissing
 from suite.core.data.preprocessing import ZCA, Normalise, restore
 from suite.core.data.readers import Contents, Raw, Source
+from suite.core.examples import hash_tensor
+from suite.core.names import did_you_mean
 from suite.core.spec import Examples, Preprocessing, Task, TestSplit
 
 __all__ = ["DataMissing", "LoadedTask", "TaskInfo", "data_folder", "describe", "fingerprint", "load", "names"]
 
 HOLDOUT = ":holdout"
-"""Behind a task's name: its holdout, carved from train."""
+"""Suffix of a task's name: its holdout, a part of train."""
 
 _VERSION = 1
-"""Raise it when the same files give other tensors."""
+"""Raise it when a change of code gives the same files other tensors."""
 
 REGULARISATION = 0.1
 """Added to the eigenvalues of every `-zca` task, as a share of their mean."""
@@ -45,9 +43,10 @@ REGULARISATION = 0.1
 
 @dataclass(frozen=True)
 class LoadedTask(Task):
-    """A task made from files. source: sha256 of their pixels and labels, and of what is done to them.
+    """A task made from files.
 
-    It is the same on every machine, which the last bits of whitened images are not.
+    source: sha256 of their pixels and labels, and of the kind of preprocessing. It is the same on every
+    machine, unlike the last bits of whitened images.
     """
 
     source: str
@@ -59,14 +58,12 @@ def names() -> tuple[str, ...]:
 
 
 def describe(name: str) -> TaskInfo:
-    """Return what is known of a task without reading its images. Raises ValueError."""
+    """Return the facts about a task, without reading its images; raises ValueError for an unknown name."""
     name = name.removesuffix(HOLDOUT)
     if name.startswith("folder:"):
         return _locate(name, data_folder())[1]
     if name not in CATALOGUE:
-        near = difflib.get_close_matches(name, CATALOGUE, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? Known" if near else "known"
-        raise ValueError(f"task {name!r} is not known; {hint} are {', '.join(CATALOGUE)}, and folder:/path")
+        raise ValueError(f"unknown task {name!r}; {did_you_mean(name, [*CATALOGUE, 'folder:/path'])}")
     return CATALOGUE[name]
 
 
@@ -76,11 +73,11 @@ def data_folder(data: Path | None = None) -> Path:
 
 
 def load(name: str, *, data: Path | None = None, device: torch.device | str = "cpu") -> Task:
-    """Load a task onto `device`, fetching and preprocessing it if that was not done before.
+    """Load a task onto `device`; fetch and preprocess it first if need be.
 
-    name: one of `names()`, or folder:/path[?size=32] with train/ and test/, a folder per class in each;
-    with :holdout behind it, the task whose test split is a tenth of train, for choosing settings.
-    data: see `data_folder`. Raises DataMissing, a ValueError, within seconds where there are no files.
+    name: one of `names()`, or folder:/path[?size=32] for a folder with train/ and test/, each with a folder
+    per class. The suffix :holdout gives the task whose test split is a tenth of train, for choosing settings.
+    data: see `data_folder`. Raises DataMissing, a ValueError, within seconds if files are missing.
     """
     if name.endswith(HOLDOUT):
         return load(name.removesuffix(HOLDOUT), data=data, device=device).holdout()
@@ -97,9 +94,9 @@ def load(name: str, *, data: Path | None = None, device: torch.device | str = "c
 
 
 def fingerprint(task: Task) -> str:
-    """Return 64 hexadecimal digits that are equal only for the same data, prepared the same way.
+    """Return a sha256 that is equal only for the same data with the same preprocessing.
 
-    Cheap for tasks from `load` and their holdouts; the images of any other task are hashed.
+    Fast for tasks from `load` and their holdouts; of other tasks the images are hashed.
     """
     digest = hashlib.sha256()
     for part in (task.train, task.split):
@@ -121,7 +118,7 @@ def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
     path, _, query = name.removeprefix("folder:").partition("?")
     options = parse_qs(query, keep_blank_values=True)
     if unknown := set(options) - {"size"}:
-        raise ValueError(f"task {name!r} has the option {sorted(unknown)[0]!r}; known is 'size'")
+        raise ValueError(f"task {name!r} has the unknown option {sorted(unknown)[0]!r}; known: size")
     text = options["size"][-1] if options else None
     if text is not None and not (text.isdecimal() and int(text) > 0):
         raise ValueError(f"task {name!r}: size {text!r} must be a whole number of pixels")
@@ -137,7 +134,7 @@ def _stem(info: TaskInfo, source: Source) -> str:
 
 
 def _recipe(info: TaskInfo) -> dict[str, Any]:
-    """Return how images are prepared, before anything is fitted."""
+    """Return the kind of preprocessing, before anything is fitted."""
     if info.preprocessing == "zca":
         return {"kind": "zca", "regularisation": REGULARISATION}
     return {"kind": "normalise", "mean": list(info.mean), "std": list(info.std)}
@@ -193,7 +190,7 @@ def _prepared(raw: Raw, preprocessing: Preprocessing, device: torch.device | str
 
 
 def _check(info: TaskInfo, contents: Contents) -> None:
-    """Refuse files that are not the published data, in full, with a label for each image."""
+    """Refuse files that are not the complete published data with a label for each image."""
     for split, raw, expected in (("train", contents.train, info.train), ("test", contents.test, info.test)):
         where = f"{info.name}: {split}"
         if len(raw.images) != len(raw.labels) or len(raw.labels) != expected:

@@ -1,61 +1,76 @@
-"""Bases for methods: a distiller that collects its own state, and selection of real images."""
+"""Bases for methods and distillers: checks that methods share, and state that is collected by itself."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from suite.core.distilling.initial_images import Initialisation, check_initial
+from suite.core.networks.named import STANDARD, network
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Choice, Examples, LogUniform
 
 
 class BaseMethod:
-    """What most methods share; a subclass is a frozen dataclass and overrides what differs."""
+    """Defaults for a method; a subclass is a frozen dataclass and overrides what differs."""
 
+    title: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+    recipe: ClassVar[str] = "dsa-1000"
+    ordered: ClassVar[bool] = False  # whether the images of a class are sorted, best first
     smoke: ClassVar[Mapping[str, Any]] = {}
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {}
-    recipe: ClassVar[str] = "dsa-1000"
-    paper: ClassVar[str] = ""
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {}
-    title: ClassVar[str] = ""
-    ordered: ClassVar[bool] = False  # whether the images of a class are sorted, best first
 
     @property
     def outer_steps(self) -> int | None:
-        """Outer steps that a run takes: the field `steps`, where there is one."""
+        """Outer steps of a run: the field `steps`, if the method has one."""
         return getattr(self, "steps", None)
 
     def __post_init__(self) -> None:
-        """Raise ValueError for values that no data could make right; here there are none."""
+        """Raise ValueError for values that are wrong for any data; accepts all by default."""
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Refuse what no method can do: a class without an image."""
+        """Raise ValueError if a class has no image, which no method can handle."""
         for label, indices in enumerate(train.by_class()):
             if not len(indices):
                 raise ValueError(f"class {label} has no training image; every class needs at least one")
 
 
-class Resumable(ABC):
-    """Outer steps whose state is the attributes: no state code in a method's file.
+@dataclass(frozen=True)
+class NetworkMethod(BaseMethod):
+    """A method that trains or reads a network."""
 
-    Tensors, optimisers, generators and numbers are saved and restored; frozen dataclasses (data,
-    settings, networks) are taken as given by `Method.start`. Anything else is refused, since a
-    resumed run would silently lose it.
+    network: str = STANDARD
+
+    def check(self, train: Examples, budget: Budget) -> None:
+        """Also refuse a network that does not fit the images."""
+        super().check(train, budget)
+        network(self.network, train.shape, train.classes)
+
+
+@dataclass(frozen=True)
+class ImageMethod(NetworkMethod):
+    """A method that learns images, with the help of a network."""
+
+    initial: Initialisation = "real"
+
+    def check(self, train: Examples, budget: Budget) -> None:
+        """Also refuse a start from real images if a class has too few."""
+        super().check(train, budget)
+        check_initial(train, budget, self.initial)
+
+
+class Stateful:
+    """An object whose state is its attributes, so that a method's file needs no code for it.
+
+    Saved and restored: tensors, optimisers, generators, numbers, other Stateful objects and tuples of
+    them. Frozen dataclasses (data, settings, networks) are constants. Any other attribute raises
+    TypeError, because a resumed run would silently lose it.
     """
-
-    steps: int
-    cached_seconds: float = 0.0
-
-    @abstractmethod
-    def step(self) -> Mapping[str, float | Tensor]:
-        """Take one outer step and return its metrics."""
-
-    def diagnosis(self) -> str:
-        """Name what was not finite in the last outer step: nothing is known."""
-        return ""
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of every attribute that can change."""
@@ -80,10 +95,28 @@ class Resumable(ABC):
                     own.copy_(value)
             elif isinstance(own, torch.Generator):
                 own.set_state(value.cpu())
-            elif isinstance(own, torch.optim.Optimizer):
+            elif isinstance(own, torch.optim.Optimizer | Stateful):
                 own.load_state_dict(value)
+            elif isinstance(own, tuple):
+                for part, saved in zip(own, value, strict=True):
+                    part.load_state_dict(saved)
             else:
                 setattr(self, name, value)
+
+
+class Resumable(Stateful, ABC):
+    """Outer steps whose state is the attributes."""
+
+    steps: int
+    cached_seconds: float = 0.0
+
+    @abstractmethod
+    def step(self) -> Mapping[str, float | Tensor]:
+        """Take one outer step and return its metrics."""
+
+    def diagnosis(self) -> str:
+        """Name what was not finite in the last outer step; by default unknown."""
+        return ""
 
 
 class BaseDistiller(Resumable):
@@ -91,7 +124,7 @@ class BaseDistiller(Resumable):
 
     @property
     def milestones(self) -> Collection[int]:
-        """Outer steps after which there is a finished set: none before the last."""
+        """Outer steps after which a finished set exists; by default none before the last."""
         return ()
 
     @abstractmethod
@@ -106,13 +139,17 @@ def _saved(name: str, value: object) -> Any:
         return value.get_state()
     if isinstance(value, torch.optim.Optimizer):
         return _copied(value.state_dict())
+    if isinstance(value, Stateful):
+        return value.state_dict()
+    if isinstance(value, tuple) and value and all(isinstance(part, Stateful) for part in value):
+        return [part.state_dict() for part in value]
     if isinstance(value, int | float):
         return value
     if is_dataclass(value) and getattr(value, "__dataclass_params__").frozen:  # noqa: B009
         return None
     raise TypeError(
         f"attribute {name!r} is a {type(value).__name__}, whose state would be lost on resume; "
-        "keep tensors, optimisers, generators, numbers or frozen dataclasses"
+        "keep tensors, optimisers, generators, numbers, Stateful objects or frozen dataclasses"
     )
 
 

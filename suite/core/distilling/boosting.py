@@ -1,22 +1,22 @@
 """Boosted distillation: a set that grows block by block, so that each stage's set is a prefix of the next.
 
-Boost-DD in Feng, Vedantam and Kempe, "Embarrassingly simple dataset distillation", arXiv 2311.07025.
+Boost-DD: Feng, Vedantam and Kempe, "Embarrassingly simple dataset distillation", arXiv 2311.07025.
 """
 
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import ClassVar
 
-from suite.core.distilling.base import BaseMethod
+from suite.core.distilling.base import BaseMethod, Stateful
 from suite.core.spec import Budget, Examples
 
 Block = int | tuple[int, ...]
-"""Images per class that the stages add: one size for all of them, or one for each."""
+"""Images per class that a stage adds: one size for all stages, or one size for each."""
 
 
 @dataclass(frozen=True)
 class Stages:
-    """What joins when. blocks: images per class that each stage adds; steps: its outer steps."""
+    """The stages of a run. blocks: images per class that each adds; steps: outer steps that each takes."""
 
     blocks: tuple[int, ...]
     steps: tuple[int, ...]
@@ -31,14 +31,9 @@ class Stages:
         """Outer steps taken by the end of each stage."""
         return tuple(accumulate(self.steps))
 
-    def places(self, stage: int) -> slice:
-        """Return where the images of a stage's block stand in each class."""
-        end = self.sizes[stage]
-        return slice(end - self.blocks[stage], end)
-
 
 def check_boosting(block: Block, beta: float, steps: int, stage_steps: tuple[int, ...] | None) -> None:
-    """Raise ValueError for a β outside [0, 1], an empty block, and steps that do not add up."""
+    """Raise ValueError for a beta outside [0, 1], an empty block, or steps that do not add up."""
     if not 0 <= beta <= 1:
         raise ValueError(f"beta {beta} must lie between 0 (earlier blocks frozen) and 1 (joint growth)")
     if not (sizes := _tuple(block)) or min(sizes) < 1:
@@ -55,10 +50,10 @@ def check_boosting(block: Block, beta: float, steps: int, stage_steps: tuple[int
 
 
 def stages(ipc: int, block: Block, steps: int, stage_steps: tuple[int, ...] | None) -> Stages:
-    """Return the stages that lead to `ipc` images per class; raises ValueError where blocks don't add up.
+    """Return the stages that lead to `ipc` images per class; raises ValueError if blocks don't add up to it.
 
-    Without `stage_steps` each stage takes an equal part of `steps`, and the first ones what is left
-    over: every outer step moves every image that learns, so a larger block needs no more of them.
+    Without `stage_steps`, `steps` are split evenly and the first stages take the remainder: an outer step
+    moves all learned images at once, so a larger block needs no more steps.
     """
     blocks = (block,) * (ipc // block) if isinstance(block, int) else block
     if sum(blocks) != ipc:
@@ -74,7 +69,7 @@ def stages(ipc: int, block: Block, steps: int, stage_steps: tuple[int, ...] | No
 
 
 class Boosted(BaseMethod):
-    """What a method in stages adds to the one that it extends: fields of these names, and their checks."""
+    """A mixin for methods that learn in stages: a subclass declares these fields as its own."""
 
     steps: int
     block: Block
@@ -88,22 +83,25 @@ class Boosted(BaseMethod):
         check_boosting(self.block, self.beta, self.steps, self.stage_steps)
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Also refuse a budget that the blocks do not add up to."""
+        """Also refuse a budget that is not the sum of the blocks."""
         super().check(train, budget)
         stages(budget.ipc, self.block, self.steps, self.stage_steps)
 
 
-class Growing:
-    """Of a distiller whose set grows: where it is. A run sets the three attributes, 0 where a number."""
+class Growth(Stateful):
+    """How far a distiller has come through its stages."""
 
-    stages: Stages
-    stage: int  # from 0
-    within: int  # outer steps taken in this stage
+    def __init__(self, stages: Stages) -> None:
+        self.stages = stages
+        self.stage = 0
+        self.step_in_stage = 0  # outer steps taken in this stage
 
-    def grow(self) -> bool:
-        """Count an outer step that is about to be taken; return whether it begins a further stage."""
-        begins = self.within == self.stages.steps[self.stage]
-        self.stage, self.within = (self.stage + 1, 1) if begins else (self.stage, self.within + 1)
+    def advance(self) -> bool:
+        """Count an outer step that is about to be taken; return whether it begins a new stage."""
+        begins = self.step_in_stage == self.stages.steps[self.stage]
+        if begins:
+            self.stage, self.step_in_stage = self.stage + 1, 0
+        self.step_in_stage += 1
         return begins
 
     @property
@@ -118,7 +116,7 @@ class Growing:
 
     @property
     def milestones(self) -> tuple[int, ...]:
-        """Outer steps after which a stage's set is done, but for the last stage."""
+        """Outer steps that end a stage, without the last stage."""
         return self.stages.ends[:-1]
 
 

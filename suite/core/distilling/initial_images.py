@@ -1,4 +1,4 @@
-"""Where synthetic images start: real images, noise, or noise of unit norm."""
+"""Initial synthetic images: real images, noise, or noise of unit norm."""
 
 from typing import Literal
 
@@ -15,8 +15,8 @@ Initialisation = Literal["real", "noise", "unit-noise"]
 def initial_images(train: Examples, ipc: int, how: Initialisation, *, seed: int) -> Tensor:
     """Return images (classes, ipc, channels, height, width) on the device of `train`.
 
-    real: random images of the class, the same for every method at one seed; noise: standard
-    Gaussian; unit-noise: Gaussian, each image scaled to unit L2 norm.
+    how: "real" for random images of the class, the same for every method at one seed; "noise" for standard
+    Gaussian; "unit-noise" for Gaussian scaled to unit L2 norm, image by image.
     """
     if how == "real":
         return train.images[torch.stack(random_choice(train, ipc, seed=seed))].clone()
@@ -28,7 +28,7 @@ def initial_images(train: Examples, ipc: int, how: Initialisation, *, seed: int)
 
 
 def check_initial(train: Examples, budget: Budget, how: Initialisation) -> None:
-    """Raise ValueError where images are to start from real ones and a class has too few."""
+    """Raise ValueError if `how` is "real" and a class has fewer than `budget.ipc` images."""
     if how == "real":
         check_enough_real(train, budget)
 

@@ -1,7 +1,6 @@
-"""What methods share that match real and synthetic images class by class.
+"""Matching real and synthetic images class by class.
 
-Real batches of each class, real and synthetic images under one augmentation, what a class means to a
-network, and the gradient that it gives.
+Real batches of each class, shared augmentations, mean outputs and gradients of each class.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ from suite.core.training.augment import augmentation
 
 @dataclass(frozen=True)
 class RealBatches:
-    """Where real batches of each class are drawn from. Frozen: it is no state of a run."""
+    """The real images of each class, from which batches are drawn; frozen, so not part of a run's state."""
 
     images: Tensor
     rows: tuple[Tensor, ...]
@@ -41,9 +40,9 @@ def real_batches(train: Examples) -> RealBatches:
 
 
 def paired(name: str, real: Tensor, synthetic: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Augment real and synthetic images (classes, n, …), both of a class under one operation and its values.
+    """Augment real and synthetic images (classes, n, …) with the same parameters within a class.
 
-    name: the augmentation's; each class has its own draw.
+    name: of the augmentation. The parameters differ from class to class.
     """
     augment, pairs = augmentation(name), []
     for label in range(len(real)):
@@ -54,9 +53,9 @@ def paired(name: str, real: Tensor, synthetic: Tensor, rng: torch.Generator) -> 
 
 
 def class_means(function: Callable[[Tensor], Sequence[Tensor]], images: Tensor) -> list[Tensor]:
-    """Return the mean over each class (classes, …) of every tensor (m, …) that `function` makes of m images.
+    """Return each class's mean (classes, …) of every tensor (m, …) that `function` returns for m images.
 
-    images: (classes, n, …). The function sees them in pieces, since a CPU's cache does not hold all of them.
+    images: (classes, n, …). They are processed in pieces that fit a CPU's cache.
     """
     pieces = [function(piece) for piece in images.flatten(0, 1).split(CHUNK[images.device.type])]
     return [torch.cat(parts).unflatten(0, images.shape[:2]).mean(1) for parts in zip(*pieces, strict=True)]
@@ -65,9 +64,8 @@ def class_means(function: Callable[[Tensor], Sequence[Tensor]], images: Tensor) 
 def class_gradients(network: Network, parameters: Tensor, images: Tensor) -> Tensor:
     """Return for each class the gradient (classes, size) of the cross-entropy of its images.
 
-    images: (classes, n, …), through which it can be differentiated. As many classes are computed together
-    as fill the device: of few images all at once, which takes a third of the time that one after the other
-    takes; of many images each alone, since a batch over classes no longer fits a CPU's cache.
+    images: (classes, n, …); the result is differentiable in them. Small classes are computed together, which
+    takes a third of the time; large ones one by one, because a batch of several does not fit a CPU's cache.
     """
     at_once = CHUNK[images.device.type] // images.shape[1]
     if at_once < 2:
@@ -84,7 +82,7 @@ def class_gradients(network: Network, parameters: Tensor, images: Tensor) -> Ten
 
 
 def weights(network: Network, gradients: Tensor) -> Iterator[Tensor]:
-    """Yield of flat gradients (classes, size) those of each parameter: (classes, *its shape)."""
+    """Split flat gradients (classes, size) into those of each parameter: (classes, *shape)."""
     shapes = [torch.Size(shape) for layer in network.layers for shape in layer.shapes]
     for shape, part in zip(shapes, gradients.split([s.numel() for s in shapes], dim=1), strict=True):
         yield part.unflatten(1, shape)

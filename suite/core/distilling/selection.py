@@ -1,27 +1,26 @@
-"""Bases for methods that pick real images: by the data alone, or by a network trained on them."""
+"""Bases for methods that select real images: from the data alone, or by a network trained on them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from time import perf_counter
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.distilling.base import BaseDistiller, BaseMethod, NetworkMethod
 from suite.core.limits import at_least_one, check_enough_real
-from suite.core.networks.named import STANDARD, network
+from suite.core.networks.named import network
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Distiller, Examples
+from suite.core.training.cached import trained_network
 from suite.core.training.fit import map_batches
-from suite.core.training.pretrained import trained_network
 from suite.core.training.recipes import recipe
 
 
 @dataclass(frozen=True)
 class Selection(BaseMethod, ABC):
-    """A method that only picks real images: it implements `choose`."""
+    """A method that only selects real images; implement `choose`."""
 
     ordered: ClassVar[bool] = True
 
@@ -32,35 +31,39 @@ class Selection(BaseMethod, ABC):
 
     @abstractmethod
     def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
-        """Return for each class the indices (ipc,) of its chosen images, the best first."""
+        """Return for each class the indices (ipc,) of its chosen images, best first."""
 
-    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:
-        """Return the choice and the step's metrics."""
-        return self.choose(train, ipc, seed=seed), {}
+    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
+        """Return the choice, and the seconds of its work that an earlier trial has paid for."""
+        return self.choose(train, ipc, seed=seed), 0.0
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Refuse a budget that the smallest class cannot fill."""
+        """Also refuse a budget larger than the smallest class."""
         super().check(train, budget)
         check_enough_real(train, budget)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
-        """Start a run of one step: the choice."""
-        return _SelectionRun(self, train, budget, seed)
+        """Start a run of one step."""
+        return SelectionDistiller(self, train, budget, seed)
 
 
-class _SelectionRun(BaseDistiller):
+class SelectionDistiller(BaseDistiller):
+    """One run of a selection, in one step; the first images of each class stand in until it is taken."""
+
     def __init__(self, method: Selection, train: Examples, budget: Budget, seed: int) -> None:
         self.steps = 1
         self.method, self.train, self.budget, self.seed = method, train, budget, seed
-        # Until the step is taken, the first images of each class stand in.
+        self.cached_seconds = 0.0
         self.chosen = torch.stack([indices[: budget.ipc] for indices in train.by_class()])
 
     def step(self) -> Mapping[str, float]:
-        chosen, metrics = self.method.select(self.train, self.budget.ipc, seed=self.seed)
+        """Select."""
+        chosen, self.cached_seconds = self.method.select(self.train, self.budget.ipc, seed=self.seed)
         self.chosen = torch.stack(chosen)
-        return metrics
+        return {}
 
     def synthetic(self) -> SyntheticSet:
+        """Return the chosen images with hard labels."""
         images = self.train.images[self.chosen]
         labels = one_hot(self.train.classes, self.budget.ipc).to(images)
         return SyntheticSet(images, labels)
@@ -71,25 +74,19 @@ Features = Tensor
 
 
 @dataclass(frozen=True)
-class TrainedSelection(Selection, ABC):
+class TrainedSelection(Selection, NetworkMethod, ABC):
     """A selection that trains a network on train first; implement `select`."""
 
-    network: str = STANDARD
     epochs: int = 20
     training: str = "dc-300"  # the recipe whose optimiser and augmentation train the network
 
     @abstractmethod
-    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:
-        """Choose, and name the seconds of training that an earlier trial had paid for."""
+    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
+        """Return the choice, and the seconds of training that an earlier trial has paid for."""
 
     def __post_init__(self) -> None:
         recipe(self.training)
         at_least_one(self, "epochs")
-
-    def check(self, train: Examples, budget: Budget) -> None:
-        """Also refuse images too small for the network."""
-        super().check(train, budget)
-        network(self.network, train.shape, train.classes)
 
     def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
         """Return for each class the indices (ipc,) of its chosen images."""
@@ -98,22 +95,20 @@ class TrainedSelection(Selection, ABC):
 
 @dataclass(frozen=True)
 class FeatureSelection(TrainedSelection, ABC):
-    """A selection that looks at features of a network trained on train; implement `order`."""
+    """A selection by the features of a network trained on train; implement `order`."""
 
     @abstractmethod
     def order(self, features: Features, ipc: int) -> Tensor:
-        """Return the rows (ipc,) to choose among one class's features (n, d), the best first."""
+        """Return the rows (ipc,) to choose among one class's features (n, d), best first."""
 
-    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], Mapping[str, float]]:
-        """Choose, and name the seconds of training that an earlier trial had paid for."""
-        started = perf_counter()
-        extractor = trained_network(train, self.network, self.training, self.epochs, seed=seed)
-        borrowed = max(0.0, extractor.seconds - (perf_counter() - started))
+    def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
+        """Return the choice, and the seconds of training that an earlier trial has paid for."""
+        parameters, seconds = trained_network(train, self.network, self.training, self.epochs, seed=seed)
         chosen = []
         for indices in train.by_class():
-            features = _features(train.images[indices], self.network, train, extractor.parameters)
+            features = _features(train.images[indices], self.network, train, parameters)
             chosen.append(indices[self.order(features, ipc).to(indices.device)])
-        return chosen, {"cached_seconds": borrowed}
+        return chosen, seconds
 
 
 def _features(images: Tensor, name: str, train: Examples, parameters: Tensor) -> Features:

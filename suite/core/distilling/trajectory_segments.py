@@ -1,4 +1,4 @@
-"""Segments of expert trajectories: from which epoch to which a student is to go, drawn anew each step."""
+"""Segments of expert trajectories, which students match; one is drawn in each outer step."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from suite.core.distilling.experts import Experts
 class TrajectorySegments:
     """Segments of `length` epochs that start at or after epoch `first` and before epoch `end`.
 
-    MTT's, arXiv 2203.11932. early: at first they start before this epoch, and over `growth` outer steps
-    before later ones, up to `end` (DATM, arXiv 2310.05773); None: before `end` from the first step on.
+    From MTT, arXiv 2203.11932. early: the bound in the first outer step, which rises linearly to `end` over
+    `growth` steps (DATM, arXiv 2310.05773); None: `end` from the first step on.
     """
 
     length: int
@@ -23,23 +23,22 @@ class TrajectorySegments:
     growth: int = 1
 
     def check(self, epochs: int) -> None:
-        """Raise ValueError where no epoch is left to start from, or experts of `epochs` are too short."""
+        """Raise ValueError if no epoch is left to start from, or experts of `epochs` are too short."""
         early = self.end if self.early is None else self.early
         if not 0 <= self.first < early <= self.end:
             raise ValueError(
                 f"segments start from epoch {self.first} on, at first before {early}, later before"
-                f" {self.end}: raise the bound that leaves no epoch between"
+                f" {self.end}; raise the bound that leaves no epoch"
             )
         last = self.end - 1 + self.length
         if last > epochs:
             raise ValueError(
-                f"a segment may end at epoch {last} = max_start_epoch {self.end} - 1 +"
-                f" expert_epochs {self.length}, and experts have {epochs};"
-                " raise trained_epochs"
+                f"a segment may end at epoch {last} = max_start_epoch {self.end} - 1 + expert_epochs"
+                f" {self.length}, but experts have {epochs}; raise trained_epochs"
             )
 
     def before(self, step: int) -> int:
-        """Return the epoch before which segments start in outer step `step`, counted from 0."""
+        """Return the bound on start epochs in outer step `step`, counted from 0."""
         if self.early is None:
             return self.end
         return min(self.early + (self.end - self.early) * step // self.growth, self.end)

@@ -1,4 +1,4 @@
-"""Classification as an inner problem: the steps of a network by name, and a real batch in chunks."""
+"""Training a network of ours as an inner problem, and a real batch in chunks."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,52 +10,56 @@ from suite.core.engine import compiling
 from suite.core.engine.inner_problem import InnerProblem
 from suite.core.engine.losses import AutogradLoss, Batch, LayerwiseLoss, Loss, Objective
 from suite.core.engine.optimisers import Optimiser
-from suite.core.networks.layers import Lowering
-from suite.core.networks.named import Network, Shape, network
-from suite.core.precision import Precision, operands
+from suite.core.networks.layers import PLAIN, Lowering
+from suite.core.networks.named import Network, network
+from suite.core.precision import Precision, product_dtype
 
 MIN_COMPILED_STEPS, NUMBERS_PER_STEP = 3_000, 5e4
-"""A compilation takes ten seconds and more, longer for more layers, and three where an earlier process has
-left its result on the disk. It saves some milliseconds of a small step, more for more layers, and is worth
-its time from so many of these on; on a CPU it saves as much again for every so many numbers that a layer
-gives: `tests/benchmarks/compiling.py`. A GPU is taken to wait as long for small steps as for large ones,
-which is not measured."""
+"""Compiling costs about 10 s (3 s from the disk cache) and saves milliseconds per step.
+
+MIN_COMPILED_STEPS is where that breaks even for small layers. On a CPU each NUMBERS_PER_STEP outputs of a
+layer save as much again (`tests/benchmarks/compiling.py`). On a GPU the saving is assumed to be the same for
+small and large steps; this is not measured.
+"""
 
 CHUNK = {"cpu": 32, "cuda": 256}
-"""Real images at once: on a CPU what its cache holds, on a GPU what fills it within 2 GB."""
+"""Real images per chunk: what a CPU's cache holds, what fills a GPU within 2 GB."""
 
 
-def classification(
-    name: str,
-    shape: Shape,
-    classes: int,
-    *,
+def inner_problem(
+    net: Network,
     optimiser: Optimiser,
-    precision: Precision,
-    compiled: bool,
+    *,
+    steps: int = 0,
+    batch: int = 1,
+    device: torch.device | None = None,
+    compiled: bool | None = None,
+    precision: Precision = "float32",
     objective: Objective = cross_entropy,
+    outer: Callable[..., Tensor] | None = None,
 ) -> InnerProblem:
-    """Return the steps of training the network `name` by cross-entropy with soft targets.
+    """Return the training of `net` by a loss of logits and soft targets.
 
-    objective: another loss of (logits, targets). The inner batches are (images, targets), the outer
-    ones what `chunks` yields.
+    steps, batch, device: inner steps planned, images in each, and where: steps are compiled if that is
+    `worth_compiling`, or as `compiled` says. objective: a loss of (logits, targets). outer: a scalar of
+    (final parameters, *tensors); by default the cross-entropy of the batches that `chunks` yields.
     """
+    if compiled is None:
+        compiled = worth_compiling(net, batch=batch, steps=steps, device=device or torch.device("cpu"))
     compiled = compiled and compiling.allowed()
-    net = network(name, shape, classes, Lowering(written=compiled, operands=operands(precision)))
-    return steps_of(net, optimiser, compiled=compiled, objective=objective)
-
-
-def steps_of(
-    net: Network, optimiser: Optimiser, *, compiled: bool = False, objective: Objective = cross_entropy
-) -> InnerProblem:
-    """Return the steps of training `net`, whose layers are written out where they are to be compiled."""
-    return InnerProblem(_inner(net, compiled, objective), _weighted(net), optimiser, compiled)
+    lowering = Lowering(decomposed=compiled, dtype=product_dtype(precision))
+    if lowering != PLAIN:
+        net = network(net.name, net.shape, net.classes, lowering)
+    return InnerProblem(
+        _loss(net, compiled, objective), outer or _weighted_cross_entropy(net), optimiser, compiled
+    )
 
 
 def worth_compiling(net: Network, *, batch: int, steps: int, device: torch.device) -> bool:
-    """Return whether so many steps on batches of so many images are worth compiling.
+    """Return whether `steps` steps on batches of `batch` images are worth compiling.
 
-    Of an unroll only the steps in the window count: the way back takes most of its time, and of compiling's.
+    Of an unroll only the steps in the window count: the backward pass takes most of the time, and of the
+    compilation's.
     """
     if not compiling.allowed():
         return False
@@ -63,12 +67,15 @@ def worth_compiling(net: Network, *, batch: int, steps: int, device: torch.devic
     return steps * worth >= MIN_COMPILED_STEPS
 
 
-def chunks(images: Tensor, labels: Tensor) -> Iterator[Batch]:
-    """Yield (images, labels, weights) of equal sizes, which together are the mean over a real batch.
+def chunks(images: Tensor, labels: Tensor, *, whole: bool = False) -> Iterator[Batch]:
+    """Yield (images, labels, weights) of equal sizes; their losses add up to the mean over a real batch.
 
-    The last is filled up with images of weight zero: each size would be compiled anew.
+    The last chunk is padded with images of weight zero, since each size would be compiled anew. whole: as one
+    chunk, which a network with batch norm needs.
     """
-    size = min(CHUNK[images.device.type], len(images))
+    if not len(images):
+        raise ValueError("the real batch has no images")
+    size = len(images) if whole else min(CHUNK[images.device.type], len(images))
     for start in range(0, len(images), size):
         index = torch.arange(start, start + size, device=images.device)
         inside = index < len(images)
@@ -76,13 +83,13 @@ def chunks(images: Tensor, labels: Tensor) -> Iterator[Batch]:
         yield images[index], labels[index], inside.to(images) / len(images)
 
 
-def _inner(net: Network, compiled: bool, objective: Objective) -> Loss:
+def _loss(net: Network, compiled: bool, objective: Objective) -> Loss:
     if compiled:
         return LayerwiseLoss(net, objective)
     return AutogradLoss(lambda parameters, x, targets: objective(net.logits(parameters, x), targets))
 
 
-def _weighted(net: Network) -> Callable[..., Tensor]:
+def _weighted_cross_entropy(net: Network) -> Callable[..., Tensor]:
     def loss(parameters: Tensor, images: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
         scores = log_softmax(net.logits(parameters, images), 1)
         return -(weights * scores.gather(1, labels[:, None])[:, 0]).sum()

@@ -1,4 +1,4 @@
-"""Compiles pure functions of tensors, once for each shape; what cannot be compiled runs as it is."""
+"""Compile pure functions of tensors, once for each shape; a function that does not compile runs as it is."""
 
 import warnings
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _allowed = True
 
 
 def allow(yes: bool) -> None:
-    """Allow or forbid compilation in this process, as one sets the number of threads."""
+    """Allow or forbid compilation in this process."""
     global _allowed
     _allowed = yes
 
@@ -34,8 +34,8 @@ def allowed() -> bool:
 class Compiled:
     """A pure function from tensors to a tuple of tensors, compiled when it first sees a shape.
 
-    Python values inside it are baked in: what changes from call to call must be a tensor. On a GPU
-    each shape becomes a CUDA graph.
+    Python values inside it become constants: a value that changes from call to call must be a tensor. On a
+    GPU each shape becomes a CUDA graph.
     """
 
     def __init__(self, function: Function, name: str) -> None:
@@ -43,7 +43,7 @@ class Compiled:
         self._by_shape: dict[Any, Function] = {}
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Call the function; its outputs are the caller's own."""
+        """Call the function; later calls do not change its outputs."""
         if not _allowed:
             return self.function(*inputs)
         key = torch.get_num_threads(), *((x.shape, x.stride(), x.dtype, x.device) for x in inputs)
@@ -54,10 +54,10 @@ class Compiled:
     def _compile(self, inputs: tuple[Tensor, ...]) -> Function:
         try:
             compiled = (_on_gpu if inputs[0].is_cuda else _on_cpu)(self.function, inputs)
-            compiled(*inputs)  # errors, and the slow first call, come here
+            compiled(*inputs)  # the first call is slow, and may raise
             return compiled
         except Exception as error:
-            # Whatever a compiler raises: the function itself still works, and says so if it does not.
+            # A compiler raises anything. The function itself still works, or raises its own error.
             reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
             warnings.warn(
                 f"{self.name} is not compiled and runs slower: {type(error).__name__}: {reason[:200]}",
@@ -67,7 +67,7 @@ class Compiled:
 
 
 def _traced(function: Function, inputs: tuple[Tensor, ...]) -> tuple[GraphModule, list[Tensor]]:
-    """Return the function as a graph, and inputs like those given to compile it for."""
+    """Return the function as a graph, and example inputs to compile it for."""
     # Imported here, since they take seconds.
     from torch._functorch.compile_utils import fx_graph_cse
     from torch._inductor.decomposition import select_decomp_table
@@ -77,7 +77,7 @@ def _traced(function: Function, inputs: tuple[Tensor, ...]) -> tuple[GraphModule
     examples = [x.detach().clone(memory_format=torch.preserve_format) for x in inputs]
     graph = make_fx(function, decomposition_table={**select_decomp_table(), **DECOMPOSITIONS})(*examples)
     graph.graph.eliminate_dead_code()
-    graph.graph = fx_graph_cse(graph.graph)  # layers differentiated one by one repeat each other
+    graph.graph = fx_graph_cse(graph.graph)  # layers differentiated one by one repeat work
     graph.graph.eliminate_dead_code()
     for change in (replace_strided_zeros, drop_dead_convolutions, materialise_broadcasts):
         change(graph.graph)
@@ -92,9 +92,9 @@ def _on_cpu(function: Function, inputs: tuple[Tensor, ...]) -> Function:
     from torch._subclasses import FakeTensorMode
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
-    # Called directly: `torch.compile` would check at every call what the key by shape already says.
+    # Not `torch.compile`, which would check at every call what the key by shape already ensures.
     graph, examples = _traced(function, inputs)
-    # All shapes are fixed; but only within such a context is what is compiled kept for the next process.
+    # All shapes are fixed; but only within such a context is the result cached for the next process.
     shapes = FakeTensorMode(shape_env=ShapeEnv(assume_static_by_default=True), allow_non_fake_inputs=True)
     with tracing(TracingContext(shapes)):
         compiled = compile(graph, [*examples])

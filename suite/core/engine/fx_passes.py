@@ -1,4 +1,4 @@
-"""What a traced graph needs for inductor to make fast loops of it; the numbers stay the same."""
+"""Graph passes that make inductor generate fast loops; the numbers stay the same."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,17 +8,17 @@ from torch import Tensor
 from torch.fx import Graph, Node
 
 _CONVOLUTION = torch.ops.aten.convolution.default
-_WAY_BACK = torch.ops.aten.convolution_backward.default
+_CONVOLUTION_BACKWARD = torch.ops.aten.convolution_backward.default
 
 _PLANE = 4
-"""From so many uses of an element on, computing it once and reading it is faster than repeating it."""
+"""From this many uses of an element, computing it once is faster than repeating it."""
 
 
 def materialise_broadcasts(graph: Graph) -> None:
-    """Have what is computed for a whole plane stored before each pixel meets it.
+    """Store values that are computed once for a plane before they are used at each pixel.
 
-    Left alone, inductor repeats a norm's roots and quotients at every pixel: a batch of real images
-    takes 1.6 times as long. A strided view needs memory under it, and costs nothing itself.
+    Otherwise inductor repeats a norm's roots and quotients at every pixel: a batch of real images takes 1.6
+    times as long. A strided view forces the values into memory, and costs nothing itself.
     """
     for node in list(graph.nodes):
         if torch.Tag.pointwise not in getattr(node.target, "tags", ()):
@@ -36,22 +36,22 @@ def materialise_broadcasts(graph: Graph) -> None:
 
 
 def drop_dead_convolutions(graph: Graph) -> None:
-    """Have no convolution computed that is zero, or that nothing reads.
+    """Remove convolutions whose result is zero or unused.
 
-    Forward-mode differentiation convolves zeros where an operand has no tangent, as the images have none;
-    a convolution's way back computes the derivative for its input whether or not that is wanted.
+    Forward-mode differentiation convolves zeros where an operand has no tangent, such as the images; a
+    convolution's backward computes the derivative for its input even if nothing reads it.
     """
     for node in list(graph.nodes):
         if node.target is _CONVOLUTION:
             *operands, bias = node.args[:3]
             if bias is None and any(map(_is_zero, operands)):
                 _replace_by_zeros(graph, node)
-        elif node.target is _WAY_BACK:
+        elif node.target is _CONVOLUTION_BACKWARD:
             _drop_derivatives(graph, node)
 
 
 def _drop_derivatives(graph: Graph, node: Node) -> None:
-    """Have a convolution's way back find only what is read, and not zero since an operand is."""
+    """Let a convolution's backward compute only derivatives that are used and not zero."""
     cotangent, *operands = map(_is_zero, node.args[:3])
     for user in list(node.users):
         place: Any = user.args[1]
@@ -73,17 +73,17 @@ def _replace_by_zeros(graph: Graph, node: Node) -> None:
 
 
 def _is_zero(node: Any) -> bool:
-    """Return whether a node is a view of zeros, which are never written to: one element stands for all."""
+    """Return whether a node is a view of one zero, which is never written to."""
     while node.target in (torch.ops.aten.expand.default, torch.ops.aten.alias.default):
         node = node.args[0]
     return node.target is torch.ops.aten.full.default and node.args[:2] == ([], 0)
 
 
 def replace_strided_zeros(graph: Graph) -> None:
-    """Have the zeros in which a tangent of another layout is laid down made by an ordinary operation.
+    """Replace forward-mode differentiation's zeros of another layout by ordinary operations.
 
-    Forward-mode differentiation makes them by one that asks for a storage, which tensors have not while
-    inductor reads a graph; the step back for images in colour would then not be compiled at all.
+    Its own operation needs a storage, which tensors do not have while inductor reads a graph: the backward
+    step for images in colour would not be compiled.
     """
     for node in list(graph.nodes):
         if node.target is not torch.ops.aten._new_zeros_with_same_feature_meta.default:
@@ -106,7 +106,7 @@ def _size(node: Node) -> int:
 
 
 def _avg_pool2(x: Tensor, kernel: Sequence[int], stride: Sequence[int] = (), *others: object) -> Tensor:
-    """Average 2x2 pixels as a sum of four; what they are made of is then fused with it, and not stored."""
+    """Average 2x2 pixels as a sum of four, so that their computation is fused with it and not stored."""
     halves = list(kernel) == list(stride or kernel) == [2, 2] and not any(_first(others))
     if not halves or any(side % 2 for side in x.shape[2:]):
         return NotImplemented  # type: ignore[no-any-return]
@@ -115,7 +115,7 @@ def _avg_pool2(x: Tensor, kernel: Sequence[int], stride: Sequence[int] = (), *ot
 
 
 def _first(others: Sequence[object]) -> Sequence[int]:
-    """Return the padding, where one is given."""
+    """Return the padding, if one is given."""
     return others[0] if others and isinstance(others[0], Sequence) else ()
 
 
@@ -127,7 +127,7 @@ def _avg_pool2_backward(
     padding: Sequence[int],
     *others: object,
 ) -> Tensor:
-    """Spread each cotangent over the 2x2 pixels whose mean it is of; inductor tests borders otherwise."""
+    """Spread each cotangent over its 2x2 pixels; inductor's own decomposition tests borders."""
     halves = list(kernel) == list(stride or kernel) == [2, 2] and not any(padding)
     if not halves or any(side % 2 for side in x.shape[2:]):
         return NotImplemented  # type: ignore[no-any-return]
@@ -140,4 +140,4 @@ DECOMPOSITIONS: Mapping[Any, Callable[..., Tensor]] = {
     torch.ops.aten.avg_pool2d.default: _avg_pool2,
     torch.ops.aten.avg_pool2d_backward.default: _avg_pool2_backward,
 }
-"""Operations spelt out while tracing, beside inductor's own."""
+"""Decompositions for tracing, in addition to inductor's own."""

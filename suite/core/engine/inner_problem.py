@@ -1,43 +1,81 @@
-"""The pieces of an unroll, each a pure function of tensors for one step, compiled where asked."""
+"""The parts of an unroll, each a pure function of tensors for one step, compiled on request."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from suite.core.engine.compiling import Compiled, Function
-from suite.core.engine.losses import Batch, Loss
+from suite.core.engine.losses import AutogradLoss, Batch, Loss
+from suite.core.engine.modules import FlatModule
 from suite.core.engine.optimisers import Optimiser
 
 MAX_KEPT_BYTES = 16 * 2**20
-"""A step's activations are kept for the way back if they take no more bytes: a third less to do."""
+"""A step keeps its activations for the backward pass up to this size, which saves a third of the work."""
 
 
 @dataclass(frozen=True)
 class InnerProblem:
-    """An inner problem and how it is trained.
+    """A training to be differentiated: its loss, its optimiser, and the outer loss of its result.
 
-    inner: the loss of a step; outer: a scalar of (final parameters, *tensors); compiled: whether the
-    pieces are compiled; `inner.pays` says when that is worth it; keep: bytes of activations that a step may
-    keep.
+    inner: the loss of a step; outer: a scalar of (final parameters, *tensors); compiled: whether the parts
+    are compiled; max_kept_bytes: of activations that a step may keep; module: where parameters are those of a
+    torch module. `of_module` makes one of any module.
     """
 
     inner: Loss
     outer: Callable[..., Tensor]
     optimiser: Optimiser
     compiled: bool = False
-    keep: int = MAX_KEPT_BYTES
+    max_kept_bytes: int = MAX_KEPT_BYTES
+    module: FlatModule | None = None
 
-    def keeps(self, parameters: Tensor, batch: Batch) -> bool:
-        """Return whether the activations of a step on such a batch are few enough to keep."""
+    def __post_init__(self) -> None:
+        for name, loss in (("inner", self.inner), ("outer", self.outer)):
+            if isinstance(loss, nn.Module):
+                raise ValueError(
+                    f"{name} is a torch module ({type(loss).__name__}), not a function of flat parameters;"
+                    " use InnerProblem.of_module(module, loss, optimiser)"
+                )
+        if not isinstance(self.inner, Loss):
+            raise ValueError("inner has no `gradient` and `hvp`; wrap a function in AutogradLoss(function)")
+
+    @classmethod
+    def of_module(
+        cls,
+        module: nn.Module,
+        loss: Callable[..., Tensor],
+        optimiser: Optimiser,
+        *,
+        outer: Callable[..., Tensor] | None = None,
+    ) -> "InnerProblem":
+        """Return the training of any torch module by any loss.
+
+        loss: a scalar of (output, *targets), where a batch is (input, *targets); outer: the same for the
+        batches of the outer loss, by default `loss`. The module itself is not changed. Raises ValueError for
+        a module whose buffers change in training, such as batch norm's running statistics.
+        """
+        flat = FlatModule(module)
+
+        def of_output(chosen: Callable[..., Tensor]) -> Callable[..., Tensor]:
+            return lambda parameters, x, *targets: chosen(flat(parameters, x), *targets)
+
+        return cls(AutogradLoss(of_output(loss)), of_output(outer or loss), optimiser, module=flat)
+
+    def initial_parameters(self) -> Tensor:
+        """Return a copy of the module's parameters (size,), from which `meta_gradient` can start."""
+        if self.module is None:
+            raise ValueError("this inner problem was not made of a module, and has no parameters of its own")
+        return self.module.initial_parameters()
+
+    def fits(self, parameters: Tensor, batch: Batch) -> bool:
+        """Return whether a step on such a batch keeps its activations."""
         key = tuple(x.shape for x in (parameters, *batch))
-        if key not in self._sizes:
-            without_data = [torch.empty_like(x, device="meta") for x in (parameters, *batch)]
-            kept = self.inner.gradient(without_data[0], without_data[1:]).kept
-            self._sizes[key] = sum(x.nbytes for x in kept)
-        return 0 < self._sizes[key] <= self.keep
+        if key not in self._kept_bytes:
+            self._kept_bytes[key] = self.inner.kept_bytes(parameters, batch)
+        return 0 < self._kept_bytes[key] <= self.max_kept_bytes
 
     @cached_property
     def forward(self) -> Function:
@@ -46,20 +84,20 @@ class InnerProblem:
         def forward(state: Tensor, lr: Tensor, corrections: Tensor, *batch: Tensor) -> tuple[Tensor, ...]:
             return self._forward(state, lr, corrections, batch)[:1]
 
-        return self._piece(forward, "the inner step")
+        return self._part(forward, "the inner step")
 
     @cached_property
-    def keeping(self) -> Function:
+    def forward_keeping(self) -> Function:
         """As `forward`, -> (state after, gradient, *activations)."""
 
         def keeping(state: Tensor, lr: Tensor, corrections: Tensor, *batch: Tensor) -> tuple[Tensor, ...]:
             return self._forward(state, lr, corrections, batch)
 
-        return self._piece(keeping, "the inner step with its activations")
+        return self._part(keeping, "the inner step with its activations")
 
     @cached_property
     def stacked(self) -> Function:
-        """As `forward` for many networks, along the first axis of states, lr and each of the batch."""
+        """As `forward` for many networks, along the first axis of states, lr and each tensor of the batch."""
 
         def one(state: Tensor, lr: Tensor, corrections: Tensor, *batch: Tensor) -> Tensor:
             return self._forward(state, lr, corrections, batch)[0]
@@ -68,44 +106,45 @@ class InnerProblem:
             axes = 0, 0, None, *(0 for _ in batch)
             return (torch.func.vmap(one, axes)(state, lr, corrections, *batch),)
 
-        return self._piece(stacked, "the inner step of a stack")
+        return self._part(stacked, "the inner step of a stack")
 
     @cached_property
-    def judge(self) -> Function:
-        """(parameters, *tensors) -> (gradient of the outer loss, the loss)."""
+    def outer_loss_and_grad(self) -> Function:
+        """(parameters, *tensors) -> (the outer loss, its gradient (size,))."""
 
-        def judge(parameters: Tensor, *batch: Tensor) -> tuple[Tensor, ...]:
+        def outer(parameters: Tensor, *batch: Tensor) -> tuple[Tensor, ...]:
             gradient, loss = torch.func.grad_and_value(self.outer)(parameters, *batch)
-            return gradient, loss
+            return loss, gradient
 
-        return self._piece(judge, "the outer loss")
+        return self._part(outer, "the outer loss")
 
-    def back(self, size: int) -> Function:
-        """Return the step back, for batches of `size` tensors.
+    def backward(self, n_tensors: int) -> Function:
+        """Return the backward step for batches of `n_tensors` tensors.
 
         (before, after, cotangent, lr, corrections, *batch, *kept) -> (cotangent of the state before,
-        derivative for lr, *derivatives for the batch); kept: what `keeping` returned, or nothing.
+        derivative for lr, *derivatives for the batch); kept: from `forward_keeping`, or nothing.
         """
-        if size not in self._backs:
+        if n_tensors not in self._backwards:
 
-            def back(
+            def backward(
                 before: Tensor, after: Tensor, to: Tensor, lr: Tensor, corrections: Tensor, *rest: Tensor
             ) -> tuple[Tensor, ...]:
-                kept = rest[size:] or self._gradient(before, rest[:size])
-                return self._back(before, after, to, lr, corrections, rest[:size], kept)
+                batch, kept = rest[:n_tensors], rest[n_tensors:]
+                kept = kept or self._gradient(before, batch)
+                return self._backward(before, after, to, lr, corrections, batch, kept)
 
-            self._backs[size] = self._piece(back, "the step back")
-        return self._backs[size]
+            self._backwards[n_tensors] = self._part(backward, "the backward step")
+        return self._backwards[n_tensors]
 
     @cached_property
-    def _sizes(self) -> dict[tuple[torch.Size, ...], int]:
+    def _kept_bytes(self) -> dict[tuple[torch.Size, ...], int]:
         return {}
 
     @cached_property
-    def _backs(self) -> dict[int, Function]:
+    def _backwards(self) -> dict[int, Function]:
         return {}
 
-    def _piece(self, function: Function, name: str) -> Function:
+    def _part(self, function: Function, name: str) -> Function:
         return Compiled(function, name) if self.compiled else function
 
     def _gradient(self, state: Tensor, batch: Batch) -> tuple[Tensor, ...]:
@@ -116,7 +155,7 @@ class InnerProblem:
         gradient, *kept = self._gradient(state, batch)
         return self.optimiser.update(state, gradient, lr, corrections.unbind()), gradient, *kept
 
-    def _back(
+    def _backward(
         self,
         before: Tensor,
         after: Tensor,
@@ -128,6 +167,6 @@ class InnerProblem:
     ) -> tuple[Tensor, ...]:
         gradient, *activations = kept
         adjoint = self.optimiser.adjoint(after, gradient, to, lr, corrections.unbind())
-        pulled = self.inner.hvp(before[0], batch, adjoint.direction, activations)
-        carried = torch.cat([(adjoint.state[0] + pulled.parameters)[None], adjoint.state[1:]])
-        return carried, adjoint.lr, *pulled.batch
+        product = self.inner.hvp(before[0], batch, adjoint.direction, activations)
+        cotangent = torch.cat([(adjoint.state[0] + product.parameters)[None], adjoint.state[1:]])
+        return cotangent, adjoint.lr, *product.batch

@@ -1,13 +1,13 @@
-"""What an unroll asks of a training loss: its gradient, and that gradient's derivative.
+"""A training loss with its gradient and that gradient's derivative, as an unroll needs them.
 
-Both kinds are pure functions of (parameters, batch) and give the same numbers. `AnyLoss` takes any
-scalar function. `Classification` knows the layers of a network: it can keep a step's activations
-and use them on the way back instead of computing them once more.
+Both kinds are pure functions of (parameters, batch) and give the same numbers. `AutogradLoss` takes any
+scalar function. `LayerwiseLoss` knows the layers of a network: it keeps a step's activations for the backward
+step, instead of computing them once more.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -25,12 +25,12 @@ Objective = Callable[[Tensor, Tensor], Tensor]
 def tempered(temperature: float) -> Objective:
     """Return the cross-entropy of logits and targets that are both softened by `temperature`.
 
-    Targets (n, classes) are probabilities: softened they are those of their logits over the temperature.
-    Up to what no network changes, this is the Kullback-Leibler divergence.
+    Targets (n, classes) are probabilities; softening divides their logits by the temperature. Up to a
+    constant this is the Kullback-Leibler divergence.
     """
 
     def objective(logits: Tensor, targets: Tensor) -> Tensor:
-        if targets.ndim == 2:  # classes stay what they are at any temperature
+        if targets.ndim == 2:  # a class is the same at any temperature
             softened = targets ** (1 / temperature)
             targets = softened / softened.sum(1, keepdim=True)
         return cross_entropy(logits / temperature, targets)
@@ -39,7 +39,7 @@ def tempered(temperature: float) -> Objective:
 
 
 class Gradient(NamedTuple):
-    """∂L/∂θ (size,), the loss, and what `pull` may use again."""
+    """∂L/∂θ (size,), the loss, and the activations that `hvp` can use again."""
 
     parameters: Tensor
     loss: Tensor
@@ -47,12 +47,13 @@ class Gradient(NamedTuple):
 
 
 class HessianVectorProduct(NamedTuple):
-    """The derivative of <∂L/∂θ, direction> for θ (size,) and for each tensor of the batch."""
+    """The derivative of <∂L/∂θ, direction> for θ (size,) and each tensor of the batch; zeros for integers."""
 
     parameters: Tensor
     batch: tuple[Tensor, ...]
 
 
+@runtime_checkable
 class Loss(Protocol):
     """A scalar of flat parameters (size,) and a batch of tensors, twice differentiable."""
 
@@ -62,6 +63,10 @@ class Loss(Protocol):
 
     def hvp(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> HessianVectorProduct:
         """Return the product of `direction` (size,) with the second derivatives."""
+        ...
+
+    def kept_bytes(self, parameters: Tensor, batch: Batch) -> int:
+        """Return the bytes of activations that `gradient` keeps of such a batch."""
         ...
 
 
@@ -78,17 +83,31 @@ class AutogradLoss:
 
     def hvp(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> HessianVectorProduct:
         """Return the vjp of the gradient, which is symmetric in the parameters."""
-        pull = vjp(grad(self.function), parameters, *batch)[1]
-        hessian, *mixed = pull(direction)
-        return HessianVectorProduct(hessian, tuple(mixed))
+        floating = [index for index, x in enumerate(batch) if x.is_floating_point()]
+
+        def gradient(parameters: Tensor, *given: Tensor) -> Tensor:
+            values = dict(zip(floating, given, strict=True))
+            found: Tensor = grad(self.function)(parameters, *(values.get(i, x) for i, x in enumerate(batch)))
+            return found
+
+        pull = vjp(gradient, parameters, *(batch[index] for index in floating))[1]
+        hessian, *products = pull(direction)
+        mixed = dict(zip(floating, products, strict=True))
+        return HessianVectorProduct(
+            hessian, tuple(mixed.get(i, torch.zeros_like(x)) for i, x in enumerate(batch))
+        )
+
+    def kept_bytes(self, parameters: Tensor, batch: Batch) -> int:
+        """Return 0."""
+        return 0
 
 
 @dataclass(frozen=True)
 class LayerwiseLoss:
     """Cross-entropy of a network on (images, soft targets), or another objective, layer by layer.
 
-    The product is the tangent of the backward pass in the parameters' direction (forward over
-    reverse): from each layer it needs the input and the cotangent of the output, which are `kept`.
+    The product is the tangent of the backward pass in the parameters' direction (forward over reverse). Of
+    each layer it needs the input and the output's cotangent, which are kept.
     """
 
     network: Network
@@ -97,6 +116,7 @@ class LayerwiseLoss:
     def gradient(self, parameters: Tensor, batch: Batch) -> Gradient:
         """Return the gradient, and each layer's input and its output's cotangent."""
         images, targets = batch
+        self.network.check_images(images)
         layers, own = self.network.layers, self.network.pieces(parameters)
         inputs = [images]
         for layer, mine in zip(layers, own, strict=True):
@@ -107,20 +127,18 @@ class LayerwiseLoss:
             found, cotangent = _backward(layer, mine, seen, cotangents[-1])
             gradients.append(found)
             cotangents.append(cotangent)
-        # The images are given, and the logits' and the images' cotangents cheap or unused.
+        # The images are in the batch; the logits' cotangent is cheap, and the images' is not used.
         return Gradient(torch.cat(gradients[::-1]), loss, (*inputs[1:], *cotangents[-2:0:-1]))
 
     def hvp(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> HessianVectorProduct:
-        """Return the tangent of `gradient`, from what it kept."""
+        """Return the tangent of `gradient`, from the activations that it kept."""
         images, targets = batch
         layers, count = self.network.layers, len(self.network.layers)
         own, along = self.network.pieces(parameters), self.network.pieces(direction)
         inputs, tangents = [images, *kept[:count]], [torch.zeros_like(images)]
         for layer, mine, mine_dot, seen in zip(layers, own, along, inputs, strict=False):
             tangents.append(_forward_tangent(layer, mine, mine_dot, seen, tangents))
-        by_both = grad(self.objective, argnums=(0, 1))
-        found = jvp(lambda scores: by_both(scores, targets), (inputs[-1],), (tangents[-1],))
-        (last, _), (dot, to_targets) = found[0], found[1]
+        last, dot, to_targets = self._logits_tangent(inputs[-1], tangents[-1], targets)
         cotangents, products = [*kept[count:], last], list[Tensor]()
         for index in reversed(range(count)):
             product, dot = _backward_tangent(
@@ -131,6 +149,24 @@ class LayerwiseLoss:
             )
             products.append(product)
         return HessianVectorProduct(torch.cat(products[::-1]), (dot, to_targets))
+
+    def _logits_tangent(
+        self, logits: Tensor, tangent: Tensor, targets: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the logits' cotangent, its tangent, and the tangent of the targets' cotangent."""
+        if not targets.is_floating_point():  # classes have no derivative
+            by_logits = grad(self.objective)
+            found = jvp(lambda scores: by_logits(scores, targets), (logits,), (tangent,))
+            return found[0], found[1], torch.zeros_like(targets)
+        by_both = grad(self.objective, argnums=(0, 1))
+        found = jvp(lambda scores: by_both(scores, targets), (logits,), (tangent,))
+        (last, _), (dot, to_targets) = found[0], found[1]
+        return last, dot, to_targets
+
+    def kept_bytes(self, parameters: Tensor, batch: Batch) -> int:
+        """Return the bytes of activations that `gradient` keeps, without computing them."""
+        shapes, *tensors = (torch.empty_like(x, device="meta") for x in (parameters, *batch))
+        return sum(x.nbytes for x in self.gradient(shapes, tensors).kept)
 
 
 _Own = tuple[Tensor, ...]

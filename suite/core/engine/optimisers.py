@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 Scalar = float | Tensor
-"""A number, or a 0-dim tensor where a compiled function must not bake it in."""
+"""A number, or a 0-dim tensor where a compiled function must not make it a constant."""
 
 
 class Adjoint(NamedTuple):
-    """One step walked back, but for the way through the gradient, which `direction` still has to go.
+    """Cotangents before one step, without the part that flows through the gradient.
 
-    state: the cotangent (1 + moments, size) of the state before; direction: the gradient's (size,);
-    lr: the learning rate's, a scalar.
+    state: of the state before (1 + moments, size); direction: of the gradient (size,), still to be multiplied
+    by the second derivatives; lr: of the learning rate, a scalar.
     """
 
     state: Tensor
@@ -28,7 +28,7 @@ class Adjoint(NamedTuple):
 
 
 class Optimiser(Protocol):
-    """An update rule. `lr` is its learning rate unless a call gives another."""
+    """An update rule. `lr` is the learning rate for callers that give no other."""
 
     @property
     def lr(self) -> float:
@@ -40,7 +40,7 @@ class Optimiser(Protocol):
         ...
 
     def corrections(self, step: Scalar) -> tuple[Scalar, ...]:
-        """Return what depends on the step's number alone; the first step is 1."""
+        """Return the numbers that depend only on the step, such as bias corrections; the first step is 1."""
         ...
 
     def update(self, state: Tensor, gradient: Tensor, lr: Scalar, corrections: Sequence[Scalar]) -> Tensor:
@@ -50,13 +50,13 @@ class Optimiser(Protocol):
     def adjoint(
         self, after: Tensor, gradient: Tensor, cotangent: Tensor, lr: Scalar, corrections: Sequence[Scalar]
     ) -> Adjoint:
-        """Walk one step back from the cotangent of `after`, which `update` made along `gradient`."""
+        """Return the cotangents before the step along `gradient` to `after`, from that of `after`."""
         ...
 
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam as torch has it: eps is added to the bias-corrected root, `lr * m̂ / (sqrt(v̂) + eps)`.
+    """Adam as in torch: eps is added to the bias-corrected root, `lr * m̂ / (sqrt(v̂) + eps)`.
 
     `higher` corrects the root but not eps; over windows from step 0 that changes the meta-gradient.
     """
@@ -85,7 +85,7 @@ class Adam:
     def adjoint(
         self, after: Tensor, gradient: Tensor, cotangent: Tensor, lr: Scalar, corrections: Sequence[Scalar]
     ) -> Adjoint:
-        """Walk one Adam step back. Where v is 0 its root has no derivative, and none is taken."""
+        """Return the cotangents before the step. Where v is 0, the derivative of its root is taken as 0."""
         (beta1, beta2), (first, second) = self.betas, corrections
         _, mean, square = after
         root = square.sqrt()
@@ -102,7 +102,7 @@ class Adam:
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with weight decay that does not pass through the moments, arXiv 1711.05101, as torch's."""
+    """Adam with decoupled weight decay, arXiv 1711.05101, as in torch."""
 
     weight_decay: float = 0.01
 
@@ -114,7 +114,7 @@ class AdamW(Adam):
     def adjoint(
         self, after: Tensor, gradient: Tensor, cotangent: Tensor, lr: Scalar, corrections: Sequence[Scalar]
     ) -> Adjoint:
-        """Walk one step back; the parameters before it follow from those after it."""
+        """Return the cotangents before the step; the parameters before it follow from those after it."""
         found, (first, second) = super().adjoint(after, gradient, cotangent, lr, corrections), corrections
         kept = 1 - lr * self.weight_decay
         before = (after[0] + lr / first * after[1] / (after[2].sqrt() / second + self.eps)) / kept
@@ -124,7 +124,7 @@ class AdamW(Adam):
 
 @dataclass(frozen=True)
 class SGD:
-    """Stochastic gradient descent with heavy-ball momentum and weight decay, as torch's."""
+    """Stochastic gradient descent with heavy-ball momentum and weight decay, as in torch."""
 
     lr: float = 0.01
     momentum: float = 0.0
@@ -146,17 +146,17 @@ class SGD:
     def adjoint(
         self, after: Tensor, gradient: Tensor, cotangent: Tensor, lr: Scalar, corrections: Sequence[Scalar]
     ) -> Adjoint:
-        """Walk one step back."""
+        """Return the cotangents before the step."""
         direction = cotangent[1] - lr * cotangent[0]
         before = torch.stack([cotangent[0] + self.weight_decay * direction, self.momentum * direction])
         return Adjoint(before, direction, -(cotangent[0] * after[1]).sum())
 
 
 def lamb(rule: Adam, state: Tensor, gradient: Tensor, lr: float, step: int) -> Tensor:
-    """Return Adam's state (3, size) after a step of LAMB: along Adam's, `lr` times the values' norm long.
+    """Return Adam's state (3, size) after a step of LAMB (You et al., arXiv 1904.00962).
 
-    gradient: (size,); step: counted from 1. You et al., arXiv 1904.00962. It has no adjoint: it updates what
-    is learned, not inner networks.
+    The step has Adam's direction and `lr` times the values' norm as its length. gradient: (size,); step:
+    counted from 1. It has no adjoint, and updates learned sets only, not inner networks.
     """
     after = rule.update(state, gradient, 1.0, rule.corrections(step))
     direction = after[0] - state[0]

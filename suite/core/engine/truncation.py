@@ -10,10 +10,19 @@ TruncationSchedule = Literal["random", "fixed", "full", "random-length"]
 
 @dataclass(frozen=True)
 class Window:
-    """The differentiated steps of an unroll: `length` of them after `before` plain ones."""
+    """The differentiated steps of an unroll: `length` of them after `before` plain ones.
+
+    Raises ValueError for a window without steps, or one that begins before step 0.
+    """
 
     before: int
     length: int
+
+    def __post_init__(self) -> None:
+        if self.before < 0:
+            raise ValueError(f"window before {self.before} must be at least 0")
+        if self.length < 1:
+            raise ValueError(f"window length {self.length} must be at least 1")
 
 
 def check_truncation(schedule: TruncationSchedule, unroll: int, window: int) -> None:
@@ -27,9 +36,8 @@ def check_truncation(schedule: TruncationSchedule, unroll: int, window: int) -> 
 def place_window(schedule: TruncationSchedule, *, unroll: int, window: int, rng: torch.Generator) -> Window:
     """Place the window in an unroll.
 
-    random: RaT-BPTT, its start uniform in [0, unroll - window]; fixed: T-BPTT, the last steps;
-    full: BPTT, every step; random-length: R-BPTT, from step 0 to a random length in [1, unroll]. In
-    these two `window` plays no part.
+    random: RaT-BPTT, the start uniform in [0, unroll - window]; fixed: T-BPTT, the last steps. Without use of
+    `window`, full: BPTT, every step; random-length: R-BPTT, from step 0 to a random length in [1, unroll].
     """
     if schedule == "full":
         return Window(0, unroll)

@@ -1,14 +1,14 @@
 """The meta-gradient: a scalar of the final parameters, differentiated through inner training.
 
-The inner loop trains flat parameters θ on a synthetic set. Instead of one graph over the whole window
-the engine keeps the optimiser's state at every step, and walks back one step at a time: the adjoint
-of the optimiser, then one product with the second derivatives of that step's loss. Memory grows by a
-state a step, not by a network's activations. The result is exact.
+The inner loop trains flat parameters θ on a synthetic set. The engine builds no graph over the window. It
+keeps the optimiser's state of every step and goes back one step at a time: the adjoint of the optimiser, then
+one product with the second derivatives of the step's loss. Memory grows by one state per step, not by a
+network's activations. The result is exact.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import torch
 from torch import Tensor
@@ -20,21 +20,22 @@ from suite.core.engine.truncation import Window
 from suite.core.timing import phase
 
 Batches = Callable[[int], Batch]
-"""An inner step, from 0 -> its batch, differentiable in the inputs; the same whenever it is asked."""
+"""Inner step, from 0 -> its batch, differentiable in the inputs; the same at every call."""
 
 
 @dataclass(frozen=True)
 class MetaGradient:
-    """The outer loss (a scalar), and its derivative for each input and for the learning rate.
+    """The outer loss, and its derivatives for the inputs and the learning rate.
 
-    gradients: shaped like the inputs; lr: a scalar; sums: of the parameters and moments after every
-    inner step, not finite where one of these is not. Making it waits for no device.
+    loss: a scalar; gradients: shaped like the inputs; lr: a scalar; state_sums: (steps,) the sum of the
+    parameters and moments after each inner step, not finite where one of them is not. Creating it does not
+    wait for a device.
     """
 
     loss: Tensor
     gradients: tuple[Tensor, ...]
     lr: Tensor
-    sums: Tensor
+    state_sums: Tensor
 
     @property
     def finite(self) -> Tensor:
@@ -42,9 +43,9 @@ class MetaGradient:
         return torch.stack([x.isfinite().all() for x in (self.loss, *self.gradients)]).all()
 
     def first_nonfinite(self) -> str:
-        """Name what is not finite first, or nothing; waits for the device."""
-        if bad := (~self.sums.isfinite()).nonzero().flatten().tolist():
-            return f"the parameters after inner step {bad[0] + 1} of {len(self.sums)}"
+        """Name the first value that is not finite, or nothing; waits for the device."""
+        if bad := (~self.state_sums.isfinite()).nonzero().flatten().tolist():
+            return f"the parameters after inner step {bad[0] + 1} of {len(self.state_sums)}"
         if not self.loss.isfinite():
             return "the outer loss"
         wrong = [index for index, value in enumerate(self.gradients) if not value.isfinite().all()]
@@ -52,17 +53,17 @@ class MetaGradient:
 
 
 def average(found: Sequence[MetaGradient]) -> MetaGradient:
-    """Return the mean over several inner networks, with all their sums."""
+    """Return the mean over several inner networks, with the state sums of all."""
     return MetaGradient(
         torch.stack([one.loss for one in found]).mean(),
         tuple(torch.stack(values).mean(0) for values in zip(*(x.gradients for x in found), strict=True)),
         torch.stack([one.lr for one in found]).mean(),
-        torch.cat([one.sums for one in found]),
+        torch.cat([one.state_sums for one in found]),
     )
 
 
 def meta_gradient(
-    steps: InnerProblem,
+    problem: InnerProblem,
     parameters: Tensor,
     inputs: Sequence[Tensor],
     batches: Batches,
@@ -70,23 +71,54 @@ def meta_gradient(
     *,
     window: Window,
     lr: Scalar | None = None,
-    segment: int | None = None,
+    checkpoint_every: int | None = None,
 ) -> MetaGradient:
-    """Train for `window.before` plain and `window.length` differentiated steps; differentiate.
+    """Train for `window.before` plain and `window.length` differentiated steps; differentiate the outer loss.
 
-    parameters: (size,) to start from; inputs: leaf tensors that require gradients; real: batches over
-    which the outer loss is summed; lr: in place of the optimiser's; segment: how many states are held
-    at once, where those of the whole window are too many: the others are computed twice.
+    parameters: (size,) to start from. inputs: leaf tensors that require gradients, from which `batches` makes
+    the tensors of each inner step. real: batches over which the outer loss is summed. lr: in place of the
+    optimiser's. checkpoint_every: keep one state in so many of the window's steps, to save memory; the
+    others are computed twice. None keeps all.
+
+    Raises ValueError for an input that is no leaf or requires no gradient, for `real` without a batch, and
+    for checkpoint_every below 1.
+
+    Example:
+        >>> import torch, suite
+        >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
+        >>> images, labels = torch.ones(3, 1, 2, 2, requires_grad=True), torch.tensor([0, 1, 0])
+        >>> real = torch.zeros(5, 1, 2, 2), torch.tensor([0, 1, 0, 1, 1])
+        >>> loss = torch.nn.functional.cross_entropy
+        >>> problem = suite.InnerProblem.of_module(net, loss, suite.SGD(lr=0.1))
+        >>> found = suite.meta_gradient(
+        ...     problem,
+        ...     problem.initial_parameters(),
+        ...     [images],
+        ...     lambda step: (images, labels),
+        ...     [real],
+        ...     window=suite.Window(0, 10),
+        ... )
+        >>> found.gradients[0].shape
+        torch.Size([3, 1, 2, 2])
     """
-    if segment is not None and segment < 1:
-        raise ValueError(f"segment {segment} must be at least 1")
-    walk = _Unroll(steps, tuple(inputs), batches, parameters, window, lr)
-    return walk.run(parameters, real, segment or window.length)
+    if checkpoint_every is not None and checkpoint_every < 1:
+        raise ValueError(f"checkpoint_every {checkpoint_every} must be at least 1")
+    for index, value in enumerate(inputs):
+        if not (value.is_leaf and value.requires_grad):
+            raise ValueError(
+                f"input {index} must be a leaf tensor that requires gradients;"
+                " pass value.detach().requires_grad_(), and make the batches from it"
+            )
+    batches_of_real = iter(real)
+    if (first := next(batches_of_real, None)) is None:
+        raise ValueError("real has no batch, so that there is no outer loss; pass at least one")
+    unroll = _Unroll(problem, tuple(inputs), batches, parameters, window, lr)
+    return unroll.backward(parameters, chain([first], batches_of_real), checkpoint_every or window.length)
 
 
 @dataclass(frozen=True)
 class _StepRecord:
-    """A step of the window: its number, the state before and after, and what was kept."""
+    """A step of the window: its number, the state before and after, and the activations that were kept."""
 
     step: int
     before: Tensor
@@ -95,93 +127,98 @@ class _StepRecord:
 
 
 class _Unroll:
-    """One way there and back."""
+    """State of one forward pass and its backward pass."""
 
     def __init__(
         self,
-        steps: InnerProblem,
+        problem: InnerProblem,
         inputs: tuple[Tensor, ...],
         batches: Batches,
         parameters: Tensor,
         window: Window,
         lr: Scalar | None,
     ) -> None:
-        self.steps, self.inputs, self.batches, self.window = steps, inputs, batches, window
+        self.problem, self.inputs, self.batches, self.window = problem, inputs, batches, window
         self.end = window.before + window.length
-        rate = steps.optimiser.lr if lr is None else lr
+        rate = problem.optimiser.lr if lr is None else lr
         self.lr = torch.as_tensor(rate, dtype=parameters.dtype).detach().to(parameters.device)
-        rows = [steps.optimiser.corrections(step + 1) for step in range(self.end)]
+        rows = [problem.optimiser.corrections(step + 1) for step in range(self.end)]
         self.corrections = torch.tensor(rows, dtype=parameters.dtype).to(parameters.device)
         self.gradients = [torch.zeros_like(value) for value in inputs]
         self.to_lr = torch.zeros_like(self.lr)
-        self.sums: dict[int, Tensor] = {}
+        self.state_sums: dict[int, Tensor] = {}
 
     @torch.no_grad()
-    def run(self, parameters: Tensor, real: Iterable[Batch], segment: int) -> MetaGradient:
+    def backward(self, parameters: Tensor, real: Iterable[Batch], checkpoint_every: int) -> MetaGradient:
+        """Go forward from `parameters`, keeping checkpoints, and back through the window."""
         with phase("steps before the window"):
-            state = self._plain(self.steps.optimiser.start(parameters), range(self.window.before))
-        starts = [*range(self.window.before, self.end, segment), self.end]
-        anchors = [state]
+            state = self._forward(self.problem.optimiser.start(parameters), range(self.window.before))
+        starts = [*range(self.window.before, self.end, checkpoint_every), self.end]
+        checkpoints = [state]
         with phase("window forward"):
             for start, end in pairwise(starts[:-1]):
-                anchors.append(self._plain(anchors[-1], range(start, end)))
-        cotangent = loss = None
-        for (start, end), anchor in reversed(list(zip(pairwise(starts), anchors, strict=True))):
+                checkpoints.append(self._forward(checkpoints[-1], range(start, end)))
+            taken = self._forward_keeping(checkpoints[-1], range(*starts[-2:]))
+        with phase("real batch"):
+            loss, cotangent = self._outer(taken[-1].after, real)
+        cotangent = self._backward_steps(taken, cotangent)
+        for (start, end), checkpoint in reversed(list(zip(pairwise(starts[:-1]), checkpoints, strict=False))):
             with phase("window forward"):
-                taken = self._differentiated(anchor, range(start, end))
-            if cotangent is None:
-                with phase("real batch"):
-                    loss, cotangent = self._judge(taken[-1].after, real)
-            with phase("walk back"):
-                while taken:
-                    cotangent = self._back(taken.pop(), cotangent)
-        assert loss is not None  # a window has a step
-        sums = torch.stack([self.sums[step] for step in range(self.end)])
+                taken = self._forward_keeping(checkpoint, range(start, end))
+            cotangent = self._backward_steps(taken, cotangent)
+        sums = torch.stack([self.state_sums[step] for step in range(self.end)])
         return MetaGradient(loss, tuple(self.gradients), self.to_lr, sums)
 
     def _batch(self, step: int) -> tuple[Tensor, ...]:
         with phase("batches"):
             return tuple(self.batches(step))
 
-    def _plain(self, state: Tensor, steps: range) -> Tensor:
+    def _forward(self, state: Tensor, steps: range) -> Tensor:
         for step in steps:
-            (state,) = self.steps.forward(state, self.lr, self.corrections[step], *self._batch(step))
-            self.sums[step] = state.sum()
+            (state,) = self.problem.forward(state, self.lr, self.corrections[step], *self._batch(step))
+            self.state_sums[step] = state.sum()
         return state
 
-    def _differentiated(self, state: Tensor, steps: range) -> list[_StepRecord]:
+    def _forward_keeping(self, state: Tensor, steps: range) -> list[_StepRecord]:
         taken = list[_StepRecord]()
         for step in steps:
             batch = self._batch(step)
-            piece = self.steps.keeping if self.steps.keeps(state[0], batch) else self.steps.forward
-            after, *kept = piece(state, self.lr, self.corrections[step], *batch)
+            fits = self.problem.fits(state[0], batch)
+            part = self.problem.forward_keeping if fits else self.problem.forward
+            after, *kept = part(state, self.lr, self.corrections[step], *batch)
             taken.append(_StepRecord(step, state, after, tuple(kept)))
-            state, self.sums[step] = after, after.sum()
+            state, self.state_sums[step] = after, after.sum()
         return taken
 
-    def _judge(self, state: Tensor, real: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+    def _outer(self, state: Tensor, real: Iterable[Batch]) -> tuple[Tensor, Tensor]:
         """Return the outer loss and the cotangent of the final state; memory for one batch at a time."""
         cotangent, loss = torch.zeros_like(state), torch.zeros_like(self.lr)
         for batch in real:
-            gradient, part = self.steps.judge(state[0], *batch)
+            part, gradient = self.problem.outer_loss_and_grad(state[0], *batch)
             cotangent[0] += gradient
             loss += part
         return loss, cotangent
 
-    def _back(self, taken: _StepRecord, cotangent: Tensor) -> Tensor:
-        """Walk back through one step, adding up what reaches the inputs on the way."""
+    def _backward_steps(self, taken: list[_StepRecord], cotangent: Tensor) -> Tensor:
+        with phase("window backward"):
+            while taken:  # a step's activations are freed once it is done
+                cotangent = self._backward_step(taken.pop(), cotangent)
+        return cotangent
+
+    def _backward_step(self, taken: _StepRecord, cotangent: Tensor) -> Tensor:
+        """Return the cotangent before a step; add the step's part of the inputs' gradients."""
         with torch.enable_grad():
             batch = self._batch(taken.step)
         given = [value.detach() for value in batch]
-        piece = self.steps.back(len(batch))
-        state, lr, *parts = piece(
+        part = self.problem.backward(len(batch))
+        state, lr, *parts = part(
             taken.before, taken.after, cotangent, self.lr, self.corrections[taken.step], *given, *taken.kept
         )
         self.to_lr += lr
         moving = [(value, part) for value, part in zip(batch, parts, strict=True) if value.requires_grad]
         if moving:
             values, cotangents = zip(*moving, strict=True)
-            with phase("batches back"):
+            with phase("batches backward"):
                 found = torch.autograd.grad(values, self.inputs, cotangents, allow_unused=True)
             for total, gradient in zip(self.gradients, found, strict=True):
                 if gradient is not None:

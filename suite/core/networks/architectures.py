@@ -1,7 +1,8 @@
-"""The field's architectures as lists of layers, with the sizes of images that they accept.
+"""The field's architectures as lists of layers.
 
-ConvNet, AlexNet, VGG-11 and ResNet-18 as in the code of DC (arXiv:2006.05929), DSA (2102.08259) and
-MTT (2203.11932), but for what comments say. The last layer is always the linear classifier.
+ConvNet, AlexNet, VGG-11 and ResNet-18 follow the code of DC (arXiv 2006.05929), DSA (2102.08259) and
+MTT (2203.11932); comments name the differences. The last layer is always the linear classifier. Each raises
+ValueError for images too small for its depth.
 """
 
 from collections.abc import Sequence
@@ -26,111 +27,114 @@ from suite.core.networks.layers import (
 
 Shape = tuple[int, int, int]
 Block = Sequence[tuple[int, int]]
-"""Convolutions, each by its filters' side and its channels, before a pooling that halves."""
+"""Convolutions before a pooling that halves: each one's kernel size and output channels."""
+
+_CENTRED = ("in", "bn")  # norms that subtract a channel's mean
 
 
-def convnet(form: Lowering, shape: Shape, classes: int, depth: str, width: str, kind: str) -> list[Layer]:
+def convnet(lowering: Lowering, shape: Shape, classes: int, depth: str, width: str, norm: str) -> list[Layer]:
     """Return `depth` blocks of one convolution of `width` channels, with norm, and average pooling."""
-    return _blocks(shape, classes, [[(3, int(width))]] * int(depth), kind, form, AVG_POOL)
+    return _blocks(shape, classes, [[(3, int(width))]] * int(depth), norm, lowering, AVG_POOL)
 
 
-def alexnet(form: Lowering, shape: Shape, classes: int, width: str, kind: str) -> list[Layer]:
-    """Return AlexNet for small images; `width` is its first layer's, 128 in the field's code.
+def alexnet(lowering: Lowering, shape: Shape, classes: int, width: str, norm: str) -> list[Layer]:
+    """Return AlexNet for small images; `width` is its first layer's.
 
-    That code has no norm, `none` here.
+    The field's code has width 128 and no norm.
     """
     if int(width) % 2:
-        raise ValueError(f"width {width} must be even, as some layers of AlexNet have 3/2 of it")
+        raise ValueError(f"width {width} must be even, since some layers of AlexNet have 3/2 of it")
     one, middle, most = int(width), int(width) * 3 // 2, int(width) * 2
     blocks = [[(5, one)], [(5, middle)], [(3, most), (3, middle), (3, middle)]]
-    return _blocks(shape, classes, blocks, kind, form, max_pool(form))
+    return _blocks(shape, classes, blocks, norm, lowering, max_pool(lowering))
 
 
-def vgg11(form: Lowering, shape: Shape, classes: int, width: str, kind: str) -> list[Layer]:
+def vgg11(lowering: Lowering, shape: Shape, classes: int, width: str, norm: str) -> list[Layer]:
     """Return VGG-11 with a single linear layer; `width` is its first block's, 64 in the paper."""
     one, two, four, eight = ((3, int(width) * times) for times in (1, 2, 4, 8))
     blocks = [[one], [two], [four, four], [eight, eight], [eight, eight]]
-    return _blocks(shape, classes, blocks, kind, form, max_pool(form))
+    return _blocks(shape, classes, blocks, norm, lowering, max_pool(lowering))
 
 
-def resnet18(form: Lowering, shape: Shape, classes: int, width: str, kind: str) -> list[Layer]:
+def resnet18(lowering: Lowering, shape: Shape, classes: int, width: str, norm: str) -> list[Layer]:
     """Return ResNet-18 with a 3x3 stem; `width` is its first stage's, 64 in the paper."""
     channels, height, side = shape
-    if kind == "in" and max(height, side) <= 8:
+    if norm == "in" and max(height, side) <= 8:
         # Of one pixel, instance norm leaves its shift alone: logits would not depend on the images.
         raise ValueError(
             f"{height}x{side} images are too small for ResNet-18 with instance norm, which would see"
-            f" one pixel in the last stage; use 9x9 or 'resnet18-w{width}-ln'"
+            f" one pixel in the last stage; use images of 9x9 or 'resnet18-w{width}-ln'"
         )
-    layers = [_normed(channels, int(width), kind, form), RELU]
+    layers = [_normed(channels, int(width), norm, lowering), RELU]
     channels = int(width)
     for times, stride in ((1, 1), (1, 1), (2, 2), (2, 1), (4, 2), (4, 1), (8, 2), (8, 1)):
-        layers.append(_residual(channels, int(width) * times, stride, kind, form))
+        layers.append(_residual(channels, int(width) * times, stride, norm, lowering))
         channels = int(width) * times
     # The field's code averages 4x4, all that remains of 32x32; here larger images are averaged whole too.
-    return [*layers, GLOBAL_AVG_POOL, dense(channels, classes, form)]
+    return [*layers, GLOBAL_AVG_POOL, dense(channels, classes, lowering)]
 
 
-def mlp(form: Lowering, shape: Shape, classes: int, width: str) -> list[Layer]:
+def mlp(lowering: Lowering, shape: Shape, classes: int, width: str) -> list[Layer]:
     """Return the perceptron with two hidden layers."""
     inputs, hidden = torch.Size(shape).numel(), int(width)
     return [
         FLATTEN,
-        dense(inputs, hidden, form),
+        dense(inputs, hidden, lowering),
         RELU,
-        dense(hidden, hidden, form),
+        dense(hidden, hidden, lowering),
         RELU,
-        dense(hidden, classes, form),
+        dense(hidden, classes, lowering),
     ]
 
 
 def _blocks(
-    shape: Shape, classes: int, blocks: Sequence[Block], kind: str, form: Lowering, halve: Layer
+    shape: Shape, classes: int, blocks: Sequence[Block], kind: str, lowering: Lowering, halve: Layer
 ) -> list[Layer]:
-    """Return the blocks, each of which ends with `halve`, and a classifier of all that remains."""
+    """Return the blocks, each ending with `halve`, and a classifier of what remains of the images."""
     channels, height, side = shape
-    # As in the field's code: 28x28 digits are padded to 32x32 by the first convolution. That code
-    # pads whatever has one channel, and its AlexNet and VGG-11 read 32x32 images only.
+    # As in the field's code, the first convolution pads 28x28 digits to 32x32. That code pads all images of
+    # one channel, and its AlexNet and VGG-11 read 32x32 images only.
     extra = 2 if shape == (1, 28, 28) else 0
     height, side = height + 2 * extra, side + 2 * extra
-    if min(height, side) < 2 ** len(blocks):
+    if min(height, side) < (least := 2 ** len(blocks)):
         raise ValueError(
             f"{height}x{side} images are too small for {len(blocks)} blocks that halve them;"
-            " use a network with fewer"
+            f" use a network with fewer, or images of at least {least}x{least}"
         )
     layers: list[Layer] = []
     for block in blocks:
         for number, (kernel, outputs) in enumerate(block, 1):
-            # Instance norm subtracts a channel's mean, and with it the convolution's bias: its gradient
-            # is zero, and Adam would turn its rounding noise into steps. So there is none.
-            padding, bias = kernel // 2 + extra, kind != "in"
+            # A norm that subtracts a channel's mean cancels the convolution's bias: its gradient is zero, and
+            # Adam would turn the rounding noise into steps. The field's code has such biases.
+            padding, bias = kernel // 2 + extra, kind not in _CENTRED
             layers.append(
-                convolution(channels, outputs, kernel=kernel, padding=padding, bias=bias, form=form)
+                convolution(channels, outputs, kernel=kernel, padding=padding, bias=bias, lowering=lowering)
             )
             end = [halve] if number == len(block) else []
-            layers.append(chain(*norm(kind, outputs, form), RELU, *end))
+            layers.append(chain(*norm(kind, outputs, lowering), RELU, *end))
             channels, extra = outputs, 0
         height, side = height // 2, side // 2
-    return [*layers, FLATTEN, dense(channels * height * side, classes, form)]
+    return [*layers, FLATTEN, dense(channels * height * side, classes, lowering)]
 
 
-def _residual(inputs: int, outputs: int, stride: int, kind: str, form: Lowering) -> Layer:
+def _residual(inputs: int, outputs: int, stride: int, kind: str, lowering: Lowering) -> Layer:
     """Return a basic block: two convolutions beside the identity, or a projection where shapes differ."""
-    first = _normed(inputs, outputs, kind, form, stride=stride)
-    branch = chain(first, RELU, _normed(outputs, outputs, kind, form))
-    # To thin out and convolve is to convolve with a stride, but for a fault of oneDNN: a 1x1 filter with a
-    # stride, on fewer than eight channels that lie channels-last, writes beyond its gradient's memory.
-    shortcut = chain() if stride == 1 else chain(SUBSAMPLE, _normed(inputs, outputs, kind, form, kernel=1))
+    first = _normed(inputs, outputs, kind, lowering, stride=stride)
+    branch = chain(first, RELU, _normed(outputs, outputs, kind, lowering))
+    # Equal to a convolution with a stride, which oneDNN computes wrongly: a 1x1 filter with a stride, on
+    # fewer than eight channels that lie channels-last, writes beyond its gradient's memory.
+    shortcut = (
+        chain() if stride == 1 else chain(SUBSAMPLE, _normed(inputs, outputs, kind, lowering, kernel=1))
+    )
     return chain(add(branch, shortcut), RELU)
 
 
 def _normed(
-    inputs: int, outputs: int, kind: str, form: Lowering, *, kernel: int = 3, stride: int = 1
+    inputs: int, outputs: int, kind: str, lowering: Lowering, *, kernel: int = 3, stride: int = 1
 ) -> Layer:
-    # As in the field's code, the norm's shift is the only bias. That code always has a norm; without
-    # one the convolution gets a bias, lest the network have none.
+    # As in the field's code, the norm's shift is the only bias; without a norm the convolution has one.
     bias, padding = kind == "none", kernel // 2
     convolved = convolution(
-        inputs, outputs, padding=padding, bias=bias, kernel=kernel, stride=stride, form=form
+        inputs, outputs, padding=padding, bias=bias, kernel=kernel, stride=stride, lowering=lowering
     )
-    return chain(convolved, *norm(kind, outputs, form))
+    return chain(convolved, *norm(kind, outputs, lowering))

@@ -1,35 +1,40 @@
 """The layers that networks are made of: pure functions of their own parameters and a batch.
 
-A layer comes in one of two forms that give the same numbers to rounding. The plain one calls torch's
-kernels, which is fastest one call at a time. The written one spells out what a compiler fuses well
-and what can be differentiated twice in either direction.
+A layer has one of two lowerings, which give the same numbers to rounding. The plain one calls torch's
+kernels, which is fastest one call at a time. The decomposed one is written in operations that a compiler
+fuses well and that can be differentiated twice in either direction.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, group_norm, linear, max_pool2d, pad, relu
 
 Own = Sequence[Tensor]
+"""A layer's parameters; then its running statistics, if it is to normalise by them."""
+
 Shapes = tuple[tuple[int, ...], ...]
+Hook = Callable[["Layer", Tensor, Tensor], None]
+"""Receives a layer without parts, its input and its output."""
 
 _EPS = 1e-5  # of a norm's variance, torch's default
-_NARROW = 16  # and up to so many it is a product of matrices, beyond a convolution of one pixel
-_FEW = 32  # up to so many inputs of one output, a convolution is faster as a product with patches
+_NARROW = 16  # up to this length of a filter, patches are multiplied; above, convolved by one pixel
+_FEW = 32  # up to this many inputs of an output, a convolution is faster as a product with patches
 
 
 @dataclass(frozen=True)
 class Lowering:
     """How layers are computed.
 
-    written: spelt out, for a compiler; operands: the type to which a product's operands are rounded
-    (results and all else stay as they are), None for none.
+    decomposed: in operations for a compiler; dtype: the type to which the operands of a product are rounded
+    (results and all else keep theirs), None for no rounding.
     """
 
-    written: bool = False
-    operands: torch.dtype | None = None
+    decomposed: bool = False
+    dtype: torch.dtype | None = None
 
 
 PLAIN = Lowering()
@@ -37,16 +42,23 @@ PLAIN = Lowering()
 
 @dataclass(frozen=True)
 class Layer:
-    """A pure function of its own parameters and a batch, and the shapes of those parameters."""
+    """A pure function of its own parameters and a batch, and the shapes of those parameters.
+
+    scale: whether these are a norm's scale and shift, which start at one and zero; parts: the layers of a
+    chain or a sum, whose shapes are theirs in this order; sums: whether the parts read the same batch and
+    are summed; statistics: the shapes of a batch norm's running mean and variance, which `apply` uses where
+    they follow its parameters.
+    """
 
     apply: Callable[[Own, Tensor], Tensor]
     shapes: Shapes = ()
-    scale: bool = False  # a norm's scale and shift, which start at one and zero
-    parts: tuple["Layer", ...] = ()  # of a chain or a sum, whose shapes are theirs in this order
-    sums: bool = False  # whether the parts read the same batch and are summed
+    scale: bool = False
+    parts: tuple["Layer", ...] = ()
+    sums: bool = False
+    statistics: Shapes = ()
 
     def initialise(self, rng: torch.Generator) -> list[Tensor]:
-        """Draw fresh parameters as torch's layers do by default."""
+        """Sample fresh parameters as torch's layers do by default."""
         if self.parts:
             return [part for layer in self.parts for part in layer.initialise(rng)]
         if self.scale:
@@ -78,19 +90,19 @@ def add(*branches: Layer) -> Layer:
     return _composite(apply, branches, sums=True)
 
 
-def apply_with_hook(layer: Layer, own: Own, x: Tensor, watch: Callable[[Layer, Tensor], None]) -> Tensor:
-    """Apply a layer, and show `watch` each layer in it without parts, and what that gives, in their order."""
+def apply_with_hook(layer: Layer, own: Own, x: Tensor, hook: Hook) -> Tensor:
+    """Apply a layer, calling `hook` for each layer in it without parts, in their order."""
     shares = _shares(layer.parts, own)
     if layer.sums:
-        first, *others = [apply_with_hook(part, mine, x, watch) for part, mine in shares]
+        first, *others = [apply_with_hook(part, mine, x, hook) for part, mine in shares]
         return sum(others, start=first)
     if layer.parts:
         for part, mine in shares:
-            x = apply_with_hook(part, mine, x, watch)
+            x = apply_with_hook(part, mine, x, hook)
         return x
-    x = layer.apply(own, x)
-    watch(layer, x)
-    return x
+    result = layer.apply(own, x)
+    hook(layer, x, result)
+    return result
 
 
 def convolution(
@@ -101,18 +113,18 @@ def convolution(
     bias: bool,
     kernel: int = 3,
     stride: int = 1,
-    form: Lowering = PLAIN,
+    lowering: Lowering = PLAIN,
 ) -> Layer:
     """Return a convolution with square filters."""
     weight = (outputs, inputs, kernel, kernel)
     few = inputs * kernel**2 <= _FEW and stride == 1
-    product = _as_patches if form.written and few else _as_convolution(stride)
+    product = _as_patches if lowering.decomposed and few else _as_convolution(stride)
 
     def apply(own: Own, x: Tensor) -> Tensor:
-        result = _rounded(product, form)(x, own[0], padding)
+        result = _rounded(product, lowering)(x, own[0], padding)
         return result + own[1][:, None, None] if bias else result
 
-    if not form.written and form.operands is None:
+    if not lowering.decomposed and lowering.dtype is None:
         return Layer(
             lambda own, x: conv2d(x, own[0], own[1] if bias else None, stride=stride, padding=padding),
             (weight, (outputs,)) if bias else (weight,),
@@ -120,37 +132,37 @@ def convolution(
     return Layer(apply, (weight, (outputs,)) if bias else (weight,))
 
 
-def dense(inputs: int, outputs: int, form: Lowering = PLAIN) -> Layer:
+def dense(inputs: int, outputs: int, lowering: Lowering = PLAIN) -> Layer:
     """Return a fully connected layer."""
     shapes = ((outputs, inputs), (outputs,))
-    if form.operands is None:
+    if lowering.dtype is None:
         return Layer(lambda own, x: linear(x, own[0], own[1]), shapes)
-    product = _rounded(lambda x, weight, _: linear(x, weight), form)
+    product = _rounded(lambda x, weight, _: linear(x, weight), lowering)
     return Layer(lambda own, x: product(x, own[0], 0) + own[1], shapes)
 
 
-def norm(kind: str, channels: int, form: Lowering = PLAIN) -> list[Layer]:
-    """Return the norm called `in` (of each channel), `ln` (of all channels at once) or `none`."""
-    groups = {"in": channels, "ln": 1}
+def norm(kind: str, channels: int, lowering: Lowering = PLAIN) -> list[Layer]:
+    """Return the norm called `in` (of each channel), `ln` (of all channels), `bn` (batch norm) or `none`."""
+    groups, scale_and_shift = {"in": channels, "ln": 1}, ((channels,), (channels,))
+    if kind == "bn":
+        return [Layer(_batch_norm, scale_and_shift, scale=True, statistics=scale_and_shift)]
     if kind not in groups:
         return []
 
     def plain(own: Own, x: Tensor) -> Tensor:
         return group_norm(x, groups[kind], own[0], own[1])
 
-    def written(own: Own, x: Tensor) -> Tensor:
+    def decomposed(own: Own, x: Tensor) -> Tensor:
         axes = (2, 3) if kind == "in" else (1, 2, 3)
         variance, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
-        # As scale and shift of a plane: the way back then sums over each plane twice instead of four times.
-        scale = torch.rsqrt(variance + _EPS) * own[0][:, None, None]
-        return x * scale + (own[1][:, None, None] - mean * scale)
+        return _normalised(own, x, mean, variance)
 
-    return [Layer(written if form.written else plain, ((channels,), (channels,)), scale=True)]
+    return [Layer(decomposed if lowering.decomposed else plain, scale_and_shift, scale=True)]
 
 
-def max_pool(form: Lowering = PLAIN) -> Layer:
+def max_pool(lowering: Lowering = PLAIN) -> Layer:
     """Return the maxima of 2x2 pixels."""
-    return Layer(lambda _, x: _maxima(x) if form.written else max_pool2d(x, 2))
+    return Layer(lambda _, x: _maxima(x) if lowering.decomposed else max_pool2d(x, 2))
 
 
 RELU = Layer(lambda _, x: relu(x))
@@ -160,25 +172,52 @@ GLOBAL_AVG_POOL = Layer(lambda _, x: x.mean((2, 3)))
 FLATTEN = Layer(lambda _, x: x.flatten(1))
 
 
+def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and the unbiased variance (channels,) of a batch, which running statistics average."""
+    variance, mean = torch.var_mean(x, (0, 2, 3), correction=1)
+    return mean, variance
+
+
+def _batch_norm(own: Own, x: Tensor) -> Tensor:
+    """Normalise by running statistics where they are given, or else by those of the batch."""
+    if len(own) == 4:
+        mean, variance = (each[:, None, None] for each in own[2:])
+        return _normalised(own, x, mean, variance)
+    if x.shape[0] * x.shape[2] * x.shape[3] == 1:
+        raise ValueError(
+            "batch norm of one value per channel is constant; use a larger batch, or another norm"
+        )
+    variance, mean = torch.var_mean(x, (0, 2, 3), correction=0, keepdim=True)
+    return _normalised(own, x, mean, variance)
+
+
+def _normalised(own: Own, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    # As scale and shift of a plane: the derivative then sums over each plane twice instead of four times.
+    scale = torch.rsqrt(variance + _EPS) * own[0][:, None, None]
+    return x * scale + (own[1][:, None, None] - mean * scale)
+
+
 def _composite(
     apply: Callable[[Own, Tensor], Tensor], parts: tuple[Layer, ...], *, sums: bool = False
 ) -> Layer:
     shapes = tuple(shape for part in parts for shape in part.shapes)
-    return Layer(apply, shapes, parts=parts, sums=sums)
+    statistics = tuple(shape for part in parts for shape in part.statistics)
+    return Layer(apply, shapes, parts=parts, sums=sums, statistics=statistics)
 
 
 def _shares(parts: Sequence[Layer], own: Own) -> Iterator[tuple[Layer, Own]]:
-    """Yield each part of a composite with its own parameters."""
-    start = 0
+    """Yield each part of a composite with its own parameters and, if given, statistics."""
+    count = sum(len(part.shapes) for part in parts)
+    parameters, statistics = iter(own[:count]), iter(own[count:])
     for part in parts:
-        yield part, own[start : start + len(part.shapes)]
-        start += len(part.shapes)
+        mine = islice(parameters, len(part.shapes)), islice(statistics, len(part.statistics))
+        yield part, tuple(value for values in mine for value in values)
 
 
 def _maxima(x: Tensor) -> Tensor:
-    """Return the maxima of 2x2 pixels; the gradient is the first one's where several are equal.
+    """Return the maxima of 2x2 pixels; of equal ones the first has the gradient.
 
-    So it is in `max_pool2d`, which a compiler does not fuse. NaN counts as largest, as there.
+    `max_pool2d`, which a compiler does not fuse, does the same. NaN counts as largest, as there.
     """
     x = x[..., : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2]
     best = x[..., ::2, ::2]
@@ -209,10 +248,10 @@ def _as_patches(x: Tensor, weight: Tensor, padding: int) -> Tensor:
 
 
 def _rounded(
-    product: Callable[[Tensor, Tensor, int], Tensor], form: Lowering
+    product: Callable[[Tensor, Tensor, int], Tensor], lowering: Lowering
 ) -> Callable[[Tensor, Tensor, int], Tensor]:
     """Return `product` with its operands rounded, and its result in the type of its input."""
-    kind = form.operands
+    kind = lowering.dtype
     if kind is None:
         return product
     return lambda x, weight, padding: product(x.to(kind), weight.to(kind), padding).to(x.dtype)

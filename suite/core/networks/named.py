@@ -1,23 +1,40 @@
-"""Networks by name, as pure functions of one flat parameter vector.
+r"""Networks by name, as pure functions of one flat parameter vector.
 
-Names say everything that changes a number: `convnet-d3-w128-in` is the field's ConvNet of three
-blocks, width 128 and instance norm; `resnet18-w64-in`, `vgg11-w64-in` and `alexnet-w128-none` are
-the larger ones at full width; `mlp-w128` is the perceptron with two hidden layers.
-Norms: `in` instance norm, `ln` layer norm (one group), `none`.
+A name says everything that changes a number: a family, then its settings. `convnet-d3-w128-in` is the
+field's ConvNet of three blocks, width 128 and instance norm; `resnet18-w64-in`, `vgg11-w64-in` and
+`alexnet-w128-none` are the larger ones at full width; `mlp-w128` is the perceptron with two hidden layers.
+Norms: `in` instance norm, `ln` layer norm (one group), `bn` batch norm, `none`.
+
+Plug-ins add families to the table `ARCHITECTURES`. A plug-in's file has
+
+    NETWORKS = {"wide": Architecture("one hidden layer", r"w(?P<width>[1-9]\d*)", "wide-w64", build)}
+
+and an installed package has the entry point `wide` in the group `ratbench.networks`, with this value. Here
+`build(lowering, shape, classes, width="64")` returns the layers of `wide-w64`; the last one must be the
+linear classifier.
 """
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
+from math import prod
 
 import torch
 from torch import Tensor
 
+from suite.core.names import Table, did_you_mean
 from suite.core.networks.architectures import Shape, alexnet, convnet, mlp, resnet18, vgg11
-from suite.core.networks.layers import PLAIN, RELU, Layer, Lowering, apply_with_hook
+from suite.core.networks.layers import (
+    PLAIN,
+    RELU,
+    Layer,
+    Lowering,
+    Shapes,
+    apply_with_hook,
+    batch_statistics,
+)
 
-__all__ = ["STANDARD", "Layer", "Network", "Shape", "network"]
+__all__ = ["ARCHITECTURES", "STANDARD", "Architecture", "Layer", "Network", "Shape", "forms", "network"]
 
 STANDARD = "convnet-d3-w128-in"
 
@@ -27,7 +44,10 @@ class Network:
     """An architecture for images of `shape` (channels, height, width); it holds no parameters.
 
     Parameters are one flat float vector (size,), so that optimisers and their adjoints are a few
-    element-wise operations, whatever the architecture. The last layer is the linear classifier.
+    element-wise operations for every architecture. The last layer is the linear classifier.
+
+    Batch norms normalise by their batch, or by running statistics if these follow the parameters in one
+    vector (size + statistics_size,), as training returns it. Every method takes both kinds of vector.
     """
 
     name: str
@@ -38,10 +58,15 @@ class Network:
     @property
     def size(self) -> int:
         """Number of parameters."""
-        return sum(torch.Size(shape).numel() for layer in self.layers for shape in layer.shapes)
+        return sum(prod(shape) for layer in self.layers for shape in layer.shapes)
+
+    @property
+    def statistics_size(self) -> int:
+        """Number of running statistics; 0 for a network without batch norm."""
+        return sum(prod(shape) for layer in self.layers for shape in layer.statistics)
 
     def initialise(self, rng: torch.Generator, device: torch.device | None = None) -> Tensor:
-        """Draw fresh parameters (size,)."""
+        """Sample fresh parameters (size,)."""
         parts = [part.flatten() for layer in self.layers for part in layer.initialise(rng)]
         return torch.cat(parts).to(device or torch.device("cpu"))
 
@@ -50,78 +75,157 @@ class Network:
         return self._apply(self.layers, parameters, images)
 
     def features(self, parameters: Tensor, images: Tensor) -> Tensor:
-        """Return the embedding (n, d) that the last layer reads."""
+        """Return the embedding (n, d), the input of the last layer."""
         return self._apply(self.layers[:-1], parameters, images)
 
     def activations(self, parameters: Tensor, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return what each ReLU gives, in their order, and the embedding (n, d)."""
+        """Return the output of each ReLU, in their order, and the embedding (n, d)."""
         seen: list[Tensor] = []
 
-        def watch(layer: Layer, found: Tensor) -> None:
+        def hook(layer: Layer, _: Tensor, output: Tensor) -> None:
             if layer is RELU:
-                seen.append(found)
+                seen.append(output)
 
+        self.check_images(images)
         for layer, own in zip(self.layers[:-1], self.pieces(parameters), strict=False):
-            images = apply_with_hook(layer, own, images, watch)
+            images = apply_with_hook(layer, own, images, hook)
         return seen, images
 
+    def first_statistics(self, device: torch.device | None = None) -> Tensor:
+        """Return the running statistics before training (statistics_size,): means 0 and variances 1."""
+        shapes = [shape for layer in self.layers for shape in layer.statistics]
+        parts = [torch.full(shape, float(index % 2)) for index, shape in enumerate(shapes)]
+        return torch.cat([torch.zeros(0), *parts]).to(device or torch.device("cpu"))
+
+    def update_statistics(
+        self, statistics: Tensor, parameters: Tensor, images: Tensor, momentum: float = 0.1
+    ) -> Tensor:
+        """Return the running statistics (statistics_size,) after a training batch of `images`.
+
+        As in torch, the batch's mean and unbiased variance enter with weight `momentum`. parameters: (size,)
+        at which the batch is seen: before the step.
+        """
+        measured: list[Tensor] = []
+
+        def hook(layer: Layer, given: Tensor, _: Tensor) -> None:
+            if layer.statistics:
+                measured.extend(batch_statistics(given))
+
+        self.check_images(images)
+        for layer, own in zip(self.layers, self.pieces(parameters), strict=True):
+            images = apply_with_hook(layer, own, images, hook)
+        return torch.lerp(statistics, torch.cat([statistics[:0], *measured]), momentum)
+
     def pieces(self, parameters: Tensor) -> list[tuple[Tensor, ...]]:
-        """Return views of `parameters` (size,): for each layer its own, in their shapes."""
-        sizes = [torch.Size(shape).numel() for layer in self.layers for shape in layer.shapes]
-        flat = iter(parameters.split(sizes))
-        return [tuple(next(flat).view(shape) for shape in layer.shapes) for layer in self.layers]
+        """Return for each layer views of its parameters in their shapes, followed by its statistics if given.
+
+        parameters: (size,) or (size + statistics_size,).
+        """
+        if len(parameters) == self.size:
+            return _views(parameters, [layer.shapes for layer in self.layers])
+        if len(parameters) != self.size + self.statistics_size:
+            raise ValueError(f"{len(parameters)} numbers are not the {self.size} parameters of {self.name}")
+        own = _views(parameters[: self.size], [layer.shapes for layer in self.layers])
+        running = _views(parameters[self.size :], [layer.statistics for layer in self.layers])
+        return [mine + theirs for mine, theirs in zip(own, running, strict=True)]
 
     def outputs(self, batch: int) -> float:
-        """Return how many numbers a layer gives on `batch` images, on average over layers."""
+        """Return how many numbers a layer computes for `batch` images, on average over layers."""
         images, counts = torch.empty(batch, *self.shape, device="meta"), list[int]()
         for layer, own in zip(self.layers, self.pieces(images.new_empty(self.size)), strict=True):
-            images = apply_with_hook(layer, own, images, lambda _, found: counts.append(found.numel()))
+            images = apply_with_hook(layer, own, images, lambda *found: counts.append(found[-1].numel()))
         return sum(counts) / len(counts)
 
+    def check_images(self, images: Tensor) -> None:
+        """Raise ValueError where `images` (n, channels, height, width) do not have this network's shape."""
+        if images.shape[1:] != self.shape:
+            found = ", ".join(["n", *map(str, images.shape[1:])])
+            raise ValueError(f"images ({found}) for a network of {self.shape} images")
+
     def _apply(self, layers: Sequence[Layer], parameters: Tensor, images: Tensor) -> Tensor:
+        self.check_images(images)
         for layer, own in zip(layers, self.pieces(parameters), strict=False):
             images = layer.apply(own, images)
         return images
 
 
-_ARCHITECTURES: dict[str, Callable[..., list[Layer]]] = {
-    r"convnet-d([1-9])-w([1-9]\d*)-(in|ln|none)": convnet,
-    r"resnet18-w([1-9]\d*)-(in|ln|none)": resnet18,
-    r"vgg11-w([1-9]\d*)-(in|ln|none)": vgg11,
-    r"alexnet-w([1-9]\d*)-(in|ln|none)": alexnet,
-    r"mlp-w([1-9]\d*)": mlp,
-}
-EXAMPLES = (
-    STANDARD,
-    "convnet-d3-w32-in",
-    "convnet-d4-w128-in",
-    "convnet-d2-w32-in",
-    "resnet18-w64-in",
-    "vgg11-w64-in",
-    "alexnet-w128-in",
-    "mlp-w128",
-)
+def _views(flat: Tensor, layers: Sequence[Shapes]) -> list[tuple[Tensor, ...]]:
+    parts = iter(flat.split([prod(shape) for shapes in layers for shape in shapes]))
+    return [tuple(next(parts).view(shape) for shape in shapes) for shapes in layers]
 
 
-def network(name: str, shape: Shape, classes: int, form: Lowering = PLAIN) -> Network:
-    """Return the architecture called `name` for images of `shape` (channels, height, width).
+@dataclass(frozen=True)
+class Architecture:
+    r"""A family of networks.
 
-    form: how its layers are computed; their numbers are the same to rounding.
-    Raises ValueError for a name of no known form, or images too small for its depth.
+    description: one line; settings: a regular expression of what follows the family's name and `-`, with a
+    named group for each setting; example: the name of one of its networks; build: (lowering, shape, classes,
+    **settings as strings) -> layers, the last of which is the linear classifier. `build` raises ValueError
+    for images that do not fit.
     """
-    for pattern, build in _ARCHITECTURES.items():
-        if match := re.fullmatch(pattern, name):
-            return Network(name, shape, classes, tuple(build(form, shape, classes, *match.groups())))
-    if "bn" in name.split("-"):
-        raise ValueError(
-            "batch norm keeps running statistics, which a differentiated unroll cannot hold;"
-            f" use {_nearest(re.sub('-bn(?=-|$)', '-in', name))!r}"
-        )
-    raise ValueError(f"unknown network {name!r}; names look like {_nearest(name)!r}")
+
+    description: str
+    settings: str
+    example: str
+    build: Callable[..., Sequence[Layer]]
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(self.settings, self.example.partition("-")[2]):
+            raise ValueError(f"example {self.example!r} does not match the settings {self.settings!r}")
+
+    def form(self) -> str:
+        """Return the form of the names, such as `resnet18-w<width>-{in|ln|bn|none}`."""
+
+        def shown(group: re.Match[str]) -> str:
+            return f"{{{group[2]}}}" if re.fullmatch(r"[\w|]+", group[2]) else f"<{group[1]}>"
+
+        settings = re.sub(r"[(][?]P<(\w+)>([^)]*)[)]", shown, self.settings)
+        return "-".join(filter(None, (self.example.partition("-")[0], settings)))
 
 
-def _nearest(name: str) -> str:
-    """Return `name` if it has a known form, or else the example nearest to it."""
-    if any(re.fullmatch(pattern, name) for pattern in _ARCHITECTURES):
-        return name
-    return (get_close_matches(name, EXAMPLES, n=1, cutoff=0.3) or EXAMPLES)[0]
+_WIDTH, _NORM = r"w(?P<width>[1-9]\d*)", "(?P<norm>in|ln|bn|none)"
+
+ARCHITECTURES = Table(
+    "network",
+    {
+        "convnet": Architecture(
+            "ConvNet: blocks of one convolution, norm, ReLU and average pooling",
+            rf"d(?P<depth>[1-9])-{_WIDTH}-{_NORM}",
+            STANDARD,
+            convnet,
+        ),
+        "resnet18": Architecture(
+            "ResNet-18 with a 3x3 stem", f"{_WIDTH}-{_NORM}", "resnet18-w64-in", resnet18
+        ),
+        "vgg11": Architecture("VGG-11 with one linear layer", f"{_WIDTH}-{_NORM}", "vgg11-w64-in", vgg11),
+        "alexnet": Architecture("AlexNet for small images", f"{_WIDTH}-{_NORM}", "alexnet-w128-in", alexnet),
+        "mlp": Architecture("perceptron with two hidden layers", _WIDTH, "mlp-w128", mlp),
+    },
+)
+"""The families of networks by the word that their names begin with."""
+
+
+def network(name: str, shape: Shape, classes: int, lowering: Lowering = PLAIN) -> Network:
+    """Return the network called `name` for images of `shape` (channels, height, width).
+
+    lowering: how its layers are computed; the numbers are the same to rounding.
+    Raises ValueError for an unknown name, or images that are too small.
+    """
+    family, _, settings = name.partition("-")
+    architecture = ARCHITECTURES.get(family)
+    if architecture is None:
+        examples = [each.example for each in ARCHITECTURES.values()]
+        raise ValueError(f"unknown network {name!r}; {did_you_mean(name, examples)}")
+    match = re.fullmatch(architecture.settings, settings)
+    if match and not name.endswith("-"):
+        layers = architecture.build(lowering, shape, classes, **match.groupdict())
+        return Network(name, shape, classes, tuple(layers))
+    raise ValueError(
+        f"unknown network {name!r}; names of this family are {architecture.form()}, for example"
+        f" {architecture.example!r}"
+    )
+
+
+def forms() -> dict[str, str]:
+    """Return the forms of all names, such as `mlp-w<width>`, each with one line of description."""
+    return {each.form(): f"{each.description}, such as {each.example}" for each in ARCHITECTURES.values()}

@@ -1,8 +1,8 @@
-"""The kernel of infinitely wide networks (NNGP), estimated by features of random finite ones.
+"""The kernel of infinitely wide networks (NNGP), estimated from features of random finite ones.
 
 RFAD: Loo, Hasani, Amini and Rus, "Efficient dataset distillation using random feature approximation",
-NeurIPS 2022, arXiv 2210.12067. The last layer, of Gaussian weights, is taken in expectation: for features
-f of N networks with M each the kernel is 2 / (N M) Σ f f' + 0.01.
+NeurIPS 2022, arXiv 2210.12067. The kernel is the expectation over Gaussian weights of the last layer: for
+M features f of each of N networks it is 2 / (N M) Σ f f' + 0.01.
 """
 
 import torch
@@ -16,7 +16,7 @@ WEIGHTS, BIAS = 2**0.5, 0.1
 
 
 def random_networks(network: Network, count: int, rng: torch.Generator) -> Tensor:
-    """Draw Gaussian parameters (count, size) of `count` networks; a norm starts at one and zero."""
+    """Sample Gaussian parameters (count, size) of `count` networks; norms have scale one and shift zero."""
 
     def one() -> Tensor:
         return torch.cat([part.flatten() for layer in network.layers for part in _gaussian(layer, rng)])
@@ -25,14 +25,17 @@ def random_networks(network: Network, count: int, rng: torch.Generator) -> Tenso
 
 
 def random_features(network: Network, drawn: Tensor, images: Tensor) -> Tensor:
-    """Return features (n, N M + 1) of images, whose inner products are the kernel; drawn: (N, size)."""
+    """Return features (n, N M + 1) of images, whose inner products are the kernel; drawn: (N, size).
+
+    Batch norms normalise by these images.
+    """
     found = torch.cat([network.features(parameters, images) for parameters in drawn], 1)
     constant = found.new_full((len(found), 1), BIAS)
     return torch.cat([found * (WEIGHTS / found.shape[1] ** 0.5), constant], 1)
 
 
 def _gaussian(layer: Layer, rng: torch.Generator) -> list[Tensor]:
-    """Draw a layer's parameters: (outputs, …) weights by their fan in, then biases."""
+    """Sample a layer's parameters: (outputs, …) weights scaled by their fan in, then biases."""
     if layer.parts:
         return [part for each in layer.parts for part in _gaussian(each, rng)]
     if layer.scale:

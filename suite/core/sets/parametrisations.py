@@ -1,7 +1,8 @@
-"""Parametrisations: what a factorised set stores in place of its images, and how it decodes to them.
+"""Parametrisations: what a factorised set stores instead of its images, and how to decode it.
 
-A parametrisation is a few tensors and whole numbers. Decoding is a pure function of them, through which
-gradients flow.
+The stored code is a few tensors and whole numbers. Decoding is a pure function of them, through which
+gradients flow. A plug-in's file brings its own as `PARAMETRISATIONS = {"kind": MyParametrisation}`: its
+manifests then carry its `loader`, so that its sets can be used without RaT-Bench.
 """
 
 from abc import ABC, abstractmethod
@@ -18,10 +19,10 @@ from suite.core.names import Table
 
 @dataclass(frozen=True)
 class Parametrisation(ABC):
-    """Tensors that decode to images; its other fields are whole numbers.
+    """Tensors that decode to images; the other fields are whole numbers.
 
-    loader: lines of Python, with torch alone, that make `images` (n, channels, height, width) of the
-    artefact's `tensors` and the manifest's `facts`.
+    kind: its name in manifests. loader: lines of Python that use nothing but torch and make `images`
+    (n, channels, height, width) from the artefact's `tensors` and the manifest's `facts`.
     """
 
     kind: ClassVar[str]
@@ -33,7 +34,7 @@ class Parametrisation(ABC):
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """What is stored, by name."""
+        """The stored tensors, by name."""
         return {name: value for name, value in self._fields() if isinstance(value, Tensor)}
 
     @property
@@ -47,7 +48,7 @@ class Parametrisation(ABC):
         return sum(value.nbytes for value in self.tensors.values())
 
     def to(self, device: torch.device) -> Self:
-        """Return the parametrisation on `device`."""
+        """Return the code on `device`."""
         return replace(self, **{name: value.to(device) for name, value in self.tensors.items()})
 
     def _fields(self) -> list[tuple[str, Any]]:
@@ -56,9 +57,9 @@ class Parametrisation(ABC):
 
 @dataclass(frozen=True)
 class Linear(Parametrisation):
-    """Images that are weighted sums of small bases, which all classes share, enlarged bilinearly.
+    """Images that are weighted sums of small bases, shared by all classes and enlarged bilinearly.
 
-    bases: (k, channels, h, w); coefficients: (classes, n, k); height, width: of an image.
+    bases: (k, channels, h, w); coefficients: (classes, n, k); height, width: of the decoded images.
     RTP's memory and its addresses: arXiv 2206.02916.
     """
 
@@ -69,7 +70,7 @@ class Linear(Parametrisation):
 
     kind: ClassVar[str] = "linear"
     loader: ClassVar[str] = """\
-size, bases = facts["parametrisation"]["settings"], tensors["bases"]
+size, bases = facts["code"]["settings"], tensors["bases"]
 sums = (tensors["coefficients"].flatten(0, 1) @ bases.flatten(1)).unflatten(1, bases.shape[1:])
 images = torch.nn.functional.interpolate(sums, (size["height"], size["width"]), mode="bilinear")
 """
@@ -101,8 +102,8 @@ images = torch.nn.functional.interpolate(sums, (size["height"], size["width"]), 
 class MultiFormation(Parametrisation):
     """Images that each hold factor * factor smaller ones side by side, enlarged bilinearly.
 
-    formations: (classes, n, channels, height, width). Of an image the smaller ones follow each other row
-    by row. IDC's multi-formation: arXiv 2205.14959.
+    formations: (classes, n, channels, height, width). The smaller images of one are in row-major order.
+    IDC's multi-formation: arXiv 2205.14959.
     """
 
     formations: Tensor
@@ -110,7 +111,7 @@ class MultiFormation(Parametrisation):
 
     kind: ClassVar[str] = "multi_formation"
     loader: ClassVar[str] = """\
-factor, stored = facts["parametrisation"]["settings"]["factor"], tensors["formations"].flatten(0, 1)
+factor, stored = facts["code"]["settings"]["factor"], tensors["formations"].flatten(0, 1)
 height, width = stored.shape[2:]
 parts = stored.unflatten(3, (factor, -1)).unflatten(2, (factor, -1)).permute(0, 2, 4, 1, 3, 5)
 images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), mode="bilinear")
@@ -125,9 +126,9 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
 
     @classmethod
     def of(cls, images: Tensor, factor: int) -> "MultiFormation":
-        """Return the one whose smaller images are these (classes, n * factor * factor, …), made smaller.
+        """Return the code of images (classes, n * factor * factor, channels, height, width).
 
-        The nearest pixels are kept. Raises ValueError where the factor does not divide their sides.
+        They are made smaller by nearest neighbour. Raises ValueError if `factor` does not divide their sides.
         """
         classes, _, channels, height, width = images.shape
         check_factor(factor, height, width)
@@ -143,13 +144,13 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
         return _enlarged(parts, height, width).reshape(classes, -1, channels, height, width)
 
 
-PARAMETRISATIONS: Table[type[Parametrisation]] = Table(
-    "parametrisation", {cls.kind: cls for cls in (Linear, MultiFormation)}
-)
+_OURS: Mapping[str, type[Parametrisation]] = {cls.kind: cls for cls in (Linear, MultiFormation)}
+
+PARAMETRISATIONS: Table[type[Parametrisation]] = Table("parametrisation", _OURS)
 
 
 def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Parametrisation:
-    """Return the parametrisation that `describe` described; raises ValueError where the two do not fit."""
+    """Return the code that `describe` described; raises ValueError if the tensors do not fit it."""
     cls = PARAMETRISATIONS[str(description.get("kind"))]
     settings = {str(name): int(value) for name, value in description["settings"].items()}
     found = {name: value for name, value in tensors.items() if name in tensor_names(cls)}
@@ -157,27 +158,27 @@ def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Param
         return cls(**found, **settings)
     except TypeError as error:
         raise ValueError(
-            f"a {cls.kind} parametrisation cannot be made of {sorted([*found, *settings])}: {error}"
+            f"a {cls.kind} code cannot be made of {sorted([*found, *settings])}: {error}"
         ) from None
 
 
 def describe(code: Parametrisation) -> dict[str, Any]:
-    """Return the kind and settings of a parametrisation as JSON."""
+    """Return the kind and settings of a code, ready for JSON."""
     return {"kind": code.kind, "settings": code.settings}
 
 
 def tensor_names(cls: type[Parametrisation]) -> set[str]:
-    """Return the names of a parametrisation's tensors."""
+    """Return the names of a code's tensors."""
     return {field.name for field in fields(cls) if field.type is Tensor}
 
 
 def is_factorised(names: Iterable[str]) -> bool:
-    """Return whether tensors of these names are those of a parametrisation."""
+    """Return whether tensors of such names are a code of a known kind."""
     return any(tensor_names(cls) <= set(names) for cls in PARAMETRISATIONS.values())
 
 
 def check_factor(factor: int, height: int, width: int) -> None:
-    """Raise ValueError where images cannot be cut into factor * factor equal ones."""
+    """Raise ValueError if images cannot be cut into factor * factor equal ones."""
     if factor < 1 or height % factor or width % factor:
         raise ValueError(f"factor {factor} must be at least 1 and divide {height}x{width} images evenly")
 

@@ -1,50 +1,68 @@
-"""Augmentations in two steps: sample parameters from a generator, then apply them.
+"""Augmentations in two steps: sample parameters from a generator, then apply them to images.
 
-Parameters can be applied twice (the same on real and synthetic images), to one image or all, and
-gradients flow through. Drawn for one (`Draw` of size 1), it broadcasts over a batch.
+The same parameters can be applied twice, such as to real and to synthetic images; gradients flow through.
+Parameters that are sampled for one image broadcast over a batch.
+A plug-in's file brings its own augmentations as `AUGMENTATIONS = {"name": MyAugmentation()}`.
 Sources: DSA, arXiv 2102.08259; flip-rotate, arXiv 2311.07025; CutMix, arXiv 1905.04899.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
+
+from suite.core.names import Table
 
 Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class AugmentParams:
-    """One drawn operation: its name and the uniform numbers (n, k) in [0, 1) that steer it."""
+    """An operation by name, and uniform numbers (n, k) in [0, 1): a row of parameters for each image."""
 
     operation: str
     uniform: Tensor
 
 
 class Augmentation(Protocol):
-    """A family of random transformations of images (n, channels, height, width)."""
+    """A family of random transformations of images (n, channels, height, width).
+
+    mixes: whether images of a batch are mixed with each other, and targets with them. If not, each image
+    depends on its own row of parameters alone, so that images of several batches can be augmented together.
+    """
+
+    mixes: ClassVar[bool]
 
     def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
-        """Draw parameters for `count` images; 1 means the same for a whole batch."""
+        """Draw the parameters of `count` images; those of one broadcast over a batch."""
         ...
 
     def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
-        """Apply them to images (n, channels, height, width)."""
+        """Return the augmented images, of the same shape."""
         ...
 
     def mix(self, targets: Tensor, params: AugmentParams, size: Size) -> Tensor:
-        """Return what targets (n, classes) become where images are mixed of `size`."""
+        """Return the targets (n, classes) of the augmented images, which are of `size` (height, width)."""
         ...
 
 
+class _Unmixed:
+    """An augmentation of single images."""
+
+    mixes: ClassVar[bool] = False
+
+    def mix(self, targets: Tensor, params: AugmentParams, size: Size) -> Tensor:
+        """Return the targets unchanged."""
+        return targets
+
+
 @dataclass(frozen=True)
-class OneOf:
-    """One of several operations, drawn anew for each batch, its parameters per image."""
+class OneOf(_Unmixed):
+    """One of several operations, drawn anew for each batch, with parameters of its own for each image."""
 
     operations: tuple[str, ...]
 
@@ -58,13 +76,9 @@ class OneOf:
         uniform = params.uniform.to(images)
         return _OPERATIONS[params.operation](images, uniform.expand(len(images), 3))
 
-    def mix(self, targets: Tensor, params: AugmentParams, size: Size) -> Tensor:
-        """Return the targets as they are."""
-        return targets
-
 
 @dataclass(frozen=True)
-class Identity:
+class Identity(_Unmixed):
     """No augmentation."""
 
     def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
@@ -72,27 +86,25 @@ class Identity:
         return AugmentParams("none", torch.zeros(1, 0))
 
     def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
-        """Return the images as they are."""
+        """Return the images unchanged."""
         return images
-
-    def mix(self, targets: Tensor, params: AugmentParams, size: Size) -> Tensor:
-        """Return the targets as they are."""
-        return targets
 
 
 @dataclass(frozen=True)
 class CutMix:
-    """After another augmentation, with a probability, one rectangle of every image is another image's.
+    """After another augmentation, with a probability, replace a rectangle of each image by another image's.
 
-    The rectangle is the same for a batch: its share of the area is uniform before the border cuts it, its
-    centre is uniform. Whose it is: a permutation of the batch. Targets are mixed by area.
+    The rectangle is the same for a batch. Its share of the area, before the border cuts it, and its centre
+    are uniform. The other images are a permutation of the batch. Targets are mixed by area.
     """
 
     first: OneOf
     probability: float
 
+    mixes: ClassVar[bool] = True
+
     def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
-        """Draw what `first` draws, and five more numbers: (count, 8)."""
+        """Draw the parameters of `first`, and five more numbers: (count, 8)."""
         drawn = self.first.sample(count, rng)
         return AugmentParams(
             drawn.operation, torch.cat([drawn.uniform, torch.rand(count, 5, generator=rng)], 1)
@@ -113,13 +125,13 @@ class CutMix:
         return (1 - share) * targets + share * targets[_partners(params, targets)]
 
     def _rectangle(self, params: AugmentParams, size: Size) -> tuple[Size, Size]:
-        """Return the rows and columns at which it starts and ends; an empty one where nothing is mixed."""
+        """Return its rows and columns as (start, end), empty if nothing is mixed."""
         whether, area, *centre = params.uniform[0, 4:].tolist()
         if whether >= self.probability:
             return (0, 0), (0, 0)
         spans = []
-        for side, place in zip(size, centre, strict=True):
-            middle, half = int(place * side), int(side * math.sqrt(area)) // 2
+        for side, at in zip(size, centre, strict=True):
+            middle, half = int(at * side), int(side * math.sqrt(area)) // 2
             spans.append((max(0, middle - half), min(side, middle + half)))
         return spans[0], spans[1]
 
@@ -212,7 +224,7 @@ _OPERATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "rotate": _rotate,
 }
 
-_NAMED: dict[str, Augmentation] = {
+_OURS: dict[str, Augmentation] = {
     "none": Identity(),
     "dsa": OneOf(("color", "crop", "cutout", "flip", "scale", "rotate")),
     "flip-rotate": OneOf(("flip", "rotate")),
@@ -224,16 +236,19 @@ _NAMED: dict[str, Augmentation] = {
     "flip-cutmix": CutMix(OneOf(("flip",)), 1.0),
 }
 
+AUGMENTATIONS: Table[Augmentation] = Table("augmentation", _OURS)
+
 
 def augmentation(name: str, *, mixing: bool = False) -> Augmentation:
-    """Return the augmentation called `name`; raises ValueError naming the nearest known one.
+    """Return the augmentation called `name`.
 
-    mixing: whether it may mix images, as CutMix does: then who trains on them must mix the targets.
+    mixing: whether it may mix images, as CutMix does: the caller must then mix the targets.
+    Raises ValueError for an unknown name, or one that mixes where that is not allowed.
     """
-    known = {key: value for key, value in _NAMED.items() if mixing or not isinstance(value, CutMix)}
-    if name in known:
-        return known[name]
-    if name in _NAMED:
-        raise ValueError(f"augmentation {name!r} mixes images and labels, which only training on labels can")
-    near = get_close_matches(name, known, n=1, cutoff=0)
-    raise ValueError(f"unknown augmentation {name!r}; did you mean {near[0]!r}? known: {', '.join(known)}")
+    found = AUGMENTATIONS[name]
+    if found.mixes and not mixing:
+        raise ValueError(
+            f"augmentation {name!r} mixes images and labels; use one without, such as 'dsa',"
+            " where only images are augmented"
+        )
+    return found

@@ -1,14 +1,14 @@
 """The frozen recipes by which networks are retrained.
 
-A recipe never changes: a changed one gets a new name (a test pins each one's digest), so that a
-number under `dsa-1000` means the same in every release. They multiply in float32; `dsa-1000:bf16` and
-`dsa-1000:tf32` are the same recipe with rounded products, under a name of their own in every record and on
-every board.
+A recipe never changes: a changed one gets a new name (a test pins each one's digest), so that a number
+under `dsa-1000` means the same in every release. Recipes multiply in float32. Append `:bf16` or `:tf32` for
+reduced precision: `dsa-1000:bf16` is a separate recipe, with its own records and columns.
+A plug-in's file brings its own recipes as `RECIPES = (Recipe(...),)`, an installed package by the entry
+point group `ratbench.recipes`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from math import cos, pi
 from typing import Literal
 
@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from suite.core.engine.losses import Objective, tempered
 from suite.core.engine.optimisers import SGD, Adam, AdamW, Optimiser
+from suite.core.names import Table, UnknownName, did_you_mean
 from suite.core.precision import PRECISIONS, Precision
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.training.regression import squared_error
@@ -23,12 +24,13 @@ from suite.core.training.regression import squared_error
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train a network from scratch: give `epochs` with `batch`, or `steps`.
+    """How to train a network from scratch. Give `epochs` with `batch`, or `steps`.
 
-    batch None: every step takes what the set's own `Minibatch` draws, as its distillation did.
-    decay_at: from which epoch the learning rate is divided by ten; None is never.
-    learned_lr: whether a set that brings a learning rate of its own is trained on at that one.
-    precision: at which training multiplies; a network's accuracy is read in float32.
+    augment: the name of an augmentation.
+    decay_at: epoch from which the learning rate is divided by ten; None: never.
+    batch: images per step, in shuffled epochs; None: each step draws by the set's own `Minibatch`.
+    learned_lr: train at the learning rate that was learned with the set, if there is one.
+    precision: of products in training; accuracy is always measured in float32.
     """
 
     name: str
@@ -45,24 +47,31 @@ class Recipe:
     learned_lr: bool = False
     precision: Precision = "float32"
 
-    def rates(self, count: int) -> list[float]:
-        """Return the learning rate of every step on a set of `count` images."""
+    def lr_schedule(self, count: int) -> list[float]:
+        """Return the learning rate of each step on `count` images."""
         if self.batch is None:
             return [self.lr] * self.steps
-        per_epoch = -(-count // self.batch)
         drop = self.epochs if self.decay_at is None else self.decay_at
         epochs = [self.lr if epoch < drop else self.lr * 0.1 for epoch in range(self.epochs)]
-        return [rate for rate in epochs for _ in range(per_epoch)]
+        return self._per_step(epochs, count)
 
-    def at(self, lr: float) -> "Recipe":
-        """Return the recipe at learning rate `lr`, whatever a set brings."""
+    def with_lr(self, lr: float) -> "Recipe":
+        """Return the recipe at learning rate `lr`, also for a set that brings its own."""
         return replace(self, lr=lr, learned_lr=False)
 
-    def on(self, synthetic: SyntheticSet) -> "Recipe":
-        """Return the recipe as it is for `synthetic`: at the rate that was learned with it, where asked."""
-        return self.at(synthetic.lr) if self.learned_lr and synthetic.lr is not None else self
+    def for_set(self, synthetic: SyntheticSet) -> "Recipe":
+        """Return the recipe for `synthetic`: at the set's own learning rate if the recipe takes it."""
+        return self.with_lr(synthetic.lr) if self.learned_lr and synthetic.lr is not None else self
 
-    def update_rule(self, lr: float) -> Optimiser:
+    def for_epochs(self, epochs: int) -> "Recipe":
+        """Return the recipe for full data, over `epochs` instead of its own length, which suits a few images.
+
+        Decay, if any, is at half; batches are of 256 images if the recipe has no batch size.
+        """
+        decay = None if self.decay_at is None else epochs // 2 + 1
+        return replace(self, epochs=epochs, decay_at=decay, batch=self.batch or 256)
+
+    def optimiser_at(self, lr: float) -> Optimiser:
         """Return the optimiser at learning rate `lr`."""
         if self.optimiser == "adam":
             return Adam(lr)
@@ -72,8 +81,12 @@ class Recipe:
 
     @property
     def objective(self) -> Objective:
-        """What training minimises."""
+        """The loss of (logits, targets)."""
         return cross_entropy
+
+    def _per_step(self, epochs: Sequence[float], count: int) -> list[float]:
+        """Return the learning rates of steps, given those of epochs."""
+        return [lr for lr in epochs for _ in range(-(-count // (self.batch or count)))]
 
 
 @dataclass(frozen=True)
@@ -82,49 +95,47 @@ class StepDecayRecipe(Recipe):
 
     factor: float = 1.0
 
-    def rates(self, count: int) -> list[float]:
-        """Return the learning rate of every step on a set of `count` images."""
-        batch = self.batch or count
+    def lr_schedule(self, count: int) -> list[float]:
+        """Return the learning rate of each step on `count` images."""
         drops = (2 * self.epochs // 3, 5 * self.epochs // 6)
         epochs = [self.lr * self.factor ** sum(epoch >= at for at in drops) for epoch in range(self.epochs)]
-        return [rate for rate in epochs for _ in range(-(-count // batch))]
+        return self._per_step(epochs, count)
 
 
 @dataclass(frozen=True)
 class KLRecipe(Recipe):
-    """Kullback-Leibler divergence from the targets, both at a temperature; the rate follows a cosine.
+    """Kullback-Leibler divergence from the targets, both softened by a temperature.
 
-    Over the epochs the rate falls along a quarter of a period of (1 + cos) / 2, from `lr` to half of it.
+    The learning rate falls from `lr` to half of it, along a quarter of a period of (1 + cos) / 2.
     """
 
     temperature: float = 1.0
 
-    def rates(self, count: int) -> list[float]:
-        """Return the learning rate of every step on a set of `count` images."""
-        batch = self.batch or count
+    def lr_schedule(self, count: int) -> list[float]:
+        """Return the learning rate of each step on `count` images."""
         shares = [(1 + cos(pi * epoch / self.epochs / 2)) / 2 for epoch in range(self.epochs)]
-        return [self.lr * share for share in shares for _ in range(-(-count // batch))]
+        return self._per_step([self.lr * share for share in shares], count)
 
     @property
     def objective(self) -> Objective:
-        """What training minimises."""
+        """The loss of (logits, targets)."""
         return tempered(self.temperature)
 
 
 @dataclass(frozen=True)
 class RegressionRecipe(Recipe):
-    """Squared error to centred targets; the rate rises from 0 in a line, then falls as half a cosine.
+    """Squared error to centred targets; linear warm-up of the learning rate, then half a cosine.
 
-    warm_up: steps that it rises, at most half of all; floor: the share of `lr` towards which it falls;
-    lengths: (images, steps), a set of so many images or fewer takes so many steps, a larger one `steps`.
+    warm_up: steps of rising learning rate, at most half of all; floor: final share of `lr`;
+    lengths: (images, steps) pairs; a set of up to `images` takes `steps`, a larger one the field `steps`.
     """
 
     warm_up: int = 0
     floor: float = 0.0
     lengths: tuple[tuple[int, int], ...] = ()
 
-    def rates(self, count: int) -> list[float]:
-        """Return the learning rate of every step on a set of `count` images."""
+    def lr_schedule(self, count: int) -> list[float]:
+        """Return the learning rate of each step on `count` images."""
         steps = min([self.steps, *(length for images, length in self.lengths if count <= images)])
         if self.epochs and self.batch:
             steps = self.epochs * -(-count // self.batch)
@@ -135,90 +146,98 @@ class RegressionRecipe(Recipe):
 
     @property
     def objective(self) -> Objective:
-        """What training minimises."""
+        """The loss of (logits, targets)."""
         return squared_error
 
 
 def _sgd(name: str, source: str, epochs: int, augment: str) -> Recipe:
-    # As in the papers' code the rate falls at epoch `epochs // 2 + 1`, counted from 0. That code runs
-    # one epoch more than it says, and drops the momentum when the rate falls; we do neither.
+    # As in the papers' code the learning rate falls at epoch `epochs // 2 + 1`, counted from 0. That code
+    # runs one epoch more than it says, and drops the momentum when the rate falls; we do neither.
     return Recipe(name, source, "sgd", 0.01, augment, 0.9, 5e-4, epochs, epochs // 2 + 1, 256)
 
 
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
+_OURS = (
+    _sgd("dc-300", "Dataset Condensation, arXiv 2006.05929: SGD, 300 epochs, no augmentation", 300, "none"),
+    _sgd("dsa-1000", "DSA, arXiv 2102.08259: SGD, 1000 epochs, DSA augmentation per image", 1000, "dsa"),
+    Recipe(
+        "rat-bptt-1000",
+        "RaT-BPTT, arXiv 2311.07025: Adam, the method's own minibatches, flip-rotate; 1000 steps, fixed",
+        "adam",
+        1e-3,
+        "flip-rotate",
+        steps=1000,
+    ),
+    Recipe(
+        "rtp-300",
+        "RTP, arXiv 2206.02916: SGD without decay of rate or weights, 300 epochs, no augmentation",
+        "sgd",
+        0.01,
+        "none",
+        momentum=0.9,
+        epochs=300,
+        batch=640,
+    ),
+    StepDecayRecipe(
+        "idc-1000",
+        "IDC, arXiv 2205.14959: SGD, 1000 epochs, DSA augmentation without cutout, CutMix",
+        "sgd",
+        0.01,
+        "dsa-cutmix",
+        momentum=0.9,
+        weight_decay=5e-4,
+        epochs=1000,
+        batch=64,
+        factor=0.2,
+    ),
+    KLRecipe(
+        "rded-300",
+        # The paper has a teacher label every augmented image anew; here the stored labels are mixed.
+        "RDED, arXiv 2312.03526: AdamW, soft labels at temperature 20, 300 epochs, flip, CutMix",
+        "adamw",
+        1e-3,
+        "flip-cutmix",
+        weight_decay=0.01,
+        epochs=300,
+        batch=50,
+        temperature=20.0,
+    ),
+    replace(
         _sgd(
-            "dc-300", "Dataset Condensation, arXiv 2006.05929: SGD, 300 epochs, no augmentation", 300, "none"
-        ),
-        _sgd("dsa-1000", "DSA, arXiv 2102.08259: SGD, 1000 epochs, DSA augmentation per image", 1000, "dsa"),
-        Recipe(
-            "rat-bptt-1000",
-            "RaT-BPTT, arXiv 2311.07025: Adam, the method's own minibatches, flip-rotate; 1000 steps, fixed",
-            "adam",
-            1e-3,
-            "flip-rotate",
-            steps=1000,
-        ),
-        Recipe(
-            "rtp-300",
-            "RTP, arXiv 2206.02916: SGD without decay of rate or weights, 300 epochs, no augmentation",
-            "sgd",
-            0.01,
-            "none",
-            momentum=0.9,
-            epochs=300,
-            batch=640,
-        ),
-        StepDecayRecipe(
-            "idc-1000",
-            "IDC, arXiv 2205.14959: SGD, 1000 epochs, DSA augmentation without cutout, CutMix",
-            "sgd",
-            0.01,
-            "dsa-cutmix",
-            momentum=0.9,
-            weight_decay=5e-4,
-            epochs=1000,
-            batch=64,
-            factor=0.2,
-        ),
-        KLRecipe(
-            "rded-300",
-            # The paper has a teacher label every augmented image anew; here the stored labels are mixed.
-            "RDED, arXiv 2312.03526: AdamW, soft labels at temperature 20, 300 epochs, flip, CutMix",
-            "adamw",
-            1e-3,
-            "flip-cutmix",
-            weight_decay=0.01,
-            epochs=300,
-            batch=50,
-            temperature=20.0,
-        ),
-        replace(
-            _sgd(
-                "mtt-1000",
-                "MTT, arXiv 2203.11932: as dsa-1000, at the learning rate that the set brings",
-                1000,
-                "dsa",
-            ),
-            learned_lr=True,
-        ),
-        RegressionRecipe(
-            "frepo-40000",
-            "FRePo, arXiv 2206.00719: Adam, squared error to centred labels, warm-up, cosine; DSA augments",
-            "adam",
-            3e-4,
-            # The paper has the same operations at other strengths, and no flip on MNIST and Fashion-MNIST.
+            "mtt-1000",
+            "MTT, arXiv 2203.11932: as dsa-1000, at the learning rate that the set brings",
+            1000,
             "dsa",
-            batch=500,
-            steps=40_000,
-            warm_up=500,
-            floor=0.01,
-            lengths=((10, 1000), (100, 2000), (500, 5000), (1000, 10_000)),
         ),
-    )
-}
+        learned_lr=True,
+    ),
+    RegressionRecipe(
+        "frepo-40000",
+        "FRePo, arXiv 2206.00719: Adam, squared error to centred labels, warm-up, cosine; DSA augments",
+        "adam",
+        3e-4,
+        # The paper has the same operations at other strengths, and no flip on MNIST and Fashion-MNIST.
+        "dsa",
+        batch=500,
+        steps=40_000,
+        warm_up=500,
+        floor=0.01,
+        lengths=((10, 1000), (100, 2000), (500, 5000), (1000, 10_000)),
+    ),
+)
 
+RECIPES: Table[Recipe] = Table("recipe", {each.name: each for each in _OURS})
+
+_RENAMED = {
+    "dc": "dc-300",
+    "dsa": "dsa-1000",
+    "rat-bptt": "rat-bptt-1000",
+    "rtp": "rtp-300",
+    "idc": "idc-1000",
+    "rded": "rded-300",
+    "mtt": "mtt-1000",
+    "frepo": "frepo-40000",
+}
+"""Names up to protocol 1, which were methods' names too."""
 
 _ROUNDED = [precision for precision in PRECISIONS if precision != "float32"]
 
@@ -226,14 +245,15 @@ _ROUNDED = [precision for precision in PRECISIONS if precision != "float32"]
 def recipe(name: str, *, besides: Sequence[str] = ()) -> Recipe:
     """Return the recipe called `name`, such as `dsa-1000` or `dsa-1000:bf16`.
 
-    Raises ValueError naming the nearest known one, or word `besides`.
+    besides: other words that are allowed where `name` comes from, for the error message.
+    Raises ValueError for an unknown or former name, or an unknown precision.
     """
-    base, rounded, precision = name.partition(":")
+    base, colon, precision = name.partition(":")
     if base not in RECIPES:
-        known = [*RECIPES, *besides]
-        near = get_close_matches(base, known, n=1, cutoff=0)[0]
-        raise ValueError(f"unknown recipe {name!r}; did you mean {near!r}? known: {', '.join(known)}")
-    if not rounded:
+        if base in _RENAMED:
+            raise ValueError(f"recipe {name!r} is now called {_RENAMED[base] + colon + precision!r}")
+        raise UnknownName(f"unknown recipe {name!r}; {did_you_mean(base, [*RECIPES, *besides])}")
+    if not colon:
         return RECIPES[base]
     if found := [each for each in _ROUNDED if each == precision]:
         return replace(RECIPES[base], name=name, precision=found[0])

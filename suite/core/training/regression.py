@@ -1,4 +1,4 @@
-"""Squared error to centred targets, and ridge regression on features: what kernel methods share.
+"""Squared error to centred targets, and ridge regression on features, which kernel methods share.
 
 Ridge regression by the kernel of n features is a linear classifier on them: FRePo (arXiv 2206.00719)
 takes those of a trained network's last layer, KIP (arXiv 2107.13034) those of random networks.
@@ -14,7 +14,7 @@ def centred(targets: Tensor) -> Tensor:
 
 
 def scaled(targets: Tensor) -> Tensor:
-    """Return targets (…, classes) centred and divided by sqrt(classes / 10), as FRePo has its labels."""
+    """Return targets (…, classes) centred and divided by sqrt(classes / 10), as in FRePo."""
     return centred(targets) / _scale(targets)
 
 
@@ -31,7 +31,7 @@ def indicators(labels: Tensor, classes: int) -> Tensor:
 def squared_error(scores: Tensor, targets: Tensor) -> Tensor:
     """Return half the squared distance of scores (n, classes) to `scaled` targets, averaged over n.
 
-    targets: (n, classes), non-negative as any set's, or classes (n,).
+    targets: (n, classes), non-negative, or classes (n,).
     """
     if targets.ndim == 1:
         targets = indicators(targets, scores.shape[1])
@@ -39,11 +39,11 @@ def squared_error(scores: Tensor, targets: Tensor) -> Tensor:
 
 
 def ridge_weights(features: Tensor, targets: Tensor, ridge: float) -> Tensor:
-    """Return the weights (d, classes) with which features (n, d) are regressed on targets (n, classes).
+    """Return the weights (d, classes) of the ridge regression of targets (n, classes) on features (n, d).
 
-    features' (K + λ)⁻¹ targets, with K the features' inner products and λ = ridge * trace(K) / n.
+    featuresᵀ (K + λ)⁻¹ targets, where K = features featuresᵀ and λ = ridge * trace(K) / n.
     """
-    # In float64: where n is larger than d only λ makes K regular, and it is below float32's rounding.
+    # In float64: if n is larger than d, only λ makes K regular, and it is below float32's rounding.
     exact = features.double()
     kernel = exact @ exact.T
     floor = ridge * kernel.diag().mean().expand(len(kernel)).diag()

@@ -13,15 +13,14 @@ from suite.core.training.fit import accuracy, fit_copies
 from suite.core.training.recipes import Recipe
 
 Training = tuple[SyntheticSet, Recipe]
-"""What fresh networks are trained on, and how."""
+"""A set, and the recipe for fresh networks on it."""
 
 
 def retrain(name: str, trainings: Mapping[str, Training], task: Task, *, copies: int, seed: int) -> Scores:
-    """Train `copies` networks called `name` in each way; return the accuracies of each, in [0, 1].
+    """Run each training for `copies` networks called `name`; return their test accuracies in [0, 1].
 
-    Copy k starts alike in every training, and in the evaluator `retrain` of the same seed. Two names
-    for one and the same training (the same set, an equal recipe) share its networks. `seconds` has
-    one value for each network that was trained.
+    Copy k has one seed in all trainings, and in the evaluator `retrain`. Trainings with the same set and an
+    equal recipe share their networks. `seconds` has one value per trained network.
     """
     net = network(name, task.train.shape, task.train.classes)
     seeds = [derive(seed, "copy", copy) for copy in range(copies)]
@@ -34,7 +33,7 @@ def retrain(name: str, trainings: Mapping[str, Training], task: Task, *, copies:
             done.append(parameters)
             seconds.append(perf_counter() - started)
             started = perf_counter()
-    test = task.test  # the one read, when every network has taken its last step
+    test = task.test  # the only read, after all training
     values = {key: tuple(accuracy(net, each, test) for each in done) for key, done in trained.items()}
     scores = {label: values[id(synthetic), recipe] for label, (synthetic, recipe) in trainings.items()}
     return Scores({**scores, "seconds": tuple(seconds)})

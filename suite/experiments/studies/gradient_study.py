@@ -13,7 +13,7 @@ from torch import Tensor
 
 from suite.core.distilling.base import Resumable
 from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
-from suite.core.engine.classification import chunks, classification, worth_compiling
+from suite.core.engine.classification import chunks, inner_problem
 from suite.core.engine.losses import Batch
 from suite.core.engine.optimisers import Adam
 from suite.core.engine.truncation import TruncationSchedule, Window, check_truncation, place_window
@@ -67,13 +67,8 @@ class _Measurements(Resumable):
         self.steps, self.method, self.train, self.seed = method.initialisations, method, train, seed
         self.network = network(method.network, train.shape, train.classes)
         count, steps = train.classes * budget.ipc, method.initialisations * method.unroll
-        self.inner = classification(
-            method.network,
-            train.shape,
-            train.classes,
-            optimiser=Adam(method.inner_lr),
-            precision="float32",
-            compiled=worth_compiling(self.network, batch=count, steps=steps, device=train.images.device),
+        self.inner = inner_problem(
+            self.network, Adam(method.inner_lr), batch=count, steps=steps, device=train.images.device
         )
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed)
         self.labels = one_hot(train.classes, budget.ipc).to(self.images)
@@ -125,4 +120,5 @@ class _Measurements(Resumable):
         rng = generator(self.seed, "real batch", self.taken)
         real = self.train.take(self.train.sample_rows(self.method.real_batch, rng))
         augment = augmentation(self.method.augment)
-        return chunks(augment.apply(real.images, augment.sample(len(real), rng)), real.labels)
+        seen = augment.apply(real.images, augment.sample(len(real), rng))
+        return chunks(seen, real.labels, whole=self.network.statistics_size > 0)

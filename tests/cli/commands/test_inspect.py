@@ -18,6 +18,7 @@ class TestList:
             ("methods", "rat_bptt"),
             ("tasks", "cifar10-zca"),
             ("evaluators", "retrain"),
+            ("studies", "gradient_study"),
             ("networks", "resnet18-w64-in"),
             ("recipes", "rat-bptt-1000"),
             ("grids", "demo"),

@@ -105,11 +105,11 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:
     (folder / "test/wasp/0.png").write_bytes(b"\x89PNG rubbish")
     with pytest.raises(ValueError, match=r"test/wasp/0\.png cannot be read"):
         load(name, data=tmp_path)
-    with pytest.raises(ValueError, match="option 'sise'; known is 'size'"):
+    with pytest.raises(ValueError, match="unknown option 'sise'; known: size"):
         load(f"{name}?sise=3", data=tmp_path)
     with pytest.raises(ValueError, match="size 'big' must be a whole number"):
         load(f"{name}?size=big", data=tmp_path)
-    with pytest.raises(DataMissing, match="has no folder train/"):
+    with pytest.raises(DataMissing, match="needs a folder train/"):
         load(f"folder:{tmp_path / 'absent'}", data=tmp_path)
 
 

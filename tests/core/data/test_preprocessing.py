@@ -33,7 +33,7 @@ def test_normalise_inverts_exactly_and_clips() -> None:
 def test_normalise_refuses_what_it_cannot_do() -> None:
     with pytest.raises(ValueError, match="constant"):
         Normalise.fit([torch.ones(3, 1, 2, 2)])
-    with pytest.raises(ValueError, match="1 channels: this was fitted on 3"):
+    with pytest.raises(ValueError, match="images have 1 channels, but the fitted ones have 3"):
         Normalise.fit([_images()]).apply(torch.zeros(1, 1, 4, 4))
 
 
@@ -94,5 +94,5 @@ def test_descriptions_restore(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
     with pytest.raises(ValueError, match="damaged"):
         restore(zca.describe(), tmp_path)
-    with pytest.raises(ValueError, match="kind 'pca'"):
+    with pytest.raises(ValueError, match="unknown preprocessing 'pca'"):
         restore({"kind": "pca"})

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from suite.core.data import download
-from suite.core.data import readers
+from suite.core.data import download, readers
 from suite.core.data.catalogue import CATALOGUE
 from suite.core.data.tasks import fingerprint, load
 from suite.core.spec import Task

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.distilling.base import BaseDistiller, BaseMethod
+from suite.core.distilling.base import BaseDistiller, BaseMethod, ImageMethod, Stateful
 from suite.core.distilling.selection import Selection
 from suite.core.limits import check_enough_real
 from suite.core.seeding import generator
@@ -126,6 +126,50 @@ def test_a_state_of_another_shape_is_refused() -> None:
 def test_a_state_with_more_than_is_needed_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'more'.* are needed"):
         Walk().load_state_dict({**Walk().state_dict(), "more": 1})
+
+
+class Part(Stateful):
+    """A state within a state."""
+
+    def __init__(self) -> None:
+        self.count, self.total = 0, torch.zeros(2)
+
+    def add(self, value: float) -> None:
+        self.count, self.total = self.count + 1, self.total + value
+
+
+class Parts(Stateful):
+    """One part, and a tuple of them."""
+
+    def __init__(self) -> None:
+        self.one, self.several = Part(), (Part(), Part())
+
+
+def test_the_state_of_parts_is_saved_with_the_whole() -> None:
+    whole, other = Parts(), Parts()
+    whole.one.add(1.0)
+    whole.several[1].add(2.0)
+    state = whole.state_dict()
+    whole.several[1].add(4.0)  # after which the state is still a copy
+    other.load_state_dict(state)
+    assert other.one.total.tolist() == [1, 1] and other.one.count == 1
+    assert [part.total.tolist() for part in other.several] == [[0, 0], [2, 2]]
+
+
+def test_another_number_of_parts_is_refused() -> None:
+    whole, other = Parts(), Parts()
+    other.several = (Part(),)  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="argument"):
+        other.load_state_dict(whole.state_dict())
+
+
+def test_a_method_with_images_and_a_network_checks_both() -> None:
+    ImageMethod(network="mlp-w4").check(TRAIN, Budget(3))
+    with pytest.raises(ValueError, match="ipc 4 is larger than the smallest class"):
+        ImageMethod(network="mlp-w4").check(TRAIN, Budget(4))
+    ImageMethod(network="mlp-w4", initial="noise").check(TRAIN, Budget(4))
+    with pytest.raises(ValueError, match="too small"):
+        ImageMethod(network="convnet-d3-w4-in").check(TRAIN, Budget(1))
 
 
 def test_restoring_keeps_the_tensor_that_the_optimiser_moves() -> None:

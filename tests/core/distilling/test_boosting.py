@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from suite.core.distilling.boosting import Block, Growing, Stages, check_boosting, stages
+from suite.core.distilling.boosting import Block, Growth, Stages, check_boosting, stages
 
 
 def test_one_block_is_repeated_and_steps_are_split_evenly() -> None:
@@ -16,15 +16,21 @@ def test_one_block_is_repeated_and_steps_are_split_evenly() -> None:
 def test_blocks_and_steps_of_each_stage() -> None:
     found = stages(10, (1, 1, 3, 5), 100, (10, 20, 30, 40))
     assert found.sizes == (1, 2, 5, 10) and found.ends == (10, 30, 60, 100)
-    assert found.places(2) == slice(2, 5)
 
 
 def test_a_distiller_grows_where_a_stage_has_had_its_steps() -> None:
-    run = Growing()
-    run.stages, run.stage, run.within = Stages((1, 2), (2, 3)), 0, 0
-    seen = [(run.grow(), run.size, run.earlier) for _ in range(5)]
+    growth = Growth(Stages((1, 2), (2, 3)))
+    seen = [(growth.advance(), growth.size, growth.earlier) for _ in range(5)]
     assert seen == [(False, 1, 0), (False, 1, 0), (True, 3, 1), (False, 3, 1), (False, 3, 1)]
-    assert run.milestones == (2,)
+    assert growth.milestones == (2,)
+
+
+def test_growth_is_restored_where_it_was() -> None:
+    growth, other = (Growth(Stages((1, 2), (2, 3))) for _ in range(2))
+    for _ in range(3):
+        growth.advance()
+    other.load_state_dict(growth.state_dict())
+    assert (other.size, other.stage, other.step_in_stage) == (3, 1, 1)
 
 
 @pytest.mark.parametrize(

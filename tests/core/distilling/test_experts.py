@@ -13,13 +13,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from suite.core.distilling import experts as trained
-from suite.core.distilling.experts import Experts, correctly_classified, experts, logits
+from suite.core.distilling.experts import Experts, correctly_classified, experts
 from suite.core.engine import classification
 from suite.core.networks.layers import Layer
 from suite.core.networks.named import network
 from suite.core.seeding import derive, generator
 from suite.core.spec import Examples
-from suite.core.training import stacks
 from suite.core.training.fit import fit_trajectories
 from suite.core.training.recipes import Recipe
 
@@ -91,7 +90,7 @@ def test_those_trained_at_once_are_those_trained_alone(
     recipe = replace(RECIPE, augment="flip-rotate")
     alone = experts(train(), NAME, recipe, 5)
     monkeypatch.setenv("RATBENCH_DATA", str(tmp_path / "elsewhere"))
-    monkeypatch.setattr(stacks, "together", lambda *_: 3)
+    monkeypatch.setattr(trained, "networks_that_fit", lambda *_: 3)
     groups: list[int] = []
 
     def counted(*given: Any, seeds: Sequence[int]) -> list[Tensor]:
@@ -120,10 +119,13 @@ def test_whatever_changes_them_has_files_of_its_own(trainings: list[int]) -> Non
     assert len(trainings) == 9
 
 
-def test_compiled_ones_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = trained._digest(train(), network(NAME, (1, 2, 2), 2), RECIPE)
+def test_compiled_ones_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = network(NAME, (1, 2, 2), 2).size
+    monkeypatch.setattr(trained, "fit_trajectories", lambda *_, seeds: [torch.zeros(4, size) for _ in seeds])
+    experts(train(), NAME, RECIPE, 1)
     monkeypatch.setattr(classification, "MIN_COMPILED_STEPS", 1)
-    assert plain != trained._digest(train(), network(NAME, (1, 2, 2), 2), RECIPE)
+    experts(train(), NAME, RECIPE, 1)
+    assert len(files(tmp_path / "data")) == 2
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "facts", "gone", "checksum"])
@@ -148,19 +150,18 @@ def test_a_damaged_one_is_trained_again(damage: str, tmp_path: Path, trainings: 
     assert same(first, experts(train(), NAME, RECIPE, 2)) and len(trainings) == 3
 
 
-def test_the_checksum_is_of_every_byte(
-    tmp_path: Path, trainings: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The cache's own probe passes over most of a large file."""
-    monkeypatch.setattr("suite.core.data.cache._probe", lambda path: "")
-    first = experts(train(), NAME, RECIPE, 1).trajectories[0].clone()
+def test_the_checksum_is_of_every_byte(tmp_path: Path, trainings: list[int]) -> None:
+    """The cache's own probe reads a half of this file, 16 KiB at a time."""
+    name, recipe = "mlp-w256", replace(RECIPE, epochs=31, batch=10)
+    first = experts(train(), name, recipe, 1).trajectories[0].clone()
     (path,) = files(tmp_path / "data")
     content = bytearray(path.read_bytes())
-    content[-30] ^= 1
-    path.unlink()
+    assert len(content) > 8 * 2**20
+    content[100 * (len(content) // 256) + (24 << 10)] ^= 1
+    path.unlink()  # it is mapped: write a new file instead of tearing that one
     path.write_bytes(content)
     with pytest.warns(UserWarning, match="do not match their sha256"):
-        assert torch.equal(first, experts(train(), NAME, RECIPE, 1).trajectories[0])
+        assert torch.equal(first, experts(train(), name, recipe, 1).trajectories[0])
     assert len(trainings) == 2
 
 
@@ -225,8 +226,5 @@ def test_recognised_images_by_hand() -> None:
     # Of -3 and 4 the second alone is right: (0, -6) and (0, 8).
     assert all_said.tolist() == [[[5, 0], [0, -6]], [[-7, 0], [0, 8]]]
     alone = Experts(known.trajectories[:1], 0.0)
-    assert correctly_classified(alone, net, data, 2, seed=0)[1][0, 1].tolist() == [
-        -3,
-        0,
-    ]  # wrong, and all there is
-    assert logits(net, paths[0, 1], data.images[:, None]).shape == (4, 1, 2)
+    _, wrong = correctly_classified(alone, net, data, 2, seed=0)
+    assert wrong[0, 1].tolist() == [-3, 0]  # misclassified, but there is no other

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch._dynamo.utils import counters
 
 from suite.core.engine import compiling
-from suite.core.engine.classification import chunks, classification
+from suite.core.engine.classification import chunks, inner_problem
 from suite.core.engine.compiling import Compiled
 from suite.core.engine.optimisers import Adam
 from suite.core.engine.truncation import Window
@@ -20,22 +20,23 @@ from suite.core.seeding import generator
 
 
 @pytest.mark.parametrize(
-    ("keep", "shape"),
+    ("max_kept_bytes", "shape"),
     [(0, (1, 8, 8)), (2**20, (1, 8, 8)), (0, (3, 8, 8))],
     ids=["recomputed", "kept", "in colour"],
 )
-def test_a_compiled_meta_gradient_is_the_plain_one(keep: int, shape: Shape) -> None:
+def test_a_compiled_meta_gradient_is_the_plain_one(max_kept_bytes: int, shape: Shape) -> None:
     name = "convnet-d1-w4-in"
     rng = generator(0)
     images = torch.randn(4, *shape, generator=rng, dtype=torch.float64).requires_grad_()
     real = torch.randn(40, *shape, generator=rng, dtype=torch.float64), torch.arange(40) % 2
 
     def found(compiled: bool) -> MetaGradient:
-        steps = classification(name, shape, 2, optimiser=Adam(), precision="float32", compiled=compiled)
-        start = network(name, shape, 2).initialise(generator(1)).double()
+        net = network(name, shape, 2)
+        problem = inner_problem(net, Adam(), compiled=compiled)
+        start = net.initialise(generator(1)).double()
         targets = torch.eye(2, dtype=torch.float64).repeat(2, 1)
         return meta_gradient(
-            replace(steps, keep=keep),
+            replace(problem, max_kept_bytes=max_kept_bytes),
             start,
             [images],
             lambda _: (images, targets),

@@ -10,7 +10,7 @@ from suite.core.networks.named import Shape, network
 from suite.core.seeding import generator
 from suite.core.training.regression import squared_error
 
-NAMES = ["convnet-d3-w4-in", "convnet-d2-w4-ln", "convnet-d1-w4-none", "mlp-w6"]
+NAMES = ["convnet-d3-w4-in", "convnet-d2-w4-ln", "convnet-d2-w4-bn", "convnet-d1-w4-none", "mlp-w6"]
 OBJECTIVES = {"cross-entropy": cross_entropy, "squared-error": squared_error}
 
 
@@ -18,13 +18,13 @@ OBJECTIVES = {"cross-entropy": cross_entropy, "squared-error": squared_error}
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 8, 8), (5, 8, 8)], ids=str)
 def test_layer_by_layer_equals_twice_in_reverse(name: str, shape: Shape, objective: Objective) -> None:
-    plain, written = network(name, shape, 3), network(name, shape, 3, Lowering(written=True))
+    plain, decomposed = network(name, shape, 3), network(name, shape, 3, Lowering(decomposed=True))
     rng = generator(1)
     parameters = plain.initialise(rng).double()
     direction = torch.randn(plain.size, generator=rng, dtype=torch.float64)
     batch = torch.randn(4, *shape, generator=rng).double(), torch.rand(4, 3, generator=rng).double()
     any_loss = AutogradLoss(lambda p, x, targets: objective(plain.logits(p, x), targets))
-    layered = LayerwiseLoss(written, objective)
+    layered = LayerwiseLoss(decomposed, objective)
     theirs, ours = any_loss.gradient(parameters, batch), layered.gradient(parameters, batch)
     assert torch.allclose(ours.parameters, theirs.parameters, rtol=1e-10, atol=1e-13)
     assert torch.allclose(ours.loss, theirs.loss)
@@ -34,6 +34,22 @@ def test_layer_by_layer_equals_twice_in_reverse(name: str, shape: Shape, objecti
         (found.parameters, *found.batch), (expected.parameters, *expected.batch), strict=True
     ):
         assert (one - other).norm() <= 1e-11 * other.norm()
+
+
+def test_classes_are_targets_without_a_derivative() -> None:
+    """They give the product of the one-hot targets, in both kinds of loss."""
+    net, rng = network("mlp-w6", (1, 4, 4), 3), generator(1)
+    parameters, direction = (torch.randn(net.size, generator=rng).double() for _ in range(2))
+    images, classes = torch.randn(4, 1, 4, 4, generator=rng).double(), torch.tensor([0, 2, 1, 1])
+    any_loss = AutogradLoss(lambda p, x, targets: cross_entropy(net.logits(p, x), targets))
+    for loss in (any_loss, LayerwiseLoss(net)):
+        found, expected = (
+            loss.hvp(parameters, batch, direction, loss.gradient(parameters, batch).kept)
+            for batch in ((images, classes), (images, torch.eye(3).double()[classes]))
+        )
+        torch.testing.assert_close(found.parameters, expected.parameters)
+        torch.testing.assert_close(found.batch[0], expected.batch[0])
+        assert found.batch[1].tolist() == [0] * 4
 
 
 def test_what_is_kept_are_inputs_and_cotangents_of_the_layers() -> None:

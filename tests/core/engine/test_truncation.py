@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from suite.core.engine.truncation import TruncationSchedule, check_truncation, place_window
+from suite.core.engine.truncation import TruncationSchedule, Window, check_truncation, place_window
 from suite.core.seeding import generator
 
 
@@ -43,3 +43,18 @@ def test_a_window_longer_than_the_unroll_is_refused() -> None:
     check_truncation("random-length", 40, 60)
     with pytest.raises(ValueError, match="must be at least 1"):
         check_truncation("random", 40, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "length", "message"),
+    [
+        (-1, 2, "window before -1 must be at least 0"),
+        (0, 0, "window length 0 must be at least 1"),
+        (3, -1, "window length -1 must be at least 1"),
+    ],
+)
+def test_a_window_outside_the_unroll_or_without_steps_is_refused(
+    before: int, length: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Window(before, length)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from suite.core.engine.classification import chunks, classification
+from suite.core.engine.classification import chunks, inner_problem
 from suite.core.engine.inner_problem import InnerProblem
 from suite.core.engine.losses import AutogradLoss
 from suite.core.engine.optimisers import SGD, Adam, Optimiser
@@ -43,7 +43,7 @@ def graph(rule: Optimiser, lr: Tensor, before: int) -> Callable[..., list[Tensor
 
 @dataclass(frozen=True)
 class Problem:
-    """A few images train a small network in float64; others judge it."""
+    """A few images train a small network in float64; the loss of others is differentiated."""
 
     name: str = "mlp-w4"
     shape: Shape = (1, 4, 4)
@@ -74,20 +74,18 @@ class Problem:
         augment = augmentation(self.augment)
         return augment.apply(images[rows], augment.sample(3, rng)), labels[rows]
 
-    def engine(self, *, written: bool = False, segment: int | None = None) -> MetaGradient:
+    def engine(self, *, decomposed: bool = False, checkpoint_every: int | None = None) -> MetaGradient:
         images, labels, lr = self.given()
-        steps = classification(
-            self.name, self.shape, 3, optimiser=self.rule, precision="float32", compiled=written
-        )
+        problem = inner_problem(network(self.name, self.shape, 3), self.rule, compiled=decomposed)
         return meta_gradient(
-            replace(steps, compiled=False),  # the written form, interpreted
+            replace(problem, compiled=False),  # the decomposed layers, interpreted
             self.start,
             [images, labels],
             lambda step: self.batch(images, labels, step),
             chunks(*self.real()),
             window=self.window,
             lr=lr,
-            segment=segment,
+            checkpoint_every=checkpoint_every,
         )
 
     def oracle(self) -> list[Tensor]:
@@ -128,37 +126,45 @@ RULES = {"adam": ADAM, "adam-eps": Adam(0.01, eps=0.01), "sgd": SGD(0.1), "heavy
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-@pytest.mark.parametrize("written", [False, True], ids=["plain", "written"])
+@pytest.mark.parametrize("decomposed", [False, True], ids=["plain", "decomposed"])
 @pytest.mark.parametrize("window", [Window(0, 1), Window(0, 40), Window(7, 2), Window(5, 20)], ids=str)
-def test_it_equals_one_graph_over_the_window(rule: Optimiser, window: Window, written: bool) -> None:
-    same(Problem(rule=rule, window=window), written=written)
+def test_it_equals_one_graph_over_the_window(rule: Optimiser, window: Window, decomposed: bool) -> None:
+    same(Problem(rule=rule, window=window), decomposed=decomposed)
 
 
-@pytest.mark.parametrize("written", [False, True], ids=["plain", "written"])
-@pytest.mark.parametrize("name", ["convnet-d3-w4-in", "convnet-d2-w4-ln", "convnet-d1-w4-none"])
+@pytest.mark.parametrize("decomposed", [False, True], ids=["plain", "decomposed"])
+@pytest.mark.parametrize(
+    "name", ["convnet-d3-w4-in", "convnet-d2-w4-ln", "convnet-d2-w4-bn", "convnet-d1-w4-none"]
+)
 @pytest.mark.parametrize("shape", [(3, 8, 8), (1, 28, 28)], ids=str)
-def test_it_is_exact_for_every_network(name: str, shape: Shape, written: bool) -> None:
-    same(Problem(name, shape, window=Window(3, 4)), written=written)
+def test_it_is_exact_for_every_network(name: str, shape: Shape, decomposed: bool) -> None:
+    same(Problem(name, shape, window=Window(3, 4)), decomposed=decomposed)
 
 
-@pytest.mark.parametrize("written", [False, True], ids=["plain", "written"])
+@pytest.mark.parametrize("decomposed", [False, True], ids=["plain", "decomposed"])
 @pytest.mark.parametrize(
     ("name", "side"),
-    [("resnet18-w2-in", 9), ("resnet18-w2-ln", 8), ("alexnet-w2-in", 8), ("vgg11-w2-ln", 32)],
+    [
+        ("resnet18-w2-in", 9),
+        ("resnet18-w2-ln", 8),
+        ("resnet18-w2-bn", 8),
+        ("alexnet-w2-in", 8),
+        ("vgg11-w2-ln", 32),
+    ],
 )
-def test_deep_networks_give_the_oracles_meta_gradient(name: str, side: int, *, written: bool) -> None:
-    same(Problem(name, (3, side, side), window=Window(1, 3)), written=written)
+def test_deep_networks_give_the_oracles_meta_gradient(name: str, side: int, *, decomposed: bool) -> None:
+    same(Problem(name, (3, side, side), window=Window(1, 3)), decomposed=decomposed)
 
 
 @pytest.mark.parametrize("augment", ["dsa", "flip-rotate", "crop-scale-rotate"])
 def test_it_goes_through_augmentations_that_change_from_step_to_step(augment: str) -> None:
-    same(Problem("convnet-d1-w4-in", (3, 8, 8), augment=augment, window=Window(2, 14)), written=True)
+    same(Problem("convnet-d1-w4-in", (3, 8, 8), augment=augment, window=Window(2, 14)), decomposed=True)
 
 
-@pytest.mark.parametrize("segment", [1, 2, 5, 7, 12])
-def test_segments_change_nothing(segment: int) -> None:
+@pytest.mark.parametrize("checkpoint_every", [1, 2, 5, 7, 12])
+def test_checkpoints_change_nothing(checkpoint_every: int) -> None:
     problem = Problem("convnet-d1-w4-in", window=Window(2, 7))
-    whole, parts = problem.engine(), problem.engine(segment=segment)
+    whole, parts = problem.engine(), problem.engine(checkpoint_every=checkpoint_every)
     assert torch.equal(whole.loss, parts.loss)
     close([*parts.gradients, parts.lr], [*whole.gradients, whole.lr], 1e-14)
 
@@ -194,15 +200,16 @@ def square(**changes: Any) -> MetaGradient:
     """One parameter walks towards an image; the other has no gradient at all."""
     images = torch.ones(1, dtype=torch.float64, requires_grad=True)
     unused = torch.ones(2, dtype=torch.float64, requires_grad=True)
-    settings: dict[str, Any] = {"start": 0.0, "batch": lambda _: (images,), **changes}
+    settings: dict[str, Any] = {"start": 0.0, "batch": lambda _: (images,), "real": [()], "unused": unused}
+    settings |= changes
     return meta_gradient(
         InnerProblem(
             AutogradLoss(lambda p, x: (p[0] - x[0]) ** 2 + 0 * p[1]), lambda p: p[0] ** 2, Adam(0.1)
         ),
         torch.full((2,), settings["start"], dtype=torch.float64),
-        [images, unused],
+        [images, settings["unused"]],
         settings["batch"],
-        [()],
+        settings["real"],
         window=Window(0, 2),
     )
 
@@ -231,9 +238,44 @@ def test_the_average_is_over_networks() -> None:
     two = replace(one, loss=3 * one.loss, gradients=tuple(3 * value for value in one.gradients))
     mean = average([one, two])
     assert torch.equal(mean.loss, 2 * one.loss) and torch.equal(mean.gradients[0], 2 * one.gradients[0])
-    assert len(mean.sums) == 4
+    assert len(mean.state_sums) == 4
 
 
-def test_a_segment_without_steps_is_refused() -> None:
-    with pytest.raises(ValueError, match="segment 0 must be at least 1"):
-        Problem().engine(segment=0)
+def test_an_input_that_requires_no_gradient_is_refused() -> None:
+    one = torch.ones(1, dtype=torch.float64)
+    with pytest.raises(ValueError, match="input 1 must be a leaf tensor that requires gradients"):
+        square(unused=one)
+    with pytest.raises(ValueError, match="input 1 must be a leaf tensor that requires gradients"):
+        square(unused=2 * one.requires_grad_())
+
+
+def test_no_real_batch_is_refused_before_any_step() -> None:
+    def never(step: int) -> Sequence[Tensor]:
+        raise AssertionError(step)
+
+    with pytest.raises(ValueError, match="real has no batch"):
+        square(batch=never, real=[])
+
+
+def test_real_batches_are_summed() -> None:
+    one, two = square(), square(real=[(), ()])
+    assert torch.equal(two.loss, 2 * one.loss) and torch.equal(two.gradients[0], 2 * one.gradients[0])
+
+
+def test_images_of_another_size_than_the_networks_are_refused() -> None:
+    problem = inner_problem(network("mlp-w4", (1, 8, 8), 2), ADAM)
+    images = torch.zeros(2, 1, 9, 9, requires_grad=True)
+    with pytest.raises(ValueError, match=r"images \(n, 1, 9, 9\) for a network of \(1, 8, 8\) images"):
+        meta_gradient(
+            problem,
+            network("mlp-w4", (1, 8, 8), 2).initialise(generator(0)),
+            [images],
+            lambda _: (images, torch.eye(2)),
+            chunks(torch.zeros(2, 1, 8, 8), torch.arange(2)),
+            window=WINDOW,
+        )
+
+
+def test_checkpoints_every_zero_steps_are_refused() -> None:
+    with pytest.raises(ValueError, match="checkpoint_every 0 must be at least 1"):
+        Problem().engine(checkpoint_every=0)

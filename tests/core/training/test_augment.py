@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from suite.core.seeding import generator
-from suite.core.training.augment import AugmentParams, CutMix, OneOf, augmentation
+from suite.core.training.augment import AUGMENTATIONS, AugmentParams, CutMix, OneOf, augmentation
 
 NUMBERS = torch.arange(16.0).reshape(1, 1, 4, 4)
 DSA = augmentation("dsa")
@@ -233,6 +233,11 @@ class TestCutMix:
         with pytest.raises(ValueError, match="'flip-cutmix' mixes images and labels"):
             augmentation("flip-cutmix")
         assert augmentation("flip-cutmix", mixing=True) == CutMix(OneOf(("flip",)), 1.0)
+
+
+def test_only_cutmix_mixes() -> None:
+    mixing = {name for name, family in AUGMENTATIONS.items() if family.mixes}
+    assert mixing == {"color-crop-cutmix", "dsa-cutmix", "flip-cutmix"}
 
 
 def test_without_mixing_targets_stay() -> None:

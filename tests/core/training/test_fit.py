@@ -3,20 +3,29 @@
 import dataclasses
 import warnings
 from collections.abc import Sequence
-from functools import partial
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from suite.core.engine import classification
-from suite.core.networks.layers import RELU, Layer, Lowering, add, chain
+from suite.core.engine.inner_problem import InnerProblem
+from suite.core.networks.layers import Layer, Lowering
 from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
 from suite.core.spec import Examples
-from suite.core.training import fit as fitting
-from suite.core.training.fit import accuracy, fit, fit_copies, fit_epochs, fit_full
+from suite.core.training.fit import (
+    accuracy,
+    fit,
+    fit_copies,
+    fit_full,
+    fit_trajectories,
+    map_batches,
+    training_problem,
+    training_states,
+)
+from suite.core.training.jobs import TrainingJob
 from suite.core.training.recipes import RECIPES, Recipe, RegressionRecipe
 
 NET = network("mlp-w4", (1, 2, 2), 2)
@@ -57,18 +66,13 @@ def test_products_are_rounded_where_the_recipe_says_so() -> None:
     images, targets = torch.randn(8, 1, 8, 8, generator=generator(0)), one_hot(2, 4)
     made = SyntheticSet(images.view(2, 4, 1, 8, 8), targets)
     name, shape, step = "convnet-d1-w4-in", (1, 8, 8), dataclasses.replace(STEP, precision="bf16")
-    rounded = network(name, shape, 2, Lowering(operands=torch.bfloat16))
+    rounded = network(name, shape, 2, Lowering(dtype=torch.bfloat16))
     start = rounded.initialise(generator(5, "initialisation")).requires_grad_()
     loss = cross_entropy(rounded.logits(start, images), targets.flatten(0, 1))
     (gradient,) = torch.autograd.grad(loss, start)
     plain, found = (fit(network(name, shape, 2), made, each, seed=5) for each in (STEP, step))
     assert torch.allclose(found, (start - 0.01 * gradient).detach(), atol=1e-7)
     assert 1e-4 < (found - plain).norm() / (start - plain).norm() < 0.02
-
-
-def test_a_precision_that_the_device_has_not_is_refused() -> None:
-    with pytest.raises(ValueError, match="precision tf32 is a GPU's"):
-        fit(NET, synthetic(), dataclasses.replace(STEP, precision="tf32"), seed=0)
 
 
 def test_a_step_of_squared_error_is_to_centred_labels() -> None:
@@ -93,14 +97,6 @@ def test_full_data_are_regressed_on_their_labels() -> None:
     assert 0 < float((found - leaf).abs().max()) <= 3.1e-4
 
 
-def test_training_learns() -> None:
-    train = Examples(*(torch.cat(synthetic(8).flat()[:1]), torch.tensor([0] * 8 + [1] * 8)), classes=2)
-    fitted = fit(
-        NET, synthetic(8), dataclasses.replace(RECIPES["rat-bptt-1000"], augment="none", lr=0.05), seed=0
-    )
-    assert accuracy(NET, fitted, train) == 1.0
-
-
 def test_without_a_batch_size_the_sets_own_minibatches_are_drawn() -> None:
     recipe = Recipe("test", "", "sgd", 0.1, "none", steps=1)
     made = dataclasses.replace(synthetic(4), minibatch=Minibatch(per_class=1))
@@ -110,6 +106,14 @@ def test_without_a_batch_size_the_sets_own_minibatches_are_drawn() -> None:
     images, targets = made.flat()
     (gradient,) = torch.autograd.grad(cross_entropy(NET.logits(start, images[rows]), targets[rows]), start)
     assert torch.allclose(found, (start - 0.1 * gradient).detach(), atol=1e-7)
+
+
+def test_training_learns() -> None:
+    train = Examples(*(torch.cat(synthetic(8).flat()[:1]), torch.tensor([0] * 8 + [1] * 8)), classes=2)
+    fitted = fit(
+        NET, synthetic(8), dataclasses.replace(RECIPES["rat-bptt-1000"], augment="none", lr=0.05), seed=0
+    )
+    assert accuracy(NET, fitted, train) == 1.0
 
 
 def test_full_data_are_shuffled_epochs_with_decay_at_half() -> None:
@@ -232,49 +236,60 @@ def test_compiled_training_is_the_plain_one(
 def test_only_what_is_much_work_is_compiled() -> None:
     dsa = RECIPES["dsa-1000"]
     narrow, wide = (network(f"convnet-d3-w{width}-in", (1, 28, 28), 10) for width in (8, 128))
-    ten = partial(fitting._steps, batch=10, steps=1000, device=torch.device("cpu"))
-    found = [ten(net, dsa) for net in (narrow, wide)]
-    assert [steps.compiled for steps in found] == [False, True]
-    assert not ten(wide, dsa, steps=100).compiled
-    assert ten(narrow, dsa, steps=100_000).compiled
-    assert ten(wide, dsa) is found[1]
-    assert ten(wide, dataclasses.replace(dsa, lr=0.03)) is found[1]
+    ten = SyntheticSet(torch.zeros(10, 1, 1, 28, 28), one_hot(10, 1))  # one batch: a step an epoch
+
+    def problem(net: Network, recipe: Recipe, jobs: int = 1) -> InnerProblem:
+        return training_problem(net, [TrainingJob.on_set(ten, recipe, seed) for seed in range(jobs)])
+
+    found = [problem(net, dsa) for net in (narrow, wide)]
+    assert [each.compiled for each in found] == [False, True]
+    assert not problem(wide, dataclasses.replace(dsa, epochs=100)).compiled
+    assert problem(narrow, dsa, jobs=100).compiled
+    assert problem(wide, dsa) is found[1]
+    assert problem(wide, dataclasses.replace(dsa, lr=0.03)) is found[1]
 
 
-def test_what_the_layers_of_a_network_give_is_counted() -> None:
-    # A convolution, a norm and a ReLU of two channels, these halved, flattened, and the classes.
-    assert network("convnet-d1-w2-in", (1, 4, 4), 3).outputs(5) == 5 * (3 * 2 * 16 + 2 * 4 + 2 * 4 + 3) / 6
-    branched = Network("by hand", (1, 1, 2), 2, (add(RELU, chain(RELU, RELU)),))
-    assert branched.outputs(5) == 5 * 2
-
-
-def test_watching_changes_nothing_and_sees_the_parameters_before_each_step() -> None:
-    net, data = (
-        network("convnet-d1-w4-none", (1, 4, 4), 2),
-        Examples(torch.randn(10, 1, 4, 4, generator=generator(0)), torch.arange(10) % 2, 2),
-    )
-    recipe, seen = dataclasses.replace(RECIPES["dc-300"], batch=4), list[tuple[list[int], torch.Tensor]]()
-    found = fit_full(
-        net, data, recipe, 2, seed=0, watch=lambda rows, now: seen.append((rows.tolist(), now.clone()))
-    )
-    assert torch.equal(found, fit_full(net, data, recipe, 2, seed=0))
-    assert [len(rows) for rows, _ in seen] == [4, 4, 2, 4, 4, 2]
-    assert torch.equal(seen[0][1], net.initialise(generator(0, "initialisation")))
-    assert not torch.equal(seen[-1][1], found)
+def test_states_are_the_parameters_before_each_step_on_the_rows_of_a_job() -> None:
+    net = network("convnet-d1-w4-none", (1, 4, 4), 2)
+    data = Examples(torch.randn(10, 1, 4, 4, generator=generator(0)), torch.arange(10) % 2, 2)
+    recipe = Recipe("test", "", "sgd", 0.1, "none", epochs=2, batch=4)
+    job = TrainingJob.on_examples(data, recipe, 0)
+    rows, states = list(job.rows()), [state[0] for state in training_states(net, [job])]
+    assert [len(batch) for batch in rows] == [4, 4, 2, 4, 4, 2] and len(states) == 7
+    assert [batch.tolist() for batch in job.rows()] == [batch.tolist() for batch in rows]
+    assert torch.equal(states[0], net.initialise(generator(0, "initialisation")))
+    for batch, before, after in zip(rows, states, states[1:], strict=False):
+        leaf = before.clone().requires_grad_()
+        cross_entropy(net.logits(leaf, data.images[batch]), data.labels[batch]).backward()
+        assert leaf.grad is not None
+        assert torch.allclose(after, before - 0.1 * leaf.grad, atol=1e-6)
 
 
 def test_a_learned_rate_is_taken_where_the_recipe_asks() -> None:
     made = dataclasses.replace(synthetic(), lr=0.05)
     asked = dataclasses.replace(STEP, learned_lr=True)
-    assert torch.equal(fit(NET, made, asked, seed=5), fit(NET, made, STEP.at(0.05), seed=5))
+    assert torch.equal(fit(NET, made, asked, seed=5), fit(NET, made, STEP.with_lr(0.05), seed=5))
     assert torch.equal(fit(NET, synthetic(), asked, seed=5), fit(NET, synthetic(), STEP, seed=5))
 
 
-def test_epochs_lead_from_the_start_to_the_end() -> None:
+def test_a_trajectory_leads_from_the_start_to_the_end() -> None:
     train = Examples(synthetic(5).flat()[0], torch.arange(10) % 2, 2)
     recipe = dataclasses.replace(STEP, epochs=3, batch=4)
-    found = [parameters.clone() for parameters in fit_epochs(NET, train, recipe, seed=2)]
+    (found,) = fit_trajectories(NET, train, recipe, seeds=[2])
+    assert found.shape == (4, NET.size)
     assert torch.equal(found[0], NET.initialise(generator(2, "initialisation")))
     for epochs in (1, 2, 3):  # at a constant rate, fewer epochs are the first of more
         assert torch.equal(found[epochs], fit_full(NET, train, recipe, epochs, seed=2))
-    assert len(found) == 4
+
+
+def test_images_are_mapped_in_batches_whatever_their_dimensions() -> None:
+    sizes, images = list[int](), torch.rand(3, 400, 1, 2, 2, generator=generator(0))
+
+    def sums(batch: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(batch))
+        assert not torch.is_grad_enabled()
+        return batch.sum((1, 2))
+
+    found = map_batches(sums, images.requires_grad_())
+    assert sizes == [500, 500, 200]
+    assert torch.equal(found, images.detach().sum((2, 3)))

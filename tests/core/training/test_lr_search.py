@@ -11,10 +11,11 @@ from suite.core.networks.named import Network
 from suite.core.seeding import generator
 from suite.core.spec import Task, TestSplit
 from suite.core.training import lr_search
-from suite.core.training.fit import TrainingJob, fit_each
+from suite.core.training.fit import fit_each
+from suite.core.training.jobs import TrainingJob
 from suite.core.training.lr_search import Search, chosen_rates, random_set
-from suite.core.training.recipes import RECIPES, Recipe
-from suite.plugins.conformance import smoke_data
+from suite.core.training.recipes import RECIPES
+from suite.plugins.smoke import smoke_data
 
 SEARCH = Search((0.01, 1.0, 3.0), 2)
 RECIPE = dataclasses.replace(RECIPES["dc-300"], epochs=40)
@@ -31,9 +32,9 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The learning rates of all trainings, in turn."""
     seen: list[float] = []
 
-    def watched(net: Network, trainings: Sequence[TrainingJob], recipe: Recipe) -> Iterator[torch.Tensor]:
-        seen.extend(training.lr for training in trainings)
-        return fit_each(net, trainings, recipe)
+    def watched(net: Network, jobs: Sequence[TrainingJob]) -> Iterator[torch.Tensor]:
+        seen.extend(job.recipe.lr for job in jobs)
+        return fit_each(net, jobs)
 
     monkeypatch.setattr(lr_search, "fit_each", watched)
     return seen

@@ -12,6 +12,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from suite.core.engine.optimisers import SGD, Adam, AdamW
+from suite.core.names import Table
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.training.recipes import RECIPES, recipe
 from suite.core.training.regression import squared_error
@@ -43,36 +44,38 @@ def test_a_published_recipe_never_changes(name: str) -> None:
 
 
 def test_dsa_is_a_thousand_epochs_that_decay_after_501() -> None:
-    rates = recipe("dsa-1000").rates(10)  # ten images are one batch
+    rates = recipe("dsa-1000").lr_schedule(10)  # ten images are one batch
     assert len(rates) == 1000
     assert rates[:501] == [0.01] * 501
     assert rates[501:] == [0.001] * 499
 
 
 def test_dsa_takes_two_batches_of_300_images() -> None:
-    rates = recipe("dsa-1000").rates(300)  # 256 + 44
+    rates = recipe("dsa-1000").lr_schedule(300)  # 256 + 44
     assert len(rates) == 2000
     assert rates[1001] == 0.01 and rates[1002] == 0.001  # epoch 501 begins with step 1002
 
 
 def test_dc_is_300_epochs_that_decay_after_151() -> None:
-    rates = recipe("dc-300").rates(256)
+    rates = recipe("dc-300").lr_schedule(256)
     assert len(rates) == 300
     assert rates[150] == 0.01 and rates[151] == 0.001
 
 
 def test_rat_bptt_is_a_thousand_steps_whatever_the_size() -> None:
-    assert recipe("rat-bptt-1000").rates(10) == recipe("rat-bptt-1000").rates(5000) == [0.001] * 1000
+    assert (
+        recipe("rat-bptt-1000").lr_schedule(10) == recipe("rat-bptt-1000").lr_schedule(5000) == [0.001] * 1000
+    )
 
 
 def test_frepo_takes_more_steps_for_more_images() -> None:
     counts = (10, 11, 100, 101, 500, 1000, 1001)
     steps = [1000, 2000, 2000, 5000, 5000, 10_000, 40_000]
-    assert [len(recipe("frepo-40000").rates(count)) for count in counts] == steps
+    assert [len(recipe("frepo-40000").lr_schedule(count)) for count in counts] == steps
 
 
 def test_frepo_warms_up_over_500_steps_and_falls_to_a_hundredth() -> None:
-    rates = recipe("frepo-40000").rates(10)
+    rates = recipe("frepo-40000").lr_schedule(10)
     assert rates[0] == 0 and rates[250] == pytest.approx(1.5e-4) and rates[500] == pytest.approx(3e-4)
     assert rates[750] == pytest.approx(3e-4 * (0.01 + 0.99 / 2))
     # The last of 500 steps is one short of the floor: cos(499 / 500 pi) = -1 + (pi / 500)^2 / 2.
@@ -80,7 +83,7 @@ def test_frepo_warms_up_over_500_steps_and_falls_to_a_hundredth() -> None:
 
 
 def test_frepo_over_epochs_of_full_data_warms_up_for_half_at_most() -> None:
-    rates = dataclasses.replace(recipe("frepo-40000"), epochs=2).rates(1100)  # 2 * (500 + 500 + 100)
+    rates = dataclasses.replace(recipe("frepo-40000"), epochs=2).lr_schedule(1100)  # 2 * (500 + 500 + 100)
     assert len(rates) == 6 and rates[3] == pytest.approx(3e-4) and rates[2] == pytest.approx(2e-4)
 
 
@@ -88,14 +91,14 @@ def test_frepo_minimises_a_squared_error() -> None:
     assert recipe("frepo-40000").objective is squared_error and recipe("dsa-1000").objective is cross_entropy
 
 
-def test_update_rules() -> None:
-    assert recipe("dsa-1000").update_rule(0.001) == SGD(0.001, 0.9, 5e-4)
-    assert recipe("dc-300").update_rule(0.01) == SGD(0.01, 0.9, 5e-4)
-    assert recipe("rat-bptt-1000").update_rule(0.001) == Adam(0.001, (0.9, 0.999), 1e-8)
-    assert recipe("frepo-40000").update_rule(0.001) == Adam(0.001, (0.9, 0.999), 1e-8)
-    assert recipe("rtp-300").update_rule(0.01) == SGD(0.01, 0.9)
-    assert recipe("idc-1000").update_rule(0.01) == SGD(0.01, 0.9, 5e-4)
-    assert recipe("rded-300").update_rule(0.001) == AdamW(0.001, (0.9, 0.999), 1e-8, 0.01)
+def test_optimisers() -> None:
+    assert recipe("dsa-1000").optimiser_at(0.001) == SGD(0.001, 0.9, 5e-4)
+    assert recipe("dc-300").optimiser_at(0.01) == SGD(0.01, 0.9, 5e-4)
+    assert recipe("rat-bptt-1000").optimiser_at(0.001) == Adam(0.001, (0.9, 0.999), 1e-8)
+    assert recipe("frepo-40000").optimiser_at(0.001) == Adam(0.001, (0.9, 0.999), 1e-8)
+    assert recipe("rtp-300").optimiser_at(0.01) == SGD(0.01, 0.9)
+    assert recipe("idc-1000").optimiser_at(0.01) == SGD(0.01, 0.9, 5e-4)
+    assert recipe("rded-300").optimiser_at(0.001) == AdamW(0.001, (0.9, 0.999), 1e-8, 0.01)
 
 
 def test_augmentations() -> None:
@@ -114,7 +117,7 @@ def test_augmentations() -> None:
 
 def test_a_recipe_with_rounded_products_is_the_same_but_for_its_name() -> None:
     assert recipe("dsa-1000:bf16") == replace(recipe("dsa-1000"), name="dsa-1000:bf16", precision="bf16")
-    assert recipe("mtt-1000:tf32").rates(10) == recipe("mtt-1000").rates(10)
+    assert recipe("mtt-1000:tf32").lr_schedule(10) == recipe("mtt-1000").lr_schedule(10)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_a_recipe_with_rounded_products_is_the_same_but_for_its_name() -> None:
         ("dsa-1000:fp16", "recipe 'dsa-1000:fp16': 'fp16' is none of tf32, bf16; 'dsa-1000' is float32"),
         ("dsa-1000:", "'' is none of tf32, bf16"),
         ("dsa-1000:float32", "'dsa-1000' is float32"),
-        ("das:bf16", "unknown recipe 'das:bf16'; did you mean 'dsa-1000'?"),
+        ("dsa-100:bf16", "unknown recipe 'dsa-100:bf16'; did you mean 'dsa-1000'?"),
     ],
 )
 def test_another_precision_is_refused(name: str, message: str) -> None:
@@ -132,11 +135,13 @@ def test_another_precision_is_refused(name: str, message: str) -> None:
 
 
 def test_rtp_is_300_epochs_at_one_rate() -> None:
-    assert recipe("rtp-300").rates(640) == [0.01] * 300 and len(recipe("rtp-300").rates(641)) == 600
+    assert (
+        recipe("rtp-300").lr_schedule(640) == [0.01] * 300 and len(recipe("rtp-300").lr_schedule(641)) == 600
+    )
 
 
 def test_idc_falls_to_a_fifth_after_666_epochs_and_again_after_833() -> None:
-    rates = recipe("idc-1000").rates(65)  # 64 + 1
+    rates = recipe("idc-1000").lr_schedule(65)  # 64 + 1
     assert len(rates) == 2000
     assert rates[: 2 * 666] == [0.01] * (2 * 666)
     assert rates[2 * 666 : 2 * 833] == pytest.approx([0.002] * (2 * 167))
@@ -144,7 +149,7 @@ def test_idc_falls_to_a_fifth_after_666_epochs_and_again_after_833() -> None:
 
 
 def test_rded_falls_to_half_along_a_cosine() -> None:
-    rates = recipe("rded-300").rates(10)
+    rates = recipe("rded-300").lr_schedule(10)
     assert len(rates) == 300 and rates[0] == 0.001
     assert rates[150] == pytest.approx(0.001 * (1 + cos(pi / 4)) / 2)
     assert 0.0005 < rates[299] < 0.00051
@@ -169,17 +174,54 @@ def test_the_others_compare_by_cross_entropy() -> None:
 def test_an_unknown_recipe_is_refused_with_the_nearest() -> None:
     with pytest.raises(ValueError, match="did you mean 'rat-bptt-1000'"):
         recipe("ratbptt")
+    with pytest.raises(ValueError, match="did you mean 'chosen'"):
+        recipe("chose", besides=("chosen",))
+
+
+@pytest.mark.parametrize(
+    ("former", "name"),
+    [
+        ("dc", "dc-300"),
+        ("dsa", "dsa-1000"),
+        ("rat-bptt", "rat-bptt-1000"),
+        ("rtp", "rtp-300"),
+        ("idc", "idc-1000"),
+        ("rded", "rded-300"),
+        ("mtt", "mtt-1000"),
+        ("frepo", "frepo-40000"),
+        ("dsa:bf16", "dsa-1000:bf16"),
+    ],
+)
+def test_a_former_name_is_refused_with_the_new_one(former: str, name: str) -> None:
+    with pytest.raises(ValueError, match=f"recipe '{former}' is now called '{name}'"):
+        recipe(former)
+    assert recipe(name).name == name
+
+
+def test_a_plug_in_brings_a_recipe() -> None:
+    own = replace(recipe("dc-300"), name="mine-20", epochs=20)
+    table = Table("recipe", dict(RECIPES))
+    table.add("mine-20", own, owner="mine.py")
+    assert table["mine-20"] is own and table.owner("dc-300") == "RaT-Bench"
+    with pytest.raises(ValueError, match=r"recipe 'dc-300' of mine.py is taken by RaT-Bench"):
+        table.add("dc-300", own, owner="mine.py")
+
+
+def test_full_data_take_their_epochs_and_decay_at_half() -> None:
+    assert recipe("dsa-1000").for_epochs(4).lr_schedule(512) == [0.01] * 6 + [0.001] * 2
+    full = recipe("rat-bptt-1000").for_epochs(2)
+    assert full.batch == 256 and full.lr_schedule(300) == [0.001] * 4
 
 
 def test_mtt_is_dsa_at_the_rate_that_a_set_brings() -> None:
     bare = SyntheticSet(torch.zeros(2, 1, 1, 4, 4), one_hot(2, 1))
     for made, lr in ((bare, 0.01), (replace(bare, lr=0.03), 0.03)):
-        assert recipe("mtt-1000").on(made).rates(10)[500:502] == [lr, pytest.approx(lr / 10)]
-        assert recipe("dsa-1000").on(made) is recipe("dsa-1000")
+        assert recipe("mtt-1000").for_set(made).lr_schedule(10)[500:502] == [lr, pytest.approx(lr / 10)]
+        assert recipe("dsa-1000").for_set(made) is recipe("dsa-1000")
     named = replace(recipe("mtt-1000"), name="dsa-1000", source=recipe("dsa-1000").source, learned_lr=False)
     assert named == recipe("dsa-1000")
 
 
 def test_a_rate_that_was_chosen_is_kept() -> None:
     made = SyntheticSet(torch.zeros(2, 1, 1, 4, 4), one_hot(2, 1), lr=0.03)
-    assert recipe("mtt-1000").at(0.2).on(made).lr == 0.2
+    assert recipe("mtt-1000").with_lr(0.2).for_set(made).lr == 0.2

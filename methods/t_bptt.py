@@ -1,0 +1,26 @@
+"""T-BPTT: back-propagation through the last steps of the inner training.
+
+Of Feng, Vedantam and Kempe's ablation, arXiv 2311.07025: RaT-BPTT with the window always at the end of the
+unroll, so that no meta-gradient sees early training.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from methods.rat_bptt import WindowedMethod
+from suite.core.engine.truncation import TruncationSchedule
+
+
+@dataclass(frozen=True)
+class TBPTT(WindowedMethod):
+    """Learn images through the last `window` inner steps."""
+
+    title: ClassVar[str] = "T-BPTT: back-propagation through the end of the unroll"
+
+    @property
+    def schedule(self) -> TruncationSchedule:
+        """How the window is placed."""
+        return "fixed"
+
+
+METHOD = TBPTT

@@ -1,0 +1,1 @@
+"""Tasks: the files they come from, how they are read, preprocessed, cached and corrupted."""

@@ -1,0 +1,126 @@
+"""What a training on train gives, trained once, kept in the data folder and shared by all trials.
+
+Networks whose features a selection looks at, expert trajectories and the like depend on train and on how
+they are trained, not on a trial. Each is a cache entry of its own, with its sha256 and the seconds of its
+training, which are charged to every trial that uses it.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from suite.core.data import cache
+from suite.core.data.cache import Building, Facts, Stream, Tensors
+from suite.core.data.tasks import data_folder
+from suite.core.examples import Examples, hash_tensor
+from suite.core.networks.named import network
+from suite.core.seeding import generator
+from suite.core.training.fit import fit_full
+from suite.core.training.recipes import recipe
+
+_VERSION = 2  # raise it when a change of code gives trainings other bits
+
+Timed = tuple[Tensor, float]
+"""What a training gave, and the seconds that it took."""
+
+
+def trained_network(train: Examples, name: str, training: str, epochs: int, *, seed: int) -> Timed:
+    """Train the network `name` on `train` for `epochs` under the recipe `training`.
+
+    Return its parameters (size,), and the seconds of training that an earlier trial has paid for.
+    """
+
+    def build() -> Tensor:
+        net = network(name, train.shape, train.classes)
+        return fit_full(net, train, recipe(training), epochs, seed=seed)
+
+    return cached_training("network", train, [name, asdict(recipe(training)), epochs, seed], build)
+
+
+def cached_training(kind: str, train: Examples, how: Sequence[Any], build: Callable[[], Tensor]) -> Timed:
+    """Return what `build` makes of `train`, on its device, and the seconds that an earlier trial paid for.
+
+    kind: the first word of the entry's name; how: all that the result depends on besides `train`, as JSON.
+    """
+    started = perf_counter()
+    ((found, seconds),) = cached_trainings(kind, train, how, 1, lambda _: [build()])
+    return found.clone().to(train.images.device), max(0.0, seconds - (perf_counter() - started))
+
+
+def cached_trainings(
+    kind: str,
+    train: Examples,
+    how: Sequence[Any],
+    count: int,
+    build: Callable[[Sequence[int]], Sequence[Tensor]],
+    *,
+    at_once: int = 1,
+) -> list[Timed]:
+    """Return what `build` makes of each number below `count`, on the CPU, with the seconds of its training.
+
+    Results are memory-mapped: pages are read when they are used, and processes share them. Fewer are the
+    first of more. build: trains those of some numbers together, at most `at_once`.
+    Two processes on two GPUs may train the same ones; the first to be written counts.
+    """
+    folder, digest = cache.usable_folder(data_folder()), _digest(train, how)
+    stems = [f"{kind}-{digest[:24]}-{index}" for index in range(count)]
+    # Processes begin with different ones, lest they all wait for whoever trains the first.
+    order = torch.randperm(count, generator=generator(os.getpid(), kind)).tolist()
+    ready: dict[int, Timed] = {}  # trained together with another one, and not asked for yet
+
+    def building(place: int) -> Building:
+        if (index := order[place]) not in ready:
+            later = (other for other in order[place + 1 :] if not _is_kept(folder, stems[other]))
+            ready.update(_timed(build, [index, *later][:at_once]))
+        return _entry(*ready.pop(index))
+
+    found = {
+        index: cache.open_or_build(folder, stems[index], partial(building, place), _checked)
+        for place, index in enumerate(order)
+    }
+    return [found[index] for index in range(count)]
+
+
+def _timed(build: Callable[[Sequence[int]], Sequence[Tensor]], group: Sequence[int]) -> dict[int, Timed]:
+    """Train a group; each is charged an equal share of the seconds."""
+    started = perf_counter()
+    results = [result.cpu() for result in build(group)]
+    share = (perf_counter() - started) / len(group)
+    return {index: (result, share) for index, result in zip(group, results, strict=True)}
+
+
+def _is_kept(folder: Path | None, stem: str) -> bool:
+    return folder is not None and cache.has_entry(folder, stem)
+
+
+def _entry(result: Tensor, seconds: float) -> Building:
+    stream = Stream(result.dtype, tuple(result.shape), [result])
+    return Building({"result": stream}, {"seconds": seconds, "sha256": _sha256(result)})
+
+
+def _checked(tensors: Tensors, facts: Facts) -> Timed:
+    result = tensors["result"]
+    if _sha256(result) != facts["sha256"]:  # the cache itself looks at a part of a large file
+        raise ValueError("its values do not match their sha256")
+    return result, float(facts["seconds"])
+
+
+def _digest(train: Examples, how: Sequence[Any]) -> str:
+    digest = hashlib.sha256(json.dumps([_VERSION, *how, train.images.device.type]).encode())
+    train.hash_into(digest)
+    return digest.hexdigest()
+
+
+def _sha256(result: Tensor) -> str:
+    digest = hashlib.sha256()
+    hash_tensor(digest, result)
+    return digest.hexdigest()

@@ -1,0 +1,69 @@
+"""Trainings as data: what a fresh network is trained on, under which recipe and from which seed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from suite.core.examples import Examples, shuffled
+from suite.core.precision import check_precision
+from suite.core.seeding import generator
+from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.training.recipes import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingJob:
+    """A fresh network to be trained.
+
+    images: (n, channels, height, width); targets: classes (n,), or soft targets (n, classes);
+    seed: of the initialisation, the order of minibatches and the augmentation;
+    draw: draws the rows of a step's batch; None: shuffled epochs in batches of the recipe's size.
+    Raises ValueError if the device of the images does not support the recipe's precision.
+    """
+
+    images: Tensor
+    targets: Tensor
+    recipe: Recipe
+    seed: int
+    draw: Callable[[torch.Generator], Tensor] | None = None
+
+    def __post_init__(self) -> None:
+        check_precision(self.recipe.precision, self.images.device)
+
+    @classmethod
+    def on_set(cls, synthetic: SyntheticSet, recipe: Recipe, seed: int) -> "TrainingJob":
+        """Train on a synthetic set, by its own minibatches if the recipe has no batch size."""
+        draw = partial(synthetic.minibatch.sample, synthetic.classes, synthetic.ipc)
+        own = draw if recipe.batch is None else None
+        return cls(*synthetic.flat(), recipe.for_set(synthetic), seed, own)
+
+    @classmethod
+    def on_examples(cls, train: Examples, recipe: Recipe, seed: int) -> "TrainingJob":
+        """Train on real images, all of them in each step if the recipe has no batch size."""
+        return cls(train.images, train.labels, recipe, seed)
+
+    @property
+    def batch(self) -> int:
+        """Images in the largest batch."""
+        return min(self.recipe.batch or len(self.images), len(self.images))
+
+    @property
+    def epoch(self) -> int:
+        """Steps in an epoch."""
+        return -(-len(self.images) // self.batch)
+
+    @property
+    def lr_schedule(self) -> list[float]:
+        """The learning rate of each step."""
+        return self.recipe.lr_schedule(len(self.images))
+
+    def rows(self) -> Iterator[Tensor]:
+        """Yield the rows of each step's batch, the same ones at each call."""
+        rng, steps = generator(self.seed, "order"), len(self.lr_schedule)
+        if draw := self.draw:
+            return (draw(rng) for _ in range(steps))
+        return islice(shuffled(len(self.images), self.batch, rng), steps)

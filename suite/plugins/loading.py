@@ -1,0 +1,61 @@
+"""Load a plug-in's file by its path, with the recipes and other things that it brings."""
+
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from suite.core.names import Table
+from suite.core.networks.named import ARCHITECTURES
+from suite.core.sets.parametrisations import PARAMETRISATIONS
+from suite.core.training.augment import AUGMENTATIONS
+from suite.core.training.recipes import RECIPES
+
+TABLES: Mapping[str, Table[Any]] = {
+    "RECIPES": RECIPES,
+    "NETWORKS": ARCHITECTURES,
+    "AUGMENTATIONS": AUGMENTATIONS,
+    "PARAMETRISATIONS": PARAMETRISATIONS,
+}
+"""Constants of a plug-in's file, and the tables to which their values are added."""
+
+
+def load(path: Path) -> ModuleType:
+    """Import a plug-in's file and add what it brings to the tables; again only if it has changed.
+
+    Raises ValueError if the file does not exist or cannot be imported, and for names that are taken.
+    """
+    path = path.resolve()
+    if not path.is_file():
+        raise ValueError(f"no file {path}")
+    return _load(path, path.read_bytes())
+
+
+@cache
+def _load(path: Path, text: bytes) -> ModuleType:
+    module = ModuleType(f"ratbench_file_{path.stem}_{hashlib.sha256(text).hexdigest()[:12]}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses look their module up
+    try:
+        exec(compile(text, path, "exec"), vars(module))
+    except Exception as error:
+        raise ValueError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    for constant, table in TABLES.items():
+        for name, value in _named(vars(module).get(constant, {}), constant, path):
+            table.add(name, value, owner=str(path))
+    return module
+
+
+def _named(values: Any, constant: str, path: Path) -> Iterator[tuple[str, Any]]:
+    """Yield names and values of a dict, or of a tuple of values that bring their names."""
+    if isinstance(values, Mapping):
+        yield from values.items()
+        return
+    key = {"RECIPES": "name", "PARAMETRISATIONS": "kind"}.get(constant)
+    if key is None or not isinstance(values, tuple | list):
+        raise ValueError(f"{path}: {constant} must be a {'tuple' if key else 'dict'}, not {values!r}")
+    for value in values:
+        yield getattr(value, key), value

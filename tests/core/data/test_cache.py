@@ -1,0 +1,98 @@
+"""The cache of tensors: built once, memory-mapped, and built again when damaged."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from suite.core.data.cache import Building, Facts, Stream, Tensors, has_entry, open_or_build, usable_folder
+
+VALUES = torch.arange(12.0).view(6, 2)
+
+
+class Builds:
+    """Counts how often an entry is built, in chunks of four rows."""
+
+    def __init__(self, seconds: float = 0.0, rows: int = 6) -> None:
+        self.count, self.seconds, self.rows = 0, seconds, rows
+
+    def __call__(self) -> Building:
+        self.count += 1
+        time.sleep(self.seconds)
+        streams = {"values": Stream(torch.float32, (self.rows, 2), VALUES.split(4))}
+        return Building(streams, {"name": "thing"})
+
+
+def finish(tensors: Tensors, facts: Facts) -> Tensor:
+    assert facts == {"name": "thing"}
+    return tensors["values"]
+
+
+def mapped_files() -> Iterator[tuple[int, int, str]]:
+    """Yield the addresses and the path of each mapping of this process."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        low, high = line.split()[0].split("-")
+        yield int(low, 16), int(high, 16), line.split()[-1]
+
+
+def test_an_entry_is_built_once_and_mapped_by_whoever_opens_it(tmp_path: Path) -> None:
+    build = Builds()
+    assert not has_entry(tmp_path, "entry")
+    found = [open_or_build(tmp_path, "entry", build, finish) for _ in range(2)]
+    assert build.count == 1 and has_entry(tmp_path, "entry")
+    assert all(torch.equal(each, VALUES) for each in found)
+    path = str(tmp_path / "entry.safetensors")
+    for each in found:
+        assert any(low <= each.data_ptr() < high for low, high, name in mapped_files() if name == path)
+
+
+def test_workers_build_an_entry_once(tmp_path: Path) -> None:
+    build = Builds(seconds=0.2)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: open_or_build(tmp_path, "entry", build, finish), range(4)))
+    assert build.count == 1 and all(torch.equal(each, VALUES) for each in found)
+
+
+def test_without_a_folder_an_entry_is_built_in_memory() -> None:
+    build = Builds()
+    for _ in range(2):
+        assert torch.equal(open_or_build(None, "entry", build, finish), VALUES)
+    assert build.count == 2
+
+
+def test_an_entry_that_finish_refuses_is_built_again(tmp_path: Path) -> None:
+    build = Builds()
+    refusals = iter([ValueError("it is not what it was")] * 2)  # before and under the lock
+
+    def refused_at_first(tensors: Tensors, facts: Facts) -> Tensor:
+        for error in refusals:
+            raise error
+        return finish(tensors, facts)
+
+    open_or_build(tmp_path, "entry", build, finish)
+    with pytest.warns(UserWarning, match="is damaged and built again: it is not what it was"):
+        assert torch.equal(open_or_build(tmp_path, "entry", build, refused_at_first), VALUES)
+    assert build.count == 2
+
+
+def test_chunks_that_do_not_add_up_leave_no_entry(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="bytes were written where"):
+        open_or_build(tmp_path, "entry", Builds(rows=7), finish)
+    assert not has_entry(tmp_path, "entry")
+    assert not list(tmp_path.glob(".partial-*")) and not list(tmp_path.glob("*.safetensors"))
+
+
+def test_the_folder_is_in_the_data_or_else_in_the_users_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert usable_folder(tmp_path / "data") == tmp_path / "data" / ".ratbench"
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    assert usable_folder(tmp_path / "file") == tmp_path / "home" / "ratbench"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="prepared in memory"):
+        assert usable_folder(tmp_path / "file") is None

@@ -1,0 +1,83 @@
+"""Trainings that are kept: what is found again, what is built anew, and who pays."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from suite.core.seeding import generator
+from suite.core.spec import Examples
+from suite.core.training import cached
+from suite.core.training.cached import cached_training, cached_trainings
+
+TRAIN = Examples(torch.randn(6, 1, 2, 2, generator=generator(0)), torch.arange(6) % 2, 2)
+
+
+class Clock:
+    """Builds tensors of 3 numbers, each in ten seconds of a clock that stands still otherwise."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.groups = 0.0, list[list[int]]()
+        monkeypatch.setattr(cached, "perf_counter", lambda: self.now)
+
+    def one(self) -> Tensor:
+        return self.build([0])[0]
+
+    def build(self, indices: Sequence[int]) -> list[Tensor]:
+        self.groups.append(sorted(indices))
+        self.now += 10.0 * len(indices)
+        return [torch.full((3,), float(index)) for index in indices]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def test_a_training_is_kept_and_charged_to_whoever_finds_it(clock: Clock) -> None:
+    first, again = (cached_training("thing", TRAIN, ["how"], clock.one) for _ in range(2))
+    assert first[1] == 0 and again[1] == 10
+    assert torch.equal(first[0], again[0]) and clock.groups == [[0]]
+
+
+@pytest.mark.parametrize("change", ["kind", "how", "images", "labels"])
+def test_whatever_it_depends_on_has_an_entry_of_its_own(change: str, clock: Clock) -> None:
+    cached_training("thing", TRAIN, ["how"], clock.one)
+    train = Examples(TRAIN.images + (change == "images"), (TRAIN.labels + (change == "labels")) % 2, 2)
+    kind, how = ("other" if change == "kind" else "thing"), ["other" if change == "how" else "how"]
+    cached_training(kind, train, how, clock.one)
+    assert len(clock.groups) == 2
+
+
+def test_fewer_are_the_first_of_more_and_groups_share_their_seconds(clock: Clock) -> None:
+    few = cached_trainings("thing", TRAIN, [], 3, clock.build, at_once=2)
+    more = cached_trainings("thing", TRAIN, [], 5, clock.build, at_once=2)
+    assert sorted(len(group) for group in clock.groups) == [1, 2, 2]
+    assert sorted(index for group in clock.groups for index in group) == list(range(5))
+    assert [float(result[0]) for result, _ in more] == [0, 1, 2, 3, 4]
+    assert [seconds for _, seconds in few + more] == [10.0] * 8
+
+
+def test_a_result_of_its_own_can_be_changed(clock: Clock) -> None:
+    found, _ = cached_training("thing", TRAIN, [], clock.one)
+    found += 1
+    assert torch.equal(cached_training("thing", TRAIN, [], clock.one)[0], torch.zeros(3))
+
+
+def test_whole_numbers_stay_whole(clock: Clock) -> None:
+    for _ in range(2):
+        found, _ = cached_training("counts", TRAIN, [], lambda: torch.arange(4))
+        assert found.dtype == torch.int64 and found.tolist() == [0, 1, 2, 3]
+
+
+def test_an_entry_with_a_wrong_checksum_is_built_again(clock: Clock, tmp_path: Path) -> None:
+    cached_training("thing", TRAIN, [], clock.one)
+    (facts,) = (tmp_path / "data" / ".ratbench").glob("thing-*.json")
+    sha256 = hashlib.sha256(torch.zeros(3).numpy().tobytes()).hexdigest()
+    facts.write_text(facts.read_text().replace(sha256, hashlib.sha256(b"").hexdigest()))
+    with pytest.warns(UserWarning, match="do not match their sha256"):
+        found, paid = cached_training("thing", TRAIN, [], clock.one)
+    assert torch.equal(found, torch.zeros(3)) and paid == 0 and len(clock.groups) == 2

@@ -1,0 +1,50 @@
+"""IDC-I: IDC at factor 1, with the authors' settings for it."""
+
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from suite.core.data.tasks import load
+from suite.core.distilling.initial_images import initial_images
+from suite.core.spec import Budget, Examples
+
+IDC = import_module("suite.plugins.methods.idc").METHOD
+METHOD = import_module("suite.plugins.methods.idc_i").METHOD
+QUICK: dict[str, Any] = {
+    "steps": 4,
+    "network_steps": 2,
+    "real_batch": 4,
+    "network_images": 16,
+    "network": "convnet-d1-w4-in",
+}
+
+
+def train() -> Examples:
+    digits = load("digits").train
+    return digits.take(torch.cat([indices[:12] for indices in digits.by_class()]))
+
+
+def test_it_starts_from_the_random_subset_and_stores_images() -> None:
+    made = METHOD(**QUICK).start(train(), Budget(2), seed=0).synthetic()
+    assert torch.allclose(made.images, initial_images(train(), 2, "real", seed=0), atol=1e-5)
+    assert made.images.shape == (10, 2, 1, 8, 8) and made.stored_bytes == 10 * 2 * 64 * 4
+
+
+def test_it_is_idc_at_factor_one() -> None:
+    sets = []
+    for method in (METHOD(**QUICK), IDC(**QUICK, factor=1)):
+        run = method.start(train(), Budget(2), seed=0)
+        for _ in range(3):
+            run.step()
+        sets.append(run.synthetic().images)
+    assert torch.equal(*sets)
+
+
+def test_the_authors_settings() -> None:
+    assert METHOD().recipe == IDC.recipe
+    grey = {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
+    for ipc in (1, 10, 50):
+        # On MNIST only the augmentations of IDC differ from those of other datasets.
+        assert METHOD.published["mnist", ipc] == METHOD.published["fashion-mnist", ipc] == grey
+        assert METHOD.published["svhn", ipc] == IDC.published["svhn", ipc]

@@ -1,0 +1,115 @@
+"""Plug-ins by name, by path and from packages; old names; settings from plain values."""
+
+from pathlib import Path
+
+import pytest
+
+from suite.core.training.recipes import RECIPES
+from suite.plugins import registry
+from tests.support.command_line import ratbench, refused
+from tests.support.packages import write_package
+
+CARELESS = "tests.support.broken_methods:Careless"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of installed packages."""
+    path = tmp_path / "site-packages"
+    monkeypatch.syspath_prepend(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("linear_bases", "now called 'rtp'"),
+        ("multi_formation", "now called 'idc'"),
+        ("relabelled_patches", "now called 'rded'"),
+        ("trajectory_matching", "now called 'mtt'"),
+        ("gradient_matching", "now called 'dc'"),
+        ("siamese_augmentation", "now called 'dsa'"),
+        ("distribution_matching", "now called 'dm'"),
+        ("attention_matching", "now called 'datadam'"),
+        ("boosted_distribution_matching", "now called 'boosted_dm'"),
+    ],
+)
+def test_an_old_name_is_refused_with_the_new_one(old: str, new: str) -> None:
+    with pytest.raises(ValueError, match=f"^method '{old}' is {new}$"):
+        registry.method(old)
+    refused(ratbench("check", old), f"method {old!r} is {new}")
+    assert new.split("'")[1] in registry.names("method")
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="unknown method 'rat_btpp'; did you mean 'rat_bptt'"):
+        registry.method("rat_btpp")
+    with pytest.raises(ValueError, match="unknown evaluator 'x'; known: augmentation_robust, "):
+        registry.evaluator("x")
+
+
+def test_kinds() -> None:
+    assert registry.kinds("dm") == ["method"] and registry.kinds("retrain") == ["evaluator"]
+
+
+def test_a_package_brings_methods_evaluators_and_recipes(folder: Path) -> None:
+    points = {
+        "methods": {"theirs": CARELESS},
+        "evaluators": {"scored": "tests.support.broken_evaluators:Honest"},
+        "recipes": {"short": "tests.support.broken_methods:SHORT"},
+    }
+    write_package(folder, "theirs", points)
+    assert registry.method("theirs").__name__ == "Careless" and "theirs" in registry.names("method")
+    assert registry.evaluator("scored").__name__ == "Honest" and "scored" in registry.names("evaluator")
+    assert len(registry.source("theirs")) == len(registry.source("scored", "evaluator")) == 64
+    assert "short" in set(RECIPES) and RECIPES["short"].epochs == 3
+
+
+def test_ours_have_no_source() -> None:
+    assert registry.source("dm") == registry.source("retrain", "evaluator") == ""
+
+
+def test_a_package_does_not_take_the_name_of_another(folder: Path) -> None:
+    write_package(folder, "one", {"methods": {"twice": CARELESS, "herding": CARELESS, "once": CARELESS}})
+    write_package(folder, "two", {"methods": {"twice": CARELESS}, "recipes": {"dsa-1000": "no:where"}})
+    assert registry.method("once").__name__ == "Careless"
+    refused(ratbench("show", "herding"), "'herding' comes with the package one and RaT-Bench")
+    refused(ratbench("show", "twice"), "the package one and the package two", "rename its entry point")
+    with pytest.raises(ValueError, match="recipe 'dsa-1000' comes with the package two and RaT-Bench"):
+        RECIPES["dsa-1000"]
+
+
+@pytest.mark.parametrize(
+    ("value", "parts"),
+    [
+        ("no_such_module:Method", ("'odd' of the package odd", "cannot be imported", "no_such_module")),
+        ("tests.support.broken_methods:ClassVar", ("'odd' of an installed package", "a frozen dataclass")),
+    ],
+)
+def test_a_package_without_a_method_is_refused(value: str, parts: tuple[str, ...], folder: Path) -> None:
+    write_package(folder, "odd", {"methods": {"odd": value}})
+    refused(ratbench("show", "odd"), *parts)
+
+
+def test_a_file_without_a_method_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "empty.py"
+    path.write_text("")
+    refused(ratbench("show", path), "must end with `METHOD = ...`, a frozen dataclass")
+
+
+def test_settings_from_plain_values() -> None:
+    cls = registry.method("dm")
+    made = registry.configure(cls, {"steps": 3}, where="method.dm")
+    assert (made.steps, made.image_lr) == (3, 1.0)
+    for values, message in (
+        ({"stepz": 3}, "method.dm: unknown key 'stepz'; did you mean 'steps'"),
+        ({"steps": "3"}, "method.dm: steps = '3': input should be a valid integer"),
+        ({"steps": 0}, "method.dm: steps 0 must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            registry.configure(cls, values, where="method.dm")
+
+
+def test_hyperparameters_have_types_and_defaults() -> None:
+    found = registry.hyperparameters(registry.evaluator("retrain"))
+    assert found["copies"] == ("int", 5)
