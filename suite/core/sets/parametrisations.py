@@ -70,7 +70,7 @@ class Linear(Parametrisation):
 
     kind: ClassVar[str] = "linear"
     loader: ClassVar[str] = """\
-size, bases = facts["code"]["settings"], tensors["bases"]
+size, bases = facts["parametrisation"]["settings"], tensors["bases"]
 sums = (tensors["coefficients"].flatten(0, 1) @ bases.flatten(1)).unflatten(1, bases.shape[1:])
 images = torch.nn.functional.interpolate(sums, (size["height"], size["width"]), mode="bilinear")
 """
@@ -111,7 +111,7 @@ class MultiFormation(Parametrisation):
 
     kind: ClassVar[str] = "multi_formation"
     loader: ClassVar[str] = """\
-factor, stored = facts["code"]["settings"]["factor"], tensors["formations"].flatten(0, 1)
+factor, stored = facts["parametrisation"]["settings"]["factor"], tensors["formations"].flatten(0, 1)
 height, width = stored.shape[2:]
 parts = stored.unflatten(3, (factor, -1)).unflatten(2, (factor, -1)).permute(0, 2, 4, 1, 3, 5)
 images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), mode="bilinear")
@@ -150,7 +150,7 @@ PARAMETRISATIONS: Table[type[Parametrisation]] = Table("parametrisation", _OURS)
 
 
 def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Parametrisation:
-    """Return the code that `describe` described; raises ValueError if the tensors do not fit it."""
+    """Return the parametrisation that `describe` described; raises ValueError if the tensors do not fit it."""
     cls = PARAMETRISATIONS[str(description.get("kind"))]
     settings = {str(name): int(value) for name, value in description["settings"].items()}
     found = {name: value for name, value in tensors.items() if name in tensor_names(cls)}
@@ -158,12 +158,12 @@ def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Param
         return cls(**found, **settings)
     except TypeError as error:
         raise ValueError(
-            f"a {cls.kind} code cannot be made of {sorted([*found, *settings])}: {error}"
+            f"a {cls.kind} parametrisation cannot be made of {sorted([*found, *settings])}: {error}"
         ) from None
 
 
 def describe(code: Parametrisation) -> dict[str, Any]:
-    """Return the kind and settings of a code, ready for JSON."""
+    """Return the kind and settings of a parametrisation, ready for JSON."""
     return {"kind": code.kind, "settings": code.settings}
 
 
@@ -173,7 +173,7 @@ def tensor_names(cls: type[Parametrisation]) -> set[str]:
 
 
 def is_factorised(names: Iterable[str]) -> bool:
-    """Return whether tensors of such names are a code of a known kind."""
+    """Return whether tensors of such names are those of a known parametrisation."""
     return any(tensor_names(cls) <= set(names) for cls in PARAMETRISATIONS.values())
 
 

@@ -81,7 +81,7 @@ class TestCheck:
     @pytest.mark.parametrize(
         ("text", "part"),
         [
-            ("x = 1\n", "must end with `METHOD = …`, a frozen dataclass"),
+            ("x = 1\n", "must end with `METHOD = ...`"),
             ("def broken(:\n", "cannot be imported: SyntaxError"),
             ("import no_such_module\n", "cannot be imported: ModuleNotFoundError"),
         ],
