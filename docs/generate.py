@@ -22,6 +22,7 @@ import suite
 from suite.__main__ import app
 from suite.cli import describe
 from suite.core.data import tasks
+from suite.core.spec import Evaluator
 from suite.core.training.recipes import RECIPES
 from suite.experiments import grid, schema
 from suite.plugins import registry
@@ -66,9 +67,14 @@ def _method(name: str) -> Iterator[str]:
 def evaluators() -> str:
     """Return every evaluator with its settings."""
     return "\n".join(
-        f"### `{name}`\n\n{registry.summary(cls)}\n\n{_settings(cls)}"
+        f"### `{name}`\n\n**{cls.title}.** {registry.summary(cls)}\n\n{_scores(cls)}\n{_settings(cls)}"
         for name, cls in ((name, registry.evaluator(name)) for name in registry.names("evaluator"))
     )
+
+
+def _scores(cls: type[Evaluator]) -> str:
+    rows = ((_code(score.name), score.title, score.unit, score.better) for score in cls.scores)
+    return table(("score", "heading", "unit", "better"), rows)
 
 
 def _settings(cls: type) -> str:

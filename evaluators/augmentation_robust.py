@@ -1,7 +1,7 @@
-"""Networks trained with and without augmentation: what ARS is made of.
+"""Accuracy with and without augmentation: what ARS is made of.
 
-The augmentation-robust score of DD-Ranking, arXiv 2505.13300. Only accuracies are stored: the score
-is made from them, and from those of the random subset, when a board is.
+The augmentation-robust score of DD-Ranking, arXiv 2505.13300. It stores
+accuracies only: the board makes the score of them and of those of random subsets.
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ from suite.core.training.retrain_together import retrain
 
 @dataclass(frozen=True)
 class AugmentationRobust:
-    """Fresh networks trained with and without augmentation, all else as in the method's recipe (ARS).
+    """Train fresh networks with and without augmentation, all else as in the method's recipe (ARS).
 
-    native_recipe: the recipe of the method's paper, which a grid fills in; augment: what takes the place of
-    its augmentation, the same for every method. Trains 2 x copies networks, ten by default.
+    native_recipe: the recipe of the method's paper, which a grid fills in; augment: what replaces its
+    augmentation, the same for every method. Trains 2 x copies networks, ten by default.
     """
 
     native_recipe: str = "dsa-1000"
@@ -48,7 +48,7 @@ class AugmentationRobust:
         recipe(self.native_recipe)
         augmentation(self.augment)
         if self.augment == "none":
-            raise ValueError("augment 'none' is what is compared with: choose 'dsa' or 'flip-rotate'")
+            raise ValueError("augment 'none' is the baseline; choose another, such as 'dsa' or 'flip-rotate'")
         at_least_one(self, "copies")
 
     def check(self, train: Examples) -> None:
@@ -57,10 +57,10 @@ class AugmentationRobust:
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
         """Return `accuracy` with augmentation and `plain` of each copy, and each training's `seconds`."""
-        own = recipe(self.native_recipe)
+        native = recipe(self.native_recipe)
         trainings = {
-            "accuracy": (synthetic, replace(own, augment=self.augment)),
-            "plain": (synthetic, replace(own, augment="none")),
+            "accuracy": (synthetic, replace(native, augment=self.augment)),
+            "plain": (synthetic, replace(native, augment="none")),
         }
         return retrain(self.network, trainings, task, copies=self.copies, seed=seed)
 

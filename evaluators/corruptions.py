@@ -1,4 +1,4 @@
-"""Do networks retrained on the set stand common corruptions of the test images?"""
+"""Accuracy of retrained networks on corrupted test images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,11 +21,11 @@ from suite.core.training.recipes import recipe
 
 @dataclass(frozen=True)
 class Corruptions:
-    """Accuracy of retrained networks on noisy, blurred, pale, bright, pixelated and JPEG test images.
+    """Score retrained networks on noisy, blurred, pale, bright, pixelated and JPEG test images.
 
-    Images are corrupted as pixels in [0, 1], with the task's preprocessing undone and done again. A ZCA
-    forgets each image's brightness and contrast: its pictures are stretched to [0, 1] first, and a grey
-    image's contrast changes nothing. The corrupted images are the same for every set and seed.
+    Images are corrupted as pixels in [0, 1]: the task's preprocessing is undone, then applied again. ZCA
+    loses each image's brightness and contrast, so its pictures are stretched to [0, 1] first; the contrast
+    of a grey image changes nothing. The corrupted images are the same for every set and seed.
     """
 
     recipe: str = "dsa-1000"
@@ -55,8 +55,7 @@ class Corruptions:
             corruption(name)
         if wrong := [severity for severity in self.severities if severity not in SEVERITIES]:
             raise ValueError(f"severities {wrong} must lie between 1 and {SEVERITIES[-1]}")
-        for key in ("corruptions", "severities"):
-            values = getattr(self, key)
+        for key, values in (("corruptions", self.corruptions), ("severities", self.severities)):
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"{key} {list(values)} must be one or more, each once")
 
@@ -64,13 +63,13 @@ class Corruptions:
         """Refuse images too small for the network, or of other than one or three channels."""
         network(self.network, train.shape, train.classes)
         if train.shape[0] not in (1, 3):
-            raise ValueError(f"images of {train.shape[0]} channels: JPEG knows one or three")
+            raise ValueError(f"images of {train.shape[0]} channels: JPEG needs one or three")
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
         """Return accuracies in [0, 1], one per copy.
 
-        `accuracy` on the clean images, `accuracy/<corruption>/<severity>`, `mean` over these, its `drop`
-        from clean, and the trainings' `seconds`.
+        `accuracy` on clean images, `accuracy/<corruption>/<severity>`, their `mean`, its `drop` from clean,
+        and the `seconds` of all trainings.
         """
         net, started = network(self.network, task.train.shape, task.train.classes), perf_counter()
         seeds = [derive(seed, "copy", copy) for copy in range(self.copies)]

@@ -1,4 +1,4 @@
-"""Does the set serve other networks than the one it was distilled for? Accuracy per architecture."""
+"""Accuracy of other networks than the one that the set was distilled for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,15 +20,14 @@ from suite.core.training.recipes import recipe
 
 @dataclass(frozen=True)
 class CrossArchitecture:
-    """The same set on other networks, each at a learning rate chosen with random subsets; the drop.
+    """Retrain several networks, each at a learning rate chosen with random subsets.
 
-    network: the home network, beside which the others stand; widths in the names suit the machine.
-    factors, draws: every network, the home one too, takes the best of `factors` times the recipe's
-    learning rate on the holdout of train, over `draws` random real subsets of the set's size. The set
-    has no say in it, nor has the seed: it is the same for every method.
+    network: the home network; networks: the others. factors, draws: every network takes the best of `factors`
+    times the recipe's learning rate on the holdout of train, over `draws` random real subsets of the set's
+    size. Neither the set nor the seed takes part: the rate is the same for every method.
 
-    Cost, with N networks besides home: (N + 1) * copies trainings a set, 21 by default; the choice is
-    (N + 1) * factors * draws, 42, once per task, recipe and size. Test is read once, for all of them.
+    Cost, with N networks besides home: (N + 1) * copies trainings per set, 21 by default, and once per task,
+    recipe and size (N + 1) * factors * draws, 42, for the rates. The test split is read once, for all.
     """
 
     recipe: str = "dsa-1000"
@@ -70,7 +69,7 @@ class CrossArchitecture:
         if not self.networks or len(set(self.networks)) < len(self.networks):
             raise ValueError(f"networks {list(self.networks)} must be one or more, each once")
         if self.network in self.networks:
-            raise ValueError(f"networks has the home network {self.network!r}; leave it out there")
+            raise ValueError(f"networks contains the home network {self.network!r}; leave it out")
 
     def check(self, train: Examples) -> None:
         """Refuse unknown networks, and images too small for one."""

@@ -1,4 +1,4 @@
-"""Kernel ridge regression from the set: what KIP optimises, beside the networks whose accuracy ranks.
+"""Kernel ridge regression from the set: what KIP optimises. It never ranks.
 
 Nguyen et al., arXiv 2107.13034; the kernel by random features, as in RFAD, arXiv 2210.12067.
 """
@@ -21,15 +21,15 @@ from suite.core.training.fit import map_batches
 from suite.core.training.regression import centred, ridge_weights
 
 Features = Callable[[Tensor], Tensor]
-"""What makes features (n, d) of images (n, …)."""
+"""Maps images (n, …) to features (n, d)."""
 
 
 @dataclass(frozen=True)
 class KernelRegression:
-    """Accuracy of kernel ridge regression on the set: no network is trained.
+    """Score kernel ridge regression on the set: no network is trained.
 
-    network: whose NNGP kernel it is, estimated by `networks` random ones. A grid fills in its own, whose
-    norm KIP's kernel lacks: name `convnet-d3-w256-none` there for the papers'.
+    network: its NNGP kernel is estimated by `networks` random ones. A grid fills in its own network, whose
+    norm KIP's kernel lacks: set `convnet-d3-w256-none` for the papers' kernel.
     """
 
     network: str = "convnet-d3-w256-none"
@@ -54,7 +54,7 @@ class KernelRegression:
         network(self.network, train.shape, train.classes)
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
-        """Return `accuracy` of each draw of networks, and `accuracy/pixels`, with pixels as features."""
+        """Return `accuracy` of each copy's random networks, and `accuracy/pixels` with pixels as features."""
         net, started = network(self.network, task.train.shape, task.train.classes), perf_counter()
         images, targets = synthetic.flat()
         features = [_pixels, *(self._features(net, seed, copy) for copy in range(self.copies))]
@@ -64,7 +64,7 @@ class KernelRegression:
         pixels, *kernels = (
             _accuracy(each, weights, test) for each, weights in zip(features, heads, strict=True)
         )
-        parts = {"accuracy/pixels": (pixels,) * self.copies}  # which nothing random goes into
+        parts = {"accuracy/pixels": (pixels,) * self.copies}  # nothing in it is random
         return Scores({"accuracy": tuple(kernels), **parts, "seconds": (seconds,)})
 
     def _features(self, net: Network, seed: int, copy: int) -> Features:

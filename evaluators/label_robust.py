@@ -1,7 +1,7 @@
-"""Networks trained with hard labels and under the method's own recipe: what LRS is made of.
+"""Accuracy with hard labels and under the method's native recipe: what LRS is made of.
 
-The label-robust score of DD-Ranking, arXiv 2505.13300. Only accuracies are stored: the score is made
-from them, and from those of the random subset and of full data, when a board is.
+The label-robust score of DD-Ranking, arXiv 2505.13300. It stores accuracies only: the board makes the score
+of them and of those of random subsets and of full data.
 """
 
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ from suite.core.training.retrain_together import retrain
 
 @dataclass(frozen=True)
 class LabelRobust:
-    """Fresh networks trained with hard labels, and with the set's own under its method's recipe (LRS).
+    """Train fresh networks with hard labels, and with the set's labels under its method's recipe (LRS).
 
-    native_recipe: the recipe of the method's paper, which a grid fills in; recipe: the one with hard labels,
-    which full data must have been trained under, too. Trains 2 x copies networks, ten by default,
-    and half as many where both trainings are the same.
+    native_recipe: the recipe of the method's paper, which a grid fills in; recipe: the one for hard labels,
+    which full data needs too. Trains 2 x copies networks, ten by default, and half as many where both
+    trainings are the same.
     """
 
     native_recipe: str = "dsa-1000"
@@ -56,7 +56,7 @@ class LabelRobust:
         network(self.network, train.shape, train.classes)
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
-        """Return `accuracy` under the own recipe and `hard` of each copy, and each training's `seconds`."""
+        """Return each copy's `accuracy` (native recipe) and `hard`, and each training's `seconds`."""
         trainings = {
             "accuracy": (synthetic, recipe(self.native_recipe)),
             "hard": (hardened(synthetic), recipe(self.recipe)),
@@ -65,7 +65,7 @@ class LabelRobust:
 
 
 def hardened(synthetic: SyntheticSet) -> SyntheticSet:
-    """Return the set with each soft label replaced by its argmax; a hard set as it is."""
+    """Return the set with the argmax of each soft label; a hard set as it is."""
     if synthetic.hard:
         return synthetic
     labels = one_hot(synthetic.labels.argmax(2), synthetic.classes).to(synthetic.labels)

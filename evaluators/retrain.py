@@ -1,4 +1,4 @@
-"""Retrain networks from scratch on the synthetic set: the number that the board ranks by."""
+"""Retrain networks from scratch on the synthetic set: their accuracy ranks the board."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,20 +17,18 @@ from suite.core.training.recipes import RECIPES, recipe
 
 CHOSEN = "chosen"
 CANDIDATES = ("dc-300", "dsa-1000", "rat-bptt-1000")
-"""What `chosen` chooses among, and one at a learned rate for a set that brings that. Later recipes are not
-among them, or the word would change its meaning."""
+"""The recipes that `chosen` tries, besides those at a learned rate for a set that has one. New recipes are
+not added: `chosen` would change its meaning."""
 
 
 @dataclass(frozen=True)
 class Retrain:
-    """Fresh networks trained under a frozen recipe; test accuracy, read once, after the last step.
+    """Train fresh networks under a frozen recipe; read the test split once, after the last step.
 
-    recipe: one of the frozen ones, or `chosen`, the one of `CANDIDATES` whose networks are best on the
-    holdout of train; fresh copies of other seeds then go to test. The set was distilled from all of
-    train, what is held out with it: the holdout's accuracies are too high, and most so under the recipe
-    that the distillation had in view, towards which the choice leans. It may so miss the best recipe; the
-    accuracy on test has no part in it and stays honest. It is a set's own choice, beside the recipe that
-    ranks.
+    recipe: a frozen one, or `chosen`: that of `CANDIDATES` whose networks are best on the holdout of train;
+    fresh copies with other seeds are then tested. The set was distilled from all of train, holdout included:
+    accuracies on the holdout are too high, and most so under the recipe that the method was built for, which
+    the choice therefore prefers. It may miss the best recipe; test accuracy has no part in the choice.
     """
 
     recipe: str = "dsa-1000"
@@ -62,8 +60,8 @@ class Retrain:
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
         """Return each copy's `accuracy` in [0, 1] and its training's `seconds`.
 
-        With a chosen recipe also `holdout/<recipe>`, accuracies of each recipe's own copies, and
-        `chosen/<recipe>`, 1 for the one that was chosen.
+        With `chosen` also `holdout/<recipe>`, the accuracies of each recipe's copies on the holdout, and
+        `chosen/<recipe>`, 1 for the chosen one.
         """
         name, chosen = self._choose(synthetic, task, seed) if self.recipe == CHOSEN else (self.recipe, {})
         net = network(self.network, task.train.shape, task.train.classes)
@@ -80,7 +78,7 @@ class Retrain:
     def _choose(
         self, synthetic: SyntheticSet, task: Task, seed: int
     ) -> tuple[str, Mapping[str, tuple[float, ...]]]:
-        """Return the recipe of the best mean on the holdout, of equals the first by name, and the scores."""
+        """Return the recipe of the best mean on the holdout, the first of equals, and the scores."""
         net, held = network(self.network, task.train.shape, task.train.classes), task.holdout().test
         seeds = [derive(seed, "holdout copy", copy) for copy in range(self.copies)]
         found = {
@@ -97,7 +95,7 @@ class Retrain:
 
 
 def _candidates(synthetic: SyntheticSet) -> list[str]:
-    """Return the recipes to choose from: one at a learned rate only where the set brings that."""
+    """Return the recipes to try: those at a learned rate only for a set that has one."""
     learned = [name for name, each in RECIPES.items() if each.learned_lr and synthetic.lr is not None]
     return [*CANDIDATES, *learned]
 

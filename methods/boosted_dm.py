@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 import torch
 
-from methods.dm import DM, DMDistiller
 from suite.core.distilling.boosting import Block, Boosted, Growth, stages
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Distiller, Examples
+from suite.plugins.methods.dm import DM, DMDistiller
 
 
 @dataclass(frozen=True)

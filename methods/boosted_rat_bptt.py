@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from methods.rat_bptt import ImageMetaLearner, RaTBPTT
 from suite.core.distilling.boosting import Block, Boosted, Growth, Stages, stages
 from suite.core.distilling.initial_images import initial_images
 from suite.core.distilling.meta_learning import LearnedSet
 from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Distiller, Examples
+from suite.plugins.methods.rat_bptt import ImageMetaLearner, RaTBPTT
 
 
 @dataclass(frozen=True)

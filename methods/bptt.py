@@ -7,7 +7,7 @@ unroll. Memory and time of an outer step grow with `unroll`; `checkpoint_every` 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from methods.rat_bptt import UnrolledMethod
+from suite.plugins.methods.rat_bptt import UnrolledMethod
 
 
 @dataclass(frozen=True)

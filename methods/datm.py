@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from methods.mtt import MTT, MTTDistiller, settings
 from suite.core.distilling.experts import correctly_classified
 from suite.core.distilling.trajectory_segments import TrajectorySegments
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Distiller, Examples
+from suite.plugins.methods.mtt import MTT, MTTDistiller, settings
 
 _TINY = {"network": "convnet-d4-w128-in"}
 

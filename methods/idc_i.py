@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from methods.idc import GREY, IDC
+from suite.plugins.methods.idc import GREY, IDC
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from 1 to `unroll`, after which the inner training ends.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from methods.rat_bptt import UnrolledMethod
 from suite.core.engine.truncation import TruncationSchedule
+from suite.plugins.methods.rat_bptt import UnrolledMethod
 
 
 @dataclass(frozen=True)

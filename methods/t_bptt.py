@@ -7,8 +7,8 @@ unroll, so that no meta-gradient sees early training.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from methods.rat_bptt import WindowedMethod
 from suite.core.engine.truncation import TruncationSchedule
+from suite.plugins.methods.rat_bptt import WindowedMethod
 
 
 @dataclass(frozen=True)

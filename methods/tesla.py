@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from methods.mtt import MTT, MTTDistiller, settings
 from suite.core.spec import Budget, Distiller, Examples
 from suite.core.training.fit import map_batches
+from suite.plugins.methods.mtt import MTT, MTTDistiller, settings
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from suite.board.files import read as leaderboard
+    from suite.board.files import leaderboard as leaderboard
     from suite.core.data.tasks import load as load_task
     from suite.core.engine.inner_problem import InnerProblem as InnerProblem
     from suite.core.engine.optimisers import SGD as SGD
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "suite.board.files": {"leaderboard": "read"},
+    "suite.board.files": {"leaderboard": "leaderboard"},
     "suite.core.data.tasks": {"load_task": "load"},
     "suite.core.engine.inner_problem": {"InnerProblem": "InnerProblem"},
     "suite.core.engine.optimisers": {"SGD": "SGD", "Adam": "Adam"},

@@ -91,6 +91,14 @@ def test_imports_are_absolute(path: Path) -> None:
     assert not any(node.level for node in found)
 
 
+def test_methods_and_evaluators_are_imported_as_parts_of_the_suite() -> None:
+    """A user's folder may have these names, too."""
+    wrong = re.compile(r"^ *(from|import) (methods|evaluators)\b|[\"'](methods|evaluators)\.[a-z_]+\.", re.M)
+    assert wrong.search("from methods.dm import DM") and wrong.search("patch('methods.dm.network')")
+    files = [path for path in (*FILES, *(ROOT / "tests").rglob("*.py")) if path.name != Path(__file__).name]
+    assert not [name(path) for path in files if wrong.search(path.read_text())]
+
+
 def test_nothing_imports_in_a_circle() -> None:
     graph = {name(path): set(imported(path)) - {name(path)} for path in FILES}
     TopologicalSorter(graph).prepare()

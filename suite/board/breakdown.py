@@ -1,148 +1,158 @@
-"""Accuracies under parts of an evaluation: per architecture, per corruption, per whatever is named.
+"""The tables of all evaluators but `retrain`, made from what each declares of its scores.
 
-Any evaluator whose scores have `accuracy/<part>`, or `accuracy/<part>/<detail>` to be averaged over, gets
-a table per task and size: its `accuracy`, a column for each part, and its `mean` and `drop` if it has them.
+A table has a column per shown score, or per part of a family: `accuracy/*` gives one for each network, and
+averages `accuracy/noise/1`, `accuracy/noise/5` into one of `noise`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
-from suite.board.join import EVALUATOR, Cells, TrialResult, conditions, scores_whole_or_prefix
+from suite.board.join import Cells, Evaluated, TableKey, TrialResult
 from suite.board.rows import WORDS, named
 from suite.board.statistics.intervals import Interval, interval
-from suite.records.cells import Evaluation
-from suite.records.jobs import Planned
+from suite.core.scores import Score
+from suite.records.cells import RETRAIN
 from suite.records.record import Record, Status
 
-WHOLE, PART, MEAN, DROP = "accuracy", "accuracy/", "mean", "drop"
-"""Names of scores, and of columns: `PART` begins those of a part."""
+UNDECLARED = Score("*", "{}", unit="number")
+"""Shows the scores of a record that carries no declaration, as they are and under their own names."""
 
-Scored = Mapping[str, Sequence[float]]
+
+@dataclass(frozen=True)
+class Column:
+    """A score of a table. name: its key in records, without details; unique in the table."""
+
+    name: str
+    heading: str
+    score: Score
 
 
 @dataclass(frozen=True)
 class BreakdownRow:
-    """One configuration of a method. scores: an interval per column; state: "" when every seed has them."""
+    """One configuration of a method. scores: an interval per column's name; state: "" when complete."""
 
     name: str
+    label: str
     scores: Mapping[str, Interval] = field(default_factory=dict)
     state: str = ""
 
 
-@dataclass(frozen=True, order=True)
-class TableKey:
-    """What a breakdown is of. conditions: the evaluator's settings besides network and copies."""
-
-    evaluator: str
-    task: str
-    network: str
-    conditions: str
-    ipc: int
-
-
 @dataclass(frozen=True)
 class Breakdown:
-    """One evaluator's parts at one place, a row per configuration; columns in their order."""
+    """One evaluator's scores in one table, a row per configuration, best first. title: the evaluator's."""
 
-    place: TableKey
-    columns: tuple[str, ...]
+    evaluator: str
+    title: str
+    key: TableKey
+    columns: tuple[Column, ...]
     rows: tuple[BreakdownRow, ...]
+
+    @property
+    def main(self) -> Column:
+        """The column by which rows are sorted: the first that ranks, else the first."""
+        return next((column for column in self.columns if column.score.ranks), self.columns[0])
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What one cell gave: its scores where it is done, else none and its status."""
+    """What one seed gave: the values per copy by column where it is done, else its status."""
 
     seed: int
     cell: str
     status: Status | None
-    scores: Scored
+    values: Mapping[Column, tuple[float, ...]]
 
     @property
     def precedence(self) -> tuple[bool, int, str]:
         """Of a seed's cells a finished one counts, then that of most copies."""
-        return self.status == "done", len(self.scores.get(WHOLE, ())), self.cell
+        return self.status == "done", max(map(len, self.values.values()), default=0), self.cell
 
 
-def breakdowns(
-    cells: Cells, planned: Iterable[Planned], suffix: Callable[[TrialResult], str]
-) -> tuple[Breakdown, ...]:
-    """Return a breakdown for each evaluator, task and size with such scores; snapshots stay out.
+def breakdowns(cells: Cells, suffix: Callable[[TrialResult], str]) -> tuple[Breakdown, ...]:
+    """Return a table for each evaluator, task, network, conditions and size that has a score to show.
 
-    suffix: what tells a run's configuration from others of its label. A cell that failed, or is only
+    suffix: what tells a trial's configuration from others of its label. A cell that failed, or is only
     planned, makes its row incomplete.
     """
-    runs = {run.trial.id: run for run in cells.runs}
-    places: dict[TableKey, dict[str, list[_Outcome]]] = {}
-    for source in _sources(cells, planned):
-        cell = source.cell
-        if isinstance(cell, Evaluation) and cell.trial in runs:
-            run = runs[cell.trial]
-            prefix = "" if source.ipc == run.trial.ipc else f"first {source.ipc} of {run.trial.ipc}"
-            rows = places.setdefault(_place(source, cell), {})
-            rows.setdefault(named(run.label, prefix, suffix(run)), []).append(_outcome(source, run))
-    found = (_breakdown(place, places[place]) for place in sorted(places))
-    return tuple(each for each in found if any(name.startswith(PART) for name in each.columns))
+    tables: dict[tuple[str, TableKey], list[tuple[TrialResult, Evaluated]]] = {}
+    for trial in cells.trials:
+        for item in trial.evaluations:
+            if item.cell.evaluator != RETRAIN:
+                tables.setdefault((item.cell.evaluator, item.key), []).append((trial, item))
+    order = sorted(tables, key=lambda each: (each[0], each[1].task, *each[1][2:], each[1].ipc))
+    made = (_breakdown(evaluator, key, tables[evaluator, key], suffix) for evaluator, key in order)
+    return tuple(each for each in made if each.columns)
 
 
-def _sources(cells: Cells, planned: Iterable[Planned]) -> list[Record | Planned]:
-    """Return every evaluation but those of `retrain`, its record rather than its plan."""
-    every: dict[str, Record | Planned] = {item.cell.id: item for item in planned}
-    every |= {record.cell.id: record for record in cells.records}
-    return [
-        every[key]
-        for key in sorted(every)
-        if isinstance(cell := every[key].cell, Evaluation)
-        and scores_whole_or_prefix(cell)
-        and cell.evaluator != EVALUATOR
-    ]
+def _breakdown(
+    evaluator: str,
+    key: TableKey,
+    items: Iterable[tuple[TrialResult, Evaluated]],
+    suffix: Callable[[TrialResult], str],
+) -> Breakdown:
+    items = sorted(items, key=lambda pair: pair[1].cell.id)
+    records = [item.record for _, item in items if item.record]
+    declared = list({score.name: score for record in records for score in _declared(record)}.values())
+    outcomes: dict[tuple[str, str], list[_Outcome]] = {}
+    for trial, item in items:
+        prefix = "" if key.ipc == trial.trial.ipc else f"first {key.ipc} of {trial.trial.ipc}"
+        row = (named(trial.label, prefix, suffix(trial)), trial.label)
+        outcomes.setdefault(row, []).append(_outcome(trial, item, declared))
+    shown = {column for each in outcomes.values() for outcome in each for column in outcome.values}
+    columns = tuple(sorted(shown, key=lambda column: (declared.index(column.score), column.name)))
+    titles = [record.title for record in records if record.title]
+    rows = [_row(name, label, each) for (name, label), each in outcomes.items()]
+    found = Breakdown(evaluator, titles[0] if titles else evaluator, key, columns, tuple(rows))
+    return replace(found, rows=_best_first(found)) if columns else found
 
 
-def _place(source: Record | Planned, cell: Evaluation) -> TableKey:
-    settings = dict(cell.settings)
-    network = str(settings.pop("network", ""))
-    return TableKey(cell.evaluator, source.task, network, conditions(settings), source.ipc)
+def _best_first(breakdown: Breakdown) -> tuple[BreakdownRow, ...]:
+    """Return the rows sorted by the main score, those without it last."""
+    main = breakdown.main
+    sign = -1 if main.score.better == "higher" else 1
+
+    def place(row: BreakdownRow) -> tuple[bool, float, str]:
+        found = row.scores.get(main.name)
+        return found is None, sign * found.mean if found else 0.0, row.name
+
+    return tuple(sorted(breakdown.rows, key=place))
 
 
-def _outcome(source: Record | Planned, run: TrialResult) -> _Outcome:
-    if isinstance(source, Record):
-        scores = source.scores if source.status == "done" else {}
-        return _Outcome(run.trial.seed, source.cell.id, source.status, scores)
-    status = run.record.status if run.record and not run.made else None  # there will be nothing to score
-    return _Outcome(run.trial.seed, source.cell.id, status, {})
+def _declared(record: Record) -> tuple[Score, ...]:
+    return record.described or (UNDECLARED,)
 
 
-def _breakdown(place: TableKey, rows: Mapping[str, Sequence[_Outcome]]) -> Breakdown:
-    """Return the rows of a place, the best mean first."""
-    made = [_row(name, outcomes) for name, outcomes in rows.items()]
-    names = {column for row in made for column in row.scores}
-    by = MEAN if MEAN in names else WHOLE
-    made.sort(key=lambda row: (-row.scores[by].mean if by in row.scores else 1.0, row.name))
-    parts = sorted(name for name in names if name.startswith(PART))
-    return Breakdown(place, tuple(name for name in (WHOLE, *parts, MEAN, DROP) if name in names), tuple(made))
+def _outcome(trial: TrialResult, item: Evaluated, declared: Sequence[Score]) -> _Outcome:
+    seed, cell = trial.trial.seed, item.cell.id
+    if item.record:
+        values = _columns(item.record.scores, declared) if item.done else {}
+        return _Outcome(seed, cell, item.record.status, values)
+    # The evaluation of a failed trial has nothing to score.
+    return _Outcome(seed, cell, trial.record.status if trial.record and not trial.made else None, {})
 
 
-def _row(name: str, outcomes: Sequence[_Outcome]) -> BreakdownRow:
+def _columns(
+    scores: Mapping[str, Sequence[float]], declared: Sequence[Score]
+) -> dict[Column, tuple[float, ...]]:
+    """Return each shown column's values per copy: details of a part are averaged copy by copy."""
+    columns: dict[Column, list[Sequence[float]]] = {}
+    for name, values in scores.items():
+        score = next((each for each in declared if each.matches(name)), None)
+        if score and score.shown:
+            column = Column(score.column(name), score.heading(name), score)
+            columns.setdefault(column, []).append(values)
+    return {
+        column: tuple(fmean(copy) for copy in zip(*values, strict=True)) for column, values in columns.items()
+    }
+
+
+def _row(name: str, label: str, outcomes: Sequence[_Outcome]) -> BreakdownRow:
     """Return the row of a configuration, over its seeds."""
     seeds = {each.seed: each for each in sorted(outcomes, key=lambda each: each.precedence)}  # the last wins
-    done = [_columns(seeds[seed].scores) for seed in sorted(seeds) if seeds[seed].status == "done"]
-    shared = set.intersection(*(set(columns) for columns in done)) if done else set()
-    scores = {column: interval([columns[column] for columns in done]) for column in sorted(shared)}
+    done = [seeds[seed].values for seed in sorted(seeds) if seeds[seed].status == "done"]
+    shared = set.intersection(*(set(values) for values in done)) if done else set()
+    scores = {column.name: interval([values[column] for values in done]) for column in shared}
     wrong = sorted({WORDS[each.status or "missing"] for each in seeds.values() if each.status != "done"})
     count = f"{len(done)} of {len(seeds)} seed" + "s" * (len(seeds) != 1)
-    return BreakdownRow(name, scores, f"{count} ({', '.join(wrong)})" if wrong else "")
-
-
-def _columns(scores: Scored) -> dict[str, tuple[float, ...]]:
-    """Return each column's values per copy: those of a part's details are averaged copy by copy."""
-    columns: dict[str, list[Sequence[float]]] = {}
-    for name, values in scores.items():
-        if name in (WHOLE, MEAN, DROP):
-            columns[name] = [values]
-        elif name.startswith(PART):
-            part = name.removeprefix(PART).partition("/")[0]
-            columns.setdefault(PART + part, []).append(values)
-    return {
-        name: tuple(fmean(copy) for copy in zip(*values, strict=True)) for name, values in columns.items()
-    }
+    return BreakdownRow(name, label, scores, f"{count} ({', '.join(wrong)})" if wrong else "")

@@ -1,8 +1,9 @@
-"""The leaderboard: records in, Markdown, CSV and JSON out, the same bytes for the same records.
+"""Leaderboards from stores: records in; Markdown, CSV, JSON or a DataFrame out.
 
-found = read([Path("runs"), Path("results")])
-made = board(found.records, planned=found.planned, reported=reported(Path("results/reported.toml")))
-write(made, Path("results/leaderboard.md"))
+Equal records give equal bytes.
+
+    board = load([Path("runs/demo")])
+    write(board, Path("leaderboard.md"))
 """
 
 import difflib
@@ -13,51 +14,77 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import pandas
 from pydantic import ValidationError
 
+from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
 from suite.board.join import refuse_protocol, valid_records
-from suite.board.render import markdown, plots
-from suite.board.render.markdown import terminal
+from suite.board.render import plots
+from suite.board.render.frame import frame, lines
+from suite.board.render.markdown import markdown
 from suite.board.render.words import picture
-from suite.board.reported import Reported, reported
-from suite.board.rows import BoardRow
+from suite.board.reported import reported
 from suite.board.tables import Board, Table, board
 from suite.records.jobs import Plan, Planned
 from suite.records.record import Record
 
-__all__ = [
-    "Board",
-    "BoardRow",
-    "Found",
-    "Reported",
-    "Table",
-    "board",
-    "check",
-    "finished",
-    "pictures",
-    "read",
-    "render",
-    "reported",
-    "terminal",
-    "write",
-]
-
 Format = Literal["md", "csv", "json"]
+
+REPORTED = "reported.toml"
+"""A file of papers' figures: in a store, or in results/."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What stores hold: records, failures among them, planned cells, and what could not be read."""
+    """What stores hold: records, failures among them, planned cells, and warnings of unreadable files."""
 
     records: tuple[Record, ...]
     planned: tuple[Planned, ...]
     warnings: tuple[str, ...]
 
 
+def leaderboard(stores: Sequence[Path | str]) -> pandas.DataFrame:
+    """Return the board of `stores`, a line per row, best first within each table; CSV and JSON hold the same.
+
+    evaluator, task, ipc, network, conditions: the table; name, label: the row; state: "" when complete;
+    seeds, copies. Values with an interval have three columns, `x`, `x_low` and `x_high`.
+
+    Of `retrain`: rank, method, hyperparameters, errors; size: images per class of the whole set. accuracy
+    (under the standard recipe), behind, native (under native_recipe): fractions; share: of full data's.
+    DD-Ranking's scores ior, hlr, lrs, ars, with robustness_recipe as the native one, and the accuracies that
+    they are made of, such as set_hard. device_seconds, peak_memory_bytes, stored_bytes, label_kind, devices;
+    decoded: images per class of a factorised set. reported, reported_source: what papers print, in percent.
+
+    Of any other evaluator, the scores that it shows, such as `cross_architecture/mean`, as it returned them.
+
+    Raises FileNotFoundError without a store, ValueError on records of another protocol.
+    """
+    return frame(load([Path(store) for store in stores]))
+
+
+def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
+    """Return the board of `stores`, warning of what it leaves out.
+
+    Papers' figures come from the first `reported.toml` in a store, else from results/.
+    """
+    found = read(stores)
+    sources = [path for folder in (*stores, Path("results")) if (path := folder / REPORTED).is_file()]
+    made = board(
+        found.records,
+        planned=found.planned,
+        reported=reported(sources[0]) if sources else (),
+        warnings=found.warnings,
+        weights=weights,
+    )
+    for warning in made.warnings:
+        warnings.warn(warning, stacklevel=2)
+    return made
+
+
 def read(stores: Sequence[Path]) -> Found:
     """Read all records, failures and plans of `stores`; a damaged file becomes a warning.
 
-    Raises ValueError on a record of another protocol version, FileNotFoundError without a store.
+    Raises ValueError on a record of another protocol, FileNotFoundError without a store.
     """
     records: list[Record] = []
     planned: list[Planned] = []
@@ -75,7 +102,7 @@ def read(stores: Sequence[Path]) -> Found:
 
 
 def finished(stores: Sequence[Path]) -> list[Record]:
-    """Return the finished record of each cell of `stores`, as a board does; warn of what is left out."""
+    """Return the finished record of each cell of `stores`, as a board takes it; warn of what is left out."""
     found = read(stores)
     records, refusals = valid_records(found.records)
     for warning in (*found.warnings, *refusals):
@@ -86,22 +113,18 @@ def finished(stores: Sequence[Path]) -> list[Record]:
 def render(board: Board, format: Format, *, pictures: Collection[str] = (), plots: bool = False) -> str:
     """Return the board as text. pictures: paths that Markdown may link to; plots: whether it shows them."""
     if format not in get_args(Format):
-        raise ValueError(f"format {format!r} is none of {', '.join(get_args(Format))}")
+        raise ValueError(f"unknown format {format!r}; known: {', '.join(get_args(Format))}")
     if format == "md":
-        return markdown.markdown(board, pictures=pictures, plots=plots)
-    lines = markdown.frame(board)
+        return markdown(board, pictures=pictures, plots=plots)
     if format == "csv":
-        return lines.to_csv(index=False, lineterminator="\n")
-    rows = json.loads(lines.to_json(orient="records", double_precision=15))
-    rows = [{**row, "hyperparameters": json.loads(row["hyperparameters"])} for row in rows]
-    averages = [asdict(each) for each in board.averages.complete]
+        return frame(board).to_csv(index=False, lineterminator="\n")
     content = {
         "protocol": board.protocol,
         "versions": board.versions,
         "weights": asdict(board.weights),
-        "rows": rows,
-        "average_ranks": averages,
-        "breakdowns": [asdict(each) for each in board.breakdowns],
+        "rows": [_parsed(line) for line in lines(board)],
+        "average_ranks": [asdict(each) for each in board.averages.complete],
+        "methods": [asdict(each) for each in board.methods],
     }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
@@ -109,7 +132,7 @@ def render(board: Board, format: Format, *, pictures: Collection[str] = (), plot
 def write(board: Board, target: Path, format: Format = "md") -> list[Path]:
     """Write the board to the file `target`, beside Markdown its `plots/`; return all paths.
 
-    Markdown links to those pictures of `pictures/` which lie beside it already.
+    Markdown links to the pictures that lie in `pictures/` beside it.
     """
     paths = [target]
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -129,8 +152,7 @@ def check(board: Board, target: Path, format: Format = "md") -> str:
     found = target.read_bytes().decode(errors="replace") if target.is_file() else ""
     wanted = _published(board, target, format)
     names = (f"{target.name} as it is", f"{target.name} from the records")
-    lines = difflib.unified_diff(found.splitlines(), wanted.splitlines(), *names, lineterm="")
-    differences = list(lines) if found != wanted else []
+    differences = list(difflib.unified_diff(found.splitlines(), wanted.splitlines(), *names, lineterm=""))
     if found != wanted and not differences:
         differences.append(f"{target.name} differs in its line ends")
     for path, tables in _plots(board, target, format).items():
@@ -176,6 +198,12 @@ def _reason(error: Exception) -> str:
         first = error.errors()[0]
         return ": ".join([*(str(part) for part in first["loc"]), first["msg"]])
     return str(error)
+
+
+def _parsed(line: dict[str, Any]) -> dict[str, Any]:
+    """Return a line whose hyper-parameters are JSON's own."""
+    text = line.get("hyperparameters")
+    return line if text is None else {**line, "hyperparameters": json.loads(text)}
 
 
 def _published(board: Board, target: Path, format: Format) -> str:

@@ -1,11 +1,12 @@
-"""Cells in, joined by trial: each distillation with what was made of it, each once."""
+"""Join cells by trial: each distillation with its evaluations, each once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from suite.records.cells import (
     PROTOCOL,
+    RETRAIN,
     STANDARD_RECIPE,
     Evaluation,
     Reference,
@@ -17,61 +18,60 @@ from suite.records.jobs import Planned
 from suite.records.record import Record, is_of
 from suite.records.test_audit import drop_overread
 
-EVALUATOR = "retrain"
-"""The evaluator whose accuracies fill the board."""
 
-CHOSEN = "chosen/"
-"""Begins the score that names the recipe which an evaluation chose."""
+class TableKey(NamedTuple):
+    """What the rows of a table share. conditions: the evaluator's other settings, such as `epochs=50`."""
 
-ROBUST = ("label_robust", "augmentation_robust")
-"""The evaluators whose accuracies are compared with references."""
+    task: str
+    ipc: int
+    network: str
+    conditions: str
 
-Key = tuple[str, int, str, str]
-"""What a table is of: task, images per class, network, conditions."""
+    @property
+    def place(self) -> tuple[str, int, str]:
+        """Task, images per class and network."""
+        return self[:3]
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One evaluation of a trial, done, failed or only planned (record None).
+    """One evaluation of a trial, done, failed or only planned (record None)."""
 
-    key: the table it belongs to; recipe: of a robust evaluator the set's own one; accuracy: one per
-    copy, in [0, 1].
-    """
-
-    id: str
-    trial: str
-    key: Key
-    recipe: str
+    cell: Evaluation
+    key: TableKey
     record: Record | None
-    evaluator: str = EVALUATOR
-    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def done(self) -> Record | None:
+        """Its record if it is finished."""
+        return self.record if self.record and self.record.status == "done" else None
+
+    @property
+    def recipe(self) -> str:
+        """The recipe under which the set was retrained; "" for an evaluator without one."""
+        return str(self.cell.settings.get("native_recipe") or self.cell.settings.get("recipe", ""))
 
     @property
     def accuracy(self) -> tuple[float, ...]:
         """Accuracies of the copies; empty unless it is done."""
-        if self.record is None or self.record.status != "done":
-            return ()
-        return self.record.scores.get("accuracy", ())
+        return self.done.scores.get("accuracy", ()) if self.done else ()
 
     @property
-    def chosen(self) -> str:
-        """The recipe that the holdout chose, "" where it was given."""
-        names = self.record.scores if self.record else {}
-        return next((name.removeprefix(CHOSEN) for name in names if name.startswith(CHOSEN)), "")
+    def selected_recipe(self) -> str:
+        """The recipe that the evaluator chose, "" where it was given."""
+        choices = [score for score in self.record.described if score.unit == "choice"] if self.record else []
+        names = self.record.scores if self.record else ()
+        return next((score.heading(name) for score in choices for name in names if score.matches(name)), "")
 
 
 @dataclass
 class TrialResult:
-    """One distillation, done, failed or only planned (record None), with its evaluations.
-
-    evaluated: those that fill the board; robust: those of `ROBUST`.
-    """
+    """One distillation, done, failed or only planned (record None), with its evaluations."""
 
     trial: Trial
     label: str
     record: Record | None
-    evaluated: list[Evaluated] = field(default_factory=list)
-    robust: list[Evaluated] = field(default_factory=list)
+    evaluations: list[Evaluated] = field(default_factory=list)
 
     @property
     def task(self) -> str:
@@ -80,7 +80,7 @@ class TrialResult:
 
     @property
     def made(self) -> bool:
-        """Whether there is a set."""
+        """Whether its set exists."""
         return self.record is not None and self.record.status == "done"
 
     @property
@@ -89,16 +89,24 @@ class TrialResult:
         return self.record is not None and self.record.label_kind == "soft"
 
     @property
+    def retrained(self) -> list[Evaluated]:
+        """The evaluations that fill the leaderboard."""
+        return self.by(RETRAIN)
+
+    def by(self, *evaluators: str) -> list[Evaluated]:
+        """Return its evaluations by the named evaluators."""
+        return [item for item in self.evaluations if item.cell.evaluator in evaluators]
+
+    @property
     def sizes(self) -> set[int]:
         """The images per class at which it is scored: its own, and those of its prefixes."""
-        return {self.trial.ipc, *(item.key[1] for item in self.evaluated)}
+        return {self.trial.ipc, *(item.key.ipc for item in self.retrained)}
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What tells it from another run of the same label and size, the seed apart."""
-        own = {"method": self.trial.method}
-        own |= {"source": self.trial.source[:12]} if self.trial.source else {}
-        return {**own, **self.trial.hyperparameters}
+        """What tells it from another trial of the same label and size, the seed apart."""
+        source = {"source": self.trial.source[:12]} if self.trial.source else {}
+        return {"method": self.trial.method, **source, **self.trial.hyperparameters}
 
 
 @dataclass(frozen=True)
@@ -106,21 +114,16 @@ class Cells:
     """All cells of a board. records: one per cell."""
 
     records: tuple[Record, ...]
-    runs: tuple[TrialResult, ...]
+    trials: tuple[TrialResult, ...]
     references: tuple[Record[Reference], ...]
     warnings: tuple[str, ...]
 
-    @property
-    def evaluated(self) -> list[Evaluated]:
-        """All evaluations of all runs."""
-        return [item for run in self.runs for item in run.evaluated]
-
 
 def valid_records(records: Iterable[Record]) -> tuple[list[Record], tuple[str, ...]]:
-    """Return one record of each cell, and a warning for each that read the test split too often.
+    """Return one record per cell, and a warning for each that read the test split too often.
 
-    Of several records of one cell a finished one counts, then the one whose sha256 comes first. One that
-    read too often is left out. Raises ValueError on another protocol's record.
+    Of several records of a cell a finished one counts, then the one whose sha256 comes first. Records that
+    read too often are left out. Raises ValueError on a record of another protocol.
     """
     every: dict[str, Record] = {}
     for record in sorted(records, key=_precedence):
@@ -129,56 +132,51 @@ def valid_records(records: Iterable[Record]) -> tuple[list[Record], tuple[str, .
     return drop_overread(list(every.values()))
 
 
-def gather(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
-    """Join `records` and `planned` cells by trial; raises ValueError on another protocol's record."""
-    allowed, refusals = valid_records(records)
-    kept = {record.cell.id: record for record in allowed}
-    asked = {item.cell.id: item for item in planned}
-    runs = _runs(kept, asked)
-    warnings = _attach(runs, kept, asked)
+def join(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
+    """Join `records` and `planned` cells by trial; raises ValueError on a record of another protocol."""
+    valid, refusals = valid_records(records)
+    sources: dict[str, Record | Planned] = {item.cell.id: item for item in planned}
+    sources |= {record.cell.id: record for record in valid}
+    sources = {key: sources[key] for key in sorted(sources)}
+    trials = {
+        key: TrialResult(source.cell, source.label, _record(source))
+        for key, source in sources.items()
+        if isinstance(source.cell, Trial)
+    }
+    warnings = _attach(trials, sources)
+    kept = tuple(source for source in sources.values() if isinstance(source, Record))
     return Cells(
-        records=tuple(kept[key] for key in sorted(kept)),
-        runs=tuple(runs[key] for key in sorted(runs)),
-        references=tuple(record for _, record in sorted(kept.items()) if is_of(record, Reference)),
+        records=kept,
+        trials=tuple(trials.values()),
+        references=tuple(record for record in kept if is_of(record, Reference)),
         warnings=(*refusals, *warnings),
     )
 
 
-def full_data(references: Sequence[Record[Reference]], key: Key) -> dict[str, Record[Reference]]:
+def full_data(references: Sequence[Record[Reference]], key: TableKey) -> dict[str, Record[Reference]]:
     """Return the full-data record of each recipe on the task and network of `key`.
 
     Of several cells of one recipe a finished one of most epochs counts, then that of most copies.
     """
-    task, _, network, _ = key
     best: dict[str, Record[Reference]] = {}
     for record in references:
         cell = record.cell
-        if (cell.task, cell.network) == (task, network):
-            best[cell.recipe] = max(best.get(cell.recipe, record), record, key=_most_thorough)
+        if (cell.task, cell.network) == (key.task, key.network):
+            best[cell.recipe] = max(best.get(cell.recipe, record), record, key=_thoroughness)
     return best
 
 
-def in_table(item: Evaluated, key: Key) -> bool:
+def in_table(item: Evaluated, key: TableKey) -> bool:
     """Return whether `item` is of the table `key`; other recipes' conditions need not agree."""
-    return item.key == key or (item.recipe != STANDARD_RECIPE and item.key[:3] == key[:3])
+    return item.key == key or (item.recipe != STANDARD_RECIPE and item.key.place == key.place)
 
 
-def scores_whole_or_prefix(cell: Evaluation) -> bool:
-    """Return whether a cell scores a set of its method's own: a finished one, or a prefix.
-
-    Snapshots are on the way to one; random subsets and sets without an image are nobody's.
-    """
-    return cell.step is None and (cell.part is None or cell.part.how == "prefix")
-
-
-def conditions(settings: Mapping[str, Any]) -> str:
-    """Return the settings that make accuracies differ, apart from recipe and network."""
-    shown = [
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Return settings as words: `epochs=50, recipe=dsa-1000`."""
+    return ", ".join(
         f"{name}={value if isinstance(value, str) else canonical_json(value)}"
-        for name, value in sorted(settings.items())
-        if name != "copies" and value is not None
-    ]
-    return ", ".join(shown)
+        for name, value in settings.items()
+    )
 
 
 def refuse_protocol(protocol: object, where: str) -> None:
@@ -190,50 +188,44 @@ def refuse_protocol(protocol: object, where: str) -> None:
         )
 
 
-def _most_thorough(record: Record[Reference]) -> tuple[bool, int, int, int, str]:
+def _thoroughness(record: Record[Reference]) -> tuple[bool, int, int, int, str]:
     cell = record.cell
     return record.status == "done", cell.epochs, cell.copies, -cell.seed, cell.id
+
+
+def _record(source: Record | Planned) -> Record | None:
+    return source if isinstance(source, Record) else None
 
 
 def _precedence(record: Record) -> tuple[int, str]:
     return ["done", "diverged", "oom", "failed"].index(record.status), record.sealed().sha256
 
 
-def _runs(kept: Mapping[str, Record], asked: Mapping[str, Planned]) -> dict[str, TrialResult]:
-    runs = {}
-    for key in {**asked, **kept}:
-        source = kept.get(key) or asked[key]
-        if isinstance(source.cell, Trial):
-            runs[key] = TrialResult(source.cell, source.label, kept.get(key))
-    return runs
+def _attach(trials: Mapping[str, TrialResult], sources: Mapping[str, Record | Planned]) -> list[str]:
+    """Give each trial the evaluations of its set and its prefixes; return a warning for each orphan.
 
-
-def _attach(
-    runs: Mapping[str, TrialResult], kept: Mapping[str, Record], asked: Mapping[str, Planned]
-) -> tuple[str, ...]:
-    """Give each run its evaluations; return a warning for each that has none to go to."""
+    Snapshots, random subsets and sets without an image belong to figures.
+    """
     warnings = []
-    for key in sorted({**asked, **kept}):
-        source = kept.get(key) or asked[key]
+    for key, source in sources.items():
         cell = source.cell
-        if not isinstance(cell, Evaluation) or cell.evaluator not in (EVALUATOR, *ROBUST):
+        if (
+            not isinstance(cell, Evaluation)
+            or cell.step is not None
+            or (cell.part and cell.part.how != "prefix")
+        ):
             continue
-        if not scores_whole_or_prefix(cell):
-            continue  # its accuracy belongs to a curve
-        if cell.trial not in runs:
+        if cell.trial in trials:
+            trials[cell.trial].evaluations.append(Evaluated(cell, _key(cell, source), _record(source)))
+        else:
             warnings.append(f"evaluation {key[:12]} of {source.label} left out: no trial {cell.trial[:12]}")
-            continue
-        run = runs[cell.trial]
-        (run.evaluated if cell.evaluator == EVALUATOR else run.robust).append(
-            _evaluated(cell, source, kept.get(key))
-        )
-    return tuple(warnings)
+    return warnings
 
 
-def _evaluated(cell: Evaluation, source: Record | Planned, record: Record | None) -> Evaluated:
-    settings = dict(cell.settings)
-    recipe, network = str(settings.pop("recipe", "")), str(settings.pop("network", ""))
-    told = conditions(settings) if cell.evaluator == EVALUATOR else ""
-    place = (source.task, source.ipc, network, told)
-    own = str(settings.get("native_recipe", recipe))
-    return Evaluated(cell.id, cell.trial, place, own, record, cell.evaluator, cell.settings)
+def _key(cell: Evaluation, source: Record | Planned) -> TableKey:
+    """Return an evaluation's table; in the leaderboard's, recipes are columns."""
+    aside = {"network", "copies", *(["recipe"] if cell.evaluator == RETRAIN else [])}
+    settings = sorted(cell.settings.items())
+    told = {name: value for name, value in settings if name not in aside and value is not None}
+    told |= {"source": cell.source[:12]} if cell.source else {}  # an edited file is another evaluator
+    return TableKey(source.task, source.ipc, str(cell.settings.get("network", "")), settings_text(told))

@@ -9,7 +9,7 @@ from suite.board.statistics.differences import middle_ranks, ranks
 
 @dataclass(frozen=True)
 class Average:
-    """A row's mean rank over the tables compared, and its rank in each; tied rows share places."""
+    """A row's mean rank over the compared tables, and its rank in each; tied rows share their mean."""
 
     name: str
     rank: float
@@ -18,30 +18,29 @@ class Average:
 
 @dataclass(frozen=True)
 class Averages:
-    """The rows complete in every table compared, best first; rows: how many any of them ranks."""
+    """The rows that are complete in every compared table, best first. rows: how many any table ranks."""
 
     complete: tuple[Average, ...] = ()
     rows: int = 0
 
 
 def ranked(rows: Sequence[BoardRow]) -> tuple[BoardRow, ...]:
-    """Return the rows best first, unranked ones last: those that are incomplete."""
+    """Return the rows best first, incomplete ones last and unranked."""
     rows = sorted(rows, key=lambda row: row.name)
     complete = [row for row in rows if row.accuracy and not row.state]
     placed = [
         replace(row, rank=place.rank, behind=place.behind)
-        for row, place in zip(complete, ranks([row.scored for row in complete]), strict=True)
+        for row, place in zip(complete, ranks([row.per_seed for row in complete]), strict=True)
     ]
     placed.sort(key=lambda row: -row.accuracy.mean if row.accuracy else 0.0)
     return (*placed, *(row for row in rows if not row.accuracy or row.state))
 
 
 def averages(tables: Sequence[Sequence[BoardRow]]) -> Averages:
-    """Return the average ranks of the rows that are complete in all tables which compare any.
+    """Return the average ranks of the rows that are complete in all tables with two ranked rows or more.
 
-    A table that ranks fewer than two rows compares none. The rows are ranked anew among themselves
-    in each table, so that what was run in some tables only moves nobody. Empty where there are
-    fewer than two tables, or fewer than two such rows.
+    They are ranked again among themselves, so that rows of some tables only move nobody. Empty with fewer
+    than two such tables or rows.
     """
     found = [{row.name: row for row in rows if row.rank is not None} for rows in tables]
     compared = [rows for rows in found if len(rows) > 1]
@@ -49,7 +48,7 @@ def averages(tables: Sequence[Sequence[BoardRow]]) -> Averages:
     if len(compared) < 2 or len(names) < 2:
         return Averages()
     columns = [
-        middle_ranks([place.rank for place in ranks([rows[name].scored for name in names])])
+        middle_ranks([place.rank for place in ranks([rows[name].per_seed for name in names])])
         for rows in compared
     ]
     complete = [

@@ -1,22 +1,25 @@
-"""Figures printed in papers, from results/reported.toml. They stand beside ours, never among them."""
+"""Figures printed in papers, from a `reported.toml`: shown beside ours, never ranked."""
 
 import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from suite.board.join import TableKey
+
 STANDARD_NETWORK = "convnet-d3-w128-in"
-"""The network which papers use for small images."""
+"""The network that papers use for small images."""
 
 Figure = tuple[int, float] | tuple[int, float, float]
 
 
 class Reported(BaseModel):
-    """One method's figures on one task family as one source prints them.
+    """What one source prints of one method on one task family.
 
-    figures: (images per class, mean, and where it is printed the standard deviation), in percent;
-    ipc 0 is training on all of train. recipe: how the source retrained, in words.
+    figures: (images per class, mean, and the standard deviation if printed), in percent;
+    ipc 0 is training on all of train. recipe: how the source retrained.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,12 +40,12 @@ class Reported(BaseModel):
 
     @property
     def note(self) -> str:
-        """What a footnote says: the source, and how it retrained."""
+        """Its footnote: the source, and how it retrained."""
         return f"{self.source}; {self.recipe}" if self.recipe else self.source
 
 
 def reported(path: Path) -> tuple[Reported, ...]:
-    """Read the figures in `path`; raises ValueError on an unknown key, a doubled entry or bad TOML."""
+    """Read the figures in `path`; raises ValueError on an unknown key, a repeated entry or bad TOML."""
     with path.open("rb") as file:
         content = tomllib.load(file)
     if unknown := sorted(set(content) - {"reported"}):
@@ -52,26 +55,25 @@ def reported(path: Path) -> tuple[Reported, ...]:
     for entry in entries:
         key = (entry.task, entry.method, entry.network, entry.recipe, entry.source)
         if key in seen:
-            raise ValueError(f"{path}: {entry.method} on {entry.task} from {entry.source!r} is there twice")
+            raise ValueError(f"{path}: {entry.method} on {entry.task} from {entry.source!r} is listed twice")
         seen.add(key)
     return entries
 
 
-def select(
-    entries: Sequence[Reported], *, task: str, method: str, ipc: int, network: str
-) -> tuple[Reported, ...]:
-    """Return the entries which have a figure for this method, size and network on the task's family."""
-    return tuple(entry for entry in _of(entries, task, method, ipc) if entry.network == network)
+@dataclass(frozen=True)
+class PaperFigures:
+    """The entries with a figure for a row; those of other networks do not compare with ours."""
+
+    same_network: tuple[Reported, ...] = ()
+    other_networks: tuple[Reported, ...] = ()
 
 
-def elsewhere(
-    entries: Sequence[Reported], *, task: str, method: str, ipc: int, network: str
-) -> tuple[Reported, ...]:
-    """Return those of other networks, which are not to be compared with ours."""
-    return tuple(entry for entry in _of(entries, task, method, ipc) if entry.network != network)
-
-
-def _of(entries: Sequence[Reported], task: str, method: str, ipc: int) -> list[Reported]:
+def figures(entries: Sequence[Reported], key: TableKey, method: str) -> PaperFigures:
+    """Return the entries with a figure of `method` at the size and on the task family of `key`."""
     # Papers differ in preprocessing, so cifar10-zca is of the family cifar10.
-    wanted = (task.removesuffix("-zca"), method)
-    return [entry for entry in entries if (entry.task, entry.method) == wanted and entry.text(ipc)]
+    wanted = (key.task.removesuffix("-zca"), method)
+    found = [each for each in entries if (each.task, each.method) == wanted and each.text(key.ipc)]
+    return PaperFigures(
+        same_network=tuple(entry for entry in found if entry.network == key.network),
+        other_networks=tuple(entry for entry in found if entry.network != key.network),
+    )

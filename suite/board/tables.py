@@ -1,28 +1,31 @@
-"""What a board says: tables of rows, joined from records. It only knows values, not their layout."""
+"""The board: tables of rows, made from records; values only, `render` lays them out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from suite.board.breakdown import Breakdown, breakdowns
-from suite.board.dd_ranking import compare
-from suite.board.join import Cells, Key, TrialResult, gather, in_table
+from suite.board.dd_ranking import DEFAULT_WEIGHTS, EVALUATORS, Weights
+from suite.board.join import Cells, TableKey, TrialResult, in_table, join, settings_text
 from suite.board.ranks import Averages, averages, ranked
 from suite.board.reported import STANDARD_NETWORK, Reported
+from suite.board.robustness import robustness
 from suite.board.rows import BoardRow, reference, row
-from suite.board.statistics.robustness import Weights
 from suite.records import test_audit
-from suite.records.cells import PROTOCOL, STANDARD_RECIPE, canonical_json, differing_keys
+from suite.records.cells import PROTOCOL, RETRAIN, STANDARD_RECIPE, canonical_json, differing_keys
 from suite.records.jobs import Planned
 from suite.records.record import Record
 
-DEFAULT_WEIGHTS = Weights()
+RANKED = (RETRAIN, *EVALUATORS)
+"""The evaluators whose numbers stand in the leaderboard's rows; others have tables of their own."""
+
+_Configuration = tuple[str, str, str, int]  # task, label, canonical fields, size
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows that may be compared: one task, one size, one network, one way to retrain.
+    """The rows that may be compared: one task, size and network, and the same conditions.
 
-    conditions: settings of the evaluator besides recipe, network and copies, such as `epochs=50`.
+    conditions: the evaluator's settings besides recipe, network and copies, such as `epochs=50`.
     network: "" where nothing has been evaluated yet. reference: full data, None where not measured.
     """
 
@@ -33,14 +36,29 @@ class Table:
     rows: tuple[BoardRow, ...]
     reference: BoardRow | None
 
+    @property
+    def everyone(self) -> tuple[BoardRow, ...]:
+        """The rows, and the reference below them."""
+        return (*self.rows, self.reference) if self.reference else self.rows
+
+
+@dataclass(frozen=True)
+class MethodTitle:
+    """What a row's label stands for: its method's title and paper."""
+
+    label: str
+    title: str
+    paper: str
+
 
 @dataclass(frozen=True)
 class Board:
-    """All tables, and what is said once below them."""
+    """All tables, and what stands once below them."""
 
     tables: tuple[Table, ...]
     averages: Averages = field(default_factory=Averages)
     breakdowns: tuple[Breakdown, ...] = ()
+    methods: tuple[MethodTitle, ...] = ()
     versions: tuple[str, ...] = ()
     commits: tuple[str, ...] = ()
     test_reads: tuple[int, ...] = ()  # distinct numbers of reads of test by an evaluation
@@ -60,19 +78,21 @@ def board(
 ) -> Board:
     """Join records, failures among them, into a board; the order of `records` does not matter.
 
-    planned: cells that were asked for; those without a record make their rows incomplete.
-    weights: of the scores that are made from stored accuracies.
-    Raises ValueError on a record of another protocol version.
+    planned: cells of the grids; those without a record make their rows incomplete. weights: of LRS and ARS.
+    Raises ValueError on a record of another protocol.
     """
-    planned = tuple(planned)
-    cells = gather(records, planned)
-    names = _names(cells.runs)
-    keys = sorted(_keys(cells), key=lambda key: (key[0], key[2] != STANDARD_NETWORK, key[2], key[3], key[1]))
-    tables = tuple(_table(cells, key, names, reported, weights) for key in keys)
+    cells = join(records, planned)
+    suffixes = _suffixes(cells.trials)
+    keys = sorted(
+        _keys(cells),
+        key=lambda key: (key.task, key.network != STANDARD_NETWORK, key.network, key.conditions, key.ipc),
+    )
+    tables = tuple(_table(cells, key, suffixes, reported, weights) for key in keys)
     return Board(
         tables=tables,
         averages=averages([table.rows for table in tables]),
-        breakdowns=breakdowns(cells, planned, suffix=lambda run: names[_config(run)]),
+        breakdowns=breakdowns(cells, suffix=lambda trial: suffixes[_configuration(trial)]),
+        methods=_methods(cells.records),
         versions=_versions(cells.records),
         commits=tuple(sorted({record.provenance.commit for record in cells.records})),
         test_reads=test_audit.distinct_reads(cells.records, "evaluation"),
@@ -82,66 +102,83 @@ def board(
     )
 
 
-_Config = tuple[str, str, str, int]  # task, label, canonical fields, size
-
-
-def _keys(cells: Cells) -> set[Key]:
-    standard = {item.key for item in cells.evaluated if item.recipe == STANDARD_RECIPE}
-    with_standard = {key[:3] for key in standard}
-    robust = [item for run in cells.runs for item in run.robust]
-    elsewhere = [item for item in (*cells.evaluated, *robust) if item.key[:3] not in with_standard]
-    other = {(*item.key[:3], "") for item in elsewhere}
+def _keys(cells: Cells) -> set[TableKey]:
+    """Return the tables: of the standard recipe's evaluations, else of others, else of what waits for any."""
+    items = [item for trial in cells.trials for item in trial.by(*RANKED)]
+    standard = {
+        item.key for item in items if item.cell.evaluator == RETRAIN and item.recipe == STANDARD_RECIPE
+    }
+    places = {key.place for key in standard}
+    other = {TableKey(*item.key.place, "") for item in items if item.key.place not in places}
     known = {key[:2] for key in standard | other}
-    waiting = {(run.task, ipc, "", "") for run in cells.runs for ipc in run.sizes}
-    return standard | other | {key for key in waiting if key[:2] not in known}
+    waiting = {(each.task, ipc) for each in cells.trials if _in_leaderboard(each) for ipc in each.sizes}
+    return standard | other | {TableKey(task, ipc, "", "") for task, ipc in waiting - known}
 
 
-def _config(run: TrialResult) -> _Config:
-    return run.task, run.label, canonical_json(run.fields), run.trial.ipc
+def _in_leaderboard(trial: TrialResult) -> bool:
+    """Return whether a trial has a row: unless only evaluators of other tables scored it."""
+    return bool(trial.by(*RANKED)) or not any(item.done for item in trial.evaluations)
 
 
-def _names(runs: Iterable[TrialResult]) -> dict[_Config, str]:
+def _configuration(trial: TrialResult) -> _Configuration:
+    return trial.task, trial.label, canonical_json(trial.fields), trial.trial.ipc
+
+
+def _suffixes(trials: Iterable[TrialResult]) -> dict[_Configuration, str]:
     """Return what tells configurations of one label apart: the fields that differ at some size."""
-    configs: dict[tuple[str, str], dict[int, dict[_Config, TrialResult]]] = {}
-    for run in runs:
-        sizes = configs.setdefault((run.task, run.label), {})
-        sizes.setdefault(run.trial.ipc, {})[_config(run)] = run
-    names = {}
-    for sizes in configs.values():
-        tables = ([run.fields for run in same.values()] for same in sizes.values())
+    labels: dict[tuple[str, str], dict[int, dict[_Configuration, TrialResult]]] = {}
+    for trial in trials:
+        sizes = labels.setdefault((trial.task, trial.label), {})
+        sizes.setdefault(trial.trial.ipc, {})[_configuration(trial)] = trial
+    suffixes = {}
+    for sizes in labels.values():
+        tables = ([trial.fields for trial in same.values()] for same in sizes.values())
         telling = sorted(set[str]().union(*map(differing_keys, tables)))
-        for config, run in (pair for same in sizes.values() for pair in same.items()):
-            shown = [f"{name}={_plain(run.fields[name])}" for name in telling if name in run.fields]
-            names[config] = ", ".join(shown)
-    return names
-
-
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else canonical_json(value)
+        for configuration, trial in (pair for same in sizes.values() for pair in same.items()):
+            told = {name: trial.fields[name] for name in telling if name in trial.fields}
+            suffixes[configuration] = settings_text(told)
+    return suffixes
 
 
 def _table(
-    cells: Cells, key: Key, names: Mapping[_Config, str], reported: Sequence[Reported], weights: Weights
+    cells: Cells,
+    key: TableKey,
+    suffixes: Mapping[_Configuration, str],
+    reported: Sequence[Reported],
+    weights: Weights,
 ) -> Table:
-    task, ipc, network, conditions = key
-    configs: dict[_Config, list[TrialResult]] = {}
-    for run in cells.runs:
-        if run.task == task and ipc in run.sizes:
-            configs.setdefault(_config(run), []).append(run)
+    configurations: dict[_Configuration, list[TrialResult]] = {}
+    for trial in cells.trials:
+        if trial.task == key.task and key.ipc in trial.sizes:
+            configurations.setdefault(_configuration(trial), []).append(trial)
     full = reference(cells.references, key, reported)
-    ceiling = full.accuracy if full else None
-    rows = []
-    for config, runs in configs.items():
-        if _belongs(runs, key):
-            made = row(runs, key, suffix=names[config], ceiling=ceiling, reported=reported)
-            rows.append(replace(made, compared=compare(runs, key, cells, weights)))
-    return Table(task, ipc, network, conditions, ranked(rows), full)
+    rows = [
+        row(
+            trials,
+            key,
+            suffix=suffixes[configuration],
+            ceiling=full.accuracy if full else None,
+            reported=reported,
+            robustness=robustness(trials, key, cells, weights),
+        )
+        for configuration, trials in configurations.items()
+        if _belongs(trials, key)
+    ]
+    return Table(*key, rows=ranked(rows), reference=full)
 
 
-def _belongs(runs: Sequence[TrialResult], key: Key) -> bool:
+def _belongs(trials: Sequence[TrialResult], key: TableKey) -> bool:
     """Return whether a configuration is of this table: evaluated there, or not anywhere yet."""
-    at_size = [item for run in runs for item in run.evaluated if item.key[1] == key[1]]
-    return not at_size or any(in_table(item, key) for item in at_size)
+    at_size = [item for trial in trials for item in trial.retrained if item.key.ipc == key.ipc]
+    if at_size:
+        return any(in_table(item, key) for item in at_size)
+    return any(map(_in_leaderboard, trials))
+
+
+def _methods(records: Iterable[Record]) -> tuple[MethodTitle, ...]:
+    """Return the title and the paper of each label whose trials name one."""
+    found = {MethodTitle(each.label, each.method_title, each.paper) for each in records if each.method_title}
+    return tuple(sorted(found, key=lambda each: (each.label, each.title, each.paper)))
 
 
 def _versions(records: Iterable[Record]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from suite.core.data import tasks
 from suite.core.names import did_you_mean
 from suite.core.networks import named
 from suite.core.spec import Method
+from suite.core.training.augment import AUGMENTATIONS
 from suite.core.training.recipes import RECIPES
 from suite.experiments import grid, studies
 from suite.plugins import registry
@@ -26,6 +27,16 @@ class _Described:
     names: Callable[[], Iterable[str]]
     row: Callable[[str], tuple[str, ...]]  # what stands behind a name in a list
     details: Callable[[str], Iterator[RenderableType]]
+
+    def has(self, name: str) -> bool:
+        """Return whether a name is of this kind."""
+        return name in self.names()
+
+
+class _Networks(_Described):
+    def has(self, name: str) -> bool:
+        """Return whether a name begins as those of a family."""
+        return name.partition("-")[0] in named.ARCHITECTURES
 
 
 def table(kind: str) -> Table:
@@ -45,17 +56,14 @@ def row(kind: str, name: str) -> tuple[str, ...]:
 
 def details(name: str) -> Iterator[RenderableType]:
     """Yield what is known about a name, or a plug-in's file; raises ValueError if nothing has this name."""
-    known = {kind: [*described.names()] for kind, described in _KINDS.items()}
-    owners = [kind for kind in known if name in known[kind]]
+    owners = [kind for kind, described in _KINDS.items() if described.has(name)]
     if name.endswith(".py"):
         owners = [f"{kind}s" for kind in registry.kinds(name)]
     if not owners:
         registry.refuse_old(name)
-        everything = [each for names in known.values() for each in names]
-        near = did_you_mean(name, everything)
-        raise ValueError(
-            f"unknown name {name!r}; {near if near.startswith('did') else 'see `ratbench list methods`'}"
-        )
+        near = did_you_mean(name, [each for described in _KINDS.values() for each in described.names()])
+        hint = near if near.startswith("did you mean") else "see `ratbench list methods`"
+        raise ValueError(f"unknown name {name!r}; {hint}")
     for kind in owners:
         yield from _KINDS[kind].details(name)
 
@@ -119,13 +127,10 @@ def _task_row(name: str) -> tuple[str, ...]:
     return (f"{info.classes} classes, {shape}, {info.preprocessing}; {info.source}",)
 
 
-def _network_row(name: str) -> tuple[str, ...]:
-    size = named.network(name, (3, 32, 32), 10).size
-    return (f"{size:,} parameters for 32x32 colour images and 10 classes",)
-
-
 def _network(name: str) -> Iterator[RenderableType]:
-    yield f"[bold]{name}[/]: {_network_row(name)[0]}"
+    size = named.network(name, (3, 32, 32), 10).size
+    yield f"[bold]{name}[/]: {named.ARCHITECTURES[name.partition('-')[0]].description}"
+    yield f"{size:,} parameters for 32x32 colour images and 10 classes"
 
 
 def _pairs(name: str, values: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -149,13 +154,16 @@ _KINDS: dict[str, _Described] = {
         lambda name: _class(name, studies.find(name)),
     ),
     "tasks": _Described(tasks.names, _task_row, lambda name: _pairs(name, asdict(tasks.describe(name)))),
-    "networks": _Described(
-        lambda: [each.example for each in named.ARCHITECTURES.values()], _network_row, _network
-    ),
+    "networks": _Networks(named.forms, lambda form: (named.forms()[form],), _network),
     "recipes": _Described(
         lambda: RECIPES,
         lambda name: (RECIPES[name].source,),
         lambda name: _pairs(name, asdict(RECIPES[name])),
+    ),
+    "augmentations": _Described(
+        lambda: AUGMENTATIONS,
+        lambda name: (repr(AUGMENTATIONS[name]),),
+        lambda name: iter([f"[bold]{name}[/]: {AUGMENTATIONS[name]!r}"]),
     ),
     "grids": _Described(
         grid.names,

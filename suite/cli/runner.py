@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from suite.board import files, publish
+from suite.board import files
+from suite.board.render.terminal import terminal
 from suite.cli.console import console, say
 from suite.cli.cost import estimate
 from suite.cli.progress import Display
@@ -15,6 +16,7 @@ from suite.core.data.tasks import DataMissing
 from suite.experiments import grid, job_runner, preflight
 from suite.experiments.job_runner import missing
 from suite.experiments.resources import Resources
+from suite.figures.publish import publish
 from suite.records.cells import Cell, Evaluation
 from suite.records.jobs import Job
 from suite.records.store import Store
@@ -76,7 +78,7 @@ def run(request: Request) -> bool:
         store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())
         say(_counts(jobs, store))
         work(jobs, store, request.resources, inline=request.inline, address=request.address)
-        board, *_ = publish.write([store.path], store.path / "leaderboard.md", "md")
+        board, *_ = publish([store.path], store.path / "leaderboard.md")
     complete = show(jobs, store)
     say(f"leaderboard: {board}")
     shown = [str(folder) for name in ("pictures", "plots") if (folder := store.path / name).is_dir()]
@@ -112,7 +114,7 @@ def work(
 
 def show(jobs: Sequence[Job], store: Store) -> bool:
     """Print the board's tables, then the cells that are not done and why; return whether all are done."""
-    for table in publish.terminal([store.path]):
+    for table in terminal(files.load([store.path])):
         console.print(table)
     for line in _failures(jobs, store):
         say(line)

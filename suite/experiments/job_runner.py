@@ -5,6 +5,8 @@ What is recorded is not done again: a job can be cut off anywhere and run once m
 
 import traceback
 from collections.abc import Generator, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 
@@ -17,6 +19,7 @@ from suite.experiments.cells.evaluation import evaluate
 from suite.experiments.cells.reference import train_reference
 from suite.experiments.cells.study import measure
 from suite.experiments.resources import Resources
+from suite.plugins.loading import load
 from suite.records.cells import Cell, Reference, Trial
 from suite.records.jobs import Job
 from suite.records.record import Record, Status
@@ -29,11 +32,19 @@ def run(
     """Do the missing cells of a job and yield signs of life; errors end in records, a full disk raises."""
     resources.apply()
     context = Context(job, store, resources, checkpoint_seconds)
+    _load_method(job)
     if not _is_complete(job, store):
         yield from _recorded(job.cell, _work(context), context)
     for cell in job.evaluations:
         if _has_set(job, store) and store.record(cell.id) is None:
             yield from _recorded(cell, evaluate(cell, context), context)
+
+
+def _load_method(job: Job) -> None:
+    """Load the file of the job's method: it may bring the parametrisation and the recipe of its set."""
+    if isinstance(job.cell, Trial) and job.cell.method.endswith(".py"):
+        with suppress(ValueError):  # the cell that needs the file fails
+            load(Path(job.cell.method))
 
 
 def missing(job: Job, store: Store) -> list[Cell]:

@@ -1,27 +1,116 @@
-"""The board of budgets: accuracy against images per class as a table and a picture.
+"""Accuracy against images per class: sets distilled at each size, prefixes, subsets, and real images.
 
-Sets distilled at each size, prefixes of a boosted one, random subsets and real images. The paper's finding
-that a set's images lean on each other shows as the gap between subsets and sets of the same size; where a
-grid asks for sets without one of their images, those are there too.
+The paper's finding that a set's images depend on each other shows as the gap between random subsets and sets
+distilled at that size; where a grid asks for sets without one of their images, those have a curve too.
 """
 
-import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import log
+from pathlib import Path
+from typing import Any
 
-import matplotlib.style
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from suite.board.statistics.differences import Difference
-from suite.board.statistics.intervals import Interval
-from suite.figures.budgets import PLACE, Line, lines, measured, reference
+from suite.board import files
+from suite.board.render import style
+from suite.board.render.words import spanned
+from suite.board.statistics.differences import Copies, Difference, PerSeed, difference
+from suite.board.statistics.intervals import Interval, interval
+from suite.figures import snapshots
+from suite.records.cells import RANDOM, RETRAIN, Evaluation, Trial
+from suite.records.record import Record, is_of
 
-__all__ = ["measured", "plot", "summary"]
+PLACE = ["task", "network", "recipe"]
+"""What compared curves share."""
 
-_COLOURS = ("#0072B2", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#8C564B")
-_MARKERS = "osD^vP*X"
+_WHOLE = "whole"
+_DRAWN = ("random", "without")  # parts of which one set has many: each is a unit, the mean of its networks
+_WORDS = {"prefix": "prefixes of {}", "random": "random subsets of {}", "without": "{} without one image"}
+_COLUMNS = [*PLACE, "name", "method", "how", "ipc", "of", "index", "seed", "networks", "accuracy", "seconds"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve over images per class. rows: of `measured`; how: what its sets are, apart from whole ones."""
+
+    name: str
+    how: str
+    rows: pd.DataFrame
+
+    @property
+    def direct(self) -> bool:
+        """Whether each size was distilled for itself."""
+        return self.how == _WHOLE
+
+    @property
+    def real(self) -> bool:
+        """Whether its images are random real ones: what costs nothing."""
+        return self.direct and self.rows["method"].iloc[0] == RANDOM
+
+    @property
+    def sizes(self) -> list[int]:
+        """Images per class at which it has an accuracy."""
+        return sorted(int(size) for size in self.rows["ipc"].unique())
+
+    @property
+    def device_seconds(self) -> float:
+        """Device-seconds of distilling all that it needs: once per size, or the largest once."""
+        each = self.rows.drop_duplicates(["of", "seed"]).groupby("of")["seconds"].mean()
+        return float(each.sum())
+
+    def per_seed(self, ipc: int) -> PerSeed:
+        """Return the accuracies in % at a size by distillation seed: of its networks, or of its parts."""
+        found = {}
+        for seed, group in self.rows[self.rows["ipc"] == ipc].groupby("seed"):
+            if group["how"].iloc[0] in _DRAWN:
+                found[int(str(seed))] = Copies(-1, tuple(group.groupby("index")["accuracy"].mean()))
+            else:
+                found[int(str(seed))] = Copies(int(group["networks"].iloc[0]), tuple(group["accuracy"]))
+        return found
+
+    def accuracy(self, ipc: int) -> Interval:
+        """Return the mean accuracy in % at a size and its 95% interval, seeds the unit of variation."""
+        return interval([copies.values for copies in self.per_seed(ipc).values()])
+
+    def area(self, sizes: Sequence[int]) -> Interval | None:
+        """Return the mean accuracy in % over the logarithm of images per class; None where a size lacks."""
+        if len(sizes) < 2 or not set(sizes) <= set(self.sizes):
+            return None
+        per_seed = [self.per_seed(size) for size in sizes]
+        seeds = sorted(set.intersection(*(set(each) for each in per_seed)))
+        groups = [_areas(sizes, [each[seed].values for each in per_seed]) for seed in seeds]
+        return interval(groups) if groups else None
+
+    def largest_gap(self, direct: "Line") -> tuple[int, Difference] | None:
+        """Return the size at which it is furthest behind `direct`, and by how much; None for itself."""
+        shared = sorted(set(self.sizes) & set(direct.sizes))
+        if direct.name == self.name or not shared:
+            return None
+        gaps = {size: difference(direct.per_seed(size), self.per_seed(size)) for size in shared}
+        return max(gaps.items(), key=lambda gap: gap[1].mean)
+
+
+def measured(stores: Sequence[Path]) -> pd.DataFrame:
+    """Return a row for each network that was retrained on a finished set or on a part of one.
+
+    ipc: images per class of what it was trained on; of: of the set; seconds: device-seconds of
+    distilling that. Raises ValueError where nothing was evaluated at two sizes.
+    """
+    records = files.finished(stores)
+    trials = {record.cell.id: record for record in records if is_of(record, Trial)}
+    names = snapshots.names(list(trials.values()))
+    rows = [row for record in records for row in _networks(record, trials, names)]
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    if not (table.groupby(PLACE)["ipc"].nunique() > 1).any():
+        raise ValueError(
+            f"nothing in {', '.join(map(str, stores))} was retrained at two sizes; run budget-curve first"
+        )
+    order = [*PLACE, "name", "how", "ipc", "index", "seed"]
+    return table.sort_values(order, kind="stable", ignore_index=True)
 
 
 def summary(networks: pd.DataFrame) -> pd.DataFrame:
@@ -32,8 +121,8 @@ def summary(networks: pd.DataFrame) -> pd.DataFrame:
     """
     sizes = sorted(networks["ipc"].unique())
     rows = []
-    for key, own in networks.groupby(PLACE, sort=False):
-        found = lines(own)
+    for key, group in networks.groupby(PLACE, sort=False):
+        found = lines(group)
         direct = reference(found)
         place = dict(zip(PLACE, key, strict=True))
         rows += [{**place, **_told(line, direct, sizes)} for line in found]
@@ -41,50 +130,59 @@ def summary(networks: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot(networks: pd.DataFrame) -> bytes:
-    """Draw the curves with bands of 95% as a PNG, a panel for each place; points are draws."""
+    """Plot the curves with bands of 95% as a PNG, a panel per task, network and recipe; points are draws."""
     places = list(networks.groupby(PLACE, sort=False))
-    with matplotlib.style.context(["default", {"font.size": 9, "axes.grid": True, "grid.color": "0.9"}]):
-        figure = Figure(figsize=(8, 4.5 * len(places)), dpi=150, layout="constrained")
-        FigureCanvasAgg(figure)
+
+    def fill(figure: Figure) -> None:
         panels = figure.subplots(len(places), 1, squeeze=False)[:, 0]
-        for axes, (key, own) in zip(panels, places, strict=True):
-            _panel(axes, own)
+        for axes, (key, group) in zip(panels, places, strict=True):
+            _panel(axes, group)
             axes.set_title(", ".join(map(str, key)), loc="left", fontsize=10)
-        file = io.BytesIO()
-        figure.savefig(file, format="png", metadata={"Software": None})
-    return file.getvalue()
+
+    return style.png(fill, width=8, height=4.5 * len(places))
+
+
+def lines(networks: pd.DataFrame) -> list[Line]:
+    """Return the curves of one place: sets of every size first, then prefixes, subsets, real images."""
+    found = [line for _, rows in networks.groupby("name", sort=False) for line in _lines(rows)]
+    order = [_WHOLE, *_WORDS]
+    return sorted(found, key=lambda line: (line.real, order.index(line.how)))
+
+
+def reference(found: Sequence[Line]) -> Line | None:
+    """Return the curve of sets distilled at every size that others are compared with.
+
+    That of the row whose subsets are drawn; else the one of most sizes, of equals the best at its largest.
+    """
+    direct = [line for line in found if line.direct and not line.real]
+    drawn = {line.rows["name"].iloc[0] for line in found if line.how == "random"}
+
+    def rank(line: Line) -> tuple[bool, int, float]:
+        last = line.accuracy(line.sizes[-1]).mean
+        return line.rows["name"].iloc[0] in drawn, len(line.sizes), last
+
+    return max(direct, key=rank, default=None)
 
 
 def _told(line: Line, direct: Line | None, sizes: Sequence[int]) -> dict[str, str]:
-    accuracies = {str(size): _spanned(line.accuracy(size)) if size in line.sizes else "" for size in sizes}
+    accuracies = {str(size): spanned(line.accuracy(size)) if size in line.sizes else "" for size in sizes}
     area, gap = (line.area(direct.sizes), line.largest_gap(direct)) if direct else (None, None)
     return {
         "curve": line.name,
         **accuracies,
-        "area": _spanned(area) if area else "",
-        "largest gap": f"{_spanned(gap[1])} at {gap[0]}" if gap else "",
+        "area": spanned(area) if area else "",
+        "largest gap": f"{spanned(gap[1])} at {gap[0]}" if gap else "",
         "distillation": f"{line.device_seconds:.0f} s",
     }
 
 
-def _spanned(value: Interval | Difference) -> str:
-    mean, low, high = (f"{round(number, 6):.1f}" for number in (value.mean, value.low, value.high))
-    return f"{mean} [{low}, {high}]" if value.low < value.high else mean
-
-
 def _panel(axes: Axes, networks: pd.DataFrame) -> None:
-    found, styles = lines(networks), iter(zip(_COLOURS, _MARKERS, strict=True))
-    for line in found:
-        colour, marker = ("0.55", ".") if line.real else next(styles, ("0.3", "x"))
-        _curve(axes, line, colour, marker)
-    sizes = sorted(networks["ipc"].unique())
-    axes.set_xscale("log")
-    axes.set_xticks(sizes, [str(size) for size in sizes])
-    axes.minorticks_off()
+    for place, line in enumerate(lines(networks)):
+        _curve(axes, line, *(style.BASELINE if line.real else style.look(place)))
+    style.ticks(axes, networks["ipc"].unique())
     axes.set_xlabel("images per class")
     axes.set_ylabel("accuracy, % (95% interval)")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    style.legend(axes)
 
 
 def _curve(axes: Axes, line: Line, colour: str, marker: str) -> None:
@@ -105,5 +203,44 @@ def _draws(line: Line) -> Iterator[tuple[int, float]]:
     """Yield the size and accuracy of each draw of a set of which there are several."""
     if line.how in ("random", "without"):
         for size in line.sizes:
-            for copies in line.scored(size).values():
+            for copies in line.per_seed(size).values():
                 yield from ((size, value) for value in copies.values if copies.networks < 0)
+
+
+def _networks(
+    record: Record, trials: dict[str, Record[Trial]], names: dict[str, str]
+) -> Iterator[tuple[Any, ...]]:
+    cell = record.cell
+    if not isinstance(cell, Evaluation) or cell.evaluator != RETRAIN or cell.step is not None:
+        return
+    if (trial := trials.get(cell.trial)) is None:
+        return
+    how, index = (cell.part.how, cell.part.index) if cell.part else (_WHOLE, 0)
+    place = (record.task, cell.settings.get("network", ""), cell.settings.get("recipe", ""))
+    made = (names[cell.trial], trial.cell.method, how, record.ipc, trial.ipc, index, trial.cell.seed)
+    for accuracy in record.scores["accuracy"]:
+        yield (*place, *made, cell.seed, 100 * accuracy, trial.device_seconds)
+
+
+def _lines(rows: pd.DataFrame) -> Iterator[Line]:
+    """Yield the curves of one row of the grid."""
+    name = str(rows["name"].iloc[0])
+    whole = rows[rows["how"] == _WHOLE]
+    kinds = [how for how in _WORDS if (rows["how"] == how).any()]
+    if whole["ipc"].nunique() > 1 or "prefix" not in kinds:
+        real = rows["method"].iloc[0] == RANDOM
+        yield Line("random real images" if real else name, _WHOLE, whole)
+    for how in kinds:
+        group = rows[rows["how"] == how]
+        largest = group["of"].max()
+        parts = [group] if how == "without" else [group, whole[whole["ipc"] == largest]]
+        yield Line(f"{name}, {_WORDS[how].format(largest)}", how, pd.concat(parts))
+
+
+def _areas(sizes: Sequence[int], accuracies: Sequence[Sequence[float]]) -> list[float]:
+    """Return the area of each network or draw over all sizes; of their means where numbers differ."""
+    if len({len(values) for values in accuracies}) > 1:
+        accuracies = [[float(np.mean(values))] for values in accuracies]
+    places = [log(size) for size in sizes]
+    found = np.trapezoid(np.array(accuracies), places, axis=0) / (places[-1] - places[0])
+    return [float(value) for value in found]

@@ -1,16 +1,14 @@
-"""The study of meta-gradients: records of `gradient_study` as a table and a picture."""
+"""The study of meta-gradients: records of `gradient_study` as a table and a plot."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib.style
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from suite.board import files
+from suite.board.render import style
 from suite.records.cells import Study
 from suite.records.record import Record, is_of
 
@@ -23,12 +21,7 @@ _PANELS = {
     "step_seconds": "seconds of an outer step",
 }
 _LOGARITHMIC = ("norm", "step_seconds")
-_STYLES = {
-    "bptt": ("#000000", "o", "BPTT"),
-    "r_bptt": ("#D55E00", "s", "R-BPTT"),
-    "t_bptt": ("#009E73", "^", "T-BPTT"),
-    "rat_bptt": ("#0072B2", "D", "RaT-BPTT"),
-}
+_NAMES = {"bptt": "BPTT", "r_bptt": "R-BPTT", "t_bptt": "T-BPTT", "rat_bptt": "RaT-BPTT"}
 
 
 def measured(stores: Sequence[Path]) -> pd.DataFrame:
@@ -53,22 +46,19 @@ def summary(networks: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot(networks: pd.DataFrame) -> bytes:
-    """Draw the measures against the unroll, as a PNG: medians, and bars that hold 80% of the networks."""
-    with matplotlib.style.context(["default", {"font.size": 9, "axes.grid": True, "grid.color": "0.9"}]):
-        figure = Figure(figsize=(8, 6), dpi=150, layout="constrained")
-        FigureCanvasAgg(figure)
+    """Plot the measures against the unroll, as a PNG: medians, and bars that hold 80% of the networks."""
+
+    def fill(figure: Figure) -> None:
         panels = figure.subplots(2, 2, sharex=True).flat
         for axes, (measure, name) in zip(panels, _PANELS.items(), strict=True):
             _panel(axes, networks, measure)
             axes.set_ylabel(name)
-        figure.legend(
-            *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False
-        )
+        handles = panels[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside upper center", ncols=4, frameon=False)
         for axes in panels[2:]:
             axes.set_xlabel("unroll, inner steps")
-        file = io.BytesIO()
-        figure.savefig(file, format="png", metadata={"Software": None})
-    return file.getvalue()
+
+    return style.png(fill, width=8, height=6)
 
 
 def _networks(record: Record[Study]) -> pd.DataFrame:
@@ -81,16 +71,13 @@ def _networks(record: Record[Study]) -> pd.DataFrame:
 def _panel(axes: Axes, networks: pd.DataFrame, measure: str) -> None:
     means = summary(networks)
     for place, (schedule, rows) in enumerate(means.groupby("schedule", sort=False)):
-        colour, marker, name = _STYLES.get(str(schedule), ("0.5", "x", str(schedule)))
-        at = rows["unroll"] * (1 + 0.03 * (place - 1.5))  # so that bars do not lie on each other
+        colour, marker = style.look(place)
+        name = _NAMES.get(str(schedule), str(schedule))
+        at = rows["unroll"] * (1 + 0.03 * (place - 1.5))  # so that bars do not overlap
         axes.plot(at, rows[measure], color=colour, marker=marker, markersize=5, label=name)
         if measure in networks:
-            own = networks[networks["schedule"] == schedule].groupby("unroll")[measure]
-            axes.vlines(at, own.quantile(0.1), own.quantile(0.9), color=colour, linewidth=1)
-    axes.set_xscale("log", base=2)
-    lengths = sorted(means["unroll"].unique())
-    axes.set_xticks(lengths, [str(length) for length in lengths])
-    axes.minorticks_off()
+            group = networks[networks["schedule"] == schedule].groupby("unroll")[measure]
+            axes.vlines(at, group.quantile(0.1), group.quantile(0.9), color=colour, linewidth=1)
+    style.ticks(axes, means["unroll"].unique(), base=2)
     if measure in _LOGARITHMIC:
         axes.set_yscale("log")
-    axes.spines[["top", "right"]].set_visible(False)

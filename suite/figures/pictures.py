@@ -1,4 +1,4 @@
-"""Pictures of synthetic sets: one row a class, its name at the left side."""
+"""Pictures of synthetic sets: a row per class, with its name on the left."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +11,13 @@ _GAP = 2  # pixels between images
 _MARGIN = 6  # pixels around names
 
 
-def draw_set(
+def plot_set(
     images: Tensor, class_names: Sequence[str], path: Path, *, columns: int = 10, side: int = 64
 ) -> None:
     """Write a PNG of the first `columns` images of each class to `path`; equal input gives equal bytes.
 
     images: (classes, n, channels, height, width) in [0, 1], of one or three channels;
-    side: pixels an image is about wide, by a whole factor and nearest neighbour.
+    side: about an image's width in pixels, enlarged by a whole factor and nearest neighbour.
     Raises ValueError on another shape, another number of names, or values outside [0, 1].
     """
     _check(images, class_names, columns)
@@ -45,7 +45,7 @@ def _check(images: Tensor, class_names: Sequence[str], columns: int) -> None:
             f"images {tuple(images.shape)} must be (classes, n, channels, height, width), of 1 or 3 channels"
         )
     if len(class_names) != len(images):
-        raise ValueError(f"{len(class_names)} class names for {len(images)} classes; give one for each")
+        raise ValueError(f"{len(class_names)} class names for {len(images)} classes; give one per class")
     if columns < 1:
         raise ValueError(f"columns {columns} must be at least 1")
     low, high = images.min().item(), images.max().item()

@@ -1,26 +1,21 @@
-"""Accuracy on the way: evaluations of snapshots as a table and a picture, over outer steps and seconds."""
+"""Accuracy during distillation: evaluated snapshots as a table and a plot, over outer steps and seconds."""
 
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from suite.board import files
-from suite.board.join import EVALUATOR
+from suite.board.render import style
 from suite.board.statistics.intervals import interval
-from suite.records.cells import Evaluation, Trial, differing_keys
+from suite.records.cells import RETRAIN, Evaluation, Trial, differing_keys
 from suite.records.record import Record, is_of
 
 _LINE = ["task", "ipc", "method", "recipe"]
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B", "0.5")
-_MARKERS = "osD^vP*Xph"
 _LEGEND = 0.2  # inches of height that a line takes in the legend
 _AXES = {"step": "outer steps", "seconds": "seconds of distillation, compiling included"}
 
@@ -51,26 +46,23 @@ def summary(copies: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot(copies: pd.DataFrame) -> bytes:
-    """Draw accuracy against outer steps and against seconds, with 95% intervals, as a PNG."""
+    """Plot accuracy against outer steps and against seconds, with 95% intervals, as a PNG."""
     lines = list(summary(copies).groupby(_LINE, sort=False))
-    with matplotlib.style.context(["default", {"font.size": 9, "axes.grid": True, "grid.color": "0.9"}]):
-        figure = Figure(figsize=(10, max(4.5, _LEGEND * len(lines))), dpi=150, layout="constrained")
-        FigureCanvasAgg(figure)
+
+    def fill(figure: Figure) -> None:
         panels = figure.subplots(1, 2, sharey=True)
         for axes, (column, name) in zip(panels, _AXES.items(), strict=True):
             for place, (key, points) in enumerate(lines):
                 _line(axes, points, column, place, _name(key, copies))
             axes.set_xlabel(name)
-            axes.spines[["top", "right"]].set_visible(False)
         panels[0].set_ylabel("accuracy, % (95% interval)")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
-        file = io.BytesIO()
-        figure.savefig(file, format="png", metadata={"Software": None})
-    return file.getvalue()
+
+    return style.png(fill, width=10, height=max(4.5, _LEGEND * len(lines)))
 
 
 def names(trials: Sequence[Record[Trial]]) -> dict[str, str]:
-    """Return each trial's line: its label, and the hyper-parameters that tell it from the label's others."""
+    """Return each trial's line: its label, and the hyper-parameters that differ from the label's others."""
     rows: dict[tuple[str, int, str], list[Trial]] = {}
     for record in trials:
         rows.setdefault((record.task, record.ipc, record.label), []).append(record.cell)
@@ -87,14 +79,10 @@ def _copies(
     record: Record, trials: dict[str, Record[Trial]], named: dict[str, str]
 ) -> Iterator[tuple[Any, ...]]:
     cell = record.cell
-    if (
-        not isinstance(cell, Evaluation)
-        or cell.evaluator != EVALUATOR
-        or cell.part is not None
-        or cell.trial not in trials
-    ):
+    if not isinstance(cell, Evaluation) or cell.evaluator != RETRAIN or cell.part is not None:
         return
-    trial = trials[cell.trial]
+    if (trial := trials.get(cell.trial)) is None:
+        return
     at, seconds = trial.curve["step"], trial.curve["seconds"]
     step = at[-1] if cell.step is None else cell.step
     spent = float(np.interp(step, [0, *at], [0, *seconds]))
@@ -105,7 +93,7 @@ def _copies(
 
 def _points(copies: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for key, rows in copies.groupby([*_LINE, "step"], sort=False):
-        groups = [(100 * own).tolist() for _, own in rows.groupby("seed")["accuracy"]]
+        groups = [(100 * group).tolist() for _, group in rows.groupby("seed")["accuracy"]]
         found = interval(groups)
         yield {
             **dict(zip([*_LINE, "step"], key, strict=True)),
@@ -129,13 +117,14 @@ def _name(key: tuple[Any, ...], copies: pd.DataFrame) -> str:
 
 def _line(axes: Axes, points: pd.DataFrame, column: str, place: int, name: str) -> None:
     spread = [points["accuracy"] - points["low"], points["high"] - points["accuracy"]]
+    colour, marker = style.look(place)
     axes.errorbar(
         points[column],
         points["accuracy"],
         yerr=[values.clip(lower=0) for values in spread],
         label=name,
-        color=_COLOURS[place % len(_COLOURS)],
-        marker=_MARKERS[place % len(_MARKERS)],
+        color=colour,
+        marker=marker,
         markersize=5,
         linewidth=1.5,
         elinewidth=0.6,

@@ -97,7 +97,7 @@ def returns_its_scores(cls: type[Evaluator]) -> str:
             return f"it returns {name!r}, which `scores` does not declare; add a Score of this name"
     for score in cls.scores:
         # A family may be empty: its parts can depend on settings.
-        if "*" not in score.name and score.name not in returned:
+        if not score.family and score.name not in returned:
             return f"it declares {score.name!r} and does not return it"
     return ""
 

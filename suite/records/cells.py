@@ -13,6 +13,9 @@ PROTOCOL = 2
 STANDARD_RECIPE = "dsa-1000"
 """The recipe by which the board ranks."""
 
+RETRAIN = "retrain"
+"""The evaluator whose accuracy ranks."""
+
 RANDOM = "random_subset"
 """The method whose sets others are compared with."""
 

@@ -30,7 +30,8 @@ class Record(Frozen, Generic[Of]):
     scores: per name one value per copy, accuracies in [0, 1]; title and described: of an evaluation, the
     evaluator's title and how its scores are shown. seconds: wall time of the work; device_seconds: seconds
     times the share of a GPU, or times CPU threads. Bytes where "bytes". decoded: images per class that a
-    factorised set decodes to. Empty `decoded`, `title` and `described` are left out of the JSON.
+    factorised set decodes to. method_title, paper: of a trial's method. Empty `decoded`, `title`,
+    `described`, `method_title` and `paper` are left out of the JSON.
     """
 
     protocol: int = PROTOCOL
@@ -55,6 +56,8 @@ class Record(Frozen, Generic[Of]):
     test_reads: int = 0
     attempts: int = 1
     recipe: str = ""  # the trial's native recipe, for the board
+    method_title: str = Field(default="", exclude_if=lambda title: not title)
+    paper: str = Field(default="", exclude_if=lambda paper: not paper)
     provenance: Provenance
     sha256: str = ""
 

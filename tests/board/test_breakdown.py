@@ -1,19 +1,36 @@
 """Tables of an evaluation's parts, from records made by hand to their Markdown."""
 
+import io
 import json
+from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 from rich.console import Console
 
 from suite.board.breakdown import Breakdown
-from suite.board.files import board, render, terminal
+from suite.board.files import leaderboard, render
+from suite.board.render.terminal import terminal
+from suite.board.tables import board
+from suite.core.scores import SECONDS, Score
 from suite.records.cells import Evaluation
 from suite.records.jobs import Planned
 from suite.records.record import Record, Status
-from tests.support.board_records import CPU, SMALL, STANDARD, trial
+from tests.support.board_records import CPU, SMALL, STANDARD, pair, trial
+from tests.support.command_line import ratbench
 
 Values = tuple[float, ...]
+
+ACROSS = (
+    Score("accuracy", "home"),
+    Score("accuracy/*", "{}"),
+    Score("mean", "mean", ranks=True),
+    Score("drop", "drop", unit="points", better="lower"),
+    Score("rate/*", "rate of {}", unit="number", shown=False),
+    SECONDS,
+)
+CORRUPTED = (Score("accuracy", "clean"), Score("accuracy/*", "{}"))
 
 
 def parts(
@@ -21,13 +38,16 @@ def parts(
     scores: dict[str, Values],
     *,
     evaluator: str = "cross_architecture",
+    title: str = "Across architectures",
+    described: tuple[Score, ...] = ACROSS,
     status: Status = "done",
     step: int | None = None,
     **settings: Any,
 ) -> Record:
     chosen = {"recipe": "dsa-1000", "network": STANDARD, "copies": 2, **settings}
     cell = Evaluation(trial=of.cell.id, evaluator=evaluator, settings=chosen, seed=0, step=step)
-    fields: dict[str, Any] = {"provenance": CPU, "scores": scores, "test_reads": 1}
+    fields: dict[str, Any] = {"scores": scores, "provenance": CPU, "test_reads": 1}
+    fields |= {"title": title, "described": described}
     return Record(cell=cell, label=of.label, task="digits", ipc=of.ipc, status=status, **fields)
 
 
@@ -64,11 +84,12 @@ def cells(text: str, name: str) -> str:
 
 def test_a_row_per_method_and_a_column_per_network() -> None:
     found = only(RECORDS)
-    assert found.columns == ("accuracy", "accuracy/mlp-w8", "accuracy/vgg11-w8-in", "mean", "drop")
+    columns = [column.name for column in found.columns]
+    assert columns == ["accuracy", "accuracy/mlp-w8", "accuracy/vgg11-w8-in", "mean", "drop"]
     first, second = found.rows
     assert (first.name, second.name) == ("rat_bptt", "random_subset")  # the best mean first: .57, .55
     means = {name: value.mean for name, value in first.scores.items()}
-    assert means == pytest.approx(dict(zip(found.columns, (0.83, 0.52, 0.62, 0.57, 0.26), strict=True)))
+    assert means == pytest.approx(dict(zip(columns, (0.83, 0.52, 0.62, 0.57, 0.26), strict=True)))
     mlp = first.scores["accuracy/mlp-w8"]
     assert (mlp.low, mlp.high, mlp.seeds, mlp.copies) == (0.5, 0.54, 2, (2, 2))
 
@@ -77,7 +98,7 @@ def test_its_markdown() -> None:
     text = render(board(RECORDS), "md").partition("## Across architectures")[2]
     assert f"### digits, {STANDARD}: 10 images per class" in text
     header = next(" ".join(line.split()) for line in text.splitlines() if line.startswith("| method"))
-    assert header == "| method | home | mlp-w8 | vgg11-w8-in | mean | drop | n |"
+    assert header == "| method | home % | mlp-w8 % | vgg11-w8-in % | mean % | drop ↓ | n |"
     assert cells(text, "rat_bptt").startswith("| `rat_bptt` | 83.0 [80.5, 85.5] | 52.0 [50.0, 54.0] |")
     assert cells(text, "random_subset").endswith("| 55.0 [55.0, 55.0] | −5.0 [−5.0, −5.0] | 1 × 2 |")
     assert "- recipe=dsa-1000" in text and "1 seed" not in text
@@ -97,21 +118,121 @@ def test_a_part_is_the_mean_of_its_details_copy_by_copy() -> None:
         "accuracy/noise/1": (0.8, 0.6),
         "accuracy/noise/5": (0.4, 0.2),
     }
-    of, found = RANDOM, parts(RANDOM, scores, evaluator="corruptions")
-    made = only([of, found])
+    title = "Under corruptions"
+    found = parts(RANDOM, scores, evaluator="corruptions", title=title, described=CORRUPTED)
+    of, made = RANDOM, only([RANDOM, found])
     noise = made.rows[0].scores["accuracy/noise"]
-    assert made.columns == ("accuracy", "accuracy/noise")
+    assert [column.name for column in made.columns] == ["accuracy", "accuracy/noise"]
     assert (noise.mean, noise.low, noise.high) == pytest.approx((0.5, 0.4, 0.6))
     text = render(board([of, found]), "md")
-    assert "## Under corruptions" in text and " clean |" in text
+    assert "## Under corruptions" in text and " clean % |" in text
     assert "- 1 seed: no interval across distillations" in text.partition("## Under corruptions")[2]
 
 
-def test_any_evaluator_with_parts_has_its_table() -> None:
-    scores: dict[str, Values] = {"accuracy": (0.9, 0.9), "accuracy/thin": (0.5, 0.5)}
-    text = render(board([RANDOM, parts(RANDOM, scores, evaluator="line_width")]), "md")
-    assert "## Line width" in text and cells(text.partition("## Line width")[2], "random_subset")
-    assert board([RANDOM, parts(RANDOM, {"accuracy": (0.9, 0.9)}, evaluator="plain")]).breakdowns == ()
+ECE = (Score("ece", "ECE", unit="fraction", better="lower", ranks=True), SECONDS)
+
+
+def calibrated(of: Record, *ece: float) -> Record:
+    """Return an evaluation by an evaluator whose scores are no accuracies."""
+    scores: dict[str, Values] = {"ece": ece, "seconds": (3.0,)}
+    return parts(of, scores, evaluator="calibration", title="Calibration", described=ECE)
+
+
+CALIBRATION = """
+from dataclasses import dataclass
+from typing import ClassVar
+from suite.core.scores import Score
+from suite.core.spec import Scores
+
+
+@dataclass(frozen=True)
+class Calibration:
+    title: ClassVar[str] = "Calibration"
+    scores: ClassVar = (Score("ece", "ECE", unit="fraction", better="lower", ranks=True),)
+    smoke: ClassVar = {}
+
+    def check(self, train):
+        pass
+
+    def evaluate(self, synthetic, task, *, seed):
+        assert len(task.test)
+        return Scores({"ece": (0.125,)})
+
+
+EVALUATOR = Calibration
+"""
+
+
+class TestAnyEvaluator:
+    """What it declares is shown in every format, and nothing else is needed."""
+
+    RECORDS = (FIRST, RANDOM, calibrated(FIRST, 0.25, 0.35), calibrated(RANDOM, 0.1, 0.12))
+
+    def test_markdown_sorts_the_lowest_first(self) -> None:
+        text = render(board(self.RECORDS), "md").partition("## Calibration")[2]
+        assert "sorted by **ECE**, the lowest first" in text
+        lines = [" ".join(line.split()) for line in text.splitlines() if line.startswith("| ")]
+        assert lines == [
+            "| method | ECE ↓ | n |",
+            "| `random_subset` | 0.110 [0.100, 0.120] | 1 × 2 |",
+            "| `rat_bptt` | 0.300 [0.250, 0.350] | 1 × 2 |",
+        ]
+
+    def test_csv_and_json(self) -> None:
+        frame = pandas.read_csv(io.StringIO(render(board(self.RECORDS), "csv")))
+        assert frame["calibration/ece"].to_list() == [0.11, 0.3]
+        assert frame["calibration/ece_low"].to_list() == [0.1, 0.25]
+        first, second = json.loads(render(board(self.RECORDS), "json"))["rows"]
+        assert (first["evaluator"], first["name"], second["name"]) == (
+            *("calibration", "random_subset", "rat_bptt"),
+        )
+        assert first["calibration/ece"] == 0.11 and "calibration/seconds" not in first
+
+    def test_a_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
+        for table in terminal(board(self.RECORDS)):
+            Console(width=80).print(table)
+        shown = capsys.readouterr().out
+        assert "Calibration: digits" in shown and "0.110 [0.100, 0.120]" in shown
+
+    def test_the_leaderboard_does_not_wait_for_rows_that_are_evaluated(self) -> None:
+        assert board(self.RECORDS).tables == ()
+        assert "not evaluated yet" not in render(board(self.RECORDS), "md")
+        (table,) = board([*self.RECORDS, *pair("kip", (0.5,))]).tables
+        assert [row.name for row in table.rows] == ["kip"]
+
+    def test_scores_that_are_not_shown_have_no_table(self) -> None:
+        hidden = (Score("accuracy", "accuracy", shown=False),)
+        found = parts(RANDOM, {"accuracy": (0.9, 0.9)}, evaluator="plain", described=hidden)
+        assert board([RANDOM, found]).breakdowns == ()
+
+    def test_one_file_is_enough(self, tiny: Path, tmp_path: Path) -> None:
+        file = tmp_path / "calibration.py"
+        file.write_text(CALIBRATION)
+        retrain = '[evaluator.retrain]\nrecipe = ["rat-bptt-1000"]\ncopies = 2'
+        assert retrain in tiny.read_text()
+        tiny.write_text(tiny.read_text().replace(retrain, f'[evaluator."{file}"]'))
+        shown = ratbench("run", tiny, "--store", tmp_path / "runs", "--inline")
+        assert shown.exit_code == 0 and "Calibration: digits" in shown.output, shown.output
+        text = (tmp_path / "runs/leaderboard.md").read_text()
+        assert "## Calibration" in text and "not evaluated yet" not in text
+        assert cells(text, "rat_bptt").startswith("| `rat_bptt` | 0.125 |")
+        frame = leaderboard([tmp_path / "runs"])
+        assert frame[f"{file}/ece"].to_list() == [0.125, 0.125]
+
+    def test_evaluators_of_one_title_are_told_apart(self) -> None:
+        other = calibrated(RANDOM, 0.5, 0.5)
+        cell = other.cell.model_copy(update={"evaluator": "strict", "base": "calibration"})
+        text = render(board([*self.RECORDS, other.model_copy(update={"cell": cell})]), "md")
+        assert "## Calibration (calibration)" in text and "## Calibration (strict)" in text
+
+    def test_undeclared_scores_are_shown_as_they_are(self) -> None:
+        found = parts(RANDOM, {"sharpness": (12.5, 12.5)}, evaluator="old", title="", described=())
+        made = only([RANDOM, found])
+        assert (made.title, made.columns[0].heading) == ("old", "sharpness")
+        text = render(board([RANDOM, found]), "md")
+        assert cells(text.partition("## old")[2], "random_subset") == (
+            "| `random_subset` | 12.5 [12.5, 12.5] | 1 × 2 |"
+        )
 
 
 def test_snapshots_stay_out() -> None:
@@ -143,7 +264,7 @@ def test_settings_and_sizes_are_tables_of_their_own_and_most_copies_count() -> N
     small = trial("random_subset", ipc=1)
     one = parts(small, across((0.2,) * 2, (0.1,) * 2, (0.1,) * 2))
     made = board([*RECORDS, other, more, small, one]).breakdowns
-    assert [(each.place.conditions, each.place.ipc) for each in made] == [
+    assert [(each.key.conditions, each.key.ipc) for each in made] == [
         ("factors=[1.0], recipe=dsa-1000", 10),
         ("recipe=dsa-1000", 1),
         ("recipe=dsa-1000", 10),
@@ -152,8 +273,8 @@ def test_settings_and_sizes_are_tables_of_their_own_and_most_copies_count() -> N
 
 
 def test_json_has_them_and_a_board_without_them_is_as_it_was() -> None:
-    (found,) = json.loads(render(board(RECORDS), "json"))["breakdowns"]
-    assert found["place"]["evaluator"] == "cross_architecture"
-    assert found["rows"][0]["scores"]["drop"]["mean"] == pytest.approx(0.26)
-    assert json.loads(render(board(SMALL), "json"))["breakdowns"] == []
+    rows = json.loads(render(board(RECORDS), "json"))["rows"]
+    (found,) = [row for row in rows if row["evaluator"] == "cross_architecture" and row["name"] == "rat_bptt"]
+    assert found["cross_architecture/drop"] == pytest.approx(0.26)
+    assert {row["evaluator"] for row in json.loads(render(board(SMALL), "json"))["rows"]} == {"retrain"}
     assert "Across" not in render(board(SMALL), "md")

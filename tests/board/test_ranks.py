@@ -5,7 +5,8 @@ from itertools import chain
 
 from scipy.stats import rankdata
 
-from suite.board.files import board, render
+from suite.board.files import render
+from suite.board.tables import board
 from suite.records.record import Record
 from tests.support.board_records import evaluated, pair, trial
 

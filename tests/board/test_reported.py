@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from suite.board.join import TableKey
 from suite.board.reported import STANDARD_NETWORK as STANDARD
-from suite.board.reported import Reported, reported, select
+from suite.board.reported import PaperFigures, Reported, figures, reported
 from suite.experiments import grid
 
 ROOT = Path(__file__).parents[2]
@@ -32,17 +33,19 @@ def test_an_entry_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "reported.toml"
     entry = '[[reported]]\ntask = "digits"\nmethod = "kip"\nsource = "a paper"\nfigures = [[1, 50.0]]\n'
     path.write_text(entry * 2)
-    with pytest.raises(ValueError, match="kip on digits from 'a paper' is there twice"):
+    with pytest.raises(ValueError, match="kip on digits from 'a paper' is listed twice"):
         reported(path)
 
 
 def test_a_figure_is_of_one_size_network_and_task_family() -> None:
     entry = Reported(task="cifar10", method="kip", figures=((1, 49.9, 0.2), (10, 62.0)), source="a paper")
-    wanted = {"task": "cifar10-zca", "method": "kip", "ipc": 10, "network": STANDARD}
-    assert select([entry], **wanted) == (entry,)  # type: ignore[arg-type]
+    key = TableKey("cifar10-zca", 10, STANDARD, "")
+    assert figures([entry], key, "kip") == PaperFigures(same_network=(entry,))
     assert (entry.text(1), entry.text(10)) == ("49.9 ± 0.2", "62.0")
-    for change in ({"task": "cifar10:holdout"}, {"method": "frepo"}, {"ipc": 50}, {"network": "mlp-w128"}):
-        assert select([entry], **{**wanted, **change}) == ()  # type: ignore[arg-type]
+    assert figures([entry], key._replace(network="mlp-w128"), "kip") == PaperFigures(other_networks=(entry,))
+    assert figures([entry], key, "frepo") == PaperFigures()
+    for other in (key._replace(task="cifar10:holdout"), key._replace(ipc=50)):
+        assert figures([entry], other, "kip") == PaperFigures()
 
 
 def test_reported_figures_stand_beside_the_rows_of_the_full_benchmark() -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from suite.board import files
+from suite.experiments import grid
 from suite.records.cells import Evaluation
 from suite.records.record import Record
+from suite.records.store import Store
 from tests.support import pages
 from tests.support.packages import ROOT, install
 
@@ -60,31 +62,49 @@ def test_its_test_passes(folder: Path) -> None:
 def test_an_installed_package_brings_its_evaluator(folder: Path) -> None:
     target = install(folder, folder / "installed")
     (folder / f"{NAME}.py").unlink()  # so that only the installed one can be found
-    assert "my_calibration" in ratbench(target, "list", "evaluators")
+    assert "my_calibration" in python(target, "-m", "suite", "list", "evaluators")
     grid = Path("mine.toml").read_text().replace(f"[evaluator.{NAME}]", "[evaluator.my_calibration]")
     Path("mine.toml").write_text(grid.replace(f'base = "{NAME}.py"\n', ""))
-    ratbench(target, "run", "mine.toml", "--inline", "--store", "store")
+    python(target, "-m", "suite", "run", "mine.toml", "--inline", "--store", "store")
     assert {
         len(record.cell.source) for record in evaluations("store") if isinstance(record.cell, Evaluation)
     } == {64}
+
+
+WORKER = """
+from pathlib import Path
+
+from suite.experiments.job_runner import run
+from suite.experiments.resources import Resources
+from suite.records.store import Store
+
+store = Store(Path("runs/halves"))
+(job,) = (store.job(path.stem) for path in Path("runs/halves/jobs").iterdir())
+list(run(job, store, Resources()))
+"""
+"""What a worker does that knows a job by its store alone."""
 
 
 def test_a_methods_file_brings_the_rest_also_when_its_set_is_evaluated_later(folder: Path) -> None:
     pages.run([command for command in commands() if "halves" in command])
     (first,) = evaluations("runs/halves")
     assert isinstance(first.cell, Evaluation) and first.cell.settings["recipe"] == "halves-100"
+    store, (job,) = Store(Path("runs/halves")), grid.jobs(grid.load(Path("halves.toml")))
+    store.write_job(job)
+    distilled = store.record(job.id)
     for path in Path("runs/halves/records").rglob(f"{first.cell.id}*"):
         path.unlink()
     assert not evaluations("runs/halves")
-    ratbench(folder, "run", "halves.toml", "--inline", "--store", "runs/halves")
+    python(folder, "-c", WORKER)
     (again,) = evaluations("runs/halves")
     assert again.scores["accuracy"] == first.scores["accuracy"]
+    assert store.record(job.id) == distilled, "it was distilled again"
 
 
-def ratbench(path: Path, *words: str) -> str:
-    """Run a command in a process of its own, for which the packages in `path` are installed."""
+def python(path: Path, *words: str) -> str:
+    """Run Python in a process of its own, for which the packages in `path` are installed."""
     environment = os.environ | {"PYTHONPATH": f"{path}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
-    program = [sys.executable, "-m", "suite", *words]
+    program = [sys.executable, *words]
     ran = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout

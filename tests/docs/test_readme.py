@@ -10,6 +10,7 @@ import pytest
 from suite.experiments import grid
 from suite.experiments.job_runner import run
 from suite.experiments.resources import Resources
+from suite.plugins import registry
 from suite.records.cells import Trial
 from suite.records.store import Store
 
@@ -70,3 +71,10 @@ def test_grid_is_one(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(block("toml", "tasks"))
     assert len(grid.jobs(grid.load(path))) == 3 * 2 * 3  # windows, sizes, seeds
+
+
+def test_titles_are_the_methods_own() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| \d", README, re.M)
+    assert len(rows) == 17
+    for name, title in rows:
+        assert registry.method(name).title == title

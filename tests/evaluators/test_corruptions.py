@@ -69,5 +69,5 @@ def test_what_cannot_be_scored_is_refused() -> None:
     with pytest.raises(ValueError, match=r"severities .* must be one or more, each once"):
         Corruptions(severities=())
     two = Examples(torch.zeros(1, 2, 32, 32), torch.zeros(1, dtype=torch.int64), 1)
-    with pytest.raises(ValueError, match="images of 2 channels: JPEG knows one or three"):
+    with pytest.raises(ValueError, match="images of 2 channels: JPEG needs one or three"):
         Corruptions().check(two)

@@ -67,7 +67,7 @@ def test_neither_the_set_nor_the_seed_chooses_the_rate(monkeypatch: pytest.Monke
     [
         ({"networks": ()}, "must be one or more, each once"),
         ({"networks": ("mlp-w8", "mlp-w8")}, "must be one or more, each once"),
-        ({"network": "mlp-w128"}, "networks has the home network 'mlp-w128'; leave it out there"),
+        ({"network": "mlp-w128"}, "networks contains the home network 'mlp-w128'; leave it out"),
         ({"copies": 0}, "copies 0 must be at least 1"),
         ({"factors": (-1.0,)}, "factors .* above 0"),
         ({"recipe": "dsa2"}, "unknown recipe 'dsa2'; did you mean 'dsa-1000'"),

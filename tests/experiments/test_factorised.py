@@ -150,8 +150,7 @@ def test_from_grid_to_board(tmp_path: Path, store: Store, resources: Resources) 
     record = done(job, store)
     assert record.stored_bytes == 4 * (8 * 16 + 10 * 3 * 8) and record.decoded == 3
     assert set(load_file(store.artefact(job.id))) == {"bases", "coefficients", "labels"}
-    found = files.read([store.path])
-    text = files.render(files.board(found.records, planned=found.planned), "md")
+    text = files.render(files.load([store.path]), "md")
     assert "bytes of a code, which decodes to 3 images per class" in text
 
 

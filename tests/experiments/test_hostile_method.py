@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from suite.board import files
+from suite.board.tables import board as board_of
 from suite.core.data.tasks import load
 from suite.core.distilling.base import BaseDistiller, BaseMethod
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
@@ -145,7 +146,7 @@ def test_a_method_that_loads_the_task_is_counted_and_refused(
     assert (record.status, record.test_reads) == ("done", reads)
     evaluation = store.record(job.evaluations[0].id)
     assert evaluation is not None and evaluation.test_reads == 1
-    board = files.board(files.read([store.path]).records)
+    board = board_of(files.read([store.path]).records)
     assert [row.name for table in board.tables for row in table.rows] == ["hostile"] * (not reads)
     assert len(board.warnings) == reads
     assert all("it read the test split 1 time, and none is allowed" in each for each in board.warnings)
@@ -164,7 +165,7 @@ def test_an_evaluator_that_loads_the_task_is_counted_and_refused(
     tiny: Path, store: Store, resources: Resources
 ) -> None:
     complete(hire(Sneaks, tiny, recipe="dc-300", copies=2), store, resources)
-    board = files.board(files.read([store.path]).records)
+    board = board_of(files.read([store.path]).records)
     assert len(board.warnings) == 1
     assert "it read the test split 3 times for 2 trained networks" in board.warnings[0]
 

@@ -16,6 +16,7 @@ from suite.core.scores import Score
 from suite.core.sets.artefacts import load_artefact
 from suite.experiments import grid, job_runner, preflight
 from suite.experiments.resources import Resources
+from suite.plugins import registry
 from suite.records.jobs import Job
 from suite.records.store import Store
 from tests.support import broken_files
@@ -52,8 +53,7 @@ def test_from_grid_to_record_to_table(jobs: list[Job], store: Store, resources: 
         scores = store.record(job.evaluations[0].id)
         assert scores is not None and scores.test_reads == 1 and scores.seconds > 0
         assert len(scores.scores["accuracy"]) == 2 and scores.scores["accuracy"][0] > 0.1
-    found = files.read([store.path])
-    board = files.board(found.records, planned=found.planned)
+    board = files.load([store.path])
     rows = {row.name: row for row in board.tables[0].rows}
     for job in jobs:
         record = store.record(job.evaluations[0].id)
@@ -273,3 +273,13 @@ def test_nothing_is_computed_by_the_checks(tiny: Path, resources: Resources) -> 
     with_evaluator_that_fails_once(tiny)
     preflight.check(broken(tiny, broken_files.LEAVES), resources)
     assert not tiny.with_name("fails_once.called").exists()
+
+
+def test_a_trials_record_tells_its_methods_title_and_paper(
+    jobs: list[Job], store: Store, resources: Resources
+) -> None:
+    job = one(jobs, "rat_bptt")
+    complete(job, store, resources)
+    record, method = done(job, store), registry.method("rat_bptt")
+    assert (record.method_title, record.paper) == (method.title, method.paper)
+    assert method.title and method.paper

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from suite.board import files
-from suite.board.statistics.robustness import normalised
+from suite.board.dd_ranking import HLR, IOR, LRS, normalised
 from suite.experiments import grid
 from suite.experiments.job_runner import run
 from suite.experiments.resources import Resources
@@ -102,15 +102,15 @@ def test_from_grid_to_scores(tiny: Path, store: Store, resources: Resources) -> 
     reference = '\n[reference]\nepochs = 1\nrecipe = "rat-bptt-1000"\nrandom = 1\n'
     for job in jobs(tiny, reference, **replaced):
         list(run(job, store, resources))
-    found = files.read([store.path])
-    made = {row.name: row.compared for row in files.board(found.records).tables[0].rows}
+    made = {row.name: row.robustness for row in files.load([store.path]).tables[0].rows}
     rat_bptt, chance = made["rat_bptt"], made["random_subset"]
-    ior, hlr = (rat_bptt.scores[name].mean for name in ("ior", "hlr"))
-    assert rat_bptt.own == "rat-bptt-1000" and hlr != ior
-    means = {part: interval.mean for part, interval in rat_bptt.accuracies.items()}
-    assert (ior, hlr) == pytest.approx((means["own"] - means["random"], means["full"] - means["hard"]))
-    assert rat_bptt.scores["lrs"].mean == pytest.approx(normalised(0.5 * ior - 0.5 * hlr), abs=1e-8)
-    assert chance.scores["ior"].mean == 0
+    ior, hlr = (rat_bptt.scores[score].mean for score in (IOR, HLR))
+    assert rat_bptt.native_recipe == "rat-bptt-1000" and hlr != ior
+    means = {training.name: interval.mean for training, interval in rat_bptt.accuracies.items()}
+    assert ior == pytest.approx(means["set_native"] - means["random_native"])
+    assert hlr == pytest.approx(means["full_hard"] - means["set_hard"])
+    assert rat_bptt.scores[LRS].mean == pytest.approx(normalised(0.5 * ior - 0.5 * hlr), abs=1e-8)
+    assert chance.scores[IOR].mean == 0
 
 
 @pytest.mark.parametrize(

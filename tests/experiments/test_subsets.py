@@ -155,7 +155,7 @@ def test_parts_are_scored_and_boards_take_prefixes_alone(
             assert all(record and record.status == "done" and record.test_reads == 1 for record in found)
             sizes = [part[1] if part else 3 for part in parts(job)]
             assert [record.ipc for record in found if record] == sizes
-    tables = {table.ipc: table.rows for table in files.board(files.read([store.path]).records).tables}
+    tables = {table.ipc: table.rows for table in files.load([store.path]).tables}
     assert {ipc: {row.name for row in rows} for ipc, rows in tables.items()} == {
         1: {"boosted (first 1 of 3)"},
         3: {"boosted", "rat_bptt"},

@@ -70,11 +70,11 @@ def test_the_board_ranks_it_and_says_where_it_is_from(tmp_path: Path) -> None:
         foreign_sets.mtt(tmp_path), "--recipe", "dsa-1000", "--recipe", "dc-300", "--name", "mtt-2021"
     )
     assert result.exit_code == 0, result.output
-    assert "external:…: brought in from a file; distillation not run here" in result.stdout
+    assert "external:…: read from a file; not distilled here" in result.stdout
     text = ratbench("leaderboard", "runs/external").stdout
     row = next(line for line in text.splitlines() if "`external:mtt-2021`" in line)
     assert [cell.strip() for cell in row.split("|")][1] == "1"
-    assert "brought in from a file; distillation not run here" in text
+    assert "read from a file; not distilled here" in text
     assert "device time" not in text  # nothing was distilled
 
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from suite.board.publish import draw_artefact
 from suite.core.seeding import generator
 from suite.core.sets.artefacts import load_artefact, write_artefact
 from suite.core.sets.manifest import manifest
@@ -17,6 +16,7 @@ from suite.core.sets.parametrisations import Linear
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.external.locate import locate
 from suite.external.sandbox import read
+from suite.figures.publish import plot_artefact
 from suite.records.cells import Trial
 from suite.records.store import Store
 from tests.support import foreign_sets
@@ -110,7 +110,7 @@ def test_pictures_of_a_factorised_set(factorised: Path) -> None:
         ValueError, match="is factorised and stores no images; `ratbench export --format pt` decodes it"
     ):
         read(locate(Path("out/exact.safetensors")), foreign_sets.WANTED)
-    draw_artefact(factorised, Path("set.png"))
+    plot_artefact(factorised, Path("set.png"))
     with Image.open("set.png") as picture:
         assert picture.height == 10 * 66 - 2
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from suite.figures.pictures import draw_set
+from suite.figures.pictures import plot_set
 
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
@@ -20,7 +20,7 @@ def test_a_class_is_a_row_and_nearest_neighbour_keeps_pixels(tmp_path: Path) -> 
     images = torch.zeros(2, 3, 3, 8, 8)
     images[0, 0, 0] = 1  # the first of class 0 is red
     images[1, 2, 2, 0, 0] = 1  # the third of class 1 has one blue pixel in its corner
-    draw_set(images, ["zero", "one"], tmp_path / "made" / "set.png", side=16)
+    plot_set(images, ["zero", "one"], tmp_path / "made" / "set.png", side=16)
     pixels = _pixels(tmp_path / "made" / "set.png")
     assert pixels.shape[0] == 2 * 16 + 2
     left = pixels.shape[1] - 3 * 18
@@ -32,7 +32,7 @@ def test_a_class_is_a_row_and_nearest_neighbour_keeps_pixels(tmp_path: Path) -> 
 
 
 def test_names_stand_at_the_left(tmp_path: Path) -> None:
-    draw_set(torch.ones(2, 1, 1, 28, 28), ["Ankle boot", ""], tmp_path / "a.png")
+    plot_set(torch.ones(2, 1, 1, 28, 28), ["Ankle boot", ""], tmp_path / "a.png")
     pixels = _pixels(tmp_path / "a.png")
     assert pixels[:56].min() < 100
     assert pixels[58:].min() == 255  # a row without a name and with a white image
@@ -40,8 +40,8 @@ def test_names_stand_at_the_left(tmp_path: Path) -> None:
 
 def test_one_channel_is_grey_and_columns_are_cut(tmp_path: Path) -> None:
     images = torch.full((2, 30, 1, 8, 8), 0.5)
-    draw_set(images, ["a", "b"], tmp_path / "ten.png")
-    draw_set(images, ["a", "b"], tmp_path / "four.png", columns=4)
+    plot_set(images, ["a", "b"], tmp_path / "ten.png")
+    plot_set(images, ["a", "b"], tmp_path / "four.png", columns=4)
     ten, four = _pixels(tmp_path / "ten.png"), _pixels(tmp_path / "four.png")
     assert ten.shape[1] - four.shape[1] == 6 * (64 + 2)
     assert (ten[10, -10] == 128).all()
@@ -50,7 +50,7 @@ def test_one_channel_is_grey_and_columns_are_cut(tmp_path: Path) -> None:
 def test_equal_sets_give_equal_bytes(tmp_path: Path) -> None:
     images = torch.rand(3, 2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     for name in ("a.png", "b.png"):
-        draw_set(images, ["x", "y", "z"], tmp_path / name)
+        plot_set(images, ["x", "y", "z"], tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
@@ -69,5 +69,5 @@ def test_what_is_no_picture_is_refused(
     images: torch.Tensor, names: list[str], columns: int, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        draw_set(images, names, tmp_path / "x.png", columns=columns)
+        plot_set(images, names, tmp_path / "x.png", columns=columns)
     assert not (tmp_path / "x.png").exists()

@@ -77,8 +77,8 @@ def test_boards_leave_snapshots_out(tiny: Path, tmp_path: Path, store: Store, re
     assert plain.id == job.id
     complete(job, store, resources)
     complete(finished, other, resources)
-    (row,) = files.board(files.read([store.path]).records).tables[0].rows
-    (expected,) = files.board(files.read([other.path]).records).tables[0].rows
+    (row,) = files.load([store.path]).tables[0].rows
+    (expected,) = files.load([other.path]).tables[0].rows
     assert row.scores == expected.scores and row.state == expected.state
 
 

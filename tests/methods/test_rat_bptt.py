@@ -16,7 +16,10 @@ from suite.core.spec import Budget, Examples
 from suite.core.training.augment import AugmentParams, OneOf
 from tests.support.plain_meta_learning import NAME, PlainClip, PlainMetaLearning, double
 
-METHODS = {name: import_module(f"methods.{name}").METHOD for name in ("rat_bptt", "t_bptt", "bptt", "r_bptt")}
+METHODS = {
+    name: import_module(f"suite.plugins.methods.{name}").METHOD
+    for name in ("rat_bptt", "t_bptt", "bptt", "r_bptt")
+}
 METHOD = METHODS["rat_bptt"]
 QUICK: dict[str, Any] = {
     "steps": 4,

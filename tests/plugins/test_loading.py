@@ -73,6 +73,7 @@ def test_two_files_of_one_name_are_two_modules(tmp_path: Path) -> None:
     [
         ("import no_such_module", "cannot be imported: ModuleNotFoundError"),
         ("def broken(:", "cannot be imported: SyntaxError"),
+        ("raise SystemExit(0)", "cannot be imported: SystemExit"),
         ("NETWORKS = ('mlp',)", "NETWORKS must be a dict"),
         ("RECIPES = 'dsa-1000'", "RECIPES must be a tuple"),
         (

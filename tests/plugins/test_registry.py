@@ -41,6 +41,13 @@ def test_an_old_name_is_refused_with_the_new_one(old: str, new: str) -> None:
     assert new.split("'")[1] in registry.names("method")
 
 
+def test_the_gradient_study_is_a_study_now() -> None:
+    with pytest.raises(
+        ValueError, match=r"^method 'gradient_study' is a study now: \[study.gradient_study\]$"
+    ):
+        registry.method("gradient_study")
+
+
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     with pytest.raises(ValueError, match="unknown method 'rat_btpp'; did you mean 'rat_bptt'"):
         registry.method("rat_btpp")
@@ -94,7 +101,9 @@ def test_a_package_without_a_method_is_refused(value: str, parts: tuple[str, ...
 def test_a_file_without_a_method_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "empty.py"
     path.write_text("")
-    refused(ratbench("show", path), "must end with `METHOD = ...`, a frozen dataclass")
+    refused(ratbench("show", path), "must end with `METHOD = ...` or `EVALUATOR = ...`")
+    with pytest.raises(ValueError, match=r"must end with `METHOD = ...`, a frozen dataclass, not None"):
+        registry.method(str(path))
 
 
 def test_settings_from_plain_values() -> None:

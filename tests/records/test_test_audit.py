@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from suite.board.files import board, finished, render
+from suite.board.files import finished, render
+from suite.board.tables import board
 from suite.records.jobs import Planned
 from suite.records.record import Record
 from suite.records.test_audit import distinct_reads, drop_overread

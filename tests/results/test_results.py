@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.board import files, publish
+from suite.board import files
 from suite.board.reported import reported
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +15,7 @@ RESULTS = ROOT / "results"
 
 
 def test_the_board_is_what_the_records_give() -> None:
-    assert publish.difference([RESULTS], RESULTS / "leaderboard.md", "md") == ""
+    assert files.check(files.load([RESULTS]), RESULTS / "leaderboard.md") == ""
 
 
 def test_every_picture_that_the_board_shows_is_there() -> None:
@@ -42,7 +42,7 @@ def test_the_readme_shows_the_boards_rows() -> None:
 @pytest.mark.parametrize("name", ["dc", "dsa", "idc", "kip"])
 def test_a_method_says_how_far_it_is_from_what_its_paper_prints(name: str) -> None:
     """In its docstring's last line, and with the board's figures."""
-    last = (import_module(f"methods.{name}").__doc__ or "").strip().splitlines()[-1]
+    last = (import_module(f"suite.plugins.methods.{name}").__doc__ or "").strip().splitlines()[-1]
     ours, _, printed = last.partition(" at 1 ")
     shown = [native(row) for method, row in board_rows() if method == name]
     for figure, cell in zip(re.findall(r"(\d+\.\d)%", ours), shown, strict=True):

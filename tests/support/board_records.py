@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from suite.board.files import Board, BoardRow
+from suite.board.rows import BoardRow
+from suite.board.tables import Board
+from suite.core.scores import Score
 from suite.records.cells import Evaluation, Part, Reference, Trial
 from suite.records.record import Provenance, Record, Status
 
 STANDARD, REDUCED = "convnet-d3-w128-in", "convnet-d3-w32-in"
+RETRAINED = (Score("accuracy", "accuracy", ranks=True), Score("chosen/*", "{}", unit="choice", shown=False))
 CPU = Provenance(commit="abc1234", versions={"torch": "2.13.0"}, device="a CPU", threads=2)
 
 
@@ -24,7 +27,6 @@ def trial(
 def evaluated(
     of: Record, *accuracy: float, ipc: int = 0, status: Status = "done", error: str = "", **settings: Any
 ) -> Record:
-    """Return an evaluation of a trial; ipc: of its prefix of this size."""
     part = Part(how="prefix", ipc=ipc) if ipc else None
     chosen = {"recipe": "dsa-1000", "network": STANDARD, "copies": len(accuracy), **settings}
     cell = Evaluation(trial=of.cell.id, evaluator="retrain", settings=chosen, seed=0, part=part)
@@ -32,6 +34,8 @@ def evaluated(
         "scores": {"accuracy": accuracy} if accuracy else {},
         "error": error,
         "provenance": CPU,
+        "title": "Retrained networks",
+        "described": RETRAINED,
     }
     return Record(
         cell=cell, label=of.label, task="digits", ipc=ipc or of.ipc, status=status, test_reads=1, **fields

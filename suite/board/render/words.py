@@ -1,4 +1,4 @@
-"""How a board words its values: headings, file names, percentages, times, bytes."""
+"""Values as text: headings, file names, percentages, times, bytes."""
 
 import json
 import re
@@ -7,22 +7,24 @@ from suite.board.rows import NOT_STANDARD, BoardRow
 from suite.board.statistics.differences import Difference
 from suite.board.statistics.intervals import Interval
 from suite.board.tables import Table
+from suite.core.scores import Unit
 from suite.records.cells import STANDARD_RECIPE
 
-EXTERNAL_NOTE = "brought in from a file; distillation not run here"
+EXTERNAL_NOTE = "read from a file; not distilled here"
 """The badge of a set that somebody else made."""
 
-_DIGITS = 6  # of percentages before they are rounded, so that the last bit never decides a tie
+DIGITS = 6
+"""Values are rounded to so many before they are shown: beyond, sums differ between machines."""
 
 
 def heading(table: Table) -> str:
-    """Return the task, the network and the conditions of `table`, a reduced network said to be one."""
+    """Return the task, the network and the conditions of `table`."""
     parts = (table.task, network(table.network), table.conditions)
     return ", ".join(part for part in parts if part)
 
 
 def network(name: str) -> str:
-    """Return the network's name, a reduced one said to be one; "" is none yet."""
+    """Return the network's name, marked where it is smaller than the standard one; "" is none yet."""
     if match := re.fullmatch(r"convnet-d(\d+)-w(\d+)-\w+", name):
         depth, width = (int(number) for number in match.groups())
         return name + " (reduced network)" * (depth < 3 or width < 128)
@@ -40,7 +42,7 @@ def picture(task: str, row: BoardRow, seed: int) -> str:
 
 
 def drawable(table: Table) -> bool:
-    """Return whether `table` has a complete row to draw."""
+    """Return whether `table` has a ranked row to plot."""
     return any(row.rank is not None for row in table.rows)
 
 
@@ -50,26 +52,36 @@ def rank(row: BoardRow) -> str:
 
 
 def behind(row: BoardRow) -> str:
-    """Return how far a row is behind the one it was compared with, `3.8 [1.5, 6.6]`, in points."""
-    if row.behind is None:
-        return ""
-    return points(row.behind)
+    """Return the gap to the row that it was compared with, `3.8 [1.5, 6.6]` points, "" for none."""
+    return spanned(row.behind, 100) if row.behind else ""
 
 
-def points(value: Difference) -> str:
-    """Return a difference of accuracies in points, `3.8 [1.5, 6.6]`; the mean alone where nothing varied."""
-    return _spanned(value, 100, 1)
+def spanned(value: Interval | Difference, factor: float = 1, digits: int = 1) -> str:
+    """Return `81.2 [80.4, 82.0]`; the mean alone where nothing varied."""
+    mean, low, high = (_number(number, factor, digits) for number in (value.mean, value.low, value.high))
+    varied = value.measured if isinstance(value, Interval) else value.low < value.high
+    return f"{mean} [{low}, {high}]" if varied else mean
 
 
-def fraction(value: Difference) -> str:
-    """Return a score from 0 to 1, `0.280 [0.271, 0.289]`; the mean alone where nothing varied."""
-    return _spanned(value, 1, 3)
+def percent(value: Interval) -> str:
+    """Return a fraction in percent, `81.2 [80.4, 82.0]`."""
+    return spanned(value, 100)
+
+
+def score(value: Interval, unit: Unit) -> str:
+    """Return a score as its unit is shown."""
+    if unit == "seconds":
+        return duration(value.mean)
+    if unit == "number":
+        ends = f" [{value.low:.4g}, {value.high:.4g}]" if value.measured else ""
+        return f"{value.mean:.4g}{ends}"
+    return spanned(value, 1, 3) if unit == "fraction" else spanned(value, 100)
 
 
 def accuracy(row: BoardRow) -> str:
-    """Return the accuracy under the standard recipe, or what is wrong with the row, or both.
+    """Return the accuracy under the standard recipe, the row's state, or both.
 
-    A row that was only evaluated under other recipes has its accuracy under the first of them.
+    A row without the standard recipe shows its accuracy under the first of its others.
     """
     if row.state == NOT_STANDARD:
         recipe, found = next(iter(row.scores.items()))
@@ -80,17 +92,17 @@ def accuracy(row: BoardRow) -> str:
 
 
 def native(row: BoardRow, *, brief: bool = False) -> str:
-    """Return the accuracy under the method's own recipe, `same` where that is the standard one.
+    """Return the accuracy under the native recipe, `same` where that is the standard one and was measured.
 
     brief: only the mean.
     """
     if not row.native:
         return ""
-    if row.native == STANDARD_RECIPE:
+    if row.native == STANDARD_RECIPE and row.accuracy:
         return "same"
     found = row.scores.get(row.native)
     if brief:
-        return f"{_snapped(100 * found.mean):.1f}" if found else "–"
+        return f"{_rounded(100 * found.mean):.1f}" if found else "–"
     return f"{percent(found)} ({row.native})" if found else f"– ({row.native})"
 
 
@@ -102,48 +114,42 @@ def settings(row: BoardRow) -> str:
 
 def share(row: BoardRow) -> str:
     """Return the share of full-data accuracy, "" where that was not measured."""
-    return f"{_snapped(100 * row.share):.1f}%" if row.share is not None else ""
-
-
-def percent(value: Interval) -> str:
-    """Return `81.2 [80.4, 82.0]`; the mean alone where nothing varied."""
-    mean, low, high = (_number(number) for number in (value.mean, value.low, value.high))
-    return f"{mean} [{low}, {high}]" if value.measured else mean
+    return f"{_rounded(100 * row.share):.1f}%" if row.share is not None else ""
 
 
 def under(row: BoardRow, recipe: str) -> str:
-    """Return the accuracy under `recipe`; where that is chosen for each set, what was: `81.2 (dc, dsa)`."""
-    chosen = row.chosen.get(recipe, ())
-    return percent(row.scores[recipe]) + f" ({', '.join(chosen)})" * bool(chosen)
+    """Return the accuracy under `recipe`, with those that were selected for it: `81.2 (dc-300)`."""
+    selected = row.selected_recipes.get(recipe, ())
+    return percent(row.scores[recipe]) + f" ({', '.join(selected)})" * bool(selected)
 
 
 def count(row: BoardRow) -> str:
     """Return distillation seeds × copies, `2 × 3`; of full data the copies; "" without an accuracy."""
     if row.accuracy is None:
         return ""
-    return times(row.accuracy) if row.method else _copies(row.accuracy)
+    return sample_size(row.accuracy) if row.method else _copies(row.accuracy)
 
 
-def times(value: Interval) -> str:
+def sample_size(value: Interval) -> str:
     """Return distillation seeds × copies, `2 × 3`."""
     return f"{value.seeds} × {_copies(value)}"
 
 
 def cost(row: BoardRow) -> str:
-    """Return the device time, "" where nothing was finished, or distilled here."""
+    """Return the device time, "" where nothing was finished or the set came from a file."""
     if row.external:
         return ""
-    return duration(row.device_seconds) if row.scores or row.device_seconds else ""
+    return duration(row.costs.device_seconds) if row.scores or row.costs.device_seconds else ""
 
 
 def duration(seconds: float) -> str:
-    """Return `seconds` in a unit that suits them."""
+    """Return `seconds` in a fitting unit."""
     if seconds < 1:
         return "< 1 s"
     for limit, divisor, unit in ((100, 1, "s"), (6000, 60, "min"), (360_000, 3600, "h")):
         if seconds < limit:
-            return f"{_snapped(seconds / divisor):.{0 if unit == 's' else 1}f} {unit}"
-    return f"{_snapped(seconds / 86400):.1f} d"
+            return f"{_rounded(seconds / divisor):.{0 if unit == 's' else 1}f} {unit}"
+    return f"{_rounded(seconds / 86400):.1f} d"
 
 
 def memory(count: int) -> str:
@@ -161,26 +167,27 @@ def size(ipc: int) -> str:
     return f"{ipc} image{'s' * (ipc != 1)} per class"
 
 
+def paper(text: str) -> str:
+    """Return where a method was published, linked where that is arXiv."""
+    number = text.removeprefix("arXiv ")
+    return f"[{text}](https://arxiv.org/abs/{number})" if number != text else text
+
+
 def _copies(value: Interval) -> str:
     low, high = min(value.copies), max(value.copies)
     return f"{low}" if low == high else f"{low}–{high}"
 
 
-def _number(number: float, factor: int = 100, digits: int = 1) -> str:
-    return f"{round(_snapped(factor * number), digits) + 0.0:.{digits}f}".replace("-", "−")
-
-
-def _spanned(value: Difference, factor: int, digits: int) -> str:
-    mean, low, high = (_number(number, factor, digits) for number in (value.mean, value.low, value.high))
-    return f"{mean} [{low}, {high}]" if value.low < value.high else mean
+def _number(number: float, factor: float, digits: int) -> str:
+    return f"{round(_rounded(factor * number), digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def _slugged(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-")
 
 
-def _snapped(value: float) -> float:
-    return round(value, _DIGITS)
+def _rounded(value: float) -> float:
+    return round(value, DIGITS)
 
 
 def _plain(value: object) -> str:

@@ -1,1 +1,1 @@
-"""Intervals, differences and the scores made of them."""
+"""Intervals, differences and ranks."""

@@ -1,4 +1,4 @@
-"""Methods compared: differences and weighted sums with intervals, and the ranks that they settle."""
+"""Compare methods: differences and weighted sums with intervals, and the ranks that follow."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,21 +16,20 @@ from suite.board.statistics.intervals import DIGITS, refuse
 class Copies:
     """The accuracies of the networks retrained on one distilled set.
 
-    networks: the seed of those fresh networks; copy k of one method and copy k of another start
-    alike where it is the same.
+    networks: the seed of these networks. Copy k of two methods starts alike where it is the same.
     """
 
     networks: int
     values: tuple[float, ...]
 
 
-Scored = Mapping[int, Copies]
-"""What was scored of a method, by distillation seed."""
+PerSeed = Mapping[int, Copies]
+"""The accuracies of a method by distillation seed."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of one method less that of another, with an interval; paired: seeds drawn for both."""
+    """One method's mean minus another's, with an interval. paired: seeds drawn for both at once."""
 
     mean: float
     low: float
@@ -45,52 +44,48 @@ class Difference:
 
 @dataclass(frozen=True)
 class Rank:
-    """A rank, and the difference that decided it: the best row of a group less this one.
-
-    behind: None for the first.
-    """
+    """A rank. behind: the best row of the group it was compared with, minus this one; None for the first."""
 
     rank: int
     behind: Difference | None
 
 
-def difference(first: Scored, second: Scored, *, level: float = 0.95, seed: int = 0) -> Difference:
+def difference(first: PerSeed, second: PerSeed, *, level: float = 0.95, seed: int = 0) -> Difference:
     """Return the difference of two means of seed means with a hierarchical bootstrap interval.
 
-    Paired by distillation seed where the two share seeds: a resample draws seeds of both at once,
-    and each mean is over those of them that its method has. Paired by copy within a seed where both
-    have as many copies from the same fresh networks. Otherwise seeds and copies are drawn apart;
-    so are seeds where one is shared and there are others, for one pair does not tell what it saves.
+    Paired by distillation seed where the two share seeds: a resample draws the seeds of both at once, and
+    each mean is over the drawn seeds that its method has. Paired by copy within a seed where both have the
+    same number of copies from the same fresh networks. Otherwise seeds and copies are drawn separately; also
+    where only one of several seeds is shared, because one pair does not show what pairing saves.
 
-    The percentiles are moved outwards as a t interval of as many seeds is wider than a normal one
-    (the expanded percentile interval: Hesterberg 2015, arXiv 1411.5279), because a rank is a claim.
-    An interval still ends where the resampled values do. Where seeds and copies vary alike, each
-    seed has five copies and half of what copies vary is the networks', two equal methods are told
-    apart in about 14% of cases with 2 seeds, 8% with 3, and at most 5% with 5 or more; without
-    the expansion these would be 31%, 18% and 13%. Where copies hardly vary it is 37% with 2 seeds,
-    14% with 3 and about 5% with 5 or more.
+    The percentiles are moved outwards, as a t interval of that many seeds is wider than a normal one (the
+    expanded percentile interval: Hesterberg 2015, arXiv 1411.5279), because a rank is a claim. In simulations
+    where seeds and copies vary equally, each seed has five copies and half of the copies' variance comes from
+    the networks, two equal methods differ in 14% of cases with 2 seeds, 8% with 3 and at most 5% with 5 or
+    more; without the expansion in 31%, 18% and 13%. Where copies hardly vary: 37% with 2 seeds, 14% with 3,
+    about 5% with 5 or more.
 
-    With one seed each, only copies are drawn, and the interval says nothing of other distillations.
-    With one copy of one seed each nothing varies, and low == mean == high.
+    With one seed each, only copies are drawn: the interval does not cover other distillations. With one copy
+    of one seed each nothing varies, and low == mean == high.
 
     Raises ValueError as `interval` does.
     """
     return combination([(1.0, first), (-1.0, second)], level=level, seed=seed)
 
 
-def combination(terms: Sequence[tuple[float, Scored]], *, level: float = 0.95, seed: int = 0) -> Difference:
-    """Return a weighted sum of means of seed means, with its interval as that of `difference`.
+def combination(terms: Sequence[tuple[float, PerSeed]], *, level: float = 0.95, seed: int = 0) -> Difference:
+    """Return a weighted sum of means of seed means, with an interval as in `difference`.
 
-    Every term is paired with the first one or drawn apart, as two methods are. One that is nobody's
-    distillation, such as full data, has a seed that no other has; its copies alone are drawn.
+    Every term is paired with the first one or drawn separately, as two methods are. Full data, which nobody
+    distilled, has a seed of its own; only its copies are drawn.
 
     Raises ValueError as `interval` does.
     """
-    sides = [scored for _, scored in terms]
+    sides = [per_seed for _, per_seed in terms]
     weights = [weight for weight, _ in terms]
-    for scored in sides:
-        refuse([copies.values for copies in scored.values()], level)
-    mean = _sum(weights, [_mean(scored) for scored in sides])
+    for per_seed in sides:
+        refuse([copies.values for copies in per_seed.values()], level)
+    mean = _sum(weights, [_mean(per_seed) for per_seed in sides])
     tail = 100 * _tail(_units(sides), level)
     found = _sum(weights, _resampled(sides, seed))
     low, high = np.percentile(found[np.isfinite(found)], [tail, 100 - tail])
@@ -99,16 +94,15 @@ def combination(terms: Sequence[tuple[float, Scored]], *, level: float = 0.95, s
     return Difference(mean, low, high, len(frozenset.intersection(*paired)) if paired else 0)
 
 
-def ranks(rows: Sequence[Scored]) -> list[Rank]:
-    """Return the place of each row: a competition rank (1, 1, 3) that tied rows share.
+def ranks(rows: Sequence[PerSeed]) -> list[Rank]:
+    """Return the rank of each row: a competition rank (1, 1, 3) that tied rows share.
 
-    Down the order of means, a row joins the group of the row before it where the interval of its
-    difference to the best row of that group contains zero; otherwise it opens the next group. So
-    the best of a group is told apart from the best of the group above; two rows of one group, or
-    the lower rows of two, may or may not be. Where nothing varied, an interval is a point: only
-    equal means tie.
+    In the order of means, a row joins the group of the row before it if the interval of its difference to the
+    best row of that group contains zero; otherwise it opens the next group. So the best rows of two groups
+    differ; two rows of one group, or lower rows of two groups, may or may not. Where nothing varied, an
+    interval is a point: only equal means tie.
     """
-    means = [round(_mean(scored), DIGITS) for scored in rows]
+    means = [round(_mean(per_seed), DIGITS) for per_seed in rows]
     order = sorted(range(len(rows)), key=lambda place: -means[place])
     found: dict[int, Rank] = {}
     best, rank = 0, 1
@@ -121,16 +115,16 @@ def ranks(rows: Sequence[Scored]) -> list[Rank]:
 
 
 def middle_ranks(ranks: Sequence[int]) -> list[float]:
-    """Return ranks in which tied rows share the mean of their places: 1, 1, 3 gives 1.5, 1.5, 3."""
+    """Return ranks in which tied rows share their mean: 1, 1, 3 gives 1.5, 1.5, 3."""
     return [float(rank) for rank in rankdata(ranks, method="average")]
 
 
-def _mean(scored: Scored) -> float:
-    return float(np.mean([np.mean(copies.values) for copies in scored.values()]))
+def _mean(per_seed: PerSeed) -> float:
+    return float(np.mean([np.mean(copies.values) for copies in per_seed.values()]))
 
 
-def _paired(first: Scored, second: Scored) -> frozenset[int]:
-    """Return the seeds that are drawn for both at once: those they share, but one of several."""
+def _paired(first: PerSeed, second: PerSeed) -> frozenset[int]:
+    """Return the seeds drawn for both at once: the shared ones, unless only one of several is shared."""
     shared = first.keys() & second.keys()
     return frozenset(shared if len(shared) >= min(2, len(first.keys() | second.keys())) else ())
 
@@ -139,9 +133,12 @@ def _sum(weights: Sequence[float], values: Sequence[Any]) -> Any:
     return sum(weight * value for weight, value in zip(weights, values, strict=True))
 
 
-def _units(sides: Sequence[Scored]) -> int:
-    """Return how many units the least varied of them has: seeds, or with one seed its copies."""
-    counts = [len(scored) if len(scored) > 1 else len(next(iter(scored.values())).values) for scored in sides]
+def _units(sides: Sequence[PerSeed]) -> int:
+    """Return the smallest number of units that vary: seeds, or the copies of a single seed."""
+    counts = [
+        len(per_seed) if len(per_seed) > 1 else len(next(iter(per_seed.values())).values)
+        for per_seed in sides
+    ]
     return min((count for count in counts if count > 1), default=1)
 
 
@@ -153,7 +150,7 @@ def _tail(units: int, level: float) -> float:
     return float(norm.cdf(np.sqrt(units / (units - 1)) * student.ppf(tail, units - 1)))
 
 
-def _resampled(sides: Sequence[Scored], seed: int) -> list[resampling.Floats]:
+def _resampled(sides: Sequence[PerSeed], seed: int) -> list[resampling.Floats]:
     """Return each side's mean in every resample; NaN where a resample drew none of its seeds."""
     rng, first = np.random.default_rng(seed), sides[0]
     paired = [frozenset(first), *(_paired(first, side) for side in sides[1:])]

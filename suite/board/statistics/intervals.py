@@ -15,9 +15,8 @@ DIGITS = 9
 class Interval:
     """A mean and its percentile interval, in the unit of the values.
 
-    seeds: how many distillation seeds; copies: how many retrained networks each of them has.
-    With `seeds == 1` the interval holds the spread of copies only: how much another distillation
-    would differ is not in it. With one seed of one copy `low == mean == high`.
+    seeds: number of distillation seeds; copies: retrained networks of each. With one seed the interval covers
+    the spread of copies only, not of other distillations. With one seed of one copy `low == mean == high`.
     """
 
     mean: float
@@ -28,21 +27,21 @@ class Interval:
 
     @property
     def measured(self) -> bool:
-        """Whether anything varied at all: more than one seed or more than one copy."""
+        """Whether anything varied: more than one seed or copy."""
         return self.seeds > 1 or max(self.copies) > 1
 
 
 def interval(groups: Sequence[Sequence[float]], *, level: float = 0.95, seed: int = 0) -> Interval:
     """Return the mean of seed means with a hierarchical bootstrap percentile interval.
 
-    groups: for each distillation seed the values of its copies; they may differ in number.
-    Each resample draws seeds with replacement, then copies within each drawn seed, and takes the
-    mean of the seed means. With one seed only its copies are drawn.
+    groups: the values of each seed's copies, which may differ in number. Each resample draws seeds with
+    replacement, then copies within each drawn seed, and takes the mean of the seed means. With one seed only
+    its copies are drawn.
 
-    The unit of variation is the seed, and a percentile interval of few units is too narrow. Where
-    seeds and copies vary alike and each seed has five copies, an interval at level 0.95 holds the
-    true mean in about 75% of cases with 2 seeds, 82% with 3, 88% with 5 and 93% with 10. Read one
-    of two seeds as the span of what was seen, and no more.
+    The unit of variation is the seed, and a percentile interval of few units is too narrow. Where seeds and
+    copies vary equally and each seed has five copies, an interval at level 0.95 contains the true mean in
+    about 75% of cases with 2 seeds, 82% with 3, 88% with 5 and 93% with 10. Read an interval of two seeds as
+    the range that was seen.
 
     Raises ValueError without values, on a seed without copies, on NaN, and on a level outside (0, 1).
     """
@@ -56,13 +55,13 @@ def interval(groups: Sequence[Sequence[float]], *, level: float = 0.95, seed: in
 
 
 def refuse(groups: Sequence[Sequence[float]], level: float) -> None:
-    """Raise ValueError where `groups` of values have no interval at `level`."""
+    """Raise ValueError if `groups` of values have no interval at `level`."""
     if not groups or any(len(group) == 0 for group in groups):
         raise ValueError("an interval needs at least one seed, and at least one copy of each seed")
     if not 0 < level < 1:
         raise ValueError(f"level {level} must lie between 0 and 1")
     if not all(np.isfinite(group).all() for group in groups):
-        raise ValueError("an interval needs finite values; leave diverged copies out and count them")
+        raise ValueError("an interval needs finite values; leave out diverged copies and count them")
 
 
 def _resampled_means(groups: Sequence[Sequence[float]], seed: int) -> resampling.Floats:

@@ -13,20 +13,20 @@ Integers = NDArray[np.int64]
 
 
 def sample_seeds(count: int, rng: np.random.Generator) -> Integers:
-    """Return the places of the seeds of each resample: (RESAMPLES, count)."""
+    """Return the indices of the seeds of each resample: (RESAMPLES, count)."""
     return rng.integers(count, size=(RESAMPLES, count))
 
 
 def sample_copies(drawn: Integers, copies: int, rng: np.random.Generator) -> Floats:
-    """Return for `copies` copies of each drawn seed a number in [0, 1) that says which it is."""
+    """Return a number in [0, 1) that picks each of `copies` copies of each drawn seed."""
     return rng.random((*drawn.shape, copies))
 
 
 def means(groups: Sequence[Sequence[float]], drawn: Integers, chosen: Floats) -> Floats:
     """Return the mean of seed means of each resample: (RESAMPLES,).
 
-    groups: the values of each seed, which may differ in number; none where a seed is not there, and
-    NaN where a resample drew no other. drawn, chosen: see `sample_seeds` and `sample_copies`.
+    groups: the values of each seed, which may differ in number, none for a seed that is missing: NaN where a
+    resample drew no other. drawn, chosen: see `sample_seeds` and `sample_copies`.
     """
     counts = np.array([len(group) for group in groups])
     padded = np.zeros((len(groups), chosen.shape[2]))

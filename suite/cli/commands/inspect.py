@@ -6,7 +6,7 @@ import typer
 
 from suite.cli.console import console, say
 
-Kind = Literal["methods", "evaluators", "studies", "tasks", "networks", "recipes", "grids"]
+Kind = Literal["methods", "evaluators", "studies", "tasks", "networks", "recipes", "augmentations", "grids"]
 
 
 def list_(
@@ -22,9 +22,11 @@ def list_(
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A name from any `ratbench list`, or a method's .py file.")],
+    name: Annotated[
+        str, typer.Argument(help="A name from any `ratbench list`, a network, or the path of a plug-in.")
+    ],
 ) -> None:
-    """Show one method, evaluator, task, network, recipe or grid.
+    """Show one method, evaluator, study, task, network, recipe, augmentation or grid.
 
     Of a method: its paper, recipe, hyper-parameters with types and defaults, and the paper's settings.
 

@@ -40,18 +40,20 @@ def leaderboard(
 
     [bold]ratbench leaderboard results --output results/leaderboard.md --check[/]
     """
-    from suite.board import publish
-    from suite.board.statistics.robustness import Weights
+    from suite.board import files
+    from suite.board.dd_ranking import Weights
 
     sources, weights = stores or [RESULTS], Weights(label_weight, augmentation_weight)
     if output is None and not check:
-        sys.stdout.write(publish.text(sources, format, weights))
+        sys.stdout.write(files.render(files.load(sources, weights), format))
         return
     target = output or sources[0] / f"leaderboard.{format}"
     if not check:
-        for path in publish.write(sources, target, format, weights):
+        from suite.figures.publish import publish  # torch, for the pictures
+
+        for path in publish(sources, target, format, weights):
             wrote(path)
-    elif difference := publish.difference(sources, target, format, weights):
+    elif difference := files.check(files.load(sources, weights), target, format):
         say(difference, to=errors)
         say(f"{target} does not match the records; write it with --output {target}", to=errors)
         raise typer.Exit(1)
@@ -65,15 +67,15 @@ def picture(
     columns: Annotated[int, typer.Option(min=1, help="Images of each class to show.")] = 10,
     data: Data = None,
 ) -> None:
-    """Draw a synthetic set: one row for each class, with the preprocessing undone.
+    """Plot a synthetic set: one row for each class, with the preprocessing undone.
 
     [bold]ratbench picture runs/demo/artefacts/0a1b….safetensors --output set.png[/]
     """
-    from suite.board import publish
+    from suite.figures.publish import plot_artefact
 
     set_data(data)
     target = output or artefact.with_suffix(".png")
-    publish.draw_artefact(artefact, target, columns=columns)
+    plot_artefact(artefact, target, columns=columns)
     wrote(target)
 
 

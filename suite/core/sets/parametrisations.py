@@ -150,7 +150,7 @@ PARAMETRISATIONS: Table[type[Parametrisation]] = Table("parametrisation", _OURS)
 
 
 def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Parametrisation:
-    """Return the parametrisation that `describe` described; raises ValueError if the tensors do not fit it."""
+    """Return what `describe` described; raises ValueError if the tensors do not fit it."""
     cls = PARAMETRISATIONS[str(description.get("kind"))]
     settings = {str(name): int(value) for name, value in description["settings"].items()}
     found = {name: value for name, value in tensors.items() if name in tensor_names(cls)}

@@ -50,6 +50,8 @@ def distil(trial: Trial, context: Context) -> Work:
     return context.record(
         trial,
         **measured,
+        method_title=method.title,
+        paper=method.paper,
         seconds=trajectory.seconds,
         cached_seconds=distiller.cached_seconds,
         attempts=trajectory.attempts,

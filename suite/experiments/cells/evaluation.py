@@ -1,6 +1,5 @@
 """An evaluation: an evaluator scores a trial's set, or a part of it."""
 
-from pathlib import Path
 from time import perf_counter
 
 from suite.core.data import tasks
@@ -9,8 +8,7 @@ from suite.core.sets.subsets import cut
 from suite.core.spec import Evaluator, TestSplit
 from suite.experiments.cells.context import Context, Progress, Work
 from suite.plugins import registry
-from suite.plugins.loading import load
-from suite.records.cells import Evaluation, Trial
+from suite.records.cells import Evaluation
 
 
 def build_evaluator(cell: Evaluation) -> Evaluator:
@@ -23,14 +21,12 @@ def build_evaluator(cell: Evaluation) -> Evaluator:
 def evaluate(cell: Evaluation, context: Context) -> Work:
     """Score the artefact of the job's trial."""
     yield Progress(context.job.id, f"evaluating: {cell.title}")
-    device, trial = context.resources.device, context.job.cell
-    if isinstance(trial, Trial) and trial.method.endswith(".py"):
-        load(Path(trial.method))  # it may bring the recipe, or the parametrisation of the set
+    device = context.resources.device
     task, evaluator = context.task().to(device), build_evaluator(cell)
     synthetic, facts = load_artefact(context.store.artefact(context.job.id, cell.step))
     if facts["data"] != tasks.fingerprint(task):
         raise ValueError("the set was made from other images, or other preprocessing, than the task's")
-    scored = cut(synthetic, cell.part, seed=trial.seed).to(device)
+    scored = cut(synthetic, cell.part, seed=context.job.cell.seed).to(device)
     started, opened = perf_counter(), TestSplit.opened
     scores = evaluator.evaluate(scored, task, seed=cell.seed)
     return context.record(

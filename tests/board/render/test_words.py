@@ -1,6 +1,7 @@
 """Units by hand."""
 
-from suite.board.render.words import duration, memory
+from suite.board.render.words import duration, memory, paper, score
+from suite.board.statistics.intervals import interval
 
 
 def test_units() -> None:
@@ -12,3 +13,17 @@ def test_units() -> None:
         "5.8 d",
     ]
     assert [memory(n) for n in (0, 512, 25_600, 10**9)] == ["", "512 B", "25.6 kB", "1.0 GB"]
+
+
+def test_scores_are_shown_in_their_unit() -> None:
+    value = interval([(0.25, 0.35)])
+    assert score(value, "percent") == score(value, "points") == "30.0 [25.0, 35.0]"
+    assert score(value, "fraction") == "0.300 [0.250, 0.350]"
+    assert score(value, "number") == "0.3 [0.25, 0.35]"
+    assert score(interval([(150.0,)]), "seconds") == "2.5 min"
+    assert score(interval([(-0.05,)]), "points") == "−5.0"
+
+
+def test_papers_on_arxiv_are_linked() -> None:
+    assert paper("arXiv 2505.13300") == "[arXiv 2505.13300](https://arxiv.org/abs/2505.13300)"
+    assert paper("PLoS 1") == "PLoS 1"

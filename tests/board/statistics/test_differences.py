@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap, norm, ttest_ind, ttest_rel
 from scipy.stats import t as student
 
-from suite.board.statistics.differences import Copies, Difference, Scored, difference, middle_ranks, ranks
+from suite.board.statistics.differences import Copies, Difference, PerSeed, difference, middle_ranks, ranks
 from suite.board.statistics.intervals import interval
 
 
-def scored(*groups: Sequence[float], first: int = 0, networks: int = 0) -> Scored:
+def scored(*groups: Sequence[float], first: int = 0, networks: int = 0) -> PerSeed:
     """Return what seeds `first`, … scored; the fresh networks of a seed are `networks` + seed."""
     return {seed: Copies(networks + seed, tuple(group)) for seed, group in enumerate(groups, first)}
 
 
-def single(values: NDArray[np.float64], first: int = 0) -> Scored:
+def single(values: NDArray[np.float64], first: int = 0) -> PerSeed:
     """Return one copy a seed."""
     return scored(*([value] for value in values.tolist()), first=first)
 
@@ -157,7 +157,7 @@ def test_one_number_each_claims_nothing_but_order() -> None:
         difference({}, scored([0.4]))
 
 
-def ranks_of(*rows: Scored) -> list[int]:
+def ranks_of(*rows: PerSeed) -> list[int]:
     return [place.rank for place in ranks(rows)]
 
 

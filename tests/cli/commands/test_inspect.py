@@ -19,7 +19,8 @@ class TestList:
             ("tasks", "cifar10-zca"),
             ("evaluators", "retrain"),
             ("studies", "gradient_study"),
-            ("networks", "resnet18-w64-in"),
+            ("networks", "resnet18-w<width>-{in|ln|bn|none}"),
+            ("augmentations", "flip-rotate"),
             ("recipes", "rat-bptt-1000"),
             ("grids", "demo"),
         ],
@@ -41,10 +42,12 @@ class TestShow:
             ("retrain", "copies"),
             ("cifar10-zca", "zca"),
             ("mlp-w128", "411,146 parameters"),
+            ("gradient_study", "initialisations"),
+            ("dsa", "DSA: differentiable Siamese augmentation"),
             ("dsa-1000", "momentum"),
             ("demo", "[method.rat_bptt]"),
         ],
-        ids=["paper", "recipe", "settings", "path", "evaluator", "task", "network", "recipes", "grid"],
+        ids=lambda each: Path(each.split()[0]).stem,
     )
     def test_each_kind_has_its_details(self, name: str, expected: str) -> None:
         result = ratbench("show", name)
@@ -52,6 +55,12 @@ class TestShow:
 
     def test_an_unknown_name(self) -> None:
         refused(ratbench("show", "rat_btpt"), "'rat_btpt'", "did you mean 'rat_bptt'?")
+
+    def test_a_network_of_a_wrong_form(self) -> None:
+        refused(ratbench("show", "mlp-128"), "unknown network 'mlp-128'", "mlp-w<width>", "'mlp-w128'")
+
+    def test_an_old_name(self) -> None:
+        refused(ratbench("show", "linear_bases"), "'rtp'")
 
     def test_a_name_near_none(self) -> None:
         refused(ratbench("show", "xyzzy"), "unknown name 'xyzzy'", "`ratbench list methods`")

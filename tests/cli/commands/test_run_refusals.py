@@ -9,7 +9,7 @@ from PIL import Image
 from tests.support.command_line import ratbench, refused
 from tests.support.grids import QUICK
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
@@ -62,7 +62,7 @@ class TestRefusedGrids:
 
     def test_a_method_file_that_is_not_there(self, quick: Path) -> None:
         quick.write_text(QUICK.replace("[method.random_subset]", '[method.mine]\nbase = "mine.py"'))
-        refused(ratbench("run", quick, "--inline"), "no file ", "mine.py")
+        refused(ratbench("run", quick, "--inline"), "no file", "mine.py")
 
 
 class TestRefusedData:

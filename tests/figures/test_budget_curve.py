@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from suite.figures import budget_curve, budgets
-from suite.figures.budgets import Line
+from suite.figures import budget_curve
+from suite.figures.budget_curve import Line
 from suite.records.cells import Evaluation, Part
 from suite.records.record import Record
 from tests.support.board_records import CPU, evaluated, save, trial
@@ -63,14 +63,14 @@ def networks(tmp_path: Path) -> pd.DataFrame:
     failed = trial("rat_bptt", seed=2, ipc=1, status="failed", error="x")
     snapshot = evaluated(records[0], 0.1)
     early = snapshot.cell.model_copy(update={"step": 3})
-    return budgets.measured(
+    return budget_curve.measured(
         [store(tmp_path / "s", [*records, failed, snapshot.model_copy(update={"cell": early})])]
     )
 
 
 @pytest.fixture
 def lines(networks: pd.DataFrame) -> dict[str, Line]:
-    return {line.name: line for line in budgets.lines(networks)}
+    return {line.name: line for line in budget_curve.lines(networks)}
 
 
 def test_curves_are_of_sets_of_each_size_of_prefixes_and_of_subsets(lines: dict[str, Line]) -> None:
@@ -91,7 +91,7 @@ def test_curves_are_of_sets_of_each_size_of_prefixes_and_of_subsets(lines: dict[
 
 def test_a_draw_is_one_unit_the_mean_of_its_networks(lines: dict[str, Line]) -> None:
     drawn = lines["rat_bptt, random subsets of 4"]
-    assert drawn.scored(1)[0].values == pytest.approx((35.0, 45.0))
+    assert drawn.per_seed(1)[0].values == pytest.approx((35.0, 45.0))
     assert drawn.accuracy(1).copies == (2, 2) and lines["rat_bptt"].accuracy(1).seeds == 2
 
 
@@ -102,13 +102,13 @@ def test_the_area_is_the_mean_accuracy_over_the_logarithm(lines: dict[str, Line]
     assert lines["rat_bptt, 4 without one image"].area([1, 4]) is None
     # Three sizes by hand: 50 to 70 over log 2, 70 to 60 over log 5.
     expected = (60 * log(2) + 65 * log(5)) / log(10)
-    assert budgets._areas([1, 2, 10], [[50.0], [70.0], [60.0]]) == pytest.approx([expected])
-    assert budgets._areas([1, 10], [[50.0, 60.0], [70.0]]) == pytest.approx([62.5])
+    assert budget_curve._areas([1, 2, 10], [[50.0], [70.0], [60.0]]) == pytest.approx([expected])
+    assert budget_curve._areas([1, 10], [[50.0, 60.0], [70.0]]) == pytest.approx([62.5])
 
 
 def test_the_largest_gap_is_to_sets_distilled_at_that_size(lines: dict[str, Line]) -> None:
     found = list(lines.values())
-    reference = budgets.reference(found)
+    reference = budget_curve.reference(found)
     assert reference is lines["rat_bptt"] and reference.largest_gap(reference) is None
     size, gap = lines["strongly, prefixes of 4"].largest_gap(reference) or (0, None)
     assert gap and (size, gap.paired) == (1, 2) and gap.mean == pytest.approx(10)
@@ -142,7 +142,7 @@ def test_it_is_tabled_drawn_and_written(networks: pd.DataFrame, tmp_path: Path) 
 def test_each_recipe_is_a_place_of_its_own(tmp_path: Path) -> None:
     records = direct(0, 0.6, 0.8)
     other = [evaluated(of, 0.5, 0.5, recipe="dc-300") for of in records[:2]]
-    table = budget_curve.summary(budgets.measured([store(tmp_path / "s", [*records, *other])]))
+    table = budget_curve.summary(budget_curve.measured([store(tmp_path / "s", [*records, *other])]))
     assert table["recipe"].to_list() == ["dc-300", "dsa-1000", "dsa-1000", "dsa-1000"]
 
 

@@ -1,10 +1,20 @@
-"""Footnotes of a table, and names as Markdown."""
+"""Markdown's parts: tables, their footnotes, and names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from tabulate import tabulate
 
 from suite.board.rows import BoardRow
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def markdown_table(
+    headers: Sequence[str], lines: Sequence[Sequence[str]], left: Iterable[str] = ("method",)
+) -> str:
+    """Return a Markdown table. left: headers of the columns aligned to the left."""
+    align = ["left" if name in set(left) else "right" for name in headers]
+    return tabulate(lines, headers=headers, tablefmt="github", disable_numparse=True, colalign=align)
 
 
 class Notes:

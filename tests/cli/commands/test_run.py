@@ -15,7 +15,7 @@ from tests.support import broken_files
 from tests.support.command_line import ratbench
 from tests.support.grids import QUICK
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 

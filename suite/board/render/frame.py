@@ -1,0 +1,103 @@
+"""A board as lines of values, rounded: what CSV, JSON and the DataFrame hold."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas
+
+from suite.board.breakdown import Breakdown, BreakdownRow
+from suite.board.dd_ranking import SCORES, TRAININGS
+from suite.board.render.words import DIGITS
+from suite.board.rows import BoardRow
+from suite.board.statistics.differences import Difference
+from suite.board.statistics.intervals import Interval
+from suite.board.tables import Board, Table
+from suite.records.cells import RETRAIN
+
+
+def frame(board: Board) -> pandas.DataFrame:
+    """Return `lines` as a DataFrame, with the columns of all evaluators."""
+    found = lines(board)
+    table = pandas.DataFrame(found)
+    return table.astype({"rank": "Int64"}) if "rank" in table else table
+
+
+def lines(board: Board) -> list[dict[str, Any]]:
+    """Return a line per row, then one per row of other evaluators' tables: see `files.leaderboard`."""
+    rows = [_line(table, row) for table in board.tables for row in table.everyone]
+    return [*rows, *(_scores(each, row) for each in board.breakdowns for row in each.rows)]
+
+
+def _line(table: Table, row: BoardRow) -> dict[str, Any]:
+    return {
+        "evaluator": RETRAIN,
+        "task": table.task,
+        "ipc": table.ipc,
+        "network": table.network,
+        "conditions": table.conditions,
+        "rank": row.rank,
+        "name": row.name,
+        "label": row.label,
+        "method": row.method,
+        "hyperparameters": row.hyperparameters,
+        "size": row.size,
+        "state": row.state,
+        "errors": _listed(row.errors),
+        **_numbers("accuracy", row.accuracy),
+        **_numbers("behind", row.behind),
+        "seeds": row.accuracy.seeds if row.accuracy else 0,
+        "copies": " ".join(str(count) for count in row.accuracy.copies) if row.accuracy else "",
+        "native_recipe": row.native,
+        **_numbers("native", row.scores.get(row.native)),
+        "share": round(row.share, DIGITS) if row.share is not None else None,
+        **_robustness(row),
+        "device_seconds": round(row.costs.device_seconds, 3),
+        "peak_memory_bytes": row.costs.peak_memory_bytes,
+        "stored_bytes": row.costs.stored_bytes,
+        "decoded": row.costs.decoded,
+        "label_kind": row.costs.label_kind,
+        "devices": _listed(row.costs.devices),
+        "reported": _listed(entry.text(table.ipc if row.method else 0) for entry in row.papers.same_network),
+        "reported_source": _listed(entry.note for entry in row.papers.same_network),
+    }
+
+
+def _robustness(row: BoardRow) -> dict[str, Any]:
+    found = row.robustness
+    values: dict[str, Interval | Difference | None] = {
+        **{each.name: found.accuracies.get(each) for each in TRAININGS},
+        **{each.name: found.scores.get(each) for each in SCORES},
+    }
+    return {"robustness_recipe": found.native_recipe, **_all_numbers(values)}
+
+
+def _scores(table: Breakdown, row: BreakdownRow) -> dict[str, Any]:
+    key, main = table.key, row.scores.get(table.main.name)
+    names = [column.name for column in table.columns]
+    values = {f"{table.evaluator}/{name}": row.scores.get(name) for name in names}
+    return {
+        "evaluator": table.evaluator,
+        **key._asdict(),
+        "name": row.name,
+        "label": row.label,
+        "state": row.state,
+        "seeds": main.seeds if main else 0,
+        "copies": " ".join(str(count) for count in main.copies) if main else "",
+        **_all_numbers(values),
+    }
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return " | ".join(texts)
+
+
+def _all_numbers(values: Mapping[str, Interval | Difference | None]) -> dict[str, float | None]:
+    return {key: number for name, value in values.items() for key, number in _numbers(name, value).items()}
+
+
+def _numbers(name: str, value: Interval | Difference | None) -> dict[str, float | None]:
+    ends = (value.mean, value.low, value.high) if value else (None, None, None)
+    return {
+        f"{name}{end}": round(number, DIGITS) if number is not None else None
+        for end, number in zip(("", "_low", "_high"), ends, strict=True)
+    }

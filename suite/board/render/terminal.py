@@ -1,0 +1,48 @@
+"""A board as tables for a terminal of 80 columns."""
+
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table as Terminal
+
+from suite.board.breakdown import Breakdown
+from suite.board.render import breakdown, words
+from suite.board.tables import Board, Table
+from suite.records.cells import EXTERNAL
+
+_WIDE = 3  # columns of an evaluator that fit
+
+
+def terminal(board: Board) -> list[Terminal]:
+    """Return a table per table of the board and per evaluator."""
+    return [*map(_leaderboard, board.tables), *map(_breakdown, board.breakdowns)]
+
+
+def _leaderboard(table: Table) -> Terminal:
+    view = _empty(f"{words.heading(table)}, {words.size(table.ipc)}")
+    for name in ("rank", "method", "accuracy %", "native %", "of full", "time"):
+        view.add_column(name, justify="left" if name == "method" else "right", overflow="fold")
+    for row in table.everyone:
+        native = words.native(row, brief=True)
+        shown = (words.rank(row), row.name, words.accuracy(row), native, words.share(row), words.cost(row))
+        view.add_row(*map(escape, shown))
+    if any(row.external for row in table.rows):
+        view.caption, view.caption_justify = f"{EXTERNAL}…: {words.EXTERNAL_NOTE}", "left"
+    return view
+
+
+def _breakdown(found: Breakdown) -> Terminal:
+    """Return an evaluator's table: parts only where it has no other columns."""
+    view = _empty(f"{found.title}: {breakdown.place(found)}, {words.size(found.key.ipc)}")
+    whole = [column for column in found.columns if not column.score.family]
+    columns = (whole or found.columns)[:_WIDE]
+    view.add_column("method", overflow="fold")
+    for column in columns:
+        view.add_column(escape(breakdown.heading(column)), justify="right")
+    for row in found.rows:
+        shown = (f"{row.name} {row.state}".strip(), *(breakdown.cell(row, column) for column in columns))
+        view.add_row(*map(escape, shown))
+    return view
+
+
+def _empty(title: str) -> Terminal:
+    return Terminal(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

@@ -1,0 +1,181 @@
+"""A row's DD-Ranking scores: which stored accuracies they are made of, and why one is missing.
+
+An accuracy counts wherever it was measured: for a set with hard labels whose native recipe is the standard
+one, `retrain` has all that `label_robust` would train again.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from suite.board.dd_ranking import (
+    AUGMENTATION_ROBUST,
+    EVALUATORS,
+    LABEL_ROBUST,
+    SCORES,
+    TRAININGS,
+    DDScore,
+    Training,
+    Weights,
+)
+from suite.board.join import Cells, Evaluated, TableKey, TrialResult, full_data, in_table
+from suite.board.statistics.differences import Copies, Difference, PerSeed
+from suite.board.statistics.intervals import Interval, interval
+from suite.records.cells import RANDOM, STANDARD_RECIPE
+
+FULL_DATA_SEED = -1
+"""Stands for the distillation seed of full data, which nobody distilled: it pairs with no other."""
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """A row's scores and what they are made of.
+
+    native_recipe: that of its method; scores: IOR and HLR as differences, LRS and ARS in [0, 1]; missing: why
+    a score is absent; evaluators: DD-Ranking's that were planned or run; remarks: what its numbers lack.
+    """
+
+    native_recipe: str = ""
+    accuracies: Mapping[Training, Interval] = field(default_factory=dict)
+    scores: Mapping[DDScore, Difference] = field(default_factory=dict)
+    missing: Mapping[DDScore, str] = field(default_factory=dict)
+    evaluators: frozenset[str] = frozenset()
+    remarks: tuple[str, ...] = ()
+
+
+def robustness(trials: Sequence[TrialResult], key: TableKey, cells: Cells, weights: Weights) -> Robustness:
+    """Return the scores of one configuration over its seeds, in the table of `key`."""
+    row = _Row(trials, key, cells)
+    found = {training: per_seed for training in TRAININGS if (per_seed := row.per_seed(training))}
+    absent = {score: [each for each in score.trainings if each not in found] for score in SCORES}
+    counts = [len(per_seed) for training, per_seed in found.items() if training.images == "set"]
+    lacking = f"incomplete: accuracies of {min(counts, default=0)} of {len(trials)} seeds"
+    return Robustness(
+        native_recipe=row.native_recipe,
+        accuracies={training: interval(_groups(per_seed)) for training, per_seed in found.items()},
+        scores={score: score.value(found, weights) for score in SCORES if not absent[score]},
+        missing={score: row.missing_because(trainings) for score, trainings in absent.items() if trainings},
+        evaluators=frozenset(item.cell.evaluator for trial in trials for item in row.robust(trial)),
+        remarks=(lacking,) if counts and min(counts) < len(trials) else (),
+    )
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """How networks were trained. augment: what takes the place of the recipe's own, "" for nothing."""
+
+    recipe: str
+    hard: bool
+    augment: str = ""
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One configuration over its seeds, with the trials of random subsets at its size."""
+
+    trials: Sequence[TrialResult]
+    key: TableKey
+    cells: Cells
+
+    @property
+    def native_recipe(self) -> str:
+        recorded = [trial.record.recipe for trial in self.trials if trial.record]
+        return self._setting(LABEL_ROBUST, "native_recipe", next(filter(None, recorded), ""))
+
+    def per_seed(self, training: Training) -> PerSeed:
+        """Return the accuracies of a training by seed: of several measurements that of most copies."""
+        wanted = self._measured(training)
+        if training.images == "full":
+            record = full_data(self.cells.references, self.key).get(wanted.recipe)
+            values = record.scores.get("accuracy", ()) if record and record.status == "done" else ()
+            return {FULL_DATA_SEED: Copies(FULL_DATA_SEED, values)} if values else {}
+        found: dict[int, Copies] = {}
+        for trial in self._trials(training):
+            retrained = [item for item in trial.retrained if in_table(item, self.key)]
+            for item in [*retrained, *self.robust(trial)]:
+                for measured, copies in _trained(trial, item):
+                    known = found.get(trial.trial.seed)
+                    if measured == wanted and (known is None or len(known.values) < len(copies.values)):
+                        found[trial.trial.seed] = copies
+        return found
+
+    def missing_because(self, trainings: Sequence[Training]) -> str:
+        """Return why accuracies are missing and what to do about it, each remedy once."""
+        if not any(trial.made for trial in self.trials):
+            return "there is no set to train on"
+        if not all(self._measured(each).recipe for each in trainings):
+            return "the native recipe of its method is unknown"
+        gaps: dict[str, list[str]] = {}
+        for training in trainings:
+            gaps.setdefault(self._remedy(training), []).append(self._words(training))
+        return "; ".join(f"no {' and no '.join(what)}: {remedy}" for remedy, what in gaps.items())
+
+    def _words(self, training: Training) -> str:
+        """Return a training in words: `training under dsa-1000 with hard labels`."""
+        measured = self._measured(training)
+        ways = {
+            "native": "",
+            "hard": " with hard labels" if training.images == "set" else "",
+            "augmented": f" with {measured.augment}",
+            "plain": " without augmentation",
+        }
+        what = {"set": "training", "random": "training of random subsets", "full": "training on full data"}
+        return f"{what[training.images]} under {measured.recipe}{ways[training.way]}"
+
+    def _remedy(self, training: Training) -> str:
+        if training.images == "full":
+            return "add [reference]"
+        items = [item for each in self._trials(training) for item in self.robust(each, training.evaluator)]
+        if self.native_recipe in {item.recipe for item in items}:
+            return f"{training.evaluator} is planned, not done"
+        if training.images == "random":
+            return "add random = 3 to [reference]"
+        return f"add [evaluator.{training.evaluator}]"
+
+    def robust(self, trial: TrialResult, *evaluators: str) -> list[Evaluated]:
+        """Return a trial's evaluations by DD-Ranking's evaluators, or the named ones, on this network."""
+        return [item for item in trial.by(*(evaluators or EVALUATORS)) if item.key.place == self.key.place]
+
+    def _setting(self, evaluator: str, name: str, default: str) -> str:
+        """Return an evaluator's setting: `default` if it is among those planned, or nothing is."""
+        items = [item for trial in self.trials for item in self.robust(trial, evaluator)]
+        found = {str(item.cell.settings[name]) for item in items}
+        return default if default in found or not found else min(found)
+
+    def _trials(self, training: Training) -> Sequence[TrialResult]:
+        if training.images == "set":
+            return self.trials
+        wanted = (RANDOM, self.key.task, self.key.ipc)
+        return [
+            each for each in self.cells.trials if (each.trial.method, each.task, each.trial.ipc) == wanted
+        ]
+
+    def _measured(self, training: Training) -> _Measured:
+        if training.way == "hard":
+            return _Measured(self._setting(LABEL_ROBUST, "recipe", STANDARD_RECIPE), True)
+        augments = {
+            "native": "",
+            "plain": "none",
+            "augmented": self._setting(AUGMENTATION_ROBUST, "augment", "dsa"),
+        }
+        soft = training.images == "set" and any(trial.soft for trial in self.trials)
+        return _Measured(self.native_recipe, not soft, augments[training.way])
+
+
+def _trained(trial: TrialResult, item: Evaluated) -> Iterator[tuple[_Measured, Copies]]:
+    """Yield how a finished evaluation trained networks, with their accuracies."""
+    if item.done is None:
+        return
+    settings, hard = item.cell.settings, not trial.soft
+    measured = {"accuracy": _Measured(item.recipe, hard)}
+    if item.cell.evaluator == LABEL_ROBUST:
+        measured["hard"] = _Measured(str(settings["recipe"]), True)
+    if item.cell.evaluator == AUGMENTATION_ROBUST:
+        measured["accuracy"] = _Measured(item.recipe, hard, str(settings["augment"]))
+        measured["plain"] = _Measured(item.recipe, hard, "none")
+    for name, how in measured.items():
+        if values := item.done.scores.get(name):
+            yield how, Copies(item.cell.seed, values)
+
+
+def _groups(per_seed: PerSeed) -> list[tuple[float, ...]]:
+    return [per_seed[seed].values for seed in sorted(per_seed)]

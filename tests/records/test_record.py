@@ -1,0 +1,26 @@
+"""Records: sealed JSON, and fields that only some have."""
+
+import json
+
+import pytest
+
+from suite.core.scores import Score
+from suite.records.record import Record
+from tests.support.board_records import trial
+
+
+@pytest.mark.parametrize("field", ["decoded", "title", "described", "method_title", "paper"])
+def test_a_field_that_is_empty_is_not_in_the_json(field: str) -> None:
+    """So records from before it was there keep their sha256."""
+    assert f'"{field}"' not in trial("rat_bptt").to_json()
+
+
+def test_declared_scores_are_sealed_and_read_back() -> None:
+    declared = (Score("ece", "ECE", unit="fraction", better="lower", ranks=True),)
+    text = trial("rat_bptt", decoded=29, title="Calibration", described=declared).to_json()
+    found = Record.model_validate_json(text)
+    assert (found.decoded, found.title, found.described) == (29, "Calibration", declared)
+    damaged = json.loads(text)
+    damaged["described"][0]["better"] = "higher"
+    with pytest.raises(ValueError, match="does not match its sha256"):
+        Record.model_validate(damaged)
