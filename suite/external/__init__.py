@@ -1,1 +1,1 @@
-"""Distilled sets from elsewhere, and for elsewhere."""
+"""Distilled sets from and for other software."""

@@ -1,6 +1,6 @@
-"""The child process in which a foreign file is read: limits first, then its bytes, then safetensors out.
+"""The child process that reads a foreign file: it sets limits, reads, and writes safetensors.
 
-It is started by `suite.external.sandbox`. Whatever goes wrong ends in one sentence for the parent.
+`suite.external.sandbox` starts it. Any error becomes one sentence for the parent.
 """
 
 import json
@@ -16,24 +16,24 @@ from suite.external.locate import LIMIT
 from suite.external.validate import ANSWER, TENSORS, Contents, Refused, Wanted, arrange
 
 MEMORY = 576 * 2**20
-"""Bytes that a file's reading may take, on top of what the libraries did."""
+"""Bytes for reading a file, on top of the libraries' own."""
 SECONDS = 5
-"""Of the processor, for reading; and one more for each 8 MiB of files."""
+"""Processor time for reading; one more for each 8 MiB of files."""
 _SENTENCE = 300  # characters
 
 Reader = Callable[[], Contents]
 
 
 def main(text: str) -> None:
-    """Read what `text`, a request in JSON, names; leave an answer and the tensors in its `output`."""
+    """Do the request `text`, in JSON: write an answer and the tensors into its folder `output`."""
     request = json.loads(text)
-    reader = prepare(request)  # with the libraries, which are not to count against the limits
+    reader = prepare(request)  # with the libraries, which do not count against the limits
     _limit(sum(Path(file).stat().st_size for file in request["files"]))
     answer(request, reader)
 
 
 def prepare(request: dict[str, Any]) -> Reader:
-    """Return what reads the kind of file that the request names, with its library imported."""
+    """Return the reader for the request's kind of file, with its library imported."""
     kind, manifest = request["kind"], request["manifest"]
     files, wanted = [Path(file) for file in request["files"]], wanted_by(request)
     if kind == "torch":
@@ -52,13 +52,13 @@ def prepare(request: dict[str, Any]) -> Reader:
 
 
 def wanted_by(request: dict[str, Any]) -> Wanted:
-    """Return what the task needs, out of a request."""
+    """Return a request's `Wanted`."""
     wanted = request["wanted"]
     return Wanted(wanted["classes"], wanted["ipc"], tuple(wanted["shape"]), tuple(wanted["class_names"]))
 
 
 def answer(request: dict[str, Any], reader: Reader) -> None:
-    """Read, check and write; whatever goes wrong becomes the sentence of the answer."""
+    """Read, check and write; an error becomes the sentence of the answer."""
     output = Path(request["output"])
     try:
         contents = reader()
@@ -75,17 +75,17 @@ def answer(request: dict[str, Any], reader: Reader) -> None:
 
 
 def _limit(size: int) -> None:
-    """Cap memory, processor time, written files; what has been taken so far does not count."""
+    """Limit memory, processor time and written files, on top of what is in use."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + SECONDS + size // (8 * 2**20)
     _lower(resource.RLIMIT_CPU, seconds)
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_FSIZE, 2 * LIMIT)
-    # Address space would count what torch only maps. Data is all that can be written to.
+    # Address space would count what torch only maps; data is all that can be written to.
     try:
         status = Path("/proc/self/status").read_text().splitlines()
     except OSError:
-        return  # no Linux: then the other limits, and the checks, have to do
+        return  # not Linux: the other limits and the checks must do
     taken = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
     _lower(resource.RLIMIT_DATA, taken + MEMORY)
 

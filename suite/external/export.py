@@ -1,4 +1,4 @@
-"""An artefact in others' formats: a Hugging Face dataset, pictures in folders, MTT's pair of tensors."""
+"""Export an artefact: a Hugging Face dataset, pictures in folders, MTT's pair of tensors."""
 
 import io
 import shutil
@@ -19,20 +19,19 @@ from suite.core.sets.synthetic_set import SyntheticSet
 Format = Literal["hf", "folder", "pt"]
 
 EXACT = "exact.safetensors"
-"""The artefact itself, which goes along with pictures; its manifest is `exact.json`."""
+"""The artefact itself, exported beside pictures; its manifest is `exact.json`."""
 
 
 def export(artefact: Path, format: Format, output: Path) -> list[str]:
-    """Write the set at `artefact` into the folder `output`; return what is to be said of it.
+    """Write the set at `artefact` into the folder `output`; return remarks on it.
 
     hf: `datasets.load_from_disk` reads it; folder: PNGs in a folder per class, named by its number;
-    pt: images_best.pt and labels_best.pt, preprocessed, bit for bit. Of a factorised set these are what it
-    decodes to. Raises ValueError where there is
-    something in `output` already, or the artefact is damaged.
+    pt: images_best.pt and labels_best.pt, preprocessed, bit for bit. A factorised set is decoded.
+    Raises ValueError where `output` is not empty, or the artefact is damaged.
     """
     synthetic, manifest = load_artefact(artefact)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ValueError(f"{output} is there already; choose a new folder, or an empty one")
+        raise ValueError(f"{output} exists; choose a new or an empty folder")
     output.mkdir(parents=True, exist_ok=True)
     if format == "pt":
         _write_pair(synthetic, output)
@@ -111,6 +110,6 @@ def _losses(synthetic: SyntheticSet, kind: str) -> Iterator[str]:
     yield from _decoded(synthetic)
     yield f"pictures have 8 bits and are clipped to [0, 1]; the exact tensors are in {EXACT}"
     if kind == "zca":
-        yield "of whitened images each picture's own brightness and contrast are lost"
+        yield "pictures of whitened images lose their brightness and contrast"
     if not synthetic.hard:
         yield f"the labels are learned: `label` is the class, the targets are in {EXACT}"

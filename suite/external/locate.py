@@ -1,4 +1,4 @@
-"""Which files a foreign set consists of, and what they seem to be. Only names and sizes are read."""
+"""Find the files of a foreign set, and their kind, by names and sizes alone."""
 
 import hashlib
 import re
@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 
 LIMIT = 256 * 2**20
-"""Bytes that the files of one set, or one of its tensors, may have."""
+"""Bytes of all files of a set, or of one of its tensors."""
 
 FILES = 100_000
-"""Files that one set may consist of."""
+"""Files of one set."""
 
 PICTURES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
 _TORCH = frozenset((".pt", ".pth", ".pkl"))
@@ -29,7 +29,7 @@ class Found:
 
     @property
     def name(self) -> str:
-        """What the set may be called on a board."""
+        """A name for the set on a board."""
         plain = re.fullmatch(r"(images|labels)(_best)?", self.path.stem)
         stem = self.path.absolute().parent.name if plain else self.path.absolute().stem
         return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "set"
@@ -59,20 +59,20 @@ def locate(path: Path) -> Found:
 
 def _file(path: Path) -> Found:
     if not path.is_file():
-        raise ValueError(f"there is no file or folder at {path}")
+        raise ValueError(f"no file or folder at {path}")
     suffix = path.suffix.lower()
     if suffix in _TORCH:
         return Found(path, "torch", (path, *_labels(path)))
     if suffix not in _KINDS:
         known = ", ".join(sorted({*_TORCH, *_KINDS}))
-        raise ValueError(f"{path} has no ending that is known ({known}), and is no folder")
+        raise ValueError(f"{path} has an unknown ending (known: {known}), and is not a folder")
     beside = path.with_suffix(".json")
     manifest = beside if suffix == ".safetensors" and beside.is_file() else None
     return Found(path, _KINDS[suffix], (path,), manifest)
 
 
 def _labels(images: Path) -> Iterator[Path]:
-    """Yield the file of labels beside one of images, where there is one."""
+    """Yield the file of labels beside one of images, if it exists."""
     name = images.name.replace("images", "labels", 1)
     if name != images.name and (images.parent / name).is_file():
         yield images.parent / name
@@ -82,7 +82,7 @@ def _folder(path: Path) -> Found:
     pair = (path / "images_best.pt", path / "labels_best.pt")
     if pair[0].is_file():
         if not pair[1].is_file():
-            raise ValueError(f"{path} has images_best.pt and lacks labels_best.pt")
+            raise ValueError(f"{path} has images_best.pt, but no labels_best.pt")
         return Found(path, "torch", pair)
     for folder in (path, path / "train", path / "data"):
         for suffix, kind in ((".arrow", "arrow"), (".parquet", "parquet")):
@@ -101,7 +101,7 @@ def _folder(path: Path) -> Found:
 def _listed(files: Iterable[Path], path: Path) -> tuple[Path, ...]:
     listed = tuple(islice((file for file in files if file.is_file()), FILES + 1))
     if len(listed) > FILES:
-        raise ValueError(f"{path} has more than {FILES} files; that is the limit")
+        raise ValueError(f"{path} has more than {FILES} files, which is the limit")
     return tuple(sorted(listed))
 
 

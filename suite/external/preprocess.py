@@ -1,4 +1,4 @@
-"""Whether a foreign set's images are raw pixels or preprocessed already: declared, or inferred and said."""
+"""Decide whether a foreign set's images are raw pixels or preprocessed: declared, or inferred and said."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ _SAMPLE = 1000  # of the task's train images
 
 @dataclass(frozen=True)
 class Prepared:
-    """A set as the task's networks see it, and in one line how it came to be so."""
+    """A set preprocessed as the task, and the decision that led to it."""
 
     synthetic: SyntheticSet
     kind: Kind
@@ -28,19 +28,19 @@ class Prepared:
 
     @property
     def line(self) -> str:
-        """What is said of it."""
+        """The decision in one line."""
         done = "the images are pixels, and the task's own preprocessing is applied"
         if self.kind == "task":
             done = "the images are taken as they are, as the task's own"
-            # Codes whiten differently, and images do not say which of them did it.
+            # Implementations whiten differently, and images do not tell which one was used.
             done += ", and their whitening for the task's, which cannot be seen" * self.whitened
         return f"preprocessing: {self.kind} ({self.reason}): {done}"
 
 
 def prepare(brought: Brought, task: Task, declared: Kind | None = None) -> Prepared:
-    """Return the set as `task` has its images; a warning says where its statistics contradict that.
+    """Return the set preprocessed as the task; warn if its statistics contradict the decision.
 
-    Raises ValueError where what is declared, or what a manifest says, cannot be.
+    Raises ValueError if the declaration or the manifest cannot be true.
     """
     kind, reason = _decide(brought, task, declared)
     synthetic = brought.synthetic
@@ -54,7 +54,7 @@ def prepare(brought: Brought, task: Task, declared: Kind | None = None) -> Prepa
 
 
 def doubts(images: Tensor, train: Tensor) -> list[str]:
-    """Return what makes `images` (n, channels, height, width) unlike `train`, both preprocessed."""
+    """Return how `images` (n, channels, height, width) differ from `train`, both preprocessed."""
     found = []
     near, usual = _correlation(images), _correlation(train)
     if usual > 0.4 and near < 0.3 * usual:

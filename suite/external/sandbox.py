@@ -1,4 +1,4 @@
-"""Reads a foreign set in a limited child process and checks what comes back."""
+"""Read a foreign set in a limited child process, and check what comes back."""
 
 import json
 import os
@@ -19,10 +19,10 @@ from suite.external.locate import Found
 from suite.external.validate import ANSWER, TENSORS, Refused, Wanted
 
 SECONDS = 90.0
-"""By the clock, the start of the child included."""
+"""Wall time, including the start of the child."""
 
-_ANSWER = 2 * 2**20  # characters that are read of it
-_END = dict.fromkeys((int(signal.SIGKILL), int(signal.SIGXCPU)), "reading it took too much time or memory")
+_ANSWER = 2 * 2**20  # characters of the answer that are read
+_END = dict.fromkeys((int(signal.SIGKILL), int(signal.SIGXCPU)), "reading took too much time or memory")
 _ROOT = Path(__file__).parents[2]
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); from suite.external.child import main; main(sys.argv[2])"
@@ -43,7 +43,7 @@ class Brought:
 
 
 def read(found: Found, wanted: Wanted) -> Brought:
-    """Read the files in a child process; raises ValueError, one sentence, where they are refused."""
+    """Read the files in a child process; raises ValueError, in one sentence, where they are refused."""
     with tempfile.TemporaryDirectory(prefix="ratbench-") as folder:
         output = Path(folder)
         try:
@@ -54,7 +54,7 @@ def read(found: Found, wanted: Wanted) -> Brought:
 
 
 def request(found: Found, wanted: Wanted, output: Path) -> dict[str, Any]:
-    """Return what the child is asked for; it leaves its answer in the folder `output`."""
+    """Return the request to the child, which leaves its answer in the folder `output`."""
     return {
         "kind": found.kind,
         "files": [str(file.absolute()) for file in found.content],
@@ -65,7 +65,7 @@ def request(found: Found, wanted: Wanted, output: Path) -> dict[str, Any]:
 
 
 def _run(request: str, output: Path) -> None:
-    # Isolated: neither the working directory nor the environment says what is imported.
+    # Isolated: neither the working directory nor the environment changes what is imported.
     command = [sys.executable, "-I", "-c", _START, str(_ROOT), request]
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LD_LIBRARY_PATH", "HOME")}
     quiet = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
@@ -82,13 +82,13 @@ def _run(request: str, output: Path) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise Refused(f"reading it took more than {SECONDS:.0f} s") from None
+        raise Refused(f"reading took more than {SECONDS:.0f} s") from None
     if ran.returncode < 0:
-        raise Refused(_END.get(-ran.returncode, f"it broke its reader (signal {-ran.returncode})"))
+        raise Refused(_END.get(-ran.returncode, f"the reader crashed (signal {-ran.returncode})"))
 
 
 def _brought(output: Path, wanted: Wanted) -> Brought:
-    """Return what the child left, which is believed no more than the file was."""
+    """Return the child's answer, which is trusted no more than the file."""
     try:
         with (output / ANSWER).open() as file:
             answer = json.loads(file.read(_ANSWER))
@@ -101,9 +101,9 @@ def _brought(output: Path, wanted: Wanted) -> Brought:
     except Refused:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError):
-        raise Refused("its reader gave no set") from None
+        raise Refused("the reader returned nothing") from None
     sound = images.dtype == labels.dtype == torch.float32 and images.isfinite().all()
     shaped = images.shape == (wanted.classes, wanted.ipc, *wanted.shape)
     if not (shaped and sound and labels.isfinite().all() and (labels >= 0).all()):
-        raise Refused("its reader gave another set than was asked for")
+        raise Refused("the reader returned another set than requested")
     return Brought(str(answer["format"]), synthetic, bool(answer["raw"]), manifest)

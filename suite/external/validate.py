@@ -1,7 +1,7 @@
-"""What a foreign file claims, against what the task needs: shapes, types, labels, size.
+"""Check the tensors of a foreign file against the task: shapes, types, labels, size.
 
-Every refusal is one sentence. Nothing that a tensor says about itself is believed before its storage
-was looked at: a view of stride 0 may claim any shape.
+Every refusal is one sentence. A tensor's shape is trusted only after a look at its storage: a view of
+stride 0 may have any shape.
 """
 
 import math
@@ -16,19 +16,19 @@ from torch import Tensor
 from suite.external.locate import LIMIT
 
 ANSWER, TENSORS = "answer.json", "set.safetensors"
-"""The files that the reading process leaves."""
+"""The files that the reading process writes."""
 
 _NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 class Refused(ValueError):
-    """A file which is not what it must be, and why, in one sentence."""
+    """A file is refused, for a reason in one sentence."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the task needs. shape: (channels, height, width) of an image."""
+    """The set that the task needs. shape: (channels, height, width) of an image."""
 
     classes: int
     ipc: int
@@ -43,7 +43,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a reader found. images as stored; labels None where the file has none: then class-major."""
+    """The tensors of a file, as stored. labels: None without any, for images in class-major order."""
 
     format: str
     images: Tensor
@@ -52,7 +52,7 @@ class Contents:
 
 
 def check_images(shape: Sequence[int], wanted: Wanted) -> None:
-    """Refuse a shape that is not that of `wanted.count` images of the task.
+    """Raise Refused for a shape other than that of `wanted.count` images of the task.
 
     An image may be flat, a grey one without its channel, and the set may have its classes apart.
     """
@@ -78,14 +78,14 @@ def check_images(shape: Sequence[int], wanted: Wanted) -> None:
 
 
 def check_dense(value: object, called: str) -> Tensor:
-    """Return `value` if it is a dense tensor on the CPU whose numbers are all there; else refuse."""
+    """Return `value` if it is a dense tensor on the CPU with all of its storage; else raise Refused."""
     if not isinstance(value, Tensor):
-        raise Refused(f"the {called} are no tensor but {type(value).__name__}")
+        raise Refused(f"the {called} are a {type(value).__name__}, not a tensor")
     if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized or value.is_nested:
         raise Refused(f"the {called} are a {_kind(value)} tensor; only a dense one on the CPU is read")
     claimed, there = value.numel() * value.element_size(), value.untyped_storage().nbytes()
     if claimed > there:
-        raise Refused(f"the {called} claim {claimed} bytes and the file holds {there} of them")
+        raise Refused(f"the tensor of {called} needs {claimed} bytes, its storage has {there}")
     if claimed > LIMIT:
         raise Refused(f"the {called} have {claimed >> 20} MiB; the limit is {LIMIT >> 20}")
     return value.detach()

@@ -151,7 +151,7 @@ def test_a_wrong_setting_is_refused(tiny: Path, setting: str, message: str) -> N
 def test_an_evaluator_can_stand_in_several_tables(tiny: Path) -> None:
     extended(tiny, '\n[evaluator.cheap]\nbase = "retrain"\nrecipe = "dc-300"\n')
     cells = grid.jobs(grid.load(tiny))[0].evaluations
-    assert [cell.evaluator for cell in cells] == ["retrain", "retrain"]
+    assert [(cell.evaluator, cell.base) for cell in cells] == [("retrain", ""), ("cheap", "retrain")]
     assert [cell.settings["recipe"] for cell in cells] == ["rat-bptt-1000", "dc-300"]
 
 

@@ -250,6 +250,13 @@ def test_a_method_that_leaves_has_failed(tiny: Path, store: Store, resources: Re
     assert complete(job, store, resources) == {job.id: "failed"}
 
 
+def test_cached_work_is_charged_and_takes_no_time(tiny: Path, store: Store, resources: Resources) -> None:
+    job = one(broken(tiny, broken_files.CACHED), "broken")
+    complete(job, store, resources)
+    record = done(job, store)
+    assert record.device_seconds == pytest.approx(record.seconds + 100) and record.seconds < 50
+
+
 def test_images_of_another_size_fail_before_anything_is_written(
     tiny: Path, store: Store, resources: Resources
 ) -> None:

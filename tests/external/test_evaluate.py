@@ -93,7 +93,7 @@ def test_doubtful_statistics_draw_a_warning(tmp_path: Path) -> None:
     ("more", "part"),
     [
         (("--name", "../mine"), "--name '../mine': use letters"),
-        (("--recipe", "dc-30"), "did you mean 'dc-300'?"),
+        (("--recipe", "dc300"), "did you mean 'dc-300'?"),
         (("--recipe", "chossen"), "did you mean 'chosen'?"),
         (("--network", "convnet-d9-w8-in"), "too small for 9 blocks"),
         (("--task", "digist"), "did you mean 'digits'?"),
@@ -108,4 +108,4 @@ def test_a_mistake_is_told_before_anything_is_written(
 
 
 def test_a_misspelt_recipe_is_told_before_the_file_is_read(tmp_path: Path) -> None:
-    refused(evaluate(tmp_path / "none.pt", "--recipe", "dc-30"), "did you mean 'dc-300'?")
+    refused(evaluate(tmp_path / "none.pt", "--recipe", "dc300"), "did you mean 'dc-300'?")

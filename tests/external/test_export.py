@@ -107,7 +107,7 @@ def test_pictures_of_a_factorised_set(factorised: Path) -> None:
     export(factorised, "folder")
     assert sorted(path.name for path in Path("out/3").iterdir()) == [f"{n:04}.png" for n in range(4)]
     with pytest.raises(
-        ValueError, match="stores a code, not images; `ratbench export --format pt` decodes it"
+        ValueError, match="is factorised and stores no images; `ratbench export --format pt` decodes it"
     ):
         read(locate(Path("out/exact.safetensors")), foreign_sets.WANTED)
     plot_artefact(factorised, Path("set.png"))
@@ -131,7 +131,7 @@ def test_the_loader_decodes_a_factorised_set(factorised: Path, monkeypatch: pyte
 
 def test_nothing_is_overwritten(artefact: Path, tmp_path: Path) -> None:
     export(artefact, "pt")
-    refused(ratbench("export", artefact, "--format", "hf", "--output", "out"), "out is there already")
+    refused(ratbench("export", artefact, "--format", "hf", "--output", "out"), "out exists")
     refused(ratbench("export", "none.safetensors", "--format", "pt", "--output", "new"), "cannot be read")
     assert not Path("new").exists()
 

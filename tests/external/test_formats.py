@@ -82,9 +82,9 @@ class TestManifests:
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
-            ("{", "is no JSON"),
-            ("[" * 100_000, "is no JSON"),
-            ("[]", "is no manifest"),
+            ("{", "is not JSON"),
+            ("[" * 100_000, "is not JSON"),
+            ("[]", "is not a manifest"),
             ('{"preprocessing": {}, "sha256": "0"}', "does not match the sha256"),
             (" " * 2**20 + "{}", "larger than a manifest may be"),
         ],

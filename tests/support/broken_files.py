@@ -52,6 +52,7 @@ OTHER_SIZE = (
     HEAD.replace("train.classes, budget.ipc, *train.shape", "train.classes, budget.ipc, 1, 9, 9")
     + '        return {"outer_loss": 1.0}\n'
 )
+CACHED = MENDED.replace("    def synthetic", "        self.cached_seconds = 100.0\n\n    def synthetic")
 UNPLANNED = MENDED.replace("    steps: int", "    epochs: int").replace("self.steps, t", "self.epochs, t")
 
 FAILS_ONCE = '''

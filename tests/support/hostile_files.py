@@ -204,14 +204,17 @@ def _parquet_bomb(folder: Path) -> Path:
 
 ATTACKS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "deflate bomb": (_deflate_bomb, "compressed parts"),
-    "billion laughs": (_billion_laughs, "are no tensor but list"),
+    "billion laughs": (_billion_laughs, "are a list, not a tensor"),
     "endless hash": (_endless_hash, "too much time"),
     "legacy giant": (_legacy_giant, "more memory than a foreign set may take"),
     "stride 0": (
         lambda at: pair(at / "set", torch.zeros(1).expand(10, 3, 2**18, 2**18)),
-        "and the file holds 4",
+        "its storage has 4",
     ),
-    "stride 0, right shape": (lambda at: pair(at / "set", torch.zeros(1).expand(COUNT, *SHAPE)), "holds 4"),
+    "stride 0, right shape": (
+        lambda at: pair(at / "set", torch.zeros(1).expand(COUNT, *SHAPE)),
+        "its storage has 4",
+    ),
     "sparse": (
         lambda at: pair(
             at / "set", torch.sparse_coo_tensor(torch.zeros(2, 1), torch.ones(1), (2**20, 2**20))
@@ -260,10 +263,13 @@ MISTAKES: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "no numbers": (lambda at: pair(at / "set", ["images"]), "neither a tensor nor"),
     "truncated pt": (lambda at: _truncated(at, pair(at / "set", images()) / "images_best.pt"), "damaged zip"),
-    "truncated h5": (lambda at: _truncated(at, _h5(at, data=np.zeros((COUNT, 64)))), "damaged, or no HDF5"),
+    "truncated h5": (
+        lambda at: _truncated(at, _h5(at, data=np.zeros((COUNT, 64)))),
+        "damaged, or not an HDF5",
+    ),
     "truncated safetensors": (
         lambda at: _truncated(at, _safetensors(at, images=images(), labels=labels())),
-        "damaged, or no safetensors",
+        "damaged, or not a safetensors",
     ),
     "empty": (_empty, "is empty"),
     "h5 external link": (
@@ -276,12 +282,12 @@ MISTAKES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "h5 without data": (lambda at: _h5(at, images=np.zeros(3)), "has no 'data'"),
     "safetensors without labels": (lambda at: _safetensors(at, images=images()), "no tensor 'labels'"),
     "folder without a class": (lambda at: _folders(at, classes=9), "the 9 folders 0, 1, 2, 3, … are not"),
-    "folder with too few": (lambda at: _folders(at, each=1), "there are 10 images"),
+    "folder with too few": (lambda at: _folders(at, each=1), "the set has 10 images"),
     "folder in colour": (lambda at: _folders(at, mode="RGB"), "is of mode RGB"),
-    "no picture": (_wrong_picture, "1.png is damaged, or no picture"),
+    "no picture": (_wrong_picture, "1.png is damaged, or not a picture"),
     "empty folder": (lambda at: at, "holds no distilled set"),
     "nowhere": (lambda at: at / "set.pt", "no file or folder"),
-    "another ending": (lambda at: _h5(at, data=0).rename(at / "set.npz"), "no ending that is known"),
+    "another ending": (lambda at: _h5(at, data=0).rename(at / "set.npz"), "an unknown ending"),
     "parquet without images": (lambda at: _parquet(at, {"label": [0] * COUNT}), "lacks the column 'image'"),
     "parquet of paths": (
         lambda at: _parquet(
@@ -289,6 +295,6 @@ MISTAKES: dict[str, tuple[Callable[[Path], Path], str]] = {
         ),
         "does not hold the images' bytes",
     ),
-    "parquet too long": (lambda at: _parquet(at, {"image": [b""] * 21, "label": [0] * 21}), "are 21 images"),
+    "parquet too long": (lambda at: _parquet(at, {"image": [b""] * 21, "label": [0] * 21}), "has 21 images"),
 }
 """Files by name: how each is made below a folder, and a part of the sentence that refuses it."""

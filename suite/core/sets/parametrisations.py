@@ -150,7 +150,7 @@ PARAMETRISATIONS: Table[type[Parametrisation]] = Table("parametrisation", _OURS)
 
 
 def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Parametrisation:
-    """Return the code that `describe` described; raises ValueError if the tensors do not fit it."""
+    """Return what `describe` described; raises ValueError if the tensors do not fit it."""
     cls = PARAMETRISATIONS[str(description.get("kind"))]
     settings = {str(name): int(value) for name, value in description["settings"].items()}
     found = {name: value for name, value in tensors.items() if name in tensor_names(cls)}
@@ -163,7 +163,7 @@ def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Param
 
 
 def describe(code: Parametrisation) -> dict[str, Any]:
-    """Return the kind and settings of a code, ready for JSON."""
+    """Return the kind and settings of a parametrisation, ready for JSON."""
     return {"kind": code.kind, "settings": code.settings}
 
 
@@ -173,7 +173,7 @@ def tensor_names(cls: type[Parametrisation]) -> set[str]:
 
 
 def is_factorised(names: Iterable[str]) -> bool:
-    """Return whether tensors of such names are a code of a known kind."""
+    """Return whether tensors of such names are those of a known parametrisation."""
     return any(tensor_names(cls) <= set(names) for cls in PARAMETRISATIONS.values())
 
 

@@ -1,1 +1,1 @@
-"""What reads the file formats of others, inside the sandbox."""
+"""Readers of other software's file formats, run inside the sandbox."""

@@ -89,7 +89,7 @@ def _read_rows(batches: Iterator[Any], schema: Any, wanted: Wanted) -> Contents:
 def _check_count(count: int, wanted: Wanted, *, whole: bool = True) -> None:
     if count > wanted.count or (whole and count < wanted.count):
         raise Refused(
-            f"there are {count}{' or more' * (not whole)} images; {wanted.classes} classes of {wanted.ipc} "
+            f"the set has {count}{' or more' * (not whole)} images; {wanted.classes} classes of {wanted.ipc} "
             f"make {wanted.count}"
         )
 
@@ -134,5 +134,5 @@ def _decode(file: Any, called: str, wanted: Wanted) -> Tensor:
                 raise Refused(f"{called} is of mode {image.mode}, the task's images have {channels} channels")
             pixels = torch.from_numpy(np.array(image.convert("L" if channels == 1 else "RGB")))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Refused(f"{called} is damaged, or no picture: {error}") from None
+        raise Refused(f"{called} is damaged, or not a picture: {error}") from None
     return pixels.unsqueeze(0) if channels == 1 else pixels.permute(2, 0, 1)

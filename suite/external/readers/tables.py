@@ -27,7 +27,7 @@ def read_h5(path: Path, wanted: Wanted) -> Contents:
                 "h5", _values(data), _values(_dataset(file, "label")) if "label" in file else None
             )
     except (OSError, KeyError, RuntimeError) as error:
-        raise Refused(f"{path.name} is damaged, or no HDF5 file: {error}") from None
+        raise Refused(f"{path.name} is damaged, or not an HDF5 file: {error}") from None
 
 
 def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
@@ -60,26 +60,25 @@ def read_safetensors(path: Path, manifest: Path | None) -> Contents:
     try:
         with safe_open(path, framework="pt") as file:
             if parametrisations.is_factorised(file.keys()):
-                raise Refused(
-                    f"{path.name} stores a code, not images; `ratbench export --format pt` decodes it"
-                )
+                remedy = "`ratbench export --format pt` decodes it"
+                raise Refused(f"{path.name} is factorised and stores no images; {remedy}")
             if missing := {"images", "labels"} - set(file.keys()):
                 raise Refused(f"the file has no tensor {sorted(missing)[0]!r}")
             return Contents("safetensors", file.get_tensor("images"), file.get_tensor("labels"), facts)
     except (SafetensorError, OSError) as error:
-        raise Refused(f"{path.name} is damaged, or no safetensors file: {error}") from None
+        raise Refused(f"{path.name} is damaged, or not a safetensors file: {error}") from None
 
 
 def _facts(path: Path, manifest: Path) -> dict[str, Any]:
-    """Return what a manifest says, if it is one of this very file."""
+    """Return the facts of a manifest that is of this very file."""
     if manifest.stat().st_size > _MANIFEST:
         raise Refused(f"{manifest.name} is larger than a manifest may be ({_MANIFEST} bytes)")
     try:
         facts = json.loads(manifest.read_bytes())
     except (ValueError, RecursionError):
-        raise Refused(f"{manifest.name} is no JSON") from None
+        raise Refused(f"{manifest.name} is not JSON") from None
     if not isinstance(facts, dict) or not isinstance(facts.get("preprocessing"), dict):
-        raise Refused(f"{manifest.name} is no manifest: it has no preprocessing")
+        raise Refused(f"{manifest.name} is not a manifest: it has no preprocessing")
     if hashlib.sha256(path.read_bytes()).hexdigest() != facts.get("sha256"):
         raise Refused(f"{path.name} does not match the sha256 in its manifest")
     return {key: facts[key] for key in ("preprocessing", "data", "minibatch") if key in facts}

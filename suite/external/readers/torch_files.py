@@ -77,11 +77,11 @@ def _reason(text: str, path: Path) -> str:
         return f"{path.name} needs more memory than a foreign set may take"
     if found := re.search(r"GLOBAL ([\w.]+)", text):
         return f"{path.name} holds more than tensors ({found[1][:60]}); none of it was executed"
-    return f"{path.name} is damaged, or no file of tensors that torch wrote"
+    return f"{path.name} is damaged, or not a file of tensors by torch"
 
 
 class _Nothing:
-    """Stands in for numpy's scalars, such as the accuracies in a DC-style dict, which are not needed."""
+    """A stand-in for numpy's scalars, such as the accuracies in a DC-style dict, which are not needed."""
 
     def __init__(self, *_: object) -> None:
         pass
