@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from suite.cli.commands import inspect, profile, publish, run, sets
+from suite.cli.commands import inspect, migrate, profile, publish, run, sets
 from suite.cli.console import add, say
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ add(app, publish.picture)
 add(app, sets.evaluate)
 add(app, sets.export)
 add(app, sets.subset)
+add(app, migrate.migrate)
 
 if __name__ == "__main__":
     app()

@@ -63,6 +63,7 @@ class Board:
     commits: tuple[str, ...] = ()
     test_reads: tuple[int, ...] = ()  # distinct numbers of reads of test by an evaluation
     distillation_reads: tuple[int, ...] = ()  # the same by a distillation: (0,) when all is well
+    migrated: int = 0  # records that were measured under an earlier protocol
     warnings: tuple[str, ...] = ()
     protocol: int = PROTOCOL
     weights: Weights = field(default_factory=Weights)
@@ -97,6 +98,7 @@ def board(
         commits=tuple(sorted({record.provenance.commit for record in cells.records})),
         test_reads=test_audit.distinct_reads(cells.records, "evaluation"),
         distillation_reads=test_audit.distinct_reads(cells.records, "distillation"),
+        migrated=sum(record.measured_under != PROTOCOL for record in cells.records),
         warnings=(*warnings, *cells.warnings),
         weights=weights,
     )

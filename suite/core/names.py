@@ -12,6 +12,29 @@ Value = TypeVar("Value")
 OURS = "RaT-Bench"
 """The owner of the names that come with RaT-Bench."""
 
+FORMER_METHODS = {
+    "linear_bases": "rtp",
+    "multi_formation": "idc",
+    "relabelled_patches": "rded",
+    "trajectory_matching": "mtt",
+    "gradient_matching": "dc",
+    "siamese_augmentation": "dsa",
+    "distribution_matching": "dm",
+    "attention_matching": "datadam",
+    "boosted_distribution_matching": "boosted_dm",
+}
+FORMER_RECIPES = {
+    "dc": "dc-300",
+    "dsa": "dsa-1000",
+    "rat-bptt": "rat-bptt-1000",
+    "rtp": "rtp-300",
+    "idc": "idc-1000",
+    "rded": "rded-300",
+    "mtt": "mtt-1000",
+    "frepo": "frepo-40000",
+}
+"""Names of protocol 1 -> those of protocol 2."""
+
 _NEAR = 0.5  # below this similarity a suggestion would be nonsense
 
 

@@ -12,27 +12,13 @@ from typing import Any, Literal, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from suite.core.names import OURS, did_you_mean, from_package, installed
+from suite.core.names import FORMER_METHODS, OURS, did_you_mean, from_package, installed
 from suite.core.spec import Evaluator, Method
 from suite.plugins import evaluators, methods
 from suite.plugins.loading import load
 
 Kind = Literal["method", "evaluator"]
 _FOLDERS = {"method": methods, "evaluator": evaluators}
-
-_RENAMED = {
-    "linear_bases": "now called 'rtp'",
-    "multi_formation": "now called 'idc'",
-    "relabelled_patches": "now called 'rded'",
-    "trajectory_matching": "now called 'mtt'",
-    "gradient_matching": "now called 'dc'",
-    "siamese_augmentation": "now called 'dsa'",
-    "distribution_matching": "now called 'dm'",
-    "attention_matching": "now called 'datadam'",
-    "boosted_distribution_matching": "now called 'boosted_dm'",
-    "gradient_study": "a study now: [study.gradient_study]",
-}
-"""Methods of protocol 1, and what has become of them."""
 
 
 def names(kind: Kind) -> list[str]:
@@ -103,8 +89,10 @@ def _find(kind: Kind, name: str) -> Any:
 
 def refuse_old(name: str) -> None:
     """Raise ValueError with the new name if `name` is the former one of a method."""
-    if name in _RENAMED:
-        raise ValueError(f"method {name!r} is {_RENAMED[name]}")
+    if name in FORMER_METHODS:
+        raise ValueError(f"method {name!r} is now called {FORMER_METHODS[name]!r}")
+    if name == "gradient_study":
+        raise ValueError("method 'gradient_study' is a study now: [study.gradient_study]")
 
 
 def _checked(found: Any, demand: str) -> Any:

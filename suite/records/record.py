@@ -30,8 +30,8 @@ class Record(Frozen, Generic[Of]):
     scores: per name one value per copy, accuracies in [0, 1]; title and described: of an evaluation, the
     evaluator's title and how its scores are shown. seconds: wall time of the work; device_seconds: seconds
     times the share of a GPU, or times CPU threads. Bytes where "bytes". decoded: images per class that a
-    factorised set decodes to. method_title, paper: of a trial's method. Empty `decoded`, `title`,
-    `described`, `method_title` and `paper` are left out of the JSON.
+    factorised set decodes to. method_title, paper: of a trial's method. measured_under: the protocol of the
+    release that measured a record that was migrated. Fields that say nothing are left out of the JSON.
     """
 
     protocol: int = PROTOCOL
@@ -58,6 +58,7 @@ class Record(Frozen, Generic[Of]):
     recipe: str = ""  # the trial's native recipe, for the board
     method_title: str = Field(default="", exclude_if=lambda title: not title)
     paper: str = Field(default="", exclude_if=lambda paper: not paper)
+    measured_under: int = Field(default=PROTOCOL, exclude_if=lambda protocol: protocol == PROTOCOL)
     provenance: Provenance
     sha256: str = ""
 

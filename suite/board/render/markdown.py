@@ -184,7 +184,9 @@ def _provenance(board: Board) -> list[str]:
     return [
         "## Provenance",
         f"- Protocol {board.protocol}; standard network `{STANDARD_NETWORK}`.\n"
-        f"- Reads of the test split: {reads} per evaluation, {other} per distillation.\n"
+        + f"- {board.migrated} records were measured under an earlier protocol and migrated.\n"
+        * bool(board.migrated)
+        + f"- Reads of the test split: {reads} per evaluation, {other} per distillation.\n"
         f"- Code: {', '.join(board.commits) or 'none'}.\n"
         f"- Versions: {', '.join(board.versions) or 'none'}.",
     ]

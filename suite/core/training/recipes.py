@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from suite.core.engine.losses import Objective, tempered
 from suite.core.engine.optimisers import SGD, Adam, AdamW, Optimiser
-from suite.core.names import Table, UnknownName, did_you_mean
+from suite.core.names import FORMER_RECIPES, Table, UnknownName, did_you_mean
 from suite.core.precision import PRECISIONS, Precision
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.training.regression import squared_error
@@ -227,18 +227,6 @@ _OURS = (
 
 RECIPES: Table[Recipe] = Table("recipe", {each.name: each for each in _OURS})
 
-_RENAMED = {
-    "dc": "dc-300",
-    "dsa": "dsa-1000",
-    "rat-bptt": "rat-bptt-1000",
-    "rtp": "rtp-300",
-    "idc": "idc-1000",
-    "rded": "rded-300",
-    "mtt": "mtt-1000",
-    "frepo": "frepo-40000",
-}
-"""Names up to protocol 1, which were methods' names too."""
-
 _ROUNDED = [precision for precision in PRECISIONS if precision != "float32"]
 
 
@@ -250,8 +238,8 @@ def recipe(name: str, *, besides: Sequence[str] = ()) -> Recipe:
     """
     base, colon, precision = name.partition(":")
     if base not in RECIPES:
-        if base in _RENAMED:
-            raise ValueError(f"recipe {name!r} is now called {_RENAMED[base] + colon + precision!r}")
+        if base in FORMER_RECIPES:
+            raise ValueError(f"recipe {name!r} is now called {FORMER_RECIPES[base] + colon + precision!r}")
         raise UnknownName(f"unknown recipe {name!r}; {did_you_mean(base, [*RECIPES, *besides])}")
     if not colon:
         return RECIPES[base]
