@@ -3,8 +3,7 @@
 Zhao and Bilen, "Dataset condensation with differentiable Siamese augmentation", ICML 2021,
 arXiv 2102.08259. DC whose images start from real ones and are augmented before they are matched; networks
 that train on the synthetic set see each image augmented on its own.
-Fashion-MNIST, reduced setting, recipe `dsa-1000`: 69.0% and 77.8% at 1 and 10 images;
-printed 70.6% and 84.6%.
+Fashion-MNIST, reduced, recipe `dsa-1000`: 69.0% and 77.8% at 1 and 10 images; printed 70.6% and 84.6%.
 """
 
 from dataclasses import dataclass

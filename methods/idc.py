@@ -5,8 +5,7 @@ arXiv 2205.14959. Each outer step decodes the stored images (`factor` squared pa
 a step of SGD on the distance between class gradients of convolutions, and then trains the network, a fresh
 one every `network_steps` steps, on real images. Pixels are learned in [0, 1] at the authors' rates; the range
 of the real images' channels stands for it, so rates have another meaning under ZCA whitening.
-Fashion-MNIST, reduced setting, recipe `idc-1000`: 73.9% and 79.4% at 1 and 10 images;
-printed 81.0% and 86.0%.
+Fashion-MNIST, reduced, recipe `idc-1000`: 73.9% and 79.4% at 1 and 10 images; printed 81.0% and 86.0%.
 """
 
 from collections.abc import Mapping
