@@ -133,7 +133,7 @@ def listed(kind: str, names: Iterable[str]) -> str:
 def table(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
     """Return a Markdown table."""
     cells = [list(heads), *map(list, rows)]
-    lines = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in cells]
+    lines = [" | ".join(cell.replace(" | ", " or ").replace("|", "\\|") for cell in row) for row in cells]
     return (
         "\n".join(f"| {line} |" for line in (lines[0], "|".join("---" for _ in cells[0]), *lines[1:])) + "\n"
     )

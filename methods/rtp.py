@@ -99,7 +99,7 @@ class RTPDistiller(MetaLearner):
             method.network,
             optimiser=SGD(method.inner_lr, method.inner_momentum),
             minibatch=Minibatch(min(method.per_class, images)),
-            augment=method.augment,
+            augment=augmentation(method.augment),
             ipc=images,
             steps=method.steps * method.unroll,
             checkpoint_every=method.checkpoint_every,
