@@ -35,6 +35,9 @@ FORMER_RECIPES = {
 }
 """Names of protocol 1 -> those of protocol 2."""
 
+STANDARD_NETWORK = "convnet-d3-w128-in"
+"""The field's ConvNet, which papers use for small images."""
+
 _NEAR = 0.5  # below this similarity a suggestion would be nonsense
 
 
@@ -43,6 +46,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = get_close_matches(name, names, n=1, cutoff=_NEAR)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words: `1 seed`, `3 seeds`."""
+    return f"{count} {noun}" + "s" * (count != 1)
 
 
 class Table(Mapping[str, Value]):

@@ -43,7 +43,7 @@ class Task:
     @property
     def test(self) -> Examples:
         """The test examples, for an evaluator's final scoring: each access is a read, and in the record."""
-        return self.split.open()
+        return self.split.read()
 
     def holdout(self, fraction: float = 0.1) -> "Task":
         """Carve a task from train alone: its `test` is a stratified slice of train."""

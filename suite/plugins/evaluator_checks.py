@@ -34,7 +34,7 @@ def _observe(cls: type[Evaluator], state: int) -> _Observed:
     evaluator, task, synthetic = _configured(cls), smoke_task(), smoke_set()
     evaluator.check(task.train)
     set_global_state(state)
-    before, opened = global_state(), TestSplit.opened
+    before, reads_before = global_state(), TestSplit.total_reads
     scores = evaluator.evaluate(synthetic, task, seed=0)
     same = {
         "a global random state": before == global_state(),
@@ -42,7 +42,7 @@ def _observe(cls: type[Evaluator], state: int) -> _Observed:
         "the set's labels": torch.equal(synthetic.labels, smoke_set().labels),
         "the training images": torch.equal(task.train.images, smoke_data().images),
     }
-    reads = max(task.split.reads, TestSplit.opened - opened)
+    reads = max(task.split.reads, TestSplit.total_reads - reads_before)
     return _Observed(dict(scores.values), reads, [name for name, kept in same.items() if not kept])
 
 
