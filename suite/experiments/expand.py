@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from itertools import product
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -13,7 +13,7 @@ from suite.records.cells import Evaluation, Part, Trial
 NATIVE = "native"
 """Stands in a grid for the recipe of the method whose set is evaluated."""
 
-RECIPES = ("recipe", "native_recipe")
+RECIPE_SETTINGS = ("recipe", "native_recipe")
 """The settings of evaluators that name a recipe."""
 
 
@@ -38,9 +38,9 @@ def evaluations(
         raise ValueError(f"{where}: base {base!r}: {label!r} is another evaluator; choose another name")
     cls = registry.evaluator(base)
     given = {"network": network, "native_recipe": NATIVE}
-    defaults = {key: value for key, value in given.items() if key in field_names(cls)}
+    defaults = {key: value for key, value in given.items() if key in registry.field_names(cls)}
     for values in combinations(cls, {**defaults, **table}, where):
-        recipes = {key: native for key in RECIPES if values.get(key) == NATIVE}
+        recipes = {key: native for key in RECIPE_SETTINGS if values.get(key) == NATIVE}
         yield evaluation(trial, label, {**values, **recipes}, base=base, step=step, part=part)
 
 
@@ -93,11 +93,6 @@ def plain(settings: Any) -> dict[str, Any]:
     """Return a dataclass of settings as its cell holds it: what JSON gives back."""
     values: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
     return values
-
-
-def field_names(cls: Any) -> set[str]:
-    """Return the names of a dataclass's fields."""
-    return {field.name for field in fields(cls)}
 
 
 def _holds_list(hint: Any) -> bool:

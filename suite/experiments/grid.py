@@ -59,8 +59,8 @@ class Grid(BaseModel):
                 raise ValueError(
                     f"invalid row name {name!r}: use letters, digits, . _ -, and not {FULL_DATA!r}"
                 )
-        for key in ("tasks", "ipc", "seeds"):
-            values: list[Any] = getattr(self, key)
+        lists: dict[str, list[Any]] = {"tasks": self.tasks, "ipc": self.ipc, "seeds": self.seeds}
+        for key, values in lists.items():
             if len(set(values)) < len(values):
                 raise ValueError(f"{key} {values}: duplicate value")
         return self
@@ -119,7 +119,7 @@ def _mistake(error: ValidationError) -> str:
 
 
 def _apply(table: dict[str, Any], setting: str) -> None:
-    """Apply one `--set`; the value is TOML, or else a string."""
+    """Apply one `--set`."""
     key, equals, text = setting.partition("=")
     *parents, last = key.strip().split(".")
     if not equals or not last:
@@ -133,10 +133,15 @@ def _apply(table: dict[str, Any], setting: str) -> None:
             # A value set by hand also wins over the grid's own exceptions.
             for exception in table.get("where", []):
                 exception.pop(last, None)
+    table[last] = toml_value(text)
+
+
+def toml_value(text: str) -> Any:
+    """Return a value given on the command line: TOML, or else a string."""
     try:
-        table[last] = tomllib.loads(f"value = {text}")["value"]
+        return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        table[last] = text.strip()
+        return text.strip()
 
 
 def jobs(grid: Grid) -> list[Job]:
@@ -217,7 +222,7 @@ def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) 
 
 def _network(grid: Grid, cls: type) -> dict[str, str]:
     """Return the grid's network as a setting of `cls`: nothing where it has no such field."""
-    named = "network" in grid.model_fields_set and "network" in expand.field_names(cls)
+    named = "network" in grid.model_fields_set and "network" in registry.field_names(cls)
     return {"network": grid.network} if named else {}
 
 

@@ -1,6 +1,5 @@
 """The contract of methods, as checks that take seconds."""
 
-import dataclasses
 import io
 import math
 from collections.abc import Callable
@@ -57,7 +56,7 @@ def has_settings(cls: type[Method]) -> str:
     published = {f"published[{key}]": values for key, values in cls.published.items()}
     if problem := misnamed(cls, {"smoke": cls.smoke, **published}):
         return problem
-    known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    known = registry.field_names(cls)
     wrong = [name for name in cls.space if name not in known]
     return f"space: {registry.unknown(wrong[0], known)}" if wrong else ""
 
