@@ -28,7 +28,7 @@ from suite.board.tables import Board, Table, board
 from suite.records.jobs import Plan, Planned
 from suite.records.record import Record
 
-Format = Literal["md", "csv", "json"]
+Format = Literal["md", "csv", "json", "html"]
 
 REPORTED = "reported.toml"
 """A file of papers' figures: in a store, or in results/."""
@@ -118,6 +118,9 @@ def render(board: Board, format: Format, *, pictures: Collection[str] = (), plot
         return markdown(board, pictures=pictures, plots=plots)
     if format == "csv":
         return frame(board).to_csv(index=False, lineterminator="\n")
+    if format == "html":
+        table = frame(board).to_html(index=False, na_rep="", border=0)
+        return f'<!doctype html>\n<meta charset="utf-8">\n<title>Leaderboard</title>\n{table}\n'
     content = {
         "protocol": board.protocol,
         "versions": board.versions,

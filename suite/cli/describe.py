@@ -60,9 +60,9 @@ def details(name: str) -> Iterator[RenderableType]:
     if name.endswith(".py"):
         owners = [f"{kind}s" for kind in registry.kinds(name)]
     if not owners:
-        registry.refuse_old(name)
+        registry.refuse_study(name)
         near = did_you_mean(name, [each for described in _KINDS.values() for each in described.names()])
-        hint = near if near.startswith("did you mean") else "see `ratbench list methods`"
+        hint = "see `ratbench list methods`" if near.startswith("known") else near
         raise ValueError(f"unknown name {name!r}; {hint}")
     for kind in owners:
         yield from _KINDS[kind].details(name)

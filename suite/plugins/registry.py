@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from suite.core.names import FORMER_METHODS, OURS, did_you_mean, from_package, installed
+from suite.core.names import OURS, did_you_mean, from_package, installed
 from suite.core.spec import Evaluator, Method
 from suite.plugins import evaluators, methods
 from suite.plugins.loading import load
@@ -51,7 +51,7 @@ def kinds(name: str) -> list[Kind]:
         return found
     found = [kind for kind in both if name in names(kind)]
     if not found:
-        refuse_old(name)
+        refuse_study(name)
         raise ValueError(
             f"unknown method or evaluator {name!r}; "
             f"{did_you_mean(name, [*names('method'), *names('evaluator')])}"
@@ -84,14 +84,12 @@ def find(kind: Kind, name: str) -> Any:
     if ours:
         return getattr(import_module(f"{_FOLDERS[kind].__name__}.{name}"), constant)
     if kind == "method":
-        refuse_old(name)
+        refuse_study(name)
     raise ValueError(f"unknown {kind} {name!r}; {did_you_mean(name, names(kind))}")
 
 
-def refuse_old(name: str) -> None:
-    """Raise ValueError with the new name if `name` is the former one of a method."""
-    if name in FORMER_METHODS:
-        raise ValueError(f"method {name!r} is now called {FORMER_METHODS[name]!r}")
+def refuse_study(name: str) -> None:
+    """Raise ValueError for `gradient_study`, which was a method up to protocol 1."""
     if name == "gradient_study":
         raise ValueError("method 'gradient_study' is a study now: [study.gradient_study]")
 
