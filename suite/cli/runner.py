@@ -18,7 +18,6 @@ from suite.experiments import grid, job_runner, preflight
 from suite.experiments.job_runner import missing
 from suite.experiments.resources import Resources
 from suite.figures.publish import publish
-from suite.records.cells import Evaluation
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -143,7 +142,7 @@ def _table(jobs: Sequence[Job], store: Store) -> Table:
         for cell in job.cells:
             record = store.record(cell.id)
             status = record.status if record else "to do"
-            what = cell.title if isinstance(cell, Evaluation) else cell.kind
+            what = cell.title
             table.add_row(job.cell.task, str(job.ipc or "full"), job.label, str(job.cell.seed), what, status)
     return table
 

@@ -20,7 +20,7 @@ from suite.external import preprocess, sandbox
 from suite.external.locate import Found, locate
 from suite.external.validate import Wanted
 from suite.plugins import registry
-from suite.records.cells import EXTERNAL, Trial
+from suite.records.cells import EXTERNAL, RETRAIN, Trial
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -71,7 +71,7 @@ def read(request: Request) -> Submission:
         ipc=request.ipc,
         seed=0,
     )
-    cells = [expand.evaluation(trial, "retrain", values) for values in settings]
+    cells = [expand.evaluation(trial, RETRAIN, values) for values in settings]
     job = Job(label=label, cell=trial, evaluations=tuple(cells))
     return Submission(trial, job, task, prepared.synthetic, prepared.line)
 
@@ -95,7 +95,7 @@ def _settings(request: Request) -> list[dict[str, object]]:
     common: dict[str, object] = {"network": request.network, "copies": request.copies}
     settings = [{"recipe": recipe, **common} for recipe in dict.fromkeys(request.recipes)]
     for values in settings:
-        registry.configure(registry.evaluator("retrain"), values, where="evaluator.retrain")
+        registry.configure(registry.evaluator(RETRAIN), values, where=f"evaluator.{RETRAIN}")
     return settings
 
 

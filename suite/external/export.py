@@ -10,9 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from suite.core.data import cache
-from suite.core.data.preprocessing import restore
-from suite.core.data.tasks import data_folder
+from suite.core.data.tasks import to_pixels
 from suite.core.sets.artefacts import load_artefact
 from suite.core.sets.synthetic_set import SyntheticSet
 
@@ -56,9 +54,7 @@ def _write_pair(synthetic: SyntheticSet, output: Path) -> None:
 
 def _pixels(synthetic: SyntheticSet, preprocessing: dict[str, object]) -> Tensor:
     """Return (classes, n, channels, height, width) bytes, the preprocessing undone."""
-    matrices = cache.usable_folder(data_folder())
-    images = restore(preprocessing, matrices).invert(synthetic.images.flatten(0, 1))
-    return (images.reshape(synthetic.images.shape) * 255).round().to(torch.uint8)
+    return (to_pixels(synthetic.images, preprocessing) * 255).round().to(torch.uint8)
 
 
 def _write_folder(pixels: Tensor, output: Path) -> None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from suite.core.data.catalogue import PICTURES
+
 LIMIT = 256 * 2**20
 """Bytes of all files of a set, or of one of its tensors."""
 
 FILES = 100_000
 """Files of one set."""
 
-PICTURES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
 _TORCH = frozenset((".pt", ".pth", ".pkl"))
 _KINDS = {".h5": "h5", ".hdf5": "h5", ".safetensors": "safetensors", ".parquet": "parquet"}
 

@@ -17,10 +17,9 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from suite.core.data import download
-from suite.core.data.catalogue import TaskInfo
+from suite.core.data.catalogue import PICTURES, TaskInfo
 from suite.core.data.readers import Contents, Raw, Source
 
-_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
 _TEST_NAMES = ("test", "val", "valid", "validation")
 
 
@@ -105,7 +104,7 @@ def _list_classes(folder: Path) -> dict[str, list[Path]]:
     for entry in sorted(folder.iterdir()):
         if not entry.is_dir() or entry.name.startswith("."):
             continue
-        images = sorted(path for path in entry.rglob("*") if path.suffix.lower() in _SUFFIXES)
+        images = sorted(path for path in entry.rglob("*") if path.suffix.lower() in PICTURES)
         if not images:
             raise ValueError(f"the class folder {entry} has no images")
         classes[entry.name] = images

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from torch import Tensor
 from suite.core.data import download
 from suite.core.data.catalogue import TaskInfo
 from suite.core.data.download import DataMissing
+
+T = TypeVar("T")
 
 _CHUNK = 512
 
@@ -68,6 +70,19 @@ def locate(info: TaskInfo, data: Path) -> Source:
     return _locate_torchvision(info, data)
 
 
+def _found_or_fetched(
+    find: Callable[[TaskInfo, Path], T | None], info: TaskInfo, data: Path, remedy: str
+) -> T:
+    """Return what `find` finds below `data`, by itself or after torchvision has fetched it."""
+    found = find(info, data)
+    if found is None:
+        download.download_torchvision(info.torchvision, data, remedy)
+        found = find(info, data)
+    if found is None:
+        raise DataMissing(f"{info.name} was fetched but cannot be found. {remedy}")
+    return found
+
+
 def read_idx(path: Path) -> Tensor:
     """Read an idx file of unsigned bytes, plain or .gz, into a uint8 tensor of its shape."""
     try:
@@ -105,12 +120,7 @@ _IDX_FILES = {
 
 
 def _locate_idx(info: TaskInfo, data: Path) -> Source:
-    found = _find_idx(info, data)
-    if found is None:
-        download.download_torchvision(info.torchvision, data, _idx_remedy(info, data))
-        found = _find_idx(info, data)
-    if found is None:
-        raise DataMissing(f"{info.name} was fetched but cannot be found. {_idx_remedy(info, data)}")
+    found = _found_or_fetched(_find_idx, info, data, _idx_remedy(info, data))
     files = tuple(path for pair in found.values() for path in pair)
     return Source(files, info.name, partial(_read_idx_task, info, found))
 
@@ -164,12 +174,7 @@ _TORCHVISION_FILES = {
 def _locate_torchvision(info: TaskInfo, data: Path) -> Source:
     wanted = _TORCHVISION_FILES[info.torchvision]
     remedy = f"For {info.name}, put {', '.join(wanted)} (from {info.source}) into {data}"
-    root = _find_root(info, data)
-    if root is None:
-        download.download_torchvision(info.torchvision, data, remedy)
-        root = _find_root(info, data)
-    if root is None:
-        raise DataMissing(f"{info.name} was fetched but cannot be found. {remedy}")
+    root = _found_or_fetched(_find_root, info, data, remedy)
     return Source(tuple(root / name for name in wanted), info.name, partial(_read_torchvision, info, root))
 
 

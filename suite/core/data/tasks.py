@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -108,6 +108,15 @@ def fingerprint(task: Task) -> str:
     )
     digest.update(prepared.encode())
     return digest.hexdigest()
+
+
+def to_pixels(images: Tensor, description: Mapping[str, Any]) -> Tensor:
+    """Return images (…, channels, height, width) in [0, 1], for pictures: their preprocessing undone.
+
+    description: of the preprocessing, as a manifest has it. Raises ValueError where it cannot be restored.
+    """
+    preprocessing = restore(description, cache.usable_folder(data_folder()))
+    return preprocessing.invert(images.flatten(0, -4)).view_as(images)
 
 
 def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:

@@ -11,13 +11,13 @@ from suite.core.spec import Scores, Task
 from suite.core.training.fit import accuracy, copy_seeds, fit_copies
 from suite.core.training.recipes import Recipe
 
-Training = tuple[SyntheticSet, Recipe]
-"""A set, and the recipe for fresh networks on it."""
 
-
-def retrain(name: str, trainings: Mapping[str, Training], task: Task, *, copies: int, seed: int) -> Scores:
+def retrain(
+    name: str, trainings: Mapping[str, tuple[SyntheticSet, Recipe]], task: Task, *, copies: int, seed: int
+) -> Scores:
     """Run each training for `copies` networks called `name`; return their test accuracies in [0, 1].
 
+    trainings: a set, and the recipe for fresh networks on it, by the name of the score.
     Copy k has one seed in all trainings. Trainings with the same set and an
     equal recipe share their networks. `seconds` has one value per trained network.
     """
