@@ -30,7 +30,7 @@ from suite.plugins import registry
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#\s]+)")
 TABLES: dict[str, type[BaseModel]] = {
-    "The top of the file": grid.Grid,
+    "The top of the file": schema.Grid,
     "`[method.NAME]`": schema.MethodTable,
     "`[[method.NAME.where]]`": schema.Where,
     "`[study.NAME]`": schema.StudyTable,

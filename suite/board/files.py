@@ -35,7 +35,7 @@ REPORTED = "reported.toml"
 
 
 @dataclass(frozen=True)
-class Found:
+class Documents:
     """What stores hold: records, failures among them, planned cells, and warnings of unreadable files."""
 
     records: tuple[Record, ...]
@@ -81,7 +81,7 @@ def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
     return made
 
 
-def read(stores: Sequence[Path]) -> Found:
+def read(stores: Sequence[Path]) -> Documents:
     """Read all records, failures and plans of `stores`; a damaged file becomes a warning.
 
     Raises ValueError on a record of another protocol, FileNotFoundError without a store.
@@ -98,7 +98,7 @@ def read(stores: Sequence[Path]) -> Found:
                 records.append(_record(content, path))
         except (ValidationError, json.JSONDecodeError, UnicodeDecodeError, _Unusable) as error:
             skipped.append(f"{path}: skipped, {_reason(error)}")
-    return Found(tuple(records), tuple(planned), tuple(skipped))
+    return Documents(tuple(records), tuple(planned), tuple(skipped))
 
 
 def finished(stores: Sequence[Path]) -> list[Record]:

@@ -17,7 +17,7 @@ from suite.experiments.cells import distillation
 from suite.experiments.cells.context import Context
 from suite.experiments.resources import Resources
 from suite.external import preprocess, sandbox
-from suite.external.locate import Found, locate
+from suite.external.locate import SetFiles, locate
 from suite.external.validate import Wanted
 from suite.plugins import registry
 from suite.records.cells import EXTERNAL, RETRAIN, Trial
@@ -99,7 +99,7 @@ def _settings(request: Request) -> list[dict[str, object]]:
     return settings
 
 
-def _label(request: Request, found: Found) -> str:
+def _label(request: Request, found: SetFiles) -> str:
     name = found.name if request.name is None else request.name
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(f"--name {name!r}: use letters, digits, . _ -, a letter or digit first")

@@ -44,7 +44,7 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class Contents:
+class Splits:
     """Both splits of a task and the names of its classes, by label."""
 
     train: Raw
@@ -58,7 +58,7 @@ class Source:
 
     files: tuple[Path, ...]
     identity: str
-    read: Callable[[], Contents]
+    read: Callable[[], Splits]
 
 
 def locate(info: TaskInfo, data: Path) -> Source:
@@ -97,7 +97,7 @@ def read_idx(path: Path) -> Tensor:
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy())
 
 
-def _read_digits(info: TaskInfo) -> Contents:
+def _read_digits(info: TaskInfo) -> Splits:
     from sklearn.datasets import load_digits  # type: ignore[import-untyped]
 
     digits = load_digits()
@@ -106,7 +106,7 @@ def _read_digits(info: TaskInfo) -> Contents:
     test = torch.zeros(len(labels), dtype=torch.bool)
     for label in range(info.classes):
         test[(labels == label).nonzero().flatten()[5::6]] = True
-    return Contents(
+    return Splits(
         Raw(images[~test], labels[~test], white=16),
         Raw(images[test], labels[test], white=16),
         info.class_names,
@@ -151,14 +151,14 @@ def _idx_remedy(info: TaskInfo, data: Path) -> str:
     )
 
 
-def _read_idx_task(info: TaskInfo, files: dict[str, tuple[Path, ...]]) -> Contents:
+def _read_idx_task(info: TaskInfo, files: dict[str, tuple[Path, ...]]) -> Splits:
     splits = {}
     for split, (images, labels) in files.items():
         pixels = read_idx(images)
         if pixels.ndim != 3:
             raise ValueError(f"{images} holds {pixels.ndim} dimensions; images have 3")
         splits[split] = Raw(pixels.unsqueeze(1), read_idx(labels).long())
-    return Contents(splits["train"], splits["test"], info.class_names)
+    return Splits(splits["train"], splits["test"], info.class_names)
 
 
 _TORCHVISION_FILES = {
@@ -185,7 +185,7 @@ def _find_root(info: TaskInfo, data: Path) -> Path | None:
     return None
 
 
-def _read_torchvision(info: TaskInfo, root: Path) -> Contents:
+def _read_torchvision(info: TaskInfo, root: Path) -> Splits:
     published = getattr(download.torchvision_datasets(), info.torchvision)
     try:
         if info.torchvision == "SVHN":
@@ -197,7 +197,7 @@ def _read_torchvision(info: TaskInfo, root: Path) -> Contents:
             f"the files of {info.name} in {root} are not the published ones (MD5); delete them"
         ) from error
     train, test = (_torchvision_split(split) for split in loaded)
-    return Contents(train, test, info.class_names or tuple(loaded[0].classes))
+    return Splits(train, test, info.class_names or tuple(loaded[0].classes))
 
 
 def _torchvision_split(split: Any) -> Raw:

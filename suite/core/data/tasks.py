@@ -24,7 +24,7 @@ from suite.core.data.cache import Building, Facts, Stream, Tensors
 from suite.core.data.catalogue import CATALOGUE, TaskInfo
 from suite.core.data.download import DataMissing
 from suite.core.data.preprocessing import ZCA, Normalise, restore
-from suite.core.data.readers import Contents, Raw, Source
+from suite.core.data.readers import Raw, Source, Splits
 from suite.core.examples import hash_tensor
 from suite.core.names import did_you_mean
 from suite.core.spec import Examples, Preprocessing, Task, TestSplit
@@ -198,7 +198,7 @@ def _prepared(raw: Raw, preprocessing: Preprocessing, device: torch.device | str
         yield preprocessing.apply(chunk.to(device)).cpu()
 
 
-def _check(info: TaskInfo, contents: Contents) -> None:
+def _check(info: TaskInfo, contents: Splits) -> None:
     """Refuse files that are not the complete published data with a label for each image."""
     for split, raw, expected in (("train", contents.train, info.train), ("test", contents.test, info.test)):
         where = f"{info.name}: {split}"
@@ -219,7 +219,7 @@ def _check(info: TaskInfo, contents: Contents) -> None:
         raise ValueError(f"{info.name}: {len(contents.class_names)} class names for {info.classes} classes")
 
 
-def _digest(info: TaskInfo, contents: Contents) -> str:
+def _digest(info: TaskInfo, contents: Splits) -> str:
     digest = hashlib.sha256(json.dumps(_recipe(info), sort_keys=True).encode())
     for raw in (contents.train, contents.test):
         digest.update(json.dumps([list(raw.images.shape), raw.white]).encode())
