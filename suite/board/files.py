@@ -111,7 +111,10 @@ def finished(stores: Sequence[Path]) -> list[Record]:
 
 
 def render(board: Board, format: Format, *, pictures: Collection[str] = (), plots: bool = False) -> str:
-    """Return the board as text. pictures: paths that Markdown may link to; plots: whether it shows them."""
+    """Return the board as text; raises ValueError for an unknown format.
+
+    pictures: paths that Markdown may link to; plots: whether it shows them.
+    """
     if format not in get_args(Format):
         raise ValueError(f"unknown format {format!r}; known: {', '.join(get_args(Format))}")
     if format == "md":

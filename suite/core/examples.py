@@ -89,7 +89,10 @@ class TestSplit:
         return TestSplit(self.__examples.to(device), held_out=self.held_out, origin=self)
 
     def hash_into(self, digest: Any, *, pixels: bool = True) -> None:
-        """Update a SHA-256 with the shapes, the labels and, if `pixels`, the images: no read."""
+        """Update a SHA-256 with the shapes, the labels and, if `pixels`, the images: no read.
+
+        Raises TypeError for any other digest, which could keep what it is given.
+        """
         if type(digest) is not type(hashlib.sha256()):
             raise TypeError(f"a test split is hashed by hashlib.sha256, not given to {type(digest).__name__}")
         self.__examples.hash_into(digest, pixels=pixels)

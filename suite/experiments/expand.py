@@ -30,7 +30,7 @@ def evaluations(
     """Yield the cells of an evaluator's table for a trial's set: one for each combination of its lists.
 
     Where the evaluator has these fields and the table leaves them out, `network` is the grid's and
-    `native_recipe` the method's.
+    `native_recipe` the method's. Raises ValueError for wrong settings, and for a name that is taken.
     """
     table, where = dict(table), f"evaluator.{label}"
     base = str(table.pop("base", label))
@@ -73,7 +73,10 @@ def evaluation(
 
 
 def combinations(cls: type, values: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
-    """Yield one table for each combination of the values given as lists for fields that hold one."""
+    """Yield one table for each combination of the values given as lists for fields that hold one.
+
+    Raises ValueError for an empty list, and for one that repeats a value.
+    """
     hints = get_type_hints(cls)
     lists = {
         key: value

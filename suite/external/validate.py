@@ -96,7 +96,7 @@ def arrange(contents: Contents, wanted: Wanted) -> tuple[Tensor, Tensor, bool]:
     """Return images (classes, ipc, …) float32, labels (classes, ipc, classes), whether they were bytes.
 
     Sorted by class, in the file's order within one; a learned label belongs to its largest entry.
-    Bytes become [0, 1].
+    Bytes become [0, 1]. Raises Refused for anything but the wanted set.
     """
     images = check_dense(contents.images, "images")
     if images.dtype != torch.uint8 and images.dtype not in _NUMBERS:

@@ -72,7 +72,7 @@ def _files(kind: Kind) -> list[str]:
 
 
 def find(kind: Kind, name: str) -> Any:
-    """Return the class as `method` or `evaluator` does."""
+    """Return the class as `method` or `evaluator` does; raises ValueError."""
     constant = kind.upper()
     if name.endswith(".py"):
         return _checked(

@@ -38,7 +38,10 @@ class Listing:
 
 
 def locate(info: TaskInfo, data: Path) -> Source:
-    """Find a catalogued task as image folders or parquet files below `data`, or on the hub."""
+    """Find a catalogued task as image folders or parquet files below `data`, or on the hub.
+
+    Raises DataMissing where it is in none of these places.
+    """
     size = info.shape[1]
     for folder in (data / name for name in info.folders):
         if (folder / "train").is_dir() and not any((folder / "train").glob("*.parquet")):

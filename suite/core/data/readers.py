@@ -84,7 +84,7 @@ def _found_or_fetched(
 
 
 def read_idx(path: Path) -> Tensor:
-    """Read an idx file of unsigned bytes, plain or .gz, into a uint8 tensor of its shape."""
+    """Read an idx file of unsigned bytes, plain or .gz: uint8, in its shape; raises ValueError for others."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         zero, kind, rank = struct.unpack_from(">HBB", content)

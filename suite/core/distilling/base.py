@@ -82,7 +82,7 @@ class Stateful:
         return {name: value for name, value in found.items() if value is not None}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore what `state_dict` returned; raises ValueError for the state of another object."""
         expected = set(self.state_dict())
         if expected != set(state):
             raise ValueError(f"the state has {sorted(state)} where {sorted(expected)} are needed")

@@ -119,7 +119,7 @@ class Network:
     def pieces(self, parameters: Tensor) -> list[tuple[Tensor, ...]]:
         """Return for each layer views of its parameters in their shapes, followed by its statistics if given.
 
-        parameters: (size,) or (size + statistics_size,).
+        parameters: (size,) or (size + statistics_size,); raises ValueError for any other size.
         """
         if len(parameters) == self.size:
             return _views(parameters, [layer.shapes for layer in self.layers])
