@@ -35,7 +35,7 @@ def export(artefact: Path, format: Format, output: Path) -> list[str]:
         _write_pair(synthetic, output)
         said = ["preprocessed as the artefact's task: evaluate it with --preprocessing task"]
         return [*said, *_decoded(synthetic)]
-    pixels = _pixels(synthetic, manifest["preprocessing"])
+    pixels = (to_pixels(synthetic.images, manifest["preprocessing"]) * 255).round().to(torch.uint8)
     if format == "folder":
         _write_folder(pixels, output)
     else:
@@ -50,11 +50,6 @@ def _write_pair(synthetic: SyntheticSet, output: Path) -> None:
     labels = targets.argmax(1) if synthetic.hard else targets
     torch.save(images.contiguous(), output / "images_best.pt")
     torch.save(labels.contiguous(), output / "labels_best.pt")
-
-
-def _pixels(synthetic: SyntheticSet, preprocessing: dict[str, object]) -> Tensor:
-    """Return (classes, n, channels, height, width) bytes, the preprocessing undone."""
-    return (to_pixels(synthetic.images, preprocessing) * 255).round().to(torch.uint8)
 
 
 def _write_folder(pixels: Tensor, output: Path) -> None:
