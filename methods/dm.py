@@ -1,8 +1,9 @@
 """DM: match the mean embedding of each class in random networks.
 
 Zhao and Bilen, "Dataset condensation with distribution matching", WACV 2023, arXiv 2110.04181.
-Each outer step draws a fresh network that is never trained, augments real and synthetic images of a class
-alike, and takes a step of SGD on the squared distance between their mean embeddings, summed over classes.
+Each outer step draws a fresh, untrained network, augments the real and the synthetic images of a class with
+the same parameters, and takes a step of SGD on the squared distance of their mean embeddings, summed over
+classes.
 """
 
 from collections.abc import Mapping
@@ -75,7 +76,7 @@ class DMDistiller(BaseDistiller):
         return {"outer_loss": float(loss.detach())}
 
     def distance(self, images: Tensor) -> Tensor:
-        """Return how far images (classes, n, …) are from a real batch in a fresh network's embedding."""
+        """Return the distance of images (classes, n, …) and a real batch in a fresh network's embedding."""
         parameters = self.network.initialise(self.network_rng, images.device)
         real = self.real.sample(self.method.real_batch, self.real_rng)
         real, synthetic = paired(self.method.augment, real, images, self.augment_rng)
