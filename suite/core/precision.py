@@ -13,7 +13,7 @@ _AMPERE = (8, 0)  # the first compute capability with TF32 and bfloat16 products
 
 
 def check_precision(precision: Precision, device: torch.device) -> None:
-    """Raise ValueError where `device` does not support `precision`."""
+    """Raise ValueError if `device` does not support `precision`."""
     if precision == "float32" or (device.type == "cuda" and _capability(device) >= _AMPERE):
         return
     if device.type == "cuda":

@@ -163,7 +163,7 @@ class Method(Protocol):
         ...
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Raise ValueError where this method cannot run on `train` at `budget`."""
+        """Raise ValueError if this method cannot run on `train` at `budget`."""
         ...
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
@@ -185,7 +185,7 @@ class Evaluator(Protocol):
     smoke: ClassVar[Mapping[str, Any]]  # overrides with which a run takes about a second
 
     def check(self, train: Examples) -> None:
-        """Raise ValueError where these settings do not fit images like those of `train`."""
+        """Raise ValueError if these settings do not fit images like those of `train`."""
         ...
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:

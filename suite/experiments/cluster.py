@@ -135,7 +135,7 @@ def run_jobs(
 ) -> None:
     """Run jobs on a local Ray or the cluster at `address`.
 
-    Raises ValueError where this machine lacks the `resources` of one trial, ConnectionError where no
+    Raises ValueError if this machine lacks the `resources` of one trial, ConnectionError where no
     cluster answers, and OSError where the disk is full.
     """
     with _ray(address):
@@ -179,7 +179,7 @@ def _connect(address: str | None) -> None:
 
 
 def _refuse_silence(address: str) -> None:
-    """Raise ConnectionError where nothing listens at a host and port: Ray would try for minutes."""
+    """Raise ConnectionError if nothing listens at a host and port: Ray would try for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdecimal():
         try:

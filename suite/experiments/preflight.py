@@ -34,7 +34,7 @@ def check(jobs: Sequence[Job], resources: Resources | None) -> None:
 
 
 def check_precisions(jobs: Sequence[Job], resources: Resources) -> None:
-    """Raise ValueError where the device lacks the precision of a method or a recipe."""
+    """Raise ValueError if the device lacks the precision of a method or a recipe."""
     for job in jobs:
         for precision in _precisions(job):
             try:

@@ -40,7 +40,7 @@ class Resources:
         return seconds * (self.gpus or self.cpus)
 
     def check(self) -> None:
-        """Raise ValueError where this machine has fewer CPUs, or no GPU."""
+        """Raise ValueError if this machine has fewer CPUs, or no GPU."""
         if self.gpus and not torch.cuda.is_available():
             raise ValueError("a GPU was asked for, and torch finds none; use --gpus-per-trial 0, or --cpu")
         if self.cpus > (available := os.cpu_count() or 1):

@@ -54,7 +54,7 @@ class Submission:
 
 
 def read(request: Request) -> Submission:
-    """Read and check a set; nothing is written. Raises ValueError where it is refused."""
+    """Read and check a set; nothing is written. Raises ValueError if it is refused."""
     settings = _settings(request)  # a misspelt recipe is an error before a large file is read
     found = locate(request.path)
     label = _label(request, found)

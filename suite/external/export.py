@@ -27,7 +27,7 @@ def export(artefact: Path, format: Format, output: Path) -> list[str]:
 
     hf: `datasets.load_from_disk` reads it; folder: PNGs in a folder per class, named by its number;
     pt: images_best.pt and labels_best.pt, preprocessed, bit for bit. A factorised set is decoded.
-    Raises ValueError where `output` is not empty, or the artefact is damaged.
+    Raises ValueError if `output` is not empty, or the artefact is damaged.
     """
     synthetic, manifest = load_artefact(artefact)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):

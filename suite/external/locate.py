@@ -47,7 +47,7 @@ class Found:
 
 
 def locate(path: Path) -> Found:
-    """Find the files of the set at `path`, a file or a folder; raises ValueError where it is neither."""
+    """Find the files of the set at `path`, a file or a folder; raises ValueError if it is neither."""
     found = _folder(path) if path.is_dir() else _file(path)
     sizes = [file.stat().st_size for file in found.content]
     if empty := [file for file, size in zip(found.content, sizes, strict=True) if not size]:

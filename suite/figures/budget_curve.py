@@ -98,7 +98,7 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     """Return a row for each network that was retrained on a finished set or on a part of one.
 
     ipc: images per class of what it was trained on; of: of the set; seconds: device-seconds of
-    distilling that. Raises ValueError where nothing was evaluated at two sizes.
+    distilling that. Raises ValueError if nothing was evaluated at two sizes.
     """
     records = files.finished(stores)
     trials = {record.cell.id: record for record in records if is_of(record, Trial)}

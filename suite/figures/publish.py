@@ -29,7 +29,7 @@ def publish(
 
 
 def plot_artefact(artefact: Path, target: Path, *, columns: int = 10) -> None:
-    """Write a PNG of a synthetic set; raises ValueError where it cannot be read."""
+    """Write a PNG of a synthetic set; raises ValueError if it cannot be read."""
     synthetic, manifest = load_artefact(artefact)
     folder = cache.usable_folder(data_folder())
     images = restore(manifest["preprocessing"], folder).invert(synthetic.images.flatten(0, 1))

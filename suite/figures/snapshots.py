@@ -24,7 +24,7 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     """Return a row for each retrained network: task, ipc, method, recipe, seed, step, seconds, accuracy.
 
     Only of trials with snapshots. step: outer steps taken; seconds: what they took.
-    Raises ValueError where the stores hold no evaluated snapshot.
+    Raises ValueError if the stores hold no evaluated snapshot.
     """
     records = files.finished(stores)
     trials = {record.cell.id: record for record in records if is_of(record, Trial) and record.curve}

@@ -58,7 +58,7 @@ class Store:
         return store
 
     def check_protocol(self) -> None:
-        """Raise ValueError where the store is of another protocol version."""
+        """Raise ValueError if the store is of another protocol version."""
         facts = self.path / "store.json"
         try:
             found = json.loads(facts.read_text())["protocol"]
@@ -71,7 +71,7 @@ class Store:
             )
 
     def check_room(self) -> None:
-        """Raise ValueError where less than `MIN_FREE_BYTES` are free."""
+        """Raise ValueError if less than `MIN_FREE_BYTES` are free."""
         free = shutil.disk_usage(self.path).free
         if free < MIN_FREE_BYTES:
             raise ValueError(

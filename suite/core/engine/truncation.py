@@ -26,7 +26,7 @@ class Window:
 
 
 def check_truncation(schedule: TruncationSchedule, unroll: int, window: int) -> None:
-    """Raise ValueError where `window` and `unroll` contradict each other or the schedule."""
+    """Raise ValueError if `window` and `unroll` contradict each other or the schedule."""
     if min(unroll, window) < 1:
         raise ValueError(f"window {window} and unroll {unroll} must be at least 1")
     if schedule in ("random", "fixed") and window > unroll:

@@ -137,13 +137,13 @@ class Network:
         return sum(counts) / len(counts)
 
     def check_images(self, images: Tensor) -> None:
-        """Raise ValueError where `images` (n, channels, height, width) do not have this network's shape."""
+        """Raise ValueError if `images` (n, channels, height, width) do not have this network's shape."""
         if images.shape[1:] != self.shape:
             found = ", ".join(["n", *map(str, images.shape[1:])])
             raise ValueError(f"images ({found}) for a network of {self.shape} images")
 
     def check_independent(self) -> None:
-        """Raise ValueError where the images of a batch depend on each other, which batch norm makes them do.
+        """Raise ValueError if the images of a batch depend on each other, which batch norm makes them do.
 
         For methods that apply untrained networks, which have no running statistics, to images in pieces.
         """

@@ -19,7 +19,7 @@ def save_set(synthetic: SyntheticSet, path: Path | str, task: Task) -> None:
     """Write a set that was distilled from `task` to `path`, which ends in .safetensors, and its manifest.
 
     The manifest, a .json beside it, says how the images are preprocessed and holds lines of Python that load
-    them without this package. Raises ValueError where a file is there already, or the name ends otherwise.
+    them without this package. Raises ValueError if a file is there already, or the name ends otherwise.
     """
     path = Path(path)
     if path.suffix != ".safetensors" or path.exists():
@@ -56,7 +56,7 @@ def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]
 
 
 def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
-    """Read a set and its manifest; raises ValueError where either is missing or damaged."""
+    """Read a set and its manifest; raises ValueError if either is missing or damaged."""
     try:
         manifest: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
         content, sha256, minibatch = path.read_bytes(), manifest["sha256"], Minibatch(**manifest["minibatch"])

@@ -36,7 +36,7 @@ class Part(Protocol):
 
 
 def cut(synthetic: SyntheticSet, part: Part | None, *, seed: int) -> SyntheticSet:
-    """Return a part of a set, or the whole for None; raises ValueError where the set has no such part.
+    """Return a part of a set, or the whole for None; raises ValueError if the set has no such part.
 
     seed: the trial's. A random subset is drawn for each class by itself; of the same seed and index, a
     smaller one is the beginning of a larger one.
@@ -60,7 +60,7 @@ def cut(synthetic: SyntheticSet, part: Part | None, *, seed: int) -> SyntheticSe
 def write_prefix(artefact: Path, ipc: int, target: Path) -> None:
     """Write the first `ipc` images of each class of an artefact to `target`, with a manifest.
 
-    Raises ValueError where `target` exists, or the artefact is damaged or too small.
+    Raises ValueError if `target` exists, or the artefact is damaged or too small.
     """
     if target.suffix != ".safetensors":
         raise ValueError(f"{target}: the name of an artefact must end in .safetensors")

@@ -66,7 +66,7 @@ class SyntheticSet:
 
         labels: classes (n,), or soft targets (n, classes), non-negative, whose largest entry is the class.
         classes: their number where `labels` are classes; by default the largest one plus 1. Within a class
-        the order stays. Raises ValueError where shapes do not agree, a label is out of range or negative, or
+        the order stays. Raises ValueError if shapes do not agree, a label is out of range or negative, or
         classes have different numbers of images.
 
             >>> images = torch.rand(4, 1, 8, 8)

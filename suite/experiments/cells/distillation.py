@@ -17,7 +17,7 @@ from suite.records.cells import Trial
 
 
 def build_method(trial: Trial) -> Method:
-    """Return the trial's method; raises ValueError where it refuses the hyper-parameters."""
+    """Return the trial's method; raises ValueError if it refuses the hyper-parameters."""
     where = f"method {trial.method}"
     made: Method = registry.configure(registry.method(trial.method), trial.hyperparameters, where=where)
     return made

@@ -12,7 +12,7 @@ from suite.records.cells import Evaluation
 
 
 def build_evaluator(cell: Evaluation) -> Evaluator:
-    """Return the cell's evaluator; raises ValueError where it refuses the settings."""
+    """Return the cell's evaluator; raises ValueError if it refuses the settings."""
     cls, where = registry.evaluator(cell.base or cell.evaluator), f"evaluator {cell.evaluator}"
     made: Evaluator = registry.configure(cls, cell.settings, where=where)
     return made

@@ -61,7 +61,7 @@ class Trajectory:
         return self.step % max(1, self.steps // CURVE_POINTS) == 0 or self.step == self.steps
 
     def add(self, metrics: Mapping[str, float]) -> None:
-        """Add an outer step's metrics; raises Diverged where one is not finite."""
+        """Add an outer step's metrics; raises Diverged if one is not finite."""
         if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
             raise Diverged(f"{wrong[0]} is not finite at outer step {self.step}")
         if self.on_curve:

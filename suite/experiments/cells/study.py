@@ -14,7 +14,7 @@ from suite.records.cells import Study
 
 
 def build_study(cell: Study) -> studies.Measurement:
-    """Return the cell's study; raises ValueError where it refuses the settings."""
+    """Return the cell's study; raises ValueError if it refuses the settings."""
     where = f"study {cell.study}"
     made: studies.Measurement = registry.configure(studies.find(cell.study), cell.settings, where=where)
     return made

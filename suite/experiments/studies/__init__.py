@@ -13,7 +13,7 @@ class Measurement(Protocol):
     """A study: a frozen dataclass whose fields are its settings."""
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Raise ValueError where these settings do not fit `train` or the budget."""
+        """Raise ValueError if these settings do not fit `train` or the budget."""
         ...
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> OuterSteps:
