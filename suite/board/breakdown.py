@@ -149,9 +149,7 @@ def _columns(
 
 def _row(name: str, label: str, outcomes: Sequence[_Outcome]) -> BreakdownRow:
     """Return the row of a configuration, over its seeds."""
-    seeds = {
-        each.seed: each for each in sorted(outcomes, key=lambda each: each.precedence)
-    }  # the last value stays
+    seeds = {each.seed: each for each in sorted(outcomes, key=lambda each: each.precedence)}  # last one stays
     done = [seeds[seed].values for seed in sorted(seeds) if seeds[seed].status == "done"]
     shared = set.intersection(*(set(values) for values in done)) if done else set()
     scores = {column.name: interval([values[column] for values in done]) for column in shared}

@@ -39,7 +39,7 @@ class Examples:
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
     def sample_rows(self, count: int, rng: torch.Generator) -> Tensor:
-        """Draw the rows (count,) of different examples; of all of them where `count` is larger."""
+        """Draw the rows (count,) of distinct examples, or all rows if there are fewer."""
         return torch.randperm(len(self), generator=rng)[:count].to(self.labels.device)
 
     def to(self, device: torch.device) -> "Examples":
@@ -55,13 +55,13 @@ class Examples:
 
 
 class TestSplit:
-    """The test examples behind a counter: `open` is the only way to them.
+    """The test examples behind a counter; only `open` returns them.
 
-    Hashing and moving are no reads; reads of a moved split count for the original, too. Copying and
-    pickling are refused, since reads of a copy would not count.
+    Hashing and moving are not reads. Reads of a moved split also count for the original. Copying and
+    pickling are refused, since reads of a copy would not be counted.
 
     opened: total test reads in this process, including splits loaded outside the harness; reads of a
-    holdout, whose examples are of train, do not count.
+    holdout, whose examples belong to train, are not counted.
     """
 
     __test__: ClassVar[bool] = False  # to pytest: no class of tests
@@ -75,7 +75,7 @@ class TestSplit:
 
     @property
     def reads(self) -> int:
-        """How often it was opened, on any device."""
+        """The number of reads, on any device."""
         return self.__reads
 
     def open(self) -> Examples:
@@ -89,7 +89,7 @@ class TestSplit:
         return TestSplit(self.__examples.to(device), held_out=self.held_out, origin=self)
 
     def hash_into(self, digest: Any, *, pixels: bool = True) -> None:
-        """Update a SHA-256 with the shapes, the labels and, if `pixels`, the images: no read."""
+        """Update a SHA-256 with the shapes, the labels and, if `pixels`, the images; this is not a read."""
         if type(digest) is not type(hashlib.sha256()):
             raise TypeError(f"a test split is hashed by hashlib.sha256, not given to {type(digest).__name__}")
         self.__examples.hash_into(digest, pixels=pixels)
@@ -104,7 +104,7 @@ class TestSplit:
 
 
 def shuffled(count: int, batch: int, rng: torch.Generator) -> Iterator[Tensor]:
-    """Yield batches of row numbers for ever, in a new order each epoch, whose last batch may be smaller."""
+    """Yield batches of rows forever, in a new order each epoch; the last batch of an epoch may be smaller."""
     while True:
         yield from torch.randperm(count, generator=rng).split(batch)
 

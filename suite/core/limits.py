@@ -9,7 +9,7 @@ from suite.core.spec import Budget, Examples
 
 
 class Diverged(ValueError):
-    """A loss or a set is not finite: the trial ends, and another attempt would end in the same way."""
+    """A loss or a set is not finite; the trial ends, and is not retried because the result would be equal."""
 
 
 def at_least_one(settings: object, *names: str) -> None:
@@ -57,10 +57,10 @@ def check_stored_bytes(
 
 
 def check_set(synthetic: SyntheticSet, train: Examples, budget: Budget, *, growing: bool = False) -> None:
-    """Raise ValueError if `synthetic` is no set for `train` at `budget`, Diverged where it is not finite.
+    """Raise ValueError if `synthetic` does not fit `train` and `budget`, Diverged if it is not finite.
 
-    A factorised set may decode to any number of images, and keeps to the budget in bytes.
-    growing: whether a plain set may still be smaller than its budget.
+    A factorised set may decode to any number of images, but its bytes are limited by the budget.
+    growing: whether a plain set may be smaller than its budget.
     """
     code = {} if synthetic.parametrisation is None else synthetic.parametrisation.tensors
     for name, value in {"images": synthetic.images, "labels": synthetic.labels, **code}.items():

@@ -1,4 +1,4 @@
-"""Grid files in TOML, and the jobs that they expand to; unknown keys are refused before anything runs."""
+"""Read grid files in TOML and expand them to jobs; unknown keys are refused before anything runs."""
 
 import re
 import tomllib
@@ -45,8 +45,9 @@ class Grid(BaseModel):
     evaluator: dict[str, dict[str, Any]] = {}
     """A table `[evaluator.NAME]` of settings for each evaluator; a list runs every value."""
     snapshots: list[Annotated[float, Field(ge=0, lt=1)]] = []
-    """Shares of a trial's outer steps after which its set is evaluated, too, 0 for the set that it starts
-    from; `ratbench figure curve` plots them."""
+    """Shares of a trial's outer steps after which its set is also evaluated; 0 is the initial set.
+
+    `ratbench figure curve` plots them."""
     reference: References | None = None
     """The table `[reference]`: full data and random subsets."""
 
@@ -67,7 +68,7 @@ class Grid(BaseModel):
 
 
 def names() -> list[str]:
-    """Return the names of the grids that come with the package."""
+    """Return the names of the grids in the package."""
     return sorted(_packaged())
 
 
@@ -106,7 +107,7 @@ def _validated(path: Path, table: Mapping[str, Any]) -> Grid:
 
 
 def _mistake(error: ValidationError) -> str:
-    """Return one mistake in words: a misspelt key before the key that is therefore missing."""
+    """Return one mistake as text: a misspelt key rather than the key that is therefore missing."""
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     where = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
@@ -114,7 +115,7 @@ def _mistake(error: ValidationError) -> str:
         known = (References if parents else Grid).model_fields
         return ": ".join([*parents, f"unknown key {key!r}; {did_you_mean(key, known)}"])
     message = first["msg"]
-    own = message.removeprefix("Value error, ")  # in our words, whose case counts
+    own = message.removeprefix("Value error, ")  # our own message, which is not lower-cased
     return ": ".join(filter(None, [".".join(where), own if own != message else message.lower()]))
 
 
@@ -130,7 +131,7 @@ def _apply(table: dict[str, Any], setting: str) -> None:
             raise ValueError(f"--set {setting}: unknown key {part!r}; {did_you_mean(part, tables)}")
         table = table[part]
         if number == 1:
-            # A value set by hand also wins over the grid's own exceptions.
+            # A value of --set also overrides the exceptions of the grid.
             for exception in table.get("where", []):
                 exception.pop(last, None)
     try:
@@ -149,16 +150,16 @@ def jobs(grid: Grid) -> list[Job]:
     found += (job for label in grid.study for job in _studies(grid, label))
     kept: dict[str, Job] = {}
     for job in found:
-        first = kept.get(job.id, job)  # a reference, where its own row has the same trial
+        first = kept.get(job.id, job)  # a random subset of [reference] that is also a trial of a row
         if first.label != job.label:
-            raise ValueError(f"rows {first.label!r} and {job.label!r} of the grid are the same; drop one")
+            raise ValueError(f"rows {first.label!r} and {job.label!r} of the grid are equal; remove one")
         cells = {cell.id: cell for cell in (*first.evaluations, *job.evaluations)}
         kept[job.id] = first.model_copy(update={"evaluations": tuple(cells.values())})
     return list(kept.values())
 
 
 def plan(found: Sequence[Job]) -> Plan:
-    """Return the cells of jobs, as the board expects them."""
+    """Return the planned cells of jobs, for the board."""
     cells = [
         Planned(label=job.label, task=job.cell.task, ipc=job.size(cell), cell=cell)
         for job in found
@@ -179,13 +180,13 @@ def _references(grid: Grid, task: str) -> Iterator[Job]:
     for ipc, seed in product(grid.ipc, grid.reference.seeds(grid.seeds)):
         trial = Trial(task=task, method=RANDOM, hyperparameters={}, ipc=ipc, seed=seed)
         every = (cell for native in natives for cell in _evaluations(grid, trial, native))
-        cells = {cell.id: cell for cell in every}  # one that two methods need is done once
+        cells = {cell.id: cell for cell in every}  # evaluations needed for several methods are done once
         label = rows.get(subset, RANDOM)
         yield Job(label=label, cell=trial, evaluations=tuple(cells.values()), recipe=subset.recipe)
 
 
 def _parts(grid: Grid, label: str) -> dict[int, list[Part]]:
-    """Return the sizes at which a row runs, each with the parts of its sets that are evaluated, too."""
+    """Return the sizes at which a row runs, with the evaluated parts of its sets."""
     row = grid.method[label]
     ordered = registry.method(row.base or label).ordered
     try:
@@ -216,13 +217,13 @@ def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) 
 
 
 def _network(grid: Grid, cls: type) -> dict[str, str]:
-    """Return the grid's network as a setting of `cls`: nothing where it has no such field."""
+    """Return the grid's network as a setting of `cls`, or nothing if it has no such field."""
     named = "network" in grid.model_fields_set and "network" in expand.field_names(cls)
     return {"network": grid.network} if named else {}
 
 
 def _snapshots(grid: Grid, method: Method, where: str) -> list[int]:
-    """Return the outer steps after which a trial's set is kept: none for a method of one step."""
+    """Return the outer steps after which a snapshot is kept; none for a method of one step."""
     if grid.snapshots and method.outer_steps is None:
         raise ValueError(
             f"snapshots {grid.snapshots}: {where} does not tell its number of outer steps in advance "

@@ -23,7 +23,7 @@ EXACT = "exact.safetensors"
 
 
 def export(artefact: Path, format: Format, output: Path) -> list[str]:
-    """Write the set at `artefact` into the folder `output`; return remarks on it.
+    """Write the set at `artefact` into the folder `output`; return remarks on the export.
 
     hf: `datasets.load_from_disk` reads it; folder: PNGs in a folder per class, named by its number;
     pt: images_best.pt and labels_best.pt, preprocessed, bit for bit. A factorised set is decoded.
@@ -55,7 +55,7 @@ def _write_pair(synthetic: SyntheticSet, output: Path) -> None:
 
 
 def _pixels(synthetic: SyntheticSet, preprocessing: dict[str, object]) -> Tensor:
-    """Return (classes, n, channels, height, width) bytes, the preprocessing undone."""
+    """Return images (classes, n, channels, height, width) as bytes, with the preprocessing undone."""
     matrices = cache.usable_folder(data_folder())
     images = restore(preprocessing, matrices).invert(synthetic.images.flatten(0, 1))
     return (images.reshape(synthetic.images.shape) * 255).round().to(torch.uint8)

@@ -21,7 +21,7 @@ from suite.external.validate import ANSWER, TENSORS, Refused, Wanted
 SECONDS = 90.0
 """Wall time, including the start of the child."""
 
-_ANSWER = 2 * 2**20  # characters of the answer that are read
+_ANSWER = 2 * 2**20  # most characters read from the answer
 _END = dict.fromkeys((int(signal.SIGKILL), int(signal.SIGXCPU)), "reading took too much time or memory")
 _ROOT = Path(__file__).parents[2]
 _START = (
@@ -33,7 +33,7 @@ _START = (
 class Brought:
     """A foreign set, its labels checked and its classes in order.
 
-    raw: whether its images were bytes, which now lie in [0, 1]; manifest: of a set of ours.
+    raw: whether its images were bytes, which are now in [0, 1]; manifest: of a RaT-Bench artefact.
     """
 
     format: str
@@ -54,7 +54,7 @@ def read(found: Found, wanted: Wanted) -> Brought:
 
 
 def request(found: Found, wanted: Wanted, output: Path) -> dict[str, Any]:
-    """Return the request to the child, which leaves its answer in the folder `output`."""
+    """Return the request to the child, which writes its answer into the folder `output`."""
     return {
         "kind": found.kind,
         "files": [str(file.absolute()) for file in found.content],
@@ -88,7 +88,7 @@ def _run(request: str, output: Path) -> None:
 
 
 def _brought(output: Path, wanted: Wanted) -> Brought:
-    """Return the child's answer, which is trusted no more than the file."""
+    """Return the child's answer, which is checked, because it is not trusted either."""
     try:
         with (output / ANSWER).open() as file:
             answer = json.loads(file.read(_ANSWER))

@@ -17,7 +17,7 @@ def publish(
 ) -> list[Path]:
     """Write the board of `stores` to `target`; return the paths.
 
-    Beside Markdown it writes plots, and the missing pictures of sets whose artefacts are in the stores.
+    For Markdown also write plots, and missing pictures of sets whose artefacts are in the stores.
     """
     board = files.load(stores, weights)
     for name, trial in files.pictures(board).items() if format == "md" else ():

@@ -1,4 +1,4 @@
-"""The checks that methods and evaluators share: how they describe themselves."""
+"""Common checks of methods and evaluators: their descriptions."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ from suite.plugins import registry
 
 
 def described(cls: type, members: Iterable[str], base: str = "") -> str:
-    """Return what is wrong with a class that should be a documented frozen dataclass with these members."""
+    """Return the problem of a class that must be a documented frozen dataclass with these members."""
     if not dataclasses.is_dataclass(cls) or not getattr(cls, "__dataclass_params__").frozen:  # noqa: B009
         return f"decorate {cls.__name__} with @dataclass(frozen=True)"
     if not cls.__doc__ or cls.__doc__.startswith(f"{cls.__name__}("):
@@ -24,7 +24,7 @@ def described(cls: type, members: Iterable[str], base: str = "") -> str:
 
 
 def misnamed(cls: type, tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return what is wrong with tables of settings, by their names, each checked as a grid's is."""
+    """Return the problem of named tables of settings, which are checked like a grid's tables."""
     for name, values in tables.items():
         try:
             made = registry.configure(cls, values, where=name)

@@ -196,7 +196,7 @@ def resumes_exactly(cls: type[Method]) -> str:
     second = _start(cls, seed=7)
     second.load_state_dict(torch.load(saved, weights_only=True))
     if first.steps == 1:
-        return ""  # a single step leaves nothing to resume, and a choice depends on its seed
+        return ""  # a run of a single step cannot be resumed
     if not _equal(whole, _finish(second, second.steps - half)):
         return "a resumed run differs; state_dict() must hold everything that a step depends on"
     return ""

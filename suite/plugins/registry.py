@@ -22,27 +22,27 @@ _FOLDERS = {"method": methods, "evaluator": evaluators}
 
 
 def names(kind: Kind) -> list[str]:
-    """Return the sorted names of all methods or evaluators, those of installed packages included."""
+    """Return the sorted names of all methods or evaluators, including those of installed packages."""
     return sorted({*_files(kind), *(point.name for point in installed(kind))})
 
 
 def method(name: str) -> type[Method]:
-    """Return the method called `name`, or the one in the file at this path.
+    """Return the method named `name`, or the method in the file at this path.
 
-    Raises ValueError for an unknown name, with the nearest known or the new one, and for a bad file.
+    Raises ValueError for an unknown or former name, with a suggestion, and for an invalid file.
     """
     found: type[Method] = _find("method", name)
     return found
 
 
 def evaluator(name: str) -> type[Evaluator]:
-    """Return the evaluator called `name`, or the one in the file at this path; raises ValueError."""
+    """Return the evaluator with this name, or in the file at this path; raises ValueError."""
     found: type[Evaluator] = _find("evaluator", name)
     return found
 
 
 def kinds(name: str) -> list[Kind]:
-    """Return what a name or a path stands for: a method, an evaluator, or both; raises ValueError."""
+    """Return the kinds of a name or path: method, evaluator, or both; raises ValueError."""
     both: tuple[Kind, ...] = ("method", "evaluator")
     if name.endswith(".py"):
         found = [kind for kind in both if hasattr(load(Path(name)), kind.upper())]
@@ -60,7 +60,7 @@ def kinds(name: str) -> list[Kind]:
 
 
 def source(name: str, kind: Kind = "method") -> str:
-    """Return the sha256 of the file in which a method or evaluator is; "" for those of RaT-Bench."""
+    """Return the sha256 of the file of a method or evaluator; "" if it is part of RaT-Bench."""
     if name in _files(kind):
         return ""
     path = name if name.endswith(".py") else inspect.getfile(_find(kind, name))
@@ -88,7 +88,7 @@ def _find(kind: Kind, name: str) -> Any:
 
 
 def refuse_old(name: str) -> None:
-    """Raise ValueError with the new name if `name` is the former one of a method."""
+    """Raise ValueError with the new name if `name` is a former name of a method."""
     if name in FORMER_METHODS:
         raise ValueError(f"method {name!r} is now called {FORMER_METHODS[name]!r}")
     if name == "gradient_study":
@@ -107,7 +107,7 @@ def summary(cls: type) -> str:
 
 
 def hyperparameters(cls: type) -> dict[str, tuple[str, Any]]:
-    """Return each field's type, as written, and its default."""
+    """Return the type, as written, and the default of each field."""
     hints = get_type_hints(cls)
     return {field.name: (_type_name(hints[field.name]), _default(field)) for field in fields(cls)}
 
@@ -125,8 +125,8 @@ def _default(field: Field[Any]) -> Any:
 def configure(cls: type, values: Mapping[str, Any], *, where: str) -> Any:
     """Build a method or evaluator from plain values, as TOML gives them.
 
-    where: what the values belong to, for messages. Raises ValueError for an unknown name (with the
-    nearest known one), a wrong type, and whatever the class itself refuses.
+    where: the place of the values, for messages. Raises ValueError for an unknown name (with the nearest
+    known name), a wrong type, and values that the class refuses.
     """
     known = {field.name for field in fields(cls)}
     hints = get_type_hints(cls)

@@ -1,4 +1,4 @@
-"""Parts of a set, which are scored in place of the whole; and a prefix as an artefact of its own."""
+"""Parts of a set, which are scored instead of the whole set; and prefixes as separate artefacts."""
 
 from pathlib import Path
 from typing import Protocol
@@ -12,11 +12,11 @@ from suite.core.sets.synthetic_set import SyntheticSet
 
 
 class Part(Protocol):
-    """A part of a set; `suite.records.cells.Part` is one. how: `prefix`, `random` or `without`."""
+    """The interface of `suite.records.cells.Part`. how: `prefix`, `random` or `without`."""
 
     @property
     def how(self) -> str:
-        """Which kind of part."""
+        """The kind of part."""
         ...
 
     @property
@@ -26,20 +26,20 @@ class Part(Protocol):
 
     @property
     def index(self) -> int:
-        """Number of the random subset, or of the image that is left out."""
+        """Number of the random subset, or of the left-out image."""
         ...
 
     @property
     def title(self) -> str:
-        """What it is, in a few words."""
+        """A few words for people."""
         ...
 
 
 def cut(synthetic: SyntheticSet, part: Part | None, *, seed: int) -> SyntheticSet:
     """Return a part of a set, or the whole for None; raises ValueError if the set has no such part.
 
-    seed: the trial's. A random subset is drawn for each class by itself; of the same seed and index, a
-    smaller one is the beginning of a larger one.
+    seed: of the trial. A random subset is drawn separately for each class; for one seed and index, a smaller
+    subset is a prefix of a larger one.
     """
     if part is None:
         return synthetic

@@ -1,4 +1,4 @@
-"""Several trainings around one synthetic set, scored on one read of the test split."""
+"""Several trainings for one synthetic set, scored with one read of the test split."""
 
 from collections.abc import Mapping
 from time import perf_counter
@@ -17,10 +17,10 @@ Training = tuple[SyntheticSet, Recipe]
 
 
 def retrain(name: str, trainings: Mapping[str, Training], task: Task, *, copies: int, seed: int) -> Scores:
-    """Run each training for `copies` networks called `name`; return their test accuracies in [0, 1].
+    """Run each training for `copies` networks named `name`; return their test accuracies in [0, 1].
 
-    Copy k has one seed in all trainings, and in the evaluator `retrain`. Trainings with the same set and an
-    equal recipe share their networks. `seconds` has one value per trained network.
+    Copy k has the same seed in all trainings and in the evaluator `retrain`. Trainings with the same set and
+    recipe share their networks. `seconds` has one value per trained network.
     """
     net = network(name, task.train.shape, task.train.classes)
     seeds = [derive(seed, "copy", copy) for copy in range(copies)]

@@ -1,4 +1,4 @@
-"""A trial: a method is run to its end, and its set becomes an artefact."""
+"""Trials: run a method to its end and write its set as an artefact."""
 
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ def distil(trial: Trial, context: Context) -> Work:
     opened, task, method = TestSplit.opened, context.task(), build_method(trial)
     start = partial(method.start, task.train, Budget(trial.ipc), seed=trial.seed)
     distiller, trajectory = resume(start, context.store, trial.id)
-    opened -= trajectory.test_reads  # those of earlier attempts count, too
+    opened -= trajectory.test_reads  # includes earlier attempts
     kept = context.job.snapshots | set(distiller.milestones)
     save = partial(context.store.save_checkpoint, trial.id)
     measured: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""An evaluation: an evaluator scores a trial's set, or a part of it."""
+"""Evaluations: score the set of a trial, or a part of it."""
 
 from time import perf_counter
 
@@ -25,7 +25,7 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
     task, evaluator = context.task().to(device), build_evaluator(cell)
     synthetic, facts = load_artefact(context.store.artefact(context.job.id, cell.step))
     if facts["data"] != tasks.fingerprint(task):
-        raise ValueError("the set was made from other images, or other preprocessing, than the task's")
+        raise ValueError("the set was distilled from other images or with other preprocessing")
     scored = cut(synthetic, cell.part, seed=context.job.cell.seed).to(device)
     started, opened = perf_counter(), TestSplit.opened
     scores = evaluator.evaluate(scored, task, seed=cell.seed)
@@ -36,6 +36,6 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
         title=evaluator.title,
         described=evaluator.scores,
         seconds=perf_counter() - started,
-        test_reads=max(task.split.reads, TestSplit.opened - opened),  # the latter with those on the side
+        test_reads=max(task.split.reads, TestSplit.opened - opened),  # also of splits loaded elsewhere
         data=tasks.fingerprint(task),
     )

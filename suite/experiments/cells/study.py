@@ -1,4 +1,4 @@
-"""A study: measurements over outer steps, whose record is its curve."""
+"""Studies: measurements over outer steps, recorded as a curve."""
 
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ def measure(cell: Study, context: Context) -> Work:
     opened, task = TestSplit.opened, context.task()
     start = partial(build_study(cell).start, task.train, Budget(cell.ipc), seed=cell.seed)
     run, trajectory = resume(start, context.store, cell.id)
-    opened -= trajectory.test_reads  # those of earlier attempts count, too
+    opened -= trajectory.test_reads  # includes earlier attempts
     save = partial(context.store.save_checkpoint, cell.id)
     ended: dict[str, Any] = {"status": "done"}
     try:
