@@ -181,7 +181,7 @@ class ImageMetaLearner(MetaLearner):
         self.last = MetaGradient(self.loss, (), self.loss, self.loss[None])
 
     def next_window(self) -> Window:
-        """Count an outer step and return its window, drawn anew every `redraw_every` steps."""
+        """Count an outer step and return its window, drawn again every `redraw_every` steps."""
         method = self.method
         if self.step_count % method.redraw_every == 0:
             placed = place_window(

@@ -35,7 +35,7 @@ class Score:
 
     @property
     def family(self) -> bool:
-        """Whether it stands for one score per part."""
+        """Whether it declares one score per part."""
         return self.name.endswith("*")
 
     def matches(self, name: str) -> bool:

@@ -149,8 +149,8 @@ class Method(Protocol):
     steps; `precision` is the precision of products, which the device must support.
     """
 
-    title: ClassVar[str]  # the paper's name and what it stands for: "DM: distribution matching"
-    paper: ClassVar[str]  # where it was published: "arXiv 2110.04181", or "" for none
+    title: ClassVar[str]  # short and long name: "DM: distribution matching"
+    paper: ClassVar[str]  # its publication: "arXiv 2110.04181", or "" for none
     recipe: ClassVar[str]  # the retraining recipe of its paper ("native")
     ordered: ClassVar[
         bool

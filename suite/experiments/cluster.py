@@ -135,8 +135,8 @@ def run_jobs(
 ) -> None:
     """Run jobs on a local Ray or the cluster at `address`.
 
-    Raises ValueError if this machine lacks the `resources` of one trial, ConnectionError where no
-    cluster answers, and OSError where the disk is full.
+    Raises ValueError if this machine lacks the `resources` of one trial, ConnectionError if no cluster
+    answers, and OSError if the disk is full.
     """
     with _ray(address):
         if address is None:

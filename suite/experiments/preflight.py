@@ -71,5 +71,5 @@ def _precisions(job: Job) -> Iterator[Precision]:
         yield from (precision for precision in PRECISIONS if precision == own)
     for evaluation in job.evaluations:
         names = {evaluation.settings.get(key) for key in RECIPE_SETTINGS}
-        # A recipe may be a word that stands for several recipes, such as `chosen`.
+        # A recipe may be a word for several recipes, such as `chosen`.
         yield from (recipe(name).precision for name in names if name and name.partition(":")[0] in RECIPES)

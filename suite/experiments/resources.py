@@ -62,7 +62,7 @@ class Resources:
             torch.cuda.synchronize(self.device)
 
     def reset_peak_memory(self) -> None:
-        """Begin a new measurement of peak memory, where the system allows it."""
+        """Begin a new measurement of peak memory, if the system supports it."""
         if self.gpus:
             torch.cuda.reset_peak_memory_stats(self.device)
             return

@@ -75,7 +75,7 @@ def answer(request: dict[str, Any], reader: Reader) -> None:
 
 
 def _limit(size: int) -> None:
-    """Limit memory, processor time and written files, on top of what is in use."""
+    """Limit memory, processor time and written files, in addition to current use."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + SECONDS + size // (8 * 2**20)
     _lower(resource.RLIMIT_CPU, seconds)

@@ -43,7 +43,7 @@ class Brought:
 
 
 def read(found: Found, wanted: Wanted) -> Brought:
-    """Read the files in a child process; raises ValueError, in one sentence, where they are refused."""
+    """Read the files in a child process; raises ValueError with one sentence if they are refused."""
     with tempfile.TemporaryDirectory(prefix="ratbench-") as folder:
         output = Path(folder)
         try:

@@ -43,7 +43,7 @@ def is_described(cls: type[Method]) -> str:
     try:
         recipe(cls.recipe)
     except ValueError as error:
-        return f"set `recipe` to a known recipe, or bring it in RECIPES: {error}"
+        return f"set `recipe` to a known recipe, or add it to RECIPES: {error}"
     if not isinstance(cls.paper, str):
         return f"paper is {cls.paper!r}; give a text such as 'arXiv 2110.04181', or ''"
     return "" if isinstance(cls.ordered, bool) else f"ordered is {cls.ordered!r}; give True or False"
@@ -82,7 +82,7 @@ def keeps_shapes(cls: type[Method]) -> str:
     distiller, train = _start(cls), smoke_data()
     before, after = distiller.synthetic(), _finish(distiller)
     for made, growing in ((before, True), (after, False)):
-        # Before its last step a set may be smaller where its images have an order.
+        # Before the last step, sets of ordered methods may be smaller.
         check_set(made, train, BUDGET, growing=growing and cls.ordered)
         for name, value in _tensors(made).items():
             if value.device != train.images.device:

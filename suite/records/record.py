@@ -17,7 +17,7 @@ Kind = TypeVar("Kind", Trial, Evaluation, Reference, Study)
 class Provenance(Frozen):
     """The code and the machine of a record."""
 
-    commit: str  # git commit of the code, "+changes" where the tree differed, or "none"
+    commit: str  # git commit of the code, "+changes" if the tree differed, or "none"
     versions: dict[str, str]
     device: str
     threads: int

@@ -135,7 +135,7 @@ def _write_streams(path: Path, streams: Mapping[str, Stream]) -> None:
             for chunk in stream.chunks:
                 file.write(chunk.to(stream.dtype).cpu().contiguous().numpy().tobytes())
         if file.tell() != 8 + len(text) + offset:
-            raise ValueError(f"{file.tell()} bytes were written where {8 + len(text) + offset} are declared")
+            raise ValueError(f"{file.tell()} bytes were written, but {8 + len(text) + offset} are declared")
 
 
 def _gather(stream: Stream) -> Tensor:

@@ -90,7 +90,7 @@ class Stateful:
             own = getattr(self, name)
             if isinstance(own, Tensor) and own.shape != value.shape:
                 raise ValueError(
-                    f"the state's {name!r} has shape {tuple(value.shape)} where {tuple(own.shape)} is needed"
+                    f"the state's {name!r} has shape {tuple(value.shape)}; {tuple(own.shape)} is needed"
                 )
         for name, value in state.items():
             own = getattr(self, name)

@@ -118,7 +118,7 @@ def _blocks(
 
 
 def _residual(inputs: int, outputs: int, stride: int, kind: str, lowering: Lowering) -> Layer:
-    """Return a basic block: two convolutions beside the identity, or a projection where shapes differ."""
+    """Return a basic block: two convolutions plus the identity, or a projection if shapes differ."""
     first = _normed(inputs, outputs, kind, lowering, stride=stride)
     branch = chain(first, RELU, _normed(outputs, outputs, kind, lowering))
     # Equal to a convolution with a stride, which oneDNN computes wrongly: a 1x1 filter with a stride, on

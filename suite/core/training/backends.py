@@ -108,7 +108,7 @@ def _stacked_batches(jobs: Sequence[TrainingJob], classes: int) -> Iterator[Batc
     while ahead := list(islice(rows, AHEAD)):
         drawn = [[augment.sample(len(x), rng) for x, rng in zip(step, rngs, strict=True)] for step in ahead]
         sent = _sent_together([torch.stack(step) + starts for step in ahead], images.device)
-        if augment.mixes:  # each job's batch is mixed by itself
+        if augment.mixes:  # mix each job's batch separately
             for step, params in zip(sent, drawn, strict=True):
                 each = zip(images[step], targets[step], params, strict=True)
                 seen, wanted = zip(*(_augmented(*own, augment) for own in each), strict=True)

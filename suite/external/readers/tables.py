@@ -37,7 +37,7 @@ def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
         raise Refused(f"the file has no {name!r}; RaT-BPTT's have 'data' and perhaps 'label'")
     found = file[name] if isinstance(link, h5py.HardLink) else None
     if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
-        raise Refused(f"{name!r} leads elsewhere, to another file or dataset; store the numbers themselves")
+        raise Refused(f"{name!r} links to another file or dataset; store the numbers themselves")
     if found.dtype.kind not in "fiu" or found.shape is None:
         raise Refused(f"{name!r} is of type {found.dtype}; numbers are read")
     if found.size * found.dtype.itemsize > LIMIT:

@@ -81,7 +81,7 @@ def _reason(text: str, path: Path) -> str:
 
 
 class _Nothing:
-    """A stand-in for numpy's scalars, such as the accuracies in a DC-style dict, which are not needed."""
+    """Replaces numpy's scalars, such as the accuracies in a DC-style dict, which are not needed."""
 
     def __init__(self, *_: object) -> None:
         pass
