@@ -1,1 +1,1 @@
-"""Evaluators: one per file, whose name is the evaluator's; imported as `suite.plugins.evaluators`."""
+"""Evaluators, one per file of the same name; imported as `suite.plugins.evaluators`."""

@@ -1,7 +1,7 @@
-"""Accuracy with and without augmentation: what ARS is made of.
+"""Accuracy with and without augmentation, from which the board computes ARS.
 
 The augmentation-robust score of DD-Ranking, arXiv 2505.13300. It stores
-accuracies only: the board makes the score of them and of those of random subsets.
+accuracies only: the board computes the score from them and from those of random subsets.
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ from suite.core.training.retrain_together import retrain
 
 @dataclass(frozen=True)
 class AugmentationRobust:
-    """Train fresh networks with and without augmentation, all else as in the method's recipe (ARS).
+    """Train fresh networks with and without augmentation, otherwise under the method's recipe (ARS).
 
-    native_recipe: the recipe of the method's paper, which a grid fills in; augment: what replaces its
-    augmentation, the same for every method. Trains 2 x copies networks, ten by default.
+    native_recipe: the recipe of the method's paper, set by the grid; augment: the augmentation that replaces
+    the recipe's, the same for every method. Trains 2 x copies networks, ten by default.
     """
 
     native_recipe: str = "dsa-1000"
@@ -56,7 +56,7 @@ class AugmentationRobust:
         network(self.network, train.shape, train.classes)
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
-        """Return `accuracy` with augmentation and `plain` of each copy, and each training's `seconds`."""
+        """Return `accuracy` (augmented) and `plain` of each copy, and the `seconds` of each training."""
         native = recipe(self.native_recipe)
         trainings = {
             "accuracy": (synthetic, replace(native, augment=self.augment)),

@@ -23,8 +23,9 @@ class Corruptions:
     """Score retrained networks on noisy, blurred, pale, bright, pixelated and JPEG test images.
 
     Images are corrupted as pixels in [0, 1]: the task's preprocessing is undone, then applied again. ZCA
-    loses each image's brightness and contrast, so its pictures are stretched to [0, 1] first; the contrast
-    of a grey image changes nothing. The corrupted images are the same for every set and seed.
+    loses each image's brightness and contrast, so whitened images are first stretched to [0, 1]. The
+    corruption `contrast` does not change uniform images. The corrupted images are the same for all sets and
+    seeds.
     """
 
     recipe: str = "dsa-1000"
@@ -56,10 +57,10 @@ class Corruptions:
             raise ValueError(f"severities {wrong} must lie between 1 and {SEVERITIES[-1]}")
         for key, values in (("corruptions", self.corruptions), ("severities", self.severities)):
             if not values or len(set(values)) < len(values):
-                raise ValueError(f"{key} {list(values)} must be one or more, each once")
+                raise ValueError(f"{key} {list(values)} must not be empty or have duplicates")
 
     def check(self, train: Examples) -> None:
-        """Refuse images too small for the network, or of other than one or three channels."""
+        """Refuse images that are too small for the network, or do not have one or three channels."""
         network(self.network, train.shape, train.classes)
         if train.shape[0] not in (1, 3):
             raise ValueError(f"images of {train.shape[0]} channels: JPEG needs one or three")
@@ -74,7 +75,7 @@ class Corruptions:
         seeds = copy_seeds(seed, self.copies)
         trained = list(fit_copies(net, synthetic, recipe(self.recipe), seeds=seeds))
         seconds = perf_counter() - started
-        test = task.test  # the one read, when every copy has taken its last step
+        test = task.test  # the only read, after the last training step
         raw = task.preprocessing.invert(test.images)
 
         def score(examples: Examples) -> tuple[float, ...]:

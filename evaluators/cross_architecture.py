@@ -1,4 +1,4 @@
-"""Accuracy of other networks than the one that the set was distilled for."""
+"""Accuracy of networks other than the one used in distillation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from suite.core.training.recipes import recipe
 class CrossArchitecture:
     """Retrain several networks, each at a learning rate chosen with random subsets.
 
-    network: the home network; networks: the others. factors, draws: every network takes the best of `factors`
-    times the recipe's learning rate on the holdout of train, over `draws` random real subsets of the set's
-    size. Neither the set nor the seed takes part: the rate is the same for every method.
+    network: the home network; networks: the others. factors, draws: each network uses the recipe's learning
+    rate times the best of `factors`, chosen on the holdout of train with `draws` random real subsets of the
+    same size as the set. The choice uses neither the set nor the seed, so all methods have the same rates.
 
-    Cost, with N networks besides home: (N + 1) * copies trainings per set, 21 by default, and once per task,
-    recipe and size (N + 1) * factors * draws, 42, for the rates. The test split is read once, for all.
+    Cost with N other networks: (N + 1) * copies trainings per set, 21 by default, and (N + 1) * factors *
+    draws trainings, 42 by default, per task, recipe and size for the rates. The test split is read once.
     """
 
     recipe: str = "dsa-1000"
@@ -66,12 +66,12 @@ class CrossArchitecture:
         Search(self.factors, self.draws)
         at_least_one(self, "copies")
         if not self.networks or len(set(self.networks)) < len(self.networks):
-            raise ValueError(f"networks {list(self.networks)} must be one or more, each once")
+            raise ValueError(f"networks {list(self.networks)} must not be empty or have duplicates")
         if self.network in self.networks:
             raise ValueError(f"networks contains the home network {self.network!r}; leave it out")
 
     def check(self, train: Examples) -> None:
-        """Refuse unknown networks, and images too small for one."""
+        """Refuse unknown networks, and images that are too small for a network."""
         for name in (self.network, *self.networks):
             try:
                 network(name, train.shape, train.classes)
@@ -81,8 +81,8 @@ class CrossArchitecture:
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
         """Return accuracies in [0, 1], one per copy, and the learning rates.
 
-        `accuracy` of the home network, `accuracy/<network>` of each other, `mean` over the others and
-        `drop` of that mean from home, copy by copy; `rate/<network>`; `seconds` of all trainings.
+        `accuracy`: of the home network; `accuracy/<network>`: of each other network; `mean`: over the others;
+        `drop`: `accuracy` minus `mean`; `rate/<network>`; `seconds`: of all trainings.
         """
         names, started = (self.network, *self.networks), perf_counter()
         rates = chosen_rates(
@@ -90,7 +90,7 @@ class CrossArchitecture:
         )
         trained = {name: self._fit(name, rates[name], synthetic, task, seed) for name in names}
         seconds = perf_counter() - started
-        test = task.test  # the one read, when every network has taken its last step
+        test = task.test  # the only read, after the last training step
         home, *others = (
             tuple(accuracy(network(name, test.shape, test.classes), copy, test) for copy in copies)
             for name, copies in trained.items()

@@ -1,4 +1,4 @@
-"""Kernel ridge regression from the set: what KIP optimises. It never ranks.
+"""Kernel ridge regression on the set, which is KIP's objective. It never ranks.
 
 Nguyen et al., arXiv 2107.13034; the kernel by random features, as in RFAD, arXiv 2210.12067.
 """
@@ -28,13 +28,13 @@ Features = Callable[[Tensor], Tensor]
 class KernelRegression:
     """Score kernel ridge regression on the set: no network is trained.
 
-    network: its NNGP kernel is estimated by `networks` random ones. A grid fills in its own network, whose
-    norm KIP's kernel lacks: set `convnet-d3-w256-none` for the papers' kernel.
+    network: its NNGP kernel is estimated with `networks` random networks. By default it is the grid's
+    network; set `convnet-d3-w256-none` for the papers' kernel, which has no norm.
     """
 
     network: str = "convnet-d3-w256-none"
     networks: int = 8
-    ridge: float = 5e-3  # of the kernel's mean diagonal
+    ridge: float = 5e-3  # relative to the kernel's mean diagonal
     copies: int = 5
 
     title: ClassVar[str] = "By kernel regression"
@@ -54,17 +54,17 @@ class KernelRegression:
         network(self.network, train.shape, train.classes)
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
-        """Return `accuracy` of each copy's random networks, and `accuracy/pixels` with pixels as features."""
+        """Return `accuracy` with each copy's random networks, and `accuracy/pixels` on pixels."""
         net, started = network(self.network, task.train.shape, task.train.classes), perf_counter()
         images, targets = synthetic.flat()
         features = [_pixels, *(self._features(net, seed, copy) for copy in range(self.copies))]
         heads = [ridge_weights(map_batches(each, images), centred(targets), self.ridge) for each in features]
         seconds = perf_counter() - started
-        test = task.test  # the one read, when every regression is done
+        test = task.test  # the only read, after all regressions
         pixels, *kernels = (
             _accuracy(each, weights, test) for each, weights in zip(features, heads, strict=True)
         )
-        parts = {"accuracy/pixels": (pixels,) * self.copies}  # nothing in it is random
+        parts = {"accuracy/pixels": (pixels,) * self.copies}  # deterministic
         return Scores({"accuracy": tuple(kernels), **parts, "seconds": (seconds,)})
 
     def _features(self, net: Network, seed: int, copy: int) -> Features:

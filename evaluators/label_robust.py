@@ -1,7 +1,7 @@
-"""Accuracy with hard labels and under the method's native recipe: what LRS is made of.
+"""Accuracy with hard labels and under the native recipe, from which the board computes LRS.
 
-The label-robust score of DD-Ranking, arXiv 2505.13300. It stores accuracies only: the board makes the score
-of them and of those of random subsets and of full data.
+The label-robust score of DD-Ranking, arXiv 2505.13300. It stores accuracies only: the board computes the
+score from them and from those of random subsets and full data.
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,8 @@ from suite.core.training.retrain_together import retrain
 class LabelRobust:
     """Train fresh networks with hard labels, and with the set's labels under its method's recipe (LRS).
 
-    native_recipe: the recipe of the method's paper, which a grid fills in; recipe: the one for hard labels,
-    which full data needs too. Trains 2 x copies networks, ten by default, and half as many where both
-    trainings are the same.
+    native_recipe: the recipe of the method's paper, set by the grid; recipe: the recipe for hard labels, also
+    used for full data. Trains 2 x copies networks, ten by default; half as many if both trainings are equal.
     """
 
     native_recipe: str = "dsa-1000"
@@ -56,7 +55,7 @@ class LabelRobust:
         network(self.network, train.shape, train.classes)
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
-        """Return each copy's `accuracy` (native recipe) and `hard`, and each training's `seconds`."""
+        """Return `accuracy` (native recipe) and `hard` of each copy, and the `seconds` of each training."""
         trainings = {
             "accuracy": (synthetic, recipe(self.native_recipe)),
             "hard": (hardened(synthetic), recipe(self.recipe)),
@@ -65,7 +64,7 @@ class LabelRobust:
 
 
 def hardened(synthetic: SyntheticSet) -> SyntheticSet:
-    """Return the set with the argmax of each soft label; a hard set as it is."""
+    """Replace soft labels by their argmax; return a hard set unchanged."""
     if synthetic.hard:
         return synthetic
     labels = one_hot(synthetic.labels.argmax(2), synthetic.classes).to(synthetic.labels)

@@ -1,4 +1,4 @@
-"""Retrain networks from scratch on the synthetic set: their accuracy ranks the board."""
+"""Retrain networks from scratch on the synthetic set; their accuracy ranks the methods."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,18 +16,20 @@ from suite.core.training.retrain_together import retrain
 
 CHOSEN = "chosen"
 CANDIDATES = ("dc-300", "dsa-1000", "rat-bptt-1000")
-"""The recipes that `chosen` tries, besides those at a learned rate for a set that has one. New recipes are
-not added: `chosen` would change its meaning."""
+"""The recipes that `chosen` tries; recipes with a learned rate are added for sets that have one.
+
+New recipes must not be added, since `chosen` would change its meaning."""
 
 
 @dataclass(frozen=True)
 class Retrain:
     """Train fresh networks under a frozen recipe; read the test split once, after the last step.
 
-    recipe: a frozen one, or `chosen`: that of `CANDIDATES` whose networks are best on the holdout of train;
-    fresh copies with other seeds are then tested. The set was distilled from all of train, holdout included:
-    accuracies on the holdout are too high, and most so under the recipe that the method was built for, which
-    the choice therefore prefers. It may miss the best recipe; test accuracy has no part in the choice.
+    recipe: a frozen recipe, or `chosen`: the recipe of `CANDIDATES` with the best accuracy on the holdout of
+    train. Then fresh copies with other seeds are tested. The set was distilled from all of train, including
+    the holdout, so accuracies on the holdout are too high. The bias is largest under the method's native
+    recipe, which is therefore preferred, and the choice may miss the best recipe. It never uses test
+    accuracy.
     """
 
     recipe: str = "dsa-1000"
@@ -57,10 +59,10 @@ class Retrain:
         network(self.network, train.shape, train.classes)
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
-        """Return each copy's `accuracy` in [0, 1] and its training's `seconds`.
+        """Return the `accuracy` in [0, 1] of each copy and the `seconds` of its training.
 
         With `chosen` also `holdout/<recipe>`, the accuracies of each recipe's copies on the holdout, and
-        `chosen/<recipe>`, 1 for the chosen one.
+        `chosen/<recipe>`, 1 for the chosen recipe.
         """
         name, chosen = self._choose(synthetic, task, seed) if self.recipe == CHOSEN else (self.recipe, {})
         trainings = {"accuracy": (synthetic, recipe(name))}
@@ -70,7 +72,7 @@ class Retrain:
     def _choose(
         self, synthetic: SyntheticSet, task: Task, seed: int
     ) -> tuple[str, Mapping[str, tuple[float, ...]]]:
-        """Return the recipe of the best mean on the holdout, the first of equals, and the scores."""
+        """Return the first recipe with the best mean accuracy on the holdout, and the scores."""
         net, held = network(self.network, task.train.shape, task.train.classes), task.holdout().test
         seeds = copy_seeds(seed, self.copies, "holdout copy")
         found = {
@@ -87,7 +89,7 @@ class Retrain:
 
 
 def _candidates(synthetic: SyntheticSet) -> list[str]:
-    """Return the recipes to try: those at a learned rate only for a set that has one."""
+    """Return the recipes to try; recipes with a learned rate only if the set has one."""
     learned = [name for name, each in RECIPES.items() if each.learned_lr and synthetic.lr is not None]
     return [*CANDIDATES, *learned]
 

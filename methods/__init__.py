@@ -1,1 +1,1 @@
-"""Methods: one per file, whose name is the method's; imported as `suite.plugins.methods`."""
+"""Methods, one per file of the same name; imported as `suite.plugins.methods`."""

@@ -1,8 +1,8 @@
-"""Boosted DM: distribution matching in stages, so that every prefix is worth training on.
+"""Boosted DM: distribution matching in stages, so that every prefix is a useful set.
 
 Boost-DD (Feng, Vedantam and Kempe, arXiv 2311.07025) applied to DM (arXiv 2110.04181). Each stage adds a
-block of images per class. The mean embedding of all blocks so far is matched, so that a new block learns
-what the earlier ones lack; these move by a share `beta` of each step, and not at all at 0.
+block of images per class. The mean embedding of all blocks so far is matched, so a new block complements the
+earlier ones. Earlier blocks learn at `beta` times the learning rate; 0 freezes them.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from suite.plugins.methods.dm import DM, DMDistiller
 
 @dataclass(frozen=True)
 class BoostedDM(Boosted, DM):
-    """Distribution matching in stages: each adds a block of images, and all blocks so far are matched."""
+    """Distribution matching in stages: each stage adds a block, and all blocks so far are matched."""
 
     block: Block = 5  # images per class of each stage; or a tuple, one size for each
     beta: float = 0.0  # share of image_lr at which earlier blocks learn; 0 freezes them
@@ -34,7 +34,7 @@ class BoostedDM(Boosted, DM):
 
 
 class BoostedDMDistiller(DMDistiller):
-    """One run; images of later stages lie behind the others and wait."""
+    """One run of boosted DM; it holds the images of all stages, and later stages are not used yet."""
 
     method: BoostedDM
 
@@ -48,7 +48,7 @@ class BoostedDMDistiller(DMDistiller):
         return self.growth.milestones
 
     def step(self) -> Mapping[str, float]:
-        """Take one outer step, and take back all but `beta` of what it moves earlier blocks."""
+        """Take one outer step, of which earlier blocks take only the share `beta`."""
         self.growth.advance()
         loss = self.distance(self.images[:, : self.growth.size])
         self.optimiser.zero_grad()

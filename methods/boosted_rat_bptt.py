@@ -1,9 +1,9 @@
-"""Boosted RaT-BPTT (Boost-DD): a set built block by block, whose every prefix is worth training on.
+"""Boosted RaT-BPTT (Boost-DD): build a set block by block, so that every prefix is a useful set.
 
 Feng, Vedantam and Kempe, "Embarrassingly simple dataset distillation", ICLR 2024, arXiv 2311.07025. Each
-stage adds a block of images per class. All blocks so far train the inner networks; the new block learns, and
-earlier ones learn at `beta` times its rate: 0 (strong boosting) freezes them.
-No code was published. What the paper leaves open is an option here, or chosen with a reason.
+stage adds a block of images per class. Inner networks train on all blocks so far. The new block learns;
+earlier blocks learn at `beta` times its rate, and 0 (strong boosting) freezes them.
+No code was published. Details that the paper does not give are options here, or have a comment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,24 +24,24 @@ from suite.plugins.methods.rat_bptt import ImageMetaLearner, RaTBPTT
 
 @dataclass(frozen=True)
 class BoostedRaTBPTT(Boosted, RaTBPTT):
-    """RaT-BPTT in stages: each adds a block of images, and all blocks so far train the inner networks."""
+    """RaT-BPTT in stages: each stage adds a block, and inner networks train on all blocks so far."""
 
     block: Block = 5  # images per class of each stage; or a tuple, one size for each
     beta: float = 0.0  # share of outer_lr at which earlier blocks learn; 0 freezes them
     stage_steps: tuple[int, ...] | None = None  # outer steps of each stage; None splits `steps` evenly
-    # Fresh moments would move every pixel of the earlier blocks by a full step as soon as a stage begins.
+    # Fresh moments would move every pixel of earlier blocks by a full step when a stage begins.
     keep_moments: bool = True
 
     title: ClassVar[str] = "Boosted RaT-BPTT (Boost-DD): a set built block by block"
     smoke: ClassVar[Mapping[str, Any]] = {**RaTBPTT.smoke, "block": 1, "beta": 0.1, "steps": 4}
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
-        """Start with the first block; later ones join from images drawn in the same way."""
+        """Start with the first block; the initial images of later blocks are drawn in the same way."""
         return BoostedRaTBPTTDistiller(self, train, budget, seed)
 
 
 class BoostedRaTBPTTDistiller(ImageMetaLearner):
-    """One run: the blocks of all stages, of which those of later stages wait."""
+    """One run of boosted RaT-BPTT; it holds the blocks of all stages, and later blocks are not used yet."""
 
     method: BoostedRaTBPTT
 
@@ -58,7 +58,7 @@ class BoostedRaTBPTTDistiller(ImageMetaLearner):
         return self.growth.milestones
 
     def step(self) -> Mapping[str, float | Tensor]:
-        """Take one outer step, the first one of a stage with a new block."""
+        """Take one outer step; begin a new stage first if it is due."""
         if self.growth.advance():
             self._begin_stage()
         beta = self.method.beta
@@ -72,12 +72,12 @@ class BoostedRaTBPTTDistiller(ImageMetaLearner):
         sizes = [block.images.value.shape[1] for block in trainable]
         gradients = zip(*(part.split(sizes, 1) for part in (clipped, *of_labels)), strict=True)
         for block, own in zip(trainable, gradients, strict=True):
-            # The rate is scaled and not the gradient, whose scale Adam would not notice.
+            # Scale the rate, because Adam does not depend on the gradient's scale.
             block.step(own, finite, lr_share=1.0 if block is new else beta)
         return {**self.report(norm, finite), "images_per_class": float(self.growth.size)}
 
     def _begin_stage(self) -> None:
-        """Begin a new average norm, since that of a smaller set is no measure; forget moments unless kept."""
+        """Restart the average norm, which depends on the set's size; reset the moments unless kept."""
         self.clip.restart()
         if not self.method.keep_moments:
             for block in self.blocks:
@@ -91,7 +91,7 @@ class BoostedRaTBPTTDistiller(ImageMetaLearner):
 
 
 def initial_blocks(method: BoostedRaTBPTT, train: Examples, planned: Stages, seed: int) -> Sequence[Tensor]:
-    """Return each block's images: parts of one choice of real ones, or noise of its own."""
+    """Return each block's images: parts of one choice of real images, or separate noise."""
     if method.initial == "real":
         real = initial_images(train, planned.sizes[-1], method.initial, seed=seed)
         return list(torch.split(real, list(planned.blocks), 1))
@@ -101,7 +101,7 @@ def initial_blocks(method: BoostedRaTBPTT, train: Examples, planned: Stages, see
 
 
 def joined(blocks: Sequence[LearnedSet]) -> tuple[Tensor, Tensor]:
-    """Return the images and labels of blocks, behind each other in each class."""
+    """Return the images and labels of all blocks, concatenated within each class."""
     images, labels = [block.images.value for block in blocks], [block.labels.value for block in blocks]
     return torch.cat(images, 1), torch.cat(labels, 1)
 

@@ -1,10 +1,10 @@
-"""DataDAM: match where random networks look, at every layer, and their mean embedding.
+"""DataDAM: match attention maps of random networks at every layer, and mean embeddings.
 
 Sajedi et al., "DataDAM: Efficient dataset distillation with attention matching", ICCV 2023,
 arXiv 2310.00093. Each outer step draws a fresh network and takes a step of SGD on the squared distances
 between each class's mean attention maps (activations to a power, summed over channels, of unit length) and,
-with weight `balance`, mean embeddings. Departures from the official code: the paper's power of 4, there 1;
-instance norm as in the paper, there batch norm. The authors retrain for 1800 epochs, our recipe for 1000.
+with weight `balance`, mean embeddings. Differences from the official code: power 4 as in the paper (there 1);
+instance norm as in the paper (there batch norm). The authors retrain for 1800 epochs, our recipe for 1000.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from suite.core.spec import Budget, Distiller, Examples
 from suite.plugins.methods.dm import DM, DMDistiller
 
 SCALE = 100.0
-"""Factor of the loss in the authors' code, for which their `image_lr` is chosen."""
+"""Factor of the loss in the authors' code, on which their `image_lr` depends."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class DataDAM(DM):
 
     steps: int = 8000
     real_batch: int = 64  # real images of each class per step
-    power: int = 4  # of the activations whose sum over channels is the attention
+    power: int = 4  # exponent of activations in the attention map
     balance: float = 0.01  # the weight of the embedding beside the attention maps
 
     title: ClassVar[str] = "DataDAM: attention matching"

@@ -1,11 +1,12 @@
 """DATM: trajectory matching from early to later epochs, with learned soft labels.
 
 Guo et al., "Towards lossless dataset distillation via difficulty-aligned trajectory matching", ICLR 2024,
-arXiv 2310.05773. MTT whose stretches start in a range of epochs that suits the set's size and grows from
-early epochs to later ones; logits are learned with the images, from the mean of those experts that are right;
-images start from real ones that an expert gets right; a loss above `threshold` changes nothing.
-Departures from the official code: no moving average of the images is kept for evaluation; experts are
-MTT's, there FTD's; the first expert alone chooses the images, there others follow where it has too few.
+arXiv 2310.05773. DATM changes MTT in four ways. Segments start in a range of epochs that depends on the set's
+size and grows from early to later epochs. Logits are learned with the images; they start from the mean over
+the experts that classify the image correctly. Initial images are real images that an expert classifies
+correctly. Steps with a loss above `threshold` are skipped.
+Differences from the official code: no moving average of the images is kept for evaluation; experts are MTT's
+(there FTD's); only the first expert selects initial images (there others are used if it has too few).
 """
 
 from collections.abc import Mapping
@@ -31,21 +32,21 @@ class DATM(MTT):
     steps: int = 10_000
     syn_steps: int = 80
     expert_epochs: int = 2
-    min_start_epoch: int = 0  # matched stretches start at or after this epoch
-    early_max_start_epoch: int | None = 10  # and before this one at first; None: max_start_epoch throughout
-    max_start_epoch: int = 20  # and before this one later
-    growth: int = 1000  # outer steps from the early bound to the later one
+    min_start_epoch: int = 0  # segments start at or after this epoch
+    early_max_start_epoch: int | None = 10  # and at first before this epoch; None: max_start_epoch throughout
+    max_start_epoch: int = 20  # and later before this epoch
+    growth: int = 1000  # outer steps until max_start_epoch is reached
     image_lr: float = 100.0
     label_lr: float = 2.0
     label_momentum: float = 0.9
-    threshold: float | None = 1.0  # a larger loss changes nothing; None for no threshold
+    threshold: float | None = 1.0  # skip steps with a larger loss; None for no threshold
     trained_epochs: int = 100
 
     title: ClassVar[str] = "DATM: difficulty-aligned trajectory matching"
     paper: ClassVar[str] = "arXiv 2310.05773"
-    batch_norm: ClassVar[bool] = False  # an expert labels images without running statistics
+    batch_norm: ClassVar[bool] = False  # experts predict labels without running statistics
     smoke: ClassVar[Mapping[str, Any]] = {**MTT.smoke, "early_max_start_epoch": 1, "growth": 2}
-    # Of the authors' configuration files; a batch larger than the set is left out.
+    # From the authors' configuration files; batches larger than the set are left out.
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         ("cifar10", 1): {
             **settings(80, 2, 4, 100.0, 1e-7, 0.01, None),
@@ -111,17 +112,17 @@ class DATM(MTT):
 
     @property
     def segments(self) -> TrajectorySegments:
-        """The stretches of experts that are matched."""
+        """The segments of expert trajectories to match."""
         bounds = self.min_start_epoch, self.max_start_epoch, self.early_max_start_epoch
         return TrajectorySegments(self.expert_epochs, *bounds, self.growth)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
-        """Start with the experts, training those that the cache does not have."""
+        """Load the experts, or train the missing ones, and start."""
         return DATMDistiller(self, train, budget, seed)
 
 
 class DATMDistiller(MTTDistiller):
-    """One run of DATM, whose `labels` are logits."""
+    """One run of DATM; its `labels` are logits."""
 
     method: DATM
 

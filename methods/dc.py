@@ -1,10 +1,10 @@
-"""DC: match the gradients that real and synthetic images of a class give a network.
+"""DC: match the gradients of a network on real and on synthetic images of each class.
 
 Zhao, Mopuri and Bilen, "Dataset condensation with gradient matching", ICLR 2021, arXiv 2006.05929.
 Each outer step draws a fresh network and alternates between one update of the images, by the distance
-between class gradients, and `inner_loop` epochs of the network on the synthetic set. The distance is one
-minus the cosine, summed over the rows of all weights.
-Fashion-MNIST, reduced setting, recipe `dc-300`: 68.5% and 76.6% at 1 and 10 images; printed 70.5% and 82.3%.
+between class gradients, and `inner_loop` epochs of training the network on the synthetic set. The distance is
+one minus the cosine, summed over the rows of all weights. Fashion-MNIST, reduced setting, recipe `dc-300`:
+68.5% and 76.6% at 1 and 10 images; printed 70.5% and 82.3%.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,10 +32,10 @@ LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: 
 
 @dataclass(frozen=True)
 class DC(ImageMethod):
-    """Match each class's gradients in fresh networks, which then train on the synthetic set."""
+    """Match class-wise gradients in fresh networks that train on the synthetic set."""
 
     steps: int = 1000  # each with a fresh network
-    outer_loop: int | None = None  # updates of the images per step; None takes the authors' for the ipc
+    outer_loop: int | None = None  # updates of the images per step; None: the authors' value for the ipc
     inner_loop: int | None = None  # epochs of the network between two updates; None as above
     image_lr: float = 0.1
     image_momentum: float = 0.5
@@ -64,7 +64,7 @@ class DC(ImageMethod):
         not_negative(self, "image_momentum")
 
     def loops(self, ipc: int) -> tuple[int, int]:
-        """Return the outer and the inner loop; raises ValueError for an ipc without them."""
+        """Return `outer_loop` and `inner_loop`; raises ValueError for an ipc without known values."""
         if ipc not in LOOPS and None in (self.outer_loop, self.inner_loop):
             known = ", ".join(map(str, LOOPS))
             raise ValueError(
@@ -122,7 +122,7 @@ class DCDistiller(BaseDistiller):
         self.order_rng = generator(seed, "order")
 
     def step(self) -> Mapping[str, float]:
-        """Match in one fresh network, which trains on the synthetic set between two updates."""
+        """Match gradients in one fresh network, and train it on the synthetic set between updates."""
         state = SGD().start(self.network.initialise(self.network_rng, self.images.device))
         loss = self._match(state[0])
         for _ in range(self.outer_loop - 1):

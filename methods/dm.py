@@ -1,8 +1,9 @@
 """DM: match the mean embedding of each class in random networks.
 
 Zhao and Bilen, "Dataset condensation with distribution matching", WACV 2023, arXiv 2110.04181.
-Each outer step draws a fresh network that is never trained, augments real and synthetic images of a class
-alike, and takes a step of SGD on the squared distance between their mean embeddings, summed over classes.
+Each outer step draws a fresh, untrained network, augments the real and the synthetic images of a class with
+the same parameters, and takes a step of SGD on the squared distance of their mean embeddings, summed over
+classes.
 """
 
 from collections.abc import Mapping

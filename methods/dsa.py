@@ -1,8 +1,8 @@
 """DSA: gradient matching with real and synthetic images of a class under the same random augmentation.
 
 Zhao and Bilen, "Dataset condensation with differentiable Siamese augmentation", ICML 2021,
-arXiv 2102.08259. DC whose images start from real ones and are augmented before they are matched; networks
-that train on the synthetic set see each image augmented on its own.
+arXiv 2102.08259. DC with real images as initial images, which are augmented before matching. When a network
+trains on the synthetic set, each image is augmented separately.
 Fashion-MNIST, reduced, recipe `dsa-1000`: 69.0% and 77.8% at 1 and 10 images; printed 70.6% and 84.6%.
 """
 
@@ -15,7 +15,7 @@ from suite.plugins.methods.dc import DC
 
 @dataclass(frozen=True)
 class DSA(DC):
-    """Gradient matching with the same augmentation of real and synthetic images, from real ones."""
+    """Gradient matching with the same augmentation of real and synthetic images."""
 
     augment: str = "dsa"
     initial: Initialisation = "real"

@@ -2,8 +2,8 @@
 
 Toneva et al., "An empirical study of example forgetting during deep neural network learning", ICLR 2019,
 arXiv 1812.05159; as a selection baseline: DC, arXiv 2006.05929.
-An image is forgotten when it was classified correctly in its last batch and is not in this one, both judged
-before the batch's step. As in the paper, an image that was never correct counts as forgotten most.
+An image is forgotten if it was classified correctly in its last batch, but not in this one; both are measured
+before the batch's step. As in the paper, images that were never correct count as forgotten most often.
 """
 
 from collections.abc import Mapping
@@ -25,14 +25,14 @@ from suite.core.training.recipes import recipe
 
 @dataclass(frozen=True)
 class Forgetting(TrainedSelection):
-    """Real images that a network forgets most often while it trains on train."""
+    """Select the real images that a network forgets most often during training."""
 
     title: ClassVar[str] = "Forgetting: the real images that are forgotten most often"
     paper: ClassVar[str] = "arXiv 1812.05159"
     smoke: ClassVar[Mapping[str, Any]] = {"epochs": 2, "network": "convnet-d1-w8-in"}
 
     def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
-        """Return the choice, and the seconds of training that an earlier trial has paid for."""
+        """Return the selected images, and the seconds of cached training that are charged to this run."""
         how = [self.network, asdict(recipe(self.training)), self.epochs, seed]
         counts, seconds = cached_training("forgetting", train, how, lambda: self._counts(train, seed))
         ties = generator(seed, "ties")
@@ -50,20 +50,20 @@ class Forgetting(TrainedSelection):
 
 
 class Memory:
-    """Which images were right in their last batch, ever, and how often one was forgotten."""
+    """Whether each image was right in its last batch and ever, and how often it was forgotten."""
 
     def __init__(self, labels: Tensor) -> None:
         self.counts = torch.zeros_like(labels)
         self.last, self.ever = torch.zeros_like(labels, dtype=torch.bool).repeat(2, 1).unbind()
 
     def see(self, rows: Tensor, right: Tensor) -> None:
-        """Note whether the images at `rows` (n,), each named once, are right (n,)."""
+        """Record whether the images at the distinct `rows` (n,) are right (n,)."""
         self.counts[rows] += self.last[rows] & ~right
         self.last[rows] = right
         self.ever[rows] |= right
 
     def forgotten(self) -> Tensor:
-        """Return each image's count, one more than the largest for images that were never right."""
+        """Return each image's count; images that were never right have the largest count plus one."""
         return torch.where(self.ever, self.counts, self.counts.max() + 1)
 
 

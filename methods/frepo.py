@@ -1,11 +1,11 @@
-"""FRePo: ridge regression on the features of networks from a pool, trained on the set as it changes.
+"""FRePo: ridge regression on features of networks from a pool that trains on the changing set.
 
 Zhou, Nezhadarya and Ba, "Dataset distillation using neural feature regression", NeurIPS 2022,
-arXiv 2206.00719. Each outer step picks a network of the pool, regresses a real batch on the set by its
-features, takes a step of LAMB on the error, and trains that network one step on the set; after `lifetime`
-steps a network starts afresh. Departures from the official code: the field's ConvNet with instance norm,
-there batch norm and widths that double; learned labels are non-negative before they are centred, so that
-a cross-entropy can use them.
+arXiv 2206.00719. Each outer step picks a network from the pool and fits ridge regression on its features of
+the set. It takes a step of LAMB on the error on a real batch, and trains the network one step on the set.
+After `lifetime` steps a network is replaced by a fresh one. Differences from the official code: the field's
+ConvNet with instance norm (there batch norm and widths that double); learned labels are non-negative before
+they are centred, so that they can be used in a cross-entropy.
 """
 
 from collections.abc import Mapping
@@ -33,18 +33,18 @@ _DEEPER = {"network": "convnet-d4-w128-in"}
 
 @dataclass(frozen=True)
 class FRePo(ImageMethod):
-    """Regress real images on features of networks that train on the set beside it."""
+    """Minimise the error of ridge regression on features of networks that train on the set."""
 
     steps: int = 500_000
-    outer_lr: float = 3e-4  # length of a step, as a share of what is learned; falls as a cosine to a tenth
+    outer_lr: float = 3e-4  # step length relative to the values' norm; falls as a cosine to a tenth
     inner_lr: float = 3e-4
     real_batch: int = 1024
-    inner_batch: int = 1000  # synthetic images per step of a network, or all
+    inner_batch: int = 1000  # synthetic images per step of a network, at most all
     pool: int = 10
-    lifetime: int = 100  # steps after which a network of the pool starts afresh
-    ridge: float = 1e-6  # of the kernel's mean diagonal
+    lifetime: int = 100  # steps after which a network of the pool is replaced
+    ridge: float = 1e-6  # relative to the kernel's mean diagonal
     learn_labels: bool = True
-    mirror: bool = False  # whether mirror images are added to the set for the regression
+    mirror: bool = False  # whether the regression also uses mirrored images
 
     title: ClassVar[str] = "FRePo: neural feature regression with a pool of networks"
     paper: ClassVar[str] = "arXiv 2206.00719"
@@ -72,12 +72,12 @@ class FRePo(ImageMethod):
         above_zero(self, "outer_lr", "inner_lr", "ridge")
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
-        """Start from real images, one-hot labels and a pool of all ages."""
+        """Start from real images, one-hot labels and a pool of networks."""
         return FRePoDistiller(self, train, budget, seed)
 
 
 def label_margin(targets: Tensor) -> Tensor:
-    """Return by how much the largest target leads, up to 1 / classes, averaged over targets (n, classes)."""
+    """Return the lead of the largest target, at most 1 / classes, averaged over targets (n, classes)."""
     best = targets.topk(2, 1).values
     return (best[:, 0] - best[:, 1]).clamp(max=1 / targets.shape[1]).mean()
 
@@ -99,7 +99,7 @@ class FRePoDistiller(BaseDistiller):
         self.batch_rng = generator(seed, "minibatches")
         self.pool = torch.stack([self._fresh() for _ in range(method.pool)])
         self.ages = torch.zeros(method.pool, dtype=torch.int64)
-        # Networks that start together live shorter at first, so that the pool has all ages from then on.
+        # First lifetimes differ, so that afterwards the networks of the pool have different ages.
         self.lifetimes = method.lifetime - torch.arange(method.pool) * (method.lifetime // method.pool)
 
     def step(self) -> Mapping[str, Tensor]:
@@ -121,7 +121,7 @@ class FRePoDistiller(BaseDistiller):
         return {"outer_loss": error.detach(), "label_margin": margin.detach()}
 
     def _error(self, parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
-        """Return the error of a real batch regressed on the set, by one network's features."""
+        """Return the error on a real batch of ridge regression on one network's features of the set."""
         if self.method.mirror:
             images, targets = torch.cat([images, images.flip(3)]), torch.cat([targets, targets])
         weights = ridge_weights(self.network.features(parameters, images), targets, self.method.ridge)
@@ -131,7 +131,7 @@ class FRePoDistiller(BaseDistiller):
         return (seen @ weights - wanted).square().sum(1).mean() / 2
 
     def _train(self, chosen: int) -> None:
-        """Train a network of the pool one step on the set, or replace it at the end of its life."""
+        """Train a network of the pool one step on the set; replace it at the end of its lifetime."""
         age = int(self.ages[chosen])
         if age >= int(self.lifetimes[chosen]):
             self.pool[chosen], self.ages[chosen] = self._fresh(), 0
@@ -146,12 +146,12 @@ class FRePoDistiller(BaseDistiller):
         self.ages[chosen] = age + 1
 
     def _fresh(self) -> Tensor:
-        """Return Adam's state of a fresh network."""
+        """Return the Adam state of a fresh network."""
         device = self.train.images.device
         return self.inner.optimiser.start(self.network.initialise(self.network_rng, device))
 
     def synthetic(self) -> SyntheticSet:
-        """Return the images with their labels, learned ones without their scale."""
+        """Return the images with their labels; the scale of learned labels is undone."""
         classes = self.train.classes
         images = self.image_state[0].view(classes, -1, *self.train.shape).clone()
         labels = one_hot(classes, images.shape[1]).to(images)

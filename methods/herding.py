@@ -1,7 +1,7 @@
 """Herding: real images whose mean feature follows the class's.
 
 Welling, "Herding dynamical weights to learn", ICML 2009; as a selection baseline: DC, arXiv 2006.05929.
-A network trains on train; the images of a class are picked greedily, so that the mean of their features stays
+A network trains on train. The images of a class are picked greedily, so that the mean of their features stays
 nearest to the class's mean.
 """
 
@@ -17,14 +17,14 @@ from suite.core.distilling.selection import Features, FeatureSelection
 
 @dataclass(frozen=True)
 class Herding(FeatureSelection):
-    """Real images whose running mean follows the class's mean in a trained network's features."""
+    """Select real images whose mean feature stays near the class's, in a trained network's features."""
 
     title: ClassVar[str] = "Herding: real images that follow the class's mean feature"
     paper: ClassVar[str] = "arXiv 2006.05929"
     smoke: ClassVar[Mapping[str, Any]] = {"epochs": 1, "network": "convnet-d1-w8-in"}
 
     def order(self, features: Features, ipc: int) -> Tensor:
-        """Return the rows (ipc,) whose features' running mean stays nearest to the mean."""
+        """Return the rows (ipc,) whose running mean feature stays nearest to the mean."""
         mean = features.mean(0)
         total, free = torch.zeros_like(mean), torch.ones(len(features), dtype=torch.bool)
         chosen = []

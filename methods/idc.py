@@ -1,10 +1,10 @@
 """IDC: each stored image holds several smaller ones, whose gradients match those of real images.
 
 Kim et al., "Dataset condensation via efficient synthetic-data parameterization", ICML 2022,
-arXiv 2205.14959. Each outer step decodes the stored images (`factor` squared parts of each, enlarged), takes
-a step of SGD on the distance between class gradients of convolutions, and then trains the network, a fresh
-one every `network_steps` steps, on real images. Pixels are learned in [0, 1] at the authors' rates; the range
-of the real images' channels stands for it, so rates have another meaning under ZCA whitening.
+arXiv 2205.14959. Each outer step decodes every stored image to `factor` squared enlarged parts, takes a step
+of SGD on the distance between class gradients of convolutions, and trains the network on real images. The
+network is replaced every `network_steps` steps. The authors learn pixels in [0, 1]; here each channel's range
+in the real images is mapped to [0, 1], so the authors' rates have another meaning under ZCA whitening.
 Fashion-MNIST, reduced, recipe `idc-1000`: 73.9% and 79.4% at 1 and 10 images; printed 81.0% and 86.0%.
 """
 
@@ -38,21 +38,21 @@ _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "fashion-mnist": GREY,
     "mnist": {**GREY, "augment": "color-crop", "network_augment": "color-crop"},
 }
-_NETWORK_SGD = SGD(0.01, 0.9, 5e-4)  # of the networks in which gradients are matched
+_NETWORK_SGD = SGD(0.01, 0.9, 5e-4)  # learning rate of the networks in which gradients are matched
 
 
 @dataclass(frozen=True)
 class IDC(NetworkMethod):
-    """Match class-wise gradients, of images that hold several, in networks that learn real images."""
+    """Match class-wise gradients in networks trained on real images; each stored image holds several."""
 
     steps: int = 200_000  # updates of the images: the authors' 2000 networks times 100 updates
-    network_steps: int = 100  # updates in one network
+    network_steps: int = 100  # updates with one network
     factor: int = 2  # a stored image decodes to factor * factor
-    metric: Metric = "mse"  # of the convolutions' gradients: sum of squares, or of absolute values
-    image_lr: float = 5e-3  # at ten stored images per class, and in proportion to their number
+    metric: Metric = "mse"  # distance of the convolutions' gradients: sum of squares, or of absolute values
+    image_lr: float = 5e-3  # at ten stored images per class; proportional to their number
     image_momentum: float = 0.5
-    real_batch: int = 64  # of each class
-    synthetic_batch: int = 128  # decoded images of each class at most
+    real_batch: int = 64  # real images of each class per update
+    synthetic_batch: int = 128  # largest number of decoded images of each class
     network_images: int = 2000  # real images, in batches of 64, on which the network trains per step
     augment: str = "color-crop-cutout"
     network_augment: str = "color-crop-cutmix"
@@ -80,13 +80,13 @@ class IDC(NetworkMethod):
         not_negative(self, "image_momentum")
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Also refuse images that the factor does not divide, and too few real ones to start from."""
+        """Also refuse images that the factor does not divide, and too few real images for the start."""
         super().check(train, budget)
         check_factor(self.factor, *train.shape[1:])
         check_enough_real(train, Budget(budget.ipc * self.factor**2))
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
-        """Start from real images, made smaller and put side by side."""
+        """Start from real images, reduced and placed side by side."""
         return IDCDistiller(self, train, budget, seed)
 
 
@@ -167,7 +167,7 @@ class IDCDistiller(BaseDistiller):
         return MultiFormation(self.pixels * self.span + self.low, self.method.factor).decode()
 
     def synthetic(self) -> SyntheticSet:
-        """Return the decoded images, with what is stored of them."""
+        """Return the decoded images with their parametrisation."""
         stored = self.pixels.detach().clamp(0, 1) * self.span + self.low
         return SyntheticSet.from_parametrisation(MultiFormation(stored, self.method.factor))
 

@@ -1,4 +1,4 @@
-"""IDC-I: IDC in which every stored image stands for itself.
+"""IDC-I: IDC without multi-formation.
 
 Kim et al., "Dataset condensation via efficient synthetic-data parameterization", ICML 2022,
 arXiv 2205.14959: the paper's ablation without multi-formation, `factor` 1.
@@ -15,12 +15,12 @@ from suite.plugins.methods.idc import GREY, IDC
 
 @dataclass(frozen=True)
 class IDCI(IDC):
-    """Match class-wise gradients, of images stored as they are, in networks that learn real images."""
+    """Match class-wise gradients in networks trained on real images; images are stored as they are."""
 
     factor: int = 1
 
     title: ClassVar[str] = "IDC-I: IDC without multi-formation"
-    # MNIST's augmentations differ from the other datasets' at factor 2 only.
+    # For MNIST the augmentations differ from those of other datasets only at factor 2.
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         **IDC.published,
         **{("mnist", ipc): GREY for ipc in (1, 10, 50)},

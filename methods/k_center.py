@@ -1,8 +1,8 @@
 """K-Center: greedy farthest-point cover of each class in feature space.
 
 Sener and Savarese, "Active learning for convolutional neural networks: a core-set approach", ICLR 2018,
-arXiv 1708.00489. A network trains on train; of each class the image nearest to the mean feature is picked
-first, then always the one farthest from those picked.
+arXiv 1708.00489. A network trains on train. In each class, the image nearest to the mean feature is picked
+first, then repeatedly the image farthest from all picked ones.
 """
 
 from collections.abc import Mapping
@@ -17,18 +17,18 @@ from suite.core.distilling.selection import Features, FeatureSelection
 
 @dataclass(frozen=True)
 class KCenter(FeatureSelection):
-    """Real images that cover each class: nearest to the mean first, then always the farthest."""
+    """Select real images that cover each class: nearest to the mean first, then always the farthest."""
 
     title: ClassVar[str] = "K-Center: real images that cover each class"
     paper: ClassVar[str] = "arXiv 1708.00489"
     smoke: ClassVar[Mapping[str, Any]] = {"epochs": 1, "network": "convnet-d1-w8-in"}
 
     def order(self, features: Features, ipc: int) -> Tensor:
-        """Return the rows (ipc,), each farthest from those before it."""
+        """Return the rows (ipc,); each is farthest from the earlier ones."""
         chosen = [int((features - features.mean(0)).norm(dim=1).argmin())]
         nearest = (features - features[chosen[0]]).norm(dim=1)
         while len(chosen) < ipc:
-            nearest[chosen[-1]] = -1.0  # a chosen image is never farthest, even among duplicates
+            nearest[chosen[-1]] = -1.0  # never choose an image twice, even among duplicates
             chosen.append(int(nearest.argmax()))
             nearest = torch.minimum(nearest, (features - features[chosen[-1]]).norm(dim=1))
         return torch.tensor(chosen)

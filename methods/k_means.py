@@ -1,8 +1,8 @@
-"""K-means: the real images nearest to the centres of each class's clusters in feature space.
+"""K-means: the real images nearest to each class's cluster centres in feature space.
 
 As a selection baseline: Cui et al., "DC-BENCH: Dataset condensation benchmark", NeurIPS 2022,
-arXiv 2207.09639. A network trains on train; the features of each class are clustered, and images ordered by
-the sizes of their clusters.
+arXiv 2207.09639. A network trains on train, the features of each class are clustered, and images are ordered
+by the size of their cluster.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from suite.core.seeding import derive
 
 @dataclass(frozen=True)
 class KMeans(FeatureSelection):
-    """Real images nearest to the centres of each class's clusters in a trained network's features."""
+    """Select the real images nearest to each class's cluster centres, in a trained network's features."""
 
     title: ClassVar[str] = "K-means: real images nearest to each class's cluster centres"
     paper: ClassVar[str] = "arXiv 2207.09639"
@@ -29,7 +29,7 @@ class KMeans(FeatureSelection):
         # Imported here because it takes a second.
         from sklearn.cluster import KMeans as Clusters  # type: ignore[import-untyped]
 
-        # One stream for all seeds: a seed changes the network, and with it the features.
+        # One random stream for all seeds: the features already differ between seeds.
         found = Clusters(ipc, random_state=derive(0, "k-means") % 2**32).fit(features.cpu().numpy())
         centres = torch.from_numpy(found.cluster_centers_).to(features)
         sizes = torch.from_numpy(found.labels_).bincount(minlength=ipc)
@@ -37,7 +37,7 @@ class KMeans(FeatureSelection):
         chosen = []
         for centre in sizes.argsort(descending=True, stable=True).tolist():
             chosen.append(int(distances[centre].argmin()))
-            distances[:, chosen[-1]] = torch.inf  # the nearest to two centres is taken once
+            distances[:, chosen[-1]] = torch.inf  # take an image once, even if it is nearest to two centres
         return torch.tensor(chosen)
 
 

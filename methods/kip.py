@@ -1,11 +1,11 @@
-"""KIP: the set from which kernel ridge regression classifies real images best.
+"""KIP: learn the set on which kernel ridge regression classifies real images best.
 
 Nguyen, Novak, Xiao and Lee, "Dataset distillation with infinitely wide convolutional networks", NeurIPS
 2021, arXiv 2107.13034; the kernel by random features, Platt scaling and settings as in RFAD, Loo et al.,
-NeurIPS 2022, arXiv 2210.12067. Each outer step regresses a real batch on the set, with features of random
-networks, and takes Adam's step on the error. Departures from RFAD: Adam in place of AdaBelief, which
-torch lacks; a fixed number of steps, where it stops early by images held out of train.
-Fashion-MNIST, reduced, `frepo`: 51.3% and 80.6% at 1 and 10 images; printed 73.8% and 86.8%, at width 1024.
+NeurIPS 2022, arXiv 2210.12067. Each outer step fits ridge regression on random features of the set, and takes
+a step of Adam on the error on a real batch. Differences from RFAD: Adam (there AdaBelief, which torch does
+not have); a fixed number of steps (there early stopping on images held out of train). Fashion-MNIST, reduced,
+`frepo`: 51.3% and 80.6% at 1 and 10 images; printed 73.8% and 86.8%, at width 1024.
 """
 
 from collections.abc import Mapping
@@ -33,21 +33,21 @@ class KIP(BaseMethod):
     """Learn the support of kernel ridge regression with random features of wide networks."""
 
     steps: int = 10_000
-    image_lr: float = 1e-3  # of labels, too
-    scale_lr: float = 1e-2  # of the logarithm of Platt's scale
-    transform_lr: float = 5e-5  # of the linear map that all images pass through; 0 for no map
+    image_lr: float = 1e-3  # also of labels
+    scale_lr: float = 1e-2  # learning rate of the logarithm of Platt's scale
+    transform_lr: float = 5e-5  # learning rate of the linear map applied to all images; 0 for no map
     real_batch: int = 5120
     networks: int = 8
-    redraw_every: int = 1  # steps; the paper's code has 10 as a default, and a schedule that sets it to 1
-    ridge: float = 5e-3  # of the kernel's mean diagonal
-    loss: Literal["cross-entropy", "squared-error"] = "cross-entropy"  # RFAD's; KIP's own
+    redraw_every: int = 1  # steps; the paper's code has the default 10, and a schedule sets it to 1
+    ridge: float = 5e-3  # relative to the kernel's mean diagonal
+    loss: Literal["cross-entropy", "squared-error"] = "cross-entropy"  # RFAD's loss; KIP's loss
     learn_labels: bool = False
     initial: Initialisation = "real"
-    kernel: str = "convnet-d3-w256-none"  # whose features are drawn: 4096 for 32x32 images
+    kernel: str = "convnet-d3-w256-none"  # network of the random features: 4096 features for 32x32 images
 
     title: ClassVar[str] = "KIP: kernel inducing points, by random features"
     paper: ClassVar[str] = "arXiv 2107.13034"
-    # The nearest: the papers train networks with squared error, at learning rates searched for each set.
+    # The most similar recipe: the papers train with squared error, at learning rates searched for each set.
     recipe: ClassVar[str] = "frepo-40000"
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 4,
@@ -67,7 +67,7 @@ class KIP(BaseMethod):
         not_negative(self, "transform_lr")
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Also refuse a kernel that does not fit the images, and too few real ones to start from."""
+        """Also refuse a kernel that does not fit the images, and too few real images for the start."""
         super().check(train, budget)
         network(self.kernel, train.shape, train.classes).check_independent()
         check_initial(train, budget, self.initial)
@@ -141,7 +141,7 @@ class KIPDistiller(BaseDistiller):
         return random_networks(self.network, self.method.networks, self.network_rng).to(self.images.device)
 
     def synthetic(self) -> SyntheticSet:
-        """Return the images behind the linear map, with their labels."""
+        """Return the images after the linear map, with their labels."""
         return SyntheticSet(self._mapped().detach().clone(), self.labels.detach().clone())
 
 

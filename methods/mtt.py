@@ -1,10 +1,11 @@
-"""MTT: train on the synthetic set from where an expert was, end where the expert went on real data.
+"""MTT: match the parameters of experts trained on real data by training on the synthetic set.
 
 Cazenavette et al., "Dataset distillation by matching training trajectories", CVPR 2022, arXiv 2203.11932.
-Each outer step takes a random stretch of a random expert, trains `syn_steps` steps on the set from its start,
-and moves the images and the student's learning rate against the squared distance to its end.
-All trials of a task and network share their experts. Departures from the official code: the gradient is
-the same, but another synthetic step keeps two more copies of the parameters and no activations; `clip`.
+Each outer step draws a random segment of a random expert trajectory and trains a student on the set for
+`syn_steps` steps from the segment's start. It updates the images and the student's learning rate to reduce
+the squared distance to the segment's end.
+All trials of a task and network share their experts. Differences from the official code: the gradient is the
+same, but each synthetic step stores two more copies of the parameters instead of activations; `clip` is new.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +35,7 @@ from suite.core.training.augment import augmentation
 from suite.core.training.recipes import Recipe
 
 Targets = Callable[[Tensor], Tensor]
-"""Labels (classes, ipc, classes), or logits that are learned -> targets of the same shape."""
+"""Map labels (classes, ipc, classes), or learned logits, to targets of the same shape."""
 
 _TINY = {"network": "convnet-d4-w128-in"}
 
@@ -54,24 +55,24 @@ def settings(
 
 @dataclass(frozen=True)
 class MTT(ImageMethod):
-    """Learn images, and a learning rate, whose training leads where experts went on real data."""
+    """Learn images and a learning rate by matching trajectories of experts trained on real data."""
 
     steps: int = 5000
     syn_steps: int = 20  # inner steps on synthetic images
-    expert_epochs: int = 3  # epochs of an expert that these steps are to match
-    max_start_epoch: int = 25  # matched stretches start before this epoch
-    batch: int | None = None  # synthetic images per inner step; None takes all
+    expert_epochs: int = 3  # epochs of an expert that these steps match
+    max_start_epoch: int = 25  # segments start before this epoch
+    batch: int | None = None  # synthetic images per inner step; None: all
     image_lr: float = 1000.0
     image_momentum: float = 0.5
     student_lr: float = 0.01  # initial value of the learned rate
     lr_lr: float = 1e-5
-    clip: float | None = None  # longest image gradient, in running average norms; not in the paper
-    augment: str = "dsa"  # of synthetic images, and in the experts' training
+    clip: float | None = None  # largest image gradient norm, in running averages; not in the paper
+    augment: str = "dsa"  # augmentation of synthetic images, and in the experts' training
     experts: int = 100
-    trained_epochs: int = 50  # of each expert
+    trained_epochs: int = 50  # epochs of each expert
     expert_lr: float = 0.01
     expert_batch: int = 256
-    checkpoint_every: int | None = None  # steps per kept state; others are computed twice; None keeps all
+    checkpoint_every: int | None = None  # keep every n-th state, recompute the others; None: keep all
 
     title: ClassVar[str] = "MTT: matching training trajectories"
     paper: ClassVar[str] = "arXiv 2203.11932"
@@ -93,7 +94,7 @@ class MTT(ImageMethod):
         "max_start_epoch": Choice((2, 5, 10, 20, 40)),
         "syn_steps": Choice((10, 20, 30, 50)),
     }
-    # The authors' settings as DC-Bench has them; image_lr in the paper's own table had slips. Their images
+    # The authors' settings as in DC-Bench; image_lr has errors in the paper's table. Their images
     # are whitened except for CIFAR-10 at 50 images, CIFAR-100 at 10 and Tiny-ImageNet.
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         ("cifar10", 1): settings(50, 2, 2, 100.0, 1e-7, 0.01, None),
@@ -117,33 +118,33 @@ class MTT(ImageMethod):
 
     @property
     def segments(self) -> TrajectorySegments:
-        """The stretches of experts that are matched."""
+        """The segments of expert trajectories to match."""
         return TrajectorySegments(self.expert_epochs, 0, self.max_start_epoch)
 
     @property
     def training(self) -> Recipe:
-        """How experts are trained: at a constant rate, without momentum or weight decay."""
+        """The experts' recipe: a constant learning rate, no momentum and no weight decay."""
         lr, epochs, batch = self.expert_lr, self.trained_epochs, self.expert_batch
         return Recipe("expert", MTT.paper, "sgd", lr, self.augment, epochs=epochs, batch=batch)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
-        """Start with the experts, training those that the cache does not have."""
+        """Load the experts, or train the missing ones, and start."""
         return MTTDistiller(self, train, budget, seed)
 
 
 def distance(parameters: Tensor, target: Tensor, start: Tensor) -> Tensor:
-    """Return the squared distance of parameters (size,) to `target`, as a share of that of `start`."""
+    """Return the squared distance of parameters (size,) to `target`, relative to the distance of `start`."""
     return (parameters - target).square().sum() / (start - target).square().sum()
 
 
 class MTTDistiller(BaseDistiller):
-    """One run of MTT; TESLA and DATM take steps of their own with its parts."""
+    """One run of MTT; TESLA and DATM override `step`."""
 
     def __init__(self, method: MTT, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.step_count = method.steps, method, 0
         self.network = network(method.network, train.shape, train.classes)
         self.experts = experts(train, method.network, method.training, method.experts)
-        self.cached_seconds = self.experts.seconds  # every trial is charged, whether it trained or read them
+        self.cached_seconds = self.experts.seconds  # charged to every trial that uses the experts
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed)
         self.labels = one_hot(train.classes, budget.ipc).to(self.images)
         self.student_lr = self.images.new_tensor(method.student_lr)
@@ -178,7 +179,7 @@ class MTTDistiller(BaseDistiller):
         return self.metrics(epoch)
 
     def sample_segment(self) -> tuple[Tensor, Tensor, int]:
-        """Count an outer step; return an expert's parameters at a stretch's start and end, and its epoch."""
+        """Count an outer step; return an expert's parameters at a segment's start and end, and its epoch."""
         start, target, epoch = self.method.segments.sample(self.experts, self.step_count, self.expert_rng)
         self.step_count += 1
         return start.to(self.images), target.to(self.images), epoch
@@ -192,8 +193,8 @@ class MTTDistiller(BaseDistiller):
     ) -> MetaGradient:
         """Return the gradient of the distance to `target` after training on the set from `start`.
 
-        learned: the images, or the images and the labels; targets: what the student trains on, if that is
-        not the labels themselves.
+        learned: the images, or the images and the labels; targets: the student's targets if they are not the
+        labels.
         """
         augment = augmentation(self.method.augment)
         leaves = [value.clone().requires_grad_() for value in learned]
@@ -218,14 +219,14 @@ class MTTDistiller(BaseDistiller):
         )
 
     def set_gradients(self, learned: Sequence[Tensor]) -> None:
-        """Give the optimiser the last meta-gradient, scaled by what `clip` leaves of the images'."""
+        """Set the gradients of the optimiser to the last meta-gradient; `clip` limits that of the images."""
         scale = self._clip(self.last.gradients[0].norm())
         for value, gradient in zip(learned, self.last.gradients, strict=True):
             value.grad = scale * gradient
         self.student_lr.grad = scale * self.last.lr
 
     def _clip(self, norm: Tensor) -> Tensor:
-        """Return the factor that scales a norm down to `clip` times the average of earlier scaled norms."""
+        """Return the factor that limits a norm to `clip` times the average of earlier limited norms."""
         first = self.step_count == 1
         limit = norm if first or self.method.clip is None else self.method.clip * self.average_norm
         kept = torch.minimum(norm, limit)
@@ -233,7 +234,7 @@ class MTTDistiller(BaseDistiller):
         return torch.where(norm > limit, limit / norm, 1.0)
 
     def metrics(self, epoch: int) -> dict[str, float | Tensor]:
-        """Return the metrics of a step whose stretch starts at `epoch`."""
+        """Return the metrics of a step whose segment starts at `epoch`."""
         return {
             "outer_loss": self.last.loss,
             "start_epoch": epoch,

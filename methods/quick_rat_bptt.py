@@ -1,9 +1,9 @@
-"""Quick RaT-BPTT: RaT-BPTT with a small real batch, which goes furthest in the same time.
+"""Quick RaT-BPTT: RaT-BPTT with a small real batch, which is the most accurate in the same time.
 
-Feng, Vedantam and Kempe, arXiv 2311.07025, judge each inner network on 5000 real images. A small batch buys
-more outer steps, each with a fresh network. Measured with the grid `equal-seconds` (width 16, one image per
-class): 256 images did better than 64, and no worse than 1024 within the intervals; one network per outer
-step did better than the mean over several.
+Feng, Vedantam and Kempe, arXiv 2311.07025, use a real batch of 5000 images. A small batch allows more outer
+steps in the same time, each with a fresh network. In the grid `equal-seconds` (width 16, one image per
+class), 256 images were better than 64, and not worse than 1024 within the intervals; one network per outer
+step was better than the mean over several.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from suite.plugins.methods.rat_bptt import RaTBPTT
 
 @dataclass(frozen=True)
 class QuickRaTBPTT(RaTBPTT):
-    """RaT-BPTT on a small real batch: more outer steps, each with a fresh network, in the same time."""
+    """RaT-BPTT with a small real batch: more outer steps in the same time."""
 
     real_batch: int = 256
 

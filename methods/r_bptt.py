@@ -1,7 +1,7 @@
 """R-BPTT: back-propagation through an inner training of random length.
 
-Of Feng, Vedantam and Kempe's ablation, arXiv 2311.07025: the window starts at step 0 and has a random length
-from 1 to `unroll`, after which the inner training ends.
+From the ablation of Feng, Vedantam and Kempe, arXiv 2311.07025: the window starts at step 0 and has a random
+length from 1 to `unroll`; the inner training ends with it.
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from suite.plugins.methods.rat_bptt import UnrolledMethod
 
 @dataclass(frozen=True)
 class RBPTT(UnrolledMethod):
-    """Learn images through the first inner steps, a random number of them."""
+    """Learn images through a random number of first inner steps."""
 
     title: ClassVar[str] = "R-BPTT: back-propagation through an unroll of random length"
 
     @property
     def schedule(self) -> TruncationSchedule:
-        """How the window is placed."""
+        """The placement of the window."""
         return "random-length"
 
 

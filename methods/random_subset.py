@@ -1,4 +1,4 @@
-"""Random subset: random real images of each class, the floor that every method has to beat."""
+"""Random subset: random real images of each class, the baseline of all methods."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +12,7 @@ from suite.core.spec import Examples
 
 @dataclass(frozen=True)
 class RandomSubset(Selection):
-    """Random real images of each class."""
+    """Select random real images of each class."""
 
     title: ClassVar[str] = "Random subset: random real images"
 

@@ -2,10 +2,10 @@
 
 Feng, Vedantam and Kempe, "Embarrassingly simple dataset distillation", ICLR 2024, arXiv 2311.07025.
 Each outer step trains a fresh network on the set, differentiates its loss on a real batch through a randomly
-placed window of that training, clips the meta-gradient by its running average norm, and takes Adam's step.
+placed window of the training, clips the meta-gradient by its running average norm, and takes a step of Adam.
 Learned labels are kept non-negative. The paper's ablation is in `bptt`, `t_bptt` and `r_bptt`.
-Departures from the official code: the window is drawn anew at each outer step, there once an epoch of ten
-(`redraw_every`); the inner Adam is torch's, `higher` adds eps before the bias correction.
+Differences from the official code: the window is drawn at each outer step (there once per epoch of ten steps,
+see `redraw_every`); the inner Adam is torch's (there `higher`'s, which adds eps before the bias correction).
 """
 
 from collections.abc import Mapping
@@ -49,24 +49,24 @@ _WINDOWS = {
 
 @dataclass(frozen=True)
 class UnrolledMethod(ImageMethod):
-    """What RaT-BPTT shares with the paper's ablation: all but which steps are differentiated."""
+    """The common base of RaT-BPTT and the paper's ablation; subclasses choose the differentiated steps."""
 
-    steps: int = 18_000  # where the released CIFAR-10 IPC 10 set was best
+    steps: int = 18_000  # the best step of the released CIFAR-10 set at ipc 10
     unroll: int = 200
     redraw_every: int = 1  # outer steps per window; the official code redraws once per epoch (10)
     outer_lr: float = 1e-3
     inner_lr: float = 1e-3
     real_batch: int = 5000
-    per_class: int | None = None  # images of each class per inner step; None takes all
-    inner_classes: int | None = None  # classes per inner step; None takes all
+    per_class: int | None = None  # images of each class per inner step; None: all
+    inner_classes: int | None = None  # classes per inner step; None: all
     learn_labels: bool = False
-    clip: float = 2.0  # longest image meta-gradient, in running average norms
+    clip: float = 2.0  # largest norm of the image meta-gradient, relative to its running average
     augment: str = "flip-rotate"
     initial: Initialisation = "unit-noise"
-    networks: int = 1  # inner networks per outer step, over which the meta-gradient is averaged
-    precision: Precision = "float32"  # of products; states and sums are float32
-    checkpoint_every: int | None = None  # steps per kept state; others are computed twice; None keeps all
-    max_nonfinite: int = 10  # meta-gradients left out for not being finite before the run diverges
+    networks: int = 1  # inner networks per outer step; their meta-gradients are averaged
+    precision: Precision = "float32"  # precision of products; states and sums are float32
+    checkpoint_every: int | None = None  # keep every n-th state, recompute the others; None: keep all
+    max_nonfinite: int = 10  # non-finite meta-gradients that are skipped before the run diverges
 
     paper: ClassVar[str] = "arXiv 2311.07025"
     recipe: ClassVar[str] = "rat-bptt-1000"
@@ -82,12 +82,12 @@ class UnrolledMethod(ImageMethod):
 
     @property
     def schedule(self) -> TruncationSchedule:
-        """How the window is placed: by default it is the whole unroll."""
+        """The placement of the window; by default it is the whole unroll."""
         return "full"
 
     @property
     def max_window(self) -> int:
-        """Steps of the longest window."""
+        """Length of the longest window."""
         return self.unroll
 
     def __post_init__(self) -> None:
@@ -112,7 +112,7 @@ class UnrolledMethod(ImageMethod):
             raise ValueError(f"inner_classes {self.inner_classes}: the task has {train.classes} classes")
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
-        """Start from Gaussian images of unit norm, or what `initial` says, and one-hot labels."""
+        """Start from the images that `initial` names, and one-hot labels."""
         return RaTBPTTDistiller(self, train, budget, seed)
 
 
@@ -133,7 +133,7 @@ class WindowedMethod(UnrolledMethod):
 
     @property
     def max_window(self) -> int:
-        """Steps of every window."""
+        """Length of every window."""
         return self.window
 
 
@@ -141,7 +141,7 @@ class WindowedMethod(UnrolledMethod):
 class RaTBPTT(WindowedMethod):
     """Learn images through a randomly placed window of differentiated inner steps."""
 
-    truncation: Literal["random", "fixed"] = "random"  # the paper's largest tasks have it fixed, at the end
+    truncation: Literal["random", "fixed"] = "random"  # on the largest tasks the paper fixes it at the end
 
     title: ClassVar[str] = "RaT-BPTT: back-propagation through a random window"
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
@@ -151,17 +151,17 @@ class RaTBPTT(WindowedMethod):
 
     @property
     def schedule(self) -> TruncationSchedule:
-        """How the window is placed."""
+        """The placement of the window."""
         return self.truncation
 
 
 class ImageMetaLearner(MetaLearner):
-    """What an outer step needs: its window, the meta-gradient of a set, and a count of failures."""
+    """Draw windows, compute meta-gradients of a set, and count non-finite ones."""
 
     def __init__(
         self, method: UnrolledMethod, train: Examples, ipc: int, seed: int, *, steps_of_one_shape: int
     ) -> None:
-        """steps_of_one_shape: outer steps whose inner batches share a shape, and so a compilation."""
+        """Create a learner. steps_of_one_shape: outer steps that share compiled code."""
         inner = InnerTraining(
             method.network,
             optimiser=Adam(method.inner_lr),
@@ -181,7 +181,7 @@ class ImageMetaLearner(MetaLearner):
         self.last = MetaGradient(self.loss, (), self.loss, self.loss[None])
 
     def next_window(self) -> Window:
-        """Count an outer step and return its window, a new one every `redraw_every` steps."""
+        """Count an outer step and return its window, drawn again every `redraw_every` steps."""
         method = self.method
         if self.step_count % method.redraw_every == 0:
             placed = place_window(
@@ -196,7 +196,7 @@ class ImageMetaLearner(MetaLearner):
     ) -> MetaGradient:
         """Return the mean meta-gradient over fresh networks, for the images and, if learned, the labels.
 
-        frozen: images and labels in front of these, which inner networks see but which do not learn.
+        frozen: images and labels placed before these; inner networks train on them, but they do not change.
         """
         with multiplying(self.method.precision):
             networks = range(self.method.networks)
@@ -234,12 +234,12 @@ class ImageMetaLearner(MetaLearner):
 
 
 def with_frozen(frozen: tuple[Tensor, Tensor], learned: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Return images and labels (classes, n, …) with the learned ones behind the frozen ones of each class."""
+    """Return images and labels (classes, n, …): in each class the frozen ones, then the learned ones."""
     return torch.cat([frozen[0], learned[0]], 1), torch.cat([frozen[1], learned[1]], 1)
 
 
 class RaTBPTTDistiller(ImageMetaLearner):
-    """One run of RaT-BPTT, or of BPTT, T-BPTT or R-BPTT: only the window differs."""
+    """One run of RaT-BPTT, BPTT, T-BPTT or R-BPTT; only the window differs."""
 
     def __init__(self, method: UnrolledMethod, train: Examples, budget: Budget, seed: int) -> None:
         super().__init__(method, train, budget.ipc, seed, steps_of_one_shape=method.steps)
@@ -247,7 +247,7 @@ class RaTBPTTDistiller(ImageMetaLearner):
         self.learned = LearnedSet(images, method.outer_lr)
 
     def step(self) -> Mapping[str, Tensor]:
-        """Take one outer step. Nothing in it waits for the device: metrics are scalars there."""
+        """Take one outer step without waiting for the device; metrics are tensors on it."""
         window = self.next_window()
         found = self.gradient_of(self.learned.images.value, self.learned.labels.value, window)
         (of_images, *of_labels), finite = found.gradients, found.finite

@@ -1,11 +1,11 @@
-"""RDED: the crops of real images that a teacher is surest of, side by side, with the teacher's labels.
+"""RDED: stitch the real crops that a teacher is most confident about, with the teacher's labels.
 
 Sun et al., "On the diversity and realism of distilled dataset: an efficient dataset distillation paradigm",
-CVPR 2024, arXiv 2312.03526. A teacher trains on train; of `crops` random crops of each of `candidates` real
-images the one with the least cross-entropy is kept; the best of a class are stitched together and labelled
-by the teacher. Nothing is optimised. Departure: the authors' teacher labels every augmented image anew
-during retraining. Here a set is all that an evaluation has, so each image has one stored label, which the
-recipe `rded-300` softens, and mixes by area where it mixes images.
+CVPR 2024, arXiv 2312.03526. A teacher trains on train. For each of `candidates` real images, the best of
+`crops` random crops is kept, by the teacher's cross-entropy. The best crops of a class are stitched together
+and labelled by the teacher. Nothing is optimised. Difference: the authors' teacher labels every augmented
+image during retraining. Here evaluators have only the set, so each image has one stored label. The recipe
+`rded-300` softens it, and mixes labels by area when it mixes images.
 """
 
 from collections.abc import Mapping
@@ -35,18 +35,18 @@ _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
 }
 
 SCALE = (0.08, 1.0)
-"""Least and largest area of a crop, as a share of its image's."""
+"""Smallest and largest area of a crop, as a share of the image's area."""
 
 
 @dataclass(frozen=True)
 class RDED(NetworkMethod):
-    """Pick real crops by a teacher's cross-entropy, stitch them together, label them by the teacher."""
+    """Pick real crops by a teacher's cross-entropy, stitch them together, and label them by the teacher."""
 
     candidates: int = 300  # random real images of each class that are cropped
-    crops: int = 5  # random crops of a candidate, of which the best is kept
-    factor: int = 1  # crops along a side of a stitched image; the authors have 2 from 128 pixels on
-    epochs: int = 20  # of the teacher, which is `network`
-    training: str = "dc-300"  # the recipe whose optimiser and augmentation train the teacher
+    crops: int = 5  # random crops per candidate; the best is kept
+    factor: int = 1  # crops along a side of a stitched image; the authors use 2 for 128 pixels and more
+    epochs: int = 20  # epochs of the teacher, which is `network`
+    training: str = "dc-300"  # recipe that gives the teacher's optimiser and augmentation
 
     title: ClassVar[str] = "RDED: realistic, diverse and efficient dataset distillation"
     paper: ClassVar[str] = "arXiv 2312.03526"
@@ -67,7 +67,7 @@ class RDED(NetworkMethod):
 
     @property
     def outer_steps(self) -> int:
-        """One: the choice."""
+        """One step, which selects the crops."""
         return 1
 
     def check(self, train: Examples, budget: Budget) -> None:
@@ -90,7 +90,7 @@ class RDEDDistiller(BaseDistiller):
     def __init__(self, method: RDED, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train, self.budget, self.seed = 1, method, train, budget, seed
         self.network = network(method.network, train.shape, train.classes)
-        # The first images of each class stand in until the step is taken.
+        # Until the step is taken, the set is the first images of each class.
         first = torch.stack([rows[: budget.ipc] for rows in train.by_class()])
         self.images = train.images[first]
         self.labels = one_hot(train.classes, budget.ipc).to(train.images)
@@ -107,7 +107,7 @@ class RDEDDistiller(BaseDistiller):
         return {}
 
     def _chosen(self, label: int, teacher: Tensor) -> Tensor:
-        """Return the best crop of each of the best images of a class, the best first: (m, channels, h, w)."""
+        """Return the best crops of a class, at most one per image, best first: (m, channels, h, w)."""
         method, rng = self.method, generator(self.seed, "patches", label)
         rows = self.train.by_class()[label]
         rows = rows[torch.randperm(len(rows), generator=rng)[: method.candidates].to(rows.device)]
@@ -125,7 +125,7 @@ class RDEDDistiller(BaseDistiller):
 
 
 def cropped(images: Tensor, size: tuple[int, int], rng: torch.Generator) -> Tensor:
-    """Return a random crop of each image, of the image's aspect, resized bilinearly to `size`."""
+    """Return a random crop of each image, with the image's aspect ratio, resized bilinearly to `size`."""
     low, high = SCALE
     uniform = torch.rand(len(images), 3, generator=rng).to(images)
     side = (low + (high - low) * uniform[:, 0]).sqrt()  # as a share of the image's
@@ -138,7 +138,7 @@ def cropped(images: Tensor, size: tuple[int, int], rng: torch.Generator) -> Tens
 
 
 def padded(patches: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Return patches (…, channels, h, w) in the middle of images of `shape`, zeros around: (n, *shape)."""
+    """Pad patches (…, channels, h, w) with zeros on all sides to images (n, *shape)."""
     down, right = shape[1] - patches.shape[-2], shape[2] - patches.shape[-1]
     around = right // 2, right - right // 2, down // 2, down - down // 2
     return pad(patches.flatten(0, -4), around)
@@ -147,7 +147,7 @@ def padded(patches: Tensor, shape: tuple[int, int, int]) -> Tensor:
 def stitched(patches: Tensor, factor: int) -> Tensor:
     """Return images (n, channels, height, width) of factor * factor patches (n * factor², channels, h, w).
 
-    The n best patches are the upper left corners, the n next ones lie to their right, and so on.
+    The n best patches are the upper left parts, the next n are placed to their right, and so on.
     """
     channels, height, width = patches.shape[1:]
     tiles = patches.reshape(factor, factor, -1, channels, height, width).permute(2, 3, 0, 4, 1, 5)

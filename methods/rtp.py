@@ -1,11 +1,11 @@
-"""RTP: a memory of small bases that all classes share, and coefficients that combine them into images.
+"""RTP: learn small bases shared by all classes, and coefficients that combine them into images.
 
 Deng and Russakovsky, "Remember the past: distilling datasets into addressable memories for neural
 networks", NeurIPS 2022, arXiv 2206.02916. Each outer step trains a fresh network by SGD with momentum on
-decoded images, back-propagates through the whole of it, and takes a clipped step of SGD.
-Departures from the official code: bases take two fifths of the budget, its share for CIFAR-10 at one image
-per class (16), the only number it gives; no penalty on the coefficients, which has no part in the
-meta-gradient; `augment` is drawn anew for each inner step, there once.
+decoded images, back-propagates through all inner steps, and takes a clipped step of SGD.
+Differences from the official code: bases take two fifths of the budget, as for CIFAR-10 at one image per
+class (16), the only number that the code gives; there is no penalty on the coefficients (there it is not part
+of the meta-gradient); `augment` is drawn for each inner step (there once).
 """
 
 import math
@@ -30,22 +30,22 @@ from suite.core.training.augment import augmentation
 
 @dataclass(frozen=True)
 class RTP(NetworkMethod):
-    """Learn bases that all classes share, and coefficients, through every step of the inner training."""
+    """Learn shared bases, and coefficients, through every step of the inner training."""
 
     steps: int = 500_000
     unroll: int = 150
-    bases: int | None = None  # None takes two fifths of the budget
-    downsample: int = 2  # side of an image divided by that of a base
+    bases: int | None = None  # None: two fifths of the budget
+    downsample: int = 2  # side of an image divided by the side of a base
     images: int | None = None  # decoded images per class; None fills the budget with coefficients
     per_class: int = 32  # decoded images of each class per inner step
     inner_lr: float = 0.01
     inner_momentum: float = 0.9
     outer_lr: float = 0.1
     outer_momentum: float = 0.5
-    clip: float = 2.0  # norm above which a meta-gradient is scaled down
+    clip: float = 2.0  # largest norm of a meta-gradient; larger ones are scaled down
     real_per_class: int = 64
     augment: str = "none"  # or flip-rotate
-    checkpoint_every: int | None = None  # steps per kept state; others are computed twice; None keeps all
+    checkpoint_every: int | None = None  # keep every n-th state, recompute the others; None: keep all
 
     title: ClassVar[str] = "RTP: Remember the Past, linear bases"
     paper: ClassVar[str] = "arXiv 2206.02916"
@@ -77,7 +77,7 @@ class RTP(NetworkMethod):
         return bases, self.images or max(1, (stored - bases * base) // (train.classes * bases))
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Also refuse bases that do not divide the images, and more numbers than the budget has."""
+        """Also refuse bases that do not divide the images, and sets larger than the budget."""
         super().check(train, budget)
         check_factor(self.downsample, *train.shape[1:])
         bases, images = self.sizes(train, budget)
@@ -117,7 +117,7 @@ class RTPDistiller(MetaLearner):
         self.optimiser = torch.optim.SGD(learned, lr=method.outer_lr, momentum=method.outer_momentum)
 
     def step(self) -> Mapping[str, Tensor]:
-        """Take one outer step: a fresh network, trained for the whole unroll."""
+        """Take one outer step with a fresh network."""
         learned = [self.bases, self.coefficients]
         window, size = Window(0, self.method.unroll), self.training.ipc
         found = self.meta_gradient(learned, self._decoded, window, self._real_rows(), size=size)
@@ -134,14 +134,14 @@ class RTPDistiller(MetaLearner):
         return code.rows(rows), targets[rows // self.training.ipc]
 
     def _real_rows(self) -> Tensor:
-        """Draw rows of each class for the real batch, without repeats."""
+        """Draw distinct rows of each class for the real batch."""
         count, rng = self.method.real_per_class, self.real_rng
         return torch.cat(
             [rows[torch.randperm(len(rows), generator=rng)[:count]] for rows in self.train.by_class()]
         )
 
     def synthetic(self) -> SyntheticSet:
-        """Return the decoded images, with the bases and coefficients that are stored."""
+        """Return the decoded images, with the stored bases and coefficients."""
         code = Linear(self.bases.detach().clone(), self.coefficients.detach().clone(), *self.train.shape[1:])
         return SyntheticSet.from_parametrisation(code, self.training.minibatch)
 

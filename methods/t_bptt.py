@@ -1,7 +1,7 @@
 """T-BPTT: back-propagation through the last steps of the inner training.
 
-Of Feng, Vedantam and Kempe's ablation, arXiv 2311.07025: RaT-BPTT with the window always at the end of the
-unroll, so that no meta-gradient sees early training.
+From the ablation of Feng, Vedantam and Kempe, arXiv 2311.07025: RaT-BPTT with the window always at the end of
+the unroll, so that no meta-gradient sees early training.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class TBPTT(WindowedMethod):
 
     @property
     def schedule(self) -> TruncationSchedule:
-        """How the window is placed."""
+        """The placement of the window."""
         return "fixed"
 
 

@@ -1,10 +1,10 @@
-"""TESLA: trajectory matching with soft labels from the expert that is matched.
+"""TESLA: trajectory matching with soft labels of the matched expert.
 
 Cui, Wang, Si and Hsieh, "Scaling up dataset distillation to ImageNet-1K with constant memory", ICML 2023,
-arXiv 2211.10586. MTT in which the labels of a step are what the expert predicts at the end of the stretch.
-Departures from the official code: the gradient is exact, at the same memory, where TESLA's closed form
-treats what a step computes as independent of the images seen before; the paper's labels are used on every
-dataset, in the authors' commands only on ImageNet. Settings are those of the commands that they print.
+arXiv 2211.10586. MTT with the expert's predictions at the end of the segment as labels. Differences from the
+official code: the gradient is exact, with the same memory (TESLA's closed form treats each step's gradient as
+independent of the images of earlier steps); soft labels are used on every dataset (the authors' commands use
+them only on ImageNet). Settings are from the authors' printed commands.
 """
 
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ from suite.plugins.methods.mtt import MTT, MTTDistiller, settings
 
 @dataclass(frozen=True)
 class TESLA(MTT):
-    """Match trajectories on images with the expert's own soft labels."""
+    """Match trajectories on images with soft labels of the matched expert."""
 
     title: ClassVar[str] = "TESLA: trajectory matching with the experts' soft labels"
     paper: ClassVar[str] = "arXiv 2211.10586"
-    batch_norm: ClassVar[bool] = False  # an expert labels images without running statistics
+    batch_norm: ClassVar[bool] = False  # experts predict labels without running statistics
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         ("cifar10", 1): settings(50, 2, 5, 1000.0, 1e-7, 0.01, None),
         ("cifar100", 50): settings(80, 2, 40, 1000.0, 1e-5, 0.01, 125),
@@ -37,7 +37,7 @@ class TESLA(MTT):
     }
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
-        """Start with the experts, training those that the cache does not have."""
+        """Load the experts, or train the missing ones, and start."""
         return TESLADistiller(self, train, budget, seed)
 
 
@@ -45,7 +45,7 @@ class TESLADistiller(MTTDistiller):
     """One run of TESLA."""
 
     def step(self) -> Mapping[str, float | Tensor]:
-        """Take one outer step, with new labels."""
+        """Take one outer step, with labels predicted by its expert."""
         start, target, epoch = self.sample_segment()
         self.labels = map_batches(partial(self.network.logits, target), self.images).softmax(-1)
         self.last = self.meta_gradient(start, target, [self.images])

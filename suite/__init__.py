@@ -1,18 +1,18 @@
-"""RaT-Bench: distil datasets, retrain networks on what was made, publish the leaderboard.
+"""RaT-Bench: distil datasets, retrain networks on the result, publish the leaderboard.
 
-What a notebook needs, imported when it is first used:
+The API for notebooks; each name is imported at its first use:
 
-    load_task         a task by name: `load_task("cifar10")`
-    distil            a synthetic set, made by a method
-    evaluate          fresh networks trained on a set, scored on the test split
-    SyntheticSet      a distilled set; `SyntheticSet.from_flat(images, labels)` makes one of tensors
-    save_set          a set to a file, and
-    load_set          back
-    meta_gradient     a loss differentiated through inner training, exactly
+    load_task         load a task by name: `load_task("cifar10")`
+    distil            distil a synthetic set with a method
+    evaluate          train fresh networks on a set and score them on the test split
+    SyntheticSet      a distilled set; `SyntheticSet.from_flat(images, labels)` makes one from tensors
+    save_set          write a set to a file
+    load_set          read a set from a file
+    meta_gradient     differentiate a loss through inner training, exactly
     InnerProblem      inner training; `InnerProblem.of_module` takes any torch module and loss
-    Window            which inner steps are differentiated
+    Window            the inner steps that are differentiated
     Adam, SGD         optimisers of inner training
-    leaderboard       the records of stores as a pandas DataFrame
+    leaderboard       the leaderboard of stores as a pandas DataFrame
 
 The command line is `ratbench`.
 """

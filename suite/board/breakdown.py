@@ -1,7 +1,7 @@
-"""The tables of all evaluators but `retrain`, made from what each declares of its scores.
+"""The tables of all evaluators except `retrain`, made from the scores that each declares.
 
-A table has a column per shown score, or per part of a family: `accuracy/*` gives one for each network, and
-averages `accuracy/noise/1`, `accuracy/noise/5` into one of `noise`.
+A table has one column per shown score, or per part of a family. For example, `accuracy/*` gives one column
+for each network, and averages `accuracy/noise/1` and `accuracy/noise/5` in the column `noise`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,12 +17,12 @@ from suite.records.cells import RETRAIN
 from suite.records.record import Status
 
 UNDECLARED = Score("*", "{}", unit="number")
-"""Shows the scores of a record that carries no declaration, as they are and under their own names."""
+"""The declaration for records without one: scores are shown unchanged, under their names."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A score of a table. name: its key in records, without details; unique in the table."""
+    """A column of a table. name: the score's key in records, without details; unique in the table."""
 
     name: str
     heading: str
@@ -31,7 +31,7 @@ class Column:
 
 @dataclass(frozen=True)
 class BreakdownRow:
-    """One configuration of a method. scores: an interval per column's name; state: "" when complete."""
+    """One configuration of a method. scores: an interval per column name; state: "" if complete."""
 
     name: str
     label: str
@@ -41,7 +41,7 @@ class BreakdownRow:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """One evaluator's scores in one table, a row per configuration, best first. title: the evaluator's."""
+    """One evaluator's table, a row per configuration, best first. title: of the evaluator."""
 
     evaluator: str
     title: str
@@ -51,13 +51,13 @@ class Breakdown:
 
     @property
     def main(self) -> Column:
-        """The column by which rows are sorted: the first that ranks, else the first."""
+        """The column by which rows are sorted: the first ranking column, or else the first column."""
         return next((column for column in self.columns if column.score.ranks), self.columns[0])
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What one seed gave: the values per copy by column where it is done, else its status."""
+    """The result of one seed: the values per copy by column if it is done, else its status."""
 
     seed: int
     cell: str
@@ -66,15 +66,15 @@ class _Outcome:
 
     @property
     def precedence(self) -> tuple[bool, int, str]:
-        """Of a seed's cells a finished one counts, then that of most copies."""
+        """Sort key among a seed's cells: finished cells win, then those with more copies."""
         return self.status == "done", max(map(len, self.values.values()), default=0), self.cell
 
 
 def breakdowns(cells: Cells, suffix: Callable[[TrialResult], str]) -> tuple[Breakdown, ...]:
     """Return a table for each evaluator, task, network, conditions and size that has a score to show.
 
-    suffix: what tells a trial's configuration from others of its label. A cell that failed, or is only
-    planned, makes its row incomplete.
+    suffix: distinguishes a trial's configuration from others with the same label. A failed or missing cell
+    makes its row incomplete.
     """
     tables: dict[tuple[str, TableKey], list[tuple[TrialResult, Evaluated]]] = {}
     for trial in cells.trials:
@@ -111,7 +111,7 @@ def _breakdown(
 
 
 def _best_first(breakdown: Breakdown) -> tuple[BreakdownRow, ...]:
-    """Return the rows sorted by the main score, those without it last."""
+    """Sort the rows by the main score; rows without it come last."""
     main = breakdown.main
     sign = -1 if main.score.better == "higher" else 1
 
@@ -127,7 +127,7 @@ def _outcome(trial: TrialResult, item: Evaluated, declared: Sequence[Score]) -> 
     if item.record:
         values = _columns(item.record.scores, declared) if item.done else {}
         return _Outcome(seed, cell, item.record.status, values)
-    # The evaluation of a failed trial has nothing to score.
+    # A failed trial has no set to evaluate.
     return _Outcome(seed, cell, trial.record.status if trial.record and not trial.made else None, {})
 
 
@@ -148,7 +148,7 @@ def _columns(
 
 def _row(name: str, label: str, outcomes: Sequence[_Outcome]) -> BreakdownRow:
     """Return the row of a configuration, over its seeds."""
-    seeds = {each.seed: each for each in sorted(outcomes, key=lambda each: each.precedence)}  # the last wins
+    seeds = {each.seed: each for each in sorted(outcomes, key=lambda each: each.precedence)}  # last one stays
     done = [seeds[seed].values for seed in sorted(seeds) if seeds[seed].status == "done"]
     shared = set.intersection(*(set(values) for values in done)) if done else set()
     scores = {column.name: interval([values[column] for values in done]) for column in shared}

@@ -1,7 +1,7 @@
-"""DD-Ranking's scores (arXiv 2505.13300), each defined once: what it is made of, its formula, its words.
+"""DD-Ranking's scores (arXiv 2505.13300), each defined once: its accuracies, formula and explanation.
 
-A score is a weighted sum of accuracies. To add one, write it and list it in `SCORES`: the board, CSV and
-JSON follow. DD-Ranking's code puts percentages into LRS and ARS, which are made for fractions as here.
+A score is a weighted sum of accuracies. To add a score, define it and list it in `SCORES`; the board, CSV and
+JSON then show it. LRS and ARS are defined for fractions, as used here; DD-Ranking's code uses percentages.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from suite.board.statistics.intervals import DIGITS
 from suite.records.cells import RANDOM
 
 LABEL_ROBUST, AUGMENTATION_ROBUST = "label_robust", "augmentation_robust"
-"""The evaluators that train what `retrain` does not."""
+"""The evaluators of the trainings that `retrain` does not run."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ DEFAULT_WEIGHTS = Weights()
 class Training:
     """One training whose accuracy is part of a score.
 
-    images: the distilled set, a random subset of its size, or all of train. way: under the method's native
-    recipe as it is, with other augmentation, or without any; or hard labels under one recipe for all.
+    images: the distilled set, a random subset of its size, or all of train. way: the method's native recipe
+    unchanged, with other augmentation, or without augmentation; or hard labels under one common recipe.
     """
 
     images: Literal["set", "random", "full"]
@@ -53,7 +53,7 @@ class Training:
 
     @property
     def evaluator(self) -> str:
-        """The evaluator that measures it, where `retrain` has not."""
+        """The evaluator that measures it, unless `retrain` has done so."""
         return AUGMENTATION_ROBUST if self.way in ("augmented", "plain") else LABEL_ROBUST
 
 
@@ -71,7 +71,8 @@ RANDOM_PLAIN = Training("random", "plain", "random, plain %")
 class DDScore:
     """A score: a weighted sum of accuracies, as points or mapped to [0, 1].
 
-    evaluator: whose table shows it; terms: the weight of each training; explain: what it means.
+    evaluator: its table shows the score; terms: the weight of each training; explain: returns its
+    explanation.
 
         >>> accuracies = {NATIVE: 0.60, RANDOM_NATIVE: 0.30, HARD: 0.60, FULL_HARD: 0.85}
         >>> per_seed = {training: {0: Copies(0, (value,))} for training, value in accuracies.items()}
@@ -95,16 +96,16 @@ class DDScore:
 
     @property
     def trainings(self) -> tuple[Training, ...]:
-        """The trainings that it is made of."""
+        """The trainings whose accuracies it uses."""
         return tuple(self.terms(DEFAULT_WEIGHTS))
 
     def value(self, accuracies: Mapping[Training, PerSeed], weights: Weights) -> Difference:
-        """Return the score with its interval; raises KeyError where a training's accuracies are missing."""
+        """Return the score with its interval; raises KeyError if a training's accuracies are missing."""
         terms = [(weight, accuracies[training]) for training, weight in self.terms(weights).items()]
         found = combination(terms)
         if not self.normalised:
             return found
-        ends = (found.mean, found.low, found.high)  # alike: the map is monotone
+        ends = (found.mean, found.low, found.high)  # the map is monotone
         mean, low, high = (round(normalised(each), DIGITS) for each in ends)
         return replace(found, mean=mean, low=low, high=high)
 
@@ -148,7 +149,7 @@ LRS = DDScore(
     lambda weights: (
         "**LRS**, label-robust score: (e^α − e⁻¹) / (e − e⁻¹) of "
         f"α = {weights.label:g} IOR − {1 - weights.label:g} HLR as fractions, so from 0 to 1. It is high "
-        "where a set is good without soft labels and without a recipe of its own."
+        "if a set is good without soft labels and without a special recipe."
     ),
     normalised=True,
 )
@@ -164,7 +165,7 @@ ARS = DDScore(
     lambda weights: (
         "**ARS**, augmentation-robust score: the same map of "
         f"β = {weights.augmentation:g} × the gain over `{RANDOM}` with augmentation + "
-        f"{1 - weights.augmentation:g} × the gain without. A set no better than `{RANDOM}` has 0.269."
+        f"{1 - weights.augmentation:g} × the gain without. A gain of zero gives 0.269."
     ),
     normalised=True,
 )

@@ -31,7 +31,7 @@ from suite.records.record import Record
 Format = Literal["md", "csv", "json", "html"]
 
 REPORTED = "reported.toml"
-"""A file of papers' figures: in a store, or in results/."""
+"""The file of accuracies printed in papers: in a store, or in results/."""
 
 
 @dataclass(frozen=True)
@@ -44,28 +44,28 @@ class Documents:
 
 
 def leaderboard(stores: Sequence[Path | str]) -> pandas.DataFrame:
-    """Return the board of `stores`, a line per row, best first within each table; CSV and JSON hold the same.
+    """Return the board of `stores` with one line per row, best first in each table, as CSV and JSON have it.
 
-    evaluator, task, ipc, network, conditions: the table; name, label: the row; state: "" when complete;
+    evaluator, task, ipc, network, conditions: the table; name, label: the row; state: "" if complete;
     seeds, copies. Values with an interval have three columns, `x`, `x_low` and `x_high`.
 
-    Of `retrain`: rank, method, hyperparameters, errors; size: images per class of the whole set. accuracy
-    (under the standard recipe), behind, native (under native_recipe): fractions; share: of full data's.
-    DD-Ranking's scores ior, hlr, lrs, ars, with robustness_recipe as the native one, and the accuracies that
-    they are made of, such as set_hard. device_seconds, peak_memory_bytes, stored_bytes, label_kind, devices;
-    decoded: images per class of a factorised set. reported, reported_source: what papers print, in percent.
+    Lines of `retrain` have rank, method, hyperparameters, errors; size: images per class of the whole set;
+    accuracy (under the standard recipe), behind, native (under native_recipe): fractions; share: of the
+    full-data accuracy. DD-Ranking's scores ior, hlr, lrs, ars, with robustness_recipe as native recipe, and
+    their accuracies, such as set_hard. device_seconds, peak_memory_bytes, stored_bytes, label_kind, devices;
+    decoded: images per class of a factorised set. reported, reported_source: accuracy in a paper, in percent.
 
-    Of any other evaluator, the scores that it shows, such as `cross_architecture/mean`, as it returned them.
+    Lines of another evaluator have its shown scores as returned, such as `cross_architecture/mean`.
 
-    Raises FileNotFoundError without a store, ValueError on records of another protocol.
+    Raises FileNotFoundError without a store, ValueError for records of another protocol.
     """
     return frame(load([Path(store) for store in stores]))
 
 
 def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
-    """Return the board of `stores`, warning of what it leaves out.
+    """Return the board of `stores`; log a warning for everything that is left out.
 
-    Papers' figures come from the first `reported.toml` in a store, else from results/.
+    Accuracies printed in papers come from the first `reported.toml` in a store, or else from results/.
     """
     found = read(stores)
     sources = [path for folder in (*stores, Path("results")) if (path := folder / REPORTED).is_file()]
@@ -84,7 +84,7 @@ def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
 def read(stores: Sequence[Path]) -> Documents:
     """Read all records, failures and plans of `stores`; a damaged file becomes a warning.
 
-    Raises ValueError on a record of another protocol, FileNotFoundError without a store.
+    Raises ValueError for a record of another protocol, FileNotFoundError without a store.
     """
     records: list[Record] = []
     planned: list[Planned] = []
@@ -102,7 +102,7 @@ def read(stores: Sequence[Path]) -> Documents:
 
 
 def finished(stores: Sequence[Path]) -> list[Record]:
-    """Return the finished record of each cell of `stores`, as a board takes it; warn of what is left out."""
+    """Return the valid finished record of each cell of `stores`; log a warning for each that is left out."""
     found = read(stores)
     records, refusals = valid_records(found.records)
     for warning in (*found.warnings, *refusals):
@@ -136,9 +136,9 @@ def render(board: Board, format: Format, *, pictures: Collection[str] = (), plot
 
 
 def write(board: Board, target: Path, format: Format = "md") -> list[Path]:
-    """Write the board to the file `target`, beside Markdown its `plots/`; return all paths.
+    """Write the board to the file `target`, and for Markdown `plots/` beside it; return all paths.
 
-    Markdown links to the pictures that lie in `pictures/` beside it.
+    Markdown links the pictures in `pictures/` beside it.
     """
     paths = [target]
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -151,9 +151,9 @@ def write(board: Board, target: Path, format: Format = "md") -> list[Path]:
 
 
 def check(board: Board, target: Path, format: Format = "md") -> str:
-    """Return how `target` and its plots differ from what `write` would make; "" when they are current.
+    """Return how `target` and its plots differ from the output of `write`; "" if they are up to date.
 
-    Text is compared byte for byte, plots by the fingerprint of what they show.
+    Text is compared byte for byte, plots by the fingerprint of their values.
     """
     found = target.read_bytes().decode(errors="replace") if target.is_file() else ""
     wanted = _published(board, target, format)
@@ -168,7 +168,7 @@ def check(board: Board, target: Path, format: Format = "md") -> str:
 
 
 def pictures(board: Board) -> dict[str, str]:
-    """Return the trial id of each picture that the board would link to, by path beside the Markdown."""
+    """Return the trial id of each picture that the board can link, by path beside the Markdown."""
     return {
         picture(table.task, row, seed): trial
         for table in board.tables
@@ -178,7 +178,7 @@ def pictures(board: Board) -> dict[str, str]:
 
 
 class _Unusable(Exception):
-    """A file which is no sealed record."""
+    """A file that is not a sealed record."""
 
 
 def _documents(store: Path) -> Iterator[tuple[str, Path]]:
@@ -195,7 +195,7 @@ def _record(content: Any, path: Path) -> Record:
     if not isinstance(content, dict) or not content.get("sha256"):
         raise _Unusable("not a sealed record")
     if isinstance(protocol := content.get("protocol"), int):
-        refuse_protocol(protocol, str(path))  # before its fields, which may be others
+        refuse_protocol(protocol, str(path))  # before its fields, which may differ
     return Record.model_validate(content)
 
 
@@ -207,7 +207,7 @@ def _reason(error: Exception) -> str:
 
 
 def _parsed(line: dict[str, Any]) -> dict[str, Any]:
-    """Return a line whose hyper-parameters are JSON's own."""
+    """Return a line with its hyper-parameters parsed from JSON."""
     text = line.get("hyperparameters")
     return line if text is None else {**line, "hyperparameters": json.loads(text)}
 

@@ -20,7 +20,7 @@ from suite.records.test_audit import drop_overread
 
 
 class TableKey(NamedTuple):
-    """What the rows of a table share. conditions: the evaluator's other settings, such as `epochs=50`."""
+    """The common values of a table's rows. conditions: other settings, such as `epochs=50`."""
 
     task: str
     ipc: int
@@ -48,7 +48,7 @@ class Evaluated:
 
     @property
     def recipe(self) -> str:
-        """The recipe under which the set was retrained; "" for an evaluator without one."""
+        """The recipe under which networks were trained; "" for an evaluator without a recipe."""
         return str(self.cell.settings.get("native_recipe") or self.cell.settings.get("recipe", ""))
 
     @property
@@ -58,7 +58,7 @@ class Evaluated:
 
     @property
     def selected_recipe(self) -> str:
-        """The recipe that the evaluator chose, "" where it was given."""
+        """The recipe that the evaluator chose; "" if the recipe was fixed."""
         choices = [score for score in self.record.described if score.unit == "choice"] if self.record else []
         names = self.record.scores if self.record else ()
         return next((score.heading(name) for score in choices for name in names if score.matches(name)), "")
@@ -80,7 +80,7 @@ class TrialResult:
 
     @property
     def made(self) -> bool:
-        """Whether its set exists."""
+        """Whether its set exists, so that it can be evaluated."""
         return self.record is not None and self.record.status == "done"
 
     @property
@@ -90,7 +90,7 @@ class TrialResult:
 
     @property
     def retrained(self) -> list[Evaluated]:
-        """The evaluations that fill the leaderboard."""
+        """The evaluations by `retrain`, which fill the leaderboard."""
         return self.by(RETRAIN)
 
     def by(self, *evaluators: str) -> list[Evaluated]:
@@ -99,12 +99,12 @@ class TrialResult:
 
     @property
     def sizes(self) -> set[int]:
-        """The images per class at which it is scored: its own, and those of its prefixes."""
+        """The sizes, in images per class, of the set and its scored prefixes."""
         return {self.trial.ipc, *(item.key.ipc for item in self.retrained)}
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What tells it from another trial of the same label and size, the seed apart."""
+        """The fields that distinguish it from trials of the same label and size, except the seed."""
         source = {"source": self.trial.source[:12]} if self.trial.source else {}
         return {"method": self.trial.method, **source, **self.trial.hyperparameters}
 
@@ -120,10 +120,10 @@ class Cells:
 
 
 def valid_records(records: Iterable[Record]) -> tuple[list[Record], tuple[str, ...]]:
-    """Return one record per cell, and a warning for each that read the test split too often.
+    """Return one record per cell, and a warning for each record that read the test split too often.
 
-    Of several records of a cell a finished one counts, then the one whose sha256 comes first. Records that
-    read too often are left out. Raises ValueError on a record of another protocol.
+    If a cell has several records, finished ones come first, then the smallest sha256. Records that read too
+    often are left out. Raises ValueError for a record of another protocol.
     """
     every: dict[str, Record] = {}
     for record in sorted(records, key=_precedence):
@@ -133,7 +133,7 @@ def valid_records(records: Iterable[Record]) -> tuple[list[Record], tuple[str, .
 
 
 def join(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
-    """Join `records` and `planned` cells by trial; raises ValueError on a record of another protocol."""
+    """Join `records` and `planned` cells by trial; raises ValueError for a record of another protocol."""
     valid, refusals = valid_records(records)
     sources: dict[str, Record | Planned] = {item.cell.id: item for item in planned}
     sources |= {record.cell.id: record for record in valid}
@@ -156,7 +156,7 @@ def join(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
 def full_data(references: Sequence[Record[Reference]], key: TableKey) -> dict[str, Record[Reference]]:
     """Return the full-data record of each recipe on the task and network of `key`.
 
-    Of several cells of one recipe a finished one of most epochs counts, then that of most copies.
+    If a recipe has several cells, the finished one with most epochs is taken, then the one with most copies.
     """
     best: dict[str, Record[Reference]] = {}
     for record in references:
@@ -167,12 +167,12 @@ def full_data(references: Sequence[Record[Reference]], key: TableKey) -> dict[st
 
 
 def in_table(item: Evaluated, key: TableKey) -> bool:
-    """Return whether `item` is of the table `key`; other recipes' conditions need not agree."""
+    """Return whether `item` belongs to the table `key`; conditions of other recipes may differ."""
     return item.key == key or (item.recipe != STANDARD_RECIPE and item.key.place == key.place)
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
-    """Return settings as words: `epochs=50, recipe=dsa-1000`."""
+    """Return settings as text: `epochs=50, recipe=dsa-1000`."""
     return ", ".join(
         f"{name}={value if isinstance(value, str) else canonical_json(value)}"
         for name, value in settings.items()
@@ -180,7 +180,7 @@ def settings_text(settings: Mapping[str, Any]) -> str:
 
 
 def refuse_protocol(protocol: object, where: str) -> None:
-    """Raise ValueError where `protocol` is not ours."""
+    """Raise ValueError if `protocol` is not the protocol of this release."""
     if protocol != PROTOCOL:
         raise ValueError(
             f"{where} has protocol {protocol}, this release reads protocol {PROTOCOL}; "
@@ -202,9 +202,9 @@ def _precedence(record: Record) -> tuple[int, str]:
 
 
 def _attach(trials: Mapping[str, TrialResult], sources: Mapping[str, Record | Planned]) -> list[str]:
-    """Give each trial the evaluations of its set and its prefixes; return a warning for each orphan.
+    """Add evaluations of sets and prefixes to their trials; return a warning for each without a trial.
 
-    Snapshots, random subsets and sets without an image belong to figures.
+    Evaluations of snapshots, random subsets and sets without an image are used in figures only.
     """
     warnings = []
     for key, source in sources.items():
@@ -223,7 +223,7 @@ def _attach(trials: Mapping[str, TrialResult], sources: Mapping[str, Record | Pl
 
 
 def _key(cell: Evaluation, source: Record | Planned) -> TableKey:
-    """Return an evaluation's table; in the leaderboard's, recipes are columns."""
+    """Return an evaluation's table. In the leaderboard, recipes are columns."""
     aside = {"network", "copies", *(["recipe"] if cell.evaluator == RETRAIN else [])}
     settings = sorted(cell.settings.items())
     told = {name: value for name, value in settings if name not in aside and value is not None}

@@ -9,7 +9,7 @@ from suite.board.statistics.differences import middle_ranks, ranks
 
 @dataclass(frozen=True)
 class Average:
-    """A row's mean rank over the compared tables, and its rank in each; tied rows share their mean."""
+    """A row's mean rank over the compared tables, and its rank in each; tied rows share a mean rank."""
 
     name: str
     rank: float
@@ -18,14 +18,14 @@ class Average:
 
 @dataclass(frozen=True)
 class Averages:
-    """The rows that are complete in every compared table, best first. rows: how many any table ranks."""
+    """The rows that are complete in every compared table, best first. rows: number of all ranked rows."""
 
     complete: tuple[Average, ...] = ()
     rows: int = 0
 
 
 def ranked(rows: Sequence[BoardRow]) -> tuple[BoardRow, ...]:
-    """Return the rows best first, incomplete ones last and unranked."""
+    """Return the rows, best first; incomplete rows come last and have no rank."""
     rows = sorted(rows, key=lambda row: row.name)
     complete = [row for row in rows if row.accuracy and not row.state]
     placed = [
@@ -39,8 +39,8 @@ def ranked(rows: Sequence[BoardRow]) -> tuple[BoardRow, ...]:
 def averages(tables: Sequence[Sequence[BoardRow]]) -> Averages:
     """Return the average ranks of the rows that are complete in all tables with two ranked rows or more.
 
-    They are ranked again among themselves, so that rows of some tables only move nobody. Empty with fewer
-    than two such tables or rows.
+    These rows are ranked again without the others, which therefore have no influence. Empty with fewer than
+    two such tables or rows.
     """
     found = [{row.name: row for row in rows if row.rank is not None} for rows in tables]
     compared = [rows for rows in found if len(rows) > 1]

@@ -1,4 +1,4 @@
-"""Figures printed in papers, from a `reported.toml`: shown beside ours, never ranked."""
+"""Accuracies printed in papers, from a `reported.toml`: shown beside ours, never ranked."""
 
 import tomllib
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ Figure = tuple[int, float] | tuple[int, float, float]
 
 
 class Reported(BaseModel):
-    """What one source prints of one method on one task family.
+    """The accuracies that one source prints for one method on one task family.
 
     figures: (images per class, mean, and the standard deviation if printed), in percent;
-    ipc 0 is training on all of train. recipe: how the source retrained.
+    ipc 0 is full data. recipe: the retraining of the source.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,7 +30,7 @@ class Reported(BaseModel):
     network: str = STANDARD_NETWORK
 
     def text(self, ipc: int) -> str:
-        """Return the figure at `ipc` as printed, `81.2 ± 0.4`, or "" where there is none."""
+        """Return the accuracy at `ipc` as printed, `81.2 ± 0.4`; "" for none."""
         for figure in self.figures:
             if figure[0] == ipc:
                 return " ± ".join(f"{value:.1f}" for value in figure[1:])
@@ -38,12 +38,12 @@ class Reported(BaseModel):
 
     @property
     def note(self) -> str:
-        """Its footnote: the source, and how it retrained."""
+        """Its footnote: the source and its retraining."""
         return f"{self.source}; {self.recipe}" if self.recipe else self.source
 
 
 def reported(path: Path) -> tuple[Reported, ...]:
-    """Read the figures in `path`; raises ValueError on an unknown key, a repeated entry or bad TOML."""
+    """Read the entries of `path`; raises ValueError for an unknown key, a duplicate entry or bad TOML."""
     with path.open("rb") as file:
         content = tomllib.load(file)
     if unknown := sorted(set(content) - {"reported"}):
@@ -60,15 +60,15 @@ def reported(path: Path) -> tuple[Reported, ...]:
 
 @dataclass(frozen=True)
 class PaperFigures:
-    """The entries with a figure for a row; those of other networks do not compare with ours."""
+    """The entries with an accuracy for a row; those of other networks are not comparable with ours."""
 
     same_network: tuple[Reported, ...] = ()
     other_networks: tuple[Reported, ...] = ()
 
 
 def figures(entries: Sequence[Reported], key: TableKey, method: str) -> PaperFigures:
-    """Return the entries with a figure of `method` at the size and on the task family of `key`."""
-    # Papers differ in preprocessing, so cifar10-zca is of the family cifar10.
+    """Return the entries of `method` with an accuracy at the size and on the task family of `key`."""
+    # Papers differ in preprocessing, so cifar10-zca belongs to the family cifar10.
     wanted = (key.task.removesuffix("-zca"), method)
     found = [each for each in entries if (each.task, each.method) == wanted and each.text(key.ipc)]
     return PaperFigures(

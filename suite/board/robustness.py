@@ -1,7 +1,7 @@
-"""A row's DD-Ranking scores: which stored accuracies they are made of, and why one is missing.
+"""A row's DD-Ranking scores: collect the stored accuracies, and explain missing ones.
 
-An accuracy counts wherever it was measured: for a set with hard labels whose native recipe is the standard
-one, `retrain` has all that `label_robust` would train again.
+An accuracy may come from any evaluator. For a set with hard labels and the standard recipe as native recipe,
+`retrain` has already measured the accuracies of `label_robust`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,15 +23,16 @@ from suite.board.statistics.intervals import Interval, interval
 from suite.records.cells import RANDOM, STANDARD_RECIPE
 
 FULL_DATA_SEED = -1
-"""Stands for the distillation seed of full data, which nobody distilled: it pairs with no other."""
+"""The distillation seed of full data, which is not distilled: it is paired with no other seed."""
 
 
 @dataclass(frozen=True)
 class Robustness:
-    """A row's scores and what they are made of.
+    """A row's DD-Ranking scores and their accuracies.
 
-    native_recipe: that of its method; scores: IOR and HLR as differences, LRS and ARS in [0, 1]; missing: why
-    a score is absent; evaluators: DD-Ranking's that were planned or run; remarks: what its numbers lack.
+    native_recipe: of its method; scores: IOR and HLR as differences, LRS and ARS in [0, 1]; missing: the
+    reason for each absent score; evaluators: planned or run DD-Ranking evaluators; remarks: limits of the
+    intervals.
     """
 
     native_recipe: str = ""
@@ -64,7 +65,7 @@ def robustness(trials: Sequence[TrialResult], key: TableKey, cells: Cells, weigh
 
 @dataclass(frozen=True)
 class _Measured:
-    """How networks were trained. augment: what takes the place of the recipe's own, "" for nothing."""
+    """The training of networks. augment: replaces the recipe's augmentation; "" for no replacement."""
 
     recipe: str
     hard: bool
@@ -73,7 +74,7 @@ class _Measured:
 
 @dataclass(frozen=True)
 class _Row:
-    """One configuration over its seeds, with the trials of random subsets at its size."""
+    """One configuration over its seeds, and the trials of random subsets of its size."""
 
     trials: Sequence[TrialResult]
     key: TableKey
@@ -85,7 +86,7 @@ class _Row:
         return self._setting(LABEL_ROBUST, "native_recipe", next(filter(None, recorded), ""))
 
     def per_seed(self, training: Training) -> PerSeed:
-        """Return the accuracies of a training by seed: of several measurements that of most copies."""
+        """Return the accuracies of a training by seed; if measured repeatedly, those with most copies."""
         wanted = self._measured(training)
         if training.images == "full":
             record = full_data(self.cells.references, self.key).get(wanted.recipe)
@@ -102,7 +103,7 @@ class _Row:
         return found
 
     def missing_because(self, trainings: Sequence[Training]) -> str:
-        """Return why accuracies are missing and what to do about it, each remedy once."""
+        """Return the reasons for missing accuracies, and each remedy once."""
         if not any(trial.made for trial in self.trials):
             return "there is no set to train on"
         if not all(self._measured(each).recipe for each in trainings):
@@ -139,7 +140,7 @@ class _Row:
         return [item for item in trial.by(*(evaluators or EVALUATORS)) if item.key.place == self.key.place]
 
     def _setting(self, evaluator: str, name: str, default: str) -> str:
-        """Return an evaluator's setting: `default` if it is among those planned, or nothing is."""
+        """Return an evaluator's setting: `default` if it is planned, or if none is."""
         items = [item for trial in self.trials for item in self.robust(trial, evaluator)]
         found = {str(item.cell.settings[name]) for item in items}
         return default if default in found or not found else min(found)

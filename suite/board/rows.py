@@ -1,4 +1,4 @@
-"""A row: what one configuration measured at one size, over its seeds."""
+"""Rows: the results of one configuration at one size, over its seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,18 +13,18 @@ from suite.records.cells import EXTERNAL, STANDARD_RECIPE, Reference, canonical_
 from suite.records.record import Record
 
 WORDS = {"diverged": "div.", "failed": "failed", "oom": "oom", "missing": "missing"}
-"""What the board writes for a cell that gave no accuracy."""
+"""The board's word for a cell without an accuracy."""
 
 NOT_STANDARD = f"not under {STANDARD_RECIPE}"
-"""The state of a row that was only evaluated under other recipes."""
+"""The state of a row that has accuracies under other recipes only."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What a distillation took, and what its set takes.
+    """The cost of a distillation, and the size of its set.
 
-    device_seconds: mean of a distillation; stored_bytes: of the row's set or prefix; decoded: images per
-    class that a factorised set decodes to, else 0.
+    device_seconds: mean over distillations; stored_bytes: of the row's set or prefix; decoded: images per
+    class to which a factorised set decodes, else 0.
     """
 
     device_seconds: float = 0.0
@@ -39,11 +39,11 @@ class Costs:
 class BoardRow:
     """One configuration of a method at one size, over its seeds; or the full-data reference.
 
-    line: the plot's line that it belongs to; size: images per class of the whole set, of which the row may
-    score a prefix. rank: None where unranked, equal where tied; behind: the difference that decided it.
-    state: "" when complete. scores: accuracy in [0, 1] per recipe, over the seeds that have one; per_seed:
-    those by which it ranks; selected_recipes: per recipe those that an evaluator chose. native: the method's
-    own recipe; share: of full-data accuracy. pictures: (seed, trial id).
+    line: its line in the plot; size: images per class of the whole set, of which the row may score a prefix.
+    rank: None if unranked, equal if tied; behind: the difference that decided the rank. state: "" if
+    complete. scores: accuracy in [0, 1] per recipe, over the seeds that have one; per_seed: the accuracies
+    that rank; selected_recipes: per recipe, the recipes chosen by an evaluator. native: the method's native
+    recipe; share: of the full-data accuracy. pictures: (seed, trial id).
     """
 
     name: str
@@ -68,12 +68,12 @@ class BoardRow:
 
     @property
     def external(self) -> bool:
-        """Whether its set came from a file: nothing was distilled here."""
+        """Whether its set was read from a file, and not distilled here."""
         return self.method.startswith(EXTERNAL)
 
     @property
     def accuracy(self) -> Interval | None:
-        """The accuracy by which the board ranks; None where no seed has one."""
+        """The accuracy by which the board ranks; None if no seed has one."""
         return self.scores.get(STANDARD_RECIPE)
 
 
@@ -88,7 +88,7 @@ def row(
 ) -> BoardRow:
     """Return the row of `trials`, one configuration over its seeds, in the table of `key`.
 
-    suffix: what tells it from others of its label; ceiling: full-data accuracy, where measured.
+    suffix: distinguishes it from rows of the same label; ceiling: full-data accuracy, if measured.
     """
     trials = sorted(trials, key=lambda each: (each.trial.seed, each.trial.id))
     trial, label = trials[0].trial, trials[0].label
@@ -123,7 +123,7 @@ def row(
 def reference(
     records: Sequence[Record[Reference]], key: TableKey, reported: Sequence[Reported]
 ) -> BoardRow | None:
-    """Return the row of full-data training on the task and network of `key`; None where not measured."""
+    """Return the row of full-data training on the task and network of `key`; None if not measured."""
     best = full_data(records, key)
     if not best:
         return None
@@ -143,20 +143,20 @@ def reference(
 
 
 def named(label: str, *parts: str) -> str:
-    """Return `label (part, part)`, without those that are empty."""
+    """Return `label (part, part)` without empty parts."""
     inside = ", ".join(part for part in parts if part)
     return f"{label} ({inside})" if inside else label
 
 
 def _by_recipe(trial: TrialResult, key: TableKey) -> dict[str, Evaluated]:
-    """Return for each recipe the evaluation that counts: of these conditions, then of most copies."""
+    """Return one evaluation per recipe: those under the table's conditions first, then most copies."""
     fitting = [item for item in trial.retrained if in_table(item, key)]
     fitting.sort(key=lambda item: (item.key == key, len(item.accuracy), item.cell.id))
-    return {item.recipe: item for item in fitting}  # the last of a recipe wins
+    return {item.recipe: item for item in fitting}  # the last evaluation of a recipe stays
 
 
 def _scores(by_recipe: Sequence[Mapping[str, Evaluated]]) -> dict[str, Interval]:
-    """Return per recipe the interval over the seeds that have an accuracy."""
+    """Return the interval of each recipe, over the seeds that have an accuracy."""
     groups: dict[str, list[tuple[float, ...]]] = {}
     for found in by_recipe:
         for recipe, item in found.items():
@@ -166,7 +166,7 @@ def _scores(by_recipe: Sequence[Mapping[str, Evaluated]]) -> dict[str, Interval]
 
 
 def _selected_recipes(by_recipe: Sequence[Mapping[str, Evaluated]]) -> dict[str, tuple[str, ...]]:
-    """Return what the evaluator chose over the seeds, per recipe that leaves it the choice."""
+    """Return the recipes chosen over the seeds, for each recipe that is a choice."""
     found: dict[str, set[str]] = {}
     for recipe, item in (pair for each in by_recipe for pair in each.items()):
         if item.selected_recipe:
@@ -175,7 +175,7 @@ def _selected_recipes(by_recipe: Sequence[Mapping[str, Evaluated]]) -> dict[str,
 
 
 def _per_seed(trials: Sequence[TrialResult], by_recipe: Sequence[Mapping[str, Evaluated]]) -> PerSeed:
-    """Return what each seed scored under the recipe by which the board ranks."""
+    """Return the accuracies of each seed under the recipe by which the board ranks."""
     standard = [
         (each.trial.seed, found.get(STANDARD_RECIPE)) for each, found in zip(trials, by_recipe, strict=True)
     ]
@@ -183,7 +183,7 @@ def _per_seed(trials: Sequence[TrialResult], by_recipe: Sequence[Mapping[str, Ev
 
 
 def _finished(records: Sequence[Record]) -> Sequence[Record]:
-    """Return the finished records, or all where none is."""
+    """Return the finished records, or all records if none is finished."""
     return [record for record in records if record.status == "done"] or records
 
 
@@ -201,7 +201,7 @@ def _costs(records: Sequence[Record], prefix: float) -> Costs:
 
 
 def _outcome(trial: TrialResult, found: Mapping[str, Evaluated]) -> tuple[str, str]:
-    """Return a seed's word, "" when it has its accuracy, and its error."""
+    """Return a seed's state, "" if it has an accuracy, and its error."""
     standard = found.get(STANDARD_RECIPE)
     if standard and standard.accuracy:
         return "", ""
@@ -227,7 +227,7 @@ def _state(words: Sequence[str]) -> str:
 
 
 def _brief(error: str) -> str:
-    """Return an error on one line, cut."""
+    """Return an error as one short line."""
     return " ".join(error.split())[:300]
 
 

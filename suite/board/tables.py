@@ -1,4 +1,4 @@
-"""The board: tables of rows, made from records; values only, `render` lays them out."""
+"""The board: tables of rows, made from records; `render` formats them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,17 +17,17 @@ from suite.records.jobs import Planned
 from suite.records.record import Record
 
 RANKED = (RETRAIN, *EVALUATORS)
-"""The evaluators whose numbers stand in the leaderboard's rows; others have tables of their own."""
+"""The evaluators shown in the leaderboard's rows; others have separate tables."""
 
 _Configuration = tuple[str, str, str, int]  # task, label, canonical fields, size
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows that may be compared: one task, size and network, and the same conditions.
+    """Comparable rows: one task, size and network, and the same conditions.
 
-    conditions: the evaluator's settings besides recipe, network and copies, such as `epochs=50`.
-    network: "" where nothing has been evaluated yet. reference: full data, None where not measured.
+    conditions: the evaluator's settings except recipe, network and copies, such as `epochs=50`.
+    network: "" if nothing has been evaluated yet. reference: full data, None if not measured.
     """
 
     task: str
@@ -39,13 +39,13 @@ class Table:
 
     @property
     def everyone(self) -> tuple[BoardRow, ...]:
-        """The rows, and the reference below them."""
+        """The rows, then the reference."""
         return (*self.rows, self.reference) if self.reference else self.rows
 
 
 @dataclass(frozen=True)
 class MethodTitle:
-    """What a row's label stands for: its method's title and paper."""
+    """The title and the paper of a row's method."""
 
     label: str
     title: str
@@ -54,7 +54,7 @@ class MethodTitle:
 
 @dataclass(frozen=True)
 class Board:
-    """All tables, and what stands once below them."""
+    """All tables, and the facts shown once below them."""
 
     tables: tuple[Table, ...]
     averages: Averages = field(default_factory=Averages)
@@ -62,8 +62,8 @@ class Board:
     methods: tuple[MethodTitle, ...] = ()
     versions: tuple[str, ...] = ()
     commits: tuple[str, ...] = ()
-    test_reads: tuple[int, ...] = ()  # distinct numbers of reads of test by an evaluation
-    distillation_reads: tuple[int, ...] = ()  # the same by a distillation: (0,) when all is well
+    test_reads: tuple[int, ...] = ()  # distinct numbers of test reads per evaluation
+    distillation_reads: tuple[int, ...] = ()  # the same per distillation: (0,) if correct
     migrated: int = 0  # records that were measured under an earlier protocol
     warnings: tuple[str, ...] = ()
     protocol: int = PROTOCOL
@@ -78,10 +78,10 @@ def board(
     warnings: Sequence[str] = (),
     weights: Weights = DEFAULT_WEIGHTS,
 ) -> Board:
-    """Join records, failures among them, into a board; the order of `records` does not matter.
+    """Join records, including failures, into a board; the order of `records` does not matter.
 
-    planned: cells of the grids; those without a record make their rows incomplete. weights: of LRS and ARS.
-    Raises ValueError on a record of another protocol.
+    planned: cells of the grids; a cell without a record makes its row incomplete. weights: of LRS and ARS.
+    Raises ValueError for a record of another protocol.
     """
     cells = join(records, planned)
     suffixes = _suffixes(cells.trials)
@@ -106,7 +106,7 @@ def board(
 
 
 def _keys(cells: Cells) -> set[TableKey]:
-    """Return the tables: of the standard recipe's evaluations, else of others, else of what waits for any."""
+    """Return the tables of evaluations by the standard recipe, else by others, else of planned cells."""
     items = [item for trial in cells.trials for item in trial.by(*RANKED)]
     standard = {
         item.key for item in items if item.cell.evaluator == RETRAIN and item.recipe == STANDARD_RECIPE
@@ -119,7 +119,7 @@ def _keys(cells: Cells) -> set[TableKey]:
 
 
 def _in_leaderboard(trial: TrialResult) -> bool:
-    """Return whether a trial has a row: unless only evaluators of other tables scored it."""
+    """Return whether a trial has a row; it has none if only evaluators with separate tables scored it."""
     return bool(trial.by(*RANKED)) or not any(item.done for item in trial.evaluations)
 
 
@@ -128,7 +128,7 @@ def _configuration(trial: TrialResult) -> _Configuration:
 
 
 def _suffixes(trials: Iterable[TrialResult]) -> dict[_Configuration, str]:
-    """Return what tells configurations of one label apart: the fields that differ at some size."""
+    """Return text that distinguishes configurations of one label: the fields that differ at some size."""
     labels: dict[tuple[str, str], dict[int, dict[_Configuration, TrialResult]]] = {}
     for trial in trials:
         sizes = labels.setdefault((trial.task, trial.label), {})
@@ -171,7 +171,7 @@ def _table(
 
 
 def _belongs(trials: Sequence[TrialResult], key: TableKey) -> bool:
-    """Return whether a configuration is of this table: evaluated there, or not anywhere yet."""
+    """Return whether a configuration is in this table: evaluated there, or nowhere yet."""
     at_size = [item for trial in trials for item in trial.retrained if item.key.ipc == key.ipc]
     if at_size:
         return any(in_table(item, key) for item in at_size)
@@ -179,7 +179,7 @@ def _belongs(trials: Sequence[TrialResult], key: TableKey) -> bool:
 
 
 def _methods(records: Iterable[Record]) -> tuple[MethodTitle, ...]:
-    """Return the title and the paper of each label whose trials name one."""
+    """Return the title and the paper of each label, if its trials have them."""
     found = {MethodTitle(each.label, each.method_title, each.paper) for each in records if each.method_title}
     return tuple(sorted(found, key=lambda each: (each.label, each.title, each.paper)))
 

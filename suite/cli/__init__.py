@@ -1,1 +1,1 @@
-"""The command line `ratbench`: its commands, and what they print."""
+"""The command line `ratbench`: its commands and their output."""

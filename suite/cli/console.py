@@ -1,4 +1,4 @@
-"""What the command line prints: help, lines, and one line for each error."""
+"""Output of the command line: help, lines, and one line per error."""
 
 import inspect
 import sys
@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-console = Console(width=None if sys.stdout.isatty() else 160)  # files and pipes need no folding
+console = Console(width=None if sys.stdout.isatty() else 160)  # do not fold lines in files and pipes
 errors = Console(stderr=True)
 P = ParamSpec("P")
 
@@ -23,13 +23,13 @@ def add(app: typer.Typer, command: Callable[P, None], name: str | None = None) -
 
 
 def paragraphs(command: Callable[..., Any]) -> str:
-    """Return a docstring with one line for each paragraph, which the terminal then folds."""
+    """Join each paragraph of a docstring to one line, which the terminal folds."""
     text = inspect.getdoc(command) or ""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def readable(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn an error that the user can fix into one line and exit code 2."""
+    """Print an error that the user can fix as one line, and exit with code 2."""
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -43,7 +43,7 @@ def readable(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def say(line: str, *, to: Console = console) -> None:
-    """Print a line as it is: no markup, no colours, no folding."""
+    """Print a line without markup, colours or folding."""
     to.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

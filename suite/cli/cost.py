@@ -1,4 +1,4 @@
-"""Estimate the cost of missing cells by finished cells like them."""
+"""Estimate the cost of missing cells from similar finished cells."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,10 +11,10 @@ from suite.records.record import Record
 
 
 def estimate(jobs: Sequence[Job], left: Iterable[Cell], records: Iterable[Record]) -> str:
-    """Return a line on the device-hours of `left`, cells of `jobs`; "" where it is empty.
+    """Return a line on the device-hours of `left`, cells of `jobs`; "" if there are none.
 
-    A cell's cost is the median of finished cells that differ in the seed alone. Cells without one are not
-    part of the sum, and the line tells their number.
+    A cell's cost is the median over finished cells that differ only in the seed. Cells without such a cell
+    are not in the sum; the line gives their number.
     """
     known = defaultdict[str, list[float]](list)
     for record in records:
@@ -36,7 +36,7 @@ def estimate(jobs: Sequence[Job], left: Iterable[Cell], records: Iterable[Record
 
 
 def _kind(cell: Cell, task: str, ipc: int, label: str) -> str:
-    """Return what a cell shares with those that differ from it in the seed alone."""
+    """Return a key that is equal for cells that differ only in the seed."""
     where = f"{label} {task} {ipc}"
     if isinstance(cell, Trial):
         return f"{where} {sorted(cell.hyperparameters.items())}"

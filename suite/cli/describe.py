@@ -22,25 +22,25 @@ from suite.plugins import registry
 
 @dataclass(frozen=True)
 class _Described:
-    """How the things of one kind are listed and shown."""
+    """How names of one kind are listed and shown."""
 
     names: Callable[[], Iterable[str]]
-    row: Callable[[str], tuple[str, ...]]  # what stands behind a name in a list
+    row: Callable[[str], tuple[str, ...]]  # the columns after a name in a list
     details: Callable[[str], Iterator[RenderableType]]
 
     def has(self, name: str) -> bool:
-        """Return whether a name is of this kind."""
+        """Return whether a name has this kind."""
         return name in self.names()
 
 
 class _Networks(_Described):
     def has(self, name: str) -> bool:
-        """Return whether a name begins as those of a family."""
+        """Return whether a name begins with the name of a family."""
         return name.partition("-")[0] in named.ARCHITECTURES
 
 
 def table(kind: str) -> Table:
-    """Return the names of one kind, with a line about each."""
+    """Return the names of one kind, with one line about each."""
     described = _KINDS[kind]
     rows = [(name, *described.row(name)) for name in described.names()]
     found = Table("name", *[""] * (len(rows[0]) - 1), box=None, pad_edge=False)
@@ -50,12 +50,12 @@ def table(kind: str) -> Table:
 
 
 def row(kind: str, name: str) -> tuple[str, ...]:
-    """Return what a list says about a name."""
+    """Return the columns of a list after a name."""
     return _KINDS[kind].row(name)
 
 
 def details(name: str) -> Iterator[RenderableType]:
-    """Yield what is known about a name, or a plug-in's file; raises ValueError if nothing has this name."""
+    """Yield facts about a name or the file of a plug-in; raises ValueError for an unknown name."""
     owners = [kind for kind, described in _KINDS.items() if described.has(name)]
     if name.endswith(".py"):
         owners = [f"{kind}s" for kind in registry.kinds(name)]
@@ -79,7 +79,7 @@ def title(cls: type[Method]) -> str:
 
 
 def published(cls: type[Method]) -> dict[str, str]:
-    """Return the settings that the paper gives: for a task and some sizes, `name = value` pairs."""
+    """Return the paper's settings: `name = value` pairs for each task and its sizes."""
     sizes = defaultdict[tuple[str, str], list[str]](list)
     for (family, ipc), settings in cls.published.items():
         values = ", ".join(f"{key} = {value!r}" for key, value in settings.items())

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options of several commands."""
 
 import os
 from pathlib import Path
@@ -19,6 +19,6 @@ Artefact = Annotated[Path, typer.Argument(help="A .safetensors file from a store
 
 
 def set_data(data: Path | None) -> None:
-    """Make `data` the data folder of this process and its children, if it is given."""
+    """Set the data folder of this process and its children, if `data` is given."""
     if data is not None:
         os.environ["RATBENCH_DATA"] = str(data.resolve())

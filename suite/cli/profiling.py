@@ -19,9 +19,9 @@ REST = "the rest"
 
 @dataclass(frozen=True)
 class Profile:
-    """A few measured outer steps. planned: all steps of a run; first: seconds of the first step.
+    """Measured outer steps. planned: all steps of a run; first: seconds of the first step.
 
-    The phases leave out the first step, which fills caches, and compiles where that is allowed.
+    The phases do not include the first step, which fills caches and may compile.
     """
 
     device: str
@@ -33,7 +33,7 @@ class Profile:
 
     @property
     def seconds(self) -> float:
-        """Seconds of an outer step."""
+        """Mean seconds of an outer step."""
         return sum(spent.seconds for spent in self.phases.values()) / self.steps
 
 
@@ -95,7 +95,7 @@ def _rows(found: Profile) -> Iterator[tuple[str, ...]]:
 
 
 def summary(found: Profile) -> str:
-    """Return the expected duration of all planned steps in words."""
+    """Return a sentence on the expected duration of all planned steps."""
     hours = found.first / 3600 + found.seconds * (found.planned - 1) / 3600
     whole = f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.1f} minutes"
     return (

@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 from suite.experiments.cells.context import Progress
 from suite.records.jobs import Job
 
-PLAIN_SECONDS = 30.0  # between plain lines about cells that are still running
+PLAIN_SECONDS = 30.0  # seconds between plain lines about running cells
 
 
 class Display:
@@ -49,7 +49,7 @@ class Display:
         self.bar.stop()
 
     def observe(self, progress: Progress) -> None:
-        """Update by a sign of life."""
+        """Update from a report of progress."""
         before = self.running.get(progress.job)
         if progress.steps and before and before.steps == progress.steps:
             self.steps += max(0, progress.step - before.step)

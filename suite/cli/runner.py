@@ -24,10 +24,10 @@ from suite.records.store import Store
 
 @dataclass(frozen=True)
 class Request:
-    """A grid by name or path, changes to it, and how it is run.
+    """A grid by name or path, changes to it, and options of the run.
 
-    store: by default `runs/<grid>`; inline: one job after another in this process, without Ray; address: of
-    a Ray cluster, by default a local one.
+    store: by default `runs/<grid>`; inline: one job after another in this process, without Ray; address: of a
+    Ray cluster; by default Ray starts locally.
     """
 
     grid: str
@@ -47,7 +47,7 @@ class Request:
         return self.store or Path("runs") / Path(self.grid).stem
 
     def jobs(self) -> list[Job]:
-        """Return the jobs of the grid; raises ValueError for a mistake in it."""
+        """Return the jobs of the grid; raises ValueError for a mistake in the grid."""
         return grid.jobs(grid.load(grid.locate(self.grid), self.settings))
 
 
@@ -71,7 +71,7 @@ def dry_run(request: Request) -> None:
 def run(request: Request) -> bool:
     """Run the missing cells; return whether all are done. Raises ValueError before compute."""
     jobs = request.jobs()
-    # A cluster's head may have no GPU; its nodes are not asked.
+    # A cluster's head may have no GPU, and its nodes are not checked.
     preflight.check(jobs, None if request.address else request.resources)
     store = Store.create(request.folder)
     with store.locked():
@@ -94,7 +94,7 @@ def work(
     inline: bool = True,
     address: str | None = None,
 ) -> None:
-    """Do the missing cells of jobs and show the progress: in this process, or on Ray."""
+    """Run the missing cells of jobs in this process or on Ray, and show the progress."""
     rest = [job for job in jobs if missing(job, store)]
     if not rest:
         return
@@ -113,7 +113,7 @@ def work(
 
 
 def show(jobs: Sequence[Job], store: Store) -> bool:
-    """Print the board's tables, then the cells that are not done and why; return whether all are done."""
+    """Print the board's tables, then missing cells with reasons; return whether all cells are done."""
     for table in terminal(files.load([store.path])):
         console.print(table)
     for line in _failures(jobs, store):

@@ -1,1 +1,1 @@
-"""What methods and evaluators may import. Imports nothing else of the project."""
+"""The code that methods and evaluators may import; it imports no other part of the project."""

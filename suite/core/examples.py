@@ -39,7 +39,7 @@ class Examples:
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
     def sample_rows(self, count: int, rng: torch.Generator) -> Tensor:
-        """Draw the rows (count,) of different examples; of all of them where `count` is larger."""
+        """Draw the rows (count,) of distinct examples, or all rows if there are fewer."""
         return torch.randperm(len(self), generator=rng)[:count].to(self.labels.device)
 
     def to(self, device: torch.device) -> "Examples":
@@ -57,8 +57,8 @@ class Examples:
 class TestSplit:
     """The test examples behind a counter: `read` is the only way to them.
 
-    Hashing and moving are no reads; reads of a moved split count for the original, too. Copying and
-    pickling are refused, since reads of a copy would not count.
+    Hashing and moving are not reads. Reads of a moved split also count for the original. Copying and
+    pickling are refused, since reads of a copy would not be counted.
 
     total_reads: in this process, including splits loaded outside the harness; reads of a
     holdout, whose examples are of train, do not count.
@@ -107,7 +107,7 @@ class TestSplit:
 
 
 def shuffled(count: int, batch: int, rng: torch.Generator) -> Iterator[Tensor]:
-    """Yield batches of row numbers for ever, in a new order each epoch, whose last batch may be smaller."""
+    """Yield batches of rows forever, in a new order each epoch; the last batch of an epoch may be smaller."""
     while True:
         yield from torch.randperm(count, generator=rng).split(batch)
 

@@ -9,32 +9,32 @@ from suite.core.spec import Budget, Examples
 
 
 class Diverged(ValueError):
-    """A loss or a set is not finite: the trial ends, and another attempt would end in the same way."""
+    """A loss or a set is not finite; the trial ends, and is not retried because the result would be equal."""
 
 
 def at_least_one(settings: object, *names: str) -> None:
-    """Raise ValueError where one of the named fields is below 1."""
+    """Raise ValueError if one of the named fields is below 1."""
     for name, value in _given(settings, names):
         if value < 1:
             raise ValueError(f"{name} {value} must be at least 1")
 
 
 def above_zero(settings: object, *names: str) -> None:
-    """Raise ValueError where one of the named fields is 0 or below."""
+    """Raise ValueError if one of the named fields is 0 or below."""
     for name, value in _given(settings, names):
         if value <= 0:
             raise ValueError(f"{name} {value} must be larger than 0")
 
 
 def not_negative(settings: object, *names: str) -> None:
-    """Raise ValueError where one of the named fields is below 0."""
+    """Raise ValueError if one of the named fields is below 0."""
     for name, value in _given(settings, names):
         if value < 0:
             raise ValueError(f"{name} {value} must not be negative")
 
 
 def check_enough_real(train: Examples, budget: Budget) -> None:
-    """Raise ValueError where a class has fewer images than `budget.ipc`."""
+    """Raise ValueError if a class has fewer images than `budget.ipc`."""
     counts = [len(indices) for indices in train.by_class()]
     if budget.ipc > min(counts):
         label = counts.index(min(counts))
@@ -47,7 +47,7 @@ def check_enough_real(train: Examples, budget: Budget) -> None:
 def check_stored_bytes(
     stored: int, train: Examples, budget: Budget, remedy: str = "store fewer numbers"
 ) -> None:
-    """Raise ValueError where a factorised set stores more than `budget.ipc` real images of each class."""
+    """Raise ValueError if a factorised set stores more than `budget.ipc` real images of each class."""
     count = train.classes * budget.ipc
     if stored > (limit := 4 * count * prod(train.shape)):
         raise ValueError(
@@ -57,10 +57,10 @@ def check_stored_bytes(
 
 
 def check_set(synthetic: SyntheticSet, train: Examples, budget: Budget, *, growing: bool = False) -> None:
-    """Raise ValueError where `synthetic` is no set for `train` at `budget`, Diverged where it is not finite.
+    """Raise ValueError if `synthetic` does not fit `train` and `budget`, Diverged if it is not finite.
 
-    A factorised set may decode to any number of images, and keeps to the budget in bytes.
-    growing: whether a plain set may still be smaller than its budget.
+    A factorised set may decode to any number of images, but its bytes are limited by the budget.
+    growing: whether a plain set may be smaller than its budget.
     """
     for name, value in synthetic.tensors.items():
         if value.dtype != torch.float32:

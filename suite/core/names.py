@@ -1,4 +1,4 @@
-"""Things that are looked up by name: open tables, and messages that name the nearest known one."""
+"""Look up values by name: extensible tables, and messages that suggest the nearest known name."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -67,10 +67,10 @@ def counted(count: int, noun: str) -> str:
 
 
 class Table(Mapping[str, Value]):
-    """Values by name, to which plug-ins add their own.
+    """Values by name; plug-ins can add values.
 
-    kind: what a value is called in messages, such as `recipe`. Installed packages bring values by the entry
-    point group `ratbench.<kind>s`; a plug-in's file adds its own when it is loaded. A name has one owner.
+    kind: the word for a value in messages, such as `recipe`. Installed packages add values by the entry point
+    group `ratbench.<kind>s`; the file of a plug-in adds values when it is loaded. A name has one owner.
 
         >>> colours = Table("colour", {"red": 1, "green": 2})
         >>> colours["red"]
@@ -90,13 +90,13 @@ class Table(Mapping[str, Value]):
         self._owners = dict.fromkeys(values, OURS)
 
     def add(self, name: str, value: Value, *, owner: str) -> None:
-        """Add a value that `owner` brings; raises ValueError if the name has another owner."""
+        """Add a value of `owner`; raises ValueError if the name has another owner."""
         if self._owners.get(name, owner) != owner:
             raise ValueError(f"{self.kind} {name!r} of {owner} is taken by {self._owners[name]}; rename it")
         self._values[name], self._owners[name] = value, owner
 
     def owner(self, name: str) -> str:
-        """Return who brings a name: `RaT-Bench`, a package, or the path of a file."""
+        """Return the owner of a name: `RaT-Bench`, a package, or the path of a file."""
         self[name]
         return self._owners.get(name) or _packages(self.kind, name)[0]
 
@@ -123,14 +123,14 @@ def installed(kind: str) -> tuple[EntryPoint, ...]:
 
 @cache
 def _entry_points(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Return a group's entry points; cached for each `sys.path`, as the metadata of all packages is read."""
+    """Return a group's entry points; cached per `sys.path`, since all packages' metadata is read."""
     return tuple(entry_points(group=group))
 
 
 def from_package(kind: str, name: str, owner: str = "") -> Any:
-    """Return what an installed package brings under `name`, or None if none does.
+    """Return the value of an installed package for `name`, or None.
 
-    owner: who else has this name. Raises ValueError for a name with two owners, and for failed imports.
+    owner: another owner of this name, if any. Raises ValueError for two owners, and for failed imports.
     """
     owners = [*_packages(kind, name), *filter(None, [owner])]
     point = next((point for point in installed(kind) if point.name == name), None)
@@ -147,13 +147,13 @@ def from_package(kind: str, name: str, owner: str = "") -> Any:
 
 
 def _packages(kind: str, name: str) -> list[str]:
-    """Return the sorted packages that bring a name, in words."""
+    """Return the sorted packages of a name, as text."""
     points = [point for point in installed(kind) if point.name == name]
     return sorted(f"the package {point.dist.name}" if point.dist else point.value for point in points)
 
 
 class UnknownName(ValueError, KeyError):
-    """A name that no table has; its message names the nearest known one."""
+    """An unknown name; the message suggests the nearest known name."""
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -26,7 +26,7 @@ def check_precision(precision: Precision, device: torch.device) -> None:
 
 
 def product_dtype(precision: Precision) -> torch.dtype | None:
-    """Return the type to which operands are rounded before a product; None for no rounding."""
+    """Return the type to which operands of a product are rounded; None for no rounding."""
     return torch.bfloat16 if precision == "bf16" else None
 
 

@@ -1,4 +1,4 @@
-"""What an evaluator measures, in words that a board can print: needs neither torch nor ray."""
+"""Descriptions of an evaluator's scores, for the board; needs neither torch nor ray."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,9 +12,9 @@ Unit = Literal["percent", "points", "fraction", "seconds", "number", "choice"]
 class Score:
     """One score of an evaluator, or a family of them.
 
-    name: the key in `Scores.values`; a `*` at its end stands for a part, so that `accuracy/*` is a column for
-    each part. What follows a further `/` is a detail of a part, over which the board averages. title: the
-    column's heading, in which `{}` is the part. better: which way is up. shown: whether the board has a
+    name: the key in `Scores.values`; a final `*` stands for a part, so `accuracy/*` has one column per part.
+    A further `/` begins a detail of the part; the board averages over details. title: the column's heading,
+    with `{}` for the part. better: whether higher or lower values are better. shown: whether the board has a
     column for it; ranks: whether rows are sorted by it.
 
         >>> networks = Score("accuracy/*", "on {}")
@@ -35,15 +35,15 @@ class Score:
 
     @property
     def family(self) -> bool:
-        """Whether it stands for one score per part."""
+        """Whether it declares one score per part."""
         return self.name.endswith("*")
 
     def matches(self, name: str) -> bool:
-        """Return whether `name` is this score, or one of its family."""
+        """Return whether `name` is this score or a member of its family."""
         return name.startswith(self.name[:-1]) if self.family else name == self.name
 
     def column(self, name: str) -> str:
-        """Return the key of the column of `name`: without what follows its part."""
+        """Return the key of the column of `name`, without the detail after its part."""
         return self.name[:-1] + self._part(name) if self.family else name
 
     def heading(self, name: str) -> str:

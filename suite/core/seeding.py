@@ -1,4 +1,4 @@
-"""Named random streams: every draw has its own, so adding one never shifts another."""
+"""Named random streams: every purpose has a separate stream, so a new stream does not change others."""
 
 import hashlib
 
@@ -14,6 +14,6 @@ def derive(seed: int, *names: str | int) -> int:
 def generator(seed: int, *names: str | int) -> torch.Generator:
     """Return a fresh CPU generator for the stream `names` of `seed`.
 
-    Draws are made on the CPU and moved, so that a seed means the same on every device.
+    Numbers are drawn on the CPU and then moved, so that a seed gives the same numbers on every device.
     """
     return torch.Generator().manual_seed(derive(seed, *names))

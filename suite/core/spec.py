@@ -1,4 +1,4 @@
-"""The vocabulary: what methods, evaluators and the harness say to each other."""
+"""The contract between methods, evaluators and the harness."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from suite.core.sets.synthetic_set import SyntheticSet
 
 
 class Preprocessing(Protocol):
-    """A map from raw images in [0, 1] to what networks see, fitted on train."""
+    """A map from raw images in [0, 1] to the inputs of networks, fitted on train."""
 
     def apply(self, images: Tensor) -> Tensor:
         """Map raw images (n, channels, height, width) in [0, 1] to preprocessed ones."""
@@ -26,7 +26,7 @@ class Preprocessing(Protocol):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """Return its kind and values (or their sha256) as JSON: two are equal if these are."""
+        """Return its kind and values (or their sha256) as JSON; equal JSON means equal preprocessing."""
         ...
 
 
@@ -77,7 +77,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Budget:
-    """The size of a set: images per class, or as many bytes."""
+    """The size limit of a set: images per class, or the same number of bytes."""
 
     ipc: int
 
@@ -88,14 +88,14 @@ class Budget:
 
 @dataclass(frozen=True)
 class Choice:
-    """A hyper-parameter that tuning picks from `values`."""
+    """A hyper-parameter with the candidates `values` for tuning."""
 
     values: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class LogUniform:
-    """A hyper-parameter that tuning draws log-uniformly from [low, high]."""
+    """A hyper-parameter that tuning samples log-uniformly from [low, high]."""
 
     low: float
     high: float
@@ -103,43 +103,43 @@ class LogUniform:
 
 @dataclass(frozen=True)
 class Scores:
-    """What an evaluator found: for each name one value per copy, such as `accuracy` in [0, 1]."""
+    """The result of an evaluator: for each name one value per copy, such as `accuracy` in [0, 1]."""
 
     values: Mapping[str, tuple[float, ...]]
 
 
 class Distiller(Protocol):
-    """One run of a method, started. The harness owns the loop around it.
+    """One run of a method. The harness runs the loop over its outer steps.
 
     `suite.core.distilling.base.BaseDistiller` has defaults for all but `steps`, `step` and `synthetic`.
     """
 
     steps: int  # outer steps planned
-    cached_seconds: float  # of its work, what an earlier trial has paid for: charged to this one, too
+    cached_seconds: float  # time of cached work by an earlier trial, which is also charged to this trial
 
     def step(self) -> Mapping[str, float | Tensor]:
-        """Take one outer step and return its metrics; reading a tensor's is left to the harness."""
+        """Take one outer step and return its metrics, which may be tensors on the device."""
         ...
 
     def synthetic(self) -> SyntheticSet:
-        """Return the set as it stands now."""
+        """Return the current set."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that the next step depends on, generators included."""
+        """Return everything that the next step depends on, including generators."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` returned: the run goes on with the same bits."""
+        """Restore the result of `state_dict`; the run continues with the same bits."""
         ...
 
     @property
     def milestones(self) -> Collection[int]:
-        """Outer steps after which there is a finished set, which is kept; by default none."""
+        """Outer steps after which a finished set exists, which is kept; by default none."""
         ...
 
     def diagnosis(self) -> str:
-        """Name what was not finite in the last outer step, or nothing."""
+        """Return the name of the non-finite value of the last outer step, or ""."""
         ...
 
 
@@ -147,30 +147,32 @@ class Distiller(Protocol):
 class Method(Protocol):
     """A distillation method: a frozen dataclass whose fields are its hyper-parameters.
 
-    `suite.core.distilling.base.BaseMethod` has defaults for all but `start`. Some fields mean the same in
-    every method: `network` is the inner network, for which a grid's own is filled in; `steps` the number of
-    outer steps; `precision` that of products, which the device must have.
+    `suite.core.distilling.base.BaseMethod` has defaults for all but `start`. Three fields mean the same in
+    every method: `network` is the inner network, by default that of the grid; `steps` is the number of outer
+    steps; `precision` is the precision of products, which the device must support.
     """
 
-    title: ClassVar[str]  # the paper's name and what it stands for: "DM: distribution matching"
-    paper: ClassVar[str]  # where it was published: "arXiv 2110.04181", or "" for none
-    recipe: ClassVar[str]  # the retraining recipe that its paper used ("native")
-    ordered: ClassVar[bool]  # whether the images of a class are sorted, best first: prefixes are then scored
+    title: ClassVar[str]  # short and long name: "DM: distribution matching"
+    paper: ClassVar[str]  # its publication: "arXiv 2110.04181", or "" for none
+    recipe: ClassVar[str]  # the retraining recipe of its paper ("native")
+    ordered: ClassVar[
+        bool
+    ]  # whether the images of a class are sorted, best first; then prefixes can be scored
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]]  # (task family, ipc) -> settings
     smoke: ClassVar[Mapping[str, Any]]  # overrides with which a run takes about a second
-    space: ClassVar[Mapping[str, Choice | LogUniform]]  # where tuning may look
+    space: ClassVar[Mapping[str, Choice | LogUniform]]  # the search space for tuning
 
     @property
     def outer_steps(self) -> int | None:
-        """Outer steps that a run takes; None where that is known only once it has started."""
+        """Outer steps of a run; None if the number is known only after the start."""
         ...
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Raise ValueError where this method cannot run on `train` at `budget`."""
+        """Raise ValueError if this method cannot run on `train` at `budget`."""
         ...
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
-        """Start a run on the device where `train` lies."""
+        """Start a run on the device of `train`."""
         ...
 
 
@@ -178,19 +180,19 @@ class Method(Protocol):
 class Evaluator(Protocol):
     """A frozen dataclass whose fields are its settings; scores a synthetic set on a task.
 
-    Some fields mean the same in every evaluator: `network` is the one that a grid names; `recipe` one of the
-    recipes or `native`; `native_recipe` that of the method whose set is scored, which a grid fills in;
-    `copies` how many networks are trained.
+    Four fields mean the same in every evaluator: `network` is by default that of the grid; `recipe` is a
+    recipe or `native`; `native_recipe` is the recipe of the method whose set is scored, set by the grid;
+    `copies` is the number of networks.
     """
 
     title: ClassVar[str]  # the heading of its tables: "Across architectures"
-    scores: ClassVar[tuple[Score, ...]]  # what it returns, as a board is to show it
+    scores: ClassVar[tuple[Score, ...]]  # its scores, and how the board shows them
     smoke: ClassVar[Mapping[str, Any]]  # overrides with which a run takes about a second
 
     def check(self, train: Examples) -> None:
-        """Raise ValueError where these settings do not fit images like those of `train`."""
+        """Raise ValueError if the settings do not fit the images of `train`."""
         ...
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
-        """Score `synthetic` on `task`, reading its test split once."""
+        """Score `synthetic` on `task`; read the test split once."""
         ...

@@ -11,9 +11,9 @@ from time import perf_counter
 
 @dataclass
 class Spent:
-    """Time and memory of a phase: seconds without the phases inside it, calls, peak memory in bytes.
+    """Time and memory of a phase: seconds without inner phases, calls, peak memory in bytes.
 
-    The peak is measured only for phases directly inside the outermost one, the outer step.
+    The peak is measured only for phases directly inside the outermost phase, the outer step.
     """
 
     seconds: float = 0.0
@@ -23,7 +23,7 @@ class Spent:
 
 @dataclass
 class Recorder:
-    """Adds up what phases take.
+    """Sums the time and memory of phases.
 
     synchronise: waits for the device; reset_peak: restarts the measurement of memory; peak: the peak in
     bytes since then.
@@ -38,7 +38,7 @@ class Recorder:
     @contextmanager
     def record(self, name: str) -> Iterator[None]:
         """Record the body of the `with` statement as the phase `name`."""
-        if watched := len(self._inside) == 1:  # a peak is of one phase at a time
+        if watched := len(self._inside) == 1:  # the peak is measured for one phase at a time
             self.reset_peak()
         self.synchronise()
         started = perf_counter()
@@ -62,7 +62,7 @@ _recorder: Recorder | None = None
 
 @contextmanager
 def recording(recorder: Recorder) -> Iterator[None]:
-    """Record the phases that this process enters inside."""
+    """Record the phases of this process in the body of the `with` statement."""
     global _recorder
     before, _recorder = _recorder, recorder
     try:

@@ -1,4 +1,4 @@
-"""Jobs on Ray Tune, which only schedules: records on disk decide what is done."""
+"""Jobs on Ray Tune, which only schedules them; the records on disk show which cells are done."""
 
 import errno
 import logging
@@ -37,7 +37,7 @@ import ray
 from ray import tune
 
 REPORT_SECONDS = 1.0
-RETRIES = 2  # of a killed worker; errors of the work itself end in records and are not retried
+RETRIES = 2  # retries of a killed worker; errors of the work are recorded and not retried
 
 Observe = Callable[[Progress], None]
 
@@ -95,7 +95,7 @@ class _Watch(tune.Callback):
         self.observe, self.end = observe, end
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return nothing: Tune saves its callbacks to restore them, which never happens here."""
+        """Return an empty state: Tune saves callbacks for a restore, which is not used here."""
         return {}
 
     def on_trial_result(
@@ -111,7 +111,7 @@ class _Watch(tune.Callback):
 
 
 class _StopWhenFull(tune.Stopper):
-    """Stop every trial when the disk is full: the others would fail, too."""
+    """Stop every trial when the disk is full, since all others would fail."""
 
     def __init__(self) -> None:
         self.full = False
@@ -135,8 +135,8 @@ def run_jobs(
 ) -> None:
     """Run jobs on a local Ray or the cluster at `address`.
 
-    Raises ValueError where this machine lacks the `resources` of one trial, ConnectionError where no
-    cluster answers, and OSError where the disk is full.
+    Raises ValueError if this machine lacks the `resources` of one trial, ConnectionError if no cluster
+    answers, and OSError if the disk is full.
     """
     with _ray(address):
         if address is None:
@@ -149,7 +149,7 @@ def run_jobs(
 
 @contextmanager
 def _ray(address: str | None) -> Iterator[None]:
-    """Connect to Ray, and keep our handler of SIGTERM: Ray's aborts without a clean end."""
+    """Connect to Ray, and keep our handler of SIGTERM, because Ray's handler aborts without cleaning up."""
     ours = signal.getsignal(signal.SIGTERM)
     try:
         _connect(address)
@@ -179,7 +179,7 @@ def _connect(address: str | None) -> None:
 
 
 def _refuse_silence(address: str) -> None:
-    """Raise ConnectionError where nothing listens at a host and port: Ray would try for minutes."""
+    """Raise ConnectionError if nothing listens at a host and port: Ray would try for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdecimal():
         try:
@@ -189,7 +189,7 @@ def _refuse_silence(address: str) -> None:
 
 
 def _refuse_too_much(resources: Resources) -> None:
-    """Raise ValueError for more than this machine has: Tune would wait for it for ever."""
+    """Raise ValueError for more resources than this machine has: Tune would wait forever."""
     for name, wanted in (("CPU", resources.cpus), ("GPU", resources.gpus)):
         if wanted > (available := ray.cluster_resources().get(name, 0)):  # type: ignore[no-untyped-call]
             raise ValueError(

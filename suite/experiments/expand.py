@@ -11,7 +11,7 @@ from suite.plugins import registry
 from suite.records.cells import Evaluation, Part, Trial
 
 NATIVE = "native"
-"""Stands in a grid for the recipe of the method whose set is evaluated."""
+"""The word in a grid for the recipe of the method whose set is evaluated."""
 
 RECIPE_SETTINGS = ("recipe", "native_recipe")
 """The settings of evaluators that name a recipe."""
@@ -27,7 +27,7 @@ def evaluations(
     step: int | None = None,
     part: Part | None = None,
 ) -> Iterator[Evaluation]:
-    """Yield the cells of an evaluator's table for a trial's set: one for each combination of its lists.
+    """Yield the cells of an evaluator's table for a trial's set, one for each combination of its lists.
 
     Where the evaluator has these fields and the table leaves them out, `network` is the grid's and
     `native_recipe` the method's. Raises ValueError for wrong settings, and for a name that is taken.
@@ -55,7 +55,7 @@ def evaluation(
 ) -> Evaluation:
     """Return the cell of an evaluator on a trial's set, or a part; raises ValueError for wrong settings.
 
-    base: the evaluator, by name or path, if `label` is only what the grid calls it.
+    base: the evaluator, by name or path, if `label` is only its name in the grid.
     """
     name = base or label
     evaluator = registry.configure(registry.evaluator(name), values, where=f"evaluator.{label}")
@@ -65,7 +65,7 @@ def evaluation(
         base="" if name == label else name,
         source=registry.source(name, "evaluator"),
         settings=plain(evaluator),
-        # The same seed for every method: the same fresh networks retrain on each set.
+        # All methods have the same seed, so the same fresh networks are retrained on each set.
         seed=derive(trial.seed, "evaluation") >> 16,
         step=step,
         part=part,
@@ -84,7 +84,7 @@ def combinations(cls: type, values: Mapping[str, Any], where: str) -> Iterator[d
         if isinstance(value, list) and not _holds_list(hints.get(key))
     }
     if empty := [key for key, value in lists.items() if not value]:
-        raise ValueError(f"{where}: {empty[0]} = []: give one value or more")
+        raise ValueError(f"{where}: {empty[0]} = []: give at least one value")
     for key, each in lists.items():
         if repeated := [value for number, value in enumerate(each) if value in each[:number]]:
             raise ValueError(f"{where}: {key} {each}: duplicate value {repeated[0]!r}")
@@ -93,11 +93,11 @@ def combinations(cls: type, values: Mapping[str, Any], where: str) -> Iterator[d
 
 
 def plain(settings: Any) -> dict[str, Any]:
-    """Return a dataclass of settings as its cell holds it: what JSON gives back."""
+    """Return a dataclass of settings as plain values, as after a round trip through JSON."""
     values: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
     return values
 
 
 def _holds_list(hint: Any) -> bool:
-    """Return whether a list may be one value of a field: a tuple, alone or among others."""
+    """Return whether a list can be one value of a field, whose type is or includes a tuple."""
     return any(get_origin(each) is tuple for each in (hint, *get_args(hint)))

@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parents[1] / "grids"
 
 
 def names() -> list[str]:
-    """Return the names of the grids that come with the package."""
+    """Return the names of the grids in the package."""
     return sorted(_packaged())
 
 
@@ -60,7 +60,7 @@ def _validated(path: Path, table: Mapping[str, Any]) -> Grid:
 
 
 def _mistake(error: ValidationError) -> str:
-    """Return one mistake in words: a misspelt key before the key that is therefore missing."""
+    """Return one mistake as text: a misspelt key rather than the key that is therefore missing."""
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     where = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
@@ -68,7 +68,7 @@ def _mistake(error: ValidationError) -> str:
         known = (References if parents else Grid).model_fields
         return ": ".join([*parents, f"unknown key {key!r}; {did_you_mean(key, known)}"])
     message = first["msg"]
-    own = message.removeprefix("Value error, ")  # in our words, whose case counts
+    own = message.removeprefix("Value error, ")  # our own message, which is not lower-cased
     return ": ".join(filter(None, [".".join(where), own if own != message else message.lower()]))
 
 
@@ -84,7 +84,7 @@ def _apply(table: dict[str, Any], setting: str) -> None:
             raise ValueError(f"--set {setting}: unknown key {part!r}; {did_you_mean(part, tables)}")
         table = table[part]
         if number == 1:
-            # A value set by hand also wins over the grid's own exceptions.
+            # A value of --set also overrides the exceptions of the grid.
             for exception in table.get("where", []):
                 exception.pop(last, None)
     table[last] = toml_value(text)
@@ -108,16 +108,16 @@ def jobs(grid: Grid) -> list[Job]:
     found += (job for label in grid.study for job in _studies(grid, label))
     kept: dict[str, Job] = {}
     for job in found:
-        first = kept.get(job.id, job)  # a reference, where its own row has the same trial
+        first = kept.get(job.id, job)  # a random subset of [reference] that is also a trial of a row
         if first.label != job.label:
-            raise ValueError(f"rows {first.label!r} and {job.label!r} of the grid are the same; drop one")
+            raise ValueError(f"rows {first.label!r} and {job.label!r} of the grid are equal; remove one")
         cells = {cell.id: cell for cell in (*first.evaluations, *job.evaluations)}
         kept[job.id] = first.model_copy(update={"evaluations": tuple(cells.values())})
     return list(kept.values())
 
 
 def plan(found: Sequence[Job]) -> Plan:
-    """Return the cells of jobs, as the board expects them."""
+    """Return the planned cells of jobs, for the board."""
     cells = [
         Planned(label=job.label, task=job.cell.task, ipc=job.size(cell), cell=cell)
         for job in found
@@ -138,13 +138,13 @@ def _references(grid: Grid, task: str) -> Iterator[Job]:
     for ipc, seed in product(grid.ipc, grid.reference.seeds(grid.seeds)):
         trial = Trial(task=task, method=RANDOM, hyperparameters={}, ipc=ipc, seed=seed)
         every = (cell for native in natives for cell in _evaluations(grid, trial, native))
-        cells = {cell.id: cell for cell in every}  # one that two methods need is done once
+        cells = {cell.id: cell for cell in every}  # evaluations needed for several methods are done once
         label = rows.get(subset, RANDOM)
         yield Job(label=label, cell=trial, evaluations=tuple(cells.values()), recipe=subset.recipe)
 
 
 def _parts(grid: Grid, label: str) -> dict[int, list[Part]]:
-    """Return the sizes at which a row runs, each with the parts of its sets that are evaluated, too."""
+    """Return the sizes at which a row runs, with the evaluated parts of its sets."""
     row = grid.method[label]
     ordered = registry.method(row.base or label).ordered
     try:
@@ -181,7 +181,7 @@ def _network(grid: Grid, cls: type) -> dict[str, str]:
 
 
 def _snapshots(grid: Grid, method: Method, where: str) -> list[int]:
-    """Return the outer steps after which a trial's set is kept: none for a method of one step."""
+    """Return the outer steps after which a snapshot is kept; none for a method of one step."""
     if grid.snapshots and method.outer_steps is None:
         raise ValueError(
             f"snapshots {grid.snapshots}: {where} does not tell its number of outer steps in advance "

@@ -1,6 +1,6 @@
-"""One job from its start to its records, in this process and without Ray.
+"""Run one job, from its start to its records, in this process without Ray.
 
-What is recorded is not done again: a job can be cut off anywhere and run once more.
+Recorded cells are not done again, so a job can be interrupted at any time and run again.
 """
 
 import traceback
@@ -29,7 +29,7 @@ from suite.records.store import Store
 def run(
     job: Job, store: Store, resources: Resources, *, checkpoint_seconds: float = 60.0
 ) -> Generator[Progress, None, None]:
-    """Do the missing cells of a job and yield signs of life; errors end in records, a full disk raises."""
+    """Do the missing cells of a job and yield progress; errors are recorded, a full disk raises."""
     resources.apply()
     context = Context(job, store, resources, checkpoint_seconds)
     _load_method(job)
@@ -41,14 +41,14 @@ def run(
 
 
 def _load_method(job: Job) -> None:
-    """Load the file of the job's method: it may bring the parametrisation and the recipe of its set."""
+    """Load the file of the job's method, which may add parametrisations and recipes of its set."""
     if isinstance(job.cell, Trial) and job.cell.method.endswith(".py"):
-        with suppress(ValueError):  # the cell that needs the file fails
+        with suppress(ValueError):  # the cell that needs the file will fail
             load(Path(job.cell.method))
 
 
 def missing(job: Job, store: Store) -> list[Cell]:
-    """Return the job's cells without a record; none of a diverged trial, which has no set to evaluate."""
+    """Return the job's cells without a record; none if the trial diverged and has no set to evaluate."""
     record = store.record(job.id)
     if record and record.status == "diverged":
         return []
@@ -57,7 +57,7 @@ def missing(job: Job, store: Store) -> list[Cell]:
 
 
 def _is_complete(job: Job, store: Store) -> bool:
-    """Return whether the first cell has its record, and a trial every set that it is to have."""
+    """Return whether the first cell has its record, and all sets if it is a trial."""
     record = store.record(job.id)
     if record is None or not isinstance(job.cell, Trial) or record.status == "diverged":
         return record is not None
@@ -83,7 +83,7 @@ def _recorded(cell: Cell, work: Work, context: Context) -> Iterator[Progress]:
     before, store = TestSplit.total_reads, context.store
     try:
         record: Record = yield from work
-    except (Exception, SystemExit) as error:  # a method that exits has failed
+    except (Exception, SystemExit) as error:  # a method that calls exit() has failed
         if disk_full(error):
             raise
         status: Status = "oom" if isinstance(error, torch.OutOfMemoryError) else "failed"

@@ -1,4 +1,4 @@
-"""What a notebook needs, in a call each: distil a set, and evaluate one. Nothing is written to a store."""
+"""The calls for notebooks: distil a set, and evaluate a set. Nothing is written to a store."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,10 +21,9 @@ def distil(
 ) -> SyntheticSet:
     """Distil `ipc` images per class with a method, by its name or the path of its file.
 
-    It runs on the device of the task's images; use `ratbench run` for what is to be kept. progress: called
-    with (outer steps taken, outer steps planned) after each. hyperparameters: in place of the method's
-    defaults. Raises ValueError for an unknown method or hyper-parameter, and where the method cannot run on
-    this task.
+    It runs on the device of the task's images; use `ratbench run` to keep results. progress: called with
+    (outer steps taken, outer steps planned) after each step. hyperparameters: override the method's defaults.
+    Raises ValueError for an unknown method or hyper-parameter, and if the method cannot run on this task.
 
         >>> import suite
         >>> task = suite.load_task("digits")
@@ -51,10 +50,10 @@ def evaluate(
     copies: int = 5,
     seed: int = 0,
 ) -> Scores:
-    """Train fresh networks on a set under a frozen recipe and score them on the task's test split, read once.
+    """Train fresh networks on a set under a frozen recipe; score them with one read of the test split.
 
     `values["accuracy"]` of the result has one accuracy in [0, 1] for each of the `copies`. Raises ValueError
-    for an unknown recipe or network, and for a set whose images or classes are not the task's.
+    for an unknown recipe or network, and for a set whose images or classes do not fit the task.
 
         >>> import suite
         >>> task = suite.load_task("digits")

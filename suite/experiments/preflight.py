@@ -1,4 +1,4 @@
-"""Refuse a run before any compute starts: missing data, budgets, networks, the machine, precisions."""
+"""Check a run before compute starts: data, budgets, networks, the machine, precisions."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,9 +17,9 @@ from suite.records.jobs import Job
 
 
 def check(jobs: Sequence[Job], resources: Resources | None) -> None:
-    """Raise ValueError for the first thing that cannot work.
+    """Raise ValueError for the first problem.
 
-    resources: those of a job on this machine; None for a cluster, which is not asked.
+    resources: of a job on this machine; None for a cluster, which is not checked.
     """
     if resources is not None:
         resources.check()
@@ -34,7 +34,7 @@ def check(jobs: Sequence[Job], resources: Resources | None) -> None:
 
 
 def check_precisions(jobs: Sequence[Job], resources: Resources) -> None:
-    """Raise ValueError where the device lacks the precision of a method or a recipe."""
+    """Raise ValueError if the device lacks the precision of a method or a recipe."""
     for job in jobs:
         for precision in _precisions(job):
             try:
@@ -58,7 +58,7 @@ def _check_cell(job: Job) -> None:
 
 
 def _precisions(job: Job) -> Iterator[Precision]:
-    """Yield those of a method, of its evaluators' recipes, or of a reference's recipe."""
+    """Yield the precisions of a method, of its evaluators' recipes, or of a reference's recipe."""
     if isinstance(job.cell, Reference):
         yield recipe(job.cell.recipe).precision
     elif isinstance(job.cell, Trial):
@@ -66,5 +66,5 @@ def _precisions(job: Job) -> Iterator[Precision]:
         yield from (precision for precision in PRECISIONS if precision == own)
     for evaluation in job.evaluations:
         names = {evaluation.settings.get(key) for key in RECIPE_SETTINGS}
-        # A recipe may be a word, such as `chosen`, that stands for others.
+        # A recipe may be a word for several recipes, such as `chosen`.
         yield from (recipe(name).precision for name in names if name and name.partition(":")[0] in RECIPES)

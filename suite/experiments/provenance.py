@@ -37,7 +37,7 @@ def _version(name: str) -> str:
 
 @cache
 def commit() -> str:
-    """Return the git commit of this code, with "+changes" where the tree differs; "none" outside git."""
+    """Return the git commit of this code, with "+changes" if the tree differs; "none" outside git."""
     folder = Path(__file__).parents[1]
     try:
         head = _git(folder, "rev-parse", "HEAD")

@@ -14,7 +14,7 @@ from suite.core.engine import compiling
 
 @dataclass(frozen=True)
 class Resources:
-    """What one job gets: CPUs, which are its threads, a share of a GPU, and leave to compile."""
+    """The resources of one job: CPUs (also its threads), a share of a GPU, and whether it may compile."""
 
     cpus: int = 1
     gpus: float = 0.0
@@ -40,16 +40,16 @@ class Resources:
         return seconds * (self.gpus or self.cpus)
 
     def check(self) -> None:
-        """Raise ValueError where this machine has fewer CPUs, or no GPU."""
+        """Raise ValueError if this machine has fewer CPUs, or no GPU."""
         if self.gpus and not torch.cuda.is_available():
-            raise ValueError("a GPU was asked for, and torch finds none; use --gpus-per-trial 0, or --cpu")
+            raise ValueError("a GPU was requested, but torch finds none; use --gpus-per-trial 0, or --cpu")
         if self.cpus > (available := os.cpu_count() or 1):
             raise ValueError(
                 f"a trial wants {self.cpus} CPUs and this machine has {available}; lower --cpus-per-trial"
             )
 
     def apply(self) -> None:
-        """Set torch up for work in this process: threads, compilation, and float32 products on GPUs."""
+        """Configure torch in this process: threads, compilation, and float32 products on GPUs."""
         torch.set_num_threads(self.cpus)
         compiling.allow(self.compile)
         if self.gpus:
@@ -62,7 +62,7 @@ class Resources:
             torch.cuda.synchronize(self.device)
 
     def reset_peak_memory(self) -> None:
-        """Begin a new measurement of peak memory, where the system allows it."""
+        """Begin a new measurement of peak memory, if the system supports it."""
         if self.gpus:
             torch.cuda.reset_peak_memory_stats(self.device)
             return

@@ -25,14 +25,14 @@ FULL_DATA = "full_data"
 
 
 class Where(BaseModel):
-    """Values of a method's table for one task, one IPC, or both. Its other keys are hyper-parameters."""
+    """Values of a method for one task, one size, or both. Its other keys are hyper-parameters."""
 
     model_config = ConfigDict(extra="allow", strict=True, use_attribute_docstrings=True)
 
     task: str | None = None
-    """The task for which the values hold; every task by default."""
+    """The task to which the values apply; by default every task."""
     ipc: PositiveInt | None = None
-    """The size for which the values hold; every size by default. Give `task`, `ipc` or both."""
+    """The size to which the values apply; by default every size. Give `task`, `ipc` or both."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -64,7 +64,7 @@ class StudyTable(BaseModel):
 class MethodTable(BaseModel):
     """A method's table. Its other keys are hyper-parameters.
 
-    `prefixes`, `subsets` and `leave_one_out` are parts of its set of the largest size, evaluated too.
+    `prefixes`, `subsets` and `leave_one_out` select parts of its largest set that are also evaluated.
     """
 
     model_config = ConfigDict(extra="allow", strict=True, use_attribute_docstrings=True)
@@ -74,11 +74,11 @@ class MethodTable(BaseModel):
     ipc: list[PositiveInt] | None = None
     """The sizes of the grid at which it runs; all by default."""
     prefixes: list[PositiveInt] = []
-    """Evaluate the first images of each class, of these sizes; for a method that orders its images."""
+    """Evaluate prefixes of these sizes; only for a method that orders its images."""
     subsets: NonNegativeInt = 0
     """Evaluate this number of random subsets of every smaller size of the grid."""
     leave_one_out: NonNegativeInt = 0
-    """Evaluate the set without its first image of each class, without its second, … this number of times."""
+    """Evaluate this number of sets without one image of each class: without the first, the second, …"""
     where: list[Where] = []
     """Exceptions for a task or a size: `[[method.NAME.where]]`."""
 
@@ -98,17 +98,17 @@ class MethodTable(BaseModel):
         return given
 
     def sizes(self, grid: Sequence[int]) -> list[int]:
-        """Return its sizes among those of the grid; raises ValueError for any other."""
+        """Return its sizes; raises ValueError for a size that the grid does not have."""
         if self.ipc is None:
             return list(grid)
         if not self.ipc or len(set(self.ipc)) < len(self.ipc):
-            raise ValueError(f"ipc {self.ipc} must be one or more sizes, each once")
+            raise ValueError(f"ipc {self.ipc} must not be empty or have duplicates")
         if strange := [size for size in self.ipc if size not in grid]:
             raise ValueError(f"ipc {strange} is not among the grid's, {list(grid)}; add it there")
         return self.ipc
 
     def parts(self, grid: Sequence[int], *, ordered: bool) -> list[Part]:
-        """Return the parts of its largest set that are evaluated; raises ValueError for one it has not.
+        """Return the evaluated parts of its largest set; raises ValueError for parts that do not exist.
 
         ordered: whether the method orders its images.
         """
@@ -144,10 +144,9 @@ class MethodTable(BaseModel):
 class References(BaseModel):
     """Networks trained on all of train, and on `random` random subsets of every size of the grid.
 
-    A random subset is an ordinary trial of the method `random_subset`: a grid that lists this method has the
-    same cells. It is evaluated as every method of the grid is, under the native recipe of each, so that
-    compared sets had the same training. A recipe that draws minibatches as the set's method does takes
-    the whole subset.
+    A random subset is an ordinary trial of the method `random_subset`, with the same cells as in a grid that
+    lists this method. It is evaluated under the native recipe of every method of the grid, so that compared
+    sets have the same training. A recipe without a batch size takes the whole subset in each step.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
@@ -157,7 +156,7 @@ class References(BaseModel):
     copies: PositiveInt = 1
     """Networks trained on all of train."""
     recipe: str = STANDARD_RECIPE
-    """The recipe of this training, whose number of epochs is replaced."""
+    """The recipe of this training; `epochs` replaces its number of epochs."""
     random: NonNegativeInt = 0
     """Random subsets of each size, evaluated under every method's recipe."""
 
@@ -172,7 +171,7 @@ class References(BaseModel):
         return Reference(task=task, network=network, seed=0, **settings)
 
     def seeds(self, grid: Sequence[int]) -> list[int]:
-        """Return the seeds of the random subsets: the grid's own, so that differences pair, then others."""
+        """Return the seeds of the random subsets: first those of the grid, so that differences are paired."""
         others = (seed for seed in count() if seed not in grid)
         return [*grid, *islice(others, max(0, self.random - len(grid)))][: self.random]
 

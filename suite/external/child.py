@@ -16,18 +16,18 @@ from suite.external.locate import LIMIT
 from suite.external.validate import ANSWER, TENSORS, Contents, Refused, Wanted, arrange
 
 MEMORY = 576 * 2**20
-"""Bytes for reading a file, on top of the libraries' own."""
+"""Bytes for reading a file, in addition to the libraries."""
 SECONDS = 5
-"""Processor time for reading; one more for each 8 MiB of files."""
+"""Seconds of processor time for reading, plus one for each 8 MiB of files."""
 _SENTENCE = 300  # characters
 
 Reader = Callable[[], Contents]
 
 
 def main(text: str) -> None:
-    """Do the request `text`, in JSON: write an answer and the tensors into its folder `output`."""
+    """Execute the JSON request `text`: write an answer and the tensors into its folder `output`."""
     request = json.loads(text)
-    reader = prepare(request)  # with the libraries, which do not count against the limits
+    reader = prepare(request)  # before the limits, since libraries are not counted
     _limit(sum(Path(file).stat().st_size for file in request["files"]))
     answer(request, reader)
 
@@ -58,7 +58,7 @@ def wanted_by(request: dict[str, Any]) -> Wanted:
 
 
 def answer(request: dict[str, Any], reader: Reader) -> None:
-    """Read, check and write; an error becomes the sentence of the answer."""
+    """Read, check and write; an error becomes a sentence in the answer."""
     output = Path(request["output"])
     try:
         contents = reader()
@@ -75,17 +75,17 @@ def answer(request: dict[str, Any], reader: Reader) -> None:
 
 
 def _limit(size: int) -> None:
-    """Limit memory, processor time and written files, on top of what is in use."""
+    """Limit memory, processor time and written files, in addition to current use."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + SECONDS + size // (8 * 2**20)
     _lower(resource.RLIMIT_CPU, seconds)
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_FSIZE, 2 * LIMIT)
-    # Address space would count what torch only maps; data is all that can be written to.
+    # RLIMIT_DATA, since the limit on address space would also count memory that torch only maps.
     try:
         status = Path("/proc/self/status").read_text().splitlines()
     except OSError:
-        return  # not Linux: the other limits and the checks must do
+        return  # not Linux: only the other limits and the checks apply
     taken = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
     _lower(resource.RLIMIT_DATA, taken + MEMORY)
 

@@ -1,4 +1,4 @@
-"""A distilled set in a file becomes a trial, `external:<name>`, which is evaluated like any other."""
+"""Record a distilled set in a file as the trial `external:<name>`, which is evaluated like others."""
 
 import re
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from suite.records.store import Store
 class Request:
     """A file or folder, the task of its set, and the networks to train.
 
-    preprocessing: None to infer it; name: None for that of the file.
+    preprocessing: None to infer it; name: None for the file's name.
     """
 
     path: Path
@@ -44,7 +44,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Submission:
-    """A set that was read and checked. line: how its preprocessing was decided."""
+    """A set that was read and checked. line: the decision on its preprocessing."""
 
     trial: Trial
     job: Job
@@ -54,8 +54,8 @@ class Submission:
 
 
 def read(request: Request) -> Submission:
-    """Read and check a set; nothing is written. Raises ValueError where it is refused."""
-    settings = _settings(request)  # a misspelt recipe is an error before a large file is read
+    """Read and check a set; nothing is written. Raises ValueError if it is refused."""
+    settings = _settings(request)  # refuse a misspelt recipe before a large file is read
     found = locate(request.path)
     label = _label(request, found)
     task = tasks.load(request.task)

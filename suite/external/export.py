@@ -21,11 +21,11 @@ EXACT = "exact.safetensors"
 
 
 def export(artefact: Path, format: Format, output: Path) -> list[str]:
-    """Write the set at `artefact` into the folder `output`; return remarks on it.
+    """Write the set at `artefact` into the folder `output`; return remarks on the export.
 
     hf: `datasets.load_from_disk` reads it; folder: PNGs in a folder per class, named by its number;
     pt: images_best.pt and labels_best.pt, preprocessed, bit for bit. A factorised set is decoded.
-    Raises ValueError where `output` is not empty, or the artefact is damaged.
+    Raises ValueError if `output` is not empty, or the artefact is damaged.
     """
     synthetic, manifest = load_artefact(artefact)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):

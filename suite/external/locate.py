@@ -10,10 +10,10 @@ from pathlib import Path
 from suite.core.data.catalogue import PICTURES
 
 LIMIT = 256 * 2**20
-"""Bytes of all files of a set, or of one of its tensors."""
+"""Limit in bytes for all files of a set, and for each tensor."""
 
 FILES = 100_000
-"""Files of one set."""
+"""Largest number of files of one set."""
 
 _TORCH = frozenset((".pt", ".pth", ".pkl"))
 _KINDS = {".h5": "h5", ".hdf5": "h5", ".safetensors": "safetensors", ".parquet": "parquet"}
@@ -36,7 +36,7 @@ class SetFiles:
         return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "set"
 
     def sha256(self) -> str:
-        """Return the sha256 of the one file; of several, that of their names and sha256s."""
+        """Return the sha256 of a single file; for several files, of their names and sha256s."""
         parts = [(path.relative_to(self._base).as_posix(), _sha256(path)) for path in self.content]
         if len(parts) == 1:
             return parts[0][1]

@@ -1,4 +1,4 @@
-"""Decide whether a foreign set's images are raw pixels or preprocessed: declared, or inferred and said."""
+"""Decide whether a foreign set has raw or preprocessed images, as declared or by its values."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -19,21 +19,21 @@ _SAMPLE = 1000  # of the task's train images
 
 @dataclass(frozen=True)
 class Prepared:
-    """A set preprocessed as the task, and the decision that led to it."""
+    """A set with the task's preprocessing, and the decision about it."""
 
     synthetic: SyntheticSet
     kind: Kind
     reason: str
-    whitened: bool = False  # by the task's own matrix, as far as one can know
+    whitened: bool = False  # by the task's matrix, as far as is known
 
     @property
     def line(self) -> str:
         """The decision in one line."""
-        done = "the images are pixels, and the task's own preprocessing is applied"
+        done = "the images are pixels, and the task's preprocessing is applied"
         if self.kind == "task":
-            done = "the images are taken as they are, as the task's own"
-            # Implementations whiten differently, and images do not tell which one was used.
-            done += ", and their whitening for the task's, which cannot be seen" * self.whitened
+            done = "the images are used unchanged, as preprocessed by the task"
+            # Implementations of whitening differ, and the images do not show which one was used.
+            done += "; it cannot be checked that their whitening is the task's" * self.whitened
         return f"preprocessing: {self.kind} ({self.reason}): {done}"
 
 
@@ -76,7 +76,7 @@ def doubts(images: Tensor, train: Tensor) -> list[str]:
 
 def _decide(brought: ForeignSet, task: Task, declared: Kind | None) -> tuple[Kind, str]:
     if said := brought.manifest.get("preprocessing"):
-        # A whitening matrix has other last bits on every machine; the data's fingerprint does not.
+        # The last bits of a whitening matrix depend on the machine; the data's fingerprint does not.
         same = said == task.preprocessing.describe() or brought.manifest.get("data") == tasks.fingerprint(
             task
         )

@@ -21,7 +21,7 @@ from suite.external.validate import ANSWER, TENSORS, Refused, Wanted
 SECONDS = 90.0
 """Wall time, including the start of the child."""
 
-_ANSWER = 2 * 2**20  # characters of the answer that are read
+_ANSWER = 2 * 2**20  # most characters read from the answer
 _END = dict.fromkeys((int(signal.SIGKILL), int(signal.SIGXCPU)), "reading took too much time or memory")
 _ROOT = Path(__file__).parents[2]
 _START = (
@@ -33,7 +33,7 @@ _START = (
 class ForeignSet:
     """A foreign set, its labels checked and its classes in order.
 
-    raw: whether its images were bytes, which now lie in [0, 1]; manifest: of a set of ours.
+    raw: whether its images were bytes, which are now in [0, 1]; manifest: of a RaT-Bench artefact.
     """
 
     format: str

@@ -1,6 +1,6 @@
 """Check the tensors of a foreign file against the task: shapes, types, labels, size.
 
-Every refusal is one sentence. A tensor's shape is trusted only after a look at its storage: a view of
+Every refusal is one sentence. The storage of a tensor is checked before its shape is used, since a view with
 stride 0 may have any shape.
 """
 
@@ -55,7 +55,7 @@ class Contents:
 def check_images(shape: Sequence[int], wanted: Wanted) -> None:
     """Raise Refused for a shape other than that of `wanted.count` images of the task.
 
-    An image may be flat, a grey one without its channel, and the set may have its classes apart.
+    Images may be flat, grey images may have no channel, and classes may be a separate dimension.
     """
     rest = tuple(shape[2:] if len(shape) == 5 else shape[1:])
     channels, height, width = wanted.shape
@@ -79,7 +79,7 @@ def check_images(shape: Sequence[int], wanted: Wanted) -> None:
 
 
 def check_dense(value: object, called: str) -> Tensor:
-    """Return `value` if it is a dense tensor on the CPU with all of its storage; else raise Refused."""
+    """Return `value` if it is a dense CPU tensor with complete storage; else raise Refused."""
     if not isinstance(value, Tensor):
         raise Refused(f"the {called} are a {type(value).__name__}, not a tensor")
     if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized or value.is_nested:

@@ -1,7 +1,7 @@
 """Accuracy against images per class: sets distilled at each size, prefixes, subsets, and real images.
 
-The paper's finding that a set's images depend on each other shows as the gap between random subsets and sets
-distilled at that size; where a grid asks for sets without one of their images, those have a curve too.
+The paper reports that a set's images depend on each other: random subsets are worse than sets distilled at
+that size. If a grid evaluates sets without one of their images, these have a curve, too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,17 +25,17 @@ from suite.records.cells import RANDOM, RETRAIN, Evaluation, Trial
 from suite.records.record import Record, is_of
 
 PLACE = ["task", "network", "recipe"]
-"""What compared curves share."""
+"""The columns that are equal for compared curves."""
 
 _WHOLE = "whole"
-_DRAWN = ("random", "without")  # parts of which one set has many: each is a unit, the mean of its networks
+_DRAWN = ("random", "without")  # a set has many of these; the unit is a part, as a mean over networks
 _WORDS = {"prefix": "prefixes of {}", "random": "random subsets of {}", "without": "{} without one image"}
 _COLUMNS = [*PLACE, "name", "method", "how", "ipc", "of", "index", "seed", "networks", "accuracy", "seconds"]
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve over images per class. rows: of `measured`; how: what its sets are, apart from whole ones."""
+    """A curve over images per class. rows: of `measured`; how: the kind of its parts, "" for whole sets."""
 
     name: str
     how: str
@@ -43,12 +43,12 @@ class Line:
 
     @property
     def direct(self) -> bool:
-        """Whether each size was distilled for itself."""
+        """Whether each size was distilled separately."""
         return self.how == _WHOLE
 
     @property
     def real(self) -> bool:
-        """Whether its images are random real ones: what costs nothing."""
+        """Whether its images are random real images, which cost nothing."""
         return self.direct and self.rows["method"].iloc[0] == RANDOM
 
     @property
@@ -58,12 +58,12 @@ class Line:
 
     @property
     def device_seconds(self) -> float:
-        """Device-seconds of distilling all that it needs: once per size, or the largest once."""
+        """Device-seconds of its distillations: one per size, or only the largest set."""
         each = self.rows.drop_duplicates(["of", "seed"]).groupby("of")["seconds"].mean()
         return float(each.sum())
 
     def per_seed(self, ipc: int) -> PerSeed:
-        """Return the accuracies in % at a size by distillation seed: of its networks, or of its parts."""
+        """Return the accuracies in % at a size by distillation seed, one per network or per part."""
         found = {}
         for seed, group in self.rows[self.rows["ipc"] == ipc].groupby("seed"):
             if group["how"].iloc[0] in _DRAWN:
@@ -73,11 +73,11 @@ class Line:
         return found
 
     def accuracy(self, ipc: int) -> Interval:
-        """Return the mean accuracy in % at a size and its 95% interval, seeds the unit of variation."""
+        """Return the mean accuracy in % at a size and its 95% interval over seeds."""
         return interval([copies.values for copies in self.per_seed(ipc).values()])
 
     def area(self, sizes: Sequence[int]) -> Interval | None:
-        """Return the mean accuracy in % over the logarithm of images per class; None where a size lacks."""
+        """Return the mean accuracy in % over the logarithm of images per class; None if a size is missing."""
         if len(sizes) < 2 or not set(sizes) <= set(self.sizes):
             return None
         per_seed = [self.per_seed(size) for size in sizes]
@@ -86,7 +86,7 @@ class Line:
         return interval(groups) if groups else None
 
     def largest_gap(self, direct: "Line") -> tuple[int, Difference] | None:
-        """Return the size at which it is furthest behind `direct`, and by how much; None for itself."""
+        """Return the size with the largest gap to `direct`, and the gap; None for `direct` itself."""
         shared = sorted(set(self.sizes) & set(direct.sizes))
         if direct.name == self.name or not shared:
             return None
@@ -95,10 +95,10 @@ class Line:
 
 
 def measured(stores: Sequence[Path]) -> pd.DataFrame:
-    """Return a row for each network that was retrained on a finished set or on a part of one.
+    """Return a row for each network that was retrained on a finished set or a part of it.
 
-    ipc: images per class of what it was trained on; of: of the set; seconds: device-seconds of
-    distilling that. Raises ValueError where nothing was evaluated at two sizes.
+    ipc: images per class of its training set; of: images per class of the whole set; seconds: device-seconds
+    of distilling the whole set. Raises ValueError if nothing was evaluated at two sizes.
     """
     records = files.finished(stores)
     trials = {record.cell.id: record for record in records if is_of(record, Trial)}
@@ -116,8 +116,8 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
 def summary(networks: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each curve: accuracies in %, area, largest gap to direct distillation, its cost.
 
-    Each with a 95% interval. area: the mean accuracy over the logarithm of images per class; largest gap:
-    in points, of the sizes that both have; distillation: device-seconds of covering all budgets.
+    All have 95% intervals. area: the mean accuracy over the logarithm of images per class; largest gap: in
+    points, over common sizes; distillation: device-seconds for all budgets.
     """
     sizes = sorted(networks["ipc"].unique())
     rows = []
@@ -130,7 +130,7 @@ def summary(networks: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot(networks: pd.DataFrame) -> bytes:
-    """Plot the curves with bands of 95% as a PNG, a panel per task, network and recipe; points are draws."""
+    """Plot the curves with 95% bands as a PNG, one panel per task, network and recipe; points are draws."""
     places = list(networks.groupby(PLACE, sort=False))
 
     def fill(figure: Figure) -> None:
@@ -143,16 +143,17 @@ def plot(networks: pd.DataFrame) -> bytes:
 
 
 def lines(networks: pd.DataFrame) -> list[Line]:
-    """Return the curves of one place: sets of every size first, then prefixes, subsets, real images."""
+    """Return the curves of one panel: direct sets first, then prefixes, subsets, real images."""
     found = [line for _, rows in networks.groupby("name", sort=False) for line in _lines(rows)]
     order = [_WHOLE, *_WORDS]
     return sorted(found, key=lambda line: (line.real, order.index(line.how)))
 
 
 def reference(found: Sequence[Line]) -> Line | None:
-    """Return the curve of sets distilled at every size that others are compared with.
+    """Return the direct curve with which others are compared.
 
-    That of the row whose subsets are drawn; else the one of most sizes, of equals the best at its largest.
+    It belongs to the row with random subsets; otherwise it is the curve with most sizes, and among equals the
+    best at the largest size.
     """
     direct = [line for line in found if line.direct and not line.real]
     drawn = {line.rows["name"].iloc[0] for line in found if line.how == "random"}
@@ -238,7 +239,7 @@ def _lines(rows: pd.DataFrame) -> Iterator[Line]:
 
 
 def _areas(sizes: Sequence[int], accuracies: Sequence[Sequence[float]]) -> list[float]:
-    """Return the area of each network or draw over all sizes; of their means where numbers differ."""
+    """Return the area of each network or draw over all sizes; of the means if their numbers differ."""
     if len({len(values) for values in accuracies}) > 1:
         accuracies = [[float(np.mean(values))] for values in accuracies]
     places = [log(size) for size in sizes]

@@ -27,7 +27,7 @@ _NAMES = {"bptt": "BPTT", "r_bptt": "R-BPTT", "t_bptt": "T-BPTT", "rat_bptt": "R
 def measured(stores: Sequence[Path]) -> pd.DataFrame:
     """Return a row for each fresh network: schedule, unroll, norm, cosine_to_full, step_seconds.
 
-    Raises ValueError where the stores hold no study.
+    Raises ValueError if the stores hold no study.
     """
     records = [record for record in files.finished(stores) if is_of(record, Study)]
     found = [_networks(record) for record in records if record.cell.study == STUDY]

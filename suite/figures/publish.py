@@ -15,7 +15,7 @@ def publish(
 ) -> list[Path]:
     """Write the board of `stores` to `target`; return the paths.
 
-    Beside Markdown it writes plots, and the missing pictures of sets whose artefacts are in the stores.
+    For Markdown also write plots, and missing pictures of sets whose artefacts are in the stores.
     """
     board = files.load(stores, weights)
     for name, trial in files.pictures(board).items() if format == "md" else ():
@@ -27,7 +27,7 @@ def publish(
 
 
 def plot_artefact(artefact: Path, target: Path, *, columns: int = 10) -> None:
-    """Write a PNG of a synthetic set; raises ValueError where it cannot be read."""
+    """Write a PNG of a synthetic set; raises ValueError if it cannot be read."""
     synthetic, manifest = load_artefact(artefact)
     pixels = to_pixels(synthetic.images, manifest["preprocessing"])
     plot_set(pixels, manifest["class_names"], target, columns=columns)

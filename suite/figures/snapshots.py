@@ -23,8 +23,8 @@ _AXES = {"step": "outer steps", "seconds": "seconds of distillation, compiling i
 def measured(stores: Sequence[Path]) -> pd.DataFrame:
     """Return a row for each retrained network: task, ipc, method, recipe, seed, step, seconds, accuracy.
 
-    Only of trials with snapshots. step: outer steps taken; seconds: what they took.
-    Raises ValueError where the stores hold no evaluated snapshot.
+    Only for trials with snapshots. step: outer steps taken; seconds: their duration.
+    Raises ValueError if the stores hold no evaluated snapshot.
     """
     records = files.finished(stores)
     trials = {record.cell.id: record for record in records if is_of(record, Trial) and record.curve}
@@ -62,7 +62,7 @@ def plot(copies: pd.DataFrame) -> bytes:
 
 
 def names(trials: Sequence[Record[Trial]]) -> dict[str, str]:
-    """Return each trial's line: its label, and the hyper-parameters that differ from the label's others."""
+    """Return each trial's line: its label, and the hyper-parameters that differ within the label."""
     rows: dict[tuple[str, int, str], list[Trial]] = {}
     for record in trials:
         rows.setdefault((record.task, record.ipc, record.label), []).append(record.cell)
@@ -107,7 +107,7 @@ def _points(copies: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def _name(key: tuple[Any, ...], copies: pd.DataFrame) -> str:
-    """Return what tells a line apart from the others."""
+    """Return the text that distinguishes a line from the others."""
     return ", ".join(
         f"ipc {value}" if column == "ipc" else str(value)
         for column, value in zip(_LINE, key, strict=True)

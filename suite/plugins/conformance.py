@@ -1,4 +1,4 @@
-"""`ratbench check`: the checks of a plug-in against its contract; each failure says what to change."""
+"""`ratbench check`: check a plug-in against its contract; each failure says what to change."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from suite.plugins import evaluator_checks, method_checks, registry
 
 Check = Callable[[type[Any]], str]
-"""Returns what to change, or nothing; its docstring is the promise that it checks."""
+"""Returns the necessary change, or ""; its docstring is the checked promise."""
 
 CHECKS: dict[registry.Kind, tuple[Check, ...]] = {
     "method": method_checks.CHECKS,
@@ -15,7 +15,7 @@ CHECKS: dict[registry.Kind, tuple[Check, ...]] = {
 
 
 def check(name: str) -> Iterator[tuple[str, str]]:
-    """Yield each promise of the plug-in called `name`, or at this path, with what to change, or nothing.
+    """Yield each promise of the plug-in with this name or path, and the necessary change, if any.
 
     Raises ValueError if neither a method nor an evaluator has this name.
     """
@@ -26,12 +26,12 @@ def check(name: str) -> Iterator[tuple[str, str]]:
 
 
 def promise(check: Check) -> str:
-    """Return the sentence that a check is about."""
+    """Return the promise of a check."""
     return (check.__doc__ or "").strip().splitlines()[0]
 
 
 def problem(check: Check, cls: type[Any]) -> str:
-    """Return what to change for the check to pass, or nothing; an error of the plug-in is one line of it."""
+    """Return the change that makes the check pass, or ""; an error of the plug-in becomes one line."""
     try:
         return check(cls)
     except (Exception, SystemExit) as error:

@@ -1,4 +1,4 @@
-"""The checks that methods and evaluators share: how they describe themselves."""
+"""Common checks of methods and evaluators: their descriptions."""
 
 import dataclasses
 import json
@@ -25,7 +25,7 @@ def described(cls: type, members: Iterable[str], base: str = "") -> str:
 
 
 def misnamed(cls: type, tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return what is wrong with tables of settings, by their names, each checked as a grid's is."""
+    """Return the problem of named tables of settings, which are checked like a grid's tables."""
     for name, values in tables.items():
         try:
             made = registry.configure(cls, values, where=name)

@@ -21,7 +21,7 @@ TOO_DEEP = "convnet-d4-w8-in"
 
 @dataclass(frozen=True)
 class _Observed:
-    """One evaluation of the smoke set: its scores, reads of test, and what it changed."""
+    """One evaluation of the smoke set: its scores, test reads, and changes."""
 
     scores: Mapping[str, Any]
     reads: int
@@ -133,7 +133,7 @@ def repeats_itself(cls: type[Evaluator]) -> str:
 
 
 def _timeless(cls: type[Evaluator], scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the scores that are no times."""
+    """Return the scores except times."""
     timed = [score for score in cls.scores if score.unit == "seconds"]
     return {name: each for name, each in scores.items() if not any(score.matches(name) for score in timed)}
 
@@ -142,7 +142,7 @@ def changes_nothing(cls: type[Evaluator]) -> str:
     """It touches neither global random states, nor the set, nor the training data."""
     changed = _observe(cls, 1).changed
     return (
-        f"it changes {' and '.join(changed)}; clone what is changed, and draw from own generators"
+        f"it changes {' and '.join(changed)}; change clones only, and draw from generator(seed, name)"
         if changed
         else ""
     )

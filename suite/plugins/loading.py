@@ -1,4 +1,4 @@
-"""Load a plug-in's file by its path, with the recipes and other things that it brings."""
+"""Load the file of a plug-in, with the recipes and other values that it adds."""
 
 import hashlib
 import sys
@@ -24,7 +24,7 @@ TABLES: Mapping[str, Table[Any]] = {
 
 
 def load(path: Path) -> ModuleType:
-    """Import a plug-in's file and add what it brings to the tables; again only if it has changed.
+    """Import the file of a plug-in and add its values to the tables; a file is reloaded if it has changed.
 
     Raises ValueError if the file does not exist or cannot be imported, and for names that are taken.
     """
@@ -50,7 +50,7 @@ def _load(path: Path, text: bytes) -> ModuleType:
 
 
 def _named(values: Any, constant: str, path: Path) -> Iterator[tuple[str, Any]]:
-    """Yield names and values of a dict, or of a tuple of values that bring their names."""
+    """Yield names and values of a dict, or of a tuple of values with names."""
     if isinstance(values, Mapping):
         yield from values.items()
         return

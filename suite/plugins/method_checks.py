@@ -42,7 +42,7 @@ def is_described(cls: type[Method]) -> str:
     try:
         recipe(cls.recipe)
     except ValueError as error:
-        return f"set `recipe` to a known recipe, or bring it in RECIPES: {error}"
+        return f"set `recipe` to a known recipe, or add it to RECIPES: {error}"
     if not isinstance(cls.paper, str):
         return f"paper is {cls.paper!r}; give a text such as 'arXiv 2110.04181', or ''"
     return "" if isinstance(cls.ordered, bool) else f"ordered is {cls.ordered!r}; give True or False"
@@ -81,7 +81,7 @@ def keeps_shapes(cls: type[Method]) -> str:
     distiller, train = _start(cls), smoke_data()
     before, after = distiller.synthetic(), _finish(distiller)
     for made, growing in ((before, True), (after, False)):
-        # Before its last step a set may be smaller where its images have an order.
+        # Before the last step, sets of ordered methods may be smaller.
         check_set(made, train, BUDGET, growing=growing and cls.ordered)
         for name, value in made.tensors.items():
             if value.device != train.images.device:
@@ -190,7 +190,7 @@ def resumes_exactly(cls: type[Method]) -> str:
     second = _start(cls, seed=7)
     second.load_state_dict(torch.load(saved, weights_only=True))
     if first.steps == 1:
-        return ""  # a single step leaves nothing to resume, and a choice depends on its seed
+        return ""  # a run of a single step cannot be resumed
     if not _equal(whole, _finish(second, second.steps - half)):
         return "a resumed run differs; state_dict() must hold everything that a step depends on"
     return ""

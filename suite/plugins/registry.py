@@ -22,14 +22,14 @@ _FOLDERS = {"method": methods, "evaluator": evaluators}
 
 
 def names(kind: Kind) -> list[str]:
-    """Return the sorted names of all methods or evaluators, those of installed packages included."""
+    """Return the sorted names of all methods or evaluators, including those of installed packages."""
     return sorted({*_files(kind), *(point.name for point in installed(kind))})
 
 
 def method(name: str) -> type[Method]:
-    """Return the method called `name`, or the one in the file at this path.
+    """Return the method named `name`, or the method in the file at this path.
 
-    Raises ValueError for an unknown name, with the nearest known or the new one, and for a bad file.
+    Raises ValueError for an unknown or former name, with a suggestion, and for an invalid file.
     """
     found: type[Method] = find("method", name)
     return found
@@ -60,7 +60,7 @@ def kinds(name: str) -> list[Kind]:
 
 
 def source(name: str, kind: Kind = "method") -> str:
-    """Return the sha256 of the file in which a method or evaluator is; "" for those of RaT-Bench."""
+    """Return the sha256 of the file of a method or evaluator; "" if it is part of RaT-Bench."""
     if name in _files(kind):
         return ""
     path = name if name.endswith(".py") else inspect.getfile(find(kind, name))
@@ -111,7 +111,7 @@ def field_names(cls: Any) -> set[str]:
 
 
 def hyperparameters(cls: type) -> dict[str, tuple[str, Any]]:
-    """Return each field's type, as written, and its default."""
+    """Return the type, as written, and the default of each field."""
     hints = get_type_hints(cls)
     return {field.name: (_type_name(hints[field.name]), _default(field)) for field in fields(cls)}
 
@@ -129,8 +129,8 @@ def _default(field: Field[Any]) -> Any:
 def configure(cls: type, values: Mapping[str, Any], *, where: str) -> Any:
     """Build a method or evaluator from plain values, as TOML gives them.
 
-    where: what the values belong to, for messages. Raises ValueError for an unknown name (with the
-    nearest known one), a wrong type, and whatever the class itself refuses.
+    where: the place of the values, for messages. Raises ValueError for an unknown name (with the nearest
+    known name), a wrong type, and values that the class refuses.
     """
     known, hints = field_names(cls), get_type_hints(cls)
     checked = {}

@@ -1,4 +1,4 @@
-"""Small real data and random states, with which plug-ins are checked in seconds."""
+"""Small real data and random states for checking plug-ins in seconds."""
 
 import hashlib
 import pickle
@@ -44,7 +44,7 @@ def global_state() -> str:
 
 
 def set_global_state(seed: int) -> None:
-    """Seed torch, NumPy and Python, so that a plug-in that depends on them is found out."""
+    """Seed torch, NumPy and Python, to detect plug-ins that depend on their random states."""
     torch.manual_seed(seed)
     np.random.seed(seed)  # noqa: NPY002
     random.seed(seed)

@@ -1,1 +1,1 @@
-"""What was asked for and what was measured, as JSON on disk; needs neither torch nor ray."""
+"""Cells, plans and records as JSON on disk; needs neither torch nor ray."""

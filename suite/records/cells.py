@@ -1,4 +1,4 @@
-"""The cells of a grid: trials, evaluations, references and studies, each with an id of its content."""
+"""The cells of a grid: trials, evaluations, references and studies. A cell's id is a hash of its content."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 from suite.core.sets.part import Part as Part
 
 PROTOCOL = 2
-"""Version of what a cell's id promises. Raise it when a change alters published numbers, or a cell's JSON."""
+"""Version of the protocol. Increase it if a change alters published numbers or the JSON of cells."""
 
 STANDARD_RECIPE = "dsa-1000"
 """The recipe by which the board ranks."""
@@ -19,10 +19,10 @@ RETRAIN = "retrain"
 """The evaluator whose accuracy ranks."""
 
 RANDOM = "random_subset"
-"""The method whose sets others are compared with."""
+"""The method of random real images, the baseline."""
 
 EXTERNAL = "external:"
-"""Prefix of the names of sets that were read from a file, and not distilled here."""
+"""Prefix of the names of sets that were read from a file and not distilled here."""
 
 
 def canonical_json(value: Any) -> str:
@@ -31,7 +31,7 @@ def canonical_json(value: Any) -> str:
 
 
 def protocol_remedy(found: object, store: str = "OLD") -> str:
-    """Return how to use what was written by another protocol, in the words of an error's end."""
+    """Return a remedy for a store of another protocol, as the end of an error message."""
     if isinstance(found, int) and found < PROTOCOL:
         return f"convert it by `ratbench migrate {store} NEW`, or use the release that wrote it"
     return "use the release that wrote it"
@@ -49,7 +49,7 @@ def sha256_of(value: Any) -> str:
 
 
 class Frozen(BaseModel):
-    """A value that is checked when it is made, and immutable."""
+    """An immutable value that is checked when it is created."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -71,8 +71,8 @@ class _Cell(Frozen):
 class Trial(_Cell):
     """One distillation: a method with its hyper-parameters, a task, a budget and a seed.
 
-    source: sha256 of the method's file where it is no part of RaT-Bench, so that an edited one is another
-    trial; of an external set that of its files.
+    source: sha256 of the method's file if it is not part of RaT-Bench, so that an edited file gives another
+    trial; for an external set, sha256 of its files.
     """
 
     kind: Literal["distillation"] = "distillation"
@@ -87,10 +87,10 @@ class Trial(_Cell):
 class Evaluation(_Cell):
     """One evaluation of a trial's set.
 
-    evaluator: the name of its table in the grid, under which boards show it; base: the evaluator itself, by
-    name or path, if that is another; source: as that of a trial, for the evaluator's file; step: outer steps
-    after which the snapshot was taken that is scored, None for the finished set; part: of the set, None for
-    the whole. Empty ones are left out of the JSON and of the id.
+    evaluator: the name of its table in the grid, which boards show; base: the evaluator, by name or path, if
+    different; source: sha256 of the evaluator's file, as in a trial; step: outer steps of the scored
+    snapshot, None for the finished set; part: the scored part, None for the whole set. Empty fields are left
+    out of the JSON and of the id.
     """
 
     kind: Literal["evaluation"] = "evaluation"
@@ -113,7 +113,7 @@ class Evaluation(_Cell):
 
 
 class Reference(_Cell):
-    """Networks trained on all of train: the ceiling of the scores."""
+    """Networks trained on all of train, the upper reference of the scores."""
 
     kind: Literal["reference"] = "reference"
     task: str
@@ -125,7 +125,7 @@ class Reference(_Cell):
 
 
 class Study(_Cell):
-    """Measurements over outer steps that make no set; `suite.experiments.studies` has the kinds."""
+    """Measurements over outer steps that produce no set; see `suite.experiments.studies`."""
 
     kind: Literal["study"] = "study"
     task: str

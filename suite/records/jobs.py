@@ -1,4 +1,4 @@
-"""Jobs, which workers do, and plans, by which a board knows the cells that are missing."""
+"""Jobs for workers, and plans, from which a board knows the missing cells."""
 
 from pydantic import Field
 
@@ -20,7 +20,7 @@ class Job(Frozen):
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """The cells in the order in which they are done."""
+        """The cells, in the order of the work."""
         return (self.cell, *self.evaluations)
 
     @property
@@ -29,13 +29,13 @@ class Job(Frozen):
         return 0 if isinstance(self.cell, Reference) else self.cell.ipc
 
     def size(self, cell: Cell) -> int:
-        """Return the images per class of a cell's set, or of the part that it scores; 0 for a reference."""
+        """Return the images per class of a cell's set, or of its scored part; 0 for a reference."""
         part = cell.part if isinstance(cell, Evaluation) else None
         return part.ipc if part else self.ipc
 
     @property
     def snapshots(self) -> frozenset[int]:
-        """The outer steps after which an evaluation needs a snapshot of the set."""
+        """The outer steps of all snapshots that evaluations need."""
         return frozenset(cell.step for cell in self.evaluations if cell.step is not None)
 
 
@@ -44,15 +44,15 @@ class Planned(Frozen):
 
     label: str  # the row's name on the board
     task: str
-    ipc: int  # 0 for a reference; of an evaluation, of the part that it scores
+    ipc: int  # 0 for a reference; for an evaluation, the size of the scored part
     cell: Cell
 
 
 class Plan(Frozen):
-    """All cells of one grid, as it was last run: `<store>/plan/<grid>.json`."""
+    """All cells of the last run of a grid: `<store>/plan/<grid>.json`."""
 
     cells: tuple[Planned, ...]
 
     def to_json(self) -> str:
-        """Return the plan as indented JSON, one stable form."""
+        """Return the plan as indented JSON in a stable form."""
         return self.model_dump_json(indent=1) + "\n"

@@ -1,8 +1,8 @@
-"""A store of protocol 1 brought to protocol 2, which has other names; no number changes.
+"""Convert a store of protocol 1 to protocol 2, which has other names; no number changes.
 
-Every record is checked against its seal, renamed and sealed again; `measured_under` keeps the protocol under
-which it was measured. The old store stays as it is. Checkpoints stay behind: trials that were cut off start
-anew.
+Every record is checked against its sha256, renamed and sealed again; `measured_under` is the protocol under
+which it was measured. The old store is not changed. Checkpoints are not converted, so unfinished trials start
+again.
 """
 
 import json
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 
 class Declarations(Protocol):
-    """What boards show of methods and evaluators, by their new names."""
+    """The titles, papers and scores that boards show, by new names."""
 
     def method(self, name: str) -> tuple[str, str]:
         """Return a method's title and paper."""
@@ -53,7 +53,7 @@ _DATM_ONLY = (
 
 @dataclass
 class Report:
-    """What was brought over, counted by kind, and what was not, with the reason."""
+    """The number of converted files by kind, and the others with reasons."""
 
     done: Counter[str] = field(default_factory=Counter)
     left: list[str] = field(default_factory=list)
@@ -95,7 +95,7 @@ def migrate(old: Path, new: Path, declared: Declarations) -> Report:
 
 
 def renamed_trial(cell: Json, label: str) -> Trial | Study:
-    """Return a trial of protocol 1, in a row called `label`, as protocol 2 has it.
+    """Return a trial of protocol 1, in the row `label`, as a trial of protocol 2.
 
     >>> cell = {"task": "digits", "method": "multi_formation", "hyperparameters": {"factor": 1}}
     >>> renamed_trial({**cell, "kind": "distillation", "ipc": 1, "nested": [], "seed": 0}, "idc_i").method
@@ -192,7 +192,7 @@ def _score_name(name: str) -> str:
 
 
 def _copy_artefact(old: Path, new: Path, trial: Trial | Study) -> None:
-    """Copy a set's file as it is, and its manifest with the new names."""
+    """Copy a set's file unchanged, and its manifest with the new names."""
     new.parent.mkdir(exist_ok=True)
     shutil.copyfile(old, new)
     facts = json.loads(old.with_suffix(".json").read_bytes())

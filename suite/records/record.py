@@ -1,4 +1,4 @@
-"""The record of one cell, sealed by its sha256: JSON in and out."""
+"""The record of one cell as JSON, sealed by its sha256."""
 
 import json
 from typing import Generic, Literal, Self, TypeGuard
@@ -15,9 +15,9 @@ Kind = TypeVar("Kind", Trial, Evaluation, Reference, Study)
 
 
 class Provenance(Frozen):
-    """Code and machine that made a record."""
+    """The code and the machine of a record."""
 
-    commit: str  # git commit of the code, "+changes" where the tree differed, or "none"
+    commit: str  # git commit of the code, "+changes" if the tree differed, or "none"
     versions: dict[str, str]
     device: str
     threads: int
@@ -25,20 +25,20 @@ class Provenance(Frozen):
 
 
 class Record(Frozen, Generic[Of]):
-    """What was measured of one cell; `Record[Trial]` is that of a trial.
+    """The measurements of one cell; `Record[Trial]` is the record of a trial.
 
-    scores: per name one value per copy, accuracies in [0, 1]; title and described: of an evaluation, the
-    evaluator's title and how its scores are shown. seconds: wall time of the work; device_seconds: seconds
-    times the share of a GPU, or times CPU threads. Bytes where "bytes". decoded: images per class that a
-    factorised set decodes to. method_title, paper: of a trial's method. measured_under: the protocol of the
-    release that measured a record that was migrated. Fields that say nothing are left out of the JSON.
+    scores: for each name one value per copy, accuracies in [0, 1]; title, described: the evaluator's title
+    and the descriptions of its scores. seconds: wall time of the work; device_seconds: seconds times the GPU
+    share, or times CPU threads. decoded: images per class to which a factorised set decodes. method_title,
+    paper: of a trial's method. measured_under: for a migrated record, the protocol under which it was
+    measured. Empty fields are left out of the JSON.
     """
 
     protocol: int = PROTOCOL
     cell: Of
     label: str  # the row's name on the board
     task: str
-    ipc: int  # of the part where one is scored; 0 for a reference
+    ipc: int  # of the part if a part is scored; 0 for a reference
     status: Status
     error: str = ""
     scores: dict[str, tuple[float, ...]] = {}
@@ -63,7 +63,7 @@ class Record(Frozen, Generic[Of]):
     sha256: str = ""
 
     def sealed(self) -> Self:
-        """Return the record with the sha256 of everything else in it."""
+        """Return the record with the sha256 of its other fields."""
         return self.model_copy(update={"sha256": self._content()})
 
     @model_validator(mode="after")
@@ -76,11 +76,11 @@ class Record(Frozen, Generic[Of]):
         return sha256_of(self.model_dump(mode="json", exclude={"sha256"}))
 
     def to_json(self) -> str:
-        """Return the sealed record as indented JSON, one stable form."""
+        """Return the sealed record as indented JSON in a stable form."""
         value = self.sealed().model_dump(mode="json")
         return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def is_of(record: Record, kind: type[Kind]) -> TypeGuard[Record[Kind]]:
-    """Return whether the record is of a cell of this kind."""
+    """Return whether the record's cell has this kind."""
     return isinstance(record.cell, kind)

@@ -1,7 +1,7 @@
 """Records, plans, jobs and checkpoints on disk: atomic, content-addressed, self-checking.
 
-Measurements are neither overwritten nor deleted: the first record of a cell wins, and a damaged file moves
-to `quarantine/`.
+Records are neither overwritten nor deleted: the first record of a cell is kept, and damaged files move to
+`quarantine/`.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class Store:
 
     @classmethod
     def create(cls, path: Path) -> "Store":
-        """Open the store at `path`; make it if it does not exist.
+        """Open the store at `path`; create it if it does not exist.
 
         Raises ValueError for a store of another protocol, a folder that cannot be written, a full disk.
         """
@@ -58,7 +58,7 @@ class Store:
         return store
 
     def check_protocol(self) -> None:
-        """Raise ValueError where the store is of another protocol version."""
+        """Raise ValueError if the store has another protocol version."""
         facts = self.path / "store.json"
         try:
             found = json.loads(facts.read_text())["protocol"]
@@ -71,7 +71,7 @@ class Store:
             )
 
     def check_room(self) -> None:
-        """Raise ValueError where less than `MIN_FREE_BYTES` are free."""
+        """Raise ValueError if less than `MIN_FREE_BYTES` are free."""
         free = shutil.disk_usage(self.path).free
         if free < MIN_FREE_BYTES:
             raise ValueError(
@@ -80,7 +80,7 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the store for one run; raises ValueError naming the process that holds it."""
+        """Lock the store for one run; raises ValueError with the id of the process that holds the lock."""
         owner = self.path / "driver.pid"
         try:
             with FileLock(self.path / "driver.lock", timeout=0):
@@ -95,7 +95,7 @@ class Store:
     # Records
 
     def record(self, cell: str) -> Record | None:
-        """Return the record of the cell with this id; None without a valid one."""
+        """Return the record of the cell with this id; None without a valid record."""
         for path in self.path.glob(f"records/*/*/{cell}.json"):
             try:
                 record = Record.model_validate_json(path.read_bytes())
@@ -107,7 +107,7 @@ class Store:
         return None
 
     def write(self, record: Record) -> None:
-        """Write a record. An earlier record of the cell stays, an earlier failure is replaced."""
+        """Write a record. An earlier record of the cell is kept; an earlier failure is replaced."""
         folder = "records" if record.status in ("done", "diverged") else "failures"
         path = self.path / folder / self._place(record) / f"{record.cell.id}.json"
         write_bytes(path, record.to_json().encode(), replace=folder == "failures")
@@ -126,11 +126,11 @@ class Store:
 
     def _place(self, record: Record) -> Path:
         task = re.sub(r"[^A-Za-z0-9._-]+", "-", record.task).strip("-.")
-        folder = record.label.replace(":", "-")  # which not every file system has in names
+        folder = record.label.replace(":", "-")  # not every file system allows this character in names
         return Path(f"{task}-ipc{record.ipc}" if record.ipc else f"{task}-full") / folder
 
     def write_plan(self, grid: str, text: str) -> None:
-        """Write the plan of a grid, by which a board knows the missing cells."""
+        """Write the plan of a grid, from which a board knows the missing cells."""
         write_bytes(self.path / "plan" / f"{grid}.json", text.encode(), replace=True)
 
     def write_job(self, job: Job) -> None:
@@ -152,7 +152,7 @@ class Store:
 
     def save_checkpoint(self, trial: str, step: int, state: dict[str, Any]) -> None:
         """Write a checkpoint, its sha256 in its name; the last two are kept."""
-        import torch  # here, as boards read records without torch
+        import torch  # imported here, since boards read records without torch
 
         folder, buffer = self.path / "checkpoints" / trial, io.BytesIO()
         torch.save(state, buffer)
@@ -162,7 +162,7 @@ class Store:
             old.unlink()
 
     def load_checkpoint(self, trial: str) -> dict[str, Any] | None:
-        """Return the newest valid checkpoint of a trial or study; None without one."""
+        """Return the newest valid checkpoint of a trial or study, or None."""
         import torch
 
         for path in sorted((self.path / "checkpoints" / trial).glob("*.pt"), reverse=True):
@@ -178,7 +178,7 @@ class Store:
         shutil.rmtree(self.path / "checkpoints" / trial, ignore_errors=True)
 
     def quarantine_checkpoints(self, trial: str, reason: str) -> None:
-        """Move checkpoints to quarantine: the trial or study then starts anew."""
+        """Move checkpoints to quarantine; the trial or study then starts again."""
         for path in sorted((self.path / "checkpoints" / trial).glob("*.pt")):
             self._quarantine(path, reason)
 

@@ -1,7 +1,7 @@
 """Leave out records that read the test split too often.
 
-The board warns of such a record, as of a damaged file: its row becomes incomplete, other rows stand. An
-error would let one bad record stop the whole board.
+The board warns of such a record, as of a damaged file: its row becomes incomplete, and other rows are not
+affected. With an error, one bad record would stop the whole board.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from suite.records.record import Record
 
 
 def drop_overread(records: Sequence[Record]) -> tuple[list[Record], tuple[str, ...]]:
-    """Return the records that keep the rule, and a warning for each that does not.
+    """Return the records that follow the rule, and a warning for each of the others.
 
     Distillations and studies never read the test split; evaluations and references read it at most once per
     trained network. Evaluations of a refused distillation are left out, too.
@@ -28,13 +28,13 @@ def drop_overread(records: Sequence[Record]) -> tuple[list[Record], tuple[str, .
 
 
 def distinct_reads(records: Iterable[Record], kind: str) -> tuple[int, ...]:
-    """Return the distinct numbers of reads by finished records of a kind of cell."""
+    """Return the distinct numbers of reads of finished records of one kind."""
     done = [record for record in records if record.cell.kind == kind and record.status == "done"]
     return tuple(sorted({record.test_reads for record in done}))
 
 
 def _reason(record: Record) -> str:
-    """Return why a record is left out, "" where it is not."""
+    """Return the reason for leaving out a record, or ""."""
     who = f"{record.cell.kind} {record.cell.id[:12]} of {record.label} on {record.task} left out"
     read = f"it read the test split {counted(record.test_reads, 'time')}"
     if isinstance(record.cell, Trial | Study):

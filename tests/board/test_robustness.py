@@ -99,8 +99,8 @@ class TestBoard:
         assert found.scores[IOR].low == pytest.approx(0.30)  # paired by network
         assert found.scores[LRS].mean == pytest.approx(normalised(0.5 * 0.30 - 0.5 * 0.39))
         text = render(board(records), "md")
-        assert "- ² hard labels are the argmax of its soft ones" in text
-        assert "- ¹ one random subset: how much another one differs" in text
+        assert "- ² hard labels are the argmax of its soft labels" in text
+        assert "- ¹ one random subset: intervals of IOR and LRS do not cover" in text
 
     def test_soft_labels_are_never_taken_for_hard_ones(self) -> None:
         of = trial("frepo", label_kind="soft")

@@ -97,7 +97,7 @@ def test_a_factorised_row_says_how_many_images_its_bytes_decode_to() -> None:
     text = render(board([*SMALL, *factorised]), "md")
     line = next(line for line in text.splitlines() if "rtp" in line and "25.6" in line)
     assert "25.6 kB ³" in " ".join(line.split())
-    assert "- ³ bytes of a code, which decodes to 29 images per class" in text
+    assert "- ³ bytes of a factorised set, which decodes to 29 images per class" in text
     assert rows(board(factorised))["rtp"].costs.decoded == 29
     values = json.loads(render(board([*SMALL, *factorised]), "json"))
     found = {row["label"]: row["decoded"] for row in values["rows"]}
@@ -125,4 +125,4 @@ def test_figures_for_other_networks_stand_apart_beside_the_own_recipes() -> None
     text = render(made, "md")
     (line,) = (line for line in text.splitlines() if line.startswith("| `rat_bptt`") and "a paper" in line)
     assert [cell.strip() for cell in line.strip("|").split("|")][2:] == ["53.2 ± 0.7", STANDARD, "a paper"]
-    assert text.count("Printed for other networks") == 1
+    assert text.count("Accuracies printed in papers for other networks") == 1

@@ -61,7 +61,7 @@ def test_steps_are_compiled_from_about_when_it_saves_time() -> None:
     found = sorted(row["compiled_from"] / row["worth_from"] for row in rows)
     assert len(found) == 10 and f"between {found[0]:.2f} and {found[-1]:.2f} times" in TEXT
     seconds = sorted(row["compiling_seconds"] for row in rows)
-    assert f"{seconds[0]:.0f} to {seconds[-1]:.0f} seconds a piece" in TEXT
+    assert f"{seconds[0]:.0f} to {seconds[-1]:.0f} seconds per part" in TEXT
 
 
 def test_speeds_of_other_steps_are_the_measured_ones() -> None:

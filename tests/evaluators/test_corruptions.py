@@ -66,7 +66,7 @@ def test_what_cannot_be_scored_is_refused() -> None:
         Corruptions(corruptions=("nois",))
     with pytest.raises(ValueError, match=r"severities \[6\] must lie between 1 and 5"):
         Corruptions(severities=(1, 6))
-    with pytest.raises(ValueError, match=r"severities .* must be one or more, each once"):
+    with pytest.raises(ValueError, match=r"severities .* must not be empty or have duplicates"):
         Corruptions(severities=())
     two = Examples(torch.zeros(1, 2, 32, 32), torch.zeros(1, dtype=torch.int64), 1)
     with pytest.raises(ValueError, match="images of 2 channels: JPEG needs one or three"):

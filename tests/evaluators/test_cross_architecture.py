@@ -65,8 +65,8 @@ def test_neither_the_set_nor_the_seed_chooses_the_rate(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"networks": ()}, "must be one or more, each once"),
-        ({"networks": ("mlp-w8", "mlp-w8")}, "must be one or more, each once"),
+        ({"networks": ()}, "must not be empty or have duplicates"),
+        ({"networks": ("mlp-w8", "mlp-w8")}, "must not be empty or have duplicates"),
         ({"network": "mlp-w128"}, "networks contains the home network 'mlp-w128'; leave it out"),
         ({"copies": 0}, "copies 0 must be at least 1"),
         ({"factors": (-1.0,)}, "factors .* above 0"),

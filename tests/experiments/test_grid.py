@@ -174,7 +174,7 @@ def test_malformed_toml_names_file_and_line(tmp_path: Path) -> None:
 def test_two_rows_of_the_same_trials_are_refused(tiny: Path) -> None:
     extended(tiny, '\n[method.again]\nbase = "random_subset"\n')
     with pytest.raises(
-        ValueError, match="rows 'random_subset' and 'again' of the grid are the same; drop one"
+        ValueError, match="rows 'random_subset' and 'again' of the grid are equal; remove one"
     ):
         grid.jobs(grid.load(tiny))
 

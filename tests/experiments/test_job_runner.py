@@ -169,7 +169,7 @@ def test_a_set_of_other_images_is_not_evaluated(jobs: list[Job], store: Store, r
     manifest.write_text(json.dumps(facts | {"data": "something else"}))
     assert complete(job, store, resources) == {job.evaluations[0].id: "failed"}
     failure = store.last_failure(job.evaluations[0].id)
-    assert failure is not None and "made from other images, or other preprocessing" in failure.error
+    assert failure is not None and "distilled from other images or with other preprocessing" in failure.error
 
 
 def test_the_artefact_undoes_its_preprocessing(jobs: list[Job], store: Store, resources: Resources) -> None:
@@ -185,7 +185,7 @@ def test_the_artefact_undoes_its_preprocessing(jobs: list[Job], store: Store, re
 def test_a_gpu_where_there_is_none_is_refused(jobs: list[Job]) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    with pytest.raises(ValueError, match="a GPU was asked for, and torch finds none"):
+    with pytest.raises(ValueError, match="a GPU was requested, but torch finds none"):
         preflight.check(jobs, Resources(gpus=1.0))
 
 

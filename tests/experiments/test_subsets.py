@@ -209,7 +209,7 @@ def test_a_subset_that_cannot_be_written_is_refused(copied: Path, jobs: list[Job
         ("prefixes = [1]", "prefixes = [0]", "prefixes.0: input should be greater than 0"),
         ("prefixes = [1]", "prefixes = 1", "prefixes: input should be a valid list"),
         ("ipc = [3]", "ipc = [2]", "method.boosted: ipc [2] is not among the grid's, [1, 3]"),
-        ("ipc = [3]", "ipc = [3, 3]", "method.boosted: ipc [3, 3] must be one or more sizes, each once"),
+        ("ipc = [3]", "ipc = [3, 3]", "method.boosted: ipc [3, 3] must not be empty or have duplicates"),
         ("block = [1, 2]", "block = 2", "boosted on digits at ipc 3: ipc 3 is not a sum of blocks of 2"),
         ("block = [1, 2]", "block = [1, 1]", "ipc 3 is not a sum of blocks of [1, 1]"),
         ("block = [1, 2]", 'block = "1"', "method.boosted: block = '1'"),

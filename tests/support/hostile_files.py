@@ -227,7 +227,7 @@ ATTACKS: dict[str, tuple[Callable[[Path], Path], str]] = {
         "a quantized tensor",
     ),
     "h5 giant": (_h5_giant, "claims"),
-    "h5 virtual": (_h5_virtual, "leads elsewhere"),
+    "h5 virtual": (_h5_virtual, "links to another file or dataset"),
     "decompression bomb": (_bomb_picture, "1.png is 9000×9000 pixels"),
     "parquet bomb": (_parquet_bomb, "memory"),
 }
@@ -274,10 +274,13 @@ MISTAKES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "empty": (_empty, "is empty"),
     "h5 external link": (
         lambda at: _h5(at, data=h5py.ExternalLink("/etc/passwd", "data")),
-        "leads elsewhere",
+        "links to another file or dataset",
     ),
-    "h5 soft link": (lambda at: _h5(at, data=h5py.SoftLink("/label"), label=labels()), "leads elsewhere"),
-    "h5 external storage": (_h5_outside, "leads elsewhere"),
+    "h5 soft link": (
+        lambda at: _h5(at, data=h5py.SoftLink("/label"), label=labels()),
+        "links to another file or dataset",
+    ),
+    "h5 external storage": (_h5_outside, "links to another file or dataset"),
     "h5 strings": (lambda at: _h5(at, data=["a"]), "of type object"),
     "h5 without data": (lambda at: _h5(at, images=np.zeros(3)), "has no 'data'"),
     "safetensors without labels": (lambda at: _safetensors(at, images=images()), "no tensor 'labels'"),

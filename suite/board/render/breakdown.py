@@ -11,13 +11,13 @@ _ONE_SEED = "- 1 seed: no interval across distillations"
 
 
 def sections(breakdowns: Sequence[Breakdown]) -> list[str]:
-    """Return the Markdown's paragraphs; none without a table."""
+    """Return the paragraphs of the Markdown; none without a table."""
     parts = []
     called = {(each.title, each.evaluator) for each in breakdowns}
     for evaluator, group in groupby(breakdowns, key=lambda each: each.evaluator):
         found = list(group)
         title = found[0].title
-        shared = sum(other == title for other, _ in called) > 1  # by two tables of a grid, say
+        shared = sum(other == title for other, _ in called) > 1  # for example by two tables of a grid
         parts += [f"## {title}" + f" ({evaluator})" * shared, _introduction(found[0].main)]
         parts += [part for each in found for part in _section(each)]
     return parts
@@ -42,7 +42,7 @@ def _section(breakdown: Breakdown) -> list[str]:
 
 
 def _cells(breakdown: Breakdown, row: BreakdownRow) -> list[str]:
-    """Return a row's cells; its state stands by its name."""
+    """Return a row's cells; the name has the state."""
     name = f"`{escaped(row.name)}`" + f" {row.state}" * bool(row.state)
     main = row.scores.get(breakdown.main.name)
     return [
@@ -53,18 +53,18 @@ def _cells(breakdown: Breakdown, row: BreakdownRow) -> list[str]:
 
 
 def cell(row: BreakdownRow, column: Column) -> str:
-    """Return a row's score as text, "–" where it has none."""
+    """Return a row's score as text, "–" if it has none."""
     found = row.scores.get(column.name)
     return words.score(found, column.score.unit) if found else "–"
 
 
 def heading(column: Column) -> str:
-    """Return a column's heading, with its unit; ↓ where lower is better."""
+    """Return a column's heading, with its unit, and ↓ if lower is better."""
     unit = " %" if column.score.unit in ("percent", "choice") else ""
     return f"{column.heading}{unit}" + " ↓" * (column.score.better == "lower")
 
 
 def place(breakdown: Breakdown) -> str:
-    """Return a table's task, and its network where the evaluator has one."""
+    """Return a table's task, and its network if the evaluator has one."""
     key = breakdown.key
     return f"{key.task}, {words.network(key.network)}" if key.network else key.task

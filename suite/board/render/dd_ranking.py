@@ -17,26 +17,27 @@ from suite.board.render.layout import Notes, code, markdown_table, noted
 from suite.board.rows import BoardRow
 from suite.board.tables import Board, Table
 
-_HARDENED = "hard labels are the argmax of its soft ones"
-_ONE_DRAW = "one random subset: how much another one differs is not in the intervals of IOR and LRS"
-_ONE_NETWORK = "one network: how much another one differs is not in the intervals of HLR and LRS"
+_HARDENED = "hard labels are the argmax of its soft labels"
+_ONE_DRAW = "one random subset: intervals of IOR and LRS do not cover the variation of random subsets"
+_ONE_NETWORK = "one network: intervals of HLR and LRS do not cover the variation of full-data networks"
 
 _Column = tuple[str, Callable[[BoardRow, Notes], str]]
 
 
 def explanation(board: Board) -> list[str]:
-    """Return what the scores mean, nothing where no table shows one."""
+    """Return the explanation of the scores; nothing if no table shows one."""
     if not any(_shows(table, evaluator) for table in board.tables for evaluator in TITLES):
         return []
     return [
         "\n".join(f"- {score.explain(board.weights)}" for score in SCORES),
-        "After DD-Ranking, [arXiv 2505.13300](https://arxiv.org/abs/2505.13300), from stored accuracies: "
-        "`ratbench leaderboard --label-weight 0.7` trains nothing. Intervals are made as for **behind**.",
+        "These scores follow DD-Ranking, [arXiv 2505.13300](https://arxiv.org/abs/2505.13300). They use "
+        "stored accuracies: `ratbench leaderboard --label-weight 0.7` trains nothing. Intervals are computed "
+        "as for **behind**.",
     ]
 
 
 def sections(table: Table) -> list[str]:
-    """Return the tables of the scores and the accuracies that they come from, where there are any."""
+    """Return the tables of the scores and their accuracies, if there are any."""
     return [
         part
         for evaluator, title in TITLES.items()
@@ -46,14 +47,14 @@ def sections(table: Table) -> list[str]:
 
 
 def _shows(table: Table, evaluator: str) -> bool:
-    """Return whether a row of `table` has a score of this evaluator, or was to have one."""
+    """Return whether a row of `table` has, or should have, a score of this evaluator."""
     own = {score for score in SCORES if score.evaluator == evaluator}
     found = [row.robustness for row in table.rows]
     return any(evaluator in each.evaluators or own & set(each.scores) for each in found)
 
 
 def _columns(evaluator: str) -> list[_Column]:
-    """Return each score of an evaluator behind the accuracies that it adds."""
+    """Return the columns of an evaluator: each score after its new accuracies."""
     columns: dict[str, Callable[[BoardRow, Notes], str]] = {}
     for score in (each for each in SCORES if each.evaluator == evaluator):
         columns |= {training.title: _accuracy(training) for training in score.trainings}

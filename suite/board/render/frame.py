@@ -1,4 +1,4 @@
-"""A board as lines of values, rounded: what CSV, JSON and the DataFrame hold."""
+"""A board as lines of rounded values, for CSV, JSON and the DataFrame."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,7 +23,7 @@ def frame(board: Board) -> pandas.DataFrame:
 
 
 def lines(board: Board) -> list[dict[str, Any]]:
-    """Return a line per row, then one per row of other evaluators' tables: see `files.leaderboard`."""
+    """Return one line per row, those of other evaluators last; see `files.leaderboard`."""
     rows = [_line(table, row) for table in board.tables for row in table.everyone]
     return [*rows, *(_scores(each, row) for each in board.breakdowns for row in each.rows)]
 

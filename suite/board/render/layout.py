@@ -1,4 +1,4 @@
-"""Markdown's parts: tables, their footnotes, and names."""
+"""Parts of the Markdown: tables, footnotes and names."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,20 +12,20 @@ _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 def markdown_table(
     headers: Sequence[str], lines: Sequence[Sequence[str]], left: Iterable[str] = ("method",)
 ) -> str:
-    """Return a Markdown table. left: headers of the columns aligned to the left."""
+    """Return a Markdown table. left: headers of left-aligned columns."""
     align = ["left" if name in set(left) else "right" for name in headers]
     return tabulate(lines, headers=headers, tablefmt="github", disable_numparse=True, colalign=align)
 
 
 class Notes:
-    """Footnotes of one table: equal texts share a mark."""
+    """The footnotes of one table; equal texts share a mark."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start without footnotes."""
         self._texts: list[str] = []
 
     def mark(self, texts: Iterable[str]) -> str:
-        """Return the superscripts of `texts`, in order, "" for none."""
+        """Return the marks of `texts` in order; "" without texts."""
         marks = []
         for text in texts:
             if text not in self._texts:
@@ -51,5 +51,5 @@ def noted(text: str, marks: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return `text` without what would break a table."""
+    """Escape characters that would break a table."""
     return text.replace("|", r"\|").replace("`", "'")

@@ -11,23 +11,23 @@ from suite.records.cells import STANDARD_RECIPE
 
 _INTRODUCTION = f"""Networks trained from scratch on each synthetic set, scored on the test split.
 
-- **Accuracy**: mean in percent under the standard recipe `{STANDARD_RECIPE}`, which ranks, with its 95%
-  interval over distillation seeds and retrained copies. **n**: distillation seeds × copies.
+- **Accuracy**: mean in percent under the standard recipe `{STANDARD_RECIPE}`, by which rows are ranked, with
+  its 95% interval over distillation seeds and retrained copies. **n**: distillation seeds × copies.
 - **Behind**: gap to the best row of the next better tie group (inside a group, to its best row), with its
   95% interval, paired by seed and by retrained network. Rows whose interval contains zero share a rank. With
-  two or three seeds a gap is still claimed too often: between equal methods in 14% and 8% of simulations.
-- **Native**: accuracy under the recipe of the method's paper. **Of full data**: share of the accuracy that
-  the same network reaches on all of train.
-- **Device time**: of one distillation, in GPU-seconds or CPU-thread-seconds.
-- **Reported**: what a paper prints, under its own recipe and often chosen by the test split; it never ranks.
+  two or three seeds, equal methods still get different ranks in 14% and 8% of simulations.
+- **Native**: accuracy under the recipe of the method's paper. **Of full data**: accuracy divided by that of
+  the same network trained on the full training split.
+- **Device time**: time of one distillation, in GPU-seconds or CPU-thread-seconds.
+- **Reported**: accuracy printed in a paper, under its recipe and often chosen on the test split; not ranked.
 
 Incomplete rows are not ranked."""
 
-_ONE_SEED = "1 seed: no interval across distillations; ranks are of these sets alone"
+_ONE_SEED = "1 seed: no interval across distillations; ranks hold for these sets only"
 
 
 def markdown(board: Board, *, pictures: Collection[str] = (), plots: bool = False) -> str:
-    """Return the board as Markdown. pictures: paths, as `words.picture` gives them, that may be linked to."""
+    """Return the board as Markdown. pictures: paths that may be linked, as from `words.picture`."""
     parts = ["# Leaderboard", _INTRODUCTION, *dd_ranking.explanation(board)]
     for before, table in zip([None, *board.tables], board.tables, strict=False):
         if before is None or before.task != table.task:
@@ -64,7 +64,7 @@ def _section(table: Table, pictures: Collection[str]) -> list[str]:
 
 
 def _cells(table: Table, row: BoardRow, notes: Notes, pictures: Collection[str]) -> dict[str, str]:
-    """Return a row's cells by column; "" where there is nothing to show."""
+    """Return a row's cells by column; "" for an empty cell."""
     links = [(seed, words.picture(table.task, row, seed)) for seed, _ in row.pictures]
     return {
         "rank": words.rank(row),
@@ -91,7 +91,7 @@ def _devices(table: Table) -> list[str]:
 
 
 def _one_seed(table: Table) -> bool:
-    """Return whether no row has a second distillation seed: it stands once below the table then."""
+    """Return whether no row has a second distillation seed, which one note below the table tells."""
     seeds = [row.accuracy.seeds for row in table.rows if row.accuracy]
     return bool(seeds) and max(seeds) == 1
 
@@ -104,18 +104,18 @@ def _remarks(table: Table, row: BoardRow) -> list[str]:
     if row.accuracy and not row.accuracy.measured:
         remarks.append("one network: no interval")
     if row.method and row.size != table.ipc:
-        remarks.append(f"time and memory are of the whole set, at {words.size(row.size)}")
+        remarks.append(f"time and memory are those of the whole set, {words.size(row.size)}")
     several = len(_devices(table)) > 1
     return [*remarks, *(f"measured on {device}" for device in row.costs.devices if several)]
 
 
 def _decoded(row: BoardRow) -> list[str]:
     decoded = row.costs.decoded
-    return [f"bytes of a code, which decodes to {words.size(decoded)}"] if decoded else []
+    return [f"bytes of a factorised set, which decodes to {words.size(decoded)}"] if decoded else []
 
 
 def _recipes(table: Table) -> str:
-    """Return the accuracies under every other recipe, unless the native column has them all."""
+    """Return the accuracies under the other recipes, unless the native column has them all."""
     rows = table.everyone
     others = sorted({name for row in rows for name in row.scores} - {STANDARD_RECIPE})
     shown = [row for row in rows if any(name in row.scores for name in others)]
@@ -129,7 +129,7 @@ def _recipes(table: Table) -> str:
 
 
 def _other_networks(table: Table) -> str:
-    """Return what papers print for other networks, beside the accuracy under the recipes of these papers."""
+    """Return accuracies printed in papers for other networks, beside ours under the native recipes."""
     lines = [
         [code(row), ours, entry.text(table.ipc), entry.network, entry.note]
         for row in table.rows
@@ -140,11 +140,11 @@ def _other_networks(table: Table) -> str:
         return ""
     left = ("method", "network", "printed in")
     text = markdown_table(["method", "native %", "printed %", "network", "printed in"], lines, left)
-    return f"Printed for other networks, beside what ours gave:\n\n{text}"
+    return f"Accuracies printed in papers for other networks, beside ours:\n\n{text}"
 
 
 def _settings(table: Table) -> str:
-    """Return the hyper-parameters of every row, folded away."""
+    """Return the hyper-parameters of every row, in a folded section."""
     lines = [f"- {code(row)}: {escaped(found)}" for row in table.rows if (found := words.settings(row))]
     if not lines:
         return ""
@@ -152,7 +152,7 @@ def _settings(table: Table) -> str:
 
 
 def _averages(board: Board) -> list[str]:
-    """Return the average ranks over tables, nothing where there are none."""
+    """Return the average ranks over tables, or nothing."""
     found = board.averages.complete
     if not found:
         return []
@@ -162,15 +162,15 @@ def _averages(board: Board) -> list[str]:
     ]
     return [
         "## Average rank",
-        f"Over the {len(found[0].ranks)} tables that rank two rows or more, in the order above. "
-        f"{len(found)} of {board.averages.rows} rows are complete in all of them and are ranked again among "
-        "themselves; tied rows share the mean of their ranks.",
+        f"Mean rank over the {len(found[0].ranks)} tables with two ranked rows or more, in the order above. "
+        f"{len(found)} of {board.averages.rows} rows are complete in all of them; only these are ranked "
+        "here. Tied rows share the mean of their ranks.",
         markdown_table(["method", "average rank", "in each table"], lines, ("method", "in each table")),
     ]
 
 
 def _methods(board: Board) -> list[str]:
-    """Return what each label stands for, with a link to the paper."""
+    """Return the title of each label's method, with a link to the paper."""
     lines = [
         f"- `{escaped(each.label)}`: {each.title}" + f", {words.paper(each.paper)}" * bool(each.paper)
         for each in board.methods

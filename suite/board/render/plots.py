@@ -1,4 +1,4 @@
-"""Plots: accuracy against images per class, a file per task and network; equal rows give equal bytes."""
+"""Plots of accuracy against images per class, one file per task and network; equal rows give equal bytes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _Points = dict[int, Interval]  # accuracy by images per class
 
 
 def groups(board: Board) -> dict[str, list[Table]]:
-    """Return the tables of each plot with something to show, by its file's name without ending."""
+    """Return the tables of each non-empty plot, by its file name without suffix."""
     found: dict[str, list[Table]] = {}
     for table in board.tables:
         found.setdefault(words.slug(table), []).append(table)
@@ -26,12 +26,12 @@ def groups(board: Board) -> dict[str, list[Table]]:
 
 
 def fingerprint(tables: Sequence[Table]) -> str:
-    """Return the sha256 of what a plot shows; `plot` writes it into the file."""
+    """Return the sha256 of a plot's values; `plot` writes it into the file."""
     return hashlib.sha256(canonical_json(_content(tables)).encode()).hexdigest()
 
 
 def is_current(path: Path, tables: Sequence[Table]) -> bool:
-    """Return whether the file at `path` shows `tables`, by its fingerprint: pixels vary by machine."""
+    """Return whether the file at `path` shows `tables`, by its fingerprint, since pixels vary by machine."""
     if not path.is_file():
         return False
     try:
@@ -42,7 +42,7 @@ def is_current(path: Path, tables: Sequence[Table]) -> bool:
 
 
 def plot(tables: Sequence[Table]) -> bytes:
-    """Plot the complete rows of `tables`, which are of one task and network, as a PNG."""
+    """Plot the complete rows of `tables` of one task and network as a PNG."""
     return style.png(
         lambda figure: _fill(figure.add_subplot(), tables), width=8, height=4.5, comment=fingerprint(tables)
     )
@@ -62,7 +62,7 @@ def _content(tables: Sequence[Table]) -> object:
 
 
 def _lines(tables: Sequence[Table]) -> dict[str, _Points]:
-    """Return the points of each line, the baseline's first. Incomplete rows are left out."""
+    """Return the points of each line, the baseline first; incomplete rows are left out."""
     lines: dict[str, _Points] = {}
     for table in tables:
         for row in table.rows:

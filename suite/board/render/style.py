@@ -1,4 +1,4 @@
-"""One look for all plots: colours, markers, size, axes; equal figures give equal bytes."""
+"""The style of all plots: colours, markers, size, axes; equal figures give equal bytes."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -9,9 +9,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B")
-"""Okabe and Ito's, which colour-blind readers tell apart, but for yellow."""
+"""Colours of Okabe and Ito without yellow, which colour-blind readers can distinguish."""
 
-MARKERS = "osD^vP*Xph"  # more than colours, so that a pair comes back late
+MARKERS = "osD^vP*Xph"  # not as many as colours, so that pairs repeat late
 BASELINE = ("0.55", ".")  # of random real images, in grey
 
 _STYLE = {"font.size": 9, "axes.grid": True, "grid.color": "0.9"}
@@ -19,12 +19,12 @@ _STYLE |= {"axes.spines.top": False, "axes.spines.right": False}
 
 
 def look(place: int) -> tuple[str, str]:
-    """Return the colour and the marker of the line at `place`."""
+    """Return the colour and the marker of line number `place`."""
     return COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
 
 
 def png(fill: Callable[[Figure], object], *, width: float, height: float, comment: str = "") -> bytes:
-    """Return the PNG, `width` x `height` inches at 150 dpi, of what `fill` draws."""
+    """Return a figure drawn by `fill` as a PNG of `width` x `height` inches at 150 dpi."""
     with matplotlib.style.context(["default", _STYLE]):
         figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
         FigureCanvasAgg(figure)

@@ -9,7 +9,7 @@ from suite.board.render import breakdown, words
 from suite.board.tables import Board, Table
 from suite.records.cells import EXTERNAL
 
-_WIDE = 3  # columns of an evaluator that fit
+_WIDE = 3  # most columns of an evaluator
 
 
 def terminal(board: Board) -> list[Terminal]:
@@ -31,7 +31,7 @@ def _leaderboard(table: Table) -> Terminal:
 
 
 def _breakdown(found: Breakdown) -> Terminal:
-    """Return an evaluator's table: parts only where it has no other columns."""
+    """Return an evaluator's table; parts of a family are shown only if it has no other columns."""
     view = _empty(f"{found.title}: {breakdown.place(found)}, {words.size(found.key.ipc)}")
     whole = [column for column in found.columns if not column.score.family]
     columns = (whole or found.columns)[:_WIDE]

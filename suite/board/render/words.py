@@ -12,10 +12,10 @@ from suite.core.scores import Unit
 from suite.records.cells import STANDARD_RECIPE
 
 EXTERNAL_NOTE = "read from a file; not distilled here"
-"""The badge of a set that somebody else made."""
+"""The footnote of an external set."""
 
 DIGITS = 6
-"""Values are rounded to so many before they are shown: beyond, sums differ between machines."""
+"""Significant digits to which values are rounded first, because later digits differ between machines."""
 
 
 def heading(table: Table) -> str:
@@ -25,7 +25,7 @@ def heading(table: Table) -> str:
 
 
 def network(name: str) -> str:
-    """Return the network's name, marked where it is smaller than the standard one; "" is none yet."""
+    """Return the network's name, marked if it is smaller than the standard one; "" means none yet."""
     if match := re.fullmatch(r"convnet-d(\d+)-w(\d+)-\w+", name):
         depth, width = (int(number) for number in match.groups())
         return name + " (reduced network)" * (depth < 3 or width < 128)
@@ -33,12 +33,12 @@ def network(name: str) -> str:
 
 
 def slug(table: Table) -> str:
-    """Return the file name, without ending, of the plot that shows `table`."""
+    """Return the file name, without suffix, of the plot of `table`."""
     return _slugged("-".join(filter(None, (table.task, table.network, table.conditions))))
 
 
 def picture(task: str, row: BoardRow, seed: int) -> str:
-    """Return the path, beside the Markdown, of the picture of a row's synthetic set."""
+    """Return the path, relative to the Markdown, of the picture of a row's set."""
     return f"pictures/{_slugged(task)}/{_slugged(row.name)}-ipc{row.size}-seed{seed}.png"
 
 
@@ -53,12 +53,12 @@ def rank(row: BoardRow) -> str:
 
 
 def behind(row: BoardRow) -> str:
-    """Return the gap to the row that it was compared with, `3.8 [1.5, 6.6]` points, "" for none."""
+    """Return the gap to the compared row, `3.8 [1.5, 6.6]` points; "" for none."""
     return spanned(row.behind, 100) if row.behind else ""
 
 
 def spanned(value: Interval | Difference, factor: float = 1, digits: int = 1) -> str:
-    """Return `81.2 [80.4, 82.0]`; the mean alone where nothing varied."""
+    """Return `81.2 [80.4, 82.0]`, or only the mean if nothing varied."""
     mean, low, high = (_number(number, factor, digits) for number in (value.mean, value.low, value.high))
     varied = value.measured if isinstance(value, Interval) else value.low < value.high
     return f"{mean} [{low}, {high}]" if varied else mean
@@ -70,7 +70,7 @@ def percent(value: Interval) -> str:
 
 
 def score(value: Interval, unit: Unit) -> str:
-    """Return a score as its unit is shown."""
+    """Return a score as text, in its unit."""
     if unit == "seconds":
         return duration(value.mean)
     if unit == "number":
@@ -82,7 +82,7 @@ def score(value: Interval, unit: Unit) -> str:
 def accuracy(row: BoardRow) -> str:
     """Return the accuracy under the standard recipe, the row's state, or both.
 
-    A row without the standard recipe shows its accuracy under the first of its others.
+    A row without the standard recipe shows its accuracy under its first other recipe.
     """
     if row.state == NOT_STANDARD:
         recipe, found = next(iter(row.scores.items()))
@@ -93,7 +93,7 @@ def accuracy(row: BoardRow) -> str:
 
 
 def native(row: BoardRow, *, brief: bool = False) -> str:
-    """Return the accuracy under the native recipe, `same` where that is the standard one and was measured.
+    """Return the accuracy under the native recipe; `same` if that is the standard recipe and was measured.
 
     brief: only the mean.
     """
@@ -114,18 +114,18 @@ def settings(row: BoardRow) -> str:
 
 
 def share(row: BoardRow) -> str:
-    """Return the share of full-data accuracy, "" where that was not measured."""
+    """Return the share of the full-data accuracy; "" if that was not measured."""
     return f"{_rounded(100 * row.share):.1f}%" if row.share is not None else ""
 
 
 def under(row: BoardRow, recipe: str) -> str:
-    """Return the accuracy under `recipe`, with those that were selected for it: `81.2 (dc-300)`."""
+    """Return the accuracy under `recipe`, with the recipes that `chosen` selected: `81.2 (dc-300)`."""
     selected = row.selected_recipes.get(recipe, ())
     return percent(row.scores[recipe]) + f" ({', '.join(selected)})" * bool(selected)
 
 
 def count(row: BoardRow) -> str:
-    """Return distillation seeds × copies, `2 × 3`; of full data the copies; "" without an accuracy."""
+    """Return distillation seeds × copies, `2 × 3`; for full data the copies; "" without an accuracy."""
     if row.accuracy is None:
         return ""
     return sample_size(row.accuracy) if row.method else _copies(row.accuracy)
@@ -137,7 +137,7 @@ def sample_size(value: Interval) -> str:
 
 
 def cost(row: BoardRow) -> str:
-    """Return the device time, "" where nothing was finished or the set came from a file."""
+    """Return the device time; "" if nothing is finished, or for an external set."""
     if row.external:
         return ""
     return duration(row.costs.device_seconds) if row.scores or row.costs.device_seconds else ""
@@ -154,7 +154,7 @@ def duration(seconds: float) -> str:
 
 
 def memory(count: int) -> str:
-    """Return `count` in decimal units, "" for 0, which stands for not measured."""
+    """Return `count` bytes in decimal units; "" for 0, which means not measured."""
     size = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
@@ -169,7 +169,7 @@ def size(ipc: int) -> str:
 
 
 def paper(text: str) -> str:
-    """Return where a method was published, linked where that is arXiv."""
+    """Return a method's publication, with a link if it is on arXiv."""
     number = text.removeprefix("arXiv ")
     return f"[{text}](https://arxiv.org/abs/{number})" if number != text else text
 

@@ -1,4 +1,4 @@
-"""Compare methods: differences and weighted sums with intervals, and the ranks that follow."""
+"""Compare methods: differences and weighted sums with intervals, and ranks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from suite.board.statistics.intervals import DIGITS, refuse
 class Copies:
     """The accuracies of the networks retrained on one distilled set.
 
-    networks: the seed of these networks. Copy k of two methods starts alike where it is the same.
+    networks: the seed of these networks. If it is equal for two methods, their copies k start equal.
     """
 
     networks: int
@@ -24,12 +24,12 @@ class Copies:
 
 
 PerSeed = Mapping[int, Copies]
-"""The accuracies of a method by distillation seed."""
+"""The accuracies of a method, by distillation seed."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One method's mean minus another's, with an interval. paired: seeds drawn for both at once."""
+    """One method's mean minus another's, with an interval. paired: whether seeds are drawn jointly."""
 
     mean: float
     low: float
@@ -38,13 +38,13 @@ class Difference:
 
     @property
     def settled(self) -> bool:
-        """Whether the interval leaves out zero: one of the two is better."""
+        """Whether the interval excludes zero, so that one of the two is better."""
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
 class Rank:
-    """A rank. behind: the best row of the group it was compared with, minus this one; None for the first."""
+    """A rank. behind: the best row of the compared group minus this row; None for the first row."""
 
     rank: int
     behind: Difference | None
@@ -53,20 +53,20 @@ class Rank:
 def difference(first: PerSeed, second: PerSeed, *, level: float = 0.95, seed: int = 0) -> Difference:
     """Return the difference of two means of seed means with a hierarchical bootstrap interval.
 
-    Paired by distillation seed where the two share seeds: a resample draws the seeds of both at once, and
-    each mean is over the drawn seeds that its method has. Paired by copy within a seed where both have the
-    same number of copies from the same fresh networks. Otherwise seeds and copies are drawn separately; also
-    where only one of several seeds is shared, because one pair does not show what pairing saves.
+    The methods are paired by distillation seed if they share seeds: a resample draws the seeds of both
+    jointly, and each mean is over the drawn seeds that its method has. They are paired by copy within a seed
+    if both have the same number of copies from the same fresh networks. Otherwise seeds and copies are drawn
+    separately. This is also done if only one of several seeds is shared: one pair shows no benefit.
 
-    The percentiles are moved outwards, as a t interval of that many seeds is wider than a normal one (the
-    expanded percentile interval: Hesterberg 2015, arXiv 1411.5279), because a rank is a claim. In simulations
-    where seeds and copies vary equally, each seed has five copies and half of the copies' variance comes from
-    the networks, two equal methods differ in 14% of cases with 2 seeds, 8% with 3 and at most 5% with 5 or
-    more; without the expansion in 31%, 18% and 13%. Where copies hardly vary: 37% with 2 seeds, 14% with 3,
-    about 5% with 5 or more.
+    The percentiles are moved outwards, as a t interval of that many seeds is wider than a normal interval
+    (the expanded percentile interval: Hesterberg 2015, arXiv 1411.5279). In simulations in which seeds and
+    copies vary equally, each seed has five copies and half of the copies' variance comes from the networks,
+    two equal methods differ in 14% of cases with 2 seeds, 8% with 3 and at most 5% with 5 or more; without
+    the expansion in 31%, 18% and 13%. If copies hardly vary: 37% with 2 seeds, 14% with 3, about 5% with 5 or
+    more.
 
-    With one seed each, only copies are drawn: the interval does not cover other distillations. With one copy
-    of one seed each nothing varies, and low == mean == high.
+    With one seed each, only copies are drawn, and the interval does not cover other distillations. With one
+    copy of one seed each, low == mean == high.
 
     Raises ValueError as `interval` does.
     """
@@ -76,8 +76,8 @@ def difference(first: PerSeed, second: PerSeed, *, level: float = 0.95, seed: in
 def combination(terms: Sequence[tuple[float, PerSeed]], *, level: float = 0.95, seed: int = 0) -> Difference:
     """Return a weighted sum of means of seed means, with an interval as in `difference`.
 
-    Every term is paired with the first one or drawn separately, as two methods are. Full data, which nobody
-    distilled, has a seed of its own; only its copies are drawn.
+    Every term is paired with the first term or drawn separately, as for two methods. Full data has a separate
+    seed; only its copies are drawn.
 
     Raises ValueError as `interval` does.
     """
@@ -95,12 +95,11 @@ def combination(terms: Sequence[tuple[float, PerSeed]], *, level: float = 0.95, 
 
 
 def ranks(rows: Sequence[PerSeed]) -> list[Rank]:
-    """Return the rank of each row: a competition rank (1, 1, 3) that tied rows share.
+    """Return the rank of each row: competition ranks (1, 1, 3), equal for tied rows.
 
-    In the order of means, a row joins the group of the row before it if the interval of its difference to the
-    best row of that group contains zero; otherwise it opens the next group. So the best rows of two groups
-    differ; two rows of one group, or lower rows of two groups, may or may not. Where nothing varied, an
-    interval is a point: only equal means tie.
+    In the order of means, a row joins the group of the previous row if the interval of its difference to the
+    best row of that group contains zero; otherwise it opens the next group. So the best rows of neighbouring
+    groups differ; other rows may differ or not. If nothing varied, only equal means tie.
     """
     means = [round(_mean(per_seed), DIGITS) for per_seed in rows]
     order = sorted(range(len(rows)), key=lambda place: -means[place])
@@ -115,7 +114,7 @@ def ranks(rows: Sequence[PerSeed]) -> list[Rank]:
 
 
 def middle_ranks(ranks: Sequence[int]) -> list[float]:
-    """Return ranks in which tied rows share their mean: 1, 1, 3 gives 1.5, 1.5, 3."""
+    """Return ranks with the mean rank for tied rows: 1, 1, 3 gives 1.5, 1.5, 3."""
     return [float(rank) for rank in rankdata(ranks, method="average")]
 
 
@@ -124,7 +123,7 @@ def _mean(per_seed: PerSeed) -> float:
 
 
 def _paired(first: PerSeed, second: PerSeed) -> frozenset[int]:
-    """Return the seeds drawn for both at once: the shared ones, unless only one of several is shared."""
+    """Return the seeds drawn jointly: the shared ones, unless only one of several is shared."""
     shared = first.keys() & second.keys()
     return frozenset(shared if len(shared) >= min(2, len(first.keys() | second.keys())) else ())
 
@@ -134,7 +133,7 @@ def _sum(weights: Sequence[float], values: Sequence[Any]) -> Any:
 
 
 def _units(sides: Sequence[PerSeed]) -> int:
-    """Return the smallest number of units that vary: seeds, or the copies of a single seed."""
+    """Return the smallest number of varying units: seeds, or the copies of a single seed."""
     counts = [
         len(per_seed) if len(per_seed) > 1 else len(next(iter(per_seed.values())).values)
         for per_seed in sides
@@ -151,7 +150,7 @@ def _tail(units: int, level: float) -> float:
 
 
 def _resampled(sides: Sequence[PerSeed], seed: int) -> list[resampling.Floats]:
-    """Return each side's mean in every resample; NaN where a resample drew none of its seeds."""
+    """Return each side's mean in every resample; NaN if a resample drew none of its seeds."""
     rng, first = np.random.default_rng(seed), sides[0]
     paired = [frozenset(first), *(_paired(first, side) for side in sides[1:])]
     together = sorted({each for side, seeds in zip(sides, paired, strict=True) if seeds for each in side})

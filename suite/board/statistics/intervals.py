@@ -8,15 +8,15 @@ import numpy as np
 from suite.board.statistics import resampling
 
 DIGITS = 9
-"""Means closer than this are equal: sums differ in the last bits between machines."""
+"""Means closer than this are equal, because sums differ in the last bits between machines."""
 
 
 @dataclass(frozen=True)
 class Interval:
     """A mean and its percentile interval, in the unit of the values.
 
-    seeds: number of distillation seeds; copies: retrained networks of each. With one seed the interval covers
-    the spread of copies only, not of other distillations. With one seed of one copy `low == mean == high`.
+    seeds: number of distillation seeds; copies: retrained networks per seed. With one seed the interval
+    covers only the variation of copies. With one copy of one seed, `low == mean == high`.
     """
 
     mean: float
@@ -27,23 +27,22 @@ class Interval:
 
     @property
     def measured(self) -> bool:
-        """Whether anything varied: more than one seed or copy."""
+        """Whether there is more than one seed or copy."""
         return self.seeds > 1 or max(self.copies) > 1
 
 
 def interval(groups: Sequence[Sequence[float]], *, level: float = 0.95, seed: int = 0) -> Interval:
     """Return the mean of seed means with a hierarchical bootstrap percentile interval.
 
-    groups: the values of each seed's copies, which may differ in number. Each resample draws seeds with
-    replacement, then copies within each drawn seed, and takes the mean of the seed means. With one seed only
-    its copies are drawn.
+    groups: the values of each seed's copies; seeds may have different numbers of copies. Each resample draws
+    seeds with replacement, then copies within each drawn seed, and takes the mean of the seed means. With one
+    seed only its copies are drawn.
 
-    The unit of variation is the seed, and a percentile interval of few units is too narrow. Where seeds and
-    copies vary equally and each seed has five copies, an interval at level 0.95 contains the true mean in
-    about 75% of cases with 2 seeds, 82% with 3, 88% with 5 and 93% with 10. Read an interval of two seeds as
-    the range that was seen.
+    A percentile interval over few seeds is too narrow. If seeds and copies vary equally and seeds have five
+    copies, an interval at level 0.95 contains the true mean in about 75% of cases with 2 seeds, 82% with 3,
+    88% with 5 and 93% with 10. An interval over two seeds is only the observed range.
 
-    Raises ValueError without values, on a seed without copies, on NaN, and on a level outside (0, 1).
+    Raises ValueError without values, for a seed without copies, for NaN, and for a level outside (0, 1).
     """
     refuse(groups, level)
     means = np.array([np.mean(group) for group in groups])

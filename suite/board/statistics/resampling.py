@@ -18,15 +18,15 @@ def sample_seeds(count: int, rng: np.random.Generator) -> Integers:
 
 
 def sample_copies(drawn: Integers, copies: int, rng: np.random.Generator) -> Floats:
-    """Return a number in [0, 1) that picks each of `copies` copies of each drawn seed."""
+    """Return numbers in [0, 1) that pick `copies` copies of each drawn seed."""
     return rng.random((*drawn.shape, copies))
 
 
 def means(groups: Sequence[Sequence[float]], drawn: Integers, chosen: Floats) -> Floats:
     """Return the mean of seed means of each resample: (RESAMPLES,).
 
-    groups: the values of each seed, which may differ in number, none for a seed that is missing: NaN where a
-    resample drew no other. drawn, chosen: see `sample_seeds` and `sample_copies`.
+    groups: the values of each seed, in any number; empty for a missing seed. The mean is NaN if a resample
+    drew only missing seeds. drawn, chosen: see `sample_seeds` and `sample_copies`.
     """
     counts = np.array([len(group) for group in groups])
     padded = np.zeros((len(groups), chosen.shape[2]))

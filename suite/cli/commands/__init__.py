@@ -1,1 +1,1 @@
-"""The commands of `ratbench`: each reads its options, and calls what does the work."""
+"""The commands of `ratbench`: each reads its options and calls the code that does the work."""

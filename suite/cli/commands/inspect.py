@@ -1,4 +1,4 @@
-"""The commands that describe and check methods and the rest: `ratbench list`, `show`, `check`."""
+"""The commands that describe and check methods and other things: `ratbench list`, `show`, `check`."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ Kind = Literal["methods", "evaluators", "studies", "tasks", "networks", "recipes
 def list_(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
 ) -> None:
-    """List methods, tasks, networks or other things, with a line about each.
+    """List methods, tasks, networks or other things, with one line about each.
 
     [bold]ratbench list methods[/]
     """
@@ -28,7 +28,7 @@ def show(
 ) -> None:
     """Show one method, evaluator, study, task, network, recipe, augmentation or grid.
 
-    Of a method: its paper, recipe, hyper-parameters with types and defaults, and the paper's settings.
+    For a method: its paper, recipe, hyper-parameters with types and defaults, and the paper's settings.
 
     [bold]ratbench show rat_bptt[/]
     """
@@ -41,9 +41,9 @@ def show(
 def check(
     name: Annotated[str, typer.Argument(help="A method or an evaluator: its name, or the path of its file.")],
 ) -> None:
-    """Check that a method or an evaluator keeps the contract.
+    """Check that a method or an evaluator fulfils its contract.
 
-    It takes seconds on a CPU. Each failed check says what to change.
+    The checks take seconds on a CPU. Each failed check says what to change.
 
     [bold]ratbench check my_method.py[/]
     """

@@ -1,4 +1,4 @@
-"""The command that brings an old store to the present protocol: `ratbench migrate`."""
+"""The command that converts an old store to the current protocol: `ratbench migrate`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from suite.core.scores import Score
 
 
 class _Registry:
-    """Titles of methods and evaluators; of those that are not installed here, none."""
+    """Titles of the installed methods and evaluators; others have none."""
 
     def method(self, name: str) -> tuple[str, str]:
         from suite.plugins import registry
@@ -32,14 +32,14 @@ class _Registry:
 
 
 def migrate(
-    old: Annotated[Path, typer.Argument(help="The store of protocol 1, which stays as it is.")],
+    old: Annotated[Path, typer.Argument(help="The store of protocol 1; it is not changed.")],
     new: Annotated[Path, typer.Argument(help="The folder of the new store.")],
 ) -> None:
-    """Bring a store of an earlier release to the names of this one.
+    """Convert a store of an earlier release to the names of this release.
 
     Records, plans and artefacts are copied under their new names and ids; no number changes. Records keep the
-    protocol under which they were measured. Checkpoints are not copied. Exit code 1 if something was left
-    behind.
+    protocol under which they were measured. Checkpoints are not copied. The exit code is 1 if something could
+    not be converted.
 
     [bold]ratbench migrate runs/fashion-mnist runs/fashion-mnist-2[/]
     """

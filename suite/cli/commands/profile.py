@@ -13,13 +13,15 @@ def profile(
     task: Annotated[str, typer.Option(help="A task from `ratbench list tasks`.")],
     ipc: Annotated[int, typer.Option(min=1, help="Images per class.")],
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Set a hyper-parameter: window=40. Repeatable.")
+        list[str] | None, typer.Option("--set", help="Set a hyper-parameter, such as window=40. Repeatable.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Outer steps to measure, after a first one.")] = 5,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Outer steps to measure after a first step, which is not measured.")
+    ] = 5,
     cpus: Cpus = 1,
     gpu: Gpu = None,
     compile: Annotated[
-        bool, typer.Option("--compile/--no-compile", help="Compile the inner steps, as a long trial does.")
+        bool, typer.Option("--compile/--no-compile", help="Compile the inner steps, as in a long trial.")
     ] = True,
     data: Data = None,
 ) -> None:
@@ -32,7 +34,7 @@ def profile(
 
     set_data(data)
     resources = Resources.choose(cpus, gpu, compile=compile)
-    with errors.status("measuring; the first outer step may compile for minutes"):
+    with errors.status("measuring; compiling in the first outer step may take minutes"):
         found = profiling.profile(
             method, profiling.settings(set_ or ()), task=task, ipc=ipc, steps=steps, resources=resources
         )

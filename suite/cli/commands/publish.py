@@ -20,7 +20,7 @@ def leaderboard(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="The file to write; Markdown puts plots/ and pictures/ beside it.",
+            help="The file to write; Markdown also writes plots/ and pictures/ beside it.",
             show_default="the terminal",
         ),
     ] = None,
@@ -31,7 +31,7 @@ def leaderboard(
         float, typer.Option(min=0.0, max=1.0, help="Weight of IOR in LRS; HLR gets the rest.")
     ] = 0.5,
     augmentation_weight: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Weight of training with augmentation in ARS.")
+        float, typer.Option(min=0.0, max=1.0, help="Weight of the augmented term in ARS.")
     ] = 0.5,
 ) -> None:
     """Make the leaderboard from the records of one or more stores.

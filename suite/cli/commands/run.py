@@ -28,13 +28,15 @@ def run(
         float | None,
         typer.Option(
             min=0.0,
-            help="GPUs of each trial; with a fraction, trials share a GPU.",
+            help="GPUs of each trial; trials with a fraction share a GPU.",
             show_default="1 if there is a GPU",
         ),
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Change a value of the grid: method.rat_bptt.window=40. Repeatable."),
+        typer.Option(
+            "--set", help="Change a value of the grid, such as method.rat_bptt.window=40. Repeatable."
+        ),
     ] = None,
     compile: Annotated[
         bool, typer.Option("--compile/--no-compile", help="Compile steps if that saves time.")

@@ -1,4 +1,4 @@
-"""The commands about distilled sets in files: `ratbench evaluate`, `export`, `subset`."""
+"""The commands for distilled sets in files: `ratbench evaluate`, `export`, `subset`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,7 +25,9 @@ def evaluate(
     network: Annotated[
         str | None, typer.Option(help="The network to train.", show_default="convnet-d3-w128-in")
     ] = None,
-    copies: Annotated[int, typer.Option(min=1, help="Networks to train, each from a fresh start.")] = 5,
+    copies: Annotated[
+        int, typer.Option(min=1, help="Number of networks to train, each from a fresh initialisation.")
+    ] = 5,
     name: Annotated[
         str | None, typer.Option(help="The set's name on the leaderboard.", show_default="the file's name")
     ] = None,
@@ -33,7 +35,7 @@ def evaluate(
     preprocessing: Annotated[
         Literal["task", "raw"] | None,
         typer.Option(
-            help="task: the images are preprocessed as the task's; raw: pixels in [0, 1] or bytes.",
+            help="task: the images are already preprocessed; raw: pixels in [0, 1] or bytes.",
             show_default="inferred from the values",
         ),
     ] = None,
@@ -41,11 +43,11 @@ def evaluate(
     gpu: Gpu = None,
     data: Data = None,
 ) -> None:
-    """Retrain networks on a distilled set that was made elsewhere.
+    """Retrain networks on a distilled set from other software.
 
     It reads MTT's images_best.pt with labels_best.pt, the .pt files of DC, DSA and DM, RaT-BPTT's .h5, a
-    folder of images for each class, a Hugging Face image dataset, and RaT-Bench's .safetensors. Nothing
-    in the file is executed.
+    folder of images for each class, a Hugging Face image dataset, and RaT-Bench's .safetensors. Code in
+    the file is never executed.
 
     [bold]ratbench evaluate images_best.pt --task cifar10 --ipc 10[/]
     """
@@ -94,7 +96,7 @@ def export(
     output: Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")],
     data: Data = None,
 ) -> None:
-    """Write a synthetic set in a format that other software reads.
+    """Write a synthetic set in a format for other software.
 
     [bold]ratbench export results/artefacts/0a1b….safetensors --format hf --output my-set[/]
     """
@@ -112,10 +114,10 @@ def subset(
         Path | None, typer.Option(help="The .safetensors to write.", show_default="ARTEFACT-ipcN.safetensors")
     ] = None,
 ) -> None:
-    """Write the first images of each class as an artefact of their own.
+    """Write the first images of each class as a separate artefact.
 
-    Only for methods that order their images, such as the boosted ones, is such a prefix comparable to a
-    set distilled at that size.
+    Such a prefix is comparable to a set distilled at that size only for methods that order their images,
+    such as the boosted methods.
 
     [bold]ratbench subset results/artefacts/0a1b….safetensors --ipc 5[/]
     """

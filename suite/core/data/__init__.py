@@ -1,1 +1,1 @@
-"""Tasks: the files they come from, how they are read, preprocessed, cached and corrupted."""
+"""Tasks: catalogue, download, readers, preprocessing, cache and corruptions."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Write files atomically."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> None:
     """Write a file by `write(partial path)`, sync it, then rename it to `path`.
 
-    replace: whether to replace an existing file, which otherwise stays.
+    replace: whether to replace an existing file; otherwise it stays.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
     os.close(handle)
@@ -29,7 +29,7 @@ def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = 
 
 
 def write_bytes(path: Path, content: bytes, *, replace: bool = False) -> None:
-    """Write `content` to `path` as `write_whole` does, making its folder if need be."""
+    """Write `content` to `path` as `write_whole` does; create the folder if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda partial: partial.write_bytes(content), replace=replace)
 

@@ -1,7 +1,7 @@
 """Tensors on disk, built once and memory-mapped by every process that opens them.
 
-An entry is <stem>.safetensors and <stem>.json, which is written last and holds its facts and a probe of the
-tensors. A truncated or altered entry counts as absent and is built again.
+An entry is <stem>.safetensors and <stem>.json. The JSON is written last and holds the facts and a checksum of
+parts of the tensors. A truncated or altered entry counts as absent and is built again.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _PROBES, _PROBE_BYTES = 256, 1 << 14
 
 @dataclass(frozen=True)
 class Stream:
-    """A tensor that is written in chunks along its first dimension."""
+    """A tensor written in chunks along its first dimension."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
@@ -48,7 +48,7 @@ class Building:
 
 
 def usable_folder(data: Path) -> Path | None:
-    """Return the folder for entries: in `data`, or else in the user's cache, or else None with a warning."""
+    """Return the folder for entries: in `data`, else in the user's cache, else None with a warning."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for folder in (data / ".ratbench", home / "ratbench"):
         try:
@@ -67,9 +67,9 @@ def open_or_build(
     build: Callable[[], Building],
     finish: Callable[[Tensors, Facts], T],
 ) -> T:
-    """Return `finish(tensors, facts)` of an entry, which is built first if it is absent.
+    """Return `finish(tensors, facts)` of an entry; build the entry first if it is absent.
 
-    finish: raises ValueError for an entry that cannot be used. folder: None builds the entry in memory.
+    finish: raises ValueError for an unusable entry. folder: None builds the entry in memory.
     """
     if folder is None:
         building = build()
@@ -77,7 +77,7 @@ def open_or_build(
     found = _open(folder, stem, finish)
     if not found:
         with FileLock(folder / f"{stem}.lock"):
-            # Another process may have built it in the meantime.
+            # Another process may have built it meanwhile.
             found = _open(folder, stem, finish)
             if not found:
                 _write(folder, stem, build())
@@ -135,7 +135,7 @@ def _write_streams(path: Path, streams: Mapping[str, Stream]) -> None:
             for chunk in stream.chunks:
                 file.write(chunk.to(stream.dtype).cpu().contiguous().numpy().tobytes())
         if file.tell() != 8 + len(text) + offset:
-            raise ValueError(f"{file.tell()} bytes were written where {8 + len(text) + offset} are declared")
+            raise ValueError(f"{file.tell()} bytes were written, but {8 + len(text) + offset} are declared")
 
 
 def _gather(stream: Stream) -> Tensor:

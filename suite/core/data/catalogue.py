@@ -1,4 +1,4 @@
-"""The tasks as data: what each is, where its files are published, how it is preprocessed."""
+"""The catalogue of tasks: facts, sources of the files, and preprocessing."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,7 +13,7 @@ PICTURES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", 
 class Hub:
     """A data set on the Hugging Face hub: parquet files with the columns `image` and `label`.
 
-    revision: a commit; train, test: patterns of the files of each split in it.
+    revision: a commit; train, test: patterns of the files of each split.
     """
 
     name: str
@@ -24,13 +24,13 @@ class Hub:
 
 @dataclass(frozen=True)
 class TaskInfo:
-    """Facts about a task, known before any file is opened.
+    """Facts about a task that need no files.
 
     family: shared by the variants of one task, such as cifar10 and cifar10-zca;
     shape: (channels, height, width); train, test: numbers of images as published, 0 if unknown;
-    format: which reader; folders: where its files may lie below the data folder;
+    format: the reader; folders: possible folders of its files, below the data folder;
     mean, std: published constants, empty if they are fitted on train;
-    checksum: how the files are recognised as the published ones.
+    checksum: how files are compared with the published ones.
     """
 
     name: str
@@ -68,7 +68,7 @@ _PLAIN = (
         family="digits",
         classes=10,
         shape=(1, 8, 8),
-        train=1501,  # Every sixth image of a class, in the published order, is test.
+        train=1501,  # Every sixth image of a class, in the published order, is a test image.
         test=296,
         format="digits",
         source="scikit-learn's load_digits: the test part of UCI's Optical Recognition of Handwritten Digits",
@@ -109,7 +109,7 @@ _PLAIN = (
         checksum="MD5 of the archives when torchvision downloads them; the numbers of images",
         mean=(0.2861,),
         std=(0.3530,),
-        # An absolute path stands for itself: Debian's package dataset-fashion-mnist.
+        # The absolute path is that of Debian's package dataset-fashion-mnist.
         folders=("FashionMNIST/raw", "fashion-mnist", "/usr/share/datasets/fashion-mnist"),
         class_names=FASHION_NAMES,
         torchvision="FashionMNIST",
@@ -225,7 +225,7 @@ _PLAIN = (
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         folders=("imagenette2", "imagenette", "frgfm/imagenette"),
-        # A commit of refs/convert/parquet: main holds a script, which `datasets` no longer runs.
+        # A commit of refs/convert/parquet, since main has a script that `datasets` no longer runs.
         hub=Hub(
             "frgfm/imagenette",
             "823b9fdada70ebfa6486d411b6d9f2cb96cb9117",
@@ -270,7 +270,7 @@ _PLAIN = (
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         folders=("imagenet-64", "imagenet", "benjamin-paine/imagenet-1k-64x64"),
-        # Whether this commit's upload is complete was not checked; the numbers of images will tell.
+        # It was not checked that this commit is complete; the numbers of images are checked when it is read.
         hub=Hub(
             "benjamin-paine/imagenet-1k-64x64",
             "f12246fedf1127d5b34bea760b61ef00e0f3d603",

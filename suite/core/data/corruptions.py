@@ -1,8 +1,8 @@
 """Common corruptions of images in [0, 1], in five severities (Hendrycks & Dietterich, arXiv 1903.12261).
 
-The levels are those of the paper's CIFAR-10-C, which is 32x32. A blur's width scales with the smaller side;
-pixelate's level is a share of the side. Blur is SciPy's; pixelate and JPEG are Pillow's and work on bytes, as
-in the paper's code. Images are (n, channels, height, width) with one channel or three.
+The levels are those of the paper's CIFAR-10-C (32x32 images). The width of a blur scales with the smaller
+side; the level of pixelate is a share of the side. Blur uses SciPy; pixelate and JPEG use Pillow on bytes, as
+in the paper's code. Images are (n, channels, height, width) with one or three channels.
 """
 
 import io
@@ -25,8 +25,8 @@ SEVERITIES = (1, 2, 3, 4, 5)
 class Corruption:
     """A family of corruptions.
 
-    levels: of severities 1 to 5; act: (images, level, rng) -> images. Noise depends on the name, the severity
-    and the batch, not on a seed.
+    levels: for severities 1 to 5; act: (images, level, rng) -> images. Noise depends on the name, the
+    severity and the batch, not on a seed.
     """
 
     name: str
@@ -55,7 +55,7 @@ def _contrast(images: Tensor, level: float, rng: torch.Generator) -> Tensor:
 
 
 def _brightness(images: Tensor, level: float, rng: torch.Generator) -> Tensor:
-    """Raise the value of HSV; hue and saturation stay, and black turns grey."""
+    """Increase the value in HSV; hue and saturation stay, and black becomes grey."""
     value = images.amax(1, keepdim=True)
     raised = (value + level).clamp(max=1)
     return torch.where(value > 0, images * (raised / value), raised)
@@ -102,7 +102,7 @@ CORRUPTIONS = {
 
 
 def corruption(name: str) -> Corruption:
-    """Return the corruption called `name`; raises ValueError for an unknown name."""
+    """Return the corruption named `name`; raises ValueError for an unknown name."""
     if name not in CORRUPTIONS:
         raise ValueError(f"unknown corruption {name!r}; {did_you_mean(name, CORRUPTIONS)}")
     return CORRUPTIONS[name]

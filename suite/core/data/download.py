@@ -1,6 +1,6 @@
 """Downloads of published files, by torchvision and from the Hugging Face hub.
 
-Without a network everything here fails within a second or two. torchvision is imported in this file alone.
+Without a network, downloads fail within two seconds. torchvision is imported in this file only.
 """
 
 import importlib
@@ -18,14 +18,14 @@ from torch.library import Library
 from suite.core.data.catalogue import Hub
 
 PATIENCE = 1.0
-"""Seconds until a server that does not answer counts as out of reach."""
+"""Seconds after which a server without an answer counts as unreachable."""
 
 
 class DataMissing(ValueError):
-    """Data that are not on this machine and cannot be fetched; the message says what to put where."""
+    """Data are missing and cannot be downloaded; the message lists the files and their folders."""
 
 
-# Where torchvision looks first. Stated here, since importing torchvision takes seconds.
+# The servers that torchvision tries first; copied, since importing torchvision takes seconds.
 _ADDRESSES = {
     "CIFAR10": "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
     "CIFAR100": "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
@@ -38,7 +38,7 @@ _ADDRESSES = {
 def reachable(url: str) -> bool:
     """Return whether `url` answers within PATIENCE, through the proxies of the environment."""
     answers: list[bool] = []
-    # In a thread, since a name's lookup has no time limit of its own.
+    # In a thread, since the lookup of a host name has no time limit.
     thread = threading.Thread(target=lambda: answers.append(_answers(url)), daemon=True)
     thread.start()
     thread.join(1.5 * PATIENCE)
@@ -57,9 +57,9 @@ def torchvision_datasets() -> ModuleType:
 
 
 def download_torchvision(kind: str, root: Path, remedy: str) -> None:
-    """Fetch or unpack torchvision's data set `kind` below `root`.
+    """Download or unpack torchvision's data set `kind` below `root`.
 
-    Raises DataMissing, ending in `remedy`, without a network or if `root` cannot be written.
+    Raises DataMissing, whose message ends with `remedy`, without a network or if `root` is not writable.
     """
     if not (_archives_present(kind, root) or reachable(_ADDRESSES[kind])):
         raise DataMissing(f"{_ADDRESSES[kind]} cannot be reached. {remedy}")
@@ -91,7 +91,7 @@ def download_hub(hub: Hub, remedy: str) -> Path:
     online = not offline and reachable(endpoint)
     try:
         return Path(snapshot_download(hub.name, local_files_only=not online, **wanted))
-    except Exception as error:  # The hub's HTTP library, and so its errors, differ between versions.
+    except Exception as error:  # The hub's HTTP library, and therefore its errors, differ between versions.
         state = f"could not be fetched ({error})" if online else f"needs {endpoint}, which cannot be reached"
         raise DataMissing(f"{hub.name} at {hub.revision} {state}. {remedy}") from error
 
@@ -105,7 +105,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-@cache  # which keeps the library alive: torch forgets the operators of one that is collected
+@cache  # keep the library alive: torch removes the operators of a deleted library
 def _define_missing_operators() -> Library:
     library = Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
@@ -117,7 +117,7 @@ _ARCHIVES = {"CIFAR10": "cifar-10-python.tar.gz", "CIFAR100": "cifar-100-python.
 
 
 def _archives_present(kind: str, root: Path) -> bool:
-    """Return whether `root` has the published archive, to be unpacked by torchvision."""
+    """Return whether `root` has the published archive, which torchvision can unpack."""
     path = root / _ARCHIVES.get(kind, ".")
     if not path.is_file():
         return False

@@ -1,6 +1,6 @@
 """Image files in a folder per class or in Tiny-ImageNet's layout, and parquet files, also from the hub.
 
-Pillow decodes images to unsigned bytes. Given a size, the shorter side is resized to it (bilinear,
+Pillow decodes images to unsigned bytes. If a size is given, the shorter side is resized to it (bilinear,
 antialiased) and the centre is cropped.
 """
 
@@ -33,7 +33,7 @@ class Listing:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All image files, those of train first."""
+        """All image files, train first."""
         return tuple(path for path, _ in (*self.train, *self.test))
 
 
@@ -55,7 +55,7 @@ def locate(info: TaskInfo, data: Path) -> Source:
 
 
 def locate_folder(folder: Path, size: int | None) -> tuple[Source, TaskInfo]:
-    """Find the images of `folder`, and describe the task from their headers."""
+    """Find the images of `folder` and read the facts of the task from their headers."""
     listing = list_folder(folder)
     channels, height, width = _survey(listing.files, size)
     info = TaskInfo(
@@ -85,10 +85,10 @@ def list_folder(folder: Path) -> Listing:
     candidates = [folder / name for name in _TEST_NAMES if (folder / name).is_dir()]
     if not candidates:
         raise download.DataMissing(f"{folder} needs a folder test/ or val/ with a folder per class")
-    # A test/ without class folders is passed over for a val/ with them.
+        # A val/ with class folders is used if test/ has none.
     held = next((each for each in candidates if any((each / name).is_dir() for name in train)), candidates[0])
     annotations = folder / "val" / "val_annotations.txt"
-    # Tiny-ImageNet's test images have no published labels: the field tests on val/.
+    # Tiny-ImageNet's test labels are not published: the field tests on val/.
     test = _list_annotated(annotations) if annotations.is_file() else _list_classes(held)
     if odd := sorted(set(train) ^ set(test)):
         where = "train" if odd[0] in train else "test"
@@ -163,7 +163,7 @@ def _read_listing(listing: Listing, channels: int, size: int | None) -> Splits:
 
 def _parquet_splits(info: TaskInfo, folder: Path) -> tuple[list[Path], list[Path]] | None:
     """Return the parquet files of train and test, laid out as on the hub or by name; None without both."""
-    # Validation before test: sets that publish both, such as ImageNet, keep the labels of test secret.
+    # Validation before test: if both are published, as for ImageNet, the test labels are secret.
     layouts = [("train*.parquet", "val*.parquet"), ("train*.parquet", "test*.parquet")]
     if info.hub:
         layouts.insert(0, (info.hub.train, info.hub.test))
@@ -213,7 +213,7 @@ def _read_parquet_split(files: list[Path], size: int) -> tuple[Raw, tuple[str, .
 
 
 def _decode_all(pictures: Iterable[tuple[Any, Any]], count: int, channels: int, size: int | None) -> Tensor:
-    """Decode pairs of a file and its name in messages into (count, channels, height, width) uint8."""
+    """Decode files, given with their names in messages, to (count, channels, height, width) uint8."""
     images = torch.empty(0)
     for index, (file, called) in enumerate(pictures):
         pixels = _decode(file, called, channels, size)

@@ -1,7 +1,7 @@
-"""Preprocessing: per-channel normalisation, or ZCA whitening after a normalisation of each image.
+"""Preprocessing: per-channel normalisation, or ZCA whitening of images that are normalised one by one.
 
-Both are fitted on chunks of train, without a second copy of the data, and can be inverted for pictures:
-Normalise exactly, ZCA up to each image's brightness and contrast.
+Both are fitted on chunks of train, without a second copy of the data. Both can be inverted for pictures:
+Normalise exactly, ZCA except for each image's brightness and contrast.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ class Normalise:
             total = total + values.sum(1)
             squares = squares + values.square().sum(1)
         if count == 0:
-            raise ValueError("there is no image to fit a normalisation on")
+            raise ValueError("no images to fit a normalisation on")
         mean = total / count
         std = (squares / count - mean.square()).clamp(min=0).sqrt()
         if (std < 5e-5).any():
@@ -105,9 +105,9 @@ class ZCA:
             count += len(rows)
             moment = moment + rows.T @ rows
         if count == 0 or not moment.any():
-            raise ValueError(f"ZCA needs images that are not constant; there are {count}, all constant")
+            raise ValueError(f"ZCA needs images that are not constant; all {count} are constant")
         values, vectors = torch.linalg.eigh(moment / count)
-        # The smallest eigenvalues of a singular matrix come out slightly negative.
+        # The smallest eigenvalues of a singular matrix can be slightly negative by rounding.
         values = values.clamp(min=0)
         scale = (values + regularisation * values.mean()).rsqrt()
         return cls(((vectors * scale) @ vectors.T).float().cpu().contiguous(), regularisation)
@@ -130,12 +130,12 @@ class ZCA:
     def describe(self) -> dict[str, Any]:
         """Return the kind, the regularisation and the sha256 of the matrix.
 
-        The last bits of the matrix depend on the machine that fitted it, so its sha256 does too.
+        The last bits of the matrix, and therefore its sha256, depend on the machine that fitted it.
         """
         return {"kind": "zca", "regularisation": self.regularisation, "matrix_sha256": self._sha256}
 
     def save(self, folder: Path) -> Path:
-        """Write the matrix into `folder` under its sha256, where `restore` finds it."""
+        """Write the matrix into `folder` under its sha256, for `restore`."""
         path = _matrix_path(folder, self._sha256)
         write_whole(path, lambda partial: save_file({"matrix": self.matrix}, partial))
         return path
@@ -150,9 +150,9 @@ class ZCA:
 
 
 def restore(description: Mapping[str, Any], matrices: Path | None = None) -> Preprocessing:
-    """Return the preprocessing that `describe` described.
+    """Rebuild a preprocessing from its `describe()`.
 
-    matrices: the folder into which ZCA matrices were saved: `<data>/.ratbench`.
+    matrices: the folder with saved ZCA matrices: `<data>/.ratbench`.
     Raises ValueError if the matrix is missing or damaged.
     """
     kind = description.get("kind")
@@ -162,7 +162,7 @@ def restore(description: Mapping[str, Any], matrices: Path | None = None) -> Pre
         raise ValueError(f"unknown preprocessing {kind!r}; {did_you_mean(str(kind), ('normalise', 'zca'))}")
     expected = str(description["matrix_sha256"])
     if matrices is None:
-        raise ValueError("a ZCA is restored from its matrix; give the folder into which it was saved")
+        raise ValueError("ZCA needs its matrix; give the folder in which it was saved")
     path = _matrix_path(matrices, expected)
     try:
         zca = ZCA(load_file(path)["matrix"], float(description["regularisation"]))

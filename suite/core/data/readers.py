@@ -1,6 +1,6 @@
-"""Where a task's files are, and their contents as unsigned bytes.
+"""Locate the files of a task, and read them as unsigned bytes.
 
-`locate` finds the files and fetches missing ones; they are read only if the cache lacks the task.
+`locate` finds the files and downloads missing ones. They are read only if the task is not in the cache.
 """
 
 import gzip
@@ -30,7 +30,7 @@ _CHUNK = 512
 class Raw:
     """One split as published.
 
-    images: (n, channels, height, width) uint8, where `white` is white; labels: (n,) int64.
+    images: (n, channels, height, width) uint8, from 0 to `white`; labels: (n,) int64.
     """
 
     images: Tensor
@@ -54,7 +54,7 @@ class Splits:
 
 @dataclass(frozen=True)
 class Source:
-    """A task's files, found but not read. identity: tells apart sources that have no files."""
+    """A task's files, located but not read. identity: distinguishes sources without files."""
 
     files: tuple[Path, ...]
     identity: str
@@ -62,7 +62,7 @@ class Source:
 
 
 def locate(info: TaskInfo, data: Path) -> Source:
-    """Find or fetch the files of a task, unless they are image files, below `data`; raises DataMissing."""
+    """Find or download the files of a task, except image files, below `data`; raises DataMissing."""
     if info.format == "digits":
         return Source((), "scikit-learn", partial(_read_digits, info))
     if info.format == "idx":

@@ -1,6 +1,6 @@
 """Tasks by name: `load("cifar10-zca")`.
 
-Data are read from the folder that is given, or $RATBENCH_DATA, or ./data, in the layouts of torchvision,
+Data are read from the given folder, or $RATBENCH_DATA, or ./data, in the layouts of torchvision,
 Tiny-ImageNet and the Hugging Face hub. Preprocessed images are cached there in .ratbench/ and
 memory-mapped, so that the trials on one machine share them.
 """
@@ -32,10 +32,10 @@ from suite.core.spec import Examples, Preprocessing, Task, TestSplit
 __all__ = ["DataMissing", "LoadedTask", "TaskInfo", "data_folder", "describe", "fingerprint", "load", "names"]
 
 HOLDOUT = ":holdout"
-"""Suffix of a task's name: its holdout, a part of train."""
+"""Suffix of a task's name for its holdout, a part of train."""
 
 _VERSION = 1
-"""Raise it when a change of code gives the same files other tensors."""
+"""Increase it if a change of code gives other tensors for the same files."""
 
 REGULARISATION = 0.1
 """Added to the eigenvalues of every `-zca` task, as a share of their mean."""
@@ -45,8 +45,8 @@ REGULARISATION = 0.1
 class LoadedTask(Task):
     """A task made from files.
 
-    source: sha256 of their pixels and labels, and of the kind of preprocessing. It is the same on every
-    machine, unlike the last bits of whitened images.
+    source: sha256 of the pixels, the labels and the kind of preprocessing. It is the same on every machine,
+    unlike the last bits of whitened images.
     """
 
     source: str
@@ -58,7 +58,7 @@ def names() -> tuple[str, ...]:
 
 
 def describe(name: str) -> TaskInfo:
-    """Return the facts about a task, without reading its images; raises ValueError for an unknown name."""
+    """Return the facts about a task without reading its images; raises ValueError for an unknown name."""
     name = name.removesuffix(HOLDOUT)
     if name.startswith("folder:"):
         return _locate(name, data_folder())[1]
@@ -68,12 +68,12 @@ def describe(name: str) -> TaskInfo:
 
 
 def data_folder(data: Path | None = None) -> Path:
-    """Return the data folder: the one given, or $RATBENCH_DATA, or ./data."""
+    """Return the data folder: `data`, or $RATBENCH_DATA, or ./data."""
     return Path(data or os.environ.get("RATBENCH_DATA") or "data").expanduser()
 
 
 def load(name: str, *, data: Path | None = None, device: torch.device | str = "cpu") -> Task:
-    """Load a task onto `device`; fetch and preprocess it first if need be.
+    """Load a task onto `device`; download and preprocess it first if necessary.
 
     name: one of `names()`, or folder:/path[?size=32] for a folder with train/ and test/, each with a folder
     per class. The suffix :holdout gives the task whose test split is a tenth of train, for choosing settings.
@@ -83,7 +83,7 @@ def load(name: str, *, data: Path | None = None, device: torch.device | str = "c
         return load(name.removesuffix(HOLDOUT), data=data, device=device).holdout()
     folder = data_folder(data)
     source, info = _locate(name, folder)
-    # The digits are tiny and come with scikit-learn: they need no folder at all.
+    # The digits are tiny and come with scikit-learn: they need no folder.
     store = None if info.format == "digits" else cache.usable_folder(folder)
     return cache.open_or_build(
         store,
@@ -96,7 +96,7 @@ def load(name: str, *, data: Path | None = None, device: torch.device | str = "c
 def fingerprint(task: Task) -> str:
     """Return a sha256 that is equal only for the same data with the same preprocessing.
 
-    Fast for tasks from `load` and their holdouts; of other tasks the images are hashed.
+    Fast for tasks from `load` and their holdouts; for other tasks the images are hashed.
     """
     digest = hashlib.sha256()
     for part in (task.train, task.split):
@@ -143,7 +143,7 @@ def _stem(info: TaskInfo, source: Source) -> str:
 
 
 def _recipe(info: TaskInfo) -> dict[str, Any]:
-    """Return the kind of preprocessing, before anything is fitted."""
+    """Return the kind of preprocessing, before it is fitted."""
     if info.preprocessing == "zca":
         return {"kind": "zca", "regularisation": REGULARISATION}
     return {"kind": "normalise", "mean": list(info.mean), "std": list(info.std)}

@@ -1,1 +1,1 @@
-"""What methods are made of: bases, starting images, matching, meta-learning, experts."""
+"""Shared parts of methods: base classes, initial images, matching, meta-learning, experts."""

@@ -1,4 +1,4 @@
-"""Bases for methods and distillers: checks that methods share, and state that is collected by itself."""
+"""Base classes for methods and distillers: common checks, and automatic state."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
@@ -15,7 +15,7 @@ from suite.core.spec import Budget, Choice, Examples, LogUniform
 
 
 class BaseMethod:
-    """Defaults for a method; a subclass is a frozen dataclass and overrides what differs."""
+    """Defaults for a method; subclasses are frozen dataclasses and override them."""
 
     title: ClassVar[str] = ""
     paper: ClassVar[str] = ""
@@ -31,10 +31,10 @@ class BaseMethod:
         return getattr(self, "steps", None)
 
     def __post_init__(self) -> None:
-        """Raise ValueError for values that are wrong for any data; accepts all by default."""
+        """Raise ValueError for values that are invalid for all data; by default all are accepted."""
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Raise ValueError if a class has no image, which no method can handle."""
+        """Raise ValueError if a class has no image."""
         for label, indices in enumerate(train.by_class()):
             if not len(indices):
                 raise ValueError(f"class {label} has no training image; every class needs at least one")
@@ -46,10 +46,10 @@ class NetworkMethod(BaseMethod):
 
     network: str = STANDARD
 
-    batch_norm: ClassVar[bool] = False  # whether it trains networks first, or applies them to whole batches
+    batch_norm: ClassVar[bool] = False  # allowed if networks are trained first, or see whole batches
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Also refuse a network that does not fit the images, or the method."""
+        """Also refuse a network that does not fit the images or the method."""
         super().check(train, budget)
         net = network(self.network, train.shape, train.classes)
         if not self.batch_norm:
@@ -63,16 +63,16 @@ class ImageMethod(NetworkMethod):
     initial: Initialisation = "real"
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Also refuse a start from real images if a class has too few."""
+        """Also refuse initial real images if a class has too few."""
         super().check(train, budget)
         check_initial(train, budget, self.initial)
 
 
 class Stateful:
-    """An object whose state is its attributes, so that a method's file needs no code for it.
+    """An object whose state is its attributes, so that methods need no code for it.
 
-    Saved and restored: tensors, optimisers, generators, numbers, other Stateful objects and tuples of
-    them. Frozen dataclasses (data, settings, networks) are constants. Any other attribute raises
+    Tensors, optimisers, generators, numbers, other Stateful objects and tuples of them are saved and
+    restored. Frozen dataclasses (data, settings, networks) are constants. Any other attribute raises
     TypeError, because a resumed run would silently lose it.
     """
 
@@ -91,7 +91,7 @@ class Stateful:
             own = attributes[name]
             if isinstance(own, Tensor) and own.shape != value.shape:
                 raise ValueError(
-                    f"the state's {name!r} has shape {tuple(value.shape)} where {tuple(own.shape)} is needed"
+                    f"the state's {name!r} has shape {tuple(value.shape)}; {tuple(own.shape)} is needed"
                 )
         for name, value in state.items():
             own = attributes[name]
@@ -110,7 +110,7 @@ class Stateful:
 
 
 class Resumable(Stateful, ABC):
-    """Outer steps whose state is the attributes."""
+    """Outer steps with the attributes as state."""
 
     steps: int
     cached_seconds: float = 0.0
@@ -129,12 +129,12 @@ class BaseDistiller(Resumable):
 
     @property
     def milestones(self) -> Collection[int]:
-        """Outer steps after which a finished set exists; by default none before the last."""
+        """Outer steps before the last one after which a finished set exists; by default none."""
         return ()
 
     @abstractmethod
     def synthetic(self) -> SyntheticSet:
-        """Return the set as it stands now."""
+        """Return the current set."""
 
 
 def is_frozen(value: Any) -> bool:

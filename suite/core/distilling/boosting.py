@@ -11,12 +11,12 @@ from suite.core.distilling.base import BaseMethod, Stateful
 from suite.core.spec import Budget, Examples
 
 Block = int | tuple[int, ...]
-"""Images per class that a stage adds: one size for all stages, or one size for each."""
+"""Images per class added by a stage: one size for all stages, or one per stage."""
 
 
 @dataclass(frozen=True)
 class Stages:
-    """The stages of a run. blocks: images per class that each adds; steps: outer steps that each takes."""
+    """The stages of a run. blocks: images per class added by each; steps: outer steps of each."""
 
     blocks: tuple[int, ...]
     steps: tuple[int, ...]
@@ -51,10 +51,10 @@ def check_boosting(block: Block, beta: float, steps: int, stage_steps: tuple[int
 
 
 def stages(ipc: int, block: Block, steps: int, stage_steps: tuple[int, ...] | None) -> Stages:
-    """Return the stages that lead to `ipc` images per class; raises ValueError if blocks don't add up to it.
+    """Return the stages up to `ipc` images per class; raises ValueError if no number of blocks gives `ipc`.
 
-    Without `stage_steps`, `steps` are split evenly and the first stages take the remainder: an outer step
-    moves all learned images at once, so a larger block needs no more steps.
+    Without `stage_steps`, `steps` are split evenly and the first stages take the remainder. Larger blocks get
+    no more steps, since an outer step updates all learned images at once.
     """
     blocks = (block,) * (ipc // block) if isinstance(block, int) else block
     if sum(blocks) != ipc:
@@ -70,7 +70,7 @@ def stages(ipc: int, block: Block, steps: int, stage_steps: tuple[int, ...] | No
 
 
 class Boosted(BaseMethod):
-    """A mixin for methods that learn in stages: a subclass declares these fields as its own."""
+    """A mixin for methods that learn in stages; a subclass declares these fields."""
 
     steps: int
     block: Block
@@ -84,13 +84,13 @@ class Boosted(BaseMethod):
         check_boosting(self.block, self.beta, self.steps, self.stage_steps)
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Also refuse a budget that is not the sum of the blocks."""
+        """Also refuse a budget that is not a sum of blocks."""
         super().check(train, budget)
         stages(budget.ipc, self.block, self.steps, self.stage_steps)
 
 
 class Growth(Stateful):
-    """How far a distiller has come through its stages."""
+    """The progress of a distiller through its stages."""
 
     def __init__(self, stages: Stages) -> None:
         self.stages = stages
@@ -98,7 +98,7 @@ class Growth(Stateful):
         self.step_in_stage = 0  # outer steps taken in this stage
 
     def advance(self) -> bool:
-        """Count an outer step that is about to be taken; return whether it begins a new stage."""
+        """Count the next outer step; return whether it begins a new stage."""
         begins = self.step_in_stage == self.stages.steps[self.stage]
         if begins:
             self.stage, self.step_in_stage = self.stage + 1, 0
@@ -107,7 +107,7 @@ class Growth(Stateful):
 
     @property
     def size(self) -> int:
-        """Images per class so far."""
+        """Images per class of all stages so far."""
         return self.stages.sizes[self.stage]
 
     @property

@@ -1,7 +1,7 @@
 """Expert trajectories: the parameters of networks trained on all of train, before and after every epoch.
 
-They depend on the data, the network and its training, not on a trial: each is trained once, kept in the
-data folder as a file of its own, and shared by all trials.
+They depend on the data, the network and its training, not on a trial. Each is trained once, kept in the data
+folder in a separate file, and shared by all trials.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from suite.core.training.recipes import Recipe
 class Experts:
     """Trajectories (epochs + 1, size) float32 on the CPU, memory-mapped, and the seconds of their training.
 
-    The seconds are those of all experts, in whatever process they were trained.
+    The seconds include all experts, also those trained by other processes.
     """
 
     trajectories: tuple[Tensor, ...]
@@ -40,11 +40,11 @@ class Experts:
 def experts(train: Examples, name: str, recipe: Recipe, count: int) -> Experts:
     """Return `count` networks `name` trained on `train` under `recipe`, which has epochs and batches.
 
-    Fewer are the first of more. Those of an earlier call, in this process or another, are read from disk,
-    and checked: their bits are those of a fresh training.
+    A smaller `count` gives the first ones of a larger `count`. Experts of earlier calls, in any process, are
+    read from disk and checked; they equal a fresh training bit for bit.
     """
     net, job = network(name, train.shape, train.classes), TrainingJob.on_examples(train, recipe, 0)
-    # A CPU's bits change with its threads, and with compilation.
+    # On a CPU the bits depend on the number of threads and on compilation.
     threads = torch.get_num_threads() if train.images.device.type == "cpu" else 0
     how = [name, asdict(recipe), threads, training_problem(net, [job]).compiled]
 
@@ -62,8 +62,8 @@ def correctly_classified(
     """Return random real images that the first expert classifies correctly, and the experts' logits.
 
     Images are (classes, ipc, channels, height, width). Logits (classes, ipc, classes) are the mean over the
-    experts that classify an image correctly, or over all if none does. A class with too few such images is
-    filled up with misclassified ones.
+    experts that classify an image correctly, or over all experts if none does. If a class has too few such
+    images, misclassified images are added.
     """
     ends = [path[-1].to(train.images) for path in known.trajectories]
     predicted = map_batches(partial(net.logits, ends[0]), train.images).argmax(1)

@@ -15,8 +15,8 @@ Initialisation = Literal["real", "noise", "unit-noise"]
 def initial_images(train: Examples, ipc: int, how: Initialisation, *, seed: int) -> Tensor:
     """Return images (classes, ipc, channels, height, width) on the device of `train`.
 
-    how: "real" for random images of the class, the same for every method at one seed; "noise" for standard
-    Gaussian; "unit-noise" for Gaussian scaled to unit L2 norm, image by image.
+    how: "real": random images of the class, for one seed the same in all methods; "noise": standard Gaussian;
+    "unit-noise": Gaussian, with each image scaled to unit L2 norm.
     """
     if how == "real":
         return train.images[torch.stack(random_choice(train, ipc, seed=seed))].clone()
@@ -34,7 +34,7 @@ def check_initial(train: Examples, budget: Budget, how: Initialisation) -> None:
 
 
 def random_choice(train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
-    """Return for each class the indices (ipc,) of random images; a smaller choice is a prefix."""
+    """Return for each class the indices (ipc,) of random images; a smaller choice is a prefix of a larger."""
     chosen = []
     for label, indices in enumerate(train.by_class()):
         order = torch.randperm(len(indices), generator=generator(seed, "real images", label))

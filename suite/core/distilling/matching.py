@@ -1,7 +1,4 @@
-"""Matching real and synthetic images class by class.
-
-Real batches of each class, shared augmentations, mean outputs and gradients of each class.
-"""
+"""Class-wise matching of real and synthetic images: batches, augmentations, mean outputs and gradients."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +16,7 @@ from suite.core.training.augment import augmentation
 
 @dataclass(frozen=True)
 class RealBatches:
-    """The real images of each class, from which batches are drawn; frozen, so not part of a run's state."""
+    """The real images of each class, for drawing batches; frozen, so not part of a run's state."""
 
     images: Tensor
     rows: tuple[Tensor, ...]
@@ -27,7 +24,7 @@ class RealBatches:
     def sample(self, count: int, rng: torch.Generator) -> Tensor:
         """Draw `count` images of each class: (classes, count, channels, height, width).
 
-        With replacement, so that a class may have fewer images than a batch.
+        They are drawn with replacement, so a class may have fewer images than a batch.
         """
         picks = [torch.randint(len(rows), (count,), generator=rng) for rows in self.rows]
         chosen = [rows[pick.to(rows.device)] for rows, pick in zip(self.rows, picks, strict=True)]
@@ -42,7 +39,7 @@ def real_batches(train: Examples) -> RealBatches:
 def paired(name: str, real: Tensor, synthetic: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Augment real and synthetic images (classes, n, …) with the same parameters within a class.
 
-    name: of the augmentation. The parameters differ from class to class.
+    name: of the augmentation. Different classes have different parameters.
     """
     augment, pairs = augmentation(name), []
     for label in range(len(real)):
@@ -65,7 +62,7 @@ def class_gradients(network: Network, parameters: Tensor, images: Tensor) -> Ten
     """Return for each class the gradient (classes, size) of the cross-entropy of its images.
 
     images: (classes, n, …); the result is differentiable in them. Small classes are computed together, which
-    takes a third of the time; large ones one by one, because a batch of several does not fit a CPU's cache.
+    takes a third of the time. Large classes are computed one by one, because a CPU's cache is too small.
     """
     network.check_independent()
     at_once = CHUNK[images.device.type] // images.shape[1]
@@ -84,7 +81,7 @@ def class_gradients(network: Network, parameters: Tensor, images: Tensor) -> Ten
 
 
 def weights(network: Network, gradients: Tensor) -> Iterator[Tensor]:
-    """Split flat gradients (classes, size) into those of each parameter: (classes, *shape)."""
+    """Split flat gradients (classes, size) into the gradients (classes, *shape) of each parameter."""
     shapes = [torch.Size(shape) for layer in network.layers for shape in layer.shapes]
     for shape, part in zip(shapes, gradients.split([s.numel() for s in shapes], dim=1), strict=True):
         yield part.unflatten(1, shape)

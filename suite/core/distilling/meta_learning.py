@@ -1,6 +1,6 @@
-"""Learning by meta-gradients: what RaT-BPTT, its relatives and RTP share.
+"""Learning by meta-gradients, for RaT-BPTT, its variants and RTP.
 
-Each outer step trains a fresh network on augmented minibatches of what is learned, and differentiates its
+Each outer step trains a fresh network on augmented minibatches of the synthetic set, and differentiates its
 loss on a real batch through a window of that training.
 """
 
@@ -25,15 +25,15 @@ from suite.core.timing import phase
 from suite.core.training.augment import Augmentation, AugmentParams
 
 Decode = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Rows of the class-major synthetic set -> images and targets, differentiable in what is learned."""
+"""Map rows of the class-major set to images and targets, differentiable in the learned tensors."""
 
 
 @dataclass(frozen=True)
 class InnerTraining:
-    """How inner networks are trained.
+    """The training of inner networks.
 
-    ipc: images per class of the set; steps: inner steps in all windows of a run, which decides whether
-    compiling pays; checkpoint_every: steps per kept state, None keeps all.
+    ipc: images per class of the set; steps: inner steps in all windows of a run, from which it is decided
+    whether to compile; checkpoint_every: keep every n-th state, None keeps all.
     """
 
     network: str
@@ -75,8 +75,8 @@ class MetaLearner(BaseDistiller):
     ) -> MetaGradient:
         """Return the meta-gradient of one fresh network.
 
-        learned: leaves that require gradients; real_rows: of train, the real batch; size: images per class
-        of the set that `decode` reads.
+        learned: leaves that require gradients; real_rows: rows of train in the real batch; size: images per
+        class of the set that `decode` reads.
         """
         sampled = [self._sample(size) for _ in range(window.before + window.length)]
 
@@ -110,44 +110,44 @@ class MetaLearner(BaseDistiller):
 
 
 class AdamParameter(Stateful):
-    """A tensor that Adam moves, unless its gradient is not finite. Nothing in it waits for the device."""
+    """A tensor updated by Adam, unless its gradient is not finite; it never waits for the device."""
 
     def __init__(self, value: Tensor, lr: float) -> None:
         self.rule = Adam(lr)
         self.state = self.rule.start(value)  # (3, *shape): the value and Adam's moments
-        self.adam_age = value.new_zeros(())  # gradients applied, by which Adam corrects its bias
+        self.adam_age = value.new_zeros(())  # number of applied gradients, for Adam's bias correction
 
     @property
     def value(self) -> Tensor:
-        """The tensor as it stands now."""
+        """The current value of the tensor."""
         return self.state[0]
 
     def step(self, gradient: Tensor, finite: Tensor, *, lr_share: float = 1.0) -> None:
-        """Take Adam's step at `lr_share` of the learning rate if `finite`, a 0-dim bool, is true."""
+        """Take a step of Adam at `lr_share` times the learning rate if `finite`, a 0-dim bool, is true."""
         self.adam_age = self.adam_age + finite
         lr, corrections = lr_share * self.rule.lr, self.rule.corrections(self.adam_age)
         self.state = torch.where(finite, self.rule.update(self.state, gradient, lr, corrections), self.state)
 
     def restart(self) -> None:
-        """Forget the moments."""
+        """Reset the moments."""
         self.state[1:] = 0
         self.adam_age.zero_()
 
 
 class NormClip(Stateful):
-    """Scales gradients down to `factor` times the running average of their norms.
+    """Scale gradients down to at most `factor` times the running average of their norms.
 
-    The average has decay 0.9 and takes in the new norm before it limits it. Gradients that are not finite
-    are left out.
+    The average has decay 0.9 and includes the new norm before that norm is limited. Non-finite gradients are
+    left out.
     """
 
     def __init__(self, factor: float, like: Tensor) -> None:
         self.factor = factor
         self.average = like.new_zeros(())
-        self.count = like.new_zeros(())  # norms averaged
+        self.count = like.new_zeros(())  # number of averaged norms
 
     def __call__(self, gradient: Tensor, norm: Tensor, finite: Tensor) -> Tensor:
-        """Return the gradient, no longer than the limit; finite: a 0-dim bool."""
+        """Return the gradient with its norm limited; finite: a 0-dim bool."""
         self.count = self.count + finite
         average = torch.where(self.count > 1, 0.9 * self.average + 0.1 * norm, norm)
         self.average = torch.where(finite, average, self.average)
@@ -160,14 +160,14 @@ class NormClip(Stateful):
 
 
 class LearnedSet(Stateful):
-    """Images (classes, n, …) and their labels, moved by Adam."""
+    """Images (classes, n, …) and their labels, updated by Adam."""
 
     def __init__(self, images: Tensor, lr: float) -> None:
         self.images = AdamParameter(images, lr)
         self.labels = AdamParameter(one_hot(*images.shape[:2]).to(images), lr)
 
     def step(self, gradients: Sequence[Tensor], finite: Tensor, *, lr_share: float = 1.0) -> None:
-        """Move the images, and the labels if they have a gradient: these stay non-negative, of any sum."""
+        """Update the images, and the labels if they have a gradient; labels stay non-negative, of any sum."""
         for parameter, gradient in zip((self.images, self.labels), gradients, strict=False):
             parameter.step(gradient, finite, lr_share=lr_share)
         self.labels.value.clamp_(min=0)

@@ -1,4 +1,4 @@
-"""Bases for methods that select real images: from the data alone, or by a network trained on them."""
+"""Base classes for methods that select real images, from the data alone or by a trained network."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -20,21 +20,21 @@ from suite.core.training.recipes import recipe
 
 @dataclass(frozen=True)
 class Selection(BaseMethod, ABC):
-    """A method that only selects real images; implement `choose`."""
+    """A method that selects real images; implement `choose`."""
 
     ordered: ClassVar[bool] = True
 
     @property
     def outer_steps(self) -> int:
-        """One: the choice."""
+        """One step, which selects the images."""
         return 1
 
     @abstractmethod
     def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
-        """Return for each class the indices (ipc,) of its chosen images, best first."""
+        """Return the indices (ipc,) of the selected images of each class, best first."""
 
     def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
-        """Return the choice, and the seconds of its work that an earlier trial has paid for."""
+        """Return the selected images, and the seconds of cached work that are charged to this run."""
         return self.choose(train, ipc, seed=seed), 0.0
 
     def check(self, train: Examples, budget: Budget) -> None:
@@ -48,7 +48,7 @@ class Selection(BaseMethod, ABC):
 
 
 class SelectionDistiller(BaseDistiller):
-    """One run of a selection, in one step; the first images of each class stand in until it is taken."""
+    """One run of a selection, in one step; before it, the set is the first images of each class."""
 
     def __init__(self, method: Selection, train: Examples, budget: Budget, seed: int) -> None:
         self.steps = 1
@@ -73,10 +73,10 @@ Features = Tensor
 
 @dataclass(frozen=True)
 class TrainedSelection(Selection, NetworkMethod, ABC):
-    """A selection that trains a network on train first; implement `select`."""
+    """A selection that first trains a network on train; implement `select`."""
 
     epochs: int = 20
-    training: str = "dc-300"  # the recipe whose optimiser and augmentation train the network
+    training: str = "dc-300"  # recipe that gives the optimiser and the augmentation
 
     batch_norm: ClassVar[bool] = True
 
@@ -89,7 +89,7 @@ class TrainedSelection(Selection, NetworkMethod, ABC):
         at_least_one(self, "epochs")
 
     def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
-        """Return for each class the indices (ipc,) of its chosen images."""
+        """Return the indices (ipc,) of the selected images of each class."""
         return self.select(train, ipc, seed=seed)[0]
 
 
@@ -99,7 +99,7 @@ class FeatureSelection(TrainedSelection, ABC):
 
     @abstractmethod
     def order(self, features: Features, ipc: int) -> Tensor:
-        """Return the rows (ipc,) to choose among one class's features (n, d), best first."""
+        """Return the selected rows (ipc,) of one class's features (n, d), best first."""
 
     def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
         """Return the choice, and the seconds of training that an earlier trial has paid for."""

@@ -1,4 +1,4 @@
-"""Segments of expert trajectories, which students match; one is drawn in each outer step."""
+"""Segments of expert trajectories that students match; each outer step draws one segment."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from suite.core.distilling.experts import Experts
 class TrajectorySegments:
     """Segments of `length` epochs that start at or after epoch `first` and before epoch `end`.
 
-    From MTT, arXiv 2203.11932. early: the bound in the first outer step, which rises linearly to `end` over
-    `growth` steps (DATM, arXiv 2310.05773); None: `end` from the first step on.
+    From MTT, arXiv 2203.11932. early: the bound `end` in the first outer step; it rises linearly to `end`
+    over `growth` steps (DATM, arXiv 2310.05773). None: `end` from the first step on.
     """
 
     length: int
@@ -23,7 +23,7 @@ class TrajectorySegments:
     growth: int = 1
 
     def check(self, epochs: int) -> None:
-        """Raise ValueError if no epoch is left to start from, or experts of `epochs` are too short."""
+        """Raise ValueError if no start epoch is possible, or experts of `epochs` are too short."""
         early = self.end if self.early is None else self.early
         if not 0 <= self.first < early <= self.end:
             raise ValueError(
@@ -38,7 +38,7 @@ class TrajectorySegments:
             )
 
     def before(self, step: int) -> int:
-        """Return the bound on start epochs in outer step `step`, counted from 0."""
+        """Return the upper bound of start epochs in outer step `step`, counted from 0."""
         if self.early is None:
             return self.end
         return min(self.early + (self.end - self.early) * step // self.growth, self.end)

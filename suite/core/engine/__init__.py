@@ -1,1 +1,1 @@
-"""The meta-gradient: inner training, differentiated exactly through a window of its steps."""
+"""The exact meta-gradient: differentiate inner training through a window of its steps."""

@@ -1,4 +1,4 @@
-"""Training a network of ours as an inner problem, and a real batch in chunks."""
+"""The training of a classification network as an inner problem, and real batches in chunks."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,13 +17,13 @@ from suite.core.precision import Precision, product_dtype
 MIN_COMPILED_STEPS, NUMBERS_PER_STEP = 3_000, 5e4
 """Compiling costs about 10 s (3 s from the disk cache) and saves milliseconds per step.
 
-MIN_COMPILED_STEPS is where that breaks even for small layers. On a CPU each NUMBERS_PER_STEP outputs of a
-layer save as much again (`tests/benchmarks/compiling.py`). On a GPU the saving is assumed to be the same for
-small and large steps; this is not measured.
+MIN_COMPILED_STEPS is the break-even number of steps for small layers. On a CPU every NUMBERS_PER_STEP outputs
+of a layer save the same time again (`tests/benchmarks/compiling.py`). On a GPU the saving is assumed to be
+the same for small and large steps; this is not measured.
 """
 
 CHUNK = {"cpu": 32, "cuda": 256}
-"""Real images per chunk: what a CPU's cache holds, what fills a GPU within 2 GB."""
+"""Real images per chunk: they fit a CPU's cache, or fill a GPU with at most 2 GB."""
 
 
 def inner_problem(
@@ -40,9 +40,9 @@ def inner_problem(
 ) -> InnerProblem:
     """Return the training of `net` by a loss of logits and soft targets.
 
-    steps, batch, device: inner steps planned, images in each, and where: steps are compiled if that is
-    `worth_compiling`, or as `compiled` says. objective: a loss of (logits, targets). outer: a scalar of
-    (final parameters, *tensors); by default the cross-entropy of the batches that `chunks` yields.
+    steps, batch, device: planned inner steps, images per step, and device, for `worth_compiling`. compiled:
+    overrides that decision. objective: a loss of (logits, targets). outer: a scalar of (final parameters,
+    *tensors); by default the cross-entropy of the batches from `chunks`.
     """
     if compiled is None:
         compiled = worth_compiling(net, batch=batch, steps=steps, device=device or torch.device("cpu"))
@@ -58,8 +58,8 @@ def inner_problem(
 def worth_compiling(net: Network, *, batch: int, steps: int, device: torch.device) -> bool:
     """Return whether `steps` steps on batches of `batch` images are worth compiling.
 
-    Of an unroll only the steps in the window count: the backward pass takes most of the time, and of the
-    compilation's.
+    For an unroll, count only the steps in the window: the backward pass takes most of the time, also of the
+    compilation.
     """
     if not compiling.allowed():
         return False

@@ -34,8 +34,8 @@ def allowed() -> bool:
 class Compiled:
     """A pure function from tensors to a tuple of tensors, compiled when it first sees a shape.
 
-    Python values inside it become constants: a value that changes from call to call must be a tensor. On a
-    GPU each shape becomes a CUDA graph.
+    Python values become constants, so values that change between calls must be tensors. On a GPU each shape
+    becomes a CUDA graph.
     """
 
     def __init__(self, function: Function, name: str) -> None:
@@ -43,7 +43,7 @@ class Compiled:
         self._by_shape: dict[Any, Function] = {}
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Call the function; later calls do not change its outputs."""
+        """Call the function; its outputs are not changed by later calls."""
         if not _allowed:
             return self.function(*inputs)
         key = torch.get_num_threads(), *((x.shape, x.stride(), x.dtype, x.device) for x in inputs)
@@ -57,7 +57,7 @@ class Compiled:
             compiled(*inputs)  # the first call is slow, and may raise
             return compiled
         except Exception as error:
-            # A compiler raises anything. The function itself still works, or raises its own error.
+            # A compiler may raise any error. The function itself still works, or raises its error.
             reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
             warnings.warn(
                 f"{self.name} is not compiled and runs slower: {type(error).__name__}: {reason[:200]}",
@@ -77,7 +77,7 @@ def _traced(function: Function, inputs: tuple[Tensor, ...]) -> tuple[GraphModule
     examples = [x.detach().clone(memory_format=torch.preserve_format) for x in inputs]
     graph = make_fx(function, decomposition_table={**select_decomp_table(), **DECOMPOSITIONS})(*examples)
     graph.graph.eliminate_dead_code()
-    graph.graph = fx_graph_cse(graph.graph)  # layers differentiated one by one repeat work
+    graph.graph = fx_graph_cse(graph.graph)  # layers that are differentiated one by one repeat work
     graph.graph.eliminate_dead_code()
     for change in (replace_strided_zeros, drop_dead_convolutions, materialise_broadcasts):
         change(graph.graph)
@@ -92,9 +92,9 @@ def _on_cpu(function: Function, inputs: tuple[Tensor, ...]) -> Function:
     from torch._subclasses import FakeTensorMode
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
-    # Not `torch.compile`, which would check at every call what the key by shape already ensures.
+    # `torch.compile` would check at every call what the key by shape already ensures.
     graph, examples = _traced(function, inputs)
-    # All shapes are fixed; but only within such a context is the result cached for the next process.
+    # All shapes are fixed, but the result is cached for other processes only within this context.
     shapes = FakeTensorMode(shape_env=ShapeEnv(assume_static_by_default=True), allow_non_fake_inputs=True)
     with tracing(TracingContext(shapes)):
         compiled = compile(graph, [*examples])

@@ -1,4 +1,4 @@
-"""Graph passes that make inductor generate fast loops; the numbers stay the same."""
+"""Graph passes for faster code from inductor, with the same results."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,10 +15,10 @@ _PLANE = 4
 
 
 def materialise_broadcasts(graph: Graph) -> None:
-    """Store values that are computed once for a plane before they are used at each pixel.
+    """Store values that are computed once per plane and used at each pixel.
 
     Otherwise inductor repeats a norm's roots and quotients at every pixel: a batch of real images takes 1.6
-    times as long. A strided view forces the values into memory, and costs nothing itself.
+    times as long. A strided view forces the values into memory at no cost.
     """
     for node in list(graph.nodes):
         if torch.Tag.pointwise not in getattr(node.target, "tags", ()):
@@ -38,8 +38,8 @@ def materialise_broadcasts(graph: Graph) -> None:
 def drop_dead_convolutions(graph: Graph) -> None:
     """Remove convolutions whose result is zero or unused.
 
-    Forward-mode differentiation convolves zeros where an operand has no tangent, such as the images; a
-    convolution's backward computes the derivative for its input even if nothing reads it.
+    Forward-mode differentiation convolves zeros if an operand has no tangent, such as the images. A
+    convolution's backward pass computes the derivative for its input even if it is unused.
     """
     for node in list(graph.nodes):
         if node.target is _CONVOLUTION:
@@ -51,7 +51,7 @@ def drop_dead_convolutions(graph: Graph) -> None:
 
 
 def _drop_derivatives(graph: Graph, node: Node) -> None:
-    """Let a convolution's backward compute only derivatives that are used and not zero."""
+    """Make a convolution's backward pass compute only derivatives that are used and not zero."""
     cotangent, *operands = map(_is_zero, node.args[:3])
     for user in list(node.users):
         place: Any = user.args[1]
@@ -73,17 +73,17 @@ def _replace_by_zeros(graph: Graph, node: Node) -> None:
 
 
 def _is_zero(node: Any) -> bool:
-    """Return whether a node is a view of one zero, which is never written to."""
+    """Return whether a node is a view of a single zero that is never written to."""
     while node.target in (torch.ops.aten.expand.default, torch.ops.aten.alias.default):
         node = node.args[0]
     return node.target is torch.ops.aten.full.default and node.args[:2] == ([], 0)
 
 
 def replace_strided_zeros(graph: Graph) -> None:
-    """Replace forward-mode differentiation's zeros of another layout by ordinary operations.
+    """Replace the operation for zeros of another layout in forward-mode differentiation.
 
-    Its own operation needs a storage, which tensors do not have while inductor reads a graph: the backward
-    step for images in colour would not be compiled.
+    That operation needs a storage, which tensors do not have while inductor reads a graph; the backward step
+    for colour images would not be compiled.
     """
     for node in list(graph.nodes):
         if node.target is not torch.ops.aten._new_zeros_with_same_feature_meta.default:
@@ -106,7 +106,7 @@ def _size(node: Node) -> int:
 
 
 def _avg_pool2(x: Tensor, kernel: Sequence[int], stride: Sequence[int] = (), *others: object) -> Tensor:
-    """Average 2x2 pixels as a sum of four, so that their computation is fused with it and not stored."""
+    """Average 2x2 pixels as a sum of four, so that it is fused with the computation of the pixels."""
     halves = list(kernel) == list(stride or kernel) == [2, 2] and not any(_first(others))
     if not halves or any(side % 2 for side in x.shape[2:]):
         return NotImplemented  # type: ignore[no-any-return]
@@ -115,7 +115,7 @@ def _avg_pool2(x: Tensor, kernel: Sequence[int], stride: Sequence[int] = (), *ot
 
 
 def _first(others: Sequence[object]) -> Sequence[int]:
-    """Return the padding, if one is given."""
+    """Return the padding, if given."""
     return others[0] if others and isinstance(others[0], Sequence) else ()
 
 

@@ -1,4 +1,4 @@
-"""The parts of an unroll, each a pure function of tensors for one step, compiled on request."""
+"""The parts of an unroll as pure functions of tensors, one step each, optionally compiled."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from suite.core.engine.modules import FlatModule
 from suite.core.engine.optimisers import Optimiser
 
 MAX_KEPT_BYTES = 16 * 2**20
-"""A step keeps its activations for the backward pass up to this size, which saves a third of the work."""
+"""Activations up to this size are kept for the backward pass, which saves a third of the work."""
 
 
 @dataclass(frozen=True)
 class InnerProblem:
-    """A training to be differentiated: its loss, its optimiser, and the outer loss of its result.
+    """A training to differentiate: its loss, its optimiser, and the outer loss of its result.
 
     inner: the loss of a step; outer: a scalar of (final parameters, *tensors); compiled: whether the parts
-    are compiled; max_kept_bytes: of activations that a step may keep; module: where parameters are those of a
-    torch module. `of_module` makes one of any module.
+    are compiled; max_kept_bytes: limit of the activations that a step keeps; module: the torch module of the
+    parameters, if any. `of_module` builds a problem from any module.
     """
 
     inner: Loss
@@ -70,11 +70,11 @@ class InnerProblem:
         Raises ValueError for a problem that was not made by `of_module`.
         """
         if self.module is None:
-            raise ValueError("this inner problem was not made of a module, and has no parameters of its own")
+            raise ValueError("this problem has no module to take parameters from; use InnerProblem.of_module")
         return self.module.initial_parameters()
 
     def fits(self, parameters: Tensor, batch: Batch) -> bool:
-        """Return whether a step on such a batch keeps its activations."""
+        """Return whether a step on this batch keeps its activations."""
         key = tuple(x.shape for x in (parameters, *batch))
         if key not in self._kept_bytes:
             self._kept_bytes[key] = self.inner.kept_bytes(parameters, batch)
@@ -91,7 +91,7 @@ class InnerProblem:
 
     @cached_property
     def forward_keeping(self) -> Function:
-        """As `forward`, -> (state after, gradient, *activations)."""
+        """Do a step like `forward`; return (state after, gradient, *activations)."""
 
         def keeping(state: Tensor, lr: Tensor, corrections: Tensor, *batch: Tensor) -> tuple[Tensor, ...]:
             return self._forward(state, lr, corrections, batch)
@@ -100,7 +100,7 @@ class InnerProblem:
 
     @cached_property
     def stacked(self) -> Function:
-        """As `forward` for many networks, along the first axis of states, lr and each tensor of the batch."""
+        """`forward` for many networks, along the first axis of states, lr and each tensor of the batch."""
 
         def one(state: Tensor, lr: Tensor, corrections: Tensor, *batch: Tensor) -> Tensor:
             return self._forward(state, lr, corrections, batch)[0]
@@ -125,7 +125,7 @@ class InnerProblem:
         """Return the backward step for batches of `n_tensors` tensors.
 
         (before, after, cotangent, lr, corrections, *batch, *kept) -> (cotangent of the state before,
-        derivative for lr, *derivatives for the batch); kept: from `forward_keeping`, or nothing.
+        derivative for lr, *derivatives for the batch); kept: from `forward_keeping`, or empty.
         """
         if n_tensors not in self._backwards:
 

@@ -1,8 +1,8 @@
-"""A training loss with its gradient and that gradient's derivative, as an unroll needs them.
+"""Training losses with gradients and second derivatives, as an unroll needs them.
 
-Both kinds are pure functions of (parameters, batch) and give the same numbers. `AutogradLoss` takes any
-scalar function. `LayerwiseLoss` knows the layers of a network: it keeps a step's activations for the backward
-step, instead of computing them once more.
+Both classes are pure functions of (parameters, batch) and give the same numbers. `AutogradLoss` takes any
+scalar function. `LayerwiseLoss` uses the layers of a network: it can keep a step's activations for the
+backward step instead of computing them again.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,14 +23,14 @@ Objective = Callable[[Tensor, Tensor], Tensor]
 
 
 def tempered(temperature: float) -> Objective:
-    """Return the cross-entropy of logits and targets that are both softened by `temperature`.
+    """Return the cross-entropy of logits and targets, both softened by `temperature`.
 
-    Targets (n, classes) are probabilities; softening divides their logits by the temperature. Up to a
-    constant this is the Kullback-Leibler divergence.
+    Targets (n, classes) are probabilities, whose logits are divided by the temperature. Up to a constant this
+    is the Kullback-Leibler divergence.
     """
 
     def objective(logits: Tensor, targets: Tensor) -> Tensor:
-        if targets.ndim == 2:  # a class is the same at any temperature
+        if targets.ndim == 2:  # labels do not depend on the temperature
             softened = targets ** (1 / temperature)
             targets = softened / softened.sum(1, keepdim=True)
         return cross_entropy(logits / temperature, targets)
@@ -39,7 +39,7 @@ def tempered(temperature: float) -> Objective:
 
 
 class Gradient(NamedTuple):
-    """∂L/∂θ (size,), the loss, and the activations that `hvp` can use again."""
+    """∂L/∂θ (size,), the loss, and activations for `hvp`."""
 
     parameters: Tensor
     loss: Tensor
@@ -47,7 +47,7 @@ class Gradient(NamedTuple):
 
 
 class HessianVectorProduct(NamedTuple):
-    """The derivative of <∂L/∂θ, direction> for θ (size,) and each tensor of the batch; zeros for integers."""
+    """Derivatives of <∂L/∂θ, direction> for θ (size,) and each tensor of the batch; zeros for integers."""
 
     parameters: Tensor
     batch: tuple[Tensor, ...]
@@ -66,7 +66,7 @@ class Loss(Protocol):
         ...
 
     def kept_bytes(self, parameters: Tensor, batch: Batch) -> int:
-        """Return the bytes of activations that `gradient` keeps of such a batch."""
+        """Return the bytes of activations that `gradient` keeps for this batch."""
         ...
 
 
@@ -106,8 +106,8 @@ class AutogradLoss:
 class LayerwiseLoss:
     """Cross-entropy of a network on (images, soft targets), or another objective, layer by layer.
 
-    The product is the tangent of the backward pass in the parameters' direction (forward over reverse). Of
-    each layer it needs the input and the output's cotangent, which are kept.
+    The product is the tangent of the backward pass in the parameters' direction (forward over reverse). It
+    needs the input and the output's cotangent of each layer, which are kept.
     """
 
     network: Network
@@ -127,11 +127,11 @@ class LayerwiseLoss:
             found, cotangent = _backward(layer, mine, seen, cotangents[-1])
             gradients.append(found)
             cotangents.append(cotangent)
-        # The images are in the batch; the logits' cotangent is cheap, and the images' is not used.
+        # Not kept: images (in the batch), the logits' cotangent (cheap), the images' cotangent (unused).
         return Gradient(torch.cat(gradients[::-1]), loss, (*inputs[1:], *cotangents[-2:0:-1]))
 
     def hvp(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> HessianVectorProduct:
-        """Return the tangent of `gradient`, from the activations that it kept."""
+        """Return the tangent of `gradient`, computed from its kept activations."""
         images, targets = batch
         layers, count = self.network.layers, len(self.network.layers)
         own, along = self.network.pieces(parameters), self.network.pieces(direction)
@@ -180,7 +180,7 @@ def _backward(layer: Layer, own: _Own, seen: Tensor, cotangent: Tensor) -> tuple
 
 
 def _forward_tangent(layer: Layer, own: _Own, own_dot: _Own, seen: Tensor, tangents: list[Tensor]) -> Tensor:
-    if own and len(tangents) == 1:  # the images do not move with the parameters
+    if own and len(tangents) == 1:  # the images do not depend on the parameters
         return _tangent(lambda mine: layer.apply(mine, seen), (own,), (own_dot,))
     return _tangent(layer.apply, (own, seen), (own_dot, tangents[-1]))
 

@@ -12,10 +12,10 @@ from torch.func import functional_call
 class FlatModule:
     """A module as a function of its parameters (size,) and its inputs.
 
-    The vector has the parameters that require gradients, in the order of `module.parameters()`; the others,
-    and buffers, are constants. Raises ValueError for a module that updates running statistics, and, when it
-    is called, for one that changes other buffers or draws random numbers: the meta-gradient computes a step
-    twice, and would differentiate another one than was taken.
+    The vector has the parameters that require gradients, in the order of `module.parameters()`; other
+    parameters and buffers are constants. Raises ValueError for a module that updates running statistics, and,
+    when called, for a module that changes other buffers or draws random numbers: the meta-gradient computes
+    each step twice, and both results must be equal.
     """
 
     module: nn.Module
@@ -51,7 +51,7 @@ class FlatModule:
         return {name: part for name, part in self.module.named_parameters() if part.requires_grad}
 
     def _buffers(self) -> list[tuple[int, int]]:
-        """Return the identity and the version of each buffer: an in-place operation raises the version."""
+        """Return the identity and the version of each buffer; in-place operations increase the version."""
         return [(id(buffer), buffer._version) for buffer in self.module.buffers()]
 
 

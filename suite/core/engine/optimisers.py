@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 Scalar = float | Tensor
-"""A number, or a 0-dim tensor where a compiled function must not make it a constant."""
+"""A number, or a 0-dim tensor, which does not become a constant in a compiled function."""
 
 
 class Adjoint(NamedTuple):
-    """Cotangents before one step, without the part that flows through the gradient.
+    """Cotangents before one step, without the part through the gradient.
 
-    state: of the state before (1 + moments, size); direction: of the gradient (size,), still to be multiplied
-    by the second derivatives; lr: of the learning rate, a scalar.
+    state: of the state before (1 + moments, size); direction: of the gradient (size,), to be multiplied by
+    the second derivatives; lr: of the learning rate, a scalar.
     """
 
     state: Tensor
@@ -28,7 +28,7 @@ class Adjoint(NamedTuple):
 
 
 class Optimiser(Protocol):
-    """An update rule. `lr` is the learning rate for callers that give no other."""
+    """An update rule. `lr` is the default learning rate."""
 
     @property
     def lr(self) -> float:
@@ -50,7 +50,7 @@ class Optimiser(Protocol):
     def adjoint(
         self, after: Tensor, gradient: Tensor, cotangent: Tensor, lr: Scalar, corrections: Sequence[Scalar]
     ) -> Adjoint:
-        """Return the cotangents before the step along `gradient` to `after`, from that of `after`."""
+        """Return the cotangents before the step along `gradient` to `after`, given its cotangent."""
         ...
 
 
@@ -58,7 +58,7 @@ class Optimiser(Protocol):
 class Adam:
     """Adam as in torch: eps is added to the bias-corrected root, `lr * m̂ / (sqrt(v̂) + eps)`.
 
-    `higher` corrects the root but not eps; over windows from step 0 that changes the meta-gradient.
+    `higher` adds eps before the correction, which changes the meta-gradient of windows from step 0.
     """
 
     lr: float = 1e-3
@@ -135,7 +135,7 @@ class SGD:
         return torch.stack([parameters, torch.zeros_like(parameters)])
 
     def corrections(self, step: Scalar) -> tuple[Scalar, ...]:
-        """Return nothing: every step is the same."""
+        """Return no corrections: all steps are equal."""
         return ()
 
     def update(self, state: Tensor, gradient: Tensor, lr: Scalar, corrections: Sequence[Scalar]) -> Tensor:
@@ -155,8 +155,8 @@ class SGD:
 def lamb(rule: Adam, state: Tensor, gradient: Tensor, lr: float, step: int) -> Tensor:
     """Return Adam's state (3, size) after a step of LAMB (You et al., arXiv 1904.00962).
 
-    The step has Adam's direction and `lr` times the values' norm as its length. gradient: (size,); step:
-    counted from 1. It has no adjoint, and updates learned sets only, not inner networks.
+    The step has Adam's direction and the length `lr` times the norm of the values. gradient: (size,); step:
+    counted from 1. It has no adjoint, so it can update sets, but not inner networks.
     """
     after = rule.update(state, gradient, 1.0, rule.corrections(step))
     direction = after[0] - state[0]

@@ -10,9 +10,9 @@ TruncationSchedule = Literal["random", "fixed", "full", "random-length"]
 
 @dataclass(frozen=True)
 class Window:
-    """The differentiated steps of an unroll: `length` of them after `before` plain ones.
+    """The differentiated steps of an unroll: `length` steps after `before` plain steps.
 
-    Raises ValueError for a window without steps, or one that begins before step 0.
+    Raises ValueError for a window without steps, or with a start before step 0.
     """
 
     before: int
@@ -26,7 +26,7 @@ class Window:
 
 
 def check_truncation(schedule: TruncationSchedule, unroll: int, window: int) -> None:
-    """Raise ValueError where `window` and `unroll` contradict each other or the schedule."""
+    """Raise ValueError if `window` or `unroll` is below 1, or the window is longer than the unroll."""
     if min(unroll, window) < 1:
         raise ValueError(f"window {window} and unroll {unroll} must be at least 1")
     if schedule in ("random", "fixed") and window > unroll:
@@ -36,8 +36,9 @@ def check_truncation(schedule: TruncationSchedule, unroll: int, window: int) -> 
 def place_window(schedule: TruncationSchedule, *, unroll: int, window: int, rng: torch.Generator) -> Window:
     """Place the window in an unroll.
 
-    random: RaT-BPTT, the start uniform in [0, unroll - window]; fixed: T-BPTT, the last steps. Without use of
-    `window`, full: BPTT, every step; random-length: R-BPTT, from step 0 to a random length in [1, unroll].
+    random: RaT-BPTT, the start uniform in [0, unroll - window]; fixed: T-BPTT, the last steps; full: BPTT,
+    every step; random-length: R-BPTT, from step 0 to a random length in [1, unroll]. The last two ignore
+    `window`.
     """
     if schedule == "full":
         return Window(0, unroll)

@@ -1,8 +1,8 @@
 """The meta-gradient: a scalar of the final parameters, differentiated through inner training.
 
 The inner loop trains flat parameters θ on a synthetic set. The engine builds no graph over the window. It
-keeps the optimiser's state of every step and goes back one step at a time: the adjoint of the optimiser, then
-one product with the second derivatives of the step's loss. Memory grows by one state per step, not by a
+keeps the optimiser's state of every step and goes back step by step: the adjoint of the optimiser, then one
+product with the second derivatives of the step's loss. Memory grows by one state per step instead of a
 network's activations. The result is exact.
 """
 
@@ -20,7 +20,7 @@ from suite.core.engine.truncation import Window
 from suite.core.timing import phase
 
 Batches = Callable[[int], Batch]
-"""Inner step, from 0 -> its batch, differentiable in the inputs; the same at every call."""
+"""Map an inner step, from 0, to its batch, differentiable in the inputs; equal at every call."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class MetaGradient:
     """The outer loss, and its derivatives for the inputs and the learning rate.
 
     loss: a scalar; gradients: shaped like the inputs; lr: a scalar; state_sums: (steps,) the sum of the
-    parameters and moments after each inner step, not finite where one of them is not. Creating it does not
-    wait for a device.
+    parameters and moments after each inner step, finite only if all of them are. Creating it does not wait
+    for a device.
     """
 
     loss: Tensor
@@ -43,7 +43,7 @@ class MetaGradient:
         return torch.stack([x.isfinite().all() for x in (self.loss, *self.gradients)]).all()
 
     def first_nonfinite(self) -> str:
-        """Name the first value that is not finite, or nothing; waits for the device."""
+        """Return the name of the first non-finite value, or ""; waits for the device."""
         if bad := (~self.state_sums.isfinite()).nonzero().flatten().tolist():
             return f"the parameters after inner step {bad[0] + 1} of {len(self.state_sums)}"
         if not self.loss.isfinite():
@@ -53,7 +53,7 @@ class MetaGradient:
 
 
 def average(found: Sequence[MetaGradient]) -> MetaGradient:
-    """Return the mean over several inner networks, with the state sums of all."""
+    """Return the mean over inner networks, with the state sums of all networks."""
     return MetaGradient(
         torch.stack([one.loss for one in found]).mean(),
         tuple(torch.stack(values).mean(0) for values in zip(*(x.gradients for x in found), strict=True)),
@@ -75,13 +75,13 @@ def meta_gradient(
 ) -> MetaGradient:
     """Train for `window.before` plain and `window.length` differentiated steps; differentiate the outer loss.
 
-    parameters: (size,) to start from. inputs: leaf tensors that require gradients, from which `batches` makes
-    the tensors of each inner step. real: batches over which the outer loss is summed. lr: in place of the
-    optimiser's. checkpoint_every: keep one state in so many of the window's steps, to save memory; the
-    others are computed twice. None keeps all.
+    parameters: (size,), the initial values. inputs: leaf tensors that require gradients, from which `batches`
+    computes the batch of each inner step. real: batches over which the outer loss is summed. lr: overrides
+    the learning rate of the optimiser. checkpoint_every: keep every n-th state of the window and recompute
+    the others, to save memory; None keeps all.
 
-    Raises ValueError for an input that is no leaf or requires no gradient, for `real` without a batch, and
-    for checkpoint_every below 1.
+    Raises ValueError for an input that is not a leaf or does not require gradients, for `real` without a
+    batch, and for checkpoint_every below 1.
 
     Example:
         >>> import torch, suite
@@ -111,14 +111,14 @@ def meta_gradient(
             )
     batches_of_real = iter(real)
     if (first := next(batches_of_real, None)) is None:
-        raise ValueError("real has no batch, so that there is no outer loss; pass at least one")
+        raise ValueError("real has no batch, which the outer loss needs; pass at least one")
     unroll = _Unroll(problem, tuple(inputs), batches, parameters, window, lr)
     return unroll.backward(parameters, chain([first], batches_of_real), checkpoint_every or window.length)
 
 
 @dataclass(frozen=True)
 class _StepRecord:
-    """A step of the window: its number, the state before and after, and the activations that were kept."""
+    """A step of the window: its number, the states before and after, and kept activations."""
 
     step: int
     before: Tensor
@@ -150,7 +150,7 @@ class _Unroll:
 
     @torch.no_grad()
     def backward(self, parameters: Tensor, real: Iterable[Batch], checkpoint_every: int) -> MetaGradient:
-        """Go forward from `parameters`, keeping checkpoints, and back through the window."""
+        """Run forward from `parameters` with checkpoints, then backward through the window."""
         with phase("steps before the window"):
             state = self._forward(self.problem.optimiser.start(parameters), range(self.window.before))
         starts = [*range(self.window.before, self.end, checkpoint_every), self.end]
@@ -191,7 +191,7 @@ class _Unroll:
         return taken
 
     def _outer(self, state: Tensor, real: Iterable[Batch]) -> tuple[Tensor, Tensor]:
-        """Return the outer loss and the cotangent of the final state; memory for one batch at a time."""
+        """Return the outer loss and the cotangent of the final state; only one batch is in memory."""
         cotangent, loss = torch.zeros_like(state), torch.zeros_like(self.lr)
         for batch in real:
             part, gradient = self.problem.outer_loss_and_grad(state[0], *batch)
@@ -201,12 +201,12 @@ class _Unroll:
 
     def _backward_steps(self, taken: list[_StepRecord], cotangent: Tensor) -> Tensor:
         with phase("window backward"):
-            while taken:  # a step's activations are freed once it is done
+            while taken:  # free a step's activations after it
                 cotangent = self._backward_step(taken.pop(), cotangent)
         return cotangent
 
     def _backward_step(self, taken: _StepRecord, cotangent: Tensor) -> Tensor:
-        """Return the cotangent before a step; add the step's part of the inputs' gradients."""
+        """Return the cotangent before a step; add the step's contribution to the inputs' gradients."""
         with torch.enable_grad():
             batch = self._batch(taken.step)
         given = [value.detach() for value in batch]

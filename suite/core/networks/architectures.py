@@ -27,7 +27,7 @@ from suite.core.networks.layers import (
 
 Shape = tuple[int, int, int]
 Block = Sequence[tuple[int, int]]
-"""Convolutions before a pooling that halves: each one's kernel size and output channels."""
+"""Convolutions before a pooling that halves: kernel size and output channels of each."""
 
 _CENTRED = ("in", "bn")  # norms that subtract a channel's mean
 
@@ -38,7 +38,7 @@ def convnet(lowering: Lowering, shape: Shape, classes: int, depth: str, width: s
 
 
 def alexnet(lowering: Lowering, shape: Shape, classes: int, width: str, norm: str) -> list[Layer]:
-    """Return AlexNet for small images; `width` is its first layer's.
+    """Return AlexNet for small images; `width` is that of the first layer.
 
     The field's code has width 128 and no norm.
     """
@@ -50,17 +50,17 @@ def alexnet(lowering: Lowering, shape: Shape, classes: int, width: str, norm: st
 
 
 def vgg11(lowering: Lowering, shape: Shape, classes: int, width: str, norm: str) -> list[Layer]:
-    """Return VGG-11 with a single linear layer; `width` is its first block's, 64 in the paper."""
+    """Return VGG-11 with a single linear layer; `width` is that of the first block, 64 in the paper."""
     one, two, four, eight = ((3, int(width) * times) for times in (1, 2, 4, 8))
     blocks = [[one], [two], [four, four], [eight, eight], [eight, eight]]
     return _blocks(shape, classes, blocks, norm, lowering, max_pool(lowering))
 
 
 def resnet18(lowering: Lowering, shape: Shape, classes: int, width: str, norm: str) -> list[Layer]:
-    """Return ResNet-18 with a 3x3 stem; `width` is its first stage's, 64 in the paper."""
+    """Return ResNet-18 with a 3x3 stem; `width` is that of the first stage, 64 in the paper."""
     channels, height, side = shape
     if norm == "in" and max(height, side) <= 8:
-        # Of one pixel, instance norm leaves its shift alone: logits would not depend on the images.
+        # Instance norm of one pixel gives a constant, so logits would not depend on the images.
         raise ValueError(
             f"{height}x{side} images are too small for ResNet-18 with instance norm, which would see"
             f" one pixel in the last stage; use images of 9x9 or 'resnet18-w{width}-ln'"
@@ -70,7 +70,7 @@ def resnet18(lowering: Lowering, shape: Shape, classes: int, width: str, norm: s
     for times, stride in ((1, 1), (1, 1), (2, 2), (2, 1), (4, 2), (4, 1), (8, 2), (8, 1)):
         layers.append(_residual(channels, int(width) * times, stride, norm, lowering))
         channels = int(width) * times
-    # The field's code averages 4x4, all that remains of 32x32; here larger images are averaged whole too.
+    # The field's code averages 4x4 pixels, the whole map of a 32x32 image; here the whole map is averaged.
     return [*layers, GLOBAL_AVG_POOL, dense(channels, classes, lowering)]
 
 
@@ -90,7 +90,7 @@ def mlp(lowering: Lowering, shape: Shape, classes: int, width: str) -> list[Laye
 def _blocks(
     shape: Shape, classes: int, blocks: Sequence[Block], kind: str, lowering: Lowering, halve: Layer
 ) -> list[Layer]:
-    """Return the blocks, each ending with `halve`, and a classifier of what remains of the images."""
+    """Return the blocks, each ending with `halve`, and a classifier of the remaining pixels."""
     channels, height, side = shape
     # As in the field's code, the first convolution pads 28x28 digits to 32x32. That code pads all images of
     # one channel, and its AlexNet and VGG-11 read 32x32 images only.
@@ -105,7 +105,7 @@ def _blocks(
     for block in blocks:
         for number, (kernel, outputs) in enumerate(block, 1):
             # A norm that subtracts a channel's mean cancels the convolution's bias: its gradient is zero, and
-            # Adam would turn the rounding noise into steps. The field's code has such biases.
+            # Adam would turn rounding errors into steps. The field's code has such biases.
             padding, bias = kernel // 2 + extra, kind not in _CENTRED
             layers.append(
                 convolution(channels, outputs, kernel=kernel, padding=padding, bias=bias, lowering=lowering)
@@ -118,7 +118,7 @@ def _blocks(
 
 
 def _residual(inputs: int, outputs: int, stride: int, kind: str, lowering: Lowering) -> Layer:
-    """Return a basic block: two convolutions beside the identity, or a projection where shapes differ."""
+    """Return a basic block: two convolutions plus the identity, or a projection if shapes differ."""
     first = _normed(inputs, outputs, kind, lowering, stride=stride)
     branch = chain(first, RELU, _normed(outputs, outputs, kind, lowering))
     # Equal to a convolution with a stride, which oneDNN computes wrongly: a 1x1 filter with a stride, on

@@ -1,8 +1,8 @@
-"""The layers that networks are made of: pure functions of their own parameters and a batch.
+"""The layers of networks: pure functions of their parameters and a batch.
 
-A layer has one of two lowerings, which give the same numbers to rounding. The plain one calls torch's
-kernels, which is fastest one call at a time. The decomposed one is written in operations that a compiler
-fuses well and that can be differentiated twice in either direction.
+A layer has one of two lowerings, which give the same numbers up to rounding. The plain lowering calls torch's
+kernels, which is fastest without a compiler. The decomposed lowering uses operations that a compiler can fuse
+and that can be differentiated twice, forward or in reverse.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,23 +14,23 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, batch_norm, conv2d, group_norm, linear, max_pool2d, pad, relu
 
 Own = Sequence[Tensor]
-"""A layer's parameters; then its running statistics, if it is to normalise by them."""
+"""A layer's parameters, followed by running statistics if it normalises by them."""
 
 Shapes = tuple[tuple[int, ...], ...]
 Hook = Callable[["Layer", Tensor, Tensor], None]
-"""Receives a layer without parts, its input and its output."""
+"""Called with a layer without parts, its input and its output."""
 
 _EPS = 1e-5  # of a norm's variance, torch's default
-_NARROW = 16  # up to this length of a filter, patches are multiplied; above, convolved by one pixel
-_FEW = 32  # up to this many inputs of an output, a convolution is faster as a product with patches
+_NARROW = 16  # filters up to this length are multiplied with patches; longer ones are 1x1 convolutions
+_FEW = 32  # with at most this number of inputs per output, a product with patches is faster
 
 
 @dataclass(frozen=True)
 class Lowering:
     """How layers are computed.
 
-    decomposed: in operations for a compiler; dtype: the type to which the operands of a product are rounded
-    (results and all else keep theirs), None for no rounding.
+    decomposed: with operations for a compiler; dtype: the type to which the operands of a product are rounded
+    (all other values keep their type), None for no rounding.
     """
 
     decomposed: bool = False
@@ -42,12 +42,12 @@ PLAIN = Lowering()
 
 @dataclass(frozen=True)
 class Layer:
-    """A pure function of its own parameters and a batch, and the shapes of those parameters.
+    """A pure function of its parameters and a batch, with the shapes of the parameters.
 
-    scale: whether these are a norm's scale and shift, which start at one and zero; parts: the layers of a
-    chain or a sum, whose shapes are theirs in this order; sums: whether the parts read the same batch and
-    are summed; statistics: the shapes of a batch norm's running mean and variance, which `apply` uses where
-    they follow its parameters.
+    scale: whether the parameters are a norm's scale and shift, which start at one and zero; parts: the layers
+    of a chain or a sum, whose shapes are concatenated in this order; sums: whether the parts read the same
+    batch and are summed; statistics: the shapes of a batch norm's running mean and variance, which `apply`
+    uses if they follow its parameters.
     """
 
     apply: Callable[[Own, Tensor], Tensor]
@@ -70,7 +70,7 @@ class Layer:
 
 
 def chain(*layers: Layer) -> Layer:
-    """Return layers one after the other as one."""
+    """Return a layer that applies layers one after the other."""
 
     def apply(own: Own, x: Tensor) -> Tensor:
         for layer, mine in _shares(layers, own):
@@ -91,7 +91,7 @@ def add(*branches: Layer) -> Layer:
 
 
 def apply_with_hook(layer: Layer, own: Own, x: Tensor, hook: Hook) -> Tensor:
-    """Apply a layer, calling `hook` for each layer in it without parts, in their order."""
+    """Apply a layer, and call `hook` for each of its layers without parts, in order."""
     shares = _shares(layer.parts, own)
     if layer.sums:
         first, *others = [apply_with_hook(part, mine, x, hook) for part, mine in shares]
@@ -142,7 +142,7 @@ def dense(inputs: int, outputs: int, lowering: Lowering = PLAIN) -> Layer:
 
 
 def norm(kind: str, channels: int, lowering: Lowering = PLAIN) -> list[Layer]:
-    """Return the norm called `in` (of each channel), `ln` (of all channels), `bn` (batch norm) or `none`."""
+    """Return the norm named `in` (of each channel), `ln` (of all channels), `bn` (batch norm) or `none`."""
     groups, scale_and_shift = {"in": channels, "ln": 1}, ((channels,), (channels,))
     if kind == "bn":
         apply = _batch_norm_decomposed if lowering.decomposed else _batch_norm
@@ -175,14 +175,14 @@ FLATTEN = Layer(lambda _, x: x.flatten(1))
 
 def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean and the unbiased variance (channels,) of a batch, which running statistics average."""
-    # In two passes, which on a CPU takes a quarter of the time of `var_mean`.
+    # In two passes, which take a quarter of the time of `var_mean` on a CPU.
     mean = x.mean((0, 2, 3), keepdim=True)
     squares = (x - mean).square().sum((0, 2, 3))
     return mean.flatten(), squares / (x.numel() // x.shape[1] - 1)
 
 
 def _batch_norm(own: Own, x: Tensor) -> Tensor:
-    """Normalise by running statistics where they are given, or else by those of the batch."""
+    """Normalise by running statistics if they are given, or else by the batch's."""
     scale, shift, *running = own
     if running:
         return batch_norm(x, running[0], running[1], scale, shift, eps=_EPS)
@@ -206,7 +206,7 @@ def _check_values(x: Tensor) -> None:
 
 
 def _normalised(own: Own, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    # As scale and shift of a plane: the derivative then sums over each plane twice instead of four times.
+    # As scale and shift per plane, so that the derivative sums over each plane twice instead of four times.
     scale = torch.rsqrt(variance + _EPS) * own[0][:, None, None]
     return x * scale + (own[1][:, None, None] - mean * scale)
 
@@ -220,7 +220,7 @@ def _composite(
 
 
 def _shares(parts: Sequence[Layer], own: Own) -> Iterator[tuple[Layer, Own]]:
-    """Yield each part of a composite with its own parameters and, if given, statistics."""
+    """Yield each part of a composite layer with its parameters and, if given, statistics."""
     count = sum(len(part.shapes) for part in parts)
     parameters, statistics = iter(own[:count]), iter(own[count:])
     for part in parts:
@@ -229,9 +229,9 @@ def _shares(parts: Sequence[Layer], own: Own) -> Iterator[tuple[Layer, Own]]:
 
 
 def _maxima(x: Tensor) -> Tensor:
-    """Return the maxima of 2x2 pixels; of equal ones the first has the gradient.
+    """Return the maxima of 2x2 pixels; among equal pixels the first has the gradient.
 
-    `max_pool2d`, which a compiler does not fuse, does the same. NaN counts as largest, as there.
+    This equals `max_pool2d`, which a compiler does not fuse. NaN counts as largest.
     """
     x = x[..., : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2]
     best = x[..., ::2, ::2]
@@ -246,15 +246,15 @@ def _as_convolution(stride: int) -> Callable[[Tensor, Tensor, int], Tensor]:
 
 
 def _as_patches(x: Tensor, weight: Tensor, padding: int) -> Tensor:
-    """Convolve as a product of all patches as large as a filter; the result lies channels-last.
+    """Convolve as a product with all patches of the filter's size; the result is channels-last.
 
-    Libraries are slow on one to three input channels: on a CPU by a factor of five.
+    Libraries are slow for one to three input channels, by a factor of five on a CPU.
     """
     x = pad(x, (padding,) * 4).permute(0, 2, 3, 1)
     side = weight.shape[-1]
     height, width = x.shape[1] - side + 1, x.shape[2] - side + 1
     patches = torch.cat([x[:, i : i + height, j : j + width] for i in range(side) for j in range(side)], 3)
-    # Contiguous, so that the gradient's product runs along its long side.
+    # Contiguous, so that the product in the gradient runs along the long side.
     filters = weight.permute(2, 3, 1, 0).flatten(0, 2).contiguous()
     if len(filters) > _NARROW:
         return conv2d(patches.permute(0, 3, 1, 2), filters.t()[:, :, None, None])

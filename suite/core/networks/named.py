@@ -1,11 +1,11 @@
 r"""Networks by name, as pure functions of one flat parameter vector.
 
-A name says everything that changes a number: a family, then its settings. `convnet-d3-w128-in` is the
+A name contains everything that affects a result: a family, then its settings. `convnet-d3-w128-in` is the
 field's ConvNet of three blocks, width 128 and instance norm; `resnet18-w64-in`, `vgg11-w64-in` and
-`alexnet-w128-none` are the larger ones at full width; `mlp-w128` is the perceptron with two hidden layers.
+`alexnet-w128-none` are larger networks at full width; `mlp-w128` is a perceptron with two hidden layers.
 Norms: `in` instance norm, `ln` layer norm (one group), `bn` batch norm, `none`.
 
-Plug-ins add families to the table `ARCHITECTURES`. A plug-in's file has
+Plug-ins add families to the table `ARCHITECTURES`. The file of a plug-in contains
 
     NETWORKS = {"wide": Architecture("one hidden layer", r"w(?P<width>[1-9]\d*)", "wide-w64", build)}
 
@@ -47,7 +47,7 @@ class Network:
     element-wise operations for every architecture. The last layer is the linear classifier.
 
     Batch norms normalise by their batch, or by running statistics if these follow the parameters in one
-    vector (size + statistics_size,), as training returns it. Every method takes both kinds of vector.
+    vector (size + statistics_size,), as training returns it. All methods of this class accept both.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Network:
         return self._apply(self.layers[:-1], parameters, images)
 
     def activations(self, parameters: Tensor, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return the output of each ReLU, in their order, and the embedding (n, d)."""
+        """Return the output of each ReLU, in order, and the embedding (n, d)."""
         seen: list[Tensor] = []
 
         def hook(layer: Layer, _: Tensor, output: Tensor) -> None:
@@ -102,8 +102,8 @@ class Network:
     ) -> Tensor:
         """Return the running statistics (statistics_size,) after a training batch of `images`.
 
-        As in torch, the batch's mean and unbiased variance enter with weight `momentum`. parameters: (size,)
-        at which the batch is seen: before the step.
+        As in torch, the batch's mean and unbiased variance have weight `momentum`. parameters: (size,) before
+        the step.
         """
         measured: list[Tensor] = []
 
@@ -130,22 +130,22 @@ class Network:
         return [mine + theirs for mine, theirs in zip(own, running, strict=True)]
 
     def outputs(self, batch: int) -> float:
-        """Return how many numbers a layer computes for `batch` images, on average over layers."""
+        """Return the mean number of outputs of a layer for `batch` images."""
         images, counts = torch.empty(batch, *self.shape, device="meta"), list[int]()
         for layer, own in zip(self.layers, self.pieces(images.new_empty(self.size)), strict=True):
             images = apply_with_hook(layer, own, images, lambda *found: counts.append(found[-1].numel()))
         return sum(counts) / len(counts)
 
     def check_images(self, images: Tensor) -> None:
-        """Raise ValueError where `images` (n, channels, height, width) do not have this network's shape."""
+        """Raise ValueError if `images` (n, channels, height, width) do not have this network's shape."""
         if images.shape[1:] != self.shape:
             found = ", ".join(["n", *map(str, images.shape[1:])])
             raise ValueError(f"images ({found}) for a network of {self.shape} images")
 
     def check_independent(self) -> None:
-        """Raise ValueError where the images of a batch depend on each other, which batch norm makes them do.
+        """Raise ValueError if the network has batch norm, which makes results depend on the whole batch.
 
-        For methods that apply untrained networks, which have no running statistics, to images in pieces.
+        For methods that apply untrained networks, which have no running statistics, to parts of a batch.
         """
         if self.statistics_size:
             raise ValueError(
@@ -169,7 +169,7 @@ def _views(flat: Tensor, layers: Sequence[Shapes]) -> list[tuple[Tensor, ...]]:
 class Architecture:
     r"""A family of networks.
 
-    description: one line; settings: a regular expression of what follows the family's name and `-`, with a
+    description: one line; settings: a regular expression for the name after the family and `-`, with a
     named group for each setting; example: the name of one of its networks; build: (lowering, shape, classes,
     **settings as strings) -> layers, the last of which is the linear classifier. `build` raises ValueError
     for images that do not fit.
@@ -185,7 +185,7 @@ class Architecture:
             raise ValueError(f"example {self.example!r} does not match the settings {self.settings!r}")
 
     def form(self) -> str:
-        """Return the form of the names, such as `resnet18-w<width>-{in|ln|bn|none}`."""
+        """Return the pattern of the names, such as `resnet18-w<width>-{in|ln|bn|none}`."""
 
         def shown(group: re.Match[str]) -> str:
             return f"{{{group[2]}}}" if re.fullmatch(r"[\w|]+", group[2]) else f"<{group[1]}>"
@@ -213,13 +213,13 @@ ARCHITECTURES = Table(
         "mlp": Architecture("perceptron with two hidden layers", _WIDTH, "mlp-w128", mlp),
     },
 )
-"""The families of networks by the word that their names begin with."""
+"""The families of networks, by the first word of their names."""
 
 
 def network(name: str, shape: Shape, classes: int, lowering: Lowering = PLAIN) -> Network:
-    """Return the network called `name` for images of `shape` (channels, height, width).
+    """Return the network named `name` for images of `shape` (channels, height, width).
 
-    lowering: how its layers are computed; the numbers are the same to rounding.
+    lowering: how its layers are computed; the results are equal up to rounding.
     Raises ValueError for an unknown name, or images that are too small.
     """
     family, _, settings = name.partition("-")
@@ -238,5 +238,5 @@ def network(name: str, shape: Shape, classes: int, lowering: Lowering = PLAIN) -
 
 
 def forms() -> dict[str, str]:
-    """Return the forms of all names, such as `mlp-w<width>`, each with one line of description."""
+    """Return the patterns of all names, such as `mlp-w<width>`, with one line of description each."""
     return {each.form(): f"{each.description}, such as {each.example}" for each in ARCHITECTURES.values()}

@@ -1,1 +1,1 @@
-"""Distilled sets: what they are, how they are stored, their subsets."""
+"""Distilled sets: tensors, parametrisations, artefacts, manifests and subsets."""

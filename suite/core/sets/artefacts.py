@@ -1,4 +1,4 @@
-"""Distilled sets on disk: a safetensors file with its manifest beside it, checked when it is read."""
+"""Distilled sets on disk: a safetensors file with its manifest, checked when it is read."""
 
 import hashlib
 import json
@@ -19,17 +19,17 @@ from suite.core.spec import Task
 def save_set(synthetic: SyntheticSet, path: Path | str, task: Task) -> None:
     """Write a set that was distilled from `task` to `path`, which ends in .safetensors, and its manifest.
 
-    The manifest, a .json beside it, says how the images are preprocessed and holds lines of Python that load
-    them without this package. Raises ValueError where a file is there already, or the name ends otherwise.
+    The manifest is a .json beside it, with the preprocessing of the images and Python code that loads them
+    without this package. Raises ValueError if the file exists, or the name has another ending.
     """
     path = Path(path)
     if path.suffix != ".safetensors" or path.exists():
-        raise ValueError(f"{path}: give a new file's name, which ends in .safetensors")
+        raise ValueError(f"{path}: give the name of a new file that ends in .safetensors")
     write_artefact(path, synthetic, facts(task, path.name, synthetic.parametrisation))
 
 
 def load_set(path: Path | str) -> SyntheticSet:
-    """Read a set that `save_set` or `ratbench run` wrote; raises ValueError for a missing or damaged one."""
+    """Read a set written by `save_set` or `ratbench run`; raises ValueError if it is missing or damaged."""
     return load_artefact(Path(path))[0]
 
 
@@ -56,7 +56,7 @@ def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]
 
 
 def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
-    """Read a set and its manifest; raises ValueError where either is missing or damaged."""
+    """Read a set and its manifest; raises ValueError if either is missing or damaged."""
     try:
         manifest: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
         content, sha256, minibatch = path.read_bytes(), manifest["sha256"], Minibatch(**manifest["minibatch"])
@@ -76,7 +76,7 @@ def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
 
 
 def is_whole(path: Path, trial: Mapping[str, Any]) -> bool:
-    """Return whether `path` holds an undamaged set of this trial, given as its cell's JSON."""
+    """Return whether `path` is an undamaged set of this trial, which is given as its cell's JSON."""
     try:
         return bool(load_artefact(path)[1]["trial"] == trial)
     except (ValueError, KeyError):

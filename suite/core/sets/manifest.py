@@ -1,4 +1,4 @@
-"""The manifest of an artefact: all that its evaluation needs, and code that loads it without RaT-Bench."""
+"""The manifest of an artefact: the facts for its evaluation, and code that loads it without RaT-Bench."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ tensors = load_file(name + ".safetensors")
 targets = tensors["labels"].flatten(0, 1)  # (n, classes), for cross_entropy; classes: targets.argmax(1)
 loader = DataLoader(TensorDataset(images, targets), batch_size=256, shuffle=True)
 """
-"""Torch and safetensors alone, run in the folder of the artefact `name`."""
+"""Loads the artefact `name` with torch and safetensors alone; run it in the artefact's folder."""
 
 IMAGES = (
     'images = tensors["images"].flatten(0, 1)  # (n, channels, height, width), preprocessed as the task\'s'
@@ -32,14 +32,14 @@ def manifest(
 ) -> dict[str, Any]:
     """Return the facts about an artefact of a trial on `task`.
 
-    trial: its cell as JSON; file: the artefact's name, without its folder; code: of a factorised set, which
-    the loader then decodes.
+    trial: its cell as JSON; file: the artefact's name, without its folder; code: the parametrisation of a
+    factorised set, which the loader decodes.
     """
     return {"trial": dict(trial), "label": label, **facts(task, file, code)}
 
 
 def facts(task: Task, file: str, code: Parametrisation | None = None) -> dict[str, Any]:
-    """Return what a reader of the set in `file` must know of the task that it was distilled from."""
+    """Return the facts about its task that a reader of the set in `file` needs."""
     return {
         "preprocessing": task.preprocessing.describe(),
         "class_names": list(task.class_names),
@@ -49,7 +49,7 @@ def facts(task: Task, file: str, code: Parametrisation | None = None) -> dict[st
 
 
 def stored(synthetic: SyntheticSet) -> dict[str, Any]:
-    """Return the fields of a record that say what is stored of a set."""
+    """Return the fields of a record that describe a stored set."""
     return {
         "stored_bytes": synthetic.stored_bytes,
         "decoded": 0 if synthetic.parametrisation is None else synthetic.ipc,

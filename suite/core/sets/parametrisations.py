@@ -1,8 +1,8 @@
-"""Parametrisations: what a factorised set stores instead of its images, and how to decode it.
+"""Parametrisations: the tensors that a factorised set stores instead of images, and their decoding.
 
-The stored code is a few tensors and whole numbers. Decoding is a pure function of them, through which
-gradients flow. A plug-in's file brings its own as `PARAMETRISATIONS = {"kind": MyParametrisation}`: its
-manifests then carry its `loader`, so that its sets can be used without RaT-Bench.
+The stored code is a few tensors and integers. Decoding is a differentiable function of them. The file of a
+plug-in adds parametrisations as `PARAMETRISATIONS = (MyParametrisation,)`. Its manifests contain `loader`,
+so that its sets can be used without RaT-Bench.
 """
 
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ from suite.core.names import Table
 
 @dataclass(frozen=True)
 class Parametrisation(ABC):
-    """Tensors that decode to images; the other fields are whole numbers.
+    """Tensors that decode to images; the other fields are integers.
 
     kind: its name in manifests. loader: lines of Python that use nothing but torch and make `images`
     (n, channels, height, width) from the artefact's `tensors` and the manifest's `facts`.
@@ -39,7 +39,7 @@ class Parametrisation(ABC):
 
     @property
     def settings(self) -> dict[str, int]:
-        """The whole numbers, by name."""
+        """The integers, by name."""
         return {name: value for name, value in self._fields() if not isinstance(value, Tensor)}
 
     @property
@@ -102,7 +102,7 @@ images = torch.nn.functional.interpolate(sums, (size["height"], size["width"]), 
 class MultiFormation(Parametrisation):
     """Images that each hold factor * factor smaller ones side by side, enlarged bilinearly.
 
-    formations: (classes, n, channels, height, width). The smaller images of one are in row-major order.
+    formations: (classes, n, channels, height, width). Smaller images are in row-major order.
     IDC's multi-formation: arXiv 2205.14959.
     """
 
@@ -128,7 +128,7 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
     def of(cls, images: Tensor, factor: int) -> "MultiFormation":
         """Return the code of images (classes, n * factor * factor, channels, height, width).
 
-        They are made smaller by nearest neighbour. Raises ValueError if `factor` does not divide their sides.
+        They are reduced by nearest neighbour. Raises ValueError if `factor` does not divide their sides.
         """
         classes, _, channels, height, width = images.shape
         check_factor(factor, height, width)
@@ -150,7 +150,7 @@ PARAMETRISATIONS: Table[type[Parametrisation]] = Table("parametrisation", _OURS)
 
 
 def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Parametrisation:
-    """Return what `describe` described; raises ValueError if the tensors do not fit it."""
+    """Rebuild a parametrisation from `describe`; raises ValueError if the tensors do not fit."""
     cls = PARAMETRISATIONS[str(description.get("kind"))]
     settings = {str(name): int(value) for name, value in description["settings"].items()}
     found = {name: value for name, value in tensors.items() if name in tensor_names(cls)}
@@ -173,7 +173,7 @@ def tensor_names(cls: type[Parametrisation]) -> set[str]:
 
 
 def is_factorised(names: Iterable[str]) -> bool:
-    """Return whether tensors of such names are those of a known parametrisation."""
+    """Return whether tensors with these names belong to a known parametrisation."""
     return any(tensor_names(cls) <= set(names) for cls in PARAMETRISATIONS.values())
 
 

@@ -1,4 +1,4 @@
-"""Parts of a set, which are scored in place of the whole; and a prefix as an artefact of its own."""
+"""Parts of a set, which are scored instead of the whole set; and prefixes as separate artefacts."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from suite.core.sets.synthetic_set import SyntheticSet
 
 
 def cut(synthetic: SyntheticSet, part: Part | None, *, seed: int) -> SyntheticSet:
-    """Return a part of a set, or the whole for None; raises ValueError where the set has no such part.
+    """Return a part of a set, or the whole for None; raises ValueError if the set has no such part.
 
-    seed: the trial's. A random subset is drawn for each class by itself; of the same seed and index, a
-    smaller one is the beginning of a larger one.
+    seed: of the trial. A random subset is drawn separately for each class; for one seed and index, a smaller
+    subset is a prefix of a larger one.
     """
     if part is None:
         return synthetic
@@ -36,7 +36,7 @@ def cut(synthetic: SyntheticSet, part: Part | None, *, seed: int) -> SyntheticSe
 def write_prefix(artefact: Path, ipc: int, target: Path) -> None:
     """Write the first `ipc` images of each class of an artefact to `target`, with a manifest.
 
-    Raises ValueError where `target` exists, or the artefact is damaged or too small.
+    Raises ValueError if `target` exists, or the artefact is damaged or too small.
     """
     if target.suffix != ".safetensors":
         raise ValueError(f"{target}: the name of an artefact must end in .safetensors")

@@ -1,4 +1,4 @@
-"""A distilled set: a few images of each class with their labels, and what it takes to store them."""
+"""A distilled set: a few images of each class with their labels, and their stored size."""
 
 from dataclasses import dataclass, field, replace
 
@@ -10,9 +10,9 @@ from suite.core.sets.parametrisations import Parametrisation
 
 @dataclass(frozen=True)
 class Minibatch:
-    """How an inner step draws from a synthetic set; None takes all.
+    """The minibatch of an inner step; None takes all.
 
-    per_class: images of each class; classes: how many of the classes.
+    per_class: images of each class; classes: number of classes.
     """
 
     per_class: int | None = None
@@ -24,7 +24,7 @@ class Minibatch:
                 raise ValueError(f"minibatch {name} {value} must be at least 1, or left out for all")
 
     def sample(self, classes: int, ipc: int, rng: torch.Generator) -> Tensor:
-        """Draw the rows of a class-major set of `classes` * `ipc` images that one step uses."""
+        """Draw the rows of one step from a class-major set of `classes` * `ipc` images."""
         chosen = torch.arange(classes)
         if self.classes is not None and self.classes < classes:
             chosen = torch.randperm(classes, generator=rng)[: self.classes]
@@ -41,9 +41,9 @@ class SyntheticSet:
 
     images: (classes, n, channels, height, width), preprocessed;
     labels: (classes, n, classes), non-negative targets, one-hot when hard;
-    minibatch: how the method's own inner loop drew from it, for its native recipe;
-    parametrisation: what a factorised set stores, and decodes to its images;
-    lr: the learning rate that was learned with it, if any, for recipes that take it.
+    minibatch: the minibatch of the method's inner loop, for its native recipe;
+    parametrisation: the stored code of a factorised set, which decodes to the images;
+    lr: the learning rate that was learned with the set, if any, for recipes that use it.
     """
 
     images: Tensor
@@ -69,9 +69,9 @@ class SyntheticSet:
     def from_flat(cls, images: Tensor, labels: Tensor, classes: int | None = None) -> "SyntheticSet":
         """Return the set of images (n, channels, height, width) in any order, sorted by class.
 
-        labels: classes (n,), or soft targets (n, classes), non-negative, whose largest entry is the class.
-        classes: their number where `labels` are classes; by default the largest one plus 1. Within a class
-        the order stays. Raises ValueError where shapes do not agree, a label is out of range or negative, or
+        labels: classes (n,), or soft non-negative targets (n, classes), whose largest entry is the class.
+        classes: their number if `labels` are classes; by default the largest class plus 1. Within a class
+        the order stays. Raises ValueError if shapes do not agree, a label is out of range or negative, or
         classes have different numbers of images.
 
             >>> images = torch.rand(4, 1, 8, 8)
@@ -109,7 +109,7 @@ class SyntheticSet:
 
     @property
     def ipc(self) -> int:
-        """Images per class that a network sees: of a factorised set those that it decodes to."""
+        """Images per class that a network sees; for a factorised set the number of decoded images."""
         return self.images.shape[1]
 
     @property
@@ -124,7 +124,7 @@ class SyntheticSet:
 
     @property
     def stored_bytes(self) -> int:
-        """Bytes that must be kept: the images or their parametrisation, and labels that are not one-hot."""
+        """Stored bytes: the images or their parametrisation, and labels that are not one-hot."""
         labels = 0 if self.hard else self.labels.nbytes
         return (self.images if self.parametrisation is None else self.parametrisation).nbytes + labels
 
@@ -145,7 +145,7 @@ class SyntheticSet:
         return replace(self, images=self.images[:, :ipc], labels=self.labels[:, :ipc])
 
     def take(self, rows: Tensor) -> "SyntheticSet":
-        """Return of each class the images at `rows` (classes, n), in that order."""
+        """Return the images of each class at `rows` (classes, n), in that order."""
         at, rows = torch.arange(self.classes, device=self.images.device)[:, None], rows.to(self.images.device)
         return replace(self, images=self.images[at, rows], labels=self.labels[at, rows])
 

@@ -1,8 +1,8 @@
 """Augmentations in two steps: sample parameters from a generator, then apply them to images.
 
-The same parameters can be applied twice, such as to real and to synthetic images; gradients flow through.
-Parameters that are sampled for one image broadcast over a batch.
-A plug-in's file brings its own augmentations as `AUGMENTATIONS = {"name": MyAugmentation()}`.
+The same parameters can be applied twice, for example to real and synthetic images. Augmentations are
+differentiable. Parameters sampled for one image broadcast over a batch.
+The file of a plug-in adds augmentations as `AUGMENTATIONS = {"name": MyAugmentation()}`.
 Sources: DSA, arXiv 2102.08259; flip-rotate, arXiv 2311.07025; CutMix, arXiv 1905.04899.
 """
 
@@ -31,14 +31,14 @@ class AugmentParams:
 class Augmentation(Protocol):
     """A family of random transformations of images (n, channels, height, width).
 
-    mixes: whether images of a batch are mixed with each other, and targets with them. If not, each image
-    depends on its own row of parameters alone, so that images of several batches can be augmented together.
+    mixes: whether images of a batch, and their targets, are mixed. If not, each image depends only on its row
+    of parameters, so that images of several batches can be augmented together.
     """
 
     mixes: ClassVar[bool]
 
     def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
-        """Draw the parameters of `count` images; those of one broadcast over a batch."""
+        """Draw the parameters of `count` images; parameters of one image broadcast over a batch."""
         ...
 
     def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
@@ -62,7 +62,7 @@ class _Unmixed:
 
 @dataclass(frozen=True)
 class OneOf(_Unmixed):
-    """One of several operations, drawn anew for each batch, with parameters of its own for each image."""
+    """One of several operations, drawn for each batch, with separate parameters for each image."""
 
     operations: tuple[str, ...]
 
@@ -92,10 +92,10 @@ class Identity(_Unmixed):
 
 @dataclass(frozen=True)
 class CutMix:
-    """After another augmentation, with a probability, replace a rectangle of each image by another image's.
+    """Apply another augmentation; then, with a probability, mix in a rectangle of another image.
 
-    The rectangle is the same for a batch. Its share of the area, before the border cuts it, and its centre
-    are uniform. The other images are a permutation of the batch. Targets are mixed by area.
+    The rectangle is the same for a batch. Its centre and its share of the area (before it is cut at the
+    border) are uniform. The other images are a permutation of the batch. Targets are mixed by area.
     """
 
     first: OneOf
@@ -125,7 +125,7 @@ class CutMix:
         return (1 - share) * targets + share * targets[_partners(params, targets)]
 
     def _rectangle(self, params: AugmentParams, size: Size) -> tuple[Size, Size]:
-        """Return its rows and columns as (start, end), empty if nothing is mixed."""
+        """Return the rows and columns of the rectangle as (start, end), empty if nothing is mixed."""
         whether, area, *centre = params.uniform[0, 4:].tolist()
         if whether >= self.probability:
             return (0, 0), (0, 0)
@@ -168,9 +168,9 @@ def _flip(images: Tensor, uniform: Tensor) -> Tensor:
 
 
 def _color(images: Tensor, uniform: Tensor) -> Tensor:
-    """Brightness 1, saturation 2, contrast .5, one after the other.
+    """Change brightness (1), saturation (2) and contrast (0.5), in this order.
 
-    With one channel saturation does nothing: a pixel is its own mean over channels.
+    Saturation does not change grey images, in which a pixel equals its mean over channels.
     """
     images = images + _column(uniform[:, 0] - 0.5)
     grey = images.mean(1, keepdim=True)
@@ -180,7 +180,7 @@ def _color(images: Tensor, uniform: Tensor) -> Tensor:
 
 
 def _crop(images: Tensor, uniform: Tensor, ratio: float = 0.125) -> Tensor:
-    """Shift by up to `ratio` of each side, zeros coming in."""
+    """Shift by up to `ratio` of each side and fill with zeros."""
     height, width = images.shape[2:]
     down = _integers(uniform[:, 0], int(height * ratio + 0.5))
     right = _integers(uniform[:, 1], int(width * ratio + 0.5))
@@ -240,10 +240,10 @@ AUGMENTATIONS: Table[Augmentation] = Table("augmentation", _OURS)
 
 
 def augmentation(name: str, *, mixing: bool = False) -> Augmentation:
-    """Return the augmentation called `name`.
+    """Return the augmentation named `name`.
 
-    mixing: whether it may mix images, as CutMix does: the caller must then mix the targets.
-    Raises ValueError for an unknown name, or one that mixes where that is not allowed.
+    mixing: whether it may mix images, as CutMix does; then the caller must mix the targets.
+    Raises ValueError for an unknown name, or for mixing that is not allowed.
     """
     found = AUGMENTATIONS[name]
     if found.mixes and not mixing:

@@ -1,8 +1,8 @@
-"""Two ways to train networks: a single one, or many in a stack, where one program steps all of them.
+"""Two backends for training networks: one network at a time, or a stack of networks in one program.
 
-One small network leaves a GPU idle; a stack of them fills it. Each keeps its own set, initialisation,
-order of minibatches and augmentation: training beside others changes nothing but rounding.
-A CPU is full with one network, and trains them one after another.
+A small network does not use a whole GPU; a stack of networks does. Each network has a separate set,
+initialisation, order of minibatches and augmentation, so stacking changes only rounding. A CPU is used fully
+by one network, and trains networks one after another.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +26,7 @@ AHEAD = 64
 SHARE = 0.5
 """Share of a GPU's free memory that a stack may take."""
 
-_COPIES = 3  # of a step's activations: themselves, their cotangents, and a compiler's own copies
+_COPIES = 3  # copies of a step's activations: activations, cotangents, and temporary copies of a compiler
 
 Batch = tuple[Tensor, Tensor]
 """Images and targets of a step: (n, …) each, or (jobs, n, …) in a stack."""
@@ -37,10 +37,10 @@ Step = Callable[[Tensor, Tensor, Tensor, Batch], Tensor]
 
 @dataclass(frozen=True)
 class Backend:
-    """How jobs are trained: the batches of their steps, and a step on such batches.
+    """A way to train jobs.
 
     batches: yields the augmented images and the targets of each step.
-    step: makes the step of an inner problem.
+    step: builds the step of an inner problem on such batches.
     """
 
     batches: Callable[[Sequence[TrainingJob], int], Iterator[Batch]]
@@ -48,12 +48,12 @@ class Backend:
 
 
 def backend_for(jobs: Sequence[TrainingJob]) -> Backend:
-    """Return how the jobs are trained together."""
+    """Return the backend for jobs."""
     return SINGLE if len(jobs) == 1 else STACKED
 
 
 def networks_that_fit(network: Network, job: TrainingJob) -> int:
-    """Return how many such jobs a stack takes on their device: one on a CPU."""
+    """Return the number of such jobs in a stack on their device; 1 on a CPU."""
     device = job.images.device
     if device.type != "cuda":
         return 1
@@ -62,11 +62,11 @@ def networks_that_fit(network: Network, job: TrainingJob) -> int:
 
 
 def bytes_per_network(network: Network, job: TrainingJob) -> int:
-    """Return roughly the bytes that a job takes in a stack."""
+    """Estimate the bytes of a job in a stack."""
     images = torch.empty(job.batch, *network.shape, device="meta")
     targets = torch.empty(job.batch, network.classes, device="meta")
     parameters = torch.empty(network.size, device="meta")
-    # Layer by layer, whatever the steps' own loss keeps: a step not compiled holds its activations as well.
+    # As kept by LayerwiseLoss, for any loss: uncompiled steps hold their activations as well.
     kept = LayerwiseLoss(network).gradient(parameters, [images, targets]).kept
     state = job.recipe.optimiser_at(job.recipe.lr).start(parameters)
     return _COPIES * (sum(x.nbytes for x in kept) + state.nbytes + images.nbytes)
@@ -108,7 +108,7 @@ def _stacked_batches(jobs: Sequence[TrainingJob], classes: int) -> Iterator[Batc
     while ahead := list(islice(rows, AHEAD)):
         drawn = [[augment.sample(len(x), rng) for x, rng in zip(step, rngs, strict=True)] for step in ahead]
         sent = _sent_together([torch.stack(step) + starts for step in ahead], images.device)
-        if augment.mixes:  # each job's batch is mixed by itself
+        if augment.mixes:  # mix each job's batch separately
             for step, params in zip(sent, drawn, strict=True):
                 each = zip(images[step], targets[step], params, strict=True)
                 seen, wanted = zip(*(_augmented(*own, augment) for own in each), strict=True)
@@ -130,7 +130,7 @@ STACKED = Backend(_stacked_batches, _stacked_step)
 
 
 def _joined(jobs: Sequence[TrainingJob], targets: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return all images and targets, each set once, and the row (jobs, 1) where each job's set begins."""
+    """Return all images and targets, each set once, and the first row (jobs, 1) of each job's set."""
     sets = {id(job.images): (job.images, own) for job, own in zip(jobs, targets, strict=True)}
     begins, count = dict[int, int](), 0
     for key, (images, _) in sets.items():
@@ -141,14 +141,14 @@ def _joined(jobs: Sequence[TrainingJob], targets: Sequence[Tensor]) -> tuple[Ten
 
 @dataclass(frozen=True)
 class _StackedParams:
-    """A step's augmentation: its operations, the one of each job, and the uniform numbers (jobs, n, k)."""
+    """A step's augmentation: operations, the index for each job, and uniform numbers (jobs, n, k)."""
 
     operations: tuple[str, ...]
     index: Tensor  # (jobs,) into `operations`
     uniform: Tensor
 
     def applied(self, images: Tensor, augment: Augmentation) -> Tensor:
-        """Apply to each job's images (batch, …) its own operation."""
+        """Apply each job's operation to its images (batch, …)."""
         shape, flat = images.shape, images.flatten(0, 1)
         numbers = self.uniform.expand(*shape[:2], -1).flatten(0, 1)
         seen = images
@@ -171,7 +171,7 @@ def _sent(drawn: Sequence[Sequence[AugmentParams]], device: torch.device) -> Ite
 
 
 def _sent_together(values: Sequence[Tensor], device: torch.device) -> list[Tensor]:
-    """Return tensors on the device by one transfer: each would make the host wait."""
+    """Return tensors on the device with one transfer, since the host waits for each."""
     flat = torch.cat([value.flatten() for value in values]).to(device)
     parts = flat.split([value.numel() for value in values])
     return [part.view(value.shape) for part, value in zip(parts, values, strict=True)]

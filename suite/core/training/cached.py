@@ -1,8 +1,8 @@
-"""What a training on train gives, trained once, kept in the data folder and shared by all trials.
+"""Results of training on train, cached in the data folder and shared by all trials.
 
-Networks whose features a selection looks at, expert trajectories and the like depend on train and on how
-they are trained, not on a trial. Each is a cache entry of its own, with its sha256 and the seconds of its
-training, which are charged to every trial that uses it.
+Feature networks, expert trajectories and similar results depend on train and their training, not on a trial.
+Each is a separate cache entry with its sha256 and the seconds of its training, which are charged to every
+trial that uses it.
 """
 
 import hashlib
@@ -27,16 +27,16 @@ from suite.core.seeding import generator
 from suite.core.training.fit import fit_full
 from suite.core.training.recipes import recipe
 
-_VERSION = 2  # raise it when a change of code gives trainings other bits
+_VERSION = 2  # increase it if a change of code changes the bits of trainings
 
 Timed = tuple[Tensor, float]
-"""What a training gave, and the seconds that it took."""
+"""The result of a training, and its seconds."""
 
 
 def trained_network(train: Examples, name: str, training: str, epochs: int, *, seed: int) -> Timed:
     """Train the network `name` on `train` for `epochs` under the recipe `training`.
 
-    Return its parameters (size,), and the seconds of training that an earlier trial has paid for.
+    Return its parameters (size,), and the seconds of cached training that are charged to this run.
     """
 
     def build() -> Tensor:
@@ -47,9 +47,9 @@ def trained_network(train: Examples, name: str, training: str, epochs: int, *, s
 
 
 def cached_training(kind: str, train: Examples, how: Sequence[Any], build: Callable[[], Tensor]) -> Timed:
-    """Return what `build` makes of `train`, on its device, and the seconds that an earlier trial paid for.
+    """Return the result of `build`, on the device of `train`, and the seconds of cached work to charge.
 
-    kind: the first word of the entry's name; how: all that the result depends on besides `train`, as JSON.
+    kind: the first word of the entry's name; how: all else that affects the result, as JSON.
     """
     started = perf_counter()
     ((found, seconds),) = cached_trainings(kind, train, how, 1, lambda _: [build()])
@@ -65,17 +65,17 @@ def cached_trainings(
     *,
     at_once: int = 1,
 ) -> list[Timed]:
-    """Return what `build` makes of each number below `count`, on the CPU, with the seconds of its training.
+    """Return the result of `build` for each number below `count`, on the CPU, with its training seconds.
 
-    Results are memory-mapped: pages are read when they are used, and processes share them. Fewer are the
-    first of more. build: trains those of some numbers together, at most `at_once`.
-    Two processes on two GPUs may train the same ones; the first to be written counts.
+    Results are memory-mapped: pages are read when they are used, and processes share them. A smaller `count`
+    gives the first results of a larger one. build: trains at most `at_once` numbers together.
+    If two processes train the same number, the result that is written first is kept.
     """
     folder, digest = cache.usable_folder(data_folder()), _digest(train, how)
     stems = [f"{kind}-{digest[:24]}-{index}" for index in range(count)]
-    # Processes begin with different ones, lest they all wait for whoever trains the first.
+    # Processes begin with different numbers, so that they do not wait for each other.
     order = torch.randperm(count, generator=generator(os.getpid(), kind)).tolist()
-    ready: dict[int, Timed] = {}  # trained together with another one, and not asked for yet
+    ready: dict[int, Timed] = {}  # trained together with others, and not requested yet
 
     def building(place: int) -> Building:
         if (index := order[place]) not in ready:
@@ -91,7 +91,7 @@ def cached_trainings(
 
 
 def _timed(build: Callable[[Sequence[int]], Sequence[Tensor]], group: Sequence[int]) -> dict[int, Timed]:
-    """Train a group; each is charged an equal share of the seconds."""
+    """Train a group; each member is charged an equal share of the seconds."""
     started = perf_counter()
     results = [result.cpu() for result in build(group)]
     share = (perf_counter() - started) / len(group)
@@ -109,7 +109,7 @@ def _entry(result: Tensor, seconds: float) -> Building:
 
 def _checked(tensors: Tensors, facts: Facts) -> Timed:
     result = tensors["result"]
-    if _sha256(result) != facts["sha256"]:  # the cache itself looks at a part of a large file
+    if _sha256(result) != facts["sha256"]:  # the cache checks only parts of a large file
         raise ValueError("its values do not match their sha256")
     return result, float(facts["seconds"])
 

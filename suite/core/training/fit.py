@@ -1,4 +1,4 @@
-"""Training fresh networks from scratch under a recipe, and measuring their accuracy."""
+"""Train fresh networks under a recipe, and measure their accuracy."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ from suite.core.training.backends import backend_for, networks_that_fit
 from suite.core.training.jobs import TrainingJob
 from suite.core.training.recipes import Recipe
 
-EVALUATION_BATCH = 500  # images at once; few enough to stay in a CPU's cache
+EVALUATION_BATCH = 500  # images at once, which fit a CPU's cache
 
 
 def fit(network: Network, synthetic: SyntheticSet, recipe: Recipe, *, seed: int) -> Tensor:
@@ -38,7 +38,7 @@ def fit_copies(
 ) -> Iterator[Tensor]:
     """Train a fresh network on a synthetic set for each seed; yield their parameters (size,) in turn.
 
-    A network depends on its own seed, not on those trained beside it.
+    A network depends only on its seed, not on the other networks.
     """
     return fit_each(network, [TrainingJob.on_set(synthetic, recipe, seed) for seed in seeds])
 
@@ -66,8 +66,8 @@ def fit_each(
 ) -> Iterator[Tensor]:
     """Run jobs under one recipe, whose learning rate may differ; yield parameters (size,) in their order.
 
-    The jobs share one step, compiled if all their work is worth it, so their sets must be of one size.
-    at_once: networks in a stack; None: as many as the device has room for, one on a CPU.
+    The jobs share one step, which is compiled if that saves time in all, so their sets must have one size.
+    at_once: networks in a stack; None: as many as fit the device, one on a CPU.
     """
     problem = training_problem(network, jobs)
     room = at_once or networks_that_fit(network, jobs[0])
@@ -83,10 +83,10 @@ def training_states(
 ) -> Iterator[Tensor]:
     """Train a fresh network for each job, all at once; yield all parameters (jobs, size).
 
-    These are at first the initial ones, then those after each step. Running statistics of batch norms, if
-    there are any, follow them: (jobs, size + statistics_size). The jobs are under one recipe, whose learning
-    rate may differ, and take the same number of steps on batches of the same sizes.
-    problem: the `training_problem` of more jobs like these.
+    The first are the initial parameters, then those after each step. If the network has batch norm, running
+    statistics follow: (jobs, size + statistics_size). The jobs have one recipe, except for the learning rate,
+    and take the same number of steps on batches of the same sizes.
+    problem: a `training_problem` shared with more jobs.
     """
     problem = problem or training_problem(network, jobs)
     rule, backend, device = problem.optimiser, backend_for(jobs), jobs[0].images.device
@@ -109,7 +109,7 @@ def training_states(
 
 def _updated_statistics(network: Network, running: Tensor, parameters: Tensor, images: Tensor) -> Tensor:
     """Return each job's running statistics after its batch of images (jobs, n, …)."""
-    if len(images) == 1:  # a CPU is slow at convolutions with filters of their own
+    if len(images) == 1:  # on a CPU, convolutions with separate filters are slow
         return network.update_statistics(running[0], parameters[0], images[0])[None]
     return torch.func.vmap(network.update_statistics)(running, parameters, images)
 
@@ -120,19 +120,19 @@ def _with_statistics(parameters: Tensor, running: Tensor) -> Tensor:
 
 
 def training_problem(network: Network, jobs: Sequence[TrainingJob]) -> InnerProblem:
-    """Return the step of training that jobs under one recipe share, compiled if their steps are worth it."""
+    """Return the common training step of jobs under one recipe, compiled if that saves time."""
     recipe, device = jobs[0].recipe, jobs[0].images.device
     steps = sum(len(job.lr_schedule) for job in jobs)
     compiled = worth_compiling(network, batch=jobs[0].batch, steps=steps, device=device)
     if not compiled and recipe.precision == "float32":
         return inner_problem(network, recipe.optimiser_at(recipe.lr), objective=recipe.objective)
-    # The learning rate is an input of a step: jobs at several rates share what is compiled.
+    # The learning rate is an input of the step, so jobs at several rates share compiled code.
     return _shared_problem(network.name, network.shape, network.classes, recipe.with_lr(1.0), compiled)
 
 
 @lru_cache(maxsize=8)
 def _shared_problem(name: str, shape: Shape, classes: int, recipe: Recipe, compiled: bool) -> InnerProblem:
-    """Return the step of a network by name; trainings of this process share what is compiled of it."""
+    """Return the training step of a named network; trainings in this process share its compiled code."""
     return inner_problem(
         network_by_name(name, shape, classes),
         recipe.optimiser_at(recipe.lr),
@@ -150,7 +150,7 @@ def accuracy(network: Network, parameters: Tensor, examples: Examples) -> float:
 
 @torch.no_grad()
 def map_batches(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Return `function` of images (…, channels, height, width), a few hundred at a time, without gradients.
+    """Apply `function` to images (…, channels, height, width) in batches, without gradients.
 
     function: maps images (n, channels, height, width) to a tensor (n, …).
     """

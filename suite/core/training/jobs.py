@@ -1,4 +1,4 @@
-"""Trainings as data: what a fresh network is trained on, under which recipe and from which seed."""
+"""Training jobs: the data, the recipe and the seed of a fresh network."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from suite.core.training.recipes import Recipe
 
 @dataclass(frozen=True, eq=False)
 class TrainingJob:
-    """A fresh network to be trained.
+    """A fresh network to train.
 
     images: (n, channels, height, width); targets: classes (n,), or soft targets (n, classes);
     seed: of the initialisation, the order of minibatches and the augmentation;
-    draw: draws the rows of a step's batch; None: shuffled epochs in batches of the recipe's size.
+    draw: draws the rows of a step's batch; None: shuffled epochs in batches of the recipe's batch size.
     Raises ValueError if the device of the images does not support the recipe's precision.
     """
 
@@ -36,14 +36,14 @@ class TrainingJob:
 
     @classmethod
     def on_set(cls, synthetic: SyntheticSet, recipe: Recipe, seed: int) -> "TrainingJob":
-        """Train on a synthetic set, by its own minibatches if the recipe has no batch size."""
+        """Return a job on a synthetic set, with the set's minibatches if the recipe has no batch size."""
         draw = partial(synthetic.minibatch.sample, synthetic.classes, synthetic.ipc)
         own = draw if recipe.batch is None else None
         return cls(*synthetic.flat(), recipe.for_set(synthetic), seed, own)
 
     @classmethod
     def on_examples(cls, train: Examples, recipe: Recipe, seed: int) -> "TrainingJob":
-        """Train on real images, all of them in each step if the recipe has no batch size."""
+        """Return a job on real images; each step takes all of them if the recipe has no batch size."""
         return cls(train.images, train.labels, recipe, seed)
 
     @property

@@ -1,7 +1,7 @@
-"""A learning rate for each network, chosen once for all sets: on the holdout, with random real subsets.
+"""Choose one learning rate per network for all sets, on the holdout with random real subsets.
 
-No set under test has a say, so every method's networks get the same rate. The choice depends on names
-and on train alone; it is kept in the data folder and shared by all processes.
+The choice does not use the set under test, so all methods have the same rate. It depends only on names and
+on train. It is kept in the data folder and shared by all processes.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Search:
         at_least_one(self, "draws")
 
     def best(self, accuracies: Tensor) -> float:
-        """Return the factor of the best mean accuracy, the one nearest to 1 in a tie.
+        """Return the factor with the best mean accuracy; in a tie, the factor nearest to 1.
 
         accuracies: (factors, draws).
         """
@@ -49,9 +49,9 @@ def chosen_rates(
 ) -> dict[str, float]:
     """Return each network's learning rate under `recipe` for sets of `ipc` images per class.
 
-    This takes len(networks) * len(factors) * draws trainings, once per (task, recipe, ipc); none if there is
-    one factor only. Under a recipe without a batch size a step takes all of a random subset: a minibatch of
-    the set's own would give the set a say. Raises ValueError if a class has too few images.
+    This takes len(networks) * len(factors) * draws trainings, once per (task, recipe, ipc); none for a single
+    factor. Under a recipe without a batch size, a step takes all of a random subset, since the minibatch of
+    the set under test must not affect the choice. Raises ValueError if a class has too few images.
     """
     if len(search.factors) == 1:
         return dict.fromkeys(networks, recipe.lr * search.factors[0])
@@ -74,7 +74,7 @@ def _measured(task: Task, name: str, recipe: Recipe, ipc: int, search: Search) -
 
 
 def _accuracies(task: Task, name: str, recipe: Recipe, ipc: int, search: Search) -> Tensor:
-    """Train on random subsets of the holdout's train; all rates share a draw's subset and initialisation."""
+    """Train on random subsets of the holdout's train; all rates of a draw share subset and initialisation."""
     holdout = task.holdout()
     held, net = holdout.test, network(name, task.train.shape, task.train.classes)
     draws = range(search.draws)

@@ -1,10 +1,10 @@
-"""The frozen recipes by which networks are retrained.
+"""The frozen recipes for retraining networks.
 
-A recipe never changes: a changed one gets a new name (a test pins each one's digest), so that a number
-under `dsa-1000` means the same in every release. Recipes multiply in float32. Append `:bf16` or `:tf32` for
-reduced precision: `dsa-1000:bf16` is a separate recipe, with its own records and columns.
-A plug-in's file brings its own recipes as `RECIPES = (Recipe(...),)`, an installed package by the entry
-point group `ratbench.recipes`.
+A recipe never changes: a changed recipe gets a new name (a test pins the digest of each recipe), so that
+`dsa-1000` means the same in every release. Recipes use float32 products. Append `:bf16` or `:tf32` for
+reduced precision: `dsa-1000:bf16` is a separate recipe, with separate records and columns.
+The file of a plug-in adds recipes as `RECIPES = (Recipe(...),)`, an installed package by the entry point
+group `ratbench.recipes`.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ class Recipe:
 
     augment: the name of an augmentation.
     decay_at: epoch from which the learning rate is divided by ten; None: never.
-    batch: images per step, in shuffled epochs; None: each step draws by the set's own `Minibatch`.
-    learned_lr: train at the learning rate that was learned with the set, if there is one.
+    batch: images per step, in shuffled epochs; None: each step draws the set's `Minibatch`.
+    learned_lr: train at the learning rate that was learned with the set, if any.
     precision: of products in training; accuracy is always measured in float32.
     """
 
@@ -56,17 +56,17 @@ class Recipe:
         return self._per_step(epochs, count)
 
     def with_lr(self, lr: float) -> "Recipe":
-        """Return the recipe at learning rate `lr`, also for a set that brings its own."""
+        """Return the recipe at learning rate `lr`, also for a set with a learned rate."""
         return replace(self, lr=lr, learned_lr=False)
 
     def for_set(self, synthetic: SyntheticSet) -> "Recipe":
-        """Return the recipe for `synthetic`: at the set's own learning rate if the recipe takes it."""
+        """Return the recipe for `synthetic`: at the set's learned rate if the recipe uses it."""
         return self.with_lr(synthetic.lr) if self.learned_lr and synthetic.lr is not None else self
 
     def for_epochs(self, epochs: int) -> "Recipe":
-        """Return the recipe for full data, over `epochs` instead of its own length, which suits a few images.
+        """Return the recipe for full data: `epochs` replaces its length, which is meant for few images.
 
-        Decay, if any, is at half; batches are of 256 images if the recipe has no batch size.
+        Decay, if any, is after half the epochs. Batches have 256 images if the recipe has no batch size.
         """
         decay = None if self.decay_at is None else epochs // 2 + 1
         return replace(self, epochs=epochs, decay_at=decay, batch=self.batch or 256)
@@ -85,7 +85,7 @@ class Recipe:
         return cross_entropy
 
     def _per_step(self, epochs: Sequence[float], count: int) -> list[float]:
-        """Return the learning rates of steps, given those of epochs."""
+        """Return the learning rate of each step, given that of each epoch."""
         return [lr for lr in epochs for _ in range(-(-count // (self.batch or count)))]
 
 
@@ -127,7 +127,7 @@ class RegressionRecipe(Recipe):
     """Squared error to centred targets; linear warm-up of the learning rate, then half a cosine.
 
     warm_up: steps of rising learning rate, at most half of all; floor: final share of `lr`;
-    lengths: (images, steps) pairs; a set of up to `images` takes `steps`, a larger one the field `steps`.
+    lengths: (images, steps) pairs; sets of up to `images` take `steps`, larger sets the field `steps`.
     """
 
     warm_up: int = 0
@@ -152,7 +152,7 @@ class RegressionRecipe(Recipe):
 
 def _sgd(name: str, source: str, epochs: int, augment: str) -> Recipe:
     # As in the papers' code the learning rate falls at epoch `epochs // 2 + 1`, counted from 0. That code
-    # runs one epoch more than it says, and drops the momentum when the rate falls; we do neither.
+    # runs one epoch more than stated, and resets the momentum when the rate falls; here neither is done.
     return Recipe(name, source, "sgd", 0.01, augment, 0.9, 5e-4, epochs, epochs // 2 + 1, 256)
 
 
@@ -191,7 +191,7 @@ _OURS = (
     ),
     KLRecipe(
         "rded-300",
-        # The paper has a teacher label every augmented image anew; here the stored labels are mixed.
+        # In the paper a teacher labels every augmented image; here the stored labels are mixed.
         "RDED, arXiv 2312.03526: AdamW, soft labels at temperature 20, 300 epochs, flip, CutMix",
         "adamw",
         1e-3,
@@ -231,9 +231,9 @@ _ROUNDED = [precision for precision in PRECISIONS if precision != "float32"]
 
 
 def recipe(name: str, *, besides: Sequence[str] = ()) -> Recipe:
-    """Return the recipe called `name`, such as `dsa-1000` or `dsa-1000:bf16`.
+    """Return the recipe named `name`, such as `dsa-1000` or `dsa-1000:bf16`.
 
-    besides: other words that are allowed where `name` comes from, for the error message.
+    besides: other allowed words, for the error message.
     Raises ValueError for an unknown or former name, or an unknown precision.
     """
     base, colon, precision = name.partition(":")

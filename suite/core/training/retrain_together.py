@@ -1,4 +1,4 @@
-"""Several trainings around one synthetic set, scored on one read of the test split."""
+"""Several trainings for one synthetic set, scored with one read of the test split."""
 
 from collections.abc import Mapping
 from time import perf_counter

@@ -1,1 +1,1 @@
-"""How each kind of cell is done: a file for each."""
+"""The work of each kind of cell, one file per kind."""

@@ -1,4 +1,4 @@
-"""What the work on a cell needs, and the one place that makes a record."""
+"""The context of the work on a cell; it creates the records."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ Of = TypeVar("Of", bound=Cell)
 
 @dataclass(frozen=True)
 class Progress:
-    """A sign of life: outer steps taken, and the status of every cell that was finished."""
+    """A report of progress: outer steps taken, and the status of every finished cell."""
 
     job: str
     doing: str
@@ -29,12 +29,12 @@ class Progress:
 
 
 Work = Generator[Progress, None, Record]
-"""The work on a cell: yields signs of life and returns the record; an error is a failure of the cell."""
+"""The work on a cell: yields progress and returns the record; an error is a failure of the cell."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """The job that a cell belongs to, the store, and the resources."""
+    """The job of a cell, the store, and the resources."""
 
     job: Job
     store: Store
@@ -42,7 +42,7 @@ class Context:
     checkpoint_seconds: float = 60.0
 
     def task(self) -> Task:
-        """Return the job's task on its device, with the measurement of peak memory begun."""
+        """Return the job's task on its device, and begin to measure peak memory."""
         task = load_task(self.job.cell.task, str(self.resources.device))
         self.resources.reset_peak_memory()
         return task
@@ -52,8 +52,8 @@ class Context:
     ) -> Record[Of]:
         """Return the record of a cell of the job.
 
-        seconds: wall time of the work; cached_seconds: of work that an earlier trial paid for, charged to
-        this one, too; measured: other fields of the record.
+        seconds: wall time of the work; cached_seconds: time of cached work that is also charged to this cell;
+        measured: other fields of the record.
         """
         measured.setdefault("peak_memory_bytes", self.resources.peak_memory_bytes())
         return Record(

@@ -1,4 +1,4 @@
-"""A trial: a method is run to its end, and its set becomes an artefact."""
+"""Trials: run a method to its end and write its set as an artefact."""
 
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from suite.records.cells import Trial
 
 
 def build_method(trial: Trial) -> Method:
-    """Return the trial's method; raises ValueError where it refuses the hyper-parameters."""
+    """Return the trial's method; raises ValueError if it refuses the hyper-parameters."""
     where = f"method {trial.method}"
     made: Method = registry.configure(registry.method(trial.method), trial.hyperparameters, where=where)
     return made

@@ -1,4 +1,4 @@
-"""An evaluation: an evaluator scores a trial's set, or a part of it."""
+"""Evaluations: score the set of a trial, or a part of it."""
 
 from time import perf_counter
 
@@ -12,7 +12,7 @@ from suite.records.cells import Evaluation
 
 
 def build_evaluator(cell: Evaluation) -> Evaluator:
-    """Return the cell's evaluator; raises ValueError where it refuses the settings."""
+    """Return the cell's evaluator; raises ValueError if it refuses the settings."""
     cls, where = registry.evaluator(cell.base or cell.evaluator), f"evaluator {cell.evaluator}"
     made: Evaluator = registry.configure(cls, cell.settings, where=where)
     return made
@@ -25,7 +25,7 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
     task, evaluator = context.task().to(device), build_evaluator(cell)
     synthetic, facts = load_artefact(context.store.artefact(context.job.id, cell.step))
     if facts["data"] != tasks.fingerprint(task):
-        raise ValueError("the set was made from other images, or other preprocessing, than the task's")
+        raise ValueError("the set was distilled from other images or with other preprocessing")
     scored = cut(synthetic, cell.part, seed=context.job.cell.seed).to(device)
     started, before = perf_counter(), TestSplit.total_reads
     scores = evaluator.evaluate(scored, task, seed=cell.seed)

@@ -1,4 +1,4 @@
-"""The loop over outer steps, which the harness owns: timing, divergence, checkpoints, curves."""
+"""The loop over outer steps: timing, divergence, checkpoints and curves."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -14,12 +14,12 @@ from suite.core.spec import TestSplit
 from suite.experiments.resources import Resources
 from suite.records.store import Store
 
-CURVE_POINTS = 100  # values of each metric in a record
-READ_SECONDS = 1.0  # between readings of metrics on a GPU, each of which waits for the device
+CURVE_POINTS = 100  # most values of each metric in a record
+READ_SECONDS = 1.0  # steps between reads of metrics on a GPU, since each read waits for the device
 
 
 class OuterSteps(Protocol):
-    """What the loop drives: a distiller, or a study's measurements."""
+    """A distiller, or the measurements of a study."""
 
     steps: int
     cached_seconds: float
@@ -52,16 +52,16 @@ class Trajectory:
     step: int = 0
     seconds: float = 0.0
     attempts: int = 0
-    test_reads: int = 0  # by outer steps: 0 unless the method goes behind the harness's back
+    test_reads: int = 0  # test reads by outer steps: 0 unless the method breaks the rule
     curve: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def on_curve(self) -> bool:
-        """Whether the last step's metrics belong to the curve."""
+        """Whether the curve has the metrics of the last step."""
         return self.step % max(1, self.steps // CURVE_POINTS) == 0 or self.step == self.steps
 
     def add(self, metrics: Mapping[str, float]) -> None:
-        """Add an outer step's metrics; raises Diverged where one is not finite."""
+        """Add an outer step's metrics; raises Diverged if one is not finite."""
         if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
             raise Diverged(f"{wrong[0]} is not finite at outer step {self.step}")
         if self.on_curve:
@@ -70,7 +70,7 @@ class Trajectory:
 
 
 def resume(start: Callable[[], Run], store: Store, cell: str) -> tuple[Run, Trajectory]:
-    """Start a run, from the last checkpoint of the cell if there is one that it can load."""
+    """Start a run, or resume it from the cell's last checkpoint that can be loaded."""
     run = start()
     trajectory = Trajectory(run.steps)
     if saved := store.load_checkpoint(cell):
@@ -78,7 +78,7 @@ def resume(start: Callable[[], Run], store: Store, cell: str) -> tuple[Run, Traj
             run.load_state_dict(saved["state"])
             trajectory = Trajectory(**saved["trajectory"])
         except torch.OutOfMemoryError:
-            raise  # which is no fault of the checkpoint
+            raise  # not an error of the checkpoint
         except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
             store.quarantine_checkpoints(cell, f"the method cannot load it: {error}")
             run = start()

@@ -1,4 +1,4 @@
-"""A reference: networks trained on all of train."""
+"""References: networks trained on all of train."""
 
 from time import perf_counter
 
@@ -20,7 +20,7 @@ def train_reference(cell: Reference, context: Context) -> Work:
         yield Progress(cell.id, "training on all of train", copy, cell.copies)
         seed = derive(cell.seed, "reference", copy)
         trained.append(fit_full(net, task.train, recipe(cell.recipe), cell.epochs, seed=seed))
-    test = task.test  # the one read, when every copy has taken its last step
+    test = task.test  # the only read, after the last training step
     return context.record(
         cell,
         "done",

@@ -1,4 +1,4 @@
-"""A study: measurements over outer steps, whose record is its curve."""
+"""Studies: measurements over outer steps, recorded as a curve."""
 
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from suite.records.cells import Study
 
 
 def build_study(cell: Study) -> studies.Measurement:
-    """Return the cell's study; raises ValueError where it refuses the settings."""
+    """Return the cell's study; raises ValueError if it refuses the settings."""
     where = f"study {cell.study}"
     made: studies.Measurement = registry.configure(studies.find(cell.study), cell.settings, where=where)
     return made

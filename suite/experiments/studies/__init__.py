@@ -1,4 +1,4 @@
-"""Studies: measurements over outer steps that make no set. A grid runs one by a table `[study.NAME]`."""
+"""Studies: measurements over outer steps that produce no set. The table `[study.NAME]` of a grid runs one."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -13,11 +13,11 @@ class Measurement(Protocol):
     """A study: a frozen dataclass whose fields are its settings."""
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Raise ValueError where these settings do not fit `train` or the budget."""
+        """Raise ValueError if the settings do not fit `train` or the budget."""
         ...
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> OuterSteps:
-        """Start on the device where `train` lies."""
+        """Start on the device of `train`."""
         ...
 
 
@@ -25,7 +25,7 @@ STUDIES: Mapping[str, type[Measurement]] = {"gradient_study": GradientStudy}
 
 
 def find(name: str) -> type[Measurement]:
-    """Return the study called `name`; raises ValueError for an unknown one."""
+    """Return the study named `name`; raises ValueError for an unknown name."""
     if name not in STUDIES:
         raise ValueError(f"unknown study {name!r}; {did_you_mean(name, STUDIES)}")
     return STUDIES[name]

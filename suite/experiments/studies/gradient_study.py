@@ -76,7 +76,7 @@ class _Measurements(Resumable):
         self.window_rng = generator(seed, "window")
 
     def step(self) -> Mapping[str, float]:
-        """Measure one fresh network: this schedule's meta-gradient beside the full one's."""
+        """Measure one fresh network: the meta-gradient of this schedule and of full BPTT."""
         method = self.method
         window = place_window(
             method.truncation, unroll=method.unroll, window=method.window, rng=self.window_rng

@@ -109,7 +109,7 @@ def _numbers(labels: Sequence[Any]) -> Tensor:
 
 
 def _renamed(labels: Tensor, schema: Any, wanted: Wanted) -> Tensor:
-    """Follow the names of the dataset's classes where they are the task's, in whatever order."""
+    """Use the names of the dataset's classes, in any order, if they are those of the task."""
     try:
         facts = json.loads((schema.metadata or {})[b"huggingface"])
         names = [str(name) for name in facts["info"]["features"]["label"]["names"]]

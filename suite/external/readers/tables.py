@@ -1,4 +1,4 @@
-"""Files of other libraries: HDF5 as RaT-BPTT's code writes it, and safetensors as ours does."""
+"""Files of other libraries: RaT-BPTT's HDF5 files, and our safetensors files."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ _MANIFEST = 2**20  # bytes
 
 
 def read_h5(path: Path, wanted: Wanted) -> Contents:
-    """Read `data`, one flat image a row, and `label` where labels were learned; else it is class-major."""
+    """Read `data`, one flat image per row, and `label` if labels were learned; else it is class-major."""
     try:
         with h5py.File(path, "r") as file:
             data = _dataset(file, "data")
@@ -31,13 +31,13 @@ def read_h5(path: Path, wanted: Wanted) -> Contents:
 
 
 def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    """Return a dataset that lies in this very file, of plain numbers, and is not too large."""
+    """Return a dataset of plain numbers that is stored in this file and is not too large."""
     link = file.get(name, getlink=True)
     if link is None:
         raise Refused(f"the file has no {name!r}; RaT-BPTT's have 'data' and perhaps 'label'")
     found = file[name] if isinstance(link, h5py.HardLink) else None
     if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
-        raise Refused(f"{name!r} leads elsewhere, to another file or dataset; store the numbers themselves")
+        raise Refused(f"{name!r} links to another file or dataset; store the numbers themselves")
     if found.dtype.kind not in "fiu" or found.shape is None:
         raise Refused(f"{name!r} is of type {found.dtype}; numbers are read")
     if found.size * found.dtype.itemsize > LIMIT:
@@ -55,7 +55,7 @@ def _values(found: h5py.Dataset) -> Tensor:
 
 
 def read_safetensors(path: Path, manifest: Path | None) -> Contents:
-    """Read `images` and `labels`, as artefacts of ours have them, and their manifest if there is one."""
+    """Read `images` and `labels` of our artefacts, and the manifest if it exists."""
     facts = _facts(path, manifest) if manifest else {}
     try:
         with safe_open(path, framework="pt") as file:
@@ -70,7 +70,7 @@ def read_safetensors(path: Path, manifest: Path | None) -> Contents:
 
 
 def _facts(path: Path, manifest: Path) -> dict[str, Any]:
-    """Return the facts of a manifest that is of this very file."""
+    """Return the facts of the manifest, which must belong to this file."""
     if manifest.stat().st_size > _MANIFEST:
         raise Refused(f"{manifest.name} is larger than a manifest may be ({_MANIFEST} bytes)")
     try:

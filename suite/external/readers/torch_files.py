@@ -1,7 +1,7 @@
-"""Files that torch wrote: MTT's pair of images and labels, and the dict of DC, DSA and DM.
+"""Files written by torch: MTT's pair of images and labels, and the dict of DC, DSA and DM.
 
-torch reads tensors and plain containers from them and executes nothing. Before it sees a zip file, that
-has to be one that torch could have written: nothing compressed, nothing larger than the file.
+torch reads tensors and plain containers from them and executes nothing. Zip files are first checked to be
+files that torch can write: without compressed parts, and without parts larger than the file.
 """
 
 import re
@@ -21,7 +21,7 @@ _MEMBERS = 10_000
 def read(files: Sequence[Path], wanted: Wanted) -> Contents:
     """Read `images` and the labels beside them, or {'data': [[images, labels], …]}, its last entry.
 
-    DC, DSA and DM append one entry for each of their experiments.
+    DC, DSA and DM append one entry per experiment.
     """
     first = _load(files[0])
     if isinstance(first, Tensor):
@@ -34,7 +34,7 @@ def read(files: Sequence[Path], wanted: Wanted) -> Contents:
 
 
 def _pair(value: object) -> tuple[Tensor, Tensor]:
-    """Return the last (images, labels) of a DC-style dict. Nothing else in it is looked at."""
+    """Return the last (images, labels) of a DC-style dict; ignore everything else."""
     data = value.get("data") if isinstance(value, dict) else None
     entry = data[-1] if isinstance(data, list | tuple) and data else None
     if not isinstance(entry, list | tuple) or len(entry) != 2:
@@ -63,7 +63,7 @@ def _check_zip(path: Path) -> None:
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise Refused(f"{path.name} is a damaged zip file: {error}") from None
     if len(members) > _MEMBERS or len({member.filename for member in members}) < len(members):
-        raise Refused(f"{path.name} has too many parts for a file of torch, or one twice")
+        raise Refused(f"{path.name} has too many parts for a file of torch, or duplicate parts")
     if any(
         each.compress_type != zipfile.ZIP_STORED or each.compress_size != each.file_size for each in members
     ):
@@ -81,7 +81,7 @@ def _reason(text: str, path: Path) -> str:
 
 
 class _Nothing:
-    """A stand-in for numpy's scalars, such as the accuracies in a DC-style dict, which are not needed."""
+    """Replaces numpy's scalars, such as the accuracies in a DC-style dict, which are not needed."""
 
     def __init__(self, *_: object) -> None:
         pass

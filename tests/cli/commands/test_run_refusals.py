@@ -85,7 +85,7 @@ class TestRefusedPlaces:
     def test_a_gpu_where_there_is_none(self, quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
         result = ratbench("run", quick, "--inline", "--gpus-per-trial", "1")
-        refused(result, "a GPU was asked for, and torch finds none", "--gpus-per-trial")
+        refused(result, "a GPU was requested, but torch finds none", "--gpus-per-trial")
 
     def test_inline_on_a_cluster(self, quick: Path) -> None:
         refused(ratbench("run", quick, "--inline", "--address", "auto"), "leave out --address")

@@ -114,5 +114,5 @@ def test_a_bare_function_is_refused_with_what_to_wrap_it_in() -> None:
 
 def test_only_a_problem_of_a_module_has_initial_parameters() -> None:
     problem = InnerProblem(AutogradLoss(lambda p, x: (p * x).sum()), lambda p: p.sum(), SGD())
-    with pytest.raises(ValueError, match="was not made of a module"):
+    with pytest.raises(ValueError, match="no module to take parameters from"):
         problem.initial_parameters()
