@@ -43,7 +43,7 @@ class Documents:
     warnings: tuple[str, ...]
 
 
-def leaderboard(stores: Sequence[Path | str]) -> pandas.DataFrame:
+def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     """Return the board of `stores` with one line per row, best first in each table, as CSV and JSON have it.
 
     evaluator, task, ipc, network, conditions: the table; name, label: the row; state: "" if complete;
@@ -59,7 +59,8 @@ def leaderboard(stores: Sequence[Path | str]) -> pandas.DataFrame:
 
     Raises FileNotFoundError without a store, ValueError for records of another protocol.
     """
-    return frame(load([Path(store) for store in stores]))
+    several = [stores] if isinstance(stores, str | Path) else stores
+    return frame(load([Path(store) for store in several]))
 
 
 def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:

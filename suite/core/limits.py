@@ -56,12 +56,16 @@ def check_stored_bytes(
         )
 
 
-def check_set(synthetic: SyntheticSet, train: Examples, budget: Budget, *, growing: bool = False) -> None:
+def check_set(
+    synthetic: SyntheticSet, train: Examples, budget: Budget | None = None, *, growing: bool = False
+) -> None:
     """Raise ValueError if `synthetic` does not fit `train` and `budget`, Diverged if it is not finite.
 
     A factorised set may decode to any number of images, but its bytes are limited by the budget.
     growing: whether a plain set may be smaller than its budget.
     """
+    if not isinstance(synthetic, SyntheticSet):
+        raise ValueError(f"the set is a {type(synthetic).__name__}; return a SyntheticSet")
     for name, value in synthetic.tensors.items():
         if value.dtype != torch.float32:
             raise ValueError(f"the set's {name} are {value.dtype}; return torch.float32")
@@ -69,10 +73,14 @@ def check_set(synthetic: SyntheticSet, train: Examples, budget: Budget, *, growi
             raise Diverged(f"the set's {name} are not finite")
     if (synthetic.labels < 0).any():
         raise ValueError("the set's labels are negative; return weights of classes, 0 or above")
+    if (synthetic.labels.sum(-1) == 0).any():
+        raise ValueError("some labels of the set are all zero; give each image a class")
     if (shape := tuple(synthetic.images.shape[2:])) != train.shape:
         raise ValueError(f"the set's images are {shape}; return {train.shape}, as the task's are")
     if synthetic.classes != train.classes:
         raise ValueError(f"the set has {synthetic.classes} classes; return the task's {train.classes}")
+    if budget is None:
+        return
     if synthetic.parametrisation is not None:
         check_stored_bytes(synthetic.stored_bytes, train, budget)
     elif not (synthetic.ipc == budget.ipc or (growing and 0 < synthetic.ipc < budget.ipc)):

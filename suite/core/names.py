@@ -57,8 +57,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if _FORMER.get(name) in names:
         return f"it is now called {_FORMER[name]!r}"
-    near = get_close_matches(name, names, n=1, cutoff=_NEAR)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+    folded = {each.casefold(): each for each in names}
+    near = get_close_matches(name.casefold(), folded, n=1, cutoff=_NEAR)
+    return f"did you mean {folded[near[0]]!r}?" if near else f"known: {', '.join(names) or 'none'}"
 
 
 def counted(count: int, noun: str) -> str:

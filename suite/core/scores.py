@@ -1,11 +1,14 @@
 """Descriptions of an evaluator's scores, for the board; needs neither torch nor ray."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Unit = Literal["percent", "points", "fraction", "seconds", "number", "choice"]
 """percent: of a value in [0, 1]; points: a difference of such values, in percent; fraction: as it is, in
 [0, 1]; seconds; number: as it is; choice: 1 for the part that was chosen."""
+
+Better = Literal["higher", "lower"]
+UNITS, BETTER = get_args(Unit), get_args(Better)
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,14 @@ class Score:
     name: str
     title: str
     unit: Unit = "percent"
-    better: Literal["higher", "lower"] = "higher"
+    better: Better = "higher"
     shown: bool = True
     ranks: bool = False
+
+    def __post_init__(self) -> None:
+        for field, value, known in (("unit", self.unit, UNITS), ("better", self.better, BETTER)):
+            if value not in known:
+                raise ValueError(f"score {self.name!r}: {field} {value!r} is none of {', '.join(known)}")
 
     @property
     def family(self) -> bool:

@@ -1,8 +1,9 @@
 """The calls for notebooks: distil a set, and evaluate a set. Nothing is written to a store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from suite.core.limits import check_set
 from suite.core.networks.named import STANDARD
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Method, Scores, Task
@@ -31,14 +32,23 @@ def distil(
         >>> synthetic.images.shape  # (classes, ipc, channels, height, width)
         torch.Size([10, 1, 1, 8, 8])
     """
-    instance: Method = registry.configure(registry.method(method), hyperparameters, where=method)
-    instance.check(task.train, Budget(ipc))
-    distiller = instance.start(task.train, Budget(ipc), seed=seed)
+    _check_task(task)
+    budget, instance = Budget(ipc), build(method, hyperparameters)
+    instance.check(task.train, budget)
+    distiller = instance.start(task.train, budget, seed=seed)
     for step in range(distiller.steps):
         distiller.step()
         if progress is not None:
             progress(step + 1, distiller.steps)
-    return distiller.synthetic()
+    synthetic = distiller.synthetic()
+    check_set(synthetic, task.train, budget)
+    return synthetic
+
+
+def build(method: str, hyperparameters: Mapping[str, Any]) -> Method:
+    """Return a method by its name or the path of its file; raises ValueError for wrong hyper-parameters."""
+    made: Method = registry.configure(registry.method(method), hyperparameters, where=method)
+    return made
 
 
 def evaluate(
@@ -62,14 +72,15 @@ def evaluate(
         >>> len(scores.values["accuracy"])
         2
     """
-    classes, shape = synthetic.classes, synthetic.images.shape[2:]
-    if (classes, tuple(shape)) != (task.train.classes, task.train.shape):
-        raise ValueError(
-            f"a set of {classes} classes of images {tuple(shape)} does not fit the task"
-            f" {task.name!r}: {task.train.classes} classes of {task.train.shape}"
-        )
+    _check_task(task)
+    check_set(synthetic, task.train)
     settings = {"recipe": recipe, "network": network, "copies": copies}
     evaluator = registry.configure(registry.evaluator(RETRAIN), settings, where="evaluate")
     evaluator.check(task.train)
     scores: Scores = evaluator.evaluate(synthetic.to(task.train.images.device), task, seed=seed)
     return scores
+
+
+def _check_task(task: Task) -> None:
+    if not isinstance(task, Task):
+        raise TypeError(f"task is a {type(task).__name__}; pass suite.load_task(name)")

@@ -12,13 +12,13 @@ from suite.core.names import Table
 from suite.core.networks.named import ARCHITECTURES
 from suite.core.sets.parametrisations import PARAMETRISATIONS
 from suite.core.training.augment import AUGMENTATIONS
-from suite.core.training.recipes import RECIPES
+from suite.core.training.recipes import RECIPES, Recipe
 
 TABLES: Mapping[str, Table[Any]] = {
-    "RECIPES": RECIPES,
     "NETWORKS": ARCHITECTURES,
     "AUGMENTATIONS": AUGMENTATIONS,
     "PARAMETRISATIONS": PARAMETRISATIONS,
+    "RECIPES": RECIPES,  # last: a recipe may name an augmentation of the file
 }
 """Constants of a plug-in's file, and the tables to which their values are added."""
 
@@ -45,6 +45,8 @@ def _load(path: Path, text: bytes) -> ModuleType:
         raise ValueError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     for constant, table in TABLES.items():
         for name, value in _named(vars(module).get(constant, {}), constant, path):
+            if isinstance(value, Recipe):
+                value.check()
             table.add(name, value, owner=str(path))
     return module
 

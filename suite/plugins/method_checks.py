@@ -3,11 +3,13 @@
 import io
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from suite.core.limits import check_set
+from suite.core.sets.parametrisations import describe
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Distiller, Method
 from suite.core.training.recipes import recipe
@@ -92,9 +94,18 @@ def keeps_shapes(cls: type[Method]) -> str:
 
 
 def _decodes(made: SyntheticSet) -> str:
-    if made.parametrisation is None or torch.equal(made.parametrisation.decode(), made.images):
+    code = made.parametrisation
+    if code is None:
         return ""
-    return "its code decodes to other images; make the set by SyntheticSet.from_parametrisation(code)"
+    if not torch.equal(code.decode(), made.images):
+        return "its code decodes to other images; make the set by SyntheticSet.from_parametrisation(code)"
+    names: dict[str, Any] = {"torch": torch, "tensors": code.tensors}
+    names["facts"] = {"parametrisation": describe(code)}
+    exec(code.loader, names)  # as a user of the manifest does
+    loaded, images = names.get("images"), made.images.flatten(0, 1)
+    if not (isinstance(loaded, Tensor) and torch.allclose(loaded, images, atol=1e-5)):
+        return f"the lines in {type(code).__name__}.loader do not make the same `images` as decode()"
+    return ""
 
 
 def grows_in_order(cls: type[Method]) -> str:

@@ -130,6 +130,8 @@ def _check(old: Path, new: Path) -> None:
     if protocol != OLD_PROTOCOL:
         found = f"it has protocol {protocol}" if protocol else f"{facts} is missing"
         raise ValueError(f"{old} is not a store of protocol {OLD_PROTOCOL}: {found}")
+    if new.resolve().is_relative_to(old.resolve()):
+        raise ValueError(f"{new} lies in {old}, which stays as it is; name a folder elsewhere")
     if new.exists() and any(new.iterdir()):
         raise ValueError(f"{new} is not empty; name a new folder")
 

@@ -27,8 +27,9 @@ class Window:
 
 def check_truncation(schedule: TruncationSchedule, unroll: int, window: int) -> None:
     """Raise ValueError if `window` or `unroll` is below 1, or the window is longer than the unroll."""
-    if min(unroll, window) < 1:
-        raise ValueError(f"window {window} and unroll {unroll} must be at least 1")
+    for name, value in (("unroll", unroll), ("window", window)):
+        if value < 1:
+            raise ValueError(f"{name} {value} must be at least 1")
     if schedule in ("random", "fixed") and window > unroll:
         raise ValueError(f"window {window} is longer than the unroll {unroll}; lower window or raise unroll")
 

@@ -80,8 +80,8 @@ def meta_gradient(
     the learning rate of the optimiser. checkpoint_every: keep every n-th state of the window and recompute
     the others, to save memory; None keeps all.
 
-    Raises ValueError for an input that is not a leaf or does not require gradients, for `real` without a
-    batch, and for checkpoint_every below 1.
+    Raises ValueError for an input that is not a leaf or does not require gradients, for batches that do not
+    depend on the inputs, for `real` without a batch or with an empty one, and for checkpoint_every below 1.
 
     Example:
         >>> import torch, suite
@@ -146,6 +146,7 @@ class _Unroll:
         self.corrections = torch.tensor(rows, dtype=parameters.dtype).to(parameters.device)
         self.gradients = [torch.zeros_like(value) for value in inputs]
         self.to_lr = torch.zeros_like(self.lr)
+        self.reached = not inputs  # whether a batch of the window depends on an input
         self.state_sums: dict[int, Tensor] = {}
 
     @torch.no_grad()
@@ -166,6 +167,8 @@ class _Unroll:
             with phase("window forward"):
                 taken = self._forward_keeping(checkpoint, range(start, end))
             cotangent = self._backward_steps(taken, cotangent)
+        if not self.reached:
+            raise ValueError("no batch of the window depends on the inputs; make the batches from them")
         sums = torch.stack([self.state_sums[step] for step in range(self.end)])
         return MetaGradient(loss, tuple(self.gradients), self.to_lr, sums)
 
@@ -194,6 +197,8 @@ class _Unroll:
         """Return the outer loss and the cotangent of the final state; only one batch is in memory."""
         cotangent, loss = torch.zeros_like(state), torch.zeros_like(self.lr)
         for batch in real:
+            if not len(batch[0]):
+                raise ValueError("a real batch has no images, so its loss is not a number; leave it out")
             part, gradient = self.problem.outer_loss_and_grad(state[0], *batch)
             cotangent[0] += gradient
             loss += part
@@ -223,4 +228,5 @@ class _Unroll:
             for total, gradient in zip(self.gradients, found, strict=True):
                 if gradient is not None:
                     total += gradient
+                    self.reached = True
         return state

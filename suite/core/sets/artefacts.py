@@ -23,13 +23,17 @@ def save_set(synthetic: SyntheticSet, path: Path | str, task: Task) -> None:
     without this package. Raises ValueError if the file exists, or the name has another ending.
     """
     path = Path(path)
-    if path.suffix != ".safetensors" or path.exists():
-        raise ValueError(f"{path}: give the name of a new file that ends in .safetensors")
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{path}: the name of a set's file ends in .safetensors")
+    if path.exists():
+        raise ValueError(f"{path} exists; choose another name")
     write_artefact(path, synthetic, facts(task, path.name, synthetic.parametrisation))
 
 
 def load_set(path: Path | str) -> SyntheticSet:
     """Read a set written by `save_set` or `ratbench run`; raises ValueError if it is missing or damaged."""
+    if not Path(path).is_file():
+        raise ValueError(f"no file {path}")
     return load_artefact(Path(path))[0]
 
 

@@ -79,6 +79,9 @@ class SyntheticSet:
             >>> made.images.shape, made.hard
             (torch.Size([2, 2, 1, 8, 8]), True)
         """
+        images, labels = torch.as_tensor(images), torch.as_tensor(labels)
+        if not images.numel():
+            raise ValueError("there are no images; a set has at least one of each class")
         if images.ndim != 4 or labels.shape[:1] != images.shape[:1] or labels.ndim not in (1, 2):
             raise ValueError(
                 f"images {tuple(images.shape)} and labels {tuple(labels.shape)} must be"
@@ -90,7 +93,8 @@ class SyntheticSet:
         count = labels.shape[1] if labels.ndim == 2 else classes or int(own.max()) + 1
         if own.is_floating_point() or not 0 <= int(own.min()) <= int(own.max()) < count:
             raise ValueError(
-                f"labels must be whole numbers from 0 to {count - 1}, one for each of {count} classes"
+                f"labels from {own.min()} to {own.max()} ({own.dtype}) must be whole numbers from 0 to"
+                f" {count - 1}, one for each of {count} classes"
             )
         sizes = own.bincount(minlength=count).tolist()
         if len(set(sizes)) > 1:

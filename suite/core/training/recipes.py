@@ -10,7 +10,7 @@ group `ratbench.recipes`.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import cos, pi
-from typing import Literal
+from typing import Literal, get_args
 
 from torch.nn.functional import cross_entropy
 
@@ -19,7 +19,11 @@ from suite.core.engine.optimisers import SGD, Adam, AdamW, Optimiser
 from suite.core.names import Table, UnknownName, did_you_mean
 from suite.core.precision import PRECISIONS, Precision
 from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.training.augment import augmentation
 from suite.core.training.regression import squared_error
+
+Rule = Literal["sgd", "adam", "adamw"]
+OPTIMISERS: tuple[Rule, ...] = get_args(Rule)
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Recipe:
 
     name: str
     source: str
-    optimiser: Literal["sgd", "adam", "adamw"]
+    optimiser: Rule
     lr: float
     augment: str
     momentum: float = 0.0
@@ -46,6 +50,14 @@ class Recipe:
     steps: int = 0
     learned_lr: bool = False
     precision: Precision = "float32"
+
+    def check(self) -> None:
+        """Raise ValueError for an optimiser, a learning rate, a length or an augmentation that cannot be."""
+        if self.optimiser not in OPTIMISERS:
+            raise ValueError(f"recipe {self.name!r}: optimiser {self.optimiser!r} is none of {OPTIMISERS}")
+        if not self.lr > 0 or not (self.steps > 0 or (self.epochs > 0 and self.batch)):
+            raise ValueError(f"recipe {self.name!r}: give lr above 0, and steps, or epochs with a batch")
+        augmentation(self.augment, mixing=True)
 
     def lr_schedule(self, count: int) -> list[float]:
         """Return the learning rate of each step on `count` images."""

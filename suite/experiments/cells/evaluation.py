@@ -29,6 +29,8 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
     scored = cut(synthetic, cell.part, seed=context.job.cell.seed).to(device)
     started, before = perf_counter(), TestSplit.total_reads
     scores = evaluator.evaluate(scored, task, seed=cell.seed)
+    if undeclared := [name for name in scores.values if not any(s.matches(name) for s in evaluator.scores)]:
+        raise ValueError(f"it returned {undeclared[0]!r}, which its `scores` do not declare; add a Score")
     return context.record(
         cell,
         "done",
