@@ -191,7 +191,7 @@ DATA = {Path("suite/core/data/catalogue.py")}
 """Modules without functions, which need no test of their own."""
 
 ELSEWHERE = {"behaviour", "docs", "support", "benchmarks"}
-"""Folders of `tests/` that mirror no code: tests across modules, the pages, what tests and measurements need."""
+"""Folders of `tests/` that mirror no code: across modules, the pages, and what tests or benchmarks need."""
 
 
 def home_of(path: Path) -> Path:
