@@ -7,10 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.sets.artefacts import write_artefact
 from suite.external.locate import locate
 from suite.external.sandbox import Brought, read
-from suite.records.store import Store
 from tests.support import foreign_sets
 from tests.support.foreign_sets import BYTES, EXACT, WANTED
 

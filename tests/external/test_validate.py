@@ -19,7 +19,9 @@ IMAGES = torch.arange(16.0).reshape(4, 1, 2, 2)
 
 
 @pytest.mark.parametrize(
-    "shape", [(4, 1, 2, 2), (2, 2, 1, 2, 2), (4, 4), (4, 2, 2)], ids=["plain", "by class", "flat", "no channel"]
+    "shape",
+    [(4, 1, 2, 2), (2, 2, 1, 2, 2), (4, 4), (4, 2, 2)],
+    ids=["plain", "by class", "flat", "no channel"],
 )
 def test_shapes_that_are_read(shape: tuple[int, ...]) -> None:
     check_images(shape, GREY)

@@ -37,7 +37,7 @@ def test_every_global_generator_is_part_of_the_state() -> None:
     for draw in (lambda: torch.rand(1), lambda: np.random.rand(), random.random):  # noqa: NPY002
         set_global_state(1)
         assert global_state() == before
-        draw()  # type: ignore[no-untyped-call]
+        draw()
         assert global_state() != before
     set_global_state(2)
     assert global_state() != before

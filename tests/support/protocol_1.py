@@ -185,7 +185,7 @@ def sealed(cell: Json, label: str, **measured: Any) -> Json:
 def write_record(store: Path, record: Json) -> Path:
     kind = "records" if record["status"] in ("done", "diverged") else "failures"
     size = f"ipc{record['ipc']}" if record["ipc"] else "full"
-    path = store / kind / f"{record['task']}-{size}" / record["label"] / f"{id_of(record['cell'])}.json"
+    path: Path = store / kind / f"{record['task']}-{size}" / record["label"] / f"{id_of(record['cell'])}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
     return path

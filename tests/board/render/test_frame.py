@@ -20,7 +20,11 @@ def test_a_line_has_a_rows_numbers() -> None:
 
 def test_what_is_missing_is_none() -> None:
     failed, *_ = lines(board([trial("kip", status="oom", error="no memory"), full_data(0.9)]))
-    assert failed["accuracy"] is None and failed["state"] == "oom" and failed["errors"] == "seed 0, oom: no memory"
+    assert (
+        failed["accuracy"] is None
+        and failed["state"] == "oom"
+        and failed["errors"] == "seed 0, oom: no memory"
+    )
     assert failed["seeds"] == 0 and failed["behind"] is None
 
 

@@ -25,5 +25,5 @@ def test_draws_repeat_and_cover_all() -> None:
     assert first.shape == (RESAMPLES, 3) and (first == second).all()
     assert set(first.flatten().tolist()) == {0, 1, 2}
     copies = sample_copies(first, 2, np.random.default_rng(1))
-    assert copies.shape == (RESAMPLES, 3, 2) and 0 <= copies.min() and copies.max() < 1
+    assert copies.shape == (RESAMPLES, 3, 2) and copies.min() >= 0 and copies.max() < 1
     assert copies.mean() == pytest.approx(0.5, abs=0.01)

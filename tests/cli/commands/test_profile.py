@@ -4,7 +4,6 @@ import pytest
 
 from tests.support.command_line import ratbench, refused
 
-
 SMALL = ["--ipc", "1", "--set", "network=convnet-d1-w4-in", "--set", "unroll=4", "--set", "window=2"]
 
 

@@ -42,7 +42,10 @@ def test_an_export_says_what_it_wrote(artefact: Path) -> None:
 def test_a_damaged_artefact_is_refused(artefact: Path) -> None:
     manifest = json.loads(artefact.with_suffix(".json").read_text())
     artefact.with_suffix(".json").write_text(json.dumps({**manifest, "sha256": "0" * 64}))
-    for words in (("subset", artefact, "--ipc", "1"), ("export", artefact, "--format", "pt", "--output", "a")):
+    for words in (
+        ("subset", artefact, "--ipc", "1"),
+        ("export", artefact, "--format", "pt", "--output", "a"),
+    ):
         refused(ratbench(*words), "does not match the sha256 in its manifest")
 
 

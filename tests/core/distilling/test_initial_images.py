@@ -32,7 +32,7 @@ def test_real_images_are_copies() -> None:
 
 def test_noise_is_standard_or_of_unit_norm() -> None:
     wide = Examples(torch.zeros(6, 3, 16, 16), torch.arange(6) % 3, 3)
-    noise, unit = (initial_images(wide, 10, how, seed=0) for how in ("noise", "unit-noise"))  # type: ignore[arg-type]
+    noise, unit = (initial_images(wide, 10, how, seed=0) for how in ("noise", "unit-noise"))
     assert noise.shape == unit.shape == (3, 10, 3, 16, 16)
     assert noise.std() == pytest.approx(1, abs=0.02) and noise.mean() == pytest.approx(0, abs=0.02)
     assert torch.allclose(unit.flatten(2).norm(dim=2), torch.ones(3, 10))

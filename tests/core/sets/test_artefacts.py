@@ -57,7 +57,7 @@ def test_a_manifest_says_what_the_images_are(tmp_path: Path) -> None:
 def test_a_file_is_neither_replaced_nor_misnamed(tmp_path: Path) -> None:
     (tmp_path / "set.safetensors").write_text("mine")
     for name in ("set.safetensors", "set.pt"):
-        with pytest.raises(ValueError, match="give a new file's name, which ends in .safetensors"):
+        with pytest.raises(ValueError, match=r"give a new file's name, which ends in \.safetensors"):
             save_set(LEARNED, tmp_path / name, tasks.load("digits"))
     assert (tmp_path / "set.safetensors").read_text() == "mine"
 
@@ -95,7 +95,11 @@ def test_a_code_that_does_not_fit_its_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "set.safetensors"
     write_artefact(path, FACTORISED, {})
     manifest = json.loads(path.with_suffix(".json").read_text())
-    for code in ({"kind": "nonsense", "settings": {}}, {"kind": "linear", "settings": {}}, {"kind": "linear"}):
+    for code in (
+        {"kind": "nonsense", "settings": {}},
+        {"kind": "linear", "settings": {}},
+        {"kind": "linear"},
+    ):
         path.with_suffix(".json").write_text(json.dumps({**manifest, "parametrisation": code}))
         with pytest.raises(ValueError, match="its set cannot be read"):
             load_set(path)

@@ -34,9 +34,7 @@ def test_the_loader_gives_the_sets_tensors(
     made: SyntheticSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = made.parametrisation
-    write_artefact(
-        tmp_path / "abc.safetensors", made, facts(tasks.load("digits"), "abc.safetensors", code)
-    )
+    write_artefact(tmp_path / "abc.safetensors", made, facts(tasks.load("digits"), "abc.safetensors", code))
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(loader("abc.safetensors", code), names)

@@ -77,7 +77,7 @@ def test_a_prefix_replaces_nothing(tmp_path: Path) -> None:
     (tmp_path / "part.json").write_text("mine")
     with pytest.raises(ValueError, match="or its manifest exists"):
         write_prefix(whole, 1, tmp_path / "part.safetensors")
-    with pytest.raises(ValueError, match="must end in .safetensors"):
+    with pytest.raises(ValueError, match=r"must end in \.safetensors"):
         write_prefix(whole, 1, tmp_path / "part.pt")
     with pytest.raises(ValueError, match="prefix of 3 images per class: this set has 2"):
         write_prefix(whole, 3, tmp_path / "other.safetensors")

@@ -32,7 +32,9 @@ def test_images_need_their_labels(tmp_path: Path) -> None:
         read([tmp_path / "images.pt"], WANTED)
 
 
-@pytest.mark.parametrize("value", [{}, {"data": []}, {"data": [[torch.zeros(1)]]}, {"data": 3}, [1, 2], "text"])
+@pytest.mark.parametrize(
+    "value", [{}, {"data": []}, {"data": [[torch.zeros(1)]]}, {"data": 3}, [1, 2], "text"]
+)
 def test_other_contents_are_refused(value: object, tmp_path: Path) -> None:
     torch.save(value, tmp_path / "set.pt")
     with pytest.raises(Refused, match="neither a tensor nor"):
