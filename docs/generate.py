@@ -30,7 +30,7 @@ from suite.plugins import registry
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#\s]+)")
 TABLES: dict[str, type[BaseModel]] = {
-    "The top of the file": grid.Grid,
+    "The top of the file": schema.Grid,
     "`[method.NAME]`": schema.MethodTable,
     "`[[method.NAME.where]]`": schema.Where,
     "`[study.NAME]`": schema.StudyTable,
@@ -133,7 +133,7 @@ def listed(kind: str, names: Iterable[str]) -> str:
 def table(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
     """Return a Markdown table."""
     cells = [list(heads), *map(list, rows)]
-    lines = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in cells]
+    lines = [" | ".join(cell.replace(" | ", " or ").replace("|", "\\|") for cell in row) for row in cells]
     return (
         "\n".join(f"| {line} |" for line in (lines[0], "|".join("---" for _ in cells[0]), *lines[1:])) + "\n"
     )

@@ -12,10 +12,9 @@ from suite.core.data.corruptions import CORRUPTIONS, SEVERITIES, corruption
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
 from suite.core.scores import SECONDS, Score
-from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Preprocessing, Scores, Task
-from suite.core.training.fit import accuracy, fit_copies, map_batches
+from suite.core.training.fit import accuracy, copy_seeds, fit_copies, map_batches
 from suite.core.training.recipes import recipe
 
 
@@ -72,7 +71,7 @@ class Corruptions:
         and the `seconds` of all trainings.
         """
         net, started = network(self.network, task.train.shape, task.train.classes), perf_counter()
-        seeds = [derive(seed, "copy", copy) for copy in range(self.copies)]
+        seeds = copy_seeds(seed, self.copies)
         trained = list(fit_copies(net, synthetic, recipe(self.recipe), seeds=seeds))
         seconds = perf_counter() - started
         test = task.test  # the one read, when every copy has taken its last step

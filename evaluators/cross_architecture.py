@@ -10,10 +10,9 @@ from torch import Tensor
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
 from suite.core.scores import SECONDS, Score
-from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Scores, Task
-from suite.core.training.fit import accuracy, fit_copies
+from suite.core.training.fit import accuracy, copy_seeds, fit_copies
 from suite.core.training.lr_search import Search, chosen_rates
 from suite.core.training.recipes import recipe
 
@@ -110,7 +109,7 @@ class CrossArchitecture:
 
     def _fit(self, name: str, rate: float, synthetic: SyntheticSet, task: Task, seed: int) -> list[Tensor]:
         net = network(name, task.train.shape, task.train.classes)
-        seeds = [derive(seed, "copy", copy) for copy in range(self.copies)]
+        seeds = copy_seeds(seed, self.copies)
         return list(fit_copies(net, synthetic, recipe(self.recipe).with_lr(rate), seeds=seeds))
 
 

@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
-from time import perf_counter
 from typing import Any, ClassVar
 
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
 from suite.core.scores import SECONDS, Score
-from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Scores, Task
-from suite.core.training.fit import accuracy, fit_copies
+from suite.core.training.fit import accuracy, copy_seeds, fit_copies
 from suite.core.training.recipes import RECIPES, recipe
+from suite.core.training.retrain_together import retrain
 
 CHOSEN = "chosen"
 CANDIDATES = ("dc-300", "dsa-1000", "rat-bptt-1000")
@@ -64,23 +63,16 @@ class Retrain:
         `chosen/<recipe>`, 1 for the chosen one.
         """
         name, chosen = self._choose(synthetic, task, seed) if self.recipe == CHOSEN else (self.recipe, {})
-        net = network(self.network, task.train.shape, task.train.classes)
-        trained, seconds, started = [], [], perf_counter()
-        seeds = [derive(seed, "copy", copy) for copy in range(self.copies)]
-        for parameters in fit_copies(net, synthetic, recipe(name), seeds=seeds):
-            trained.append(parameters)
-            seconds.append(perf_counter() - started)
-            started = perf_counter()
-        test = task.test  # the one read, when every copy has taken its last step
-        accuracies = tuple(accuracy(net, parameters, test) for parameters in trained)
-        return Scores({"accuracy": accuracies, "seconds": tuple(seconds), **chosen})
+        trainings = {"accuracy": (synthetic, recipe(name))}
+        scores = retrain(self.network, trainings, task, copies=self.copies, seed=seed)
+        return Scores({**scores.values, **chosen})
 
     def _choose(
         self, synthetic: SyntheticSet, task: Task, seed: int
     ) -> tuple[str, Mapping[str, tuple[float, ...]]]:
         """Return the recipe of the best mean on the holdout, the first of equals, and the scores."""
         net, held = network(self.network, task.train.shape, task.train.classes), task.holdout().test
-        seeds = [derive(seed, "holdout copy", copy) for copy in range(self.copies)]
+        seeds = copy_seeds(seed, self.copies, "holdout copy")
         found = {
             name: tuple(
                 accuracy(net, parameters, held)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 
 from suite.core.distilling.boosting import Block, Boosted, Growth, stages
-from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Distiller, Examples
 from suite.plugins.methods.dm import DM, DMDistiller
 
@@ -61,8 +61,7 @@ class BoostedDMDistiller(DMDistiller):
 
     def synthetic(self) -> SyntheticSet:
         """Return the blocks of the stages so far."""
-        images = self.images.detach()[:, : self.growth.size].clone()
-        return SyntheticSet(images, one_hot(*images.shape[:2]).to(images))
+        return SyntheticSet.with_hard_labels(self.images.detach()[:, : self.growth.size].clone())
 
 
 METHOD = BoostedDM

@@ -15,45 +15,36 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from suite.core.distilling.base import BaseDistiller, ImageMethod
-from suite.core.distilling.initial_images import initial_images
-from suite.core.distilling.matching import class_means, paired, real_batches
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.networks.named import network
-from suite.core.seeding import generator
-from suite.core.sets.synthetic_set import SyntheticSet, one_hot
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.augment import augmentation
+from suite.core.spec import Budget, Distiller, Examples
+from suite.plugins.methods.dm import DM, DMDistiller
 
 SCALE = 100.0
 """Factor of the loss in the authors' code, for which their `image_lr` is chosen."""
 
 
 @dataclass(frozen=True)
-class DataDAM(ImageMethod):
+class DataDAM(DM):
     """Match each class's mean attention maps, and embedding, under a fresh random network at every step."""
 
     steps: int = 8000
-    image_lr: float = 1.0
-    image_momentum: float = 0.5
     real_batch: int = 64  # real images of each class per step
     power: int = 4  # of the activations whose sum over channels is the attention
     balance: float = 0.01  # the weight of the embedding beside the attention maps
-    augment: str = "dsa"
 
     title: ClassVar[str] = "DataDAM: attention matching"
     paper: ClassVar[str] = "arXiv 2310.00093"
-    smoke: ClassVar[Mapping[str, Any]] = {"steps": 5, "real_batch": 8, "network": "convnet-d2-w8-in"}
-    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(0.1, 10.0)}
+    smoke: ClassVar[Mapping[str, Any]] = {**DM.smoke, "network": "convnet-d2-w8-in"}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         (family, ipc): {"image_lr": 10.0} for family in ("cifar10", "cifar100") for ipc in (100, 200)
     }
 
     def __post_init__(self) -> None:
-        augmentation(self.augment)
-        at_least_one(self, "steps", "real_batch", "power")
+        super().__post_init__()
+        at_least_one(self, "power")
         above_zero(self, "image_lr")
-        not_negative(self, "image_momentum", "balance")
+        not_negative(self, "balance")
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Also refuse a network without attention maps."""
@@ -74,47 +65,20 @@ def attention(maps: Tensor, power: int) -> Tensor:
     return normalize(maps.abs().pow(power).sum(1).flatten(1), dim=1)
 
 
-class DataDAMDistiller(BaseDistiller):
-    """One run of DataDAM."""
+class DataDAMDistiller(DMDistiller):
+    """One run of DataDAM: DM with another distance."""
 
-    def __init__(self, method: DataDAM, train: Examples, budget: Budget, seed: int) -> None:
-        self.steps, self.method = method.steps, method
-        self.network = network(method.network, train.shape, train.classes)
-        self.images = initial_images(train, budget.ipc, method.initial, seed=seed).requires_grad_()
-        self.optimiser = torch.optim.SGD([self.images], lr=method.image_lr, momentum=method.image_momentum)
-        self.real = real_batches(train)
-        self.real_rng = generator(seed, "real batches")
-        self.network_rng = generator(seed, "networks")
-        self.augment_rng = generator(seed, "augmentation")
+    method: DataDAM
 
-    def step(self) -> Mapping[str, float]:
-        """Take one outer step."""
-        parameters = self.network.initialise(self.network_rng, self.images.device)
-        real = self.real.sample(self.method.real_batch, self.real_rng)
-        real, synthetic = paired(self.method.augment, real, self.images, self.augment_rng)
-        with torch.no_grad():
-            targets = self._class_means(parameters, real)
-        found = self._class_means(parameters, synthetic)
-        *maps, output = [(a - b).square().sum() for a, b in zip(targets, found, strict=True)]
-        loss = SCALE * (sum(maps, start=self.method.balance * output))
-        self.optimiser.zero_grad()
-        loss.backward()
-        self.optimiser.step()
-        return {"outer_loss": float(loss.detach())}
+    def distance(self, images: Tensor) -> Tensor:
+        """Return the weighted distance of images (classes, n, …) from a real batch in a fresh network."""
+        *maps, embedding = self.distances(images)
+        return SCALE * sum(maps, start=self.method.balance * embedding)
 
-    def _class_means(self, parameters: Tensor, images: Tensor) -> list[Tensor]:
-        """Return each class's means: attention at every ReLU but the last, then the embedding."""
-
-        def values(piece: Tensor) -> list[Tensor]:
-            seen, embedding = self.network.activations(parameters, piece)
-            return [*(attention(maps, self.method.power) for maps in seen[:-1]), embedding]
-
-        return class_means(values, images)
-
-    def synthetic(self) -> SyntheticSet:
-        """Return the images with hard labels."""
-        images = self.images.detach().clone()
-        return SyntheticSet(images, one_hot(*images.shape[:2]).to(images))
+    def outputs(self, parameters: Tensor, images: Tensor) -> list[Tensor]:
+        """Return the attention of images (n, …) at every ReLU but the last, then the embedding."""
+        seen, embedding = self.network.activations(parameters, images)
+        return [*(attention(maps, self.method.power) for maps in seen[:-1]), embedding]
 
 
 METHOD = DataDAM

@@ -22,7 +22,7 @@ from suite.core.engine.optimisers import SGD
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
-from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.augment import augmentation
 
@@ -155,8 +155,7 @@ class DCDistiller(BaseDistiller):
 
     def synthetic(self) -> SyntheticSet:
         """Return the images with hard labels."""
-        images = self.images.detach().clone()
-        return SyntheticSet(images, one_hot(*images.shape[:2]).to(images))
+        return SyntheticSet.with_hard_labels(self.images.detach().clone())
 
 
 METHOD = DC

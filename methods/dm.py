@@ -7,6 +7,7 @@ alike, and takes a step of SGD on the squared distance between their mean embedd
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -18,7 +19,7 @@ from suite.core.distilling.matching import class_means, paired, real_batches
 from suite.core.limits import at_least_one, not_negative
 from suite.core.networks.named import network
 from suite.core.seeding import generator
-from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.augment import augmentation
 
@@ -76,21 +77,25 @@ class DMDistiller(BaseDistiller):
 
     def distance(self, images: Tensor) -> Tensor:
         """Return how far images (classes, n, …) are from a real batch in a fresh network's embedding."""
+        return self.distances(images)[0]
+
+    def distances(self, images: Tensor) -> list[Tensor]:
+        """Return the squared distances of class means, of each of the `outputs` of one fresh network."""
         parameters = self.network.initialise(self.network_rng, images.device)
         real = self.real.sample(self.method.real_batch, self.real_rng)
         real, synthetic = paired(self.method.augment, real, images, self.augment_rng)
         with torch.no_grad():
-            target = self._mean_embeddings(parameters, real)
-        return (target - self._mean_embeddings(parameters, synthetic)).square().sum()
+            targets = class_means(partial(self.outputs, parameters), real)
+        found = class_means(partial(self.outputs, parameters), synthetic)
+        return [(a - b).square().sum() for a, b in zip(targets, found, strict=True)]
 
-    def _mean_embeddings(self, parameters: Tensor, images: Tensor) -> Tensor:
-        """Return each class's mean embedding (classes, d)."""
-        return class_means(lambda piece: [self.network.features(parameters, piece)], images)[0]
+    def outputs(self, parameters: Tensor, images: Tensor) -> list[Tensor]:
+        """Return the tensors (n, …) of images (n, …) whose class means are matched: the embedding."""
+        return [self.network.features(parameters, images)]
 
     def synthetic(self) -> SyntheticSet:
         """Return the images with hard labels."""
-        images = self.images.detach().clone()
-        return SyntheticSet(images, one_hot(*images.shape[:2]).to(images))
+        return SyntheticSet.with_hard_labels(self.images.detach().clone())
 
 
 METHOD = DM

@@ -166,7 +166,7 @@ class ImageMetaLearner(MetaLearner):
             method.network,
             optimiser=Adam(method.inner_lr),
             minibatch=Minibatch(method.per_class, method.inner_classes),
-            augment=method.augment,
+            augment=augmentation(method.augment),
             ipc=ipc,
             steps=steps_of_one_shape * method.networks * method.max_window,
             precision=method.precision,

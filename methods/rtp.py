@@ -99,7 +99,7 @@ class RTPDistiller(MetaLearner):
             method.network,
             optimiser=SGD(method.inner_lr, method.inner_momentum),
             minibatch=Minibatch(min(method.per_class, images)),
-            augment=method.augment,
+            augment=augmentation(method.augment),
             ipc=images,
             steps=method.steps * method.unroll,
             checkpoint_every=method.checkpoint_every,
@@ -130,10 +130,8 @@ class RTPDistiller(MetaLearner):
 
     def _decoded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         targets = torch.eye(self.train.classes, device=rows.device)
-        return self._code().rows(rows), targets[rows // self.training.ipc]
-
-    def _code(self) -> Linear:
-        return Linear(self.bases, self.coefficients, *self.train.shape[1:])
+        code = Linear(self.bases, self.coefficients, *self.train.shape[1:])
+        return code.rows(rows), targets[rows // self.training.ipc]
 
     def _real_rows(self) -> Tensor:
         """Draw rows of each class for the real batch, without repeats."""

@@ -50,25 +50,27 @@ __all__ = [
 ]
 
 _HOMES = {
-    "suite.board.files": {"leaderboard": "leaderboard"},
-    "suite.core.data.tasks": {"load_task": "load"},
-    "suite.core.engine.inner_problem": {"InnerProblem": "InnerProblem"},
-    "suite.core.engine.optimisers": {"SGD": "SGD", "Adam": "Adam"},
-    "suite.core.engine.truncation": {"Window": "Window"},
-    "suite.core.engine.unroll": {"meta_gradient": "meta_gradient"},
-    "suite.core.sets.artefacts": {"load_set": "load_set", "save_set": "save_set"},
-    "suite.core.sets.synthetic_set": {"SyntheticSet": "SyntheticSet"},
-    "suite.experiments.notebook": {"distil": "distil", "evaluate": "evaluate"},
+    "SGD": "suite.core.engine.optimisers.SGD",
+    "Adam": "suite.core.engine.optimisers.Adam",
+    "InnerProblem": "suite.core.engine.inner_problem.InnerProblem",
+    "SyntheticSet": "suite.core.sets.synthetic_set.SyntheticSet",
+    "Window": "suite.core.engine.truncation.Window",
+    "distil": "suite.experiments.notebook.distil",
+    "evaluate": "suite.experiments.notebook.evaluate",
+    "leaderboard": "suite.board.files.leaderboard",
+    "load_set": "suite.core.sets.artefacts.load_set",
+    "load_task": "suite.core.data.tasks.load",
+    "meta_gradient": "suite.core.engine.unroll.meta_gradient",
+    "save_set": "suite.core.sets.artefacts.save_set",
 }
-"""The module of each public name, and what it is called there."""
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for: torch takes seconds, and a board needs none."""
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(module), names[name])
-    raise AttributeError(f"module 'suite' has no attribute {name!r}; it has {', '.join(__all__)}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'suite' has no attribute {name!r}; it has {', '.join(__all__)}")
+    module, _, attribute = _HOMES[name].rpartition(".")
+    return getattr(import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

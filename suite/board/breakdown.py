@@ -11,9 +11,10 @@ from statistics import fmean
 from suite.board.join import Cells, Evaluated, TableKey, TrialResult
 from suite.board.rows import WORDS, named
 from suite.board.statistics.intervals import Interval, interval
+from suite.core.names import counted
 from suite.core.scores import Score
 from suite.records.cells import RETRAIN
-from suite.records.record import Record, Status
+from suite.records.record import Status
 
 UNDECLARED = Score("*", "{}", unit="number")
 """Shows the scores of a record that carries no declaration, as they are and under their own names."""
@@ -93,7 +94,9 @@ def _breakdown(
 ) -> Breakdown:
     items = sorted(items, key=lambda pair: pair[1].cell.id)
     records = [item.record for _, item in items if item.record]
-    declared = list({score.name: score for record in records for score in _declared(record)}.values())
+    declared = list(
+        {score.name: score for record in records for score in record.described or [UNDECLARED]}.values()
+    )
     outcomes: dict[tuple[str, str], list[_Outcome]] = {}
     for trial, item in items:
         prefix = "" if key.ipc == trial.trial.ipc else f"first {key.ipc} of {trial.trial.ipc}"
@@ -117,10 +120,6 @@ def _best_first(breakdown: Breakdown) -> tuple[BreakdownRow, ...]:
         return found is None, sign * found.mean if found else 0.0, row.name
 
     return tuple(sorted(breakdown.rows, key=place))
-
-
-def _declared(record: Record) -> tuple[Score, ...]:
-    return record.described or (UNDECLARED,)
 
 
 def _outcome(trial: TrialResult, item: Evaluated, declared: Sequence[Score]) -> _Outcome:
@@ -154,5 +153,5 @@ def _row(name: str, label: str, outcomes: Sequence[_Outcome]) -> BreakdownRow:
     shared = set.intersection(*(set(values) for values in done)) if done else set()
     scores = {column.name: interval([values[column] for values in done]) for column in shared}
     wrong = sorted({WORDS[each.status or "missing"] for each in seeds.values() if each.status != "done"})
-    count = f"{len(done)} of {len(seeds)} seed" + "s" * (len(seeds) != 1)
+    count = f"{len(done)} of {counted(len(seeds), 'seed')}"
     return BreakdownRow(name, label, scores, f"{count} ({', '.join(wrong)})" if wrong else "")

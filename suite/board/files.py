@@ -28,14 +28,14 @@ from suite.board.tables import Board, Table, board
 from suite.records.jobs import Plan, Planned
 from suite.records.record import Record
 
-Format = Literal["md", "csv", "json"]
+Format = Literal["md", "csv", "json", "html"]
 
 REPORTED = "reported.toml"
 """A file of papers' figures: in a store, or in results/."""
 
 
 @dataclass(frozen=True)
-class Found:
+class Documents:
     """What stores hold: records, failures among them, planned cells, and warnings of unreadable files."""
 
     records: tuple[Record, ...]
@@ -81,7 +81,7 @@ def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
     return made
 
 
-def read(stores: Sequence[Path]) -> Found:
+def read(stores: Sequence[Path]) -> Documents:
     """Read all records, failures and plans of `stores`; a damaged file becomes a warning.
 
     Raises ValueError on a record of another protocol, FileNotFoundError without a store.
@@ -98,7 +98,7 @@ def read(stores: Sequence[Path]) -> Found:
                 records.append(_record(content, path))
         except (ValidationError, json.JSONDecodeError, UnicodeDecodeError, _Unusable) as error:
             skipped.append(f"{path}: skipped, {_reason(error)}")
-    return Found(tuple(records), tuple(planned), tuple(skipped))
+    return Documents(tuple(records), tuple(planned), tuple(skipped))
 
 
 def finished(stores: Sequence[Path]) -> list[Record]:
@@ -111,13 +111,19 @@ def finished(stores: Sequence[Path]) -> list[Record]:
 
 
 def render(board: Board, format: Format, *, pictures: Collection[str] = (), plots: bool = False) -> str:
-    """Return the board as text. pictures: paths that Markdown may link to; plots: whether it shows them."""
+    """Return the board as text; raises ValueError for an unknown format.
+
+    pictures: paths that Markdown may link to; plots: whether it shows them.
+    """
     if format not in get_args(Format):
         raise ValueError(f"unknown format {format!r}; known: {', '.join(get_args(Format))}")
     if format == "md":
         return markdown(board, pictures=pictures, plots=plots)
     if format == "csv":
         return frame(board).to_csv(index=False, lineterminator="\n")
+    if format == "html":
+        table = frame(board).to_html(index=False, na_rep="", border=0)
+        return f'<!doctype html>\n<meta charset="utf-8">\n<title>Leaderboard</title>\n{table}\n'
     content = {
         "protocol": board.protocol,
         "versions": board.versions,

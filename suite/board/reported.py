@@ -8,9 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from suite.board.join import TableKey
-
-STANDARD_NETWORK = "convnet-d3-w128-in"
-"""The network that papers use for small images."""
+from suite.core.names import STANDARD_NETWORK
 
 Figure = tuple[int, float] | tuple[int, float, float]
 

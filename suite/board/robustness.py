@@ -51,7 +51,10 @@ def robustness(trials: Sequence[TrialResult], key: TableKey, cells: Cells, weigh
     lacking = f"incomplete: accuracies of {min(counts, default=0)} of {len(trials)} seeds"
     return Robustness(
         native_recipe=row.native_recipe,
-        accuracies={training: interval(_groups(per_seed)) for training, per_seed in found.items()},
+        accuracies={
+            training: interval([per_seed[seed].values for seed in sorted(per_seed)])
+            for training, per_seed in found.items()
+        },
         scores={score: score.value(found, weights) for score in SCORES if not absent[score]},
         missing={score: row.missing_because(trainings) for score, trainings in absent.items() if trainings},
         evaluators=frozenset(item.cell.evaluator for trial in trials for item in row.robust(trial)),
@@ -175,7 +178,3 @@ def _trained(trial: TrialResult, item: Evaluated) -> Iterator[tuple[_Measured, C
     for name, how in measured.items():
         if values := item.done.scores.get(name):
             yield how, Copies(item.cell.seed, values)
-
-
-def _groups(per_seed: PerSeed) -> list[tuple[float, ...]]:
-    return [per_seed[seed].values for seed in sorted(per_seed)]

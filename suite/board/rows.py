@@ -8,6 +8,7 @@ from suite.board.reported import PaperFigures, Reported, figures
 from suite.board.robustness import Robustness
 from suite.board.statistics.differences import Copies, Difference, PerSeed
 from suite.board.statistics.intervals import Interval, interval
+from suite.core.names import counted
 from suite.records.cells import EXTERNAL, STANDARD_RECIPE, Reference, canonical_json
 from suite.records.record import Record
 
@@ -221,7 +222,7 @@ def _state(words: Sequence[str]) -> str:
     if len(wrong) == 1 and all(words) and wrong != ["missing"]:
         return wrong[0]
     reasons = ", ".join(word for word in wrong if word != "missing")
-    count = f"incomplete: {words.count('')} of {len(words)} seed" + "s" * (len(words) != 1)
+    count = f"incomplete: {words.count('')} of {counted(len(words), 'seed')}"
     return f"{count} ({reasons})" if reasons else count
 
 
@@ -231,5 +232,4 @@ def _brief(error: str) -> str:
 
 
 def _device(record: Record) -> str:
-    threads = record.provenance.threads
-    return f"{record.provenance.device}, {threads} thread" + "s" * (threads != 1)
+    return f"{record.provenance.device}, {counted(record.provenance.threads, 'thread')}"

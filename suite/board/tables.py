@@ -7,9 +7,10 @@ from suite.board.breakdown import Breakdown, breakdowns
 from suite.board.dd_ranking import DEFAULT_WEIGHTS, EVALUATORS, Weights
 from suite.board.join import Cells, TableKey, TrialResult, in_table, join, settings_text
 from suite.board.ranks import Averages, averages, ranked
-from suite.board.reported import STANDARD_NETWORK, Reported
+from suite.board.reported import Reported
 from suite.board.robustness import robustness
 from suite.board.rows import BoardRow, reference, row
+from suite.core.names import STANDARD_NETWORK
 from suite.records import test_audit
 from suite.records.cells import PROTOCOL, RETRAIN, STANDARD_RECIPE, canonical_json, differing_keys
 from suite.records.jobs import Planned

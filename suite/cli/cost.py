@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+from suite.core.names import counted
 from suite.records.cells import Cell, Evaluation, Study, Trial
 from suite.records.jobs import Job
 from suite.records.record import Record
@@ -29,13 +30,9 @@ def estimate(jobs: Sequence[Job], left: Iterable[Cell], records: Iterable[Record
         return ""
     if not costs:
         return "no cost estimate: this store has no comparable finished cells"
-    line = f"about {sum(costs) / 3600:.1f} device-hours for {_cells(len(costs))}"
+    line = f"about {sum(costs) / 3600:.1f} device-hours for {counted(len(costs), 'cell')}"
     without = len(kinds) - len(costs)
-    return f"{line}; {_cells(without)} without a comparable record" if without else line
-
-
-def _cells(count: int) -> str:
-    return f"{count} cell" + "s" * (count != 1)
+    return f"{line}; {counted(without, 'cell')} without a comparable record" if without else line
 
 
 def _kind(cell: Cell, task: str, ipc: int, label: str) -> str:

@@ -60,9 +60,9 @@ def details(name: str) -> Iterator[RenderableType]:
     if name.endswith(".py"):
         owners = [f"{kind}s" for kind in registry.kinds(name)]
     if not owners:
-        registry.refuse_old(name)
+        registry.refuse_study(name)
         near = did_you_mean(name, [each for described in _KINDS.values() for each in described.names()])
-        hint = near if near.startswith("did you mean") else "see `ratbench list methods`"
+        hint = "see `ratbench list methods`" if near.startswith("known") else near
         raise ValueError(f"unknown name {name!r}; {hint}")
     for kind in owners:
         yield from _KINDS[kind].details(name)
@@ -105,10 +105,6 @@ def _method(name: str) -> Iterator[RenderableType]:
         yield f"the paper's settings for {where}: {values}"
 
 
-def _evaluator_row(name: str) -> tuple[str, ...]:
-    return (registry.summary(registry.evaluator(name)),)
-
-
 def _class(name: str, cls: type) -> Iterator[RenderableType]:
     yield f"[bold]{name}[/]: {registry.summary(cls)}"
     yield _fields(cls)
@@ -145,7 +141,7 @@ _KINDS: dict[str, _Described] = {
     "methods": _Described(lambda: registry.names("method"), _method_row, _method),
     "evaluators": _Described(
         lambda: registry.names("evaluator"),
-        _evaluator_row,
+        lambda name: (registry.summary(registry.evaluator(name)),),
         lambda name: _class(name, registry.evaluator(name)),
     ),
     "studies": _Described(

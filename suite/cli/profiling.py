@@ -1,6 +1,5 @@
 """Time and memory of the phases of an outer step, measured before a long run."""
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -11,6 +10,7 @@ from rich.table import Table
 from suite.core.data import tasks
 from suite.core.spec import Budget, Method
 from suite.core.timing import Recorder, Spent, recording
+from suite.experiments.grid import toml_value
 from suite.experiments.resources import Resources
 from suite.plugins import registry
 
@@ -69,10 +69,7 @@ def _setting(pair: str) -> tuple[str, Any]:
     name, equals, text = pair.partition("=")
     if not equals or not name:
         raise ValueError(f"--set {pair!r}: write name=value, such as window=40")
-    try:
-        return name.strip(), tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return name.strip(), text.strip()
+    return name.strip(), toml_value(text)
 
 
 def table(found: Profile, title: str) -> Table:

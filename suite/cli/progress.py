@@ -11,7 +11,6 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from suite.experiments.cells.context import Progress
-from suite.records.cells import Evaluation
 from suite.records.jobs import Job
 
 PLAIN_SECONDS = 30.0  # between plain lines about cells that are still running
@@ -68,7 +67,7 @@ class Display:
 
     def _say_finished(self, job: Job, cell_id: str, status: str) -> None:
         cell = next(cell for cell in job.cells if cell.id == cell_id)
-        what = cell.title if isinstance(cell, Evaluation) else cell.kind
+        what = cell.title
         place = f"{job.cell.task} ipc {job.ipc}" if job.ipc else job.cell.task
         count = f"[{self.statuses.total()}/{self.total}]"
         self._print(f"{count} {place} {job.label} seed {job.cell.seed}: {what} {status}")

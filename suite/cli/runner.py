@@ -1,6 +1,6 @@
 """Run a grid: checks before, progress during, the board after."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +13,11 @@ from suite.cli.console import console, say
 from suite.cli.cost import estimate
 from suite.cli.progress import Display
 from suite.core.data.tasks import DataMissing
+from suite.core.names import counted
 from suite.experiments import grid, job_runner, preflight
 from suite.experiments.job_runner import missing
 from suite.experiments.resources import Resources
 from suite.figures.publish import publish
-from suite.records.cells import Cell, Evaluation
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -118,12 +118,12 @@ def show(jobs: Sequence[Job], store: Store) -> bool:
         console.print(table)
     for line in _failures(jobs, store):
         say(line)
-    records = [store.record(cell.id) for cell in _cells(jobs)]
+    records = [store.record(cell.id) for job in jobs for cell in job.cells]
     left = sum(1 for record in records if record is None or record.status != "done")
     if left:
         again = any(missing(job, store) for job in jobs)
         remedy = "; run the same command again to try the failed ones" if again else ""
-        say(f"{left} {'cell is' if left == 1 else 'cells are'} not done{remedy}")
+        say(f"{counted(left, 'cell')} {'is' if left == 1 else 'are'} not done{remedy}")
     return not left
 
 
@@ -142,7 +142,7 @@ def _table(jobs: Sequence[Job], store: Store) -> Table:
         for cell in job.cells:
             record = store.record(cell.id)
             status = record.status if record else "to do"
-            what = cell.title if isinstance(cell, Evaluation) else cell.kind
+            what = cell.title
             table.add_row(job.cell.task, str(job.ipc or "full"), job.label, str(job.cell.seed), what, status)
     return table
 
@@ -150,8 +150,4 @@ def _table(jobs: Sequence[Job], store: Store) -> Table:
 def _counts(jobs: Sequence[Job], store: Store) -> str:
     total = sum(len(job.cells) for job in jobs)
     left = sum(len(missing(job, store)) for job in jobs)
-    return f"{total} {'cell' if total == 1 else 'cells'}, {total - left} done, {left} to do ({store.path})"
-
-
-def _cells(jobs: Iterable[Job]) -> list[Cell]:
-    return [cell for job in jobs for cell in job.cells]
+    return f"{counted(total, 'cell')}, {total - left} done, {left} to do ({store.path})"

@@ -55,19 +55,19 @@ class Examples:
 
 
 class TestSplit:
-    """The test examples behind a counter: `open` is the only way to them.
+    """The test examples behind a counter: `read` is the only way to them.
 
     Hashing and moving are no reads; reads of a moved split count for the original, too. Copying and
     pickling are refused, since reads of a copy would not count.
 
-    opened: total test reads in this process, including splits loaded outside the harness; reads of a
+    total_reads: in this process, including splits loaded outside the harness; reads of a
     holdout, whose examples are of train, do not count.
     """
 
     __test__: ClassVar[bool] = False  # to pytest: no class of tests
     __slots__ = ("__examples", "__origin", "__reads", "held_out")
 
-    opened: ClassVar[int] = 0
+    total_reads: ClassVar[int] = 0
 
     def __init__(self, examples: Examples, *, held_out: bool = False, origin: "TestSplit | None" = None):
         self.__examples, self.__origin, self.__reads = examples, origin, 0
@@ -75,13 +75,13 @@ class TestSplit:
 
     @property
     def reads(self) -> int:
-        """How often it was opened, on any device."""
+        """How often it was read, on any device."""
         return self.__reads
 
-    def open(self) -> Examples:
+    def read(self) -> Examples:
         """Return the examples and count one read."""
         self.__count()
-        TestSplit.opened += not self.held_out
+        TestSplit.total_reads += not self.held_out
         return self.__examples
 
     def to(self, device: torch.device) -> "TestSplit":
@@ -89,7 +89,10 @@ class TestSplit:
         return TestSplit(self.__examples.to(device), held_out=self.held_out, origin=self)
 
     def hash_into(self, digest: Any, *, pixels: bool = True) -> None:
-        """Update a SHA-256 with the shapes, the labels and, if `pixels`, the images: no read."""
+        """Update a SHA-256 with the shapes, the labels and, if `pixels`, the images: no read.
+
+        Raises TypeError for any other digest, which could keep what it is given.
+        """
         if type(digest) is not type(hashlib.sha256()):
             raise TypeError(f"a test split is hashed by hashlib.sha256, not given to {type(digest).__name__}")
         self.__examples.hash_into(digest, pixels=pixels)

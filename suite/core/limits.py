@@ -62,8 +62,7 @@ def check_set(synthetic: SyntheticSet, train: Examples, budget: Budget, *, growi
     A factorised set may decode to any number of images, and keeps to the budget in bytes.
     growing: whether a plain set may still be smaller than its budget.
     """
-    code = {} if synthetic.parametrisation is None else synthetic.parametrisation.tensors
-    for name, value in {"images": synthetic.images, "labels": synthetic.labels, **code}.items():
+    for name, value in synthetic.tensors.items():
         if value.dtype != torch.float32:
             raise ValueError(f"the set's {name} are {value.dtype}; return torch.float32")
         if not value.isfinite().all():

@@ -33,16 +33,37 @@ FORMER_RECIPES = {
     "mtt": "mtt-1000",
     "frepo": "frepo-40000",
 }
+FORMER_SETTINGS = {
+    "segment": "checkpoint_every",
+    "skips": "max_nonfinite",
+    "own": "native_recipe",
+    "nested": "prefixes",
+}
 """Names of protocol 1 -> those of protocol 2."""
+
+STANDARD_NETWORK = "convnet-d3-w128-in"
+"""The field's ConvNet, which papers use for small images."""
+
+_FORMER = {**FORMER_METHODS, **FORMER_RECIPES, **FORMER_SETTINGS}
 
 _NEAR = 0.5  # below this similarity a suggestion would be nonsense
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `did you mean 'x'?` for the nearest known name, or else `known: a, b, c`."""
+    """Return `it is now called 'x'` for a former name, `did you mean 'x'?` for a nearly known one.
+
+    Otherwise return all of them: `known: a, b, c`.
+    """
     names = sorted(known)
+    if _FORMER.get(name) in names:
+        return f"it is now called {_FORMER[name]!r}"
     near = get_close_matches(name, names, n=1, cutoff=_NEAR)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words: `1 seed`, `3 seeds`."""
+    return f"{count} {noun}" + "s" * (count != 1)
 
 
 class Table(Mapping[str, Value]):

@@ -14,13 +14,14 @@ _AMPERE = (8, 0)  # the first compute capability with TF32 and bfloat16 products
 
 def check_precision(precision: Precision, device: torch.device) -> None:
     """Raise ValueError where `device` does not support `precision`."""
-    if precision == "float32" or (device.type == "cuda" and _capability(device) >= _AMPERE):
+    if precision == "float32":
         return
     if device.type == "cuda":
-        raise ValueError(f"precision {precision} needs a GPU of compute capability 8.0; use float32")
-    if precision == "tf32":
+        if torch.cuda.get_device_capability(device) < _AMPERE:
+            raise ValueError(f"precision {precision} needs a GPU of compute capability 8.0; use float32")
+    elif precision == "tf32":
         raise ValueError("precision tf32 needs a GPU; use float32 on a CPU")
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    elif not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         raise ValueError("precision bf16 needs a CPU with AVX-512 or bf16 instructions; use float32")
 
 
@@ -39,7 +40,3 @@ def multiplying(precision: Precision) -> Iterator[None]:
         yield
     finally:
         products.allow_tf32, convolutions.allow_tf32 = before
-
-
-def _capability(device: torch.device) -> tuple[int, int]:
-    return torch.cuda.get_device_capability(device)

@@ -43,10 +43,13 @@ class Task:
     @property
     def test(self) -> Examples:
         """The test examples, for an evaluator's final scoring: each access is a read, and in the record."""
-        return self.split.open()
+        return self.split.read()
 
     def holdout(self, fraction: float = 0.1) -> "Task":
-        """Carve a task from train alone: its `test` is a stratified slice of train."""
+        """Carve a task from train alone: its `test` is a stratified slice of train.
+
+        Raises ValueError for a fraction outside (0, 1), and for a class too small to give one image away.
+        """
         if not 0 < fraction < 1:
             raise ValueError(f"holdout fraction {fraction} must lie between 0 and 1")
         rng = generator(0, "holdout", self.name)

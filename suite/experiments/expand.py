@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from itertools import product
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -13,7 +13,7 @@ from suite.records.cells import Evaluation, Part, Trial
 NATIVE = "native"
 """Stands in a grid for the recipe of the method whose set is evaluated."""
 
-RECIPES = ("recipe", "native_recipe")
+RECIPE_SETTINGS = ("recipe", "native_recipe")
 """The settings of evaluators that name a recipe."""
 
 
@@ -30,7 +30,7 @@ def evaluations(
     """Yield the cells of an evaluator's table for a trial's set: one for each combination of its lists.
 
     Where the evaluator has these fields and the table leaves them out, `network` is the grid's and
-    `native_recipe` the method's.
+    `native_recipe` the method's. Raises ValueError for wrong settings, and for a name that is taken.
     """
     table, where = dict(table), f"evaluator.{label}"
     base = str(table.pop("base", label))
@@ -38,9 +38,9 @@ def evaluations(
         raise ValueError(f"{where}: base {base!r}: {label!r} is another evaluator; choose another name")
     cls = registry.evaluator(base)
     given = {"network": network, "native_recipe": NATIVE}
-    defaults = {key: value for key, value in given.items() if key in field_names(cls)}
+    defaults = {key: value for key, value in given.items() if key in registry.field_names(cls)}
     for values in combinations(cls, {**defaults, **table}, where):
-        recipes = {key: native for key in RECIPES if values.get(key) == NATIVE}
+        recipes = {key: native for key in RECIPE_SETTINGS if values.get(key) == NATIVE}
         yield evaluation(trial, label, {**values, **recipes}, base=base, step=step, part=part)
 
 
@@ -73,7 +73,10 @@ def evaluation(
 
 
 def combinations(cls: type, values: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
-    """Yield one table for each combination of the values given as lists for fields that hold one."""
+    """Yield one table for each combination of the values given as lists for fields that hold one.
+
+    Raises ValueError for an empty list, and for one that repeats a value.
+    """
     hints = get_type_hints(cls)
     lists = {
         key: value
@@ -93,11 +96,6 @@ def plain(settings: Any) -> dict[str, Any]:
     """Return a dataclass of settings as its cell holds it: what JSON gives back."""
     values: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
     return values
-
-
-def field_names(cls: Any) -> set[str]:
-    """Return the names of a dataclass's fields."""
-    return {field.name for field in fields(cls)}
 
 
 def _holds_list(hint: Any) -> bool:

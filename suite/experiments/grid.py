@@ -1,69 +1,23 @@
-"""Grid files in TOML, and the jobs that they expand to; unknown keys are refused before anything runs."""
+"""Read grid files in TOML, and expand them to jobs."""
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import ValidationError
 
 from suite.core.data import tasks
 from suite.core.names import did_you_mean
-from suite.core.networks.named import STANDARD
 from suite.core.spec import Method
 from suite.experiments import expand, studies
-from suite.experiments.schema import MethodTable, References, StudyTable
+from suite.experiments.schema import FULL_DATA, Grid, References
 from suite.plugins import registry
 from suite.records.cells import RANDOM, Evaluation, Part, Study, Trial
 from suite.records.jobs import Job, Plan, Planned
 
-FULL_DATA = "full_data"
 FOLDER = Path(__file__).parents[1] / "grids"
-
-
-class Grid(BaseModel):
-    """A grid file."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
-
-    title: str
-    """The title in lists of grids."""
-    tasks: list[str] = Field(min_length=1)
-    """Tasks by name, or `folder:/path`; append `:holdout` to choose settings."""
-    ipc: list[PositiveInt] = Field(min_length=1)
-    """Sizes: images per class."""
-    seeds: list[int] = Field(min_length=1)
-    """Distillation seeds."""
-    network: str = STANDARD
-    """The value of the field `network` in every method, evaluator and study that has one."""
-    method: dict[str, MethodTable] = {}
-    """A table `[method.NAME]` for each row."""
-    study: dict[str, StudyTable] = {}
-    """A table `[study.NAME]` for each study: a measurement over outer steps that makes no set."""
-    evaluator: dict[str, dict[str, Any]] = {}
-    """A table `[evaluator.NAME]` of settings for each evaluator; a list runs every value."""
-    snapshots: list[Annotated[float, Field(ge=0, lt=1)]] = []
-    """Shares of a trial's outer steps after which its set is evaluated, too, 0 for the set that it starts
-    from; `ratbench figure curve` plots them."""
-    reference: References | None = None
-    """The table `[reference]`: full data and random subsets."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if not self.method and not self.study:
-            raise ValueError("the grid has no [method.NAME] and no [study.NAME]; add one")
-        for name in (*self.method, *self.study):
-            if name == FULL_DATA or not re.fullmatch(r"\w[\w.-]*", name):
-                raise ValueError(
-                    f"invalid row name {name!r}: use letters, digits, . _ -, and not {FULL_DATA!r}"
-                )
-        for key in ("tasks", "ipc", "seeds"):
-            values: list[Any] = getattr(self, key)
-            if len(set(values)) < len(values):
-                raise ValueError(f"{key} {values}: duplicate value")
-        return self
 
 
 def names() -> list[str]:
@@ -119,7 +73,7 @@ def _mistake(error: ValidationError) -> str:
 
 
 def _apply(table: dict[str, Any], setting: str) -> None:
-    """Apply one `--set`; the value is TOML, or else a string."""
+    """Apply one `--set`."""
     key, equals, text = setting.partition("=")
     *parents, last = key.strip().split(".")
     if not equals or not last:
@@ -133,10 +87,15 @@ def _apply(table: dict[str, Any], setting: str) -> None:
             # A value set by hand also wins over the grid's own exceptions.
             for exception in table.get("where", []):
                 exception.pop(last, None)
+    table[last] = toml_value(text)
+
+
+def toml_value(text: str) -> Any:
+    """Return a value given on the command line: TOML, or else a string."""
     try:
-        table[last] = tomllib.loads(f"value = {text}")["value"]
+        return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        table[last] = text.strip()
+        return text.strip()
 
 
 def jobs(grid: Grid) -> list[Job]:
@@ -217,7 +176,7 @@ def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) 
 
 def _network(grid: Grid, cls: type) -> dict[str, str]:
     """Return the grid's network as a setting of `cls`: nothing where it has no such field."""
-    named = "network" in grid.model_fields_set and "network" in expand.field_names(cls)
+    named = "network" in grid.model_fields_set and "network" in registry.field_names(cls)
     return {"network": grid.network} if named else {}
 
 

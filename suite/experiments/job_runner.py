@@ -80,14 +80,14 @@ def _work(context: Context) -> Work:
 
 def _recorded(cell: Cell, work: Work, context: Context) -> Iterator[Progress]:
     """Do the work and write the record; an error becomes a failure of the cell."""
-    opened, store = TestSplit.opened, context.store
+    before, store = TestSplit.total_reads, context.store
     try:
         record: Record = yield from work
     except (Exception, SystemExit) as error:  # a method that exits has failed
         if disk_full(error):
             raise
         status: Status = "oom" if isinstance(error, torch.OutOfMemoryError) else "failed"
-        record = context.record(cell, status, error=_reason(error), test_reads=TestSplit.opened - opened)
+        record = context.record(cell, status, error=_reason(error), test_reads=TestSplit.total_reads - before)
     if earlier := store.last_failure(cell.id):
         record = record.model_copy(update={"attempts": max(record.attempts, earlier.attempts + 1)})
     store.write(record)

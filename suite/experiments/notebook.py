@@ -7,7 +7,7 @@ from suite.core.networks.named import STANDARD
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Method, Scores, Task
 from suite.plugins import registry
-from suite.records.cells import STANDARD_RECIPE
+from suite.records.cells import RETRAIN, STANDARD_RECIPE
 
 
 def distil(
@@ -70,7 +70,7 @@ def evaluate(
             f" {task.name!r}: {task.train.classes} classes of {task.train.shape}"
         )
     settings = {"recipe": recipe, "network": network, "copies": copies}
-    evaluator = registry.configure(registry.evaluator("retrain"), settings, where="evaluate")
+    evaluator = registry.configure(registry.evaluator(RETRAIN), settings, where="evaluate")
     evaluator.check(task.train)
     scores: Scores = evaluator.evaluate(synthetic.to(task.train.images.device), task, seed=seed)
     return scores

@@ -10,7 +10,7 @@ from suite.experiments.cells.context import load_task
 from suite.experiments.cells.distillation import build_method
 from suite.experiments.cells.evaluation import build_evaluator
 from suite.experiments.cells.study import build_study
-from suite.experiments.expand import RECIPES as RECIPE_SETTINGS
+from suite.experiments.expand import RECIPE_SETTINGS
 from suite.experiments.resources import Resources
 from suite.records.cells import Reference, Study, Trial
 from suite.records.jobs import Job
@@ -50,14 +50,9 @@ def _check_cell(job: Job) -> None:
     elif isinstance(cell, Study):
         build_study(cell).check(train, Budget(cell.ipc))
     else:
-        _check_trial(job, cell)
-
-
-def _check_trial(job: Job, trial: Trial) -> None:
-    train = load_task(trial.task, "cpu").train
-    build_method(trial).check(train, Budget(trial.ipc))
-    if (count := train.classes * trial.ipc) > len(train):
-        raise ValueError(f"the set has {count} images, more than train ({len(train)}); lower ipc")
+        build_method(cell).check(train, Budget(cell.ipc))
+        if (count := train.classes * cell.ipc) > len(train):
+            raise ValueError(f"the set has {count} images, more than train ({len(train)}); lower ipc")
     for evaluation in job.evaluations:
         build_evaluator(evaluation).check(train)
 

@@ -1,14 +1,27 @@
-"""The tables of a grid file: methods with their exceptions, studies, and references."""
+"""A grid file and its tables: methods with their exceptions, studies and references."""
 
+import re
 from collections.abc import Sequence
 from itertools import count, islice
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from suite.core.data import tasks
+from suite.core.networks.named import STANDARD
 from suite.core.training.recipes import recipe
 from suite.records.cells import STANDARD_RECIPE, Part, Reference
+
+FULL_DATA = "full_data"
+"""The row of the networks that are trained on all of train."""
 
 
 class Where(BaseModel):
@@ -162,3 +175,46 @@ class References(BaseModel):
         """Return the seeds of the random subsets: the grid's own, so that differences pair, then others."""
         others = (seed for seed in count() if seed not in grid)
         return [*grid, *islice(others, max(0, self.random - len(grid)))][: self.random]
+
+
+class Grid(BaseModel):
+    """A grid file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    title: str
+    """The title in lists of grids."""
+    tasks: list[str] = Field(min_length=1)
+    """Tasks by name, or `folder:/path`; append `:holdout` to choose settings."""
+    ipc: list[PositiveInt] = Field(min_length=1)
+    """Sizes: images per class."""
+    seeds: list[int] = Field(min_length=1)
+    """Distillation seeds."""
+    network: str = STANDARD
+    """The value of the field `network` in every method, evaluator and study that has one."""
+    method: dict[str, MethodTable] = {}
+    """A table `[method.NAME]` for each row."""
+    study: dict[str, StudyTable] = {}
+    """A table `[study.NAME]` for each study: a measurement over outer steps that makes no set."""
+    evaluator: dict[str, dict[str, Any]] = {}
+    """A table `[evaluator.NAME]` of settings for each evaluator; a list runs every value."""
+    snapshots: list[Annotated[float, Field(ge=0, lt=1)]] = []
+    """Shares of a trial's outer steps after which its set is evaluated, too, 0 for the set that it starts
+    from; `ratbench figure curve` plots them."""
+    reference: References | None = None
+    """The table `[reference]`: full data and random subsets."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.method and not self.study:
+            raise ValueError("the grid has no [method.NAME] and no [study.NAME]; add one")
+        for name in (*self.method, *self.study):
+            if name == FULL_DATA or not re.fullmatch(r"\w[\w.-]*", name):
+                raise ValueError(
+                    f"invalid row name {name!r}: use letters, digits, . _ -, and not {FULL_DATA!r}"
+                )
+        lists: dict[str, list[Any]] = {"tasks": self.tasks, "ipc": self.ipc, "seeds": self.seeds}
+        for key, values in lists.items():
+            if len(set(values)) < len(values):
+                raise ValueError(f"{key} {values}: duplicate value")
+        return self

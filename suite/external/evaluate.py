@@ -17,10 +17,10 @@ from suite.experiments.cells import distillation
 from suite.experiments.cells.context import Context
 from suite.experiments.resources import Resources
 from suite.external import preprocess, sandbox
-from suite.external.locate import Found, locate
+from suite.external.locate import SetFiles, locate
 from suite.external.validate import Wanted
 from suite.plugins import registry
-from suite.records.cells import EXTERNAL, Trial
+from suite.records.cells import EXTERNAL, RETRAIN, Trial
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -71,7 +71,7 @@ def read(request: Request) -> Submission:
         ipc=request.ipc,
         seed=0,
     )
-    cells = [expand.evaluation(trial, "retrain", values) for values in settings]
+    cells = [expand.evaluation(trial, RETRAIN, values) for values in settings]
     job = Job(label=label, cell=trial, evaluations=tuple(cells))
     return Submission(trial, job, task, prepared.synthetic, prepared.line)
 
@@ -95,11 +95,11 @@ def _settings(request: Request) -> list[dict[str, object]]:
     common: dict[str, object] = {"network": request.network, "copies": request.copies}
     settings = [{"recipe": recipe, **common} for recipe in dict.fromkeys(request.recipes)]
     for values in settings:
-        registry.configure(registry.evaluator("retrain"), values, where="evaluator.retrain")
+        registry.configure(registry.evaluator(RETRAIN), values, where=f"evaluator.{RETRAIN}")
     return settings
 
 
-def _label(request: Request, found: Found) -> str:
+def _label(request: Request, found: SetFiles) -> str:
     name = found.name if request.name is None else request.name
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(f"--name {name!r}: use letters, digits, . _ -, a letter or digit first")

@@ -10,9 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from suite.core.data import cache
-from suite.core.data.preprocessing import restore
-from suite.core.data.tasks import data_folder
+from suite.core.data.tasks import to_pixels
 from suite.core.sets.artefacts import load_artefact
 from suite.core.sets.synthetic_set import SyntheticSet
 
@@ -37,7 +35,7 @@ def export(artefact: Path, format: Format, output: Path) -> list[str]:
         _write_pair(synthetic, output)
         said = ["preprocessed as the artefact's task: evaluate it with --preprocessing task"]
         return [*said, *_decoded(synthetic)]
-    pixels = _pixels(synthetic, manifest["preprocessing"])
+    pixels = (to_pixels(synthetic.images, manifest["preprocessing"]) * 255).round().to(torch.uint8)
     if format == "folder":
         _write_folder(pixels, output)
     else:
@@ -52,13 +50,6 @@ def _write_pair(synthetic: SyntheticSet, output: Path) -> None:
     labels = targets.argmax(1) if synthetic.hard else targets
     torch.save(images.contiguous(), output / "images_best.pt")
     torch.save(labels.contiguous(), output / "labels_best.pt")
-
-
-def _pixels(synthetic: SyntheticSet, preprocessing: dict[str, object]) -> Tensor:
-    """Return (classes, n, channels, height, width) bytes, the preprocessing undone."""
-    matrices = cache.usable_folder(data_folder())
-    images = restore(preprocessing, matrices).invert(synthetic.images.flatten(0, 1))
-    return (images.reshape(synthetic.images.shape) * 255).round().to(torch.uint8)
 
 
 def _write_folder(pixels: Tensor, output: Path) -> None:

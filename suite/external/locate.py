@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from suite.core.data.catalogue import PICTURES
+
 LIMIT = 256 * 2**20
 """Bytes of all files of a set, or of one of its tensors."""
 
 FILES = 100_000
 """Files of one set."""
 
-PICTURES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
 _TORCH = frozenset((".pt", ".pth", ".pkl"))
 _KINDS = {".h5": "h5", ".hdf5": "h5", ".safetensors": "safetensors", ".parquet": "parquet"}
 
 
 @dataclass(frozen=True)
-class Found:
+class SetFiles:
     """The files of a set. kind: the reader for them; content: files whose bytes are the set's."""
 
     path: Path
@@ -46,7 +47,7 @@ class Found:
         return self.path if self.path.is_dir() else self.path.parent
 
 
-def locate(path: Path) -> Found:
+def locate(path: Path) -> SetFiles:
     """Find the files of the set at `path`, a file or a folder; raises ValueError where it is neither."""
     found = _folder(path) if path.is_dir() else _file(path)
     sizes = [file.stat().st_size for file in found.content]
@@ -57,18 +58,18 @@ def locate(path: Path) -> Found:
     return found
 
 
-def _file(path: Path) -> Found:
+def _file(path: Path) -> SetFiles:
     if not path.is_file():
         raise ValueError(f"no file or folder at {path}")
     suffix = path.suffix.lower()
     if suffix in _TORCH:
-        return Found(path, "torch", (path, *_labels(path)))
+        return SetFiles(path, "torch", (path, *_labels(path)))
     if suffix not in _KINDS:
         known = ", ".join(sorted({*_TORCH, *_KINDS}))
         raise ValueError(f"{path} has an unknown ending (known: {known}), and is not a folder")
     beside = path.with_suffix(".json")
     manifest = beside if suffix == ".safetensors" and beside.is_file() else None
-    return Found(path, _KINDS[suffix], (path,), manifest)
+    return SetFiles(path, _KINDS[suffix], (path,), manifest)
 
 
 def _labels(images: Path) -> Iterator[Path]:
@@ -78,20 +79,20 @@ def _labels(images: Path) -> Iterator[Path]:
         yield images.parent / name
 
 
-def _folder(path: Path) -> Found:
+def _folder(path: Path) -> SetFiles:
     pair = (path / "images_best.pt", path / "labels_best.pt")
     if pair[0].is_file():
         if not pair[1].is_file():
             raise ValueError(f"{path} has images_best.pt, but no labels_best.pt")
-        return Found(path, "torch", pair)
+        return SetFiles(path, "torch", pair)
     for folder in (path, path / "train", path / "data"):
         for suffix, kind in ((".arrow", "arrow"), (".parquet", "parquet")):
             if files := _listed(folder.glob(f"*{suffix}"), path):
                 train = tuple(file for file in files if file.name.startswith("train"))
-                return Found(path, kind, train or files)
+                return SetFiles(path, kind, train or files)
     pictures = (file for file in path.glob("*/*") if file.suffix.lower() in PICTURES)
     if files := _listed(pictures, path):
-        return Found(path, "folder", files)
+        return SetFiles(path, "folder", files)
     raise ValueError(
         f"{path} holds no distilled set: images_best.pt and labels_best.pt, .arrow or .parquet files, "
         "or a folder of images for each class"

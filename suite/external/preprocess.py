@@ -10,7 +10,7 @@ from torch import Tensor
 from suite.core.data import tasks
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Task
-from suite.external.sandbox import Brought
+from suite.external.sandbox import ForeignSet
 
 Kind = Literal["task", "raw"]
 
@@ -37,7 +37,7 @@ class Prepared:
         return f"preprocessing: {self.kind} ({self.reason}): {done}"
 
 
-def prepare(brought: Brought, task: Task, declared: Kind | None = None) -> Prepared:
+def prepare(brought: ForeignSet, task: Task, declared: Kind | None = None) -> Prepared:
     """Return the set preprocessed as the task; warn if its statistics contradict the decision.
 
     Raises ValueError if the declaration or the manifest cannot be true.
@@ -74,7 +74,7 @@ def doubts(images: Tensor, train: Tensor) -> list[str]:
     return found
 
 
-def _decide(brought: Brought, task: Task, declared: Kind | None) -> tuple[Kind, str]:
+def _decide(brought: ForeignSet, task: Task, declared: Kind | None) -> tuple[Kind, str]:
     if said := brought.manifest.get("preprocessing"):
         # A whitening matrix has other last bits on every machine; the data's fingerprint does not.
         same = said == task.preprocessing.describe() or brought.manifest.get("data") == tasks.fingerprint(

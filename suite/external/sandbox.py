@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
-from suite.external.locate import Found
+from suite.external.locate import SetFiles
 from suite.external.validate import ANSWER, TENSORS, Refused, Wanted
 
 SECONDS = 90.0
@@ -30,7 +30,7 @@ _START = (
 
 
 @dataclass(frozen=True)
-class Brought:
+class ForeignSet:
     """A foreign set, its labels checked and its classes in order.
 
     raw: whether its images were bytes, which now lie in [0, 1]; manifest: of a set of ours.
@@ -42,7 +42,7 @@ class Brought:
     manifest: dict[str, Any]
 
 
-def read(found: Found, wanted: Wanted) -> Brought:
+def read(found: SetFiles, wanted: Wanted) -> ForeignSet:
     """Read the files in a child process; raises ValueError, in one sentence, where they are refused."""
     with tempfile.TemporaryDirectory(prefix="ratbench-") as folder:
         output = Path(folder)
@@ -53,7 +53,7 @@ def read(found: Found, wanted: Wanted) -> Brought:
             raise ValueError(f"{found.path} is refused: {error}") from None
 
 
-def request(found: Found, wanted: Wanted, output: Path) -> dict[str, Any]:
+def request(found: SetFiles, wanted: Wanted, output: Path) -> dict[str, Any]:
     """Return the request to the child, which leaves its answer in the folder `output`."""
     return {
         "kind": found.kind,
@@ -87,7 +87,7 @@ def _run(request: str, output: Path) -> None:
         raise Refused(_END.get(-ran.returncode, f"the reader crashed (signal {-ran.returncode})"))
 
 
-def _brought(output: Path, wanted: Wanted) -> Brought:
+def _brought(output: Path, wanted: Wanted) -> ForeignSet:
     """Return the child's answer, which is trusted no more than the file."""
     try:
         with (output / ANSWER).open() as file:
@@ -106,4 +106,4 @@ def _brought(output: Path, wanted: Wanted) -> Brought:
     shaped = images.shape == (wanted.classes, wanted.ipc, *wanted.shape)
     if not (shaped and sound and labels.isfinite().all() and (labels >= 0).all()):
         raise Refused("the reader returned another set than requested")
-    return Brought(str(answer["format"]), synthetic, bool(answer["raw"]), manifest)
+    return ForeignSet(str(answer["format"]), synthetic, bool(answer["raw"]), manifest)

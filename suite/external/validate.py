@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from suite.core.names import counted
 from suite.external.locate import LIMIT
 
 ANSWER, TENSORS = "answer.json", "set.safetensors"
@@ -61,7 +62,7 @@ def check_images(shape: Sequence[int], wanted: Wanted) -> None:
     if rest == (height, width, channels) and channels != height:
         raise Refused(f"the images are {_times(rest)}, channels last; store them {_times(wanted.shape)}")
     if len(rest) == 3 and rest[0] != channels:
-        raise Refused(f"the images have {_counted(rest[0], 'channel')}, those of the task {channels}")
+        raise Refused(f"the images have {counted(rest[0], 'channel')}, those of the task {channels}")
     allowed = {wanted.shape, (math.prod(wanted.shape),)} | ({(height, width)} if channels == 1 else set())
     if rest not in allowed:
         raise Refused(
@@ -70,8 +71,8 @@ def check_images(shape: Sequence[int], wanted: Wanted) -> None:
     count = shape[0] * shape[1] if len(shape) == 5 else shape[0]
     if count != wanted.count:
         raise Refused(
-            f"the file has {_counted(count, 'image')}; {wanted.classes} classes of "
-            f"{_counted(wanted.ipc, 'image')} make {wanted.count}"
+            f"the file has {counted(count, 'image')}; {wanted.classes} classes of "
+            f"{counted(wanted.ipc, 'image')} make {wanted.count}"
         )
     if (size := 4 * count * math.prod(wanted.shape)) > LIMIT:
         raise Refused(f"the images take {size >> 20} MiB as floats; the limit is {LIMIT >> 20}")
@@ -95,7 +96,7 @@ def arrange(contents: Contents, wanted: Wanted) -> tuple[Tensor, Tensor, bool]:
     """Return images (classes, ipc, …) float32, labels (classes, ipc, classes), whether they were bytes.
 
     Sorted by class, in the file's order within one; a learned label belongs to its largest entry.
-    Bytes become [0, 1].
+    Bytes become [0, 1]. Raises Refused for anything but the wanted set.
     """
     images = check_dense(contents.images, "images")
     if images.dtype != torch.uint8 and images.dtype not in _NUMBERS:
@@ -148,7 +149,7 @@ def _targets(labels: Tensor | None, wanted: Wanted) -> Tensor:
 
 def _one_hot(labels: Tensor, wanted: Wanted) -> Tensor:
     if len(labels) != wanted.count:
-        raise Refused(f"the file has {_counted(len(labels), 'label')} for {wanted.count} images")
+        raise Refused(f"the file has {counted(len(labels), 'label')} for {wanted.count} images")
     values = labels.double()
     if not (values == values.floor()).all():
         raise Refused("the labels are neither whole numbers nor one row of targets an image")
@@ -163,7 +164,7 @@ def _class_major(classes: Tensor, wanted: Wanted) -> Tensor:
     if (wrong := (counts != wanted.ipc).nonzero().flatten()).numel():
         label = int(wrong[0])
         raise Refused(
-            f"class {label} has {_counted(int(counts[label]), 'image')}; --ipc {wanted.ipc} asks for "
+            f"class {label} has {counted(int(counts[label]), 'image')}; --ipc {wanted.ipc} asks for "
             f"{wanted.ipc} of each class"
         )
     return classes.argsort(stable=True)
@@ -181,10 +182,6 @@ def _dtype(value: Tensor) -> str:
 
 def _times(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape[:6]))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" + "s" * (count != 1)
 
 
 def _plain(name: str) -> str:

@@ -201,7 +201,7 @@ def _curve(axes: Axes, line: Line, colour: str, marker: str) -> None:
 
 def _draws(line: Line) -> Iterator[tuple[int, float]]:
     """Yield the size and accuracy of each draw of a set of which there are several."""
-    if line.how in ("random", "without"):
+    if line.how in _DRAWN:
         for size in line.sizes:
             for copies in line.per_seed(size).values():
                 yield from ((size, value) for value in copies.values if copies.networks < 0)

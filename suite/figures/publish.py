@@ -5,9 +5,7 @@ from pathlib import Path
 
 from suite.board import files
 from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
-from suite.core.data import cache
-from suite.core.data.preprocessing import restore
-from suite.core.data.tasks import data_folder
+from suite.core.data.tasks import to_pixels
 from suite.core.sets.artefacts import load_artefact
 from suite.figures.pictures import plot_set
 
@@ -31,7 +29,5 @@ def publish(
 def plot_artefact(artefact: Path, target: Path, *, columns: int = 10) -> None:
     """Write a PNG of a synthetic set; raises ValueError where it cannot be read."""
     synthetic, manifest = load_artefact(artefact)
-    folder = cache.usable_folder(data_folder())
-    images = restore(manifest["preprocessing"], folder).invert(synthetic.images.flatten(0, 1))
-    shaped = images.reshape(synthetic.images.shape)
-    plot_set(shaped, manifest["class_names"], target, columns=columns)
+    pixels = to_pixels(synthetic.images, manifest["preprocessing"])
+    plot_set(pixels, manifest["class_names"], target, columns=columns)

@@ -19,12 +19,8 @@ def check(name: str) -> Iterator[tuple[str, str]]:
 
     Raises ValueError if neither a method nor an evaluator has this name.
     """
-    find: dict[registry.Kind, Callable[[str], type[Any]]] = {
-        "method": registry.method,
-        "evaluator": registry.evaluator,
-    }
     for kind in registry.kinds(name):
-        cls = find[kind](name)
+        cls = registry.find(kind, name)
         for each in CHECKS[kind]:
             yield promise(each), problem(each, cls)
 

@@ -5,12 +5,13 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from suite.core.distilling.base import is_frozen
 from suite.plugins import registry
 
 
 def described(cls: type, members: Iterable[str], base: str = "") -> str:
     """Return what is wrong with a class that should be a documented frozen dataclass with these members."""
-    if not dataclasses.is_dataclass(cls) or not getattr(cls, "__dataclass_params__").frozen:  # noqa: B009
+    if not is_frozen(cls):
         return f"decorate {cls.__name__} with @dataclass(frozen=True)"
     if not cls.__doc__ or cls.__doc__.startswith(f"{cls.__name__}("):
         return f"give {cls.__name__} a docstring; lists show its first line"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -34,7 +34,7 @@ def _observe(cls: type[Evaluator], state: int) -> _Observed:
     evaluator, task, synthetic = _configured(cls), smoke_task(), smoke_set()
     evaluator.check(task.train)
     set_global_state(state)
-    before, opened = global_state(), TestSplit.opened
+    before, reads_before = global_state(), TestSplit.total_reads
     scores = evaluator.evaluate(synthetic, task, seed=0)
     same = {
         "a global random state": before == global_state(),
@@ -42,20 +42,16 @@ def _observe(cls: type[Evaluator], state: int) -> _Observed:
         "the set's labels": torch.equal(synthetic.labels, smoke_set().labels),
         "the training images": torch.equal(task.train.images, smoke_data().images),
     }
-    reads = max(task.split.reads, TestSplit.opened - opened)
+    reads = max(task.split.reads, TestSplit.total_reads - reads_before)
     return _Observed(dict(scores.values), reads, [name for name, kept in same.items() if not kept])
 
 
 def _configured(cls: type[Evaluator], **others: Any) -> Evaluator:
-    copies = {"copies": COPIES} if _has(cls, "copies") else {}
+    copies = {"copies": COPIES} if "copies" in registry.field_names(cls) else {}
     made: Evaluator = registry.configure(
         cls, {**cls.smoke, **copies, **others}, where=f"{cls.__name__}.smoke"
     )
     return made
-
-
-def _has(cls: type[Evaluator], name: str) -> bool:
-    return name in {field.name for field in fields(cls)}  # type: ignore[arg-type]
 
 
 def is_described(cls: type[Evaluator]) -> str:
@@ -78,7 +74,7 @@ def has_settings(cls: type[Evaluator]) -> str:
 
 def refuses_what_does_not_fit(cls: type[Evaluator]) -> str:
     """It refuses unknown networks, and those that do not fit the task's images, before it starts."""
-    if not _has(cls, "network"):
+    if "network" not in registry.field_names(cls):
         return ""
     for name in ("no-such-network", TOO_DEEP):
         try:
@@ -104,7 +100,7 @@ def returns_its_scores(cls: type[Evaluator]) -> str:
 
 def returns_numbers(cls: type[Evaluator]) -> str:
     """Its scores are tuples of finite floats, one for each copy; percentages are fractions of 1."""
-    copies = COPIES if _has(cls, "copies") else None
+    copies = COPIES if "copies" in registry.field_names(cls) else None
     for name, values in _observe(cls, 1).scores.items():
         if not isinstance(values, tuple) or not values or not all(isinstance(each, float) for each in values):
             return f"{name!r} is {values!r}; return a tuple of floats, one for each copy"

@@ -1,6 +1,5 @@
 """The contract of methods, as checks that take seconds."""
 
-import dataclasses
 import io
 import math
 from collections.abc import Callable
@@ -57,7 +56,7 @@ def has_settings(cls: type[Method]) -> str:
     published = {f"published[{key}]": values for key, values in cls.published.items()}
     if problem := misnamed(cls, {"smoke": cls.smoke, **published}):
         return problem
-    known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    known = registry.field_names(cls)
     wrong = [name for name in cls.space if name not in known]
     return f"space: {registry.unknown(wrong[0], known)}" if wrong else ""
 
@@ -84,17 +83,12 @@ def keeps_shapes(cls: type[Method]) -> str:
     for made, growing in ((before, True), (after, False)):
         # Before its last step a set may be smaller where its images have an order.
         check_set(made, train, BUDGET, growing=growing and cls.ordered)
-        for name, value in _tensors(made).items():
+        for name, value in made.tensors.items():
             if value.device != train.images.device:
                 return f"{name} are on {value.device}; keep them on the device of `train`"
             if value.requires_grad:
                 return f"{name} require gradients; detach them in synthetic()"
     return _decodes(after)
-
-
-def _tensors(made: SyntheticSet) -> dict[str, Tensor]:
-    code = {} if made.parametrisation is None else made.parametrisation.tensors
-    return {"images": made.images, "labels": made.labels, **code}
 
 
 def _decodes(made: SyntheticSet) -> str:
@@ -177,7 +171,7 @@ def leaves_global_state(cls: type[Method]) -> str:
 def hands_out_copies(cls: type[Method]) -> str:
     """A set does not change once it is handed out."""
     distiller = _start(cls)
-    early = list(_tensors(distiller.synthetic()).values())
+    early = list(distiller.synthetic().tensors.values())
     kept = [value.clone() for value in early]
     _finish(distiller)
     same = all(torch.equal(one, other) for one, other in zip(kept, early, strict=True))

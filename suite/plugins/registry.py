@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from suite.core.names import FORMER_METHODS, OURS, did_you_mean, from_package, installed
+from suite.core.names import OURS, did_you_mean, from_package, installed
 from suite.core.spec import Evaluator, Method
 from suite.plugins import evaluators, methods
 from suite.plugins.loading import load
@@ -31,19 +31,19 @@ def method(name: str) -> type[Method]:
 
     Raises ValueError for an unknown name, with the nearest known or the new one, and for a bad file.
     """
-    found: type[Method] = _find("method", name)
+    found: type[Method] = find("method", name)
     return found
 
 
 def evaluator(name: str) -> type[Evaluator]:
     """Return the evaluator called `name`, or the one in the file at this path; raises ValueError."""
-    found: type[Evaluator] = _find("evaluator", name)
+    found: type[Evaluator] = find("evaluator", name)
     return found
 
 
 def kinds(name: str) -> list[Kind]:
     """Return what a name or a path stands for: a method, an evaluator, or both; raises ValueError."""
-    both: tuple[Kind, ...] = ("method", "evaluator")
+    both: tuple[Kind, ...] = get_args(Kind)
     if name.endswith(".py"):
         found = [kind for kind in both if hasattr(load(Path(name)), kind.upper())]
         if not found:
@@ -51,7 +51,7 @@ def kinds(name: str) -> list[Kind]:
         return found
     found = [kind for kind in both if name in names(kind)]
     if not found:
-        refuse_old(name)
+        refuse_study(name)
         raise ValueError(
             f"unknown method or evaluator {name!r}; "
             f"{did_you_mean(name, [*names('method'), *names('evaluator')])}"
@@ -63,7 +63,7 @@ def source(name: str, kind: Kind = "method") -> str:
     """Return the sha256 of the file in which a method or evaluator is; "" for those of RaT-Bench."""
     if name in _files(kind):
         return ""
-    path = name if name.endswith(".py") else inspect.getfile(_find(kind, name))
+    path = name if name.endswith(".py") else inspect.getfile(find(kind, name))
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
@@ -71,7 +71,8 @@ def _files(kind: Kind) -> list[str]:
     return [module.name for module in pkgutil.iter_modules(_FOLDERS[kind].__path__)]
 
 
-def _find(kind: Kind, name: str) -> Any:
+def find(kind: Kind, name: str) -> Any:
+    """Return the class as `method` or `evaluator` does; raises ValueError."""
     constant = kind.upper()
     if name.endswith(".py"):
         return _checked(
@@ -83,14 +84,12 @@ def _find(kind: Kind, name: str) -> Any:
     if ours:
         return getattr(import_module(f"{_FOLDERS[kind].__name__}.{name}"), constant)
     if kind == "method":
-        refuse_old(name)
+        refuse_study(name)
     raise ValueError(f"unknown {kind} {name!r}; {did_you_mean(name, names(kind))}")
 
 
-def refuse_old(name: str) -> None:
-    """Raise ValueError with the new name if `name` is the former one of a method."""
-    if name in FORMER_METHODS:
-        raise ValueError(f"method {name!r} is now called {FORMER_METHODS[name]!r}")
+def refuse_study(name: str) -> None:
+    """Raise ValueError for `gradient_study`, which was a method up to protocol 1."""
     if name == "gradient_study":
         raise ValueError("method 'gradient_study' is a study now: [study.gradient_study]")
 
@@ -104,6 +103,11 @@ def _checked(found: Any, demand: str) -> Any:
 def summary(cls: type) -> str:
     """Return the first line of a class's docstring."""
     return next(iter((cls.__doc__ or "").strip().splitlines()), "")
+
+
+def field_names(cls: Any) -> set[str]:
+    """Return the names of a dataclass's fields."""
+    return {field.name for field in fields(cls)}
 
 
 def hyperparameters(cls: type) -> dict[str, tuple[str, Any]]:
@@ -128,8 +132,7 @@ def configure(cls: type, values: Mapping[str, Any], *, where: str) -> Any:
     where: what the values belong to, for messages. Raises ValueError for an unknown name (with the
     nearest known one), a wrong type, and whatever the class itself refuses.
     """
-    known = {field.name for field in fields(cls)}
-    hints = get_type_hints(cls)
+    known, hints = field_names(cls), get_type_hints(cls)
     checked = {}
     for name, value in values.items():
         if name not in known:

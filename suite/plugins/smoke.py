@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from suite.core.data.tasks import load
-from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Examples, Task, TestSplit
 
 BUDGET = Budget(2)
@@ -33,8 +33,8 @@ def smoke_task() -> Task:
 def smoke_set() -> SyntheticSet:
     """Return the first images of each class as a set."""
     train = smoke_data()
-    images = train.images[torch.stack([indices[: BUDGET.ipc] for indices in train.by_class()])]
-    return SyntheticSet(images, one_hot(train.classes, BUDGET.ipc))
+    rows = torch.stack([indices[: BUDGET.ipc] for indices in train.by_class()])
+    return SyntheticSet.with_hard_labels(train.images[rows])
 
 
 def global_state() -> str:

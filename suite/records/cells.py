@@ -5,7 +5,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
+
+from suite.core.sets.part import Part as Part
 
 PROTOCOL = 2
 """Version of what a cell's id promises. Raise it when a change alters published numbers, or a cell's JSON."""
@@ -53,6 +55,13 @@ class Frozen(BaseModel):
 
 
 class _Cell(Frozen):
+    kind: str
+
+    @property
+    def title(self) -> str:
+        """A few words for people."""
+        return self.kind
+
     @property
     def id(self) -> str:
         """The cell's id: sha256 of its canonical JSON and the protocol version."""
@@ -73,26 +82,6 @@ class Trial(_Cell):
     hyperparameters: dict[str, Any]
     ipc: int
     seed: int
-
-
-class Part(Frozen):
-    """A part of a set: its prefix, a random subset, or all but one image of each class.
-
-    ipc: images per class of the part; index: number of the random subset, or of the image left out, from 0.
-    """
-
-    how: Literal["prefix", "random", "without"]
-    ipc: PositiveInt
-    index: NonNegativeInt = 0
-
-    @property
-    def title(self) -> str:
-        """A few words for people."""
-        if self.how == "prefix":
-            return f"first {self.ipc}"
-        return (
-            f"random {self.ipc}, draw {self.index}" if self.how == "random" else f"without image {self.index}"
-        )
 
 
 class Evaluation(_Cell):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from suite.core.data.atomic_write import write_bytes
-from suite.core.names import FORMER_METHODS, FORMER_RECIPES
+from suite.core.names import FORMER_METHODS, FORMER_RECIPES, FORMER_SETTINGS
 from suite.core.scores import Score
 from suite.records.cells import EXTERNAL, Study, Trial, sha256_of
 from suite.records.jobs import Plan
@@ -38,7 +38,7 @@ class Declarations(Protocol):
 
 OLD_PROTOCOL = 1
 
-_HYPERPARAMETERS = {"segment": "checkpoint_every", "skips": "max_nonfinite"}
+_RECIPES = ("recipe", "native_recipe", "training")  # settings that name one
 _WINDOWLESS = {"full": "bptt", "random-length": "r_bptt"}  # truncation -> method
 _BY_LABELS = {"hard": "mtt", "teacher": "tesla", "learned": "datm"}
 _DATM_ONLY = (
@@ -103,17 +103,10 @@ def renamed_trial(cell: Json, label: str) -> Trial | Study:
     """
     rest = {key: value for key, value in cell.items() if key != "nested"}
     if cell["method"] == "gradient_study":
-        return Study(
-            task=cell["task"],
-            study=cell["method"],
-            settings=cell["hyperparameters"],
-            ipc=cell["ipc"],
-            seed=cell["seed"],
-        )
+        same = {key: cell[key] for key in ("task", "ipc", "seed")}
+        return Study(study=cell["method"], settings=cell["hyperparameters"], **same)
     method = FORMER_METHODS.get(cell["method"], cell["method"])
-    values = {
-        _HYPERPARAMETERS.get(key, key): _setting(key, value) for key, value in cell["hyperparameters"].items()
-    }
+    values = _settings(cell["hyperparameters"])
     if method == "idc" and values["factor"] == 1:
         method = "idc_i"
     elif method == "mtt":
@@ -175,16 +168,16 @@ def _renamed(content: Json, trials: Mapping[str, Trial | Study]) -> Json:
         cell = trials[sha256_of({"protocol": OLD_PROTOCOL, **cell})].model_dump(mode="json")
     elif cell["kind"] == "evaluation":
         cell["trial"] = trials[cell["trial"]].id
-        names = {"own": "native_recipe"}
-        settings = {names.get(key, key): value for key, value in cell["settings"].items()}
-        cell["settings"] = {key: _setting(key, value) for key, value in settings.items()}
+        cell["settings"] = _settings(cell["settings"])
     else:
         cell["recipe"] = _recipe(cell["recipe"])
     return {**content, "cell": cell, "label": FORMER_METHODS.get(content["label"], content["label"])}
 
 
-def _setting(name: str, value: Any) -> Any:
-    return _recipe(value) if name in ("recipe", "native_recipe", "training") else value
+def _settings(values: Json) -> Json:
+    """Return settings under their new names, with the new names of recipes."""
+    named = {FORMER_SETTINGS.get(key, key): value for key, value in values.items()}
+    return {key: _recipe(value) if key in _RECIPES else value for key, value in named.items()}
 
 
 def _recipe(name: str) -> str:

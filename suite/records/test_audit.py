@@ -6,6 +6,7 @@ error would let one bad record stop the whole board.
 
 from collections.abc import Iterable, Sequence
 
+from suite.core.names import counted
 from suite.records.cells import Evaluation, Study, Trial
 from suite.records.record import Record
 
@@ -35,13 +36,9 @@ def distinct_reads(records: Iterable[Record], kind: str) -> tuple[int, ...]:
 def _reason(record: Record) -> str:
     """Return why a record is left out, "" where it is not."""
     who = f"{record.cell.kind} {record.cell.id[:12]} of {record.label} on {record.task} left out"
-    read = f"it read the test split {_times(record.test_reads)}"
+    read = f"it read the test split {counted(record.test_reads, 'time')}"
     if isinstance(record.cell, Trial | Study):
         return f"{who}: {read}, and none is allowed" if record.test_reads else ""
     networks = max((len(values) for values in record.scores.values()), default=0)
     many = record.status == "done" and record.test_reads > networks
     return f"{who}: {read} for {networks} trained networks" if many else ""
-
-
-def _times(count: int) -> str:
-    return f"{count} time" + "s" * (count != 1)

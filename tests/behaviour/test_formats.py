@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from suite.external.locate import locate
-from suite.external.sandbox import Brought, read
+from suite.external.sandbox import ForeignSet, read
 from tests.support import foreign_sets
 from tests.support.foreign_sets import BYTES, EXACT, WANTED
 
@@ -35,7 +35,7 @@ class TestFormats:
         assert torch.equal(brought.synthetic.images.flatten(0, 1), foreign_sets.pixels() / 255)
 
 
-def learned(folder: Path, targets: Tensor) -> Brought:
+def learned(folder: Path, targets: Tensor) -> ForeignSet:
     images, _ = foreign_sets.flat()
     torch.save(images, folder / "images_best.pt")
     torch.save(targets, folder / "labels_best.pt")

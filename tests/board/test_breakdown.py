@@ -218,6 +218,14 @@ class TestAnyEvaluator:
         assert cells(text, "rat_bptt").startswith("| `rat_bptt` | 0.125 |")
         frame = leaderboard([tmp_path / "runs"])
         assert frame[f"{file}/ece"].to_list() == [0.125, 0.125]
+        for format in ("csv", "json", "html"):
+            text = ratbench("leaderboard", tmp_path / "runs", "--format", format).stdout
+            assert text.count("0.125") >= 2 and f"{file}/ece" in text
+
+    def test_markup_in_names_is_escaped_in_html(self) -> None:
+        record = RANDOM.model_copy(update={"label": "<script>alert(1)</script>"})
+        text = render(board([record]), "html")
+        assert "&lt;script&gt;" in text and "<script>" not in text
 
     def test_evaluators_of_one_title_are_told_apart(self) -> None:
         other = calibrated(RANDOM, 0.5, 0.5)

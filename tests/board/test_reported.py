@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from suite.board.join import TableKey
-from suite.board.reported import STANDARD_NETWORK as STANDARD
 from suite.board.reported import PaperFigures, Reported, figures, reported
+from suite.core.names import STANDARD_NETWORK as STANDARD
 from suite.experiments import grid
 
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,7 @@ def test_only_opening_counts() -> None:
     split.hash_into(digest)
     moved = split.to(CPU)
     assert (split.reads, moved.reads) == (0, 0)
-    assert split.open().labels.tolist() == [0, 1, 0, 1]
+    assert split.read().labels.tolist() == [0, 1, 0, 1]
     assert (split.reads, moved.reads) == (1, 0)
 
 
@@ -35,11 +35,11 @@ def test_what_is_moved_counts_for_its_origin() -> None:
 
 
 def test_every_read_in_the_process_is_counted_but_those_of_a_holdout() -> None:
-    task, before = load("digits"), TestSplit.opened
+    task, before = load("digits"), TestSplit.total_reads
     _ = task.holdout(0.5).to(CPU).test
-    assert TestSplit.opened == before
+    assert TestSplit.total_reads == before
     _ = (task.test, load("digits").to(CPU).test)
-    assert TestSplit.opened == before + 2
+    assert TestSplit.total_reads == before + 2
 
 
 def test_hashing_covers_shapes_labels_and_pixels() -> None:

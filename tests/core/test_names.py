@@ -24,6 +24,8 @@ def test_did_you_mean() -> None:
     assert did_you_mean("gren", ["red", "green"]) == "did you mean 'green'?"
     assert did_you_mean("x", ["red", "green"]) == "known: green, red"
     assert did_you_mean("x", []) == "known: none"
+    assert did_you_mean("segment", ["checkpoint_every", "steps"]) == "it is now called 'checkpoint_every'"
+    assert did_you_mean("segment", ["segments", "steps"]) == "did you mean 'segments'?"
 
 
 def test_an_unknown_name_is_a_value_error_and_a_key_error(colours: Table[str]) -> None:

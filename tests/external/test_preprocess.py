@@ -13,18 +13,18 @@ from suite.core.data.tasks import fingerprint
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Examples, Task, TestSplit
 from suite.external.preprocess import Kind, Prepared, doubts, prepare
-from suite.external.sandbox import Brought
+from suite.external.sandbox import ForeignSet
 from tests.support import foreign_sets
 
 TASK = foreign_sets.task()
 
 
-def brought(images: Tensor, *, raw: bool = False, manifest: dict[str, Any] | None = None) -> Brought:
+def brought(images: Tensor, *, raw: bool = False, manifest: dict[str, Any] | None = None) -> ForeignSet:
     synthetic = SyntheticSet(images.view(10, 2, 1, 8, 8), one_hot(10, 2))
-    return Brought("mtt", synthetic, raw, manifest or {})
+    return ForeignSet("mtt", synthetic, raw, manifest or {})
 
 
-def quietly(given: Brought, declared: Kind | None = None) -> Prepared:
+def quietly(given: ForeignSet, declared: Kind | None = None) -> Prepared:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return prepare(given, TASK, declared)

@@ -37,7 +37,7 @@ def pixels(name: str, shape: Shape, classes: int) -> Network:
 
 
 def among_pixels(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Any:
-    monkeypatch.setattr("suite.plugins.methods.datadam.network", pixels)
+    monkeypatch.setattr("suite.plugins.methods.dm.network", pixels)
     real = torch.tensor([[3.0, 4.0], [0.0, 2.0]]).repeat(3, 1).reshape(6, 1, 1, 2)
     settings = {"augment": "none", "initial": "noise", "power": 1, **changes}
     run = METHOD(**settings).start(Examples(real, torch.arange(6) % 2, 2), Budget(2), seed=0)
@@ -70,9 +70,9 @@ def test_an_update_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_relu_but_the_last_is_matched() -> None:
     data = Examples(torch.randn(4, 1, 8, 8, generator=generator(0)), torch.arange(4) % 2, 2)
     run = METHOD(network="convnet-d3-w4-in", real_batch=2).start(data, Budget(1), seed=0)
-    found = run._class_means(run.network.initialise(generator(0)), data.images.unflatten(0, (2, 2)))
+    found = run.outputs(run.network.initialise(generator(0)), data.images)
     # Attention of 8x8 and 4x4 maps, not of the third block's 2x2; the embedding is 4 x 1 x 1.
-    assert [tuple(value.shape) for value in found] == [(2, 64), (2, 16), (2, 4)]
+    assert [tuple(value.shape) for value in found] == [(4, 64), (4, 16), (4, 4)]
 
 
 def test_an_image_is_no_distance_from_itself_under_any_augmentation() -> None:

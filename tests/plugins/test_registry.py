@@ -35,9 +35,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_an_old_name_is_refused_with_the_new_one(old: str, new: str) -> None:
-    with pytest.raises(ValueError, match=f"^method '{old}' is {new}$"):
+    with pytest.raises(ValueError, match=f"^unknown method '{old}'; it is {new}$"):
         registry.method(old)
-    refused(ratbench("check", old), f"method {old!r} is {new}")
+    refused(ratbench("check", old), f"unknown method or evaluator {old!r}; it is {new}")
     assert new.split("'")[1] in registry.names("method")
 
 

@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from suite.board.render import breakdown, dd_ranking, words
 from suite.board.render.layout import Notes, code, escaped, markdown_table, noted
-from suite.board.reported import STANDARD_NETWORK
 from suite.board.rows import BoardRow
 from suite.board.tables import Board, Table
+from suite.core.names import STANDARD_NETWORK
 from suite.records.cells import STANDARD_RECIPE
 
 _INTRODUCTION = f"""Networks trained from scratch on each synthetic set, scored on the test split.

@@ -7,6 +7,7 @@ from suite.board.rows import NOT_STANDARD, BoardRow
 from suite.board.statistics.differences import Difference
 from suite.board.statistics.intervals import Interval
 from suite.board.tables import Table
+from suite.core.names import counted
 from suite.core.scores import Unit
 from suite.records.cells import STANDARD_RECIPE
 
@@ -164,7 +165,7 @@ def memory(count: int) -> str:
 
 def size(ipc: int) -> str:
     """Return `10 images per class`."""
-    return f"{ipc} image{'s' * (ipc != 1)} per class"
+    return f"{counted(ipc, 'image')} per class"
 
 
 def paper(text: str) -> str:

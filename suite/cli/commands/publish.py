@@ -16,7 +16,7 @@ def leaderboard(
     stores: Annotated[
         list[Path] | None, typer.Argument(help="Stores to read.", show_default="results/")
     ] = None,
-    format: Annotated[Literal["md", "csv", "json"], typer.Option(help="The format.")] = "md",
+    format: Annotated[Literal["md", "csv", "json", "html"], typer.Option(help="The format.")] = "md",
     output: Annotated[
         Path | None,
         typer.Option(

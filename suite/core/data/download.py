@@ -75,7 +75,10 @@ def download_torchvision(kind: str, root: Path, remedy: str) -> None:
 
 
 def download_hub(hub: Hub, remedy: str) -> Path:
-    """Return the folder of `hub` in the Hugging Face cache, fetching missing files."""
+    """Return the folder of `hub` in the Hugging Face cache, fetching missing files.
+
+    Raises DataMissing, ending in `remedy`, where they cannot be fetched.
+    """
     from huggingface_hub import constants, snapshot_download
 
     wanted: dict[str, Any] = {

@@ -17,10 +17,9 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from suite.core.data import download
-from suite.core.data.catalogue import TaskInfo
-from suite.core.data.readers import Contents, Raw, Source
+from suite.core.data.catalogue import PICTURES, TaskInfo
+from suite.core.data.readers import Raw, Source, Splits
 
-_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
 _TEST_NAMES = ("test", "val", "valid", "validation")
 
 
@@ -39,7 +38,10 @@ class Listing:
 
 
 def locate(info: TaskInfo, data: Path) -> Source:
-    """Find a catalogued task as image folders or parquet files below `data`, or on the hub."""
+    """Find a catalogued task as image folders or parquet files below `data`, or on the hub.
+
+    Raises DataMissing where it is in none of these places.
+    """
     size = info.shape[1]
     for folder in (data / name for name in info.folders):
         if (folder / "train").is_dir() and not any((folder / "train").glob("*.parquet")):
@@ -105,7 +107,7 @@ def _list_classes(folder: Path) -> dict[str, list[Path]]:
     for entry in sorted(folder.iterdir()):
         if not entry.is_dir() or entry.name.startswith("."):
             continue
-        images = sorted(path for path in entry.rglob("*") if path.suffix.lower() in _SUFFIXES)
+        images = sorted(path for path in entry.rglob("*") if path.suffix.lower() in PICTURES)
         if not images:
             raise ValueError(f"the class folder {entry} has no images")
         classes[entry.name] = images
@@ -150,13 +152,13 @@ def _survey(files: Sequence[Path], size: int | None) -> tuple[int, int, int]:
     return (1 if grey else 3), height, width
 
 
-def _read_listing(listing: Listing, channels: int, size: int | None) -> Contents:
+def _read_listing(listing: Listing, channels: int, size: int | None) -> Splits:
     def read(rows: tuple[tuple[Path, int], ...]) -> Raw:
         pictures = ((path, path) for path, _ in rows)
         labels = torch.tensor([label for _, label in rows])
         return Raw(_decode_all(pictures, len(rows), channels, size), labels)
 
-    return Contents(read(listing.train), read(listing.test), listing.class_names)
+    return Splits(read(listing.train), read(listing.test), listing.class_names)
 
 
 def _parquet_splits(info: TaskInfo, folder: Path) -> tuple[list[Path], list[Path]] | None:
@@ -172,7 +174,7 @@ def _parquet_splits(info: TaskInfo, folder: Path) -> tuple[list[Path], list[Path
     return None
 
 
-def _read_hub(info: TaskInfo, remedy: str) -> Contents:
+def _read_hub(info: TaskInfo, remedy: str) -> Splits:
     hub = info.hub
     found = _parquet_splits(info, download.download_hub(hub, remedy)) if hub else None
     if found is None:
@@ -180,11 +182,11 @@ def _read_hub(info: TaskInfo, remedy: str) -> Contents:
     return _read_parquet(found, info.shape[1])
 
 
-def _read_parquet(splits: tuple[list[Path], list[Path]], size: int) -> Contents:
+def _read_parquet(splits: tuple[list[Path], list[Path]], size: int) -> Splits:
     (train, names), (test, _) = (_read_parquet_split(files, size) for files in splits)
     if not names:
         names = tuple(str(label) for label in range(int(train.labels.max()) + 1))
-    return Contents(train, test, names)
+    return Splits(train, test, names)
 
 
 def _read_parquet_split(files: list[Path], size: int) -> tuple[Raw, tuple[str, ...]]:

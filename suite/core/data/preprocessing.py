@@ -34,7 +34,10 @@ class Normalise:
 
     @classmethod
     def fit(cls, chunks: Iterable[Tensor]) -> Self:
-        """Fit on chunks (n, channels, height, width) in [0, 1], rounding to four decimals."""
+        """Fit on chunks (n, channels, height, width) in [0, 1], rounding to four decimals.
+
+        Raises ValueError without images, and for a constant channel.
+        """
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         for chunk in chunks:
             values = chunk.double().transpose(0, 1).flatten(1).cpu()
@@ -92,7 +95,10 @@ class ZCA:
         regularisation: float = 0.1,
         device: torch.device | str = "cpu",
     ) -> Self:
-        """Fit on chunks (n, channels, height, width) in [0, 1], in float64 on `device`."""
+        """Fit on chunks (n, channels, height, width) in [0, 1], in float64 on `device`.
+
+        Raises ValueError without images, and where all are constant.
+        """
         count, moment = 0, torch.zeros((), dtype=torch.float64, device=device)
         for chunk in chunks:
             rows = _standardise(chunk.to(device, torch.float64))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from torch import Tensor
 from suite.core.data import download
 from suite.core.data.catalogue import TaskInfo
 from suite.core.data.download import DataMissing
+
+T = TypeVar("T")
 
 _CHUNK = 512
 
@@ -42,7 +44,7 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class Contents:
+class Splits:
     """Both splits of a task and the names of its classes, by label."""
 
     train: Raw
@@ -56,7 +58,7 @@ class Source:
 
     files: tuple[Path, ...]
     identity: str
-    read: Callable[[], Contents]
+    read: Callable[[], Splits]
 
 
 def locate(info: TaskInfo, data: Path) -> Source:
@@ -68,8 +70,21 @@ def locate(info: TaskInfo, data: Path) -> Source:
     return _locate_torchvision(info, data)
 
 
+def _found_or_fetched(
+    find: Callable[[TaskInfo, Path], T | None], info: TaskInfo, data: Path, remedy: str
+) -> T:
+    """Return what `find` finds below `data`, by itself or after torchvision has fetched it."""
+    found = find(info, data)
+    if found is None:
+        download.download_torchvision(info.torchvision, data, remedy)
+        found = find(info, data)
+    if found is None:
+        raise DataMissing(f"{info.name} was fetched but cannot be found. {remedy}")
+    return found
+
+
 def read_idx(path: Path) -> Tensor:
-    """Read an idx file of unsigned bytes, plain or .gz, into a uint8 tensor of its shape."""
+    """Read an idx file of unsigned bytes, plain or .gz: uint8, in its shape; raises ValueError for others."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         zero, kind, rank = struct.unpack_from(">HBB", content)
@@ -82,7 +97,7 @@ def read_idx(path: Path) -> Tensor:
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy())
 
 
-def _read_digits(info: TaskInfo) -> Contents:
+def _read_digits(info: TaskInfo) -> Splits:
     from sklearn.datasets import load_digits  # type: ignore[import-untyped]
 
     digits = load_digits()
@@ -91,7 +106,7 @@ def _read_digits(info: TaskInfo) -> Contents:
     test = torch.zeros(len(labels), dtype=torch.bool)
     for label in range(info.classes):
         test[(labels == label).nonzero().flatten()[5::6]] = True
-    return Contents(
+    return Splits(
         Raw(images[~test], labels[~test], white=16),
         Raw(images[test], labels[test], white=16),
         info.class_names,
@@ -105,12 +120,7 @@ _IDX_FILES = {
 
 
 def _locate_idx(info: TaskInfo, data: Path) -> Source:
-    found = _find_idx(info, data)
-    if found is None:
-        download.download_torchvision(info.torchvision, data, _idx_remedy(info, data))
-        found = _find_idx(info, data)
-    if found is None:
-        raise DataMissing(f"{info.name} was fetched but cannot be found. {_idx_remedy(info, data)}")
+    found = _found_or_fetched(_find_idx, info, data, _idx_remedy(info, data))
     files = tuple(path for pair in found.values() for path in pair)
     return Source(files, info.name, partial(_read_idx_task, info, found))
 
@@ -141,14 +151,14 @@ def _idx_remedy(info: TaskInfo, data: Path) -> str:
     )
 
 
-def _read_idx_task(info: TaskInfo, files: dict[str, tuple[Path, ...]]) -> Contents:
+def _read_idx_task(info: TaskInfo, files: dict[str, tuple[Path, ...]]) -> Splits:
     splits = {}
     for split, (images, labels) in files.items():
         pixels = read_idx(images)
         if pixels.ndim != 3:
             raise ValueError(f"{images} holds {pixels.ndim} dimensions; images have 3")
         splits[split] = Raw(pixels.unsqueeze(1), read_idx(labels).long())
-    return Contents(splits["train"], splits["test"], info.class_names)
+    return Splits(splits["train"], splits["test"], info.class_names)
 
 
 _TORCHVISION_FILES = {
@@ -164,12 +174,7 @@ _TORCHVISION_FILES = {
 def _locate_torchvision(info: TaskInfo, data: Path) -> Source:
     wanted = _TORCHVISION_FILES[info.torchvision]
     remedy = f"For {info.name}, put {', '.join(wanted)} (from {info.source}) into {data}"
-    root = _find_root(info, data)
-    if root is None:
-        download.download_torchvision(info.torchvision, data, remedy)
-        root = _find_root(info, data)
-    if root is None:
-        raise DataMissing(f"{info.name} was fetched but cannot be found. {remedy}")
+    root = _found_or_fetched(_find_root, info, data, remedy)
     return Source(tuple(root / name for name in wanted), info.name, partial(_read_torchvision, info, root))
 
 
@@ -180,7 +185,7 @@ def _find_root(info: TaskInfo, data: Path) -> Path | None:
     return None
 
 
-def _read_torchvision(info: TaskInfo, root: Path) -> Contents:
+def _read_torchvision(info: TaskInfo, root: Path) -> Splits:
     published = getattr(download.torchvision_datasets(), info.torchvision)
     try:
         if info.torchvision == "SVHN":
@@ -192,7 +197,7 @@ def _read_torchvision(info: TaskInfo, root: Path) -> Contents:
             f"the files of {info.name} in {root} are not the published ones (MD5); delete them"
         ) from error
     train, test = (_torchvision_split(split) for split in loaded)
-    return Contents(train, test, info.class_names or tuple(loaded[0].classes))
+    return Splits(train, test, info.class_names or tuple(loaded[0].classes))
 
 
 def _torchvision_split(split: Any) -> Raw:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from suite.core.data.cache import Building, Facts, Stream, Tensors
 from suite.core.data.catalogue import CATALOGUE, TaskInfo
 from suite.core.data.download import DataMissing
 from suite.core.data.preprocessing import ZCA, Normalise, restore
-from suite.core.data.readers import Contents, Raw, Source
+from suite.core.data.readers import Raw, Source, Splits
 from suite.core.examples import hash_tensor
 from suite.core.names import did_you_mean
 from suite.core.spec import Examples, Preprocessing, Task, TestSplit
@@ -110,6 +110,15 @@ def fingerprint(task: Task) -> str:
     return digest.hexdigest()
 
 
+def to_pixels(images: Tensor, description: Mapping[str, Any]) -> Tensor:
+    """Return images (…, channels, height, width) in [0, 1], for pictures: their preprocessing undone.
+
+    description: of the preprocessing, as a manifest has it. Raises ValueError where it cannot be restored.
+    """
+    preprocessing = restore(description, cache.usable_folder(data_folder()))
+    return preprocessing.invert(images.flatten(0, -4)).view_as(images)
+
+
 def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
     if not name.startswith("folder:"):
         info = describe(name)
@@ -189,7 +198,7 @@ def _prepared(raw: Raw, preprocessing: Preprocessing, device: torch.device | str
         yield preprocessing.apply(chunk.to(device)).cpu()
 
 
-def _check(info: TaskInfo, contents: Contents) -> None:
+def _check(info: TaskInfo, contents: Splits) -> None:
     """Refuse files that are not the complete published data with a label for each image."""
     for split, raw, expected in (("train", contents.train, info.train), ("test", contents.test, info.test)):
         where = f"{info.name}: {split}"
@@ -210,7 +219,7 @@ def _check(info: TaskInfo, contents: Contents) -> None:
         raise ValueError(f"{info.name}: {len(contents.class_names)} class names for {info.classes} classes")
 
 
-def _digest(info: TaskInfo, contents: Contents) -> str:
+def _digest(info: TaskInfo, contents: Splits) -> str:
     digest = hashlib.sha256(json.dumps(_recipe(info), sort_keys=True).encode())
     for raw in (contents.train, contents.test):
         digest.update(json.dumps([list(raw.images.shape), raw.white]).encode())

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -82,18 +82,19 @@ class Stateful:
         return {name: value for name, value in found.items() if value is not None}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore what `state_dict` returned; raises ValueError for the state of another object."""
         expected = set(self.state_dict())
         if expected != set(state):
             raise ValueError(f"the state has {sorted(state)} where {sorted(expected)} are needed")
+        attributes = vars(self)
         for name, value in state.items():
-            own = getattr(self, name)
+            own = attributes[name]
             if isinstance(own, Tensor) and own.shape != value.shape:
                 raise ValueError(
                     f"the state's {name!r} has shape {tuple(value.shape)} where {tuple(own.shape)} is needed"
                 )
         for name, value in state.items():
-            own = getattr(self, name)
+            own = attributes[name]
             if isinstance(own, Tensor):
                 with torch.no_grad():
                     own.copy_(value)
@@ -105,7 +106,7 @@ class Stateful:
                 for part, saved in zip(own, value, strict=True):
                     part.load_state_dict(saved)
             else:
-                setattr(self, name, value)
+                attributes[name] = value
 
 
 class Resumable(Stateful, ABC):
@@ -136,6 +137,12 @@ class BaseDistiller(Resumable):
         """Return the set as it stands now."""
 
 
+def is_frozen(value: Any) -> bool:
+    """Return whether `value` is a frozen dataclass, or an instance of one."""
+    settings = getattr(value, "__dataclass_params__", None)
+    return settings is not None and bool(settings.frozen)
+
+
 def _saved(name: str, value: object) -> Any:
     if isinstance(value, Tensor):
         return value.detach().clone()
@@ -149,7 +156,7 @@ def _saved(name: str, value: object) -> Any:
         return [part.state_dict() for part in value]
     if isinstance(value, int | float):
         return value
-    if is_dataclass(value) and getattr(value, "__dataclass_params__").frozen:  # noqa: B009
+    if is_frozen(value):
         return None
     raise TypeError(
         f"attribute {name!r} is a {type(value).__name__}, whose state would be lost on resume; "

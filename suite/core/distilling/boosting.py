@@ -36,7 +36,8 @@ def check_boosting(block: Block, beta: float, steps: int, stage_steps: tuple[int
     """Raise ValueError for a beta outside [0, 1], an empty block, or steps that do not add up."""
     if not 0 <= beta <= 1:
         raise ValueError(f"beta {beta} must lie between 0 (earlier blocks frozen) and 1 (joint growth)")
-    if not (sizes := _tuple(block)) or min(sizes) < 1:
+    sizes = (block,) if isinstance(block, int) else block
+    if not sizes or min(sizes) < 1:
         raise ValueError(f"block {_shown(block)}: every stage adds at least 1 image per class")
     if stage_steps is None:
         return
@@ -118,10 +119,6 @@ class Growth(Stateful):
     def milestones(self) -> tuple[int, ...]:
         """Outer steps that end a stage, without the last stage."""
         return self.stages.ends[:-1]
-
-
-def _tuple(block: Block) -> tuple[int, ...]:
-    return (block,) if isinstance(block, int) else block
 
 
 def _shown(block: Block) -> str:

@@ -71,7 +71,8 @@ def class_gradients(network: Network, parameters: Tensor, images: Tensor) -> Ten
     at_once = CHUNK[images.device.type] // images.shape[1]
     if at_once < 2:
         leaf, deeper = parameters.detach().requires_grad_(), images.requires_grad
-        losses = (_cross_entropy(network, leaf, own, label) for label, own in enumerate(images))
+        scores = (log_softmax(network.logits(leaf, own), 1) for own in images)
+        losses = (-each[:, label].mean() for label, each in enumerate(scores))
         return torch.stack([torch.autograd.grad(loss, leaf, create_graph=deeper)[0] for loss in losses])
 
     def loss(parameters: Tensor, images: Tensor, label: Tensor) -> Tensor:
@@ -87,7 +88,3 @@ def weights(network: Network, gradients: Tensor) -> Iterator[Tensor]:
     shapes = [torch.Size(shape) for layer in network.layers for shape in layer.shapes]
     for shape, part in zip(shapes, gradients.split([s.numel() for s in shapes], dim=1), strict=True):
         yield part.unflatten(1, shape)
-
-
-def _cross_entropy(network: Network, parameters: Tensor, images: Tensor, label: int) -> Tensor:
-    return -log_softmax(network.logits(parameters, images), 1)[:, label].mean()

@@ -22,7 +22,7 @@ from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch, one_hot
 from suite.core.spec import Examples
 from suite.core.timing import phase
-from suite.core.training.augment import Augmentation, AugmentParams, augmentation
+from suite.core.training.augment import Augmentation, AugmentParams
 
 Decode = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Rows of the class-major synthetic set -> images and targets, differentiable in what is learned."""
@@ -39,7 +39,7 @@ class InnerTraining:
     network: str
     optimiser: Optimiser
     minibatch: Minibatch
-    augment: str
+    augment: Augmentation
     ipc: int
     steps: int
     precision: Precision = "float32"
@@ -70,11 +70,6 @@ class MetaLearner(BaseDistiller):
         self.real_rng = generator(seed, "real batches")
         self.augment_rng = generator(seed, "augmentation")
 
-    @property
-    def augment(self) -> Augmentation:
-        """The augmentation of synthetic and real images."""
-        return augmentation(self.training.augment)
-
     def meta_gradient(
         self, learned: Sequence[Tensor], decode: Decode, window: Window, real_rows: Tensor, *, size: int
     ) -> MetaGradient:
@@ -88,7 +83,7 @@ class MetaLearner(BaseDistiller):
         def batches(step: int) -> tuple[Tensor, Tensor]:
             rows, params = sampled[step]
             images, targets = decode(rows)
-            return self.augment.apply(images, params), targets
+            return self.training.augment.apply(images, params), targets
 
         return meta_gradient(
             self.inner,
@@ -103,12 +98,14 @@ class MetaLearner(BaseDistiller):
     def _sample(self, size: int) -> tuple[Tensor, AugmentParams]:
         """Draw the rows of an inner step's minibatch, and their augmentation."""
         rows = self.training.minibatch.sample(self.train.classes, size, self.batch_rng)
-        return rows.to(self.train.images.device), self.augment.sample(len(rows), self.augment_rng)
+        return rows.to(self.train.images.device), self.training.augment.sample(len(rows), self.augment_rng)
 
     def _real(self, rows: Tensor) -> Iterator[Batch]:
         with phase("real batch, drawn"):
             real = self.train.take(rows.to(self.train.images.device))
-            seen = self.augment.apply(real.images, self.augment.sample(len(real), self.augment_rng))
+            seen = self.training.augment.apply(
+                real.images, self.training.augment.sample(len(real), self.augment_rng)
+            )
         return chunks(seen, real.labels, whole=self.network.statistics_size > 0)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from suite.core.distilling.base import BaseDistiller, BaseMethod, NetworkMethod
 from suite.core.limits import at_least_one, check_enough_real
 from suite.core.networks.named import network
-from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Distiller, Examples
 from suite.core.training.cached import trained_network
 from suite.core.training.fit import map_batches
@@ -64,9 +64,7 @@ class SelectionDistiller(BaseDistiller):
 
     def synthetic(self) -> SyntheticSet:
         """Return the chosen images with hard labels."""
-        images = self.train.images[self.chosen]
-        labels = one_hot(self.train.classes, self.budget.ipc).to(images)
-        return SyntheticSet(images, labels)
+        return SyntheticSet.with_hard_labels(self.train.images[self.chosen])
 
 
 Features = Tensor

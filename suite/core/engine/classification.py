@@ -71,7 +71,7 @@ def chunks(images: Tensor, labels: Tensor, *, whole: bool = False) -> Iterator[B
     """Yield (images, labels, weights) of equal sizes; their losses add up to the mean over a real batch.
 
     The last chunk is padded with images of weight zero, since each size would be compiled anew. whole: as one
-    chunk, which a network with batch norm needs.
+    chunk, which a network with batch norm needs. Raises ValueError without images.
     """
     if not len(images):
         raise ValueError("the real batch has no images")

@@ -65,7 +65,10 @@ class InnerProblem:
         return cls(AutogradLoss(of_output(loss)), of_output(outer or loss), optimiser, module=flat)
 
     def initial_parameters(self) -> Tensor:
-        """Return a copy of the module's parameters (size,), from which `meta_gradient` can start."""
+        """Return a copy of the module's parameters (size,), from which `meta_gradient` can start.
+
+        Raises ValueError for a problem that was not made by `of_module`.
+        """
         if self.module is None:
             raise ValueError("this inner problem was not made of a module, and has no parameters of its own")
         return self.module.initial_parameters()

@@ -22,7 +22,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from suite.core.names import Table, did_you_mean
+from suite.core.names import STANDARD_NETWORK, Table, did_you_mean
 from suite.core.networks.architectures import Shape, alexnet, convnet, mlp, resnet18, vgg11
 from suite.core.networks.layers import (
     PLAIN,
@@ -36,7 +36,7 @@ from suite.core.networks.layers import (
 
 __all__ = ["ARCHITECTURES", "STANDARD", "Architecture", "Layer", "Network", "Shape", "forms", "network"]
 
-STANDARD = "convnet-d3-w128-in"
+STANDARD = STANDARD_NETWORK
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Network:
     def pieces(self, parameters: Tensor) -> list[tuple[Tensor, ...]]:
         """Return for each layer views of its parameters in their shapes, followed by its statistics if given.
 
-        parameters: (size,) or (size + statistics_size,).
+        parameters: (size,) or (size + statistics_size,); raises ValueError for any other size.
         """
         if len(parameters) == self.size:
             return _views(parameters, [layer.shapes for layer in self.layers])

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,7 @@ def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]
     }
     write_whole(path, lambda partial: save_file(tensors, partial))
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    minibatch = {"per_class": synthetic.minibatch.per_class, "classes": synthetic.minibatch.classes}
-    content = {**manifest, "minibatch": minibatch, "sha256": sha256}
+    content = {**manifest, "minibatch": asdict(synthetic.minibatch), "sha256": sha256}
     content |= {} if code is None else {"parametrisation": parametrisations.describe(code)}
     content |= {} if synthetic.lr is None else {"lr": synthetic.lr}
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"

@@ -1,38 +1,14 @@
 """Parts of a set, which are scored in place of the whole; and a prefix as an artefact of its own."""
 
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
 from suite.core.seeding import generator
 from suite.core.sets.artefacts import load_artefact, write_artefact
 from suite.core.sets.manifest import loader
+from suite.core.sets.part import Part
 from suite.core.sets.synthetic_set import SyntheticSet
-
-
-class Part(Protocol):
-    """A part of a set; `suite.records.cells.Part` is one. how: `prefix`, `random` or `without`."""
-
-    @property
-    def how(self) -> str:
-        """Which kind of part."""
-        ...
-
-    @property
-    def ipc(self) -> int:
-        """Images per class of the part."""
-        ...
-
-    @property
-    def index(self) -> int:
-        """Number of the random subset, or of the image that is left out."""
-        ...
-
-    @property
-    def title(self) -> str:
-        """What it is, in a few words."""
-        ...
 
 
 def cut(synthetic: SyntheticSet, part: Part | None, *, seed: int) -> SyntheticSet:

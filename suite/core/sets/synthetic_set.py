@@ -53,12 +53,17 @@ class SyntheticSet:
     lr: float | None = None
 
     @classmethod
+    def with_hard_labels(cls, images: Tensor) -> "SyntheticSet":
+        """Return the set of images (classes, n, channels, height, width), each labelled by its class."""
+        return cls(images, one_hot(*images.shape[:2]).to(images))
+
+    @classmethod
     def from_parametrisation(
         cls, code: Parametrisation, minibatch: Minibatch | None = None
     ) -> "SyntheticSet":
         """Return the set that `code` decodes to, with hard labels."""
-        images = code.decode()
-        return cls(images, one_hot(*images.shape[:2]).to(images), minibatch or Minibatch(), code)
+        made = cls.with_hard_labels(code.decode())
+        return replace(made, minibatch=minibatch or Minibatch(), parametrisation=code)
 
     @classmethod
     def from_flat(cls, images: Tensor, labels: Tensor, classes: int | None = None) -> "SyntheticSet":
@@ -122,6 +127,12 @@ class SyntheticSet:
         """Bytes that must be kept: the images or their parametrisation, and labels that are not one-hot."""
         labels = 0 if self.hard else self.labels.nbytes
         return (self.images if self.parametrisation is None else self.parametrisation).nbytes + labels
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Images, labels, and what a factorised set stores, by name."""
+        code = {} if self.parametrisation is None else self.parametrisation.tensors
+        return {"images": self.images, "labels": self.labels, **code}
 
     def prefix(self, ipc: int) -> "SyntheticSet":
         """Return the first `ipc` images of each class; raises ValueError for a factorised set."""

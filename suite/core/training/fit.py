@@ -14,7 +14,7 @@ from suite.core.examples import Examples
 from suite.core.networks.named import Network, Shape
 from suite.core.networks.named import network as network_by_name
 from suite.core.precision import multiplying
-from suite.core.seeding import generator
+from suite.core.seeding import derive, generator
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.training.backends import backend_for, networks_that_fit
 from suite.core.training.jobs import TrainingJob
@@ -26,6 +26,11 @@ EVALUATION_BATCH = 500  # images at once; few enough to stay in a CPU's cache
 def fit(network: Network, synthetic: SyntheticSet, recipe: Recipe, *, seed: int) -> Tensor:
     """Train one fresh network on a synthetic set; return its parameters (size,)."""
     return next(fit_copies(network, synthetic, recipe, seeds=[seed]))
+
+
+def copy_seeds(seed: int, copies: int, name: str = "copy") -> list[int]:
+    """Return the seeds of `copies` networks under `seed`: copy k has the same in every evaluator."""
+    return [derive(seed, name, copy) for copy in range(copies)]
 
 
 def fit_copies(

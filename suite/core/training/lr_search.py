@@ -14,7 +14,7 @@ from torch import Tensor
 from suite.core.limits import at_least_one, check_enough_real
 from suite.core.networks.named import network
 from suite.core.seeding import derive, generator
-from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Examples, Task
 from suite.core.training.cached import cached_training
 from suite.core.training.fit import accuracy, fit_each
@@ -64,8 +64,7 @@ def random_set(train: Examples, ipc: int, rng: torch.Generator) -> SyntheticSet:
     chosen = [
         rows[torch.randperm(len(rows), generator=rng)[:ipc].to(rows.device)] for rows in train.by_class()
     ]
-    images = train.images[torch.stack(chosen)]
-    return SyntheticSet(images, one_hot(train.classes, ipc).to(images))
+    return SyntheticSet.with_hard_labels(train.images[torch.stack(chosen)])
 
 
 def _measured(task: Task, name: str, recipe: Recipe, ipc: int, search: Search) -> Tensor:

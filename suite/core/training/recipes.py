@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from suite.core.engine.losses import Objective, tempered
 from suite.core.engine.optimisers import SGD, Adam, AdamW, Optimiser
-from suite.core.names import FORMER_RECIPES, Table, UnknownName, did_you_mean
+from suite.core.names import Table, UnknownName, did_you_mean
 from suite.core.precision import PRECISIONS, Precision
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.training.regression import squared_error
@@ -238,8 +238,6 @@ def recipe(name: str, *, besides: Sequence[str] = ()) -> Recipe:
     """
     base, colon, precision = name.partition(":")
     if base not in RECIPES:
-        if base in FORMER_RECIPES:
-            raise ValueError(f"recipe {name!r} is now called {FORMER_RECIPES[base] + colon + precision!r}")
         raise UnknownName(f"unknown recipe {name!r}; {did_you_mean(base, [*RECIPES, *besides])}")
     if not colon:
         return RECIPES[base]

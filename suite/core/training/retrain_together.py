@@ -6,30 +6,28 @@ from time import perf_counter
 from torch import Tensor
 
 from suite.core.networks.named import network
-from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Scores, Task
-from suite.core.training.fit import accuracy, fit_copies
+from suite.core.training.fit import accuracy, copy_seeds, fit_copies
 from suite.core.training.recipes import Recipe
 
-Training = tuple[SyntheticSet, Recipe]
-"""A set, and the recipe for fresh networks on it."""
 
-
-def retrain(name: str, trainings: Mapping[str, Training], task: Task, *, copies: int, seed: int) -> Scores:
+def retrain(
+    name: str, trainings: Mapping[str, tuple[SyntheticSet, Recipe]], task: Task, *, copies: int, seed: int
+) -> Scores:
     """Run each training for `copies` networks called `name`; return their test accuracies in [0, 1].
 
-    Copy k has one seed in all trainings, and in the evaluator `retrain`. Trainings with the same set and an
+    trainings: a set, and the recipe for fresh networks on it, by the name of the score.
+    Copy k has one seed in all trainings. Trainings with the same set and an
     equal recipe share their networks. `seconds` has one value per trained network.
     """
     net = network(name, task.train.shape, task.train.classes)
-    seeds = [derive(seed, "copy", copy) for copy in range(copies)]
     trained: dict[tuple[int, Recipe], list[Tensor]] = {}
     seconds: list[float] = []
     for synthetic, recipe in trainings.values():
         done = trained.setdefault((id(synthetic), recipe), [])
         started = perf_counter()
-        for parameters in () if done else fit_copies(net, synthetic, recipe, seeds=seeds):
+        for parameters in () if done else fit_copies(net, synthetic, recipe, seeds=copy_seeds(seed, copies)):
             done.append(parameters)
             seconds.append(perf_counter() - started)
             started = perf_counter()

@@ -25,10 +25,10 @@ def build_method(trial: Trial) -> Method:
 
 def distil(trial: Trial, context: Context) -> Work:
     """Run the method from its start or its last checkpoint, and write the set and its snapshots."""
-    opened, task, method = TestSplit.opened, context.task(), build_method(trial)
+    before, task, method = TestSplit.total_reads, context.task(), build_method(trial)
     start = partial(method.start, task.train, Budget(trial.ipc), seed=trial.seed)
     distiller, trajectory = resume(start, context.store, trial.id)
-    opened -= trajectory.test_reads  # those of earlier attempts count, too
+    before -= trajectory.test_reads  # those of earlier attempts count, too
     kept = context.job.snapshots | set(distiller.milestones)
     save = partial(context.store.save_checkpoint, trial.id)
     measured: dict[str, Any] = {}
@@ -55,7 +55,7 @@ def distil(trial: Trial, context: Context) -> Work:
         seconds=trajectory.seconds,
         cached_seconds=distiller.cached_seconds,
         attempts=trajectory.attempts,
-        test_reads=TestSplit.opened - opened,
+        test_reads=TestSplit.total_reads - before,
         curve={name: tuple(values) for name, values in trajectory.curve.items()},
     )
 

@@ -27,7 +27,7 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
     if facts["data"] != tasks.fingerprint(task):
         raise ValueError("the set was made from other images, or other preprocessing, than the task's")
     scored = cut(synthetic, cell.part, seed=context.job.cell.seed).to(device)
-    started, opened = perf_counter(), TestSplit.opened
+    started, before = perf_counter(), TestSplit.total_reads
     scores = evaluator.evaluate(scored, task, seed=cell.seed)
     return context.record(
         cell,
@@ -36,6 +36,6 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
         title=evaluator.title,
         described=evaluator.scores,
         seconds=perf_counter() - started,
-        test_reads=max(task.split.reads, TestSplit.opened - opened),  # the latter with those on the side
+        test_reads=max(task.split.reads, TestSplit.total_reads - before),  # the latter with those on the side
         data=tasks.fingerprint(task),
     )

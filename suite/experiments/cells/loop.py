@@ -100,9 +100,9 @@ def take_steps(
     """
     saved = read = monotonic()
     while trajectory.step < trajectory.steps:
-        started, opened = perf_counter(), TestSplit.opened
+        started, before = perf_counter(), TestSplit.total_reads
         metrics = run.step()
-        trajectory.test_reads += TestSplit.opened - opened
+        trajectory.test_reads += TestSplit.total_reads - before
         trajectory.step += 1
         due = trajectory.on_curve or monotonic() - read >= READ_SECONDS
         known = {name: value for name, value in metrics.items() if due or not _waits(value)}

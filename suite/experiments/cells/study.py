@@ -22,10 +22,10 @@ def build_study(cell: Study) -> studies.Measurement:
 
 def measure(cell: Study, context: Context) -> Work:
     """Take all outer steps of the study, from its start or its last checkpoint."""
-    opened, task = TestSplit.opened, context.task()
+    before, task = TestSplit.total_reads, context.task()
     start = partial(build_study(cell).start, task.train, Budget(cell.ipc), seed=cell.seed)
     run, trajectory = resume(start, context.store, cell.id)
-    opened -= trajectory.test_reads  # those of earlier attempts count, too
+    before -= trajectory.test_reads  # those of earlier attempts count, too
     save = partial(context.store.save_checkpoint, cell.id)
     ended: dict[str, Any] = {"status": "done"}
     try:
@@ -38,7 +38,7 @@ def measure(cell: Study, context: Context) -> Work:
         **ended,
         seconds=trajectory.seconds,
         attempts=trajectory.attempts,
-        test_reads=TestSplit.opened - opened,
+        test_reads=TestSplit.total_reads - before,
         curve={name: tuple(values) for name, values in trajectory.curve.items()},
         data=tasks.fingerprint(task),
     )

@@ -1,1 +1,4 @@
-"""Readers of other software's file formats, run inside the sandbox."""
+"""Readers of other software's file formats, run inside the sandbox.
+
+Each raises `suite.external.validate.Refused`, in one sentence, for a file that it cannot read.
+"""

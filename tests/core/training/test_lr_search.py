@@ -48,7 +48,7 @@ def test_the_best_mean_over_draws_wins_and_the_recipes_own_rate_a_tie() -> None:
 
 def test_a_rate_is_chosen_once_for_each_network(trainings: list[float]) -> None:
     on = task()
-    opened = TestSplit.opened
+    opened = TestSplit.total_reads
     first = chosen_rates(on, NAMES, RECIPE, 2, SEARCH)
     assert set(first) == set(NAMES) and all(
         rate in (0.01, 0.03) for rate in first.values()
@@ -59,7 +59,7 @@ def test_a_rate_is_chosen_once_for_each_network(trainings: list[float]) -> None:
     torch.manual_seed(1)
     assert chosen_rates(on, NAMES, RECIPE, 2, SEARCH) == first
     assert len(trainings) == 12  # read from the data folder
-    assert on.split.reads == 0 and TestSplit.opened == opened
+    assert on.split.reads == 0 and TestSplit.total_reads == opened
     chosen_rates(on, NAMES[:1], RECIPE, 1, SEARCH)
     assert len(trainings) == 18  # another size is another choice
 

@@ -193,7 +193,9 @@ def test_an_unknown_recipe_is_refused_with_the_nearest() -> None:
     ],
 )
 def test_a_former_name_is_refused_with_the_new_one(former: str, name: str) -> None:
-    with pytest.raises(ValueError, match=f"recipe '{former}' is now called '{name}'"):
+    with pytest.raises(
+        ValueError, match=f"unknown recipe '{former}'; it is now called '{name.partition(':')[0]}'"
+    ):
         recipe(former)
     assert recipe(name).name == name
 
