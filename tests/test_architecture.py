@@ -187,6 +187,42 @@ def test_every_file_says_what_it_holds(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
 
 
+DATA = {Path("suite/core/data/catalogue.py")}
+"""Modules without functions, which need no test of their own."""
+
+ELSEWHERE = {"behaviour", "docs", "support", "benchmarks"}
+"""Folders of `tests/` that mirror no code: across modules, the pages, and what tests or benchmarks need."""
+
+
+def home_of(path: Path) -> Path:
+    """Return where a module is tested, below `tests/`."""
+    own = path.relative_to(ROOT)
+    own = own.relative_to("suite") if own.parts[0] == "suite" else own
+    return own.with_name(f"test_{own.stem.strip('_')}.py")
+
+
+def without_properties(path: Path) -> Path:
+    """Return the name of a file of tests without the ending of property tests."""
+    return path.relative_to(ROOT / "tests").with_name(path.name.replace("_properties.py", ".py"))
+
+
+MODULES = {path for path in FILES if path.name != "__init__.py" and path.relative_to(ROOT) not in DATA}
+TESTS = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if path != Path(__file__)]
+
+
+@pytest.mark.parametrize("path", sorted(MODULES), ids=name)
+def test_every_module_has_its_tests(path: Path) -> None:
+    """`suite/a/b.py` is tested in `tests/a/test_b.py`, `methods/dm.py` in `tests/methods/test_dm.py`."""
+    assert (ROOT / "tests" / home_of(path)).is_file()
+
+
+def test_every_file_of_tests_has_its_module() -> None:
+    """Tests across modules stand in `tests/behaviour/`, property tests beside those of their module."""
+    expected = {home_of(path) for path in MODULES}
+    below = {path for path in TESTS if path.relative_to(ROOT / "tests").parts[0] not in ELSEWHERE}
+    assert not [path for path in below if without_properties(path) not in expected]
+
+
 def test_folders_are_small() -> None:
     """At most nine rooms in the house, and ten files in a room."""
     rooms = {path.name for path in (ROOT / "suite").iterdir() if not path.name.startswith(("__", "py.typed"))}

@@ -95,15 +95,26 @@ def test_a_draw_is_one_unit_the_mean_of_its_networks(lines: dict[str, Line]) -> 
     assert drawn.accuracy(1).copies == (2, 2) and lines["rat_bptt"].accuracy(1).seeds == 2
 
 
-def test_the_area_is_the_mean_accuracy_over_the_logarithm(lines: dict[str, Line]) -> None:
+def of_sizes(folder: Path, accuracies: dict[int, tuple[float, ...]]) -> Line:
+    """Return the line of one seed's sets of some sizes."""
+    made = {ipc: trial("rat_bptt", ipc=ipc) for ipc in accuracies}
+    scored = [evaluated(made[ipc], *values) for ipc, values in accuracies.items()]
+    (line,) = budget_curve.lines(budget_curve.measured([store(folder, [*made.values(), *scored])]))
+    return line
+
+
+def test_the_area_is_the_mean_accuracy_over_the_logarithm(lines: dict[str, Line], tmp_path: Path) -> None:
     # Two sizes: the mean of both, for each seed 70 and 80.
     area = lines["rat_bptt"].area([1, 4])
     assert area and (area.mean, area.low, area.high) == pytest.approx((75, 70, 80))
     assert lines["rat_bptt, 4 without one image"].area([1, 4]) is None
     # Three sizes by hand: 50 to 70 over log 2, 70 to 60 over log 5.
     expected = (60 * log(2) + 65 * log(5)) / log(10)
-    assert budget_curve._areas([1, 2, 10], [[50.0], [70.0], [60.0]]) == pytest.approx([expected])
-    assert budget_curve._areas([1, 10], [[50.0, 60.0], [70.0]]) == pytest.approx([62.5])
+    three = of_sizes(tmp_path / "three", {1: (0.5,), 2: (0.7,), 10: (0.6,)}).area([1, 2, 10])
+    assert three and three.mean == pytest.approx(expected)
+    # Of unequal numbers of networks the means count: 55 and 70.
+    unequal = of_sizes(tmp_path / "unequal", {1: (0.5, 0.6), 10: (0.7,)}).area([1, 10])
+    assert unequal and unequal.mean == pytest.approx(62.5) and unequal.copies == (1,)
 
 
 def test_the_largest_gap_is_to_sets_distilled_at_that_size(lines: dict[str, Line]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from suite.records.cells import Evaluation, Trial
+from suite.records.cells import Evaluation, Part, Trial
 from suite.records.record import Provenance, Record
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12)
@@ -66,6 +66,7 @@ def test_a_record_survives_json(record: Record) -> None:
     again = Record.model_validate_json(text)
     assert again == record.sealed() and again.to_json() == text
     assert again.cell.id == record.cell.id
+    assert Record.model_validate(shuffled(json.loads(text))).to_json() == text
 
 
 @given(trials | evaluations)
@@ -85,6 +86,7 @@ def test_an_id_names_every_field(trial: Trial, data: st.DataObject) -> None:
                 {"ipc": trial.ipc + 1},
                 {"task": trial.task + "x"},
                 {"method": trial.method + "x"},
+                {"source": trial.source + "x"},
                 {"hyperparameters": {**trial.hyperparameters, "one more": 1}},
             ]
         )
@@ -92,19 +94,59 @@ def test_an_id_names_every_field(trial: Trial, data: st.DataObject) -> None:
     assert trial.model_copy(update=change).id != trial.id
 
 
+@given(evaluations, st.data())
+@FAST
+def test_an_evaluations_id_names_every_field(evaluation: Evaluation, data: st.DataObject) -> None:
+    change: dict[str, Any] = data.draw(
+        st.sampled_from(
+            [
+                {"seed": evaluation.seed + 1},
+                {"trial": evaluation.trial[::-1] + "x"},
+                {"evaluator": evaluation.evaluator + "x"},
+                {"settings": {**evaluation.settings, "one more": 1}},
+                {"base": "x"},
+                {"source": "x"},
+                {"step": 0},
+                {"part": Part(how="prefix", ipc=1)},
+            ]
+        )
+    )
+    assert evaluation.model_copy(update=change).id != evaluation.id
+
+
+@given(trials, st.floats(1e-9, 1e-6), st.floats(1e-9, 1e-6))
+@FAST
+def test_an_id_knows_small_numbers_apart(trial: Trial, one: float, other: float) -> None:
+    cells = [trial.model_copy(update={"hyperparameters": {"lr": value}}) for value in (one, other)]
+    assert (cells[0].id == cells[1].id) == (one == other)
+
+
+def edited(value: Any) -> Any:
+    """Return a value of JSON, changed."""
+    if isinstance(value, str):
+        return value + "x"
+    if isinstance(value, dict):
+        return {**value, "one more": [0.5]}
+    return [*value, value] if isinstance(value, list) else value + 1
+
+
 @given(records, st.data())
 @FAST
 def test_whoever_edits_a_record_breaks_its_seal(record: Record, data: st.DataObject) -> None:
     content = json.loads(record.to_json())
-    change = data.draw(
-        st.sampled_from(
-            [
-                {"seconds": content["seconds"] + 1.0},
-                {"label": content["label"] + "x"},
-                {"scores": {**content["scores"], "one more": [0.5]}},
-                {"test_reads": content["test_reads"] + 1},
-            ]
-        )
-    )
+    free = ("label", "task", "ipc", "error", "scores", "curve", "seconds", "device_seconds", "stored_bytes")
+    name = data.draw(st.sampled_from([*free, "artefact", "data", "test_reads", "attempts", "recipe"]))
     with pytest.raises(ValidationError, match="sha256"):
-        Record.model_validate(content | change)
+        Record.model_validate({**content, name: edited(content[name])})
+
+
+@given(records, st.sampled_from(["cell", "provenance"]))
+@FAST
+def test_whoever_edits_what_was_measured_where_breaks_the_seal(record: Record, part: str) -> None:
+    content = json.loads(record.to_json())
+    name = "seed" if part == "cell" else "device"
+    changed = {**content[part], name: edited(content[part][name])}
+    with pytest.raises(ValidationError, match="sha256"):
+        Record.model_validate({**content, part: changed})
+    with pytest.raises(ValidationError, match="sha256"):
+        Record.model_validate({**content, "measured_under": 1})

@@ -81,10 +81,20 @@ def test_what_was_compiled_is_found_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert hits() == before + 1 and list(tmp_path.glob("fxgraph/**/*")) == kept
 
 
-def test_nothing_is_compiled_where_that_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiling, "_traced", pytest.fail)
+def test_nothing_is_compiled_where_that_is_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function itself runs at each call, and nothing is written for the compiler."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    calls: list[torch.Tensor] = []
+
+    def plus_one(x: torch.Tensor) -> tuple[torch.Tensor]:
+        calls.append(x)
+        return (x + 1,)
+
     compiling.allow(False)
     try:
-        assert Compiled(lambda x: (x + 1,), "the sum")(torch.ones(1))[0].tolist() == [2]
+        run, given = Compiled(plus_one, "the sum"), [torch.ones(1), torch.zeros(1)]
+        assert [run(x)[0].tolist() for x in given] == [[2], [1]]
     finally:
         compiling.allow(True)
+    assert all(seen is x for seen, x in zip(calls, given, strict=True))
+    assert not (tmp_path / "cache").exists()

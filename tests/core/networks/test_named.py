@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from suite.core.names import Table
+from suite.core.networks import named
 from suite.core.networks.layers import FLATTEN, RELU, Layer, Lowering, add, chain, dense
 from suite.core.networks.named import ARCHITECTURES, Architecture, Network, Shape, forms, network
 from suite.core.seeding import generator
@@ -67,28 +69,34 @@ def test_a_name_like_no_other_is_refused_with_all_examples() -> None:
 
 
 @pytest.fixture
-def linear(monkeypatch: pytest.MonkeyPatch) -> Architecture:
+def families(monkeypatch: pytest.MonkeyPatch) -> Table[Architecture]:
+    """A table of our families for one test, to which it may add."""
+    table = Table("network", dict(ARCHITECTURES))
+    monkeypatch.setattr(named, "ARCHITECTURES", table)
+    return table
+
+
+@pytest.fixture
+def linear() -> Architecture:
     """A family that a plug-in brings: one linear layer, without settings."""
 
     def build(lowering: Lowering, shape: Shape, classes: int) -> list[Layer]:
         return [FLATTEN, dense(prod(shape), classes, lowering)]
 
-    monkeypatch.setattr(ARCHITECTURES, "_values", dict(ARCHITECTURES))
-    monkeypatch.setattr(ARCHITECTURES, "_owners", dict.fromkeys(ARCHITECTURES, "RaT-Bench"))
     return Architecture("a linear classifier", "", "linear", build)
 
 
-def test_a_plug_in_brings_a_family(linear: Architecture) -> None:
-    ARCHITECTURES.add("linear", linear, owner="mine.py")
+def test_a_plug_in_brings_a_family(linear: Architecture, families: Table[Architecture]) -> None:
+    families.add("linear", linear, owner="mine.py")
     assert network("linear", (1, 2, 3), 4).size == 6 * 4 + 4
     assert forms()["linear"] == "a linear classifier, such as linear"
     with pytest.raises(ValueError, match="unknown network 'linear-w3'; names of this family are linear, for"):
         network("linear-w3", (1, 2, 3), 4)
 
 
-def test_a_family_has_one_owner(linear: Architecture) -> None:
+def test_a_family_has_one_owner(linear: Architecture, families: Table[Architecture]) -> None:
     with pytest.raises(ValueError, match=r"network 'mlp' of mine.py is taken by RaT-Bench; rename it"):
-        ARCHITECTURES.add("mlp", linear, owner="mine.py")
+        families.add("mlp", linear, owner="mine.py")
 
 
 def test_an_example_must_match_the_settings() -> None:

@@ -26,10 +26,12 @@ def equal(one: SyntheticSet, other: SyntheticSet) -> bool:
 
 
 def positions(part: SyntheticSet, whole: SyntheticSet) -> list[list[int]]:
-    """Return for each class where the images of a part stand in the whole."""
+    """Return for each class where the images of a part stand in the whole; their labels stand there, too."""
     found = (part.images[:, :, None] == whole.images[:, None]).flatten(3).all(3)
     assert (found.sum(2) == 1).all()
-    return found.int().argmax(2).tolist()
+    rows = found.int().argmax(2)
+    assert torch.equal(part.labels, whole.labels[torch.arange(whole.classes)[:, None], rows])
+    return rows.tolist()
 
 
 @given(sizes, seeds, st.booleans(), st.data())
@@ -43,6 +45,7 @@ def test_a_prefix_of_a_prefix_is_a_prefix(
     assert equal(whole.prefix(first).prefix(second), whole.prefix(second))
     assert whole.prefix(second).stored_bytes * first == whole.prefix(first).stored_bytes * second
     assert equal(cut(whole, Part(how="prefix", ipc=second), seed=seed), whole.prefix(second))
+    assert positions(whole.prefix(second), whole) == [list(range(second))] * size[0]
 
 
 @given(sizes, seeds, st.integers(0, 3), st.data())
@@ -58,8 +61,22 @@ def test_random_subsets_are_nested_and_repeat_nothing(
         for ipc in (larger, smaller)
     )
     assert (one.ipc, other.ipc) == (larger, smaller)
+    assert equal(one.prefix(smaller), other)
     for places in positions(one, whole):
         assert len(set(places)) == larger
+
+
+@given(seeds)
+@FAST
+def test_classes_draws_and_seeds_have_random_subsets_of_their_own(seed: int) -> None:
+    """Of eight images in a random order: two orders are equal once in 40320 times."""
+    whole = made((4, 8), seed, soft=True)
+    orders = [
+        tuple(places)
+        for own, index in ((seed, 0), (seed, 1), (seed + 1, 0))
+        for places in positions(cut(whole, Part(how="random", ipc=8, index=index), seed=own), whole)
+    ]
+    assert len(set(orders)) >= len(orders) - 1
 
 
 @given(sizes.filter(lambda size: size[1] > 1), seeds, st.data())

@@ -37,48 +37,6 @@ prefixes = [1]
 """
 
 
-def numbered() -> SyntheticSet:
-    """Two classes of four images, whose pixels and labels say where they stood."""
-    images = torch.arange(8.0).reshape(2, 4, 1, 1, 1)
-    return SyntheticSet(images, torch.stack([images.flatten(2)[..., 0]] * 2, 2), Minibatch(3))
-
-
-def places(part: Part, seed: int = 0) -> list[list[int]]:
-    made = cut(numbered(), part, seed=seed)
-    assert torch.equal(made.labels[..., 1], made.images.flatten(2)[..., 0]) and made.minibatch == Minibatch(3)
-    return (made.images.flatten(1).long() - torch.tensor([[0], [4]])).tolist()
-
-
-def test_a_prefix_is_the_first_images_of_each_class() -> None:
-    assert places(Part(how="prefix", ipc=3)) == [[0, 1, 2]] * 2
-
-
-def test_a_set_without_an_image_has_the_others_in_their_order() -> None:
-    assert places(Part(how="without", ipc=3, index=1)) == [[0, 2, 3]] * 2
-
-
-def test_random_subsets_differ_by_draw_seed_and_class_and_smaller_ones_are_beginnings() -> None:
-    draws = [places(Part(how="random", ipc=3, index=draw), seed) for draw in range(4) for seed in range(4)]
-    assert len({str(drawn) for drawn in draws}) > 8 and any(first != second for first, second in draws)
-    assert all(len(set(rows)) == 3 and set(rows) <= set(range(4)) for drawn in draws for rows in drawn)
-    assert draws[0] == places(Part(how="random", ipc=3, index=0), 0)
-    assert [rows[:2] for rows in draws[0]] == places(Part(how="random", ipc=2, index=0), 0)
-
-
-@pytest.mark.parametrize(
-    "part",
-    [
-        Part(how="prefix", ipc=5),
-        Part(how="random", ipc=5),
-        Part(how="without", ipc=2),
-        Part(how="without", ipc=3, index=4),
-    ],
-)
-def test_what_a_set_does_not_hold_is_refused(part: Part) -> None:
-    with pytest.raises(ValueError, match=r"this set has 4|has no part"):
-        cut(numbered(), part, seed=0)
-
-
 def digits() -> Task:
     task = load("digits")
     small = TestSplit(task.test.take(torch.arange(60)))

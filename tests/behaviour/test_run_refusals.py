@@ -9,7 +9,7 @@ from PIL import Image
 from tests.support.command_line import ratbench, refused
 from tests.support.grids import QUICK
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 

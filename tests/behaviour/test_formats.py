@@ -7,10 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.sets.artefacts import write_artefact
 from suite.external.locate import locate
 from suite.external.sandbox import ForeignSet, read
-from suite.records.store import Store
 from tests.support import foreign_sets
 from tests.support.foreign_sets import BYTES, EXACT, WANTED
 
@@ -65,56 +63,3 @@ def test_classes_may_stand_in_a_column(read_here: None, tmp_path: Path) -> None:
 def test_a_child_reads_the_same(tmp_path: Path) -> None:
     brought = read(locate(foreign_sets.mtt(tmp_path)), WANTED)
     assert torch.equal(brought.synthetic.images, foreign_sets.digits().images)
-
-
-@pytest.mark.usefixtures("read_here")
-class TestManifests:
-    def manifest(self, store: Store) -> Path:
-        facts = {"preprocessing": {"kind": "normalise"}, "data": "…", "trial": {}}
-        write_artefact(store.artefact("set"), foreign_sets.digits(), facts)
-        return store.artefact("set")
-
-    def test_what_it_says_is_read(self, store: Store) -> None:
-        found = read(locate(self.manifest(store)), WANTED)
-        assert found.manifest["preprocessing"] == {"kind": "normalise"}
-        assert found.synthetic.minibatch.per_class is None
-
-    @pytest.mark.parametrize(
-        ("text", "reason"),
-        [
-            ("{", "is not JSON"),
-            ("[" * 100_000, "is not JSON"),
-            ("[]", "is not a manifest"),
-            ('{"preprocessing": {}, "sha256": "0"}', "does not match the sha256"),
-            (" " * 2**20 + "{}", "larger than a manifest may be"),
-        ],
-        ids=["broken", "deep", "list", "other", "large"],
-    )
-    def test_one_that_is_wrong_is_refused(self, store: Store, text: str, reason: str) -> None:
-        path = self.manifest(store)
-        path.with_suffix(".json").write_text(text)
-        with pytest.raises(ValueError, match=reason):
-            read(locate(path), WANTED)
-
-
-class TestIdentity:
-    def test_the_source_of_one_file_is_its_sha256(self, tmp_path: Path) -> None:
-        import hashlib
-
-        path = foreign_sets.rat_bptt(tmp_path)
-        assert locate(path).sha256() == hashlib.sha256(path.read_bytes()).hexdigest()
-
-    def test_the_source_of_a_pair_depends_on_both(self, tmp_path: Path) -> None:
-        before = locate(foreign_sets.mtt(tmp_path)).sha256()
-        assert locate(tmp_path / "images_best.pt").sha256() == before
-        torch.save(foreign_sets.flat()[1].flip(0), tmp_path / "labels_best.pt")
-        assert locate(tmp_path).sha256() != before
-
-    @pytest.mark.parametrize(
-        ("path", "name"),
-        [("my set.h5", "my-set"), ("mtt/images_best.pt", "mtt"), ("res_DM.pt", "res_DM"), ("…​.h5", "set")],
-    )
-    def test_a_name_for_the_board(self, path: str, name: str, tmp_path: Path) -> None:
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_bytes(b" ")
-        assert locate(tmp_path / path).name == name

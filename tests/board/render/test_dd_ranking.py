@@ -1,0 +1,34 @@
+"""DD-Ranking's scores as Markdown."""
+
+from suite.board.dd_ranking import SCORES
+from suite.board.render.dd_ranking import explanation, sections
+from suite.board.tables import board
+from tests.support.board_records import SMALL, full_data, pair, trial
+
+
+def test_a_board_without_scores_explains_none() -> None:
+    assert explanation(board([trial("kip")])) == [] and explanation(board([])) == []
+
+
+def test_what_scores_mean_is_said_once() -> None:
+    listed, source = explanation(board(SMALL))
+    assert len(listed.splitlines()) == len(SCORES) and "arxiv.org/abs/2505.13300" in source
+
+
+def test_a_section_shows_accuracies_and_the_scores_of_them() -> None:
+    """IOR is 60 - 30 points, HLR 85 - 60; a random subset gains nothing over itself."""
+    made = board([*pair("random_subset", (0.30,)), *pair("kip", (0.60,)), full_data(0.85)])
+    title, table, notes = sections(made.tables[0])
+    assert title.endswith(":")
+    rows = {line.split("|")[1].strip(): line for line in table.splitlines()}
+    assert [cell.strip() for cell in rows["`kip`"].split("|")[2:-1]][-2:] == ["25.0", "0.280"]
+    assert " 30.0 ¹ " in rows["`kip`"] and " 85.0 ² " in rows["`kip`"]
+    assert notes.startswith("- ¹ one random subset: how much another one differs")
+
+
+def test_a_score_without_its_accuracies_says_what_is_missing() -> None:
+    made = board([*pair("kip", (0.60,)), *pair("random_subset", (0.30,))])
+    _, table, notes = sections(made.tables[0])
+    (row,) = (line for line in table.splitlines() if "`kip`" in line)
+    assert row.count("missing ²") == 2 and "| – |" in " ".join(row.split())
+    assert "- ² no training on full data under dsa-1000: add [reference]" in notes

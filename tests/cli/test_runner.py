@@ -1,0 +1,83 @@
+"""Running a grid: what is refused, counted, done and said."""
+
+from pathlib import Path
+
+import pytest
+
+from suite.cli import runner
+from suite.cli.runner import Request
+from suite.experiments.job_runner import missing
+from suite.experiments.resources import Resources
+from suite.records.jobs import Job
+from suite.records.store import Store
+from tests.support import broken_files
+from tests.support.grids import QUICK
+
+
+@pytest.fixture
+def work_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_store_is_by_default_named_after_the_grid(tmp_path: Path) -> None:
+    assert Request("demo").folder == Path("runs/demo")
+    assert Request(str(tmp_path / "mine.toml")).folder == Path("runs/mine")
+    assert Request("demo", store=tmp_path).folder == tmp_path
+
+
+def test_a_cluster_and_inline_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="--inline runs without Ray: leave out --address"):
+        Request("demo", inline=True, address="auto")
+
+
+def test_settings_change_the_grids_jobs(quick: Path) -> None:
+    one, two = Request(str(quick)), Request(str(quick), settings=("seeds=[0, 1]",))
+    assert len(two.jobs()) == 2 * len(one.jobs()) == 4
+
+
+def test_work_does_what_is_missing_and_show_says_so(
+    quick: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = Request(str(quick)).jobs()
+    runner.work(jobs[:1], store, Resources())
+    assert [len(missing(job, store)) for job in jobs] == [0, 2]
+    assert not runner.show(jobs, store)
+    assert "2 cells are not done; run the same command again" in capsys.readouterr().out
+    runner.work(jobs, store, Resources())
+    assert "[2/2]" in capsys.readouterr().out
+    assert runner.show(jobs, store)
+    assert "not done" not in capsys.readouterr().out
+
+
+def test_work_that_is_done_says_nothing(
+    quick: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs: list[Job] = Request(str(quick)).jobs()[:1]
+    runner.work(jobs, store, Resources())
+    capsys.readouterr()
+    runner.work(jobs, store, Resources())
+    assert capsys.readouterr().out == ""
+
+
+def test_a_diverged_trial_is_not_tried_again(
+    tmp_path: Path, work_in: None, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "diverges.py").write_text(broken_files.DIVERGES)
+    (tmp_path / "mine.toml").write_text(
+        QUICK.replace("[method.random_subset]", '[method.mine]\nbase = "diverges.py"')
+    )
+    jobs = [job for job in Request("mine.toml").jobs() if job.label == "mine"]
+    runner.work(jobs, store, Resources())
+    assert not runner.show(jobs, store)
+    shown = capsys.readouterr().out
+    assert "diverged: mine on digits ipc 1 seed 0: outer_loss is not finite at outer step 3" in shown
+    assert "run the same command again" not in shown
+
+
+def test_a_run_ends_with_a_board(quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    request = Request(str(quick), store=tmp_path / "store", inline=True)
+    runner.dry_run(request)
+    assert "4 cells, 0 done, 4 to do" in capsys.readouterr().out and not request.folder.exists()
+    assert runner.run(request)
+    assert f"leaderboard: {request.folder / 'leaderboard.md'}" in capsys.readouterr().out
+    assert (request.folder / "plan" / "quick.json").is_file()

@@ -1,0 +1,105 @@
+"""Sets on disk: what is written is read, and nothing else is taken for one."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from suite.core.data import tasks
+from suite.core.sets.artefacts import is_whole, load_artefact, load_set, save_set, write_artefact
+from suite.core.sets.parametrisations import MultiFormation
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
+from tests.support import foreign_sets
+
+RNG = torch.Generator().manual_seed(0)
+LEARNED = SyntheticSet(
+    torch.randn(10, 2, 1, 8, 8, generator=RNG),
+    torch.rand(10, 2, 10, generator=RNG),
+    Minibatch(1, 5),
+    lr=0.03,
+)
+FACTORISED = SyntheticSet.from_parametrisation(
+    MultiFormation(torch.randn(10, 1, 1, 8, 8, generator=RNG), factor=2)
+)
+
+
+@pytest.mark.parametrize("made", [LEARNED, FACTORISED], ids=["learned", "factorised"])
+def test_a_set_comes_back_bit_for_bit(made: SyntheticSet, tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "set.safetensors"
+    sha256 = write_artefact(path, made, {"label": "mine"})
+    found, manifest = load_artefact(path)
+    assert torch.equal(found.images, made.images) and torch.equal(found.labels, made.labels)
+    assert (found.minibatch, found.lr, found.stored_bytes) == (made.minibatch, made.lr, made.stored_bytes)
+    assert manifest["label"] == "mine"
+    assert manifest["sha256"] == sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_factorised_set_stores_its_code_alone(tmp_path: Path) -> None:
+    """4 images of 8x8 a class are stored in the bytes of one, the one-hot labels beside them."""
+    path = tmp_path / "set.safetensors"
+    manifest = {"parametrisation": {"kind": "multi_formation", "settings": {"factor": 2}}}
+    write_artefact(path, FACTORISED, {})
+    assert FACTORISED.ipc == 4 and FACTORISED.stored_bytes == 10 * 64 * 4
+    assert load_artefact(path)[1]["parametrisation"] == manifest["parametrisation"]
+    assert path.stat().st_size < 10 * 64 * 4 + 10 * 4 * 10 * 4 + 1000
+
+
+def test_a_manifest_says_what_the_images_are(tmp_path: Path) -> None:
+    task = tasks.load("digits")
+    save_set(foreign_sets.digits(), tmp_path / "set.safetensors", task)
+    manifest = json.loads((tmp_path / "set.json").read_text())
+    assert manifest["preprocessing"] == task.preprocessing.describe()
+    assert manifest["class_names"] == list("0123456789") and manifest["data"] == tasks.fingerprint(task)
+
+
+def test_a_file_is_neither_replaced_nor_misnamed(tmp_path: Path) -> None:
+    (tmp_path / "set.safetensors").write_text("mine")
+    for name in ("set.safetensors", "set.pt"):
+        with pytest.raises(ValueError, match=r"give a new file's name, which ends in \.safetensors"):
+            save_set(LEARNED, tmp_path / name, tasks.load("digits"))
+    assert (tmp_path / "set.safetensors").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"), "does not match the sha256"),
+        (lambda path: path.unlink(), "the file or its manifest cannot be read"),
+        (lambda path: path.with_suffix(".json").unlink(), "the file or its manifest cannot be read"),
+        (lambda path: path.with_suffix(".json").write_text("{"), "the file or its manifest cannot be read"),
+        (lambda path: path.with_suffix(".json").write_text("{}"), "the file or its manifest cannot be read"),
+    ],
+)
+def test_a_damaged_one_is_refused(change: object, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "set.safetensors"
+    write_artefact(path, LEARNED, {"trial": {"seed": 0}})
+    assert is_whole(path, {"seed": 0})
+    assert callable(change)
+    change(path)
+    with pytest.raises(ValueError, match=message):
+        load_set(path)
+    assert not is_whole(path, {"seed": 0})
+
+
+def test_a_set_of_another_trial_is_not_this_ones(tmp_path: Path) -> None:
+    path = tmp_path / "set.safetensors"
+    write_artefact(path, LEARNED, {"trial": {"seed": 0}})
+    assert not is_whole(path, {"seed": 1})
+    write_artefact(tmp_path / "bare.safetensors", LEARNED, {})
+    assert not is_whole(tmp_path / "bare.safetensors", {"seed": 0})
+
+
+def test_a_code_that_does_not_fit_its_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "set.safetensors"
+    write_artefact(path, FACTORISED, {})
+    manifest = json.loads(path.with_suffix(".json").read_text())
+    for code in (
+        {"kind": "nonsense", "settings": {}},
+        {"kind": "linear", "settings": {}},
+        {"kind": "linear"},
+    ):
+        path.with_suffix(".json").write_text(json.dumps({**manifest, "parametrisation": code}))
+        with pytest.raises(ValueError, match="its set cannot be read"):
+            load_set(path)

@@ -1,0 +1,85 @@
+"""Parts of sets: which images they hold, and a prefix as an artefact of its own."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from suite.core.data import tasks
+from suite.core.sets.artefacts import load_artefact, load_set, save_set
+from suite.core.sets.subsets import cut, write_prefix
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
+from suite.records.cells import Part
+from tests.support import foreign_sets
+
+
+def numbered() -> SyntheticSet:
+    """Two classes of four images, whose pixels and labels say where they stood."""
+    images = torch.arange(8.0).reshape(2, 4, 1, 1, 1)
+    return SyntheticSet(images, torch.stack([images.flatten(2)[..., 0]] * 2, 2), Minibatch(3))
+
+
+def places(part: Part, seed: int = 0) -> list[list[int]]:
+    made = cut(numbered(), part, seed=seed)
+    assert torch.equal(made.labels[..., 1], made.images.flatten(2)[..., 0]) and made.minibatch == Minibatch(3)
+    return (made.images.flatten(1).long() - torch.tensor([[0], [4]])).tolist()
+
+
+def test_a_prefix_is_the_first_images_of_each_class() -> None:
+    assert places(Part(how="prefix", ipc=3)) == [[0, 1, 2]] * 2
+
+
+def test_a_set_without_an_image_has_the_others_in_their_order() -> None:
+    assert places(Part(how="without", ipc=3, index=1)) == [[0, 2, 3]] * 2
+
+
+def test_random_subsets_differ_by_draw_seed_and_class_and_smaller_ones_are_beginnings() -> None:
+    draws = [places(Part(how="random", ipc=3, index=draw), seed) for draw in range(4) for seed in range(4)]
+    assert len({str(drawn) for drawn in draws}) > 8 and any(first != second for first, second in draws)
+    assert all(len(set(rows)) == 3 and set(rows) <= set(range(4)) for drawn in draws for rows in drawn)
+    assert draws[0] == places(Part(how="random", ipc=3, index=0), 0)
+    assert [rows[:2] for rows in draws[0]] == places(Part(how="random", ipc=2, index=0), 0)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Part(how="prefix", ipc=5),
+        Part(how="random", ipc=5),
+        Part(how="without", ipc=2),
+        Part(how="without", ipc=3, index=4),
+    ],
+)
+def test_what_a_set_does_not_hold_is_refused(part: Part) -> None:
+    with pytest.raises(ValueError, match=r"this set has 4|has no part"):
+        cut(numbered(), part, seed=0)
+
+
+def test_the_whole_is_the_set_itself() -> None:
+    whole = numbered()
+    assert cut(whole, None, seed=0) is whole
+
+
+def test_a_written_prefix_says_what_it_is_of(tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole.safetensors", tmp_path / "part.safetensors"
+    save_set(foreign_sets.digits(), whole, tasks.load("digits"))
+    write_prefix(whole, 1, part)
+    facts, before = load_artefact(part)[1], load_artefact(whole)[1]
+    assert torch.equal(load_set(part).images, foreign_sets.digits().images[:, :1])
+    assert facts["part"] == {"ipc": 1, "of": before["sha256"]} and 'name = "part"' in facts["loader"]
+    assert facts["class_names"] == before["class_names"] and facts["sha256"] != before["sha256"]
+
+
+def test_a_prefix_replaces_nothing(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.safetensors"
+    save_set(foreign_sets.digits(), whole, tasks.load("digits"))
+    (tmp_path / "part.json").write_text("mine")
+    with pytest.raises(ValueError, match="or its manifest exists"):
+        write_prefix(whole, 1, tmp_path / "part.safetensors")
+    with pytest.raises(ValueError, match=r"must end in \.safetensors"):
+        write_prefix(whole, 1, tmp_path / "part.pt")
+    with pytest.raises(ValueError, match="prefix of 3 images per class: this set has 2"):
+        write_prefix(whole, 3, tmp_path / "other.safetensors")
+    assert (tmp_path / "part.json").read_text() == "mine" and not (tmp_path / "other.safetensors").exists()
+    assert json.loads(whole.with_suffix(".json").read_text())["class_names"][0] == "0"

@@ -1,0 +1,80 @@
+"""Evaluations: the set that is scored is the one that was asked for, on the task it was made from."""
+
+import json
+
+import pytest
+
+from suite.core.data import tasks
+from suite.core.sets.artefacts import load_set
+from suite.experiments.cells.context import Context, Progress
+from suite.experiments.cells.distillation import write
+from suite.experiments.cells.evaluation import build_evaluator, evaluate
+from suite.experiments.notebook import evaluate as scored
+from suite.experiments.resources import Resources
+from suite.plugins.smoke import smoke_set
+from suite.records.cells import Evaluation, Part, Trial
+from suite.records.jobs import Job
+from suite.records.record import Record
+from suite.records.store import Store
+
+SETTINGS = {"recipe": "dc-300", "network": "mlp-w8", "copies": 2}
+TRIAL = Trial(task="digits", method="random_subset", hyperparameters={}, ipc=2, seed=0)
+WHOLE = Evaluation(trial=TRIAL.id, evaluator="retrain", settings=SETTINGS, seed=7)
+
+
+@pytest.fixture
+def context(store: Store) -> Context:
+    """A finished trial, whose set is the first two images of each class."""
+    made = Context(Job(label="row", cell=TRIAL, evaluations=(WHOLE,)), store, Resources())
+    write(smoke_set(), store.artefact(TRIAL.id), tasks.load("digits"), made)
+    return made
+
+
+def finish(cell: Evaluation, context: Context) -> Record:
+    work = evaluate(cell, context)
+    assert next(work) == Progress(TRIAL.id, f"evaluating: {cell.title}")
+    with pytest.raises(StopIteration) as end:
+        next(work)
+    record = end.value.value
+    assert isinstance(record, Record)
+    return record
+
+
+def accuracies(ipc: int) -> tuple[float, ...]:
+    made, task = smoke_set().prefix(ipc), tasks.load("digits")
+    return scored(made, task, "dc-300", network="mlp-w8", copies=2, seed=7).values["accuracy"]
+
+
+def test_scores_are_the_evaluators_with_how_they_are_shown(context: Context) -> None:
+    record = finish(WHOLE, context)
+    assert record.scores["accuracy"] == accuracies(2) and record.test_reads == 1
+    assert record.title == "Retrained networks" and record.described[0].ranks
+    assert record.data == tasks.fingerprint(tasks.load("digits")) and record.seconds > 0
+
+
+def test_a_part_alone_is_scored(context: Context) -> None:
+    record = finish(WHOLE.model_copy(update={"part": Part(how="prefix", ipc=1)}), context)
+    assert record.scores["accuracy"] == accuracies(1) and record.ipc == 1
+
+
+def test_a_snapshot_is_scored_in_place_of_the_end(context: Context) -> None:
+    path = context.store.artefact(TRIAL.id, 0)
+    write(smoke_set().prefix(1), path, tasks.load("digits"), context)
+    assert load_set(path).ipc == 1
+    assert finish(WHOLE.model_copy(update={"step": 0}), context).scores["accuracy"] == accuracies(1)
+
+
+def test_an_evaluator_has_a_name_of_its_own_or_a_base() -> None:
+    named = WHOLE.model_copy(update={"evaluator": "quick", "base": "retrain"})
+    assert build_evaluator(named) == build_evaluator(WHOLE)
+    with pytest.raises(ValueError, match="evaluator quick: copies 0 must be at least 1"):
+        build_evaluator(named.model_copy(update={"settings": {"copies": 0}}))
+
+
+def test_a_set_of_other_images_is_not_scored(context: Context) -> None:
+    path = context.store.artefact(TRIAL.id).with_suffix(".json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "data": "other"}))
+    work = evaluate(WHOLE, context)
+    next(work)
+    with pytest.raises(ValueError, match="the set was made from other images, or other preprocessing"):
+        next(work)

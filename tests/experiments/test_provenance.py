@@ -1,0 +1,35 @@
+"""Where a record was made, and by which code."""
+
+import platform
+from importlib.metadata import version
+
+import torch
+
+from suite.experiments.provenance import commit, provenance
+from suite.experiments.resources import Resources
+
+
+def test_a_record_names_its_device_threads_and_versions() -> None:
+    found = provenance(Resources())
+    assert found.device.startswith("CPU: ") and found.threads == torch.get_num_threads()
+    assert found.versions["python"] == platform.python_version()
+    assert found.versions["torch"] == version("torch") and found.versions["numpy"] == version("numpy")
+    assert found.versions["torch.compile"] in ("allowed", "off")
+
+
+def test_a_cpu_repeats_its_bits() -> None:
+    assert provenance(Resources()).deterministic
+
+
+def test_threads_are_those_of_the_process() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert provenance(Resources()).threads == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_commit_is_a_hash_or_none() -> None:
+    found = commit().removesuffix("+changes")
+    assert found == "none" or (len(found) == 40 and int(found, 16) >= 0)

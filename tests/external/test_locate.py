@@ -1,0 +1,90 @@
+"""Foreign sets found by names and sizes alone: their kind, their files, their name, their sha256."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+
+from suite.external.locate import LIMIT, locate
+from tests.support import foreign_sets
+
+
+def touched(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "path", "kind", "content"),
+    [
+        (["a.pt"], "a.pt", "torch", ["a.pt"]),
+        (["a.H5"], "a.H5", "h5", ["a.H5"]),
+        (["a.hdf5"], "a.hdf5", "h5", ["a.hdf5"]),
+        (["a.parquet"], "a.parquet", "parquet", ["a.parquet"]),
+        (["images.pt", "labels.pt"], "images.pt", "torch", ["images.pt", "labels.pt"]),
+        (["images_best.pt", "labels_best.pt"], "", "torch", ["images_best.pt", "labels_best.pt"]),
+        (["data/test-0.arrow", "data/train-0.arrow"], "", "arrow", ["data/train-0.arrow"]),
+        (["b.parquet", "a.parquet"], "", "parquet", ["a.parquet", "b.parquet"]),
+        (["1/b.png", "0/a.JPG", "0/notes.txt"], "", "folder", ["0/a.JPG", "1/b.png"]),
+    ],
+)
+def test_files_have_a_kind(
+    names: list[str], path: str, kind: str, content: list[str], tmp_path: Path
+) -> None:
+    found = locate(touched(tmp_path, *names) / path)
+    assert found.kind == kind
+    assert [each.relative_to(tmp_path).as_posix() for each in found.content] == content
+
+
+def test_a_manifest_stands_beside_safetensors(tmp_path: Path) -> None:
+    touched(tmp_path, "a.safetensors", "a.json", "b.safetensors", "c.h5", "c.json")
+    assert locate(tmp_path / "a.safetensors").manifest == tmp_path / "a.json"
+    assert locate(tmp_path / "b.safetensors").manifest is locate(tmp_path / "c.h5").manifest is None
+
+
+@pytest.mark.parametrize(
+    ("names", "path", "message"),
+    [
+        (["a.npz"], "a.npz", "has an unknown ending"),
+        ([], "a.pt", "no file or folder at"),
+        (["notes.txt"], "", "holds no distilled set"),
+        (["images_best.pt"], "", "has images_best.pt, but no labels_best.pt"),
+    ],
+)
+def test_anything_else_is_refused(names: list[str], path: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        locate(touched(tmp_path, *names) / path)
+
+
+def test_sizes_are_limited(tmp_path: Path) -> None:
+    (tmp_path / "empty.pt").touch()
+    with pytest.raises(ValueError, match=r"empty\.pt is empty"):
+        locate(tmp_path / "empty.pt")
+    with (tmp_path / "large.pt").open("wb") as file:
+        file.truncate(LIMIT + 2**20)
+    with pytest.raises(ValueError, match="has 257 MiB; the limit for a foreign set is 256"):
+        locate(tmp_path / "large.pt")
+
+
+class TestIdentity:
+    def test_the_source_of_one_file_is_its_sha256(self, tmp_path: Path) -> None:
+        path = foreign_sets.rat_bptt(tmp_path)
+        assert locate(path).sha256() == hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def test_the_source_of_a_pair_depends_on_both(self, tmp_path: Path) -> None:
+        before = locate(foreign_sets.mtt(tmp_path)).sha256()
+        assert locate(tmp_path / "images_best.pt").sha256() == before
+        torch.save(foreign_sets.flat()[1].flip(0), tmp_path / "labels_best.pt")
+        assert locate(tmp_path).sha256() != before
+
+    @pytest.mark.parametrize(
+        ("path", "name"),
+        [("my set.h5", "my-set"), ("mtt/images_best.pt", "mtt"), ("res_DM.pt", "res_DM"), ("…​.h5", "set")],
+    )
+    def test_a_name_for_the_board(self, path: str, name: str, tmp_path: Path) -> None:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(b" ")
+        assert locate(tmp_path / path).name == name

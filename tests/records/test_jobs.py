@@ -1,0 +1,36 @@
+"""Jobs and plans: their cells, sizes and snapshots; JSON and back."""
+
+from suite.records.cells import Evaluation, Part, Reference, Trial
+from suite.records.jobs import Job, Plan, Planned
+
+TRIAL = Trial(task="digits", method="dm", hyperparameters={}, ipc=10, seed=0)
+REFERENCE = Reference(task="digits", network="mlp-w8", recipe="dc-300", epochs=2, copies=1, seed=0)
+WHOLE = Evaluation(trial=TRIAL.id, evaluator="retrain", settings={}, seed=0)
+EARLY, LATE = (WHOLE.model_copy(update={"step": step}) for step in (0, 5))
+CUT = WHOLE.model_copy(update={"part": Part(how="prefix", ipc=3)})
+JOB = Job(label="dm", cell=TRIAL, evaluations=(WHOLE, LATE, EARLY, CUT), recipe="dsa-1000")
+
+
+def test_a_job_has_its_trials_id_and_cells_in_order() -> None:
+    assert JOB.id == TRIAL.id and JOB.cells == (TRIAL, WHOLE, LATE, EARLY, CUT)
+
+
+def test_a_part_has_a_size_of_its_own() -> None:
+    assert JOB.ipc == 10 and [JOB.size(cell) for cell in JOB.cells] == [10, 10, 10, 10, 3]
+    reference = Job(label="full_data", cell=REFERENCE)
+    assert reference.ipc == reference.size(REFERENCE) == 0
+
+
+def test_snapshots_are_those_that_are_scored() -> None:
+    assert JOB.snapshots == {0, 5} and Job(label="dm", cell=TRIAL, evaluations=(WHOLE,)).snapshots == set()
+
+
+def test_a_job_and_a_plan_come_back_from_json() -> None:
+    again = Job.model_validate_json(JOB.model_dump_json())
+    assert again == JOB and [cell.id for cell in again.cells] == [cell.id for cell in JOB.cells]
+    cells = tuple(Planned(label="dm", task="digits", ipc=JOB.size(cell), cell=cell) for cell in JOB.cells)
+    text = Plan(cells=cells).to_json()
+    found = Plan.model_validate_json(text)
+    assert found.to_json() == text and [each.cell.id for each in found.cells] == [
+        each.id for each in JOB.cells
+    ]
