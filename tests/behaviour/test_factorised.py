@@ -115,6 +115,26 @@ class _LiveRun(_Run):
         return SyntheticSet.from_parametrisation(Linear(self.bases, self.coefficients, 8, 8))
 
 
+@dataclass(frozen=True)
+class WrongLoader(Stored):
+    """Hands out lines that load other images than it decodes to."""
+
+    def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
+        return _WrongLoaderRun(self, train)
+
+
+class _WrongLoaderRun(_Run):
+    def synthetic(self) -> SyntheticSet:
+        made = super().synthetic()
+        code = made.parametrisation
+        assert isinstance(code, Linear)
+        return replace(made, parametrisation=_Tripled(code.bases, code.coefficients, 8, 8))
+
+
+class _Tripled(Linear):
+    loader = Linear.loader + "images = 3 * images\n"
+
+
 class TestContract:
     def test_a_factorised_set_may_decode_to_any_number_of_images(self) -> None:
         for check in (method_checks.keeps_shapes, method_checks.hands_out_copies):
@@ -130,6 +150,10 @@ class TestContract:
 
     def test_images_that_are_not_the_codes(self) -> None:
         assert "its code decodes to other images" in method_checks.keeps_shapes(Untrue)
+
+    def test_a_loader_of_other_images(self) -> None:
+        problem = method_checks.keeps_shapes(WrongLoader)
+        assert "_Tripled.loader do not make the same `images` as decode()" in problem
 
     def test_live_tensors_in_the_code(self) -> None:
         assert "clone" in method_checks.hands_out_copies(Live)
@@ -151,7 +175,7 @@ def test_from_grid_to_board(tmp_path: Path, store: Store, resources: Resources) 
     assert record.stored_bytes == 4 * (8 * 16 + 10 * 3 * 8) and record.decoded == 3
     assert set(load_file(store.artefact(job.id))) == {"bases", "coefficients", "labels"}
     text = files.render(files.load([store.path]), "md")
-    assert "bytes of a code, which decodes to 3 images per class" in text
+    assert "bytes of a factorised set, which decodes to 3 images per class" in text
 
 
 def test_a_run_that_stores_too_much_fails(tmp_path: Path, store: Store, resources: Resources) -> None:

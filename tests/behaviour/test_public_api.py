@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 import suite
+from tests.support import broken_files
 
 
 def test_import_is_lazy_and_lists_its_names() -> None:
@@ -53,8 +55,8 @@ def test_from_images_to_accuracies(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "classes", "message"),
     [
-        ((1, 9, 9), 10, r"images \(1, 9, 9\) does not fit the task 'digits': 10 classes of \(1, 8, 8\)"),
-        ((1, 8, 8), 9, "a set of 9 classes"),
+        ((1, 9, 9), 10, r"the set's images are \(1, 9, 9\); return \(1, 8, 8\), as the task's are"),
+        ((1, 8, 8), 9, "the set has 9 classes; return the task's 10"),
     ],
 )
 def test_a_set_that_does_not_fit_is_refused(shape: tuple[int, ...], classes: int, message: str) -> None:
@@ -66,3 +68,47 @@ def test_a_set_that_does_not_fit_is_refused(shape: tuple[int, ...], classes: int
 def test_an_unknown_hyper_parameter_is_refused() -> None:
     with pytest.raises(ValueError, match="rat_bptt: unknown key 'windw'; did you mean 'window'"):
         suite.distil("rat_bptt", suite.load_task("digits"), 1, windw=3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda made: made.images.fill_(torch.nan), "the set's images are not finite"),
+        (lambda made: made.labels.neg_(), "labels are negative"),
+        (lambda made: made.labels.zero_(), "labels of the set are all zero"),
+    ],
+)
+def test_a_set_that_cannot_be_scored_is_refused(
+    change: Callable[[suite.SyntheticSet], object], message: str
+) -> None:
+    task = suite.load_task("digits")
+    synthetic = suite.SyntheticSet.from_flat(torch.zeros(10, 1, 8, 8), torch.arange(10))
+    change(synthetic)
+    with pytest.raises(ValueError, match=message):
+        suite.evaluate(synthetic, task)
+
+
+def test_what_is_no_task_or_set_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"task is a str; pass suite.load_task\(name\)"):
+        suite.distil("random_subset", "digits", 1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="the set is a Tensor; return a SyntheticSet"):
+        suite.evaluate(torch.zeros(1), suite.load_task("digits"))  # type: ignore[arg-type]
+
+
+def test_distil_checks_what_a_method_returns(tmp_path: Path) -> None:
+    (tmp_path / "large.py").write_text(broken_files.OTHER_SIZE)
+    with pytest.raises(ValueError, match=r"the set's images are \(1, 9, 9\); return \(1, 8, 8\)"):
+        suite.distil(str(tmp_path / "large.py"), suite.load_task("digits"), 1)
+
+
+def test_files_of_sets_are_named_in_errors(tmp_path: Path) -> None:
+    task = suite.load_task("digits")
+    synthetic = suite.distil("random_subset", task, 1)
+    path = tmp_path / "set.safetensors"
+    suite.save_set(synthetic, path, task)
+    with pytest.raises(ValueError, match=r"set\.safetensors exists; choose another name"):
+        suite.save_set(synthetic, path, task)
+    with pytest.raises(ValueError, match=r"the name of a set's file ends in \.safetensors"):
+        suite.save_set(synthetic, tmp_path / "set.pt", task)
+    with pytest.raises(ValueError, match=r"no file .*none\.safetensors"):
+        suite.load_set(tmp_path / "none.safetensors")

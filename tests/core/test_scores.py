@@ -1,5 +1,9 @@
 """What a declared score says of a name."""
 
+from typing import Any
+
+import pytest
+
 from suite.core.scores import Score
 
 
@@ -19,3 +23,15 @@ def test_a_single_score_is_itself_alone() -> None:
         "home",
         False,
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"unit": "percents"}, "score 'x': unit 'percents' is none of percent, points"),
+        ({"better": "smaller"}, "score 'x': better 'smaller' is none of higher, lower"),
+    ],
+)
+def test_a_score_of_unknown_kind_is_refused(setting: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Score("x", "x", **setting)

@@ -90,3 +90,9 @@ def test_refused(tmp_path: Path, text: str, message: str) -> None:
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no file .*absent\.py"):
         load(tmp_path / "absent.py")
+
+
+def test_a_recipe_that_cannot_train_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "slow", BRINGS.replace("epochs=3", "lr=-1.0"))
+    with pytest.raises(ValueError, match="recipe 'slow-3': give lr above 0"):
+        load(path)

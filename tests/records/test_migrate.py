@@ -322,3 +322,8 @@ def test_a_trials_settings_decide_its_name(
     assert found.hyperparameters.get("training", "dc-300") == "dc-300"
     assert ("window" in found.hyperparameters) == (expected in ("rat_bptt", "t_bptt"))
     assert ("label_lr" in found.hyperparameters) == (expected == "datm")
+
+
+def test_a_store_is_not_migrated_into_itself(old: Path) -> None:
+    with pytest.raises(ValueError, match=r"lies in .*, which stays as it is; name a folder elsewhere"):
+        brought(old, old / "new")

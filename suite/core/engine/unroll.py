@@ -197,7 +197,7 @@ class _Unroll:
         """Return the outer loss and the cotangent of the final state; only one batch is in memory."""
         cotangent, loss = torch.zeros_like(state), torch.zeros_like(self.lr)
         for batch in real:
-            if not len(batch[0]):
+            if batch and not len(batch[0]):
                 raise ValueError("a real batch has no images, so its loss is not a number; leave it out")
             part, gradient = self.problem.outer_loss_and_grad(state[0], *batch)
             cotangent[0] += gradient

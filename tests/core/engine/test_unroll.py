@@ -200,8 +200,9 @@ def square(**changes: Any) -> MetaGradient:
     """One parameter walks towards an image; the other has no gradient at all."""
     images = torch.ones(1, dtype=torch.float64, requires_grad=True)
     unused = torch.ones(2, dtype=torch.float64, requires_grad=True)
-    settings: dict[str, Any] = {"start": 0.0, "batch": lambda _: (images,), "real": [()], "unused": unused}
+    settings: dict[str, Any] = {"start": 0.0, "scale": lambda _: 1.0, "real": [()], "unused": unused}
     settings |= changes
+    settings.setdefault("batch", lambda step: (images * settings["scale"](step),))
     return meta_gradient(
         InnerProblem(
             AutogradLoss(lambda p, x: (p[0] - x[0]) ** 2 + 0 * p[1]), lambda p: p[0] ** 2, Adam(0.1)
@@ -225,7 +226,7 @@ def test_an_input_that_plays_no_part_has_gradient_zero() -> None:
 
 def test_what_is_not_finite_is_named() -> None:
     one = torch.ones(1, dtype=torch.float64)
-    late = square(batch=lambda step: (one * torch.nan if step else one,))
+    late = square(scale=lambda step: torch.nan if step else 1.0)
     assert not late.finite and late.first_nonfinite() == "the parameters after inner step 2 of 2"
     assert square(start=torch.inf).first_nonfinite() == "the parameters after inner step 1 of 2"
     assert replace(square(), loss=torch.tensor(torch.inf)).first_nonfinite() == "the outer loss"
@@ -279,3 +280,20 @@ def test_images_of_another_size_than_the_networks_are_refused() -> None:
 def test_checkpoints_every_zero_steps_are_refused() -> None:
     with pytest.raises(ValueError, match="checkpoint_every 0 must be at least 1"):
         Problem().engine(checkpoint_every=0)
+
+
+@pytest.mark.parametrize(
+    ("independent", "real", "message"),
+    [
+        (True, 3, "no batch of the window depends on the inputs"),
+        (False, 0, "a real batch has no images"),
+    ],
+)
+def test_silent_zeros_and_nans_are_refused(independent: bool, real: int, message: str) -> None:
+    problem = inner_problem(network("mlp-w4", (1, 2, 2), 2), ADAM)
+    images, targets = torch.ones(2, 1, 2, 2, requires_grad=True), torch.eye(2)
+    seen = images.detach() if independent else images
+    outer = torch.zeros(real, 1, 2, 2), torch.zeros(real, dtype=torch.int64), torch.zeros(real)
+    start = network("mlp-w4", (1, 2, 2), 2).initialise(generator(0))
+    with pytest.raises(ValueError, match=message):
+        meta_gradient(problem, start, [images], lambda _: (seen, targets), [outer], window=Window(0, 2))

@@ -56,8 +56,11 @@ def test_a_manifest_says_what_the_images_are(tmp_path: Path) -> None:
 
 def test_a_file_is_neither_replaced_nor_misnamed(tmp_path: Path) -> None:
     (tmp_path / "set.safetensors").write_text("mine")
-    for name in ("set.safetensors", "set.pt"):
-        with pytest.raises(ValueError, match=r"give a new file's name, which ends in \.safetensors"):
+    for name, message in (
+        ("set.safetensors", r"set\.safetensors exists; choose another name"),
+        ("set.pt", r"the name of a set's file ends in \.safetensors"),
+    ):
+        with pytest.raises(ValueError, match=message):
             save_set(LEARNED, tmp_path / name, tasks.load("digits"))
     assert (tmp_path / "set.safetensors").read_text() == "mine"
 
@@ -66,7 +69,7 @@ def test_a_file_is_neither_replaced_nor_misnamed(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"), "does not match the sha256"),
-        (lambda path: path.unlink(), "the file or its manifest cannot be read"),
+        (lambda path: path.unlink(), "no file .*set.safetensors"),
         (lambda path: path.with_suffix(".json").unlink(), "the file or its manifest cannot be read"),
         (lambda path: path.with_suffix(".json").write_text("{"), "the file or its manifest cannot be read"),
         (lambda path: path.with_suffix(".json").write_text("{}"), "the file or its manifest cannot be read"),

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import asdict, replace
 from math import cos, pi
+from typing import Any
 
 import pytest
 import torch
@@ -227,3 +228,24 @@ def test_mtt_is_dsa_at_the_rate_that_a_set_brings() -> None:
 def test_a_rate_that_was_chosen_is_kept() -> None:
     made = SyntheticSet(torch.zeros(2, 1, 1, 4, 4), one_hot(2, 1), lr=0.03)
     assert recipe("mtt-1000").with_lr(0.2).for_set(made).lr == 0.2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimiser": "adm"}, "recipe 'mine': optimiser 'adm' is none of"),
+        ({"lr": -0.1}, "give lr above 0, and steps, or epochs with a batch"),
+        ({"epochs": 0}, "give lr above 0, and steps, or epochs with a batch"),
+        ({"augment": "dsaa"}, "unknown augmentation 'dsaa'; did you mean 'dsa'"),
+    ],
+)
+def test_a_recipe_that_cannot_train_is_refused(change: dict[str, Any], message: str) -> None:
+    mine = replace(recipe("dsa-1000"), name="mine")
+    mine.check()
+    with pytest.raises(ValueError, match=message):
+        replace(mine, **change).check()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_our_recipes_can_train(name: str) -> None:
+    recipe(name).check()
