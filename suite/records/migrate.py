@@ -8,7 +8,7 @@ again.
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -41,14 +41,13 @@ OLD_PROTOCOL = 1
 _RECIPES = ("recipe", "native_recipe", "training")  # settings that name one
 _WINDOWLESS = {"full": "bptt", "random-length": "r_bptt"}  # truncation -> method
 _BY_LABELS = {"hard": "mtt", "teacher": "tesla", "learned": "datm"}
-_DATM_ONLY = (
-    "min_start_epoch",
-    "early_max_start_epoch",
-    "growth",
-    "label_lr",
-    "label_momentum",
-    "threshold",
-)
+_DATM_ONLY = {  # settings of DATM that MTT had as well -> the value that switches them off
+    "min_start_epoch": 0,
+    "early_max_start_epoch": None,
+    "growth": 1000,
+    "threshold": None,
+}
+_LEARNED_LABELS = ("label_lr", "label_momentum")  # without effect on other labels
 
 
 @dataclass
@@ -62,36 +61,54 @@ class Report:
 def migrate(old: Path, new: Path, declared: Declarations) -> Report:
     """Write the records, plans and artefacts of the store `old` to a new store at `new`.
 
-    Raises ValueError if `old` is not a store of protocol 1, or `new` is not empty.
+    What cannot be converted is left behind, with the reason in the report. Raises ValueError if `old` is not
+    a store of protocol 1, or `new` is not empty or lies in `old`.
     """
     _check(old, new)
     report = Report()
     records = _sealed_records(old, report)
-    plans = {path.stem: json.loads(path.read_bytes()) for path in sorted(old.glob("plan/*.json"))}
-    planned = [each for plan in plans.values() for each in plan["cells"]]
-    trials = {
-        sha256_of({"protocol": OLD_PROTOCOL, **each["cell"]}): renamed_trial(each["cell"], each["label"])
-        for each in (*planned, *records)
-        if each["cell"]["kind"] == "distillation"
-    }
+    plans = {path: plan for path in sorted(old.glob("plan/*.json")) if (plan := _read(path, report))}
+    planned = [(path, each) for path, plan in plans.items() for each in plan["cells"]]
+    trials = _trials([*planned, *records], report)
+    converted = [record for each in records if (record := _converted(*each, trials, declared, report))]
     store = Store.create(new)
-    for content in records:
-        store.write(_record(content, trials, declared))
-        report.done["records"] += 1
-    for name, plan in plans.items():
-        cells = [_renamed(each, trials) for each in plan["cells"]]
-        store.write_plan(name, Plan.model_validate({"cells": cells}).to_json())
-        report.done["plans"] += 1
+    for record in converted:
+        store.write(record)
+    for path, plan in plans.items():
+        cells = [cell for each in plan["cells"] if (cell := _planned(path, each, trials, report))]
+        store.write_plan(path.stem, Plan.model_validate({"cells": cells}).to_json())
+    report.done.update(record=len(converted), plan=len(plans))
     for path in sorted(old.glob("artefacts/*.safetensors")):
         trial, at, step = path.stem.partition("@")
-        if trial in trials:
-            _copy_artefact(
-                path, new / "artefacts" / f"{trials[trial].id}{at}{step}.safetensors", trials[trial]
-            )
-            report.done["artefacts"] += 1
-        else:
-            report.left.append(f"{path}: no record and no plan has its trial")
+        if trial not in trials:
+            report.left.append(f"{path}: its trial was not converted")
+        elif facts := _read(path.with_suffix(".json"), report):
+            target = new / "artefacts" / f"{trials[trial].id}{at}{step}.safetensors"
+            _copy_artefact(path, facts, target, trials[trial])
+            report.done["artefact"] += 1
     return report
+
+
+def _trials(documents: Sequence[tuple[Path, Json]], report: Report) -> dict[str, Trial | Study]:
+    """Return the new trials by their old ids."""
+    found: dict[str, Trial | Study] = {}
+    refused, taken = set[str](), set[str]()
+    for path, each in documents:
+        cell = each["cell"]
+        key = sha256_of({"protocol": OLD_PROTOCOL, **cell})
+        if cell["kind"] != "distillation" or key in found or key in refused:
+            continue
+        try:
+            made = renamed_trial(cell, each["label"])
+            if made.id in taken:
+                raise ValueError("it differs from another trial only in settings without effect")
+        except (ValueError, KeyError) as error:
+            refused.add(key)
+            report.left.append(f"{path}: {error}")
+            continue
+        found[key] = made
+        taken.add(made.id)
+    return found
 
 
 def renamed_trial(cell: Json, label: str) -> Trial | Study:
@@ -100,8 +117,12 @@ def renamed_trial(cell: Json, label: str) -> Trial | Study:
     >>> cell = {"task": "digits", "method": "multi_formation", "hyperparameters": {"factor": 1}}
     >>> renamed_trial({**cell, "kind": "distillation", "ipc": 1, "nested": [], "seed": 0}, "idc_i").method
     'idc_i'
+
+    Raises ValueError for settings that protocol 2 does not have.
     """
-    rest = {key: value for key, value in cell.items() if key != "nested"}
+    if cell.get("nested"):
+        raise ValueError(f"nested {cell['nested']}: a trial has no nested sizes any more")
+    rest = _without(cell, "nested")
     if cell["method"] == "gradient_study":
         same = {key: cell[key] for key in ("task", "ipc", "seed")}
         return Study(study=cell["method"], settings=cell["hyperparameters"], **same)
@@ -111,7 +132,10 @@ def renamed_trial(cell: Json, label: str) -> Trial | Study:
         method = "idc_i"
     elif method == "mtt":
         method = _BY_LABELS[values.pop("labels")]
-        values = values if method == "datm" else _without(values, *_DATM_ONLY)
+        if method != "datm":
+            if used := [key for key, off in _DATM_ONLY.items() if values[key] != off]:
+                raise ValueError(f"{used[0]} {values[used[0]]!r} is a setting of `datm` alone")
+            values = _without(values, *_DATM_ONLY, *_LEARNED_LABELS)
     elif method == "rat_bptt" and values["truncation"] in _WINDOWLESS:
         method = _WINDOWLESS[values.pop("truncation")]
         values = _without(values, "window")
@@ -136,16 +160,48 @@ def _check(old: Path, new: Path) -> None:
         raise ValueError(f"{new} is not empty; name a new folder")
 
 
-def _sealed_records(old: Path, report: Report) -> list[Json]:
-    """Return the records and failures that match their sha256."""
+def _read(path: Path, report: Report) -> Json | None:
+    """Return the JSON object in a file; None, with a reason in the report, if there is none."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        report.left.append(f"{path}: it cannot be read: {error}")
+        return None
+    if not isinstance(content, dict):
+        report.left.append(f"{path}: it is not a JSON object")
+        return None
+    return content
+
+
+def _sealed_records(old: Path, report: Report) -> list[tuple[Path, Json]]:
+    """Return the records and failures that match their sha256, with their paths."""
     found = []
     for path in sorted([*old.glob("records/*/*/*.json"), *old.glob("failures/*/*/*.json")]):
-        content = json.loads(path.read_bytes())
+        if (content := _read(path, report)) is None:
+            continue
         if content.get("sha256") == sha256_of(_without(content, "sha256")):
-            found.append(content)
+            found.append((path, content))
         else:
             report.left.append(f"{path}: its content does not match its sha256")
     return found
+
+
+def _converted(
+    path: Path, content: Json, trials: Mapping[str, Trial | Study], declared: Declarations, report: Report
+) -> Record | None:
+    try:
+        return _record(content, trials, declared)
+    except ValueError as error:
+        report.left.append(f"{path}: {error}")
+        return None
+
+
+def _planned(path: Path, content: Json, trials: Mapping[str, Trial | Study], report: Report) -> Json | None:
+    try:
+        return _renamed(content, trials)
+    except ValueError as error:
+        report.left.append(f"{path}: a cell of {content['label']}: {error}")
+        return None
 
 
 def _record(content: Json, trials: Mapping[str, Trial | Study], declared: Declarations) -> Record:
@@ -166,13 +222,18 @@ def _record(content: Json, trials: Mapping[str, Trial | Study], declared: Declar
 def _renamed(content: Json, trials: Mapping[str, Trial | Study]) -> Json:
     """Return the JSON of a record or of a plan's cell with the new label and cell."""
     cell = dict(content["cell"])
-    if cell["kind"] == "distillation":
-        cell = trials[sha256_of({"protocol": OLD_PROTOCOL, **cell})].model_dump(mode="json")
-    elif cell["kind"] == "evaluation":
-        cell["trial"] = trials[cell["trial"]].id
-        cell["settings"] = _settings(cell["settings"])
-    else:
+    if cell["kind"] == "reference":
         cell["recipe"] = _recipe(cell["recipe"])
+    else:
+        distillation = cell["kind"] == "distillation"
+        key = sha256_of({"protocol": OLD_PROTOCOL, **cell}) if distillation else cell["trial"]
+        if key not in trials:
+            raise ValueError("its trial was not converted")
+        new = trials[key]
+        if distillation:
+            cell = new.model_dump(mode="json")
+        else:
+            cell |= {"trial": new.id, "settings": _settings(cell["settings"])}
     return {**content, "cell": cell, "label": FORMER_METHODS.get(content["label"], content["label"])}
 
 
@@ -193,11 +254,10 @@ def _score_name(name: str) -> str:
     return kind + slash + _recipe(part) if kind in ("chosen", "holdout") else name
 
 
-def _copy_artefact(old: Path, new: Path, trial: Trial | Study) -> None:
-    """Copy a set's file unchanged, and its manifest with the new names."""
+def _copy_artefact(old: Path, facts: Json, new: Path, trial: Trial | Study) -> None:
+    """Copy a set's file unchanged, and its manifest `facts` with the new names."""
     new.parent.mkdir(exist_ok=True)
     shutil.copyfile(old, new)
-    facts = json.loads(old.with_suffix(".json").read_bytes())
     if "code" in facts:
         facts["parametrisation"] = facts.pop("code")
     facts["trial"] = trial.model_dump(mode="json")

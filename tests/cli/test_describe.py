@@ -57,7 +57,7 @@ def test_a_networks_parameters_are_counted() -> None:
     ("name", "message"),
     [
         ("rat_btpt", "unknown name 'rat_btpt'; did you mean 'rat_bptt'"),
-        ("linear_bases", "method 'linear_bases' is now called 'rtp'"),
+        ("linear_bases", "'linear_bases'; it is now called 'rtp'"),
         ("xyzzy", "unknown name 'xyzzy'; see `ratbench list methods`"),
     ],
 )

@@ -80,7 +80,7 @@ def test_a_machine_must_have_what_a_job_wants(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(ValueError, match="lower --cpus-per-trial"):
         preflight.check([], Resources(cpus=(os.cpu_count() or 1) + 1))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="a GPU was asked for"):
+    with pytest.raises(ValueError, match="a GPU was requested"):
         preflight.check([], Resources(gpus=1.0))
     preflight.check([job(trial())], None)  # a cluster is not asked
 

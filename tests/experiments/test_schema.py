@@ -40,9 +40,13 @@ def test_an_exception_needs_a_place_that_exists() -> None:
 
 def test_sizes_are_the_grids_or_some_of_them() -> None:
     assert table().sizes([1, 10]) == [1, 10] and table(ipc=[10]).sizes([1, 10]) == [10]
-    for ipc, message in (([], "one or more sizes"), ([1, 1], "each once"), ([5], "is not among the grid's")):
+    for ipc, message in (
+        ([], "must not be empty or have duplicates"),
+        ([1, 1], "duplicates"),
+        ([5], "is not among the grid's"),
+    ):
         with pytest.raises(ValueError, match=message):
-            table(ipc=ipc).sizes([1, 10])
+            table(ipc=list(ipc)).sizes([1, 10])
 
 
 def test_parts_of_the_largest_set() -> None:

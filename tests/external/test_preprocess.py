@@ -72,8 +72,8 @@ def test_a_whitening_fitted_elsewhere_is_known_by_its_data() -> None:
     """Its matrix has other last bits there."""
     facts = {"preprocessing": {"kind": "zca", "matrix_sha256": "0"}, "data": fingerprint(whitened())}
     own = brought(whitened().train.images[:20], manifest=facts)
-    assert "cannot be seen" not in prepare(own, whitened()).line
-    assert "cannot be seen" in prepare(brought(whitened().train.images[:20]), whitened(), "task").line
+    assert "it cannot be checked" not in prepare(own, whitened()).line
+    assert "it cannot be checked" in prepare(brought(whitened().train.images[:20]), whitened(), "task").line
 
 
 def whitened() -> Task:

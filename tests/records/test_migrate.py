@@ -126,7 +126,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_everything_is_counted(old: Path, tmp_path: Path) -> None:
     report = brought(old, tmp_path / "new")
-    assert report.done == {"records": 9, "plans": 1, "artefacts": 2} and report.left == []
+    assert report.done == {"record": 9, "plan": 1, "artefact": 2} and report.left == []
     assert json.loads((tmp_path / "new" / "store.json").read_text()) == {"protocol": 2}
 
 
@@ -287,7 +287,7 @@ def test_an_edited_record_is_left_behind(old: Path, tmp_path: Path) -> None:
     path = next(old.glob("records/digits-full/*/*.json"))
     path.write_text(path.read_text().replace("0.9375", "0.9999"))
     report = brought(old, tmp_path / "new")
-    assert report.done["records"] == 8
+    assert report.done["record"] == 8
     assert report.left == [f"{path}: its content does not match its sha256"]
     assert "full_data" not in {record.label for record in records(Store(tmp_path / "new"))}
 
@@ -297,8 +297,8 @@ def test_a_set_without_a_trial_is_left_behind(old: Path, tmp_path: Path) -> None
     images, labels = torch.zeros(10, 1, 1, 8, 8), torch.eye(10)[:, None].clone()
     protocol_1.write_artefact(old, protocol_1.id_of(stray), stray, {"images": images, "labels": labels})
     report = brought(old, tmp_path / "new")
-    assert report.done["artefacts"] == 2
-    assert [line.partition(": ")[2] for line in report.left] == ["no record and no plan has its trial"]
+    assert report.done["artefact"] == 2
+    assert [line.partition(": ")[2] for line in report.left] == ["its trial was not converted"]
 
 
 @pytest.mark.parametrize(
@@ -327,3 +327,48 @@ def test_a_trials_settings_decide_its_name(
 def test_a_store_is_not_migrated_into_itself(old: Path) -> None:
     with pytest.raises(ValueError, match=r"lies in .*, which stays as it is; name a folder elsewhere"):
         brought(old, old / "new")
+
+
+def test_what_cannot_be_read_is_left_behind(old: Path, tmp_path: Path) -> None:
+    broken = next(old.glob("records/digits-full/*/*.json"))
+    broken.write_text("{")
+    other = broken.with_name("list.json")
+    other.write_text("[]")
+    artefact = next(old.glob("artefacts/*.safetensors"))
+    artefact.with_suffix(".json").unlink()
+    report = brought(old, tmp_path / "new")
+    assert report.done == {"record": 8, "plan": 1, "artefact": 1}
+    assert {line.partition(": ")[0] for line in report.left} == {
+        str(broken),
+        str(other),
+        str(artefact.with_suffix(".json")),
+    }
+
+
+def test_evaluations_of_a_damaged_trial_are_left_behind_with_it(old: Path, tmp_path: Path) -> None:
+    for plan in old.glob("plan/*.json"):
+        plan.unlink()
+    trials = [path for path in old.glob("records/*/*/*.json") if '"distillation"' in path.read_text()]
+    for path in trials:
+        path.write_text("{")
+    report = brought(old, tmp_path / "new")
+    reasons = [line.partition(": ")[2] for line in report.left]
+    assert "its trial was not converted" in reasons and len(reasons) > len(trials)
+    assert not list((tmp_path / "new").glob("artefacts/*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "nested", "message"),
+    [
+        ({"min_start_epoch": 3}, [], "min_start_epoch 3 is a setting of `datm` alone"),
+        ({"threshold": 1.0}, [], "threshold 1.0 is a setting of `datm` alone"),
+        ({}, [1], r"nested \[1\]: a trial has no nested sizes any more"),
+    ],
+)
+def test_settings_that_would_be_lost_are_refused(
+    changes: dict[str, Any], nested: list[int], message: str
+) -> None:
+    values = {**protocol_1.MTT, "labels": "hard", **changes}
+    cell = {**protocol_1.trial("trajectory_matching", values), "nested": nested}
+    with pytest.raises(ValueError, match=message):
+        renamed_trial(cell, "mtt")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from suite.cli.console import errors, say
+from suite.core.names import counted
 from suite.core.scores import Score
 
 
@@ -46,7 +47,7 @@ def migrate(
     from suite.records import migrate as migration
 
     report = migration.migrate(old, new, _Registry())
-    say(", ".join(f"{count} {kind}" for kind, count in report.done.items()) + f" written to {new}")
+    say(", ".join(counted(count, kind) for kind, count in report.done.items()) + f" written to {new}")
     for line in report.left:
         say(f"left behind: {line}", to=errors)
     if report.left:

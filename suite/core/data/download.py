@@ -97,8 +97,8 @@ def download_hub(hub: Hub, remedy: str) -> Path:
 
 
 def _answers(url: str) -> bool:
-    request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "ratbench"})
     try:
+        request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "ratbench"})
         with urllib.request.urlopen(request, timeout=PATIENCE):
             return True
     except (OSError, ValueError):

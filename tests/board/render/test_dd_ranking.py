@@ -23,7 +23,7 @@ def test_a_section_shows_accuracies_and_the_scores_of_them() -> None:
     rows = {line.split("|")[1].strip(): line for line in table.splitlines()}
     assert [cell.strip() for cell in rows["`kip`"].split("|")[2:-1]][-2:] == ["25.0", "0.280"]
     assert " 30.0 ¹ " in rows["`kip`"] and " 85.0 ² " in rows["`kip`"]
-    assert notes.startswith("- ¹ one random subset: how much another one differs")
+    assert notes.startswith("- ¹ one random subset: intervals of IOR and LRS do not cover")
 
 
 def test_a_score_without_its_accuracies_says_what_is_missing() -> None:

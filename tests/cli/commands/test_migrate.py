@@ -18,7 +18,7 @@ def old(tmp_path: Path) -> Path:
 def test_it_counts_what_it_brought(old: Path, tmp_path: Path) -> None:
     result = ratbench("migrate", old, tmp_path / "new")
     assert result.exit_code == 0, result.output
-    assert result.stdout == f"9 records, 1 plans, 2 artefacts written to {tmp_path / 'new'}\n"
+    assert result.stdout == f"9 records, 1 plan, 2 artefacts written to {tmp_path / 'new'}\n"
 
 
 def test_records_have_the_titles_that_are_declared_today(old: Path, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_an_entry_that_finish_refuses_is_built_again(tmp_path: Path) -> None:
 
 
 def test_chunks_that_do_not_add_up_leave_no_entry(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="bytes were written where"):
+    with pytest.raises(ValueError, match="128 bytes were written, but 136 are declared"):
         open_or_build(tmp_path, "entry", Builds(rows=7), finish)
     assert not has_entry(tmp_path, "entry")
     assert not list(tmp_path.glob(".partial-*")) and not list(tmp_path.glob("*.safetensors"))

@@ -119,7 +119,7 @@ def test_whatever_is_no_tensor_number_or_frozen_dataclass_is_refused(value: obje
 def test_a_state_of_another_shape_is_refused() -> None:
     """Copying would broadcast it."""
     state = Last().start(TRAIN, Budget(1), seed=0).state_dict()
-    with pytest.raises(ValueError, match=r"'chosen' has shape \(2, 1\) where \(2, 3\) is needed"):
+    with pytest.raises(ValueError, match=r"'chosen' has shape \(2, 1\); \(2, 3\) is needed"):
         Last().start(TRAIN, Budget(3), seed=0).load_state_dict(state)
 
 

@@ -76,5 +76,7 @@ def test_a_set_of_other_images_is_not_scored(context: Context) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "data": "other"}))
     work = evaluate(WHOLE, context)
     next(work)
-    with pytest.raises(ValueError, match="the set was made from other images, or other preprocessing"):
+    with pytest.raises(
+        ValueError, match="distilled from other images or with other preprocessing"
+    ):
         next(work)
