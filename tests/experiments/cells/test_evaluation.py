@@ -76,7 +76,5 @@ def test_a_set_of_other_images_is_not_scored(context: Context) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "data": "other"}))
     work = evaluate(WHOLE, context)
     next(work)
-    with pytest.raises(
-        ValueError, match="distilled from other images or with other preprocessing"
-    ):
+    with pytest.raises(ValueError, match="distilled from other images or with other preprocessing"):
         next(work)
