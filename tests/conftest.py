@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,10 +50,23 @@ def resources() -> Resources:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None) -> None:
     """Stores that are not named lie below the working directory; nothing is fetched."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is fetched."""
     monkeypatch.setattr("suite.core.data.download.reachable", lambda url: False)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Tests started in a shell's background ignore Ctrl-C, and their children would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -13,13 +13,9 @@ from suite.core.spec import Examples, Scores, Task, TestSplit
 from suite.plugins.evaluators.corruptions import Corruptions, _corrupted
 from suite.plugins.evaluators.retrain import Retrain
 from suite.plugins.smoke import smoke_data
+from tests.support.small_data import smoke_task
 
 QUICK = Corruptions("dc-300", "convnet-d1-w8-in", 2, ("noise", "contrast"), (1, 5))
-
-
-def task() -> Task:
-    digits = load("digits")
-    return dataclasses.replace(digits, train=smoke_data(), split=TestSplit(digits.test))
 
 
 def whitened() -> Task:
@@ -38,7 +34,8 @@ def scored(evaluator: Corruptions | Retrain, on: Task) -> Scores:
 
 
 def test_scores_are_those_of_retrained_networks() -> None:
-    found, plain = scored(QUICK, task()).values, scored(Retrain("dc-300", QUICK.network, 2), task()).values
+    found = scored(QUICK, smoke_task()).values
+    plain = scored(Retrain("dc-300", QUICK.network, 2), smoke_task()).values
     assert found["accuracy"] == plain["accuracy"]
     parts = [found[f"accuracy/{name}/{severity}"] for name in ("noise", "contrast") for severity in (1, 5)]
     for copy in range(2):
@@ -49,7 +46,7 @@ def test_scores_are_those_of_retrained_networks() -> None:
 
 
 def test_preprocessing_is_undone_and_done_again() -> None:
-    on = task()
+    on = smoke_task()
     raw = on.preprocessing.invert(on.test.images)
     found = on.preprocessing.invert(_corrupted(raw, on.preprocessing, "brightness", 5))
     assert torch.allclose(found, (raw + 0.3).clamp(max=1), atol=1e-4)

@@ -6,23 +6,18 @@ from statistics import mean
 import pytest
 import torch
 
-from suite.core.data.tasks import load
 from suite.core.networks.named import network
 from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
-from suite.core.spec import Examples, Task, TestSplit
+from suite.core.spec import Examples, Task
 from suite.core.training.fit import accuracy, fit
 from suite.core.training.lr_search import chosen_rates
 from suite.core.training.recipes import recipe
 from suite.plugins.evaluators.cross_architecture import CrossArchitecture
 from suite.plugins.smoke import smoke_data
+from tests.support.small_data import smoke_task
 
 QUICK = CrossArchitecture("dc-300", "convnet-d1-w8-in", ("mlp-w16", "convnet-d1-w8-ln"), 2, (1.0, 3.0), 1)
-
-
-def task() -> Task:
-    digits = load("digits")
-    return dataclasses.replace(digits, train=smoke_data(), split=TestSplit(digits.test))
 
 
 def made(on: Task, first: int = 0) -> SyntheticSet:
@@ -31,7 +26,7 @@ def made(on: Task, first: int = 0) -> SyntheticSet:
 
 
 def test_every_network_is_trained_at_its_own_rate() -> None:
-    on = task()
+    on = smoke_task()
     found = QUICK.evaluate(made(on), on, seed=3).values
     assert on.split.reads == 1
     test = on.test
@@ -56,7 +51,7 @@ def test_neither_the_set_nor_the_seed_chooses_the_rate(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("suite.plugins.evaluators.cross_architecture.chosen_rates", watched)
     for first, seed in ((0, 3), (5, 4)):
-        on = task()
+        on = smoke_task()
         QUICK.evaluate(made(on, first), on, seed=seed)
     assert asked[0] == asked[1]
     assert not any(isinstance(each, torch.Tensor | SyntheticSet) for each in asked[0])

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -87,14 +87,6 @@ def test_a_cluster_that_is_not_there_is_refused_at_once(jobs: list[Job], store: 
 def test_more_than_the_machine_has_is_refused(jobs: list[Job], store: Store) -> None:
     with pytest.raises(ValueError, match=r"a trial wants 9999 CPUs and this machine has .*--cpus-per-trial"):
         cluster.run_jobs(jobs, store, Resources(9999), address=None, observe=print, end=print)
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Tests started in a shell's background ignore Ctrl-C, and their children would inherit that."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")

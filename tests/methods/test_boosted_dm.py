@@ -5,18 +5,17 @@ from typing import Any
 import pytest
 import torch
 
-from suite.core.data.tasks import load
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Examples
 from suite.plugins.methods.boosted_dm import BoostedDM
 from suite.plugins.methods.dm import DM
+from tests.support.small_data import few_digits
 
 QUICK: dict[str, Any] = {"real_batch": 8, "network": "convnet-d1-w4-in", "image_lr": 10.0}
 
 
 def train() -> Examples:
-    digits = load("digits").train
-    return digits.take(torch.cat([indices[:10] for indices in digits.by_class()]))
+    return few_digits(10)
 
 
 def taken(run: Any, steps: int) -> SyntheticSet:

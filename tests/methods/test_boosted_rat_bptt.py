@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.data.tasks import load
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Examples
 from suite.core.training.augment import AugmentParams, OneOf
 from tests.support.plain_meta_learning import NAME, PlainClip, PlainMetaLearning, double
+from tests.support.small_data import few_digits
 
 METHOD = import_module("suite.plugins.methods.boosted_rat_bptt").METHOD
 PLAIN_METHOD = import_module("suite.plugins.methods.rat_bptt").METHOD
@@ -26,8 +26,7 @@ QUICK: dict[str, Any] = {
 
 
 def train() -> Examples:
-    digits = load("digits").train
-    return digits.take(torch.cat([indices[:10] for indices in digits.by_class()]))
+    return few_digits(10)
 
 
 def started(ipc: int = 3, steps: int = 6, seed: int = 0, **changes: Any) -> Any:

@@ -13,20 +13,14 @@ from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 from suite.plugins.methods.dc import row_distance
+from tests.support.small_data import two_classes
 
 METHOD = import_module("suite.plugins.methods.dc").METHOD
 QUICK: dict[str, Any] = {"steps": 3, "real_batch": 6, "network": "convnet-d1-w4-in"}
 
 
-def train() -> Examples:
-    """Two classes: images of -1 and of 1, with noise."""
-    labels = torch.arange(40) % 2
-    noise = torch.randn(40, 1, 4, 4, generator=generator(0)) * 0.3
-    return Examples(noise + (labels * 2.0 - 1)[:, None, None, None], labels, 2)
-
-
 def started(ipc: int = 1, **changes: Any) -> Any:
-    return METHOD(**{**QUICK, **changes}).start(train(), Budget(ipc), seed=0)
+    return METHOD(**{**QUICK, **changes}).start(two_classes(), Budget(ipc), seed=0)
 
 
 def linear() -> Network:
@@ -79,7 +73,7 @@ def test_an_update_against_gradients_by_hand(monkeypatch: pytest.MonkeyPatch) ->
 
 def by_loops(net: Network, images: Tensor, *, outer: int, inner: int, batch: int) -> tuple[float, Tensor]:
     """Return the mean loss of a step, and the images after it, as a plain loop over classes finds them."""
-    data, images = train(), images.requires_grad_()
+    data, images = two_classes(), images.requires_grad_()
     leaf = net.initialise(generator(0, "networks")).requires_grad_()
     move_images = torch.optim.SGD([images], lr=0.1, momentum=0.5)
     move_network = torch.optim.SGD([leaf], lr=0.01)
@@ -135,10 +129,10 @@ def test_settings_are_the_papers() -> None:
 
 def test_a_size_without_loops_is_refused() -> None:
     with pytest.raises(ValueError, match="ipc 5: the paper gives loops for 1, 10, 20, 30, 40, 50 only"):
-        METHOD(**QUICK).check(train(), Budget(5))
+        METHOD(**QUICK).check(two_classes(), Budget(5))
     with pytest.raises(ValueError, match="set outer_loop and inner_loop"):
-        METHOD(**QUICK, outer_loop=2).check(train(), Budget(5))
-    METHOD(**QUICK, outer_loop=2, inner_loop=1).check(train(), Budget(5))
+        METHOD(**QUICK, outer_loop=2).check(two_classes(), Budget(5))
+    METHOD(**QUICK, outer_loop=2, inner_loop=1).check(two_classes(), Budget(5))
 
 
 @pytest.mark.parametrize("name", ["steps", "outer_loop", "inner_loop", "network_batch", "real_batch"])
@@ -149,7 +143,7 @@ def test_settings_are_refused(name: str) -> None:
 
 def test_too_few_real_images_are_refused() -> None:
     with pytest.raises(ValueError, match="ipc 30 is larger than the smallest class"):
-        METHOD(**QUICK, initial="real").check(train(), Budget(30))
+        METHOD(**QUICK, initial="real").check(two_classes(), Budget(30))
 
 
 def test_noise_becomes_its_class() -> None:

@@ -7,20 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.seeding import generator
-from suite.core.spec import Budget, Examples
+from suite.core.spec import Budget
 from suite.core.training.augment import AugmentParams, OneOf
+from tests.support.small_data import two_classes
 
 DC = import_module("suite.plugins.methods.dc").METHOD
 METHOD = import_module("suite.plugins.methods.dsa").METHOD
 QUICK: dict[str, Any] = {"steps": 3, "real_batch": 6, "network": "convnet-d1-w4-in"}
-
-
-def train() -> Examples:
-    """Two classes: images of -1 and of 1, with noise."""
-    labels = torch.arange(40) % 2
-    noise = torch.randn(40, 1, 4, 4, generator=generator(0)) * 0.3
-    return Examples(noise + (labels * 2.0 - 1)[:, None, None, None], labels, 2)
 
 
 def test_settings_are_the_papers() -> None:
@@ -32,7 +25,7 @@ def test_settings_are_the_papers() -> None:
 def test_it_is_gradient_matching_with_another_choice() -> None:
     made = []
     for cls, choice in ((DC, {"augment": "dsa", "initial": "real"}), (METHOD, {})):
-        run = cls(**QUICK, outer_loop=2, inner_loop=1, **choice).start(train(), Budget(2), seed=0)
+        run = cls(**QUICK, outer_loop=2, inner_loop=1, **choice).start(two_classes(), Budget(2), seed=0)
         run.step()
         made.append(run.synthetic().images)
     assert torch.equal(*made)
@@ -49,12 +42,12 @@ def test_matching_shares_a_draw_and_training_draws_for_each_image(
         return apply(augment, images, params)
 
     monkeypatch.setattr(OneOf, "apply", watched)
-    METHOD(**QUICK, outer_loop=2, inner_loop=2).start(train(), Budget(3), seed=0).step()
+    METHOD(**QUICK, outer_loop=2, inner_loop=2).start(two_classes(), Budget(3), seed=0).step()
     pairs = [(6, 1), (3, 1), (6, 1), (3, 1)]
     assert seen == [*pairs, (6, 6), (6, 6), *pairs]
 
 
 def test_a_set_equal_to_the_real_images_is_no_distance_away() -> None:
-    one_each = train().take(torch.tensor([0, 1]))
+    one_each = two_classes().take(torch.tensor([0, 1]))
     run = METHOD(**QUICK, image_lr=1e-9).start(one_each, Budget(1), seed=0)
     assert max(run.step()["outer_loss"] for _ in range(6)) < 1e-3

@@ -6,22 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.data.tasks import load
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 from suite.plugins.methods.forgetting import Memory, most
+from tests.support.small_data import few_digits
 
 FORGETTING = import_module("suite.plugins.methods.forgetting").METHOD
-HERDING = import_module("suite.plugins.methods.herding").METHOD
-K_CENTER = import_module("suite.plugins.methods.k_center").METHOD
-K_MEANS = import_module("suite.plugins.methods.k_means").METHOD
-RANDOM = import_module("suite.plugins.methods.random_subset").METHOD
 
 
 def train() -> Examples:
-    digits = load("digits").train
-    return digits.take(torch.cat([indices[:20] for indices in digits.by_class()]))
+    return few_digits(20)
 
 
 def test_an_image_is_forgotten_when_it_was_right_and_is_wrong() -> None:

@@ -4,19 +4,7 @@ from importlib import import_module
 
 import torch
 
-from suite.core.data.tasks import load
-from suite.core.spec import Examples
-
-FORGETTING = import_module("suite.plugins.methods.forgetting").METHOD
 HERDING = import_module("suite.plugins.methods.herding").METHOD
-K_CENTER = import_module("suite.plugins.methods.k_center").METHOD
-K_MEANS = import_module("suite.plugins.methods.k_means").METHOD
-RANDOM = import_module("suite.plugins.methods.random_subset").METHOD
-
-
-def train() -> Examples:
-    digits = load("digits").train
-    return digits.take(torch.cat([indices[:20] for indices in digits.by_class()]))
 
 
 def test_herding_follows_the_mean() -> None:

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from suite.core.data.tasks import load
 from suite.core.distilling.initial_images import initial_images
 from suite.core.networks.layers import Layer
 from suite.core.networks.named import Network
 from suite.core.seeding import generator
 from suite.core.sets.parametrisations import MultiFormation as Code
 from suite.core.spec import Budget, Examples
+from tests.support.small_data import few_digits
 
 MODULE = import_module("suite.plugins.methods.idc")
 METHOD = MODULE.METHOD
@@ -27,8 +27,7 @@ QUICK: dict[str, Any] = {
 
 
 def train() -> Examples:
-    digits = load("digits").train
-    return digits.take(torch.cat([indices[:12] for indices in digits.by_class()]))
+    return few_digits(12)
 
 
 def started(ipc: int = 1, **changes: Any) -> Any:

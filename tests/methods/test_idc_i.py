@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
-from suite.core.data.tasks import load
 from suite.core.distilling.initial_images import initial_images
 from suite.core.spec import Budget, Examples
+from tests.support.small_data import few_digits
 
 IDC = import_module("suite.plugins.methods.idc").METHOD
 METHOD = import_module("suite.plugins.methods.idc_i").METHOD
@@ -21,8 +21,7 @@ QUICK: dict[str, Any] = {
 
 
 def train() -> Examples:
-    digits = load("digits").train
-    return digits.take(torch.cat([indices[:12] for indices in digits.by_class()]))
+    return few_digits(12)
 
 
 def test_it_starts_from_the_random_subset_and_stores_images() -> None:

@@ -4,19 +4,14 @@ from importlib import import_module
 
 import torch
 
-from suite.core.data.tasks import load
 from suite.core.spec import Examples
+from tests.support.small_data import few_digits
 
-FORGETTING = import_module("suite.plugins.methods.forgetting").METHOD
-HERDING = import_module("suite.plugins.methods.herding").METHOD
-K_CENTER = import_module("suite.plugins.methods.k_center").METHOD
-K_MEANS = import_module("suite.plugins.methods.k_means").METHOD
 RANDOM = import_module("suite.plugins.methods.random_subset").METHOD
 
 
 def train() -> Examples:
-    digits = load("digits").train
-    return digits.take(torch.cat([indices[:20] for indices in digits.by_class()]))
+    return few_digits(20)
 
 
 def test_random_subsets_are_seeded_nested_and_of_their_class() -> None:

@@ -15,6 +15,7 @@ from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.core.spec import Budget, Examples
 from suite.core.training.augment import AugmentParams, OneOf
 from tests.support.plain_meta_learning import NAME, PlainClip, PlainMetaLearning, double
+from tests.support.small_data import few_digits
 
 METHODS = {
     name: import_module(f"suite.plugins.methods.{name}").METHOD
@@ -40,8 +41,7 @@ PLAIN: dict[str, Any] = {
 
 
 def train() -> Examples:
-    digits = load("digits").train
-    return digits.take(torch.cat([indices[:10] for indices in digits.by_class()]))
+    return few_digits(10)
 
 
 def started(ipc: int = 1, **changes: Any) -> Any:

@@ -9,19 +9,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from suite.core.data.tasks import load
 from suite.core.networks.layers import Layer
 from suite.core.networks.named import Network, Shape
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
+from tests.support.small_data import few_digits
 
 MODULE = import_module("suite.plugins.methods.rded")
 METHOD = MODULE.METHOD
 
 
 def train() -> Examples:
-    digits = load("digits").train
-    return digits.take(torch.cat([indices[:20] for indices in digits.by_class()]))
+    return few_digits(20)
 
 
 @pytest.fixture

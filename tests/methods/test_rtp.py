@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from suite.core.data.tasks import load
 from suite.core.limits import check_stored_bytes
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch
 from suite.core.spec import Budget, Examples
 from tests.support.plain_meta_learning import NAME, double
+from tests.support.small_data import few_digits
 
 METHOD = import_module("suite.plugins.methods.rtp").METHOD
 QUICK: dict[str, Any] = {
@@ -25,8 +25,7 @@ QUICK: dict[str, Any] = {
 
 
 def train() -> Examples:
-    digits = load("digits").train
-    return digits.take(torch.cat([indices[:10] for indices in digits.by_class()]))
+    return few_digits(10)
 
 
 def started(ipc: int = 2, **changes: Any) -> Any:

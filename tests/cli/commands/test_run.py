@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -81,14 +80,6 @@ class TestRun:
         assert ran.exit_code == 0 and "4 cells, 3 done, 1 to do" in ran.stdout
         assert "warning:" in ran.stderr and "its cell will run again" in ran.stderr
         assert json.loads(path.read_text())["scores"]["accuracy"] == before["scores"]["accuracy"]
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Tests started in a shell's background ignore Ctrl-C, and their children would inherit that."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")

@@ -1,6 +1,5 @@
 """Image folders, Tiny-ImageNet's layout and parquet files, written small."""
 
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,32 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from suite.core.data import download
 from suite.core.data.catalogue import CATALOGUE
 from suite.core.data.tasks import DataMissing, describe, load
-from suite.core.spec import Task
+from tests.support.published_files import bytes_read, random_pixels, shrink
 
-RANDOM = np.random.default_rng(0)
-DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "reachable", lambda url: False)
-
-
-def _shrink(monkeypatch: pytest.MonkeyPatch, name: str, **changes: Any) -> None:
-    """Let the catalogue expect the small files of a test."""
-    monkeypatch.setitem(CATALOGUE, name, replace(CATALOGUE[name], **changes))
-
-
-def _pixels(*shape: int) -> np.ndarray:
-    return RANDOM.integers(0, 256, shape, dtype=np.uint8)
-
-
-def _raw(task: Task) -> torch.Tensor:
-    """Undo the preprocessing of train: the bytes that were read."""
-    return (task.preprocessing.invert(task.train.images) * 255).round().to(torch.uint8)
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 # Image folders
@@ -44,7 +22,7 @@ def _raw(task: Task) -> torch.Tensor:
 def _save(path: Path, *, size: tuple[int, int] = (8, 8), mode: str = "RGB") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     shape = (size[1], size[0], 3) if mode == "RGB" else (size[1], size[0])
-    Image.fromarray(_pixels(*shape)).save(path)
+    Image.fromarray(random_pixels(*shape)).save(path)
 
 
 def _write_folder(folder: Path, **how: Any) -> None:
@@ -63,7 +41,7 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
     assert task.train.images.shape == (6, 3, 8, 8) and task.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
     expected = np.array(Image.open(tmp_path / "insects/train/bee/1.png")).transpose(2, 0, 1)
     # Normalisation is fitted here, and undone to within float32.
-    assert np.array_equal(_raw(task)[4].numpy(), expected)
+    assert np.array_equal(bytes_read(task)[4].numpy(), expected)
     info = describe(name)
     assert (info.classes, info.shape, info.train, info.test) == (2, (3, 8, 8), 6, 4)
 
@@ -83,7 +61,7 @@ def test_size_resizes_the_shorter_side_and_cuts_the_centre(tmp_path: Path) -> No
     Image.fromarray(array).save(tmp_path / "wide/train/ant/0.png")
     task = load(f"folder:{tmp_path / 'wide'}?size=12", data=tmp_path)
     assert task.train.shape == (3, 12, 12)
-    assert torch.unique(_raw(task)[0]).tolist() == [200, 201]
+    assert torch.unique(bytes_read(task)[0]).tolist() == [200, 201]
     assert load(f"folder:{tmp_path / 'wide'}?size=4", data=tmp_path).train.shape == (3, 4, 4)
 
 
@@ -114,7 +92,7 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_tiny_imagenet_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _shrink(monkeypatch, "tiny-imagenet", train=4, test=2, classes=2)
+    shrink(monkeypatch, "tiny-imagenet", train=4, test=2, classes=2)
     root = tmp_path / "tiny-imagenet-200"
     wnids = ["n02", "n01"]  # The published list is not sorted; labels follow the sorted ids.
     for wnid in wnids:
@@ -142,7 +120,7 @@ def test_tiny_imagenet_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def _png(size: int) -> bytes:
     file = BytesIO()
-    Image.fromarray(_pixels(size, size, 3)).save(file, "PNG")
+    Image.fromarray(random_pixels(size, size, 3)).save(file, "PNG")
     return file.getvalue()
 
 
@@ -166,7 +144,7 @@ def _write_parquet(path: Path, labels: list[int], *, named: bool, size: int = 16
 
 @pytest.mark.parametrize("named", [False, True])
 def test_parquet_in_the_hubs_layout(named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _shrink(monkeypatch, "imagenette-128", train=5, test=2, classes=2)
+    shrink(monkeypatch, "imagenette-128", train=5, test=2, classes=2)
     root = tmp_path / "frgfm" / "imagenette"
     _write_parquet(root / "full_size/train/0000.parquet", [0, 1, 0], named=named)
     _write_parquet(root / "full_size/train/0001.parquet", [1, 1], named=named)
@@ -185,19 +163,19 @@ def test_labelled_val_is_taken_where_test_has_no_classes(tmp_path: Path) -> None
 
 
 def test_parquet_keeps_images_of_the_right_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _shrink(monkeypatch, "tiny-imagenet", train=2, test=2, classes=2)
+    shrink(monkeypatch, "tiny-imagenet", train=2, test=2, classes=2)
     images = _write_parquet(tmp_path / "tiny-imagenet/train.parquet", [0, 1], named=True, size=64)
     _write_parquet(tmp_path / "tiny-imagenet/valid.parquet", [0, 1], named=True, size=64)
     task = load("tiny-imagenet", data=tmp_path)
     expected = np.array(Image.open(BytesIO(images[1]))).transpose(2, 0, 1)
-    assert np.array_equal(_raw(task)[1].numpy(), expected)
+    assert np.array_equal(bytes_read(task)[1].numpy(), expected)
 
 
 def test_the_hugging_face_cache_is_used_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    _shrink(monkeypatch, "tiny-imagenet", train=2, test=2, classes=2)
+    shrink(monkeypatch, "tiny-imagenet", train=2, test=2, classes=2)
     hub = CATALOGUE["tiny-imagenet"].hub
     snapshot = (
         tmp_path / "hub" / "datasets--zh-plus--tiny-imagenet" / "snapshots" / (hub.revision if hub else "")

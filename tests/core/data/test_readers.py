@@ -5,9 +5,7 @@ import hashlib
 import pickle
 import struct
 import tarfile
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,29 +14,12 @@ import torch
 from suite.core.data import download, readers
 from suite.core.data.catalogue import CATALOGUE
 from suite.core.data.tasks import fingerprint, load
-from suite.core.spec import Task
+from tests.support.published_files import bytes_read, random_pixels, shrink
 
-RANDOM = np.random.default_rng(0)
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "reachable", lambda url: False)
-
-
-def _shrink(monkeypatch: pytest.MonkeyPatch, name: str, **changes: Any) -> None:
-    """Let the catalogue expect the small files of a test."""
-    monkeypatch.setitem(CATALOGUE, name, replace(CATALOGUE[name], **changes))
-
-
-def _pixels(*shape: int) -> np.ndarray:
-    return RANDOM.integers(0, 256, shape, dtype=np.uint8)
-
-
-def _raw(task: Task) -> torch.Tensor:
-    """Undo the preprocessing of train: the bytes that were read."""
-    return (task.preprocessing.invert(task.train.images) * 255).round().to(torch.uint8)
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 # digits
@@ -65,11 +46,11 @@ def _idx(array: np.ndarray) -> bytes:
 
 def _write_idx(folder: Path, *, packed: bool) -> np.ndarray:
     folder.mkdir(parents=True)
-    train = _pixels(20, 28, 28)
+    train = random_pixels(20, 28, 28)
     parts = {
         "train-images-idx3-ubyte": train,
         "train-labels-idx1-ubyte": np.arange(20, dtype=np.uint8) % 10,
-        "t10k-images-idx3-ubyte": _pixels(10, 28, 28),
+        "t10k-images-idx3-ubyte": random_pixels(10, 28, 28),
         "t10k-labels-idx1-ubyte": np.arange(10, dtype=np.uint8),
     }
     for name, array in parts.items():
@@ -83,10 +64,10 @@ def _write_idx(folder: Path, *, packed: bool) -> np.ndarray:
 def test_idx_files_plain_and_packed(
     name: str, folder: str, packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _shrink(monkeypatch, name, train=20, test=10)
+    shrink(monkeypatch, name, train=20, test=10)
     train = _write_idx(tmp_path / folder, packed=packed)
     task = load(name, data=tmp_path)
-    assert np.array_equal(_raw(task)[:, 0].numpy(), train)
+    assert np.array_equal(bytes_read(task)[:, 0].numpy(), train)
     assert task.train.labels.tolist() == [*range(10), *range(10)]
     assert task.preprocessing.describe()["mean"] == list(CATALOGUE[name].mean)
     assert len(task.class_names) == 10
@@ -127,7 +108,7 @@ def _write_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     published = download.torchvision_datasets().CIFAR10
     folder = root / "cifar-10-batches-py"
     folder.mkdir(parents=True)
-    images = _pixels(70, 3072)
+    images = random_pixels(70, 3072)
     batches = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
     for name, part in zip(batches, np.split(images[:60], 6), strict=True):
         batch = {"batch_label": name, "labels": list(range(10)), "data": part, "filenames": []}
@@ -142,10 +123,10 @@ def _write_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
 
 
 def test_cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _shrink(monkeypatch, "cifar10", train=50, test=10)
+    shrink(monkeypatch, "cifar10", train=50, test=10)
     images = _write_cifar10(tmp_path, monkeypatch)
     task = load("cifar10", data=tmp_path)
-    assert np.array_equal(_raw(task).numpy(), images)
+    assert np.array_equal(bytes_read(task).numpy(), images)
     assert task.train.labels.tolist() == [*range(10)] * 5
     assert task.class_names[3] == "class 3"
 
@@ -159,7 +140,7 @@ def test_cifar10_of_other_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_cifar10_is_unpacked_from_its_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _shrink(monkeypatch, "cifar10", train=50, test=10)
+    shrink(monkeypatch, "cifar10", train=50, test=10)
     _write_cifar10(tmp_path / "made", monkeypatch)
     archive = tmp_path / "data" / "cifar-10-python.tar.gz"
     archive.parent.mkdir()
@@ -170,13 +151,13 @@ def test_cifar10_is_unpacked_from_its_archive(tmp_path: Path, monkeypatch: pytes
 
 
 def test_cifar100_has_its_fine_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _shrink(monkeypatch, "cifar100", train=200, test=100)
+    shrink(monkeypatch, "cifar100", train=200, test=100)
     published = download.torchvision_datasets().CIFAR100
     folder = tmp_path / "cifar-100-python"
     folder.mkdir()
     for name, count in (("train", 200), ("test", 100)):
         fine = [index % 100 for index in range(count)]
-        batch = {"fine_labels": fine, "coarse_labels": [0] * count, "data": _pixels(count, 3072)}
+        batch = {"fine_labels": fine, "coarse_labels": [0] * count, "data": random_pixels(count, 3072)}
         (folder / name).write_bytes(pickle.dumps(batch, protocol=2))
     meta = {"fine_label_names": [f"fine {label}" for label in range(100)], "coarse_label_names": []}
     (folder / "meta").write_bytes(pickle.dumps(meta, protocol=2))
@@ -190,9 +171,9 @@ def test_cifar100_has_its_fine_labels(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_svhn_calls_ten_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from scipy.io import savemat
 
-    _shrink(monkeypatch, "svhn", train=20, test=10)
+    shrink(monkeypatch, "svhn", train=20, test=10)
     published = download.torchvision_datasets().SVHN
-    images = {"train": _pixels(32, 32, 3, 20), "test": _pixels(32, 32, 3, 10)}
+    images = {"train": random_pixels(32, 32, 3, 20), "test": random_pixels(32, 32, 3, 10)}
     sums = {}
     for split, array in images.items():
         labels = np.arange(array.shape[3], dtype=np.uint8)[:, None] % 10 + 1
@@ -202,4 +183,4 @@ def test_svhn_calls_ten_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(published, "split_list", sums)
     task = load("svhn", data=tmp_path)
     assert task.train.labels[:11].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
-    assert np.array_equal(_raw(task)[4].numpy(), images["train"][:, :, :, 4].transpose(2, 0, 1))
+    assert np.array_equal(bytes_read(task)[4].numpy(), images["train"][:, :, :, 4].transpose(2, 0, 1))

@@ -20,9 +20,7 @@ from suite.core.spec import Examples, Task, TestSplit
 RANDOM = np.random.default_rng(0)
 
 
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "reachable", lambda url: False)
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 def _write_folder(folder: Path, *, channels: tuple[int, ...] = (3,)) -> None:

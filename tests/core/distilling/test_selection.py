@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.data.tasks import load
 from suite.core.distilling import selection
 from suite.core.spec import Budget, Examples
 from suite.core.training import cached
 from suite.core.training.fit import fit_full, training_states
+from tests.support.small_data import few_digits
 
 FORGETTING = import_module("suite.plugins.methods.forgetting").METHOD
 HERDING = import_module("suite.plugins.methods.herding").METHOD
@@ -22,8 +22,7 @@ RANDOM = import_module("suite.plugins.methods.random_subset").METHOD
 
 
 def train() -> Examples:
-    digits = load("digits").train
-    return digits.take(torch.cat([indices[:20] for indices in digits.by_class()]))
+    return few_digits(20)
 
 
 @pytest.mark.parametrize(

@@ -6,25 +6,20 @@ from collections.abc import Iterator, Sequence
 import pytest
 import torch
 
-from suite.core.data.tasks import load
 from suite.core.networks.named import Network
 from suite.core.seeding import generator
-from suite.core.spec import Task, TestSplit
+from suite.core.spec import TestSplit
 from suite.core.training import lr_search
 from suite.core.training.fit import fit_each
 from suite.core.training.jobs import TrainingJob
 from suite.core.training.lr_search import Search, chosen_rates, random_set
 from suite.core.training.recipes import RECIPES
 from suite.plugins.smoke import smoke_data
+from tests.support.small_data import smoke_task
 
 SEARCH = Search((0.01, 1.0, 3.0), 2)
 RECIPE = dataclasses.replace(RECIPES["dc-300"], epochs=40)
 NAMES = ("mlp-w16", "mlp-w8")
-
-
-def task() -> Task:
-    digits = load("digits")
-    return dataclasses.replace(digits, train=smoke_data(), split=TestSplit(digits.test))
 
 
 @pytest.fixture
@@ -47,7 +42,7 @@ def test_the_best_mean_over_draws_wins_and_the_recipes_own_rate_a_tie() -> None:
 
 
 def test_a_rate_is_chosen_once_for_each_network(trainings: list[float]) -> None:
-    on = task()
+    on = smoke_task()
     opened = TestSplit.total_reads
     first = chosen_rates(on, NAMES, RECIPE, 2, SEARCH)
     assert set(first) == set(NAMES) and all(
@@ -66,13 +61,13 @@ def test_a_rate_is_chosen_once_for_each_network(trainings: list[float]) -> None:
 
 def test_a_network_is_judged_alike_whatever_stands_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("suite.core.data.cache.usable_folder", lambda data: None)
-    on = task()
+    on = smoke_task()
     both, one = (chosen_rates(on, names, RECIPE, 2, SEARCH) for names in (NAMES, NAMES[1:]))
     assert one == {NAMES[1]: both[NAMES[1]]}
 
 
 def test_one_factor_needs_no_training(trainings: list[float]) -> None:
-    assert chosen_rates(task(), NAMES, RECIPE, 2, Search((3.0,), 2)) == dict.fromkeys(NAMES, 0.03)
+    assert chosen_rates(smoke_task(), NAMES, RECIPE, 2, Search((3.0,), 2)) == dict.fromkeys(NAMES, 0.03)
     assert trainings == []
 
 
