@@ -1,4 +1,4 @@
-"""Run a grid: checks before, progress during, the board after."""
+"""Run a grid, or evaluate a foreign set: checks before, progress during, the board after."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -17,6 +17,7 @@ from suite.core.names import counted
 from suite.experiments import grid, job_runner, preflight
 from suite.experiments.job_runner import missing
 from suite.experiments.resources import Resources
+from suite.external import evaluate as foreign
 from suite.figures.publish import publish
 from suite.records.jobs import Job
 from suite.records.store import Store
@@ -84,6 +85,23 @@ def run(request: Request) -> bool:
     shown = [str(folder) for name in ("pictures", "plots") if (folder := store.path / name).is_dir()]
     say(f"pictures:    {', '.join(shown) or 'none'}")
     return complete
+
+
+def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bool:
+    """Retrain networks on a foreign set, with records in `folder`; return whether all cells are done.
+
+    Raises ValueError before compute, for the set and for the request.
+    """
+    resources.check()
+    submission = foreign.read(request)
+    say(submission.line)
+    jobs = [submission.job]
+    preflight.check_precisions(jobs, resources)
+    store = Store.create(folder)
+    with store.locked():
+        foreign.record(submission, store, resources)
+        work(jobs, store, resources)
+    return show(jobs, store)
 
 
 def work(

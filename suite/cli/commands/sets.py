@@ -53,14 +53,12 @@ def evaluate(
     """
     from suite.cli import runner
     from suite.core.networks.named import STANDARD
-    from suite.experiments import preflight
     from suite.experiments.resources import Resources
-    from suite.external import evaluate
+    from suite.external.evaluate import Request
     from suite.records.cells import STANDARD_RECIPE
-    from suite.records.store import Store
 
     set_data(data)
-    request = evaluate.Request(
+    request = Request(
         path=file,
         task=task,
         ipc=ipc,
@@ -70,21 +68,7 @@ def evaluate(
         name=name,
         preprocessing=preprocessing,
     )
-    resources = Resources.choose(cpus, gpu)
-    resources.check()
-
-    def complete() -> bool:
-        submission = evaluate.read(request)
-        say(submission.line)
-        jobs = [submission.job]
-        preflight.check_precisions(jobs, resources)
-        kept = Store.create(store)
-        with kept.locked():
-            evaluate.record(submission, kept, resources)
-            runner.work(jobs, kept, resources)
-        return runner.show(jobs, kept)
-
-    exit_with(complete)
+    exit_with(lambda: runner.evaluate(request, store, Resources.choose(cpus, gpu)))
 
 
 def export(

@@ -26,7 +26,6 @@ class Hub:
 class TaskInfo:
     """Facts about a task that need no files.
 
-    family: shared by the variants of one task, such as cifar10 and cifar10-zca;
     shape: (channels, height, width); train, test: numbers of images as published, 0 if unknown;
     format: the reader; folders: possible folders of its files, below the data folder;
     mean, std: published constants, empty if they are fitted on train;
@@ -34,7 +33,6 @@ class TaskInfo:
     """
 
     name: str
-    family: str
     classes: int
     shape: tuple[int, int, int]
     train: int
@@ -52,6 +50,11 @@ class TaskInfo:
     torchvision: str = ""
     hub: Hub | None = None
 
+    @property
+    def family(self) -> str:
+        """What the variants of one task share: cifar10 for cifar10-zca, folder for a user's own images."""
+        return "folder" if self.format == "folder" else self.name.removesuffix("-zca")
+
 
 DIGIT_NAMES = tuple("0123456789")
 FASHION_NAMES = (
@@ -65,7 +68,6 @@ COUNTED = "the numbers of images and classes; the revision pins the files"
 _PLAIN = (
     TaskInfo(
         name="digits",
-        family="digits",
         classes=10,
         shape=(1, 8, 8),
         train=1501,  # Every sixth image of a class, in the published order, is a test image.
@@ -79,7 +81,6 @@ _PLAIN = (
     ),
     TaskInfo(
         name="mnist",
-        family="mnist",
         classes=10,
         shape=(1, 28, 28),
         train=60_000,
@@ -97,7 +98,6 @@ _PLAIN = (
     ),
     TaskInfo(
         name="fashion-mnist",
-        family="fashion-mnist",
         classes=10,
         shape=(1, 28, 28),
         train=60_000,
@@ -116,7 +116,6 @@ _PLAIN = (
     ),
     TaskInfo(
         name="svhn",
-        family="svhn",
         classes=10,
         shape=(3, 32, 32),
         train=73_257,
@@ -134,7 +133,6 @@ _PLAIN = (
     ),
     TaskInfo(
         name="cifar10",
-        family="cifar10",
         classes=10,
         shape=(3, 32, 32),
         train=50_000,
@@ -151,7 +149,6 @@ _PLAIN = (
     ),
     TaskInfo(
         name="cifar100",
-        family="cifar100",
         classes=100,
         shape=(3, 32, 32),
         train=50_000,
@@ -168,7 +165,6 @@ _PLAIN = (
     ),
     TaskInfo(
         name="tiny-imagenet",
-        family="tiny-imagenet",
         classes=200,
         shape=(3, 64, 64),
         train=100_000,
@@ -190,7 +186,6 @@ _PLAIN = (
     ),
     TaskInfo(
         name="cub200-32",
-        family="cub200-32",
         classes=200,
         shape=(3, 32, 32),
         train=5_994,
@@ -212,7 +207,6 @@ _PLAIN = (
     ),
     TaskInfo(
         name="imagenette-128",
-        family="imagenette-128",
         classes=10,
         shape=(3, 128, 128),
         train=9_469,
@@ -235,7 +229,6 @@ _PLAIN = (
     ),
     TaskInfo(
         name="imagewoof-128",
-        family="imagewoof-128",
         classes=10,
         shape=(3, 128, 128),
         train=9_025,
@@ -257,7 +250,6 @@ _PLAIN = (
     ),
     TaskInfo(
         name="imagenet-64",
-        family="imagenet-64",
         classes=1000,
         shape=(3, 64, 64),
         train=1_281_167,

@@ -60,7 +60,6 @@ def locate_folder(folder: Path, size: int | None) -> tuple[Source, TaskInfo]:
     channels, height, width = _survey(listing.files, size)
     info = TaskInfo(
         name=f"folder:{folder}" + (f"?size={size}" if size else ""),
-        family="folder",
         classes=len(listing.class_names),
         shape=(channels, height, width),
         train=len(listing.train),
