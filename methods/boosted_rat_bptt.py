@@ -91,7 +91,7 @@ class BoostedRaTBPTTDistiller(ImageMetaLearner):
 
 
 def initial_blocks(method: BoostedRaTBPTT, train: Examples, planned: Stages, seed: int) -> Sequence[Tensor]:
-    """Return each block's images: parts of one choice of real images, or separate noise."""
+    """Return images (classes, ipc, …) for each block: parts of one choice of real ones, or separate noise."""
     if method.initial == "real":
         real = initial_images(train, planned.sizes[-1], method.initial, seed=seed)
         return list(torch.split(real, list(planned.blocks), 1))
@@ -101,7 +101,7 @@ def initial_blocks(method: BoostedRaTBPTT, train: Examples, planned: Stages, see
 
 
 def joined(blocks: Sequence[LearnedSet]) -> tuple[Tensor, Tensor]:
-    """Return the images and labels of all blocks, concatenated within each class."""
+    """Return images (classes, ipc, …) and labels (classes, ipc, classes) of all blocks, joined by class."""
     images, labels = [block.images.value for block in blocks], [block.labels.value for block in blocks]
     return torch.cat(images, 1), torch.cat(labels, 1)
 

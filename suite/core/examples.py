@@ -107,7 +107,7 @@ class TestSplit:
 
 
 def shuffled(count: int, batch: int, rng: torch.Generator) -> Iterator[Tensor]:
-    """Yield batches of rows forever, in a new order each epoch; the last batch of an epoch may be smaller."""
+    """Yield rows (batch,) below `count` forever, in a new order each epoch; an epoch's last may be fewer."""
     while True:
         yield from torch.randperm(count, generator=rng).split(batch)
 

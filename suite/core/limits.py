@@ -72,9 +72,12 @@ def check_set(
         if not value.isfinite().all():
             raise Diverged(f"the set's {name} are not finite")
     if (synthetic.labels < 0).any():
-        raise ValueError("the set's labels are negative; return weights of classes, 0 or above")
-    if (synthetic.labels.sum(-1) == 0).any():
-        raise ValueError("some labels of the set are all zero; give each image a class")
+        lowest = synthetic.labels.min().item()
+        raise ValueError(
+            f"the set's labels are negative, down to {lowest:g}; return weights of classes, 0 or above"
+        )
+    if empty := int((synthetic.labels.sum(-1) == 0).sum()):
+        raise ValueError(f"{empty} labels of the set are all zero; give each image a class")
     if (shape := tuple(synthetic.images.shape[2:])) != train.shape:
         raise ValueError(f"the set's images are {shape}; return {train.shape}, as the task's are")
     if synthetic.classes != train.classes:

@@ -106,8 +106,8 @@ def arrange(contents: Contents, wanted: Wanted) -> tuple[Tensor, Tensor, bool]:
     flat = images.reshape(wanted.count, *wanted.shape).float()
     if raw:
         flat /= 255  # in place, as memory is short: bytes were copied into floats
-    if not all(part.isfinite().all() for part in flat.split(wanted.ipc)):
-        raise Refused("the images hold values that are not finite")
+    if broken := sum(int((~part.isfinite()).sum()) for part in flat.split(wanted.ipc)):
+        raise Refused(f"the images hold values that are not finite: {broken} of {flat.numel()} as float32")
     labels = _targets(contents.labels, wanted)
     order = _class_major(labels.argmax(1), wanted)
     if not torch.equal(order, torch.arange(wanted.count)):
@@ -140,8 +140,8 @@ def _targets(labels: Tensor | None, wanted: Wanted) -> Tensor:
             f"{wanted.classes} targets, are needed"
         )
     flat = labels.reshape(wanted.count, wanted.classes).float()
-    if not flat.isfinite().all():
-        raise Refused("the labels hold values that are not finite")
+    if broken := int((~flat.isfinite()).sum()):
+        raise Refused(f"the labels hold values that are not finite: {broken} of {flat.numel()} as float32")
     if (flat < 0).any() or not (flat.sum(1) > 0).all():
         raise Refused("the labels have negative entries, or none above 0; targets are weights of classes")
     return flat

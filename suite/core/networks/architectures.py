@@ -40,7 +40,7 @@ def convnet(lowering: Lowering, shape: Shape, classes: int, depth: str, width: s
 def alexnet(lowering: Lowering, shape: Shape, classes: int, width: str, norm: str) -> list[Layer]:
     """Return AlexNet for small images; `width` is that of the first layer.
 
-    The field's code has width 128 and no norm.
+    The field's code has width 128 and no norm. Raises ValueError for an odd width.
     """
     if int(width) % 2:
         raise ValueError(f"width {width} must be even, since some layers of AlexNet have 3/2 of it")
@@ -57,7 +57,10 @@ def vgg11(lowering: Lowering, shape: Shape, classes: int, width: str, norm: str)
 
 
 def resnet18(lowering: Lowering, shape: Shape, classes: int, width: str, norm: str) -> list[Layer]:
-    """Return ResNet-18 with a 3x3 stem; `width` is that of the first stage, 64 in the paper."""
+    """Return ResNet-18 with a 3x3 stem; `width` is that of the first stage, 64 in the paper.
+
+    Raises ValueError for images of at most 8x8 pixels with instance norm.
+    """
     channels, height, side = shape
     if norm == "in" and max(height, side) <= 8:
         # Instance norm of one pixel gives a constant, so logits would not depend on the images.

@@ -88,7 +88,10 @@ class SyntheticSet:
                 " (n, channels, height, width) and (n,) or (n, classes)"
             )
         if labels.ndim == 2 and not (labels >= 0).all():
-            raise ValueError("soft labels are negative; give probabilities, such as logits.softmax(1)")
+            raise ValueError(
+                f"soft labels are negative or NaN, down to {labels.min().item():g};"
+                " give probabilities, such as logits.softmax(1)"
+            )
         own = labels if labels.ndim == 1 else labels.argmax(1)
         count = labels.shape[1] if labels.ndim == 2 else classes or int(own.max()) + 1
         if own.is_floating_point() or not 0 <= int(own.min()) <= int(own.max()) < count:

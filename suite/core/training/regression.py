@@ -19,7 +19,7 @@ def scaled(targets: Tensor) -> Tensor:
 
 
 def unscaled(targets: Tensor) -> Tensor:
-    """Undo `scaled`."""
+    """Undo `scaled`, on (…, classes)."""
     return targets * _scale(targets) + 1 / targets.shape[-1]
 
 

@@ -19,13 +19,16 @@ def build_evaluator(cell: Evaluation) -> Evaluator:
 
 
 def evaluate(cell: Evaluation, context: Context) -> Work:
-    """Score the artefact of the job's trial."""
+    """Score the artefact of the job's trial; raises ValueError for a set of other data than the task's."""
     yield Progress(context.job.id, f"evaluating: {cell.title}")
     device = context.resources.device
     task, evaluator = context.task().to(device), build_evaluator(cell)
     synthetic, facts = load_artefact(context.store.artefact(context.job.id, cell.step))
-    if facts["data"] != tasks.fingerprint(task):
-        raise ValueError("the set was distilled from other images or with other preprocessing")
+    if facts["data"] != (wanted := tasks.fingerprint(task)):
+        raise ValueError(
+            "the set was distilled from other images or with other preprocessing: their fingerprint is"
+            f" {facts['data'][:12]}, the task's {wanted[:12]}; use the same files, or distil again"
+        )
     scored = cut(synthetic, cell.part, seed=context.job.cell.seed).to(device)
     started, before = perf_counter(), TestSplit.total_reads
     scores = evaluator.evaluate(scored, task, seed=cell.seed)

@@ -24,7 +24,7 @@ _ROWS = 256
 
 
 def read_folder(files: Sequence[Path], wanted: Wanted) -> Contents:
-    """Read a folder of images per class, named by the class or its number."""
+    """Read a folder of images per class, named by the class or its number; raises Refused for others."""
     names = sorted({file.parent.name for file in files})
     labels = labels_of(names, wanted)
     if labels is None:

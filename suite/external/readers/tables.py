@@ -18,7 +18,10 @@ _MANIFEST = 2**20  # bytes
 
 
 def read_h5(path: Path, wanted: Wanted) -> Contents:
-    """Read `data`, one flat image per row, and `label` if labels were learned; else it is class-major."""
+    """Read `data`, one flat image per row, and `label` if labels were learned; else it is class-major.
+
+    Raises Refused for a damaged file, or other arrays.
+    """
     try:
         with h5py.File(path, "r") as file:
             data = _dataset(file, "data")
@@ -55,7 +58,10 @@ def _values(found: h5py.Dataset) -> Tensor:
 
 
 def read_safetensors(path: Path, manifest: Path | None) -> Contents:
-    """Read `images` and `labels` of our artefacts, and the manifest if it exists."""
+    """Read `images` and `labels` of our artefacts, and the manifest if it exists.
+
+    Raises Refused for a damaged file, or one without images.
+    """
     facts = _facts(path, manifest) if manifest else {}
     try:
         with safe_open(path, framework="pt") as file:

@@ -21,7 +21,7 @@ _MEMBERS = 10_000
 def read(files: Sequence[Path], wanted: Wanted) -> Contents:
     """Read `images` and the labels beside them, or {'data': [[images, labels], …]}, its last entry.
 
-    DC, DSA and DM append one entry per experiment.
+    DC, DSA and DM append one entry per experiment. Raises Refused for a file with anything else.
     """
     first = _load(files[0])
     if isinstance(first, Tensor):
@@ -38,7 +38,7 @@ def _pair(value: object) -> tuple[Tensor, Tensor]:
     data = value.get("data") if isinstance(value, dict) else None
     entry = data[-1] if isinstance(data, list | tuple) and data else None
     if not isinstance(entry, list | tuple) or len(entry) != 2:
-        raise Refused("the file has neither a tensor nor {'data': [[images, labels], …]}")
+        raise Refused("the file has neither a tensor nor {'data': [[images, labels], …]}; save one of them")
     return check_dense(entry[0], "images"), check_dense(entry[1], "labels")
 
 
@@ -60,16 +60,21 @@ def _check_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:  # damaged in three ways
         raise Refused(f"{path.name} is a damaged zip file: {error}") from None
-    if len(members) > _MEMBERS or len({member.filename for member in members}) < len(members):
-        raise Refused(f"{path.name} has too many parts for a file of torch, or duplicate parts")
+    names = {member.filename for member in members}
+    if len(members) > _MEMBERS or len(names) < len(members):
+        raise Refused(
+            f"{path.name} has {len(members)} parts with {len(names)} names; a file of torch has one name for"
+            f" each part, and at most {_MEMBERS} are read"
+        )
     if any(
         each.compress_type != zipfile.ZIP_STORED or each.compress_size != each.file_size for each in members
     ):
-        raise Refused(f"{path.name} has compressed parts, which torch never writes")
-    if sum(member.file_size for member in members) > path.stat().st_size:
-        raise Refused(f"{path.name} has parts larger than itself")
+        raise Refused(f"{path.name} has compressed parts, which torch never writes; save it with torch.save")
+    size, stated = path.stat().st_size, sum(member.file_size for member in members)
+    if stated > size:
+        raise Refused(f"{path.name} has parts larger than itself: {stated} bytes in a file of {size}")
 
 
 def _reason(text: str, path: Path) -> str:
