@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from suite.core.engine import compiling
+from suite.core.execution import compiling
 from suite.experiments.resources import Resources
 from suite.records.record import Provenance
 

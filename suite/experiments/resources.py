@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from suite.core.engine import compiling
+from suite.core.execution import compiling
 
 
 @dataclass(frozen=True)

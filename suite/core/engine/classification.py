@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax
 
-from suite.core.engine import compiling
 from suite.core.engine.inner_problem import InnerProblem
 from suite.core.engine.losses import AutogradLoss, Batch, LayerwiseLoss, Loss, Objective
 from suite.core.engine.optimisers import Optimiser
+from suite.core.execution import compiling
 from suite.core.networks.layers import PLAIN, Lowering
 from suite.core.networks.named import Network, network
 from suite.core.precision import Precision, product_dtype

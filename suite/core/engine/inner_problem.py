@@ -7,10 +7,10 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from suite.core.engine.compiling import Compiled, Function
 from suite.core.engine.losses import AutogradLoss, Batch, Loss
 from suite.core.engine.modules import FlatModule
 from suite.core.engine.optimisers import Optimiser
+from suite.core.execution.compiling import Compiled, Function
 
 MAX_KEPT_BYTES = 16 * 2**20
 """Activations up to this size are kept for the backward pass, which saves a third of the work."""

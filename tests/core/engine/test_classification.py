@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from suite.core.engine import compiling
 from suite.core.engine.classification import (
     MIN_COMPILED_STEPS,
     NUMBERS_PER_STEP,
@@ -17,6 +16,7 @@ from suite.core.engine.classification import (
 )
 from suite.core.engine.losses import LayerwiseLoss
 from suite.core.engine.optimisers import SGD
+from suite.core.execution import compiling
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 

@@ -11,7 +11,7 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.functional import conv2d
 
-from suite.core.engine.fx_passes import DECOMPOSITIONS, drop_dead_convolutions, materialise_broadcasts
+from suite.core.execution.fx_passes import DECOMPOSITIONS, drop_dead_convolutions, materialise_broadcasts
 
 
 def test_a_planes_root_is_stored_before_pixels_meet_it() -> None:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch._dynamo.utils import counters
 
-from suite.core.engine import compiling
 from suite.core.engine.classification import chunks, inner_problem
-from suite.core.engine.compiling import Compiled
 from suite.core.engine.optimisers import Adam
 from suite.core.engine.truncation import Window
 from suite.core.engine.unroll import MetaGradient, meta_gradient
+from suite.core.execution import compiling
+from suite.core.execution.compiling import Compiled
 from suite.core.networks.named import Shape, network
 from suite.core.seeding import generator
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
-from suite.core.engine.fx_passes import (
+from suite.core.execution.fx_passes import (
     DECOMPOSITIONS,
     drop_dead_convolutions,
     materialise_broadcasts,

@@ -1,0 +1,1 @@
+"""How functions run on a device: compiled, replayed as CUDA graphs, with numbers sent ahead."""
