@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,8 +16,11 @@ from suite.records.record import Provenance
 _VERSIONED = ("torch", "torchvision", "numpy", "ray")
 
 
-def provenance(resources: Resources) -> Provenance:
-    """Return the code, versions and device of this process."""
+def provenance(resources: Resources, devices: Sequence[str] = ()) -> Provenance:
+    """Return the code, versions and device of this process.
+
+    devices: all that took part in the work, recorded if there are several.
+    """
     versions = {"python": platform.python_version()} | {name: _version(name) for name in _VERSIONED}
     versions["torch.compile"] = "allowed" if compiling.allowed() else "off"
     return Provenance(
@@ -25,6 +29,7 @@ def provenance(resources: Resources) -> Provenance:
         device=resources.device_name,
         threads=torch.get_num_threads(),
         deterministic=not resources.gpus or torch.are_deterministic_algorithms_enabled(),
+        devices=tuple(devices) if len(devices) > 1 else (),
     )
 
 

@@ -15,13 +15,15 @@ Kind = TypeVar("Kind", Trial, Evaluation, Reference, Study)
 
 
 class Provenance(Frozen):
-    """The code and the machine of a record."""
+    """The code and the machine of a record. Empty fields are left out of the JSON."""
 
     commit: str  # git commit of the code, "+changes" if the tree differed, or "none"
     versions: dict[str, str]
     device: str
     threads: int
     deterministic: bool = False  # whether the same run gives the same bits: on a CPU
+    # All devices that took part, for work that went on on another one; `device` is the last.
+    devices: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
 
 
 class Record(Frozen, Generic[Of]):

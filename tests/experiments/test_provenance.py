@@ -33,3 +33,10 @@ def test_threads_are_those_of_the_process() -> None:
 def test_a_commit_is_a_hash_or_none() -> None:
     found = commit().removesuffix("+changes")
     assert found == "none" or (len(found) == 40 and int(found, 16) >= 0)
+
+
+def test_devices_are_named_if_several_took_part() -> None:
+    assert provenance(Resources(), ["CPU: a"]).devices == ()
+    found = provenance(Resources(), ["CPU: a", "GPU: b"])
+    assert found.devices == ("CPU: a", "GPU: b") and "devices" in found.model_dump()
+    assert "devices" not in provenance(Resources()).model_dump()

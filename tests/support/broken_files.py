@@ -47,6 +47,8 @@ KILLED_ONCE = (
 )
 MENDED = HEAD + '        return {"outer_loss": 1.0}\n'
 SLOW = HEAD + '        import time; time.sleep(1)\n        return {"outer_loss": 1.0}\n'
+MARKED = 'Path(__file__).with_suffix(f".{self.taken}").touch(); '
+SLOW_WITH_MARKERS = SLOW.replace("import time", MARKED + "import time")
 LEAVES = HEAD.replace("return Run(self.steps, train, budget)", "raise SystemExit(0)") + "        return {}\n"
 OTHER_SIZE = (
     HEAD.replace("train.classes, budget.ipc, *train.shape", "train.classes, budget.ipc, 1, 9, 9")
