@@ -8,9 +8,8 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import torch
-
 from suite.core.data.atomic_write import disk_full
+from suite.core.memory import out_of_memory
 from suite.core.sets.artefacts import is_whole
 from suite.core.spec import TestSplit
 from suite.experiments.cells.context import Context, Progress, Work
@@ -86,7 +85,7 @@ def _recorded(cell: Cell, work: Work, context: Context) -> Iterator[Progress]:
     except (Exception, SystemExit) as error:  # a method that calls exit() has failed
         if disk_full(error):
             raise
-        status: Status = "oom" if isinstance(error, torch.OutOfMemoryError) else "failed"
+        status: Status = "oom" if out_of_memory(error) else "failed"
         record = context.record(cell, status, error=_reason(error), test_reads=TestSplit.total_reads - before)
     if earlier := store.last_failure(cell.id):
         record = record.model_copy(update={"attempts": max(record.attempts, earlier.attempts + 1)})

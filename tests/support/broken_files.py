@@ -34,6 +34,15 @@ class Run(BaseDistiller):
 RAISES = HEAD + '        raise RuntimeError("the method is broken")\n'
 DIVERGES = HEAD + '        return {"outer_loss": float("nan") if self.taken == 3 else 1.0}\n'
 OUT_OF_MEMORY = HEAD + '        raise torch.OutOfMemoryError("CUDA out of memory")\n'
+OUT_OF_MEMORY_IN_A_COMPILER = (
+    HEAD
+    + """
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        except RuntimeError as error:
+            raise RuntimeError("inductor failed") from error
+"""
+)
 NOT_FINITE = HEAD + '        self.images[0] = torch.inf\n        return {"outer_loss": 1.0}\n'
 KILLED_ONCE = (
     HEAD

@@ -7,10 +7,10 @@ from statistics import median
 from time import monotonic, perf_counter
 from typing import Any, Protocol, TypeVar
 
-import torch
 from torch import Tensor
 
 from suite.core.limits import Diverged
+from suite.core.memory import out_of_memory
 from suite.core.spec import TestSplit
 from suite.experiments.resources import Resources
 from suite.records.store import Store
@@ -107,9 +107,9 @@ def resume(start: Callable[[], Run], store: Store, cell: str) -> tuple[Run, Traj
         try:
             run.load_state_dict(saved["state"])
             trajectory = Trajectory(**saved["trajectory"])
-        except torch.OutOfMemoryError:
-            raise  # not an error of the checkpoint
         except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+            if out_of_memory(error):
+                raise  # not an error of the checkpoint
             store.quarantine_checkpoints(cell, f"the method cannot load it: {error}")
             run = start()
     trajectory.attempts += 1
