@@ -29,14 +29,14 @@ def run(
     job: Job, store: Store, resources: Resources, *, checkpoint_seconds: float = 60.0
 ) -> Generator[Progress, None, None]:
     """Do the missing cells of a job and yield progress; errors are recorded, a full disk raises."""
-    resources.apply()
     context = Context(job, store, resources, checkpoint_seconds)
-    _load_method(job)
-    if not _is_complete(job, store):
-        yield from _recorded(job.cell, _work(context), context)
-    for cell in job.evaluations:
-        if _has_set(job, store) and store.record(cell.id) is None:
-            yield from _recorded(cell, evaluate(cell, context), context)
+    with resources.applied():
+        _load_method(job)
+        if not _is_complete(job, store):
+            yield from _recorded(job.cell, _work(context), context)
+        for cell in job.evaluations:
+            if _has_set(job, store) and store.record(cell.id) is None:
+                yield from _recorded(cell, evaluate(cell, context), context)
 
 
 def _load_method(job: Job) -> None:

@@ -24,6 +24,8 @@ class Provenance(Frozen):
     deterministic: bool = False  # whether the same run gives the same bits: on a CPU
     # All devices that took part, for work that went on on another one; `device` is the last.
     devices: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    # Versions of a GPU's software; the precision and the choice of its products, unless a cell declares more.
+    gpu: dict[str, str] = Field(default={}, exclude_if=lambda facts: not facts)
 
 
 class Record(Frozen, Generic[Of]):
