@@ -90,7 +90,11 @@ class Resources:
         if not self.gpus:
             return True
         gc.collect()
-        torch.cuda.empty_cache()
+        try:
+            torch.cuda.synchronize(self.device)
+            torch.cuda.empty_cache()
+        except RuntimeError:
+            return False  # after some errors of a GPU, all further work of the process fails
         total = torch.cuda.get_device_properties(self.device).total_memory
         return torch.cuda.memory_reserved() <= KEPT_SHARE * min(1.0, self.gpus) * total
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 import torch
@@ -58,6 +59,7 @@ class Gpu:
         self.fraction, self.fractions, self.emptied, self.reserved = 1.0, list[float](), 0, reserved
         monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda: self.fraction)
         monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", self.limit)
+        monkeypatch.setattr(torch.cuda, "synchronize", lambda _: None)
         monkeypatch.setattr(torch.cuda, "empty_cache", self.empty)
         monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: self.reserved)
         facts = SimpleNamespace(total_memory=1000)
@@ -91,6 +93,15 @@ def test_memory_that_a_job_leaves_is_freed_and_measured(monkeypatch: pytest.Monk
         assert Resources(gpus=gpus).release() is free and gpu.emptied == 1
     gpu = Gpu(monkeypatch, 999)
     assert Resources().release() and not gpu.emptied
+
+
+def test_a_gpu_that_does_not_work_any_more_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> NoReturn:
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    Gpu(monkeypatch)
+    monkeypatch.setattr(torch.cuda, "synchronize", broken)
+    assert not Resources(gpus=1.0).release()
 
 
 def test_a_driver_is_named_by_its_version(monkeypatch: pytest.MonkeyPatch) -> None:

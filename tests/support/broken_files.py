@@ -55,6 +55,21 @@ KILLED_ONCE = (
 """
 )
 MENDED = HEAD + '        return {"outer_loss": 1.0}\n'
+KEEPS_MEMORY_ONCE = (
+    HEAD
+    + """
+        from suite.experiments.resources import Resources
+        Resources.release = release
+        return {"outer_loss": 1.0}
+
+def release(resources):
+    marker = Path(__file__).with_suffix(".kept")
+    if marker.exists():
+        return True
+    marker.touch()
+    return False
+"""
+)
 SLOW = HEAD + '        import time; time.sleep(1)\n        return {"outer_loss": 1.0}\n'
 MARKED = 'Path(__file__).with_suffix(f".{self.taken}").touch(); '
 SLOW_WITH_MARKERS = SLOW.replace("import time", MARKED + "import time")

@@ -16,12 +16,17 @@ from ray import tune
 
 from suite.core.data.tasks import data_folder
 from suite.experiments.cluster.ending import SIGNALS, Ending, Observe, Stop, Watch
-from suite.experiments.cluster.worker import Worker
+from suite.experiments.cluster.worker import MemoryKept, Worker
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.store import Store
 
 RETRIES = 2  # retries of a killed worker; errors of the work are recorded and not retried
+
+# Tune prints why a worker was replaced; memory that was kept is no error.
+logging.getLogger("ray.tune.execution.tune_controller").addFilter(
+    lambda record: MemoryKept.__name__ not in str(record.exc_info)
+)
 
 
 def run_jobs(
@@ -132,8 +137,7 @@ def _tune(
                 "folder": str(Path.cwd()),
                 "compile": resources.compile,
             },
-            # A reused worker starts at once; on a GPU it may keep memory (ray #32698).
-            tune_config=tune.TuneConfig(reuse_actors=not resources.gpus),
+            tune_config=tune.TuneConfig(reuse_actors=True),  # a reused worker starts at once
             run_config=tune.RunConfig(
                 name="run",
                 storage_path=folder,

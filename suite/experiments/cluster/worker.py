@@ -8,12 +8,16 @@ from typing import Any
 from ray import tune
 
 from suite.core.data.atomic_write import disk_full
-from suite.experiments.cells.context import Progress
+from suite.experiments.cells.context import Progress, load_task
 from suite.experiments.job_runner import run
 from suite.experiments.resources import Resources
 from suite.records.store import Store
 
 REPORT_SECONDS = 1.0
+
+
+class MemoryKept(RuntimeError):
+    """A worker still holds GPU memory after its job, so that Tune must replace it."""
 
 
 class Worker(tune.Trainable):
@@ -28,7 +32,8 @@ class Worker(tune.Trainable):
         wanted = self.trial_resources
         given = wanted.required_resources if wanted else {}
         cpus, gpus = max(1, int(given.get("CPU", 1))), float(given.get("GPU", 0.0))
-        self.work = run(self.job, store, Resources(cpus, gpus, config["compile"]))
+        self.resources = Resources(cpus, gpus, config["compile"])
+        self.work = run(self.job, store, self.resources)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin another job in the same process."""
@@ -50,12 +55,23 @@ class Worker(tune.Trainable):
                 if not last.steps or monotonic() >= until:
                     break
         except StopIteration:
+            self._free_memory()
             return _report(last, finished, done=True)
         except OSError as error:
             if not disk_full(error):
                 raise
             return _report(last, finished, done=True) | {"disk_full": True}
         return _report(last, finished, done=False)
+
+    def _free_memory(self) -> None:
+        """Free the GPU for the next job of this process; raises MemoryKept if that fails.
+
+        The job is then run once more, which finds it done: Tune gives up a job that `reset_config` refuses.
+        """
+        if self.resources.gpus:
+            load_task.cache_clear()
+        if not self.resources.release():
+            raise MemoryKept(f"GPU memory is in use after {self.job.label}; another worker goes on")
 
 
 def _report(last: Progress, finished: dict[str, str], *, done: bool) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Real Ray: the same numbers as in one process, killed workers, failures beside successes."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from suite.experiments import grid, job_runner
 from suite.experiments.cells.context import Progress
 from suite.experiments.cluster import driver
+from suite.experiments.cluster.worker import MemoryKept
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.record import Record
@@ -36,9 +38,14 @@ def kept(store: Store, cell: str) -> Record:
 
 @pytest.fixture
 def with_broken(tiny: Path) -> list[Job]:
-    """The tiny grid, a method whose first worker is killed, and one that raises."""
+    """The tiny grid, and methods whose first worker is killed, keeps GPU memory, or raises."""
     tiny.write_text(tiny.read_text().replace("rat-bptt-1000", "dc-300"))  # the cheapest recipe
-    for name, text in (("killed", broken_files.KILLED_ONCE), ("raises", broken_files.RAISES)):
+    texts = {
+        "killed": broken_files.KILLED_ONCE,
+        "keeps": broken_files.KEEPS_MEMORY_ONCE,
+        "raises": broken_files.RAISES,
+    }
+    for name, text in texts.items():
         path = tiny.with_name(f"{name}.py")
         path.write_text(text)
         tiny.write_text(tiny.read_text() + f'\n[method.{name}]\nbase = "{path}"\n')
@@ -61,12 +68,21 @@ def test_ray_gives_what_one_process_gives_and_survives_what_goes_wrong(
 
     assert (tmp_path / "killed.killed").exists()
     assert kept(store, by_label["killed"].id).status == "done"
+    assert (tmp_path / "keeps.kept").exists()
+    assert kept(store, by_label["keeps"].evaluations[0].id).status == "done"
     failure = store.last_failure(by_label["raises"].id)
     assert failure is not None and "the method is broken" in failure.error
 
     finished = {cell: status for progress in seen for cell, status in progress.finished.items()}
-    assert sorted(finished.values()) == ["done"] * 6 + ["failed"]
+    assert sorted(finished.values()) == ["done"] * 8 + ["failed"]
     assert not list(store.path.glob(".tune-*")), "Tune's own folder is no part of a store"
+
+
+@pytest.mark.parametrize(("error", "shown"), [(MemoryKept("kept"), False), (OSError("stale"), True)])
+def test_only_errors_are_printed(error: Exception, shown: bool) -> None:
+    logger = logging.getLogger("ray.tune.execution.tune_controller")
+    record = logger.makeRecord("", logging.ERROR, "", 0, "failed", (), (type(error), error, None))
+    assert bool(logger.filter(record)) is shown
 
 
 def test_a_method_file_is_found_by_its_relative_path(

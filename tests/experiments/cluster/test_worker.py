@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from suite.experiments import job_runner
-from suite.experiments.cluster.worker import Worker
+from suite.experiments.cells.context import load_task
+from suite.experiments.cluster.worker import MemoryKept, Worker
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.store import Store
@@ -92,3 +93,30 @@ def test_a_worker_that_begins_another_job_ends_its_own(
     other = one(jobs, "random_subset")
     assert worker.reset_config({**config, "cell": other.id})
     assert store.checkpoint_step(str(config["cell"])) == 1 and worker.step()["job"] == other.id
+
+
+def test_one_that_keeps_gpu_memory_fails_after_its_job(
+    config: dict[str, Any], jobs: list[Job], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, freed = one(jobs, "random_subset"), list[bool]()
+    worker = Worker({**config, "cell": job.id})
+    monkeypatch.setattr(Resources, "release", lambda _: freed.append(False))
+    finished = [cell for _ in range(3) for cell in worker.step()["finished"]]
+    assert finished == [cell.id for cell in job.cells] and not freed
+    with pytest.raises(MemoryKept, match="GPU memory is in use after random_subset; another worker goes on"):
+        worker.step()
+    monkeypatch.undo()
+    assert Worker({**config, "cell": job.id}).step()["done"], "the job itself is done"
+
+
+def test_the_tasks_of_a_gpu_are_freed_after_a_job(
+    config: dict[str, Any], jobs: list[Job], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Resources, "release", lambda _: True)
+    job = one(jobs, "random_subset")
+    list(job_runner.run(job, store, Resources()))
+    for gpus, kept in ((0.0, True), (1.0, False)):
+        worker = Worker({**config, "cell": job.id})
+        worker.resources = Resources(gpus=gpus)
+        load_task("digits", "cpu")
+        assert worker.step()["done"] and bool(load_task.cache_info().currsize) is kept
