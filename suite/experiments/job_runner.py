@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from suite.core.data.atomic_write import disk_full
+from suite.core.execution import compile_cache
 from suite.core.memory import out_of_memory
 from suite.core.sets.artefacts import is_whole
 from suite.core.spec import TestSplit
@@ -31,6 +32,8 @@ def run(
     """Do the missing cells of a job and yield progress; errors are recorded, a full disk raises."""
     context = Context(job, store, resources, checkpoint_seconds)
     with resources.applied():
+        if resources.compile:
+            compile_cache.load(context.compiled)
         _load_method(job)
         if not _is_complete(job, store):
             yield from _recorded(job.cell, _work(context), context)
@@ -90,6 +93,7 @@ def _recorded(cell: Cell, work: Work, context: Context) -> Iterator[Progress]:
     if earlier := store.last_failure(cell.id):
         record = record.model_copy(update={"attempts": max(record.attempts, earlier.attempts + 1)})
     store.write(record)
+    context.save_compiled()
     if record.status in ("done", "diverged"):
         store.drop_checkpoints(cell.id)
     yield Progress(context.job.id, record.status, finished={cell.id: record.status})

@@ -12,9 +12,11 @@ import torch
 
 from suite.board import files
 from suite.core.data import tasks
+from suite.core.execution import compile_cache
 from suite.core.scores import Score
 from suite.core.sets.artefacts import load_artefact
 from suite.experiments import grid, job_runner, preflight
+from suite.experiments.cells.context import Context
 from suite.experiments.resources import Resources
 from suite.plugins import registry
 from suite.records.jobs import Job
@@ -244,6 +246,19 @@ def test_threads_follow_the_resources(jobs: list[Job], store: Store) -> None:
     work.close()  # two threads wait for each other long where the processor is shared
     record = done(jobs[0], store)
     assert record.provenance.threads == 2 and record.device_seconds == pytest.approx(2 * record.seconds)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_compiled_steps_are_read_before_a_job_and_written_after_its_cells(
+    jobs: list[Job], store: Store, monkeypatch: pytest.MonkeyPatch, allowed: bool
+) -> None:
+    seen: list[tuple[str, Path]] = []
+    monkeypatch.setattr(compile_cache, "load", lambda folder: seen.append(("load", folder)))
+    monkeypatch.setattr(compile_cache, "save", lambda folder: seen.append(("save", folder)))
+    resources = Resources(compile=allowed)
+    list(job_runner.run(jobs[0], store, resources, checkpoint_seconds=0.0))
+    folder = Context(jobs[0], store, resources).compiled
+    assert seen == ([("load", folder), ("save", folder), ("save", folder)] if allowed else [])
 
 
 def test_a_method_that_leaves_has_failed(tiny: Path, store: Store, resources: Resources) -> None:

@@ -1,11 +1,16 @@
 """The context of the work on a cell; it creates the records."""
 
+import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+
 from suite.core.data import tasks
+from suite.core.execution import compile_cache
 from suite.core.spec import Task
 from suite.experiments.provenance import provenance
 from suite.experiments.resources import Resources
@@ -51,6 +56,24 @@ class Context:
         task = load_task(self.job.cell.task, str(self.resources.device))
         self.resources.reset_peak_memory()
         return task
+
+    @property
+    def compiled(self) -> Path:
+        """The folder of compiled steps for this machine's devices."""
+        words = f"torch-{torch.__version__} {self.resources.device_name}"
+        if self.resources.gpus:
+            words += f" {Resources().device_name}"
+        return self.store.path / "compiled" / re.sub(r"[^A-Za-z0-9._-]+", "-", words)
+
+    def save_checkpoint(self, cell: str, step: int, state: dict[str, Any]) -> None:
+        """Write a checkpoint of a cell, and what was compiled for it, which goes on with it elsewhere."""
+        self.store.save_checkpoint(cell, step, state)
+        self.save_compiled()
+
+    def save_compiled(self) -> None:
+        """Write what this process compiled."""
+        if self.resources.compile:
+            compile_cache.save(self.compiled)
 
     def record(
         self,

@@ -31,7 +31,7 @@ def distil(trial: Trial, context: Context) -> Work:
     distiller, trajectory = resume(start, context.store, trial.id)
     before -= trajectory.test_reads  # those of earlier attempts count, too
     kept = context.job.snapshots | set(distiller.milestones)
-    save, every = partial(context.store.save_checkpoint, trial.id), context.checkpoint_seconds
+    save, every = partial(context.save_checkpoint, trial.id), context.checkpoint_seconds
     measured: dict[str, Any] = {}
     try:
         if trajectory.step in kept:

@@ -23,7 +23,7 @@ def train_reference(cell: Reference, context: Context) -> Work:
     task = context.task().to(context.resources.device)
     net = network(cell.network, task.train.shape, task.train.classes)
     copies, trajectory = resume(partial(_Copies, cell, net, task.train), context.store, cell.id)
-    save, every = partial(context.store.save_checkpoint, cell.id), context.checkpoint_seconds
+    save, every = partial(context.save_checkpoint, cell.id), context.checkpoint_seconds
     with closing(take_steps(copies, trajectory, context.resources, save=save, every=every)) as steps:
         for at in steps:
             yield Progress(cell.id, "training on all of train", at.step, at.steps, needs=at.needs)

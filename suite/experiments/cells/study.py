@@ -27,7 +27,7 @@ def measure(cell: Study, context: Context) -> Work:
     start = partial(build_study(cell).start, task.train, Budget(cell.ipc), seed=cell.seed)
     run, trajectory = resume(start, context.store, cell.id)
     before -= trajectory.test_reads  # those of earlier attempts count, too
-    save, every = partial(context.store.save_checkpoint, cell.id), context.checkpoint_seconds
+    save, every = partial(context.save_checkpoint, cell.id), context.checkpoint_seconds
     ended: dict[str, Any] = {"status": "done"}
     try:
         with closing(take_steps(run, trajectory, context.resources, save=save, every=every)) as steps:

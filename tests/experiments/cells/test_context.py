@@ -1,5 +1,8 @@
 """The one place that makes a record: what it takes from the job, the resources and the work."""
 
+from pathlib import Path
+
+import pytest
 import torch
 
 from suite.experiments.cells.context import Context, load_task
@@ -38,3 +41,22 @@ def test_what_was_measured_wins(store: Store) -> None:
 
 def test_trials_of_a_worker_share_their_task() -> None:
     assert load_task("digits", "cpu") is load_task("digits", "cpu")
+
+
+def test_compiled_steps_are_those_of_the_machines_devices(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suite.experiments.resources._processor", lambda: "AMD EPYC 7B13")
+    here = Context(JOB, store, Resources()).compiled
+    assert here == store.path / "compiled" / f"torch-{torch.__version__}-CPU-AMD-EPYC-7B13".replace("+", "-")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H100 80GB HBM3")
+    there = Context(JOB, store, Resources(gpus=1.0)).compiled
+    assert there.name.endswith("-NVIDIA-H100-80GB-HBM3-CPU-AMD-EPYC-7B13")
+
+
+def test_a_checkpoint_goes_with_what_was_compiled(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Path] = []
+    monkeypatch.setattr("suite.core.execution.compile_cache.save", written.append)
+    context = Context(JOB, store, Resources())
+    context.save_checkpoint("cell", 3, {"state": 1})
+    assert store.load_checkpoint("cell") == {"state": 1} and written == [context.compiled]

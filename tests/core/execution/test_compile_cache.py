@@ -1,0 +1,61 @@
+"""Compiled steps in files: another process, without anything on its disk, need not compile them."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch._dynamo.utils import counters
+from torch.compiler._cache import CacheArtifactManager
+
+from suite.core.execution import compile_cache
+from suite.core.execution.compiling import Compiled
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_in_a_fresh_process(tmp_path / "one", monkeypatch)
+
+
+def as_in_a_fresh_process(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    CacheArtifactManager.clear()
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(disk))
+    monkeypatch.setattr(compile_cache, "_read", set())
+    monkeypatch.setattr(compile_cache, "_known", set())
+
+
+def compiled() -> dict[str, int]:
+    """Compile a function, or find it; return how often either happened."""
+    before = counters["inductor"].copy()
+    assert Compiled(lambda x: (x.cos() + 3,), "the cosine")(torch.zeros(3))[0].tolist() == [4, 4, 4]
+    found = counters["inductor"] - before
+    return {name: found[f"fxgraph_cache_{name}"] for name in ("hit", "miss")}
+
+
+@pytest.mark.usefixtures("fresh")
+def test_what_one_process_compiled_another_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "compiled"
+    compile_cache.load(folder)
+    compile_cache.save(folder)
+    assert not folder.exists(), "nothing was compiled"
+    assert compiled() == {"hit": 0, "miss": 1}
+    compile_cache.save(folder)
+    (path,) = folder.iterdir()
+    as_in_a_fresh_process(tmp_path / "two", monkeypatch)
+    compile_cache.load(folder)
+    assert compiled() == {"hit": 1, "miss": 0}
+    compile_cache.save(folder)
+    assert list(folder.iterdir()) == [path], "nothing is new"
+
+
+@pytest.mark.usefixtures("fresh")
+def test_damaged_and_foreign_files_are_ignored_with_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "0123-4567.artifacts").write_bytes(b"cut")
+    content = b"not what the compiler wrote"
+    (tmp_path / f"0-{compile_cache._digest(content)}.artifacts").write_bytes(content)
+    (tmp_path / ".partial-abc").write_bytes(b"half")
+    with pytest.warns(UserWarning, match="is no file of compiled steps, or damaged; it is ignored") as caught:
+        compile_cache.load(tmp_path)
+    assert len(caught) == 3 and not compile_cache._known
+    compile_cache.load(tmp_path)
+    assert len(caught) == 3, "a folder is read once"
