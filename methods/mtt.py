@@ -22,9 +22,10 @@ from suite.core.distilling.initial_images import initial_images
 from suite.core.distilling.trajectory_segments import TrajectorySegments
 from suite.core.engine.classification import inner_problem
 from suite.core.engine.losses import Batch
+from suite.core.engine.meta_gradient import meta_gradient
 from suite.core.engine.optimisers import SGD
 from suite.core.engine.truncation import Window
-from suite.core.engine.unroll import MetaGradient, meta_gradient
+from suite.core.engine.unroll import MetaGradient
 from suite.core.examples import shuffled
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.networks.named import network

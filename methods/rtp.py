@@ -101,6 +101,7 @@ class RTPDistiller(MetaLearner):
             minibatch=Minibatch(min(method.per_class, images)),
             augment=augmentation(method.augment),
             ipc=images,
+            window=method.unroll,
             steps=method.steps * method.unroll,
             checkpoint_every=method.checkpoint_every,
         )

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, NoReturn
 import torch
 from torch import Tensor
 
+from suite.core.execution.transfer import send
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -36,11 +38,12 @@ class Examples:
 
     def take(self, indices: Tensor) -> "Examples":
         """Return the examples at `indices` (m,)."""
-        return replace(self, images=self.images[indices], labels=self.labels[indices])
+        (own,) = send([indices], self.labels.device)
+        return replace(self, images=self.images[own], labels=self.labels[own])
 
     def sample_rows(self, count: int, rng: torch.Generator) -> Tensor:
-        """Draw the rows (count,) of distinct examples, or all rows if there are fewer."""
-        return torch.randperm(len(self), generator=rng)[:count].to(self.labels.device)
+        """Draw the rows (count,) of distinct examples on the CPU, or all rows if there are fewer."""
+        return torch.randperm(len(self), generator=rng)[:count]
 
     def to(self, device: torch.device) -> "Examples":
         """Return the examples on `device`."""

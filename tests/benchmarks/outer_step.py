@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from suite.core.engine.classification import chunks, inner_problem
+from suite.core.engine.meta_gradient import meta_gradient
 from suite.core.engine.optimisers import Adam
 from suite.core.engine.truncation import Window
-from suite.core.engine.unroll import meta_gradient
 from suite.core.networks.named import network
 from suite.core.precision import Precision, multiplying
 from suite.core.seeding import generator

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,16 @@ from suite.core.engine.modules import FlatModule
 from suite.core.engine.optimisers import Optimiser
 from suite.core.execution.compiling import Compiled, Function
 
-MAX_KEPT_BYTES = 16 * 2**20
-"""Activations up to this size are kept for the backward pass, which saves a third of the work."""
+KEPT_BY_STEP, KEPT_BY_WINDOW = 16 * 2**20, 2**30
+
+
+def max_kept_bytes(device: torch.device, window: int) -> int:
+    """Return the most bytes of activations that a step keeps, which saves a third of the way back.
+
+    Kept activations gain nothing on a CPU whose cache they leave. On a GPU they fill memory: the steps of a
+    window keep a GiB at most. The limit does not depend on free memory, so results do not, either.
+    """
+    return KEPT_BY_STEP if device.type == "cpu" else KEPT_BY_WINDOW // window
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class InnerProblem:
     outer: Callable[..., Tensor]
     optimiser: Optimiser
     compiled: bool = False
-    max_kept_bytes: int = MAX_KEPT_BYTES
+    max_kept_bytes: int = KEPT_BY_STEP
     module: FlatModule | None = None
 
     def __post_init__(self) -> None:
@@ -138,6 +147,23 @@ class InnerProblem:
 
             self._backwards[n_tensors] = self._part(backward, "the backward step")
         return self._backwards[n_tensors]
+
+    def corrections(self, steps: int, like: Tensor) -> Tensor:
+        """Return the optimiser's corrections (steps, k) of the first steps, beside `like`."""
+        key = like.device, like.dtype
+        if key not in self._corrections or len(self._corrections[key]) < steps:
+            rows = [self.optimiser.corrections(step + 1) for step in range(steps)]
+            self._corrections[key] = torch.tensor(rows, dtype=like.dtype).to(like.device)
+        return self._corrections[key][:steps]
+
+    @cached_property
+    def unrolls(self) -> dict[object, Any]:
+        """Unrolls whose programs are captured, for the next outer steps."""
+        return {}
+
+    @cached_property
+    def _corrections(self) -> dict[tuple[torch.device, torch.dtype], Tensor]:
+        return {}
 
     @cached_property
     def _kept_bytes(self) -> dict[tuple[torch.Size, ...], int]:

@@ -7,7 +7,7 @@ Sources: DSA, arXiv 2102.08259; flip-rotate, arXiv 2311.07025; CutMix, arXiv 190
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -138,6 +138,23 @@ class CutMix:
 
 def _partners(params: AugmentParams, like: Tensor) -> Tensor:
     return params.uniform[:, 3].argsort().to(like.device)
+
+
+def apply_each(augment: Augmentation, images: Tensor, params: Sequence[AugmentParams]) -> Tensor:
+    """Augment batches (batches, n, …), each by its own parameters; images of one operation are done together.
+
+    augment: one that does not mix images.
+    """
+    if len(images) == 1:
+        return augment.apply(images[0], params[0])[None]
+    batches, count, seen = images.unbind(), images.shape[1], dict[int, Tensor]()
+    for operation in dict.fromkeys(each.operation for each in params):
+        places = [place for place, each in enumerate(params) if each.operation == operation]
+        uniform = torch.cat([params[place].uniform.expand(count, -1) for place in places])
+        joined = torch.cat([batches[place] for place in places])
+        changed = augment.apply(joined, AugmentParams(operation, uniform))
+        seen |= dict(zip(places, changed.split(count), strict=True))
+    return torch.stack([seen[place] for place in range(len(params))])
 
 
 def _affine(images: Tensor, matrix: Tensor) -> Tensor:

@@ -15,9 +15,10 @@ from suite.core.distilling.base import Resumable
 from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
 from suite.core.engine.classification import chunks, inner_problem
 from suite.core.engine.losses import Batch
+from suite.core.engine.meta_gradient import meta_gradient
 from suite.core.engine.optimisers import Adam
 from suite.core.engine.truncation import TruncationSchedule, Window, check_truncation, place_window
-from suite.core.engine.unroll import MetaGradient, meta_gradient
+from suite.core.engine.unroll import MetaGradient
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import generator

@@ -10,9 +10,10 @@ from torch import Tensor
 from torch._dynamo.utils import counters
 
 from suite.core.engine.classification import chunks, inner_problem
+from suite.core.engine.meta_gradient import meta_gradient
 from suite.core.engine.optimisers import Adam
 from suite.core.engine.truncation import Window
-from suite.core.engine.unroll import MetaGradient, meta_gradient
+from suite.core.engine.unroll import MetaGradient
 from suite.core.execution import compiling
 from suite.core.execution.compiling import Compiled
 from suite.core.networks.named import Shape, network
