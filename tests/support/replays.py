@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from suite.core.execution.graphs import Program
 
@@ -21,7 +21,8 @@ class Recording(TorchDispatchMode):
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Do an operation, and record it."""
         result = operation(*args, **(kwargs or {}))
-        self.operations.append((operation, args, kwargs or {}, result))
+        # As they are now: torch may reshape a tensor in place later.
+        self.operations.append(tree_map(_alias, (operation, args, kwargs or {}, result)))
         return result
 
     @torch.no_grad()
@@ -32,6 +33,10 @@ class Recording(TorchDispatchMode):
             for first, now in zip(tree_leaves(results), tree_leaves(again), strict=True):
                 if isinstance(first, Tensor) and first.data_ptr() != now.data_ptr():
                     first.copy_(now)
+
+
+def _alias(value: Any) -> Any:
+    return value.detach() if isinstance(value, Tensor) else value
 
 
 class Captures:

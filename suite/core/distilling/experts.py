@@ -15,11 +15,11 @@ from suite.core.distilling.initial_images import random_choice
 from suite.core.networks.named import Network, network
 from suite.core.seeding import derive
 from suite.core.spec import Examples
-from suite.core.training.backends import networks_that_fit
 from suite.core.training.cached import cached_trainings
 from suite.core.training.fit import fit_trajectories, map_batches, training_problem
 from suite.core.training.jobs import TrainingJob
 from suite.core.training.recipes import Recipe
+from suite.core.training.together import networks_that_fit
 
 
 @dataclass(frozen=True)

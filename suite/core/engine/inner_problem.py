@@ -108,19 +108,6 @@ class InnerProblem:
         return self._part(keeping, "the inner step with its activations")
 
     @cached_property
-    def stacked(self) -> Function:
-        """`forward` for many networks, along the first axis of states, lr and each tensor of the batch."""
-
-        def one(state: Tensor, lr: Tensor, corrections: Tensor, *batch: Tensor) -> Tensor:
-            return self._forward(state, lr, corrections, batch)[0]
-
-        def stacked(state: Tensor, lr: Tensor, corrections: Tensor, *batch: Tensor) -> tuple[Tensor, ...]:
-            axes = 0, 0, None, *(0 for _ in batch)
-            return (torch.func.vmap(one, axes)(state, lr, corrections, *batch),)
-
-        return self._part(stacked, "the inner step of a stack")
-
-    @cached_property
     def outer_loss_and_grad(self) -> Function:
         """(parameters, *tensors) -> (the outer loss, its gradient (size,))."""
 
@@ -157,8 +144,8 @@ class InnerProblem:
         return self._corrections[key][:steps]
 
     @cached_property
-    def unrolls(self) -> dict[object, Any]:
-        """Unrolls whose programs are captured, for the next outer steps."""
+    def captured(self) -> dict[object, Any]:
+        """Unrolls and trainings whose programs are captured, to be used again."""
         return {}
 
     @cached_property

@@ -133,8 +133,8 @@ def _unroll(problem: InnerProblem, parameters: Tensor, given: Given) -> Unroll:
         return Unroll(problem, Graphs(), AHEAD[device.type])
     with torch.no_grad():
         shapes = tuple(value.shape[1:] for value in given.batch(range(1)))
-    key = torch.cuda.current_stream(device).cuda_stream, parameters.shape, shapes
-    if key not in problem.unrolls:
-        problem.unrolls[key] = Unroll(problem, Graphs.on(device), AHEAD[device.type])
-    unroll: Unroll = problem.unrolls[key]
+    key = "unroll", torch.cuda.current_stream(device).cuda_stream, parameters.shape, shapes
+    if key not in problem.captured:
+        problem.captured[key] = Unroll(problem, Graphs.on(device), AHEAD[device.type])
+    unroll: Unroll = problem.captured[key]
     return unroll
