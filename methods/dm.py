@@ -16,7 +16,8 @@ from torch import Tensor
 
 from suite.core.distilling.base import BaseDistiller, ImageMethod
 from suite.core.distilling.initial_images import initial_images
-from suite.core.distilling.matching import class_means, paired, real_batches
+from suite.core.distilling.matching import class_means, draw_pairing, real_batches
+from suite.core.execution.transfer import send_nested
 from suite.core.limits import at_least_one, not_negative
 from suite.core.networks.named import network
 from suite.core.seeding import generator
@@ -68,13 +69,13 @@ class DMDistiller(BaseDistiller):
         self.network_rng = generator(seed, "networks")
         self.augment_rng = generator(seed, "augmentation")
 
-    def step(self) -> Mapping[str, float]:
+    def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step."""
         loss = self.distance(self.images)
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
-        return {"outer_loss": float(loss.detach())}
+        return {"outer_loss": loss.detach()}
 
     def distance(self, images: Tensor) -> Tensor:
         """Return how far images (classes, n, …) are from a real batch in a fresh network's embedding."""
@@ -82,9 +83,13 @@ class DMDistiller(BaseDistiller):
 
     def distances(self, images: Tensor) -> list[Tensor]:
         """Return the squared distances of class means, of each of the `outputs` of one fresh network."""
-        parameters = self.network.initialise(self.network_rng, images.device)
-        real = self.real.sample(self.method.real_batch, self.real_rng)
-        real, synthetic = paired(self.method.augment, real, images, self.augment_rng)
+        drawn = (
+            self.network.initialise(self.network_rng),
+            self.real.draw(self.method.real_batch, self.real_rng),
+            draw_pairing(self.method.augment, len(images), self.augment_rng),
+        )
+        parameters, rows, pairing = send_nested(drawn, images.device)
+        real, synthetic = pairing.apply(self.real.images[rows], images)
         with torch.no_grad():
             targets = class_means(partial(self.outputs, parameters), real)
         found = class_means(partial(self.outputs, parameters), synthetic)

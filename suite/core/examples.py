@@ -34,7 +34,12 @@ class Examples:
 
     def by_class(self) -> list[Tensor]:
         """Return the indices of each class's images, in their order: `classes` tensors."""
-        return [(self.labels == label).nonzero().flatten() for label in range(self.classes)]
+        return send(self.rows_by_class(), self.labels.device)
+
+    def rows_by_class(self) -> list[Tensor]:
+        """Return the indices of each class's images on the host, for drawing; waits for the device."""
+        labels = self.labels.cpu()
+        return [(labels == label).nonzero().flatten() for label in range(self.classes)]
 
     def take(self, indices: Tensor) -> "Examples":
         """Return the examples at `indices` (m,)."""
@@ -42,7 +47,7 @@ class Examples:
         return replace(self, images=self.images[own], labels=self.labels[own])
 
     def sample_rows(self, count: int, rng: torch.Generator) -> Tensor:
-        """Draw the rows (count,) of distinct examples on the CPU, or all rows if there are fewer."""
+        """Draw the rows (count,) of distinct examples, or all rows if there are fewer, on the host."""
         return torch.randperm(len(self), generator=rng)[:count]
 
     def to(self, device: torch.device) -> "Examples":

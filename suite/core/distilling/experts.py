@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from suite.core.distilling.initial_images import random_choice
+from suite.core.execution.transfer import send
 from suite.core.networks.named import Network, network
 from suite.core.seeding import derive
 from suite.core.spec import Examples
@@ -65,7 +66,7 @@ def correctly_classified(
     experts that classify an image correctly, or over all experts if none does. If a class has too few such
     images, misclassified images are added.
     """
-    ends = [path[-1].to(train.images) for path in known.trajectories]
+    ends = [send([path[-1]], train.images.device)[0] for path in known.trajectories]
     predicted = map_batches(partial(net.logits, ends[0]), train.images).argmax(1)
     chosen = [
         order[(predicted[order] != label).int().argsort(stable=True)[:ipc]]

@@ -5,7 +5,7 @@ loss on a real batch through a window of that training.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from suite.core.engine.meta_gradient import StackedBatches, meta_gradient
 from suite.core.engine.optimisers import Adam, Optimiser
 from suite.core.engine.truncation import Window
 from suite.core.engine.unroll import MetaGradient
-from suite.core.execution.transfer import send
+from suite.core.execution.transfer import send_nested
 from suite.core.networks.named import network
 from suite.core.precision import Precision, check_precision
 from suite.core.seeding import generator
@@ -88,9 +88,8 @@ class MetaLearner(BaseDistiller):
         rows = torch.stack([minibatch.sample(classes, size, self.batch_rng) for _ in steps])
         params = [augment.sample(rows.shape[1], self.augment_rng) for _ in steps]
         of_real = augment.sample(len(real_rows), self.augment_rng)
-        uniform = [each.uniform for each in (*params, of_real)]
-        start, rows, real_rows, *uniform = send((start, rows, real_rows, *uniform), self.train.images.device)
-        params = [replace(each, uniform=own) for each, own in zip((*params, of_real), uniform, strict=True)]
+        drawn = start, rows, params, real_rows, of_real
+        start, rows, params, real_rows, of_real = send_nested(drawn, self.train.images.device)
 
         def make(slots: range) -> tuple[Tensor, Tensor]:
             own = rows[slots.start : slots.stop]
@@ -102,7 +101,7 @@ class MetaLearner(BaseDistiller):
             start,
             learned,
             StackedBatches(make),
-            self._real(real_rows, params[-1]),
+            self._real(real_rows, of_real),
             window=window,
             checkpoint_every=self.training.checkpoint_every,
         )

@@ -1,9 +1,17 @@
 """Numbers drawn on the host, sent to a device in one copy for which the host does not wait."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
+from itertools import islice
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
+AHEAD = 64
+"""Steps of a long training whose numbers are sent together."""
+
+Nest = TypeVar("Nest")
 
 
 def send(values: Sequence[Tensor], device: torch.device) -> list[Tensor]:
@@ -22,3 +30,37 @@ def send(values: Sequence[Tensor], device: torch.device) -> list[Tensor]:
         for place, part in zip(places, parts, strict=True):
             arrived[place] = part.view(values[place].shape)
     return arrived
+
+
+def send_nested(nest: Nest, device: torch.device) -> Nest:
+    """Return a nest of lists, tuples and dataclasses with its host tensors on `device`, sent by `send`."""
+    return nest if device.type == "cpu" else _rebuilt(nest, iter(send(list(_tensors(nest)), device)))
+
+
+def send_ahead(values: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
+    """Yield host tensors on `device`; `AHEAD` of them are drawn and sent together."""
+    remaining = iter(values)
+    while ahead := list(islice(remaining, AHEAD)):
+        yield from send(ahead, device)
+
+
+def _tensors(nest: Any) -> Iterator[Tensor]:
+    if isinstance(nest, Tensor):
+        yield nest
+    for part in _parts(nest):
+        yield from _tensors(part)
+
+
+def _parts(nest: Any) -> list[Any]:
+    if is_dataclass(nest):
+        return [getattr(nest, field.name) for field in fields(nest)]
+    return list(nest) if isinstance(nest, list | tuple) else []
+
+
+def _rebuilt(nest: Any, sent: Iterator[Tensor]) -> Any:
+    if isinstance(nest, Tensor):
+        return next(sent)
+    parts = [_rebuilt(part, sent) for part in _parts(nest)]
+    if is_dataclass(nest) and not isinstance(nest, type):
+        return replace(nest, **{field.name: part for field, part in zip(fields(nest), parts, strict=True)})
+    return type(nest)(parts) if isinstance(nest, list | tuple) else nest

@@ -55,7 +55,7 @@ class SyntheticSet:
     @classmethod
     def with_hard_labels(cls, images: Tensor) -> "SyntheticSet":
         """Return the set of images (classes, n, channels, height, width), each labelled by its class."""
-        return cls(images, one_hot(*images.shape[:2]).to(images))
+        return cls(images, one_hot(*images.shape[:2], like=images))
 
     @classmethod
     def from_parametrisation(
@@ -103,7 +103,7 @@ class SyntheticSet:
         if len(set(sizes)) > 1:
             raise ValueError(f"every class needs the same number of images; they have {sizes}")
         rows = own.argsort(stable=True).view(count, -1)
-        targets = labels.to(images)[rows] if labels.ndim == 2 else one_hot(count, rows.shape[1]).to(images)
+        targets = labels.to(images)[rows] if labels.ndim == 2 else one_hot(count, rows.shape[1], like=images)
         return cls(images[rows], targets)
 
     def __post_init__(self) -> None:
@@ -127,7 +127,7 @@ class SyntheticSet:
     @property
     def hard(self) -> bool:
         """Whether every label is the one-hot of its class."""
-        return torch.equal(self.labels, one_hot(self.classes, self.ipc).to(self.labels))
+        return torch.equal(self.labels, one_hot(self.classes, self.ipc, like=self.labels))
 
     @property
     def stored_bytes(self) -> int:
@@ -168,6 +168,7 @@ class SyntheticSet:
         )
 
 
-def one_hot(classes: int, count: int) -> Tensor:
-    """Return the hard labels of a set: (classes, count, classes)."""
-    return torch.eye(classes).unsqueeze(1).repeat(1, count, 1)
+def one_hot(classes: int, count: int, *, like: Tensor | None = None) -> Tensor:
+    """Return the hard labels of a set: (classes, count, classes), of the type and on the device of `like`."""
+    unit = torch.eye(classes) if like is None else torch.eye(classes, dtype=like.dtype, device=like.device)
+    return unit.unsqueeze(1).repeat(1, count, 1)

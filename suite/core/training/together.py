@@ -16,7 +16,7 @@ from suite.core.engine.losses import LayerwiseLoss
 from suite.core.engine.steps import AHEAD, Training
 from suite.core.execution.graphs import Graphs
 from suite.core.execution.streams import side_by_side
-from suite.core.execution.transfer import send
+from suite.core.execution.transfer import send, send_nested
 from suite.core.networks.named import Network
 from suite.core.precision import multiplying
 from suite.core.seeding import generator
@@ -162,9 +162,7 @@ class _Batches:
         for first, rng, own in zip(self.firsts, self.rngs, zip(*steps, strict=True), strict=True):
             rows.extend(step + first for step in own)
             params.extend(self.augment.sample(len(step), rng) for step in own)
-        device = self.images.device
-        chosen, *uniform = send([torch.stack(rows), *(each.uniform for each in params)], device)
-        params = [AugmentParams(one.operation, sent) for one, sent in zip(params, uniform, strict=True)]
+        chosen, params = send_nested((torch.stack(rows), params), self.images.device)
         images, targets = self._augmented(chosen, params)
         return list(zip(images.split(len(steps)), targets.split(len(steps)), strict=True))
 

@@ -5,7 +5,7 @@ gradients. Here each outer step draws a fresh inner network and measures; nothin
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 
 import torch
@@ -19,7 +19,7 @@ from suite.core.engine.meta_gradient import StackedBatches, meta_gradient
 from suite.core.engine.optimisers import Adam
 from suite.core.engine.truncation import TruncationSchedule, Window, check_truncation, place_window
 from suite.core.engine.unroll import MetaGradient
-from suite.core.execution.transfer import send
+from suite.core.execution.transfer import send_nested
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import generator
@@ -113,8 +113,7 @@ class _Measurements(Resumable):
             for step in range(window.before + window.length)
         ]
         start = self.network.initialise(generator(self.seed, "network", self.taken))
-        start, *uniform = send([start, *(each.uniform for each in drawn)], images.device)
-        params = [replace(each, uniform=sent) for each, sent in zip(drawn, uniform, strict=True)]
+        start, params = send_nested((start, drawn), images.device)
 
         def make(steps: range) -> tuple[Tensor, Tensor]:
             count, own = len(steps), params[steps.start : steps.stop]

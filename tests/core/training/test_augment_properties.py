@@ -31,6 +31,23 @@ def test_shape_and_input_stay_and_a_seed_repeats(name: str, shape: tuple[int, ..
     assert torch.equal(first, second) and torch.equal(x, before)
 
 
+@given(
+    st.sampled_from(PLAIN + MIXING),
+    shapes,
+    st.sampled_from((torch.contiguous_format, torch.channels_last)),
+    seeds,
+)
+@EVERY_IMAGE_ALONE
+def test_the_memory_format_stays(
+    name: str, shape: tuple[int, ...], memory: torch.memory_format, seed: int
+) -> None:
+    """A training step is compiled for each format that it sees."""
+    augment, x = augmentation(name, mixing=True), images(shape, seed).contiguous(memory_format=memory)
+    for number in range(12):
+        seen = augment.apply(x, augment.sample(len(x), generator(seed, number)))
+        assert seen.stride() == x.stride()
+
+
 @given(names, shapes, seeds)
 @EVERY_IMAGE_ALONE
 def test_one_sample_serves_a_whole_batch(name: str, shape: tuple[int, ...], seed: int) -> None:
