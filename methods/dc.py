@@ -19,13 +19,14 @@ from suite.core.distilling.initial_images import Initialisation, initial_images
 from suite.core.distilling.matching import Pairing, class_gradients, draw_pairing, real_batches, weights
 from suite.core.engine.classification import inner_problem
 from suite.core.engine.optimisers import SGD
+from suite.core.engine.steps import train
 from suite.core.execution.transfer import send_nested
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.augment import AugmentParams, augmentation
+from suite.core.training.augment import AugmentParams, apply_each, augmentation
 
 Match = tuple[Tensor, Pairing]
 """The rows of an update's real batch, and the augmentation of each class."""
@@ -164,15 +165,15 @@ class DCDistiller(BaseDistiller):
         self.optimiser.step()
         return loss.detach()
 
-    @torch.no_grad()
     def _trained(self, state: Tensor, batches: Sequence[Batch]) -> Tensor:
         """Return the network's state after `inner_loop` epochs on the synthetic set."""
-        images, labels = self.synthetic().flat()
-        augment, rate = augmentation(self.method.augment), state.new_full((), self.method.network_lr)
-        for rows, params in batches:
-            seen = augment.apply(images[rows], params)
-            (state,) = self.inner.forward(state, rate, state.new_zeros(0), seen, labels[rows])
-        return state
+        (images, labels), augment = self.synthetic().flat(), augmentation(self.method.augment)
+
+        def make(steps: Sequence[Batch]) -> tuple[Tensor, Tensor]:
+            rows = torch.stack([rows for rows, _ in steps])
+            return apply_each(augment, images[rows], [params for _, params in steps]), labels[rows]
+
+        return train(self.inner, state, self.method.network_lr, batches, make)
 
     def synthetic(self) -> SyntheticSet:
         """Return the images with hard labels."""

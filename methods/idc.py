@@ -21,6 +21,7 @@ from suite.core.distilling.initial_images import initial_images
 from suite.core.distilling.matching import Pairing, class_gradients, draw_pairing, real_batches, weights
 from suite.core.engine.classification import inner_problem
 from suite.core.engine.optimisers import SGD
+from suite.core.engine.steps import train
 from suite.core.execution.transfer import send_nested
 from suite.core.limits import above_zero, at_least_one, check_enough_real, not_negative
 from suite.core.networks.named import Network, network
@@ -28,7 +29,7 @@ from suite.core.seeding import generator
 from suite.core.sets.parametrisations import MultiFormation, check_factor
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.augment import AugmentParams, augmentation
+from suite.core.training.augment import AugmentParams, augment_each, augmentation
 
 Metric = Literal["l1", "mse"]
 GREY: Mapping[str, Any] = {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
@@ -166,15 +167,16 @@ class IDCDistiller(BaseDistiller):
         self.optimiser.step()
         return loss.detach()
 
-    @torch.no_grad()
     def _train(self, batches: Sequence[tuple[Tensor, AugmentParams]]) -> None:
         """Train the network on real images."""
         augment = augmentation(self.method.network_augment, mixing=True)
-        images, labels, rate = self.train.images, self.train.labels, self.state.new_full((), _NETWORK_SGD.lr)
-        for rows, params in batches:
-            targets = one_hot(labels[rows], self.train.classes).to(images)
-            seen = augment.apply(images[rows], params), augment.mix(targets, params, self.train.shape[1:])
-            (self.state,) = self.inner.forward(self.state, rate, self.state.new_zeros(0), *seen)
+
+        def make(steps: Sequence[tuple[Tensor, AugmentParams]]) -> tuple[Tensor, Tensor]:
+            rows = torch.stack([rows for rows, _ in steps])
+            targets = one_hot(self.train.labels[rows], self.train.classes).to(self.train.images)
+            return augment_each(augment, self.train.images[rows], targets, [params for _, params in steps])
+
+        self.state = train(self.inner, self.state, _NETWORK_SGD.lr, batches, make)
 
     def _decoded(self) -> Tensor:
         return MultiFormation(self.pixels * self.span + self.low, self.method.factor).decode()

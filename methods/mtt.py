@@ -22,7 +22,7 @@ from suite.core.distilling.initial_images import initial_images
 from suite.core.distilling.trajectory_segments import TrajectorySegments
 from suite.core.engine.classification import inner_problem
 from suite.core.engine.losses import Batch
-from suite.core.engine.meta_gradient import meta_gradient
+from suite.core.engine.meta_gradient import StackedBatches, meta_gradient
 from suite.core.engine.optimisers import SGD
 from suite.core.engine.truncation import Window
 from suite.core.engine.unroll import MetaGradient
@@ -33,7 +33,7 @@ from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.augment import AugmentParams, augmentation
+from suite.core.training.augment import AugmentParams, apply_each, augmentation
 from suite.core.training.recipes import Recipe
 
 Targets = Callable[[Tensor], Tensor]
@@ -171,6 +171,7 @@ class MTTDistiller(BaseDistiller):
             SGD(method.student_lr),
             batch=self.batch,
             steps=steps,
+            window=method.syn_steps,
             device=train.images.device,
             outer=distance,
         )
@@ -214,16 +215,22 @@ class MTTDistiller(BaseDistiller):
         leaves = [value.clone().requires_grad_() for value in learned]
         images, labels = leaves if len(leaves) == 2 else (leaves[0], self.labels)
 
-        def batches(step: int) -> Batch:
-            rows = drawn.rows[step]
-            seen = augment.apply(images.flatten(0, 1)[rows], drawn.params[step])
+        def make(steps: range) -> Batch:
+            own = slice(steps.start, steps.stop)
+            rows = torch.stack(drawn.rows[own])
+            seen = apply_each(augment, images.flatten(0, 1)[rows], drawn.params[own])
             return seen, (targets(labels) if targets else labels).flatten(0, 1)[rows]
 
+        def batch(step: int) -> Batch:
+            images, targets = make(range(step, step + 1))
+            return images[0], targets[0]
+
+        equal = len({len(rows) for rows in drawn.rows}) == 1
         return meta_gradient(
             self.inner,
             drawn.start,
             leaves,
-            batches,
+            StackedBatches(make) if equal else batch,
             [(drawn.target, drawn.start)],
             window=Window(0, self.method.syn_steps),
             lr=self.student_lr,

@@ -168,6 +168,21 @@ def apply_each(augment: Augmentation, images: Tensor, params: Sequence[AugmentPa
     return torch.stack([seen[place] for place in range(len(params))])
 
 
+def augment_each(
+    augment: Augmentation, images: Tensor, targets: Tensor, params: Sequence[AugmentParams]
+) -> tuple[Tensor, Tensor]:
+    """Augment batches of images (batches, n, …) and of targets (batches, n, …), each by its own parameters.
+
+    targets: probabilities (batches, n, classes) if the augmentation mixes images.
+    """
+    if not augment.mixes:
+        return apply_each(augment, images, params), targets
+    size = images.shape[-2], images.shape[-1]
+    seen = [augment.apply(batch, own) for batch, own in zip(images, params, strict=True)]
+    mixed = [augment.mix(target, own, size) for target, own in zip(targets, params, strict=True)]
+    return torch.stack(seen), torch.stack(mixed)
+
+
 def _affine(images: Tensor, matrix: Tensor) -> Tensor:
     """Resample with (n, 2, 3) matrices; zeros outside."""
     grid = affine_grid(matrix, list(images.shape), align_corners=False)

@@ -4,7 +4,7 @@ Each network has a separate set, initialisation, order of minibatches and augmen
 were alone. A CPU is filled by one network, and they take turns.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
@@ -13,14 +13,14 @@ from torch.nn.functional import one_hot
 
 from suite.core.engine.inner_problem import InnerProblem
 from suite.core.engine.losses import LayerwiseLoss
-from suite.core.engine.steps import AHEAD, Training
+from suite.core.engine.steps import AHEAD, Training, equal_parts
 from suite.core.execution.graphs import Graphs
 from suite.core.execution.streams import side_by_side
 from suite.core.execution.transfer import send, send_nested
 from suite.core.networks.named import Network
 from suite.core.precision import multiplying
 from suite.core.seeding import generator
-from suite.core.training.augment import Augmentation, AugmentParams, apply_each, augmentation
+from suite.core.training.augment import Augmentation, AugmentParams, augment_each, augmentation
 from suite.core.training.jobs import TrainingJob
 
 SIDE_BY_SIDE, BYTES_SIDE_BY_SIDE, BYTES_AHEAD = 32, 8 * 2**30, 2**28
@@ -73,7 +73,8 @@ def train_together(
         each.start(rule.start(start))
     yield _parameters(networks)
     taken, room = 0, ahead(network, jobs)
-    for rows in _parts(zip(*(job.rows() for job in jobs), strict=True), room, every):
+    draws = zip(*(job.rows() for job in jobs), strict=True)
+    for rows in equal_parts(draws, lambda rows: len(rows[0]), room, every):
         own = slice(taken, taken + len(rows))
         tasks = [
             partial(each.take, rate[own], corrections[own], batch, room=room)
@@ -127,18 +128,6 @@ def _parameters(networks: Sequence[_Trainee]) -> Tensor:
     return torch.stack([torch.cat([each.state[0], each.graphs["statistics"]]) for each in networks])
 
 
-def _parts(steps: Iterable[Rows], size: int, every: int) -> Iterator[list[Rows]]:
-    """Split steps into parts of at most `size`, of equal batches, that end at multiples of `every`."""
-    part: list[Rows] = []
-    for number, rows in enumerate(steps):
-        if part and (len(part) == size or number % every == 0 or len(rows[0]) != len(part[0][0])):
-            yield part
-            part = []
-        part.append(rows)
-    if part:
-        yield part
-
-
 class _Batches:
     """Draws the augmentation of the jobs' batches, and makes the batches of several steps together."""
 
@@ -163,17 +152,8 @@ class _Batches:
             rows.extend(step + first for step in own)
             params.extend(self.augment.sample(len(step), rng) for step in own)
         chosen, params = send_nested((torch.stack(rows), params), self.images.device)
-        images, targets = self._augmented(chosen, params)
+        images, targets = augment_each(self.augment, self.images[chosen], self.targets[chosen], params)
         return list(zip(images.split(len(steps)), targets.split(len(steps)), strict=True))
-
-    def _augmented(self, rows: Tensor, params: Sequence[AugmentParams]) -> tuple[Tensor, Tensor]:
-        images, targets, augment = self.images[rows], self.targets[rows], self.augment
-        if not augment.mixes:
-            return apply_each(augment, images, params), targets
-        size = images.shape[-2], images.shape[-1]
-        each = list(zip(images, targets, params, strict=True))
-        seen = [augment.apply(image, own) for image, _, own in each]
-        return torch.stack(seen), torch.stack([augment.mix(target, own, size) for _, target, own in each])
 
 
 def _targets(job: TrainingJob, augment: Augmentation, classes: int) -> Tensor:

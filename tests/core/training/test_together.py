@@ -100,14 +100,6 @@ def test_hard_labels_of_full_data_are_mixed_alike() -> None:
     assert torch.equal(beside, fit_full(NET, train, recipe, 2, seed=1))
 
 
-def test_parts_end_where_states_are_wanted_and_batches_change() -> None:
-    sizes = [4, 4, 2, 4, 4, 2, 4, 4, 2]
-    steps = [(torch.zeros(size),) for size in sizes]
-    assert [[len(rows[0]) for rows in part] for part in together._parts(steps, 5, 9)] == [[4, 4], [2]] * 3
-    assert [len(part) for part in together._parts(steps[:2] * 4, 5, 3)] == [3, 3, 2]
-    assert [len(part) for part in together._parts(steps[:2] * 4, 5, 8)] == [5, 3]
-
-
 def test_as_many_are_trained_at_once_as_fit_whatever_else_uses_the_gpu() -> None:
     one = job()
     each = bytes_per_network(NET, one)
