@@ -8,9 +8,12 @@ from torch import Tensor
 
 from suite.core.engine.classification import inner_problem, worth_compiling
 from suite.core.engine.inner_problem import InnerProblem
+from suite.core.engine.losses import Objective
+from suite.core.engine.optimisers import Optimiser
 from suite.core.examples import Examples
 from suite.core.networks.named import Network, Shape
 from suite.core.networks.named import network as network_by_name
+from suite.core.precision import Precision
 from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.training.jobs import TrainingJob
@@ -101,22 +104,26 @@ def training_problem(network: Network, jobs: Sequence[TrainingJob]) -> InnerProb
     if device.type == "cpu" and not compiled and recipe.precision == "float32":
         return inner_problem(network, recipe.optimiser_at(recipe.lr), objective=recipe.objective)
     # The learning rate is an input of the step, so jobs at several rates share code and graphs.
-    how = recipe.with_lr(1.0), compiled, device
-    return _shared_problem(network.name, network.shape, network.classes, *how)
+    # (A rule of the protocol `Optimiser` is hashable: a frozen dataclass.)
+    how = recipe.optimiser_at(1.0), recipe.objective, recipe.precision, compiled, device
+    return _shared_problem(network.name, network.shape, network.classes, *how)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=8)
 def _shared_problem(
-    name: str, shape: Shape, classes: int, recipe: Recipe, compiled: bool, device: torch.device
+    name: str,
+    shape: Shape,
+    classes: int,
+    rule: Optimiser,
+    objective: Objective,
+    precision: Precision,
+    compiled: bool,
+    device: torch.device,
 ) -> InnerProblem:
     """Return the training step of a named network; trainings in this process share it."""
+    net = network_by_name(name, shape, classes)
     return inner_problem(
-        network_by_name(name, shape, classes),
-        recipe.optimiser_at(recipe.lr),
-        compiled=compiled,
-        device=device,
-        precision=recipe.precision,
-        objective=recipe.objective,
+        net, rule, compiled=compiled, device=device, precision=precision, objective=objective
     )
 
 
