@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from suite.core.data.atomic_write import write_whole
+from suite.core.execution.transfer import send
 from suite.core.names import did_you_mean
 from suite.core.spec import Preprocessing
 
@@ -72,8 +73,9 @@ class Normalise:
             raise ValueError(
                 f"images have {images.shape[-3]} channels, but the fitted ones have {len(self.mean)}"
             )
-        shape = (len(self.mean), 1, 1)
-        return images.new_tensor(self.mean).view(shape), images.new_tensor(self.std).view(shape)
+        values = [torch.tensor(each, dtype=images.dtype).view(-1, 1, 1) for each in (self.mean, self.std)]
+        mean, std = send(values, images.device)
+        return mean, std
 
 
 @dataclass(frozen=True, eq=False)
