@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from suite.core.engine.steps import AHEAD
 from suite.core.execution import compiling
-from suite.core.execution.transfer import AHEAD
 from suite.core.spec import Distiller, Evaluator, Method
 from suite.core.training.recipes import RECIPES
 from suite.plugins import registry
@@ -45,10 +45,6 @@ COPIES: Mapping[str, int] = {
 """Copies to the GPU in an outer step, at most: usually one of rows and one of floats."""
 
 BY_META_LEARNER = [name for name in COPIES if name.endswith("bptt") or name == "rtp"]
-TRAINING = ["augmentation_robust", "corruptions", "cross_architecture", "label_robust", "retrain"]
-BY_ITSELF = [*BY_META_LEARNER, *TRAINING]
-"""Methods and evaluators that still send each inner step by itself."""
-
 LONGER: Mapping[str, Mapping[str, Any]] = {
     **{name: {"unroll": 9} for name in BY_META_LEARNER},
     "dc": {"outer_loop": 4, "inner_loop": 3, "network_batch": 7},
@@ -101,7 +97,8 @@ TRAININGS: Mapping[str, int] = {
 }
 """Networks that an evaluator trains on the smoke set."""
 
-INNER_STEPS = 2 * AHEAD + 2
+TOGETHER = AHEAD["cuda"]
+INNER_STEPS = 2 * TOGETHER + 2
 
 
 class Run(NamedTuple):
@@ -161,13 +158,6 @@ def _step(gpu: FakeGPU, own: Distiller) -> Traffic:
     return traffic
 
 
-def sends_each_step(*names: str) -> list[Any]:
-    """Return the names as parameters; those that still send each inner step by itself must fail."""
-    reason = "each inner step is sent by itself"
-    fails = pytest.mark.xfail(reason=reason, strict=True, raises=(AssertionError, RuntimeError))
-    return [pytest.param(name, marks=fails if name in BY_ITSELF else ()) for name in names]
-
-
 def test_every_method_and_evaluator_has_its_limits() -> None:
     assert {*COPIES, *SELECTIONS} == set(registry.names("method"))
     assert set(EVALUATORS) == set(TRAININGS) == set(registry.names("evaluator"))
@@ -178,7 +168,7 @@ def test_no_outer_step_waits(name: str) -> None:
     assert [each.waits for each in run(name).steps] == [[]] * len(run(name).steps)
 
 
-@pytest.mark.parametrize("name", sends_each_step(*COPIES))
+@pytest.mark.parametrize("name", COPIES)
 def test_a_step_takes_few_copies_from_pinned_memory(name: str) -> None:
     for longer in (False, True):
         for step in run(name, longer=longer).steps:
@@ -241,14 +231,14 @@ def test_an_evaluation_waits_for_its_scores_only(name: str) -> None:
     assert len(evaluated(name).waits) <= EVALUATORS[name].waits
 
 
-@pytest.mark.parametrize("name", sends_each_step(*EVALUATORS))
+@pytest.mark.parametrize("name", EVALUATORS)
 def test_an_evaluation_sends_many_steps_together(name: str) -> None:
-    found, chunks = evaluated(name), TRAININGS[name] * -(-INNER_STEPS // AHEAD)
+    found, chunks = evaluated(name), TRAININGS[name] * -(-INNER_STEPS // TOGETHER)
     assert len(found.pageable) + len(found.pinned) <= EVALUATORS[name].copies + 3 * chunks
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-@pytest.mark.parametrize("name", sends_each_step(*COPIES))
+@pytest.mark.parametrize("name", COPIES)
 def test_a_real_gpu_is_not_waited_for_either(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "_allowed", False)
     own = started(name, {})

@@ -6,7 +6,7 @@ them, operations are labelled, counted and refused as CUDA would (`fake_operatio
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 from unittest.mock import patch
 
@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from suite.core.execution import compiling
+from suite.core.execution import compiling, graphs, streams
 from tests.support.fake_operations import HOST, ON_GPU, PINNED, FakeGPU, Operations, lies, place, tensors
+from tests.support.replays import Captures
 
 GPU = torch.device("cuda", 0)
 MEMORY = 8 * 2**30  # bytes, all free
@@ -35,15 +36,33 @@ def fake_gpu() -> Iterator[FakeGPU]:
         "max_memory_allocated": lambda device=None: 0,
         "reset_peak_memory_stats": lambda device=None: None,
         "synchronize": lambda device=None: gpu.wait("synchronize"),
+        "Stream": lambda device=None: _Stream(),
+        "current_stream": lambda device=None: _STREAM,
+        "stream": nullcontext,
     }
     compiling.allow(False)
     with ExitStack() as stack:
         stack.callback(compiling.allow, allowed)
         for name, answer in answers.items():
             stack.enter_context(patch.object(torch.cuda, name, answer))
+        stack.enter_context(patch.object(graphs, "CudaCapture", lambda device: Captures()))
+        streams.side_stream.cache_clear()
+        stack.callback(streams.side_stream.cache_clear)
         stack.enter_context(Operations(gpu))
         stack.enter_context(_Calls(gpu))
         yield gpu
+
+
+class _Stream:
+    """A stream on which all work is done at once."""
+
+    cuda_stream = 0
+
+    def wait_stream(self, other: "_Stream") -> None:
+        """Wait for nothing."""
+
+
+_STREAM = _Stream()
 
 
 class _Calls(TorchFunctionMode):

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
 from suite.core.execution.graphs import Program
@@ -28,11 +28,12 @@ class Recording(TorchDispatchMode):
     @torch.no_grad()
     def replay(self) -> None:
         """Do the operations again, with results at the addresses of the first ones."""
-        for operation, args, kwargs, results in self.operations:
-            again = operation(*args, **kwargs)
-            for first, now in zip(tree_leaves(results), tree_leaves(again), strict=True):
-                if isinstance(first, Tensor) and first.data_ptr() != now.data_ptr():
-                    first.copy_(now)
+        with _disable_current_modes():
+            for operation, args, kwargs, results in self.operations:
+                again = operation(*args, **kwargs)
+                for first, now in zip(tree_leaves(results), tree_leaves(again), strict=True):
+                    if isinstance(first, Tensor) and first.data_ptr() != now.data_ptr():
+                        first.copy_(now)
 
 
 def _alias(value: Any) -> Any:

@@ -12,6 +12,7 @@ from suite.core.engine.losses import AutogradLoss, Batch, Loss
 from suite.core.engine.modules import FlatModule
 from suite.core.engine.optimisers import Optimiser
 from suite.core.execution.compiling import Compiled, Function
+from suite.core.execution.transfer import send
 
 KEPT_BY_STEP, KEPT_BY_WINDOW = 16 * 2**20, 2**30
 
@@ -139,8 +140,8 @@ class InnerProblem:
         """Return the optimiser's corrections (steps, k) of the first steps, beside `like`."""
         key = like.device, like.dtype
         if key not in self._corrections or len(self._corrections[key]) < steps:
-            rows = [self.optimiser.corrections(step + 1) for step in range(steps)]
-            self._corrections[key] = torch.tensor(rows, dtype=like.dtype).to(like.device)
+            rows = [self.optimiser.corrections(step + 1) for step in range(2 * steps)]  # more may be needed
+            (self._corrections[key],) = send([torch.tensor(rows, dtype=like.dtype)], like.device)
         return self._corrections[key][:steps]
 
     @cached_property
