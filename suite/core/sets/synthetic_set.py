@@ -23,8 +23,14 @@ class Minibatch:
             if value is not None and value < 1:
                 raise ValueError(f"minibatch {name} {value} must be at least 1, or left out for all")
 
+    def takes_all(self, classes: int, ipc: int) -> bool:
+        """Return whether a step takes the whole set, so that nothing is drawn."""
+        return (self.classes or classes) >= classes and (self.per_class or ipc) >= ipc
+
     def sample(self, classes: int, ipc: int, rng: torch.Generator) -> Tensor:
         """Draw the rows of one step from a class-major set of `classes` * `ipc` images."""
+        if self.takes_all(classes, ipc):
+            return torch.arange(classes * ipc)
         chosen = torch.arange(classes)
         if self.classes is not None and self.classes < classes:
             chosen = torch.randperm(classes, generator=rng)[: self.classes]

@@ -68,7 +68,7 @@ def train_together(
     lrs, *starts = send([torch.tensor([job.lr_schedule for job in jobs]), *starts], device)
     steps = lrs.shape[1]
     corrections = problem.corrections(steps, lrs)
-    networks = [_network(problem, network, place, device) for place in range(len(jobs))]
+    networks = [_Trainee(problem, Graphs.on(device), network) for _ in jobs]
     for each, start in zip(networks, starts, strict=True):
         each.start(rule.start(start))
     yield _parameters(networks)
@@ -111,17 +111,6 @@ class _Trainee(Training):
         if self.network.statistics_size:
             found = self.network.update_statistics(self.graphs["statistics"], before[0], batch[0])
             self.graphs.hold("statistics", found)
-
-
-def _network(problem: InnerProblem, network: Network, place: int, device: torch.device) -> _Trainee:
-    """Return a network for training; on a GPU the one of the last training at this place, with its graphs."""
-    if device.type != "cuda":
-        return _Trainee(problem, Graphs(), network)
-    key = "training", place, network.name
-    if key not in problem.captured:
-        problem.captured[key] = _Trainee(problem, Graphs.on(device), network)
-    trainee: _Trainee = problem.captured[key]
-    return trainee
 
 
 def _parameters(networks: Sequence[_Trainee]) -> Tensor:
