@@ -20,6 +20,7 @@ from suite.core.distilling.matching import Pairing, class_gradients, draw_pairin
 from suite.core.engine.classification import inner_problem
 from suite.core.engine.optimisers import SGD
 from suite.core.engine.steps import train
+from suite.core.execution.replayed import ReplayedLoss
 from suite.core.execution.transfer import send_nested
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.networks.named import Network, network
@@ -123,6 +124,7 @@ class DCDistiller(BaseDistiller):
         self.inner = inner_problem(
             self.network, SGD(method.network_lr), batch=batch, steps=trainings, device=train.images.device
         )
+        self.loss = ReplayedLoss.on(train.images.device, self._gap)
         self.real = real_batches(train)
         self.real_rng = generator(seed, "real batches")
         self.network_rng = generator(seed, "networks")
@@ -158,12 +160,15 @@ class DCDistiller(BaseDistiller):
     def _match(self, parameters: Tensor, rows: Tensor, pairing: Pairing) -> Tensor:
         """Update the images once; return the loss before the update."""
         real, synthetic = pairing.apply(self.real.images[rows], self.images)
-        target = class_gradients(self.network, parameters, real)
-        loss = row_distance(self.network, class_gradients(self.network, parameters, synthetic), target)
+        loss = self.loss(synthetic, real, parameters)
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
         return loss.detach()
+
+    def _gap(self, synthetic: Tensor, real: Tensor, parameters: Tensor) -> Tensor:
+        target = class_gradients(self.network, parameters, real)
+        return row_distance(self.network, class_gradients(self.network, parameters, synthetic), target)
 
     def _trained(self, state: Tensor, batches: Sequence[Batch]) -> Tensor:
         """Return the network's state after `inner_loop` epochs on the synthetic set."""

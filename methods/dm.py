@@ -17,6 +17,7 @@ from torch import Tensor
 from suite.core.distilling.base import BaseDistiller, ImageMethod
 from suite.core.distilling.initial_images import initial_images
 from suite.core.distilling.matching import class_means, draw_pairing, real_batches
+from suite.core.execution.replayed import ReplayedLoss
 from suite.core.execution.transfer import send_nested
 from suite.core.limits import at_least_one, not_negative
 from suite.core.networks.named import network
@@ -64,6 +65,7 @@ class DMDistiller(BaseDistiller):
         self.network = network(method.network, train.shape, train.classes)
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed).requires_grad_()
         self.optimiser = torch.optim.SGD([self.images], lr=method.image_lr, momentum=method.image_momentum)
+        self.loss = ReplayedLoss.on(train.images.device, self.gap)
         self.real = real_batches(train)
         self.real_rng = generator(seed, "real batches")
         self.network_rng = generator(seed, "networks")
@@ -79,10 +81,6 @@ class DMDistiller(BaseDistiller):
 
     def distance(self, images: Tensor) -> Tensor:
         """Return how far images (classes, n, …) are from a real batch in a fresh network's embedding."""
-        return self.distances(images)[0]
-
-    def distances(self, images: Tensor) -> list[Tensor]:
-        """Return the squared distances of class means, of each of the `outputs` of one fresh network."""
         drawn = (
             self.network.initialise(self.network_rng),
             self.real.draw(self.method.real_batch, self.real_rng),
@@ -90,6 +88,14 @@ class DMDistiller(BaseDistiller):
         )
         parameters, rows, pairing = send_nested(drawn, images.device)
         real, synthetic = pairing.apply(self.real.images[rows], images)
+        return self.loss(synthetic, real, parameters)
+
+    def gap(self, synthetic: Tensor, real: Tensor, parameters: Tensor) -> Tensor:
+        """Return the loss: the distance of synthetic and real images (classes, n, …)."""
+        return self.gaps(synthetic, real, parameters)[0]
+
+    def gaps(self, synthetic: Tensor, real: Tensor, parameters: Tensor) -> list[Tensor]:
+        """Return the squared distances of class means, of each of the network's `outputs`."""
         with torch.no_grad():
             targets = class_means(partial(self.outputs, parameters), real)
         found = class_means(partial(self.outputs, parameters), synthetic)

@@ -22,6 +22,7 @@ from suite.core.distilling.matching import Pairing, class_gradients, draw_pairin
 from suite.core.engine.classification import inner_problem
 from suite.core.engine.optimisers import SGD
 from suite.core.engine.steps import train
+from suite.core.execution.replayed import ReplayedLoss
 from suite.core.execution.transfer import send_nested
 from suite.core.limits import above_zero, at_least_one, check_enough_real, not_negative
 from suite.core.networks.named import Network, network
@@ -105,6 +106,7 @@ class IDCDistiller(BaseDistiller):
     def __init__(self, method: IDC, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train = method.steps, method, train
         self.network = network(method.network, train.shape, train.classes)
+        self.loss = ReplayedLoss.on(train.images.device, self._gap)
         self.real = real_batches(train)
         self.low = train.images.amin((0, 2, 3))[:, None, None]
         self.span = train.images.amax((0, 2, 3))[:, None, None] - self.low
@@ -159,13 +161,16 @@ class IDCDistiller(BaseDistiller):
         images = self._decoded()
         synthetic = images.flatten(0, 1)[chosen].unflatten(0, (len(images), -1))
         real, synthetic = pairing.apply(self.real.images[rows], synthetic)
-        target = class_gradients(self.network, self.state[0], real).detach()
-        ours = class_gradients(self.network, self.state[0], synthetic)
-        loss = distance(self.network, ours, target, self.method.metric)
+        loss = self.loss(synthetic, real, self.state[0])
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
         return loss.detach()
+
+    def _gap(self, synthetic: Tensor, real: Tensor, parameters: Tensor) -> Tensor:
+        target = class_gradients(self.network, parameters, real).detach()
+        ours = class_gradients(self.network, parameters, synthetic)
+        return distance(self.network, ours, target, self.method.metric)
 
     def _train(self, batches: Sequence[tuple[Tensor, AugmentParams]]) -> None:
         """Train the network on real images."""

@@ -11,7 +11,7 @@ from torch.nn.functional import log_softmax
 from suite.core.engine.classification import CHUNK
 from suite.core.networks.named import Network
 from suite.core.spec import Examples
-from suite.core.training.augment import AugmentParams, augmentation
+from suite.core.training.augment import AugmentParams, apply_each, augmentation
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,7 @@ class Pairing:
     def apply(self, real: Tensor, synthetic: Tensor) -> tuple[Tensor, Tensor]:
         """Augment real and synthetic images (classes, n, …) with the same parameters within a class."""
         augment = augmentation(self.name)
-        pairs = [
-            (augment.apply(one, shared), augment.apply(other, shared))
-            for one, other, shared in zip(real, synthetic, self.params, strict=True)
-        ]
-        reals, synthetics = zip(*pairs, strict=True)
-        return torch.stack(reals), torch.stack(synthetics)
+        return apply_each(augment, real, self.params), apply_each(augment, synthetic, self.params)
 
 
 def draw_pairing(name: str, classes: int, rng: torch.Generator) -> Pairing:
