@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from suite.core.distilling.base import BaseDistiller, NetworkMethod
 from suite.core.distilling.initial_images import initial_images
@@ -29,6 +28,7 @@ from suite.core.sets.parametrisations import MultiFormation, check_factor
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.augment import AugmentParams, augmentation
+from suite.core.training.regression import indicators
 
 Metric = Literal["l1", "mse"]
 GREY: Mapping[str, Any] = {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
@@ -172,7 +172,7 @@ class IDCDistiller(BaseDistiller):
         augment = augmentation(self.method.network_augment, mixing=True)
         images, labels, rate = self.train.images, self.train.labels, self.state.new_full((), _NETWORK_SGD.lr)
         for rows, params in batches:
-            targets = one_hot(labels[rows], self.train.classes).to(images)
+            targets = indicators(labels[rows], self.train.classes)
             seen = augment.apply(images[rows], params), augment.mix(targets, params, self.train.shape[1:])
             (self.state,) = self.inner.forward(self.state, rate, self.state.new_zeros(0), *seen)
 
