@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from suite.core.distilling.base import BaseDistiller, NetworkMethod
 from suite.core.distilling.initial_images import initial_images
@@ -31,6 +30,7 @@ from suite.core.sets.parametrisations import MultiFormation, check_factor
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.augment import AugmentParams, augment_each, augmentation
+from suite.core.training.regression import indicators
 
 Metric = Literal["l1", "mse"]
 GREY: Mapping[str, Any] = {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
@@ -178,7 +178,7 @@ class IDCDistiller(BaseDistiller):
 
         def make(steps: Sequence[tuple[Tensor, AugmentParams]]) -> tuple[Tensor, Tensor]:
             rows = torch.stack([rows for rows, _ in steps])
-            targets = one_hot(self.train.labels[rows], self.train.classes).to(self.train.images)
+            targets = indicators(self.train.labels[rows], self.train.classes)
             return augment_each(augment, self.train.images[rows], targets, [params for _, params in steps])
 
         self.state = train(self.inner, self.state, _NETWORK_SGD.lr, batches, make)

@@ -7,7 +7,7 @@ Normalise exactly, ZCA except for each image's brightness and contrast.
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -118,13 +118,13 @@ class ZCA:
         """Normalise each image, then whiten."""
         rows = _standardise(images)
         self._check(rows)
-        return (rows @ self.matrix.to(rows)).view_as(images)
+        return (rows @ _matrix_on(self, images.device).to(rows)).view_as(images)
 
     def invert(self, images: Tensor) -> Tensor:
         """Undo the whitening and stretch each image to [0, 1]; its mean and norm are lost."""
         rows = images.flatten(1)
         self._check(rows)
-        rows = torch.linalg.solve(self.matrix.to(rows.device).double(), rows.double().T).T
+        rows = torch.linalg.solve(_matrix_on(self, rows.device).double(), rows.double().T).T
         low, high = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
         pictures: Tensor = (rows - low) / (high - low).clamp(min=1e-12)
         return pictures.to(images.dtype).view_as(images)
@@ -149,6 +149,12 @@ class ZCA:
     def _check(self, rows: Tensor) -> None:
         if rows.shape[1] != len(self.matrix):
             raise ValueError(f"images have {rows.shape[1]} values, but ZCA was fitted on {len(self.matrix)}")
+
+
+@lru_cache(maxsize=1)
+def _matrix_on(zca: ZCA, device: torch.device) -> Tensor:
+    """Return the matrix on a device; it is large, and images come in small batches."""
+    return zca.matrix.to(device)
 
 
 def restore(description: Mapping[str, Any], matrices: Path | None = None) -> Preprocessing:

@@ -230,14 +230,9 @@ def _crop(images: Tensor, uniform: Tensor, ratio: float = 0.125) -> Tensor:
     rows = torch.arange(height, device=images.device) + down[:, None]
     columns = torch.arange(width, device=images.device) + right[:, None]
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-    each, channels = (torch.arange(count, device=images.device) for count in images.shape[:2])
-    shifted = images[
-        each[:, None, None, None],
-        channels[:, None, None],
-        rows.clamp(0, height - 1)[:, None, :, None],
-        columns.clamp(0, width - 1)[:, None, None, :],
-    ]
-    return shifted * inside[:, None]
+    pixels = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
+    every = pixels.flatten(1)[:, None].expand(-1, images.shape[1], -1)
+    return images.flatten(2).gather(2, every).view(images.shape) * inside[:, None]
 
 
 def _cutout(images: Tensor, uniform: Tensor, ratio: float = 0.5) -> Tensor:

@@ -24,8 +24,8 @@ def unscaled(targets: Tensor) -> Tensor:
 
 
 def indicators(labels: Tensor, classes: int) -> Tensor:
-    """Return one-hot targets (n, classes) of labels (n,), as floats."""
-    return (labels[:, None] == torch.arange(classes, device=labels.device)).float()
+    """Return one-hot targets (…, classes) of labels (…), as floats."""
+    return (labels[..., None] == torch.arange(classes, device=labels.device)).float()
 
 
 def squared_error(scores: Tensor, targets: Tensor) -> Tensor:
