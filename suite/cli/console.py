@@ -1,6 +1,7 @@
 """Output of the command line: help, lines, and one line per error."""
 
 import inspect
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from typing import Any, NoReturn, ParamSpec
 import typer
 from rich.console import Console
 from rich.markup import escape
+
+from suite.cli.deadline import Stopped
 
 console = Console(width=None if sys.stdout.isatty() else 160)  # do not fold lines in files and pipes
 errors = Console(stderr=True)
@@ -53,9 +56,12 @@ def wrote(path: Path) -> None:
 
 
 def exit_with(complete: Callable[[], bool]) -> NoReturn:
-    """Run a long command and exit: 0 if it is complete, 1 if not, 130 if it was interrupted."""
+    """Run a long command and exit: 0 if it is complete, 1 if not, 75 if stopped, 130 if interrupted."""
     try:
         done = complete()
+    except Stopped as reason:
+        say(f"stopped, since {reason}; run the same command again to go on")
+        raise typer.Exit(os.EX_TEMPFAIL) from None
     except KeyboardInterrupt:
         say("interrupted; run the same command again to continue")
         raise typer.Exit(130) from None

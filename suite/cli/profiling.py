@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from suite.core.data import tasks
-from suite.core.spec import Budget, Method
+from suite.core.spec import Budget, Distiller, Method
 from suite.core.timing import Recorder, Spent, recording
 from suite.experiments.grid import toml_value
 from suite.experiments.resources import Resources
@@ -42,11 +42,14 @@ def profile(
 ) -> Profile:
     """Start a method and measure `steps` outer steps after a first one."""
     resources.check()
-    resources.apply()
     made: Method = registry.configure(registry.method(method), values, where=f"method {method}")
     train = tasks.load(task).train.to(resources.device)
     made.check(train, Budget(ipc))
-    distiller = made.start(train, Budget(ipc), seed=0)
+    with resources.applied():
+        return _measured(made.start(train, Budget(ipc), seed=0), steps, resources)
+
+
+def _measured(distiller: Distiller, steps: int, resources: Resources) -> Profile:
     recorder = Recorder(resources.synchronise, resources.reset_peak_memory, resources.peak_memory_bytes)
     started = perf_counter()
     distiller.step()

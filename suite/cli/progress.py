@@ -25,6 +25,7 @@ class Display:
         self.statuses: Counter[str] = Counter()
         self.running: dict[str, Progress] = {}
         self.steps, self.started, self.said = 0, monotonic(), monotonic()
+        self.moved = False  # whether a cell took an outer step or finished
         self.bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -54,6 +55,7 @@ class Display:
         if progress.steps and before and before.steps == progress.steps:
             self.steps += max(0, progress.step - before.step)
         self.running[progress.job] = progress
+        self.moved = self.moved or progress.step > 0 or bool(progress.finished)
         for cell, status in progress.finished.items():
             self.statuses[status] += 1
             self._say_finished(self.jobs[progress.job], cell, status)

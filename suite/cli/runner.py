@@ -11,6 +11,7 @@ from suite.board import files
 from suite.board.render.terminal import terminal
 from suite.cli.console import console, say
 from suite.cli.cost import estimate
+from suite.cli.deadline import Deadline, Stopped
 from suite.cli.progress import Display
 from suite.core.data.tasks import DataMissing
 from suite.core.names import counted
@@ -41,6 +42,10 @@ class Request:
     def __post_init__(self) -> None:
         if self.inline and self.address:
             raise ValueError("--inline runs without Ray: leave out --address")
+        if (self.address or "").startswith("ray://"):
+            raise ValueError(
+                f"--address {self.address}: Ray Client is not supported; run on a node, with --address auto"
+            )
 
     @property
     def folder(self) -> Path:
@@ -69,21 +74,38 @@ def dry_run(request: Request) -> None:
         say(line)
 
 
-def run(request: Request) -> bool:
-    """Run the missing cells; return whether all are done. Raises ValueError before compute."""
-    jobs = request.jobs()
-    # A cluster's head may have no GPU, and its nodes are not checked.
-    preflight.check(jobs, None if request.address else request.resources)
-    store = Store.create(request.folder)
+def run(request: Request, deadline: Deadline | None = None) -> bool:
+    """Run the missing cells; return whether all are done.
+
+    Raises ValueError before compute, and Stopped if cells are left at the deadline.
+    """
+    deadline = deadline or Deadline()
+    try:
+        deadline.check()
+        jobs = request.jobs()
+        # A cluster's head may have no GPU, and its nodes are not checked.
+        preflight.check(jobs, None if request.address else request.resources)
+        store = Store.create(request.folder)
+        deadline.check()
+    except Stopped:
+        deadline.check_long_enough()
+        raise
+    stopped = None
     with store.locked():
         store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())
         say(_counts(jobs, store))
-        work(jobs, store, request.resources, inline=request.inline, address=request.address)
+        try:
+            work(jobs, store, request.resources, deadline, inline=request.inline, address=request.address)
+        except Stopped as error:
+            stopped = error
+        deadline.rest()
         board, *_ = publish([store.path], store.path / "leaderboard.md")
-    complete = show(jobs, store)
+    complete = show(jobs, store, stopped=stopped is not None)
     say(f"leaderboard: {board}")
     shown = [str(folder) for name in ("pictures", "plots") if (folder := store.path / name).is_dir()]
     say(f"pictures:    {', '.join(shown) or 'none'}")
+    if stopped and not complete:
+        raise stopped
     return complete
 
 
@@ -108,38 +130,65 @@ def work(
     jobs: Sequence[Job],
     store: Store,
     resources: Resources,
+    deadline: Deadline | None = None,
     *,
     inline: bool = True,
     address: str | None = None,
 ) -> None:
-    """Run the missing cells of jobs in this process or on Ray, and show the progress."""
-    rest = [job for job in jobs if missing(job, store)]
+    """Run the missing cells of jobs in this process or on Ray, and show the progress.
+
+    Raises Stopped at the deadline, or ValueError if nothing was done before it.
+    """
+    rest, deadline = [job for job in jobs if missing(job, store)], deadline or Deadline()
     if not rest:
         return
     with Display(console, rest, sum(len(missing(job, store)) for job in rest)) as display:
-        if inline:
-            for job in rest:
-                with closing(job_runner.run(job, store, resources)) as signs:
-                    for progress in signs:
-                        display.observe(progress)
-                display.end(job.id)
-        else:
-            from suite.experiments import cluster  # ray takes seconds to import
+        try:
+            if inline:
+                _work_here(rest, store, resources, deadline, display)
+            else:
+                from suite.experiments.cluster import driver  # ray takes seconds to import
 
-            observe, end = display.observe, display.end
-            cluster.run_jobs(rest, store, resources, address=address, observe=observe, end=end)
+                observe, end, stop = display.observe, display.end, deadline.near
+                driver.run_jobs(rest, store, resources, address=address, observe=observe, end=end, stop=stop)
+            if deadline.reason:
+                raise Stopped(deadline.reason)
+        except KeyboardInterrupt:
+            # Ray turns every error of a handler of signals into this one.
+            if not deadline.reason:
+                raise
+            if not display.moved:
+                deadline.check_long_enough()
+            raise Stopped(deadline.reason) from None
 
 
-def show(jobs: Sequence[Job], store: Store) -> bool:
-    """Print the board's tables, then missing cells with reasons; return whether all cells are done."""
+def _work_here(
+    jobs: Sequence[Job], store: Store, resources: Resources, deadline: Deadline, display: Display
+) -> None:
+    for job in jobs:
+        deadline.check()
+        with closing(job_runner.run(job, store, resources)) as signs:  # closed early, it writes a checkpoint
+            for progress in signs:
+                display.observe(progress)
+                deadline.check(progress.needs if progress.steps else 0.0)
+                if deadline.near(progress.needs):
+                    break  # no time for a cell without checkpoints; the next job may have some
+        display.end(job.id)
+
+
+def show(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
+    """Print the board's tables, then missing cells with reasons; return whether all cells are done.
+
+    stopped: whether cells are missing because the run was stopped.
+    """
     for table in terminal(files.load([store.path])):
         console.print(table)
-    for line in _failures(jobs, store):
+    for line in (*_failures(jobs, store), *_begun(jobs, store)):
         say(line)
     records = [store.record(cell.id) for job in jobs for cell in job.cells]
     left = sum(1 for record in records if record is None or record.status != "done")
     if left:
-        again = any(missing(job, store) for job in jobs)
+        again = any(missing(job, store) for job in jobs) and not stopped
         remedy = "; run the same command again to try the failed ones" if again else ""
         say(f"{counted(left, 'cell')} {'is' if left == 1 else 'are'} not done{remedy}")
     return not left
@@ -150,8 +199,17 @@ def _failures(jobs: Sequence[Job], store: Store) -> Iterator[str]:
         for cell in job.cells:
             record = store.record(cell.id) or store.last_failure(cell.id)
             if record and record.status != "done":
-                where = f"{job.label} on {job.cell.task} ipc {job.ipc} seed {job.cell.seed}"
-                yield f"{record.status}: {where}: {record.error}"
+                yield f"{record.status}: {_where(job)}: {record.error}"
+
+
+def _begun(jobs: Sequence[Job], store: Store) -> Iterator[str]:
+    for job in jobs:
+        if (step := store.checkpoint_step(job.id)) is not None:
+            yield f"goes on after outer step {step}: {_where(job)}"
+
+
+def _where(job: Job) -> str:
+    return f"{job.label} on {job.cell.task} ipc {job.ipc} seed {job.cell.seed}"
 
 
 def _table(jobs: Sequence[Job], store: Store) -> Table:

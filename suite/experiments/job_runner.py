@@ -8,9 +8,8 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import torch
-
 from suite.core.data.atomic_write import disk_full
+from suite.core.memory import out_of_memory
 from suite.core.sets.artefacts import is_whole
 from suite.core.spec import TestSplit
 from suite.experiments.cells.context import Context, Progress, Work
@@ -30,14 +29,14 @@ def run(
     job: Job, store: Store, resources: Resources, *, checkpoint_seconds: float = 60.0
 ) -> Generator[Progress, None, None]:
     """Do the missing cells of a job and yield progress; errors are recorded, a full disk raises."""
-    resources.apply()
     context = Context(job, store, resources, checkpoint_seconds)
-    _load_method(job)
-    if not _is_complete(job, store):
-        yield from _recorded(job.cell, _work(context), context)
-    for cell in job.evaluations:
-        if _has_set(job, store) and store.record(cell.id) is None:
-            yield from _recorded(cell, evaluate(cell, context), context)
+    with resources.applied():
+        _load_method(job)
+        if not _is_complete(job, store):
+            yield from _recorded(job.cell, _work(context), context)
+        for cell in job.evaluations:
+            if _has_set(job, store) and store.record(cell.id) is None:
+                yield from _recorded(cell, evaluate(cell, context), context)
 
 
 def _load_method(job: Job) -> None:
@@ -86,7 +85,7 @@ def _recorded(cell: Cell, work: Work, context: Context) -> Iterator[Progress]:
     except (Exception, SystemExit) as error:  # a method that calls exit() has failed
         if disk_full(error):
             raise
-        status: Status = "oom" if isinstance(error, torch.OutOfMemoryError) else "failed"
+        status: Status = "oom" if out_of_memory(error) else "failed"
         record = context.record(cell, status, error=_reason(error), test_reads=TestSplit.total_reads - before)
     if earlier := store.last_failure(cell.id):
         record = record.model_copy(update={"attempts": max(record.attempts, earlier.attempts + 1)})

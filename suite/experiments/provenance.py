@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -9,14 +10,17 @@ from pathlib import Path
 import torch
 
 from suite.core.execution import compiling
-from suite.experiments.resources import Resources
+from suite.experiments.resources import Resources, driver
 from suite.records.record import Provenance
 
 _VERSIONED = ("torch", "torchvision", "numpy", "ray")
 
 
-def provenance(resources: Resources) -> Provenance:
-    """Return the code, versions and device of this process."""
+def provenance(resources: Resources, devices: Sequence[str] = ()) -> Provenance:
+    """Return the code, versions and device of this process.
+
+    devices: all that took part in the work, recorded if there are several.
+    """
     versions = {"python": platform.python_version()} | {name: _version(name) for name in _VERSIONED}
     versions["torch.compile"] = "allowed" if compiling.allowed() else "off"
     return Provenance(
@@ -25,7 +29,22 @@ def provenance(resources: Resources) -> Provenance:
         device=resources.device_name,
         threads=torch.get_num_threads(),
         deterministic=not resources.gpus or torch.are_deterministic_algorithms_enabled(),
+        devices=tuple(devices) if len(devices) > 1 else (),
+        gpu=_gpu() if resources.gpus else {},
     )
+
+
+def _gpu() -> dict[str, str]:
+    """Return the versions of a GPU's software, and the settings of this process on which results depend."""
+    cudnn = torch.backends.cudnn
+    settings = {
+        "matmul tf32": torch.backends.cuda.matmul.allow_tf32,
+        "cudnn tf32": cudnn.allow_tf32,
+        "cudnn benchmark": cudnn.benchmark,
+        "cudnn deterministic": cudnn.deterministic,
+    }
+    versions = {"driver": driver(), "cuda": torch.version.cuda or "none", "cudnn": str(cudnn.version())}
+    return versions | {name: "on" if value else "off" for name, value in settings.items()}
 
 
 def _version(name: str) -> str:

@@ -1,8 +1,12 @@
 """CPU threads and GPU share of a job, and their cost in device-seconds."""
 
+import gc
 import os
 import platform
+import re
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +14,13 @@ from pathlib import Path
 import torch
 
 from suite.core.execution import compiling
+from suite.core.precision import declared_products
+
+KEPT_SHARE = 0.05
+"""Share of a job's GPU memory that its worker may keep for the next job, such as captured steps."""
+
+
+_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 @dataclass(frozen=True)
@@ -48,13 +59,40 @@ class Resources:
                 f"a trial wants {self.cpus} CPUs and this machine has {available}; lower --cpus-per-trial"
             )
 
-    def apply(self) -> None:
-        """Configure torch in this process: threads, compilation, and float32 products on GPUs."""
-        torch.set_num_threads(self.cpus)
-        compiling.allow(self.compile)
-        if self.gpus:
-            # Published numbers are float32: torch would let convolutions round to TF32.
-            torch.backends.cudnn.allow_tf32 = False
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Configure torch in this process, and restore it: threads, compilation, precision, GPU memory."""
+        threads, compiled = torch.get_num_threads(), compiling.allowed()
+        with declared_products(), self._limited_memory():
+            torch.set_num_threads(self.cpus)
+            compiling.allow(self.compile)
+            try:
+                yield
+            finally:
+                torch.set_num_threads(threads)
+                compiling.allow(compiled)
+
+    @contextmanager
+    def _limited_memory(self) -> Iterator[None]:
+        """Allow no more of the GPU's memory than the job's share."""
+        if not self.gpus:
+            yield
+            return
+        before = torch.cuda.get_per_process_memory_fraction()
+        torch.cuda.set_per_process_memory_fraction(min(1.0, self.gpus))
+        try:
+            yield
+        finally:
+            torch.cuda.set_per_process_memory_fraction(before)
+
+    def release(self) -> bool:
+        """Free GPU memory after a job; return whether nearly all of the job's share is free again."""
+        if not self.gpus:
+            return True
+        gc.collect()
+        torch.cuda.empty_cache()
+        total = torch.cuda.get_device_properties(self.device).total_memory
+        return torch.cuda.memory_reserved() <= KEPT_SHARE * min(1.0, self.gpus) * total
 
     def synchronise(self) -> None:
         """Wait for the GPU."""
@@ -90,3 +128,13 @@ def _processor() -> str:
         lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()
+
+
+def driver() -> str:
+    """Return the version of NVIDIA's driver; "" if there is none."""
+    try:
+        text = _DRIVER.read_text()
+    except OSError:
+        return ""
+    found = re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", text)
+    return found[0] if found else "unknown"

@@ -83,11 +83,12 @@ def record(submission: Submission, store: Store, resources: Resources) -> None:
     path = store.artefact(trial.id)
     if store.record(trial.id) and is_whole(path, trial.model_dump(mode="json")):
         return
-    resources.apply()
     context = Context(job, store, resources)
     sha256 = distillation.write(submission.synthetic, path, submission.task, context)
     data, measured = tasks.fingerprint(submission.task), stored(submission.synthetic)
-    store.write(context.record(trial, "done", artefact=sha256, data=data, peak_memory_bytes=0, **measured))
+    with resources.applied():
+        made = context.record(trial, "done", artefact=sha256, data=data, peak_memory_bytes=0, **measured)
+    store.write(made)
 
 
 def _settings(request: Request) -> list[dict[str, object]]:

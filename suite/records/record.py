@@ -15,13 +15,17 @@ Kind = TypeVar("Kind", Trial, Evaluation, Reference, Study)
 
 
 class Provenance(Frozen):
-    """The code and the machine of a record."""
+    """The code and the machine of a record. Empty fields are left out of the JSON."""
 
     commit: str  # git commit of the code, "+changes" if the tree differed, or "none"
     versions: dict[str, str]
     device: str
     threads: int
     deterministic: bool = False  # whether the same run gives the same bits: on a CPU
+    # All devices that took part, for work that went on on another one; `device` is the last.
+    devices: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    # Versions of a GPU's software; the precision and the choice of its products, unless a cell declares more.
+    gpu: dict[str, str] = Field(default={}, exclude_if=lambda facts: not facts)
 
 
 class Record(Frozen, Generic[Of]):

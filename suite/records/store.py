@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,8 @@ class Store:
     def write(self, record: Record) -> None:
         """Write a record. An earlier record of the cell is kept; an earlier failure is replaced."""
         folder = "records" if record.status in ("done", "diverged") else "failures"
-        path = self.path / folder / self._place(record) / f"{record.cell.id}.json"
+        place = _place(record.task, record.ipc, record.label)
+        path = self.path / folder / place / f"{record.cell.id}.json"
         write_bytes(path, record.to_json().encode(), replace=folder == "failures")
         if folder == "records":
             for failure in self.path.glob(f"failures/*/*/{record.cell.id}.json"):
@@ -124,10 +125,11 @@ class Store:
                 self._quarantine(path, _first_line(error))
         return None
 
-    def _place(self, record: Record) -> Path:
-        task = re.sub(r"[^A-Za-z0-9._-]+", "-", record.task).strip("-.")
-        folder = record.label.replace(":", "-")  # not every file system allows this character in names
-        return Path(f"{task}-ipc{record.ipc}" if record.ipc else f"{task}-full") / folder
+    def row(self, task: str, ipc: int, label: str) -> Iterator[Record]:
+        """Yield the records of a row; damaged ones are left out."""
+        for path in sorted((self.path / "records" / _place(task, ipc, label)).glob("*.json")):
+            with suppress(OSError, ValueError):
+                yield Record.model_validate_json(path.read_bytes())
 
     def write_plan(self, grid: str, text: str) -> None:
         """Write the plan of a grid, from which a board knows the missing cells."""
@@ -168,10 +170,16 @@ class Store:
         for path in sorted((self.path / "checkpoints" / trial).glob("*.pt"), reverse=True):
             content = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
             if path.stem.endswith(content):
-                state: dict[str, Any] = torch.load(path, weights_only=True)
+                # It may be loaded on a machine without the GPU on which it was written.
+                state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
                 return state
             self._quarantine(path, "its content does not match its name")
         return None
+
+    def checkpoint_step(self, trial: str) -> int | None:
+        """Return the outer step of the last checkpoint, or None."""
+        names = [path.stem for path in (self.path / "checkpoints" / trial).glob("*.pt")]
+        return int(max(names).partition("-")[0]) if names else None
 
     def drop_checkpoints(self, trial: str) -> None:
         """Remove the checkpoints of a finished trial or study."""
@@ -190,6 +198,12 @@ class Store:
         warnings.warn(
             f"{path} is damaged ({reason}); moved to {target}, its cell will run again", stacklevel=3
         )
+
+
+def _place(task: str, ipc: int, label: str) -> Path:
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip("-.")
+    folder = label.replace(":", "-")  # not every file system allows this character in names
+    return Path(f"{name}-ipc{ipc}" if ipc else f"{name}-full") / folder
 
 
 def _first_line(error: ValueError) -> str:

@@ -90,6 +90,9 @@ class TestRefusedPlaces:
     def test_inline_on_a_cluster(self, quick: Path) -> None:
         refused(ratbench("run", quick, "--inline", "--address", "auto"), "leave out --address")
 
+    def test_a_cluster_from_outside(self, quick: Path) -> None:
+        refused(ratbench("run", quick, "--address", "ray://head:10001"), "run on a node, with --address auto")
+
     @pytest.mark.parametrize("below", ["quick.toml", "quick.toml/store"])
     def test_a_store_that_cannot_be_written(self, quick: Path, below: str) -> None:
         result = ratbench("run", quick, "--inline", "--store", below)

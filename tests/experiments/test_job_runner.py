@@ -144,8 +144,9 @@ def test_an_edited_evaluator_is_another_cell(tiny: Path) -> None:
     assert before[0].id == after[0].id and before[1].id != after[1].id
 
 
-def test_out_of_memory_is_said(tiny: Path, store: Store, resources: Resources) -> None:
-    job = one(broken(tiny, broken_files.OUT_OF_MEMORY), "broken")
+@pytest.mark.parametrize("text", [broken_files.OUT_OF_MEMORY, broken_files.OUT_OF_MEMORY_IN_A_COMPILER])
+def test_out_of_memory_is_said(tiny: Path, store: Store, resources: Resources, text: str) -> None:
+    job = one(broken(tiny, text), "broken")
     assert complete(job, store, resources) == {job.id: "oom"}
 
 

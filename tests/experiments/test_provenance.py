@@ -3,8 +3,10 @@
 import platform
 from importlib.metadata import version
 
+import pytest
 import torch
 
+from suite.core.precision import declared_products, multiplying
 from suite.experiments.provenance import commit, provenance
 from suite.experiments.resources import Resources
 
@@ -33,3 +35,28 @@ def test_threads_are_those_of_the_process() -> None:
 def test_a_commit_is_a_hash_or_none() -> None:
     found = commit().removesuffix("+changes")
     assert found == "none" or (len(found) == 40 and int(found, 16) >= 0)
+
+
+def test_devices_are_named_if_several_took_part() -> None:
+    assert provenance(Resources(), ["CPU: a"]).devices == ()
+    found = provenance(Resources(), ["CPU: a", "GPU: b"])
+    assert found.devices == ("CPU: a", "GPU: b") and "devices" in found.model_dump()
+    assert "devices" not in provenance(Resources()).model_dump()
+
+
+def test_a_record_from_a_gpu_names_its_software_and_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "gpu" not in provenance(Resources()).model_dump()
+    monkeypatch.setattr(Resources, "device_name", "NVIDIA H100")
+    monkeypatch.setattr("suite.experiments.provenance.driver", lambda: "570.133.20")
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91002)
+    with declared_products(), multiplying("tf32"):
+        assert provenance(Resources(gpus=1.0)).gpu == {
+            "driver": "570.133.20",
+            "cuda": "12.8",
+            "cudnn": "91002",
+            "matmul tf32": "on",
+            "cudnn tf32": "on",
+            "cudnn benchmark": "off",
+            "cudnn deterministic": "off",
+        }

@@ -1,9 +1,13 @@
 """What a job gets, and what its time costs."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from suite.experiments.resources import Resources
+from suite.core.execution import compiling
+from suite.experiments.resources import KEPT_SHARE, Resources, driver
 
 
 def test_device_seconds_are_charged_by_share() -> None:
@@ -32,3 +36,69 @@ def test_peak_memory_holds_what_was_allocated_since_the_reset() -> None:
     before = resources.peak_memory_bytes()
     torch.ones(40 * 2**20, dtype=torch.uint8)
     assert resources.peak_memory_bytes() - before > 20 * 2**20
+
+
+def test_what_a_job_sets_ends_with_it() -> None:
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with pytest.raises(ZeroDivisionError), Resources(2, compile=False).applied():
+            assert torch.get_num_threads() == 2 and not compiling.allowed()
+            assert torch.get_float32_matmul_precision() == "highest"
+            raise ZeroDivisionError
+        assert torch.get_num_threads() == 1 and compiling.allowed()
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+class Gpu:
+    """What torch tells and is told about the memory of a GPU of 1000 bytes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, reserved: int = 0) -> None:
+        self.fraction, self.fractions, self.emptied, self.reserved = 1.0, list[float](), 0, reserved
+        monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda: self.fraction)
+        monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", self.limit)
+        monkeypatch.setattr(torch.cuda, "empty_cache", self.empty)
+        monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: self.reserved)
+        facts = SimpleNamespace(total_memory=1000)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: facts)
+
+    def limit(self, fraction: float) -> None:
+        self.fraction = fraction
+        self.fractions.append(fraction)
+
+    def empty(self) -> None:
+        self.emptied += 1
+
+
+@pytest.mark.parametrize(("share", "limit"), [(0.25, 0.25), (1.0, 1.0), (2.0, 1.0)])
+def test_a_job_gets_no_more_memory_than_its_share_of_a_gpu(
+    share: float, limit: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = Gpu(monkeypatch)
+    gpu.fraction = 0.5  # as an earlier job left it
+    with Resources(gpus=share).applied():
+        assert gpu.fraction == limit
+    assert gpu.fractions == [limit, 0.5]
+    with Resources().applied():
+        assert gpu.fraction == 0.5, "a job on the CPU does not touch the GPU"
+
+
+def test_memory_that_a_job_leaves_is_freed_and_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = int(1000 * KEPT_SHARE)
+    for reserved, gpus, free in ((kept, 1.0, True), (kept + 1, 1.0, False), (kept, 0.5, False)):
+        gpu = Gpu(monkeypatch, reserved)
+        assert Resources(gpus=gpus).release() is free and gpu.emptied == 1
+    gpu = Gpu(monkeypatch, 999)
+    assert Resources().release() and not gpu.emptied
+
+
+def test_a_driver_is_named_by_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.133.20  Release Build  (x@y)"
+    monkeypatch.setattr("suite.experiments.resources.Path.read_text", lambda _: text)
+    assert driver() == "570.133.20"
+    monkeypatch.setattr("suite.experiments.resources.Path.read_text", lambda _: "NVRM version: none")
+    assert driver() == "unknown"
+    monkeypatch.undo()
+    monkeypatch.setattr("suite.experiments.resources._DRIVER", Path("/nonexistent"))
+    assert driver() == ""

@@ -9,7 +9,9 @@ from suite.records.record import Record
 from tests.support.board_records import trial
 
 
-@pytest.mark.parametrize("field", ["decoded", "title", "described", "method_title", "paper"])
+@pytest.mark.parametrize(
+    "field", ["decoded", "title", "described", "method_title", "paper", "devices", "gpu"]
+)
 def test_a_field_that_is_empty_is_not_in_the_json(field: str) -> None:
     """So records from before it was there keep their sha256."""
     assert f'"{field}"' not in trial("rat_bptt").to_json()

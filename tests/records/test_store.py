@@ -55,6 +55,13 @@ class TestRecords:
         assert found == record().sealed()
         assert file_of(store).parent == store.path / "records" / "digits-ipc1" / "a row"
 
+    def test_a_row_has_its_valid_records(self, store: Store) -> None:
+        assert list(store.row("digits", 1, "a row")) == []
+        store.write(record())
+        file_of(store).with_name("damaged.json").write_text("{")
+        assert list(store.row("digits", 1, "a row")) == [record().sealed()]
+        assert list(store.row("digits", 10, "a row")) == []
+
     def test_an_unknown_cell_has_none(self, store: Store) -> None:
         assert store.record("0" * 64) is None
 
@@ -240,6 +247,20 @@ class TestCheckpoints:
         next((store.path / "checkpoints" / "t").iterdir()).write_bytes(b"")
         with pytest.warns(UserWarning):
             assert store.load_checkpoint("t") is None
+
+    def test_one_from_a_gpu_is_loaded_without_a_gpu(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("torch.serialization.location_tag", lambda storage: "cuda:0")
+        store.save_checkpoint("t", 1, {"draw": torch.ones(3)})
+        found = store.load_checkpoint("t")
+        assert found is not None and torch.equal(found["draw"], torch.ones(3))
+
+    def test_its_step_is_told(self, store: Store) -> None:
+        assert store.checkpoint_step("t") is None
+        for step in (9, 10):
+            store.save_checkpoint("t", step, {})
+        assert store.checkpoint_step("t") == 10
 
     def test_they_go_with_the_trials_end(self, store: Store) -> None:
         store.save_checkpoint("t", 1, {})

@@ -34,6 +34,15 @@ class Run(BaseDistiller):
 RAISES = HEAD + '        raise RuntimeError("the method is broken")\n'
 DIVERGES = HEAD + '        return {"outer_loss": float("nan") if self.taken == 3 else 1.0}\n'
 OUT_OF_MEMORY = HEAD + '        raise torch.OutOfMemoryError("CUDA out of memory")\n'
+OUT_OF_MEMORY_IN_A_COMPILER = (
+    HEAD
+    + """
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        except RuntimeError as error:
+            raise RuntimeError("inductor failed") from error
+"""
+)
 NOT_FINITE = HEAD + '        self.images[0] = torch.inf\n        return {"outer_loss": 1.0}\n'
 KILLED_ONCE = (
     HEAD
@@ -47,6 +56,8 @@ KILLED_ONCE = (
 )
 MENDED = HEAD + '        return {"outer_loss": 1.0}\n'
 SLOW = HEAD + '        import time; time.sleep(1)\n        return {"outer_loss": 1.0}\n'
+MARKED = 'Path(__file__).with_suffix(f".{self.taken}").touch(); '
+SLOW_WITH_MARKERS = SLOW.replace("import time", MARKED + "import time")
 LEAVES = HEAD.replace("return Run(self.steps, train, budget)", "raise SystemExit(0)") + "        return {}\n"
 OTHER_SIZE = (
     HEAD.replace("train.classes, budget.ipc, *train.shape", "train.classes, budget.ipc, 1, 9, 9")

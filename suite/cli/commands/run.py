@@ -1,12 +1,12 @@
 """The command that runs a grid: `ratbench run`."""
 
-import signal
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
 
 from suite.cli.console import exit_with
+from suite.cli.deadline import Deadline
 from suite.cli.options import Data, set_data
 
 
@@ -21,7 +21,7 @@ def run(
         bool, typer.Option("--inline", help="Run one cell after another in this process, without Ray.")
     ] = False,
     address: Annotated[
-        str | None, typer.Option(help="An existing Ray cluster: `auto`, or ray://head:10001.")
+        str | None, typer.Option(help="An existing Ray cluster: `auto`, or HEAD:6379, on one of its nodes.")
     ] = None,
     cpus_per_trial: Annotated[int, typer.Option(min=1, help="CPUs, and threads, of each trial.")] = 1,
     gpus_per_trial: Annotated[
@@ -41,6 +41,15 @@ def run(
     compile: Annotated[
         bool, typer.Option("--compile/--no-compile", help="Compile steps if that saves time.")
     ] = True,
+    time_limit: Annotated[
+        str | None,
+        typer.Option(
+            help="Stop within 90s, 9m, 1h30m, 00:09:00 or seconds: running trials write a checkpoint, and "
+            "the same command goes on. Time is left for a step and a checkpoint of twice the usual seconds, "
+            "and 10 s, or a tenth of a short limit, for the board.",
+            show_default="none",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the cells with their status; run nothing.")
     ] = False,
@@ -48,19 +57,21 @@ def run(
 ) -> None:
     """Run a grid. Run it again to continue.
 
-    The exit code is 0 only if every cell is done.
+    The exit code is 0 only if every cell is done, and 75 if the run was stopped by --time-limit, SIGTERM or
+    SIGUSR1.
 
     [bold]ratbench run demo[/]
 
     [bold]ratbench run fashion-mnist-small --gpus-per-trial 0.25 --set method.rat_bptt.window=40[/]
 
-    [bold]ratbench run my-grid.toml --store runs/mine --address auto[/]
+    [bold]ratbench run my-grid.toml --store runs/mine --address auto --time-limit 1h30m[/]
     """
+    deadline = Deadline(time_limit)  # counts from here, before slow imports
+
     from suite.cli import runner
     from suite.experiments.resources import Resources
 
     set_data(data)
-    signal.signal(signal.SIGTERM, _interrupt)
     request = runner.Request(
         grid=grid,
         settings=tuple(set_ or ()),
@@ -71,9 +82,6 @@ def run(
     )
     if dry_run:
         runner.dry_run(request)
-    else:
-        exit_with(lambda: runner.run(request))
-
-
-def _interrupt(*_: Any) -> NoReturn:
-    raise KeyboardInterrupt
+        return
+    with deadline.watched():
+        exit_with(lambda: runner.run(request, deadline))

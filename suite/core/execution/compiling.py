@@ -14,6 +14,7 @@ from suite.core.execution.fx_passes import (
     materialise_broadcasts,
     replace_strided_zeros,
 )
+from suite.core.memory import out_of_memory
 
 Function = Callable[..., tuple[Tensor, ...]]
 
@@ -56,6 +57,8 @@ class Compiled:
             compiled(*inputs)  # the first call is slow, and may raise
             return compiled
         except Exception as error:
+            if out_of_memory(error):
+                raise  # the function itself would be slow, or run out of memory later
             # A compiler may raise any error. The function itself still works, or raises its error.
             reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
             warnings.warn(

@@ -1,6 +1,6 @@
 """The context of the work on a cell; it creates the records."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -19,13 +19,18 @@ Of = TypeVar("Of", bound=Cell)
 
 @dataclass(frozen=True)
 class Progress:
-    """A report of progress: outer steps taken, and the status of every finished cell."""
+    """A report of progress: outer steps taken, and the status of every finished cell.
+
+    needs: seconds that the next piece of work, and a checkpoint after it, may take; 0 if unknown. Without
+    `steps` a cell has finished, or begins.
+    """
 
     job: str
     doing: str
     step: int = 0
     steps: int = 0
     finished: Mapping[str, str] = field(default_factory=dict)
+    needs: float = 0.0
 
 
 Work = Generator[Progress, None, Record]
@@ -48,14 +53,22 @@ class Context:
         return task
 
     def record(
-        self, cell: Of, status: Status, *, seconds: float = 0.0, cached_seconds: float = 0.0, **measured: Any
+        self,
+        cell: Of,
+        status: Status,
+        *,
+        seconds: float = 0.0,
+        cached_seconds: float = 0.0,
+        devices: Sequence[str] = (),
+        **measured: Any,
     ) -> Record[Of]:
         """Return the record of a cell of the job.
 
         seconds: wall time of the work; cached_seconds: time of cached work that is also charged to this cell;
-        measured: other fields of the record.
+        devices: all that took part; measured: other fields of the record.
         """
         measured.setdefault("peak_memory_bytes", self.resources.peak_memory_bytes())
+        device_seconds = measured.pop("device_seconds", self.resources.charged(seconds))
         return Record(
             cell=cell,
             label=self.job.label,
@@ -64,8 +77,8 @@ class Context:
             status=status,
             recipe=self.job.recipe,
             seconds=seconds,
-            device_seconds=self.resources.charged(seconds + cached_seconds),
-            provenance=provenance(self.resources),
+            device_seconds=device_seconds + self.resources.charged(cached_seconds),
+            provenance=provenance(self.resources, devices),
             **measured,
         )
 

@@ -1,5 +1,6 @@
 """Trials: run a method to its end and write its set as an artefact."""
 
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,17 +31,16 @@ def distil(trial: Trial, context: Context) -> Work:
     distiller, trajectory = resume(start, context.store, trial.id)
     before -= trajectory.test_reads  # those of earlier attempts count, too
     kept = context.job.snapshots | set(distiller.milestones)
-    save = partial(context.store.save_checkpoint, trial.id)
+    save, every = partial(context.store.save_checkpoint, trial.id), context.checkpoint_seconds
     measured: dict[str, Any] = {}
     try:
         if trajectory.step in kept:
             _write_snapshot(distiller.synthetic(), trajectory.step, method, task, context)
-        for at in take_steps(
-            distiller, trajectory, context.resources, save=save, every=context.checkpoint_seconds
-        ):
-            if at.step in kept:
-                _write_snapshot(distiller.synthetic(), at.step, method, task, context)
-            yield Progress(trial.id, "distilling", at.step, at.steps)
+        with closing(take_steps(distiller, trajectory, context.resources, save=save, every=every)) as steps:
+            for at in steps:
+                if at.step in kept:
+                    _write_snapshot(distiller.synthetic(), at.step, method, task, context)
+                yield Progress(trial.id, "distilling", at.step, at.steps, needs=at.needs)
         synthetic = distiller.synthetic()
         check_set(synthetic, task.train, Budget(trial.ipc))
         measured = {"status": "done", "data": tasks.fingerprint(task), **stored(synthetic)}
@@ -50,13 +50,11 @@ def distil(trial: Trial, context: Context) -> Work:
     return context.record(
         trial,
         **measured,
+        **trajectory.measured(),
         method_title=method.title,
         paper=method.paper,
-        seconds=trajectory.seconds,
         cached_seconds=distiller.cached_seconds,
-        attempts=trajectory.attempts,
         test_reads=TestSplit.total_reads - before,
-        curve={name: tuple(values) for name, values in trajectory.curve.items()},
     )
 
 

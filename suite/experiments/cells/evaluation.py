@@ -8,7 +8,7 @@ from suite.core.sets.subsets import cut
 from suite.core.spec import Evaluator, TestSplit
 from suite.experiments.cells.context import Context, Progress, Work
 from suite.plugins import registry
-from suite.records.cells import Evaluation
+from suite.records.cells import Cell, Evaluation
 
 
 def build_evaluator(cell: Evaluation) -> Evaluator:
@@ -20,7 +20,7 @@ def build_evaluator(cell: Evaluation) -> Evaluator:
 
 def evaluate(cell: Evaluation, context: Context) -> Work:
     """Score the artefact of the job's trial; raises ValueError for a set of other data than the task's."""
-    yield Progress(context.job.id, f"evaluating: {cell.title}")
+    yield Progress(context.job.id, f"evaluating: {cell.title}", needs=_expected_seconds(cell, context))
     device = context.resources.device
     task, evaluator = context.task().to(device), build_evaluator(cell)
     synthetic, facts = load_artefact(context.store.artefact(context.job.id, cell.step))
@@ -43,4 +43,19 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
         seconds=perf_counter() - started,
         test_reads=max(task.split.reads, TestSplit.total_reads - before),  # the latter with those on the side
         data=tasks.fingerprint(task),
+    )
+
+
+def _expected_seconds(cell: Evaluation, context: Context) -> float:
+    """Return the longest time of this evaluation on other sets of its row; 0 if there was none."""
+    job = context.job
+    others = context.store.row(job.cell.task, job.size(cell), job.label)
+    return max((other.seconds for other in others if _same_work(other.cell, cell)), default=0.0)
+
+
+def _same_work(other: Cell, cell: Evaluation) -> bool:
+    """Return whether two cells differ at most in the set that is evaluated, and the seed."""
+    return isinstance(other, Evaluation) and (other.evaluator, other.settings) == (
+        cell.evaluator,
+        cell.settings,
     )

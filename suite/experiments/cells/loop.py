@@ -1,20 +1,22 @@
 """The loop over outer steps: timing, divergence, checkpoints and curves."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from statistics import median
 from time import monotonic, perf_counter
 from typing import Any, Protocol, TypeVar
 
-import torch
 from torch import Tensor
 
 from suite.core.limits import Diverged
+from suite.core.memory import out_of_memory
 from suite.core.spec import TestSplit
 from suite.experiments.resources import Resources
 from suite.records.store import Store
 
 CURVE_POINTS = 100  # most values of each metric in a record
+RECENT_STEPS = 5  # steps whose seconds tell how long the next one takes
 READ_SECONDS = 1.0  # steps between reads of metrics on a GPU, since each read waits for the device
 
 
@@ -46,14 +48,26 @@ Run = TypeVar("Run", bound=OuterSteps)
 
 @dataclass
 class Trajectory:
-    """Progress and measurements of a trial or study; saved with its checkpoints."""
+    """Progress and measurements of a cell with outer steps; saved with its checkpoints."""
 
     steps: int
     step: int = 0
     seconds: float = 0.0
+    device_seconds: float = 0.0
     attempts: int = 0
     test_reads: int = 0  # test reads by outer steps: 0 unless the method breaks the rule
+    devices: list[str] = field(default_factory=list)  # all that took part
+    recent: list[float] = field(default_factory=list)  # seconds of the last outer steps
+    saving: float = 0.0  # seconds of the last checkpoint
     curve: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def needs(self) -> float:
+        """The seconds of another outer step and a checkpoint, generously; 0 while unknown.
+
+        The first steps may compile, and tell nothing about the next ones.
+        """
+        return 2 * (median(self.recent) + self.saving) if len(self.recent) > 2 else 0.0
 
     @property
     def on_curve(self) -> bool:
@@ -68,6 +82,22 @@ class Trajectory:
             for name, value in {"step": float(self.step), "seconds": self.seconds, **metrics}.items():
                 self.curve.setdefault(name, []).append(value)
 
+    def spend(self, seconds: float, resources: Resources) -> None:
+        """Add the seconds of an outer step."""
+        self.seconds += seconds
+        self.device_seconds += resources.charged(seconds)
+        self.recent = [*self.recent, seconds][-RECENT_STEPS:]
+
+    def measured(self) -> dict[str, Any]:
+        """Return what it knows for the cell's record."""
+        return {
+            "seconds": self.seconds,
+            "device_seconds": self.device_seconds,
+            "attempts": self.attempts,
+            "devices": self.devices,
+            "curve": {name: tuple(values) for name, values in self.curve.items()},
+        }
+
 
 def resume(start: Callable[[], Run], store: Store, cell: str) -> tuple[Run, Trajectory]:
     """Start a run, or resume it from the cell's last checkpoint that can be loaded."""
@@ -77,9 +107,9 @@ def resume(start: Callable[[], Run], store: Store, cell: str) -> tuple[Run, Traj
         try:
             run.load_state_dict(saved["state"])
             trajectory = Trajectory(**saved["trajectory"])
-        except torch.OutOfMemoryError:
-            raise  # not an error of the checkpoint
         except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+            if out_of_memory(error):
+                raise  # not an error of the checkpoint
             store.quarantine_checkpoints(cell, f"the method cannot load it: {error}")
             run = start()
     trajectory.attempts += 1
@@ -93,12 +123,22 @@ def take_steps(
     *,
     save: Callable[[int, dict[str, Any]], None],
     every: float,
-) -> Iterator[Trajectory]:
+) -> Generator[Trajectory, None, None]:
     """Take all steps of a run and yield after each; raises Diverged.
 
-    save: writes the checkpoint of a step; called every `every` seconds.
+    save: writes the checkpoint of a step; called every `every` seconds, and when the iterator is closed, so
+    that a run can stop after any step and lose nothing.
     """
     saved = read = monotonic()
+    kept = trajectory.step
+    if (device := resources.device_name) not in trajectory.devices:
+        trajectory.devices.append(device)
+
+    def keep() -> None:
+        started = monotonic()
+        save(trajectory.step, {"state": run.state_dict(), "trajectory": vars(trajectory)})
+        trajectory.saving = monotonic() - started
+
     while trajectory.step < trajectory.steps:
         started, before = perf_counter(), TestSplit.total_reads
         metrics = run.step()
@@ -109,16 +149,21 @@ def take_steps(
         if due:
             resources.synchronise()
             read = monotonic()
-        trajectory.seconds += perf_counter() - started
+        trajectory.spend(perf_counter() - started, resources)
         try:
             trajectory.add({name: float(value) for name, value in known.items()})
         except Diverged as error:
             reason = run.diagnosis()
             raise Diverged(f"{error}: {reason} is not finite" if reason else str(error)) from None
         if monotonic() - saved >= every and trajectory.step < trajectory.steps:
-            save(trajectory.step, {"state": run.state_dict(), "trajectory": vars(trajectory)})
-            saved = monotonic()
-        yield trajectory
+            keep()
+            saved, kept = monotonic(), trajectory.step
+        try:
+            yield trajectory
+        except GeneratorExit:
+            if kept < trajectory.step:
+                keep()
+            raise
 
 
 def _waits(value: float | Tensor) -> bool:

@@ -1,5 +1,6 @@
 """Studies: measurements over outer steps, recorded as a curve."""
 
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -26,19 +27,18 @@ def measure(cell: Study, context: Context) -> Work:
     start = partial(build_study(cell).start, task.train, Budget(cell.ipc), seed=cell.seed)
     run, trajectory = resume(start, context.store, cell.id)
     before -= trajectory.test_reads  # those of earlier attempts count, too
-    save = partial(context.store.save_checkpoint, cell.id)
+    save, every = partial(context.store.save_checkpoint, cell.id), context.checkpoint_seconds
     ended: dict[str, Any] = {"status": "done"}
     try:
-        for at in take_steps(run, trajectory, context.resources, save=save, every=context.checkpoint_seconds):
-            yield Progress(cell.id, "measuring", at.step, at.steps)
+        with closing(take_steps(run, trajectory, context.resources, save=save, every=every)) as steps:
+            for at in steps:
+                yield Progress(cell.id, "measuring", at.step, at.steps, needs=at.needs)
     except Diverged as reason:
         ended = {"status": "diverged", "error": str(reason)}
     return context.record(
         cell,
         **ended,
-        seconds=trajectory.seconds,
-        attempts=trajectory.attempts,
+        **trajectory.measured(),
         test_reads=TestSplit.total_reads - before,
-        curve={name: tuple(values) for name, values in trajectory.curve.items()},
         data=tasks.fingerprint(task),
     )

@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
@@ -61,6 +62,26 @@ def test_what_cannot_be_compiled_runs_as_it_is_and_says_so_once() -> None:
         assert run(torch.ones(2))[0].tolist() == [2, 2]
     assert run(-torch.ones(2))[0].tolist() == [-3, -3]
     assert len(caught) == 1 and "\n" not in str(caught[0].message)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_too_little_memory_is_no_failure_of_the_compiler(
+    wrapped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cell fails with `oom`, where it would run slowly without compiled steps."""
+
+    def full(*_: object) -> NoReturn:
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        except torch.OutOfMemoryError as error:
+            if wrapped:
+                raise RuntimeError("inductor failed") from error
+            raise
+
+    monkeypatch.setattr(compiling, "_on_cpu", full)
+    run = Compiled(lambda x: (x + 1,), "the sum")
+    with pytest.raises(RuntimeError, match="inductor failed" if wrapped else "CUDA out of memory"):
+        run(torch.ones(2))
 
 
 def test_what_was_compiled_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

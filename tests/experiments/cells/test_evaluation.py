@@ -78,3 +78,12 @@ def test_a_set_of_other_images_is_not_scored(context: Context) -> None:
     next(work)
     with pytest.raises(ValueError, match="distilled from other images or with other preprocessing"):
         next(work)
+
+
+def test_it_may_take_as_long_as_the_same_evaluation_of_another_set_of_its_row(context: Context) -> None:
+    assert next(evaluate(WHOLE, context)).needs == 0
+    for changes, seconds in (({"seed": 8}, 30.0), ({"seed": 9}, 20.0), ({"settings": {"copies": 9}}, 90.0)):
+        other = WHOLE.model_copy(update=changes)
+        context.store.write(context.record(other, "done", seconds=seconds))
+    context.store.write(context.record(TRIAL, "done", seconds=500.0))
+    assert next(evaluate(WHOLE, context)).needs == 30

@@ -109,3 +109,54 @@ def test_too_little_memory_is_no_fault_of_a_checkpoint(store: Store) -> None:
     with pytest.raises(torch.OutOfMemoryError):
         resume(Full, store, "cell")
     assert store.load_checkpoint("cell") is not None
+
+
+@pytest.mark.parametrize(("stop", "every", "expected"), [(2, 1e9, [2]), (2, 0.0, [1, 2]), (4, 1e9, [4])])
+def test_closed_early_it_saves_its_last_step_once(stop: int, every: float, expected: list[int]) -> None:
+    saved: list[int] = []
+    save = lambda step, state: saved.append(step)  # noqa: E731
+    steps = take_steps(Counter(), Trajectory(4), Resources(), save=save, every=every)
+    while next(steps).step < stop:
+        pass
+    steps.close()
+    assert saved == expected
+
+
+def test_a_run_closed_after_its_last_step_goes_on_to_its_end(store: Store) -> None:
+    run, trajectory = resume(Counter, store, "cell")
+    save = lambda step, state: store.save_checkpoint("cell", step, state)  # noqa: E731
+    steps = take_steps(run, trajectory, Resources(), save=save, every=1e9)
+    while next(steps).step < 4:
+        pass
+    steps.close()
+    again, known = resume(Counter, store, "cell")
+    assert taken(again, known) == [] and (again.taken, known.step, known.curve) == (4, 4, trajectory.curve)
+
+
+def test_the_next_step_takes_about_as_long_as_the_last_ones() -> None:
+    trajectory, here = Trajectory(9), Resources()
+    for seconds in (300.0, 2.0):
+        trajectory.spend(seconds, here)
+        assert trajectory.needs == 0, "the first steps compile"
+    for seconds in (3.0, 1.0, 1.0, 1.0):
+        trajectory.spend(seconds, here)
+    trajectory.saving = 0.5
+    assert trajectory.recent == [2, 3, 1, 1, 1] and trajectory.needs == 2 * (1 + 0.5)
+    assert trajectory.seconds == trajectory.device_seconds == 308
+
+
+def test_every_device_that_took_part_is_known_and_charged_by_its_share(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is copied to another machine goes on there."""
+    save = lambda step, state: store.save_checkpoint("cell", step, state)  # noqa: E731
+    seconds = []
+    for device, resources in (("CPU: a", Resources(3)), ("CPU: b", Resources()), ("CPU: a", Resources())):
+        monkeypatch.setattr(Resources, "device_name", device)
+        run, trajectory = resume(Counter, store, "cell")
+        steps = take_steps(run, trajectory, resources, save=save, every=0.0)
+        next(steps)
+        steps.close()
+        seconds.append(trajectory.seconds)
+    assert trajectory.measured()["devices"] == ["CPU: a", "CPU: b"] and trajectory.attempts == 3
+    assert trajectory.device_seconds == pytest.approx(trajectory.seconds + 2 * seconds[0])

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from time import sleep
 
 import pytest
 
-from suite.experiments import cluster, grid, job_runner
+from suite.experiments import grid, job_runner
 from suite.experiments.cells.context import Progress
+from suite.experiments.cluster import driver
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.record import Record
@@ -21,7 +23,7 @@ from tests.support import broken_files
 def on_ray(jobs: Sequence[Job], store: Store) -> list[Progress]:
     seen: list[Progress] = []
     ended: list[str] = []
-    cluster.run_jobs(jobs, store, Resources(), address=None, observe=seen.append, end=ended.append)
+    driver.run_jobs(jobs, store, Resources(), address=None, observe=seen.append, end=ended.append)
     assert sorted(ended) == sorted(job.id for job in jobs)
     return seen
 
@@ -80,31 +82,42 @@ def test_a_method_file_is_found_by_its_relative_path(
 
 
 def test_a_cluster_that_is_not_there_is_refused_at_once(jobs: list[Job], store: Store) -> None:
-    with pytest.raises(ConnectionError, match=r"no Ray cluster answers at ray://127\.0\.0\.1:9"):
-        cluster.run_jobs(jobs, store, Resources(), address="ray://127.0.0.1:9", observe=print, end=print)
+    with pytest.raises(ConnectionError, match=r"no Ray cluster answers at 127\.0\.0\.1:9"):
+        driver.run_jobs(jobs, store, Resources(), address="127.0.0.1:9", observe=print, end=print)
 
 
 def test_more_than_the_machine_has_is_refused(jobs: list[Job], store: Store) -> None:
     with pytest.raises(ValueError, match=r"a trial wants 9999 CPUs and this machine has .*--cpus-per-trial"):
-        cluster.run_jobs(jobs, store, Resources(9999), address=None, observe=print, end=print)
+        driver.run_jobs(jobs, store, Resources(9999), address=None, observe=print, end=print)
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_says_how_to_continue(tiny: Path, number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (signal.SIGINT, 130, "interrupted; run the same command again to continue"),
+        (signal.SIGTERM, 75, "goes on after outer step"),
+        (signal.SIGUSR1, 75, "stopped, since SIGUSR1 came; run the same command again to go on"),
+    ],
+)
+def test_interrupted_it_says_how_to_continue(tiny: Path, number: int, code: int, said: str) -> None:
     path = tiny.with_name("slow.py")
-    path.write_text(broken_files.SLOW)
-    tiny.write_text(tiny.read_text() + f'\n[method.slow]\nbase = "{path}"\nsteps = 600\n')
+    path.write_text(broken_files.SLOW_WITH_MARKERS)
+    head, _, _ = tiny.read_text().partition("[method")
+    tiny.write_text(f'{head}[method.slow]\nbase = "{path}"\nsteps = 600\n')
     command = [sys.executable, "-m", "suite", "run", str(tiny), "--store", str(tiny.with_name("runs"))]
     pipe = subprocess.PIPE
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
-        assert process.stdout is not None and process.stderr is not None
-        for line in process.stdout:
-            if line.startswith("[2/6]"):
-                break
+        while not path.with_suffix(".2").exists():  # two outer steps
+            assert process.poll() is None
+            sleep(0.1)
         process.send_signal(number)
         rest, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "interrupted; run the same command again to continue" in rest
-    assert not list(tiny.with_name("runs").glob(".tune-*"))
+    assert process.returncode == code, errors
+    assert said in rest
+    store = Store(tiny.with_name("runs"))
+    assert not list(store.path.glob(".tune-*"))
+    (job,) = grid.jobs(grid.load(tiny))
+    step = store.checkpoint_step(job.id)
+    assert step is None if code == 130 else step and step >= 2

@@ -1,0 +1,111 @@
+"""When a run must stop: near its time limit, or soon after SIGTERM or SIGUSR1."""
+
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf
+from time import monotonic
+from types import FrameType
+
+GRACE_SECONDS = 20.0
+"""Seconds after a signal until work that did not stop is given up; Slurm kills 30 seconds after SIGTERM."""
+
+BOARD_SECONDS = 10.0
+"""Seconds of a time limit that are left for the end of Ray and for the board, or a tenth of a short limit."""
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class Stopped(KeyboardInterrupt):
+    """A run stops before it is complete, and the same command goes on; no error of a cell."""
+
+
+class Deadline:
+    """The end of a run, which starts with this object.
+
+    Cells stop after an outer step if `near` says so. What does not stop in time is given up: in `watched`,
+    the main thread is interrupted by Stopped. reason: why the run stopped, or left a cell out; else "". over:
+    whether it was interrupted.
+    """
+
+    def __init__(self, time_limit: str | None = None) -> None:
+        """Raise ValueError for a time limit that cannot be read."""
+        self.time_limit, self.reason = time_limit, ""
+        self._started, self._signalled, self.over = monotonic(), False, False
+        self._ends, self._timer = inf, threading.Timer(0, lambda: None)
+        if time_limit is not None:
+            seconds = parse(time_limit)
+            self._ends = self._started + seconds - min(BOARD_SECONDS, seconds / 10)
+
+    def near(self, needs: float = 0.0) -> bool:
+        """Return whether the end is too near for work that takes `needs` seconds; then `reason` tells why."""
+        if self._signalled or monotonic() + needs < self._ends:
+            return self._signalled
+        self.reason = self.reason or f"the time limit of {self.time_limit} is near"
+        return True
+
+    def check(self, needs: float = 0.0) -> None:
+        """Raise Stopped if the end is too near for work that takes `needs` seconds."""
+        if self.near(needs):
+            raise Stopped(self.reason)
+
+    def check_long_enough(self) -> None:
+        """Raise ValueError if the run was stopped by its time limit, before anything was done."""
+        if not self._signalled:
+            raise ValueError(
+                f"--time-limit {self.time_limit} is too short: after {monotonic() - self._started:.0f} s no "
+                "cell had taken an outer step or finished; give more time"
+            )
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Listen to signals, and interrupt the body of the `with` statement when its time is over."""
+        before = {number: signal.signal(number, self._hear) for number in SIGNALS}
+        try:
+            if not self.near():
+                self._interrupt_at_the_end()
+            yield
+        finally:
+            self.rest()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def rest(self) -> None:
+        """Interrupt nothing from now on, unless a signal comes."""
+        self._timer.cancel()
+        self._ends, self.over = inf, False
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self.over:
+            raise Stopped(self.reason)
+        if not self._signalled:
+            self._signalled, self.reason = True, f"{signal.Signals(number).name} came"
+        self._ends = min(self._ends, monotonic() + GRACE_SECONDS)
+        self._interrupt_at_the_end()
+
+    def _interrupt_at_the_end(self) -> None:
+        self._timer.cancel()
+        if self._ends < inf:
+            self._timer = threading.Timer(max(0.0, self._ends - monotonic()), self._interrupt)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _interrupt(self) -> None:
+        self.near(inf)
+        self.over = True
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+
+
+def parse(text: str) -> float:
+    """Return the seconds of a time such as 90s, 9m, 1h30m, 00:09:00 or 540; raises ValueError."""
+    parts = (
+        re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
+        or re.fullmatch(r"(\d+):([0-5]\d):([0-5]\d)", text)
+        or re.fullmatch(r"()()(\d+(?:\.\d+)?)", text)
+    )
+    hours, minutes, seconds = (float(part or 0) for part in parts.groups()) if parts else (0.0, 0.0, 0.0)
+    if total := 3600 * hours + 60 * minutes + seconds:
+        return total
+    raise ValueError(f"--time-limit {text!r}: write a time above 0, such as 90s, 9m, 1h30m, 00:09:00 or 540")

@@ -1,0 +1,15 @@
+"""Too little memory on a device, also inside errors of a compiler."""
+
+import torch
+
+
+def out_of_memory(error: BaseException | None) -> bool:
+    """Return whether an error, or one that led to it, is that a device has too little memory."""
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        # CUDA's own errors, such as those of graphs, are not of torch's class.
+        if isinstance(error, torch.OutOfMemoryError) or "CUDA error: out of memory" in str(error):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,98 @@
+"""The driver's view of running workers, and when they all stop."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from suite.experiments.cells.context import Progress
+from suite.experiments.cluster.worker import REPORT_SECONDS
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+"""Signals whose handlers Ray or Tune replace."""
+
+Observe = Callable[[Progress], None]
+Stop = Callable[[float], bool]
+"""Whether a run is too near its end for work that takes the given seconds."""
+
+
+class Watch(tune.Callback):
+    """Pass reports on to the display, and tell the end which trials run."""
+
+    def __init__(self, observe: Observe, end: Callable[[str], None], ending: "Ending") -> None:
+        self.observe, self.end, self.running = observe, end, ending.running
+        self.handlers = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return an empty state: Tune saves callbacks for a restore, which is not used here."""
+        return {}
+
+    def setup(
+        self, stop: Any = None, num_samples: Any = None, total_num_samples: Any = None, **info: Any
+    ) -> None:
+        """Take back the signals that Tune took."""
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Note a worker, also one that was reused."""
+        self.running.add(trial.trial_id)
+
+    def on_trial_result(
+        self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Show the progress."""
+        self.observe(Progress(result["job"], result["doing"], result["at"], result["of"], result["finished"]))
+
+    def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Note that a worker is gone, and will be replaced."""
+        self.running.discard(trial.trial_id)
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Note that a worker has stopped."""
+        self.running.discard(trial.trial_id)
+        self.end(trial.config["cell"])
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """Note that a worker is gone."""
+        self.on_trial_complete(iteration, trials, trial)
+
+
+class Ending(tune.Stopper):
+    """Stop every trial when the disk is full, since all others would fail, or when the run's end is near.
+
+    Near the end, workers are asked by `file` to write a checkpoint: Tune alone would kill a worker that needs
+    more than ten seconds for it. A cell without outer steps, which has no checkpoints, does not begin without
+    time for all of it; others may.
+    """
+
+    def __init__(self, stop: Stop, file: Path) -> None:
+        self.stop, self.file = stop, file
+        self.running: set[str] = set()
+        self.full = self.asked = False
+        file.touch()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return an empty state, as above."""
+        return {}
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Return whether to stop a trial after its report."""
+        self.full = self.full or bool(result.get("disk_full"))
+        needs = REPORT_SECONDS + result["needs"]
+        if result["of"]:
+            self._ask_if_near(needs)
+            return self.full
+        return self.full or (result["needs"] > 0 and self.stop(needs))
+
+    def stop_all(self) -> bool:
+        """Return whether to stop all trials, which Tune asks again and again."""
+        self._ask_if_near(0.0)
+        return self.full or (self.asked and not self.running)
+
+    def _ask_if_near(self, needs: float) -> None:
+        if not self.asked and self.stop(needs):
+            self.file.write_text("stop")
+            self.asked = True

@@ -1,0 +1,82 @@
+"""The worker of a job: a Ray trial that reports progress, and stops where the driver asks it to."""
+
+import os
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from ray import tune
+
+from suite.core.data.atomic_write import disk_full
+from suite.experiments.cells.context import Progress
+from suite.experiments.job_runner import run
+from suite.experiments.resources import Resources
+from suite.records.store import Store
+
+REPORT_SECONDS = 1.0
+
+
+class Worker(tune.Trainable):
+    """One Ray trial: the job of a cell, read from the store."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Begin the job that `config` names."""
+        if Path(config["folder"]).is_dir():
+            os.chdir(config["folder"])  # methods and images may be named by relative paths
+        store = Store(Path(config["store"]))
+        self.job, self.asked = store.job(config["cell"]), Path(config["asked"])
+        wanted = self.trial_resources
+        given = wanted.required_resources if wanted else {}
+        cpus, gpus = max(1, int(given.get("CPU", 1))), float(given.get("GPU", 0.0))
+        self.work = run(self.job, store, Resources(cpus, gpus, config["compile"]))
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Begin another job in the same process."""
+        self.work.close()
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Work for `REPORT_SECONDS`, or until a cell begins or ends, and report."""
+        until, last = monotonic() + REPORT_SECONDS, Progress(self.job.id, "starting")
+        finished: dict[str, str] = {}
+        try:
+            if _is_asked_to_stop(self.asked):
+                self.work.close()  # writes a checkpoint
+                return _report(last, finished, done=True)
+            while True:
+                last = next(self.work)
+                finished |= last.finished
+                if not last.steps or monotonic() >= until:
+                    break
+        except StopIteration:
+            return _report(last, finished, done=True)
+        except OSError as error:
+            if not disk_full(error):
+                raise
+            return _report(last, finished, done=True) | {"disk_full": True}
+        return _report(last, finished, done=False)
+
+
+def _report(last: Progress, finished: dict[str, str], *, done: bool) -> dict[str, Any]:
+    return {
+        "job": last.job,
+        "doing": last.doing,
+        "at": last.step,
+        "of": last.steps,
+        "finished": finished,
+        "needs": last.needs,
+        "done": done,
+        "disk_full": False,
+    }
+
+
+def _is_asked_to_stop(file: Path) -> bool:
+    """Return whether the driver wrote to the file, which it makes empty and removes at its end.
+
+    Other nodes may see a new file late, but its content at once when they open it.
+    """
+    try:
+        return bool(file.read_bytes())
+    except OSError:
+        return True

@@ -1,0 +1,94 @@
+"""A worker reports before a cell begins, and stops with a checkpoint where it is asked to."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from suite.experiments import job_runner
+from suite.experiments.cluster.worker import Worker
+from suite.experiments.resources import Resources
+from suite.records.jobs import Job
+from suite.records.store import Store
+from tests.support.job_runs import done, one
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Path:
+    path = tmp_path / "asked"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def config(store: Store, asked: Path, jobs: list[Job]) -> Iterator[dict[str, Any]]:
+    for job in jobs:
+        store.write_job(job)
+    yield {
+        "store": str(store.path),
+        "asked": str(asked),
+        "folder": str(Path.cwd()),
+        "compile": True,
+        "cell": one(jobs, "rat_bptt").id,
+    }
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report after each outer step."""
+    monkeypatch.setattr("suite.experiments.cluster.worker.REPORT_SECONDS", 0.0)
+
+
+def test_it_reports_before_a_cell_without_steps_begins(config: dict[str, Any], jobs: list[Job]) -> None:
+    job, worker = one(jobs, "rat_bptt"), Worker(config)
+    reports = [worker.step() for _ in range(4)]
+    told = [(each["doing"], list(each["finished"].values()), each["done"]) for each in reports]
+    assert told == [
+        ("done", ["done"], False),
+        (f"evaluating: {job.evaluations[0].title}", [], False),
+        ("done", ["done"], False),
+        ("starting", [], True),
+    ]
+
+
+def test_asked_to_stop_it_writes_a_checkpoint_and_another_goes_on(
+    config: dict[str, Any],
+    jobs: list[Job],
+    store: Store,
+    asked: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("suite.experiments.cluster.worker.REPORT_SECONDS", 0.0)  # after each step
+    job, worker = one(jobs, "rat_bptt"), Worker(config)
+    assert [worker.step()["at"] for _ in range(2)] == [1, 2] and store.checkpoint_step(job.id) is None
+    asked.write_text("stop")
+    assert worker.step()["done"] and store.checkpoint_step(job.id) == 2
+    assert Worker(config).step()["done"], "and begins nothing"
+    asked.write_text("")
+    again = Worker(config)
+    assert [again.step()["at"] for _ in range(2)] == [3, 4]
+    while not again.step()["done"]:
+        pass
+    undisturbed = Store.create(tmp_path / "undisturbed")
+    list(job_runner.run(job, undisturbed, Resources()))
+    assert done(job, store).artefact == done(job, undisturbed).artefact and done(job, store).attempts == 2
+
+
+def test_without_its_driver_it_stops(config: dict[str, Any], asked: Path) -> None:
+    worker = Worker(config)
+    asked.unlink()
+    assert worker.step()["done"]
+
+
+def test_a_worker_that_begins_another_job_ends_its_own(
+    config: dict[str, Any], jobs: list[Job], store: Store, every_step: None
+) -> None:
+    worker = Worker(config)
+    worker.step()
+    other = one(jobs, "random_subset")
+    assert worker.reset_config({**config, "cell": other.id})
+    assert store.checkpoint_step(str(config["cell"])) == 1 and worker.step()["job"] == other.id
