@@ -1,10 +1,11 @@
 """Outer steps in numbers: what is measured, its table and its summary, by hand."""
 
 import io
-from typing import Any
+from collections.abc import Mapping
 
 import pytest
 from rich.console import Console
+from torch import Tensor
 
 from suite.cli.profiling import REST, Profile, profile, settings, summary, table
 from suite.core.timing import Spent
@@ -35,7 +36,7 @@ def test_settings_are_toml_or_words() -> None:
 
 
 def test_the_longest_phase_stands_first_and_the_whole_step_last() -> None:
-    """8 s in two steps by phases: 4 s a step, of which the outer phase takes 2.5 s; a whole step takes 3 s."""
+    """8 s in two steps by phases: 4 s a step, the outer phase 2.5 s of them; a whole step takes 3 s."""
     output = io.StringIO()
     Console(file=output, width=100).print(table(FOUND, "a method"))
     rows = [" ".join(line.split()) for line in output.getvalue().replace("│", " ").splitlines()]
@@ -64,15 +65,13 @@ def test_a_run_is_measured_after_its_first_step() -> None:
 
 def test_the_whole_step_is_measured_without_phases(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recorder waits for the device at every phase; the first three steps wait at their end alone."""
-    waits = list[int]()
-    monkeypatch.setattr(Resources, "synchronise", lambda _: waits.append(steps))
-    steps, step = 0, RaTBPTTDistiller.step
+    taken, waits, step = list[int](), list[int](), RaTBPTTDistiller.step
 
-    def counted(self: RaTBPTTDistiller) -> Any:
-        nonlocal steps
-        steps += 1
+    def counted(self: RaTBPTTDistiller) -> Mapping[str, Tensor]:
+        taken.append(1)
         return step(self)
 
+    monkeypatch.setattr(Resources, "synchronise", lambda _: waits.append(len(taken)))
     monkeypatch.setattr(RaTBPTTDistiller, "step", counted)
     values = {"network": "convnet-d1-w4-in", "real_batch": 8, "unroll": 2, "window": 1, "steps": 5}
     profile("rat_bptt", values, task="digits", ipc=1, steps=2, resources=Resources(compile=False))
