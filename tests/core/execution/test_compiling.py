@@ -78,7 +78,7 @@ def test_too_little_memory_is_no_failure_of_the_compiler(
                 raise RuntimeError("inductor failed") from error
             raise
 
-    monkeypatch.setattr(compiling, "_on_cpu", full)
+    monkeypatch.setattr(compiling, "_inductor", full)
     run = Compiled(lambda x: (x + 1,), "the sum")
     with pytest.raises(RuntimeError, match="inductor failed" if wrapped else "CUDA out of memory"):
         run(torch.ones(2))
