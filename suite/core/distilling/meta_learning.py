@@ -168,7 +168,7 @@ class LearnedSet(Stateful):
 
     def __init__(self, images: Tensor, lr: float) -> None:
         self.images = AdamParameter(images, lr)
-        self.labels = AdamParameter(one_hot(*images.shape[:2]).to(images), lr)
+        self.labels = AdamParameter(one_hot(*images.shape[:2], like=images), lr)
 
     def step(self, gradients: Sequence[Tensor], finite: Tensor, *, lr_share: float = 1.0) -> None:
         """Update the images, and the labels if they have a gradient; labels stay non-negative, of any sum."""
