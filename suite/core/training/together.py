@@ -23,11 +23,14 @@ from suite.core.seeding import generator
 from suite.core.training.augment import Augmentation, AugmentParams, augment_each, augmentation
 from suite.core.training.jobs import TrainingJob
 
-SIDE_BY_SIDE, BYTES_SIDE_BY_SIDE, BYTES_AHEAD = 32, 8 * 2**30, 2**28
-"""On a GPU: most networks at once, most bytes of them, and most bytes of batches that are made together.
+SIDE_BY_SIDE = 32
+"""Most networks that are trained at once on a GPU."""
 
-They do not depend on what else uses the GPU.
-"""
+SHARE = 1 / 8
+"""Share of a GPU's memory that they may take, whatever else uses it."""
+
+BYTES_AHEAD = 2**28
+"""Most bytes of batches that are made together on a GPU."""
 
 _COPIES = 3  # copies of a step's activations: activations, cotangents, and temporary copies of a compiler
 
@@ -39,7 +42,8 @@ def networks_that_fit(network: Network, job: TrainingJob) -> int:
     """Return the number of such jobs that are trained at once on their device; 1 on a CPU."""
     if job.images.device.type != "cuda":
         return 1
-    return max(1, min(SIDE_BY_SIDE, BYTES_SIDE_BY_SIDE // bytes_per_network(network, job)))
+    _, total = torch.cuda.mem_get_info(job.images.device)
+    return max(1, min(SIDE_BY_SIDE, int(SHARE * total) // bytes_per_network(network, job)))
 
 
 def bytes_per_network(network: Network, job: TrainingJob) -> int:

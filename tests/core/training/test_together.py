@@ -14,7 +14,7 @@ from suite.core.training import together
 from suite.core.training.fit import fit_each, fit_full, fit_trajectories
 from suite.core.training.jobs import TrainingJob
 from suite.core.training.recipes import RECIPES, Recipe
-from suite.core.training.together import BYTES_SIDE_BY_SIDE, bytes_per_network, networks_that_fit
+from suite.core.training.together import SIDE_BY_SIDE, bytes_per_network, networks_that_fit
 from tests.support.replays import Captures
 
 NET = network("convnet-d1-w4-in", (1, 8, 8), 3)
@@ -91,19 +91,19 @@ def test_hard_labels_of_full_data_are_mixed_alike() -> None:
     assert torch.equal(beside, fit_full(NET, train, recipe, 2, seed=1))
 
 
-def test_as_many_are_trained_at_once_as_fit_whatever_else_uses_the_gpu() -> None:
+def test_as_many_are_trained_at_once_as_fit_whatever_else_uses_the_gpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     one = job()
     each = bytes_per_network(NET, one)
     assert each > one.batch * 64 * 4 + 2 * NET.size * 4  # the images and the state, at least
     assert bytes_per_network(NET, job(replace(SHORT[0], batch=6))) > each
-    assert networks_that_fit(NET, one) == 1
     on_gpu = replace(one, images=_Elsewhere(one.images))
-    assert networks_that_fit(NET, on_gpu) == together.SIDE_BY_SIDE
-    wide = network("convnet-d3-w256-in", (1, 32, 32), 3)
-    large = TrainingJob.on_set(SyntheticSet(torch.zeros(3, 90, 1, 32, 32), one_hot(3, 90)), SHORT[1], 0)
-    fitting = networks_that_fit(wide, replace(large, images=_Elsewhere(large.images)))
-    assert fitting == BYTES_SIDE_BY_SIDE // bytes_per_network(wide, large)
-    assert 1 < fitting < together.SIDE_BY_SIDE
+    fitting = {10**6: SIDE_BY_SIDE, 8 * 10: 10, 8: 1, 1: 1}
+    for networks, expected in fitting.items():
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, n=networks: (0, n * each))
+        assert networks_that_fit(NET, on_gpu) == expected
+    assert networks_that_fit(NET, one) == 1
 
 
 class _Elsewhere(torch.Tensor):
