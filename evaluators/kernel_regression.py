@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from suite.core.limits import above_zero, at_least_one
@@ -57,8 +58,11 @@ class KernelRegression:
         """Return `accuracy` with each copy's random networks, and `accuracy/pixels` on pixels."""
         net, started = network(self.network, task.train.shape, task.train.classes), perf_counter()
         images, targets = synthetic.flat()
-        features = [_pixels, *(self._features(net, seed, copy) for copy in range(self.copies))]
+        drawn = [self._features(net, seed, copy, images.device) for copy in range(self.copies)]
+        features = [_pixels, *drawn]
         heads = [ridge_weights(map_batches(each, images), centred(targets), self.ridge) for each in features]
+        if not torch.stack([head.isfinite().all() for head in heads]).all():
+            raise ValueError("the features of the set are zero or not finite, so no regression fits them")
         seconds = perf_counter() - started
         test = task.test  # the only read, after all regressions
         pixels, *kernels = (
@@ -67,10 +71,10 @@ class KernelRegression:
         parts = {"accuracy/pixels": (pixels,) * self.copies}  # deterministic
         return Scores({"accuracy": tuple(kernels), **parts, "seconds": (seconds,)})
 
-    def _features(self, net: Network, seed: int, copy: int) -> Features:
+    def _features(self, net: Network, seed: int, copy: int, device: torch.device) -> Features:
         rng = generator(derive(seed, "copy", copy), "random features")
-        drawn = random_networks(net, self.networks, rng)
-        return lambda images: random_features(net, drawn.to(images.device), images)
+        drawn = random_networks(net, self.networks, rng, device)
+        return lambda images: random_features(net, drawn, images)
 
 
 def _pixels(images: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
 from suite.core.distilling.boosting import Block, Boosted, Growth, stages
 from suite.core.sets.synthetic_set import SyntheticSet
@@ -47,7 +48,7 @@ class BoostedDMDistiller(DMDistiller):
         """Outer steps that end a stage, without the last stage."""
         return self.growth.milestones
 
-    def step(self) -> Mapping[str, float]:
+    def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step, of which earlier blocks take only the share `beta`."""
         self.growth.advance()
         loss = self.distance(self.images[:, : self.growth.size])
@@ -57,7 +58,7 @@ class BoostedDMDistiller(DMDistiller):
         before = earlier.clone()
         self.optimiser.step()
         earlier.copy_(torch.lerp(before, earlier, self.method.beta))
-        return {"outer_loss": float(loss.detach()), "images_per_class": float(self.growth.size)}
+        return {"outer_loss": loss.detach(), "images_per_class": float(self.growth.size)}
 
     def synthetic(self) -> SyntheticSet:
         """Return the blocks of the stages so far."""

@@ -70,9 +70,9 @@ class DataDAMDistiller(DMDistiller):
 
     method: DataDAM
 
-    def distance(self, images: Tensor) -> Tensor:
-        """Return the weighted distance of images (classes, n, …) from a real batch in a fresh network."""
-        *maps, embedding = self.distances(images)
+    def gap(self, synthetic: Tensor, real: Tensor, parameters: Tensor) -> Tensor:
+        """Return the loss: the weighted distance of synthetic and real images (classes, n, …)."""
+        *maps, embedding = self.gaps(synthetic, real, parameters)
         return SCALE * sum(maps, start=self.method.balance * embedding)
 
     def outputs(self, parameters: Tensor, images: Tensor) -> list[Tensor]:

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
+from torch.optim import SGD
 
 from suite.core.distilling.experts import correctly_classified
 from suite.core.distilling.trajectory_segments import TrajectorySegments
@@ -136,13 +138,14 @@ class DATMDistiller(MTTDistiller):
 
     def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step, unless the loss is above the threshold."""
-        start, target, epoch = self.sample_segment()
-        learned = [self.images, self.labels]
-        self.last = self.meta_gradient(start, target, learned, probabilities)
+        drawn, learned = self.draw(), [self.images, self.labels]
+        self.last = self.meta_gradient(drawn, learned, probabilities)
         self.set_gradients(learned)
-        if self.method.threshold is None or float(self.last.loss) <= self.method.threshold:
+        if self.method.threshold is None:
             self.optimiser.step()
-        return self.metrics(epoch)
+        else:
+            step_if(self.optimiser, self.last.loss <= self.method.threshold)
+        return self.metrics(drawn.epoch)
 
     def synthetic(self) -> SyntheticSet:
         """Return the images, the labels as probabilities, and the learned rate."""
@@ -152,6 +155,25 @@ class DATMDistiller(MTTDistiller):
 def probabilities(logits: Tensor) -> Tensor:
     """Return the softmax of logits (…, classes)."""
     return logits.softmax(-1)
+
+
+def step_if(optimiser: SGD, taken: Tensor) -> None:
+    """Take a step of SGD if `taken`, a 0-dim bool, is true; does not wait for the device."""
+    before = {value: (value.clone(), _velocity(optimiser, value)) for value in _values(optimiser)}
+    optimiser.step()
+    for value, (kept, velocity) in before.items():
+        value.copy_(torch.where(taken, value, kept))
+        if (moved := optimiser.state[value].get("momentum_buffer")) is not None:
+            moved.copy_(torch.where(taken, moved, 0.0 if velocity is None else velocity))
+
+
+def _values(optimiser: SGD) -> list[Tensor]:
+    return [value for group in optimiser.param_groups for value in group["params"]]
+
+
+def _velocity(optimiser: SGD, value: Tensor) -> Tensor | None:
+    velocity = optimiser.state[value].get("momentum_buffer")
+    return None if velocity is None else velocity.clone()
 
 
 METHOD = DATM

@@ -7,7 +7,7 @@ one minus the cosine, summed over the rows of all weights. Fashion-MNIST, reduce
 68.5% and 76.6% at 1 and 10 images; printed 70.5% and 82.3%.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,15 +16,24 @@ from torch import Tensor
 
 from suite.core.distilling.base import BaseDistiller, ImageMethod
 from suite.core.distilling.initial_images import Initialisation, initial_images
-from suite.core.distilling.matching import class_gradients, paired, real_batches, weights
+from suite.core.distilling.matching import Pairing, class_gradients, draw_pairing, real_batches, weights
 from suite.core.engine.classification import inner_problem
 from suite.core.engine.optimisers import SGD
+from suite.core.engine.steps import train
+from suite.core.execution.replayed import ReplayedLoss
+from suite.core.execution.transfer import send_nested
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.augment import augmentation
+from suite.core.training.augment import AugmentParams, apply_each, augmentation
+
+Match = tuple[Tensor, Pairing]
+"""The rows of an update's real batch, and the augmentation of each class."""
+
+Batch = tuple[Tensor, AugmentParams]
+"""The rows of a training step's synthetic batch, and their augmentation."""
 
 LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
 """The authors' outer and inner loops by images per class, for every dataset."""
@@ -115,43 +124,61 @@ class DCDistiller(BaseDistiller):
         self.inner = inner_problem(
             self.network, SGD(method.network_lr), batch=batch, steps=trainings, device=train.images.device
         )
+        self.loss = ReplayedLoss.on(train.images.device, self._gap)
         self.real = real_batches(train)
         self.real_rng = generator(seed, "real batches")
         self.network_rng = generator(seed, "networks")
         self.augment_rng = generator(seed, "augmentation")
         self.order_rng = generator(seed, "order")
 
-    def step(self) -> Mapping[str, float]:
+    def step(self) -> Mapping[str, Tensor]:
         """Match gradients in one fresh network, and train it on the synthetic set between updates."""
-        state = SGD().start(self.network.initialise(self.network_rng, self.images.device))
-        loss = self._match(state[0])
-        for _ in range(self.outer_loop - 1):
-            state = self._trained(state)
-            loss += self._match(state[0])
-        return {"outer_loss": float(loss) / (len(self.images) * self.outer_loop)}
+        drawn = self.network.initialise(self.network_rng), self._draw_match(), self._draw_later()
+        parameters, first, later = send_nested(drawn, self.images.device)
+        state = SGD().start(parameters)
+        loss = self._match(state[0], *first)
+        for batches, match in later:
+            state = self._trained(state, batches)
+            loss += self._match(state[0], *match)
+        return {"outer_loss": loss.double() / (len(self.images) * self.outer_loop)}
 
-    def _match(self, parameters: Tensor) -> Tensor:
+    def _draw_match(self) -> Match:
+        """Draw the real batch of an update, and the augmentation."""
+        rows = self.real.draw(self.method.real_batch, self.real_rng)
+        return rows, draw_pairing(self.method.augment, len(self.images), self.augment_rng)
+
+    def _draw_later(self) -> list[tuple[list[Batch], Match]]:
+        """Draw for each later update the training before it: the rows of batches and their augmentation."""
+        return [(list(self._draw_training()), self._draw_match()) for _ in range(self.outer_loop - 1)]
+
+    def _draw_training(self) -> Iterator[Batch]:
+        augment, count = augmentation(self.method.augment), self.images.shape[:2].numel()
+        for _ in range(self.inner_loop):
+            for rows in torch.randperm(count, generator=self.order_rng).split(self.method.network_batch):
+                yield rows, augment.sample(len(rows), self.augment_rng)
+
+    def _match(self, parameters: Tensor, rows: Tensor, pairing: Pairing) -> Tensor:
         """Update the images once; return the loss before the update."""
-        real = self.real.sample(self.method.real_batch, self.real_rng)
-        real, synthetic = paired(self.method.augment, real, self.images, self.augment_rng)
-        target = class_gradients(self.network, parameters, real)
-        loss = row_distance(self.network, class_gradients(self.network, parameters, synthetic), target)
+        real, synthetic = pairing.apply(self.real.images[rows], self.images)
+        loss = self.loss(synthetic, real, parameters)
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
         return loss.detach()
 
-    @torch.no_grad()
-    def _trained(self, state: Tensor) -> Tensor:
+    def _gap(self, synthetic: Tensor, real: Tensor, parameters: Tensor) -> Tensor:
+        target = class_gradients(self.network, parameters, real)
+        return row_distance(self.network, class_gradients(self.network, parameters, synthetic), target)
+
+    def _trained(self, state: Tensor, batches: Sequence[Batch]) -> Tensor:
         """Return the network's state after `inner_loop` epochs on the synthetic set."""
-        images, labels = self.synthetic().flat()
-        augment, rate = augmentation(self.method.augment), state.new_tensor(self.method.network_lr)
-        for _ in range(self.inner_loop):
-            order = torch.randperm(len(images), generator=self.order_rng).to(images.device)
-            for rows in order.split(self.method.network_batch):
-                seen = augment.apply(images[rows], augment.sample(len(rows), self.augment_rng))
-                (state,) = self.inner.forward(state, rate, state.new_zeros(0), seen, labels[rows])
-        return state
+        (images, labels), augment = self.synthetic().flat(), augmentation(self.method.augment)
+
+        def make(steps: Sequence[Batch]) -> tuple[Tensor, Tensor]:
+            rows = torch.stack([rows for rows, _ in steps])
+            return apply_each(augment, images[rows], [params for _, params in steps]), labels[rows]
+
+        return train(self.inner, state, self.method.network_lr, batches, make)
 
     def synthetic(self) -> SyntheticSet:
         """Return the images with hard labels."""

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from suite.core.distilling.base import BaseDistiller, ImageMethod
 from suite.core.distilling.initial_images import initial_images
-from suite.core.distilling.matching import class_means, paired, real_batches
+from suite.core.distilling.matching import class_means, draw_pairing, real_batches
+from suite.core.execution.replayed import ReplayedLoss
+from suite.core.execution.transfer import send_nested
 from suite.core.limits import at_least_one, not_negative
 from suite.core.networks.named import network
 from suite.core.seeding import generator
@@ -63,28 +65,37 @@ class DMDistiller(BaseDistiller):
         self.network = network(method.network, train.shape, train.classes)
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed).requires_grad_()
         self.optimiser = torch.optim.SGD([self.images], lr=method.image_lr, momentum=method.image_momentum)
+        self.loss = ReplayedLoss.on(train.images.device, self.gap)
         self.real = real_batches(train)
         self.real_rng = generator(seed, "real batches")
         self.network_rng = generator(seed, "networks")
         self.augment_rng = generator(seed, "augmentation")
 
-    def step(self) -> Mapping[str, float]:
+    def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step."""
         loss = self.distance(self.images)
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
-        return {"outer_loss": float(loss.detach())}
+        return {"outer_loss": loss.detach()}
 
     def distance(self, images: Tensor) -> Tensor:
         """Return how far images (classes, n, …) are from a real batch in a fresh network's embedding."""
-        return self.distances(images)[0]
+        drawn = (
+            self.network.initialise(self.network_rng),
+            self.real.draw(self.method.real_batch, self.real_rng),
+            draw_pairing(self.method.augment, len(images), self.augment_rng),
+        )
+        parameters, rows, pairing = send_nested(drawn, images.device)
+        real, synthetic = pairing.apply(self.real.images[rows], images)
+        return self.loss(synthetic, real, parameters)
 
-    def distances(self, images: Tensor) -> list[Tensor]:
-        """Return the squared distances of class means, of each of the `outputs` of one fresh network."""
-        parameters = self.network.initialise(self.network_rng, images.device)
-        real = self.real.sample(self.method.real_batch, self.real_rng)
-        real, synthetic = paired(self.method.augment, real, images, self.augment_rng)
+    def gap(self, synthetic: Tensor, real: Tensor, parameters: Tensor) -> Tensor:
+        """Return the loss: the distance of synthetic and real images (classes, n, …)."""
+        return self.gaps(synthetic, real, parameters)[0]
+
+    def gaps(self, synthetic: Tensor, real: Tensor, parameters: Tensor) -> list[Tensor]:
+        """Return the squared distances of class means, of each of the network's `outputs`."""
         with torch.no_grad():
             targets = class_means(partial(self.outputs, parameters), real)
         found = class_means(partial(self.outputs, parameters), synthetic)

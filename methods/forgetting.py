@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from suite.core.distilling.selection import TrainedSelection
+from suite.core.execution.transfer import send, send_ahead
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Examples
@@ -35,16 +36,16 @@ class Forgetting(TrainedSelection):
         """Return the selected images, and the seconds of cached training that are charged to this run."""
         how = [self.network, asdict(recipe(self.training)), self.epochs, seed]
         counts, seconds = cached_training("forgetting", train, how, lambda: self._counts(train, seed))
-        ties = generator(seed, "ties")
-        chosen = [rows[most(counts[rows], ipc, ties).to(rows.device)] for rows in train.by_class()]
-        return chosen, seconds
+        counts, ties = counts.cpu(), generator(seed, "ties")
+        chosen = [rows[most(counts[rows], ipc, ties)] for rows in train.rows_by_class()]
+        return send(chosen, train.labels.device), seconds
 
     def _counts(self, train: Examples, seed: int) -> Tensor:
         """Return how often each image (n,) is forgotten while a fresh network trains."""
         net, memory = network(self.network, train.shape, train.classes), Memory(train.labels)
         job = TrainingJob.on_examples(train, recipe(self.training).for_epochs(self.epochs), seed)
-        for batch, (parameters,) in zip(job.rows(), training_states(net, [job]), strict=False):
-            rows = batch.to(train.labels.device)
+        batches = send_ahead(job.rows(), train.labels.device)
+        for rows, (parameters,) in zip(batches, training_states(net, [job]), strict=False):
             memory.see(rows, net.logits(parameters, train.images[rows]).argmax(1) == train.labels[rows])
         return memory.forgotten()
 
@@ -69,7 +70,7 @@ class Memory:
 
 def most(counts: Tensor, ipc: int, rng: torch.Generator) -> Tensor:
     """Return the rows (ipc,) of the largest counts (n,), largest first, ties in random order."""
-    order = torch.randperm(len(counts), generator=rng).to(counts.device)
+    order = torch.randperm(len(counts), generator=rng)
     return order[counts[order].argsort(descending=True, stable=True)][:ipc]
 
 

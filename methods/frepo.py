@@ -20,6 +20,7 @@ from suite.core.distilling.base import BaseDistiller, ImageMethod
 from suite.core.distilling.initial_images import initial_images
 from suite.core.engine.classification import inner_problem
 from suite.core.engine.optimisers import Adam, lamb
+from suite.core.execution.transfer import send_nested
 from suite.core.limits import above_zero, at_least_one
 from suite.core.networks.named import network
 from suite.core.seeding import generator
@@ -91,7 +92,7 @@ class FRePoDistiller(BaseDistiller):
         self.inner = inner_problem(self.network, Adam(method.inner_lr), objective=squared_error)
         self.outer = Adam(eps=1e-6)
         images = initial_images(train, budget.ipc, method.initial, seed=seed)
-        targets = scaled(one_hot(train.classes, budget.ipc).to(images))
+        targets = scaled(one_hot(train.classes, budget.ipc, like=images))
         self.image_state, self.label_state = (self.outer.start(x.flatten()) for x in (images, targets))
         self.network_rng = generator(seed, "networks")
         self.pool_rng = generator(seed, "pool")
@@ -105,9 +106,11 @@ class FRePoDistiller(BaseDistiller):
     def step(self) -> Mapping[str, Tensor]:
         """Take one outer step."""
         chosen = int(torch.randint(self.method.pool, (), generator=self.pool_rng))
+        drawn = self.train.sample_rows(self.method.real_batch, self.real_rng), self._draw_training(chosen)
+        real, training = send_nested(drawn, self.train.images.device)
         images = self.image_state[0].view(-1, *self.train.shape).clone().requires_grad_()
         targets = self.label_state[0].view(-1, self.train.classes).clone().requires_grad_()
-        error = self._error(self.pool[chosen, 0], images, targets)
+        error = self._error(self.pool[chosen, 0], images, targets, self.train.take(real))
         margin = label_margin(targets)
         of_images, of_labels = torch.autograd.grad(error - margin, [images, targets])
         share = (1 + cos(pi * self.step_count / self.steps)) / 2
@@ -117,33 +120,40 @@ class FRePoDistiller(BaseDistiller):
             self.label_state = lamb(self.outer, self.label_state, of_labels.flatten(), lr, self.step_count)
             lowest = scaled(torch.zeros_like(targets)).flatten()
             self.label_state[0] = self.label_state[0].maximum(lowest)
-        self._train(chosen)
+        self._train(chosen, training)
         return {"outer_loss": error.detach(), "label_margin": margin.detach()}
 
-    def _error(self, parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
+    def _error(self, parameters: Tensor, images: Tensor, targets: Tensor, real: Examples) -> Tensor:
         """Return the error on a real batch of ridge regression on one network's features of the set."""
         if self.method.mirror:
             images, targets = torch.cat([images, images.flip(3)]), torch.cat([targets, targets])
         weights = ridge_weights(self.network.features(parameters, images), targets, self.method.ridge)
-        real = self.train.take(self.train.sample_rows(self.method.real_batch, self.real_rng))
         seen = map_batches(lambda batch: self.network.features(parameters, batch), real.images)
         wanted = centred(indicators(real.labels, self.train.classes))
         return (seen @ weights - wanted).square().sum(1).mean() / 2
 
-    def _train(self, chosen: int) -> None:
-        """Train a network of the pool one step on the set; replace it at the end of its lifetime."""
+    def _draw_training(self, chosen: int) -> Tensor | tuple[Tensor, Tensor]:
+        """Draw a fresh network if the lifetime of the chosen one is over, or else its next batch.
+
+        A batch is its rows in the set and the corrections of the step.
+        """
         age = int(self.ages[chosen])
         if age >= int(self.lifetimes[chosen]):
-            self.pool[chosen], self.ages[chosen] = self._fresh(), 0
+            return self.network.initialise(self.network_rng)
+        count = self.label_state[0].numel() // self.train.classes
+        rows = torch.randperm(count, generator=self.batch_rng)[: self.method.inner_batch]
+        return rows, torch.tensor(self.inner.optimiser.corrections(age + 1))
+
+    def _train(self, chosen: int, drawn: Tensor | tuple[Tensor, Tensor]) -> None:
+        """Train a network of the pool one step on the set; replace it at the end of its lifetime."""
+        if isinstance(drawn, Tensor):
+            self.pool[chosen], self.ages[chosen] = self.inner.optimiser.start(drawn), 0
             self.lifetimes[chosen] = self.method.lifetime
             return
-        images, labels = self.synthetic().flat()
-        rows = torch.randperm(len(images), generator=self.batch_rng)[: self.method.inner_batch]
-        known = (self.method.inner_lr, self.inner.optimiser.corrections(age + 1))
-        lr, corrections = (torch.tensor(value).to(images) for value in known)
-        batch = (x[rows.to(images.device)] for x in (images, labels))
-        (self.pool[chosen],) = self.inner.forward(self.pool[chosen], lr, corrections, *batch)
-        self.ages[chosen] = age + 1
+        (rows, corrections), (images, labels) = drawn, self.synthetic().flat()
+        lr, state = images.new_full((), self.method.inner_lr), self.pool[chosen]
+        (self.pool[chosen],) = self.inner.forward(state, lr, corrections, images[rows], labels[rows])
+        self.ages[chosen] += 1
 
     def _fresh(self) -> Tensor:
         """Return the Adam state of a fresh network."""
@@ -154,7 +164,7 @@ class FRePoDistiller(BaseDistiller):
         """Return the images with their labels; the scale of learned labels is undone."""
         classes = self.train.classes
         images = self.image_state[0].view(classes, -1, *self.train.shape).clone()
-        labels = one_hot(classes, images.shape[1]).to(images)
+        labels = one_hot(classes, images.shape[1], like=images)
         if self.method.learn_labels:
             labels = unscaled(self.label_state[0].view_as(labels)).clamp(min=0)  # of rounding
         return SyntheticSet(images, labels)

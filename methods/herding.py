@@ -26,15 +26,15 @@ class Herding(FeatureSelection):
     def order(self, features: Features, ipc: int) -> Tensor:
         """Return the rows (ipc,) whose running mean feature stays nearest to the mean."""
         mean = features.mean(0)
-        total, free = torch.zeros_like(mean), torch.ones(len(features), dtype=torch.bool)
+        total, taken = torch.zeros_like(mean), torch.zeros_like(features[:, 0], dtype=torch.bool)
         chosen = []
         for count in range(1, ipc + 1):
             distance = ((total + features) / count - mean).norm(dim=1)
-            best = int(distance.masked_fill(~free.to(distance.device), torch.inf).argmin())
+            best = distance.masked_fill(taken, torch.inf).argmin(0, keepdim=True)
             chosen.append(best)
-            free[best] = False
-            total = total + features[best]
-        return torch.tensor(chosen)
+            taken.index_fill_(0, best, True)
+            total = total + features[best][0]
+        return torch.cat(chosen)
 
 
 METHOD = Herding

@@ -8,26 +8,29 @@ in the real images is mapped to [0, 1], so the authors' rates have another meani
 Fashion-MNIST, reduced, recipe `idc-1000`: 73.9% and 79.4% at 1 and 10 images; printed 81.0% and 86.0%.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from suite.core.distilling.base import BaseDistiller, NetworkMethod
 from suite.core.distilling.initial_images import initial_images
-from suite.core.distilling.matching import class_gradients, paired, real_batches, weights
+from suite.core.distilling.matching import Pairing, class_gradients, draw_pairing, real_batches, weights
 from suite.core.engine.classification import inner_problem
 from suite.core.engine.optimisers import SGD
+from suite.core.engine.steps import train
+from suite.core.execution.replayed import ReplayedLoss
+from suite.core.execution.transfer import send_nested
 from suite.core.limits import above_zero, at_least_one, check_enough_real, not_negative
 from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.sets.parametrisations import MultiFormation, check_factor
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.augment import augmentation
+from suite.core.training.augment import AugmentParams, augment_each, augmentation
+from suite.core.training.regression import indicators
 
 Metric = Literal["l1", "mse"]
 GREY: Mapping[str, Any] = {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
@@ -103,6 +106,7 @@ class IDCDistiller(BaseDistiller):
     def __init__(self, method: IDC, train: Examples, budget: Budget, seed: int) -> None:
         self.steps, self.method, self.train = method.steps, method, train
         self.network = network(method.network, train.shape, train.classes)
+        self.loss = ReplayedLoss.on(train.images.device, self._gap)
         self.real = real_batches(train)
         self.low = train.images.amin((0, 2, 3))[:, None, None]
         self.span = train.images.amax((0, 2, 3))[:, None, None] - self.low
@@ -119,49 +123,65 @@ class IDCDistiller(BaseDistiller):
         self.real_rng = generator(seed, "real batches")
         self.choice_rng = generator(seed, "synthetic batches")
         self.augment_rng = generator(seed, "augmentation")
-        self.state = _NETWORK_SGD.start(self.network.initialise(self.network_rng)).to(self.pixels)
+        self.state = _NETWORK_SGD.start(self.network.initialise(self.network_rng, self.pixels.device))
         self.step_count = 0
 
-    def step(self) -> Mapping[str, float]:
+    def step(self) -> Mapping[str, Tensor]:
         """Update the images once, then train the network on real ones."""
-        if self.step_count % self.method.network_steps == 0:
-            if self.step_count:
-                fresh = self.network.initialise(self.network_rng, self.pixels.device)
-                self.state = _NETWORK_SGD.start(fresh)
+        begins = self.step_count % self.method.network_steps == 0
+        fresh = [self.network.initialise(self.network_rng)] if begins and self.step_count else []
+        drawn = fresh, self._draw_match(), self._draw_training()
+        fresh, match, batches = send_nested(drawn, self.pixels.device)
+        if fresh:
+            self.state = _NETWORK_SGD.start(fresh[0])
+        if begins:
             with torch.no_grad():
                 self.pixels.clamp_(0, 1)
-        loss = self._match()
+        loss = self._match(*match)
         self.step_count += 1
-        self._train()
-        return {"outer_loss": loss / self.train.classes}
+        self._train(batches)
+        return {"outer_loss": loss.double() / self.train.classes}
 
-    def _match(self) -> float:
+    def _draw_match(self) -> tuple[Tensor, Tensor, Pairing]:
+        """Draw the rows of the decoded images and of the real batch, and their augmentation."""
+        classes, count = len(self.pixels), self.pixels.shape[1] * self.method.factor**2
+        chosen = Minibatch(self.method.synthetic_batch).sample(classes, count, self.choice_rng)
+        rows = self.real.draw(self.method.real_batch, self.real_rng)
+        return chosen, rows, draw_pairing(self.method.augment, classes, self.augment_rng)
+
+    def _draw_training(self) -> list[tuple[Tensor, AugmentParams]]:
+        """Draw the rows of the real batches on which the network trains, and their augmentation."""
+        augment = augmentation(self.method.network_augment, mixing=True)
+        count = (self.method.network_images,)
+        rows = torch.randint(len(self.train), count, generator=self.real_rng).split(64)
+        return [(batch, augment.sample(len(batch), self.augment_rng)) for batch in rows]
+
+    def _match(self, chosen: Tensor, rows: Tensor, pairing: Pairing) -> Tensor:
         """Update the pixels once; return the loss before the update."""
         images = self._decoded()
-        classes, count = images.shape[:2]
-        rows = Minibatch(self.method.synthetic_batch).sample(classes, count, self.choice_rng)
-        chosen = images.flatten(0, 1)[rows.to(images.device)].unflatten(0, (classes, -1))
-        real = self.real.sample(self.method.real_batch, self.real_rng)
-        real, chosen = paired(self.method.augment, real, chosen, self.augment_rng)
-        target = class_gradients(self.network, self.state[0], real).detach()
-        ours = class_gradients(self.network, self.state[0], chosen)
-        loss = distance(self.network, ours, target, self.method.metric)
+        synthetic = images.flatten(0, 1)[chosen].unflatten(0, (len(images), -1))
+        real, synthetic = pairing.apply(self.real.images[rows], synthetic)
+        loss = self.loss(synthetic, real, self.state[0])
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
-        return float(loss.detach())
+        return loss.detach()
 
-    @torch.no_grad()
-    def _train(self) -> None:
+    def _gap(self, synthetic: Tensor, real: Tensor, parameters: Tensor) -> Tensor:
+        target = class_gradients(self.network, parameters, real).detach()
+        ours = class_gradients(self.network, parameters, synthetic)
+        return distance(self.network, ours, target, self.method.metric)
+
+    def _train(self, batches: Sequence[tuple[Tensor, AugmentParams]]) -> None:
         """Train the network on real images."""
         augment = augmentation(self.method.network_augment, mixing=True)
-        images, labels, rate = self.train.images, self.train.labels, self.state.new_tensor(_NETWORK_SGD.lr)
-        rows = torch.randint(len(images), (self.method.network_images,), generator=self.real_rng)
-        for batch in rows.to(images.device).split(64):
-            params = augment.sample(len(batch), self.augment_rng)
-            targets = one_hot(labels[batch], self.train.classes).to(images)
-            seen = augment.apply(images[batch], params), augment.mix(targets, params, self.train.shape[1:])
-            (self.state,) = self.inner.forward(self.state, rate, self.state.new_zeros(0), *seen)
+
+        def make(steps: Sequence[tuple[Tensor, AugmentParams]]) -> tuple[Tensor, Tensor]:
+            rows = torch.stack([rows for rows, _ in steps])
+            targets = indicators(self.train.labels[rows], self.train.classes)
+            return augment_each(augment, self.train.images[rows], targets, [params for _, params in steps])
+
+        self.state = train(self.inner, self.state, _NETWORK_SGD.lr, batches, make)
 
     def _decoded(self) -> Tensor:
         return MultiFormation(self.pixels * self.span + self.low, self.method.factor).decode()

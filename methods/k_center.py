@@ -25,13 +25,13 @@ class KCenter(FeatureSelection):
 
     def order(self, features: Features, ipc: int) -> Tensor:
         """Return the rows (ipc,); each is farthest from the earlier ones."""
-        chosen = [int((features - features.mean(0)).norm(dim=1).argmin())]
+        chosen = [(features - features.mean(0)).norm(dim=1).argmin(0, keepdim=True)]
         nearest = (features - features[chosen[0]]).norm(dim=1)
         while len(chosen) < ipc:
-            nearest[chosen[-1]] = -1.0  # never choose an image twice, even among duplicates
-            chosen.append(int(nearest.argmax()))
+            nearest.index_fill_(0, chosen[-1], -1.0)  # never an image twice, even among duplicates
+            chosen.append(nearest.argmax(0, keepdim=True))
             nearest = torch.minimum(nearest, (features - features[chosen[-1]]).norm(dim=1))
-        return torch.tensor(chosen)
+        return torch.cat(chosen)
 
 
 METHOD = KCenter

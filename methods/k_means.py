@@ -36,9 +36,10 @@ class KMeans(FeatureSelection):
         distances = torch.cdist(centres, features)
         chosen = []
         for centre in sizes.argsort(descending=True, stable=True).tolist():
-            chosen.append(int(distances[centre].argmin()))
-            distances[:, chosen[-1]] = torch.inf  # take an image once, even if it is nearest to two centres
-        return torch.tensor(chosen)
+            chosen.append(distances[centre].argmin(0, keepdim=True))
+            # Take an image once, even if it is nearest to two centres.
+            distances.index_fill_(1, chosen[-1], torch.inf)
+        return torch.cat(chosen)
 
 
 METHOD = KMeans

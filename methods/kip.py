@@ -84,10 +84,10 @@ class KIPDistiller(BaseDistiller):
         self.steps, self.method, self.train, self.step_count = method.steps, method, train, 0
         self.network = network(method.kernel, train.shape, train.classes)
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed).requires_grad_()
-        self.labels = one_hot(train.classes, budget.ipc).to(self.images).requires_grad_(method.learn_labels)
+        self.labels = one_hot(train.classes, budget.ipc, like=self.images).requires_grad_(method.learn_labels)
         self.log_scale = self.images.new_zeros(()).requires_grad_()
         pixels = self.images[0, 0].numel() if method.transform_lr else 0
-        self.transform = torch.eye(pixels).to(self.images).requires_grad_()
+        self.transform = torch.eye(pixels, device=self.images.device).requires_grad_()
         groups: list[dict[str, Any]] = [
             {"params": [self.images, self.labels] if method.learn_labels else [self.images]},
             {"params": [self.log_scale], "lr": method.scale_lr},
@@ -138,7 +138,8 @@ class KIPDistiller(BaseDistiller):
 
     def _sample(self) -> Tensor:
         """Draw the networks' parameters (networks, size)."""
-        return random_networks(self.network, self.method.networks, self.network_rng).to(self.images.device)
+        networks = self.method.networks
+        return random_networks(self.network, networks, self.network_rng, self.images.device)
 
     def synthetic(self) -> SyntheticSet:
         """Return the images after the linear map, with their labels."""

@@ -22,16 +22,18 @@ from suite.core.distilling.initial_images import initial_images
 from suite.core.distilling.trajectory_segments import TrajectorySegments
 from suite.core.engine.classification import inner_problem
 from suite.core.engine.losses import Batch
+from suite.core.engine.meta_gradient import StackedBatches, meta_gradient
 from suite.core.engine.optimisers import SGD
 from suite.core.engine.truncation import Window
-from suite.core.engine.unroll import MetaGradient, meta_gradient
+from suite.core.engine.unroll import MetaGradient
 from suite.core.examples import shuffled
+from suite.core.execution.transfer import send_nested
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.augment import augmentation
+from suite.core.training.augment import AugmentParams, apply_each, augmentation
 from suite.core.training.recipes import Recipe
 
 Targets = Callable[[Tensor], Tensor]
@@ -137,6 +139,19 @@ def distance(parameters: Tensor, target: Tensor, start: Tensor) -> Tensor:
     return (parameters - target).square().sum() / (start - target).square().sum()
 
 
+@dataclass(frozen=True)
+class Draws:
+    """An expert's parameters (size,) at the start and the end of a segment, its first epoch, and each inner
+    step's rows and augmentation.
+    """
+
+    start: Tensor
+    target: Tensor
+    epoch: int
+    rows: list[Tensor]
+    params: list[AugmentParams]
+
+
 class MTTDistiller(BaseDistiller):
     """One run of MTT; TESLA and DATM override `step`."""
 
@@ -146,8 +161,8 @@ class MTTDistiller(BaseDistiller):
         self.experts = experts(train, method.network, method.training, method.experts)
         self.cached_seconds = self.experts.seconds  # charged to every trial that uses the experts
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed)
-        self.labels = one_hot(train.classes, budget.ipc).to(self.images)
-        self.student_lr = self.images.new_tensor(method.student_lr)
+        self.labels = one_hot(train.classes, budget.ipc, like=self.images)
+        self.student_lr = self.images.new_full((), method.student_lr)
         count = train.classes * budget.ipc
         self.batch = min(method.batch or count, count)
         steps = method.steps * method.syn_steps
@@ -156,6 +171,7 @@ class MTTDistiller(BaseDistiller):
             SGD(method.student_lr),
             batch=self.batch,
             steps=steps,
+            window=method.syn_steps,
             device=train.images.device,
             outer=distance,
         )
@@ -172,26 +188,25 @@ class MTTDistiller(BaseDistiller):
 
     def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step."""
-        start, target, epoch = self.sample_segment()
-        self.last = self.meta_gradient(start, target, [self.images])
+        drawn = self.draw()
+        self.last = self.meta_gradient(drawn, [self.images])
         self.set_gradients([self.images])
         self.optimiser.step()
-        return self.metrics(epoch)
+        return self.metrics(drawn.epoch)
 
-    def sample_segment(self) -> tuple[Tensor, Tensor, int]:
-        """Count an outer step; return an expert's parameters at a segment's start and end, and its epoch."""
-        start, target, epoch = self.method.segments.sample(self.experts, self.step_count, self.expert_rng)
+    def draw(self) -> Draws:
+        """Count an outer step and draw for it; a student's rows are those of shuffled epochs."""
+        segment = self.method.segments.sample(self.experts, self.step_count, self.expert_rng)
         self.step_count += 1
-        return start.to(self.images), target.to(self.images), epoch
+        every = shuffled(self.labels.shape[:2].numel(), self.batch, self.batch_rng)
+        rows, augment = list(islice(every, self.method.syn_steps)), augmentation(self.method.augment)
+        params = [augment.sample(len(part), self.augment_rng) for part in rows]
+        return send_nested(Draws(*segment, rows, params), self.images.device)
 
     def meta_gradient(
-        self,
-        start: Tensor,
-        target: Tensor,
-        learned: Sequence[Tensor],
-        targets: Targets | None = None,
+        self, drawn: Draws, learned: Sequence[Tensor], targets: Targets | None = None
     ) -> MetaGradient:
-        """Return the gradient of the distance to `target` after training on the set from `start`.
+        """Return the gradient of the distance to the target after training on the set from the start.
 
         learned: the images, or the images and the labels; targets: the student's targets if they are not the
         labels.
@@ -199,20 +214,24 @@ class MTTDistiller(BaseDistiller):
         augment = augmentation(self.method.augment)
         leaves = [value.clone().requires_grad_() for value in learned]
         images, labels = leaves if len(leaves) == 2 else (leaves[0], self.labels)
-        every = shuffled(labels.shape[:2].numel(), self.batch, self.batch_rng)
-        rows = [part.to(images.device) for part in islice(every, self.method.syn_steps)]
-        params = [augment.sample(len(part), self.augment_rng) for part in rows]
 
-        def batches(step: int) -> Batch:
-            seen = augment.apply(images.flatten(0, 1)[rows[step]], params[step])
-            return seen, (targets(labels) if targets else labels).flatten(0, 1)[rows[step]]
+        def make(steps: range) -> Batch:
+            own = slice(steps.start, steps.stop)
+            rows = torch.stack(drawn.rows[own])
+            seen = apply_each(augment, images.flatten(0, 1)[rows], drawn.params[own])
+            return seen, (targets(labels) if targets else labels).flatten(0, 1)[rows]
 
+        def batch(step: int) -> Batch:
+            images, targets = make(range(step, step + 1))
+            return images[0], targets[0]
+
+        equal = len({len(rows) for rows in drawn.rows}) == 1
         return meta_gradient(
             self.inner,
-            start,
+            drawn.start,
             leaves,
-            batches,
-            [(target, start)],
+            StackedBatches(make) if equal else batch,
+            [(drawn.target, drawn.start)],
             window=Window(0, self.method.syn_steps),
             lr=self.student_lr,
             checkpoint_every=self.method.checkpoint_every,

@@ -10,6 +10,7 @@ see `redraw_every`); the inner Adam is torch's (there `higher`'s, which adds eps
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -18,9 +19,11 @@ from torch import Tensor
 from suite.core.distilling.base import ImageMethod
 from suite.core.distilling.initial_images import Initialisation, initial_images
 from suite.core.distilling.meta_learning import InnerTraining, LearnedSet, MetaLearner, NormClip
+from suite.core.engine.meta_gradient import average
 from suite.core.engine.optimisers import Adam
 from suite.core.engine.truncation import TruncationSchedule, Window, check_truncation, place_window
-from suite.core.engine.unroll import MetaGradient, average
+from suite.core.engine.unroll import MetaGradient
+from suite.core.execution.streams import side_by_side
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.precision import Precision, multiplying
 from suite.core.seeding import generator
@@ -168,6 +171,7 @@ class ImageMetaLearner(MetaLearner):
             minibatch=Minibatch(method.per_class, method.inner_classes),
             augment=augmentation(method.augment),
             ipc=ipc,
+            window=method.max_window,
             steps=steps_of_one_shape * method.networks * method.max_window,
             precision=method.precision,
             checkpoint_every=method.checkpoint_every,
@@ -198,9 +202,9 @@ class ImageMetaLearner(MetaLearner):
 
         frozen: images and labels placed before these; inner networks train on them, but they do not change.
         """
+        task = partial(self._gradient_of, images, labels, window, frozen)
         with multiplying(self.method.precision):
-            networks = range(self.method.networks)
-            self.last = average([self._gradient_of(images, labels, window, frozen) for _ in networks])
+            self.last = average(side_by_side([task] * self.method.networks, images.device))
         return self.last
 
     def _gradient_of(

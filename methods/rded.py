@@ -8,7 +8,7 @@ image during retraining. Here evaluators have only the set, so each image has on
 `rded-300` softens it, and mixes labels by area when it mixes images.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, log_softmax, pad
 
 from suite.core.distilling.base import BaseDistiller, NetworkMethod
+from suite.core.execution.transfer import send_nested
 from suite.core.limits import at_least_one, check_enough_real
 from suite.core.networks.named import network
 from suite.core.seeding import generator
@@ -93,7 +94,7 @@ class RDEDDistiller(BaseDistiller):
         # Until the step is taken, the set is the first images of each class.
         first = torch.stack([rows[: budget.ipc] for rows in train.by_class()])
         self.images = train.images[first]
-        self.labels = one_hot(train.classes, budget.ipc).to(train.images)
+        self.labels = one_hot(train.classes, budget.ipc, like=train.images)
         self.cached_seconds = 0.0
 
     @torch.no_grad()
@@ -101,19 +102,25 @@ class RDEDDistiller(BaseDistiller):
         """Choose crops, stitch and label them."""
         method, how = self.method, (self.method.network, self.method.training, self.method.epochs)
         teacher, self.cached_seconds = trained_network(self.train, *how, seed=self.seed)
-        chosen = [self._chosen(label, teacher) for label in range(self.train.classes)]
+        drawn = send_nested(list(self._drawn()), self.images.device)
+        chosen = [self._chosen(label, teacher, *own) for label, own in enumerate(drawn)]
         self.images = torch.stack([stitched(patches, method.factor) for patches in chosen])
         self.labels = map_batches(partial(self.network.logits, teacher), self.images).softmax(-1)
         return {}
 
-    def _chosen(self, label: int, teacher: Tensor) -> Tensor:
+    def _drawn(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Draw for each class the rows (n,) of its candidates, and their crops (crops, n, 3)."""
+        for label, rows in enumerate(self.train.rows_by_class()):
+            rng = generator(self.seed, "patches", label)
+            chosen = rows[torch.randperm(len(rows), generator=rng)[: self.method.candidates]]
+            crops = [torch.rand(len(chosen), 3, generator=rng) for _ in range(self.method.crops)]
+            yield chosen, torch.stack(crops)
+
+    def _chosen(self, label: int, teacher: Tensor, rows: Tensor, crops: Tensor) -> Tensor:
         """Return the best crops of a class, at most one per image, best first: (m, channels, h, w)."""
-        method, rng = self.method, generator(self.seed, "patches", label)
-        rows = self.train.by_class()[label]
-        rows = rows[torch.randperm(len(rows), generator=rng)[: method.candidates].to(rows.device)]
-        images = self.train.images[rows]
+        method, images = self.method, self.train.images[rows]
         size = images.shape[2] // method.factor, images.shape[3] // method.factor
-        patches = torch.stack([cropped(images, size, rng) for _ in range(method.crops)])
+        patches = torch.stack([cropped(images, size, uniform) for uniform in crops])
         logits = map_batches(partial(self.network.logits, teacher), padded(patches, self.train.shape))
         least, crop = (-log_softmax(logits, 1)[:, label]).view(method.crops, -1).min(0)
         best = least.argsort(stable=True)[: self.budget.ipc * method.factor**2]
@@ -124,10 +131,12 @@ class RDEDDistiller(BaseDistiller):
         return SyntheticSet(self.images.clone(), self.labels.clone())
 
 
-def cropped(images: Tensor, size: tuple[int, int], rng: torch.Generator) -> Tensor:
-    """Return a random crop of each image, with the image's aspect ratio, resized bilinearly to `size`."""
+def cropped(images: Tensor, size: tuple[int, int], uniform: Tensor) -> Tensor:
+    """Return a crop of each image, with the image's aspect ratio, resized bilinearly to `size`.
+
+    uniform: numbers (n, 3) in [0, 1) that give the crops' areas and places.
+    """
     low, high = SCALE
-    uniform = torch.rand(len(images), 3, generator=rng).to(images)
     side = (low + (high - low) * uniform[:, 0]).sqrt()  # as a share of the image's
     centre = (1 - side[:, None]) * (2 * uniform[:, 1:] - 1)  # from -1 to 1 over the image
     zero = torch.zeros_like(side)

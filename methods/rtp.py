@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from suite.core.distilling.base import NetworkMethod
+from suite.core.distilling.matching import real_batches
 from suite.core.distilling.meta_learning import InnerTraining, MetaLearner
 from suite.core.engine.optimisers import SGD
 from suite.core.engine.truncation import Window
@@ -101,10 +102,12 @@ class RTPDistiller(MetaLearner):
             minibatch=Minibatch(min(method.per_class, images)),
             augment=augmentation(method.augment),
             ipc=images,
+            window=method.unroll,
             steps=method.steps * method.unroll,
             checkpoint_every=method.checkpoint_every,
         )
         super().__init__(inner, train, seed)
+        self.real = real_batches(train)
         channels, height, width = train.shape
         side = height // method.downsample, width // method.downsample
         rng = generator(seed, "initial bases")
@@ -120,7 +123,8 @@ class RTPDistiller(MetaLearner):
         """Take one outer step with a fresh network."""
         learned = [self.bases, self.coefficients]
         window, size = Window(0, self.method.unroll), self.training.ipc
-        found = self.meta_gradient(learned, self._decoded, window, self._real_rows(), size=size)
+        rows = self.real.draw_distinct(self.method.real_per_class, self.real_rng)
+        found = self.meta_gradient(learned, self._decoded, window, rows, size=size)
         norm = torch.stack([gradient.norm() for gradient in found.gradients]).norm()
         shrink = (self.method.clip / (norm + 1e-6)).clamp(max=1)
         for tensor, gradient in zip(learned, found.gradients, strict=True):
@@ -132,13 +136,6 @@ class RTPDistiller(MetaLearner):
         targets = torch.eye(self.train.classes, device=rows.device)
         code = Linear(self.bases, self.coefficients, *self.train.shape[1:])
         return code.rows(rows), targets[rows // self.training.ipc]
-
-    def _real_rows(self) -> Tensor:
-        """Draw distinct rows of each class for the real batch."""
-        count, rng = self.method.real_per_class, self.real_rng
-        return torch.cat(
-            [rows[torch.randperm(len(rows), generator=rng)[:count]] for rows in self.train.by_class()]
-        )
 
     def synthetic(self) -> SyntheticSet:
         """Return the decoded images, with the stored bases and coefficients."""

@@ -46,12 +46,12 @@ class TESLADistiller(MTTDistiller):
 
     def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step, with labels predicted by its expert."""
-        start, target, epoch = self.sample_segment()
-        self.labels = map_batches(partial(self.network.logits, target), self.images).softmax(-1)
-        self.last = self.meta_gradient(start, target, [self.images])
+        drawn = self.draw()
+        self.labels = map_batches(partial(self.network.logits, drawn.target), self.images).softmax(-1)
+        self.last = self.meta_gradient(drawn, [self.images])
         self.set_gradients([self.images])
         self.optimiser.step()
-        return self.metrics(epoch)
+        return self.metrics(drawn.epoch)
 
 
 METHOD = TESLA

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from suite.board.files import leaderboard as leaderboard
     from suite.core.data.tasks import load as load_task
     from suite.core.engine.inner_problem import InnerProblem as InnerProblem
+    from suite.core.engine.meta_gradient import meta_gradient as meta_gradient
     from suite.core.engine.optimisers import SGD as SGD
     from suite.core.engine.optimisers import Adam as Adam
     from suite.core.engine.truncation import Window as Window
-    from suite.core.engine.unroll import meta_gradient as meta_gradient
     from suite.core.sets.artefacts import load_set as load_set
     from suite.core.sets.artefacts import save_set as save_set
     from suite.core.sets.synthetic_set import SyntheticSet as SyntheticSet
@@ -60,7 +60,7 @@ _HOMES = {
     "leaderboard": "suite.board.files.leaderboard",
     "load_set": "suite.core.sets.artefacts.load_set",
     "load_task": "suite.core.data.tasks.load",
-    "meta_gradient": "suite.core.engine.unroll.meta_gradient",
+    "meta_gradient": "suite.core.engine.meta_gradient.meta_gradient",
     "save_set": "suite.core.sets.artefacts.save_set",
 }
 

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, NoReturn
 import torch
 from torch import Tensor
 
+from suite.core.execution.transfer import send
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -32,15 +34,21 @@ class Examples:
 
     def by_class(self) -> list[Tensor]:
         """Return the indices of each class's images, in their order: `classes` tensors."""
-        return [(self.labels == label).nonzero().flatten() for label in range(self.classes)]
+        return send(self.rows_by_class(), self.labels.device)
+
+    def rows_by_class(self) -> list[Tensor]:
+        """Return the indices of each class's images on the host, for drawing; waits for the device."""
+        labels = self.labels.cpu()
+        return [(labels == label).nonzero().flatten() for label in range(self.classes)]
 
     def take(self, indices: Tensor) -> "Examples":
         """Return the examples at `indices` (m,)."""
-        return replace(self, images=self.images[indices], labels=self.labels[indices])
+        (own,) = send([indices], self.labels.device)
+        return replace(self, images=self.images[own], labels=self.labels[own])
 
     def sample_rows(self, count: int, rng: torch.Generator) -> Tensor:
-        """Draw the rows (count,) of distinct examples, or all rows if there are fewer."""
-        return torch.randperm(len(self), generator=rng)[:count].to(self.labels.device)
+        """Draw the rows (count,) of distinct examples, or all rows if there are fewer, on the host."""
+        return torch.randperm(len(self), generator=rng)[:count]
 
     def to(self, device: torch.device) -> "Examples":
         """Return the examples on `device`."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from suite.core.examples import Examples as Examples
 from suite.core.examples import TestSplit as TestSplit
+from suite.core.execution.transfer import send
 from suite.core.scores import Score
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet
@@ -54,20 +55,19 @@ class Task:
             raise ValueError(f"holdout fraction {fraction} must lie between 0 and 1")
         rng = generator(0, "holdout", self.name)
         held = []
-        for indices in self.train.by_class():
-            count = max(1, round(fraction * len(indices)))
-            if count >= len(indices):
-                raise ValueError(f"a class of {len(indices)} images is too small to hold out {fraction}")
-            held.append(indices[torch.randperm(len(indices), generator=rng)[:count]])
+        for rows in self.train.rows_by_class():
+            count = max(1, round(fraction * len(rows)))
+            if count >= len(rows):
+                raise ValueError(f"a class of {len(rows)} images is too small to hold out {fraction}")
+            held.append(rows[torch.randperm(len(rows), generator=rng)[:count]])
         mask = torch.zeros(len(self.train), dtype=torch.bool)
-        mask[torch.cat(held).cpu()] = True
-        kept, aside = (~mask).nonzero().flatten(), mask.nonzero().flatten()
-        device = self.train.labels.device
+        mask[torch.cat(held)] = True
+        kept, aside = send([(~mask).nonzero()[:, 0], mask.nonzero()[:, 0]], self.train.labels.device)
         return replace(
             self,
             name=f"{self.name}:holdout",
-            train=self.train.take(kept.to(device)),
-            split=TestSplit(self.train.take(aside.to(device)), held_out=True),
+            train=self.train.take(kept),
+            split=TestSplit(self.train.take(aside), held_out=True),
         )
 
     def to(self, device: torch.device) -> "Task":

@@ -3,8 +3,9 @@
     python -m tests.benchmarks.matching --output results/measurements/matching-cpu.json
 
 The loop is what the authors' code does, written anew: torch's layers, one class after another, real images
-picked from a permutation of the class. Both sides take whole steps with a fresh network: for DC one update of
-the images, DSA off; for DM one step under DSA. The images are random, which costs the same.
+picked from a permutation of the class, augmentation drawn on the device. Both sides take whole steps with a
+fresh network: for DC one update of the images, DSA off; for DM one step under DSA. The images are random,
+which costs the same.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,11 +17,10 @@ from torch.nn.functional import cross_entropy
 
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Distiller, Examples
-from suite.core.training.augment import augmentation
 from suite.plugins.methods.dc import DC
 from suite.plugins.methods.dm import DM
 from tests.benchmarks import timing
-from tests.benchmarks.official import convnet
+from tests.benchmarks.official import DSA, drawn, fresh_convnet
 
 
 @dataclass(frozen=True)
@@ -90,23 +90,20 @@ class Problem:
     def distribution_loop(self) -> Callable[[], None]:
         """Return the loop's step of DM."""
         optimiser = torch.optim.SGD([self.images], lr=1.0, momentum=0.5)
-        dsa, rng = augmentation("dsa"), generator(0, "augmentation")
 
         def step() -> None:
             embed, loss = self._network()[:-1].requires_grad_(False), torch.zeros((), device=self.device)
             for label, real in enumerate(self._real()):
-                shared = dsa.sample(1, rng)
-                target = embed(dsa.apply(real, shared)).detach().mean(0)
-                found = embed(dsa.apply(self.images[label], shared)).mean(0)
+                shared = drawn(DSA, 1, self.device)
+                target = embed(DSA.apply(real, shared)).detach().mean(0)
+                found = embed(DSA.apply(self.images[label], shared)).mean(0)
                 loss = loss + (target - found).square().sum()
             advance(optimiser, loss)
 
         return step
 
     def _network(self) -> nn.Sequential:
-        shape = self.shape
-        padding = 3 if shape.shape == (1, 28, 28) else 1
-        return convnet(shape.width, shape.shape[0], shape.classes, padding=padding).to(self.device)
+        return fresh_convnet(self.shape.width, self.shape.shape, self.shape.classes, self.device)
 
     def _real(self) -> Iterator[Tensor]:
         for rows in self.rows:

@@ -15,19 +15,20 @@ from pathlib import Path
 
 import torch
 
-from suite.experiments.provenance import provenance
-from suite.experiments.resources import Resources
+from suite.core.execution import compiling
+from tests.benchmarks import timing
 from tests.benchmarks.outer_step import Problem, Shape
 
 
 def peaks(scheme: str, windows: Sequence[int]) -> list[int]:
     """Return the process's peak memory in bytes after an outer step with each window, in this order."""
+    compiling.allow(False)
     found = []
     for window in windows:
-        shape = Shape(width=128, shape=(3, 32, 32), images=100, before=1, window=window, real=32)
+        shape = Shape(width=128, shape=(3, 32, 32), images=100, before=1, window=window, real=32, train=100)
         problem = Problem(shape, torch.device("cpu"))
-        step = problem.official() if scheme == "official" else problem.engine("float32", compiled=False)
-        step()
+        run = problem.official("float32") if scheme == "official" else problem.engine("float32")
+        run.step()
         found.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
     return found
 
@@ -44,7 +45,7 @@ def main() -> None:
     windows = sorted(given.windows)
     found = peaks(given.scheme, windows)
     measured = {
-        "provenance": provenance(Resources(given.threads)).model_dump(mode="json"),
+        "provenance": timing.machine(torch.device("cpu")),
         "scheme": given.scheme,
         "peak_bytes": dict(zip(windows, found, strict=True)),
         "bytes_per_window_step": (found[-1] - found[0]) / max(1, windows[-1] - windows[0]),

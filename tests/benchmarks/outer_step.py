@@ -1,31 +1,29 @@
-"""Times an outer step of the engine against the official scheme, side by side; on a GPU also its memory.
+"""Times an outer step of RaT-BPTT against the official scheme, side by side; on a GPU also its memory.
 
     python -m tests.benchmarks.outer_step S M L --output results/measurements/outer-step-cpu.json
 
-Shapes are synthetic-set shapes of the papers; the images are random, which costs the same. On a CPU
-memory.py measures memory, since here the compiler's own peak would hide the engine's.
+Both take whole steps: a fresh network, minibatches and their augmentation, a real batch drawn from all of
+train, the meta-gradient and the update of the images. In bf16 the official scheme runs under torch's
+autocast. Shapes are those of the papers; the images are random, which costs the same. On a CPU memory.py
+measures memory, since here the compiler's own peak would hide the engine's.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from suite.core.engine.classification import chunks, inner_problem
-from suite.core.engine.optimisers import Adam
-from suite.core.engine.truncation import Window
-from suite.core.engine.unroll import meta_gradient
-from suite.core.networks.named import network
-from suite.core.precision import Precision, multiplying
+from suite.core.precision import Precision
 from suite.core.seeding import generator
+from suite.core.spec import Budget, Distiller, Examples
+from suite.plugins.methods.rat_bptt import RaTBPTT
 from tests.benchmarks import timing
-from tests.benchmarks.official import convnet, outer_step
+from tests.benchmarks.official import OfficialRun, Window
 
 
 @dataclass(frozen=True)
 class Shape:
-    """An outer step: network width, image shape, synthetic images, steps, real batch."""
+    """An outer step: network width, image shape, synthetic images, steps, real batch, images of train."""
 
     width: int
     shape: tuple[int, int, int]
@@ -33,14 +31,17 @@ class Shape:
     before: int
     window: int
     real: int
+    train: int = 50_000
 
 
+GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 SHAPES = {
-    "S": Shape(32, (1, 28, 28), 10, 10, 20, 256),
-    "M": Shape(64, (3, 32, 32), 10, 10, 40, 512),
-    "L": Shape(128, (3, 32, 32), 100, 3, 6, 512),
-    "cifar10-ipc10": Shape(128, (3, 32, 32), 100, 70, 60, 5000),
-    "cifar10-ipc1": Shape(128, (3, 32, 32), 10, 70, 60, 5000),
+    "tiny": Shape(4, COLOUR, 10, 2, 3, 16, train=100),
+    "S": Shape(32, GREY, 10, 10, 20, 256, train=60_000),
+    "M": Shape(64, COLOUR, 10, 10, 40, 512),
+    "L": Shape(128, COLOUR, 100, 3, 6, 512),
+    "cifar10-ipc1": Shape(128, COLOUR, 10, 70, 60, 5000),
+    "cifar10-ipc10": Shape(128, COLOUR, 100, 70, 60, 5000),
 }
 
 
@@ -48,49 +49,41 @@ class Problem:
     """One shape with random images, as both schemes see it."""
 
     def __init__(self, shape: Shape, device: torch.device) -> None:
-        rng = generator(0, "benchmark")
-        self.shape, self.device = shape, device
-        self.images = torch.randn(shape.images, *shape.shape, generator=rng).to(device).requires_grad_()
-        self.targets = torch.eye(10).repeat(shape.images // 10, 1).to(device)
-        real = torch.randn(shape.real, *shape.shape, generator=rng)
-        self.real = real.to(device), torch.randint(10, (shape.real,), generator=rng).to(device)
+        self.shape, rng = shape, generator(0, "benchmark")
+        images = torch.randn(shape.train, *shape.shape, generator=rng)
+        self.train = Examples(images, torch.arange(shape.train) % 10, 10).to(device)
 
-    def official(self) -> Callable[[], Tensor]:
-        """Return the official scheme's outer step."""
+    def official(self, precision: Precision) -> OfficialRun:
+        """Return a run of the official scheme."""
         shape = self.shape
-        padding = 3 if shape.shape == (1, 28, 28) else 1
-        module = convnet(shape.width, shape.shape[0], 10, padding=padding).to(self.device)
-        return lambda: outer_step(
-            module, self.images, self.targets, self.real, before=shape.before, window=shape.window
+        return OfficialRun(
+            self.train,
+            shape.images // 10,
+            width=shape.width,
+            window=Window(shape.before, shape.window),
+            real=shape.real,
+            precision=precision,
         )
 
-    def engine(self, precision: Precision, *, compiled: bool = True) -> Callable[[], Tensor]:
-        """Return the engine's outer step."""
+    def engine(self, precision: Precision, **changes: Any) -> Distiller:
+        """Return a run of this package; changes: of its settings."""
         shape = self.shape
-        net = network(f"convnet-d3-w{shape.width}-in", shape.shape, 10)
-        problem = inner_problem(net, Adam(1e-3), precision=precision, compiled=compiled)
-        start = net.initialise(generator(0), self.device)
-
-        def step() -> Tensor:
-            with multiplying(precision):
-                found = meta_gradient(
-                    problem,
-                    start,
-                    [self.images],
-                    lambda _: (self.images, self.targets),
-                    chunks(*self.real),
-                    window=Window(shape.before, shape.window),
-                )
-            return found.gradients[0]
-
-        return step
+        settings: dict[str, Any] = {
+            "network": f"convnet-d3-w{shape.width}-in",
+            "truncation": "fixed",  # as many steps in every outer step
+            "unroll": shape.before + shape.window,
+            "window": shape.window,
+            "real_batch": shape.real,
+            "precision": precision,
+        }
+        return RaTBPTT(**{**settings, **changes}).start(self.train, Budget(shape.images // 10), seed=0)
 
 
 def compare(shape: Shape, device: torch.device, precision: Precision, repeats: int) -> dict[str, object]:
     """Interleave both schemes; return seconds, their ratios, and memory."""
     problem = Problem(shape, device)
-    sides = {"official": problem.official(), "engine": problem.engine(precision)}
-    found = timing.compare(sides, device, repeats)
+    sides = {"official": problem.official(precision).step, "engine": problem.engine(precision).step}
+    found = timing.compare(sides, device, repeats, precision=precision)
     return {"shape": asdict(shape), "precision": precision, **found}
 
 

@@ -3,8 +3,9 @@
     python -m tests.benchmarks.retraining 1 10 --output results/measurements/retraining-cpu.json
 
 The plain loop is what the field's code does: torch's layers and SGD, a DataLoader that shuffles, one
-network after another. It is timed with its DataLoader and without, on a few epochs: an epoch costs the same
-from the first to the last. The set has random images of Fashion-MNIST's shape, which cost the same.
+network after another; augmentation is drawn on the device. It is timed with its DataLoader and without, on a
+few epochs: an epoch costs the same from the first to the last. All sides draw fresh networks, minibatches and
+augmentation. The set has random images of Fashion-MNIST's shape, which cost the same.
 """
 
 import argparse
@@ -21,27 +22,23 @@ from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.training import fit
-from suite.core.training.augment import augmentation
 from suite.core.training.recipes import RECIPES
 from tests.benchmarks import timing
-from tests.benchmarks.official import convnet
+from tests.benchmarks.official import DSA, augmented, fresh_convnet
 
 SHAPE = (1, 28, 28)
-DSA = augmentation("dsa")
 SHORT = 100  # epochs of one image per class, at least
 
 
 def plain(synthetic: SyntheticSet, width: int, epochs: int, copies: int, *, loader: bool) -> None:
     """Train copies one after another as the field's code does."""
     images, targets = synthetic.flat()
-    for copy in range(copies):
-        net = convnet(width, 1, 10, padding=3).to(images.device)
+    for _ in range(copies):
+        net = fresh_convnet(width, SHAPE, 10, images.device)
         rule = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-        rng = generator(copy, "augmentation")
         for batch, soft in _batches(images, targets, epochs, loader=loader):
-            seen = DSA.apply(batch, DSA.sample(len(batch), rng))
             rule.zero_grad()
-            cross_entropy(net(seen), soft).backward()
+            cross_entropy(net(augmented(DSA, batch)), soft).backward()
             rule.step()
 
 
@@ -77,20 +74,8 @@ def compare(ipc: int, given: argparse.Namespace, device: torch.device) -> dict[s
         "plain": lambda: plain(synthetic, *size, loader=False),
         "ours": lambda: ours(synthetic, *size),
     }
-    for run in runs.values():
-        run()  # compile, and warm up
-    taken = [{name: timing.seconds(run, device) for name, run in runs.items()} for _ in range(given.repeats)]
-    steps = epochs * given.copies
-    return {
-        "ipc": ipc,
-        "width": given.width,
-        "epochs": epochs,
-        "copies": given.copies,
-        "repeats": given.repeats,
-        "seconds_per_step": {name: timing.spread([each[name] / steps for each in taken]) for name in runs},
-        "ratio_to_plain": timing.spread([each["plain"] / each["ours"] for each in taken]),
-        "ratio_to_loader": timing.spread([each["loader"] / each["ours"] for each in taken]),
-    }
+    found = timing.compare(runs, device, given.repeats)
+    return {"ipc": ipc, "width": given.width, "epochs": epochs, "copies": given.copies, **found}
 
 
 def main() -> None:

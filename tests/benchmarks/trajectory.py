@@ -3,7 +3,8 @@
     python -m tests.benchmarks.trajectory S M L --output results/measurements/trajectory-cpu.json
 
 Plain MTT, written anew, keeps one autograd graph over all synthetic steps, as the authors' code does. Both
-augment alike, and each starts at random parameters and is to reach others: which costs what experts cost.
+draw minibatches, augment them, and update the images and the learning rate. Each starts at random parameters
+and is to reach others: which costs what experts cost.
 """
 
 from collections.abc import Callable
@@ -20,12 +21,11 @@ from suite.core.distilling.experts import Experts
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
-from suite.core.training.augment import augmentation
 from tests.benchmarks import timing
-from tests.benchmarks.official import convnet
+from tests.benchmarks.official import DSA, augmented, fresh_convnet
 
 METHOD = import_module("suite.plugins.methods.mtt").METHOD
-DSA = augmentation("dsa")
+IMAGE_LR = 1e-9  # the images stay what they are: their gradients towards random parameters are huge
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def ours(shape: Shape, device: torch.device) -> Callable[[], Tensor]:
     name = f"convnet-d3-w{shape.width}-in"
     start = network(name, shape.shape, 10).initialise(generator(0))
     known = Experts((torch.stack([start, start + 0.01]),), 0.0)
-    settings = {"syn_steps": shape.syn_steps, "expert_epochs": 1, "max_start_epoch": 1, "image_lr": 1e-9}
+    settings = {"syn_steps": shape.syn_steps, "expert_epochs": 1, "max_start_epoch": 1, "image_lr": IMAGE_LR}
     with patch("suite.plugins.methods.mtt.experts", lambda *_: known):
         method = METHOD(network=name, experts=1, **settings)
         run = method.start(train(shape, device), Budget(shape.ipc), seed=0)
@@ -73,13 +73,13 @@ def ours(shape: Shape, device: torch.device) -> Callable[[], Tensor]:
 
 def plain(shape: Shape, device: torch.device) -> Callable[[], Tensor]:
     """Return plain MTT's outer step: the gradient of images and rate through one graph."""
-    module = convnet(shape.width, shape.shape[0], 10, padding=3 if shape.shape == (1, 28, 28) else 1)
-    module.to(device)
+    module = fresh_convnet(shape.width, shape.shape, 10, device)
     names, parts = zip(*module.named_parameters(), strict=True)
     start = torch.cat([part.detach().flatten() for part in parts])
     target, lr = start + 0.01, torch.tensor(0.01, device=device, requires_grad=True)
-    real, rng = train(shape, device), generator(0, "augmentation")
+    real = train(shape, device)
     images = real.images.clone().requires_grad_()
+    optimisers = [torch.optim.SGD([images], lr=IMAGE_LR, momentum=0.5), torch.optim.SGD([lr], lr=1e-5)]
 
     def logits(flat: Tensor, seen: Tensor) -> Tensor:
         pieces = flat.split([part.numel() for part in parts])
@@ -90,11 +90,16 @@ def plain(shape: Shape, device: torch.device) -> Callable[[], Tensor]:
     def step() -> Tensor:
         student = start.clone().requires_grad_()
         for _ in range(shape.syn_steps):
-            seen = DSA.apply(images, DSA.sample(len(images), rng))
-            loss = cross_entropy(logits(student, seen), real.labels)
+            rows = torch.randperm(len(images), device=device)
+            loss = cross_entropy(logits(student, augmented(DSA, images[rows])), real.labels[rows])
             student = student - lr * torch.autograd.grad(loss, student, create_graph=True)[0]
         left = (student - target).square().sum() / (start - target).square().sum()
-        return torch.autograd.grad(left, [images, lr])[0]
+        for optimiser in optimisers:
+            optimiser.zero_grad()
+        left.backward()
+        for optimiser in optimisers:
+            optimiser.step()
+        return left.detach()
 
     return step
 

@@ -10,12 +10,25 @@ import torch
 
 from suite.core.data.tasks import fingerprint, load
 from suite.core.examples import Examples, TestSplit
+from suite.core.seeding import generator
 
 CPU = torch.device("cpu")
 
 
 def examples(count: int = 4) -> Examples:
     return Examples(torch.arange(float(count)).reshape(count, 1, 1, 1), torch.arange(count) % 2, 2)
+
+
+def test_rows_are_those_of_their_class_in_order() -> None:
+    some = Examples(torch.zeros(5, 1, 1, 1), torch.tensor([2, 0, 2, 0, 2]), 4)
+    for rows in (some.by_class(), some.rows_by_class()):
+        assert [own.tolist() for own in rows] == [[1, 3], [], [0, 2, 4], []]
+
+
+def test_rows_are_drawn_without_replacement_and_sent() -> None:
+    drawn, sent = (draw(3, generator(0)) for draw in (examples(20).sample_rows, examples(20).sample_rows))
+    assert torch.equal(drawn, sent) and len(drawn.unique()) == 3
+    assert sorted(examples(4).sample_rows(9, generator(0)).tolist()) == [0, 1, 2, 3]
 
 
 def test_only_opening_counts() -> None:

@@ -43,6 +43,12 @@ def test_a_set_of_real_images_is_better_than_one_of_shuffled_labels() -> None:
     assert min(accuracies[0]) > 0.5 and max(accuracies[1]) < 0.3
 
 
+def test_a_set_without_features_is_refused() -> None:
+    dark = SyntheticSet(torch.zeros(2, 1, 1, 2, 2), one_hot(2, 1))
+    with pytest.raises(ValueError, match="features of the set are zero"):
+        QUICK.evaluate(dark, task(), seed=0)
+
+
 def test_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="networks 0"):
         KernelRegression(networks=0)

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from suite.core.distilling.initial_images import random_choice
+from suite.core.seeding import generator
 from suite.plugins.smoke import smoke_data
 from tests.support.plain_trajectories import double, resumes_exactly, started, steps_as_plain_matching
 
-METHOD = import_module("suite.plugins.methods.datm").METHOD
+MODULE = import_module("suite.plugins.methods.datm")
+METHOD = MODULE.METHOD
 PLAIN: dict[str, Any] = {"early_max_start_epoch": None, "threshold": None, "label_lr": 1.0}
 
 
@@ -39,6 +41,24 @@ def test_a_loss_above_the_threshold_changes_nothing(monkeypatch: pytest.MonkeyPa
         assert torch.equal(before.images, after.images) != moves
         assert torch.equal(before.labels, after.labels) != moves
         assert (before.lr == after.lr) != moves
+
+
+def test_a_step_that_is_not_taken_leaves_the_momentum() -> None:
+    """Against taking only the other steps; not a number is above every threshold."""
+    gradients = torch.randn(6, 3, generator=generator(0))
+    gradients[2, 1] = torch.nan
+    made = []
+    for skipping in (True, False):
+        value = torch.ones(3)
+        optimiser = torch.optim.SGD([{"params": [value], "momentum": 0.5}], lr=0.1)
+        for gradient, loss in zip(gradients, (2.0, 0.5, torch.nan, 0.5, 2.0, 1.0), strict=True):
+            value.grad = gradient
+            if skipping:
+                MODULE.step_if(optimiser, torch.tensor(loss) <= 1)
+            elif loss <= 1:
+                optimiser.step()
+        made.append(value)
+    assert torch.equal(*made)
 
 
 def test_stretches_start_in_a_range_that_grows() -> None:

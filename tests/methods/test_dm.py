@@ -1,5 +1,6 @@
 """DM: its loss by hand, and what is shared between real and synthetic images."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from suite.core.distilling import matching
 from suite.core.networks.layers import Layer
 from suite.core.networks.named import Network, Shape
 from suite.core.seeding import generator
@@ -53,18 +55,20 @@ def test_images_move_by_sgd_with_momentum() -> None:
 
 
 def test_real_and_synthetic_images_of_a_class_share_one_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[str, list[float], int]] = []
-    apply = augment.OneOf.apply
+    seen: list[tuple[torch.Size, Sequence[augment.AugmentParams]]] = []
 
-    def watched(self: augment.OneOf, images: Tensor, draw: augment.AugmentParams) -> Tensor:
-        seen.append((draw.operation, draw.uniform.flatten().tolist(), len(images)))
-        return apply(self, images, draw)
+    def watched(
+        family: augment.Augmentation, images: Tensor, params: Sequence[augment.AugmentParams]
+    ) -> Tensor:
+        seen.append((images.shape[:2], params))
+        return augment.apply_each(family, images, params)
 
-    monkeypatch.setattr(augment.OneOf, "apply", watched)
+    monkeypatch.setattr(matching, "apply_each", watched)
     started(3, augment="dsa").step()
-    assert [count for _, _, count in seen] == [8, 3, 8, 3]
-    assert seen[0][:2] == seen[1][:2] and seen[2][:2] == seen[3][:2]
-    assert seen[0][1] != seen[2][1]
+    (real, one), (synthetic, other) = seen
+    assert (real, synthetic) == ((2, 8), (2, 3)) and one is other
+    assert [each.uniform.shape for each in one] == [(1, 3), (1, 3)]
+    assert not torch.equal(one[0].uniform, one[1].uniform)
 
 
 def test_noise_becomes_its_class() -> None:

@@ -1,5 +1,6 @@
 """DSA: DC with other settings, whose pairs share an augmentation."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from suite.core.distilling import matching
 from suite.core.spec import Budget
-from suite.core.training.augment import AugmentParams, OneOf
+from suite.core.training.augment import Augmentation, AugmentParams, apply_each
+from suite.plugins.methods import dc
 from tests.support.small_data import two_classes
 
 DC = import_module("suite.plugins.methods.dc").METHOD
@@ -34,17 +37,17 @@ def test_it_is_gradient_matching_with_another_choice() -> None:
 def test_matching_shares_a_draw_and_training_draws_for_each_image(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen: list[tuple[int, int]] = []
-    apply = OneOf.apply
+    seen: list[tuple[torch.Size, list[int]]] = []
 
-    def watched(augment: OneOf, images: Tensor, params: AugmentParams) -> Tensor:
-        seen.append((len(images), len(params.uniform)))
-        return apply(augment, images, params)
+    def watched(augment: Augmentation, images: Tensor, params: Sequence[AugmentParams]) -> Tensor:
+        seen.append((images.shape[:2], [len(each.uniform) for each in params]))
+        return apply_each(augment, images, params)
 
-    monkeypatch.setattr(OneOf, "apply", watched)
+    monkeypatch.setattr(matching, "apply_each", watched)
+    monkeypatch.setattr(dc, "apply_each", watched)
     METHOD(**QUICK, outer_loop=2, inner_loop=2).start(two_classes(), Budget(3), seed=0).step()
-    pairs = [(6, 1), (3, 1), (6, 1), (3, 1)]
-    assert seen == [*pairs, (6, 6), (6, 6), *pairs]
+    matched, trained = [((2, 6), [1, 1]), ((2, 3), [1, 1])], ((1, 6), [6])
+    assert seen == [*matched, trained, trained, *matched]
 
 
 def test_a_set_equal_to_the_real_images_is_no_distance_away() -> None:

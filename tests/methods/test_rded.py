@@ -46,7 +46,8 @@ def patches_of(run: Any, label: int) -> Tensor:
     rng, rows = generator(0, "patches", label), train().by_class()[label]
     images = train().images[rows[torch.randperm(len(rows), generator=rng)[: run.method.candidates]]]
     side = 8 // run.method.factor
-    return torch.stack([MODULE.cropped(images, (side, side), rng) for _ in range(run.method.crops)])
+    uniform = [torch.rand(len(images), 3, generator=rng) for _ in range(run.method.crops)]
+    return torch.stack([MODULE.cropped(images, (side, side), each) for each in uniform])
 
 
 @pytest.mark.usefixtures("bright")
@@ -110,10 +111,10 @@ def test_padding_puts_a_patch_in_the_middle_of_zeros() -> None:
 def test_a_crop_keeps_inside_and_takes_what_share_was_drawn() -> None:
     """A ramp from left to right, cropped: its middle and slope tell where, and how large, the crop is."""
     ramp = torch.arange(64.0).expand(500, 1, 64, 64)
-    found = MODULE.cropped(ramp, (64, 64), generator(0, "patches"))
+    uniform = torch.rand(500, 3, generator=generator(0, "patches"))
+    found = MODULE.cropped(ramp, (64, 64), uniform)
     middle = found.mean((1, 2, 3))
     share = (found[:, 0, 32, 40] - found[:, 0, 32, 24]) / 16  # of the side
-    uniform = torch.rand(500, 3, generator=generator(0, "patches"))
     side = (0.08 + 0.92 * uniform[:, 0]).sqrt()
     assert torch.allclose(share, side, atol=1e-3)
     left = (64 - 64 * side) * uniform[:, 2]
@@ -124,7 +125,8 @@ def test_a_crop_keeps_inside_and_takes_what_share_was_drawn() -> None:
 def test_a_whole_image_is_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MODULE, "SCALE", (1.0, 1.0))
     images = train().images[:5]
-    assert torch.allclose(MODULE.cropped(images, (8, 8), generator(0)), images, atol=1e-5)
+    uniform = torch.rand(5, 3, generator=generator(0))
+    assert torch.allclose(MODULE.cropped(images, (8, 8), uniform), images, atol=1e-5)
 
 
 def test_a_real_teacher_is_surer_of_what_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

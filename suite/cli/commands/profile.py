@@ -16,7 +16,8 @@ def profile(
         list[str] | None, typer.Option("--set", help="Set a hyper-parameter, such as window=40. Repeatable.")
     ] = None,
     steps: Annotated[
-        int, typer.Option(min=1, help="Outer steps to measure after a first step, which is not measured.")
+        int,
+        typer.Option(min=1, help="Outer steps to measure whole, and as many by phases, after a first step."),
     ] = 5,
     cpus: Cpus = 1,
     gpu: Gpu = None,
@@ -25,7 +26,7 @@ def profile(
     ] = True,
     data: Data = None,
 ) -> None:
-    """Show the time and memory of each phase of an outer step, before a long run.
+    """Show the time of an outer step, and the time and memory of its phases, before a long run.
 
     [bold]ratbench profile rat_bptt --task cifar10-zca --ipc 10 --set window=40[/]
     """

@@ -4,10 +4,12 @@ Pillow decodes images to unsigned bytes. If a size is given, the shorter side is
 antialiased) and the centre is cropped.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from suite.core.data.catalogue import PICTURES, TaskInfo
 from suite.core.data.readers import Raw, Source, Splits
 
 _TEST_NAMES = ("test", "val", "valid", "validation")
+_IMAGE_COLUMNS = ("image", "img")
 
 
 @dataclass(frozen=True)
@@ -189,26 +192,34 @@ def _read_parquet(splits: tuple[list[Path], list[Path]], size: int) -> Splits:
 
 
 def _read_parquet_split(files: list[Path], size: int) -> tuple[Raw, tuple[str, ...]]:
-    import datasets  # type: ignore[import-untyped]
     from pyarrow import parquet  # type: ignore[import-untyped]
 
-    count = sum(parquet.read_metadata(file).num_rows for file in files)
-    rows: Any = datasets.load_dataset(
-        "parquet", data_files={"train": [str(file) for file in files]}, split="train", streaming=True
-    )
-    features = rows.features or rows.info.features or {}
-    if missing := {"image", "label"} - set(features):
-        raise ValueError(f"{files[0]} has the columns {sorted(features)} and lacks {sorted(missing)}")
-    rows = rows.cast_column("image", datasets.Image(decode=False))
-    labels = torch.empty(count, dtype=torch.int64)
+    opened = [parquet.ParquetFile(file) for file in files]
+    columns = _image_column(files[0], opened[0].schema_arrow.names), "label"
+    labels = list[int]()
 
-    def pictures() -> Iterable[tuple[Any, str]]:
-        for index, row in enumerate(rows):
-            labels[index] = row["label"]
-            yield BytesIO(row["image"]["bytes"]), f"image {index} of {files[0]}"
+    def pictures() -> Iterator[tuple[Any, str]]:
+        for rows in chain.from_iterable(file.iter_batches(500, columns=columns) for file in opened):
+            for picture, label in zip(*(rows.column(name).to_pylist() for name in columns), strict=True):
+                yield BytesIO(picture["bytes"]), f"image {len(labels)} of {files[0]}"
+                labels.append(label)
 
-    images = _decode_all(pictures(), count, 3, size)
-    return Raw(images, labels), tuple(getattr(features["label"], "names", ()))
+    images = _decode_all(pictures(), sum(file.metadata.num_rows for file in opened), 3, size)
+    return Raw(images, torch.tensor(labels)), _label_names(opened[0].schema_arrow.metadata)
+
+
+def _image_column(file: Path, columns: list[str]) -> str:
+    """Return the name of the column of images: `image`, or `img` as in some data sets of the hub."""
+    name = next((name for name in _IMAGE_COLUMNS if name in columns), _IMAGE_COLUMNS[0])
+    if missing := sorted({name, "label"} - set(columns)):
+        raise ValueError(f"{file} has the columns {sorted(columns)} and lacks {missing}")
+    return name
+
+
+def _label_names(metadata: dict[bytes, bytes] | None) -> tuple[str, ...]:
+    """Return the names that Hugging Face's `datasets` writes into a file's metadata; else ()."""
+    described = json.loads((metadata or {}).get(b"huggingface", b"{}"))
+    return tuple(described.get("info", {}).get("features", {}).get("label", {}).get("names", ()))
 
 
 def _decode_all(pictures: Iterable[tuple[Any, Any]], count: int, channels: int, size: int | None) -> Tensor:
@@ -257,7 +268,7 @@ def _crop(picture: Image.Image, size: int) -> Image.Image:
 def _remedy(info: TaskInfo, data: Path) -> str:
     text = f"For {info.name}, put train/ and val/ with a folder per class into {data / info.folders[0]}"
     if info.hub is None:
-        return text
+        return f"{text}; or train*.parquet and test*.parquet with the columns image and label"
     return (
         f"{text}; or the parquet files {info.hub.train} and {info.hub.test} of {info.hub.name} into "
         f"{data / info.hub.name}; or fetch them on a machine with a network: "

@@ -7,7 +7,7 @@ Normalise exactly, ZCA except for each image's brightness and contrast.
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from suite.core.data.atomic_write import write_whole
+from suite.core.execution.transfer import send
 from suite.core.names import did_you_mean
 from suite.core.spec import Preprocessing
 
@@ -72,8 +73,9 @@ class Normalise:
             raise ValueError(
                 f"images have {images.shape[-3]} channels, but the fitted ones have {len(self.mean)}"
             )
-        shape = (len(self.mean), 1, 1)
-        return images.new_tensor(self.mean).view(shape), images.new_tensor(self.std).view(shape)
+        values = [torch.tensor(each, dtype=images.dtype).view(-1, 1, 1) for each in (self.mean, self.std)]
+        mean, std = send(values, images.device)
+        return mean, std
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,13 +118,13 @@ class ZCA:
         """Normalise each image, then whiten."""
         rows = _standardise(images)
         self._check(rows)
-        return (rows @ self.matrix.to(rows)).view_as(images)
+        return (rows @ _matrix_on(self, images.device).to(rows)).view_as(images)
 
     def invert(self, images: Tensor) -> Tensor:
         """Undo the whitening and stretch each image to [0, 1]; its mean and norm are lost."""
         rows = images.flatten(1)
         self._check(rows)
-        rows = torch.linalg.solve(self.matrix.to(rows.device).double(), rows.double().T).T
+        rows = torch.linalg.solve(_matrix_on(self, rows.device).double(), rows.double().T).T
         low, high = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
         pictures: Tensor = (rows - low) / (high - low).clamp(min=1e-12)
         return pictures.to(images.dtype).view_as(images)
@@ -147,6 +149,12 @@ class ZCA:
     def _check(self, rows: Tensor) -> None:
         if rows.shape[1] != len(self.matrix):
             raise ValueError(f"images have {rows.shape[1]} values, but ZCA was fitted on {len(self.matrix)}")
+
+
+@lru_cache(maxsize=1)
+def _matrix_on(zca: ZCA, device: torch.device) -> Tensor:
+    """Return the matrix on a device; it is large, and images come in small batches."""
+    return zca.matrix.to(device)
 
 
 def restore(description: Mapping[str, Any], matrices: Path | None = None) -> Preprocessing:

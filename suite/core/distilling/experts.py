@@ -12,14 +12,15 @@ import torch
 from torch import Tensor
 
 from suite.core.distilling.initial_images import random_choice
+from suite.core.execution.transfer import send
 from suite.core.networks.named import Network, network
 from suite.core.seeding import derive
 from suite.core.spec import Examples
-from suite.core.training.backends import networks_that_fit
 from suite.core.training.cached import cached_trainings
 from suite.core.training.fit import fit_trajectories, map_batches, training_problem
 from suite.core.training.jobs import TrainingJob
 from suite.core.training.recipes import Recipe
+from suite.core.training.together import networks_that_fit
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def correctly_classified(
     experts that classify an image correctly, or over all experts if none does. If a class has too few such
     images, misclassified images are added.
     """
-    ends = [path[-1].to(train.images) for path in known.trajectories]
+    ends = [send([path[-1]], train.images.device)[0] for path in known.trajectories]
     predicted = map_batches(partial(net.logits, ends[0]), train.images).argmax(1)
     chosen = [
         order[(predicted[order] != label).int().argsort(stable=True)[:ipc]]

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from suite.core.execution.transfer import send
 from suite.core.limits import check_enough_real
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
@@ -36,7 +37,7 @@ def check_initial(train: Examples, budget: Budget, how: Initialisation) -> None:
 def random_choice(train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
     """Return for each class the indices (ipc,) of random images; a smaller choice is a prefix of a larger."""
     chosen = []
-    for label, indices in enumerate(train.by_class()):
-        order = torch.randperm(len(indices), generator=generator(seed, "real images", label))
-        chosen.append(indices[order[:ipc].to(indices.device)])
-    return chosen
+    for label, rows in enumerate(train.rows_by_class()):
+        order = torch.randperm(len(rows), generator=generator(seed, "real images", label))
+        chosen.append(rows[order[:ipc]])
+    return send(chosen, train.labels.device)

@@ -11,7 +11,7 @@ from torch.nn.functional import log_softmax
 from suite.core.engine.classification import CHUNK
 from suite.core.networks.named import Network
 from suite.core.spec import Examples
-from suite.core.training.augment import augmentation
+from suite.core.training.augment import AugmentParams, apply_each, augmentation
 
 
 @dataclass(frozen=True)
@@ -19,34 +19,41 @@ class RealBatches:
     """The real images of each class, for drawing batches; frozen, so not part of a run's state."""
 
     images: Tensor
-    rows: tuple[Tensor, ...]
+    rows: tuple[Tensor, ...]  # on the host, as are all rows that are drawn
 
-    def sample(self, count: int, rng: torch.Generator) -> Tensor:
-        """Draw `count` images of each class: (classes, count, channels, height, width).
+    def draw(self, count: int, rng: torch.Generator) -> Tensor:
+        """Draw the rows (classes, count) of a batch.
 
         They are drawn with replacement, so a class may have fewer images than a batch.
         """
-        picks = [torch.randint(len(rows), (count,), generator=rng) for rows in self.rows]
-        chosen = [rows[pick.to(rows.device)] for rows, pick in zip(self.rows, picks, strict=True)]
-        return self.images[torch.stack(chosen)]
+        return torch.stack([rows[torch.randint(len(rows), (count,), generator=rng)] for rows in self.rows])
+
+    def draw_distinct(self, count: int, rng: torch.Generator) -> Tensor:
+        """Draw distinct rows (n,), at most `count` of each class, class by class."""
+        return torch.cat([rows[torch.randperm(len(rows), generator=rng)[:count]] for rows in self.rows])
 
 
 def real_batches(train: Examples) -> RealBatches:
     """Return the real batches of `train`."""
-    return RealBatches(train.images, tuple(train.by_class()))
+    return RealBatches(train.images, tuple(train.rows_by_class()))
 
 
-def paired(name: str, real: Tensor, synthetic: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Augment real and synthetic images (classes, n, …) with the same parameters within a class.
+@dataclass(frozen=True)
+class Pairing:
+    """The augmentation `name` with one draw of parameters for each class."""
 
-    name: of the augmentation. Different classes have different parameters.
-    """
-    augment, pairs = augmentation(name), []
-    for label in range(len(real)):
-        shared = augment.sample(1, rng)
-        pairs.append((augment.apply(real[label], shared), augment.apply(synthetic[label], shared)))
-    reals, synthetics = zip(*pairs, strict=True)
-    return torch.stack(reals), torch.stack(synthetics)
+    name: str
+    params: tuple[AugmentParams, ...]
+
+    def apply(self, real: Tensor, synthetic: Tensor) -> tuple[Tensor, Tensor]:
+        """Augment real and synthetic images (classes, n, …) with the same parameters within a class."""
+        augment = augmentation(self.name)
+        return apply_each(augment, real, self.params), apply_each(augment, synthetic, self.params)
+
+
+def draw_pairing(name: str, classes: int, rng: torch.Generator) -> Pairing:
+    """Draw the parameters of the augmentation `name` for each class."""
+    return Pairing(name, tuple(augmentation(name).sample(1, rng) for _ in range(classes)))
 
 
 def class_means(function: Callable[[Tensor], Sequence[Tensor]], images: Tensor) -> list[Tensor]:
@@ -75,7 +82,7 @@ def class_gradients(network: Network, parameters: Tensor, images: Tensor) -> Ten
     def loss(parameters: Tensor, images: Tensor, label: Tensor) -> Tensor:
         return -(log_softmax(network.logits(parameters, images), 1).mean(0) * label).sum()
 
-    labels = torch.eye(len(images)).to(images)
+    labels = torch.eye(len(images), dtype=images.dtype, device=images.device)
     found: Tensor = vmap(grad(loss), in_dims=(None, 0, 0), chunk_size=at_once)(parameters, images, labels)
     return found
 

@@ -13,27 +13,29 @@ from torch import Tensor
 from suite.core.distilling.base import BaseDistiller, Stateful
 from suite.core.engine.classification import chunks, inner_problem
 from suite.core.engine.losses import Batch
+from suite.core.engine.meta_gradient import StackedBatches, meta_gradient
 from suite.core.engine.optimisers import Adam, Optimiser
 from suite.core.engine.truncation import Window
-from suite.core.engine.unroll import MetaGradient, meta_gradient
+from suite.core.engine.unroll import MetaGradient
+from suite.core.execution.transfer import send_nested
 from suite.core.networks.named import network
 from suite.core.precision import Precision, check_precision
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch, one_hot
 from suite.core.spec import Examples
 from suite.core.timing import phase
-from suite.core.training.augment import Augmentation, AugmentParams
+from suite.core.training.augment import Augmentation, AugmentParams, apply_each
 
 Decode = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Map rows of the class-major set to images and targets, differentiable in the learned tensors."""
+"""Map rows (n,) of the class-major set to images and targets, differentiable in the learned tensors."""
 
 
 @dataclass(frozen=True)
 class InnerTraining:
     """The training of inner networks.
 
-    ipc: images per class of the set; steps: inner steps in all windows of a run, from which it is decided
-    whether to compile; checkpoint_every: keep every n-th state, None keeps all.
+    ipc: images per class of the set; window: the most steps of a window; steps: inner steps in all windows of
+    a run, from which it is decided whether to compile; checkpoint_every: keep every n-th state, None all.
     """
 
     network: str
@@ -41,6 +43,7 @@ class InnerTraining:
     minibatch: Minibatch
     augment: Augmentation
     ipc: int
+    window: int
     steps: int
     precision: Precision = "float32"
     checkpoint_every: int | None = None
@@ -62,6 +65,7 @@ class MetaLearner(BaseDistiller):
             inner.optimiser,
             batch=len(batch),
             steps=inner.steps,
+            window=inner.window,
             device=train.images.device,
             precision=inner.precision,
         )
@@ -75,37 +79,37 @@ class MetaLearner(BaseDistiller):
     ) -> MetaGradient:
         """Return the meta-gradient of one fresh network.
 
-        learned: leaves that require gradients; real_rows: rows of train in the real batch; size: images per
-        class of the set that `decode` reads.
+        learned: leaves that require gradients; real_rows: rows of train in the real batch, on the CPU; size:
+        images per class of the set that `decode` reads.
         """
-        sampled = [self._sample(size) for _ in range(window.before + window.length)]
+        minibatch, augment = self.training.minibatch, self.training.augment
+        steps, classes = range(window.before + window.length), self.train.classes
+        start = self.network.initialise(self.network_rng).to(self.train.images.dtype)
+        rows = torch.stack([minibatch.sample(classes, size, self.batch_rng) for _ in steps])
+        params = [augment.sample(rows.shape[1], self.augment_rng) for _ in steps]
+        of_real = augment.sample(len(real_rows), self.augment_rng)
+        drawn = start, rows, params, real_rows, of_real
+        start, rows, params, real_rows, of_real = send_nested(drawn, self.train.images.device)
 
-        def batches(step: int) -> tuple[Tensor, Tensor]:
-            rows, params = sampled[step]
-            images, targets = decode(rows)
-            return self.training.augment.apply(images, params), targets
+        def make(slots: range) -> tuple[Tensor, Tensor]:
+            own = rows[slots.start : slots.stop]
+            images, targets = (part.unflatten(0, own.shape) for part in decode(own.flatten()))
+            return apply_each(augment, images, params[slots.start : slots.stop]), targets
 
         return meta_gradient(
             self.inner,
-            self.network.initialise(self.network_rng).to(self.train.images),
+            start,
             learned,
-            batches,
-            self._real(real_rows),
+            StackedBatches(make),
+            self._real(real_rows, of_real),
             window=window,
             checkpoint_every=self.training.checkpoint_every,
         )
 
-    def _sample(self, size: int) -> tuple[Tensor, AugmentParams]:
-        """Draw the rows of an inner step's minibatch, and their augmentation."""
-        rows = self.training.minibatch.sample(self.train.classes, size, self.batch_rng)
-        return rows.to(self.train.images.device), self.training.augment.sample(len(rows), self.augment_rng)
-
-    def _real(self, rows: Tensor) -> Iterator[Batch]:
+    def _real(self, rows: Tensor, params: AugmentParams) -> Iterator[Batch]:
         with phase("real batch, drawn"):
-            real = self.train.take(rows.to(self.train.images.device))
-            seen = self.training.augment.apply(
-                real.images, self.training.augment.sample(len(real), self.augment_rng)
-            )
+            real = self.train.take(rows)
+            seen = self.training.augment.apply(real.images, params)
         return chunks(seen, real.labels, whole=self.network.statistics_size > 0)
 
 
@@ -164,7 +168,7 @@ class LearnedSet(Stateful):
 
     def __init__(self, images: Tensor, lr: float) -> None:
         self.images = AdamParameter(images, lr)
-        self.labels = AdamParameter(one_hot(*images.shape[:2]).to(images), lr)
+        self.labels = AdamParameter(one_hot(*images.shape[:2], like=images), lr)
 
     def step(self, gradients: Sequence[Tensor], finite: Tensor, *, lr_share: float = 1.0) -> None:
         """Update the images, and the labels if they have a gradient; labels stay non-negative, of any sum."""

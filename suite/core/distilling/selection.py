@@ -107,7 +107,7 @@ class FeatureSelection(TrainedSelection, ABC):
         chosen = []
         for indices in train.by_class():
             features = _features(train.images[indices], self.network, train, parameters)
-            chosen.append(indices[self.order(features, ipc).to(indices.device)])
+            chosen.append(indices[self.order(features, ipc)])
         return chosen, seconds
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax
 
-from suite.core.engine.inner_problem import InnerProblem
+from suite.core.engine.inner_problem import InnerProblem, max_kept_bytes
 from suite.core.engine.losses import AutogradLoss, Batch, LayerwiseLoss, Loss, Objective
 from suite.core.engine.optimisers import Optimiser
 from suite.core.execution import compiling
@@ -32,6 +32,7 @@ def inner_problem(
     *,
     steps: int = 0,
     batch: int = 1,
+    window: int = 1,
     device: torch.device | None = None,
     compiled: bool | None = None,
     precision: Precision = "float32",
@@ -40,18 +41,25 @@ def inner_problem(
 ) -> InnerProblem:
     """Return the training of `net` by a loss of logits and soft targets.
 
-    steps, batch, device: planned inner steps, images per step, and device, for `worth_compiling`. compiled:
-    overrides that decision. objective: a loss of (logits, targets). outer: a scalar of (final parameters,
-    *tensors); by default the cross-entropy of the batches from `chunks`.
+    steps, batch, device: planned inner steps, images per step, and device, for `worth_compiling`. window: the
+    most steps of a window. compiled: overrides the decision to compile. objective: a loss of (logits,
+    targets). outer: a scalar of (final parameters, *tensors); by default the cross-entropy of the batches
+    from `chunks`.
     """
+    device = device or torch.device("cpu")
     if compiled is None:
-        compiled = worth_compiling(net, batch=batch, steps=steps, device=device or torch.device("cpu"))
+        compiled = worth_compiling(net, batch=batch, steps=steps, device=device)
     compiled = compiled and compiling.allowed()
-    lowering = Lowering(decomposed=compiled, dtype=product_dtype(precision))
+    patches = not compiled or device.type == "cpu"
+    lowering = Lowering(decomposed=compiled, patches=patches, dtype=product_dtype(precision))
     if lowering != PLAIN:
         net = network(net.name, net.shape, net.classes, lowering)
     return InnerProblem(
-        _loss(net, compiled, objective), outer or _weighted_cross_entropy(net), optimiser, compiled
+        _loss(net, compiled, objective),
+        outer or _weighted_cross_entropy(net),
+        optimiser,
+        compiled,
+        max_kept_bytes(device, window),
     )
 
 
@@ -77,10 +85,13 @@ def chunks(images: Tensor, labels: Tensor, *, whole: bool = False) -> Iterator[B
         raise ValueError("the real batch has no images")
     size = len(images) if whole else min(CHUNK[images.device.type], len(images))
     for start in range(0, len(images), size):
-        index = torch.arange(start, start + size, device=images.device)
-        inside = index < len(images)
-        index = index.clamp(max=len(images) - 1)
-        yield images[index], labels[index], inside.to(images) / len(images)
+        seen, truth = images[start : start + size], labels[start : start + size]
+        weights = images.new_ones(len(seen)) / len(images)
+        if missing := size - len(seen):
+            seen = torch.cat([seen, images[-1:].expand(missing, *images.shape[1:])])
+            truth = torch.cat([truth, labels[-1:].expand(missing, *labels.shape[1:])])
+            weights = torch.cat([weights, weights.new_zeros(missing)])
+        yield seen, truth, weights
 
 
 def _loss(net: Network, compiled: bool, objective: Objective) -> Loss:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,18 @@ from suite.core.engine.losses import AutogradLoss, Batch, Loss
 from suite.core.engine.modules import FlatModule
 from suite.core.engine.optimisers import Optimiser
 from suite.core.execution.compiling import Compiled, Function
+from suite.core.execution.transfer import send
 
-MAX_KEPT_BYTES = 16 * 2**20
-"""Activations up to this size are kept for the backward pass, which saves a third of the work."""
+KEPT_BY_STEP, KEPT_BY_WINDOW = 16 * 2**20, 2**30
+
+
+def max_kept_bytes(device: torch.device, window: int) -> int:
+    """Return the most bytes of activations that a step keeps, which saves a third of the way back.
+
+    Kept activations gain nothing on a CPU whose cache they leave. On a GPU they fill memory: the steps of a
+    window keep a GiB at most. The limit does not depend on free memory, so results do not, either.
+    """
+    return KEPT_BY_STEP if device.type == "cpu" else KEPT_BY_WINDOW // window
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,7 @@ class InnerProblem:
     outer: Callable[..., Tensor]
     optimiser: Optimiser
     compiled: bool = False
-    max_kept_bytes: int = MAX_KEPT_BYTES
+    max_kept_bytes: int = KEPT_BY_STEP
     module: FlatModule | None = None
 
     def __post_init__(self) -> None:
@@ -99,19 +109,6 @@ class InnerProblem:
         return self._part(keeping, "the inner step with its activations")
 
     @cached_property
-    def stacked(self) -> Function:
-        """`forward` for many networks, along the first axis of states, lr and each tensor of the batch."""
-
-        def one(state: Tensor, lr: Tensor, corrections: Tensor, *batch: Tensor) -> Tensor:
-            return self._forward(state, lr, corrections, batch)[0]
-
-        def stacked(state: Tensor, lr: Tensor, corrections: Tensor, *batch: Tensor) -> tuple[Tensor, ...]:
-            axes = 0, 0, None, *(0 for _ in batch)
-            return (torch.func.vmap(one, axes)(state, lr, corrections, *batch),)
-
-        return self._part(stacked, "the inner step of a stack")
-
-    @cached_property
     def outer_loss_and_grad(self) -> Function:
         """(parameters, *tensors) -> (the outer loss, its gradient (size,))."""
 
@@ -138,6 +135,23 @@ class InnerProblem:
 
             self._backwards[n_tensors] = self._part(backward, "the backward step")
         return self._backwards[n_tensors]
+
+    def corrections(self, steps: int, like: Tensor) -> Tensor:
+        """Return the optimiser's corrections (steps, k) of the first steps, beside `like`."""
+        key = like.device, like.dtype
+        if key not in self._corrections or len(self._corrections[key]) < steps:
+            rows = [self.optimiser.corrections(step + 1) for step in range(2 * steps)]  # more may be needed
+            (self._corrections[key],) = send([torch.tensor(rows, dtype=like.dtype)], like.device)
+        return self._corrections[key][:steps]
+
+    @cached_property
+    def captured(self) -> dict[object, Any]:
+        """Unrolls and trainings whose programs are captured, to be used again."""
+        return {}
+
+    @cached_property
+    def _corrections(self) -> dict[tuple[torch.device, torch.dtype], Tensor]:
+        return {}
 
     @cached_property
     def _kept_bytes(self) -> dict[tuple[torch.Size, ...], int]:

@@ -7,6 +7,7 @@ backward step instead of computing them again.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -22,6 +23,7 @@ Objective = Callable[[Tensor, Tensor], Tensor]
 """A loss of logits (n, classes) and targets: (n, classes), non-negative, or classes (n,)."""
 
 
+@cache
 def tempered(temperature: float) -> Objective:
     """Return the cross-entropy of logits and targets, both softened by `temperature`.
 

@@ -1,26 +1,21 @@
-"""The meta-gradient: a scalar of the final parameters, differentiated through inner training.
+"""The unroll behind a meta-gradient: steps forward through a window, and back, as programs.
 
-The inner loop trains flat parameters θ on a synthetic set. The engine builds no graph over the window. It
-keeps the optimiser's state of every step and goes back step by step: the adjoint of the optimiser, then one
-product with the second derivatives of the step's loss. Memory grows by one state per step instead of a
-network's activations. The result is exact.
+Every step is a program of `Graphs`: a function call on a CPU, a replayed CUDA graph on a GPU.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from suite.core.engine.inner_problem import InnerProblem
 from suite.core.engine.losses import Batch
-from suite.core.engine.optimisers import Scalar
+from suite.core.engine.steps import Training, fix_steps, parts
 from suite.core.engine.truncation import Window
+from suite.core.execution.graphs import KEPT, Graphs
 from suite.core.timing import phase
-
-Batches = Callable[[int], Batch]
-"""Map an inner step, from 0, to its batch, differentiable in the inputs; equal at every call."""
 
 
 @dataclass(frozen=True)
@@ -52,181 +47,165 @@ class MetaGradient:
         return f"the meta-gradient of input {wrong[0]}" if wrong else ""
 
 
-def average(found: Sequence[MetaGradient]) -> MetaGradient:
-    """Return the mean over inner networks, with the state sums of all networks."""
-    return MetaGradient(
-        torch.stack([one.loss for one in found]).mean(),
-        tuple(torch.stack(values).mean(0) for values in zip(*(x.gradients for x in found), strict=True)),
-        torch.stack([one.lr for one in found]).mean(),
-        torch.cat([one.state_sums for one in found]),
-    )
-
-
-def meta_gradient(
-    problem: InnerProblem,
-    parameters: Tensor,
-    inputs: Sequence[Tensor],
-    batches: Batches,
-    real: Iterable[Batch],
-    *,
-    window: Window,
-    lr: Scalar | None = None,
-    checkpoint_every: int | None = None,
-) -> MetaGradient:
-    """Train for `window.before` plain and `window.length` differentiated steps; differentiate the outer loss.
-
-    parameters: (size,), the initial values. inputs: leaf tensors that require gradients, from which `batches`
-    computes the batch of each inner step. real: batches over which the outer loss is summed. lr: overrides
-    the learning rate of the optimiser. checkpoint_every: keep every n-th state of the window and recompute
-    the others, to save memory; None keeps all.
-
-    Raises ValueError for an input that is not a leaf or does not require gradients, for batches that do not
-    depend on the inputs, for `real` without a batch or with an empty one, and for checkpoint_every below 1.
-
-    Example:
-        >>> import torch, suite
-        >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
-        >>> images, labels = torch.ones(3, 1, 2, 2, requires_grad=True), torch.tensor([0, 1, 0])
-        >>> real = torch.zeros(5, 1, 2, 2), torch.tensor([0, 1, 0, 1, 1])
-        >>> loss = torch.nn.functional.cross_entropy
-        >>> problem = suite.InnerProblem.of_module(net, loss, suite.SGD(lr=0.1))
-        >>> found = suite.meta_gradient(
-        ...     problem,
-        ...     problem.initial_parameters(),
-        ...     [images],
-        ...     lambda step: (images, labels),
-        ...     [real],
-        ...     window=suite.Window(0, 10),
-        ... )
-        >>> found.gradients[0].shape
-        torch.Size([3, 1, 2, 2])
-    """
-    if checkpoint_every is not None and checkpoint_every < 1:
-        raise ValueError(f"checkpoint_every {checkpoint_every} must be at least 1")
-    for index, value in enumerate(inputs):
-        if not (value.is_leaf and value.requires_grad):
-            raise ValueError(
-                f"input {index} must be a leaf tensor that requires gradients;"
-                " pass value.detach().requires_grad_(), and make the batches from it"
-            )
-    batches_of_real = iter(real)
-    if (first := next(batches_of_real, None)) is None:
-        raise ValueError("real has no batch, which the outer loss needs; pass at least one")
-    unroll = _Unroll(problem, tuple(inputs), batches, parameters, window, lr)
-    return unroll.backward(parameters, chain([first], batches_of_real), checkpoint_every or window.length)
-
-
 @dataclass(frozen=True)
-class _StepRecord:
-    """A step of the window: its number, the states before and after, and kept activations."""
+class Given:
+    """What differs between the runs of an unroll.
 
-    step: int
-    before: Tensor
-    after: Tensor
-    kept: tuple[Tensor, ...]
+    make: maps steps, counted from the window's first one, to their stacked batches; lr: a scalar;
+    corrections: (steps, k) of all steps from the first one.
+    """
+
+    inputs: tuple[Tensor, ...]
+    make: Callable[[range], Batch]
+    real: Iterable[Batch]
+    window: Window
+    lr: Tensor
+    corrections: Tensor
+
+    def batch(self, slots: range) -> Batch:
+        """Return the stacked batches of consecutive steps."""
+        with phase("batches"):
+            return tuple(self.make(slots))
+
+    def rates(self, slots: range) -> tuple[Tensor, Tensor]:
+        """Return the learning rate and the corrections of consecutive steps."""
+        first = self.window.before + slots.start
+        return self.lr.expand(len(slots)), self.corrections[first : first + len(slots)]
 
 
-class _Unroll:
-    """State of one forward pass and its backward pass."""
+class _Summed(Training):
+    """A training that holds the sum of each state after a step."""
 
-    def __init__(
-        self,
-        problem: InnerProblem,
-        inputs: tuple[Tensor, ...],
-        batches: Batches,
-        parameters: Tensor,
-        window: Window,
-        lr: Scalar | None,
-    ) -> None:
-        self.problem, self.inputs, self.batches, self.window = problem, inputs, batches, window
-        self.end = window.before + window.length
-        rate = problem.optimiser.lr if lr is None else lr
-        self.lr = torch.as_tensor(rate, dtype=parameters.dtype).detach().to(parameters.device)
-        rows = [problem.optimiser.corrections(step + 1) for step in range(self.end)]
-        self.corrections = torch.tensor(rows, dtype=parameters.dtype).to(parameters.device)
-        self.gradients = [torch.zeros_like(value) for value in inputs]
-        self.to_lr = torch.zeros_like(self.lr)
-        self.reached = not inputs  # whether a batch of the window depends on an input
-        self.state_sums: dict[int, Tensor] = {}
+    def observe(self, step: int, before: Tensor, after: Tensor, batch: Sequence[Tensor]) -> None:
+        """Hold the sum, which is finite only if the whole state is."""
+        self.graphs.hold(("sum", step), after.sum())
+
+
+class Unroll:
+    """Inner training through a window. Steps are counted from the window's first one: slots.
+
+    On a GPU it is used again for the next outer steps, and its programs are replayed. What they write is
+    kept in attributes, at addresses that do not change.
+    """
+
+    def __init__(self, problem: InnerProblem, graphs: Graphs, ahead: int) -> None:
+        self.problem, self.graphs, self.ahead = problem, graphs, ahead
+        self.training = _Summed(problem, graphs)
+        self.states = dict[int, Tensor]()  # before each slot
+        self.kept = dict[int, tuple[Tensor, ...]]()  # a slot's gradient and activations
+        self.cotangents = dict[int, list[Tensor]]()  # of a slot's batch
+        self.sums = dict[int, Tensor]()  # of the state after each slot
 
     @torch.no_grad()
-    def backward(self, parameters: Tensor, real: Iterable[Batch], checkpoint_every: int) -> MetaGradient:
+    def run(self, given: Given, parameters: Tensor, checkpoint_every: int) -> MetaGradient:
         """Run forward from `parameters` with checkpoints, then backward through the window."""
+        window, gradients = given.window, [torch.zeros_like(value) for value in given.inputs]
+        *earlier, last = parts(range(window.length), checkpoint_every)
+        checkpoints = list[Tensor]()
         with phase("steps before the window"):
-            state = self._forward(self.problem.optimiser.start(parameters), range(self.window.before))
-        starts = [*range(self.window.before, self.end, checkpoint_every), self.end]
-        checkpoints = [state]
+            self.training.start(self.problem.optimiser.start(parameters))
+            self._advance(given, range(-window.before, 0))
         with phase("window forward"):
-            for start, end in pairwise(starts[:-1]):
-                checkpoints.append(self._forward(checkpoints[-1], range(start, end)))
-            taken = self._forward_keeping(checkpoints[-1], range(*starts[-2:]))
+            for slots in earlier:
+                checkpoints.append(self.training.state)
+                self._advance(given, slots)
+            self._forward(given, last)
         with phase("real batch"):
-            loss, cotangent = self._outer(taken[-1].after, real)
-        cotangent = self._backward_steps(taken, cotangent)
-        for (start, end), checkpoint in reversed(list(zip(pairwise(starts[:-1]), checkpoints, strict=False))):
+            self._outer(given, self.states[window.length])
+        self.graphs.hold("to lr", torch.zeros_like(given.lr))
+        reached = self._backward(given, last, gradients)
+        for slots in reversed(earlier):
             with phase("window forward"):
-                taken = self._forward_keeping(checkpoint, range(start, end))
-            cotangent = self._backward_steps(taken, cotangent)
-        if not self.reached:
+                self.training.start(checkpoints.pop())
+                self._forward(given, slots)
+            reached |= self._backward(given, slots, gradients)
+        if given.inputs and not reached:
             raise ValueError("no batch of the window depends on the inputs; make the batches from them")
-        sums = torch.stack([self.state_sums[step] for step in range(self.end)])
-        return MetaGradient(loss, tuple(self.gradients), self.to_lr, sums)
+        loss, to_lr = self.graphs["loss"].clone(), self.graphs["to lr"].clone()
+        sums = torch.stack([self.sums[slot] for slot in range(-window.before, window.length)])
+        return MetaGradient(loss, tuple(gradients), to_lr, sums)
 
-    def _batch(self, step: int) -> tuple[Tensor, ...]:
-        with phase("batches"):
-            return tuple(self.batches(step))
+    def _advance(self, given: Given, slots: range) -> None:
+        """Take steps of which only the last state is kept."""
+        for part in parts(slots, self.ahead):
+            self.training.take(*given.rates(part), given.batch(part), room=self.ahead)
+            for place, slot in enumerate(part):
+                self.sums[slot] = self.graphs["sum", place].clone()
 
-    def _forward(self, state: Tensor, steps: range) -> Tensor:
-        for step in steps:
-            (state,) = self.problem.forward(state, self.lr, self.corrections[step], *self._batch(step))
-            self.state_sums[step] = state.sum()
-        return state
+    def _fixed(self, given: Given, slots: range, batch: Batch) -> dict[int, list[Tensor]]:
+        """Return each slot's learning rate, corrections and batch, as its programs read them."""
+        fixed = fix_steps(self.graphs, slots.start, (*given.rates(slots), *batch), self.ahead)
+        return {slot: [value[place] for value in fixed] for place, slot in enumerate(slots)}
 
-    def _forward_keeping(self, state: Tensor, steps: range) -> list[_StepRecord]:
-        taken = list[_StepRecord]()
-        for step in steps:
-            batch = self._batch(step)
-            fits = self.problem.fits(state[0], batch)
-            part = self.problem.forward_keeping if fits else self.problem.forward
-            after, *kept = part(state, self.lr, self.corrections[step], *batch)
-            taken.append(_StepRecord(step, state, after, tuple(kept)))
-            state, self.state_sums[step] = after, after.sum()
-        return taken
+    def _forward(self, given: Given, slots: range) -> None:
+        """Take steps of the window and keep what the way back needs."""
+        self.states[slots.start] = self.training.state
+        for part in parts(slots, self.ahead):
+            for slot, own in self._fixed(given, part, given.batch(part)).items():
+                self.graphs.run(("forward", slot), partial(self._forward_step, slot, *own), pool=KEPT)
 
-    def _outer(self, state: Tensor, real: Iterable[Batch]) -> tuple[Tensor, Tensor]:
-        """Return the outer loss and the cotangent of the final state; only one batch is in memory."""
-        cotangent, loss = torch.zeros_like(state), torch.zeros_like(self.lr)
-        for batch in real:
+    def _forward_step(self, slot: int, lr: Tensor, corrections: Tensor, *batch: Tensor) -> None:
+        before = self.states[slot]
+        fits = self.problem.fits(before[0], batch)
+        step = self.problem.forward_keeping if fits else self.problem.forward
+        self.states[slot + 1], *kept = step(before, lr, corrections, *batch)
+        self.kept[slot], self.sums[slot] = tuple(kept), self.states[slot + 1].sum()
+
+    def _outer(self, given: Given, final: Tensor) -> None:
+        """Hold the outer loss and the cotangent of the final state; only one batch is in memory."""
+        self.graphs.hold("final", final[0])
+        self.graphs.hold("cotangent", torch.zeros_like(final))
+        self.graphs.hold("loss", torch.zeros_like(given.lr))
+        for batch in given.real:
             if batch and not len(batch[0]):
                 raise ValueError("a real batch has no images, so its loss is not a number; leave it out")
-            part, gradient = self.problem.outer_loss_and_grad(state[0], *batch)
-            cotangent[0] += gradient
-            loss += part
-        return loss, cotangent
+            held = [self.graphs.fix(("real", place), value) for place, value in enumerate(batch)]
+            shapes = tuple(value.shape for value in held)
+            self.graphs.run(("outer", shapes), partial(self._outer_batch, *held))
 
-    def _backward_steps(self, taken: list[_StepRecord], cotangent: Tensor) -> Tensor:
+    def _outer_batch(self, *batch: Tensor) -> None:
+        loss, gradient = self.problem.outer_loss_and_grad(self.graphs["final"], *batch)
+        self.graphs["cotangent"][0] += gradient
+        self.graphs["loss"].add_(loss)
+
+    def _backward(self, given: Given, slots: range, gradients: list[Tensor]) -> bool:
+        """Go back through steps; add to the inputs' gradients, and return whether a batch depends on one."""
+        reached = False
         with phase("window backward"):
-            while taken:  # free a step's activations after it
-                cotangent = self._backward_step(taken.pop(), cotangent)
-        return cotangent
+            for part in reversed(list(parts(slots, self.ahead))):
+                with torch.enable_grad():
+                    batch = given.batch(part)
+                own = self._fixed(given, part, [value.detach() for value in batch])
+                for slot in reversed(part):
+                    self.graphs.run(("backward", slot), partial(self._backward_step, slot, *own[slot]))
+                reached |= self._to_inputs(given.inputs, part, batch, gradients)
+                if not self.graphs.capturing:  # free memory; graphs write to it again
+                    for slot in part:
+                        del self.states[slot + 1], self.kept[slot], self.cotangents[slot]
+        return reached
 
-    def _backward_step(self, taken: _StepRecord, cotangent: Tensor) -> Tensor:
-        """Return the cotangent before a step; add the step's contribution to the inputs' gradients."""
-        with torch.enable_grad():
-            batch = self._batch(taken.step)
-        given = [value.detach() for value in batch]
-        part = self.problem.backward(len(batch))
-        state, lr, *parts = part(
-            taken.before, taken.after, cotangent, self.lr, self.corrections[taken.step], *given, *taken.kept
-        )
-        self.to_lr += lr
-        moving = [(value, part) for value, part in zip(batch, parts, strict=True) if value.requires_grad]
-        if moving:
-            values, cotangents = zip(*moving, strict=True)
-            with phase("batches backward"):
-                found = torch.autograd.grad(values, self.inputs, cotangents, allow_unused=True)
-            for total, gradient in zip(self.gradients, found, strict=True):
-                if gradient is not None:
-                    total += gradient
-                    self.reached = True
-        return state
+    def _backward_step(self, slot: int, lr: Tensor, corrections: Tensor, *batch: Tensor) -> None:
+        before, after, to = self.states[slot], self.states[slot + 1], self.graphs["cotangent"]
+        back = self.problem.backward(len(batch))
+        state, to_lr, *found = back(before, after, to, lr, corrections, *batch, *self.kept[slot])
+        self.graphs.hold("cotangent", state)
+        self.graphs["to lr"].add_(to_lr)
+        self.cotangents[slot] = [
+            self.graphs.fix(("to batch", slot, place), value) for place, value in enumerate(found)
+        ]
+
+    def _to_inputs(
+        self, inputs: tuple[Tensor, ...], slots: range, batch: Batch, gradients: list[Tensor]
+    ) -> bool:
+        """Add the part of the inputs' gradients through the batches of some steps."""
+        moving = [place for place, value in enumerate(batch) if value.requires_grad]
+        if not moving:
+            return False
+        with phase("batches backward"):
+            cotangents = [torch.stack([self.cotangents[slot][place] for slot in slots]) for place in moving]
+            values = [batch[place] for place in moving]
+            found = torch.autograd.grad(values, inputs, cotangents, allow_unused=True)
+        for total, gradient in zip(gradients, found, strict=True):
+            if gradient is not None:
+                total += gradient
+        return any(gradient is not None for gradient in found)

@@ -35,8 +35,7 @@ def allowed() -> bool:
 class Compiled:
     """A pure function from tensors to a tuple of tensors, compiled when it first sees a shape.
 
-    Python values become constants, so values that change between calls must be tensors. On a GPU each shape
-    becomes a CUDA graph.
+    Python values become constants, so values that change between calls must be tensors.
     """
 
     def __init__(self, function: Function, name: str) -> None:
@@ -54,7 +53,7 @@ class Compiled:
 
     def _compile(self, inputs: tuple[Tensor, ...]) -> Function:
         try:
-            compiled = (_on_gpu if inputs[0].is_cuda else _on_cpu)(self.function, inputs)
+            compiled = _inductor(self.function, inputs)
             compiled(*inputs)  # the first call is slow, and may raise
             return compiled
         except Exception as error:
@@ -89,7 +88,7 @@ def _traced(function: Function, inputs: tuple[Tensor, ...]) -> tuple[GraphModule
     return graph, examples
 
 
-def _on_cpu(function: Function, inputs: tuple[Tensor, ...]) -> Function:
+def _inductor(function: Function, inputs: tuple[Tensor, ...]) -> Function:
     from torch._guards import TracingContext, tracing
     from torch._inductor import compile
     from torch._subclasses import FakeTensorMode
@@ -97,19 +96,16 @@ def _on_cpu(function: Function, inputs: tuple[Tensor, ...]) -> Function:
 
     # `torch.compile` would check at every call what the key by shape already ensures.
     graph, examples = _traced(function, inputs)
+    options = {} if _uses_tensor_cores(graph) else {"layout_optimization": False}
     # All shapes are fixed, but the result is cached for other processes only within this context.
     shapes = FakeTensorMode(shape_env=ShapeEnv(assume_static_by_default=True), allow_non_fake_inputs=True)
     with tracing(TracingContext(shapes)):
-        compiled = compile(graph, [*examples])
+        compiled = compile(graph, [*examples], options=options)
     return lambda *inputs: tuple(compiled(*inputs))
 
 
-def _on_gpu(function: Function, inputs: tuple[Tensor, ...]) -> Function:
-    traced, _ = _traced(function, inputs)
-    graph: Any = torch.compile(traced, fullgraph=True, dynamic=False, options={"triton.cudagraphs": True})
-
-    def replay(*inputs: Tensor) -> tuple[Tensor, ...]:
-        torch.compiler.cudagraph_mark_step_begin()
-        return tuple(x.clone() for x in graph(*inputs))  # the next replay overwrites them
-
-    return replay
+def _uses_tensor_cores(graph: GraphModule) -> bool:
+    """Return whether a GPU's convolutions are faster channels-last, as they are in less than float32."""
+    values = [node.meta.get("val") for node in graph.graph.nodes]
+    narrow = any(isinstance(value, Tensor) and value.dtype == torch.bfloat16 for value in values)
+    return narrow or torch.backends.cudnn.allow_tf32

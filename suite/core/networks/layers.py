@@ -29,11 +29,13 @@ _FEW = 32  # with at most this number of inputs per output, a product with patch
 class Lowering:
     """How layers are computed.
 
-    decomposed: with operations for a compiler; dtype: the type to which the operands of a product are rounded
-    (all other values keep their type), None for no rounding.
+    decomposed: with operations for a compiler; patches: with convolutions of few channels as products with
+    patches, which only a CPU gains from; dtype: the type to which the operands of a product are rounded (all
+    other values keep their type), None for no rounding.
     """
 
     decomposed: bool = False
+    patches: bool = True
     dtype: torch.dtype | None = None
 
 
@@ -117,7 +119,7 @@ def convolution(
 ) -> Layer:
     """Return a convolution with square filters."""
     weight = (outputs, inputs, kernel, kernel)
-    few = inputs * kernel**2 <= _FEW and stride == 1
+    few = lowering.patches and inputs * kernel**2 <= _FEW and stride == 1
     product = _as_patches if lowering.decomposed and few else _as_convolution(stride)
 
     def apply(own: Own, x: Tensor) -> Tensor:

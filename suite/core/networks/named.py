@@ -22,6 +22,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from suite.core.execution.transfer import send
 from suite.core.names import STANDARD_NETWORK, Table, did_you_mean
 from suite.core.networks.architectures import Shape, alexnet, convnet, mlp, resnet18, vgg11
 from suite.core.networks.layers import (
@@ -68,7 +69,7 @@ class Network:
     def initialise(self, rng: torch.Generator, device: torch.device | None = None) -> Tensor:
         """Sample fresh parameters (size,)."""
         parts = [part.flatten() for layer in self.layers for part in layer.initialise(rng)]
-        return torch.cat(parts).to(device or torch.device("cpu"))
+        return send([torch.cat(parts)], device or torch.device("cpu"))[0]
 
     def logits(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return the logits (n, classes) of `images` (n, channels, height, width)."""
@@ -94,8 +95,8 @@ class Network:
     def first_statistics(self, device: torch.device | None = None) -> Tensor:
         """Return the running statistics before training (statistics_size,): means 0 and variances 1."""
         shapes = [shape for layer in self.layers for shape in layer.statistics]
-        parts = [torch.full(shape, float(index % 2)) for index, shape in enumerate(shapes)]
-        return torch.cat([torch.zeros(0), *parts]).to(device or torch.device("cpu"))
+        parts = [torch.full(shape, float(index % 2), device=device) for index, shape in enumerate(shapes)]
+        return torch.cat([torch.zeros(0, device=device), *parts])
 
     def update_statistics(
         self, statistics: Tensor, parameters: Tensor, images: Tensor, momentum: float = 0.1

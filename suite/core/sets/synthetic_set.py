@@ -23,8 +23,14 @@ class Minibatch:
             if value is not None and value < 1:
                 raise ValueError(f"minibatch {name} {value} must be at least 1, or left out for all")
 
+    def takes_all(self, classes: int, ipc: int) -> bool:
+        """Return whether a step takes the whole set, so that nothing is drawn."""
+        return (self.classes or classes) >= classes and (self.per_class or ipc) >= ipc
+
     def sample(self, classes: int, ipc: int, rng: torch.Generator) -> Tensor:
         """Draw the rows of one step from a class-major set of `classes` * `ipc` images."""
+        if self.takes_all(classes, ipc):
+            return torch.arange(classes * ipc)
         chosen = torch.arange(classes)
         if self.classes is not None and self.classes < classes:
             chosen = torch.randperm(classes, generator=rng)[: self.classes]
@@ -55,7 +61,7 @@ class SyntheticSet:
     @classmethod
     def with_hard_labels(cls, images: Tensor) -> "SyntheticSet":
         """Return the set of images (classes, n, channels, height, width), each labelled by its class."""
-        return cls(images, one_hot(*images.shape[:2]).to(images))
+        return cls(images, one_hot(*images.shape[:2], like=images))
 
     @classmethod
     def from_parametrisation(
@@ -103,7 +109,7 @@ class SyntheticSet:
         if len(set(sizes)) > 1:
             raise ValueError(f"every class needs the same number of images; they have {sizes}")
         rows = own.argsort(stable=True).view(count, -1)
-        targets = labels.to(images)[rows] if labels.ndim == 2 else one_hot(count, rows.shape[1]).to(images)
+        targets = labels.to(images)[rows] if labels.ndim == 2 else one_hot(count, rows.shape[1], like=images)
         return cls(images[rows], targets)
 
     def __post_init__(self) -> None:
@@ -127,7 +133,7 @@ class SyntheticSet:
     @property
     def hard(self) -> bool:
         """Whether every label is the one-hot of its class."""
-        return torch.equal(self.labels, one_hot(self.classes, self.ipc).to(self.labels))
+        return torch.equal(self.labels, one_hot(self.classes, self.ipc, like=self.labels))
 
     @property
     def stored_bytes(self) -> int:
@@ -168,6 +174,7 @@ class SyntheticSet:
         )
 
 
-def one_hot(classes: int, count: int) -> Tensor:
-    """Return the hard labels of a set: (classes, count, classes)."""
-    return torch.eye(classes).unsqueeze(1).repeat(1, count, 1)
+def one_hot(classes: int, count: int, *, like: Tensor | None = None) -> Tensor:
+    """Return the hard labels of a set: (classes, count, classes), of the type and on the device of `like`."""
+    unit = torch.eye(classes) if like is None else torch.eye(classes, dtype=like.dtype, device=like.device)
+    return unit.unsqueeze(1).repeat(1, count, 1)

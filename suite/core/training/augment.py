@@ -7,7 +7,7 @@ Sources: DSA, arXiv 2102.08259; flip-rotate, arXiv 2311.07025; CutMix, arXiv 190
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -73,8 +73,8 @@ class OneOf(_Unmixed):
 
     def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
         """Apply the drawn operation."""
-        uniform = params.uniform.to(images)
-        return _OPERATIONS[params.operation](images, uniform.expand(len(images), 3))
+        uniform = params.uniform.to(images).expand(len(images), 3)
+        return _laid_out_as(images, _OPERATIONS[params.operation](images, uniform))
 
 
 @dataclass(frozen=True)
@@ -112,32 +112,75 @@ class CutMix:
 
     def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
         """Augment, then fill the rectangle."""
-        seen = self.first.apply(images, AugmentParams(params.operation, params.uniform[:, :3]))
-        (top, bottom), (left, right) = self._rectangle(params, (images.shape[2], images.shape[3]))
-        mixed = seen.clone()
-        mixed[:, :, top:bottom, left:right] = seen[_partners(params, seen), :, top:bottom, left:right]
-        return mixed
+        uniform, size = params.uniform.to(images), (images.shape[2], images.shape[3])
+        seen = self.first.apply(images, AugmentParams(params.operation, uniform[:, :3]))
+        spans = zip(self._rectangle(uniform, size), size, strict=True)
+        rows, columns = (_within(*span, side) for span, side in spans)
+        return torch.where(rows[:, None] & columns, seen[_partners(uniform)], seen)
 
     def mix(self, targets: Tensor, params: AugmentParams, size: Size) -> Tensor:
         """Mix the targets by the rectangle's share of the area."""
-        (top, bottom), (left, right) = self._rectangle(params, size)
-        share = (bottom - top) * (right - left) / (size[0] * size[1])
-        return (1 - share) * targets + share * targets[_partners(params, targets)]
+        uniform = params.uniform.to(targets.device)
+        (top, bottom), (left, right) = self._rectangle(uniform, size)
+        share = ((bottom - top) * (right - left)).double() / (size[0] * size[1])
+        return (1 - share) * targets + share * targets[_partners(uniform)]
 
-    def _rectangle(self, params: AugmentParams, size: Size) -> tuple[Size, Size]:
+    def _rectangle(self, uniform: Tensor, size: Size) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Return the rows and columns of the rectangle as (start, end), empty if nothing is mixed."""
-        whether, area, *centre = params.uniform[0, 4:].tolist()
-        if whether >= self.probability:
-            return (0, 0), (0, 0)
+        whether, area, *centre = uniform[0, 4:].double().unbind()
         spans = []
         for side, at in zip(size, centre, strict=True):
-            middle, half = int(at * side), int(side * math.sqrt(area)) // 2
-            spans.append((max(0, middle - half), min(side, middle + half)))
+            middle, half = (at * side).long(), (side * area.sqrt()).long() // 2
+            half = torch.where(whether < self.probability, half, 0)
+            spans.append(((middle - half).clamp(min=0), (middle + half).clamp(max=side)))
         return spans[0], spans[1]
 
 
-def _partners(params: AugmentParams, like: Tensor) -> Tensor:
-    return params.uniform[:, 3].argsort().to(like.device)
+def _laid_out_as(images: Tensor, found: Tensor) -> Tensor:
+    """Return `found` in the memory format of `images`; a training step is compiled for each format."""
+    last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
+    return found.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+
+def _within(start: Tensor, end: Tensor, side: int) -> Tensor:
+    places = torch.arange(side, device=start.device)
+    return (places >= start) & (places < end)
+
+
+def _partners(uniform: Tensor) -> Tensor:
+    return uniform[:, 3].argsort()
+
+
+def apply_each(augment: Augmentation, images: Tensor, params: Sequence[AugmentParams]) -> Tensor:
+    """Augment batches (batches, n, …), each by its own parameters; images of one operation are done together.
+
+    augment: one that does not mix images.
+    """
+    if len(images) == 1:
+        return augment.apply(images[0], params[0])[None]
+    batches, count, seen = images.unbind(), images.shape[1], dict[int, Tensor]()
+    for operation in dict.fromkeys(each.operation for each in params):
+        places = [place for place, each in enumerate(params) if each.operation == operation]
+        uniform = torch.cat([params[place].uniform.expand(count, -1) for place in places])
+        joined = torch.cat([batches[place] for place in places])
+        changed = augment.apply(joined, AugmentParams(operation, uniform))
+        seen |= dict(zip(places, changed.split(count), strict=True))
+    return torch.stack([seen[place] for place in range(len(params))])
+
+
+def augment_each(
+    augment: Augmentation, images: Tensor, targets: Tensor, params: Sequence[AugmentParams]
+) -> tuple[Tensor, Tensor]:
+    """Augment batches of images (batches, n, …) and of targets (batches, n, …), each by its own parameters.
+
+    targets: probabilities (batches, n, classes) if the augmentation mixes images.
+    """
+    if not augment.mixes:
+        return apply_each(augment, images, params), targets
+    size = images.shape[-2], images.shape[-1]
+    seen = [augment.apply(batch, own) for batch, own in zip(images, params, strict=True)]
+    mixed = [augment.mix(target, own, size) for target, own in zip(targets, params, strict=True)]
+    return torch.stack(seen), torch.stack(mixed)
 
 
 def _affine(images: Tensor, matrix: Tensor) -> Tensor:
@@ -187,11 +230,9 @@ def _crop(images: Tensor, uniform: Tensor, ratio: float = 0.125) -> Tensor:
     rows = torch.arange(height, device=images.device) + down[:, None]
     columns = torch.arange(width, device=images.device) + right[:, None]
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-    each = torch.arange(len(images), device=images.device)[:, None, None]
-    shifted = images.permute(0, 2, 3, 1)[
-        each, rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]
-    ]
-    return shifted.permute(0, 3, 1, 2) * inside[:, None]
+    pixels = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
+    every = pixels.flatten(1)[:, None].expand(-1, images.shape[1], -1)
+    return images.flatten(2).gather(2, every).view(images.shape) * inside[:, None]
 
 
 def _cutout(images: Tensor, uniform: Tensor, ratio: float = 0.5) -> Tensor:

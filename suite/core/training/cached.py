@@ -27,7 +27,7 @@ from suite.core.seeding import generator
 from suite.core.training.fit import fit_full
 from suite.core.training.recipes import recipe
 
-_VERSION = 2  # increase it if a change of code changes the bits of trainings
+_VERSION = 3  # increase it if a change of code changes the bits of trainings
 
 Timed = tuple[Tensor, float]
 """The result of a training, and its seconds."""

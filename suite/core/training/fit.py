@@ -1,24 +1,24 @@
 """Train fresh networks under a recipe, and measure their accuracy."""
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
 
 import torch
 from torch import Tensor
 
 from suite.core.engine.classification import inner_problem, worth_compiling
 from suite.core.engine.inner_problem import InnerProblem
+from suite.core.engine.losses import Objective
+from suite.core.engine.optimisers import Optimiser
 from suite.core.examples import Examples
 from suite.core.networks.named import Network, Shape
 from suite.core.networks.named import network as network_by_name
-from suite.core.precision import multiplying
-from suite.core.seeding import derive, generator
+from suite.core.precision import Precision
+from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.training.backends import backend_for, networks_that_fit
 from suite.core.training.jobs import TrainingJob
 from suite.core.training.recipes import Recipe
+from suite.core.training.together import networks_that_fit, train_together
 
 EVALUATION_BATCH = 500  # images at once, which fit a CPU's cache
 
@@ -57,7 +57,7 @@ def fit_trajectories(
     statistics.
     """
     jobs = [TrainingJob.on_examples(train, recipe, seed) for seed in seeds]
-    epochs = islice(training_states(network, jobs), 0, None, jobs[0].epoch)
+    epochs = training_states(network, jobs, every=jobs[0].epoch)
     return list(torch.stack([states[:, : network.size].cpu() for states in epochs], 1))
 
 
@@ -67,56 +67,33 @@ def fit_each(
     """Run jobs under one recipe, whose learning rate may differ; yield parameters (size,) in their order.
 
     The jobs share one step, which is compiled if that saves time in all, so their sets must have one size.
-    at_once: networks in a stack; None: as many as fit the device, one on a CPU.
+    at_once: networks trained at once; None: as many as fit the device, one on a CPU.
     """
     problem = training_problem(network, jobs)
     room = at_once or networks_that_fit(network, jobs[0])
-    size = -(-len(jobs) // -(-len(jobs) // room))  # stacks of one size, for which a step is compiled once
+    size = -(-len(jobs) // -(-len(jobs) // room))  # groups of about one size
     for start in range(0, len(jobs), size):
-        (parameters,) = deque(training_states(network, jobs[start : start + size], problem), maxlen=1)
+        group = jobs[start : start + size]
+        steps = len(group[0].lr_schedule)
+        *_, parameters = training_states(network, group, problem, every=steps)
         yield from parameters
 
 
-@torch.no_grad()
 def training_states(
-    network: Network, jobs: Sequence[TrainingJob], problem: InnerProblem | None = None
+    network: Network,
+    jobs: Sequence[TrainingJob],
+    problem: InnerProblem | None = None,
+    *,
+    every: int = 1,
 ) -> Iterator[Tensor]:
     """Train a fresh network for each job, all at once; yield all parameters (jobs, size).
 
-    The first are the initial parameters, then those after each step. If the network has batch norm, running
-    statistics follow: (jobs, size + statistics_size). The jobs have one recipe, except for the learning rate,
-    and take the same number of steps on batches of the same sizes.
+    The first are the initial parameters, then those after each `every` steps and after the last one. If the
+    network has batch norm, running statistics follow: (jobs, size + statistics_size). The jobs have one
+    recipe, except for the learning rate, and take the same number of steps on batches of the same sizes.
     problem: a `training_problem` shared with more jobs.
     """
-    problem = problem or training_problem(network, jobs)
-    rule, backend, device = problem.optimiser, backend_for(jobs), jobs[0].images.device
-    starts = [network.initialise(generator(job.seed, "initialisation"), device) for job in jobs]
-    states = torch.stack([rule.start(start) for start in starts])
-    running = network.first_statistics(device).expand(len(jobs), -1)
-    lrs = torch.tensor([job.lr_schedule for job in jobs]).to(states).unbind(1)
-    corrections = torch.tensor([rule.corrections(step + 1) for step in range(len(lrs))]).to(states)
-    batches, step = backend.batches(jobs, network.classes), backend.step(problem)
-    yield _with_statistics(states[:, 0], running)
-    for lr, correction, batch in zip(lrs, corrections, batches, strict=True):
-        before = states[:, 0]
-        with multiplying(jobs[0].recipe.precision):
-            states = step(states, lr, correction, batch)
-        if network.statistics_size:
-            images = batch[0].view(len(jobs), -1, *network.shape)
-            running = _updated_statistics(network, running, before, images)
-        yield _with_statistics(states[:, 0], running)
-
-
-def _updated_statistics(network: Network, running: Tensor, parameters: Tensor, images: Tensor) -> Tensor:
-    """Return each job's running statistics after its batch of images (jobs, n, …)."""
-    if len(images) == 1:  # on a CPU, convolutions with separate filters are slow
-        return network.update_statistics(running[0], parameters[0], images[0])[None]
-    return torch.func.vmap(network.update_statistics)(running, parameters, images)
-
-
-def _with_statistics(parameters: Tensor, running: Tensor) -> Tensor:
-    """Return parameters (jobs, size), followed by running statistics if there are any."""
-    return torch.cat([parameters, running], 1) if running.shape[1] else parameters
+    return train_together(network, jobs, problem or training_problem(network, jobs), every)
 
 
 def training_problem(network: Network, jobs: Sequence[TrainingJob]) -> InnerProblem:
@@ -124,21 +101,29 @@ def training_problem(network: Network, jobs: Sequence[TrainingJob]) -> InnerProb
     recipe, device = jobs[0].recipe, jobs[0].images.device
     steps = sum(len(job.lr_schedule) for job in jobs)
     compiled = worth_compiling(network, batch=jobs[0].batch, steps=steps, device=device)
-    if not compiled and recipe.precision == "float32":
+    if device.type == "cpu" and not compiled and recipe.precision == "float32":
         return inner_problem(network, recipe.optimiser_at(recipe.lr), objective=recipe.objective)
-    # The learning rate is an input of the step, so jobs at several rates share compiled code.
-    return _shared_problem(network.name, network.shape, network.classes, recipe.with_lr(1.0), compiled)
+    # The learning rate is an input of the step, so jobs at several rates share code and graphs.
+    # (A rule of the protocol `Optimiser` is hashable: a frozen dataclass.)
+    how = recipe.optimiser_at(1.0), recipe.objective, recipe.precision, compiled, device
+    return _shared_problem(network.name, network.shape, network.classes, *how)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=8)
-def _shared_problem(name: str, shape: Shape, classes: int, recipe: Recipe, compiled: bool) -> InnerProblem:
-    """Return the training step of a named network; trainings in this process share its compiled code."""
+def _shared_problem(
+    name: str,
+    shape: Shape,
+    classes: int,
+    rule: Optimiser,
+    objective: Objective,
+    precision: Precision,
+    compiled: bool,
+    device: torch.device,
+) -> InnerProblem:
+    """Return the training step of a named network; trainings in this process share it."""
+    net = network_by_name(name, shape, classes)
     return inner_problem(
-        network_by_name(name, shape, classes),
-        recipe.optimiser_at(recipe.lr),
-        compiled=compiled,
-        precision=recipe.precision,
-        objective=recipe.objective,
+        net, rule, compiled=compiled, device=device, precision=precision, objective=objective
     )
 
 

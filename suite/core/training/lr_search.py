@@ -11,6 +11,7 @@ from math import log
 import torch
 from torch import Tensor
 
+from suite.core.execution.transfer import send
 from suite.core.limits import at_least_one, check_enough_real
 from suite.core.networks.named import network
 from suite.core.seeding import derive, generator
@@ -61,10 +62,9 @@ def chosen_rates(
 def random_set(train: Examples, ipc: int, rng: torch.Generator) -> SyntheticSet:
     """Return `ipc` random real images of each class, with hard labels; raises ValueError for too many."""
     check_enough_real(train, Budget(ipc))
-    chosen = [
-        rows[torch.randperm(len(rows), generator=rng)[:ipc].to(rows.device)] for rows in train.by_class()
-    ]
-    return SyntheticSet.with_hard_labels(train.images[torch.stack(chosen)])
+    chosen = [rows[torch.randperm(len(rows), generator=rng)[:ipc]] for rows in train.rows_by_class()]
+    (rows,) = send([torch.stack(chosen)], train.labels.device)
+    return SyntheticSet.with_hard_labels(train.images[rows])
 
 
 def _measured(task: Task, name: str, recipe: Recipe, ipc: int, search: Search) -> Tensor:

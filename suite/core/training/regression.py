@@ -24,8 +24,8 @@ def unscaled(targets: Tensor) -> Tensor:
 
 
 def indicators(labels: Tensor, classes: int) -> Tensor:
-    """Return one-hot targets (n, classes) of labels (n,), as floats."""
-    return (labels[:, None] == torch.arange(classes, device=labels.device)).float()
+    """Return one-hot targets (…, classes) of labels (…), as floats."""
+    return (labels[..., None] == torch.arange(classes, device=labels.device)).float()
 
 
 def squared_error(scores: Tensor, targets: Tensor) -> Tensor:
@@ -41,14 +41,15 @@ def squared_error(scores: Tensor, targets: Tensor) -> Tensor:
 def ridge_weights(features: Tensor, targets: Tensor, ridge: float) -> Tensor:
     """Return the weights (d, classes) of the ridge regression of targets (n, classes) on features (n, d).
 
-    featuresᵀ (K + λ)⁻¹ targets, where K = features featuresᵀ and λ = ridge * trace(K) / n.
+    featuresᵀ (K + λ)⁻¹ targets, where K = features featuresᵀ and λ = ridge * trace(K) / n. They are NaN if K
+    is zero, or if features are not finite. Does not wait for the device.
     """
     # In float64: if n is larger than d, only λ makes K regular, and it is below float32's rounding.
     exact = features.double()
     kernel = exact @ exact.T
     floor = ridge * kernel.diag().mean().expand(len(kernel)).diag()
-    solution: Tensor = torch.linalg.solve(kernel + floor, targets.double())
-    return (exact.T @ solution).to(features)
+    solution, singular = torch.linalg.solve_ex(kernel + floor, targets.double())
+    return torch.where(singular == 0, exact.T @ solution, torch.nan).to(features)
 
 
 def _scale(targets: Tensor) -> float:

@@ -6,10 +6,11 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray import tune
@@ -56,23 +57,31 @@ def run_jobs(
 
 @contextmanager
 def _ray(address: str | None) -> Iterator[None]:
-    """Connect to Ray, and keep our handlers of signals: Ray's aborts without cleaning up.
+    """Connect to Ray, and keep our handlers of signals: Ray's abort without cleaning up.
 
     SIGUSR1 is blocked during the start, and therefore in all processes of a local Ray: Slurm may send it to
-    them, too, and it would end them.
+    them, too, and it would end them. Signals wait until Ray has ended, which removes their handlers.
     """
     ours = {number: signal.getsignal(number) for number in SIGNALS}
     try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
-        try:
+        with _blocked({signal.SIGUSR1}, ours):
             _connect(address)
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
-            signal.signal(signal.SIGTERM, ours[signal.SIGTERM])
         yield
     finally:
-        ray.shutdown()
-        signal.signal(signal.SIGUSR1, ours[signal.SIGUSR1])
+        with _blocked(SIGNALS, ours):
+            ray.shutdown()
+
+
+@contextmanager
+def _blocked(signals: Collection[signal.Signals], handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
+    """Block signals in the body of the `with` statement; set all handlers at its end."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
 
 def _connect(address: str | None) -> None:

@@ -15,15 +15,17 @@ from suite.core.distilling.base import Resumable
 from suite.core.distilling.initial_images import Initialisation, check_initial, initial_images
 from suite.core.engine.classification import chunks, inner_problem
 from suite.core.engine.losses import Batch
+from suite.core.engine.meta_gradient import StackedBatches, meta_gradient
 from suite.core.engine.optimisers import Adam
 from suite.core.engine.truncation import TruncationSchedule, Window, check_truncation, place_window
-from suite.core.engine.unroll import MetaGradient, meta_gradient
+from suite.core.engine.unroll import MetaGradient
+from suite.core.execution.transfer import send_nested
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import one_hot
 from suite.core.spec import Budget, Examples
-from suite.core.training.augment import augmentation
+from suite.core.training.augment import apply_each, augmentation
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,12 @@ class _Measurements(Resumable):
         self.network = network(method.network, train.shape, train.classes)
         count, steps = train.classes * budget.ipc, method.initialisations * method.unroll
         self.inner = inner_problem(
-            self.network, Adam(method.inner_lr), batch=count, steps=steps, device=train.images.device
+            self.network,
+            Adam(method.inner_lr),
+            batch=count,
+            steps=steps,
+            window=method.unroll,
+            device=train.images.device,
         )
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed)
         self.labels = one_hot(train.classes, budget.ipc).to(self.images)
@@ -100,21 +107,20 @@ class _Measurements(Resumable):
     def _meta_gradient(self, window: Window) -> MetaGradient:
         """Return the meta-gradient of the network of this outer step: the same draws for any window."""
         images, augment = self.images.clone().requires_grad_(), augmentation(self.method.augment)
+        targets = self.labels.flatten(0, 1)
+        drawn = [
+            augment.sample(len(targets), generator(self.seed, "augmentation", self.taken, step))
+            for step in range(window.before + window.length)
+        ]
+        start = self.network.initialise(generator(self.seed, "network", self.taken))
+        start, params = send_nested((start, drawn), images.device)
 
-        def batches(step: int) -> tuple[Tensor, Tensor]:
-            flat = images.flatten(0, 1)
-            drawn = augment.sample(len(flat), generator(self.seed, "augmentation", self.taken, step))
-            return augment.apply(flat, drawn), self.labels.flatten(0, 1)
+        def make(steps: range) -> tuple[Tensor, Tensor]:
+            count, own = len(steps), params[steps.start : steps.stop]
+            seen = images.flatten(0, 1).expand(count, -1, -1, -1, -1)
+            return apply_each(augment, seen, own), targets.expand(count, -1, -1)
 
-        start = generator(self.seed, "network", self.taken)
-        return meta_gradient(
-            self.inner,
-            self.network.initialise(start, self.images.device),
-            [images],
-            batches,
-            self._real(),
-            window=window,
-        )
+        return meta_gradient(self.inner, start, [images], StackedBatches(make), self._real(), window=window)
 
     def _real(self) -> Iterator[Batch]:
         rng = generator(self.seed, "real batch", self.taken)

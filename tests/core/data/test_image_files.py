@@ -124,17 +124,19 @@ def _png(size: int) -> bytes:
     return file.getvalue()
 
 
-def _write_parquet(path: Path, labels: list[int], *, named: bool, size: int = 160) -> list[bytes]:
+def _write_parquet(
+    path: Path, labels: list[int], *, named: bool, size: int = 160, column: str = "image"
+) -> list[bytes]:
     import datasets  # type: ignore[import-untyped]
     import pyarrow as arrow  # type: ignore[import-untyped]
     from pyarrow import parquet
 
     path.parent.mkdir(parents=True, exist_ok=True)
     images = [_png(size) for _ in labels]
-    columns = {"image": [{"bytes": image, "path": None} for image in images], "label": labels}
+    columns = {column: [{"bytes": image, "path": None} for image in images], "label": labels}
     if named:
         features = datasets.Features(
-            {"image": datasets.Image(), "label": datasets.ClassLabel(names=["tench", "church"])}
+            {column: datasets.Image(), "label": datasets.ClassLabel(names=["tench", "church"])}
         )
         datasets.Dataset.from_dict(columns, features=features).to_parquet(path)
     else:
@@ -169,6 +171,30 @@ def test_parquet_keeps_images_of_the_right_size(tmp_path: Path, monkeypatch: pyt
     task = load("tiny-imagenet", data=tmp_path)
     expected = np.array(Image.open(BytesIO(images[1]))).transpose(2, 0, 1)
     assert np.array_equal(bytes_read(task)[1].numpy(), expected)
+
+
+def test_jpegs_of_cifar10_keep_its_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the layout of the hub's CIFAR-10: the column is `img`. The name says that pixels differ."""
+    shrink(monkeypatch, "cifar10-jpeg", train=2, test=2, classes=2)
+    folder = tmp_path / "cifar10-jpeg"
+    images = _write_parquet(
+        folder / "train-00000-of-00001.parquet", [1, 0], named=True, size=32, column="img"
+    )
+    _write_parquet(folder / "test-00000-of-00001.parquet", [0, 1], named=True, size=32, column="img")
+    task = load("cifar10-jpeg", data=tmp_path)
+    assert task.name == "cifar10-jpeg" and describe("cifar10-jpeg").family == "cifar10-jpeg"
+    assert task.train.labels.tolist() == [1, 0] and task.class_names == ("tench", "church")
+    expected = np.array(Image.open(BytesIO(images[0]))).transpose(2, 0, 1)
+    assert np.array_equal(bytes_read(task)[0].numpy(), expected)
+
+
+def test_what_is_wrong_with_parquet_files_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataMissing, match=r"cifar10-jpeg; or train\*\.parquet and test\*\.parquet with"):
+        load("cifar10-jpeg", data=tmp_path)
+    for name in ("train", "test"):
+        _write_parquet(tmp_path / f"cifar10-jpeg/{name}.parquet", [0], named=True, size=32, column="picture")
+    with pytest.raises(ValueError, match=r"has the columns \['label', 'picture'\] and lacks \['image'\]"):
+        load("cifar10-jpeg", data=tmp_path)
 
 
 def test_the_hugging_face_cache_is_used_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

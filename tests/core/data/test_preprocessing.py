@@ -9,6 +9,7 @@ from torch import Tensor
 
 from suite.core.data.preprocessing import ZCA, Normalise, restore
 from suite.core.seeding import generator
+from tests.support.fake_device import GPU, fake_gpu
 
 
 def _images(count: int = 300, channels: int = 3, side: int = 4) -> Tensor:
@@ -96,3 +97,15 @@ def test_descriptions_restore(tmp_path: Path) -> None:
         restore(zca.describe(), tmp_path)
     with pytest.raises(ValueError, match="unknown preprocessing 'pca'"):
         restore({"kind": "pca"})
+
+
+def test_little_is_sent_to_a_gpu_to_preprocess_there() -> None:
+    images = _images()
+    normalise, zca = Normalise.fit([images]), ZCA.fit([images])
+    with fake_gpu() as gpu:
+        there = images.to(GPU)
+        for fitted, pageable in ((normalise, 0), (zca, 1)):  # the matrix once, whatever the batches
+            with gpu.counted() as traffic:
+                found = torch.cat([fitted.apply(batch) for batch in there.split(100)])
+            assert len(traffic.pageable) == pageable and not traffic.waits
+            assert torch.equal(found.cpu(), torch.cat([fitted.apply(batch) for batch in images.split(100)]))

@@ -5,11 +5,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from suite.core.distilling.matching import class_gradients, class_means, paired, real_batches
+from suite.core.distilling.matching import class_gradients, class_means, draw_pairing, real_batches
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Examples
-from suite.core.training import augment
 
 
 def train(count: int = 12) -> Examples:
@@ -20,7 +19,7 @@ def train(count: int = 12) -> Examples:
 
 def test_real_batches_are_of_their_class_and_drawn_anew() -> None:
     batches, rng = real_batches(train()), generator(0)
-    first, second = batches.sample(50, rng), batches.sample(50, rng)
+    first, second = (batches.images[batches.draw(50, rng)] for _ in range(2))
     assert first.shape == (3, 50, 1, 4, 4) and not torch.equal(first, second)
     assert torch.equal(first[:, :, 0, 0, 0] % 3, torch.arange(3.0)[:, None].expand(3, 50))
     # 50 draws of four miss one with probability 4 * .75 ** 50 < 1e-5.
@@ -28,38 +27,43 @@ def test_real_batches_are_of_their_class_and_drawn_anew() -> None:
 
 
 def test_a_batch_may_be_larger_than_a_class() -> None:
-    assert torch.equal(
-        real_batches(train(3)).sample(2, generator(0))[:, :, 0, 0, 0],
-        torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]),
-    )
+    assert real_batches(train(3)).draw(2, generator(0)).tolist() == [[0, 0], [1, 1], [2, 2]]
+
+
+def test_distinct_rows_are_of_every_class_and_at_most_all() -> None:
+    batches, rng = real_batches(train()), generator(0)
+    drawn = [batches.draw_distinct(3, rng).view(3, 3) for _ in range(2)]
+    assert not torch.equal(*drawn)
+    for rows in drawn:
+        assert torch.equal(rows % 3, torch.arange(3)[:, None].expand(3, 3))
+        assert all(len(own.unique()) == 3 for own in rows)
+    assert sorted(batches.draw_distinct(50, rng).tolist()) == list(range(12))
 
 
 def test_pairs_share_what_is_done_to_them_and_classes_do_not() -> None:
     images = torch.randn(3, 2, 1, 8, 8, generator=generator(0))
     for seed in range(5):
-        real, synthetic = paired("dsa", images, images[:, :1], generator(seed))
+        real, synthetic = draw_pairing("dsa", 3, generator(seed)).apply(images, images[:, :1])
         assert torch.equal(real[:, :1], synthetic) and not torch.equal(real, images)
     same = images[:1].expand(3, 2, 1, 8, 8)
-    real, _ = paired("dsa", same, same, generator(0))
+    real, _ = draw_pairing("dsa", 3, generator(0)).apply(same, same)
     assert not torch.equal(real[0], real[1])
 
 
 def test_without_augmentation_pairs_stay_what_they_are() -> None:
-    real, synthetic = paired("none", torch.ones(2, 3, 1, 4, 4), torch.zeros(2, 1, 1, 4, 4), generator(0))
+    ones, zeros = torch.ones(2, 3, 1, 4, 4), torch.zeros(2, 1, 1, 4, 4)
+    real, synthetic = draw_pairing("none", 2, generator(0)).apply(ones, zeros)
     assert torch.equal(real, torch.ones(2, 3, 1, 4, 4)) and torch.equal(synthetic, torch.zeros(2, 1, 1, 4, 4))
 
 
-def test_a_class_has_one_draw_for_all_its_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
-    apply = augment.OneOf.apply
-
-    def watched(self: augment.OneOf, images: Tensor, draw: augment.AugmentParams) -> Tensor:
-        seen.append(len(draw.uniform))
-        return apply(self, images, draw)
-
-    monkeypatch.setattr(augment.OneOf, "apply", watched)
-    paired("dsa", torch.ones(2, 3, 1, 4, 4), torch.zeros(2, 2, 1, 4, 4), generator(0))
-    assert seen == [1, 1, 1, 1]
+def test_a_class_has_one_draw_for_all_its_images() -> None:
+    picture = torch.rand(3, 8, 8, generator=generator(1))
+    real, synthetic = (picture.expand(5, count, 3, 8, 8) for count in (3, 2))
+    ours, theirs = draw_pairing("dsa", 5, generator(0)).apply(real, synthetic)
+    for label in range(5):
+        everywhere = torch.cat([ours[label], theirs[label]])
+        assert torch.allclose(everywhere, everywhere[:1].expand(5, 3, 8, 8))
+    assert len({tuple(picture.flatten().tolist()) for picture in ours[:, 0]}) == 5
 
 
 @pytest.mark.parametrize("name", ["convnet-d2-w4-in", "convnet-d1-w4-none", "mlp-w5"])

@@ -10,9 +10,9 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from suite.core.engine.inner_problem import InnerProblem
 from suite.core.engine.losses import AutogradLoss
+from suite.core.engine.meta_gradient import meta_gradient
 from suite.core.engine.optimisers import SGD
 from suite.core.engine.truncation import Window
-from suite.core.engine.unroll import meta_gradient
 from suite.core.seeding import generator
 
 

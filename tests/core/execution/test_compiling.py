@@ -11,9 +11,10 @@ from torch import Tensor
 from torch._dynamo.utils import counters
 
 from suite.core.engine.classification import chunks, inner_problem
+from suite.core.engine.meta_gradient import meta_gradient
 from suite.core.engine.optimisers import Adam
 from suite.core.engine.truncation import Window
-from suite.core.engine.unroll import MetaGradient, meta_gradient
+from suite.core.engine.unroll import MetaGradient
 from suite.core.execution import compiling
 from suite.core.execution.compiling import Compiled
 from suite.core.networks.named import Shape, network
@@ -77,7 +78,7 @@ def test_too_little_memory_is_no_failure_of_the_compiler(
                 raise RuntimeError("inductor failed") from error
             raise
 
-    monkeypatch.setattr(compiling, "_on_cpu", full)
+    monkeypatch.setattr(compiling, "_inductor", full)
     run = Compiled(lambda x: (x + 1,), "the sum")
     with pytest.raises(RuntimeError, match="inductor failed" if wrapped else "CUDA out of memory"):
         run(torch.ones(2))

@@ -12,8 +12,19 @@ from suite.core.networks import named
 from suite.core.networks.layers import FLATTEN, RELU, Layer, Lowering, add, chain, dense
 from suite.core.networks.named import ARCHITECTURES, Architecture, Network, Shape, forms, network
 from suite.core.seeding import generator
+from tests.support.fake_device import GPU, fake_gpu
 
 CIFAR = (3, 32, 32)
+
+
+def test_parameters_are_the_same_on_a_gpu_and_nothing_waits_for_them() -> None:
+    net = network("convnet-d2-w3-bn", (1, 4, 4), 2)
+    with fake_gpu() as gpu, gpu.counted() as traffic:
+        drawn, statistics = net.initialise(generator(0), GPU), net.first_statistics(GPU)
+        assert drawn.device == statistics.device == GPU
+        assert len(traffic.pinned) == 1 and not traffic.pageable
+        assert torch.equal(drawn.cpu(), net.initialise(generator(0)))
+        assert torch.equal(statistics.cpu(), net.first_statistics())
 
 
 def test_initialisation_is_torchs_default_and_depends_on_its_seed_alone() -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from suite.core.networks.named import network
 from suite.core.networks.nngp import random_features, random_networks
 from suite.core.seeding import generator
+from tests.support.fake_device import GPU, fake_gpu
 
 
 def closed(images: Tensor) -> Tensor:
@@ -46,6 +47,23 @@ def test_weights_are_scaled_by_their_fan_in_and_norms_start_at_one() -> None:
 def test_batch_norm_is_refused_with_what_to_use() -> None:
     with pytest.raises(ValueError, match=r"-w4-bn has batch norm, .* use another norm, such as `in`"):
         random_networks(network("convnet-d1-w4-bn", (1, 8, 8), 10), 1, generator(0))
+
+
+@pytest.mark.parametrize("name", ["convnet-d2-w4-none", "convnet-d1-w4-in", "resnet18-w4-ln"])
+def test_parameters_are_drawn_layer_by_layer(name: str) -> None:
+    """Whatever the device: a seed means the same networks everywhere."""
+    net, rng = network(name, (1, 8, 8), 10), generator(0)
+    found = random_networks(net, 3, generator(0))
+    for own in found:
+        for piece in (piece for layer in net.pieces(own) for piece in layer):
+            if piece.eq(1).all() or piece.eq(0).all():  # a norm's
+                continue
+            deviation = (2 / piece[0].numel()) ** 0.5 if piece.ndim > 1 else 0.1
+            assert torch.equal(piece, torch.randn(piece.shape, generator=rng) * deviation)
+    with fake_gpu() as gpu, gpu.counted() as traffic:
+        sent = random_networks(net, 3, generator(0), GPU)
+        assert sent.device == GPU and torch.equal(sent.cpu(), found)
+    assert not traffic.pageable and len(traffic.pinned) == 1
 
 
 def test_networks_differ() -> None:

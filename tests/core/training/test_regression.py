@@ -63,6 +63,10 @@ def test_more_images_than_features_are_regular_in_float32() -> None:
     torch.testing.assert_close(found, least_squares, atol=1e-3, rtol=1e-3)
 
 
+def test_without_features_there_is_no_regression() -> None:
+    assert ridge_weights(torch.zeros(3, 2), torch.ones(3, 2), 0.1).isnan().all()
+
+
 def test_it_is_differentiated_for_features_and_targets() -> None:
     support, targets, _ = (x.requires_grad_() for x in drawn(3, 2))
     assert torch.autograd.gradcheck(lambda f, y: ridge_weights(f, y, 0.1), (support, targets))

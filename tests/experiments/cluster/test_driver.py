@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from time import sleep
@@ -137,3 +138,23 @@ def test_interrupted_it_says_how_to_continue(tiny: Path, number: int, code: int,
     (job,) = grid.jobs(grid.load(tiny))
     step = store.checkpoint_step(job.id)
     assert step is None if code == 130 else step and step >= 2
+
+
+def test_a_signal_while_ray_ends_waits_for_our_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray sets the default handler, which ends the process."""
+    heard: list[int] = []
+
+    def end() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        assert not heard
+
+    monkeypatch.setattr(driver, "_connect", lambda address: None)
+    monkeypatch.setattr("ray.shutdown", end)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    try:
+        with driver._ray(None):
+            pass
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)

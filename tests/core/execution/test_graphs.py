@@ -1,0 +1,71 @@
+"""Programs give the same results called and replayed; what cannot be captured is called."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from suite.core.execution.graphs import KEPT, Graphs, Program
+from tests.support.replays import Captures
+
+
+def run_twice_more(graphs: Graphs, key: str, program: Program) -> None:
+    for _ in range(3):
+        graphs.run(key, program)
+
+
+def test_without_a_capture_programs_are_called_and_tensors_stay_themselves() -> None:
+    graphs, value, calls = Graphs(), torch.ones(2), []
+    assert graphs.fix("value", value) is value and graphs.hold("value", value) is value
+    run_twice_more(graphs, "program", lambda: calls.append(1))
+    assert calls == [1, 1, 1] and graphs["value"] is value and not graphs.capturing
+
+
+def test_a_program_is_called_then_recorded_then_replayed() -> None:
+    captures, calls = Captures(), list[int]()
+    graphs = Graphs(captures)
+    graphs.hold("count", torch.zeros(2))
+
+    def program() -> None:
+        calls.append(1)
+        graphs["count"].add_(1)
+
+    for expected in (1, 2, 3, 4):
+        graphs.run("add", program, pool=KEPT)
+        assert graphs["count"].tolist() == [expected] * 2
+    assert len(calls) == 2 and captures.pools == [KEPT]
+
+
+def test_a_fixed_tensor_keeps_its_address_and_takes_new_values() -> None:
+    graphs = Graphs(Captures())
+    first = graphs.fix("x", torch.tensor([1.0, 2.0]))
+    second = graphs.fix("x", torch.tensor([3.0, 4.0]))
+    assert first.data_ptr() == second.data_ptr() and first.tolist() == [3, 4]
+    assert graphs.fix("x", torch.zeros(3)).data_ptr() != first.data_ptr()
+    assert graphs.fix("y", torch.zeros(2)).data_ptr() != first.data_ptr()
+
+
+def test_parts_of_one_room_share_it() -> None:
+    graphs = Graphs(Captures())
+    long, short = graphs.fix("x", torch.arange(4), room=5), graphs.fix("x", torch.arange(7, 9), room=5)
+    assert long.data_ptr() == short.data_ptr() and short.tolist() == [7, 8] and long.tolist() == [7, 8, 2, 3]
+
+
+def test_what_cannot_be_captured_is_called_and_said_once() -> None:
+    def refuse(program: Program, pool: str) -> Program:
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+    graphs, values = Graphs(refuse), list[Tensor]()
+    with pytest.warns(UserWarning, match="no CUDA graph of sum, .*: operation not") as caught:
+        for key in ("sum", "other"):
+            run_twice_more(graphs, key, lambda: values.append(torch.ones(1)))
+    assert len(values) == 6 and len(caught) == 1
+
+
+def test_a_gpu_that_is_full_is_not_hidden() -> None:
+    def full(program: Program, pool: str) -> Program:
+        raise torch.OutOfMemoryError("full")
+
+    graphs = Graphs(full)
+    graphs.run("sum", lambda: None)
+    with pytest.raises(torch.OutOfMemoryError):
+        graphs.run("sum", lambda: None)
