@@ -30,8 +30,11 @@ def check_precision(precision: Precision, device: torch.device) -> None:
     if precision == "float32":
         return
     if device.type == "cuda":
-        if torch.cuda.get_device_capability(device) < _AMPERE:
-            raise ValueError(f"precision {precision} needs a GPU of compute capability 8.0; use float32")
+        if (own := torch.cuda.get_device_capability(device)) < _AMPERE:
+            raise ValueError(
+                f"precision {precision} needs a GPU of compute capability 8.0, and this one has "
+                f"{own[0]}.{own[1]}; use float32"
+            )
     elif precision == "tf32":
         raise ValueError("precision tf32 needs a GPU; use float32 on a CPU")
     elif not torch.ops.mkldnn._is_mkldnn_bf16_supported():

@@ -27,6 +27,9 @@ def check(jobs: Sequence[Job], resources: Resources | None) -> None:
         size = f" at ipc {job.ipc}" if job.ipc else ""
         try:
             _check_cell(job)
+            if resources is not None:
+                images = load_task(job.cell.task, "cpu").train.images
+                resources.check_memory("train", images.nbytes)
         except ValueError as error:
             raise ValueError(f"{job.label} on {job.cell.task}{size}: {error}") from None
     if resources is not None:

@@ -5,10 +5,12 @@ import os
 import platform
 import re
 import resource
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -33,7 +35,9 @@ class Resources:
 
     @classmethod
     def choose(cls, cpus: int = 1, gpus: float | None = None, *, compile: bool = True) -> "Resources":
-        """Return resources; for `gpus` None one GPU if torch finds any."""
+        """Return resources; for `gpus` None one GPU if torch can use it; if it cannot, warn."""
+        if gpus is None and driver() and not torch.cuda.is_available():
+            warnings.warn(f"no GPU is used, since {_why_no_gpu()}", stacklevel=2)
         return cls(cpus, float(torch.cuda.is_available()) if gpus is None else gpus, compile)
 
     @property
@@ -51,12 +55,28 @@ class Resources:
         return seconds * (self.gpus or self.cpus)
 
     def check(self) -> None:
-        """Raise ValueError if this machine has fewer CPUs, or no GPU."""
+        """Raise ValueError if this machine has fewer CPUs, or no GPU; warn if steps cannot be compiled."""
         if self.gpus and not torch.cuda.is_available():
-            raise ValueError("a GPU was requested, but torch finds none; use --gpus-per-trial 0, or --cpu")
+            raise ValueError(
+                f"a GPU was requested, but torch finds none, since {_why_no_gpu()}; "
+                "use --gpus-per-trial 0, or --cpu"
+            )
+        if self.gpus and self.compile and find_spec("triton") is None:
+            warnings.warn("Triton is not installed: steps run uncompiled and slower", stacklevel=2)
         if self.cpus > (available := os.cpu_count() or 1):
             raise ValueError(
                 f"a trial wants {self.cpus} CPUs and this machine has {available}; lower --cpus-per-trial"
+            )
+
+    def check_memory(self, what: str, needed: int) -> None:
+        """Raise ValueError if a GPU job's share of memory is less than `needed` bytes."""
+        if not self.gpus:
+            return
+        total = torch.cuda.get_device_properties(self.device).total_memory
+        if needed > (share := min(1.0, self.gpus) * total):
+            raise ValueError(
+                f"{what} takes {needed / 2**30:.1f} GiB, and a trial's share of the GPU is "
+                f"{share / 2**30:.1f} GiB; raise --gpus-per-trial, or use --gpus-per-trial 0"
             )
 
     @contextmanager
@@ -132,6 +152,17 @@ def _processor() -> str:
         lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()
+
+
+def _why_no_gpu() -> str:
+    """Return why torch uses no GPU: its first sentence on it."""
+    if torch.version.cuda is None:
+        return "this torch is built for CPUs"
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return str(error).strip().splitlines()[0].split(". ")[0].rstrip(".") or type(error).__name__
+    return "none is visible"
 
 
 def driver() -> str:

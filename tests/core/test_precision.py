@@ -32,7 +32,10 @@ def test_a_gpu_needs_capability_8(
     if accepted:
         check_precision(precision, GPU)  # type: ignore[arg-type]
     else:
-        with pytest.raises(ValueError, match=f"precision {precision} needs a GPU of compute capability 8.0"):
+        with pytest.raises(
+            ValueError,
+            match=f"precision {precision} needs a GPU of compute capability 8.0, and this one has 7.5; use float32",
+        ):
             check_precision(precision, GPU)  # type: ignore[arg-type]
 
 

@@ -1,6 +1,7 @@
 """What cannot work is refused before any compute starts, in the words of its job."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -95,3 +96,14 @@ def test_precisions_are_those_of_methods_recipes_and_references() -> None:
         with pytest.raises(ValueError, match="row: precision tf32 needs a GPU"):
             preflight.check_precisions([each], Resources())
     preflight.check_precisions([job(trial(), recipe="chosen"), job(study())], Resources())
+
+
+def test_data_must_fit_a_trials_share_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
+    total = SimpleNamespace(total_memory=1501 * 64 * 4)  # just the digits
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: total)
+    preflight.check([job(trial())], Resources(gpus=1.0, compile=False))
+    with pytest.raises(ValueError, match="row on digits at ipc 1: train takes 0.0 GiB, and a trial's share"):
+        preflight.check([job(trial())], Resources(gpus=0.5, compile=False))
+    preflight.check([job(trial())], None)

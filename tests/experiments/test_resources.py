@@ -1,5 +1,6 @@
 """What a job gets, and what its time costs."""
 
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NoReturn
@@ -113,3 +114,65 @@ def test_a_driver_is_named_by_its_version(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.undo()
     monkeypatch.setattr("suite.experiments.resources._DRIVER", Path("/nonexistent"))
     assert driver() == ""
+
+
+TOO_OLD = (
+    "The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver by "
+    "downloading and installing a new version from the URL: http://www.nvidia.com/Download/index.aspx"
+)
+
+
+@pytest.fixture
+def old_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU whose driver is too old for a torch that is built for GPUs."""
+
+    def init() -> NoReturn:
+        raise RuntimeError(TOO_OLD)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "init", init)
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.setattr("suite.experiments.resources.driver", lambda: "470.57.02")
+
+
+def test_a_driver_that_is_too_old_is_told(old_driver: None) -> None:
+    reason = r"since The NVIDIA driver on your system is too old \(found version 11040\)"
+    with pytest.raises(ValueError, match=f"a GPU was requested, but torch finds none, {reason}; use --gpus"):
+        Resources(gpus=1.0).check()
+    with pytest.warns(UserWarning, match=f"no GPU is used, {reason}$"):
+        assert Resources.choose().gpus == 0
+    with warnings.catch_warnings(action="error"):
+        Resources.choose(gpus=0.0)
+
+
+def test_a_torch_for_cpus_beside_a_gpu_is_told(old_driver: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", None)
+    with pytest.warns(UserWarning, match="no GPU is used, since this torch is built for CPUs"):
+        Resources.choose()
+    monkeypatch.setattr("suite.experiments.resources.driver", lambda: "")
+    with warnings.catch_warnings(action="error"):
+        Resources.choose()  # most machines without a GPU
+
+
+@pytest.mark.parametrize(("compile", "told"), [(True, True), (False, False)])
+def test_without_triton_steps_on_a_gpu_are_not_compiled(
+    compile: bool, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("suite.experiments.resources.find_spec", lambda name: None)
+    with warnings.catch_warnings(record=True) as caught:
+        Resources(gpus=1.0, compile=compile).check()
+        Resources().check()
+    assert ["Triton is not installed: steps run uncompiled and slower"] * told == [
+        str(w.message) for w in caught
+    ]
+
+
+def test_data_that_a_gpu_cannot_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    Gpu(monkeypatch)  # of 1000 bytes
+    Resources(gpus=1.0).check_memory("train", 1000)
+    Resources().check_memory("train", 10**12)
+    with pytest.raises(
+        ValueError, match=r"train takes 9\.3 GiB, and a trial's share .* 0\.0 GiB; raise --gpus"
+    ):
+        Resources(gpus=0.5).check_memory("train", 10**10)
