@@ -232,4 +232,5 @@ def _brief(error: str) -> str:
 
 
 def _device(record: Record) -> str:
-    return f"{record.provenance.device}, {counted(record.provenance.threads, 'thread')}"
+    devices = record.provenance.devices or (record.provenance.device,)
+    return f"{' and '.join(devices)}, {counted(record.provenance.threads, 'thread')}"

@@ -1,14 +1,23 @@
 """Runs that were cut off, and artefacts and checkpoints that were damaged: the same bits at the end."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
+from suite.core.spec import Examples
 from suite.experiments import job_runner
+from suite.experiments.cells.loop import Trajectory, resume
 from suite.experiments.resources import Resources
+from suite.plugins import registry
+from suite.plugins.smoke import BUDGET, smoke_data
 from suite.records.jobs import Job
 from suite.records.store import Store
+from tests.support.fake_device import fake_gpu
 from tests.support.job_runs import complete, done, one
 
 
@@ -103,3 +112,26 @@ def test_a_checkpoint_that_the_method_cannot_read_does_not_fail_for_ever(
     with pytest.warns(UserWarning, match="the method cannot load it: the state has"):
         complete(job, store, resources)
     assert done(job, store).status == "done" and len(list((store.path / "quarantine").iterdir())) == 1
+
+
+@contextmanager
+def on(device: str) -> Iterator[Examples]:
+    """Give the training images on a device; a GPU is emulated."""
+    with fake_gpu() if device == "cuda" else nullcontext():
+        yield smoke_data().to(torch.device(device))
+
+
+@pytest.mark.parametrize(("first", "then"), [("cpu", "cuda"), ("cuda", "cpu")])
+@pytest.mark.parametrize("name", ["dm", "frepo", "idc", "kip", "mtt", "rat_bptt", "rtp"])
+def test_a_trial_goes_on_on_another_kind_of_device(name: str, first: str, then: str, store: Store) -> None:
+    method = registry.configure(registry.method(name), registry.method(name).smoke, where=name)
+    with on(first) as train:
+        run = method.start(train, BUDGET, seed=0)
+        run.step()
+        store.save_checkpoint("cell", 1, {"state": run.state_dict(), "trajectory": vars(Trajectory(2, 1))})
+        images = run.synthetic().images.cpu()
+    with on(then) as train:
+        again, trajectory = resume(partial(method.start, train, BUDGET, seed=0), store, "cell")
+        assert trajectory.step == 1 and torch.equal(again.synthetic().images.cpu(), images)
+        again.step()
+        assert not torch.equal(again.synthetic().images.cpu(), images)

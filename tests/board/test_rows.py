@@ -11,6 +11,7 @@ from suite.board.tables import board
 from suite.records.jobs import Planned
 from suite.records.record import Status
 from tests.support.board_records import (
+    CPU,
     REDUCED,
     SMALL,
     STANDARD,
@@ -41,6 +42,13 @@ def test_a_failed_evaluation_makes_its_row_incomplete() -> None:
     of = trial("rat_bptt", seed=2)
     made = rows(board([*SMALL, of, evaluated(of, status="oom", error="out of memory")]))
     assert made["rat_bptt"].state == "incomplete: 2 of 3 seeds (oom)"
+
+
+def test_every_device_of_a_trial_is_named() -> None:
+    moved = CPU.model_copy(update={"devices": ("a CPU", "a GPU"), "device": "a GPU"})
+    of = trial("rat_bptt", seed=2, provenance=moved)
+    made = rows(board([*SMALL, of, evaluated(of, 0.5)]))
+    assert made["rat_bptt"].costs.devices == ("a CPU and a GPU, 2 threads", "a CPU, 2 threads")
 
 
 def test_planned_cells_without_a_record_are_missing() -> None:
