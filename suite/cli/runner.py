@@ -153,9 +153,9 @@ def work(
                 driver.run_jobs(rest, store, resources, address=address, observe=observe, end=end, stop=stop)
             if deadline.reason:
                 raise Stopped(deadline.reason)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             # Ray turns every error of a handler of signals into this one.
-            if not deadline.reason:
+            if not (isinstance(error, Stopped) or deadline.over):
                 raise
             if not display.moved:
                 deadline.check_long_enough()

@@ -1,6 +1,8 @@
 """Runs that stop at their deadline: nothing is lost, and the same command goes on to the same bits."""
 
+import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -37,17 +39,19 @@ def request(grid: Path, store: Path) -> Request:
 def test_stopped_again_and_again_a_run_ends_with_the_same_bits(
     quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    disturbed, other = request(quick, tmp_path / "store"), request(quick, tmp_path / "undisturbed")
+    """Each time in a copy of the store, as on another machine."""
+    other, stops = request(quick, tmp_path / "undisturbed"), 0
     assert runner.run(other)
-    stops = 0
     while True:
+        disturbed = request(quick, tmp_path / f"store-{stops}")
         try:
             assert runner.run(disturbed, AfterChecks(6))
             break
         except Stopped as reason:
-            stops += 1
             assert str(reason) == "the time limit of 1h is near"
-            assert (tmp_path / "store" / "leaderboard.md").is_file()
+            assert (disturbed.folder / "leaderboard.md").is_file()
+            stops += 1
+            shutil.copytree(disturbed.folder, tmp_path / f"store-{stops}")
     assert stops >= 2 and "goes on after outer step" in capsys.readouterr().out
     here, there = Store(disturbed.folder), Store(other.folder)
     for job in other.jobs():
@@ -76,6 +80,20 @@ def lengthen(store: Store, job: Job) -> None:
     record = store.record(cell.id)
     assert record is not None and isinstance(record.cell, Evaluation)
     path.write_text(record.model_copy(update={"seconds": 7200.0}).to_json())
+
+
+def test_ctrl_c_stays_ctrl_c(quick: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after a cell was left out for lack of time."""
+
+    def interrupted(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    late = Deadline("1h")
+    assert late.near(1e9) and late.reason
+    monkeypatch.setattr("suite.experiments.job_runner.run", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        runner.run(request(quick, store.path), late)
+    assert not isinstance(caught.value, Stopped)
 
 
 @pytest.fixture
