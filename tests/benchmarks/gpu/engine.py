@@ -53,8 +53,12 @@ def variant(name: str) -> Iterator[None]:
 class Measurement:
     """What is measured of a run, while its part may use the device alone."""
 
-    def __init__(self, book: Book, problem: Problem, run: RaTBPTTDistiller, until: float) -> None:
+    def __init__(
+        self, book: Book, problem: Problem, run: RaTBPTTDistiller, *, until: float, reserved: int
+    ) -> None:
+        """Create. reserved: bytes of memory before the run was started."""
         self.book, self.problem, self.run, self.until = book, problem, run, until
+        self.reserved = reserved
         self.precision, self.device = run.method.precision, run.train.images.device
 
     def engine(self) -> None:
@@ -62,6 +66,7 @@ class Measurement:
         with captures() as pools:
             self._rounds("engine", {"engine": self.run.step}, 5)
         self.book.put("programs captured", len(pools))
+        self.book.put("memory beside the data: bytes", reserved() - self.reserved)
         row = 2 if TINY else 10
         taken = timing.seconds(lambda: [self.run.step() for _ in range(row)], self.device)
         self.book.put("seconds a step, in a row", taken / row)
@@ -119,6 +124,11 @@ def started(problem: Problem, precision: Precision, **changes: Any) -> RaTBPTTDi
     return run
 
 
+def reserved() -> int:
+    """Return the bytes of a GPU's memory that this process has taken; 0 on a CPU."""
+    return torch.cuda.memory_reserved() if torch.cuda.is_initialized() else 0
+
+
 def profiled(step: Callable[[], object], device: torch.device) -> dict[str, object]:
     """Return the number of a step's kernels and copies, their time, and the longest by name."""
     activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if device.type == "cuda" else [])
@@ -170,10 +180,10 @@ def main() -> None:
     )
     with variant(given.variant):
         began, problem = time.perf_counter(), Problem(shape_of(given.shape), device)
-        run = started(problem, precision)
+        before, run = reserved(), started(problem, precision)
         run.step()
         book.put("ready after seconds, compiled", time.perf_counter() - began)
-        measurement = Measurement(book, problem, run, book.turn())
+        measurement = Measurement(book, problem, run, until=book.turn(), reserved=before)
         for name in ("engine", *given.measure):
             with book.attempt(name):
                 getattr(measurement, name)()
