@@ -52,7 +52,10 @@ def profile(
     made: Method = registry.configure(registry.method(method), values, where=f"method {method}")
     train = tasks.load(task).train.to(resources.device)
     made.check(train, Budget(ipc))
-    distiller = made.start(train, Budget(ipc), seed=0)
+    return _measured(made.start(train, Budget(ipc), seed=0), steps, resources)
+
+
+def _measured(distiller: Distiller, steps: int, resources: Resources) -> Profile:
     first = _seconds(distiller, 1, resources)
     left = distiller.steps - 1
     capturing = min(_CAPTURING, max(0, left - 2)) if resources.gpus else 0

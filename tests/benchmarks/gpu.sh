@@ -13,13 +13,13 @@ OUT=$(realpath -m "${OUT:-gpu-out}") PACK=$(realpath -m "${PACK:-gpu-pack}")
 export OUT PACK WORK OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
 export PYTHONPATH=$WORK/site:$PWD${PYTHONPATH:+:$PYTHONPATH} XDG_CACHE_HOME=$WORK/cache
 export TORCHINDUCTOR_CACHE_DIR=$WORK/inductor TRITON_CACHE_DIR=$WORK/triton TORCHINDUCTOR_COMPILE_THREADS=2
-mkdir -p "$OUT" "$WORK/data"
+mkdir -p "$OUT" "$WORK"
 rm -f "$OUT/gpu.json"
 python=${PYTHON:-python3}
 if [ -d "$PACK" ]; then
-  cp -r "$PACK/data/." "$WORK/data"  # preprocessed images are cached beside them
+  cp -r "$PACK/data" "$WORK"  # preprocessed images are cached beside them
+  export RATBENCH_DATA=$WORK/data
   "$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --upgrade \
     --target "$WORK/site" -c constraints.txt "$PACK"/wheels/*.whl
 fi
-export RATBENCH_DATA=$WORK/data
 timeout -k 2 $((END_AT - EPOCHSECONDS + 1)) "$python" -m tests.benchmarks.gpu.conduct 2>&1 | tee "$OUT/log.txt"

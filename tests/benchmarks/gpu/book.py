@@ -108,9 +108,10 @@ def free() -> None:
 
 
 def summary() -> str:
-    """Return a line for each number, short enough for the end of a log."""
+    """Return a line for each number, short enough for the end of a log; what failed comes last."""
     rows = ((part, key, value) for part, values in numbers().items() for key, value in values.items())
-    return "\n".join(f"{part} | {key} | {_short(value)}" for part, key, value in rows if key not in _LONG)
+    lines = [(key, f"{part} | {key} | {_short(value)}") for part, key, value in rows if key not in _LONG]
+    return "\n".join(line for _, line in sorted(lines, key=lambda pair: pair[0].endswith("failed")))
 
 
 def _short(value: Any) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from suite.experiments import provenance
 from tests.benchmarks.gpu.book import END_AT, STARTED_AT, TINY, WORK, Book, flag, summary
 
 LENGTH = END_AT - STARTED_AT
@@ -168,10 +169,10 @@ def ready(part: Part) -> bool:
 
 
 def packed() -> dict[str, Any]:
-    """Return what the pack says of itself: the commit and the tasks."""
+    """Return the commit and the tasks of the pack, if there is one."""
     path = PACK / "pack.json"
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return {"commit": "none", "tasks": [], **found}
+    return {"commit": provenance.commit(), "tasks": ["fashion-mnist"], **found}
 
 
 def main() -> None:

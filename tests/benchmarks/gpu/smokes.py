@@ -26,12 +26,13 @@ from torch import Tensor
 
 from suite.core.execution import compiling
 from suite.core.execution.graphs import CudaCapture, Graphs, Program
+from suite.core.precision import multiplying
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Distiller, Evaluator, Method, Scores
-from suite.experiments.resources import Resources
 from suite.plugins import registry
 from suite.plugins.methods.rat_bptt import RaTBPTT, RaTBPTTDistiller
 from suite.plugins.smoke import BUDGET, smoke_data, smoke_set, smoke_task
+from tests.benchmarks import timing
 from tests.benchmarks.gpu.book import Book
 
 PATIENCE = 90.0  # seconds of a check
@@ -200,12 +201,11 @@ def main() -> None:
 
 
 def _child(book: Book, kind: str, name: str) -> None:
-    started, resources = time.perf_counter(), Resources.choose()
-    resources.apply()
-    with warnings.catch_warnings(record=True) as caught:
+    started, device = time.perf_counter(), timing.device(1)
+    with warnings.catch_warnings(record=True) as caught, multiplying("float32"):
         warnings.simplefilter("always")
         try:
-            found = CHECKS[kind](name, resources.device)
+            found = CHECKS[kind](name, device)
         except Exception:
             found = {"failed": traceback.format_exc()[-3000:]}
     said = sorted({f"{each.category.__name__}: {str(each.message)[:300]}" for each in caught})
