@@ -142,8 +142,8 @@ def gpu_facts() -> dict[str, object]:
         told = subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout
         known = dict(zip(GPU_FACTS.split(","), told.strip().split(", "), strict=False))
     except (OSError, subprocess.SubprocessError) as error:
-        known = {"nvidia-smi": str(error)}
-    return {"gpu": known, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
+        known = {"failed": str(error)}
+    return {"nvidia-smi": known, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
 
 
 def write(output: Path, place: torch.device, found: Mapping[str, object]) -> None:

@@ -30,6 +30,7 @@ def fake_gpu() -> Iterator[FakeGPU]:
         "is_available": lambda: True,
         "device_count": lambda: 1,
         "current_device": lambda: 0,
+        "is_current_stream_capturing": lambda: False,
         "get_device_name": lambda device=None: "fake GPU",
         "get_device_capability": lambda device=None: (8, 0),
         "mem_get_info": lambda device=None: (MEMORY, MEMORY),

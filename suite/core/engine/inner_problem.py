@@ -12,6 +12,7 @@ from suite.core.engine.losses import AutogradLoss, Batch, Loss
 from suite.core.engine.modules import FlatModule
 from suite.core.engine.optimisers import Optimiser
 from suite.core.execution.compiling import Compiled, Function
+from suite.core.execution.streams import stream_number
 from suite.core.execution.transfer import send
 
 KEPT_BY_STEP, KEPT_BY_WINDOW = 16 * 2**20, 2**30
@@ -138,7 +139,7 @@ class InnerProblem:
 
     def corrections(self, steps: int, like: Tensor) -> Tensor:
         """Return the optimiser's corrections (steps, k) of the first steps, beside `like`."""
-        key = like.device, like.dtype
+        key = like.device, like.dtype, stream_number(like.device)
         if key not in self._corrections or len(self._corrections[key]) < steps:
             rows = [self.optimiser.corrections(step + 1) for step in range(2 * steps)]  # more may be needed
             (self._corrections[key],) = send([torch.tensor(rows, dtype=like.dtype)], like.device)
@@ -150,7 +151,7 @@ class InnerProblem:
         return {}
 
     @cached_property
-    def _corrections(self) -> dict[tuple[torch.device, torch.dtype], Tensor]:
+    def _corrections(self) -> dict[tuple[torch.device, torch.dtype, int], Tensor]:
         return {}
 
     @cached_property

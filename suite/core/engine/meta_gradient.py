@@ -20,6 +20,7 @@ from suite.core.engine.steps import AHEAD
 from suite.core.engine.truncation import Window
 from suite.core.engine.unroll import Given, MetaGradient, Unroll
 from suite.core.execution.graphs import Graphs
+from suite.core.execution.streams import stream_number
 
 Batches = Callable[[int], Batch]
 """Map an inner step, from 0, to its batch, differentiable in the inputs; equal at every call."""
@@ -133,7 +134,7 @@ def _unroll(problem: InnerProblem, parameters: Tensor, given: Given) -> Unroll:
         return Unroll(problem, Graphs(), AHEAD[device.type])
     with torch.no_grad():
         shapes = tuple(value.shape[1:] for value in given.batch(range(1)))
-    key = "unroll", torch.cuda.current_stream(device).cuda_stream, parameters.shape, shapes
+    key = "unroll", stream_number(device), parameters.shape, shapes
     if key not in problem.captured:
         problem.captured[key] = Unroll(problem, Graphs.on(device), AHEAD[device.type])
     unroll: Unroll = problem.captured[key]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from suite.core.engine.inner_problem import InnerProblem
 from suite.core.execution.graphs import Graphs
+from suite.core.execution.streams import stream_number
 
 AHEAD = {"cpu": 1, "cuda": 16}
 """Steps whose batches are made together. On a GPU they are one program; a CPU's cache is small."""
@@ -106,7 +107,7 @@ def _training(problem: InnerProblem, device: torch.device) -> Training:
     """Return a training; on a GPU the one of the current stream, with its graphs."""
     if device.type != "cuda":
         return Training(problem, Graphs())
-    key = "train", torch.cuda.current_stream(device).cuda_stream
+    key = "train", stream_number(device)
     if key not in problem.captured:
         problem.captured[key] = Training(problem, Graphs.on(device))
     training: Training = problem.captured[key]

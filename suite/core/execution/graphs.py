@@ -5,8 +5,10 @@ the pool `KEPT` made, and fixes its results. Without a GPU programs are called, 
 """
 
 import warnings
-from collections.abc import Callable, Hashable
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from traceback import extract_tb
 
 import torch
 from torch import Tensor
@@ -90,8 +92,9 @@ class Graphs:
         except RuntimeError as error:
             self._failed = True
             self._replays.clear()
-            reason = str(error).strip().partition("\n")[0][:200]
-            warnings.warn(f"no CUDA graph of {key}, so steps run slower: {reason}", stacklevel=4)
+            reason, at = str(error).strip().partition("\n")[0][:200], extract_tb(error.__traceback__)[-1]
+            place = f"{Path(at.filename).name}:{at.lineno}"
+            warnings.warn(f"no CUDA graph of {key}, so steps run slower: {reason} ({place})", stacklevel=4)
 
 
 class CudaCapture:
@@ -103,18 +106,46 @@ class CudaCapture:
 
     def __call__(self, program: Program, pool: str) -> Program:
         """Record a program, and return its replay."""
-        graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        with suppress(torch.OutOfMemoryError):
+            return self._record(program, pool)
+        torch.cuda.empty_cache()  # a capture can neither use nor free what plain runs left in the cache
+        return self._record(program, pool)
+
+    def _record(self, program: Program, pool: str) -> Program:
+        graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(current)
-        torch.cuda.synchronize()
-        with torch.cuda.stream(self.stream):
+        torch.cuda.synchronize(self.stream.device)
+        with torch.cuda.stream(self.stream), _own_workspaces():
             # Other threads may go on: autograd's own, and those that pin memory.
             graph.capture_begin(pool=self.pools[pool], capture_error_mode="thread_local")
             try:
                 program()
             except BaseException:
                 with suppress(RuntimeError):  # the first error is the one to show
-                    graph.capture_end()
+                    self._end(graph, pool)
                 raise
-            graph.capture_end()
+            self._end(graph, pool)
         current.wait_stream(self.stream)
         return graph.replay
+
+    def _end(self, graph: torch.cuda.CUDAGraph, pool: str) -> None:
+        try:
+            graph.capture_end()
+        except RuntimeError:
+            with suppress(RuntimeError):  # else torch would not free cached memory any more
+                torch._C._cuda_endAllocateToPool(self.stream.device_index, self.pools[pool])
+            raise
+
+
+@contextmanager
+def _own_workspaces() -> Iterator[None]:
+    """Take the workspaces of matrix products from the pool of the capture in the body.
+
+    Otherwise graphs that were captured on one stream would share a workspace, also where they run side by
+    side: torch has 32 streams and hands them out again.
+    """
+    torch._C._cuda_clearCublasWorkspaces()
+    try:
+        yield
+    finally:
+        torch._C._cuda_clearCublasWorkspaces()

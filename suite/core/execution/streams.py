@@ -15,13 +15,23 @@ def side_by_side(tasks: Sequence[Callable[[], Result]], device: torch.device) ->
         return [task() for task in tasks]
     current, results = torch.cuda.current_stream(device), list[Result]()
     streams = [side_stream(device, place) for place in range(len(tasks))]
-    for task, stream in zip(tasks, streams, strict=True):
-        stream.wait_stream(current)
-        with torch.cuda.stream(stream):
-            results.append(task())
-    for stream in streams:
-        current.wait_stream(stream)
+    try:
+        for task, stream in zip(tasks, streams, strict=True):
+            stream.wait_stream(current)
+            with torch.cuda.stream(stream):
+                results.append(task())
+    finally:  # also after an error: memory that the tasks still use may be given to others now
+        for stream in streams:
+            current.wait_stream(stream)
     return results
+
+
+def stream_number(device: torch.device) -> int:
+    """Return the number of the stream on which a GPU is given work now; 0 for a CPU.
+
+    Work on another stream may not be done yet, so what is made once and kept is kept for each stream.
+    """
+    return torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
 
 
 @cache

@@ -1,6 +1,7 @@
 """An inner problem of any torch module is exact; what is no inner problem is refused."""
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 from suite.core.engine.inner_problem import InnerProblem
 from suite.core.engine.losses import AutogradLoss
 from suite.core.engine.meta_gradient import meta_gradient
-from suite.core.engine.optimisers import SGD
+from suite.core.engine.optimisers import SGD, Adam
 from suite.core.engine.truncation import Window
 from suite.core.seeding import generator
 
@@ -116,3 +117,16 @@ def test_only_a_problem_of_a_module_has_initial_parameters() -> None:
     problem = InnerProblem(AutogradLoss(lambda p, x: (p * x).sum()), lambda p: p.sum(), SGD())
     with pytest.raises(ValueError, match="no module to take parameters from"):
         problem.initial_parameters()
+
+
+def test_corrections_are_kept_for_each_stream() -> None:
+    """A copy on one stream need not be done when another reads it."""
+    rule, like, found = Adam(0.1), torch.zeros(1), []
+    problem = InnerProblem.of_module(nn.Linear(2, 2), mse_loss, rule)
+    for stream in (1, 2, 1):
+        with patch("suite.core.engine.inner_problem.stream_number", lambda device, now=stream: now):
+            found.append(problem.corrections(3, like))
+    assert found[0].data_ptr() == found[2].data_ptr() != found[1].data_ptr()
+    assert (
+        found[0].tolist() == found[1].tolist() == [pytest.approx(Adam(0.1).corrections(n)) for n in (1, 2, 3)]
+    )

@@ -1,10 +1,16 @@
 """Programs give the same results called and replayed; what cannot be captured is called."""
 
+from collections.abc import Iterator
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
 import pytest
 import torch
 from torch import Tensor
 
-from suite.core.execution.graphs import KEPT, Graphs, Program
+from suite.core.execution.graphs import KEPT, PASSING, CudaCapture, Graphs, Program
 from tests.support.replays import Captures
 
 
@@ -55,7 +61,9 @@ def test_what_cannot_be_captured_is_called_and_said_once() -> None:
         raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
     graphs, values = Graphs(refuse), list[Tensor]()
-    with pytest.warns(UserWarning, match="no CUDA graph of sum, .*: operation not") as caught:
+    with pytest.warns(
+        UserWarning, match=r"no CUDA graph of sum, .*: operation not .* \(test_graphs.py:"
+    ) as caught:
         for key in ("sum", "other"):
             run_twice_more(graphs, key, lambda: values.append(torch.ones(1)))
     assert len(values) == 6 and len(caught) == 1
@@ -69,3 +77,79 @@ def test_a_gpu_that_is_full_is_not_hidden() -> None:
     graphs.run("sum", lambda: None)
     with pytest.raises(torch.OutOfMemoryError):
         graphs.run("sum", lambda: None)
+
+
+class Cuda:
+    """What `CudaCapture` asks of CUDA, in order. invalid: what the end of a capture says, if anything."""
+
+    def __init__(self) -> None:
+        self.calls, self.invalid = list[str](), ""
+        stream = SimpleNamespace(wait_stream=lambda other: None, device=0, device_index=0)
+        self.answers: dict[str, Any] = {
+            "Stream": lambda device: stream,
+            "current_stream": lambda device: stream,
+            "stream": lambda value: nullcontext(),
+            "graph_pool_handle": iter([(0, 1), (0, 2)]).__next__,
+            "synchronize": lambda device: self.calls.append("synchronize"),
+            "empty_cache": lambda: self.calls.append("empty cache"),
+            "CUDAGraph": lambda: SimpleNamespace(
+                capture_begin=lambda **how: self.calls.append(f"begin {how['pool'][1]}"),
+                capture_end=self._end,
+                replay=lambda: self.calls.append("replay"),
+            ),
+        }
+        self.private = {
+            "_cuda_clearCublasWorkspaces": lambda: self.calls.append("clear"),
+            "_cuda_endAllocateToPool": lambda device, pool: self.calls.append(f"leave pool {pool[1]}"),
+        }
+
+    def _end(self) -> None:
+        self.calls.append("end")
+        if self.invalid:
+            raise RuntimeError(self.invalid)
+
+
+@pytest.fixture
+def cuda() -> Iterator[Cuda]:
+    found = Cuda()
+    private = [patch.object(torch._C, name, answer, create=True) for name, answer in found.private.items()]
+    with patch.multiple(torch.cuda, **found.answers), private[0], private[1]:
+        yield found
+
+
+def test_a_capture_has_workspaces_of_its_own(cuda: Cuda) -> None:
+    replay = CudaCapture(torch.device("cuda"))(lambda: cuda.calls.append("program"), PASSING)
+    assert cuda.calls == ["synchronize", "clear", "begin 2", "program", "end", "clear"]
+    replay()
+    assert cuda.calls[-1] == "replay"
+
+
+def test_a_failed_capture_leaves_its_pool(cuda: Cuda) -> None:
+    """Whether the program raises, or only the end of the capture."""
+
+    def fails() -> None:
+        raise ZeroDivisionError
+
+    capture, cuda.invalid = CudaCapture(torch.device("cuda")), "capture is invalidated"
+    with pytest.raises(RuntimeError, match="capture is invalidated"):
+        capture(lambda: None, KEPT)
+    assert cuda.calls[-3:] == ["end", "leave pool 1", "clear"]
+    with pytest.raises(ZeroDivisionError):
+        capture(fails, KEPT)
+    assert cuda.calls[-3:] == ["end", "leave pool 1", "clear"]
+
+
+def test_a_full_gpu_is_emptied_once_for_a_capture(cuda: Cuda) -> None:
+    def program() -> None:
+        cuda.calls.append("program")
+        if "empty cache" not in cuda.calls or always:
+            raise torch.OutOfMemoryError("full")
+
+    capture, always = CudaCapture(torch.device("cuda")), False
+    capture(program, KEPT)
+    assert [call for call in cuda.calls if call in ("program", "empty cache", "end")] == [
+        *("program", "end", "empty cache", "program", "end")
+    ]
+    always = True
+    with pytest.raises(torch.OutOfMemoryError):
+        capture(program, KEPT)
