@@ -61,16 +61,18 @@ class Deadline:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Listen to signals, and interrupt the body of the `with` statement when its time is over."""
+        """Listen to signals in the body of the `with` statement, and interrupt it some time after one."""
         before = {number: signal.signal(number, self._hear) for number in SIGNALS}
         try:
-            if not self.near():
-                self._interrupt_at_the_end()
             yield
         finally:
             self.rest()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def begin(self) -> None:
+        """Interrupt what runs at the end of the time limit, from now on; call it where Stopped is caught."""
+        self._interrupt_at_the_end()
 
     def rest(self) -> None:
         """Interrupt nothing from now on, unless a signal comes."""

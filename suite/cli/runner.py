@@ -81,7 +81,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     """
     deadline = deadline or Deadline()
     try:
-        deadline.check()
+        deadline.begin()
         jobs = request.jobs()
         # A cluster's head may have no GPU, and its nodes are not checked.
         preflight.check(jobs, None if request.address else request.resources)

@@ -127,4 +127,4 @@ def test_a_limit_shorter_than_the_start_and_no_limit_at_all_are_refused(
     quick: Path, limit: str, said: str
 ) -> None:
     refused(ratbench("run", quick, "--inline", "--time-limit", limit), said)
-    assert not Path("runs").exists()
+    assert not Path("runs/quick/plan").exists()

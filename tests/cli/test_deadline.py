@@ -80,6 +80,7 @@ def test_what_does_not_stop_at_its_limit_is_given_up() -> None:
     end = Deadline("0.2")
     with end.watched():
         with pytest.raises(Stopped, match=r"the time limit of 0\.2 is near"):
+            end.begin()
             sleep(20)
         assert end.over
         end.rest()  # the board is not interrupted
