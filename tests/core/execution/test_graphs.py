@@ -56,6 +56,27 @@ def test_parts_of_one_room_share_it() -> None:
     assert long.data_ptr() == short.data_ptr() and short.tolist() == [7, 8] and long.tolist() == [7, 8, 2, 3]
 
 
+def test_a_capture_of_these_tests_spoils_memory_as_a_gpu_may() -> None:
+    graphs, made = Graphs(Captures()), dict[str, Tensor]()
+    graphs.hold("x", torch.ones(2))
+
+    def first() -> None:
+        made["temporary"] = graphs["x"] + 1
+
+    def second() -> None:
+        made["result"] = made["temporary"] * 2
+
+    for _ in range(3):
+        graphs.run("first", first)
+        graphs.run("second", second)
+        assert made["result"].tolist() == [4, 4]
+    graphs.run("first", first)  # its pool may have given the second program what it needs for a moment
+    assert made["result"].isnan().all() and made["temporary"].tolist() == [2, 2]
+    del made["temporary"]  # the second program still reads it
+    graphs.run("second", second)
+    assert made["result"].isnan().all()
+
+
 def test_what_cannot_be_captured_is_called_and_said_once() -> None:
     def refuse(program: Program, pool: str) -> Program:
         raise RuntimeError("operation not permitted when stream is capturing\nand more")
