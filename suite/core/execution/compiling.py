@@ -75,8 +75,7 @@ def _traced(function: Function, inputs: tuple[Tensor, ...]) -> tuple[GraphModule
     from torch._inductor.decomposition import select_decomp_table
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    # Distinct copies: tracing merges inputs that are the same object.
-    examples = [x.detach().clone(memory_format=torch.preserve_format) for x in inputs]
+    examples = [_example(x.detach()) for x in inputs]
     graph = make_fx(function, decomposition_table={**select_decomp_table(), **DECOMPOSITIONS})(*examples)
     graph.graph.eliminate_dead_code()
     graph.graph = fx_graph_cse(graph.graph)  # layers that are differentiated one by one repeat work
@@ -86,6 +85,17 @@ def _traced(function: Function, inputs: tuple[Tensor, ...]) -> tuple[GraphModule
         graph.graph.eliminate_dead_code()
     graph.recompile()
     return graph, examples
+
+
+def _example(value: Tensor) -> Tensor:
+    """Return a copy, since tracing merges inputs that are the same object.
+
+    A step's rate and corrections lie anywhere in those of many steps. On a GPU inductor would copy them at
+    each call to a multiple of 16 bytes, if the example lay at one.
+    """
+    if value.device.type == "cpu" or value.nbytes >= 16:
+        return value.clone(memory_format=torch.preserve_format)
+    return value.new_empty(value.numel() + 1)[1:].view(value.shape).copy_(value)
 
 
 def _inductor(function: Function, inputs: tuple[Tensor, ...]) -> Function:

@@ -134,6 +134,7 @@ class CudaCapture:
         except RuntimeError:
             with suppress(RuntimeError):  # else torch would not free cached memory any more
                 torch._C._cuda_endAllocateToPool(self.stream.device_index, self.pools[pool])
+                torch._C._cuda_releasePool(self.stream.device_index, self.pools[pool])
             raise
 
 

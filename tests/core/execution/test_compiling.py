@@ -53,6 +53,16 @@ def test_a_compiled_meta_gradient_is_the_plain_one(max_kept_bytes: int, shape: S
     assert (ours.gradients[0] - plain.gradients[0]).norm() <= 1e-8 * plain.gradients[0].norm()
 
 
+def test_few_numbers_may_lie_anywhere_on_a_gpu() -> None:
+    """Inductor takes from the example's place whether an input lies at a multiple of 16 bytes."""
+    for shape in ((), (2,)):
+        example = compiling._example(torch.zeros(shape, device="meta"))
+        assert example.shape == shape and example.storage_offset() == 1
+        assert compiling._example(torch.ones(shape)).storage_offset() == 0
+    many = torch.zeros(3, 5, device="meta").t()
+    assert compiling._example(many).stride() == (1, 5) and not compiling._example(many).storage_offset()
+
+
 def test_what_cannot_be_compiled_runs_as_it_is_and_says_so_once() -> None:
     def doubled(x: Tensor) -> tuple[Tensor, ...]:
         return (x * (2 if x.sum() > 0 else 3),)  # a branch on data

@@ -119,9 +119,10 @@ class Cuda:
                 replay=lambda: self.calls.append("replay"),
             ),
         }
-        self.private = {
+        self.private: dict[str, Any] = {
             "_cuda_clearCublasWorkspaces": lambda: self.calls.append("clear"),
             "_cuda_endAllocateToPool": lambda device, pool: self.calls.append(f"leave pool {pool[1]}"),
+            "_cuda_releasePool": lambda device, pool: self.calls.append(f"release pool {pool[1]}"),
         }
 
     def _end(self) -> None:
@@ -133,8 +134,10 @@ class Cuda:
 @pytest.fixture
 def cuda() -> Iterator[Cuda]:
     found = Cuda()
-    private = [patch.object(torch._C, name, answer, create=True) for name, answer in found.private.items()]
-    with patch.multiple(torch.cuda, **found.answers), private[0], private[1]:
+    with (
+        patch.multiple(torch.cuda, **found.answers),
+        patch.multiple(torch._C, create=True, **found.private),
+    ):
         yield found
 
 
@@ -154,10 +157,10 @@ def test_a_failed_capture_leaves_its_pool(cuda: Cuda) -> None:
     capture, cuda.invalid = CudaCapture(torch.device("cuda")), "capture is invalidated"
     with pytest.raises(RuntimeError, match="capture is invalidated"):
         capture(lambda: None, KEPT)
-    assert cuda.calls[-3:] == ["end", "leave pool 1", "clear"]
+    assert cuda.calls[-4:] == ["end", "leave pool 1", "release pool 1", "clear"]
     with pytest.raises(ZeroDivisionError):
         capture(fails, KEPT)
-    assert cuda.calls[-3:] == ["end", "leave pool 1", "clear"]
+    assert cuda.calls[-4:] == ["end", "leave pool 1", "release pool 1", "clear"]
 
 
 def test_a_full_gpu_is_emptied_once_for_a_capture(cuda: Cuda) -> None:
