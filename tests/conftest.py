@@ -10,6 +10,7 @@ import pytest
 import torch
 from typer.testing import Result
 
+from suite.core.execution import compiling
 from suite.experiments import grid
 from suite.experiments.resources import Resources
 from suite.external import child
@@ -20,10 +21,15 @@ from tests.support.grids import QUICK, TINY
 
 
 @pytest.fixture(autouse=True)
-def one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Results of one and two threads differ in their last bits; no test writes to a real data folder."""
+def alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Results of one and two threads differ in their last bits; no test writes to a real data folder.
+
+    No test leaves compilation forbidden to later ones.
+    """
     torch.set_num_threads(1)
     monkeypatch.setenv("RATBENCH_DATA", str(tmp_path / "data"))
+    yield
+    assert compiling.allowed()
 
 
 @pytest.fixture

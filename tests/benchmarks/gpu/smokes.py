@@ -143,17 +143,28 @@ def check_meta_gradient(name: str, device: torch.device) -> dict[str, Any]:
     settings: dict[str, Any] = {"network": "convnet-d2-w8-in", "unroll": 40, "window": 20, "real_batch": 100}
     method, found = RaTBPTT(**settings, truncation="fixed", initial="real"), dict[str, dict[str, Tensor]]()
     for place in (device, CPU):
-        compiling.allow(name == "compiled" and place != CPU)
         data = smoke_data()
         train = replace(data, images=data.images.double()).to(place)
-        run = method.start(train, BUDGET, seed=0)
-        assert isinstance(run, RaTBPTTDistiller)
-        for _ in range(3):
-            run.step()
+        with compiled_if(name == "compiled" and place != CPU):
+            run = method.start(train, BUDGET, seed=0)
+            assert isinstance(run, RaTBPTTDistiller)
+            for _ in range(3):
+                run.step()
         images = run.last.gradients[0]
         assert images.dtype == torch.float64
         found[place.type] = {"images": images, "loss": run.last.loss}
     return {"difference in float64, third step": difference(found[device.type], found["cpu"])}
+
+
+@contextmanager
+def compiled_if(yes: bool) -> Iterator[None]:
+    """Allow or forbid compilation in the body."""
+    before = compiling.allowed()
+    compiling.allow(yes)
+    try:
+        yield
+    finally:
+        compiling.allow(before)
 
 
 @contextmanager
@@ -203,7 +214,7 @@ def main() -> None:
 def _child(book: Book, kind: str, name: str) -> None:
     started, device = time.perf_counter(), timing.device(1)
     with warnings.catch_warnings(record=True) as caught, multiplying("float32"):
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)
         try:
             found = CHECKS[kind](name, device)
         except Exception:
