@@ -106,12 +106,20 @@ def _inductor(function: Function, inputs: tuple[Tensor, ...]) -> Function:
 
     # `torch.compile` would check at every call what the key by shape already ensures.
     graph, examples = _traced(function, inputs)
-    options = {} if _uses_tensor_cores(graph) else {"layout_optimization": False}
+    options = _gpu_options(graph) if inputs[0].is_cuda else {}
     # All shapes are fixed, but the result is cached for other processes only within this context.
     shapes = FakeTensorMode(shape_env=ShapeEnv(assume_static_by_default=True), allow_non_fake_inputs=True)
     with tracing(TracingContext(shapes)):
         compiled = compile(graph, [*examples], options=options)
     return lambda *inputs: tuple(compiled(*inputs))
+
+
+def _gpu_options(graph: GraphModule) -> dict[str, Any]:
+    """Return inductor's options on a GPU.
+
+    Padded activations would not have the strides for which the backward step is compiled.
+    """
+    return {"layout_optimization": _uses_tensor_cores(graph), "comprehensive_padding": False}
 
 
 def _uses_tensor_cores(graph: GraphModule) -> bool:

@@ -106,8 +106,6 @@ class CudaCapture:
 
     def __call__(self, program: Program, pool: str) -> Program:
         """Record a program, and return its replay."""
-        with suppress(torch.OutOfMemoryError):
-            return self._record(program, pool)
         torch.cuda.empty_cache()  # a capture can neither use nor free what plain runs left in the cache
         return self._record(program, pool)
 

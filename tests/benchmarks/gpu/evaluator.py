@@ -43,6 +43,7 @@ from tests.benchmarks.gpu.engine import profiled
 from tests.benchmarks.retraining import SHAPE, plain
 
 WIDTH, EPOCHS, COPIES = (4, 2, 2) if TINY else (128, 96, 20)
+PLAIN = 2  # networks of the plain loop, which trains one after another
 AHEAD = 16  # steps in a program
 DSA = augmentation("dsa")
 
@@ -118,7 +119,13 @@ def main() -> None:
     until = book.turn()
     with book.attempt("all sides"):
         for found in timing.rounds(sides, device, 2 if TINY else 7, until=until):
-            facts = {"networks": COPIES, "epochs": EPOCHS, "width": WIDTH, "ipc": given.ipc}
+            facts = {
+                "networks": COPIES,
+                "plain networks": PLAIN,
+                "epochs": EPOCHS,
+                "width": WIDTH,
+                "ipc": given.ipc,
+            }
             book.put("all sides", {**facts, **found})
     with book.attempt("the whole recipe"):
         whole = all_sides(given.ipc, device, epochs=2 * EPOCHS if TINY else RECIPES["dsa-1000"].epochs)[
@@ -142,7 +149,7 @@ def all_sides(
     net = network(f"convnet-d3-w{WIDTH}-in", SHAPE, 10)
     stacked = {"grouped": Stack(jobs, bmm=False).train, "bmm": Stack(jobs, bmm=True).train} if stacks else {}
     return {
-        "plain": lambda: plain(synthetic, WIDTH, epochs, COPIES, loader=False),
+        "plain": lambda: plain(synthetic, WIDTH, epochs, PLAIN, loader=False),
         **stacked,
         "alone": lambda: list(fit_each(net, jobs, at_once=1)),
         "ours": lambda: list(fit_each(net, jobs)),
