@@ -48,7 +48,7 @@ class Book:
     def __init__(self, part: str) -> None:
         self.part, self._warned = part, dict[str, int]()
         faulthandler.enable()
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)
         warnings.showwarning = self._warn  # type: ignore[assignment]
         if isfinite(END_AT):
             signal.alarm(max(1, int(END_AT - time.time())))  # also where the conductor was killed

@@ -119,17 +119,19 @@ class Conductor:
         part.wait(min(time.time() + part.seconds, END_AT - 2))
         self.ended(part)
 
-    def together(self, smokes: Part, parts: Sequence[Part]) -> None:
-        """Start all, wait until the smokes have ended and the others are ready, then let these measure."""
-        smokes.start()
+    def together(self, first: Sequence[Part], parts: Sequence[Part]) -> None:
+        """Start all, wait until the first have ended and the others are ready, then let these measure."""
+        for part in first:
+            part.start()
         for number, part in enumerate(parts):
             part.start(nice=min(19, 1 + number))
             if TINY:  # few processors: one after another
                 self.until(RUNS, lambda part=part: ready(part) or not part.running)  # type: ignore[misc]
         self.until(READY, lambda: all(ready(part) or not part.running for part in parts))
         self.say(f"ready: {sum(map(ready, parts))} of {len(parts)}")
-        smokes.wait(max(READY, time.time()))
-        self.ended(smokes)
+        for part in first:
+            part.wait(max(READY, time.time()))
+            self.ended(part)
         waiting = list(parts)
         while waiting and time.time() < RUNS:
             able = [part for part in waiting if ready(part) or not part.running]
@@ -187,7 +189,10 @@ def main() -> None:
     conductor.alone(Part("ceilings", "ceilings", 45))
     parts = tuple(PARTS[number] for number in REHEARSED) if TINY else PARTS
     smokes = Part("smokes", f"smokes --at-once {2 if TINY else 4}", 0)
-    conductor.together(smokes, [*parts, *of_runs([task for task in tasks if task != "digits"])])
+    data = Part("data", f"runs {' '.join(tasks)} --only-data", 0)
+    of_tasks = of_runs([task for task in tasks if task != "digits"])
+    # The steps of the runs come after the most important numbers, and before the others.
+    conductor.together([smokes, data] if tasks else [smokes], [*parts[:4], *of_tasks, *parts[4:]])
     if tasks:
         words = f"runs {' '.join(tasks)} --commit {facts['commit']} --pack {PACK}"
         conductor.alone(Part("runs", words, LENGTH))

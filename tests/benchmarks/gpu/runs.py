@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 
 from suite.core.data.atomic_write import write_whole
+from suite.core.data.tasks import load
 from tests.benchmarks.gpu.book import END_AT, OUT, TINY, WORK, Book, numbers
 from tests.benchmarks.gpu.engine import RUN
 
@@ -142,9 +143,17 @@ def main() -> None:
     parser.add_argument("tasks", nargs="+")
     parser.add_argument("--commit", default="none")
     parser.add_argument("--pack", type=Path, default=Path("gpu-pack"))
+    parser.add_argument("--only-data", action="store_true", help="prepare the tasks' images, and end")
     parser.add_argument("--name", default="runs")
     given = parser.parse_args()
     book, work = Book(given.name), (WORK or Path("/tmp")) / "runs"
+    if given.only_data:
+        for task in given.tasks:
+            with book.attempt(task):
+                started = time.time()
+                load(task)
+                book.put(f"{task}: seconds", time.time() - started)
+        return
     runs = [Run(task, ipc, work / f"{task}-ipc{ipc}") for task in given.tasks for ipc in IPCS]
     until = min(END_AT - LEFT_FOR_PACKING, time.time() + LONGEST)
     for run in runs:
