@@ -79,7 +79,7 @@ PARTS = (
     engine("cifar10-ipc1", "float32", "--measure official graphs networks profile", seconds=45),
     engine("cifar10-ipc10", "tf32", "--measure official", seconds=30),
     engine("cifar10-ipc1", "tf32", "--measure official networks profile", seconds=35),
-    Part("evaluator ipc1", "evaluator --ipc 1 --stacks", 40),
+    Part("evaluator ipc1", "evaluator --ipc 1 --stacks", 45),
     Part("evaluator ipc10", "evaluator --ipc 10 --stacks", 45),
     engine("cifar10-ipc10", "bf16", "--measure official", seconds=30),
     engine("cifar10-ipc1", "bf16", "--measure official", seconds=25),
