@@ -89,7 +89,7 @@ class Graphs:
             self._replays[key] = self.capture(program, pool)
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError as error:
+        except Exception as error:  # of any kind; the program itself still works, or raises its error
             self._failed = True
             self._replays.clear()
             reason, at = str(error).strip().partition("\n")[0][:200], extract_tb(error.__traceback__)[-1]

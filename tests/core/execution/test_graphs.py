@@ -77,9 +77,10 @@ def test_a_capture_of_these_tests_spoils_memory_as_a_gpu_may() -> None:
     assert made["result"].isnan().all()
 
 
-def test_what_cannot_be_captured_is_called_and_said_once() -> None:
+@pytest.mark.parametrize("kind", [RuntimeError, AssertionError])
+def test_what_cannot_be_captured_is_called_and_said_once(kind: type[Exception]) -> None:
     def refuse(program: Program, pool: str) -> Program:
-        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+        raise kind("operation not permitted when stream is capturing\nand more")
 
     graphs, values = Graphs(refuse), list[Tensor]()
     with pytest.warns(
