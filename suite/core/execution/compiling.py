@@ -109,7 +109,9 @@ def _inductor(function: Function, inputs: tuple[Tensor, ...]) -> Function:
     options = _gpu_options(graph) if inputs[0].is_cuda else {}
     # All shapes are fixed, but the result is cached for other processes only within this context.
     shapes = FakeTensorMode(shape_env=ShapeEnv(assume_static_by_default=True), allow_non_fake_inputs=True)
-    with tracing(TracingContext(shapes)):
+    with tracing(TracingContext(shapes)), warnings.catch_warnings():
+        # The precision is declared, so this advice does not help.
+        warnings.filterwarnings("ignore", "TensorFloat32 tensor cores")
         compiled = compile(graph, [*examples], options=options)
     return lambda *inputs: tuple(compiled(*inputs))
 

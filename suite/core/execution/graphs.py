@@ -31,20 +31,21 @@ class Graphs:
 
     The first run of each is a plain one, which may compile. If a program cannot be captured, a warning says
     so, and all programs run plainly from then on.
+    seen: the names of programs that ran plainly, which several graphs of equal programs may share.
     """
 
-    def __init__(self, capture: Capture | None = None) -> None:
+    def __init__(self, capture: Capture | None = None, seen: set[Hashable] | None = None) -> None:
         self.capture = capture
         self._failed = False
-        self._seen = set[Hashable]()
+        self._seen = set() if seen is None else seen
         self._replays = dict[Hashable, Program]()
         self._buffers = dict[Hashable, Tensor]()
         self._held = dict[Hashable, Tensor]()
 
     @classmethod
-    def on(cls, device: torch.device) -> "Graphs":
+    def on(cls, device: torch.device, seen: set[Hashable] | None = None) -> "Graphs":
         """Return graphs that are captured if `device` is a GPU."""
-        return cls(CudaCapture(device) if device.type == "cuda" else None)
+        return cls(CudaCapture(device) if device.type == "cuda" else None, seen)
 
     @property
     def capturing(self) -> bool:

@@ -4,7 +4,7 @@ Each network has a separate set, initialisation, order of minibatches and augmen
 were alone. A CPU is filled by one network, and they take turns.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -72,7 +72,8 @@ def train_together(
     lrs, *starts = send([torch.tensor([job.lr_schedule for job in jobs]), *starts], device)
     steps = lrs.shape[1]
     corrections = problem.corrections(steps, lrs)
-    networks = [_Trainee(problem, Graphs.on(device), network) for _ in jobs]
+    seen = set[Hashable]()  # the first network's plain run is enough for all
+    networks = [_Trainee(problem, Graphs.on(device, seen), network) for _ in jobs]
     for each, start in zip(networks, starts, strict=True):
         each.start(rule.start(start))
     yield _parameters(networks)

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.gpu.engine cifar10-ipc1 --measure official graphs networks profile
 
 Variants: `kept` keeps all activations, whatever their size; `layout` compiles channels-last where the engine
-does not, and conversely.
+does not, and conversely; `tuned` lets cuDNN choose its algorithms by measuring them.
 """
 
 import argparse
@@ -42,6 +42,7 @@ def variant(name: str) -> Iterator[None]:
     changes: dict[str, AbstractContextManager[object]] = {
         "kept": patch("suite.core.engine.classification.max_kept_bytes", lambda device, window: 2**40),
         "layout": patch.object(compiling, "_uses_tensor_cores", lambda graph: not of_graph(graph)),
+        "tuned": patch.object(torch.backends.cudnn, "benchmark", True),
     }
     if name not in changes:
         yield
@@ -167,7 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shape", choices=ALL_SHAPES)
     parser.add_argument("--precision", choices=["float32", "tf32", "bf16"], default="float32")
-    parser.add_argument("--variant", choices=["", "kept", "layout"], default="")
+    parser.add_argument("--variant", choices=["", "kept", "layout", "tuned"], default="")
     parser.add_argument(
         "--measure", nargs="*", choices=["official", "graphs", "networks", "profile"], default=[]
     )

@@ -122,6 +122,8 @@ class Run:
         with tempfile.TemporaryFile(dir=WORK) as file:
             with tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as packed:
                 for path in sorted(self.folder.rglob("*")):
+                    if "compiled" in path.parts:
+                        continue  # tens of MiB, which another machine may make again
                     with suppress(FileNotFoundError):
                         packed.add(path, path.relative_to(self.folder), recursive=False)
             size = file.tell()

@@ -64,7 +64,7 @@ def test_replayed_steps_in_parts_change_only_rounding(
 ) -> None:
     """As on a GPU."""
     expected, captures = list(fit_each(NET, group(recipe))), Captures()
-    monkeypatch.setattr(Graphs, "on", lambda device: Graphs(captures))
+    monkeypatch.setattr(Graphs, "on", lambda device, seen: Graphs(captures, seen))
     monkeypatch.setattr(together, "AHEAD", {"cpu": size})
     for ours, theirs in zip(fit_each(NET, group(recipe), at_once=3), expected, strict=True):
         assert torch.allclose(ours, theirs, atol=1e-5)
