@@ -3,16 +3,21 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from suite.board import files
 from suite.figures import budget_curve, gradient_study, snapshots
+from suite.records.cells import Evaluation, Trial
+from suite.records.record import is_of
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ROOT / "results" / "studies"
 TEXT = (ROOT / "docs" / "engine.md").read_text()
+AGAINST = "against the official scheme"
 
 
 def measurement(name: str) -> dict[str, Any]:
@@ -53,6 +58,49 @@ def test_speeds_are_the_measured_ones() -> None:
         cell = f"{ratio['median']:.2f} [{ratio['min']:.2f}, {ratio['max']:.2f}]"
         ends = f"| {precision} | {machine} | {cell} |"
         assert any(line.startswith(f"| {shape} |") and line.endswith(ends) for line in TEXT.splitlines())
+
+
+def test_speeds_on_a_gpu_are_the_measured_ones() -> None:
+    parts = {name: part for name, part in measurement("gpu-h200").items() if name.startswith("outer step")}
+    compared = {name: part for name, part in parts.items() if AGAINST in part}
+    assert len(compared) == 5
+    for name, part in compared.items():
+        found, memory = part[AGAINST], part["memory beside the data: bytes"]
+        ratio, theirs = found["ratio"], found["peak_bytes"]["official"]["reserved"]
+        seconds = [found[f"{side}_seconds"]["median"] for side in ("official", "engine")]
+        fast = f"{ratio['median']:.1f} [{ratio['min']:.1f}, {ratio['max']:.1f}]"
+        times = f"{seconds[0]:.2f} | {seconds[1]:.3f} | {fast}"
+        _, _, shape, precision = name.split()
+        start = f"| {shape} | {precision} | {found['repeats']} | {times} |"
+        assert f"{start} {theirs / 1e9:.1f} | {memory / 1e9:.1f} |" in TEXT.splitlines()
+
+
+def test_what_else_a_gpu_showed_is_what_it_measured() -> None:
+    first, second = measurement("gpu-h200-first"), measurement("gpu-h200")
+    assert not [key for key in first["smokes"] if "failed" in key] and len(first["smokes"]) >= 30
+    for kind in ("compiled", "uncompiled"):
+        assert first["smokes"][f"meta-gradient {kind}"]["difference in float64, third step"] < 3e-16
+    sides = second["evaluator ipc1"]["all sides"]
+    plain, grouped = (sides[f"{name}_seconds"]["median"] / sides["epochs"] for name in ("plain", "grouped"))
+    step = plain / sides["plain networks"]
+    whole = second["evaluator ipc1"]["the whole recipe: seconds"]
+    assert f"in {whole:.1f} s side by side" in TEXT and f"takes {1000 * step:.1f} ms for a step" in TEXT
+    assert round(20_000 * step / whole) == 21 and f"{1000 * grouped:.1f} ms for a step of all" in TEXT
+
+
+def test_the_board_of_a_gpu_is_the_records() -> None:
+    records = files.read([ROOT / "results" / "gpu" / "standard-width-h200"]).records
+    for ipc in (1, 10):
+        own = {record.cell.id: record for record in records if record.ipc == ipc}
+        assert len(own) == 3 and {record.provenance.device for record in own.values()} == {"NVIDIA H200"}
+        (trial,) = (record for record in own.values() if is_of(record, Trial))
+        scores = {
+            record.cell.settings["recipe"]: f"{100 * mean(record.scores['accuracy']):.1f}"
+            for record in own.values()
+            if is_of(record, Evaluation)
+        }
+        shown = f"{trial.cell.hyperparameters['steps']} | {trial.seconds:.0f}"
+        assert f"| {ipc} | {shown} | {scores['dsa-1000']} | {scores['rat-bptt-1000']} |" in TEXT
 
 
 def test_the_engine_is_as_fast_as_was_asked() -> None:
