@@ -73,9 +73,9 @@ def test_speeds_on_a_gpu_are_the_measured_ones() -> None:
         _, _, shape, precision = name.split()
         start = f"| {shape} | {precision} | {found['repeats']} | {times} |"
         assert f"{start} {theirs / 1e9:.1f} | {memory / 1e9:.1f} |" in TEXT.splitlines()
-        assert memory < theirs / 6  # as README says
-    fast = [part[AGAINST]["ratio"]["median"] for part in compared.values()]
-    assert f"is {min(fast):.1f} to {max(fast):.1f} times as fast" in (ROOT / "README.md").read_text()
+        assert memory < theirs / 5  # as README says
+    ratios = [part[AGAINST]["ratio"]["median"] for part in compared.values()]
+    assert f"is {min(ratios):.1f} to {max(ratios):.1f} times as fast" in (ROOT / "README.md").read_text()
 
 
 def test_what_else_a_gpu_showed_is_what_it_measured() -> None:
