@@ -3,11 +3,12 @@
     python -m tests.benchmarks.gpu.runs fashion-mnist cifar10-jpeg
 
 A run is a store with its grid, packed into one archive in $OUT, again and again while it runs. An archive of
-an earlier session in gpu-pack/stores goes on under the grid that lies in it. A new grid has as many outer
-steps as fit, by the seconds of a step that this session measured.
+an earlier session in gpu-pack/stores goes on under the grid that lies in it. A new grid has STEPS outer steps,
+or as many as fit by the seconds of a step that this session measured.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tarfile
@@ -90,7 +91,8 @@ class Run:
                 packed.extractall(self.folder, filter="data")
             return "goes on after an earlier session"
         each = self.step_seconds() * shared
-        steps = 3 if TINY else max(FEWEST, int((seconds - OVERHEAD) / each))
+        steps = int(os.environ.get("STEPS") or max(FEWEST, (seconds - OVERHEAD) / each))
+        steps = 3 if TINY else steps
         shape = {"unroll": 4, "window": 2, "real": 32} if TINY else {"unroll": 60, **RUN}
         self.folder.mkdir(parents=True, exist_ok=True)
         grid = GRID.format(
