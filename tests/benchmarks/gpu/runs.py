@@ -3,8 +3,8 @@
     python -m tests.benchmarks.gpu.runs fashion-mnist cifar10-jpeg
 
 A run is a store with its grid, packed into one archive in $OUT, again and again while it runs. An archive of
-an earlier session in gpu-pack/stores goes on under the grid that lies in it. A new grid has STEPS outer steps,
-or as many as fit by the seconds of a step that this session measured.
+an earlier session in gpu-pack/stores goes on under the grid that lies in it. A new grid has $STEPS outer
+steps, or as many as fit by the seconds of a step that this session measured.
 """
 
 import argparse
