@@ -8,6 +8,7 @@ the order of sums. What a run trains on train is cached, so each run has a fresh
 """
 
 import argparse
+import faulthandler
 import io
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
@@ -179,11 +181,19 @@ def main() -> None:
     smoke_task()  # read before the processes fork
     waiting = [("meta-gradient", "compiled"), ("meta-gradient", "uncompiled")]
     waiting += [(kind, name) for kind in ("evaluator", "method") for name in registry.names(kind)]
+    with TemporaryDirectory() as stacks:
+        check_all(waiting, given.at_once, book, Path(stacks))
+    book.put("all checked", True)
+
+
+def check_all(waiting: list[tuple[str, str]], at_once: int, book: Book, stacks: Path) -> None:
+    """Check each in a process of its own; one that takes too long leaves where it was in `stacks`."""
     running = dict[str, tuple[Any, float]]()
     while waiting or running:
-        while waiting and len(running) < given.at_once:
+        while waiting and len(running) < at_once:
             key = "{} {}".format(*waiting[0])
-            process = multiprocessing.get_context("fork").Process(target=_child, args=(book, *waiting.pop(0)))
+            words = book, stacks / key, *waiting.pop(0)
+            process = multiprocessing.get_context("fork").Process(target=_child, args=words)
             process.start()
             running[key] = process, time.monotonic() + PATIENCE
         time.sleep(0.05)
@@ -195,13 +205,14 @@ def main() -> None:
             process.join()
             if process.exitcode:
                 reason = f"took more than {PATIENCE:.0f} s" if late else f"ended with {process.exitcode}"
-                book.put(f"{key}: failed", f"its process {reason}")
+                book.put(f"{key}: failed", f"its process {reason}: {(stacks / key).read_text()[:3000]}")
             del running[key]
-    book.put("all checked", True)
 
 
-def _child(book: Book, kind: str, name: str) -> None:
-    started, device = time.perf_counter(), timing.device(1)
+def _child(book: Book, stack: Path, kind: str, name: str) -> None:
+    started, device, file = time.perf_counter(), timing.device(1), stack.open("w")
+    faulthandler.enable(file)
+    faulthandler.dump_traceback_later(PATIENCE - 5, file=file)
     with warnings.catch_warnings(record=True) as caught, multiplying("float32"):
         warnings.simplefilter("always", UserWarning)
         try:
