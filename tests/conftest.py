@@ -21,15 +21,14 @@ from tests.support.grids import QUICK, TINY
 
 
 @pytest.fixture(autouse=True)
-def alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Results of one and two threads differ in their last bits; no test writes to a real data folder.
 
-    No test leaves compilation forbidden to later ones.
+    No test begins where an earlier one left compilation forbidden.
     """
+    assert compiling.allowed()
     torch.set_num_threads(1)
     monkeypatch.setenv("RATBENCH_DATA", str(tmp_path / "data"))
-    yield
-    assert compiling.allowed()
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def test_a_stack_trains_what_single_networks_train(
     monkeypatch.setattr(evaluator, "SHAPE", (1, 8, 8))
     monkeypatch.setattr("suite.core.execution.compiling._allowed", False)
     if captured:
-        monkeypatch.setattr(Graphs, "on", lambda device: Graphs(Captures()))
+        monkeypatch.setattr(Graphs, "on", lambda device, seen=None: Graphs(Captures(), seen))
     images = torch.stack([smoke_data().images[rows[:1]] for rows in smoke_data().by_class()])
     recipe = dataclasses.replace(RECIPES["dsa-1000"], epochs=3 * evaluator.AHEAD)
     jobs = [TrainingJob.on_set(SyntheticSet.with_hard_labels(images), recipe, seed) for seed in range(3)]

@@ -45,7 +45,7 @@ CPU = torch.device("cpu")
 @contextmanager
 def uncaptured() -> Iterator[None]:
     """Run programs without CUDA graphs."""
-    with patch.object(Graphs, "on", classmethod(lambda cls, device: cls())):
+    with patch.object(Graphs, "on", classmethod(lambda cls, device, seen=None: cls())):
         yield
 
 
