@@ -4,6 +4,7 @@ A graph reads and writes fixed addresses. So a program reads tensors that are fi
 the pool `KEPT` made, and fixes its results. Without a GPU programs are called, and to fix costs nothing.
 """
 
+import gc
 import warnings
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
@@ -114,7 +115,7 @@ class CudaCapture:
         graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(current)
         torch.cuda.synchronize(self.stream.device)
-        with torch.cuda.stream(self.stream), _own_workspaces():
+        with torch.cuda.stream(self.stream), _own_workspaces(), _nothing_collected():
             # Other threads may go on: autograd's own, and those that pin memory.
             graph.capture_begin(pool=self.pools[pool], capture_error_mode="thread_local")
             try:
@@ -149,3 +150,18 @@ def _own_workspaces() -> Iterator[None]:
         yield
     finally:
         torch._C._cuda_clearCublasWorkspaces()
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Destroy no earlier graph in the body: that would make a capture invalid.
+
+    Graphs that are reachable only from themselves are destroyed when Python collects, at any moment.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()

@@ -1,5 +1,6 @@
 """Programs give the same results called and replayed; what cannot be captured is called."""
 
+import gc
 from collections.abc import Hashable, Iterator
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -147,6 +148,19 @@ def test_a_capture_has_workspaces_of_its_own(cuda: Cuda) -> None:
     assert cuda.calls == ["empty cache", "synchronize", "clear", "begin 2", "program", "end", "clear"]
     replay()
     assert cuda.calls[-1] == "replay"
+
+
+def test_nothing_is_collected_in_a_capture(cuda: Cuda) -> None:
+    """An old graph that is destroyed meanwhile would make it invalid."""
+    seen = list[bool]()
+
+    def program() -> None:
+        seen.append(gc.isenabled())
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        CudaCapture(torch.device("cuda"))(program, KEPT)
+    assert seen == [False] and gc.isenabled()
 
 
 def test_a_failed_capture_leaves_its_pool(cuda: Cuda) -> None:
