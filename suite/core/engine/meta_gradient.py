@@ -16,11 +16,10 @@ from torch import Tensor
 from suite.core.engine.inner_problem import InnerProblem
 from suite.core.engine.losses import Batch
 from suite.core.engine.optimisers import Scalar
-from suite.core.engine.steps import AHEAD
+from suite.core.engine.steps import AHEAD, reused
 from suite.core.engine.truncation import Window
 from suite.core.engine.unroll import Given, MetaGradient, Unroll
 from suite.core.execution.graphs import Graphs
-from suite.core.execution.streams import stream_number
 
 Batches = Callable[[int], Batch]
 """Map an inner step, from 0, to its batch, differentiable in the inputs; equal at every call."""
@@ -128,14 +127,10 @@ def _scalar(value: Scalar, like: Tensor) -> Tensor:
 
 
 def _unroll(problem: InnerProblem, parameters: Tensor, given: Given) -> Unroll:
-    """Return the unroll of a stream, and of shapes, on a GPU; a new one elsewhere."""
-    device = parameters.device
-    if device.type != "cuda":
-        return Unroll(problem, Graphs(), AHEAD[device.type])
-    with torch.no_grad():
-        shapes = tuple(value.shape[1:] for value in given.batch(range(1)))
-    key = "unroll", stream_number(device), parameters.shape, shapes
-    if key not in problem.captured:
-        problem.captured[key] = Unroll(problem, Graphs.on(device), AHEAD[device.type])
-    unroll: Unroll = problem.captured[key]
-    return unroll
+    """Return an unroll, which on a GPU is used again for batches of one shape."""
+    shapes, ahead = tuple[torch.Size, ...](), AHEAD[parameters.device.type]
+    if parameters.is_cuda:
+        with torch.no_grad():
+            shapes = tuple(value.shape[1:] for value in given.batch(range(1)))
+    key = "unroll", parameters.shape, shapes
+    return reused(problem, parameters, key, lambda graphs: Unroll(problem, graphs, ahead))

@@ -1,6 +1,6 @@
 """Plain steps of an inner training: several in one program, which a GPU replays as one CUDA graph."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -14,9 +14,9 @@ from suite.core.execution.streams import stream_number
 AHEAD = {"cpu": 1, "cuda": 16}
 """Steps whose batches are made together. On a GPU they are one program; a CPU's cache is small."""
 
-
 Draw = TypeVar("Draw")
 Extra = TypeVar("Extra")
+Reused = TypeVar("Reused")
 
 
 def parts(steps: range, size: int) -> Iterator[range]:
@@ -92,8 +92,8 @@ def train(
     draws: the rows of a step's batch, and what else it draws; make: maps the draws of steps with batches of
     one size to stacked tensors (steps, n, …).
     """
-    device, taken = state.device, 0
-    room, training = AHEAD[device.type], _training(problem, device)
+    room, taken = AHEAD[state.device.type], 0
+    training = reused(problem, state, "train", partial(Training, problem))
     corrections = problem.corrections(len(draws), state)
     training.start(state)
     for part in equal_parts(draws, lambda drawn: len(drawn[0]), room):
@@ -103,15 +103,19 @@ def train(
     return training.state.clone()
 
 
-def _training(problem: InnerProblem, device: torch.device) -> Training:
-    """Return a training; on a GPU the one of the current stream, with its graphs."""
-    if device.type != "cuda":
-        return Training(problem, Graphs())
-    key = "train", stream_number(device)
-    if key not in problem.captured:
-        problem.captured[key] = Training(problem, Graphs.on(device))
-    training: Training = problem.captured[key]
-    return training
+def reused(problem: InnerProblem, like: Tensor, key: Hashable, build: Callable[[Graphs], Reused]) -> Reused:
+    """Return what `build` makes; on a GPU the same one for the key, stream and type, with its graphs.
+
+    like: a tensor on the device, of the type of the parameters.
+    """
+    if like.device.type != "cuda":
+        return build(Graphs())
+    found = problem.captured
+    whole = key, stream_number(like.device), like.dtype
+    if whole not in found:
+        found[whole] = build(Graphs.on(like.device))
+    made: Reused = found[whole]
+    return made
 
 
 def fix_steps(graphs: Graphs, name: object, values: Sequence[Tensor], room: int) -> list[Tensor]:
