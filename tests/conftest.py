@@ -63,7 +63,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None)
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is fetched."""
-    monkeypatch.setattr("suite.core.data.download.reachable", lambda url: False)
+    monkeypatch.setattr("suite.core.data.reading.download.reachable", lambda url: False)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from suite.core.training.augment import AUGMENTATIONS
 from suite.core.training.recipes import RECIPES
 from suite.experiments import grid, studies
 from suite.plugins import registry
+from suite.plugins.differences import Difference, differences
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,15 @@ def _method(name: str) -> Iterator[RenderableType]:
     yield _fields(cls)
     for where, values in published(cls).items():
         yield f"the paper's settings for {where}: {values}"
+    if found := differences(name):
+        yield _differences(found)
+
+
+def _differences(found: Iterable[Difference]) -> Table:
+    table = Table("differs in", "paper", "here", "why", box=None, pad_edge=False)
+    for each in found:
+        table.add_row(each.point, each.paper, each.ours, ". ".join(filter(None, (each.why, each.effect))))
+    return table
 
 
 def _class(name: str, cls: type) -> Iterator[RenderableType]:

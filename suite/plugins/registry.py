@@ -63,8 +63,12 @@ def source(name: str, kind: Kind = "method") -> str:
     """Return the sha256 of the file of a method or evaluator; "" if it is part of RaT-Bench."""
     if name in _files(kind):
         return ""
-    path = name if name.endswith(".py") else inspect.getfile(find(kind, name))
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return hashlib.sha256(Path(file(kind, name)).read_bytes()).hexdigest()
+
+
+def file(kind: Kind, name: str) -> str:
+    """Return the path of the file of a method or evaluator; raises ValueError for an unknown name."""
+    return name if name.endswith(".py") else inspect.getfile(find(kind, name))
 
 
 def _files(kind: Kind) -> list[str]:

@@ -1,1 +1,1 @@
-"""Tasks: catalogue, download, readers, preprocessing, cache and corruptions."""
+"""Tasks: catalogue, reading, preprocessing, cache and corruptions."""

@@ -19,12 +19,13 @@ from urllib.parse import parse_qs
 import torch
 from torch import Tensor
 
-from suite.core.data import cache, image_files, readers
+from suite.core.data import cache
 from suite.core.data.cache import Building, Facts, Stream, Tensors
 from suite.core.data.catalogue import CATALOGUE, TaskInfo
-from suite.core.data.download import DataMissing
 from suite.core.data.preprocessing import ZCA, Normalise, restore
-from suite.core.data.readers import Raw, Source, Splits
+from suite.core.data.reading import image_files, readers
+from suite.core.data.reading.download import DataMissing
+from suite.core.data.reading.readers import Raw, Source, Splits
 from suite.core.examples import hash_tensor
 from suite.core.names import did_you_mean
 from suite.core.spec import Examples, Preprocessing, Task, TestSplit

@@ -14,7 +14,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from suite.core.data import image_files, readers
+from suite.core.data.reading import image_files, readers
 from suite.core.data.tasks import data_folder, describe
 from suite.experiments.provenance import commit
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from suite.core.data import download
 from suite.core.data.catalogue import CATALOGUE
+from suite.core.data.reading import download
 from suite.core.data.tasks import DataMissing, data_folder, describe, fingerprint, load, names
 from suite.core.spec import Examples, Task, TestSplit
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from suite.core.data import download
 from suite.core.data.catalogue import Hub
-from suite.core.data.download import DataMissing, download_hub, download_torchvision, reachable
+from suite.core.data.reading import download
+from suite.core.data.reading.download import DataMissing, download_hub, download_torchvision, reachable
 
 HUB = Hub("nobody/nothing", "0" * 40, "train-*.parquet", "test-*.parquet")
 

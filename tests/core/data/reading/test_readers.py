@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from suite.core.data import download, readers
 from suite.core.data.catalogue import CATALOGUE
+from suite.core.data.reading import download, readers
 from suite.core.data.tasks import fingerprint, load
 from tests.support.published_files import bytes_read, random_pixels, shrink
 

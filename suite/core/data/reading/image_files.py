@@ -18,9 +18,9 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from suite.core.data import download
 from suite.core.data.catalogue import PICTURES, TaskInfo
-from suite.core.data.readers import Raw, Source, Splits
+from suite.core.data.reading import download
+from suite.core.data.reading.readers import Raw, Source, Splits
 
 _TEST_NAMES = ("test", "val", "valid", "validation")
 _IMAGE_COLUMNS = ("image", "img")

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from suite.core.data import download
 from suite.core.data.catalogue import TaskInfo
-from suite.core.data.download import DataMissing
+from suite.core.data.reading import download
+from suite.core.data.reading.download import DataMissing
 
 T = TypeVar("T")
 

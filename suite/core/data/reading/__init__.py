@@ -1,0 +1,1 @@
+"""From files to tensors of bytes: download, and a reader for each format."""
