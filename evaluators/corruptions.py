@@ -72,8 +72,8 @@ class Corruptions:
         and the `seconds` of all trainings.
         """
         net, started = network(self.network, task.train.shape, task.train.classes), perf_counter()
-        seeds = copy_seeds(seed, self.copies)
-        trained = list(fit_copies(net, synthetic, recipe(self.recipe), seeds=seeds))
+        own, seeds = recipe(self.recipe).for_data(task.train), copy_seeds(seed, self.copies)
+        trained = list(fit_copies(net, synthetic, own, seeds=seeds))
         seconds = perf_counter() - started
         test = task.test  # the only read, after the last training step
         raw = task.preprocessing.invert(test.images)

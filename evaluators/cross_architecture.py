@@ -109,8 +109,8 @@ class CrossArchitecture:
 
     def _fit(self, name: str, rate: float, synthetic: SyntheticSet, task: Task, seed: int) -> list[Tensor]:
         net = network(name, task.train.shape, task.train.classes)
-        seeds = copy_seeds(seed, self.copies)
-        return list(fit_copies(net, synthetic, recipe(self.recipe).with_lr(rate), seeds=seeds))
+        own, seeds = recipe(self.recipe).for_data(task.train).with_lr(rate), copy_seeds(seed, self.copies)
+        return list(fit_copies(net, synthetic, own, seeds=seeds))
 
 
 EVALUATOR = CrossArchitecture

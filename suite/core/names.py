@@ -33,6 +33,14 @@ FORMER_RECIPES = {
     "mtt": "mtt-1000",
     "frepo": "frepo-40000",
 }
+CORRECTED_RECIPES = {
+    "idc-1000": (
+        "idc-1000-v2",
+        "its augmentation drew one operation where IDC's applies colour and flip always",
+    ),
+}
+"""Recipes that were not those of their papers -> the corrected ones, and what was wrong."""
+
 FORMER_SETTINGS = {
     "segment": "checkpoint_every",
     "skips": "max_nonfinite",

@@ -26,8 +26,8 @@ def retrain(
     seconds: list[float] = []
     for synthetic, recipe in trainings.values():
         done = trained.setdefault((id(synthetic), recipe), [])
-        started = perf_counter()
-        for parameters in () if done else fit_copies(net, synthetic, recipe, seeds=copy_seeds(seed, copies)):
+        started, own = perf_counter(), recipe.for_data(task.train)
+        for parameters in () if done else fit_copies(net, synthetic, own, seeds=copy_seeds(seed, copies)):
             done.append(parameters)
             seconds.append(perf_counter() - started)
             started = perf_counter()
