@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from suite.core.engine.losses import Objective, tempered
 from suite.core.engine.optimisers import SGD, Adam, AdamW, Optimiser
 from suite.core.examples import Examples
-from suite.core.names import CORRECTED_RECIPES, Table, UnknownName, did_you_mean
+from suite.core.names import Table, UnknownName, did_you_mean
 from suite.core.precision import PRECISIONS, Precision
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.training.augment import augment_for, augmentation
@@ -275,9 +275,6 @@ def recipe(name: str, *, besides: Sequence[str] = ()) -> Recipe:
     Raises ValueError for an unknown, former or corrected name, or an unknown precision.
     """
     base, colon, precision = name.partition(":")
-    if base not in RECIPES and base in CORRECTED_RECIPES:
-        corrected, reason = CORRECTED_RECIPES[base]
-        raise UnknownName(f"unknown recipe {name!r}; it is corrected by {corrected!r}: {reason}")
     if base not in RECIPES:
         raise UnknownName(f"unknown recipe {name!r}; {did_you_mean(base, [*RECIPES, *besides])}")
     if not colon:
