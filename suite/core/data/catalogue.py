@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Format = Literal["digits", "idx", "torchvision", "images", "folder"]
+Format = Literal["digits", "idx", "torchvision", "images", "folder", "hf"]
 
 PICTURES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
 """Endings of image files."""
@@ -11,15 +11,12 @@ PICTURES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", 
 
 @dataclass(frozen=True)
 class Hub:
-    """A data set on the Hugging Face hub: parquet files with the columns `image` or `img`, and `label`.
-
-    revision: a commit; train, test: patterns of the files of each split.
-    """
+    """A dataset on the Hugging Face hub. revision: a commit; test: the name of the split for testing."""
 
     name: str
     revision: str
-    train: str
-    test: str
+    test: str = "test"
+    config: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class TaskInfo:
     licence: str
     class_names_from: str
     checksum: str
-    preprocessing: Literal["normalise", "zca"] = "normalise"
+    preprocessing: Literal["normalise", "zca", "kornia"] = "normalise"
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     folders: tuple[str, ...] = ()
@@ -52,8 +49,13 @@ class TaskInfo:
 
     @property
     def family(self) -> str:
-        """What the variants of one task share: cifar10 for cifar10-zca, folder for a user's own images."""
-        return "folder" if self.format == "folder" else self.name.removesuffix("-zca")
+        """What variants of a task share: cifar10 for cifar10-zca; folder or hf for a user's own images."""
+        return self.format if self.format in ("folder", "hf") else family(self.name)
+
+
+def family(name: str) -> str:
+    """Return a catalogued task's name without the suffix of its whitening."""
+    return name.removesuffix("-zca").removesuffix("-kornia")
 
 
 DIGIT_NAMES = tuple("0123456789")
@@ -193,8 +195,7 @@ _PLAIN = (
         hub=Hub(
             "zh-plus/tiny-imagenet",
             "b427d143d5e9bf39d5132c552063f3c5ba3facd6",
-            "data/train-*.parquet",
-            "data/valid-*.parquet",
+            test="valid",
         ),
     ),
     TaskInfo(
@@ -214,8 +215,6 @@ _PLAIN = (
         hub=Hub(
             "bentrevett/caltech-ucsd-birds-200-2011",
             "1ef09e021b0b65b40337f6f285909656f407f6e0",
-            "data/train-*.parquet",
-            "data/test-*.parquet",
         ),
     ),
     TaskInfo(
@@ -236,8 +235,8 @@ _PLAIN = (
         hub=Hub(
             "frgfm/imagenette",
             "823b9fdada70ebfa6486d411b6d9f2cb96cb9117",
-            "full_size/train/*.parquet",
-            "full_size/validation/*.parquet",
+            test="validation",
+            config="full_size",
         ),
     ),
     TaskInfo(
@@ -257,8 +256,8 @@ _PLAIN = (
         hub=Hub(
             "frgfm/imagewoof",
             "af6c57baa87510beab1f205fa6bd0d90b5ef2a71",
-            "full_size/train/*.parquet",
-            "full_size/validation/*.parquet",
+            test="validation",
+            config="full_size",
         ),
     ),
     TaskInfo(
@@ -279,16 +278,20 @@ _PLAIN = (
         hub=Hub(
             "benjamin-paine/imagenet-1k-64x64",
             "f12246fedf1127d5b34bea760b61ef00e0f3d603",
-            "data/train-*.parquet",
-            "data/validation-*.parquet",
+            test="validation",
         ),
     ),
 )
 
-_WHITENED = ("cifar10", "cifar10-jpeg", "cifar100", "svhn", "tiny-imagenet", "cub200-32")
+# Whitened as RaT-BPTT's authors do it (`-zca`), and as MTT, TESLA and DATM do it (`-kornia`).
+_WHITENED: dict[Literal["zca", "kornia"], tuple[str, ...]] = {
+    "zca": ("cifar10", "cifar10-jpeg", "cifar100", "svhn", "tiny-imagenet", "cub200-32"),
+    "kornia": ("cifar10", "cifar10-jpeg", "cifar100", "tiny-imagenet"),
+}
 
 CATALOGUE = {info.name: info for info in _PLAIN} | {
-    f"{info.name}-zca": replace(info, name=f"{info.name}-zca", preprocessing="zca", mean=(), std=())
+    f"{info.name}-{kind}": replace(info, name=f"{info.name}-{kind}", preprocessing=kind, mean=(), std=())
+    for kind, names in _WHITENED.items()
     for info in _PLAIN
-    if info.name in _WHITENED
+    if info.name in names
 }

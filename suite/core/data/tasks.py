@@ -22,8 +22,8 @@ from torch import Tensor
 from suite.core.data import cache
 from suite.core.data.cache import Building, Facts, Stream, Tensors
 from suite.core.data.catalogue import CATALOGUE, TaskInfo
-from suite.core.data.preprocessing import ZCA, Normalise, restore
-from suite.core.data.reading import image_files, readers
+from suite.core.data.preprocessing import ZCA, KorniaZCA, Normalise, Whitening, restore
+from suite.core.data.reading import hf, image_files, readers
 from suite.core.data.reading.download import DataMissing
 from suite.core.data.reading.readers import Raw, Source, Splits
 from suite.core.examples import hash_tensor
@@ -32,6 +32,14 @@ from suite.core.spec import Examples, Preprocessing, Task, TestSplit
 
 __all__ = ["DataMissing", "LoadedTask", "TaskInfo", "data_folder", "describe", "fingerprint", "load", "names"]
 
+OWN = ("folder:", hf.PREFIX)
+"""Prefixes of tasks that are not in the catalogue."""
+FORMS = {
+    "folder:/path": "a folder with train/ and test/, each with a folder of images per class",
+    "hf:OWNER/NAME": "a Hugging Face image dataset, from the data folder or the hub",
+    "hf:/path": "a local folder of Parquet files, or one that `save_to_disk` wrote",
+}
+"""How tasks that are not in the catalogue are called."""
 HOLDOUT = ":holdout"
 """Suffix of a task's name for its holdout, a part of train."""
 
@@ -40,6 +48,8 @@ _VERSION = 1
 
 REGULARISATION = 0.1
 """Added to the eigenvalues of every `-zca` task, as a share of their mean."""
+KORNIA_EPS = 0.1
+"""Added to the eigenvalues of every `-kornia` task."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +71,10 @@ def names() -> tuple[str, ...]:
 def describe(name: str) -> TaskInfo:
     """Return the facts about a task without reading its images; raises ValueError for an unknown name."""
     name = name.removesuffix(HOLDOUT)
-    if name.startswith("folder:"):
+    if name.startswith(OWN):
         return _locate(name, data_folder())[1]
     if name not in CATALOGUE:
-        raise ValueError(f"unknown task {name!r}; {did_you_mean(name, [*CATALOGUE, 'folder:/path'])}")
+        raise ValueError(f"unknown task {name!r}; {_hint(name)}")
     return CATALOGUE[name]
 
 
@@ -76,8 +86,8 @@ def data_folder(data: Path | None = None) -> Path:
 def load(name: str, *, data: Path | None = None, device: torch.device | str = "cpu") -> Task:
     """Load a task onto `device`; download and preprocess it first if necessary.
 
-    name: one of `names()`, or folder:/path[?size=32] for a folder with train/ and test/, each with a folder
-    per class. The suffix :holdout gives the task whose test split is a tenth of train, for choosing settings.
+    name: one of `names()`, or of `FORMS` with options, such as folder:/path?size=32. The suffix :holdout
+    gives the task whose test split is a tenth of train, for choosing settings.
     data: see `data_folder`. Raises DataMissing, a ValueError, within seconds if files are missing.
     """
     if name.endswith(HOLDOUT):
@@ -120,11 +130,20 @@ def to_pixels(images: Tensor, description: Mapping[str, Any]) -> Tensor:
     return preprocessing.invert(images.flatten(0, -4)).view_as(images)
 
 
+def _hint(name: str) -> str:
+    """Return what an unknown name may mean: a path or OWNER/NAME lacks its prefix."""
+    path = name.partition(":")[2] or name
+    if "/" in path:
+        return f"for a Hugging Face dataset write 'hf:{path}', for a folder of images 'folder:{path}'"
+    return did_you_mean(name, [*CATALOGUE, *FORMS])
+
+
 def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
+    if name.startswith(hf.PREFIX):
+        return hf.locate(name, data)
     if not name.startswith("folder:"):
         info = describe(name)
-        reader = image_files if info.format == "images" else readers
-        return reader.locate(info, data), info
+        return (hf.locate_known if info.format == "images" else readers.locate)(info, data), info
     path, _, query = name.removeprefix("folder:").partition("?")
     options = parse_qs(query, keep_blank_values=True)
     if unknown := set(options) - {"size"}:
@@ -147,6 +166,8 @@ def _recipe(info: TaskInfo) -> dict[str, Any]:
     """Return the kind of preprocessing, before it is fitted."""
     if info.preprocessing == "zca":
         return {"kind": "zca", "regularisation": REGULARISATION}
+    if info.preprocessing == "kornia":
+        return {"kind": "kornia", "eps": KORNIA_EPS}
     return {"kind": "normalise", "mean": list(info.mean), "std": list(info.std)}
 
 
@@ -154,7 +175,7 @@ def _build(info: TaskInfo, source: Source, store: Path | None, device: torch.dev
     contents = source.read()
     _check(info, contents)
     preprocessing = _fit(info, contents.train, device)
-    if store is not None and isinstance(preprocessing, ZCA):
+    if store is not None and isinstance(preprocessing, Whitening):
         preprocessing.save(store)
     streams = {}
     for split, raw in (("train", contents.train), ("test", contents.test)):
@@ -188,9 +209,11 @@ def _finish(
     )
 
 
-def _fit(info: TaskInfo, train: Raw, device: torch.device | str) -> Normalise | ZCA:
+def _fit(info: TaskInfo, train: Raw, device: torch.device | str) -> Normalise | Whitening:
     if info.preprocessing == "zca":
         return ZCA.fit(train.chunks(), regularisation=REGULARISATION, device=device)
+    if info.preprocessing == "kornia":
+        return KorniaZCA.fit(train.chunks(), eps=KORNIA_EPS, device=device)
     return Normalise(info.mean, info.std) if info.mean else Normalise.fit(train.chunks())
 
 

@@ -7,15 +7,13 @@ import importlib
 import os
 import threading
 import urllib.request
-from functools import cache
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from filelock import FileLock
 from torch.library import Library
-
-from suite.core.data.catalogue import Hub
 
 PATIENCE = 1.0
 """Seconds after which a server without an answer counts as unreachable."""
@@ -74,26 +72,41 @@ def download_torchvision(kind: str, root: Path, remedy: str) -> None:
         raise DataMissing(f"{kind} could not be fetched into {root} ({error}). {remedy}") from error
 
 
-def download_hub(hub: Hub, remedy: str) -> Path:
-    """Return the folder of `hub` in the Hugging Face cache, fetching missing files.
+def download_hub(
+    name: str, revision: str | None, choose: Callable[[Path, list[str]], Iterable[str]], remedy: str
+) -> Path:
+    """Return the folder of a dataset in the Hugging Face cache; without a network, what is there already.
 
-    Raises DataMissing, ending in `remedy`, where they cannot be fetched.
+    choose: which files to fetch, given a folder with the dataset's card and the paths of all its files.
+    Raises DataMissing, ending in `remedy`, where they cannot be fetched, and what `choose` raises.
     """
-    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import HfApi, constants, snapshot_download
 
-    wanted: dict[str, Any] = {
-        "repo_type": "dataset",
-        "revision": hub.revision,
-        "allow_patterns": [hub.train, hub.test],
-    }
     endpoint = constants.ENDPOINT
     offline = os.environ.get("HF_HUB_OFFLINE", "0").upper() in {"1", "TRUE", "YES", "ON"}
     online = not offline and reachable(endpoint)
+    fetch = partial(snapshot_download, name, repo_type="dataset", revision=revision)
     try:
-        return Path(snapshot_download(hub.name, local_files_only=not online, **wanted))
+        if not online:
+            return Path(fetch(local_files_only=True))
+        paths = HfApi().list_repo_files(name, repo_type="dataset", revision=revision)
+        root = Path(fetch(allow_patterns=["README.md"]))
     except Exception as error:  # The hub's HTTP library, and therefore its errors, differ between versions.
-        state = f"could not be fetched ({error})" if online else f"needs {endpoint}, which cannot be reached"
-        raise DataMissing(f"{hub.name} at {hub.revision} {state}. {remedy}") from error
+        raise DataMissing(_unfetched(name, revision, error if online else endpoint, remedy)) from error
+    wanted = list(choose(root, paths))
+    try:
+        return Path(fetch(allow_patterns=["README.md", *wanted]))
+    except Exception as error:
+        raise DataMissing(_unfetched(name, revision, error, remedy)) from error
+
+
+def _unfetched(name: str, revision: str | None, reason: Exception | str, remedy: str) -> str:
+    state = (
+        f"needs {reason}, which cannot be reached"
+        if isinstance(reason, str)
+        else f"could not be fetched ({str(reason).splitlines()[0] if str(reason) else type(reason).__name__})"
+    )
+    return f"{name} at {revision or 'main'} {state}. {remedy}"
 
 
 def _answers(url: str) -> bool:

@@ -1,0 +1,291 @@
+"""Hugging Face image datasets: `hf:OWNER/NAME`, `hf:/path`, and the catalogued tasks that are published so.
+
+Read are Parquet files and the Arrow files that `save_to_disk` writes, below the data folder, in the Hugging
+Face cache, or from the hub. Columns, splits and class names come from the files and can be given.
+"""
+
+import hashlib
+import json
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from io import BytesIO
+from itertools import chain
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from torch import Tensor
+
+from suite.core.data import cache
+from suite.core.data.catalogue import TaskInfo
+from suite.core.data.reading import hf_layout, image_files
+from suite.core.data.reading.download import DataMissing, download_hub
+from suite.core.data.reading.hf_tables import (
+    Table,
+    card_features,
+    class_names,
+    image_column,
+    indices,
+    label_column,
+    open_table,
+)
+from suite.core.data.reading.readers import Raw, Source, Splits
+from suite.core.names import did_you_mean
+
+PREFIX = "hf:"
+CONVERTED = "refs/convert/parquet"
+"""The branch on which the hub keeps a dataset of other files as Parquet."""
+
+_OPTIONS = ("config", "image", "label", "revision", "size", "test", "train")
+
+
+@dataclass(frozen=True)
+class Query:
+    """A dataset and how to read it; None stands for what the files say.
+
+    where: a path, or OWNER/NAME on the hub; size: pixels to which images are resized.
+    """
+
+    name: str
+    where: str
+    config: str | None = None
+    image: str | None = None
+    label: str | None = None
+    revision: str | None = None
+    size: int | None = None
+    test: str | None = None
+    train: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a path."""
+        return self.where.startswith(("/", ".", "~"))
+
+
+@dataclass(frozen=True)
+class Split:
+    """The files of a split, its column of images, and its labels (n,) int64."""
+
+    tables: tuple[Table, ...]
+    image: str
+    labels: Tensor
+
+    def pictures(self) -> Iterator[tuple[BytesIO, str]]:
+        """Yield each encoded image with its name for messages."""
+        return chain.from_iterable(table.pictures(self.image) for table in self.tables)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Both splits of a dataset, and its class names."""
+
+    train: Split
+    test: Split
+    class_names: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files, train first."""
+        return tuple(table.path for split in (self.train, self.test) for table in split.tables)
+
+    def read(self, channels: int, size: int | None) -> Splits:
+        """Decode all images to `channels`, resized to `size`."""
+        train, test = (
+            Raw(image_files.decode_all(split.pictures(), len(split.labels), channels, size), split.labels)
+            for split in (self.train, self.test)
+        )
+        return Splits(train, test, self.class_names)
+
+
+def parse(name: str) -> Query:
+    """Return the query of a task's name, `hf:WHERE?option=value&…`; raises ValueError if it is wrong."""
+    where, _, text = name.removeprefix(PREFIX).partition("?")
+    given = parse_qs(text, keep_blank_values=True)
+    for option, values in given.items():
+        if option not in _OPTIONS:
+            raise ValueError(
+                f"task {name!r} has the unknown option {option!r}; {did_you_mean(option, _OPTIONS)}"
+            )
+        if len(values) > 1 or not values[0]:
+            raise ValueError(f"task {name!r}: give the option {option!r} one value")
+    options: dict[str, Any] = {option: values[0] for option, values in given.items()}
+    if "size" in options:
+        if not (options["size"].isdecimal() and int(options["size"]) > 0):
+            raise ValueError(f"task {name!r}: size {options['size']!r} must be a whole number of pixels")
+        options["size"] = int(options["size"])
+    query = Query(name, where, **options)
+    if not query.local and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", where):
+        raise ValueError(
+            f"task {name!r} needs hf:OWNER/NAME, or hf: and a path that begins with / or ./ or ~"
+        )
+    return query
+
+
+def locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
+    """Find the dataset of `hf:WHERE` and read the facts of its task.
+
+    Raises DataMissing where there is no such dataset, and a ValueError for what cannot be read.
+    """
+    query = parse(name)
+    root, place = _root(query, data)
+    found = _open(query, root)
+    channels, height, width = _shape(query, found, data)
+    info = TaskInfo(
+        name=name,
+        classes=len(found.class_names),
+        shape=(channels, height, width),
+        train=len(found.train.labels),
+        test=len(found.test.labels),
+        format="hf",
+        source=place,
+        licence=str(hf_layout.read_card(root).get("license") or "not known: see the dataset's card"),
+        class_names_from="the features of its label column, or else the sorted labels",
+        checksum="unverified: there is none to compare with",
+        class_names=found.class_names,
+    )
+    return Source(found.files, place, partial(found.read, channels, query.size)), info
+
+
+def locate_known(info: TaskInfo, data: Path) -> Source:
+    """Find a catalogued task as image folders or as a Hugging Face dataset below `data`, or on the hub.
+
+    Raises DataMissing where it is in none of these places.
+    """
+    channels, size, _ = info.shape
+    hub = info.hub
+    query = Query(info.name, hub.name if hub else info.name, size=size, test=hub.test if hub else None)
+    for folder in (data / name for name in info.folders):
+        if source := image_files.find(info, folder):
+            return source
+        if folder.is_dir() and (paths := hf_layout.local_files(folder)):
+            layout = hf_layout.layout(paths, hf_layout.read_card(folder))
+            wanted = hub.config if hub and hub.config in layout else None
+            found = _open(replace(query, config=wanted), folder)
+            return Source(found.files, info.name, partial(found.read, channels, size))
+    if hub is None:
+        raise DataMissing(_remedy(info, data))
+    # Fetched only where it is not in the cache: the commit says which files they are.
+    query = replace(query, revision=hub.revision, config=hub.config)
+    return Source((), f"{hub.name}@{hub.revision}", partial(_read_hub, query, _remedy(info, data), channels))
+
+
+def _read_hub(query: Query, remedy: str, channels: int) -> Splits:
+    return _open(query, _fetched(query, remedy)).read(channels, query.size)
+
+
+def _root(query: Query, data: Path) -> tuple[Path, str]:
+    """Return the folder of a dataset, and what it is called in the facts."""
+    if query.local:
+        root = Path(query.where).expanduser()
+        if root.is_file():
+            raise DataMissing(f"{root} is a file; name the folder of a dataset: hf:{root.parent}")
+        if not root.is_dir():
+            raise DataMissing(f"{root} does not exist; put the Parquet files of a dataset there")
+        return root, str(root)
+    root = data / query.where
+    if root.is_dir():
+        return root, f"{query.where}, found in {root}"
+    remedy = f"Put its Parquet files into {root}, or write a path as hf:/path or hf:./path"
+    root = _fetched(query, remedy)
+    return root, f"{query.where} on the Hugging Face hub, commit {root.name}"
+
+
+@lru_cache  # grids describe a task often
+def _fetched(query: Query, remedy: str) -> Path:
+    """Return the folder of a dataset in the Hugging Face cache, after fetching the files that it needs."""
+
+    def choose(root: Path, paths: list[str]) -> Sequence[str]:
+        layout = hf_layout.layout(paths, hf_layout.read_card(root))
+        return _files(query, layout) if layout else ()
+
+    revisions = [query.revision] if query.revision else [None, CONVERTED]
+    missing: DataMissing | None = None
+    for revision in revisions:
+        try:
+            root = download_hub(query.where, revision, choose, remedy)
+        except DataMissing as error:
+            missing = missing or error
+            continue
+        if hf_layout.local_files(root):
+            return root
+    raise missing or DataMissing(f"{query.where} has no Parquet files on the hub. {remedy}")
+
+
+def _chosen(query: Query, layout: hf_layout.Layout) -> hf_layout.Splits:
+    return hf_layout.choose(query.name, layout, query.config, query.train, query.test)
+
+
+def _files(query: Query, layout: hf_layout.Layout) -> Sequence[str]:
+    return [path for files in _chosen(query, layout).files.values() for path in files]
+
+
+def _open(query: Query, root: Path) -> Found:
+    """Read schemas and labels of the two splits, but no image."""
+    card = hf_layout.read_card(root)
+    splits = _chosen(query, hf_layout.layout(hf_layout.local_files(root), card))
+    if splits.said:
+        warnings.warn(f"{splits.said}; append ?test=NAME for another", stacklevel=2)
+    features = card_features(card, query.config)
+    opened = {
+        name: tuple(open_table(root / path, features) for path in splits.files[name])
+        for name in (splits.train, splits.test)
+    }
+    first = opened[splits.train][0]
+    image, label = image_column(first, query.image), label_column(first, query.label)
+    for table in chain.from_iterable(opened.values()):
+        image_column(table, image)
+        label_column(table, label)
+        if table.classes.get(label) != first.classes.get(label):
+            raise ValueError(f"{table.path} and {first.path} name their classes in {label!r} differently")
+    labels = {name: [each for table in opened[name] for each in table.labels(label)] for name in opened}
+    for name, found in labels.items():
+        if not found:
+            raise ValueError(f"{query.name}: the split {name} is empty; append ?train=NAME or ?test=NAME")
+    names = class_names(first, label, labels[splits.train])
+    if len(names) < 2:
+        raise ValueError(f"{query.name} has one class, {names[0]!r}; a task needs two")
+    remedy = "append ?test=NAME for a split with labels"
+    train, test = (
+        Split(
+            opened[name],
+            image,
+            indices(
+                labels[name],
+                names,
+                named=label in first.classes,
+                where=f"{query.name}: {name}",
+                remedy=remedy,
+            ),
+        )
+        for name in (splits.train, splits.test)
+    )
+    return Found(train, test, names)
+
+
+def _shape(query: Query, found: Found, data: Path) -> tuple[int, int, int]:
+    """Return (channels, height, width) from the headers of all images, which are read once and remembered."""
+    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in found.files]
+    digest = hashlib.sha256(json.dumps([query.size, found.train.image, files]).encode()).hexdigest()
+
+    def survey() -> dict[str, list[int]]:
+        pictures = chain(found.train.pictures(), found.test.pictures())
+        return {"shape": list(image_files.survey(pictures, query.size))}
+
+    channels, height, width = cache.remembered(cache.usable_folder(data), f"shape-{digest[:16]}", survey)[
+        "shape"
+    ]
+    return channels, height, width
+
+
+def _remedy(info: TaskInfo, data: Path) -> str:
+    text = f"For {info.name}, put train/ and val/ with a folder per class into {data / info.folders[0]}"
+    if info.hub is None:
+        return f"{text}; or train*.parquet and test*.parquet with the columns image and label"
+    return (
+        f"{text}; or the Parquet files of {info.hub.name} into {data / info.hub.name}; "
+        "or fetch them on a machine with a network: "
+        f"hf download {info.hub.name} --repo-type dataset --revision {info.hub.revision}"
+    )
