@@ -5,9 +5,6 @@ from typing import Literal
 
 Format = Literal["digits", "idx", "torchvision", "images", "folder"]
 
-PICTURES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
-"""Endings of image files."""
-
 
 @dataclass(frozen=True)
 class Hub:

@@ -10,11 +10,10 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import torch
 from torch import Tensor
@@ -22,6 +21,7 @@ from torch import Tensor
 from suite.core.data import cache
 from suite.core.data.cache import Building, Facts, Stream, Tensors
 from suite.core.data.catalogue import CATALOGUE, TaskInfo
+from suite.core.data.found import Found, find
 from suite.core.data.preprocessing import ZCA, Normalise, restore
 from suite.core.data.reading import image_files, readers
 from suite.core.data.reading.download import DataMissing
@@ -35,7 +35,7 @@ __all__ = ["DataMissing", "LoadedTask", "TaskInfo", "data_folder", "describe", "
 HOLDOUT = ":holdout"
 """Suffix of a task's name for its holdout, a part of train."""
 
-_VERSION = 1
+_VERSION = 2
 """Increase it if a change of code gives other tensors for the same files."""
 
 REGULARISATION = 0.1
@@ -44,13 +44,14 @@ REGULARISATION = 0.1
 
 @dataclass(frozen=True)
 class LoadedTask(Task):
-    """A task made from files.
+    """A task made from files, and what was found in them.
 
     source: sha256 of the pixels, the labels and the kind of preprocessing. It is the same on every machine,
     unlike the last bits of whitened images.
     """
 
     source: str
+    found: Found
 
 
 def names() -> tuple[str, ...]:
@@ -76,8 +77,8 @@ def data_folder(data: Path | None = None) -> Path:
 def load(name: str, *, data: Path | None = None, device: torch.device | str = "cpu") -> Task:
     """Load a task onto `device`; download and preprocess it first if necessary.
 
-    name: one of `names()`, or folder:/path[?size=32] for a folder with train/ and test/, each with a folder
-    per class. The suffix :holdout gives the task whose test split is a tenth of train, for choosing settings.
+    name: one of `names()`, or folder:/path[?size=32&background=white] for a folder with train/ and test/, each
+    with a folder per class. The suffix :holdout gives the task whose test split is a tenth of train, for choosing settings.
     data: see `data_folder`. Raises DataMissing, a ValueError, within seconds if files are missing.
     """
     if name.endswith(HOLDOUT):
@@ -126,13 +127,7 @@ def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
         reader = image_files if info.format == "images" else readers
         return reader.locate(info, data), info
     path, _, query = name.removeprefix("folder:").partition("?")
-    options = parse_qs(query, keep_blank_values=True)
-    if unknown := set(options) - {"size"}:
-        raise ValueError(f"task {name!r} has the unknown option {sorted(unknown)[0]!r}; known: size")
-    text = options["size"][-1] if options else None
-    if text is not None and not (text.isdecimal() and int(text) > 0):
-        raise ValueError(f"task {name!r}: size {text!r} must be a whole number of pixels")
-    source, info = image_files.locate_folder(Path(path).expanduser(), int(text) if text else None)
+    source, info = image_files.locate_folder(Path(path).expanduser(), image_files.asked(name, query))
     return source, replace(info, name=name)
 
 
@@ -167,6 +162,7 @@ def _build(info: TaskInfo, source: Source, store: Path | None, device: torch.dev
         "source": _digest(info, contents),
         "preprocessing": preprocessing.describe(),
         "class_names": list(contents.class_names),
+        "found": asdict(find(contents)),
     }
     return Building(streams, facts)
 
@@ -185,6 +181,7 @@ def _finish(
         preprocessing=restore(facts["preprocessing"], store),
         class_names=tuple(facts["class_names"]),
         source=str(facts["source"]),
+        found=Found(**facts["found"]),
     )
 
 

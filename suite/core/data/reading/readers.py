@@ -45,11 +45,12 @@ class Raw:
 
 @dataclass(frozen=True)
 class Splits:
-    """Both splits of a task and the names of its classes, by label."""
+    """Both splits of a task, the names of its classes, by label, and notes on what was done to its files."""
 
     train: Raw
     test: Raw
     class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
