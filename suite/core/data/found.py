@@ -1,12 +1,12 @@
 """What was found in the files of a task, to be told before compute starts."""
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
+from suite.core.data.reading.decoding import printable
 from suite.core.data.reading.readers import Raw, Splits
 from suite.core.names import counted
 from suite.core.spec import Task
@@ -19,12 +19,13 @@ _LETTERS = 40  # of a class's name
 class Found:
     """What the files hold beside images. JSON keeps it.
 
-    train, test: numbers of images, by label; notes: what was skipped or changed, and doubles.
+    train, test: numbers of images, by label; notes: what was skipped or changed; warnings: doubles.
     """
 
     train: Sequence[int]
     test: Sequence[int]
     notes: Sequence[str]
+    warnings: Sequence[str]
 
 
 def find(contents: Splits) -> Found:
@@ -33,7 +34,7 @@ def find(contents: Splits) -> Found:
     train, test = (
         torch.bincount(raw.labels, minlength=count).tolist() for raw in (contents.train, contents.test)
     )
-    return Found(train, test, [*contents.notes, *_doubles(contents.train, contents.test)])
+    return Found(train, test, contents.notes, list(_doubles(contents.train, contents.test)))
 
 
 def lines(task: Task, found: Found, fingerprint: str, *, every_class: bool = False) -> Iterator[str]:
@@ -44,7 +45,7 @@ def lines(task: Task, found: Found, fingerprint: str, *, every_class: bool = Fal
     train = torch.bincount(task.train.labels.cpu(), minlength=task.train.classes).tolist()
     held = [before - after for before, after in zip(found.train, train, strict=True)]
     shape = "×".join(map(str, task.train.shape))
-    yield f"{task.name}: {counted(len(task.class_names), 'class').replace('classs', 'classes')} of {shape} images"
+    yield f"{task.name}: {len(task.class_names)} classes, images of {shape}"
     yield f"  train: {_sizes(train, task.class_names)}"
     if any(held):
         yield f"  test: {_sizes(held, task.class_names)}, held out of train"
@@ -56,24 +57,28 @@ def lines(task: Task, found: Found, fingerprint: str, *, every_class: bool = Fal
     yield f"  preprocessing: {facts['kind']}{f' ({values})' * bool(values)}"
     yield f"  fingerprint: {fingerprint[:16]}"
     yield from (f"  note: {note}" for note in found.notes)
+    yield from (f"  warning: {warning}" for warning in found.warnings)
 
 
 def _doubles(train: Raw, test: Raw) -> Iterator[str]:
-    """Yield a line each for equal images in both splits, within train, and with different labels."""
-    labels = defaultdict[bytes, set[int]](set)
+    """Yield a line each for equal images in both splits, within train, and in different classes."""
+    label, torn = dict[bytes, int](), set[bytes]()
     splits = []
     for raw in (train, test):
         keys = [hashlib.blake2b(image.numpy().tobytes(), digest_size=16).digest() for image in raw.images]
-        for key, label in zip(keys, raw.labels.tolist(), strict=True):
-            labels[key].add(label)
+        torn |= {
+            key
+            for key, own in zip(keys, raw.labels.tolist(), strict=True)
+            if label.setdefault(key, own) != own
+        }
         splits.append(keys)
     known = set(splits[0])
     if shared := sum(key in known for key in splits[1]):
         yield f"{counted(shared, 'test image')} equal to an image of train, pixel for pixel"
     if again := len(splits[0]) - len(known):
         yield f"{counted(again, 'image')} of train equal to an earlier one, pixel for pixel"
-    if torn := sum(len(each) > 1 for each in labels.values()):
-        yield f"{counted(torn, 'image')} found in more than one class, pixel for pixel"
+    if torn:
+        yield f"{counted(len(torn), 'image')} found in more than one class, pixel for pixel"
 
 
 def _sizes(counts: Sequence[int], names: Sequence[str]) -> str:
@@ -87,10 +92,10 @@ def _sizes(counts: Sequence[int], names: Sequence[str]) -> str:
 
 
 def _classes(names: Sequence[str], shown: int) -> str:
-    parts = [f"{label} {_short(name)}" for label, name in enumerate(names)]
+    parts = [_short(name if name == str(label) else f"{label} {name}") for label, name in enumerate(names)]
     return ", ".join(parts if len(parts) <= shown else [*parts[: shown - 1], "…", parts[-1]])
 
 
 def _short(value: object) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = printable(", ".join(map(str, value)) if isinstance(value, list) else str(value))
     return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"

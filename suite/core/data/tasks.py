@@ -7,6 +7,7 @@ memory-mapped, so that the trials on one machine share them.
 
 import hashlib
 import json
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ from torch import Tensor
 from suite.core.data import cache
 from suite.core.data.cache import Building, Facts, Stream, Tensors
 from suite.core.data.catalogue import CATALOGUE, TaskInfo
-from suite.core.data.found import Found, find
+from suite.core.data.found import Found, find, lines
 from suite.core.data.preprocessing import ZCA, Normalise, restore
 from suite.core.data.reading import image_files, readers
 from suite.core.data.reading.download import DataMissing
@@ -30,10 +31,22 @@ from suite.core.examples import hash_tensor
 from suite.core.names import did_you_mean
 from suite.core.spec import Examples, Preprocessing, Task, TestSplit
 
-__all__ = ["DataMissing", "LoadedTask", "TaskInfo", "data_folder", "describe", "fingerprint", "load", "names"]
+__all__ = [
+    "DataMissing",
+    "LoadedTask",
+    "TaskInfo",
+    "data_folder",
+    "describe",
+    "fingerprint",
+    "load",
+    "names",
+    "told",
+]
 
 HOLDOUT = ":holdout"
 """Suffix of a task's name for its holdout, a part of train."""
+
+_LOG = logging.getLogger(__name__)
 
 _VERSION = 2
 """Increase it if a change of code gives other tensors for the same files."""
@@ -74,11 +87,12 @@ def data_folder(data: Path | None = None) -> Path:
     return Path(data or os.environ.get("RATBENCH_DATA") or "data").expanduser()
 
 
-def load(name: str, *, data: Path | None = None, device: torch.device | str = "cpu") -> Task:
+def load(name: str, *, data: Path | None = None, device: torch.device | str = "cpu") -> LoadedTask:
     """Load a task onto `device`; download and preprocess it first if necessary.
 
-    name: one of `names()`, or folder:/path[?size=32&background=white] for a folder with train/ and test/, each
-    with a folder per class. The suffix :holdout gives the task whose test split is a tenth of train, for choosing settings.
+    name: one of `names()`, or folder:/path[?size=32&background=white] for a folder with train/ and test/,
+    each with a folder per class. The suffix :holdout gives the task whose test split is a tenth of train,
+    for choosing settings.
     data: see `data_folder`. Raises DataMissing, a ValueError, within seconds if files are missing.
     """
     if name.endswith(HOLDOUT):
@@ -110,6 +124,14 @@ def fingerprint(task: Task) -> str:
     )
     digest.update(prepared.encode())
     return digest.hexdigest()
+
+
+def told(task: LoadedTask, *, every_class: bool = False) -> list[str]:
+    """Return lines on what was found in a task's files, its preprocessing and its fingerprint.
+
+    every_class: name all classes, not the first and the last of many.
+    """
+    return list(lines(task, task.found, fingerprint(task), every_class=every_class))
 
 
 def to_pixels(images: Tensor, description: Mapping[str, Any]) -> Tensor:
@@ -146,6 +168,8 @@ def _recipe(info: TaskInfo) -> dict[str, Any]:
 
 
 def _build(info: TaskInfo, source: Source, store: Path | None, device: torch.device | str) -> Building:
+    if store is not None:
+        _LOG.info("%s: not prepared yet; reading its files, which is done once", info.name)
     contents = source.read()
     _check(info, contents)
     preprocessing = _fit(info, contents.train, device)

@@ -7,6 +7,9 @@ import importlib
 import os
 import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +38,19 @@ _ADDRESSES = {
 }
 
 
+_FETCHING = ContextVar("fetching", default=True)
+
+
+@contextmanager
+def nothing_fetched() -> Iterator[None]:
+    """Raise DataMissing for missing data, with the address from which they would be fetched."""
+    before = _FETCHING.set(False)
+    try:
+        yield
+    finally:
+        _FETCHING.reset(before)
+
+
 def reachable(url: str) -> bool:
     """Return whether `url` answers within PATIENCE, through the proxies of the environment."""
     answers: list[bool] = []
@@ -61,7 +77,10 @@ def download_torchvision(kind: str, root: Path, remedy: str) -> None:
 
     Raises DataMissing, whose message ends with `remedy`, without a network or if `root` is not writable.
     """
-    if not (_archives_present(kind, root) or reachable(_ADDRESSES[kind])):
+    present = _archives_present(kind, root)
+    if not (present or _FETCHING.get()):
+        raise DataMissing(f"not here; a run would fetch {_ADDRESSES[kind]}. {remedy}")
+    if not (present or reachable(_ADDRESSES[kind])):
         raise DataMissing(f"{_ADDRESSES[kind]} cannot be reached. {remedy}")
     published = getattr(torchvision_datasets(), kind)
     splits = [{"split": "train"}, {"split": "test"}] if kind == "SVHN" else [{}]
@@ -88,10 +107,14 @@ def download_hub(hub: Hub, remedy: str) -> Path:
     }
     endpoint = constants.ENDPOINT
     offline = os.environ.get("HF_HUB_OFFLINE", "0").upper() in {"1", "TRUE", "YES", "ON"}
-    online = not offline and reachable(endpoint)
+    online = _FETCHING.get() and not offline and reachable(endpoint)
     try:
         return Path(snapshot_download(hub.name, local_files_only=not online, **wanted))
     except Exception as error:  # The hub's HTTP library, and therefore its errors, differ between versions.
+        if not _FETCHING.get():
+            raise DataMissing(
+                f"not here; a run would fetch {endpoint}/datasets/{hub.name}. {remedy}"
+            ) from error
         state = f"could not be fetched ({error})" if online else f"needs {endpoint}, which cannot be reached"
         raise DataMissing(f"{hub.name} at {hub.revision} {state}. {remedy}") from error
 
