@@ -1,18 +1,57 @@
-"""What was found in the files of a task, to be told before compute starts."""
+"""What was found in the files of a task, and done to them, to be told before compute starts."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
 import torch
 
-from suite.core.data.reading.decoding import printable
 from suite.core.data.reading.readers import Raw, Splits
 from suite.core.names import counted
 from suite.core.spec import Task
 
 _SHOWN = 20  # more classes than this are told by the first and the last
 _LETTERS = 40  # of a class's name
+
+
+class Notes:
+    """What was done to which pictures or files: counted, each with its first one."""
+
+    def __init__(self) -> None:
+        self._counts = Counter[tuple[str, str]]()
+        self._first = dict[tuple[str, str], str]()
+        self._sizes = dict[tuple[str, str], list[tuple[int, int]]]()
+
+    def add(
+        self, what: str, called: object, *, noun: str = "image", size: tuple[int, int] | None = None
+    ) -> None:
+        """Note that `what` was done to the thing of this name; size: its (width, height), told instead."""
+        self._counts[noun, what] += 1
+        self._first.setdefault((noun, what), printable(str(called)))
+        if size:
+            known = [*self._sizes.get((noun, what), []), size]
+            least, most = ([pick(axis) for axis in zip(*known, strict=True)] for pick in (min, max))
+            self._sizes[noun, what] = [(least[0], least[1]), (most[0], most[1])]
+
+    def lines(self) -> tuple[str, ...]:
+        """Return a line for each note."""
+        return tuple(
+            f"{counted(count, key[0])} {key[1]} ({self._which(key, count)})"
+            for key, count in self._counts.items()
+        )
+
+    def _which(self, key: tuple[str, str], count: int) -> str:
+        if key in self._sizes:
+            ends = dict.fromkeys(f"{width}×{height}" for width, height in self._sizes[key])
+            return f"of {' to '.join(ends)} pixels"
+        return f"{'the first is ' * (count > 1)}{self._first[key]}"
+
+
+def printable(text: str) -> str:
+    """Return a file's name for messages: control characters and bytes that are no text are escaped."""
+    return "".join(ascii(each)[1:-1] if category(each) in ("Cc", "Cs") else each for each in text)
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,20 @@ Pillow decodes. Metadata that say how a picture is shown are obeyed (orientation
 which are noted and not applied, as elsewhere in the field.
 """
 
+import logging
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unicodedata import category
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from suite.core.names import counted
+from suite.core.data.found import Notes
 
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "WEBP", "GIF", "TIFF", "PPM")
 """Formats that are read, by Pillow's names; others are refused, among them those that run programs."""
@@ -40,6 +39,9 @@ class Undecodable(ValueError):
     """A picture cannot be decoded, or only with a loss; the message names it."""
 
 
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it logs of damage is in its errors, too
+
+
 @dataclass(frozen=True)
 class Decoding:
     """How pictures are decoded.
@@ -51,44 +53,6 @@ class Decoding:
     channels: int
     size: int | None = None
     background: tuple[int, int, int] | None = None
-
-
-class Notes:
-    """What was done to which pictures or files: counted, each with its first one."""
-
-    def __init__(self) -> None:
-        self._counts = Counter[tuple[str, str]]()
-        self._first = dict[tuple[str, str], str]()
-        self._sizes = dict[tuple[str, str], list[tuple[int, int]]]()
-
-    def add(
-        self, what: str, called: object, *, noun: str = "image", size: tuple[int, int] | None = None
-    ) -> None:
-        """Note that `what` was done to the thing of this name; size: its (width, height), told instead."""
-        self._counts[noun, what] += 1
-        self._first.setdefault((noun, what), printable(str(called)))
-        if size:
-            known = [*self._sizes.get((noun, what), []), size]
-            least, most = ([pick(axis) for axis in zip(*known, strict=True)] for pick in (min, max))
-            self._sizes[noun, what] = [(least[0], least[1]), (most[0], most[1])]
-
-    def lines(self) -> tuple[str, ...]:
-        """Return a line for each note."""
-        return tuple(
-            f"{counted(count, key[0])} {key[1]} ({self._which(key, count)})"
-            for key, count in self._counts.items()
-        )
-
-    def _which(self, key: tuple[str, str], count: int) -> str:
-        if key in self._sizes:
-            ends = dict.fromkeys(f"{width}×{height}" for width, height in self._sizes[key])
-            return f"of {' to '.join(ends)} pixels"
-        return f"{'the first is ' * (count > 1)}{self._first[key]}"
-
-
-def printable(text: str) -> str:
-    """Return a file's name for messages: control characters and bytes that are no text are escaped."""
-    return "".join(ascii(each)[1:-1] if category(each) in ("Cc", "Cs") else each for each in text)
 
 
 def decode_all(pictures: Iterable[tuple[Any, Any]], count: int, how: Decoding, notes: Notes) -> Tensor:
@@ -112,7 +76,7 @@ def decode_all(pictures: Iterable[tuple[Any, Any]], count: int, how: Decoding, n
 
 def decode(file: Any, called: Any, how: Decoding, notes: Notes) -> Tensor:
     """Return (channels, height, width) uint8 of a path or an open file, noting what is changed."""
-    with opened(file, called) as image, _naming(called, "is damaged"):
+    with opened(file, called, whole=True) as image, _naming(called, "is damaged"):
         orientation = _orientation(image, called, notes)
         image.load()
         if image.info.get("icc_profile"):
@@ -130,32 +94,51 @@ def decode(file: Any, called: Any, how: Decoding, notes: Notes) -> Tensor:
     return pixels.unsqueeze(0) if how.channels == 1 else pixels.permute(2, 0, 1)
 
 
-@dataclass(frozen=True)
-class Header:
-    """What is known of a picture before it is decoded: (width, height) upright, and whether it has colour."""
+def survey(pictures: Iterable[tuple[Any, Any]], how: Decoding) -> tuple[int, int, int]:
+    """Return (channels, height, width) from the headers of pictures, given with their names in messages.
 
-    size: tuple[int, int]
-    grey: bool
+    One channel, whatever `how` says, if all are grey. Raises Undecodable, and ValueError if sizes differ and
+    `how` names none.
+    """
+    grey, first = True, ((0, 0), "")
+    for index, (file, called) in enumerate(pictures):
+        with opened(file, called) as image, _naming(called, "is damaged"):
+            size, own = _size(image, called), _grey(image, how)
+        grey = grey and own
+        first = first if index else (size, str(called))
+        if how.size is None and size != first[0]:
+            one, other = (f"{width}×{height}" for width, height in (first[0], size))
+            raise ValueError(
+                f"{first[1]} is {one} and {called} is {other}: images must share one size; "
+                "append ?size=32 (say) to the task to resize them"
+            )
+    width, height = (how.size, how.size) if how.size else first[0]
+    return (1 if grey else 3), height, width
 
 
-def header(path: Path, how: Decoding) -> Header:
-    """Read the header of a picture that will be decoded so; raises Undecodable."""
-    with opened(path, path) as image, _naming(path, "is damaged"):
-        # Pillow decodes a PNG to look for its EXIF behind the pixels.
-        seen = image.format != "PNG" or {"exif", "Raw profile type exif", "XML:com.adobe.xmp"} & set(
-            image.info
-        )
-        turned = image.format != "TIFF" and seen and _orientation(image, path, Notes()) >= 5
-        return Header(image.size[::-1] if turned else image.size, _grey(image, how))
+def _size(image: Image.Image, called: Any) -> tuple[int, int]:
+    """Return (width, height) of a picture when it is turned upright."""
+    # Pillow has turned TIFF already, and would decode a PNG to look for EXIF data behind its pixels.
+    seen = image.format != "PNG" or {"exif", "Raw profile type exif", "XML:com.adobe.xmp"} & set(image.info)
+    turned = image.format != "TIFF" and seen and _orientation(image, called, Notes()) >= 5
+    return image.size[::-1] if turned else image.size
 
 
 @contextmanager
-def opened(file: Any, called: Any) -> Iterator[Image.Image]:
-    """Open a picture; raises Undecodable if it is none, is several, or would lose content when decoded."""
+def opened(file: Any, called: Any, *, whole: bool = False) -> Iterator[Image.Image]:
+    """Open a picture; raises Undecodable if it is none, is several, or would lose content when decoded.
+
+    whole: also compare the checksums of a PNG, which Pillow passes over when it decodes.
+    """
     if isinstance(file, Path) and not file.is_file():  # a pipe would never end
         raise Undecodable(f"{called} cannot be read as an image: it is no file")
     with _naming(called, "cannot be read as an image"):
         image = Image.open(file, formats=FORMATS)
+        if whole and image.format == "PNG":
+            image.verify()  # which leaves nothing to decode
+            if not isinstance(file, Path):
+                file.seek(0)
+            image = Image.open(file, formats=FORMATS)
     with image:
         with _naming(called, "is damaged"):
             _refuse_lossy(image, called)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from suite.core.data.reading.decoding import FORMATS, PICTURES, Notes, printable
+from suite.core.data.found import Notes, printable
+from suite.core.data.reading.decoding import FORMATS, PICTURES
 from suite.core.data.reading.download import DataMissing
 
 TEST_NAMES = ("test", "val", "valid", "validation")

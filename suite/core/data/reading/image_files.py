@@ -1,7 +1,7 @@
 """Image files in a folder per class or in Tiny-ImageNet's layout, and parquet files, also from the hub."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -14,8 +14,9 @@ import torch
 from PIL import ImageColor
 
 from suite.core.data.catalogue import TaskInfo
+from suite.core.data.found import Notes
 from suite.core.data.reading import download
-from suite.core.data.reading.decoding import Decoding, Notes, decode_all, header
+from suite.core.data.reading.decoding import Decoding, decode_all, survey
 from suite.core.data.reading.folders import Listing, list_folder
 from suite.core.data.reading.readers import Raw, Source, Splits
 
@@ -67,7 +68,7 @@ def locate_folder(folder: Path, how: Decoding) -> tuple[Source, TaskInfo]:
     Pictures have one channel, whatever `how` says, if all are grey.
     """
     listing = list_folder(folder)
-    channels, height, width = _survey(listing.files, how)
+    channels, height, width = survey(((path, path) for path in listing.files), how)
     info = TaskInfo(
         name=f"folder:{folder}",
         classes=len(listing.class_names),
@@ -82,21 +83,6 @@ def locate_folder(folder: Path, how: Decoding) -> tuple[Source, TaskInfo]:
     )
     how = replace(how, channels=channels)
     return Source(listing.files, str(folder), partial(_read_listing, listing, how)), info
-
-
-def _survey(files: Sequence[Path], how: Decoding) -> tuple[int, int, int]:
-    """Return (channels, height, width) from the headers alone; one channel if all images are grey."""
-    grey, first = True, None
-    for path in files:
-        found = header(path, how)
-        grey, first = grey and found.grey, first or found.size
-        if how.size is None and found.size != first:
-            raise ValueError(
-                f"{files[0]} is {first[0]}×{first[1]} and {path} is {found.size[0]}×{found.size[1]}: "
-                "images must share one size; append ?size=32 (say) to the task to resize them"
-            )
-    width, height = (how.size, how.size) if how.size else first or (0, 0)
-    return (1 if grey else 3), height, width
 
 
 def _read_listing(listing: Listing, how: Decoding) -> Splits:
