@@ -7,21 +7,22 @@ memory-mapped, so that the trials on one machine share them.
 
 import hashlib
 import json
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import torch
 from torch import Tensor
 
-from suite.core.data import cache
+from suite.core.data import cache, identity
 from suite.core.data.cache import Building, Facts, Stream, Tensors
 from suite.core.data.catalogue import CATALOGUE, TaskInfo
+from suite.core.data.found import Found, find, lines
 from suite.core.data.preprocessing import ZCA, KorniaZCA, Normalise, Whitening, restore
 from suite.core.data.reading import hf, image_files, readers
 from suite.core.data.reading.download import DataMissing
@@ -30,7 +31,17 @@ from suite.core.examples import hash_tensor
 from suite.core.names import did_you_mean
 from suite.core.spec import Examples, Preprocessing, Task, TestSplit
 
-__all__ = ["DataMissing", "LoadedTask", "TaskInfo", "data_folder", "describe", "fingerprint", "load", "names"]
+__all__ = [
+    "DataMissing",
+    "LoadedTask",
+    "TaskInfo",
+    "data_folder",
+    "describe",
+    "fingerprint",
+    "load",
+    "names",
+    "told",
+]
 
 OWN = ("folder:", hf.PREFIX)
 """Prefixes of tasks that are not in the catalogue."""
@@ -43,7 +54,9 @@ FORMS = {
 HOLDOUT = ":holdout"
 """Suffix of a task's name for its holdout, a part of train."""
 
-_VERSION = 1
+_LOG = logging.getLogger(__name__)
+
+_VERSION = 2
 """Increase it if a change of code gives other tensors for the same files."""
 
 REGULARISATION = 0.1
@@ -54,13 +67,14 @@ KORNIA_EPS = 0.1
 
 @dataclass(frozen=True)
 class LoadedTask(Task):
-    """A task made from files.
+    """A task made from files, and what was found in them.
 
     source: sha256 of the pixels, the labels and the kind of preprocessing. It is the same on every machine,
     unlike the last bits of whitened images.
     """
 
     source: str
+    found: Found
 
 
 def names() -> tuple[str, ...]:
@@ -83,11 +97,11 @@ def data_folder(data: Path | None = None) -> Path:
     return Path(data or os.environ.get("RATBENCH_DATA") or "data").expanduser()
 
 
-def load(name: str, *, data: Path | None = None, device: torch.device | str = "cpu") -> Task:
+def load(name: str, *, data: Path | None = None, device: torch.device | str = "cpu") -> LoadedTask:
     """Load a task onto `device`; download and preprocess it first if necessary.
 
-    name: one of `names()`, or of `FORMS` with options, such as folder:/path?size=32. The suffix :holdout
-    gives the task whose test split is a tenth of train, for choosing settings.
+    name: one of `names()`, or of `FORMS` with options, such as folder:/path?size=32&background=white. The
+    suffix :holdout gives the task whose test split is a tenth of train, for choosing settings.
     data: see `data_folder`. Raises DataMissing, a ValueError, within seconds if files are missing.
     """
     if name.endswith(HOLDOUT):
@@ -121,6 +135,14 @@ def fingerprint(task: Task) -> str:
     return digest.hexdigest()
 
 
+def told(task: LoadedTask, *, every_class: bool = False) -> list[str]:
+    """Return lines on what was found in a task's files, its preprocessing and its fingerprint.
+
+    every_class: name all classes, not the first and the last of many.
+    """
+    return list(lines(task, task.found, fingerprint(task), every_class=every_class))
+
+
 def to_pixels(images: Tensor, description: Mapping[str, Any]) -> Tensor:
     """Return images (…, channels, height, width) in [0, 1], for pictures: their preprocessing undone.
 
@@ -145,13 +167,9 @@ def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
         info = describe(name)
         return (hf.locate_known if info.format == "images" else readers.locate)(info, data), info
     path, _, query = name.removeprefix("folder:").partition("?")
-    options = parse_qs(query, keep_blank_values=True)
-    if unknown := set(options) - {"size"}:
-        raise ValueError(f"task {name!r} has the unknown option {sorted(unknown)[0]!r}; known: size")
-    text = options["size"][-1] if options else None
-    if text is not None and not (text.isdecimal() and int(text) > 0):
-        raise ValueError(f"task {name!r}: size {text!r} must be a whole number of pixels")
-    source, info = image_files.locate_folder(Path(path).expanduser(), int(text) if text else None)
+    source, info = image_files.locate_folder(
+        Path(path).expanduser(), image_files.decoding(name, image_files.options(name, query))
+    )
     return source, replace(info, name=name)
 
 
@@ -172,8 +190,13 @@ def _recipe(info: TaskInfo) -> dict[str, Any]:
 
 
 def _build(info: TaskInfo, source: Source, store: Path | None, device: torch.device | str) -> Building:
+    if store is not None:
+        _LOG.info("%s: not prepared yet; reading its files, which is done once", info.name)
     contents = source.read()
     _check(info, contents)
+    identity.check(info, contents)
+    if note := identity.unverified(info):
+        contents = replace(contents, notes=(note, *contents.notes))
     preprocessing = _fit(info, contents.train, device)
     if store is not None and isinstance(preprocessing, Whitening):
         preprocessing.save(store)
@@ -188,6 +211,7 @@ def _build(info: TaskInfo, source: Source, store: Path | None, device: torch.dev
         "source": _digest(info, contents),
         "preprocessing": preprocessing.describe(),
         "class_names": list(contents.class_names),
+        "found": asdict(find(contents)),
     }
     return Building(streams, facts)
 
@@ -206,6 +230,7 @@ def _finish(
         preprocessing=restore(facts["preprocessing"], store),
         class_names=tuple(facts["class_names"]),
         source=str(facts["source"]),
+        found=Found(**facts["found"]),
     )
 
 

@@ -7,7 +7,9 @@ import importlib
 import os
 import threading
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +33,19 @@ _ADDRESSES = {
     "MNIST": "https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz",
     "FashionMNIST": "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-images-idx3-ubyte.gz",
 }
+
+
+_FETCHING = ContextVar("fetching", default=True)
+
+
+@contextmanager
+def nothing_fetched() -> Iterator[None]:
+    """Raise DataMissing for missing data, with the address from which they would be fetched."""
+    before = _FETCHING.set(False)
+    try:
+        yield
+    finally:
+        _FETCHING.reset(before)
 
 
 def reachable(url: str) -> bool:
@@ -59,7 +74,10 @@ def download_torchvision(kind: str, root: Path, remedy: str) -> None:
 
     Raises DataMissing, whose message ends with `remedy`, without a network or if `root` is not writable.
     """
-    if not (_archives_present(kind, root) or reachable(_ADDRESSES[kind])):
+    present = _archives_present(kind, root)
+    if not (present or _FETCHING.get()):
+        raise DataMissing(f"not here; a run would fetch {_ADDRESSES[kind]}. {remedy}")
+    if not (present or reachable(_ADDRESSES[kind])):
         raise DataMissing(f"{_ADDRESSES[kind]} cannot be reached. {remedy}")
     published = getattr(torchvision_datasets(), kind)
     splits = [{"split": "train"}, {"split": "test"}] if kind == "SVHN" else [{}]
@@ -84,29 +102,24 @@ def download_hub(
 
     endpoint = constants.ENDPOINT
     offline = os.environ.get("HF_HUB_OFFLINE", "0").upper() in {"1", "TRUE", "YES", "ON"}
-    online = not offline and reachable(endpoint)
+    online = _FETCHING.get() and not offline and reachable(endpoint)
     fetch = partial(snapshot_download, name, repo_type="dataset", revision=revision)
+    called = f"{name} at {revision or 'main'}"
     try:
         if not online:
             return Path(fetch(local_files_only=True))
         paths = HfApi().list_repo_files(name, repo_type="dataset", revision=revision)
         root = Path(fetch(allow_patterns=["README.md"]))
     except Exception as error:  # The hub's HTTP library, and therefore its errors, differ between versions.
-        raise DataMissing(_unfetched(name, revision, error if online else endpoint, remedy)) from error
+        if not _FETCHING.get():
+            raise DataMissing(f"not here; a run would fetch {endpoint}/datasets/{name}. {remedy}") from error
+        state = f"could not be fetched ({error})" if online else f"needs {endpoint}, which cannot be reached"
+        raise DataMissing(f"{called} {state}. {remedy}") from error
     wanted = list(choose(root, paths))
     try:
         return Path(fetch(allow_patterns=["README.md", *wanted]))
     except Exception as error:
-        raise DataMissing(_unfetched(name, revision, error, remedy)) from error
-
-
-def _unfetched(name: str, revision: str | None, reason: Exception | str, remedy: str) -> str:
-    state = (
-        f"needs {reason}, which cannot be reached"
-        if isinstance(reason, str)
-        else f"could not be fetched ({str(reason).splitlines()[0] if str(reason) else type(reason).__name__})"
-    )
-    return f"{name} at {revision or 'main'} {state}. {remedy}"
+        raise DataMissing(f"{called} could not be fetched ({error}). {remedy}") from error
 
 
 def _answers(url: str) -> bool:

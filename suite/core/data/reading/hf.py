@@ -7,21 +7,21 @@ Face cache, or from the hub. Columns, splits and class names come from the files
 import hashlib
 import json
 import re
-import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache, partial
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 from torch import Tensor
 
 from suite.core.data import cache
 from suite.core.data.catalogue import TaskInfo
+from suite.core.data.found import Notes
 from suite.core.data.reading import hf_layout, image_files
+from suite.core.data.reading.decoding import Decoding, decode_all, survey
 from suite.core.data.reading.download import DataMissing, download_hub
 from suite.core.data.reading.hf_tables import (
     Table,
@@ -33,29 +33,29 @@ from suite.core.data.reading.hf_tables import (
     open_table,
 )
 from suite.core.data.reading.readers import Raw, Source, Splits
-from suite.core.names import did_you_mean
+from suite.core.examples import hash_tensor
 
 PREFIX = "hf:"
 CONVERTED = "refs/convert/parquet"
 """The branch on which the hub keeps a dataset of other files as Parquet."""
 
-_OPTIONS = ("config", "image", "label", "revision", "size", "test", "train")
+_OPTIONS = ("image", "label", "train", "test", "config", "revision")
 
 
 @dataclass(frozen=True)
 class Query:
     """A dataset and how to read it; None stands for what the files say.
 
-    where: a path, or OWNER/NAME on the hub; size: pixels to which images are resized.
+    where: a path, or OWNER/NAME on the hub; how: how pictures are decoded.
     """
 
     name: str
     where: str
+    how: Decoding
     config: str | None = None
     image: str | None = None
     label: str | None = None
     revision: str | None = None
-    size: int | None = None
     test: str | None = None
     train: str | None = None
 
@@ -80,43 +80,46 @@ class Split:
 
 @dataclass(frozen=True)
 class Found:
-    """Both splits of a dataset, and its class names."""
+    """Both splits of a dataset, its class names, and what was chosen without being asked for, or ""."""
 
     train: Split
     test: Split
     class_names: tuple[str, ...]
+    said: str
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All files, train first."""
         return tuple(table.path for split in (self.train, self.test) for table in split.tables)
 
-    def read(self, channels: int, size: int | None) -> Splits:
-        """Decode all images to `channels`, resized to `size`."""
-        train, test = (
-            Raw(image_files.decode_all(split.pictures(), len(split.labels), channels, size), split.labels)
-            for split in (self.train, self.test)
-        )
-        return Splits(train, test, self.class_names)
+    def read(self, how: Decoding) -> Splits:
+        """Decode all images, with the sha256 of the encoded images and the labels of each split."""
+        notes, checksums = Notes(), dict[str, str]()
+
+        def raw(name: str, split: Split) -> Raw:
+            digest = hashlib.sha256()
+            images = decode_all(_hashed(split.pictures(), digest), len(split.labels), how, notes)
+            hash_tensor(digest, split.labels)
+            checksums[name] = digest.hexdigest()
+            return Raw(images, split.labels)
+
+        train, test = raw("train", self.train), raw("test", self.test)
+        said = (self.said,) if self.said else ()
+        return Splits(train, test, self.class_names, (*said, *notes.lines()), checksums, self.class_names)
+
+
+def _hashed(pictures: Iterable[tuple[BytesIO, str]], digest: Any) -> Iterator[tuple[BytesIO, str]]:
+    for file, called in pictures:
+        digest.update(file.getbuffer())
+        yield file, called
 
 
 def parse(name: str) -> Query:
     """Return the query of a task's name, `hf:WHERE?option=value&…`; raises ValueError if it is wrong."""
     where, _, text = name.removeprefix(PREFIX).partition("?")
-    given = parse_qs(text, keep_blank_values=True)
-    for option, values in given.items():
-        if option not in _OPTIONS:
-            raise ValueError(
-                f"task {name!r} has the unknown option {option!r}; {did_you_mean(option, _OPTIONS)}"
-            )
-        if len(values) > 1 or not values[0]:
-            raise ValueError(f"task {name!r}: give the option {option!r} one value")
-    options: dict[str, Any] = {option: values[0] for option, values in given.items()}
-    if "size" in options:
-        if not (options["size"].isdecimal() and int(options["size"]) > 0):
-            raise ValueError(f"task {name!r}: size {options['size']!r} must be a whole number of pixels")
-        options["size"] = int(options["size"])
-    query = Query(name, where, **options)
+    given = image_files.options(name, text, (*_OPTIONS, *image_files.DECODING))
+    own = {option: value for option, value in given.items() if option in _OPTIONS}
+    query = Query(name, where, image_files.decoding(name, given), **own)
     if not query.local and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", where):
         raise ValueError(
             f"task {name!r} needs hf:OWNER/NAME, or hf: and a path that begins with / or ./ or ~"
@@ -132,21 +135,22 @@ def locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
     query = parse(name)
     root, place = _root(query, data)
     found = _open(query, root)
-    channels, height, width = _shape(query, found, data)
+    shape = _shape(query, found, data)
     info = TaskInfo(
         name=name,
         classes=len(found.class_names),
-        shape=(channels, height, width),
+        shape=shape,
         train=len(found.train.labels),
         test=len(found.test.labels),
         format="hf",
         source=place,
         licence=str(hf_layout.read_card(root).get("license") or "not known: see the dataset's card"),
         class_names_from="the features of its label column, or else the sorted labels",
-        checksum="unverified: there is none to compare with",
+        checksum="none",
         class_names=found.class_names,
     )
-    return Source(found.files, place, partial(found.read, channels, query.size)), info
+    how = replace(query.how, channels=shape[0])
+    return Source(found.files, place, partial(found.read, how)), info
 
 
 def locate_known(info: TaskInfo, data: Path) -> Source:
@@ -154,9 +158,8 @@ def locate_known(info: TaskInfo, data: Path) -> Source:
 
     Raises DataMissing where it is in none of these places.
     """
-    channels, size, _ = info.shape
-    hub = info.hub
-    query = Query(info.name, hub.name if hub else info.name, size=size, test=hub.test if hub else None)
+    hub, how = info.hub, Decoding(info.shape[0], info.shape[1])
+    query = Query(info.name, hub.name if hub else info.name, how, test=hub.test if hub else None)
     for folder in (data / name for name in info.folders):
         if source := image_files.find(info, folder):
             return source
@@ -164,16 +167,16 @@ def locate_known(info: TaskInfo, data: Path) -> Source:
             layout = hf_layout.layout(paths, hf_layout.read_card(folder))
             wanted = hub.config if hub and hub.config in layout else None
             found = _open(replace(query, config=wanted), folder)
-            return Source(found.files, info.name, partial(found.read, channels, size))
+            return Source(found.files, info.name, partial(found.read, how))
     if hub is None:
         raise DataMissing(_remedy(info, data))
     # Fetched only where it is not in the cache: the commit says which files they are.
     query = replace(query, revision=hub.revision, config=hub.config)
-    return Source((), f"{hub.name}@{hub.revision}", partial(_read_hub, query, _remedy(info, data), channels))
+    return Source((), f"{hub.name}@{hub.revision}", partial(_read_hub, query, _remedy(info, data)))
 
 
-def _read_hub(query: Query, remedy: str, channels: int) -> Splits:
-    return _open(query, _fetched(query, remedy)).read(channels, query.size)
+def _read_hub(query: Query, remedy: str) -> Splits:
+    return _open(query, _fetched(query, remedy)).read(query.how)
 
 
 def _root(query: Query, data: Path) -> tuple[Path, str]:
@@ -226,8 +229,6 @@ def _open(query: Query, root: Path) -> Found:
     """Read schemas and labels of the two splits, but no image."""
     card = hf_layout.read_card(root)
     splits = _chosen(query, hf_layout.layout(hf_layout.local_files(root), card))
-    if splits.said:
-        warnings.warn(f"{splits.said}; append ?test=NAME for another", stacklevel=2)
     features = card_features(card, query.config)
     opened = {
         name: tuple(open_table(root / path, features) for path in splits.files[name])
@@ -262,21 +263,20 @@ def _open(query: Query, root: Path) -> Found:
         )
         for name in (splits.train, splits.test)
     )
-    return Found(train, test, names)
+    return Found(train, test, names, splits.said)
 
 
 def _shape(query: Query, found: Found, data: Path) -> tuple[int, int, int]:
     """Return (channels, height, width) from the headers of all images, which are read once and remembered."""
     files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in found.files]
-    digest = hashlib.sha256(json.dumps([query.size, found.train.image, files]).encode()).hexdigest()
+    key = json.dumps([astuple(query.how), found.train.image, files])
+    stem = f"shape-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
-    def survey() -> dict[str, list[int]]:
+    def find() -> dict[str, list[int]]:
         pictures = chain(found.train.pictures(), found.test.pictures())
-        return {"shape": list(image_files.survey(pictures, query.size))}
+        return {"shape": list(survey(pictures, query.how))}
 
-    channels, height, width = cache.remembered(cache.usable_folder(data), f"shape-{digest[:16]}", survey)[
-        "shape"
-    ]
+    channels, height, width = cache.remembered(cache.usable_folder(data), stem, find)["shape"]
     return channels, height, width
 
 

@@ -94,7 +94,7 @@ def choose(where: str, found: Layout, config: str | None, train: str | None, tes
     taken_test, said = _split(where, splits, test or "test"), ""
     if taken_test is None and test is None:
         taken_test = _split(where, splits, "validation")
-        said = f"{where} has no split 'test'; {taken_test!r} is used as test"
+        said = f"no split 'test': {taken_test!r} is used; append ?test=NAME for another"
     if taken_test is None:
         raise ValueError(f"{where} has no split {test or 'test'!r}; {_remedy(splits, 'test')}")
     if taken_test == taken_train:
