@@ -145,8 +145,8 @@ _PLAIN = (
         class_names_from="batches.meta",
         checksum="MD5 of every batch, checked by torchvision",
         mean=(0.4914, 0.4822, 0.4465),
-        # The deviation over all pixels of train. The code of DC, DSA, DM, MTT, IDC and RaT-BPTT divides by
-        # (0.2023, 0.1994, 0.2010), the mean of the images' own deviations: contrasts 22 to 30 % higher.
+        # Over all pixels. The code of DC, DSA, DM, MTT, IDC and RaT-BPTT has (0.2023, 0.1994, 0.2010), the
+        # mean of the deviations within images: contrasts are 22 to 30 % higher there.
         std=(0.2470, 0.2435, 0.2616),
         folders=(".", "CIFAR10", "cifar10"),
         torchvision="CIFAR10",
@@ -185,8 +185,7 @@ _PLAIN = (
         classes=200,
         shape=(3, 64, 64),
         train=100_000,
-        # The published validation images: the labels of the test images are secret.
-        test=10_000,
+        test=10_000,  # the published validation images: the labels of the test images are secret
         format="images",
         source="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
         licence=IMAGENET_LICENCE,
@@ -196,11 +195,7 @@ _PLAIN = (
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         folders=("tiny-imagenet-200", "tiny-imagenet", "zh-plus/tiny-imagenet"),
-        hub=Hub(
-            "zh-plus/tiny-imagenet",
-            "b427d143d5e9bf39d5132c552063f3c5ba3facd6",
-            test="valid",
-        ),
+        hub=Hub("zh-plus/tiny-imagenet", "b427d143d5e9bf39d5132c552063f3c5ba3facd6", test="valid"),
     ),
     TaskInfo(
         name="cub200-32",
@@ -216,10 +211,7 @@ _PLAIN = (
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         folders=("cub200", "bentrevett/caltech-ucsd-birds-200-2011"),
-        hub=Hub(
-            "bentrevett/caltech-ucsd-birds-200-2011",
-            "1ef09e021b0b65b40337f6f285909656f407f6e0",
-        ),
+        hub=Hub("bentrevett/caltech-ucsd-birds-200-2011", "1ef09e021b0b65b40337f6f285909656f407f6e0"),
     ),
     TaskInfo(
         name="imagenette-128",
@@ -280,9 +272,7 @@ _PLAIN = (
         folders=("imagenet-64", "imagenet", "benjamin-paine/imagenet-1k-64x64"),
         # It was not checked that this commit is complete; the numbers of images are checked when it is read.
         hub=Hub(
-            "benjamin-paine/imagenet-1k-64x64",
-            "f12246fedf1127d5b34bea760b61ef00e0f3d603",
-            test="validation",
+            "benjamin-paine/imagenet-1k-64x64", "f12246fedf1127d5b34bea760b61ef00e0f3d603", test="validation"
         ),
     ),
 )

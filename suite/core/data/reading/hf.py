@@ -234,6 +234,9 @@ def _open(query: Query, root: Path) -> Found:
         name: tuple(open_table(root / path, features) for path in splits.files[name])
         for name in (splits.train, splits.test)
     }
+    for name, tables in opened.items():
+        if not any(table.rows for table in tables):
+            raise ValueError(f"{query.name}: the split {name} is empty; append ?train=NAME or ?test=NAME")
     first = opened[splits.train][0]
     image, label = image_column(first, query.image), label_column(first, query.label)
     for table in chain.from_iterable(opened.values()):
@@ -242,28 +245,16 @@ def _open(query: Query, root: Path) -> Found:
         if table.classes.get(label) != first.classes.get(label):
             raise ValueError(f"{table.path} and {first.path} name their classes in {label!r} differently")
     labels = {name: [each for table in opened[name] for each in table.labels(label)] for name in opened}
-    for name, found in labels.items():
-        if not found:
-            raise ValueError(f"{query.name}: the split {name} is empty; append ?train=NAME or ?test=NAME")
     names = class_names(first, label, labels[splits.train])
     if len(names) < 2:
         raise ValueError(f"{query.name} has one class, {names[0]!r}; a task needs two")
-    remedy = "append ?test=NAME for a split with labels"
-    train, test = (
-        Split(
-            opened[name],
-            image,
-            indices(
-                labels[name],
-                names,
-                named=label in first.classes,
-                where=f"{query.name}: {name}",
-                remedy=remedy,
-            ),
-        )
-        for name in (splits.train, splits.test)
-    )
-    return Found(train, test, names, splits.said)
+    found = []
+    for name in (splits.train, splits.test):
+        numbers = indices(labels[name], names, label in first.classes, f"{query.name}: {name}")
+        if absent := set(range(len(names))) - set(numbers.tolist()):
+            raise ValueError(f"{query.name}: {name} has no image of class {names[min(absent)]!r}")
+        found.append(Split(opened[name], image, numbers))
+    return Found(found[0], found[1], names, splits.said)
 
 
 def _shape(query: Query, found: Found, data: Path) -> tuple[int, int, int]:

@@ -145,20 +145,19 @@ def class_names(table: Table, column: str, train: Sequence[Label]) -> tuple[str,
     return table.classes.get(column) or tuple(map(str, sorted(set(train))))
 
 
-def indices(labels: Sequence[Label], names: Sequence[str], *, named: bool, where: str, remedy: str) -> Tensor:
-    """Return labels as indices of `names` (n,) int64.
+def indices(labels: Sequence[Label], names: Sequence[str], named: bool, where: str) -> Tensor:
+    """Return labels as indices of `names` (n,) int64; raises ValueError for a label without a class.
 
-    named: whether whole numbers are indices already, as in a ClassLabel; otherwise they are looked up as
-    text. Raises ValueError for a label without a class.
+    named: whether whole numbers are indices, as in a ClassLabel; otherwise they are looked up as text.
     """
     if any(label == -1 and not isinstance(label, str) for label in labels):
-        raise ValueError(f"{where} has the label -1, by which labels are hidden; {remedy}")
+        raise ValueError(
+            f"{where} has the label -1, by which labels are hidden; append ?test=NAME for a split with labels"
+        )
     index: dict[Label, int] = {name: number for number, name in enumerate(names)}
     if named:
         index |= {number: number for number in range(len(names))}
-        found = [index.get(label, -1) for label in labels]
-    else:
-        found = [index.get(str(label), -1) for label in labels]
+    found = [index.get(label if named else str(label), -1) for label in labels]
     if -1 in found:
         raise ValueError(
             f"{where} has the label {labels[found.index(-1)]!r}, which is none of the {len(names)} classes"
@@ -205,7 +204,7 @@ def _features(path: Path, metadata: Mapping[bytes, bytes] | None) -> dict[str, A
 
 
 def _parquet(path: Path) -> Any:
-    from pyarrow import parquet  # type: ignore[import-untyped]
+    from pyarrow import parquet
 
     return parquet.ParquetFile(path)
 
