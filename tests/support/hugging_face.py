@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import pyarrow as arrow
+import pyarrow as arrow  # type: ignore[import-untyped]
 from PIL import Image
 from pyarrow import parquet
 

@@ -27,8 +27,8 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            help="A name from any `ratbench list`, a network, a task such as folder:/path, or the path of a "
-            "plug-in."
+            help="A name from any `ratbench list`, a network, a task such as folder:/path or hf:/path, or the "
+            "path of a plug-in."
         ),
     ],
     samples: Annotated[

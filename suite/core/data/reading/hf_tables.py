@@ -204,7 +204,7 @@ def _features(path: Path, metadata: Mapping[bytes, bytes] | None) -> dict[str, A
 
 
 def _parquet(path: Path) -> Any:
-    from pyarrow import parquet
+    from pyarrow import parquet  # type: ignore[import-untyped]
 
     return parquet.ParquetFile(path)
 

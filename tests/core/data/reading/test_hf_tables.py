@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import pyarrow as arrow
+import pyarrow as arrow  # type: ignore[import-untyped]
 import pytest
 
 from suite.core.data.reading.hf_tables import (
