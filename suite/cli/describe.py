@@ -147,9 +147,11 @@ def _task_row(name: str) -> tuple[str, ...]:
 
 def _task(name: str) -> Iterator[RenderableType]:
     """Yield the facts of a task, and what was found in its files if they are here; nothing is fetched."""
+    with nothing_fetched():
+        info = tasks.describe(name)
+    yield from _pairs(name, asdict(info))
     try:
         with nothing_fetched():
-            yield from _pairs(name, asdict(tasks.describe(name)))
             yield from map(Text, tasks.told(tasks.load(name), every_class=True))
     except DataMissing as error:
         yield Text(f"data: {error}")

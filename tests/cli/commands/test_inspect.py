@@ -63,7 +63,7 @@ class TestShow:
         refused(
             ratbench("show", f"hf:{tmp_path / 'pets'}?label=breed"), "no column 'breed'; its columns: image"
         )
-        assert "not here; a run would fetch" in ratbench("show", "hf:somebody/pets").stdout
+        refused(ratbench("show", "hf:somebody/pets"), "not here; a run would fetch")
         refused(ratbench("show", "somebody/pets"), "for a Hugging Face dataset write 'hf:somebody/pets'")
 
     def test_an_unknown_name(self) -> None:

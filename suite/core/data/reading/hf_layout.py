@@ -16,6 +16,8 @@ from typing import Any
 Layout = Mapping[str, Mapping[str, Sequence[str]]]
 """Relative paths for each configuration and split."""
 
+CARD = "README.md"
+
 _ENDINGS = (".parquet", ".arrow")
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})(-[0-9a-f]+)?$")
 _SAME = {
@@ -40,7 +42,7 @@ def read_card(root: Path) -> dict[str, Any]:
     """Return the header of README.md, or {}; raises ValueError where it is no YAML."""
     from huggingface_hub import metadata_load
 
-    path = root / "README.md"
+    path = root / CARD
     if not path.is_file():
         return {}
     try:

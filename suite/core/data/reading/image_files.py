@@ -20,9 +20,9 @@ DECODING = ("size", "background")
 
 
 def find(info: TaskInfo, folder: Path) -> Source | None:
-    """Find a catalogued task as image folders in `folder`; None without train/ with a folder per class."""
+    """Find a catalogued task as image folders in `folder`; None without train/, or with tables in it."""
     train = folder / "train"
-    if not train.is_dir() or any(train.glob("*.parquet")):
+    if not train.is_dir() or any(train.glob("*.parquet")) or any(train.glob("*.arrow")):
         return None
     listing = list_folder(folder)
     how = Decoding(info.shape[0], info.shape[1])

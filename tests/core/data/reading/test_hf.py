@@ -68,7 +68,7 @@ def test_options_choose_columns_splits_and_size(tmp_path: Path) -> None:
         describe(f"hf:{tmp_path / 'x'}?label=coarse_label")
 
 
-def test_what_save_to_disk_writes_is_read(tmp_path: Path) -> None:
+def test_what_save_to_disk_writes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets  # type: ignore[import-untyped]
 
     images = pictures(4)
@@ -81,6 +81,9 @@ def test_what_save_to_disk_writes_is_read(tmp_path: Path) -> None:
     made.save_to_disk(tmp_path / "alone")
     with pytest.raises(ValueError, match=r"no split 'train'; its only split is data: divide it"):
         describe(f"hf:{tmp_path / 'alone'}")
+    shrink(monkeypatch, "cifar10-jpeg", train=4, test=2, classes=2, shape=(3, 8, 8))
+    (tmp_path / "saved").rename(tmp_path / "cifar10-jpeg")
+    assert load("cifar10-jpeg", data=tmp_path).train.images.equal(task.train.images)
     for split in ("train", "test"):
         made.to_parquet(tmp_path / f"parquet/{split}.parquet")
     assert load(f"hf:{tmp_path / 'parquet'}", data=tmp_path).train.images.equal(task.train.images)
