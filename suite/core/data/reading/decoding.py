@@ -259,5 +259,5 @@ def _naming(called: Any, trouble: str) -> Iterator[None]:
             f"{called} has more than {_LIMIT // 10**6} megapixels, which is the limit; make it smaller"
         ) from None
     except Exception as error:
-        said = " ".join(str(error).split())
-        raise Undecodable(f"{called} {trouble}: {said or type(error).__name__}") from error
+        said = " ".join(str(error).split()) if error.args else type(error).__name__
+        raise Undecodable(f"{called} {trouble}: {said}") from error
