@@ -384,15 +384,10 @@ def test_errors_of_any_kind_are_named(error: type[Exception], monkeypatch: pytes
     assert refusal(encoded(picture(), "PNG")) == f"a.png is damaged: {error.__name__}"
 
 
-def test_a_png_with_wrong_checksums_is_damaged() -> None:
+def test_damaged_pixels_of_a_png_are_refused() -> None:
+    """Also where Pillow decodes it twice, to look for EXIF data behind the pixels."""
     image = picture(9, 7, 3)
-    unseen = 0
     for place in range(60, 100):
         content = bytearray(encoded(image, "PNG"))
         content[place] ^= 1
-        assert "broken PNG file (bad header checksum in b'IDAT')" in refusal(bytes(content))
-        try:
-            unseen += not np.array_equal(np.array(Image.open(BytesIO(content))), np.array(image))
-        except OSError:
-            continue
-    assert unseen, "Pillow itself sees all of the damage"
+        assert " is damaged: " in refusal(bytes(content))
