@@ -156,7 +156,7 @@ def _pictures(folder: Path, notes: Notes, above: tuple[Path, ...]) -> Iterator[P
             yield entry
         else:
             _refuse_unread(entry)
-            ending = printable(entry.suffix) or "other"
+            ending = entry.suffix if entry.suffix[1:].isalpha() else "other"
             notes.add("skipped, not a picture", entry, noun=f"{ending} file")
 
 

@@ -11,7 +11,13 @@ import pytest
 
 from suite.core.data.catalogue import Hub
 from suite.core.data.reading import download
-from suite.core.data.reading.download import DataMissing, download_hub, download_torchvision, reachable
+from suite.core.data.reading.download import (
+    DataMissing,
+    download_hub,
+    download_torchvision,
+    nothing_fetched,
+    reachable,
+)
 
 HUB = Hub("nobody/nothing", "0" * 40, "train-*.parquet", "test-*.parquet")
 
@@ -83,3 +89,20 @@ def test_the_hub_out_of_reach_is_said_with_the_revision(
 def test_torchvision_has_its_data_sets() -> None:
     found = download.torchvision_datasets()
     assert all(hasattr(found, kind) for kind in ("CIFAR10", "CIFAR100", "SVHN", "MNIST", "FashionMNIST"))
+
+
+def test_where_a_run_would_fetch_from_is_said_and_nothing_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(download, "reachable", lambda url: pytest.fail(f"{url} was asked"))
+    with nothing_fetched():
+        with pytest.raises(DataMissing, match=r"a run would fetch https://www\.cs\.toronto\.edu/.*\. Put it"):
+            download_torchvision("CIFAR10", tmp_path / "data", "Put it there.")
+        with pytest.raises(DataMissing, match=r"a run would fetch .*/datasets/nobody/nothing\. Put it"):
+            download_hub(HUB, "Put it there.")
+    monkeypatch.setattr(download, "reachable", lambda url: False)
+    with pytest.raises(DataMissing, match="cannot be reached"):
+        download_torchvision("CIFAR10", tmp_path / "data", "Put it there.")
