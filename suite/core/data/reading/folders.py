@@ -175,6 +175,8 @@ def _refuse_unread(path: Path) -> None:
         raise ValueError(
             f"{path} may be a picture, but {path.suffix} is not read; convert it to PNG, or remove it"
         )
+    if not path.is_file():  # a pipe would never end
+        return
     try:
         with Image.open(path, formats=FORMATS) as image:
             found = image.format

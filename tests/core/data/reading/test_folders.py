@@ -1,5 +1,6 @@
 """What of a folder is listed, what is skipped with a note, and what is refused."""
 
+import os
 from pathlib import Path
 from unicodedata import normalize
 
@@ -244,6 +245,14 @@ def test_a_link_to_a_folder_above_is_refused(pets: Path) -> None:
     (pets / "train/cat/again").symlink_to(pets / "train/cat")
     with pytest.raises(ValueError, match=r"train/cat/again is a link to a folder above itself; remove it"):
         list_folder(pets)
+
+
+def test_what_is_no_file_is_skipped(pets: Path) -> None:
+    os.mkfifo(pets / "train/cat/pipe")
+    (pets / "train/cat/broken").symlink_to(pets / "nowhere")
+    assert list_folder(pets).notes == (
+        f"2 other files skipped, not a picture (the first is {pets}/train/cat/broken)",
+    )
 
 
 # Splits
