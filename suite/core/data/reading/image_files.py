@@ -1,7 +1,7 @@
 """Image files in a folder per class or in Tiny-ImageNet's layout, and parquet files, also from the hub."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from io import BytesIO
@@ -41,7 +41,7 @@ def locate(info: TaskInfo, data: Path) -> Source:
 
 
 def asked(task: str, query: str) -> Decoding:
-    """Return how the pictures of a task are decoded: `size=32&background=white`, both optional.
+    """Return how the pictures of a task `folder:/path?query` are decoded: `size=32&background=white`.
 
     Raises ValueError, naming the task, for an unknown option or value.
     """
@@ -50,6 +50,11 @@ def asked(task: str, query: str) -> Decoding:
         raise ValueError(
             f"task {task!r} has the unknown option {sorted(unknown)[0]!r}; known: size, background"
         )
+    return decoding(task, options)
+
+
+def decoding(task: str, options: Mapping[str, str]) -> Decoding:
+    """Return how pictures are decoded by the options `size` and `background`, as far as they are given."""
     size, background = options.get("size"), options.get("background")
     if size is not None and not (size.isdecimal() and int(size) > 0):
         raise ValueError(f"task {task!r}: size {size!r} must be a whole number of pixels")
