@@ -59,8 +59,8 @@ def _method(name: str) -> Iterator[str]:
     links = ", ".join(f"[{link.removeprefix('https://')}]({link})" for link in describe.papers(cls))
     yield f"Paper: {links or cls.paper or 'none'}. Recipe: `{cls.recipe}`.\n"
     yield _settings(cls)
-    for where, values in describe.published(cls).items():
-        yield f"- The paper's settings for {where}: `{values}`"
+    for heading, values in describe.published(cls).items():
+        yield f"- {heading}: `{values}`"
     yield ""
 
 

@@ -27,7 +27,7 @@ from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.cached import trained_network
 from suite.core.training.fit import map_batches
-from suite.core.training.recipes import recipe
+from suite.core.training.recipes import recipe_on_real
 
 _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "tiny-imagenet": {"network": "convnet-d4-w128-in"},
@@ -63,7 +63,7 @@ class RDED(NetworkMethod):
     }
 
     def __post_init__(self) -> None:
-        recipe(self.training)
+        recipe_on_real(self.training)
         at_least_one(self, "candidates", "crops", "epochs")
 
     @property

@@ -13,6 +13,7 @@ OURS = "RaT-Bench"
 """The owner of the names that come with RaT-Bench."""
 
 FORMER_METHODS = {
+    "kip": "rfad",
     "linear_bases": "rtp",
     "multi_formation": "idc",
     "relabelled_patches": "rded",
@@ -33,13 +34,19 @@ FORMER_RECIPES = {
     "mtt": "mtt-1000",
     "frepo": "frepo-40000",
 }
+CORRECTED_RECIPES = {
+    "rded-300": ("rded-300-v2", "it mixed labels before it softened them"),
+    "frepo-40000": ("frepo-40000-v2", "it took 5000 steps on 200 images, where FRePo's code takes 20,000"),
+}
+"""Recipes that were not those of their papers -> the corrected ones, and what was wrong."""
+
 FORMER_SETTINGS = {
     "segment": "checkpoint_every",
     "skips": "max_nonfinite",
     "own": "native_recipe",
     "nested": "prefixes",
 }
-"""Names of protocol 1 -> those of protocol 2."""
+"""Former names -> those of today: of protocol 1, and `kip`, which was RFAD from the beginning."""
 
 STANDARD_NETWORK = "convnet-d3-w128-in"
 """The field's ConvNet, which papers use for small images."""
