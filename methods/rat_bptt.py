@@ -38,7 +38,7 @@ _PUBLISHED: dict[tuple[str, int], dict[str, Any]] = {
     ("cifar10", 10): {"unroll": 200},
     ("cifar100", 1): {"unroll": 300, **_SOFT},
     ("cifar100", 10): {"unroll": 300, **_SOFT},
-    ("cub200", 1): {"unroll": 200, "real_batch": 3000, **_SOFT},
+    ("cub200-32", 1): {"unroll": 200, "real_batch": 3000, **_SOFT},
     ("tiny-imagenet", 1): {"unroll": 300, "real_batch": 1000, **_DEEPER},
     ("tiny-imagenet", 10): {"unroll": 300, "real_batch": 1000, **_DEEPER},
     ("imagenet-64", 1): {"unroll": 280, "real_batch": 1500, **_DEEPER},
@@ -51,7 +51,7 @@ _PODD = "PoDD's code, arXiv 2403.12040, which distils by RaT-BPTT"
 _BORROWED = {
     ("cifar10", 1): _PODD,
     ("cifar100", 1): _PODD,
-    ("cub200", 1): _PODD,
+    ("cub200-32", 1): _PODD,
     ("tiny-imagenet", 1): "the authors' command for ten images",
     ("imagenet-64", 1): "the authors' command for a fixed window, of the same length and unroll",
 }

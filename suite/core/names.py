@@ -35,7 +35,10 @@ FORMER_RECIPES = {
     "frepo": "frepo-40000",
 }
 CORRECTED_RECIPES = {
-    "rded-300": ("rded-300-v2", "it mixed labels before it softened them"),
+    "rded-300": (
+        "rded-300-v2",
+        "it mixed labels before it softened them; with the set's labels use 'rded-stored-300'",
+    ),
     "frepo-40000": ("frepo-40000-v2", "it took 5000 steps on 200 images, where FRePo's code takes 20,000"),
 }
 """Recipes that were not those of their papers -> the corrected ones, and what was wrong."""

@@ -3,7 +3,8 @@ r"""Networks by name, as pure functions of one flat parameter vector.
 A name contains everything that affects a result: a family, then its settings. `convnet-d3-w128-in` is the
 field's ConvNet of three blocks, width 128 and instance norm; `resnet18-w64-in`, `vgg11-w64-in` and
 `alexnet-w128-none` are larger networks at full width; `mlp-w128` is a perceptron with two hidden layers.
-Norms: `in` instance norm, `ln` layer norm (one group), `bn` batch norm, `none`.
+Norms: `in` instance norm, `ln` layer norm (one group; its scale and shift are of each channel, in the field's
+ConvNet of each element), `bn` batch norm, `none`.
 
 Plug-ins add families to the table `ARCHITECTURES`. The file of a plug-in contains
 

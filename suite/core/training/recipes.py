@@ -206,7 +206,7 @@ def _sgd(name: str, source: str, epochs: int, augment: str) -> Recipe:
 
 
 _RDED = KLRecipe(
-    "rded-300-v2",
+    "rded-stored-300",
     "RDED, arXiv 2312.03526: AdamW, the set's soft labels at temperature 20, 300 epochs, flip, CutMix",
     "adamw",
     1e-3,
@@ -253,8 +253,8 @@ _OURS = (
     _RDED,
     replace(
         _RDED,
-        name="rded-relabel-300",
-        source="RDED, arXiv 2312.03526: as rded-300-v2, but a teacher labels every augmented batch",
+        name="rded-300-v2",
+        source="RDED, arXiv 2312.03526: as rded-stored-300, but a teacher labels every augmented batch",
         teacher_epochs=20,
     ),
     replace(
