@@ -26,6 +26,7 @@ from suite.core.spec import Evaluator
 from suite.core.training.recipes import RECIPES
 from suite.experiments import grid, schema
 from suite.plugins import registry
+from suite.plugins.differences import differences
 
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#\s]+)")
@@ -62,6 +63,17 @@ def _method(name: str) -> Iterator[str]:
     for heading, values in describe.published(cls).items():
         yield f"- {heading}: `{values}`"
     yield ""
+
+
+def papers() -> str:
+    """Return the differences of every method from its paper."""
+    return "\n".join(_differences(name) for name in registry.names("method") if differences(name))
+
+
+def _differences(name: str) -> str:
+    heads = ("point", "paper and authors' code", "here", "why", "effect")
+    rows = ((each.point, each.paper, each.ours, each.why, each.effect) for each in differences(name))
+    return f"### `{name}`\n\n{table(heads, rows)}"
 
 
 def evaluators() -> str:
@@ -160,6 +172,12 @@ def filled(markdown: str) -> str:
     return re.sub(r"<!-- generated: (\w+) -->", lambda match: PARTS[match[1]](), markdown)
 
 
+def with_papers(page: str) -> str:
+    """Return the page with the differences of every method between its marks, for readers of the file."""
+    start, end = "<!-- differences -->\n", "<!-- end of differences -->"
+    return page.partition(start)[0] + start + "\n" + papers() + "\n" + end + page.partition(end)[2]
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the README, which is the first page, and what pages link to outside docs/."""
     waiting = [ROOT / "README.md", *(ROOT / "docs" / file.src_uri for file in files.documentation_pages())]
@@ -189,3 +207,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def uri(path: Path) -> str:
     """Return where a file of the repository stands in the site."""
     return path.relative_to(ROOT).as_posix().removeprefix("docs/")
+
+
+if __name__ == "__main__":
+    faithfulness = ROOT / "docs" / "faithfulness.md"
+    faithfulness.write_text(with_papers(faithfulness.read_text()))

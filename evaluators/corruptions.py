@@ -73,9 +73,9 @@ class Corruptions:
         and the `seconds` of all trainings.
         """
         net, started = network(self.network, task.train.shape, task.train.classes), perf_counter()
-        seeds, how = copy_seeds(seed, self.copies), recipe(self.recipe)
-        label = labeller(how, self.network, task.train)
-        trained = list(fit_copies(net, synthetic, how, seeds=seeds, label=label))
+        own, seeds = recipe(self.recipe).for_data(task.train), copy_seeds(seed, self.copies)
+        label = labeller(own, self.network, task.train)
+        trained = list(fit_copies(net, synthetic, own, seeds=seeds, label=label))
         seconds = perf_counter() - started
         test = task.test  # the only read, after the last training step
         raw = task.preprocessing.invert(test.images)

@@ -110,9 +110,9 @@ class CrossArchitecture:
 
     def _fit(self, name: str, rate: float, synthetic: SyntheticSet, task: Task, seed: int) -> list[Tensor]:
         net = network(name, task.train.shape, task.train.classes)
-        seeds, how = copy_seeds(seed, self.copies), recipe(self.recipe).with_lr(rate)
-        label = labeller(how, name, task.train)
-        return list(fit_copies(net, synthetic, how, seeds=seeds, label=label))
+        own, seeds = recipe(self.recipe).for_data(task.train).with_lr(rate), copy_seeds(seed, self.copies)
+        label = labeller(own, name, task.train)
+        return list(fit_copies(net, synthetic, own, seeds=seeds, label=label))
 
 
 EVALUATOR = CrossArchitecture

@@ -8,7 +8,7 @@ one minus the cosine, summed over the rows of all weights. Fashion-MNIST, reduce
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -27,7 +27,7 @@ from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.augment import AugmentParams, apply_each, augmentation
+from suite.core.training.augment import AugmentParams, apply_each, augment_for, augmentation
 
 Match = tuple[Tensor, Pairing]
 """The rows of an update's real batch, and the augmentation of each class."""
@@ -65,6 +65,9 @@ class DC(ImageMethod):
         "network": "convnet-d1-w8-in",
     }
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(0.01, 1.0)}
+    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
+        ("mnist", ipc): {"recipe": "dc-mnist-1000"} for ipc in LOOPS
+    }
 
     def __post_init__(self) -> None:
         augmentation(self.augment)
@@ -113,7 +116,8 @@ class DCDistiller(BaseDistiller):
     """One run of DC or DSA."""
 
     def __init__(self, method: DC, train: Examples, budget: Budget, seed: int) -> None:
-        self.steps, self.method = method.steps, method
+        self.steps = method.steps
+        self.method = replace(method, augment=augment_for(method.augment, train))
         self.outer_loop, self.inner_loop = method.loops(budget.ipc)
         self.network = network(method.network, train.shape, train.classes)
         self.images = initial_images(train, budget.ipc, method.initial, seed=seed).requires_grad_()
@@ -125,7 +129,7 @@ class DCDistiller(BaseDistiller):
             self.network, SGD(method.network_lr), batch=batch, steps=trainings, device=train.images.device
         )
         self.loss = ReplayedLoss.on(train.images.device, self._gap)
-        self.real = real_batches(train)
+        self.real = real_batches(train, method.real_batch)
         self.real_rng = generator(seed, "real batches")
         self.network_rng = generator(seed, "networks")
         self.augment_rng = generator(seed, "augmentation")
@@ -144,7 +148,7 @@ class DCDistiller(BaseDistiller):
 
     def _draw_match(self) -> Match:
         """Draw the real batch of an update, and the augmentation."""
-        rows = self.real.draw(self.method.real_batch, self.real_rng)
+        rows = self.real.draw(self.real_rng)
         return rows, draw_pairing(self.method.augment, len(self.images), self.augment_rng)
 
     def _draw_later(self) -> list[tuple[list[Batch], Match]]:
@@ -167,7 +171,7 @@ class DCDistiller(BaseDistiller):
         return loss.detach()
 
     def _gap(self, synthetic: Tensor, real: Tensor, parameters: Tensor) -> Tensor:
-        target = class_gradients(self.network, parameters, real)
+        target = class_gradients(self.network, parameters, real, self.real.weights)
         return row_distance(self.network, class_gradients(self.network, parameters, synthetic), target)
 
     def _trained(self, state: Tensor, batches: Sequence[Batch]) -> Tensor:

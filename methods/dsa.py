@@ -6,8 +6,9 @@ trains on the synthetic set, each image is augmented separately.
 Fashion-MNIST, reduced, recipe `dsa-1000`: 69.0% and 77.8% at 1 and 10 images; printed 70.6% and 84.6%.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from suite.core.distilling.initial_images import Initialisation
 from suite.plugins.methods.dc import DC
@@ -23,6 +24,7 @@ class DSA(DC):
     title: ClassVar[str] = "DSA: differentiable Siamese augmentation"
     paper: ClassVar[str] = "arXiv 2102.08259"
     recipe: ClassVar[str] = "dsa-1000"
+    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {}
 
 
 METHOD = DSA

@@ -9,7 +9,7 @@ same, but each synthetic step stores two more copies of the parameters instead o
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -33,7 +33,7 @@ from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.augment import AugmentParams, apply_each, augmentation
+from suite.core.training.augment import AugmentParams, apply_each, augment_for, augmentation
 from suite.core.training.recipes import Recipe
 
 Targets = Callable[[Tensor], Tensor]
@@ -156,7 +156,8 @@ class MTTDistiller(BaseDistiller):
     """One run of MTT; TESLA and DATM override `step`."""
 
     def __init__(self, method: MTT, train: Examples, budget: Budget, seed: int) -> None:
-        self.steps, self.method, self.step_count = method.steps, method, 0
+        self.steps, self.step_count = method.steps, 0
+        self.method = replace(method, augment=augment_for(method.augment, train))
         self.network = network(method.network, train.shape, train.classes)
         self.experts = experts(train, method.network, method.training, method.experts)
         self.cached_seconds = self.experts.seconds  # charged to every trial that uses the experts

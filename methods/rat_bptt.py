@@ -29,7 +29,7 @@ from suite.core.precision import Precision, multiplying
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, later
-from suite.core.training.augment import augmentation
+from suite.core.training.augment import augment_for, augmentation
 
 _SOFT = {"learn_labels": True, "per_class": 1}
 _DEEPER = {"network": "convnet-d4-w128-in", "inner_classes": 50, **_SOFT, "outer_lr": 3e-4}
@@ -177,7 +177,7 @@ class ImageMetaLearner(MetaLearner):
             method.network,
             optimiser=Adam(method.inner_lr, eps_inside=method.eps_inside),
             minibatch=Minibatch(method.per_class, method.inner_classes),
-            augment=augmentation(method.augment),
+            augment=augmentation(augment_for(method.augment, train)),
             ipc=ipc,
             window=method.max_window,
             steps=steps_of_one_shape * method.networks * method.max_window,

@@ -40,6 +40,10 @@ CORRECTED_RECIPES = {
         "it mixed labels before it softened them; with the set's labels use 'rded-stored-300'",
     ),
     "frepo-40000": ("frepo-40000-v2", "it took 5000 steps on 200 images, where FRePo's code takes 20,000"),
+    "idc-1000": (
+        "idc-1000-v2",
+        "its augmentation drew one operation where IDC's applies colour and flip always",
+    ),
 }
 """Recipes that were not those of their papers -> the corrected ones, and what was wrong."""
 

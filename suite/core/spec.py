@@ -172,7 +172,8 @@ class Method(Protocol):
     ordered: ClassVar[
         bool
     ]  # whether the images of a class are sorted, best first; then prefixes can be scored
-    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]]  # (task family, ipc) -> settings
+    # (task family, ipc) -> settings, and `recipe` if it is another one there
+    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]]
     smoke: ClassVar[Mapping[str, Any]]  # overrides with which a run takes about a second
     space: ClassVar[Mapping[str, Choice | LogUniform]]  # the search space for tuning
 

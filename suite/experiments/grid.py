@@ -134,8 +134,9 @@ def _references(grid: Grid, task: str) -> Iterator[Job]:
     yield Job(label=FULL_DATA, cell=grid.reference.full_data(task, grid.network))
     rows = {registry.method(row.base or label): label for label, row in grid.method.items()}
     subset = registry.method(RANDOM)
-    natives = dict.fromkeys(cls.recipe for cls in (subset, *rows))
+    family = tasks.describe(task).family
     for ipc, seed in product(grid.ipc, grid.reference.seeds(grid.seeds)):
+        natives = dict.fromkeys(registry.published(cls, family, ipc)[1] for cls in (subset, *rows))
         trial = Trial(task=task, method=RANDOM, hyperparameters={}, ipc=ipc, seed=seed)
         every = (cell for native in natives for cell in _evaluations(grid, trial, native))
         cells = {cell.id: cell for cell in every}  # evaluations needed for several methods are done once
@@ -158,7 +159,7 @@ def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) 
     where, row = f"method.{label}", grid.method[label]
     name = row.base or label
     cls = registry.method(name)
-    published = cls.published.get((tasks.describe(task).family, ipc), {})
+    published, native = registry.published(cls, tasks.describe(task).family, ipc)
     table = {**published, **_network(grid, cls), **row.values(task, ipc)}
     for values, seed in product(expand.combinations(cls, table, where), grid.seeds):
         method: Method = registry.configure(cls, values, where=where)
@@ -170,8 +171,8 @@ def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) 
             ipc=ipc,
             seed=seed,
         )
-        cells = _evaluations(grid, trial, cls.recipe, _snapshots(grid, method, where), parts)
-        yield Job(label=label, cell=trial, evaluations=tuple(cells), recipe=cls.recipe)
+        cells = _evaluations(grid, trial, native, _snapshots(grid, method, where), parts)
+        yield Job(label=label, cell=trial, evaluations=tuple(cells), recipe=native)
 
 
 def _network(grid: Grid, cls: type) -> dict[str, str]:

@@ -42,7 +42,8 @@ def is_described(cls: type[Method]) -> str:
     if problem := described(cls, members, "suite.core.distilling.base.BaseMethod"):
         return problem
     try:
-        recipe(cls.recipe)
+        for name in (cls.recipe, *(values.get("recipe", cls.recipe) for values in cls.published.values())):
+            recipe(name)
     except ValueError as error:
         return f"set `recipe` to a known recipe, or add it to RECIPES: {error}"
     if not isinstance(cls.paper, str):
@@ -55,7 +56,7 @@ def has_settings(cls: type[Method]) -> str:
     for key in cls.published:
         if not (isinstance(key, tuple) and [type(part) for part in key] == [str, int]):
             return f"published has the key {key!r}; use (task family, ipc), such as ('cifar10', 10)"
-    published = {f"published[{key}]": values for key, values in cls.published.items()}
+    published = {f"published[{key}]": registry.published(cls, *key)[0] for key in cls.published}
     if problem := misnamed(cls, {"smoke": cls.smoke, **published}):
         return problem
     known = registry.field_names(cls)

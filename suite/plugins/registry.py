@@ -109,6 +109,13 @@ def summary(cls: type) -> str:
     return next(iter((cls.__doc__ or "").strip().splitlines()), "")
 
 
+def published(cls: type[Method], family: str, ipc: int) -> tuple[dict[str, Any], str]:
+    """Return the paper's hyper-parameters for a task family and a size, and its retraining recipe there."""
+    settings = dict(cls.published.get((family, ipc), {}))
+    recipe: str = settings.pop("recipe", cls.recipe)
+    return settings, recipe
+
+
 def field_names(cls: Any) -> set[str]:
     """Return the names of a dataclass's fields."""
     return {field.name for field in fields(cls)}

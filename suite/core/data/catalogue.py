@@ -29,7 +29,8 @@ class TaskInfo:
     shape: (channels, height, width); train, test: numbers of images as published, 0 if unknown;
     format: the reader; folders: possible folders of its files, below the data folder;
     mean, std: published constants, empty if they are fitted on train;
-    checksum: how files are compared with the published ones.
+    checksum: how files are compared with the published ones; mirrored: whether a mirrored image keeps its
+    class.
     """
 
     name: str
@@ -49,6 +50,7 @@ class TaskInfo:
     class_names: tuple[str, ...] = ()
     torchvision: str = ""
     hub: Hub | None = None
+    mirrored: bool = True
 
     @property
     def family(self) -> str:
@@ -78,6 +80,7 @@ _PLAIN = (
         class_names_from="the digits",
         checksum="shipped inside scikit-learn",
         class_names=DIGIT_NAMES,
+        mirrored=False,
     ),
     TaskInfo(
         name="mnist",
@@ -94,6 +97,7 @@ _PLAIN = (
         std=(0.3081,),
         folders=("MNIST/raw", "mnist"),
         class_names=DIGIT_NAMES,
+        mirrored=False,
         torchvision="MNIST",
     ),
     TaskInfo(
@@ -129,6 +133,7 @@ _PLAIN = (
         std=(0.1980, 0.2010, 0.1970),
         folders=(".", "SVHN", "svhn"),
         class_names=DIGIT_NAMES,
+        mirrored=False,
         torchvision="SVHN",
     ),
     TaskInfo(

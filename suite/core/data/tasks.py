@@ -76,8 +76,9 @@ def data_folder(data: Path | None = None) -> Path:
 def load(name: str, *, data: Path | None = None, device: torch.device | str = "cpu") -> Task:
     """Load a task onto `device`; download and preprocess it first if necessary.
 
-    name: one of `names()`, or folder:/path[?size=32] for a folder with train/ and test/, each with a folder
-    per class. The suffix :holdout gives the task whose test split is a tenth of train, for choosing settings.
+    name: one of `names()`, or folder:/path[?size=32&mirror=no] for a folder with train/ and test/, each with
+    a folder per class; `mirror=no`: a mirrored image may change its class. The suffix :holdout gives the task
+    whose test split is a tenth of train, for choosing settings.
     data: see `data_folder`. Raises DataMissing, a ValueError, within seconds if files are missing.
     """
     if name.endswith(HOLDOUT):
@@ -127,13 +128,15 @@ def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
         return reader.locate(info, data), info
     path, _, query = name.removeprefix("folder:").partition("?")
     options = parse_qs(query, keep_blank_values=True)
-    if unknown := set(options) - {"size"}:
-        raise ValueError(f"task {name!r} has the unknown option {sorted(unknown)[0]!r}; known: size")
+    if unknown := set(options) - {"size", "mirror"}:
+        raise ValueError(f"task {name!r} has the unknown option {sorted(unknown)[0]!r}; known: mirror, size")
+    if (mirror := options.pop("mirror", ["yes"])[-1]) not in ("yes", "no"):
+        raise ValueError(f"task {name!r}: mirror {mirror!r} must be yes or no")
     text = options["size"][-1] if options else None
     if text is not None and not (text.isdecimal() and int(text) > 0):
         raise ValueError(f"task {name!r}: size {text!r} must be a whole number of pixels")
     source, info = image_files.locate_folder(Path(path).expanduser(), int(text) if text else None)
-    return source, replace(info, name=name)
+    return source, replace(info, name=name, mirrored=mirror == "yes")
 
 
 def _stem(info: TaskInfo, source: Source) -> str:
@@ -175,7 +178,12 @@ def _finish(
     info: TaskInfo, store: Path | None, device: torch.device | str, tensors: Tensors, facts: Facts
 ) -> LoadedTask:
     train, test = (
-        Examples(tensors[f"{split}_images"].to(device), tensors[f"{split}_labels"].to(device), info.classes)
+        Examples(
+            tensors[f"{split}_images"].to(device),
+            tensors[f"{split}_labels"].to(device),
+            info.classes,
+            info.mirrored,
+        )
         for split in ("train", "test")
     )
     return LoadedTask(

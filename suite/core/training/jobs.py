@@ -46,7 +46,10 @@ class TrainingJob:
     def on_set(
         cls, synthetic: SyntheticSet, recipe: Recipe, seed: int, label: Labeller | None = None
     ) -> "TrainingJob":
-        """Return a job on a synthetic set, with the set's minibatches if the recipe has no batch size."""
+        """Return a job on a synthetic set, with the set's minibatches if the recipe has no batch size.
+
+        recipe: that for the set's task, see `Recipe.for_data`.
+        """
         draw = partial(synthetic.minibatch.sample, synthetic.classes, synthetic.ipc)
         own, (images, labels) = draw if recipe.batch is None else None, synthetic.flat()
         return cls(images, recipe.targets(labels), recipe.for_set(synthetic), seed, own, label)
@@ -54,7 +57,7 @@ class TrainingJob:
     @classmethod
     def on_examples(cls, train: Examples, recipe: Recipe, seed: int) -> "TrainingJob":
         """Return a job on real images; each step takes all of them if the recipe has no batch size."""
-        return cls(train.images, train.labels, recipe, seed)
+        return cls(train.images, train.labels, recipe.for_data(train), seed)
 
     @property
     def batch(self) -> int:

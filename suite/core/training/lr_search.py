@@ -69,6 +69,7 @@ def random_set(train: Examples, ipc: int, rng: torch.Generator) -> SyntheticSet:
 
 def _measured(task: Task, name: str, recipe: Recipe, ipc: int, search: Search) -> Tensor:
     """Return accuracies on the holdout (factors, draws)."""
+    recipe = recipe.for_data(task.train)
     how = [task.name, name, asdict(recipe), ipc, asdict(search)]
     return cached_training("rate", task.train, how, lambda: _accuracies(task, name, recipe, ipc, search))[0]
 

@@ -17,11 +17,12 @@ from torch.nn.functional import cross_entropy
 
 from suite.core.engine.losses import Objective, softened, tempered
 from suite.core.engine.optimisers import SGD, Adam, AdamW, Optimiser
+from suite.core.examples import Examples
 from suite.core.names import CORRECTED_RECIPES, Table, UnknownName, did_you_mean
 from suite.core.networks.named import Network
 from suite.core.precision import PRECISIONS, Precision
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.training.augment import augmentation
+from suite.core.training.augment import augment_for, augmentation
 from suite.core.training.regression import squared_error
 
 Rule = Literal["sgd", "adam", "adamw"]
@@ -79,6 +80,10 @@ class Recipe:
     def for_set(self, synthetic: SyntheticSet) -> "Recipe":
         """Return the recipe for `synthetic`: at the set's learned rate if the recipe uses it."""
         return self.with_lr(synthetic.lr) if self.learned_lr and synthetic.lr is not None else self
+
+    def for_data(self, train: Examples) -> "Recipe":
+        """Return the recipe for `train`: without flips where mirrored images may change their class."""
+        return replace(self, augment=augment_for(self.augment, train))
 
     def for_epochs(self, epochs: int) -> "Recipe":
         """Return the recipe for full data: `epochs` replaces its length, which is meant for few images.
@@ -199,10 +204,16 @@ class RegressionRecipe(Recipe):
         return squared_error
 
 
-def _sgd(name: str, source: str, epochs: int, augment: str) -> Recipe:
-    # As in the papers' code the learning rate falls at epoch `epochs // 2 + 1`, counted from 0. That code
-    # runs one epoch more than stated, and resets the momentum when the rate falls; here neither is done.
-    return Recipe(name, source, "sgd", 0.01, augment, 0.9, 5e-4, epochs, epochs // 2 + 1, 256)
+def _sgd(name: str, source: str, epochs: int, augment: str, batch: int = 256) -> Recipe:
+    # The rate falls before epoch `epochs // 2 + 1`, counted from 0. In the papers' code it falls after that
+    # epoch, one epoch more is run than stated, and the momentum is reset when the rate falls.
+    return Recipe(name, source, "sgd", 0.01, augment, 0.9, 5e-4, epochs, epochs // 2 + 1, batch)
+
+
+def _idc(name: str, what: str, augment: str) -> Recipe:
+    source = f"IDC, arXiv 2205.14959: SGD, 1000 epochs, {what}"
+    sgd = StepDecayRecipe(name, source, "sgd", 0.01, augment, 0.9, 5e-4, 1000, batch=64)
+    return replace(sgd, factor=0.2)
 
 
 _RDED = KLRecipe(
@@ -219,7 +230,19 @@ _RDED = KLRecipe(
 
 _OURS = (
     _sgd("dc-300", "Dataset Condensation, arXiv 2006.05929: SGD, 300 epochs, no augmentation", 300, "none"),
-    _sgd("dsa-1000", "DSA, arXiv 2102.08259: SGD, 1000 epochs, DSA augmentation per image", 1000, "dsa"),
+    _sgd(
+        "dc-mnist-1000",
+        "Dataset Condensation, arXiv 2006.05929, on MNIST: 1000 epochs; crop, scale or rotate each image",
+        1000,
+        "crop-scale-rotate",
+    ),
+    _sgd(
+        "dsa-1000",
+        "DSA, arXiv 2102.08259: SGD, 1000 epochs, DSA augmentation per image, on digits without flip",
+        1000,
+        "dsa",
+    ),
+    _sgd("datadam-1800", "DataDAM, arXiv 2310.00093: as dsa-1000; 1800 epochs, batch 64", 1800, "dsa", 64),
     Recipe(
         "rat-bptt-1000",
         "RaT-BPTT, arXiv 2311.07025: Adam, the method's own minibatches, flip-rotate; 1000 steps, fixed",
@@ -238,17 +261,16 @@ _OURS = (
         epochs=300,
         batch=640,
     ),
-    StepDecayRecipe(
-        "idc-1000",
-        "IDC, arXiv 2205.14959: SGD, 1000 epochs, DSA augmentation without cutout, CutMix",
-        "sgd",
-        0.01,
-        "dsa-cutmix",
-        momentum=0.9,
-        weight_decay=5e-4,
-        epochs=1000,
-        batch=64,
-        factor=0.2,
+    _idc(
+        "idc-1000-v2",
+        "flip (not on digits), colour, and one of crop, scale and rotate; CutMix",
+        "flip+color+move+cutmix",
+    ),
+    _idc("idc-mnist-1000", "for IDC on MNIST: colour, and one of crop, scale and rotate", "color+move"),
+    _idc(
+        "idc-svhn-1000",
+        "for IDC-I on SVHN at one image: colour, one of crop, scale and rotate, cutout",
+        "color+move+cutout",
     ),
     _RDED,
     replace(
@@ -264,6 +286,10 @@ _OURS = (
             1000,
             "dsa",
         ),
+        learned_lr=True,
+    ),
+    replace(
+        _sgd("datm-1000", "DATM, arXiv 2310.05773: as mtt-1000, in batches of 128", 1000, "dsa", 128),
         learned_lr=True,
     ),
     RegressionRecipe(

@@ -29,8 +29,9 @@ def retrain(
         done = trained.setdefault((id(synthetic), recipe), [])
         if done:
             continue
-        label, started = labeller(recipe, name, task.train), perf_counter()
-        for parameters in fit_copies(net, synthetic, recipe, seeds=copy_seeds(seed, copies), label=label):
+        own = recipe.for_data(task.train)
+        label, started = labeller(own, name, task.train), perf_counter()
+        for parameters in fit_copies(net, synthetic, own, seeds=copy_seeds(seed, copies), label=label):
             done.append(parameters)
             seconds.append(perf_counter() - started)
             started = perf_counter()
