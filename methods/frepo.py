@@ -68,6 +68,11 @@ class FRePo(ImageMethod):
         **{(family, ipc): _MIRROR for family in ("cifar10", "svhn") for ipc in (1, 10, 50)},
         **{("cub200-32", ipc): _MIRROR for ipc in (1, 10)},
         **{(family, ipc): _LARGE for family in ("imagenette-128", "imagewoof-128") for ipc in (1, 10)},
+        **{
+            (family, ipc): {"recipe": "frepo-mnist-40000"}
+            for family in ("mnist", "fashion-mnist")
+            for ipc in (1, 10, 50)
+        },
         ("cifar100", 1): _MIRROR,
         ("tiny-imagenet", 1): {**_MIRROR, **_DEEPER},
         ("tiny-imagenet", 10): _DEEPER,

@@ -39,7 +39,10 @@ CORRECTED_RECIPES = {
         "rded-300-v2",
         "it mixed labels before it softened them; with the set's labels use 'rded-stored-300'",
     ),
-    "frepo-40000": ("frepo-40000-v2", "it took 5000 steps on 200 images, where FRePo's code takes 20,000"),
+    "frepo-40000": (
+        "frepo-40000-v2",
+        "it took 5000 steps on 200 images, where FRePo's code takes 20,000, and augmented as DSA does",
+    ),
     "idc-1000": (
         "idc-1000-v2",
         "its augmentation drew one operation where IDC's applies colour and flip always",
