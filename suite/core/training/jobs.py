@@ -51,13 +51,14 @@ class TrainingJob:
         recipe: that for the set's task, see `Recipe.for_data`.
         """
         draw = partial(synthetic.minibatch.sample, synthetic.classes, synthetic.ipc)
-        own, (images, labels) = draw if recipe.batch is None else None, synthetic.flat()
-        return cls(images, recipe.targets(labels), recipe.for_set(synthetic), seed, own, label)
+        own, how = draw if recipe.batch is None else None, recipe.for_set(synthetic)
+        images, labels = synthetic.flat()
+        return cls(images, how.targets(labels), how, seed, own, label)
 
     @classmethod
     def on_examples(cls, train: Examples, recipe: Recipe, seed: int) -> "TrainingJob":
         """Return a job on real images; each step takes all of them if the recipe has no batch size."""
-        return cls(train.images, train.labels, recipe.for_data(train), seed)
+        return cls(train.images, train.labels, recipe.for_data(train).for_hard_labels(), seed)
 
     @property
     def batch(self) -> int:

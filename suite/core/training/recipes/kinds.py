@@ -77,6 +77,10 @@ class Recipe:
         """Return the recipe for `train`: without flips where mirrored images may change their class."""
         return replace(self, augment=augment_for(self.augment, train))
 
+    def for_hard_labels(self) -> "Recipe":
+        """Return the recipe for images that have one class each."""
+        return self
+
     def for_epochs(self, epochs: int) -> "Recipe":
         """Return the recipe for full data: `epochs` replaces its length, which is meant for few images.
 
@@ -129,7 +133,7 @@ class KLRecipe(Recipe):
     """RDED's: Kullback-Leibler divergence from the targets; both are softened, and only then mixed.
 
     The learning rate falls from `lr` to half of it, along a quarter of a period of (1 + cos) / 2. Norms and
-    biases do not decay. `batch` is that of 10 images per class; see `for_set`.
+    biases do not decay. Hard labels have temperature 1. `batch` is that of 10 images per class; see `for_set`.
     """
 
     temperature: float = 1.0
@@ -141,12 +145,15 @@ class KLRecipe(Recipe):
         classes (Tiny-ImageNet), and 25 for 100 classes of 32x32 pixels (CIFAR-100).
         """
         classes, ipc = synthetic.classes, synthetic.ipc
+        batch, lr = (10 if ipc == 1 else 50 if ipc <= 10 else 100) * (2 if classes >= 100 else 1), self.lr
         if classes == 100 and synthetic.images.shape[-1] == 32:
-            return replace(self, batch=25, lr=2 * self.lr)
-        if classes == 200:
-            return replace(self, batch=100)
-        batch = 10 if ipc == 1 else 50 if ipc <= 10 else 100
-        return replace(self, batch=batch * (2 if classes >= 100 else 1))
+            batch, lr = 25, 2 * lr
+        found = replace(self, batch=100 if classes == 200 else batch, lr=lr)
+        return found.for_hard_labels() if synthetic.hard and not self.teacher_epochs else found
+
+    def for_hard_labels(self) -> Recipe:
+        """Return the recipe without a temperature, which would slow training where labels do not have it."""
+        return replace(self, temperature=1.0)
 
     def lr_schedule(self, count: int) -> list[float]:
         """Return the learning rate of each step on `count` images."""
