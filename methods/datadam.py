@@ -4,7 +4,7 @@ Sajedi et al., "DataDAM: Efficient dataset distillation with attention matching"
 arXiv 2310.00093. Each outer step draws a fresh network and takes a step of SGD on the squared distances
 between each class's mean attention maps (activations to a power, summed over channels, of unit length) and,
 with weight `balance`, mean embeddings. Differences from the official code: power 4 as in the paper (there 1);
-instance norm as in the paper (there batch norm). The authors retrain for 1800 epochs, our recipe for 1000.
+instance norm as in the paper (there batch norm).
 """
 
 from collections.abc import Mapping

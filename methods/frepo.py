@@ -51,6 +51,9 @@ class FRePo(ImageMethod):
     title: ClassVar[str] = "FRePo: neural feature regression with a pool of networks"
     paper: ClassVar[str] = "arXiv 2206.00719"
     recipe: ClassVar[str] = "frepo-40000-v2"
+    recipes: ClassVar[Mapping[tuple[str, int], str]] = {
+        (family, ipc): "frepo-mnist-40000" for family in ("mnist", "fashion-mnist") for ipc in (1, 10, 50)
+    }
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 6,
         "outer_lr": 0.01,
@@ -68,11 +71,6 @@ class FRePo(ImageMethod):
         **{(family, ipc): _MIRROR for family in ("cifar10", "svhn") for ipc in (1, 10, 50)},
         **{("cub200-32", ipc): _MIRROR for ipc in (1, 10)},
         **{(family, ipc): _LARGE for family in ("imagenette-128", "imagewoof-128") for ipc in (1, 10)},
-        **{
-            (family, ipc): {"recipe": "frepo-mnist-40000"}
-            for family in ("mnist", "fashion-mnist")
-            for ipc in (1, 10, 50)
-        },
         ("cifar100", 1): _MIRROR,
         ("tiny-imagenet", 1): {**_MIRROR, **_DEEPER},
         ("tiny-imagenet", 10): _DEEPER,

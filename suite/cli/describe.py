@@ -96,6 +96,14 @@ def _heading(where: str, source: str) -> str:
     return f"Settings for {where}, from {source}" if source else f"The paper's settings for {where}"
 
 
+def recipes(cls: type[Method]) -> dict[str, str]:
+    """Return the retraining recipe for tasks and sizes where it is not the method's usual one."""
+    sizes = defaultdict[tuple[str, str], list[str]](list)
+    for (family, ipc), recipe in cls.recipes.items():
+        sizes[family, recipe].append(str(ipc))
+    return {f"{family} at ipc {', '.join(ipcs)}": recipe for (family, recipe), ipcs in sizes.items()}
+
+
 def _method_row(name: str) -> tuple[str, ...]:
     cls = registry.method(name)
     return title(cls), cls.paper
@@ -109,6 +117,8 @@ def _method(name: str) -> Iterator[RenderableType]:
     if cls.paper:
         yield "\n  ".join([f"paper: {cls.paper}", *papers(cls)])
     yield f"recipe: {cls.recipe}"
+    for where, recipe in recipes(cls).items():
+        yield f"recipe for {where}: {recipe}"
     yield _fields(cls)
     for heading, values in published(cls).items():
         yield f"{heading}: {values}"

@@ -43,10 +43,7 @@ CORRECTED_RECIPES = {
         "frepo-40000-v2",
         "it took 5000 steps on 200 images, where FRePo's code takes 20,000, and augmented as DSA does",
     ),
-    "idc-1000": (
-        "idc-1000-v2",
-        "its augmentation drew one operation where IDC's applies colour and flip always",
-    ),
+    "idc-1000": ("idc-1000-v2", "it drew one operation where IDC flips and changes the colour at every step"),
 }
 """Recipes that were not those of their papers -> the corrected ones, and what was wrong."""
 
@@ -69,9 +66,12 @@ _NEAR = 0.5  # below this similarity a suggestion would be nonsense
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `it is now called 'x'` for a former name, `did you mean 'x'?` for a nearly known one.
 
-    Otherwise return all of them: `known: a, b, c`.
+    For a recipe that was corrected also return why. Otherwise return all of them: `known: a, b, c`.
     """
     names = sorted(known)
+    corrected, reason = CORRECTED_RECIPES.get(_FORMER.get(name, name), ("", ""))
+    if corrected in names:
+        return f"it is now {corrected!r}, since {reason}"
     if _FORMER.get(name) in names:
         return f"it is now called {_FORMER[name]!r}"
     folded = {each.casefold(): each for each in names}

@@ -169,11 +169,11 @@ class Method(Protocol):
     title: ClassVar[str]  # short and long name: "DM: distribution matching"
     paper: ClassVar[str]  # its publication: "arXiv 2110.04181", or "" for none
     recipe: ClassVar[str]  # the retraining recipe of its paper ("native")
+    recipes: ClassVar[Mapping[tuple[str, int], str]]  # (task family, ipc) -> that recipe, where it is another
     ordered: ClassVar[
         bool
     ]  # whether the images of a class are sorted, best first; then prefixes can be scored
-    # (task family, ipc) -> settings, and `recipe` if it is another one there
-    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]]
+    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]]  # (task family, ipc) -> settings
     smoke: ClassVar[Mapping[str, Any]]  # overrides with which a run takes about a second
     space: ClassVar[Mapping[str, Choice | LogUniform]]  # the search space for tuning
 

@@ -136,7 +136,7 @@ def _references(grid: Grid, task: str) -> Iterator[Job]:
     subset = registry.method(RANDOM)
     family = tasks.describe(task).family
     for ipc, seed in product(grid.ipc, grid.reference.seeds(grid.seeds)):
-        natives = dict.fromkeys(registry.published(cls, family, ipc)[1] for cls in (subset, *rows))
+        natives = dict.fromkeys(registry.native_recipe(cls, family, ipc) for cls in (subset, *rows))
         trial = Trial(task=task, method=RANDOM, hyperparameters={}, ipc=ipc, seed=seed)
         every = (cell for native in natives for cell in _evaluations(grid, trial, native))
         cells = {cell.id: cell for cell in every}  # evaluations needed for several methods are done once
@@ -159,7 +159,8 @@ def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) 
     where, row = f"method.{label}", grid.method[label]
     name = row.base or label
     cls = registry.method(name)
-    published, native = registry.published(cls, tasks.describe(task).family, ipc)
+    family = tasks.describe(task).family
+    published, native = cls.published.get((family, ipc), {}), registry.native_recipe(cls, family, ipc)
     table = {**published, **_network(grid, cls), **row.values(task, ipc)}
     for values, seed in product(expand.combinations(cls, table, where), grid.seeds):
         method: Method = registry.configure(cls, values, where=where)

@@ -42,7 +42,7 @@ def is_described(cls: type[Method]) -> str:
     if problem := described(cls, members, "suite.core.distilling.base.BaseMethod"):
         return problem
     try:
-        for name in (cls.recipe, *(values.get("recipe", cls.recipe) for values in cls.published.values())):
+        for name in (cls.recipe, *cls.recipes.values()):
             recipe(name)
     except ValueError as error:
         return f"set `recipe` to a known recipe, or add it to RECIPES: {error}"
@@ -53,10 +53,12 @@ def is_described(cls: type[Method]) -> str:
 
 def has_settings(cls: type[Method]) -> str:
     """Its smoke and published settings and its tuning space name real hyper-parameters."""
-    for key in cls.published:
+    for key in (*cls.published, *cls.recipes):
         if not (isinstance(key, tuple) and [type(part) for part in key] == [str, int]):
-            return f"published has the key {key!r}; use (task family, ipc), such as ('cifar10', 10)"
-    published = {f"published[{key}]": registry.published(cls, *key)[0] for key in cls.published}
+            return (
+                f"published or recipes has the key {key!r}; use (task family, ipc), such as ('cifar10', 10)"
+            )
+    published = {f"published[{key}]": values for key, values in cls.published.items()}
     if problem := misnamed(cls, {"smoke": cls.smoke, **published}):
         return problem
     known = registry.field_names(cls)

@@ -109,11 +109,9 @@ def summary(cls: type) -> str:
     return next(iter((cls.__doc__ or "").strip().splitlines()), "")
 
 
-def published(cls: type[Method], family: str, ipc: int) -> tuple[dict[str, Any], str]:
-    """Return the paper's hyper-parameters for a task family and a size, and its retraining recipe there."""
-    settings = dict(cls.published.get((family, ipc), {}))
-    recipe: str = settings.pop("recipe", cls.recipe)
-    return settings, recipe
+def native_recipe(cls: type[Method], family: str, ipc: int) -> str:
+    """Return the retraining recipe of a method's paper for a task family and a size."""
+    return cls.recipes.get((family, ipc), cls.recipe)
 
 
 def field_names(cls: Any) -> set[str]:

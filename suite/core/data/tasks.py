@@ -129,7 +129,7 @@ def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
     path, _, query = name.removeprefix("folder:").partition("?")
     options = parse_qs(query, keep_blank_values=True)
     if unknown := set(options) - {"size", "mirror"}:
-        raise ValueError(f"task {name!r} has the unknown option {sorted(unknown)[0]!r}; known: mirror, size")
+        raise ValueError(f"task {name!r} has the unknown option {sorted(unknown)[0]!r}; known: size, mirror")
     if (mirror := options.pop("mirror", ["yes"])[-1]) not in ("yes", "no"):
         raise ValueError(f"task {name!r}: mirror {mirror!r} must be yes or no")
     text = options["size"][-1] if options else None

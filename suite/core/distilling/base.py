@@ -20,6 +20,7 @@ class BaseMethod:
     title: ClassVar[str] = ""
     paper: ClassVar[str] = ""
     recipe: ClassVar[str] = "dsa-1000"
+    recipes: ClassVar[Mapping[tuple[str, int], str]] = {}  # where it is another one
     ordered: ClassVar[bool] = False  # whether the images of a class are sorted, best first
     smoke: ClassVar[Mapping[str, Any]] = {}
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {}

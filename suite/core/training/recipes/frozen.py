@@ -10,7 +10,7 @@ group `ratbench.recipes`.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from suite.core.names import CORRECTED_RECIPES, FORMER_RECIPES, Table, UnknownName, did_you_mean
+from suite.core.names import Table, UnknownName, did_you_mean
 from suite.core.precision import PRECISIONS
 from suite.core.training.recipes.kinds import KLRecipe, Recipe, RegressionRecipe, StepDecayRecipe
 
@@ -149,10 +149,6 @@ def recipe(name: str, *, besides: Sequence[str] = ()) -> Recipe:
     Raises ValueError for an unknown, former or corrected name, or an unknown precision.
     """
     base, colon, precision = name.partition(":")
-    former = FORMER_RECIPES.get(base, base)
-    if base not in RECIPES and former in CORRECTED_RECIPES:
-        corrected, reason = CORRECTED_RECIPES[former]
-        raise UnknownName(f"unknown recipe {name!r}; it is corrected by {corrected!r}: {reason}")
     if base not in RECIPES:
         raise UnknownName(f"unknown recipe {name!r}; {did_you_mean(base, [*RECIPES, *besides])}")
     if not colon:

@@ -132,8 +132,9 @@ class StepDecayRecipe(Recipe):
 class KLRecipe(Recipe):
     """RDED's: Kullback-Leibler divergence from the targets; both are softened, and only then mixed.
 
-    The learning rate falls from `lr` to half of it, along a quarter of a period of (1 + cos) / 2. Norms and
-    biases do not decay. Hard labels have temperature 1. `batch` is that of 10 images per class; see `for_set`.
+    Hard labels have temperature 1. The learning rate falls from `lr` to half of it, along a quarter of a
+    period of (1 + cos) / 2. Norms and biases do not decay. `batch` is that of 10 images per class; see
+    `for_set`.
     """
 
     temperature: float = 1.0

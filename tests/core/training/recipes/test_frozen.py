@@ -17,6 +17,7 @@ from suite.core.examples import Examples
 from suite.core.names import Table
 from suite.core.networks.named import network
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.training.augment import augmentation
 from suite.core.training.jobs import TrainingJob
 from suite.core.training.recipes import RECIPES, recipe, recipe_on_real
 from suite.core.training.regression import squared_error
@@ -28,7 +29,12 @@ DIGESTS = {
     "frepo-mnist-40000": "216fa0e401f48ca7",
     "rat-bptt-1000": "2a75060638636a61",
     "rtp-300": "0ea1e47374b78d12",
-    "idc-1000": "70ae594cb34f5d3c",
+    "idc-1000-v2": "e7c9c07441d94ecc",
+    "idc-mnist-1000": "d50d83a9f07980c3",
+    "idc-svhn-1000": "b823a00276a60032",
+    "dc-mnist-1000": "94ca75c7d8d452e2",
+    "datadam-1800": "f7c4ba348416d1b9",
+    "datm-1000": "922b36a6e0490ba4",
     "rded-stored-300": "8be64eb274e71d67",
     "rded-300-v2": "be5ce22ea8da8a46",
     "mtt-1000": "2f12194105c082ab",
@@ -105,7 +111,15 @@ def test_optimisers() -> None:
     assert recipe("rat-bptt-1000").optimiser_at(0.001) == Adam(0.001, (0.9, 0.999), 1e-8)
     assert recipe("frepo-40000-v2").optimiser_at(0.001) == Adam(0.001, (0.9, 0.999), 1e-8)
     assert recipe("rtp-300").optimiser_at(0.01) == SGD(0.01, 0.9)
-    assert recipe("idc-1000").optimiser_at(0.01) == SGD(0.01, 0.9, 5e-4)
+    for name in (
+        "idc-1000-v2",
+        "idc-mnist-1000",
+        "idc-svhn-1000",
+        "dc-mnist-1000",
+        "datadam-1800",
+        "datm-1000",
+    ):
+        assert recipe(name).optimiser_at(0.01) == SGD(0.01, 0.9, 5e-4)
     assert recipe("rded-300-v2").optimiser_at(0.001) == AdamW(0.001, (0.9, 0.999), 1e-8, 0.01)
 
 
@@ -124,10 +138,15 @@ def test_augmentations() -> None:
         "dsa",
         "flip-rotate",
     ]
-    assert [recipe(name).augment for name in ("rtp-300", "idc-1000", "rded-stored-300")] == [
+    assert [recipe(name).augment for name in ("rtp-300", "idc-1000-v2", "rded-stored-300")] == [
         "none",
-        "dsa-cutmix",
+        "flip+color+move+cutmix",
         "flip-cutmix",
+    ]
+    assert [recipe(name).augment for name in ("idc-mnist-1000", "idc-svhn-1000", "dc-mnist-1000")] == [
+        "color+move",
+        "color+move+cutout",
+        "crop-scale-rotate",
     ]
     assert recipe("frepo-40000-v2").augment == "frepo"
     assert recipe("frepo-mnist-40000").augment == "frepo-unmirrored"
@@ -159,7 +178,7 @@ def test_rtp_is_300_epochs_at_one_rate() -> None:
 
 
 def test_idc_falls_to_a_fifth_after_666_epochs_and_again_after_833() -> None:
-    rates = recipe("idc-1000").lr_schedule(65)  # 64 + 1
+    rates = recipe("idc-1000-v2").lr_schedule(65)  # 64 + 1
     assert len(rates) == 2000
     assert rates[: 2 * 666] == [0.01] * (2 * 666)
     assert rates[2 * 666 : 2 * 833] == pytest.approx([0.002] * (2 * 167))
@@ -236,10 +255,12 @@ def test_a_teacher_is_refused_where_the_labels_are_known() -> None:
         ("rded-300:bf16", "rded-300-v2", "with the set's labels use 'rded-stored-300'"),
         ("rded", "rded-300-v2", "it mixed labels before it softened them"),
         ("frepo-40000", "frepo-40000-v2", "it took 5000 steps on 200 images"),
+        ("idc-1000", "idc-1000-v2", "it drew one operation where IDC flips"),
+        ("idc", "idc-1000-v2", "it drew one operation where IDC flips"),
     ],
 )
 def test_a_corrected_recipe_is_refused_with_the_reason(name: str, corrected: str, fault: str) -> None:
-    with pytest.raises(ValueError, match=f"recipe '{name}'; it is corrected by '{corrected}': .*{fault}"):
+    with pytest.raises(ValueError, match=f"recipe '{name}'; it is now '{corrected}', since .*{fault}"):
         recipe(name)
 
 
@@ -257,7 +278,6 @@ def test_an_unknown_recipe_is_refused_with_the_nearest() -> None:
         ("dsa", "dsa-1000"),
         ("rat-bptt", "rat-bptt-1000"),
         ("rtp", "rtp-300"),
-        ("idc", "idc-1000"),
         ("mtt", "mtt-1000"),
         ("dsa:bf16", "dsa-1000:bf16"),
     ],
@@ -268,6 +288,28 @@ def test_a_former_name_is_refused_with_the_new_one(former: str, name: str) -> No
     ):
         recipe(former)
     assert recipe(name).name == name
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_for_digits_has_no_flip_and_is_otherwise_the_same(name: str) -> None:
+    digits = Examples(torch.zeros(2, 1, 4, 4), torch.arange(2), 2, mirrored=False)
+    own = recipe(name).for_data(digits)
+    assert recipe(name).for_data(replace(digits, mirrored=True)) == recipe(name)
+    assert replace(own, augment=recipe(name).augment) == recipe(name)
+    # RaT-BPTT's authors flip digits as well.
+    flips = "flip" in repr(augmentation(own.augment, mixing=True))
+    assert flips == (name == "rat-bptt-1000")
+
+
+def test_dc_retrains_on_mnist_for_a_thousand_epochs() -> None:
+    named = replace(recipe("dc-mnist-1000"), name="dsa-1000", source=recipe("dsa-1000").source, augment="dsa")
+    assert named == recipe("dsa-1000")
+
+
+def test_the_batches_of_datadam_and_datm() -> None:
+    datadam, datm = recipe("datadam-1800"), recipe("datm-1000")
+    assert (datadam.epochs, datadam.batch, datadam.decay_at) == (1800, 64, 901)
+    assert replace(datm, name="mtt-1000", source=recipe("mtt-1000").source, batch=256) == recipe("mtt-1000")
 
 
 def test_a_plug_in_brings_a_recipe() -> None:
