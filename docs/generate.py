@@ -61,8 +61,8 @@ def _method(name: str) -> Iterator[str]:
     others = (f" `{recipe}` for {where}." for where, recipe in describe.recipes(cls).items())
     yield f"Paper: {links or cls.paper or 'none'}. Recipe: `{cls.recipe}`.{''.join(others)}\n"
     yield _settings(cls)
-    for where, values in describe.published(cls).items():
-        yield f"- The paper's settings for {where}: `{values}`"
+    for heading, values in describe.published(cls).items():
+        yield f"- {heading}: `{values}`"
     yield ""
 
 

@@ -80,12 +80,20 @@ def title(cls: type[Method]) -> str:
 
 
 def published(cls: type[Method]) -> dict[str, str]:
-    """Return the paper's settings: `name = value` pairs for each task and its sizes."""
-    sizes = defaultdict[tuple[str, str], list[str]](list)
+    """Return `name = value` pairs for each task and its sizes, under a heading that says whose they are."""
+    sizes = defaultdict[tuple[str, str, str], list[str]](list)
+    borrowed = getattr(cls, "borrowed", {})
     for (family, ipc), settings in cls.published.items():
         values = ", ".join(f"{key} = {value!r}" for key, value in settings.items())
-        sizes[family, values].append(str(ipc))
-    return {f"{family} at ipc {', '.join(ipcs)}": values for (family, values), ipcs in sizes.items()}
+        sizes[family, values, borrowed.get((family, ipc), "")].append(str(ipc))
+    return {
+        _heading(f"{family} at ipc {', '.join(ipcs)}", source): values
+        for (family, values, source), ipcs in sizes.items()
+    }
+
+
+def _heading(where: str, source: str) -> str:
+    return f"Settings for {where}, from {source}" if source else f"The paper's settings for {where}"
 
 
 def recipes(cls: type[Method]) -> dict[str, str]:
@@ -112,8 +120,8 @@ def _method(name: str) -> Iterator[RenderableType]:
     for where, recipe in recipes(cls).items():
         yield f"recipe for {where}: {recipe}"
     yield _fields(cls)
-    for where, values in published(cls).items():
-        yield f"the paper's settings for {where}: {values}"
+    for heading, values in published(cls).items():
+        yield f"{heading}: {values}"
     if found := differences(name):
         yield _differences(found)
 

@@ -1,8 +1,8 @@
 """The contract between methods, evaluators and the harness."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -99,6 +99,20 @@ class LogUniform:
 
     low: float
     high: float
+
+
+Default = TypeVar("Default")
+
+LATER = "later"
+
+
+def later(default: Default) -> Default:
+    """Return the dataclass field of a setting that came later, with the value that earlier releases had.
+
+    At its default it is left out of the settings of a cell, whose id is then that of earlier releases.
+    """
+    found: Default = field(default=default, metadata={LATER: True})
+    return found
 
 
 @dataclass(frozen=True)

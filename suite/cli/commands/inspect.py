@@ -28,7 +28,7 @@ def show(
 ) -> None:
     """Show one method, evaluator, study, task, network, recipe, augmentation or grid.
 
-    For a method: its paper, recipe, hyper-parameters with types and defaults, and the paper's settings.
+    For a method: paper, recipe, hyper-parameters, the paper's settings, and where ours differs from it.
 
     [bold]ratbench show rat_bptt[/]
     """
