@@ -9,8 +9,10 @@ from typing import Any
 from rich.console import RenderableType
 from rich.syntax import Syntax
 from rich.table import Table
+from rich.text import Text
 
 from suite.core.data import tasks
+from suite.core.data.reading.download import DataMissing, nothing_fetched
 from suite.core.names import did_you_mean
 from suite.core.networks import named
 from suite.core.spec import Method
@@ -32,6 +34,12 @@ class _Described:
     def has(self, name: str) -> bool:
         """Return whether a name has this kind."""
         return name in self.names()
+
+
+class _Tasks(_Described):
+    def has(self, name: str) -> bool:
+        """Return whether a name is of the catalogue, or a kind of task with a path behind a colon."""
+        return ":" in name or name in self.names()
 
 
 class _Networks(_Described):
@@ -62,6 +70,8 @@ def details(name: str) -> Iterator[RenderableType]:
         owners = [f"{kind}s" for kind in registry.kinds(name)]
     if not owners:
         registry.refuse_study(name)
+        if "/" in name:
+            tasks.describe(name)  # which says how such tasks are written
         near = did_you_mean(name, [each for described in _KINDS.values() for each in described.names()])
         hint = "see `ratbench list methods`" if near.startswith("known") else near
         raise ValueError(f"unknown name {name!r}; {hint}")
@@ -146,9 +156,23 @@ def _fields(cls: type) -> Table:
 
 
 def _task_row(name: str) -> tuple[str, ...]:
+    if name in tasks.FORMS:
+        return (tasks.FORMS[name],)
     info = tasks.describe(name)
     shape = "x".join(map(str, info.shape))
     return (f"{info.classes} classes, {shape}, {info.preprocessing}; {info.source}",)
+
+
+def _task(name: str) -> Iterator[RenderableType]:
+    """Yield the facts of a task, and what was found in its files if they are here; nothing is fetched."""
+    with nothing_fetched():
+        info = tasks.describe(name)
+    yield from _pairs(name, asdict(info))
+    try:
+        with nothing_fetched():
+            yield from map(Text, tasks.told(tasks.load(name), every_class=True))
+    except DataMissing as error:
+        yield Text(f"data: {error}")
 
 
 def _network(name: str) -> Iterator[RenderableType]:
@@ -177,7 +201,7 @@ _KINDS: dict[str, _Described] = {
         lambda name: (registry.summary(studies.find(name)),),
         lambda name: _class(name, studies.find(name)),
     ),
-    "tasks": _Described(tasks.names, _task_row, lambda name: _pairs(name, asdict(tasks.describe(name)))),
+    "tasks": _Tasks(lambda: [*tasks.names(), *tasks.FORMS], _task_row, _task),
     "networks": _Networks(named.forms, lambda form: (named.forms()[form],), _network),
     "recipes": _Described(
         lambda: RECIPES,

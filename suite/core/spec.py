@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -46,7 +46,7 @@ class Task:
         """The test examples, for an evaluator's final scoring: each access is a read, and in the record."""
         return self.split.read()
 
-    def holdout(self, fraction: float = 0.1) -> "Task":
+    def holdout(self, fraction: float = 0.1) -> Self:
         """Carve a task from train alone: its `test` is a stratified slice of train.
 
         Raises ValueError for a fraction outside (0, 1), and for a class too small to give one image away.
@@ -70,7 +70,7 @@ class Task:
             split=TestSplit(self.train.take(aside), held_out=True),
         )
 
-    def to(self, device: torch.device) -> "Task":
+    def to(self, device: torch.device) -> Self:
         """Return the task on `device`, with a fresh count of test reads."""
         return replace(self, train=self.train.to(device), split=self.split.to(device))
 

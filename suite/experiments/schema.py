@@ -184,7 +184,7 @@ class Grid(BaseModel):
     title: str
     """The title in lists of grids."""
     tasks: list[str] = Field(min_length=1)
-    """Tasks by name, or `folder:/path`; append `:holdout` to choose settings."""
+    """Tasks by name, `folder:/path` or `hf:OWNER/NAME`; append `:holdout` to choose settings."""
     ipc: list[PositiveInt] = Field(min_length=1)
     """Sizes: images per class."""
     seeds: list[int] = Field(min_length=1)
