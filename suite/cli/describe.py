@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -19,6 +20,7 @@ from suite.core.spec import Method
 from suite.core.training.augment import AUGMENTATIONS
 from suite.core.training.recipes import RECIPES
 from suite.experiments import grid, studies
+from suite.figures import pictures
 from suite.plugins import registry
 from suite.plugins.differences import Difference, differences
 
@@ -77,6 +79,19 @@ def details(name: str) -> Iterator[RenderableType]:
         raise ValueError(f"unknown name {name!r}; {hint}")
     for kind in owners:
         yield from _KINDS[kind].details(name)
+
+
+def plot_samples(name: str, path: Path) -> None:
+    """Write a PNG with one training image of each class of a task; nothing is fetched.
+
+    Raises ValueError for another kind of name, and DataMissing.
+    """
+    if not _KINDS["tasks"].has(name):
+        raise ValueError(
+            f"--samples: {name!r} is no task; give one of `ratbench list tasks`, or folder:/path"
+        )
+    with nothing_fetched():
+        pictures.plot_samples(tasks.load(name), path)
 
 
 def papers(cls: type[Method]) -> list[str]:

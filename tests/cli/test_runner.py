@@ -6,6 +6,7 @@ import pytest
 
 from suite.cli import runner
 from suite.cli.runner import Request
+from suite.core.data import tasks
 from suite.experiments.job_runner import missing
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
@@ -77,7 +78,19 @@ def test_a_diverged_trial_is_not_tried_again(
 def test_a_run_ends_with_a_board(quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     request = Request(str(quick), store=tmp_path / "store", inline=True)
     runner.dry_run(request)
-    assert "4 cells, 0 done, 4 to do" in capsys.readouterr().out and not request.folder.exists()
+    told = "\n".join(tasks.told(tasks.load("digits"))) + "\n"
+    said = capsys.readouterr().out
+    assert told in said and "4 cells, 0 done, 4 to do" in said and not request.folder.exists()
     assert runner.run(request)
-    assert f"leaderboard: {request.folder / 'leaderboard.md'}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.index(told) < said.index("4 cells, 0 done, 4 to do"), "before compute"
+    assert f"leaderboard: {request.folder / 'leaderboard.md'}" in said
     assert (request.folder / "plan" / "quick.json").is_file()
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_dry_run_tells_the_tasks_that_are_here(quick: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runner.dry_run(Request(str(quick), settings=('tasks=["cifar10", "digits"]',)))
+    said = capsys.readouterr().out
+    assert "data missing, task not validated:" in said and "For cifar10, put" in said
+    assert "digits: 10 classes, images of 1×8×8" in said and "8 cells, 0 done" in said
