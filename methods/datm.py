@@ -24,8 +24,6 @@ from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Distiller, Examples
 from suite.plugins.methods.mtt import MTT, MTTDistiller, settings
 
-_TINY = {"network": "convnet-d4-w128-in"}
-
 
 @dataclass(frozen=True)
 class DATM(MTT):
@@ -84,7 +82,6 @@ class DATM(MTT):
             "early_max_start_epoch": 15,
             "growth": 2000,
             "label_lr": 10.0,
-            **_TINY,
         },
         ("tiny-imagenet", 10): {
             **settings(40, 2, 50, 100.0, 1e-4, 0.01, 500),
@@ -92,7 +89,6 @@ class DATM(MTT):
             "early_max_start_epoch": 46,
             "growth": 1,
             "label_lr": 10.0,
-            **_TINY,
         },
         ("tiny-imagenet", 50): {
             **settings(20, 2, 60, 100.0, 1e-4, 0.01, 1000),
@@ -100,7 +96,6 @@ class DATM(MTT):
             "early_max_start_epoch": 46,
             "growth": 1,
             "label_lr": 10.0,
-            **_TINY,
         },
     }
 

@@ -29,8 +29,6 @@ from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.fit import map_batches
 from suite.core.training.regression import centred, indicators, ridge_weights, scaled, squared_error, unscaled
 
-_DEEPER = {"network": "convnet-d4-w128-in"}
-
 
 @dataclass(frozen=True)
 class FRePo(ImageMethod):
@@ -62,10 +60,7 @@ class FRePo(ImageMethod):
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         **{("cifar10", ipc): {"mirror": True} for ipc in (1, 10, 50)},
         ("cifar100", 1): {"mirror": True},
-        ("tiny-imagenet", 1): {"mirror": True, **_DEEPER},
-        ("tiny-imagenet", 10): _DEEPER,
-        ("imagenet-64", 1): _DEEPER,
-        ("imagenet-64", 2): _DEEPER,
+        ("tiny-imagenet", 1): {"mirror": True},
     }
 
     def __post_init__(self) -> None:

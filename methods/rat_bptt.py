@@ -32,14 +32,13 @@ from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.augment import augmentation
 
 _FINE = {"per_class": 1, "learn_labels": True, "outer_lr": 3e-4}
-_DEEPER = {"network": "convnet-d4-w128-in", "inner_classes": 50}
 _FIXED = {"truncation": "fixed"}
 _PUBLISHED: dict[tuple[str, int], dict[str, Any]] = {
     ("cifar10", 10): {"unroll": 200},
     ("cifar100", 1): {"unroll": 130, **_FINE},
     ("cifar100", 10): {"unroll": 300, "per_class": 1, "learn_labels": True},
-    ("tiny-imagenet", 10): {"unroll": 300, "real_batch": 1000, **_DEEPER, **_FINE},
-    ("imagenet-64", 1): {"unroll": 280, "real_batch": 1500, **_DEEPER, **_FINE},
+    ("tiny-imagenet", 10): {"unroll": 300, "real_batch": 1000, "inner_classes": 50, **_FINE},
+    ("imagenet-64", 1): {"unroll": 280, "real_batch": 1500, "inner_classes": 50, **_FINE},
 }
 _WINDOWS = {
     ("cifar10", 10): {"window": 60},

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from suite.core.data import tasks
 from suite.core.names import did_you_mean
+from suite.core.networks import named
 from suite.core.spec import Method
 from suite.experiments import expand, studies
 from suite.experiments.schema import FULL_DATA, Grid, References
@@ -100,12 +101,18 @@ def toml_value(text: str) -> Any:
 
 def jobs(grid: Grid) -> list[Job]:
     """Expand a grid: references, trials by (task, ipc, method, seed), studies; raises ValueError."""
-    found = [job for task in grid.tasks for job in _references(grid, task)]
+    chosen = networks(grid)
+    where = {label: _tasks(grid, label) for label in grid.method}
     parts = {label: _parts(grid, label) for label in grid.method}
+    found = [
+        job
+        for task in grid.tasks
+        for job in _references(grid, task, chosen[task], [row for row in where if task in where[row]])
+    ]
     for task, ipc, label in product(grid.tasks, grid.ipc, grid.method):
-        if ipc in parts[label]:
-            found += _trials(grid, task, ipc, label, parts[label][ipc])
-    found += (job for label in grid.study for job in _studies(grid, label))
+        if task in where[label] and ipc in parts[label]:
+            found += _trials(grid, task, ipc, label, chosen[task], parts[label][ipc])
+    found += (job for label in grid.study for job in _studies(grid, label, chosen))
     kept: dict[str, Job] = {}
     for job in found:
         first = kept.get(job.id, job)  # a random subset of [reference] that is also a trial of a row
@@ -114,6 +121,14 @@ def jobs(grid: Grid) -> list[Job]:
         cells = {cell.id: cell for cell in (*first.evaluations, *job.evaluations)}
         kept[job.id] = first.model_copy(update={"evaluations": tuple(cells.values())})
     return list(kept.values())
+
+
+def networks(grid: Grid) -> dict[str, str]:
+    """Return the network of each task, which all methods and evaluators share unless their table names one.
+
+    It is the grid's, or else that of the field for the size of the task's images.
+    """
+    return {task: grid.network or named.standard(tasks.describe(task).shape) for task in grid.tasks}
 
 
 def plan(found: Sequence[Job]) -> Plan:
@@ -126,18 +141,17 @@ def plan(found: Sequence[Job]) -> Plan:
     return Plan(cells=tuple(cells))
 
 
-def _references(grid: Grid, task: str) -> Iterator[Job]:
-    """Yield full data, then the random subsets of every size."""
-    tasks.describe(task)
+def _references(grid: Grid, task: str, network: str, labels: Sequence[str]) -> Iterator[Job]:
+    """Yield full data, then the random subsets of every size. labels: the rows that run on the task."""
     if grid.reference is None:
         return
-    yield Job(label=FULL_DATA, cell=grid.reference.full_data(task, grid.network))
-    rows = {registry.method(row.base or label): label for label, row in grid.method.items()}
+    yield Job(label=FULL_DATA, cell=grid.reference.full_data(task, network))
+    rows = {registry.method(grid.method[label].base or label): label for label in labels}
     subset = registry.method(RANDOM)
     natives = dict.fromkeys(cls.recipe for cls in (subset, *rows))
     for ipc, seed in product(grid.ipc, grid.reference.seeds(grid.seeds)):
         trial = Trial(task=task, method=RANDOM, hyperparameters={}, ipc=ipc, seed=seed)
-        every = (cell for native in natives for cell in _evaluations(grid, trial, native))
+        every = (cell for native in natives for cell in _evaluations(grid, trial, native, network))
         cells = {cell.id: cell for cell in every}  # evaluations needed for several methods are done once
         label = rows.get(subset, RANDOM)
         yield Job(label=label, cell=trial, evaluations=tuple(cells.values()), recipe=subset.recipe)
@@ -154,12 +168,22 @@ def _parts(grid: Grid, label: str) -> dict[int, list[Part]]:
     return {size: parts if size == max(sizes) else [] for size in sizes}
 
 
-def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) -> Iterator[Job]:
+def _tasks(grid: Grid, label: str) -> list[str]:
+    """Return the tasks on which a row runs."""
+    try:
+        return grid.method[label].tasks_of(grid.tasks)
+    except ValueError as error:
+        raise ValueError(f"method.{label}: {error}") from None
+
+
+def _trials(
+    grid: Grid, task: str, ipc: int, label: str, network: str, parts: Sequence[Part]
+) -> Iterator[Job]:
     where, row = f"method.{label}", grid.method[label]
     name = row.base or label
     cls = registry.method(name)
     published = cls.published.get((tasks.describe(task).family, ipc), {})
-    table = {**published, **_network(grid, cls), **row.values(task, ipc)}
+    table = {**published, **registry.network(cls, network), **row.values(task, ipc)}
     for values, seed in product(expand.combinations(cls, table, where), grid.seeds):
         method: Method = registry.configure(cls, values, where=where)
         trial = Trial(
@@ -170,14 +194,8 @@ def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) 
             ipc=ipc,
             seed=seed,
         )
-        cells = _evaluations(grid, trial, cls.recipe, _snapshots(grid, method, where), parts)
+        cells = _evaluations(grid, trial, cls.recipe, network, _snapshots(grid, method, where), parts)
         yield Job(label=label, cell=trial, evaluations=tuple(cells), recipe=cls.recipe)
-
-
-def _network(grid: Grid, cls: type) -> dict[str, str]:
-    """Return the grid's network as a setting of `cls`: nothing where it has no such field."""
-    named = "network" in grid.model_fields_set and "network" in registry.field_names(cls)
-    return {"network": grid.network} if named else {}
 
 
 def _snapshots(grid: Grid, method: Method, where: str) -> list[int]:
@@ -192,24 +210,30 @@ def _snapshots(grid: Grid, method: Method, where: str) -> list[int]:
 
 
 def _evaluations(
-    grid: Grid, trial: Trial, native: str, steps: Sequence[int] = (), parts: Sequence[Part] = ()
+    grid: Grid,
+    trial: Trial,
+    native: str,
+    network: str,
+    steps: Sequence[int] = (),
+    parts: Sequence[Part] = (),
 ) -> Iterator[Evaluation]:
     """Yield the evaluations of a trial's finished set, of its snapshots, and of its parts, each once."""
     kept: dict[str, Evaluation] = {}
     sets = [(None, None), *((step, None) for step in steps), *((None, part) for part in parts)]
     for (step, part), (label, table) in product(sets, grid.evaluator.items()):
-        settings = {"network": grid.network, "native": native}
+        settings = {"network": network, "native": native}
         for cell in expand.evaluations(trial, label, table, **settings, step=step, part=part):
             kept.setdefault(cell.id, cell)
     yield from kept.values()
 
 
-def _studies(grid: Grid, label: str) -> Iterator[Job]:
+def _studies(grid: Grid, label: str, chosen: Mapping[str, str]) -> Iterator[Job]:
     where, row = f"study.{label}", grid.study[label]
     name = row.base or label
     cls = studies.find(name)
-    every = expand.combinations(cls, {**_network(grid, cls), **row.values}, where)
+    every = expand.combinations(cls, row.values, where)
     for values, task, ipc, seed in product(every, grid.tasks, grid.ipc, grid.seeds):
-        settings = expand.plain(registry.configure(cls, values, where=where))
+        made = registry.configure(cls, {**registry.network(cls, chosen[task]), **values}, where=where)
+        settings = expand.plain(made)
         cell = Study(task=task, study=name, settings=settings, ipc=ipc, seed=seed)
         yield Job(label=label, cell=cell)

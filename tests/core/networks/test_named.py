@@ -179,3 +179,11 @@ def test_what_the_layers_of_a_network_give_is_counted() -> None:
     assert network("convnet-d1-w2-in", (1, 4, 4), 3).outputs(5) == 5 * (3 * 2 * 16 + 2 * 4 + 2 * 4 + 3) / 6
     branched = Network("by hand", (1, 1, 2), 2, (add(RELU, chain(RELU, RELU)),))
     assert branched.outputs(5) == 5 * 2
+
+
+@pytest.mark.parametrize(
+    ("side", "depth"), [(8, 3), (28, 3), (32, 3), (63, 3), (64, 4), (96, 4), (128, 5), (224, 5), (256, 6)]
+)
+def test_the_standard_network_is_deeper_for_larger_images(side: int, depth: int) -> None:
+    assert named.standard((3, side, side + 5)) == f"convnet-d{depth}-w128-in"
+    assert named.standard((3, side + 5, side)) == f"convnet-d{depth}-w128-in"
