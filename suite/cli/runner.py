@@ -122,8 +122,8 @@ def say_networks(table: Grid) -> None:
     """Print the network of each task if the grid names none, so that it was chosen by the images' size."""
     if table.network is None:
         chosen: dict[str, list[str]] = {}
-        for task, network in grid.networks(table).items():
-            chosen.setdefault(network, []).append(task)
+        for task in table.tasks:
+            chosen.setdefault(grid.network(table, task), []).append(task)
         for network, tasks in chosen.items():
             say(f"network: {network} for {', '.join(tasks)}, by image size, since the grid names none")
 

@@ -101,18 +101,12 @@ def toml_value(text: str) -> Any:
 
 def jobs(grid: Grid) -> list[Job]:
     """Expand a grid: references, trials by (task, ipc, method, seed), studies; raises ValueError."""
-    chosen = networks(grid)
-    where = {label: _tasks(grid, label) for label in grid.method}
+    found = [job for task in grid.tasks for job in _references(grid, task)]
     parts = {label: _parts(grid, label) for label in grid.method}
-    found = [
-        job
-        for task in grid.tasks
-        for job in _references(grid, task, chosen[task], [row for row in where if task in where[row]])
-    ]
     for task, ipc, label in product(grid.tasks, grid.ipc, grid.method):
-        if task in where[label] and ipc in parts[label]:
-            found += _trials(grid, task, ipc, label, chosen[task], parts[label][ipc])
-    found += (job for label in grid.study for job in _studies(grid, label, chosen))
+        if task in _tasks(grid, label) and ipc in parts[label]:
+            found += _trials(grid, task, ipc, label, parts[label][ipc])
+    found += (job for label in grid.study for job in _studies(grid, label))
     kept: dict[str, Job] = {}
     for job in found:
         first = kept.get(job.id, job)  # a random subset of [reference] that is also a trial of a row
@@ -123,12 +117,12 @@ def jobs(grid: Grid) -> list[Job]:
     return list(kept.values())
 
 
-def networks(grid: Grid) -> dict[str, str]:
-    """Return the network of each task, which all methods and evaluators share unless their table names one.
+def network(grid: Grid, task: str) -> str:
+    """Return the network of a task, which all methods and evaluators share unless their table names one.
 
     It is the grid's, or else that of the field for the size of the task's images.
     """
-    return {task: grid.network or named.standard(tasks.describe(task).shape) for task in grid.tasks}
+    return grid.network or named.standard(tasks.describe(task).shape)
 
 
 def plan(found: Sequence[Job]) -> Plan:
@@ -141,17 +135,22 @@ def plan(found: Sequence[Job]) -> Plan:
     return Plan(cells=tuple(cells))
 
 
-def _references(grid: Grid, task: str, network: str, labels: Sequence[str]) -> Iterator[Job]:
-    """Yield full data, then the random subsets of every size. labels: the rows that run on the task."""
+def _references(grid: Grid, task: str) -> Iterator[Job]:
+    """Yield full data, then the random subsets of every size."""
+    tasks.describe(task)
     if grid.reference is None:
         return
-    yield Job(label=FULL_DATA, cell=grid.reference.full_data(task, network))
-    rows = {registry.method(grid.method[label].base or label): label for label in labels}
+    yield Job(label=FULL_DATA, cell=grid.reference.full_data(task, network(grid, task)))
+    rows = {
+        registry.method(row.base or label): label
+        for label, row in grid.method.items()
+        if task in _tasks(grid, label)
+    }
     subset = registry.method(RANDOM)
     natives = dict.fromkeys(cls.recipe for cls in (subset, *rows))
     for ipc, seed in product(grid.ipc, grid.reference.seeds(grid.seeds)):
         trial = Trial(task=task, method=RANDOM, hyperparameters={}, ipc=ipc, seed=seed)
-        every = (cell for native in natives for cell in _evaluations(grid, trial, native, network))
+        every = (cell for native in natives for cell in _evaluations(grid, trial, native))
         cells = {cell.id: cell for cell in every}  # evaluations needed for several methods are done once
         label = rows.get(subset, RANDOM)
         yield Job(label=label, cell=trial, evaluations=tuple(cells.values()), recipe=subset.recipe)
@@ -176,14 +175,12 @@ def _tasks(grid: Grid, label: str) -> list[str]:
         raise ValueError(f"method.{label}: {error}") from None
 
 
-def _trials(
-    grid: Grid, task: str, ipc: int, label: str, network: str, parts: Sequence[Part]
-) -> Iterator[Job]:
+def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) -> Iterator[Job]:
     where, row = f"method.{label}", grid.method[label]
     name = row.base or label
     cls = registry.method(name)
     published = cls.published.get((tasks.describe(task).family, ipc), {})
-    table = {**published, **registry.network(cls, network), **row.values(task, ipc)}
+    table = {**published, **registry.network(cls, network(grid, task)), **row.values(task, ipc)}
     for values, seed in product(expand.combinations(cls, table, where), grid.seeds):
         method: Method = registry.configure(cls, values, where=where)
         trial = Trial(
@@ -194,7 +191,7 @@ def _trials(
             ipc=ipc,
             seed=seed,
         )
-        cells = _evaluations(grid, trial, cls.recipe, network, _snapshots(grid, method, where), parts)
+        cells = _evaluations(grid, trial, cls.recipe, _snapshots(grid, method, where), parts)
         yield Job(label=label, cell=trial, evaluations=tuple(cells), recipe=cls.recipe)
 
 
@@ -210,30 +207,25 @@ def _snapshots(grid: Grid, method: Method, where: str) -> list[int]:
 
 
 def _evaluations(
-    grid: Grid,
-    trial: Trial,
-    native: str,
-    network: str,
-    steps: Sequence[int] = (),
-    parts: Sequence[Part] = (),
+    grid: Grid, trial: Trial, native: str, steps: Sequence[int] = (), parts: Sequence[Part] = ()
 ) -> Iterator[Evaluation]:
     """Yield the evaluations of a trial's finished set, of its snapshots, and of its parts, each once."""
     kept: dict[str, Evaluation] = {}
     sets = [(None, None), *((step, None) for step in steps), *((None, part) for part in parts)]
     for (step, part), (label, table) in product(sets, grid.evaluator.items()):
-        settings = {"network": network, "native": native}
+        settings = {"network": network(grid, trial.task), "native": native}
         for cell in expand.evaluations(trial, label, table, **settings, step=step, part=part):
             kept.setdefault(cell.id, cell)
     yield from kept.values()
 
 
-def _studies(grid: Grid, label: str, chosen: Mapping[str, str]) -> Iterator[Job]:
+def _studies(grid: Grid, label: str) -> Iterator[Job]:
     where, row = f"study.{label}", grid.study[label]
     name = row.base or label
     cls = studies.find(name)
     every = expand.combinations(cls, row.values, where)
     for values, task, ipc, seed in product(every, grid.tasks, grid.ipc, grid.seeds):
-        made = registry.configure(cls, {**registry.network(cls, chosen[task]), **values}, where=where)
+        made = registry.configure(cls, {**registry.network(cls, network(grid, task)), **values}, where=where)
         settings = expand.plain(made)
         cell = Study(task=task, study=name, settings=settings, ipc=ipc, seed=seed)
         yield Job(label=label, cell=cell)
