@@ -47,17 +47,25 @@ def load(path: Path, settings: Sequence[str] = ()) -> Grid:
         table = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None
-    _validated(path, table)
+    return made(str(path), table, settings)
+
+
+def made(name: str, table: dict[str, Any], settings: Sequence[str] = ()) -> Grid:
+    """Return the grid of a table, with `key.key=value` settings applied to it; raises ValueError.
+
+    name: of the grid in messages.
+    """
+    _validated(name, table)
     for setting in settings:
         _apply(table, setting)
-    return _validated(path, table)
+    return _validated(name, table)
 
 
-def _validated(path: Path, table: Mapping[str, Any]) -> Grid:
+def _validated(name: str, table: Mapping[str, Any]) -> Grid:
     try:
         return Grid.model_validate(table)
     except ValidationError as error:
-        raise ValueError(f"{path}: {_mistake(error)}") from None
+        raise ValueError(f"{name}: {_mistake(error)}") from None
 
 
 def _mistake(error: ValidationError) -> str:
