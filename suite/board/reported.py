@@ -51,6 +51,11 @@ class Reported(BaseModel):
         whitened = "" if plain else f"images whitened as in {self.variant}"
         return "; ".join(filter(None, (self.source, self.recipe, whitened)))
 
+    def note_beside(self, task: str) -> str:
+        """Return its footnote at a row on `task`, which may have images with another preprocessing."""
+        other = self.preprocessing is not None and self.variant != task
+        return self.note + f"; its images have another preprocessing, {self.preprocessing}" * other
+
     @property
     def variant(self) -> str:
         """The name of a task with its images and its preprocessing, which may not be in the catalogue."""

@@ -53,7 +53,7 @@ def test_only_the_suite_is_at_the_top_of_site_packages(wheel: Path) -> None:
 def test_the_printed_figures_are_installed(wheel: Path, tmp_path: Path) -> None:
     installed = wheel / "suite/board/atlas/reported.toml"
     assert not installed.is_symlink() and installed.read_bytes() == REPORTED.read_bytes()
-    code = "from suite.cli.reproducing import reproduction\nfor line in reproduction.find(*{}).before(1): print(line)"
+    code = "from suite.cli.reproducing.reproduction import find; print(*find(*{}).before(1))"
     told = python(tmp_path, wheel, "-c", code.format(("rat_bptt", "cifar10", 10)))
     assert "printed: 69.4" in told and "8,248 device-seconds" in told
 
