@@ -148,10 +148,11 @@ def _method(name: str) -> Iterator[RenderableType]:
     for heading, values in published(cls).items():
         yield f"{heading}: {values}"
     if found := differences(name):
-        yield _differences(found)
+        yield difference_table(found)
 
 
-def _differences(found: Iterable[Difference]) -> Table:
+def difference_table(found: Iterable[Difference]) -> Table:
+    """Return the differences of a method from its paper as a table."""
     table = Table("differs in", "paper", "here", "why", box=None, pad_edge=False)
     for each in found:
         table.add_row(each.point, each.paper, each.ours, ". ".join(filter(None, (each.why, each.effect))))
