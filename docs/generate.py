@@ -58,10 +58,11 @@ def _method(name: str) -> Iterator[str]:
     title = f"**{cls.title}**\n\n" if cls.title else ""
     yield f"## `{name}`\n\n{title}{registry.summary(cls)}\n"
     links = ", ".join(f"[{link.removeprefix('https://')}]({link})" for link in describe.papers(cls))
-    yield f"Paper: {links or cls.paper or 'none'}. Recipe: `{cls.recipe}`.\n"
+    others = (f" `{recipe}` for {where}." for where, recipe in describe.recipes(cls).items())
+    yield f"Paper: {links or cls.paper or 'none'}. Recipe: `{cls.recipe}`.{''.join(others)}\n"
     yield _settings(cls)
-    for where, values in describe.published(cls).items():
-        yield f"- The paper's settings for {where}: `{values}`"
+    for heading, values in describe.published(cls).items():
+        yield f"- {heading}: `{values}`"
     yield ""
 
 

@@ -105,12 +105,28 @@ def title(cls: type[Method]) -> str:
 
 
 def published(cls: type[Method]) -> dict[str, str]:
-    """Return the paper's settings: `name = value` pairs for each task and its sizes."""
-    sizes = defaultdict[tuple[str, str], list[str]](list)
+    """Return `name = value` pairs for each task and its sizes, under a heading that says whose they are."""
+    sizes = defaultdict[tuple[str, str, str], list[str]](list)
+    borrowed = getattr(cls, "borrowed", {})
     for (family, ipc), settings in cls.published.items():
         values = ", ".join(f"{key} = {value!r}" for key, value in settings.items())
-        sizes[family, values].append(str(ipc))
-    return {f"{family} at ipc {', '.join(ipcs)}": values for (family, values), ipcs in sizes.items()}
+        sizes[family, values, borrowed.get((family, ipc), "")].append(str(ipc))
+    return {
+        _heading(f"{family} at ipc {', '.join(ipcs)}", source): values
+        for (family, values, source), ipcs in sizes.items()
+    }
+
+
+def _heading(where: str, source: str) -> str:
+    return f"Settings for {where}, from {source}" if source else f"The paper's settings for {where}"
+
+
+def recipes(cls: type[Method]) -> dict[str, str]:
+    """Return the retraining recipe for tasks and sizes where it is not the method's usual one."""
+    sizes = defaultdict[tuple[str, str], list[str]](list)
+    for (family, ipc), recipe in cls.recipes.items():
+        sizes[family, recipe].append(str(ipc))
+    return {f"{family} at ipc {', '.join(ipcs)}": recipe for (family, recipe), ipcs in sizes.items()}
 
 
 def _method_row(name: str) -> tuple[str, ...]:
@@ -126,14 +142,17 @@ def _method(name: str) -> Iterator[RenderableType]:
     if cls.paper:
         yield "\n  ".join([f"paper: {cls.paper}", *papers(cls)])
     yield f"recipe: {cls.recipe}"
+    for where, recipe in recipes(cls).items():
+        yield f"recipe for {where}: {recipe}"
     yield _fields(cls)
-    for where, values in published(cls).items():
-        yield f"the paper's settings for {where}: {values}"
+    for heading, values in published(cls).items():
+        yield f"{heading}: {values}"
     if found := differences(name):
-        yield _differences(found)
+        yield difference_table(found)
 
 
-def _differences(found: Iterable[Difference]) -> Table:
+def difference_table(found: Iterable[Difference]) -> Table:
+    """Return the differences of a method from its paper as a table."""
     table = Table("differs in", "paper", "here", "why", box=None, pad_edge=False)
     for each in found:
         table.add_row(each.point, each.paper, each.ours, ". ".join(filter(None, (each.why, each.effect))))

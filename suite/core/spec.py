@@ -1,8 +1,8 @@
 """The contract between methods, evaluators and the harness."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -101,6 +101,20 @@ class LogUniform:
     high: float
 
 
+Default = TypeVar("Default")
+
+LATER = "later"
+
+
+def later(default: Default) -> Default:
+    """Return the dataclass field of a setting that came later, with the value that earlier releases had.
+
+    At its default it is left out of the settings of a cell, whose id is then that of earlier releases.
+    """
+    found: Default = field(default=default, metadata={LATER: True})
+    return found
+
+
 @dataclass(frozen=True)
 class Scores:
     """The result of an evaluator: for each name one value per copy, such as `accuracy` in [0, 1]."""
@@ -155,6 +169,7 @@ class Method(Protocol):
     title: ClassVar[str]  # short and long name: "DM: distribution matching"
     paper: ClassVar[str]  # its publication: "arXiv 2110.04181", or "" for none
     recipe: ClassVar[str]  # the retraining recipe of its paper ("native")
+    recipes: ClassVar[Mapping[tuple[str, int], str]]  # (task family, ipc) -> that recipe, where it is another
     ordered: ClassVar[
         bool
     ]  # whether the images of a class are sorted, best first; then prefixes can be scored

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from suite.core.data import tasks
 from suite.core.names import did_you_mean
+from suite.core.networks import named
 from suite.core.spec import Method
 from suite.experiments import expand, studies
 from suite.experiments.schema import FULL_DATA, Grid, References
@@ -46,17 +47,25 @@ def load(path: Path, settings: Sequence[str] = ()) -> Grid:
         table = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None
-    _validated(path, table)
+    return made(str(path), table, settings)
+
+
+def made(name: str, table: dict[str, Any], settings: Sequence[str] = ()) -> Grid:
+    """Return the grid of a table, with `key.key=value` settings applied to it; raises ValueError.
+
+    name: of the grid in messages.
+    """
+    _validated(name, table)
     for setting in settings:
         _apply(table, setting)
-    return _validated(path, table)
+    return _validated(name, table)
 
 
-def _validated(path: Path, table: Mapping[str, Any]) -> Grid:
+def _validated(name: str, table: Mapping[str, Any]) -> Grid:
     try:
         return Grid.model_validate(table)
     except ValidationError as error:
-        raise ValueError(f"{path}: {_mistake(error)}") from None
+        raise ValueError(f"{name}: {_mistake(error)}") from None
 
 
 def _mistake(error: ValidationError) -> str:
@@ -103,7 +112,7 @@ def jobs(grid: Grid) -> list[Job]:
     found = [job for task in grid.tasks for job in _references(grid, task)]
     parts = {label: _parts(grid, label) for label in grid.method}
     for task, ipc, label in product(grid.tasks, grid.ipc, grid.method):
-        if ipc in parts[label]:
+        if task in _tasks(grid, label) and ipc in parts[label]:
             found += _trials(grid, task, ipc, label, parts[label][ipc])
     found += (job for label in grid.study for job in _studies(grid, label))
     kept: dict[str, Job] = {}
@@ -114,6 +123,14 @@ def jobs(grid: Grid) -> list[Job]:
         cells = {cell.id: cell for cell in (*first.evaluations, *job.evaluations)}
         kept[job.id] = first.model_copy(update={"evaluations": tuple(cells.values())})
     return list(kept.values())
+
+
+def network(grid: Grid, task: str) -> str:
+    """Return the network of a task, which all methods and evaluators share unless their table names one.
+
+    It is the grid's, or else that of the field for the size of the task's images.
+    """
+    return grid.network or named.standard(tasks.describe(task).shape)
 
 
 def plan(found: Sequence[Job]) -> Plan:
@@ -131,11 +148,16 @@ def _references(grid: Grid, task: str) -> Iterator[Job]:
     tasks.describe(task)
     if grid.reference is None:
         return
-    yield Job(label=FULL_DATA, cell=grid.reference.full_data(task, grid.network))
-    rows = {registry.method(row.base or label): label for label, row in grid.method.items()}
+    yield Job(label=FULL_DATA, cell=grid.reference.full_data(task, network(grid, task)))
+    rows = {
+        registry.method(row.base or label): label
+        for label, row in grid.method.items()
+        if task in _tasks(grid, label)
+    }
     subset = registry.method(RANDOM)
-    natives = dict.fromkeys(cls.recipe for cls in (subset, *rows))
+    family = tasks.describe(task).family
     for ipc, seed in product(grid.ipc, grid.reference.seeds(grid.seeds)):
+        natives = dict.fromkeys(registry.native_recipe(cls, family, ipc) for cls in (subset, *rows))
         trial = Trial(task=task, method=RANDOM, hyperparameters={}, ipc=ipc, seed=seed)
         every = (cell for native in natives for cell in _evaluations(grid, trial, native))
         cells = {cell.id: cell for cell in every}  # evaluations needed for several methods are done once
@@ -154,12 +176,21 @@ def _parts(grid: Grid, label: str) -> dict[int, list[Part]]:
     return {size: parts if size == max(sizes) else [] for size in sizes}
 
 
+def _tasks(grid: Grid, label: str) -> list[str]:
+    """Return the tasks on which a row runs."""
+    try:
+        return grid.method[label].tasks_of(grid.tasks)
+    except ValueError as error:
+        raise ValueError(f"method.{label}: {error}") from None
+
+
 def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) -> Iterator[Job]:
     where, row = f"method.{label}", grid.method[label]
     name = row.base or label
     cls = registry.method(name)
-    published = cls.published.get((tasks.describe(task).family, ipc), {})
-    table = {**published, **_network(grid, cls), **row.values(task, ipc)}
+    family = tasks.describe(task).family
+    published, native = cls.published.get((family, ipc), {}), registry.native_recipe(cls, family, ipc)
+    table = {**published, **registry.network(cls, network(grid, task)), **row.values(task, ipc)}
     for values, seed in product(expand.combinations(cls, table, where), grid.seeds):
         method: Method = registry.configure(cls, values, where=where)
         trial = Trial(
@@ -170,14 +201,8 @@ def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) 
             ipc=ipc,
             seed=seed,
         )
-        cells = _evaluations(grid, trial, cls.recipe, _snapshots(grid, method, where), parts)
-        yield Job(label=label, cell=trial, evaluations=tuple(cells), recipe=cls.recipe)
-
-
-def _network(grid: Grid, cls: type) -> dict[str, str]:
-    """Return the grid's network as a setting of `cls`: nothing where it has no such field."""
-    named = "network" in grid.model_fields_set and "network" in registry.field_names(cls)
-    return {"network": grid.network} if named else {}
+        cells = _evaluations(grid, trial, native, _snapshots(grid, method, where), parts)
+        yield Job(label=label, cell=trial, evaluations=tuple(cells), recipe=native)
 
 
 def _snapshots(grid: Grid, method: Method, where: str) -> list[int]:
@@ -198,7 +223,7 @@ def _evaluations(
     kept: dict[str, Evaluation] = {}
     sets = [(None, None), *((step, None) for step in steps), *((None, part) for part in parts)]
     for (step, part), (label, table) in product(sets, grid.evaluator.items()):
-        settings = {"network": grid.network, "native": native}
+        settings = {"network": network(grid, trial.task), "native": native}
         for cell in expand.evaluations(trial, label, table, **settings, step=step, part=part):
             kept.setdefault(cell.id, cell)
     yield from kept.values()
@@ -208,8 +233,9 @@ def _studies(grid: Grid, label: str) -> Iterator[Job]:
     where, row = f"study.{label}", grid.study[label]
     name = row.base or label
     cls = studies.find(name)
-    every = expand.combinations(cls, {**_network(grid, cls), **row.values}, where)
+    every = expand.combinations(cls, row.values, where)
     for values, task, ipc, seed in product(every, grid.tasks, grid.ipc, grid.seeds):
-        settings = expand.plain(registry.configure(cls, values, where=where))
+        made = registry.configure(cls, {**registry.network(cls, network(grid, task)), **values}, where=where)
+        settings = expand.plain(made)
         cell = Study(task=task, study=name, settings=settings, ipc=ipc, seed=seed)
         yield Job(label=label, cell=cell)

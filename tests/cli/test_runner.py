@@ -14,6 +14,8 @@ from suite.records.store import Store
 from tests.support import broken_files
 from tests.support.grids import QUICK
 
+TASKS = '["digits", "cifar10", "tiny-imagenet"]'
+
 
 @pytest.fixture
 def work_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,6 +36,17 @@ def test_a_cluster_and_inline_exclude_each_other() -> None:
 def test_settings_change_the_grids_jobs(quick: Path) -> None:
     one, two = Request(str(quick)), Request(str(quick), settings=("seeds=[0, 1]",))
     assert len(two.jobs()) == 2 * len(one.jobs()) == 4
+
+
+def test_a_network_that_was_chosen_is_told(quick: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runner.dry_run(Request(str(quick)))
+    assert "network:" not in capsys.readouterr().out
+    text = quick.read_text().replace('network = "convnet-d1-w8-in"\n', "").replace('["digits"]', TASKS)
+    quick.write_text(text)
+    runner.dry_run(Request(str(quick)))
+    said = capsys.readouterr().out
+    assert "network: convnet-d3-w128-in for digits, cifar10, by image size, since the grid names none" in said
+    assert "network: convnet-d4-w128-in for tiny-imagenet, by image size" in said
 
 
 def test_work_does_what_is_missing_and_show_says_so(

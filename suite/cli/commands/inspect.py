@@ -38,8 +38,8 @@ def show(
 ) -> None:
     """Show one method, evaluator, study, task, network, recipe, augmentation or grid.
 
-    For a method: its paper, recipe, hyper-parameters with types and defaults, and the paper's settings. For
-    a task: its classes in their order, images per class, what was skipped or changed when its files were
+    For a method: its paper, recipe, hyper-parameters, the paper's settings, and where ours differs from it.
+    For a task: its classes in their order, images per class, what was skipped or changed when its files were
     read, and its fingerprint.
 
     [bold]ratbench show rat_bptt[/]

@@ -23,7 +23,8 @@ class TaskInfo:
     shape: (channels, height, width); train, test: numbers of images as published, 0 if unknown;
     format: the reader; folders: possible folders of its files, below the data folder;
     mean, std: published constants, empty if they are fitted on train;
-    checksum: how files are compared with the published ones.
+    checksum: how files are compared with the published ones; mirrored: whether a mirrored image keeps its
+    class.
     """
 
     name: str
@@ -43,6 +44,7 @@ class TaskInfo:
     class_names: tuple[str, ...] = ()
     torchvision: str = ""
     hub: Hub | None = None
+    mirrored: bool = True
 
     @property
     def family(self) -> str:
@@ -80,6 +82,7 @@ _PLAIN = (
         class_names_from="the digits",
         checksum="sha256 of images and labels",
         class_names=DIGIT_NAMES,
+        mirrored=False,
     ),
     TaskInfo(
         name="mnist",
@@ -96,6 +99,7 @@ _PLAIN = (
         std=(0.3081,),
         folders=("MNIST/raw", "mnist"),
         class_names=DIGIT_NAMES,
+        mirrored=False,
         torchvision="MNIST",
     ),
     TaskInfo(
@@ -131,6 +135,7 @@ _PLAIN = (
         std=(0.1980, 0.2010, 0.1970),
         folders=(".", "SVHN", "svhn"),
         class_names=DIGIT_NAMES,
+        mirrored=False,
         torchvision="SVHN",
     ),
     TaskInfo(

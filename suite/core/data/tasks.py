@@ -167,10 +167,9 @@ def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
         info = describe(name)
         return (hf.locate_known if info.format == "images" else readers.locate)(info, data), info
     path, _, query = name.removeprefix("folder:").partition("?")
-    source, info = image_files.locate_folder(
-        Path(path).expanduser(), image_files.decoding(name, image_files.options(name, query))
-    )
-    return source, replace(info, name=name)
+    given = image_files.options(name, query)
+    source, info = image_files.locate_folder(Path(path).expanduser(), image_files.decoding(name, given))
+    return source, replace(info, name=name, mirrored=image_files.mirrored(name, given))
 
 
 def _stem(info: TaskInfo, source: Source) -> str:
@@ -220,7 +219,12 @@ def _finish(
     info: TaskInfo, store: Path | None, device: torch.device | str, tensors: Tensors, facts: Facts
 ) -> LoadedTask:
     train, test = (
-        Examples(tensors[f"{split}_images"].to(device), tensors[f"{split}_labels"].to(device), info.classes)
+        Examples(
+            tensors[f"{split}_images"].to(device),
+            tensors[f"{split}_labels"].to(device),
+            info.classes,
+            info.mirrored,
+        )
         for split in ("train", "test")
     )
     return LoadedTask(

@@ -46,12 +46,13 @@ _OPTIONS = ("image", "label", "train", "test", "config", "revision")
 class Query:
     """A dataset and how to read it; None stands for what the files say.
 
-    where: a path, or OWNER/NAME on the hub; how: how pictures are decoded.
+    where: a path, or OWNER/NAME on the hub; how: how pictures are decoded; mirrored: see `Examples`.
     """
 
     name: str
     where: str
     how: Decoding
+    mirrored: bool = True
     config: str | None = None
     image: str | None = None
     label: str | None = None
@@ -117,9 +118,10 @@ def _hashed(pictures: Iterable[tuple[BytesIO, str]], digest: Any) -> Iterator[tu
 def parse(name: str) -> Query:
     """Return the query of a task's name, `hf:WHERE?option=value&…`; raises ValueError if it is wrong."""
     where, _, text = name.removeprefix(PREFIX).partition("?")
-    given = image_files.options(name, text, (*_OPTIONS, *image_files.DECODING))
+    given = image_files.options(name, text, (*_OPTIONS, *image_files.OPTIONS))
     own = {option: value for option, value in given.items() if option in _OPTIONS}
-    query = Query(name, where, image_files.decoding(name, given), **own)
+    how = image_files.decoding(name, given)
+    query = Query(name, where, how, image_files.mirrored(name, given), **own)
     if not query.local and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", where):
         raise ValueError(
             f"task {name!r} needs hf:OWNER/NAME, or hf: and a path that begins with / or ./ or ~"
@@ -148,6 +150,7 @@ def locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
         class_names_from="the features of its label column, or else the sorted labels",
         checksum="none",
         class_names=found.class_names,
+        mirrored=query.mirrored,
     )
     how = replace(query.how, channels=shape[0])
     return Source(found.files, place, partial(found.read, how)), info

@@ -15,7 +15,7 @@ from suite.core.data.reading.decoding import Decoding, decode_all, survey
 from suite.core.data.reading.folders import Listing, list_folder
 from suite.core.data.reading.readers import Raw, Source, Splits
 
-DECODING = ("size", "background")
+OPTIONS = ("size", "background", "mirror")
 """Options of all tasks that are decoded from pictures."""
 
 
@@ -29,7 +29,7 @@ def find(info: TaskInfo, folder: Path) -> Source | None:
     return Source(listing.files, info.name, partial(_read_listing, listing, how))
 
 
-def options(task: str, query: str, known: Sequence[str] = DECODING) -> dict[str, str]:
+def options(task: str, query: str, known: Sequence[str] = OPTIONS) -> dict[str, str]:
     """Return the options in a task's name, `size=32&background=white`.
 
     Raises ValueError, naming the task, for an unknown option, and for one without a value or with two.
@@ -55,6 +55,14 @@ def decoding(task: str, given: Mapping[str, str]) -> Decoding:
             f"task {task!r}: background {background!r} must be a colour: white, black, #rrggbb"
         ) from None
     return Decoding(3, int(size) if size else None, colour)
+
+
+def mirrored(task: str, given: Mapping[str, str]) -> bool:
+    """Return whether a mirrored image keeps its class: not with `mirror=no`; raises ValueError for others."""
+    mirror = given.get("mirror", "yes")
+    if mirror not in ("yes", "no"):
+        raise ValueError(f"task {task!r}: mirror {mirror!r} must be yes or no")
+    return mirror == "yes"
 
 
 def locate_folder(folder: Path, how: Decoding) -> tuple[Source, TaskInfo]:

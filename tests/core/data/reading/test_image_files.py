@@ -44,6 +44,19 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
     assert (info.classes, info.shape, info.train, info.test) == (2, (3, 8, 8), 6, 4)
 
 
+def test_a_folder_says_whether_images_may_be_mirrored(tmp_path: Path) -> None:
+    _write_folder(tmp_path / "insects")
+    name = f"folder:{tmp_path / 'insects'}"
+    assert (
+        load(name, data=tmp_path).train.mirrored and load(f"{name}?mirror=yes", data=tmp_path).train.mirrored
+    )
+    for written in (f"{name}?mirror=no", f"{name}?size=4&mirror=no"):
+        task = load(written, data=tmp_path)
+        assert not task.train.mirrored and not task.test.mirrored and not describe(written).mirrored
+    with pytest.raises(ValueError, match="mirror 'maybe' must be yes or no"):
+        load(f"{name}?mirror=maybe", data=tmp_path)
+
+
 def test_grey_images_keep_one_channel_unless_one_has_colour(tmp_path: Path) -> None:
     _write_folder(tmp_path / "grey", mode="L")
     assert load(f"folder:{tmp_path / 'grey'}", data=tmp_path).train.shape == (1, 8, 8)
