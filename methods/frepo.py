@@ -58,7 +58,7 @@ class FRePo(ImageMethod):
         "lifetime": 2,
         "network": "convnet-d1-w8-in",
     }
-    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"outer_lr": LogUniform(1e-4, 1e-1)}
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"outer_lr": LogUniform(3e-5, 3e-2)}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         **{("cifar10", ipc): {"mirror": True} for ipc in (1, 10, 50)},
         ("cifar100", 1): {"mirror": True},

@@ -1,5 +1,6 @@
 """Read grid files in TOML, and expand them to jobs."""
 
+import copy
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
@@ -13,6 +14,7 @@ from suite.core.names import did_you_mean
 from suite.core.spec import Method
 from suite.experiments import expand, studies
 from suite.experiments.schema import FULL_DATA, Grid, References
+from suite.experiments.tuning.settings_file import ENDING, Place, SettingsFile
 from suite.plugins import registry
 from suite.records.cells import RANDOM, Evaluation, Part, Study, Trial
 from suite.records.jobs import Job, Plan, Planned
@@ -37,19 +39,34 @@ def locate(name: str) -> Path:
 
 
 def _packaged() -> dict[str, Path]:
-    return {path.stem: path for path in FOLDER.glob("*/*.toml")}
+    return {path.stem: path for path in FOLDER.glob("*/*.toml") if not path.name.endswith(ENDING)}
 
 
-def load(path: Path, settings: Sequence[str] = ()) -> Grid:
-    """Read a grid file and apply `key.key=value` settings to it; raises ValueError."""
+def load(path: Path, settings: Sequence[str] = (), *, tuned: bool = True) -> Grid:
+    """Read a grid file and apply `key.key=value` settings to it; raises ValueError.
+
+    tuned: whether the settings of its settings file apply.
+    """
     try:
         table = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None
-    _validated(path, table)
-    for setting in settings:
-        _apply(table, setting)
-    return _validated(path, table)
+    own, found = _validated(path, table), _validated(path, _changed(table, settings))
+    if not (tuned and found.settings):
+        return found
+    # They were chosen for the grid as the file has it; the command line may change any of it.
+    rows = {
+        (label, task, ipc): (
+            method_name(found, label),
+            given(own if label in own.method else found, label, task, ipc),
+        )
+        for label, task, ipc in places(found)
+    }
+    file = path.parent / found.settings
+    for (label, task, ipc), chosen in SettingsFile.read(file).fitting(file, rows).items():
+        exceptions = table["method"][label].setdefault("where", [])
+        exceptions.append({"task": task, "ipc": ipc, **chosen})
+    return _validated(path, _changed(table, settings))
 
 
 def _validated(path: Path, table: Mapping[str, Any]) -> Grid:
@@ -70,6 +87,14 @@ def _mistake(error: ValidationError) -> str:
     message = first["msg"]
     own = message.removeprefix("Value error, ")  # our own message, which is not lower-cased
     return ": ".join(filter(None, [".".join(where), own if own != message else message.lower()]))
+
+
+def _changed(table: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """Return the table after every `--set`."""
+    changed = copy.deepcopy(dict(table))
+    for setting in settings:
+        _apply(changed, setting)
+    return changed
 
 
 def _apply(table: dict[str, Any], setting: str) -> None:
@@ -101,10 +126,8 @@ def toml_value(text: str) -> Any:
 def jobs(grid: Grid) -> list[Job]:
     """Expand a grid: references, trials by (task, ipc, method, seed), studies; raises ValueError."""
     found = [job for task in grid.tasks for job in _references(grid, task)]
-    parts = {label: _parts(grid, label) for label in grid.method}
-    for task, ipc, label in product(grid.tasks, grid.ipc, grid.method):
-        if ipc in parts[label]:
-            found += _trials(grid, task, ipc, label, parts[label][ipc])
+    for label, task, ipc in places(grid):
+        found += _trials(grid, task, ipc, label)
     found += (job for label in grid.study for job in _studies(grid, label))
     kept: dict[str, Job] = {}
     for job in found:
@@ -114,6 +137,38 @@ def jobs(grid: Grid) -> list[Job]:
         cells = {cell.id: cell for cell in (*first.evaluations, *job.evaluations)}
         kept[job.id] = first.model_copy(update={"evaluations": tuple(cells.values())})
     return list(kept.values())
+
+
+def places(grid: Grid) -> list[Place]:
+    """Return the rows of methods with each task and size at which they run; raises ValueError."""
+    sizes = {label: _parts(grid, label) for label in grid.method}
+    every = product(grid.tasks, grid.ipc, grid.method)
+    return [(label, task, ipc) for task, ipc, label in every if ipc in sizes[label]]
+
+
+def method_name(grid: Grid, label: str) -> str:
+    """Return the name, or the path, of a row's method."""
+    return grid.method[label].base or label
+
+
+def given(grid: Grid, label: str, task: str, ipc: int) -> dict[str, Any]:
+    """Return the hyper-parameters that the paper and the grid give a row; others have their defaults."""
+    cls = registry.method(method_name(grid, label))
+    published = cls.published.get((tasks.describe(task).family, ipc), {})
+    return {**published, **_network(grid, cls), **grid.method[label].values(task, ipc)}
+
+
+def trial(grid: Grid, label: str, task: str, ipc: int, seed: int, method: Method) -> Trial:
+    """Return the trial of a row's method on a task."""
+    name = method_name(grid, label)
+    return Trial(
+        task=task,
+        method=name,
+        source=registry.source(name),
+        hyperparameters=expand.plain(method),
+        ipc=ipc,
+        seed=seed,
+    )
 
 
 def plan(found: Sequence[Job]) -> Plan:
@@ -132,7 +187,7 @@ def _references(grid: Grid, task: str) -> Iterator[Job]:
     if grid.reference is None:
         return
     yield Job(label=FULL_DATA, cell=grid.reference.full_data(task, grid.network))
-    rows = {registry.method(row.base or label): label for label, row in grid.method.items()}
+    rows = {registry.method(method_name(grid, label)): label for label in grid.method}
     subset = registry.method(RANDOM)
     natives = dict.fromkeys(cls.recipe for cls in (subset, *rows))
     for ipc, seed in product(grid.ipc, grid.reference.seeds(grid.seeds)):
@@ -146,7 +201,7 @@ def _references(grid: Grid, task: str) -> Iterator[Job]:
 def _parts(grid: Grid, label: str) -> dict[int, list[Part]]:
     """Return the sizes at which a row runs, with the evaluated parts of its sets."""
     row = grid.method[label]
-    ordered = registry.method(row.base or label).ordered
+    ordered = registry.method(method_name(grid, label)).ordered
     try:
         sizes, parts = row.sizes(grid.ipc), row.parts(grid.ipc, ordered=ordered)
     except ValueError as error:
@@ -154,24 +209,15 @@ def _parts(grid: Grid, label: str) -> dict[int, list[Part]]:
     return {size: parts if size == max(sizes) else [] for size in sizes}
 
 
-def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) -> Iterator[Job]:
-    where, row = f"method.{label}", grid.method[label]
-    name = row.base or label
-    cls = registry.method(name)
-    published = cls.published.get((tasks.describe(task).family, ipc), {})
-    table = {**published, **_network(grid, cls), **row.values(task, ipc)}
+def _trials(grid: Grid, task: str, ipc: int, label: str) -> Iterator[Job]:
+    where, cls = f"method.{label}", registry.method(method_name(grid, label))
+    parts = _parts(grid, label)[ipc]
+    table = given(grid, label, task, ipc)
     for values, seed in product(expand.combinations(cls, table, where), grid.seeds):
         method: Method = registry.configure(cls, values, where=where)
-        trial = Trial(
-            task=task,
-            method=name,
-            source=registry.source(name),
-            hyperparameters=expand.plain(method),
-            ipc=ipc,
-            seed=seed,
-        )
-        cells = _evaluations(grid, trial, cls.recipe, _snapshots(grid, method, where), parts)
-        yield Job(label=label, cell=trial, evaluations=tuple(cells), recipe=cls.recipe)
+        own = trial(grid, label, task, ipc, seed, method)
+        cells = _evaluations(grid, own, cls.recipe, _snapshots(grid, method, where), parts)
+        yield Job(label=label, cell=own, evaluations=tuple(cells), recipe=cls.recipe)
 
 
 def _network(grid: Grid, cls: type) -> dict[str, str]:

@@ -191,6 +191,9 @@ class Grid(BaseModel):
     """Distillation seeds."""
     network: str = STANDARD
     """The value of the field `network` in every method, evaluator and study that has one."""
+    settings: str = ""
+    """The file of settings that `ratbench tune` chose, by its path from the grid's folder. They replace those
+    of the methods' tables; `--set` replaces both."""
     method: dict[str, MethodTable] = {}
     """A table `[method.NAME]` for each row."""
     study: dict[str, StudyTable] = {}
