@@ -83,6 +83,7 @@ class UnrolledMethod(ImageMethod):
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {
         "outer_lr": LogUniform(1e-4, 0.1),
         "inner_lr": LogUniform(3e-4, 1e-2),
+        "initial": Choice(("unit-noise", "real")),
     }
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = _PUBLISHED
 

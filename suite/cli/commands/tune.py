@@ -79,7 +79,8 @@ def tune(
         address=address,
         resources=Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile),
     )
-    request = tuning.Request(run, Rule(tries, seed, seconds), output)
+    rule = Rule(tries, seed, seconds, charge=run.resources.charged(1.0))
+    request = tuning.Request(run, rule, output)
     if dry_run:
         tuning.dry_run(request)
         return

@@ -56,7 +56,7 @@ class Row:
         return Job(label=label, cell=trial, evaluations=(self._evaluation(trial),), recipe=self.method.recipe)
 
     def pace(self, seconds: float) -> Job:
-        """Return the study that times outer steps for about `seconds`."""
+        """Return the study that times outer steps, of which as many as fit into `seconds` are planned."""
         label, _, ipc = self.place
         settings = {
             "method": self.name,

@@ -11,7 +11,7 @@ from typing import Any
 from suite.core.spec import Budget
 from suite.experiments import expand
 from suite.experiments.cells.context import load_task
-from suite.experiments.studies.pace import PREPARED_SECONDS, STEP_SECONDS
+from suite.experiments.studies.pace import FIRST, PREPARED, STEP
 from suite.experiments.tuning.rows import ACCURACY, Row
 from suite.experiments.tuning.sampling import ENOUGH, values
 from suite.experiments.tuning.settings_file import Chosen, SettingsFile, Try, plain
@@ -19,20 +19,21 @@ from suite.records.jobs import Job
 from suite.records.record import Record
 from suite.records.store import Store
 
-PACE_SHARE = 0.1
-"""Share of the seconds of a set in which its outer steps are timed."""
-
 Changes = Mapping[str, Any]
 """Hyper-parameters that replace those of the grid."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How settings are chosen, the same for all rows. seconds: device-seconds of a set, if it is limited."""
+    """How settings are chosen, the same for all rows.
+
+    seconds: device-seconds that a set may cost, if that is limited; charge: device-seconds of a second.
+    """
 
     tries: int
     seed: int = 0
     seconds: float | None = None
+    charge: float = 1.0
 
     def __post_init__(self) -> None:
         if self.tries < 1:
@@ -44,7 +45,7 @@ class Rule:
         """Return the job that times a row's outer steps; None if its length is not limited."""
         if self.seconds is None or not row.has_steps:
             return None
-        return row.pace(PACE_SHARE * self.seconds)
+        return row.pace(self.seconds / self.charge)
 
     def steps(self, row: Row, store: Store) -> Changes | None:
         """Return the number of outer steps that a set may take, at most the grid's; None if it is not known.
@@ -56,15 +57,14 @@ class Rule:
             return {}
         if (record := store.record(job.id)) is None:
             return None
-        (step,), (prepared,) = record.curve[STEP_SECONDS], record.curve[PREPARED_SECONDS]
-        charge = record.device_seconds / record.seconds  # device-seconds of a second
-        steps = floor((self.seconds / charge - prepared) / step)
+        step, first, prepared = (self.charge * record.curve[name][0] for name in (STEP, FIRST, PREPARED))
+        steps = floor((self.seconds - prepared - first) / step)
         if steps < 1:
             label, task, ipc = row.place
             raise ValueError(
-                f"--seconds {self.seconds:g}: {label} on {task} at ipc {ipc} takes {prepared * charge:.1f} "
-                f"device-seconds to prepare and {step * charge:.1f} for an outer step; raise --seconds, or "
-                "give smaller settings in the grid"
+                f"--seconds {self.seconds:g}: {label} on {task} at ipc {ipc} takes {prepared + first:.1f} "
+                f"device-seconds before its outer steps and {step:.1f} for each; raise --seconds, or give "
+                "smaller settings in the grid"
             )
         return {"steps": min(steps, expand.plain(row.build({}))["steps"])}
 
