@@ -104,9 +104,10 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
         except Stopped as error:
             stopped = error
         deadline.rest()
-    if not runner.tell(jobs, store, stopped=stopped is not None):
-        if stopped:
-            raise stopped
+    complete = runner.tell(jobs, store, stopped=stopped is not None)
+    if stopped:
+        raise stopped
+    if not complete:
         return False
     _write(request, found, store)
     return True

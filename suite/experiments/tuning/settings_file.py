@@ -83,7 +83,7 @@ class SettingsFile(_Table):
     def read(cls, path: Path) -> "SettingsFile":
         """Read a settings file; raises ValueError if it is missing or none."""
         try:
-            return cls.model_validate(tomllib.loads(path.read_text()))
+            return cls.model_validate(tomllib.loads(path.read_text("utf-8")))
         except FileNotFoundError:
             raise ValueError(
                 f"no settings file {path}; write it by `ratbench tune`, or leave `settings` out of the grid"
@@ -165,7 +165,7 @@ def _pairs(table: Mapping[str, Any]) -> list[str]:
 
 
 def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
 
 
 def _toml(value: Any, *, wide: bool = False) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
-from math import floor
+from math import floor, inf
 from statistics import fmean
 from typing import Any
 
@@ -38,8 +38,8 @@ class Rule:
     def __post_init__(self) -> None:
         if self.tries < 1:
             raise ValueError(f"--tries {self.tries} must be at least 1")
-        if self.seconds is not None and not self.seconds > 0:
-            raise ValueError(f"--seconds {self.seconds} must be larger than 0")
+        if self.seconds is not None and not 0 < self.seconds < inf:
+            raise ValueError(f"--seconds {self.seconds} must be a number above 0")
 
     def pace(self, row: Row) -> Job | None:
         """Return the job that times a row's outer steps; None if its length is not limited."""
