@@ -23,6 +23,8 @@ from suite.plugins.methods.mtt import MTT, MTTDistiller, settings
 class TESLA(MTT):
     """Match trajectories on images with soft labels of the matched expert."""
 
+    steps: int = 10_000
+
     title: ClassVar[str] = "TESLA: trajectory matching with the experts' soft labels"
     paper: ClassVar[str] = "arXiv 2211.10586"
     batch_norm: ClassVar[bool] = False  # experts predict labels without running statistics

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from suite.board.join import TableKey
+from suite.core.data.catalogue import family
 from suite.core.names import STANDARD_NETWORK
 
 Figure = tuple[int, float] | tuple[int, float, float]
@@ -69,7 +70,7 @@ class PaperFigures:
 def figures(entries: Sequence[Reported], key: TableKey, method: str) -> PaperFigures:
     """Return the entries of `method` with an accuracy at the size and on the task family of `key`."""
     # Papers differ in preprocessing, so cifar10-zca belongs to the family cifar10.
-    wanted = (key.task.removesuffix("-zca"), method)
+    wanted = (family(key.task), method)
     found = [each for each in entries if (each.task, each.method) == wanted and each.text(key.ipc)]
     return PaperFigures(
         same_network=tuple(entry for entry in found if entry.network == key.network),

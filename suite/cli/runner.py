@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from rich.table import Table
@@ -13,9 +14,11 @@ from suite.cli.console import console, say
 from suite.cli.cost import estimate
 from suite.cli.deadline import Deadline, Stopped
 from suite.cli.progress import Display
+from suite.core.data import tasks
 from suite.core.data.tasks import DataMissing
 from suite.core.names import counted
 from suite.experiments import grid, job_runner, preflight
+from suite.experiments.cells.context import load_task
 from suite.experiments.job_runner import missing
 from suite.experiments.resources import Resources
 from suite.external import evaluate as foreign
@@ -60,10 +63,15 @@ class Request:
 def dry_run(request: Request) -> None:
     """List every cell with its status, and estimate the cost of the missing ones."""
     jobs, store = request.jobs(), Store(request.folder)
-    try:
-        preflight.check(jobs, request.resources)
-    except DataMissing as error:
-        say(f"data missing, task not validated: {error}")
+    lines = dict[str, list[str]]()
+    for name in dict.fromkeys(job.cell.task for job in jobs):
+        try:
+            lines[name] = tasks.told(load_task(name, "cpu"))
+        except DataMissing as error:
+            say(f"data missing, task not validated: {error}")
+    preflight.check([job for job in jobs if job.cell.task in lines], request.resources)
+    for line in chain.from_iterable(lines.values()):
+        say(line)
     if store.path.exists():
         store.check_protocol()
     console.print(_table(jobs, store))
@@ -85,6 +93,9 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         jobs = request.jobs()
         # A cluster's head may have no GPU, and its nodes are not checked.
         preflight.check(jobs, None if request.address else request.resources)
+        for name in dict.fromkeys(job.cell.task for job in jobs):
+            for line in tasks.told(load_task(name, "cpu")):
+                say(line)
         store = Store.create(request.folder)
         deadline.check()
     except Stopped:

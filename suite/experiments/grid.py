@@ -154,8 +154,14 @@ def method_name(grid: Grid, label: str) -> str:
 def given(grid: Grid, label: str, task: str, ipc: int) -> dict[str, Any]:
     """Return the hyper-parameters that the paper and the grid give a row; others have their defaults."""
     cls = registry.method(method_name(grid, label))
-    published = cls.published.get((tasks.describe(task).family, ipc), {})
+    published = cls.published.get((tasks.describe(task).published_as, ipc), {})
     return {**published, **_network(grid, cls), **grid.method[label].values(task, ipc)}
+
+
+def native_recipe(grid: Grid, label: str, task: str, ipc: int) -> str:
+    """Return the retraining recipe of a row's paper."""
+    cls = registry.method(method_name(grid, label))
+    return registry.native_recipe(cls, tasks.describe(task).published_as, ipc)
 
 
 def trial(grid: Grid, label: str, task: str, ipc: int, seed: int, method: Method) -> Trial:
@@ -189,8 +195,9 @@ def _references(grid: Grid, task: str) -> Iterator[Job]:
     yield Job(label=FULL_DATA, cell=grid.reference.full_data(task, grid.network))
     rows = {registry.method(method_name(grid, label)): label for label in grid.method}
     subset = registry.method(RANDOM)
-    natives = dict.fromkeys(cls.recipe for cls in (subset, *rows))
+    family = tasks.describe(task).published_as
     for ipc, seed in product(grid.ipc, grid.reference.seeds(grid.seeds)):
+        natives = dict.fromkeys(registry.native_recipe(cls, family, ipc) for cls in (subset, *rows))
         trial = Trial(task=task, method=RANDOM, hyperparameters={}, ipc=ipc, seed=seed)
         every = (cell for native in natives for cell in _evaluations(grid, trial, native))
         cells = {cell.id: cell for cell in every}  # evaluations needed for several methods are done once
@@ -212,12 +219,13 @@ def _parts(grid: Grid, label: str) -> dict[int, list[Part]]:
 def _trials(grid: Grid, task: str, ipc: int, label: str) -> Iterator[Job]:
     where, cls = f"method.{label}", registry.method(method_name(grid, label))
     parts = _parts(grid, label)[ipc]
+    native = native_recipe(grid, label, task, ipc)
     table = given(grid, label, task, ipc)
     for values, seed in product(expand.combinations(cls, table, where), grid.seeds):
         method: Method = registry.configure(cls, values, where=where)
         own = trial(grid, label, task, ipc, seed, method)
-        cells = _evaluations(grid, own, cls.recipe, _snapshots(grid, method, where), parts)
-        yield Job(label=label, cell=own, evaluations=tuple(cells), recipe=cls.recipe)
+        cells = _evaluations(grid, own, native, _snapshots(grid, method, where), parts)
+        yield Job(label=label, cell=own, evaluations=tuple(cells), recipe=native)
 
 
 def _network(grid: Grid, cls: type) -> dict[str, str]:

@@ -17,7 +17,7 @@ from pydantic import (
 
 from suite.core.data import tasks
 from suite.core.networks.named import STANDARD
-from suite.core.training.recipes import recipe
+from suite.core.training.recipes import recipe_on_real
 from suite.records.cells import STANDARD_RECIPE, Part, Reference
 
 FULL_DATA = "full_data"
@@ -163,7 +163,7 @@ class References(BaseModel):
     @field_validator("recipe")
     @classmethod
     def _check(cls, name: str) -> str:
-        return recipe(name).name
+        return recipe_on_real(name).name
 
     def full_data(self, task: str, network: str) -> Reference:
         """Return the cell of full data; its id depends on nothing else in the grid."""
@@ -184,7 +184,7 @@ class Grid(BaseModel):
     title: str
     """The title in lists of grids."""
     tasks: list[str] = Field(min_length=1)
-    """Tasks by name, or `folder:/path`; append `:holdout` to choose settings."""
+    """Tasks by name, `folder:/path` or `hf:OWNER/NAME`; append `:holdout` to choose settings."""
     ipc: list[PositiveInt] = Field(min_length=1)
     """Sizes: images per class."""
     seeds: list[int] = Field(min_length=1)

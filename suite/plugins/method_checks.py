@@ -42,7 +42,8 @@ def is_described(cls: type[Method]) -> str:
     if problem := described(cls, members, "suite.core.distilling.base.BaseMethod"):
         return problem
     try:
-        recipe(cls.recipe)
+        for name in (cls.recipe, *cls.recipes.values()):
+            recipe(name)
     except ValueError as error:
         return f"set `recipe` to a known recipe, or add it to RECIPES: {error}"
     if not isinstance(cls.paper, str):
@@ -52,9 +53,11 @@ def is_described(cls: type[Method]) -> str:
 
 def has_settings(cls: type[Method]) -> str:
     """Its smoke and published settings and its tuning space name real hyper-parameters."""
-    for key in cls.published:
+    for key in (*cls.published, *cls.recipes):
         if not (isinstance(key, tuple) and [type(part) for part in key] == [str, int]):
-            return f"published has the key {key!r}; use (task family, ipc), such as ('cifar10', 10)"
+            return (
+                f"published or recipes has the key {key!r}; use (task family, ipc), such as ('cifar10', 10)"
+            )
     published = {f"published[{key}]": values for key, values in cls.published.items()}
     if problem := misnamed(cls, {"smoke": cls.smoke, **published}):
         return problem

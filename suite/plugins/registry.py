@@ -109,6 +109,11 @@ def summary(cls: type) -> str:
     return next(iter((cls.__doc__ or "").strip().splitlines()), "")
 
 
+def native_recipe(cls: type[Method], family: str, ipc: int) -> str:
+    """Return the retraining recipe of a method's paper for a task family and a size."""
+    return cls.recipes.get((family, ipc), cls.recipe)
+
+
 def field_names(cls: Any) -> set[str]:
     """Return the names of a dataclass's fields."""
     return {field.name for field in fields(cls)}

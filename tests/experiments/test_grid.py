@@ -87,6 +87,49 @@ def test_native_is_each_methods_own_recipe_and_seeds_are_shared(tiny: Path) -> N
     assert len({cell.seed for cells in jobs.values() for cell in cells}) == 1
 
 
+def natives(text: str, tmp_path: Path) -> dict[tuple[str, str, int], list[str]]:
+    """Return the recipes of each row's evaluations by (row, task, ipc), and check those that records name."""
+    path = tmp_path / "natives.toml"
+    path.write_text(text)
+    found = {}
+    for job in grid.jobs(grid.load(path)):
+        if isinstance(job.cell, Trial):
+            recipes = [cell.settings["recipe"] for cell in job.evaluations]
+            assert job.recipe in recipes
+            found[job.label, job.cell.task, job.ipc] = recipes
+    return found
+
+
+def test_a_native_recipe_depends_on_the_task_and_the_size(tmp_path: Path) -> None:
+    found = natives(
+        """
+        title = "Natives"
+        tasks = ["mnist", "fashion-mnist", "svhn"]
+        ipc = [1, 10]
+        seeds = [0]
+        [method.dc]
+        [method.dsa]
+        [method.idc]
+        [method.idc_i]
+        [evaluator.retrain]
+        recipe = "native"
+        [reference]
+        random = 1
+        """,
+        tmp_path,
+    )
+    mnist = {"dc": "dc-mnist-1000", "dsa": "dsa-1000", "idc": "idc-mnist-1000", "idc_i": "idc-1000-v2"}
+    usual = {"dc": "dc-300", "dsa": "dsa-1000", "idc": "idc-1000-v2", "idc_i": "idc-1000-v2"}
+    for ipc in (1, 10):
+        svhn = usual | ({"idc_i": "idc-svhn-1000"} if ipc == 1 else {})
+        for task, recipes in (("mnist", mnist), ("fashion-mnist", usual), ("svhn", svhn)):
+            assert {label: found[label, task, ipc] for label in usual} == {
+                label: [recipe] for label, recipe in recipes.items()
+            }
+            # The random subset is compared with every row, under the recipes of this task and size.
+            assert set(found["random_subset", task, ipc]) == set(recipes.values())
+
+
 def test_an_id_is_the_sha256_of_canonical_json_and_protocol() -> None:
     cell = Evaluation(trial="ab", evaluator="retrain", settings={"b": 1, "a": 0.5}, seed=3)
     text = (

@@ -38,6 +38,7 @@ def test_experts_are_those_of_mtt() -> None:
 
 
 def test_settings_are_those_of_the_authors_commands() -> None:
+    assert METHOD().steps == 10_000
     found = METHOD(**METHOD.published["cifar10", 1])
     assert (found.syn_steps, found.expert_epochs, found.max_start_epoch, found.batch) == (50, 2, 5, None)
     assert (found.image_lr, found.lr_lr, found.student_lr) == (1000, 1e-7, 0.01)

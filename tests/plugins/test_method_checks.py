@@ -38,6 +38,19 @@ def test_a_broken_method_is_told_what_to_change(
     assert message in conformance.problem(check, cls)
 
 
+@pytest.mark.parametrize(
+    ("recipes", "check", "message"),
+    [
+        ({("mnist", 1): "dc-301"}, method_checks.is_described, "did you mean 'dc-300'?"),
+        ({"mnist": "dc-300"}, method_checks.has_settings, "published or recipes has the key 'mnist'"),
+    ],
+)
+def test_wrong_recipes_of_a_task_are_found(recipes: object, check: conformance.Check, message: str) -> None:
+    cls = make_dataclass("Mine", [], bases=(RandomSubset,), frozen=True, namespace={"recipes": recipes})
+    cls.__doc__ = "Has recipes of its own."
+    assert message in conformance.problem(check, cls)
+
+
 def test_a_method_that_keeps_the_contract_passes_all() -> None:
     assert [check(RandomSubset) for check in CHECKS] == [""] * len(CHECKS)
 

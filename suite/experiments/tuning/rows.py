@@ -10,7 +10,7 @@ from suite.experiments import expand, grid
 from suite.experiments.schema import Grid
 from suite.experiments.tuning.settings_file import Place
 from suite.plugins import registry
-from suite.records.cells import Evaluation, Study, Trial
+from suite.records.cells import Study
 from suite.records.jobs import Job
 
 ACCURACY = "accuracy"
@@ -53,7 +53,10 @@ class Row:
         """Return a try: a trial on the holdout, and the first evaluation of the grid's first evaluator."""
         label, _, ipc = self.place
         trial = grid.trial(self.grid, label, self.holdout, ipc, self.grid.seeds[0], self.build(changes))
-        return Job(label=label, cell=trial, evaluations=(self._evaluation(trial),), recipe=self.method.recipe)
+        native = grid.native_recipe(self.grid, *self.place)
+        table = self.grid.evaluator[self.evaluator]
+        cells = expand.evaluations(trial, self.evaluator, table, network=self.grid.network, native=native)
+        return Job(label=label, cell=trial, evaluations=(next(cells),), recipe=native)
 
     def pace(self, seconds: float) -> Job:
         """Return the study that times outer steps, of which as many as fit into `seconds` are planned."""
@@ -66,13 +69,6 @@ class Row:
         }
         cell = Study(task=self.holdout, study="pace", settings=settings, ipc=ipc, seed=self.grid.seeds[0])
         return Job(label=label, cell=cell)
-
-    def _evaluation(self, trial: Trial) -> Evaluation:
-        table = self.grid.evaluator[self.evaluator]
-        cells = expand.evaluations(
-            trial, self.evaluator, table, network=self.grid.network, native=self.method.recipe
-        )
-        return next(cells)
 
 
 def rows(found: Grid) -> list[Row]:

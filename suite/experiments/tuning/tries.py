@@ -76,8 +76,8 @@ class Rule:
         """
         if not row.method.space:
             return []
-        base = expand.plain(row.build(steps))
-        first = {name: base[name] for name in row.method.space}
+        base = row.build(steps)
+        first = plain({name: getattr(base, name) for name in row.method.space})
         sampled = islice(values(row.method.space, self.seed), ENOUGH)
         others = (each for each in sampled if each != first and _runs(row, steps, each))
         return [{**steps, **each} for each in (first, *islice(others, self.tries - 1))]

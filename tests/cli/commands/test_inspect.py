@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_line import ratbench, refused
+from tests.support.hugging_face import write_pets
 
 ROOT = Path(__file__).parents[3]
 
@@ -17,6 +18,7 @@ class TestList:
         [
             ("methods", "rat_bptt"),
             ("tasks", "cifar10-zca"),
+            ("tasks", "hf:OWNER/NAME"),
             ("evaluators", "retrain"),
             ("studies", "gradient_study"),
             ("networks", "resnet18-w<width>-{in|ln|bn|none}"),
@@ -52,6 +54,17 @@ class TestShow:
     def test_each_kind_has_its_details(self, name: str, expected: str) -> None:
         result = ratbench("show", name)
         assert result.exit_code == 0 and expected in " ".join(result.stdout.split())
+
+    def test_a_hugging_face_dataset(self, tmp_path: Path) -> None:
+        for split in ("train", "test"):
+            write_pets(tmp_path / f"pets/{split}.parquet", [0, 1])
+        shown = " ".join(ratbench("show", f"hf:{tmp_path / 'pets'}?size=4").stdout.split())
+        assert "(3, 4, 4)" in shown and "classes: 0 cat, 1 dog" in shown and "resized to 4×4" in shown
+        refused(
+            ratbench("show", f"hf:{tmp_path / 'pets'}?label=breed"), "no column 'breed'; its columns: image"
+        )
+        refused(ratbench("show", "hf:somebody/pets"), "not here; a run would fetch")
+        refused(ratbench("show", "somebody/pets"), "for a Hugging Face dataset write 'hf:somebody/pets'")
 
     def test_an_unknown_name(self) -> None:
         refused(ratbench("show", "rat_btpt"), "'rat_btpt'", "did you mean 'rat_bptt'?")

@@ -1,4 +1,4 @@
-"""KIP: its losses by scikit-learn, what is learned at which rate, fresh networks, settings."""
+"""RFAD: its losses by scikit-learn, what is learned at which rate, fresh networks, settings."""
 
 from importlib import import_module
 from typing import Any
@@ -12,7 +12,7 @@ from suite.core.networks.nngp import random_features
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 
-METHOD = import_module("suite.plugins.methods.kip").METHOD
+METHOD = import_module("suite.plugins.methods.rfad").METHOD
 
 
 def train() -> Examples:
