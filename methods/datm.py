@@ -24,8 +24,6 @@ from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.plugins.methods.mtt import MTT, MTTDistiller, settings
 
-_TINY = {"network": "convnet-d4-w128-in"}
-
 
 @dataclass(frozen=True)
 class DATM(MTT):
@@ -97,21 +95,18 @@ class DATM(MTT):
             "early_max_start_epoch": 15,
             "growth": 2000,
             "label_lr": 10.0,
-            **_TINY,
         },
         ("tiny-imagenet", 10): {
             **settings(40, 2, 50, 100.0, 1e-4, 0.01, 500),
             "min_start_epoch": 10,
             "early_max_start_epoch": None,
             "label_lr": 10.0,
-            **_TINY,
         },
         ("tiny-imagenet", 50): {
             **settings(20, 2, 70, 100.0, 1e-4, 0.01, 1000),
             "min_start_epoch": 40,
             "early_max_start_epoch": None,
             "label_lr": 10.0,
-            **_TINY,
         },
     }
 

@@ -30,9 +30,8 @@ from suite.core.training.fit import map_batches
 from suite.core.training.recipes import recipe_on_real
 
 _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
-    "tiny-imagenet": {"network": "convnet-d4-w128-in"},
-    "imagenette-128": {"network": "convnet-d5-w128-in", "factor": 2},
-    "imagewoof-128": {"network": "convnet-d5-w128-in", "factor": 2},
+    "imagenette-128": {"factor": 2},
+    "imagewoof-128": {"factor": 2},
 }
 
 SCALE = (0.08, 1.0)

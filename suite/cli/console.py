@@ -71,10 +71,10 @@ def exit_with(complete: Callable[[], bool]) -> NoReturn:
 
 
 class _Lines(logging.Handler):
-    """Prints what the suite logs as lines, beside the output proper."""
+    """Prints what the suite logs."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage(), to=errors)
+        say(record.getMessage())
 
 
 def _log() -> None:

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -19,6 +20,7 @@ from suite.core.spec import Method
 from suite.core.training.augment import AUGMENTATIONS
 from suite.core.training.recipes import RECIPES
 from suite.experiments import grid, studies
+from suite.figures import pictures
 from suite.plugins import registry
 from suite.plugins.differences import Difference, differences
 
@@ -79,6 +81,19 @@ def details(name: str) -> Iterator[RenderableType]:
         yield from _KINDS[kind].details(name)
 
 
+def plot_samples(name: str, path: Path) -> None:
+    """Write a PNG with one training image of each class of a task; nothing is fetched.
+
+    Raises ValueError for another kind of name, and DataMissing.
+    """
+    if not _KINDS["tasks"].has(name):
+        raise ValueError(
+            f"--samples: {name!r} is no task; give one of `ratbench list tasks`, or folder:/path"
+        )
+    with nothing_fetched():
+        pictures.plot_samples(tasks.load(name), path)
+
+
 def papers(cls: type[Method]) -> list[str]:
     """Return the arXiv links of a method's papers."""
     return [f"https://arxiv.org/abs/{number}" for number in re.findall(r"\d{4}\.\d{4,5}", cls.paper)]
@@ -133,10 +148,11 @@ def _method(name: str) -> Iterator[RenderableType]:
     for heading, values in published(cls).items():
         yield f"{heading}: {values}"
     if found := differences(name):
-        yield _differences(found)
+        yield difference_table(found)
 
 
-def _differences(found: Iterable[Difference]) -> Table:
+def difference_table(found: Iterable[Difference]) -> Table:
+    """Return the differences of a method from its paper as a table."""
     table = Table("differs in", "paper", "here", "why", box=None, pad_edge=False)
     for each in found:
         table.add_row(each.point, each.paper, each.ours, ". ".join(filter(None, (each.why, each.effect))))

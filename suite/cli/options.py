@@ -10,9 +10,12 @@ Data = Annotated[
     Path | None,
     typer.Option(help="The data folder.", show_default="$RATBENCH_DATA, or else ./data"),
 ]
-GridFile = Annotated[
-    str, typer.Argument(help="A name from `ratbench list grids`, or the path of a .toml file.")
+Cpus = Annotated[int, typer.Option(min=1, help="CPU threads.")]
+Gpu = Annotated[
+    bool | None,
+    typer.Option("--gpu/--cpu", help="Run on a GPU or the CPU.", show_default="a GPU if there is one"),
 ]
+Artefact = Annotated[Path, typer.Argument(help="A .safetensors file from a store's artefacts/.")]
 Inline = Annotated[
     bool, typer.Option("--inline", help="Run one cell after another in this process, without Ray.")
 ]
@@ -28,7 +31,7 @@ GpusPerTrial = Annotated[
         show_default="1 if there is a GPU",
     ),
 ]
-Changes = Annotated[
+Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a value of the grid, such as method.rat_bptt.window=40. Repeatable."),
 ]
@@ -43,12 +46,6 @@ TimeLimit = Annotated[
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List the cells with their status; run nothing.")]
-Cpus = Annotated[int, typer.Option(min=1, help="CPU threads.")]
-Gpu = Annotated[
-    bool | None,
-    typer.Option("--gpu/--cpu", help="Run on a GPU or the CPU.", show_default="a GPU if there is one"),
-]
-Artefact = Annotated[Path, typer.Argument(help="A .safetensors file from a store's artefacts/.")]
 
 
 def set_data(data: Path | None) -> None:

@@ -21,6 +21,7 @@ from suite.experiments import grid, job_runner, preflight
 from suite.experiments.cells.context import load_task
 from suite.experiments.job_runner import missing
 from suite.experiments.resources import Resources
+from suite.experiments.schema import Grid
 from suite.external import evaluate as foreign
 from suite.figures.publish import publish
 from suite.records.jobs import Job
@@ -31,12 +32,14 @@ from suite.records.store import Store
 class Request:
     """A grid by name or path, changes to it, and options of the run.
 
-    store: by default `runs/<grid>`; inline: one job after another in this process, without Ray; address: of a
-    Ray cluster; by default Ray starts locally.
+    made: a grid that was made and not read; `grid` is its name, and `settings` are empty. store: by default
+    `runs/<grid>`; inline: one job after another in this process, without Ray; address: of a Ray cluster; by
+    default Ray starts locally.
     """
 
     grid: str
     settings: tuple[str, ...] = ()
+    made: Grid | None = None
     store: Path | None = None
     inline: bool = False
     address: str | None = None
@@ -55,14 +58,19 @@ class Request:
         """The store's path."""
         return self.store or Path("runs") / Path(self.grid).stem
 
+    def table(self) -> Grid:
+        """Return the grid; raises ValueError for a mistake in its file."""
+        return self.made or grid.load(grid.locate(self.grid), self.settings)
+
     def jobs(self) -> list[Job]:
         """Return the jobs of the grid; raises ValueError for a mistake in the grid."""
-        return grid.jobs(grid.load(grid.locate(self.grid), self.settings))
+        return grid.jobs(self.table())
 
 
 def dry_run(request: Request) -> None:
     """List every cell with its status, and estimate the cost of the missing ones."""
     jobs, store = request.jobs(), Store(request.folder)
+    say_networks(request.table())
     lines = dict[str, list[str]]()
     for name in dict.fromkeys(job.cell.task for job in jobs):
         try:
@@ -91,6 +99,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     try:
         deadline.begin()
         jobs = request.jobs()
+        say_networks(request.table())
         # A cluster's head may have no GPU, and its nodes are not checked.
         preflight.check(jobs, None if request.address else request.resources)
         for name in dict.fromkeys(job.cell.task for job in jobs):
@@ -118,6 +127,16 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     if stopped and not complete:
         raise stopped
     return complete
+
+
+def say_networks(table: Grid) -> None:
+    """Print the network of each task if the grid names none, so that it was chosen by the images' size."""
+    if table.network is None:
+        chosen: dict[str, list[str]] = {}
+        for task in table.tasks:
+            chosen.setdefault(grid.network(table, task), []).append(task)
+        for network, tasks in chosen.items():
+            say(f"network: {network} for {', '.join(tasks)}, by image size, since the grid names none")
 
 
 def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bool:

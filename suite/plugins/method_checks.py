@@ -59,6 +59,8 @@ def has_settings(cls: type[Method]) -> str:
                 f"published or recipes has the key {key!r}; use (task family, ipc), such as ('cifar10', 10)"
             )
     published = {f"published[{key}]": values for key, values in cls.published.items()}
+    if naming := [where for where, values in published.items() if "network" in values]:
+        return f"{naming[0]} names a network, which a grid chooses for all its methods; leave it out"
     if problem := misnamed(cls, {"smoke": cls.smoke, **published}):
         return problem
     known = registry.field_names(cls)

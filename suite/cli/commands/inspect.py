@@ -52,10 +52,7 @@ def show(
     for part in describe.details(name):
         console.print(part)
     if samples is not None:
-        from suite.core.data import tasks
-        from suite.figures.pictures import plot_samples
-
-        plot_samples(tasks.load(name), samples)
+        describe.plot_samples(name, samples)
         wrote(samples)
 
 

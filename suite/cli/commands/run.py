@@ -9,21 +9,22 @@ from suite.cli.console import exit_with
 from suite.cli.deadline import Deadline
 from suite.cli.options import (
     Address,
-    Changes,
     Compile,
     CpusPerTrial,
     Data,
     DryRun,
     GpusPerTrial,
-    GridFile,
     Inline,
+    Set,
     TimeLimit,
     set_data,
 )
 
 
 def run(
-    grid: GridFile,
+    grid: Annotated[
+        str, typer.Argument(help="A name from `ratbench list grids`, or the path of a .toml file.")
+    ],
     store: Annotated[
         Path | None, typer.Option(help="The folder for records.", show_default="runs/GRID")
     ] = None,
@@ -31,7 +32,7 @@ def run(
     address: Address = None,
     cpus_per_trial: CpusPerTrial = 1,
     gpus_per_trial: GpusPerTrial = None,
-    set_: Changes = None,
+    set_: Set = None,
     compile: Compile = True,
     time_limit: TimeLimit = None,
     dry_run: DryRun = False,

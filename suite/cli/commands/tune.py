@@ -9,21 +9,22 @@ from suite.cli.console import exit_with
 from suite.cli.deadline import Deadline
 from suite.cli.options import (
     Address,
-    Changes,
     Compile,
     CpusPerTrial,
     Data,
     DryRun,
     GpusPerTrial,
-    GridFile,
     Inline,
+    Set,
     TimeLimit,
     set_data,
 )
 
 
 def tune(
-    grid: GridFile,
+    grid: Annotated[
+        str, typer.Argument(help="A name from `ratbench list grids`, or the path of a .toml file.")
+    ],
     tries: Annotated[int, typer.Option(min=1, help="Tries of each row, task and size.")],
     seconds: Annotated[
         float | None,
@@ -44,7 +45,7 @@ def tune(
     address: Address = None,
     cpus_per_trial: CpusPerTrial = 1,
     gpus_per_trial: GpusPerTrial = None,
-    set_: Changes = None,
+    set_: Set = None,
     compile: Compile = True,
     time_limit: TimeLimit = None,
     dry_run: DryRun = False,

@@ -84,7 +84,7 @@ def lines(task: Task, found: Found, fingerprint: str, *, every_class: bool = Fal
     train = torch.bincount(task.train.labels.cpu(), minlength=task.train.classes).tolist()
     held = [before - after for before, after in zip(found.train, train, strict=True)]
     shape = "×".join(map(str, task.train.shape))
-    yield f"{task.name}: {len(task.class_names)} classes, images of {shape}"
+    yield f"{printable(task.name)}: {len(task.class_names)} classes, images of {shape}"
     yield f"  train: {_sizes(train, task.class_names)}"
     if any(held):
         yield f"  test: {_sizes(held, task.class_names)}, held out of train"

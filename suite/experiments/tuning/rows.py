@@ -55,7 +55,9 @@ class Row:
         trial = grid.trial(self.grid, label, self.holdout, ipc, self.grid.seeds[0], self.build(changes))
         native = grid.native_recipe(self.grid, *self.place)
         table = self.grid.evaluator[self.evaluator]
-        cells = expand.evaluations(trial, self.evaluator, table, network=self.grid.network, native=native)
+        cells = expand.evaluations(
+            trial, self.evaluator, table, network=grid.network(self.grid, self.place[1]), native=native
+        )
         return Job(label=label, cell=trial, evaluations=(next(cells),), recipe=native)
 
     def pace(self, seconds: float) -> Job:

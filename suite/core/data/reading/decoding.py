@@ -76,9 +76,11 @@ def decode_all(pictures: Iterable[tuple[Any, Any]], count: int, how: Decoding, n
 
 def decode(file: Any, called: Any, how: Decoding, notes: Notes) -> Tensor:
     """Return (channels, height, width) uint8 of a path or an open file, noting what is changed."""
-    with opened(file, called, whole=True) as image, _naming(called, "is damaged"):
-        orientation = _orientation(image, called, notes)
+    with opened(file, called) as image, _naming(called, "is damaged"):
+        # Pillow turns TIFF itself when it decodes, and decodes a PNG to look for EXIF data behind its pixels.
+        turned = image.tag_v2.get(_ORIENTATION, 1) if image.format == "TIFF" else 1  # type: ignore[attr-defined]
         image.load()
+        orientation = max(turned, _orientation(image, called, notes))
         if image.info.get("icc_profile"):
             notes.add("with a colour profile, which is not applied", called)
         if image.format == "MPO":
@@ -118,27 +120,19 @@ def survey(pictures: Iterable[tuple[Any, Any]], how: Decoding) -> tuple[int, int
 
 def _size(image: Image.Image, called: Any) -> tuple[int, int]:
     """Return (width, height) of a picture when it is turned upright."""
-    # Pillow has turned TIFF already, and would decode a PNG to look for EXIF data behind its pixels.
+    # Of TIFF this is the size already; a PNG is not decoded to look for EXIF data behind its pixels.
     seen = image.format != "PNG" or {"exif", "Raw profile type exif", "XML:com.adobe.xmp"} & set(image.info)
     turned = image.format != "TIFF" and seen and _orientation(image, called, Notes()) >= 5
     return image.size[::-1] if turned else image.size
 
 
 @contextmanager
-def opened(file: Any, called: Any, *, whole: bool = False) -> Iterator[Image.Image]:
-    """Open a picture; raises Undecodable if it is none, is several, or would lose content when decoded.
-
-    whole: also compare the checksums of a PNG, which Pillow passes over when it decodes.
-    """
+def opened(file: Any, called: Any) -> Iterator[Image.Image]:
+    """Open a picture; raises Undecodable if it is none, is several, or would lose content when decoded."""
     if isinstance(file, Path) and not file.is_file():  # a pipe would never end
         raise Undecodable(f"{called} cannot be read as an image: it is no file")
     with _naming(called, "cannot be read as an image"):
         image = Image.open(file, formats=FORMATS)
-        if whole and image.format == "PNG":
-            image.verify()  # which leaves nothing to decode
-            if not isinstance(file, Path):
-                file.seek(0)
-            image = Image.open(file, formats=FORMATS)
     with image:
         with _naming(called, "is damaged"):
             _refuse_lossy(image, called)
@@ -189,7 +183,7 @@ def _oriented(image: Image.Image, orientation: int, called: Any, notes: Notes) -
     if not 2 <= orientation <= 8:
         return image
     notes.add("turned upright by EXIF orientation", called)
-    return ImageOps.exif_transpose(image)  # which leaves TIFF alone: Pillow has turned it already
+    return ImageOps.exif_transpose(image)  # which leaves TIFF alone
 
 
 def _grey(image: Image.Image, how: Decoding) -> bool:
@@ -259,5 +253,5 @@ def _naming(called: Any, trouble: str) -> Iterator[None]:
             f"{called} has more than {_LIMIT // 10**6} megapixels, which is the limit; make it smaller"
         ) from None
     except Exception as error:
-        said = " ".join(str(error).split())
-        raise Undecodable(f"{called} {trouble}: {said or type(error).__name__}") from error
+        said = " ".join(str(error).split()) if error.args else type(error).__name__
+        raise Undecodable(f"{called} {trouble}: {said}") from error

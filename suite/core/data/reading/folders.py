@@ -161,7 +161,7 @@ def _pictures(folder: Path, notes: Notes, above: tuple[Path, ...]) -> Iterator[P
             yield entry
         else:
             _refuse_unread(entry)
-            ending = printable(entry.suffix) or "other"
+            ending = entry.suffix if entry.suffix[1:].isalpha() else "other"
             notes.add("skipped, not a picture", entry, noun=f"{ending} file")
 
 
@@ -180,6 +180,8 @@ def _refuse_unread(path: Path) -> None:
         raise ValueError(
             f"{path} may be a picture, but {path.suffix} is not read; convert it to PNG, or remove it"
         )
+    if not path.is_file():  # a pipe would never end
+        return
     try:
         with Image.open(path, formats=FORMATS) as image:
             found = image.format

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -71,7 +71,7 @@ def locate_folder(folder: Path, how: Decoding) -> tuple[Source, TaskInfo]:
     Pictures have one channel, whatever `how` says, if all are grey.
     """
     listing = list_folder(folder)
-    channels, height, width = survey(((path, path) for path in listing.files), how)
+    channels, height, width = _shape(tuple(map(_stamp, listing.files)), how)
     info = TaskInfo(
         name=f"folder:{folder}",
         classes=len(listing.class_names),
@@ -86,6 +86,20 @@ def locate_folder(folder: Path, how: Decoding) -> tuple[Source, TaskInfo]:
     )
     how = replace(how, channels=channels)
     return Source(listing.files, str(folder), partial(_read_listing, listing, how)), info
+
+
+def _stamp(path: Path) -> tuple[Path, int, int]:
+    """Return a file with its size and the time of its last change, 0 if it cannot be reached."""
+    try:
+        found = path.stat()
+    except OSError:
+        return path, 0, 0
+    return path, found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=4)  # a grid describes its tasks for each of its rows
+def _shape(files: tuple[tuple[Path, int, int], ...], how: Decoding) -> tuple[int, int, int]:
+    return survey(((path, path) for path, *_ in files), how)
 
 
 def _read_listing(listing: Listing, how: Decoding) -> Splits:

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from suite.core.data.reading import download
-from suite.core.data.reading.download import DataMissing, download_hub, download_torchvision, reachable
+from suite.core.data.reading.download import (
+    DataMissing,
+    download_hub,
+    download_torchvision,
+    nothing_fetched,
+    reachable,
+)
 
 
 class _Head(BaseHTTPRequestHandler):
@@ -98,3 +104,20 @@ def test_of_the_hubs_files_only_the_chosen_ones_are_fetched(
 def test_torchvision_has_its_data_sets() -> None:
     found = download.torchvision_datasets()
     assert all(hasattr(found, kind) for kind in ("CIFAR10", "CIFAR100", "SVHN", "MNIST", "FashionMNIST"))
+
+
+def test_where_a_run_would_fetch_from_is_said_and_nothing_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(download, "reachable", lambda url: pytest.fail(f"{url} was asked"))
+    with nothing_fetched():
+        with pytest.raises(DataMissing, match=r"a run would fetch https://www\.cs\.toronto\.edu/.*\. Put it"):
+            download_torchvision("CIFAR10", tmp_path / "data", "Put it there.")
+        with pytest.raises(DataMissing, match=r"a run would fetch .*/datasets/nobody/nothing\. Put it"):
+            download_hub("nobody/nothing", None, lambda root, paths: paths, "Put it there.")
+    monkeypatch.setattr(download, "reachable", lambda url: False)
+    with pytest.raises(DataMissing, match="cannot be reached"):
+        download_torchvision("CIFAR10", tmp_path / "data", "Put it there.")

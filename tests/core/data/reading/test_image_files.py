@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from suite.core.data.tasks import DataMissing, describe, load
+from suite.core.data.tasks import DataMissing, describe, fingerprint, load
 from tests.support.published_files import bytes_read, random_pixels, shrink
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -98,8 +98,35 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:
         load(f"{name}?sise=3", data=tmp_path)
     with pytest.raises(ValueError, match="size 'big' must be a whole number"):
         load(f"{name}?size=big", data=tmp_path)
+    with pytest.raises(ValueError, match="background 'snow white' must be a colour: white, black, #rrggbb"):
+        load(f"{name}?background=snow white", data=tmp_path)
     with pytest.raises(DataMissing, match="needs a folder train/"):
         load(f"folder:{tmp_path / 'absent'}", data=tmp_path)
+
+
+def test_pictures_of_several_kinds_are_told(tmp_path: Path) -> None:
+    """Drawn in the alpha channel alone, as icons are: without a background they were all black."""
+    _write_folder(tmp_path / "icons", mode="L")
+    for index, split in enumerate(("train", "test")):
+        shape = np.zeros((8, 8, 4), dtype=np.uint8)
+        shape[2:5, index : index + 3, 3] = 255
+        Image.fromarray(shape).save(tmp_path / f"icons/{split}/bee/0.png")
+    name = f"folder:{tmp_path / 'icons'}"
+    with pytest.raises(
+        ValueError, match=r"train/bee/0\.png has transparent pixels; append \?background=white"
+    ):
+        load(name, data=tmp_path)
+    task = load(f"{name}?background=white", data=tmp_path)
+    drawn = bytes_read(task)[3]
+    assert drawn[:, 2:5, :3].max() == 0 and (drawn == 0).sum() == 3 * 9 and drawn.max() == 255
+    assert task.found.notes == [
+        f"8 images in grey, given three equal channels (the first is {tmp_path}/icons/train/ant/0.png)",
+        f"2 images with transparent pixels laid on #ffffff (the first is {tmp_path}/icons/train/bee/0.png)",
+    ]
+    teal = load(f"{name}?background=#008080&size=4", data=tmp_path)
+    assert teal.train.shape == (3, 4, 4) and fingerprint(teal) != fingerprint(task)
+    assert any("laid on #008080" in note for note in teal.found.notes)
+    assert load(f"{name}?background=white", data=tmp_path).found == task.found, "from the cache, too"
 
 
 def test_tiny_imagenet_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
