@@ -21,7 +21,7 @@ from suite.core.distilling.experts import correctly_classified
 from suite.core.distilling.trajectory_segments import TrajectorySegments
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.spec import Budget, Distiller, Examples
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.plugins.methods.mtt import MTT, MTTDistiller, settings
 
 
@@ -46,6 +46,7 @@ class DATM(MTT):
     paper: ClassVar[str] = "arXiv 2310.05773"
     recipe: ClassVar[str] = "datm-1000"
     batch_norm: ClassVar[bool] = False  # experts predict labels without running statistics
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {**MTT.space, "label_lr": LogUniform(0.2, 200.0)}
     smoke: ClassVar[Mapping[str, Any]] = {**MTT.smoke, "early_max_start_epoch": 1, "growth": 2}
     # From the authors' configuration files (commit 97ae510); batches that take the whole set are left out.
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {

@@ -91,8 +91,7 @@ class MTT(ImageMethod):
     }
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {
         "image_lr": LogUniform(10.0, 1e4),
-        "max_start_epoch": Choice((2, 5, 10, 20, 40)),
-        "syn_steps": Choice((10, 20, 30, 50)),
+        "student_lr": LogUniform(1e-3, 0.1),
     }
     # The authors' settings as in DC-Bench; image_lr has errors in the paper's table. Their images
     # are whitened except for CIFAR-10 at 50 images, CIFAR-100 at 10 and Tiny-ImageNet. Subsets of ImageNet

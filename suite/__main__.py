@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from suite.cli.commands import inspect, migrate, papers, profile, publish, run, sets
+from suite.cli.commands import inspect, migrate, papers, profile, publish, run, sets, tune
 from suite.cli.console import add, say
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ def main(
 
 
 add(app, run.run)
+add(app, tune.tune)
 add(app, papers.reproduce)
 add(app, inspect.list_, "list")
 add(app, inspect.show)

@@ -83,7 +83,7 @@ def dry_run(request: Request) -> None:
     if store.path.exists():
         store.check_protocol()
     console.print(_table(jobs, store))
-    say(_counts(jobs, store))
+    say(counts(jobs, store))
     left = [cell for job in jobs for cell in missing(job, store)]
     records = files.read([store.path]).records if store.path.exists() else ()
     if line := estimate(jobs, left, records):
@@ -113,7 +113,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     stopped = None
     with store.locked():
         store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())
-        say(_counts(jobs, store))
+        say(counts(jobs, store))
         try:
             work(jobs, store, request.resources, deadline, inline=request.inline, address=request.address)
         except Stopped as error:
@@ -213,6 +213,11 @@ def show(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
     """
     for table in terminal(files.load([store.path])):
         console.print(table)
+    return tell(jobs, store, stopped=stopped)
+
+
+def tell(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
+    """Print missing cells with reasons, as `show` does; return whether all cells are done."""
     for line in (*_failures(jobs, store), *_begun(jobs, store)):
         say(line)
     records = [store.record(cell.id) for job in jobs for cell in job.cells]
@@ -253,7 +258,8 @@ def _table(jobs: Sequence[Job], store: Store) -> Table:
     return table
 
 
-def _counts(jobs: Sequence[Job], store: Store) -> str:
+def counts(jobs: Sequence[Job], store: Store) -> str:
+    """Return how many cells there are, how many of them are done, and where."""
     total = sum(len(job.cells) for job in jobs)
     left = sum(len(missing(job, store)) for job in jobs)
     return f"{counted(total, 'cell')}, {total - left} done, {left} to do ({store.path})"

@@ -205,6 +205,9 @@ class Grid(BaseModel):
     """The value of the field `network` in every method, evaluator and study that has one. By default each
     task has the ConvNet for the size of its images: `convnet-d3-w128-in` up to 63 pixels, depth 4 from 64,
     depth 5 from 128."""
+    settings: str = ""
+    """The file of settings that `ratbench tune` chose, by its path from the grid's folder. They replace those
+    of the methods' tables; `--set` replaces both."""
     method: dict[str, MethodTable] = {}
     """A table `[method.NAME]` for each row."""
     study: dict[str, StudyTable] = {}

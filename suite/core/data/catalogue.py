@@ -24,7 +24,7 @@ class TaskInfo:
     format: the reader; folders: possible folders of its files, below the data folder;
     mean, std: published constants, empty if they are fitted on train;
     checksum: how files are compared with the published ones; mirrored: whether a mirrored image keeps its
-    class.
+    class; like: the family whose published settings hold for it, if it is not its own.
     """
 
     name: str
@@ -45,11 +45,17 @@ class TaskInfo:
     torchvision: str = ""
     hub: Hub | None = None
     mirrored: bool = True
+    like: str = ""
 
     @property
     def family(self) -> str:
         """What variants of a task share: cifar10 for cifar10-zca; folder or hf for a user's own images."""
         return self.format if self.format in ("folder", "hf") else family(self.name)
+
+    @property
+    def published_as(self) -> str:
+        """The family under which papers publish settings for its images."""
+        return self.like or self.family
 
 
 def family(name: str) -> str:
@@ -168,6 +174,7 @@ _PLAIN = (
         class_names_from="the label names of the files",
         checksum="sha256 of the JPEG files and labels",
         folders=("cifar10-jpeg",),
+        like="cifar10",
     ),
     TaskInfo(
         name="cifar100",
