@@ -61,8 +61,8 @@ def _method(name: str) -> Iterator[str]:
     others = (f" `{recipe}` for {where}." for where, recipe in describe.recipes(cls).items())
     yield f"Paper: {links or cls.paper or 'none'}. Recipe: `{cls.recipe}`.{''.join(others)}\n"
     yield _settings(cls)
-    for where, values in describe.published(cls).items():
-        yield f"- The paper's settings for {where}: `{values}`"
+    for heading, values in describe.published(cls).items():
+        yield f"- {heading}: `{values}`"
     yield ""
 
 
@@ -164,7 +164,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "methods": methods,
     "python": python,
     "recipes": lambda: listed("recipes", RECIPES),
-    "tasks": lambda: listed("tasks", tasks.names()),
+    "tasks": lambda: listed("tasks", (*tasks.names(), *tasks.FORMS)),
 }
 
 

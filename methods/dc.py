@@ -66,7 +66,10 @@ class DC(ImageMethod):
         "real_batch": 8,
         "network": "convnet-d1-w8-in",
     }
-    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(0.01, 1.0)}
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {
+        "image_lr": LogUniform(0.01, 10.0),
+        "initial": Choice(("noise", "real")),
+    }
 
     def __post_init__(self) -> None:
         augmentation(self.augment)

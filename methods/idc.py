@@ -78,7 +78,7 @@ class IDC(NetworkMethod):
         "network_images": 16,
         "network": "convnet-d1-w8-in",
     }
-    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(1e-4, 1e-1)}
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(5e-5, 0.5)}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         (family, ipc): settings for ipc in (1, 10, 50) for family, settings in _PUBLISHED.items()
     }

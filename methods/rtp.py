@@ -3,9 +3,9 @@
 Deng and Russakovsky, "Remember the past: distilling datasets into addressable memories for neural
 networks", NeurIPS 2022, arXiv 2206.02916. Each outer step trains a fresh network by SGD with momentum on
 decoded images, back-propagates through all inner steps, and takes a clipped step of SGD.
-Differences from the official code: bases take two fifths of the budget, as for CIFAR-10 at one image per
-class (16), the only number that the code gives; there is no penalty on the coefficients (there it is not part
-of the meta-gradient); `augment` is drawn for each inner step (there once).
+The main differences from the official code: bases take two fifths of the budget, as for CIFAR-10 at one image
+per class (16), the only number that the code gives; there is no penalty on the coefficients (there it is not
+part of the meta-gradient); `augment` is drawn for each image and inner step (there once for all).
 """
 
 import math
@@ -59,7 +59,7 @@ class RTP(NetworkMethod):
         "network": "convnet-d1-w8-in",
     }
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {
-        "outer_lr": LogUniform(1e-2, 1.0),
+        "outer_lr": LogUniform(1e-2, 10.0),
         "inner_lr": LogUniform(3e-3, 0.1),
     }
 

@@ -23,6 +23,7 @@ from tests.support import broken_methods
         (broken_methods.Double, method_checks.keeps_shapes, "float32"),
         (broken_methods.Larger, method_checks.keeps_shapes, "(1, 9, 9)"),
         (broken_methods.Misspelt, method_checks.has_settings, "did you mean 'strength'"),
+        (broken_methods.Choosy, method_checks.has_settings, "published[('digits', 1)] names a network"),
         (broken_methods.Misspelt, method_checks.is_described, "unknown recipe"),
         (broken_methods.Bare, method_checks.is_described, "define title, paper, recipe"),
         (broken_methods.Epochs, method_checks.plans_its_steps, "outer_steps is 7, the run's steps 4"),

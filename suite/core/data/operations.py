@@ -1,7 +1,7 @@
 """Differentiable operations on images (n, channels, height, width), each with uniform numbers in [0, 1).
 
 Image i depends only on itself and on row i of the numbers (n, 3). Sources: DSA, arXiv 2102.08259; DC, arXiv
-2006.05929, for MNIST.
+2006.05929, for MNIST; FRePo, arXiv 2206.00719, as in its code.
 """
 
 import math
@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 
-def _affine(images: Tensor, matrix: Tensor) -> Tensor:
-    """Resample with (n, 2, 3) matrices; zeros outside."""
+def _affine(images: Tensor, matrix: Tensor, outside: str = "zeros") -> Tensor:
+    """Resample with (n, 2, 3) matrices; outside: zeros, or border for the nearest pixel."""
     grid = affine_grid(matrix, list(images.shape), align_corners=False)
-    return grid_sample(images, grid, align_corners=False)
+    return grid_sample(images, grid, align_corners=False, padding_mode=outside)
 
 
 def _matrix(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
@@ -27,10 +27,10 @@ def _rotate(images: Tensor, uniform: Tensor, degrees: float = 15.0) -> Tensor:
     return _turned(images, (uniform[:, 0] * 2 - 1) * math.radians(degrees))
 
 
-def _turned(images: Tensor, angle: Tensor) -> Tensor:
-    """Rotate by angles (n,) in radians about the centre, bilinearly; zeros outside."""
+def _turned(images: Tensor, angle: Tensor, outside: str = "zeros") -> Tensor:
+    """Rotate by angles (n,) in radians about the centre, bilinearly."""
     cos, sin = angle.cos(), angle.sin()
-    return _affine(images, _matrix(cos, -sin, sin, cos))
+    return _affine(images, _matrix(cos, -sin, sin, cos), outside)
 
 
 def _scale(images: Tensor, uniform: Tensor, ratio: float = 1.2) -> Tensor:
@@ -118,6 +118,49 @@ def _cutout(images: Tensor, uniform: Tensor, ratio: float = 0.5) -> Tensor:
     return images * ~keep[:, None]
 
 
+def _frepo_color(images: Tensor, uniform: Tensor, strength: float = 0.25) -> Tensor:
+    """Add up to `strength`; change contrast, then saturation, by up to exp(`strength`), log-uniformly."""
+    images = images + _column((uniform[:, 0] * 2 - 1) * strength)
+    for axes, number in (((1, 2, 3), 1), ((1,), 2)):
+        mean = images.mean(axes, keepdim=True)
+        images = (images - mean) * _column(((uniform[:, number] * 2 - 1) * strength).exp()) + mean
+    return images
+
+
+def _frepo_crop(images: Tensor, uniform: Tensor, ratio: float = 1.25) -> Tensor:
+    """Zoom by 1 / `ratio` to `ratio`, log-uniformly, about a place that keeps the smaller in the larger."""
+    zoom = ((uniform[:, 0] * 2 - 1) * math.log(ratio)).exp()
+    down, right = ((uniform[:, axis] * 2 - 1) * (zoom - 1).abs() / zoom for axis in (1, 2))
+    return _affine(images, _placed(1 / zoom, down, right), "border")
+
+
+def _frepo_translate(images: Tensor, uniform: Tensor, ratio: float = 0.125) -> Tensor:
+    """Shift by up to `ratio` of each side, bilinearly."""
+    down, right = ((uniform[:, axis] * 2 - 1) * 2 * ratio for axis in (0, 1))
+    return _affine(images, _placed(torch.ones_like(down), down, right), "border")
+
+
+def _placed(scale: Tensor, down: Tensor, right: Tensor) -> Tensor:
+    """Return matrices (n, 2, 3) that scale and shift places, in half sides of the image."""
+    zero = torch.zeros_like(scale)
+    return torch.stack([torch.stack([scale, zero, right], 1), torch.stack([zero, scale, down], 1)], 1)
+
+
+def _frepo_cutout(images: Tensor, uniform: Tensor) -> Tensor:
+    """Blank a square of a quarter of the height that lies in the image."""
+    hole, keep = images.shape[2] // 4, torch.zeros_like(images[:, 0], dtype=torch.bool)
+    for axis, side in enumerate(images.shape[2:]):
+        first = (uniform[:, axis] * (side - hole + 1)).floor()
+        offset = torch.arange(side, device=images.device) - first[:, None]
+        outside = (offset < 0) | (offset >= hole)
+        keep = keep | (outside[:, :, None] if axis == 0 else outside[:, None, :])
+    return images * keep[:, None]
+
+
+def _frepo_rotate(images: Tensor, uniform: Tensor) -> Tensor:
+    return _turned(images, (uniform[:, 0] * 2 - 1) * math.radians(15), "border")
+
+
 def _integers(uniform: Tensor, limit: int) -> Tensor:
     """Map uniforms to integers in [-limit, limit]."""
     return (uniform * (2 * limit + 1)).floor().long() - limit
@@ -138,5 +181,10 @@ OPERATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "dc-crop": _dc_crop,
     "dc-scale": _dc_scale,
     "dc-rotate": _dc_rotate,
+    "frepo-color": _frepo_color,
+    "frepo-crop": _frepo_crop,
+    "frepo-translate": _frepo_translate,
+    "frepo-cutout": _frepo_cutout,
+    "frepo-rotate": _frepo_rotate,
 }
 """Operations by name. A flip is the only one that mirrors."""

@@ -25,6 +25,7 @@ class BaseMethod:
     smoke: ClassVar[Mapping[str, Any]] = {}
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {}
+    borrowed: ClassVar[Mapping[tuple[str, int], str]] = {}  # source of settings that are not the paper's
 
     @property
     def outer_steps(self) -> int | None:

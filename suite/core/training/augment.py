@@ -214,12 +214,15 @@ def augment_each(
 
 _MOVES = ("crop", "scale", "rotate")  # of which IDC draws one
 _DSA = ("color", "crop", "cutout", "flip", "scale", "rotate")
+_FREPO = tuple(f"frepo-{name}" for name in ("color", "crop", "rotate", "translate", "cutout"))
 
 _OURS: dict[str, Augmentation] = {
     "none": Identity(),
     "dsa": OneOf(_DSA),
     "dsa-unmirrored": OneOf(tuple(name for name in _DSA if name != "flip")),
     "flip-rotate": OneOf(("flip", "rotate")),
+    "frepo": OneOf(("flip", *_FREPO)),
+    "frepo-unmirrored": OneOf(_FREPO),
     "crop-scale-rotate": EachOneOf(("dc-crop", "dc-scale", "dc-rotate")),
     "color+crop": OneOf(("crop",), before=("color",)),
     "color+crop+cutout": OneOf(("crop",), before=("color",), after=("cutout",)),
@@ -236,6 +239,7 @@ AUGMENTATIONS: Table[Augmentation] = Table("augmentation", _OURS)
 
 _UNMIRRORED = {
     "dsa": "dsa-unmirrored",
+    "frepo": "frepo-unmirrored",
     "flip+color+move+cutmix": "color+move+cutmix",
     "flip-cutmix": "cutmix",
 }
