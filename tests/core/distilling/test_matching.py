@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from suite.core.data.tasks import load
 from suite.core.distilling.matching import class_gradients, class_means, draw_pairing, real_batches
 from suite.core.networks.named import network
 from suite.core.seeding import generator
@@ -30,6 +31,18 @@ def test_a_class_that_a_batch_can_hold_is_taken_whole(count: int) -> None:
     batches = real_batches(train(), count)
     assert torch.equal(batches.draw(generator(0)).sort(1)[0], torch.arange(12).view(4, 3).mT)
     assert batches.weights is None
+
+
+def test_digits_are_taken_whole_under_dcs_batch() -> None:
+    """Classes of 147 to 152 images under a batch of 256: each image once, and the mean is the class's."""
+    digits = load("digits").train
+    batches = real_batches(digits, 256)
+    rows = batches.draw(generator(0))
+    (means,) = class_means(lambda images: [images.double()], batches.images[rows], batches.weights)
+    assert batches.weights is not None
+    for label, own in enumerate(digits.by_class()):
+        assert rows[label][batches.weights[label] > 0].sort()[0].equal(own)
+        torch.testing.assert_close(means[label], digits.images[own].double().mean(0), atol=1e-6, rtol=0)
 
 
 def uneven() -> Examples:
