@@ -29,8 +29,7 @@ from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.fit import map_batches
 from suite.core.training.regression import centred, indicators, ridge_weights, scaled, squared_error, unscaled
 
-_MIRROR, _DEEPER = {"mirror": True}, {"network": "convnet-d4-w128-in"}
-_LARGE = {**_MIRROR, "network": "convnet-d5-w128-in"}
+_MIRROR = {"mirror": True}
 
 
 @dataclass(frozen=True)
@@ -69,13 +68,13 @@ class FRePo(ImageMethod):
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         # The authors' code mirrors by default, and names the exceptions.
         **{(family, ipc): _MIRROR for family in ("cifar10", "svhn") for ipc in (1, 10, 50)},
-        **{("cub200-32", ipc): _MIRROR for ipc in (1, 10)},
-        **{(family, ipc): _LARGE for family in ("imagenette-128", "imagewoof-128") for ipc in (1, 10)},
+        **{
+            (family, ipc): _MIRROR
+            for family in ("cub200-32", "imagenette-128", "imagewoof-128")
+            for ipc in (1, 10)
+        },
         ("cifar100", 1): _MIRROR,
-        ("tiny-imagenet", 1): {**_MIRROR, **_DEEPER},
-        ("tiny-imagenet", 10): _DEEPER,
-        ("imagenet-64", 1): _DEEPER,
-        ("imagenet-64", 2): _DEEPER,
+        ("tiny-imagenet", 1): _MIRROR,
     }
 
     def __post_init__(self) -> None:

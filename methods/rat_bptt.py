@@ -32,16 +32,16 @@ from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, lat
 from suite.core.training.augment import augment_for, augmentation
 
 _SOFT = {"learn_labels": True, "per_class": 1}
-_DEEPER = {"network": "convnet-d4-w128-in", "inner_classes": 50, **_SOFT, "outer_lr": 3e-4}
+_MANY = {"inner_classes": 50, **_SOFT, "outer_lr": 3e-4}  # of more than a hundred classes
 _PUBLISHED: dict[tuple[str, int], dict[str, Any]] = {
     ("cifar10", 1): {"unroll": 200},
     ("cifar10", 10): {"unroll": 200},
     ("cifar100", 1): {"unroll": 300, **_SOFT},
     ("cifar100", 10): {"unroll": 300, **_SOFT},
     ("cub200-32", 1): {"unroll": 200, "real_batch": 3000, **_SOFT},
-    ("tiny-imagenet", 1): {"unroll": 300, "real_batch": 1000, **_DEEPER},
-    ("tiny-imagenet", 10): {"unroll": 300, "real_batch": 1000, **_DEEPER},
-    ("imagenet-64", 1): {"unroll": 280, "real_batch": 1500, **_DEEPER},
+    ("tiny-imagenet", 1): {"unroll": 300, "real_batch": 1000, **_MANY},
+    ("tiny-imagenet", 10): {"unroll": 300, "real_batch": 1000, **_MANY},
+    ("imagenet-64", 1): {"unroll": 280, "real_batch": 1500, **_MANY},
 }
 _WINDOWS = {
     **{key: {"window": 60 if settings["unroll"] == 200 else 100} for key, settings in _PUBLISHED.items()},
