@@ -18,6 +18,7 @@ lint: .venv/tested
 
 board: .venv/installed
 	$(BIN)/ratbench leaderboard results --output results/leaderboard.md
+	$(BIN)/ratbench atlas results --output results/atlas.md
 
 papers: .venv/tested
 	$(BIN)/python -m docs.generate

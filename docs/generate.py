@@ -164,7 +164,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "methods": methods,
     "python": python,
     "recipes": lambda: listed("recipes", RECIPES),
-    "tasks": lambda: listed("tasks", tasks.names()),
+    "tasks": lambda: listed("tasks", (*tasks.names(), *tasks.FORMS)),
 }
 
 

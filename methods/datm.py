@@ -21,10 +21,8 @@ from suite.core.distilling.experts import correctly_classified
 from suite.core.distilling.trajectory_segments import TrajectorySegments
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.spec import Budget, Distiller, Examples
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.plugins.methods.mtt import MTT, MTTDistiller, settings
-
-_TINY = {"network": "convnet-d4-w128-in"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,7 @@ class DATM(MTT):
     paper: ClassVar[str] = "arXiv 2310.05773"
     recipe: ClassVar[str] = "datm-1000"
     batch_norm: ClassVar[bool] = False  # experts predict labels without running statistics
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {**MTT.space, "label_lr": LogUniform(0.2, 200.0)}
     smoke: ClassVar[Mapping[str, Any]] = {**MTT.smoke, "early_max_start_epoch": 1, "growth": 2}
     # From the authors' configuration files (commit 97ae510); batches that take the whole set are left out.
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
@@ -96,21 +95,18 @@ class DATM(MTT):
             "early_max_start_epoch": 15,
             "growth": 2000,
             "label_lr": 10.0,
-            **_TINY,
         },
         ("tiny-imagenet", 10): {
             **settings(40, 2, 50, 100.0, 1e-4, 0.01, 500),
             "min_start_epoch": 10,
             "early_max_start_epoch": None,
             "label_lr": 10.0,
-            **_TINY,
         },
         ("tiny-imagenet", 50): {
             **settings(20, 2, 70, 100.0, 1e-4, 0.01, 1000),
             "min_start_epoch": 40,
             "early_max_start_epoch": None,
             "label_lr": 10.0,
-            **_TINY,
         },
     }
 

@@ -4,8 +4,8 @@ Zhao, Mopuri and Bilen, "Dataset condensation with gradient matching", ICLR 2021
 Each outer step draws a fresh network and alternates between one update of the images, by the distance
 between class gradients, and `inner_loop` epochs of training the network on the synthetic set. The distance is
 one minus the cosine, summed over the rows of all weights. A class that has no more images than a real batch
-is taken whole. Fashion-MNIST, reduced setting, recipe `dc-300`: 68.5% and 76.6% at 1 and 10 images; printed
-70.5% and 82.3%.
+is taken whole.
+Fashion-MNIST, reduced, recipe `dc-300`: 68.5% and 76.6% at 1 and 10 images; printed 70.5% and 82.3%.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -66,7 +66,10 @@ class DC(ImageMethod):
         "real_batch": 8,
         "network": "convnet-d1-w8-in",
     }
-    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(0.01, 1.0)}
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {
+        "image_lr": LogUniform(0.01, 10.0),
+        "initial": Choice(("noise", "real")),
+    }
 
     def __post_init__(self) -> None:
         augmentation(self.augment)

@@ -40,7 +40,7 @@ class DM(ImageMethod):
     title: ClassVar[str] = "DM: distribution matching"
     paper: ClassVar[str] = "arXiv 2110.04181"
     smoke: ClassVar[Mapping[str, Any]] = {"steps": 5, "real_batch": 8, "network": "convnet-d1-w8-in"}
-    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(0.1, 10.0)}
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(0.1, 100.0)}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         ("cifar10", ipc): {"image_lr": 10.0} for ipc in (100, 200, 500, 1000, 1250)
     }

@@ -61,7 +61,7 @@ class FRePo(ImageMethod):
         "lifetime": 2,
         "network": "convnet-d1-w8-in",
     }
-    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"outer_lr": LogUniform(1e-4, 1e-1)}
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"outer_lr": LogUniform(3e-5, 3e-2)}
     borrowed: ClassVar[Mapping[tuple[str, int], str]] = {
         ("svhn", ipc): "the default of the authors' code, which does not list SVHN" for ipc in (1, 10, 50)
     }

@@ -6,8 +6,8 @@ of SGD on the distance between class gradients of convolutions, and trains the n
 network is replaced every `network_steps` steps. Every image is augmented by colour, crop and cutout, in the
 networks' training by colour, crop and CutMix. The authors learn pixels in [0, 1]; here each channel's range
 in the real images is mapped to [0, 1], so the authors' rates have another meaning under ZCA whitening.
-Fashion-MNIST, reduced, with one operation drawn in place of all (recipe `idc-1000`, since corrected): 73.9%
-and 79.4% at 1 and 10 images; printed 81.0% and 86.0%.
+Fashion-MNIST, reduced, recipe `idc-1000`, all with one operation drawn in place of all, since corrected:
+73.9% and 79.4% at 1 and 10 images; printed 81.0% and 86.0%.
 """
 
 from collections.abc import Mapping, Sequence
@@ -78,7 +78,7 @@ class IDC(NetworkMethod):
         "network_images": 16,
         "network": "convnet-d1-w8-in",
     }
-    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(1e-4, 1e-1)}
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(5e-5, 0.5)}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         (family, ipc): settings for ipc in (1, 10, 50) for family, settings in _PUBLISHED.items()
     }

@@ -88,7 +88,11 @@ class UnrolledMethod(ImageMethod):
         "real_batch": 32,
         "network": "convnet-d1-w8-in",
     }
-    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"outer_lr": LogUniform(1e-4, 1e-2)}
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {
+        "outer_lr": LogUniform(1e-4, 0.1),
+        "inner_lr": LogUniform(3e-4, 1e-2),
+        "initial": Choice(("unit-noise", "real")),
+    }
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = _PUBLISHED
     borrowed: ClassVar[Mapping[tuple[str, int], str]] = dict.fromkeys(
         _PUBLISHED, "the settings of rat_bptt without its window"
@@ -137,10 +141,6 @@ class WindowedMethod(UnrolledMethod):
     window: int = 60
 
     smoke: ClassVar[Mapping[str, Any]] = {**UnrolledMethod.smoke, "window": 2}
-    space: ClassVar[Mapping[str, Choice | LogUniform]] = {
-        **UnrolledMethod.space,
-        "window": Choice((20, 40, 60)),
-    }
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         key: {**_WINDOWS[key], **settings} for key, settings in _PUBLISHED.items()
     }

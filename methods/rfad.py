@@ -61,7 +61,7 @@ class RFAD(BaseMethod):
     }
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {
         "image_lr": LogUniform(1e-4, 1e-1),
-        "ridge": LogUniform(1e-6, 1e-2),
+        "ridge": LogUniform(1e-4, 0.1),
     }
 
     def __post_init__(self) -> None:

@@ -59,7 +59,7 @@ class RTP(NetworkMethod):
         "network": "convnet-d1-w8-in",
     }
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {
-        "outer_lr": LogUniform(1e-2, 1.0),
+        "outer_lr": LogUniform(1e-2, 10.0),
         "inner_lr": LogUniform(3e-3, 0.1),
     }
 

@@ -34,7 +34,6 @@ class TESLA(MTT):
         ("imagenet-64", 1): {
             **settings(10, 3, 10, 10_000.0, 1e-4, 0.01, 100),
             "experts": 50,
-            "network": "convnet-d4-w128-in",
         },
     }
 

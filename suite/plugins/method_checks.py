@@ -11,7 +11,7 @@ from torch import Tensor
 from suite.core.limits import check_set
 from suite.core.sets.parametrisations import describe
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.spec import Distiller, Method
+from suite.core.spec import Choice, Distiller, Method
 from suite.core.training.recipes import recipe
 from suite.plugins import registry
 from suite.plugins.description_checks import described, misnamed
@@ -59,11 +59,21 @@ def has_settings(cls: type[Method]) -> str:
                 f"published or recipes has the key {key!r}; use (task family, ipc), such as ('cifar10', 10)"
             )
     published = {f"published[{key}]": values for key, values in cls.published.items()}
+    if naming := [where for where, values in published.items() if "network" in values]:
+        return f"{naming[0]} names a network, which a grid chooses for all its methods; leave it out"
     if problem := misnamed(cls, {"smoke": cls.smoke, **published}):
         return problem
     known = registry.field_names(cls)
-    wrong = [name for name in cls.space if name not in known]
-    return f"space: {registry.unknown(wrong[0], known)}" if wrong else ""
+    if wrong := [name for name in cls.space if name not in known]:
+        return f"space: {registry.unknown(wrong[0], known)}"
+    if "steps" in cls.space:
+        return "space has 'steps'; leave it out, since the number of outer steps is not tuned"
+    ends = {
+        name: of.values if isinstance(of, Choice) else (of.low, of.high) for name, of in cls.space.items()
+    }
+    return misnamed(
+        cls, {f"space[{name!r}]": {**cls.smoke, name: end} for name, each in ends.items() for end in each}
+    )
 
 
 def plans_its_steps(cls: type[Method]) -> str:

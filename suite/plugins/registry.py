@@ -119,6 +119,11 @@ def field_names(cls: Any) -> set[str]:
     return {field.name for field in fields(cls)}
 
 
+def network(cls: type, name: str) -> dict[str, str]:
+    """Return the network `name` as a setting of `cls`: nothing where it has no such field."""
+    return {"network": name} if "network" in field_names(cls) else {}
+
+
 def hyperparameters(cls: type) -> dict[str, tuple[str, Any]]:
     """Return the type, as written, and the default of each field."""
     hints = get_type_hints(cls)

@@ -9,6 +9,7 @@ import pytest
 
 from suite.board import files
 from suite.board.reported import reported
+from suite.cli.reproducing.reproduction import published
 from suite.experiments import grid
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,10 @@ OPEN = {"equal-seconds": 33, "fashion-mnist-small": 64, "kernel": 8}
 
 def test_the_board_is_what_the_records_give() -> None:
     assert files.check(files.load([RESULTS]), RESULTS / "leaderboard.md") == ""
+
+
+def test_the_atlas_is_what_the_records_give() -> None:
+    assert files.difference(RESULTS / "atlas.md", published([RESULTS])) == ""
 
 
 def test_every_picture_that_the_board_shows_is_there() -> None:

@@ -36,7 +36,17 @@ from suite.core.networks.layers import (
     batch_statistics,
 )
 
-__all__ = ["ARCHITECTURES", "STANDARD", "Architecture", "Layer", "Network", "Shape", "forms", "network"]
+__all__ = [
+    "ARCHITECTURES",
+    "STANDARD",
+    "Architecture",
+    "Layer",
+    "Network",
+    "Shape",
+    "forms",
+    "network",
+    "standard",
+]
 
 STANDARD = STANDARD_NETWORK
 
@@ -258,6 +268,16 @@ def network(name: str, shape: Shape, classes: int, lowering: Lowering = PLAIN) -
         f"unknown network {name!r}; names of this family are {architecture.form()}, for example"
         f" {architecture.example!r}"
     )
+
+
+def standard(shape: Shape) -> str:
+    """Return the name of the field's ConvNet for images of `shape` (channels, height, width).
+
+    Depth 3 up to 63 pixels, 4 from 64, 5 from 128, one more each time the shorter side doubles, so that the
+    last map has at least 4x4 pixels, as in the code of DC (arXiv 2006.05929) and MTT (2203.11932).
+    """
+    depth = max(3, min(shape[1:]).bit_length() - 3)
+    return STANDARD.replace("-d3-", f"-d{depth}-")
 
 
 def forms() -> dict[str, str]:

@@ -193,3 +193,11 @@ def test_spans_part_weights_from_norms_and_biases() -> None:
 
 def _leaves(layer: Layer) -> list[Layer]:
     return [leaf for part in layer.parts for leaf in _leaves(part)] if layer.parts else [layer]
+
+
+@pytest.mark.parametrize(
+    ("side", "depth"), [(8, 3), (28, 3), (32, 3), (63, 3), (64, 4), (96, 4), (128, 5), (224, 5), (256, 6)]
+)
+def test_the_standard_network_is_deeper_for_larger_images(side: int, depth: int) -> None:
+    assert named.standard((3, side, side + 5)) == f"convnet-d{depth}-w128-in"
+    assert named.standard((3, side + 5, side)) == f"convnet-d{depth}-w128-in"
