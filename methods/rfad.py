@@ -49,6 +49,9 @@ class RFAD(BaseMethod):
     paper: ClassVar[str] = "arXiv 2210.12067"
     # The most similar recipe: the paper trains with squared error, at a learning rate searched for each set.
     recipe: ClassVar[str] = "frepo-40000-v2"
+    recipes: ClassVar[Mapping[tuple[str, int], str]] = {
+        (family, ipc): "frepo-mnist-40000" for family in ("mnist", "fashion-mnist") for ipc in (1, 10, 50)
+    }
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 4,
         "real_batch": 32,

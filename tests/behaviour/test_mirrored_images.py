@@ -93,7 +93,7 @@ def test_no_recipe_flips_digits(name: str, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("name", EVALUATORS)
 def test_no_evaluator_flips_digits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cls = registry.evaluator(name)
-    fields = {
+    fields: dict[str, Any] = {
         field: "dsa-1000" for field in ("recipe", "native_recipe") if field in registry.field_names(cls)
     }
     augment = {"augment": "dsa"} if "augment" in registry.field_names(cls) else {}

@@ -2,7 +2,7 @@
 
 The loops use torch's modules and optimisers, and do to one image at a time what the papers' code does to it.
 Only random numbers, and the initial weights made from them, are drawn as ours are. All is in float64, since
-training multiplies what rounding leaves, and takes a twentieth of the epochs; `test_recipes.py` tests lengths.
+training multiplies what rounding leaves, and takes a twentieth of the epochs (`test_recipes.py` tests all).
 """
 
 import math

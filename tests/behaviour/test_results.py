@@ -29,7 +29,7 @@ STORES = {
 }
 """The grids whose results are committed, and the stores that hold them."""
 
-OPEN = {"equal-seconds": 33}
+OPEN = {"equal-seconds": 33, "fashion-mnist-small": 64, "kernel": 8}
 """Cells of a grid that are still to be measured: none of those that are left out here."""
 
 
@@ -70,7 +70,7 @@ def test_the_readme_shows_the_boards_rows() -> None:
         assert shown == [one, ten]
 
 
-@pytest.mark.parametrize("name", ["dc", "dsa", "idc", "kip"])
+@pytest.mark.parametrize("name", ["dc", "dsa", "idc"])
 def test_a_method_says_how_far_it_is_from_what_its_paper_prints(name: str) -> None:
     """In its docstring's last line, and with the board's figures."""
     last = (import_module(f"suite.plugins.methods.{name}").__doc__ or "").strip().splitlines()[-1]

@@ -115,6 +115,7 @@ def test_a_native_recipe_depends_on_the_task_and_the_size(tmp_path: Path) -> Non
         recipe = "native"
         [reference]
         random = 1
+        epochs = 1
         """,
         tmp_path,
     )

@@ -231,19 +231,14 @@ def _files(query: Query, layout: hf_layout.Layout) -> Sequence[str]:
 def _open(query: Query, root: Path) -> Found:
     """Read schemas and labels of the two splits, but no image."""
     card = [hf_layout.CARD] if (root / hf_layout.CARD).is_file() else []
-    files = tuple(_stamp(root / path) for path in (*card, *hf_layout.local_files(root)))
+    files = tuple(image_files.stamp(root / path) for path in (*card, *hf_layout.local_files(root)))
     return _opened(query, root, files)
 
 
-def _stamp(path: Path) -> tuple[str, int, int]:
-    found = path.stat()
-    return str(path), found.st_size, found.st_mtime_ns
-
-
 @lru_cache(maxsize=4)  # grids describe a task often
-def _opened(query: Query, root: Path, files: tuple[tuple[str, int, int], ...]) -> Found:
+def _opened(query: Query, root: Path, files: tuple[tuple[Path, int, int], ...]) -> Found:
     card = hf_layout.read_card(root)
-    paths = [Path(path).relative_to(root).as_posix() for path, *_ in files]
+    paths = [path.relative_to(root).as_posix() for path, *_ in files]
     splits = _chosen(query, hf_layout.layout(paths, card))
     features = card_features(card, query.config)
     opened = {
@@ -275,7 +270,8 @@ def _opened(query: Query, root: Path, files: tuple[tuple[str, int, int], ...]) -
 
 def _shape(query: Query, found: Found, data: Path) -> tuple[int, int, int]:
     """Return (channels, height, width) from the headers of all images, which are read once and remembered."""
-    key = json.dumps([astuple(query.how), found.train.image, [_stamp(path) for path in found.files]])
+    stamps = [image_files.stamp(path) for path in found.files]
+    key = json.dumps([astuple(query.how), found.train.image, stamps], default=str)
     stem = f"shape-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
     def find() -> dict[str, list[int]]:

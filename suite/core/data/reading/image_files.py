@@ -71,7 +71,7 @@ def locate_folder(folder: Path, how: Decoding) -> tuple[Source, TaskInfo]:
     Pictures have one channel, whatever `how` says, if all are grey.
     """
     listing = list_folder(folder)
-    channels, height, width = _shape(tuple(map(_stamp, listing.files)), how)
+    channels, height, width = _shape(tuple(map(stamp, listing.files)), how)
     info = TaskInfo(
         name=f"folder:{folder}",
         classes=len(listing.class_names),
@@ -88,7 +88,7 @@ def locate_folder(folder: Path, how: Decoding) -> tuple[Source, TaskInfo]:
     return Source(listing.files, str(folder), partial(_read_listing, listing, how)), info
 
 
-def _stamp(path: Path) -> tuple[Path, int, int]:
+def stamp(path: Path) -> tuple[Path, int, int]:
     """Return a file with its size and the time of its last change, 0 if it cannot be reached."""
     try:
         found = path.stat()
