@@ -14,9 +14,13 @@ from suite.records.cells import (
     canonical_json,
     protocol_remedy,
 )
+from suite.records.datasets import tell_apart
 from suite.records.jobs import Planned
 from suite.records.record import Record, is_of
 from suite.records.test_audit import drop_overread
+
+
+_Key = tuple[str, str]  # a cell's id, and its task's name, which tells its data
 
 
 class TableKey(NamedTuple):
@@ -69,14 +73,10 @@ class TrialResult:
     """One distillation, done, failed or only planned (record None), with its evaluations."""
 
     trial: Trial
+    task: str  # its name on the board
     label: str
     record: Record | None
     evaluations: list[Evaluated] = field(default_factory=list)
-
-    @property
-    def task(self) -> str:
-        """The task's name."""
-        return self.trial.task
 
     @property
     def made(self) -> bool:
@@ -111,35 +111,37 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class Cells:
-    """All cells of a board. records: one per cell."""
+    """All cells of a board. records: one per cell and data; see `suite.records.datasets`."""
 
     records: tuple[Record, ...]
     trials: tuple[TrialResult, ...]
     references: tuple[Record[Reference], ...]
     warnings: tuple[str, ...]
+    mixed: tuple[str, ...] = ()  # a line for each task with records of several data
 
 
 def valid_records(records: Iterable[Record]) -> tuple[list[Record], tuple[str, ...]]:
-    """Return one record per cell, and a warning for each record that read the test split too often.
+    """Return one record per cell and task's name, and a warning for each that read test too often.
 
     If a cell has several records, finished ones come first, then the smallest sha256. Records that read too
     often are left out. Raises ValueError for a record of another protocol.
     """
-    every: dict[str, Record] = {}
+    every: dict[_Key, Record] = {}
     for record in sorted(records, key=_precedence):
         refuse_protocol(record.protocol, f"record of {record.label} on {record.task}")
-        every.setdefault(record.cell.id, record)
+        every.setdefault(_key_of(record), record)
     return drop_overread(list(every.values()))
 
 
 def join(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
     """Join `records` and `planned` cells by trial; raises ValueError for a record of another protocol."""
-    valid, refusals = valid_records(records)
-    sources: dict[str, Record | Planned] = {item.cell.id: item for item in planned}
-    sources |= {record.cell.id: record for record in valid}
+    found, waiting, mixed = tell_apart(list(records), list(planned))
+    valid, refusals = valid_records(found)
+    sources: dict[_Key, Record | Planned] = {_key_of(item): item for item in waiting}
+    sources |= {_key_of(record): record for record in valid}
     sources = {key: sources[key] for key in sorted(sources)}
     trials = {
-        key: TrialResult(source.cell, source.label, _record(source))
+        key: TrialResult(source.cell, source.task, source.label, _record(source))
         for key, source in sources.items()
         if isinstance(source.cell, Trial)
     }
@@ -150,6 +152,7 @@ def join(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
         trials=tuple(trials.values()),
         references=tuple(record for record in kept if is_of(record, Reference)),
         warnings=(*refusals, *warnings),
+        mixed=mixed,
     )
 
 
@@ -161,7 +164,7 @@ def full_data(references: Sequence[Record[Reference]], key: TableKey) -> dict[st
     best: dict[str, Record[Reference]] = {}
     for record in references:
         cell = record.cell
-        if (cell.task, cell.network) == (key.task, key.network):
+        if (record.task, cell.network) == (key.task, key.network):
             best[cell.recipe] = max(best.get(cell.recipe, record), record, key=_thoroughness)
     return best
 
@@ -201,13 +204,17 @@ def _precedence(record: Record) -> tuple[int, str]:
     return ["done", "diverged", "oom", "failed"].index(record.status), record.sealed().sha256
 
 
-def _attach(trials: Mapping[str, TrialResult], sources: Mapping[str, Record | Planned]) -> list[str]:
+def _key_of(source: Record | Planned) -> _Key:
+    return source.cell.id, source.task
+
+
+def _attach(trials: Mapping[_Key, TrialResult], sources: Mapping[_Key, Record | Planned]) -> list[str]:
     """Add evaluations of sets and prefixes to their trials; return a warning for each without a trial.
 
     Evaluations of snapshots, random subsets and sets without an image are used in figures only.
     """
     warnings = []
-    for key, source in sources.items():
+    for (key, task), source in sources.items():
         cell = source.cell
         if (
             not isinstance(cell, Evaluation)
@@ -215,10 +222,12 @@ def _attach(trials: Mapping[str, TrialResult], sources: Mapping[str, Record | Pl
             or (cell.part and cell.part.how != "prefix")
         ):
             continue
-        if cell.trial in trials:
-            trials[cell.trial].evaluations.append(Evaluated(cell, _key(cell, source), _record(source)))
+        if trial := trials.get((cell.trial, task)):
+            trial.evaluations.append(Evaluated(cell, _key(cell, source), _record(source)))
         else:
-            warnings.append(f"evaluation {key[:12]} of {source.label} left out: no trial {cell.trial[:12]}")
+            warnings.append(
+                f"evaluation {key[:12]} of {source.label} left out: no trial {cell.trial[:12]} on {task}"
+            )
     return warnings
 
 

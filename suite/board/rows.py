@@ -43,7 +43,7 @@ class BoardRow:
     rank: None if unranked, equal if tied; behind: the difference that decided the rank. state: "" if
     complete. scores: accuracy in [0, 1] per recipe, over the seeds that have one; per_seed: the accuracies
     that rank; selected_recipes: per recipe, the recipes chosen by an evaluator. native: the method's native
-    recipe; share: of the full-data accuracy. pictures: (seed, trial id).
+    recipe; share: of the full-data accuracy. data: the fingerprint of its data. pictures: (seed, trial id).
     """
 
     name: str
@@ -63,6 +63,7 @@ class BoardRow:
     share: float | None = None
     costs: Costs = field(default_factory=Costs)
     papers: PaperFigures = field(default_factory=PaperFigures)
+    data: str = ""
     pictures: tuple[tuple[int, str], ...] = ()
     robustness: Robustness = field(default_factory=Robustness)
 
@@ -115,6 +116,7 @@ def row(
         share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
         costs=_costs(records, key.ipc / trial.ipc),
         papers=figures(reported, key, label) if whole else PaperFigures(),
+        data=next((record.data for record in records if record.data), ""),
         pictures=tuple((each.trial.seed, each.trial.id) for each in trials if each.made and whole),
         robustness=robustness,
     )

@@ -66,6 +66,7 @@ class Board:
     distillation_reads: tuple[int, ...] = ()  # the same per distillation: (0,) if correct
     migrated: int = 0  # records that were measured under an earlier protocol
     warnings: tuple[str, ...] = ()
+    mixed: tuple[str, ...] = ()  # a line for each task with records of several data
     protocol: int = PROTOCOL
     weights: Weights = field(default_factory=Weights)
 
@@ -100,7 +101,8 @@ def board(
         test_reads=test_audit.distinct_reads(cells.records, "evaluation"),
         distillation_reads=test_audit.distinct_reads(cells.records, "distillation"),
         migrated=sum(record.measured_under != PROTOCOL for record in cells.records),
-        warnings=(*warnings, *cells.warnings),
+        warnings=(*warnings, *cells.warnings, *cells.mixed),
+        mixed=cells.mixed,
         weights=weights,
     )
 

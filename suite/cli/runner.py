@@ -1,5 +1,6 @@
 """Run a grid, or evaluate a foreign set: checks before, progress during, the board after."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -16,10 +17,12 @@ from suite.cli.progress import Display
 from suite.core.data.tasks import DataMissing
 from suite.core.names import counted
 from suite.experiments import grid, job_runner, preflight
+from suite.experiments.cells.context import load_task
 from suite.experiments.job_runner import missing
 from suite.experiments.resources import Resources
 from suite.external import evaluate as foreign
 from suite.figures.publish import publish
+from suite.records.datasets import told
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -62,12 +65,14 @@ def dry_run(request: Request) -> None:
     jobs, store = request.jobs(), Store(request.folder)
     try:
         preflight.check(jobs, request.resources)
+        jobs = preflight.on_data(jobs)
     except DataMissing as error:
         say(f"data missing, task not validated: {error}")
     if store.path.exists():
         store.check_protocol()
     console.print(_table(jobs, store))
-    say(_counts(jobs, store))
+    for line in (*_on_other_data(jobs, store), _counts(jobs, store)):
+        say(line)
     left = [cell for job in jobs for cell in missing(job, store)]
     records = files.read([store.path]).records if store.path.exists() else ()
     if line := estimate(jobs, left, records):
@@ -85,6 +90,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         jobs = request.jobs()
         # A cluster's head may have no GPU, and its nodes are not checked.
         preflight.check(jobs, None if request.address else request.resources)
+        jobs = preflight.on_data(jobs)
         store = Store.create(request.folder)
         deadline.check()
     except Stopped:
@@ -93,7 +99,8 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     stopped = None
     with store.locked():
         store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())
-        say(_counts(jobs, store))
+        for line in (*_on_other_data(jobs, store), _counts(jobs, store)):
+            say(line)
         try:
             work(jobs, store, request.resources, deadline, inline=request.inline, address=request.address)
         except Stopped as error:
@@ -115,12 +122,15 @@ def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bo
     Raises ValueError before compute, for the set and for the request.
     """
     resources.check()
+    load_task.cache_clear()  # files may have changed since an earlier run of this process
     submission = foreign.read(request)
     say(submission.line)
     jobs = [submission.job]
     preflight.check_precisions(jobs, resources)
     store = Store.create(folder)
     with store.locked():
+        for line in _on_other_data(jobs, store):
+            say(line)
         foreign.record(submission, store, resources)
         work(jobs, store, resources)
     return show(jobs, store)
@@ -185,7 +195,7 @@ def show(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
         console.print(table)
     for line in (*_failures(jobs, store), *_begun(jobs, store)):
         say(line)
-    records = [store.record(cell.id) for job in jobs for cell in job.cells]
+    records = [store.record(cell.id, job.data) for job in jobs for cell in job.cells]
     left = sum(1 for record in records if record is None or record.status != "done")
     if left:
         again = any(missing(job, store) for job in jobs) and not stopped
@@ -197,7 +207,7 @@ def show(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
 def _failures(jobs: Sequence[Job], store: Store) -> Iterator[str]:
     for job in jobs:
         for cell in job.cells:
-            record = store.record(cell.id) or store.last_failure(cell.id)
+            record = store.record(cell.id, job.data) or store.last_failure(cell.id)
             if record and record.status != "done":
                 yield f"{record.status}: {_where(job)}: {record.error}"
 
@@ -216,11 +226,27 @@ def _table(jobs: Sequence[Job], store: Store) -> Table:
     table = Table("task", "ipc", "method", "seed", "cell", "status")
     for job in jobs:
         for cell in job.cells:
-            record = store.record(cell.id)
+            record = store.record(cell.id, job.data)
             status = record.status if record else "to do"
             what = cell.title
             table.add_row(job.cell.task, str(job.ipc or "full"), job.label, str(job.cell.seed), what, status)
     return table
+
+
+def _on_other_data(jobs: Sequence[Job], store: Store) -> Iterator[str]:
+    """Yield a line for each task whose missing cells are recorded on other data than it has now."""
+    found = Counter(
+        (job.cell.task, told(other.data), told(job.data))
+        for job in jobs
+        for cell in missing(job, store)
+        for other in store.records(cell.id)
+    )
+    for (task, before, now), count in sorted(found.items()):
+        were = "cell was" if count == 1 else "cells were"
+        yield (
+            f"{task}: {count} {were} recorded on {before}, and the task has {now} now: to do again; "
+            "the old records are kept, in tables apart"
+        )
 
 
 def _counts(jobs: Sequence[Job], store: Store) -> str:

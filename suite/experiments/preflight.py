@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from suite.core.data.tasks import fingerprint
 from suite.core.networks.named import network
 from suite.core.precision import PRECISIONS, Precision, check_precision
 from suite.core.spec import Budget
@@ -21,6 +22,7 @@ def check(jobs: Sequence[Job], resources: Resources | None) -> None:
 
     resources: of a job on this machine; None for a cluster, which is not checked.
     """
+    load_task.cache_clear()  # files may have changed since an earlier run of this process
     if resources is not None:
         resources.check()
     for job in jobs:
@@ -34,6 +36,13 @@ def check(jobs: Sequence[Job], resources: Resources | None) -> None:
             raise ValueError(f"{job.label} on {job.cell.task}{size}: {error}") from None
     if resources is not None:
         check_precisions(jobs, resources)
+
+
+def on_data(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs with the fingerprints of their data, by which records are found."""
+    names = dict.fromkeys(job.cell.task for job in jobs)
+    found = {name: fingerprint(load_task(name, "cpu")) for name in names}
+    return [job.model_copy(update={"data": found[job.cell.task]}) for job in jobs]
 
 
 def check_precisions(jobs: Sequence[Job], resources: Resources) -> None:

@@ -72,7 +72,7 @@ def read(request: Request) -> Submission:
         seed=0,
     )
     cells = [expand.evaluation(trial, RETRAIN, values) for values in settings]
-    job = Job(label=label, cell=trial, evaluations=tuple(cells))
+    job = Job(label=label, cell=trial, evaluations=tuple(cells), data=tasks.fingerprint(task))
     return Submission(trial, job, task, prepared.synthetic, prepared.line)
 
 
@@ -80,14 +80,14 @@ def record(submission: Submission, store: Store, resources: Resources) -> None:
     """Write the plan, and the trial's artefact and record unless both exist."""
     trial, job = submission.trial, submission.job
     store.write_plan(f"{job.label.replace(':', '-')}-{trial.id[:12]}", grid.plan([job]).to_json())
-    path = store.artefact(trial.id)
-    if store.record(trial.id) and is_whole(path, trial.model_dump(mode="json")):
+    whole = is_whole(store.artefact(trial.id, data=job.data), trial.model_dump(mode="json"))
+    if whole and store.record(trial.id, job.data):
         return
-    context = Context(job, store, resources)
+    context, path = Context(job, store, resources), store.new_artefact(trial.id, None, job.data)
     sha256 = distillation.write(submission.synthetic, path, submission.task, context)
-    data, measured = tasks.fingerprint(submission.task), stored(submission.synthetic)
+    measured = stored(submission.synthetic)
     with resources.applied():
-        made = context.record(trial, "done", artefact=sha256, data=data, peak_memory_bytes=0, **measured)
+        made = context.record(trial, "done", artefact=sha256, peak_memory_bytes=0, **measured)
     store.write(made)
 
 

@@ -15,6 +15,9 @@ from suite.board.statistics.intervals import interval
 from suite.records.cells import RETRAIN, Evaluation, Trial, differing_keys
 from suite.records.record import Record, is_of
 
+Key = tuple[str, str]
+"""A trial's id, and its task's name, which tells its data."""
+
 _LINE = ["task", "ipc", "method", "recipe"]
 _LEGEND = 0.2  # inches of height that a line takes in the legend
 _AXES = {"step": "outer steps", "seconds": "seconds of distillation, compiling included"}
@@ -27,7 +30,9 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     Raises ValueError if the stores hold no evaluated snapshot.
     """
     records = files.finished(stores)
-    trials = {record.cell.id: record for record in records if is_of(record, Trial) and record.curve}
+    trials = {
+        (record.cell.id, record.task): record for record in records if is_of(record, Trial) and record.curve
+    }
     named = names(list(trials.values()))
     rows = [row for record in records for row in _copies(record, trials, named)]
     table = pd.DataFrame(rows, columns=[*_LINE, "seed", "step", "seconds", "accuracy"])
@@ -61,12 +66,16 @@ def plot(copies: pd.DataFrame) -> bytes:
     return style.png(fill, width=10, height=max(4.5, _LEGEND * len(lines)))
 
 
-def names(trials: Sequence[Record[Trial]]) -> dict[str, str]:
+def names(trials: Sequence[Record[Trial]]) -> dict[Key, str]:
     """Return each trial's line: its label, and the hyper-parameters that differ within the label."""
     rows: dict[tuple[str, int, str], list[Trial]] = {}
     for record in trials:
         rows.setdefault((record.task, record.ipc, record.label), []).append(record.cell)
-    return {cell.id: _suffixed(label, cell, cells) for (*_, label), cells in rows.items() for cell in cells}
+    return {
+        (cell.id, task): _suffixed(label, cell, cells)
+        for (task, _, label), cells in rows.items()
+        for cell in cells
+    }
 
 
 def _suffixed(label: str, cell: Trial, others: Sequence[Trial]) -> str:
@@ -76,17 +85,17 @@ def _suffixed(label: str, cell: Trial, others: Sequence[Trial]) -> str:
 
 
 def _copies(
-    record: Record, trials: dict[str, Record[Trial]], named: dict[str, str]
+    record: Record, trials: dict[Key, Record[Trial]], named: dict[Key, str]
 ) -> Iterator[tuple[Any, ...]]:
     cell = record.cell
     if not isinstance(cell, Evaluation) or cell.evaluator != RETRAIN or cell.part is not None:
         return
-    if (trial := trials.get(cell.trial)) is None:
+    if (trial := trials.get(key := (cell.trial, record.task))) is None:
         return
     at, seconds = trial.curve["step"], trial.curve["seconds"]
     step = at[-1] if cell.step is None else cell.step
     spent = float(np.interp(step, [0, *at], [0, *seconds]))
-    line = (record.task, record.ipc, named[cell.trial], cell.settings.get("recipe", ""))
+    line = (record.task, record.ipc, named[key], cell.settings.get("recipe", ""))
     for accuracy in record.scores["accuracy"]:
         yield (*line, trial.cell.seed, int(step), spent, accuracy)
 

@@ -95,10 +95,22 @@ def load(name: str, *, data: Path | None = None, device: torch.device | str = "c
 
 
 def fingerprint(task: Task) -> str:
-    """Return a sha256 that is equal only for the same data with the same preprocessing.
+    """Return a sha256 that is equal only for the same data: images, labels, class names, preprocessing.
 
-    Fast for tasks from `load` and their holdouts; for other tasks the images are hashed.
+    The order of class names counts, since labels of sets from elsewhere are mapped by name. Fast for tasks
+    from `load` and their holdouts; for other tasks the images are hashed.
     """
+    digest = _without_names(task)
+    digest.update(json.dumps(task.class_names).encode())
+    return digest.hexdigest()
+
+
+def former_fingerprint(task: Task) -> str:
+    """Return the fingerprint by which records of earlier releases know the same data: without class names."""
+    return _without_names(task).hexdigest()
+
+
+def _without_names(task: Task) -> "hashlib._Hash":
     digest = hashlib.sha256()
     for part in (task.train, task.split):
         part.hash_into(digest, pixels=not isinstance(task, LoadedTask))
@@ -108,7 +120,7 @@ def fingerprint(task: Task) -> str:
         else json.dumps(task.preprocessing.describe(), sort_keys=True)
     )
     digest.update(prepared.encode())
-    return digest.hexdigest()
+    return digest
 
 
 def to_pixels(images: Tensor, description: Mapping[str, Any]) -> Tensor:
@@ -137,7 +149,9 @@ def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
 
 
 def _stem(info: TaskInfo, source: Source) -> str:
-    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in source.files]
+    stats = ((path, path.stat()) for path in source.files)
+    # A copy may keep the time of a file's last change, but not that of its entry.
+    files = [(str(path), at.st_size, at.st_mtime_ns, at.st_ctime_ns) for path, at in stats]
     key = [_VERSION, info.name, info.shape, _recipe(info), source.identity, files]
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     return f"{re.sub('[^a-z0-9-]+', '-', info.name.lower())[-40:].strip('-')}-{digest[:16]}"

@@ -23,8 +23,9 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
     yield Progress(context.job.id, f"evaluating: {cell.title}", needs=_expected_seconds(cell, context))
     device = context.resources.device
     task, evaluator = context.task().to(device), build_evaluator(cell)
-    synthetic, facts = load_artefact(context.store.artefact(context.job.id, cell.step))
-    if facts["data"] != (wanted := tasks.fingerprint(task)):
+    wanted = tasks.fingerprint(task)
+    synthetic, facts = load_artefact(context.store.artefact(context.job.id, cell.step, wanted))
+    if facts["data"] != wanted:
         raise ValueError(
             "the set was distilled from other images or with other preprocessing: their fingerprint is"
             f" {facts['data'][:12]}, the task's {wanted[:12]}; use the same files, or distil again"
@@ -42,7 +43,7 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
         described=evaluator.scores,
         seconds=perf_counter() - started,
         test_reads=max(task.split.reads, TestSplit.total_reads - before),  # the latter with those on the side
-        data=tasks.fingerprint(task),
+        data=wanted,
     )
 
 
