@@ -1,7 +1,7 @@
 """Run a grid, or evaluate a foreign set: checks before, progress during, the board after."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from suite.cli.console import console, say
 from suite.cli.cost import estimate
 from suite.cli.deadline import Deadline, Stopped
 from suite.cli.progress import Display
-from suite.core.data.tasks import DataMissing
+from suite.core.data.tasks import DataMissing, former_fingerprint
 from suite.core.names import counted
 from suite.experiments import grid, job_runner, preflight
 from suite.experiments.cells.context import load_task
@@ -23,6 +23,7 @@ from suite.experiments.resources import Resources
 from suite.external import evaluate as foreign
 from suite.figures.publish import publish
 from suite.records.datasets import told
+from suite.records.former import bring_over, carrying
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -65,7 +66,10 @@ def dry_run(request: Request) -> None:
     jobs, store = request.jobs(), Store(request.folder)
     try:
         preflight.check(jobs, request.resources)
-        jobs = preflight.on_data(jobs)
+        jobs, formers = preflight.on_data(jobs)
+        for now, former in formers.items():
+            if waiting := carrying(store, former):
+                say(f"{len(waiting)} files know {told(now)} as {told(former)}; `ratbench run` renews them")
     except DataMissing as error:
         say(f"data missing, task not validated: {error}")
     if store.path.exists():
@@ -90,7 +94,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         jobs = request.jobs()
         # A cluster's head may have no GPU, and its nodes are not checked.
         preflight.check(jobs, None if request.address else request.resources)
-        jobs = preflight.on_data(jobs)
+        jobs, formers = preflight.on_data(jobs)
         store = Store.create(request.folder)
         deadline.check()
     except Stopped:
@@ -98,6 +102,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         raise
     stopped = None
     with store.locked():
+        _bring_over(store, formers)
         store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())
         for line in (*_on_other_data(jobs, store), _counts(jobs, store)):
             say(line)
@@ -129,6 +134,7 @@ def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bo
     preflight.check_precisions(jobs, resources)
     store = Store.create(folder)
     with store.locked():
+        _bring_over(store, {job.data: former_fingerprint(submission.task) for job in jobs})
         for line in _on_other_data(jobs, store):
             say(line)
         foreign.record(submission, store, resources)
@@ -231,6 +237,13 @@ def _table(jobs: Sequence[Job], store: Store) -> Table:
             what = cell.title
             table.add_row(job.cell.task, str(job.ipc or "full"), job.label, str(job.cell.seed), what, status)
     return table
+
+
+def _bring_over(store: Store, formers: Mapping[str, str]) -> None:
+    """Give records of an earlier release today's fingerprints of their data. formers: by today's."""
+    for now, former in formers.items():
+        if count := bring_over(store, former, now):
+            say(f"{counted(count, 'record')} of an earlier release brought over: {told(former)} is {told(now)}")
 
 
 def _on_other_data(jobs: Sequence[Job], store: Store) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from suite.core.data.tasks import fingerprint
+from suite.core.data.tasks import fingerprint, former_fingerprint
 from suite.core.networks.named import network
 from suite.core.precision import PRECISIONS, Precision, check_precision
 from suite.core.spec import Budget
@@ -38,11 +38,17 @@ def check(jobs: Sequence[Job], resources: Resources | None) -> None:
         check_precisions(jobs, resources)
 
 
-def on_data(jobs: Sequence[Job]) -> list[Job]:
-    """Return the jobs with the fingerprints of their data, by which records are found."""
-    names = dict.fromkeys(job.cell.task for job in jobs)
-    found = {name: fingerprint(load_task(name, "cpu")) for name in names}
-    return [job.model_copy(update={"data": found[job.cell.task]}) for job in jobs]
+def on_data(jobs: Sequence[Job]) -> tuple[list[Job], dict[str, str]]:
+    """Return the jobs with the fingerprints of their data, and those by which earlier releases know the data.
+
+    The latter by fingerprint.
+    """
+    found, formers = {}, {}
+    for name in dict.fromkeys(job.cell.task for job in jobs):
+        task = load_task(name, "cpu")
+        found[name] = fingerprint(task)
+        formers[found[name]] = former_fingerprint(task)
+    return [job.model_copy(update={"data": found[job.cell.task]}) for job in jobs], formers
 
 
 def check_precisions(jobs: Sequence[Job], resources: Resources) -> None:

@@ -110,20 +110,21 @@ def resume(start: Callable[[], Run], store: Store, cell: str, data: str = "") ->
 
     data: the fingerprint of the task's data; a run that began on other data is not resumed.
     """
-    run = start()
-    trajectory = Trajectory(run.steps, data=data)
-    saved = store.load_checkpoint(cell)
-    if saved and (began := saved.get("trajectory", {}).get("data", "")) != data:
-        store.quarantine_checkpoints(cell, f"began on {told(began)}, and the task has {told(data)} now")
-    elif saved:
+    run, trajectory, reason = start(), None, ""
+    if saved := store.load_checkpoint(cell):
         try:
             run.load_state_dict(saved["state"])
             trajectory = Trajectory(**saved["trajectory"])
+            if trajectory.data != data:
+                reason = f"began on {told(trajectory.data)}, and the task has {told(data)} now"
         except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
             if out_of_memory(error):
                 raise  # not an error of the checkpoint
-            store.quarantine_checkpoints(cell, f"is damaged (the method cannot load it: {error})")
-            run = start()
+            reason = f"is damaged (the method cannot load it: {error})"
+    if reason:
+        store.quarantine_checkpoints(cell, reason)
+        run, trajectory = start(), None
+    trajectory = trajectory or Trajectory(run.steps, data=data)
     trajectory.attempts += 1
     return run, trajectory
 
