@@ -19,7 +19,6 @@ from suite.records.jobs import Planned
 from suite.records.record import Record, is_of
 from suite.records.test_audit import drop_overread
 
-
 _Key = tuple[str, str]  # a cell's id, and its task's name, which tells its data
 
 
@@ -105,8 +104,7 @@ class TrialResult:
     @property
     def fields(self) -> dict[str, Any]:
         """The fields that distinguish it from trials of the same label and size, except the seed."""
-        source = {"source": self.trial.source[:12]} if self.trial.source else {}
-        return {"method": self.trial.method, **source, **self.trial.hyperparameters}
+        return self.trial.fields
 
 
 @dataclass(frozen=True)

@@ -243,7 +243,7 @@ def _bring_over(store: Store, formers: Mapping[str, str]) -> None:
     """Give records of an earlier release today's fingerprints of their data. formers: by today's."""
     for now, former in formers.items():
         if count := bring_over(store, former, now):
-            say(f"{counted(count, 'record')} of an earlier release brought over: {told(former)} is {told(now)}")
+            say(f"{counted(count, 'record')} of earlier releases brought over: {told(former)} is {told(now)}")
 
 
 def _on_other_data(jobs: Sequence[Job], store: Store) -> Iterator[str]:

@@ -83,6 +83,12 @@ class Trial(_Cell):
     ipc: int
     seed: int
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What distinguishes it from trials of the same row and size, except the seed."""
+        source = {"source": self.source[:12]} if self.source else {}
+        return {"method": self.method, **source, **self.hyperparameters}
+
 
 class Evaluation(_Cell):
     """One evaluation of a trial's set.

@@ -69,7 +69,7 @@ class Datasets:
 def tell_apart(
     records: Sequence[Record], planned: Sequence[Planned] = ()
 ) -> tuple[list[Record], list[Planned], tuple[str, ...]]:
-    """Return records and planned cells with names that differ where their data do, and a warning for each task.
+    """Return records and planned cells, their tasks named with the data where these differ, and warnings.
 
     A planned cell of unknown data that has a record is left out: it is not missing.
     """
