@@ -1,9 +1,10 @@
 """Join cells by trial: each distillation with its evaluations, each once."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from suite.board.dd_ranking import EVALUATORS
 from suite.records.cells import (
     PROTOCOL,
     RETRAIN,
@@ -18,6 +19,9 @@ from suite.records.datasets import tell_apart
 from suite.records.jobs import Planned
 from suite.records.record import Record, is_of
 from suite.records.test_audit import drop_overread
+
+RANKED = (RETRAIN, *EVALUATORS)
+"""The evaluators shown in the leaderboard's rows; others have separate tables."""
 
 _Key = tuple[str, str]  # a cell's id, and its task's name, which tells its data
 
@@ -43,6 +47,7 @@ class Evaluated:
     cell: Evaluation
     key: TableKey
     record: Record | None
+    version: str = ""  # of the recipe, if the board has several under its name
 
     @property
     def done(self) -> Record | None:
@@ -52,6 +57,11 @@ class Evaluated:
     @property
     def recipe(self) -> str:
         """The recipe under which networks were trained; "" for an evaluator without a recipe."""
+        return f"{self.recipe_name} ({self.version})" if self.version else self.recipe_name
+
+    @property
+    def recipe_name(self) -> str:
+        """The name of the recipe: that of an edited plug-in may have had another meaning before."""
         return str(self.cell.settings.get("native_recipe") or self.cell.settings.get("recipe", ""))
 
     @property
@@ -91,6 +101,12 @@ class TrialResult:
     def retrained(self) -> list[Evaluated]:
         """The evaluations by `retrain`, which fill the leaderboard."""
         return self.by(RETRAIN)
+
+    @property
+    def native_recipe(self) -> str:
+        """The recipe of its method, in the version by which its set was evaluated; "" if unknown."""
+        name = self.record.recipe if self.record else ""
+        return max((item.recipe for item in self.evaluations if item.recipe_name == name), default=name)
 
     def by(self, *evaluators: str) -> list[Evaluated]:
         """Return its evaluations by the named evaluators."""
@@ -144,6 +160,7 @@ def join(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
         if isinstance(source.cell, Trial)
     }
     warnings = _attach(trials, sources)
+    _tell_recipes_apart(trials.values())
     kept = tuple(source for source in sources.values() if isinstance(source, Record))
     return Cells(
         records=kept,
@@ -227,6 +244,19 @@ def _attach(trials: Mapping[_Key, TrialResult], sources: Mapping[_Key, Record | 
                 f"evaluation {key[:12]} of {source.label} left out: no trial {cell.trial[:12]} on {task}"
             )
     return warnings
+
+
+def _tell_recipes_apart(trials: Collection[TrialResult]) -> None:
+    """Give recipes their version where trainings under one name used several: a plug-in was edited."""
+    sources: dict[str, set[str]] = {}
+    for item in (item for trial in trials for item in trial.by(*RANKED) if item.cell.source):
+        sources.setdefault(item.recipe_name, set()).add(item.cell.source)
+    several = {name for name, found in sources.items() if len(found) > 1}
+    for trial in trials:
+        trial.evaluations = [
+            replace(item, version=item.cell.source[:12]) if item.recipe_name in several else item
+            for item in trial.evaluations
+        ]
 
 
 def _key(cell: Evaluation, source: Record | Planned) -> TableKey:

@@ -124,7 +124,7 @@ def row(
         scores=scores,
         per_seed=_per_seed(trials, by_recipe),
         selected_recipes=_selected_recipes(by_recipe),
-        native=next((record.recipe for record in _finished(records) if record.recipe), ""),
+        native=next((name for each in _made(trials) if (name := each.native_recipe)), ""),
         share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
         costs=_costs(records, key.ipc / trial.ipc),
         papers=figures(reported, key, label) if whole else PaperFigures(),
@@ -196,6 +196,11 @@ def _per_seed(trials: Sequence[TrialResult], by_recipe: Sequence[Mapping[str, Ev
         (each.trial.seed, found.get(STANDARD_RECIPE)) for each, found in zip(trials, by_recipe, strict=True)
     ]
     return {seed: Copies(item.cell.seed, item.accuracy) for seed, item in standard if item and item.accuracy}
+
+
+def _made(trials: Sequence[TrialResult]) -> Sequence[TrialResult]:
+    """Return the trials whose sets exist, or all trials if none does."""
+    return [trial for trial in trials if trial.made] or trials
 
 
 def _finished(records: Sequence[Record]) -> Sequence[Record]:

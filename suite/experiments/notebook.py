@@ -1,8 +1,10 @@
 """The calls for notebooks: distil a set, and evaluate a set. Nothing is written to a store."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from suite.core.data import tasks
 from suite.core.limits import check_set
 from suite.core.networks.named import STANDARD
 from suite.core.sets.synthetic_set import SyntheticSet
@@ -42,7 +44,7 @@ def distil(
             progress(step + 1, distiller.steps)
     synthetic = distiller.synthetic()
     check_set(synthetic, task.train, budget)
-    return synthetic
+    return replace(synthetic, data=tasks.fingerprint(task))
 
 
 def build(method: str, hyperparameters: Mapping[str, Any]) -> Method:
@@ -63,7 +65,8 @@ def evaluate(
     """Train fresh networks on a set under a frozen recipe; score them with one read of the test split.
 
     `values["accuracy"]` of the result has one accuracy in [0, 1] for each of the `copies`. Raises ValueError
-    for an unknown recipe or network, and for a set whose images or classes do not fit the task.
+    for an unknown recipe or network, for a set whose images or classes do not fit the task, and for one that
+    was distilled from other data; `dataclasses.replace(synthetic, data="")` scores that all the same.
 
         >>> import suite
         >>> task = suite.load_task("digits")
@@ -74,6 +77,7 @@ def evaluate(
     """
     _check_task(task)
     check_set(synthetic, task.train)
+    tasks.check_data(synthetic, task)
     settings = {"recipe": recipe, "network": network, "copies": copies}
     evaluator = registry.configure(registry.evaluator(RETRAIN), settings, where="evaluate")
     evaluator.check(task.train)

@@ -1,6 +1,7 @@
 """Record a distilled set in a file as the trial `external:<name>`, which is evaluated like others."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from suite.external.locate import SetFiles, locate
 from suite.external.validate import Wanted
 from suite.plugins import registry
 from suite.records.cells import EXTERNAL, RETRAIN, Trial
+from suite.records.datasets import told
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -61,6 +63,9 @@ def read(request: Request) -> Submission:
     task = tasks.load(request.task)
     network(request.network, task.train.shape, task.train.classes)
     brought = sandbox.read(found, Wanted(task.train.classes, request.ipc, task.train.shape, task.class_names))
+    if (own := brought.manifest.get("data")) and not tasks.is_of(own, task):
+        both = f"{told(str(own))}, and {task.name} has {told(tasks.fingerprint(task))}"
+        warnings.warn(f"the set was distilled from {both}", stacklevel=2)
     prepared = preprocess.prepare(brought, task, request.preprocessing)
     check_set(prepared.synthetic, task.train, Budget(request.ipc))
     trial = Trial(

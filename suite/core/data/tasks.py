@@ -28,6 +28,7 @@ from suite.core.data.reading.download import DataMissing
 from suite.core.data.reading.readers import Raw, Source, Splits
 from suite.core.examples import hash_tensor
 from suite.core.names import did_you_mean
+from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Preprocessing, Task, TestSplit
 
 __all__ = ["DataMissing", "LoadedTask", "TaskInfo", "data_folder", "describe", "fingerprint", "load", "names"]
@@ -103,6 +104,20 @@ def fingerprint(task: Task) -> str:
     digest = _without_names(task)
     digest.update(json.dumps(task.class_names).encode())
     return digest.hexdigest()
+
+
+def check_data(synthetic: SyntheticSet, task: Task) -> None:
+    """Raise ValueError for a set that was distilled from other data than the task's, if it is known."""
+    if synthetic.data and not is_of(synthetic.data, task):
+        raise ValueError(
+            "the set was distilled from other images or with other preprocessing: their fingerprint is "
+            f"{synthetic.data[:12]}, the task's {fingerprint(task)[:12]}; use the same files, or distil again"
+        )
+
+
+def is_of(data: object, task: Task) -> bool:
+    """Return whether `data` is the fingerprint of the task's data, today's or that of an earlier release."""
+    return data in (fingerprint(task), former_fingerprint(task))
 
 
 def former_fingerprint(task: Task) -> str:
