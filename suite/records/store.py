@@ -103,8 +103,8 @@ class Store:
         return next((record for record in self.records(cell) if data in ("", record.data)), None)
 
     def records(self, cell: str) -> Iterator[Record]:
-        """Yield the valid records of a cell, one for each of the data on which it ran."""
-        for path in sorted(self.path.glob(f"records/*/*/{cell}*.json")):
+        """Yield the valid records of a cell, one for each data, the first written first."""
+        for path in sorted(self.path.glob(f"records/*/*/{cell}*.json"), key=lambda path: path.stem):
             try:
                 record = Record.model_validate_json(path.read_bytes())
                 if record.cell.id != cell:
