@@ -1,6 +1,7 @@
 """Record a distilled set in a file as the trial `external:<name>`, which is evaluated like others."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from suite.external.locate import SetFiles, locate
 from suite.external.validate import Wanted
 from suite.plugins import registry
 from suite.records.cells import EXTERNAL, RETRAIN, Trial
+from suite.records.datasets import told
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -61,6 +63,9 @@ def read(request: Request) -> Submission:
     task = tasks.load(request.task)
     network(request.network, task.train.shape, task.train.classes)
     brought = sandbox.read(found, Wanted(task.train.classes, request.ipc, task.train.shape, task.class_names))
+    if (own := brought.manifest.get("data")) and not tasks.is_of(own, task):
+        both = f"{told(str(own))}, and {task.name} has {told(tasks.fingerprint(task))}"
+        warnings.warn(f"the set was distilled from {both}", stacklevel=2)
     prepared = preprocess.prepare(brought, task, request.preprocessing)
     check_set(prepared.synthetic, task.train, Budget(request.ipc))
     trial = Trial(
@@ -72,7 +77,7 @@ def read(request: Request) -> Submission:
         seed=0,
     )
     cells = [expand.evaluation(trial, RETRAIN, values) for values in settings]
-    job = Job(label=label, cell=trial, evaluations=tuple(cells))
+    job = Job(label=label, cell=trial, evaluations=tuple(cells), data=tasks.fingerprint(task))
     return Submission(trial, job, task, prepared.synthetic, prepared.line)
 
 
@@ -80,14 +85,14 @@ def record(submission: Submission, store: Store, resources: Resources) -> None:
     """Write the plan, and the trial's artefact and record unless both exist."""
     trial, job = submission.trial, submission.job
     store.write_plan(f"{job.label.replace(':', '-')}-{trial.id[:12]}", grid.plan([job]).to_json())
-    path = store.artefact(trial.id)
-    if store.record(trial.id) and is_whole(path, trial.model_dump(mode="json")):
+    whole = is_whole(store.artefact(trial.id, data=job.data), trial.model_dump(mode="json"))
+    if whole and store.record(trial.id, job.data):
         return
-    context = Context(job, store, resources)
+    context, path = Context(job, store, resources), store.new_artefact(trial.id, None, job.data)
     sha256 = distillation.write(submission.synthetic, path, submission.task, context)
-    data, measured = tasks.fingerprint(submission.task), stored(submission.synthetic)
+    measured = stored(submission.synthetic)
     with resources.applied():
-        made = context.record(trial, "done", artefact=sha256, data=data, peak_memory_bytes=0, **measured)
+        made = context.record(trial, "done", artefact=sha256, peak_memory_bytes=0, **measured)
     store.write(made)
 
 

@@ -77,9 +77,8 @@ def doubts(images: Tensor, train: Tensor) -> list[str]:
 def _decide(brought: ForeignSet, task: Task, declared: Kind | None) -> tuple[Kind, str]:
     if said := brought.manifest.get("preprocessing"):
         # The last bits of a whitening matrix depend on the machine; the data's fingerprint does not.
-        same = said == task.preprocessing.describe() or brought.manifest.get("data") == tasks.fingerprint(
-            task
-        )
+        known = tasks.is_of(brought.manifest.get("data"), task)
+        same = known or said == task.preprocessing.describe()
         if not same or declared == "raw":
             kind = str(said.get("kind"))[:40]
             raise ValueError(
