@@ -10,6 +10,7 @@ import pytest
 from suite.board import files
 from suite.board.reported import reported
 from suite.cli.reproducing.reproduction import published
+from suite.core.data import tasks
 from suite.experiments import grid
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,19 @@ def test_the_committed_records_cover_their_grid(name: str) -> None:
     done = {each.cell.id for each in files.read([STORES[name]]).records if each.status == "done"}
     cells = [cell for job in grid.jobs(grid.load(grid.locate(name))) for cell in job.cells]
     assert len([cell for cell in cells if cell.id not in done]) == OPEN.get(name, 0)
+
+
+def test_the_committed_records_are_of_the_published_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their cells would otherwise be done again by whoever goes on with them."""
+    monkeypatch.setattr("suite.core.data.cache.usable_folder", lambda data: None)
+    try:
+        task = tasks.load("fashion-mnist")
+    except tasks.DataMissing as missing:
+        pytest.skip(str(missing))
+    expected = {each.name: tasks.fingerprint(each) for each in (task, task.holdout())}
+    stores = [*dict.fromkeys(STORES.values()), *(RESULTS / "gpu").iterdir()]
+    found = {(each.task, each.data) for store in stores for each in files.read([store]).records}
+    assert {pair for pair in found if pair[0] in expected} == set(expected.items())
 
 
 def test_the_readme_shows_the_boards_rows() -> None:
