@@ -116,7 +116,8 @@ def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bo
     """
     resources.check()
     submission = foreign.read(request)
-    say(submission.line)
+    for line in submission.lines:
+        say(line)
     jobs = [submission.job]
     preflight.check_precisions(jobs, resources)
     store = Store.create(folder)

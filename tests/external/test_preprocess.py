@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from suite.core.data.preprocessing import ZCA
 from suite.core.data.tasks import fingerprint
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Examples, Task, TestSplit
-from suite.external.preprocess import Kind, Prepared, doubts, prepare
+from suite.external.preprocess import Constants, Prepared, constants, doubts, prepare
 from suite.external.sandbox import ForeignSet
 from tests.support import foreign_sets
 
@@ -24,7 +24,7 @@ def brought(images: Tensor, *, raw: bool = False, manifest: dict[str, Any] | Non
     return ForeignSet("mtt", synthetic, raw, manifest or {})
 
 
-def quietly(given: ForeignSet, declared: Kind | None = None) -> Prepared:
+def quietly(given: ForeignSet, declared: Literal["task", "raw"] | None = None) -> Prepared:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return prepare(given, TASK, declared)

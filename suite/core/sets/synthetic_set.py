@@ -158,9 +158,9 @@ class SyntheticSet:
         return replace(self, images=self.images[:, :ipc], labels=self.labels[:, :ipc])
 
     def take(self, rows: Tensor) -> "SyntheticSet":
-        """Return the images of each class at `rows` (classes, n), in that order."""
+        """Return the images of each class at `rows` (classes, n), in that order, without a code."""
         at, rows = torch.arange(self.classes, device=self.images.device)[:, None], rows.to(self.images.device)
-        return replace(self, images=self.images[at, rows], labels=self.labels[at, rows])
+        return replace(self, images=self.images[at, rows], labels=self.labels[at, rows], parametrisation=None)
 
     def flat(self) -> tuple[Tensor, Tensor]:
         """Return images (classes * n, …) and targets (classes * n, classes), class-major."""
