@@ -56,8 +56,9 @@ class Agreement:
 
     @property
     def permuted(self) -> bool:
-        """Whether an exchange of classes gives more agreement than it does for train images."""
-        return self.moved > self.tolerated
+        """Whether an exchange of classes explains the labels, and gains more than for train images."""
+        explained = self.agreeing + self.moved >= self.usual * self.count / 2
+        return explained and self.moved > self.tolerated
 
     @property
     def measured(self) -> str:

@@ -194,9 +194,9 @@ def _whitens(description: dict[str, Any]) -> bool:
 
 
 def _smoothness(images: Tensor) -> float:
-    """Return the share of the variance that is in means of blocks, an eighth of the image's side long."""
+    """Return the share of the variance that is in means of blocks, an eighth of the side, or 3 pixels."""
     centred = images.double() - images.double().mean((0, 2, 3), keepdim=True)
-    means = avg_pool2d(centred, max(2, min(images.shape[2:]) // 8))
+    means = avg_pool2d(centred, max(3, min(images.shape[2:]) // 8))
     variance = centred.square().mean().clamp(min=torch.finfo(torch.float64).tiny)
     return (means.square().mean() / variance).item()
 

@@ -77,9 +77,9 @@ def test_without_labels_the_order_is_that_of_the_classes() -> None:
 
 
 def test_learned_targets_of_mixed_classes_belong_to_their_largest_entry() -> None:
-    targets = torch.tensor([[0.1, 2.0], [3.0, 1.0], [0.0, 1.1], [0.7, 0.6]]).flip(0)[[1, 0, 3, 2]]
+    targets = torch.tensor([[0.1, 2.0], [3.0, 1.0], [0.0, 1.0], [0.7, 0.6]])
     made = arranged(targets)
-    assert targets.argmax(1).tolist() == [1, 0, 1, 0] and first_pixels(made) == [[4, 12], [0, 8]]
+    assert first_pixels(made) == [[4, 12], [0, 8]]
     assert torch.equal(made.labels, targets[[1, 3, 0, 2]].view(2, 2, 2)) and made.notes == ()
 
 
@@ -92,7 +92,9 @@ class TestLearnedTargets:
         made = arranged(self.TARGETS)
         assert first_pixels(made) == [[0, 4], [8, 12]]
         assert torch.equal(made.labels, self.TARGETS.view(2, 2, 2))
-        assert made.notes[0].startswith("the largest entry of 1 of 4 learned labels is not their image's class")
+        assert made.notes[0].startswith(
+            "the largest entry of 1 of 4 learned labels is not their image's class"
+        )
 
     def test_images_and_targets_by_class_keep_their_classes(self) -> None:
         swapped = self.TARGETS.flip(0)

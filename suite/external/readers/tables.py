@@ -112,7 +112,7 @@ def _check_type(name: str, found: Any) -> None:
 
 
 def _values(found: Any) -> Tensor:
-    array = found[()]
+    array = np.asarray(found[()])
     if array.dtype.kind in "US":
         raise Refused(f"an array is of type {array.dtype}; numbers are read")
     if array.dtype.kind == "u" and array.dtype.itemsize > 1:

@@ -19,6 +19,7 @@ from suite.external.readers import layouts
 from suite.external.validate import Contents, Refused, Wanted, check_dense
 
 _MEMBERS = 10_000
+_FACTOR = "a list as IDC's does not say whether its images are multi-formations; --factor 2 decodes them"
 _READ = "{'data': [[images, labels], …]}, [images, labels] nor {'images': …, 'labels': …}"
 
 
@@ -31,13 +32,14 @@ def read(files: Sequence[Path], wanted: Wanted) -> Contents:
     first = _load(files[0])
     if isinstance(first, Tensor):
         return _one_run(_with_others(first, files), wanted)
-    if isinstance(first, list | tuple):
-        return _one_run(Contents("idc", *_pair(first, "the file")), wanted)
-    data = first.get("data") if isinstance(first, dict) else None
-    if isinstance(data, list | tuple) and data:
-        return _run(data, wanted)
-    if isinstance(first, dict) and layouts.optional(layouts.IMAGES, first):
-        return _one_run(_fields(first), wanted)
+    if isinstance(first, list | tuple) and len(first) == 2 and isinstance(first[0], Tensor):
+        return _one_run(Contents("idc", *_pair(first, "the file"), notes=(_FACTOR,)), wanted)
+    if isinstance(first, dict):
+        data = first.get("data")
+        if isinstance(data, list | tuple) and data:
+            return _run(data, wanted)
+        if isinstance(first.get(layouts.optional(layouts.IMAGES, first)), Tensor):
+            return _one_run(_fields(first), wanted)
     raise Refused(f"the file has neither a tensor nor {_READ}; it holds {layouts.described(first)}")
 
 
