@@ -92,15 +92,13 @@ def measure(synthetic: SyntheticSet, train: Examples) -> Agreement:
     rows = torch.linspace(0, len(images) - 1, min(len(images), _IMAGES)).round().long()
     rng = generator(0, "agreement")
     most = max(1000, _BYTES // (4 * train.images[0].numel()))
-    if len(train) > most:
-        train = train.take(torch.arange(0, len(train), -(-len(train) // most)))
-    probes = torch.randperm(len(train), generator=rng)[:_PROBES]
+    compared = torch.arange(0, len(train), -(-len(train) // most))
+    probes = compared[torch.randperm(len(compared), generator=rng)[:_PROBES]]
     own, labels = targets[rows].argmax(1), train.labels[probes]
     # A train image is compared with all others.
     without = torch.cat([torch.full((len(rows),), -1), probes])
-    guesses, real = _guesses(torch.cat([images[rows], train.images[probes]]), train, without).split(
-        [len(rows), len(probes)], dim=1
-    )
+    both = torch.cat([images[rows], train.images[probes]])
+    guesses, real = _guesses(both, train, compared, without).split([len(rows), len(probes)], dim=1)
     distinct = 2 - (guesses[0] == guesses[1]).double()
     moved, best = _exchange(own, guesses[0], train.classes)
     draws = [torch.randperm(len(probes), generator=rng)[: len(rows)] for _ in range(_DRAWS)]
@@ -131,22 +129,22 @@ def _unit(images: Tensor) -> Tensor:
     """Return images as rows (n, d) of mean 0 and norm 1: their products are correlations."""
     rows = images.flatten(1)
     rows = rows - rows.mean(1, keepdim=True)
-    return rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp(min=1e-12)
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return rows / norms.clamp(min=1e-12)
 
 
-def _guesses(images: Tensor, train: Examples, without: Tensor) -> Tensor:
+def _guesses(images: Tensor, train: Examples, compared: Tensor, without: Tensor) -> Tensor:
     """Return the classes (2, n) of the train image and of the class mean with which images correlate most.
 
-    without: the train image to leave out for each image, or -1. Train is read once.
+    compared: the rows of train to compare with, read once; without: the row to leave out for each image.
     """
     rows, sums = _unit(images), torch.zeros(train.classes, images[0].numel())
     best, nearest = torch.full((len(rows),), -2.0), torch.zeros(len(rows), dtype=torch.int64)
-    for start in range(0, len(train), _CHUNK):
-        real, labels = _unit(train.images[start : start + _CHUNK]), train.labels[start : start + _CHUNK]
+    for at in compared.split(_CHUNK):
+        real, labels = _unit(train.images[at]), train.labels[at]
         sums.index_add_(0, labels, real)
         products = rows @ real.T
-        inside = ((without >= start) & (without < start + len(real))).nonzero().flatten()
-        products[inside, without[inside] - start] = -2.0
+        products[without[:, None] == at] = -2.0
         high, place = products.max(1)
         nearest, best = torch.where(high > best, labels[place], nearest), torch.maximum(best, high)
     return torch.stack([nearest, (rows @ _unit(sums).T).argmax(1)])

@@ -190,7 +190,7 @@ def _sample(task: Task) -> Tensor:
 
 
 def _whitens(description: dict[str, Any]) -> bool:
-    return description["kind"] != "normalise"
+    return bool(description["kind"] != "normalise")
 
 
 def _smoothness(images: Tensor) -> float:
@@ -202,7 +202,8 @@ def _smoothness(images: Tensor) -> float:
 
 
 def _norm(images: Tensor) -> float:
-    return torch.linalg.vector_norm(images.double().flatten(1), dim=1).median().item()
+    norms: Tensor = torch.linalg.vector_norm(images.double().flatten(1), dim=1)
+    return norms.median().item()
 
 
 def _text(values: Sequence[float]) -> str:

@@ -182,8 +182,13 @@ class TestEveryFieldCounts:
         assert black.exit_code == 2 and "error: the labels look wrong: " in black.stderr
         first = evaluate(path, "--run", "0", "--trust-labels", "--store", "first")
         assert first.exit_code == 0 and "but are trusted" in " ".join(first.stdout.split())
-        assert not set_of("first").images.any()
-        assert settings_of("first") == {**settings_of(), "run": 0, "trust_labels": True}
+        assert set_of("first").images.unique().numel() == 1
+        assert settings_of("first") == {
+            "format": "dc",
+            "preprocessing": "raw",
+            "run": 0,
+            "trust_labels": True,
+        }
 
     @pytest.mark.parametrize("kind", ["logits", "centred"])
     def test_learned_labels_of_each_kind(self, kind: str, tmp_path: Path) -> None:

@@ -97,9 +97,10 @@ class TestColumns:
     def test_classes_beside_learned_targets(self, tmp_path: Path) -> None:
         target = huggingface.List(huggingface.Value("float32"))
         features = {"label": huggingface.Value("int64"), "target": target}
-        columns = {"image": self.images(), "label": [0, 1], "target": [[0.25, 0.75], [0.5, 0.5]]}
+        learned = [[0.25, 0.75], [0.5, 0.5]]
+        columns: dict[str, list[Any]] = {"image": self.images(), "label": [0, 1], "target": learned}
         found = contents(self.written(tmp_path, features, **columns), self.WANTED)
-        assert found.labels is not None and found.labels.tolist() == columns["target"]
+        assert found.labels is not None and found.labels.tolist() == learned
         assert found.classes is not None and found.classes.tolist() == [0, 1]
 
     def test_two_kinds_of_classes_are_refused(self, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """HDF5, numpy's and safetensors files, and the manifest beside the last."""
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -57,9 +58,10 @@ class TestFields:
         ("images", "labels"), [("images", "labels"), ("x_train", "y_train"), ("data", "targets"), ("X", "y")]
     )
     def test_names(self, images: str, labels: str, tmp_path: Path) -> None:
-        np.savez(tmp_path / "set.npz", **{images: PIXELS, labels: np.arange(20) % 10})
+        arrays: dict[str, Any] = {images: PIXELS, labels: np.arange(20) % 10}
+        np.savez(tmp_path / "set.npz", **arrays)
         found = read_npz(tmp_path / "set.npz", WANTED)
-        again = read_h5(h5(tmp_path, **{images: PIXELS, labels: np.arange(20) % 10}), WANTED)
+        again = read_h5(h5(tmp_path, **arrays), WANTED)
         assert (found.format, again.format) == ("npz", "h5")
         for each in (found, again):
             assert torch.equal(each.images, torch.from_numpy(PIXELS)) and each.labels is not None
@@ -67,7 +69,7 @@ class TestFields:
 
     def test_the_rest_of_a_set(self, tmp_path: Path) -> None:
         targets, classes = np.full((20, 10), 0.1, "f4"), np.arange(20) // 2
-        fields = {"images": PIXELS, "labels": classes, "target": targets, "lr": 0.5}
+        fields: dict[str, Any] = {"images": PIXELS, "labels": classes, "target": targets, "lr": 0.5}
         np.savez_compressed(tmp_path / "set.npz", **fields, class_names=np.array(list("abcdefghij")))
         found = read_npz(tmp_path / "set.npz", WANTED)
         assert found.labels is not None and found.labels.shape == (20, 10) and found.classes is not None
