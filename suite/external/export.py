@@ -28,11 +28,17 @@ def export(artefact: Path, format: Format, output: Path) -> list[str]:
     pt: images_best.pt, labels_best.pt and lr_best.pt, preprocessed, bit for bit. A factorised set is decoded.
     Beside them lies the artefact itself, exact.safetensors, with the fields that the format has no place for;
     `ratbench evaluate` reads it as long as the other files are unchanged. Raises ValueError if `output` is
-    not empty, or the artefact is damaged.
+    not empty, the artefact is damaged, or the format cannot have its class names.
     """
     synthetic, manifest = load_artefact(artefact)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ValueError(f"{output} exists; choose a new or an empty folder")
+    names = manifest["class_names"]
+    if format == "hf" and (twice := [name for name in names if names.count(name) > 1]):
+        raise ValueError(
+            f"two classes are called {twice[0]!r}, which a Hugging Face dataset cannot have; choose "
+            "--format pt or folder"
+        )
     output.mkdir(parents=True, exist_ok=True)
     if format == "pt":
         _write_tensors(synthetic, output)
@@ -41,7 +47,7 @@ def export(artefact: Path, format: Format, output: Path) -> list[str]:
         if format == "folder":
             _write_folder(pixels, output)
         else:
-            _write_dataset(pixels, synthetic, manifest["class_names"], output)
+            _write_dataset(pixels, synthetic, names, output)
     _write_exact(artefact, synthetic, manifest, output)
     return list(_remarks(synthetic, manifest, format))
 

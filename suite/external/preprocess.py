@@ -104,7 +104,8 @@ def prepare(
         applied = task.preprocessing.apply(by.pixels(flat) if by else flat)
         synthetic = replace(synthetic, images=applied.view_as(synthetic.images))
     whitened = _whitens(task.preprocessing.describe())
-    for doubt in doubts(synthetic.images.flatten(0, 1), _sample(task), whitened=whitened):
+    said = "preprocessing" in brought.manifest
+    for doubt in [] if said else doubts(synthetic.images.flatten(0, 1), _sample(task), whitened=whitened):
         warnings.warn(f"{doubt}; is --preprocessing {kind}, or the task, the right one?", stacklevel=2)
     known = brought.manifest.get("data")
     if known and known != (own := tasks.fingerprint(task)):
@@ -113,7 +114,7 @@ def prepare(
             "images, labels or classes",
             stacklevel=2,
         )
-    unseen = whitened and kind == "task" and "preprocessing" not in brought.manifest
+    unseen = whitened and kind == "task" and not said
     return Prepared(synthetic, kind, reason, whitened=unseen)
 
 

@@ -92,6 +92,15 @@ def test_others_read_the_dataset(learned: Path) -> None:
     assert found[5]["image"].size == (8, 8) and sum(found[5]["target"]) == pytest.approx(1.0)
 
 
+def test_a_format_that_cannot_have_the_names_is_refused(artefact: Path) -> None:
+    manifest = json.loads(artefact.with_suffix(".json").read_text())
+    manifest["class_names"][1] = manifest["class_names"][0]
+    artefact.with_suffix(".json").write_text(json.dumps(manifest))
+    words = ("export", artefact, "--output", "out", "--format")
+    refused(ratbench(*words, "hf"), "two classes are called '0'", "choose --format pt or folder")
+    assert not Path("out").exists() and ratbench(*words, "folder").exit_code == 0
+
+
 def test_folders_hold_plain_pictures(artefact: Path) -> None:
     export(artefact, "folder")
     with Image.open("out/7/0001.png") as image:

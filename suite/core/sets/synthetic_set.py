@@ -107,7 +107,14 @@ class SyntheticSet:
             )
         sizes = own.bincount(minlength=count).tolist()
         if len(set(sizes)) > 1:
-            raise ValueError(f"every class needs the same number of images; they have {sizes}")
+            learned = (
+                " by their labels' largest entries; learned labels need not agree with the class: give "
+                "images and labels by class to SyntheticSet"
+            )
+            raise ValueError(
+                f"every class needs the same number of images; they have {sizes}"
+                + learned * (labels.ndim == 2)
+            )
         rows = own.argsort(stable=True).view(count, -1)
         targets = labels.to(images)[rows] if labels.ndim == 2 else one_hot(count, rows.shape[1], like=images)
         return cls(images[rows], targets)
