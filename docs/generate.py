@@ -26,6 +26,7 @@ from suite.core.spec import Evaluator
 from suite.core.training.recipes import RECIPES
 from suite.experiments import grid, schema
 from suite.plugins import registry
+from suite.plugins.differences import differences
 
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#\s]+)")
@@ -57,11 +58,23 @@ def _method(name: str) -> Iterator[str]:
     title = f"**{cls.title}**\n\n" if cls.title else ""
     yield f"## `{name}`\n\n{title}{registry.summary(cls)}\n"
     links = ", ".join(f"[{link.removeprefix('https://')}]({link})" for link in describe.papers(cls))
-    yield f"Paper: {links or cls.paper or 'none'}. Recipe: `{cls.recipe}`.\n"
+    others = (f" `{recipe}` for {where}." for where, recipe in describe.recipes(cls).items())
+    yield f"Paper: {links or cls.paper or 'none'}. Recipe: `{cls.recipe}`.{''.join(others)}\n"
     yield _settings(cls)
-    for where, values in describe.published(cls).items():
-        yield f"- The paper's settings for {where}: `{values}`"
+    for heading, values in describe.published(cls).items():
+        yield f"- {heading}: `{values}`"
     yield ""
+
+
+def papers() -> str:
+    """Return the differences of every method from its paper."""
+    return "\n".join(_differences(name) for name in registry.names("method") if differences(name))
+
+
+def _differences(name: str) -> str:
+    heads = ("point", "paper and authors' code", "here", "why", "effect")
+    rows = ((each.point, each.paper, each.ours, each.why, each.effect) for each in differences(name))
+    return f"### `{name}`\n\n{table(heads, rows)}"
 
 
 def evaluators() -> str:
@@ -151,13 +164,19 @@ PARTS: dict[str, Callable[[], str]] = {
     "methods": methods,
     "python": python,
     "recipes": lambda: listed("recipes", RECIPES),
-    "tasks": lambda: listed("tasks", tasks.names()),
+    "tasks": lambda: listed("tasks", (*tasks.names(), *tasks.FORMS)),
 }
 
 
 def filled(markdown: str) -> str:
     """Return a page with its generated parts."""
     return re.sub(r"<!-- generated: (\w+) -->", lambda match: PARTS[match[1]](), markdown)
+
+
+def with_papers(page: str) -> str:
+    """Return the page with the differences of every method between its marks, for readers of the file."""
+    start, end = "<!-- differences -->\n", "<!-- end of differences -->"
+    return page.partition(start)[0] + start + "\n" + papers() + "\n" + end + page.partition(end)[2]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -189,3 +208,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def uri(path: Path) -> str:
     """Return where a file of the repository stands in the site."""
     return path.relative_to(ROOT).as_posix().removeprefix("docs/")
+
+
+if __name__ == "__main__":
+    faithfulness = ROOT / "docs" / "faithfulness.md"
+    faithfulness.write_text(with_papers(faithfulness.read_text()))

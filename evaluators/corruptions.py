@@ -14,6 +14,7 @@ from suite.core.networks.named import STANDARD, network
 from suite.core.scores import SECONDS, Score
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Preprocessing, Scores, Task
+from suite.core.training.cached import labeller
 from suite.core.training.fit import accuracy, copy_seeds, fit_copies, map_batches
 from suite.core.training.recipes import recipe
 
@@ -72,8 +73,9 @@ class Corruptions:
         and the `seconds` of all trainings.
         """
         net, started = network(self.network, task.train.shape, task.train.classes), perf_counter()
-        seeds = copy_seeds(seed, self.copies)
-        trained = list(fit_copies(net, synthetic, recipe(self.recipe), seeds=seeds))
+        own, seeds = recipe(self.recipe).for_data(task.train), copy_seeds(seed, self.copies)
+        label = labeller(own, self.network, task.train)
+        trained = list(fit_copies(net, synthetic, own, seeds=seeds, label=label))
         seconds = perf_counter() - started
         test = task.test  # the only read, after the last training step
         raw = task.preprocessing.invert(test.images)

@@ -12,6 +12,7 @@ from suite.core.networks.named import STANDARD, network
 from suite.core.scores import SECONDS, Score
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Scores, Task
+from suite.core.training.cached import labeller
 from suite.core.training.fit import accuracy, copy_seeds, fit_copies
 from suite.core.training.lr_search import Search, chosen_rates
 from suite.core.training.recipes import recipe
@@ -109,8 +110,9 @@ class CrossArchitecture:
 
     def _fit(self, name: str, rate: float, synthetic: SyntheticSet, task: Task, seed: int) -> list[Tensor]:
         net = network(name, task.train.shape, task.train.classes)
-        seeds = copy_seeds(seed, self.copies)
-        return list(fit_copies(net, synthetic, recipe(self.recipe).with_lr(rate), seeds=seeds))
+        own, seeds = recipe(self.recipe).for_data(task.train).with_lr(rate), copy_seeds(seed, self.copies)
+        label = labeller(own, name, task.train)
+        return list(fit_copies(net, synthetic, own, seeds=seeds, label=label))
 
 
 EVALUATOR = CrossArchitecture

@@ -1,4 +1,4 @@
-"""Kernel ridge regression on the set, which is KIP's objective. It never ranks.
+"""Kernel ridge regression on the set, which is KIP's and RFAD's objective. It never ranks.
 
 Nguyen et al., arXiv 2107.13034; the kernel by random features, as in RFAD, arXiv 2210.12067.
 """

@@ -78,7 +78,7 @@ class Retrain:
         found = {
             name: tuple(
                 accuracy(net, parameters, held)
-                for parameters in fit_copies(net, synthetic, recipe(name), seeds=seeds)
+                for parameters in fit_copies(net, synthetic, recipe(name).for_data(task.train), seeds=seeds)
             )
             for name in _candidates(synthetic)
         }

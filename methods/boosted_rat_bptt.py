@@ -33,6 +33,9 @@ class BoostedRaTBPTT(Boosted, RaTBPTT):
     keep_moments: bool = True
 
     title: ClassVar[str] = "Boosted RaT-BPTT (Boost-DD): a set built block by block"
+    borrowed: ClassVar[Mapping[tuple[str, int], str]] = dict.fromkeys(
+        RaTBPTT.published, "the settings of rat_bptt"
+    )
     smoke: ClassVar[Mapping[str, Any]] = {**RaTBPTT.smoke, "block": 1, "beta": 0.1, "steps": 4}
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:

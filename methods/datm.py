@@ -5,8 +5,8 @@ arXiv 2310.05773. DATM changes MTT in four ways. Segments start in a range of ep
 size and grows from early to later epochs. Logits are learned with the images; they start from the mean over
 the experts that classify the image correctly. Initial images are real images that an expert classifies
 correctly. Steps with a loss above `threshold` are skipped.
-Differences from the official code: no moving average of the images is kept for evaluation; experts are MTT's
-(there FTD's); only the first expert selects initial images (there others are used if it has too few).
+Differences from the official code: experts are MTT's (there FTD's); only the first expert selects initial
+images (there others are used if it has too few).
 """
 
 from collections.abc import Mapping
@@ -21,10 +21,8 @@ from suite.core.distilling.experts import correctly_classified
 from suite.core.distilling.trajectory_segments import TrajectorySegments
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.spec import Budget, Distiller, Examples
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.plugins.methods.mtt import MTT, MTTDistiller, settings
-
-_TINY = {"network": "convnet-d4-w128-in"}
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,11 @@ class DATM(MTT):
 
     title: ClassVar[str] = "DATM: difficulty-aligned trajectory matching"
     paper: ClassVar[str] = "arXiv 2310.05773"
+    recipe: ClassVar[str] = "datm-1000"
     batch_norm: ClassVar[bool] = False  # experts predict labels without running statistics
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {**MTT.space, "label_lr": LogUniform(0.2, 200.0)}
     smoke: ClassVar[Mapping[str, Any]] = {**MTT.smoke, "early_max_start_epoch": 1, "growth": 2}
-    # From the authors' configuration files; batches larger than the set are left out.
+    # From the authors' configuration files (commit 97ae510); batches that take the whole set are left out.
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         ("cifar10", 1): {
             **settings(80, 2, 4, 100.0, 1e-7, 0.01, None),
@@ -62,11 +62,16 @@ class DATM(MTT):
             "early_max_start_epoch": 20,
             "growth": 2000,
         },
-        ("cifar100", 1): {
-            **settings(40, 3, 30, 1000.0, 1e-5, 0.01, None),
-            "early_max_start_epoch": 20,
-            "growth": 3000,
+        **{
+            ("cifar10", ipc): {
+                **settings(steps, 2, 60, 50.0, 1e-5, 0.01, 1000),
+                "min_start_epoch": 40,
+                "early_max_start_epoch": None,
+                "label_lr": 10.0,
+            }
+            for ipc, steps in ((500, 40), (1000, 100))
         },
+        ("cifar100", 1): {**settings(40, 3, 20, 1000.0, 1e-5, 0.01, None), "label_lr": 10.0},
         ("cifar100", 10): {
             **settings(80, 2, 50, 1000.0, 1e-5, 0.01, None),
             "early_max_start_epoch": 30,
@@ -79,28 +84,29 @@ class DATM(MTT):
             "early_max_start_epoch": None,
             "label_lr": 10.0,
         },
+        ("cifar100", 100): {
+            **settings(80, 2, 70, 50.0, 1e-5, 0.01, 1000),
+            "min_start_epoch": 30,
+            "early_max_start_epoch": None,
+            "label_lr": 10.0,
+        },
         ("tiny-imagenet", 1): {
             **settings(40, 2, 20, 10_000.0, 1e-4, 0.01, None),
             "early_max_start_epoch": 15,
             "growth": 2000,
             "label_lr": 10.0,
-            **_TINY,
         },
         ("tiny-imagenet", 10): {
             **settings(40, 2, 50, 100.0, 1e-4, 0.01, 500),
             "min_start_epoch": 10,
-            "early_max_start_epoch": 46,
-            "growth": 1,
+            "early_max_start_epoch": None,
             "label_lr": 10.0,
-            **_TINY,
         },
         ("tiny-imagenet", 50): {
-            **settings(20, 2, 60, 100.0, 1e-4, 0.01, 1000),
+            **settings(20, 2, 70, 100.0, 1e-4, 0.01, 1000),
             "min_start_epoch": 40,
-            "early_max_start_epoch": 46,
-            "growth": 1,
+            "early_max_start_epoch": None,
             "label_lr": 10.0,
-            **_TINY,
         },
     }
 

@@ -3,9 +3,9 @@
 Zhou, Nezhadarya and Ba, "Dataset distillation using neural feature regression", NeurIPS 2022,
 arXiv 2206.00719. Each outer step picks a network from the pool and fits ridge regression on its features of
 the set. It takes a step of LAMB on the error on a real batch, and trains the network one step on the set.
-After `lifetime` steps a network is replaced by a fresh one. Differences from the official code: the field's
-ConvNet with instance norm (there batch norm and widths that double); learned labels are non-negative before
-they are centred, so that they can be used in a cross-entropy.
+After `lifetime` steps a network is replaced by a fresh one. The main differences from the official code: the
+field's ConvNet with instance norm (there batch norm and widths that double); learned labels are non-negative
+before they are centred, so that they can be used in a cross-entropy.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.fit import map_batches
 from suite.core.training.regression import centred, indicators, ridge_weights, scaled, squared_error, unscaled
 
-_DEEPER = {"network": "convnet-d4-w128-in"}
+_MIRROR = {"mirror": True}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,10 @@ class FRePo(ImageMethod):
 
     title: ClassVar[str] = "FRePo: neural feature regression with a pool of networks"
     paper: ClassVar[str] = "arXiv 2206.00719"
-    recipe: ClassVar[str] = "frepo-40000"
+    recipe: ClassVar[str] = "frepo-40000-v2"
+    recipes: ClassVar[Mapping[tuple[str, int], str]] = {
+        (family, ipc): "frepo-mnist-40000" for family in ("mnist", "fashion-mnist") for ipc in (1, 10, 50)
+    }
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 6,
         "outer_lr": 0.01,
@@ -58,14 +61,20 @@ class FRePo(ImageMethod):
         "lifetime": 2,
         "network": "convnet-d1-w8-in",
     }
-    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"outer_lr": LogUniform(1e-4, 1e-1)}
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"outer_lr": LogUniform(3e-5, 3e-2)}
+    borrowed: ClassVar[Mapping[tuple[str, int], str]] = {
+        ("svhn", ipc): "the default of the authors' code, which does not list SVHN" for ipc in (1, 10, 50)
+    }
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
-        **{("cifar10", ipc): {"mirror": True} for ipc in (1, 10, 50)},
-        ("cifar100", 1): {"mirror": True},
-        ("tiny-imagenet", 1): {"mirror": True, **_DEEPER},
-        ("tiny-imagenet", 10): _DEEPER,
-        ("imagenet-64", 1): _DEEPER,
-        ("imagenet-64", 2): _DEEPER,
+        # The authors' code mirrors by default, and names the exceptions.
+        **{(family, ipc): _MIRROR for family in ("cifar10", "svhn") for ipc in (1, 10, 50)},
+        **{("cub200-32", ipc): _MIRROR for ipc in (1, 10)},
+        **{(family, ipc): _MIRROR for family in ("imagenette-128", "imagewoof-128") for ipc in (1, 10)},
+        ("cifar100", 1): _MIRROR,
+        ("tiny-imagenet", 1): _MIRROR,
+        ("tiny-imagenet", 10): {},
+        ("imagenet-64", 1): {},
+        ("imagenet-64", 2): {},
     }
 
     def __post_init__(self) -> None:

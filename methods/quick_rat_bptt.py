@@ -6,8 +6,9 @@ class), 256 images were better than 64, and not worse than 1024 within the inter
 step was better than the mean over several.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from suite.plugins.methods.rat_bptt import RaTBPTT
 
@@ -19,6 +20,13 @@ class QuickRaTBPTT(RaTBPTT):
     real_batch: int = 256
 
     title: ClassVar[str] = "Quick RaT-BPTT: RaT-BPTT with a small real batch"
+    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
+        cell: {key: value for key, value in settings.items() if key != "real_batch"}
+        for cell, settings in RaTBPTT.published.items()
+    }
+    borrowed: ClassVar[Mapping[tuple[str, int], str]] = dict.fromkeys(
+        RaTBPTT.published, "the settings of rat_bptt but for the real batch"
+    )
 
 
 METHOD = QuickRaTBPTT

@@ -4,8 +4,8 @@ Feng, Vedantam and Kempe, "Embarrassingly simple dataset distillation", ICLR 202
 Each outer step trains a fresh network on the set, differentiates its loss on a real batch through a randomly
 placed window of the training, clips the meta-gradient by its running average norm, and takes a step of Adam.
 Learned labels are kept non-negative. The paper's ablation is in `bptt`, `t_bptt` and `r_bptt`.
-Differences from the official code: the window is drawn at each outer step (there once per epoch of ten steps,
-see `redraw_every`); the inner Adam is torch's (there `higher`'s, which adds eps before the bias correction).
+The main differences from the official code: the window is drawn at each outer step (there once per epoch of
+ten steps, see `redraw_every`), and Adam's eps (see `eps_inside`).
 """
 
 from collections.abc import Mapping
@@ -28,25 +28,32 @@ from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.precision import Precision, multiplying
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.augment import augmentation
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, later
+from suite.core.training.augment import augment_for, augmentation
 
-_FINE = {"per_class": 1, "learn_labels": True, "outer_lr": 3e-4}
-_DEEPER = {"network": "convnet-d4-w128-in", "inner_classes": 50}
-_FIXED = {"truncation": "fixed"}
+_SOFT = {"learn_labels": True, "per_class": 1}
+_MANY = {"inner_classes": 50, **_SOFT, "outer_lr": 3e-4}
 _PUBLISHED: dict[tuple[str, int], dict[str, Any]] = {
+    ("cifar10", 1): {"unroll": 200},
     ("cifar10", 10): {"unroll": 200},
-    ("cifar100", 1): {"unroll": 130, **_FINE},
-    ("cifar100", 10): {"unroll": 300, "per_class": 1, "learn_labels": True},
-    ("tiny-imagenet", 10): {"unroll": 300, "real_batch": 1000, **_DEEPER, **_FINE},
-    ("imagenet-64", 1): {"unroll": 280, "real_batch": 1500, **_DEEPER, **_FINE},
+    ("cifar100", 1): {"unroll": 300, **_SOFT},
+    ("cifar100", 10): {"unroll": 300, **_SOFT},
+    ("cub200-32", 1): {"unroll": 200, "real_batch": 3000, **_SOFT},
+    ("tiny-imagenet", 1): {"unroll": 300, "real_batch": 1000, **_MANY},
+    ("tiny-imagenet", 10): {"unroll": 300, "real_batch": 1000, **_MANY},
+    ("imagenet-64", 1): {"unroll": 280, "real_batch": 1500, **_MANY},
 }
 _WINDOWS = {
-    ("cifar10", 10): {"window": 60},
-    ("cifar100", 1): {"window": 90},
-    ("cifar100", 10): {"window": 100},
-    ("tiny-imagenet", 10): {"window": 100},
+    **{key: {"window": 60 if settings["unroll"] == 200 else 100} for key, settings in _PUBLISHED.items()},
     ("imagenet-64", 1): {"window": 80},
+}
+_PODD = "PoDD's code, arXiv 2403.12040, which distils by RaT-BPTT"
+_BORROWED = {
+    ("cifar10", 1): _PODD,
+    ("cifar100", 1): _PODD,
+    ("cub200-32", 1): _PODD,
+    ("tiny-imagenet", 1): "the authors' command for ten images",
+    ("imagenet-64", 1): "the authors' command for a fixed window, of the same length and unroll",
 }
 
 
@@ -70,6 +77,7 @@ class UnrolledMethod(ImageMethod):
     precision: Precision = "float32"  # precision of products; states and sums are float32
     checkpoint_every: int | None = None  # keep every n-th state, recompute the others; None: keep all
     max_nonfinite: int = 10  # non-finite meta-gradients that are skipped before the run diverges
+    eps_inside: bool = later(default=False)  # in the window, add Adam's eps where `higher` does
 
     paper: ClassVar[str] = "arXiv 2311.07025"
     recipe: ClassVar[str] = "rat-bptt-1000"
@@ -80,8 +88,15 @@ class UnrolledMethod(ImageMethod):
         "real_batch": 32,
         "network": "convnet-d1-w8-in",
     }
-    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"outer_lr": LogUniform(1e-4, 1e-2)}
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {
+        "outer_lr": LogUniform(1e-4, 0.1),
+        "inner_lr": LogUniform(3e-4, 1e-2),
+        "initial": Choice(("unit-noise", "real")),
+    }
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = _PUBLISHED
+    borrowed: ClassVar[Mapping[tuple[str, int], str]] = dict.fromkeys(
+        _PUBLISHED, "the settings of rat_bptt without its window"
+    )
 
     @property
     def schedule(self) -> TruncationSchedule:
@@ -126,13 +141,10 @@ class WindowedMethod(UnrolledMethod):
     window: int = 60
 
     smoke: ClassVar[Mapping[str, Any]] = {**UnrolledMethod.smoke, "window": 2}
-    space: ClassVar[Mapping[str, Choice | LogUniform]] = {
-        **UnrolledMethod.space,
-        "window": Choice((20, 40, 60)),
-    }
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         key: {**_WINDOWS[key], **settings} for key, settings in _PUBLISHED.items()
     }
+    borrowed: ClassVar[Mapping[tuple[str, int], str]] = _BORROWED
 
     @property
     def max_window(self) -> int:
@@ -144,13 +156,9 @@ class WindowedMethod(UnrolledMethod):
 class RaTBPTT(WindowedMethod):
     """Learn images through a randomly placed window of differentiated inner steps."""
 
-    truncation: Literal["random", "fixed"] = "random"  # on the largest tasks the paper fixes it at the end
+    truncation: Literal["random", "fixed"] = "random"  # fixed: at the end, which is T-BPTT
 
     title: ClassVar[str] = "RaT-BPTT: back-propagation through a random window"
-    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
-        **WindowedMethod.published,
-        **{key: {**_FIXED, **WindowedMethod.published[key]} for key in (("cifar100", 1), ("imagenet-64", 1))},
-    }
 
     @property
     def schedule(self) -> TruncationSchedule:
@@ -167,9 +175,9 @@ class ImageMetaLearner(MetaLearner):
         """Create a learner. steps_of_one_shape: outer steps that share compiled code."""
         inner = InnerTraining(
             method.network,
-            optimiser=Adam(method.inner_lr),
+            optimiser=Adam(method.inner_lr, eps_inside=method.eps_inside),
             minibatch=Minibatch(method.per_class, method.inner_classes),
-            augment=augmentation(method.augment),
+            augment=augmentation(augment_for(method.augment, train)),
             ipc=ipc,
             window=method.max_window,
             steps=steps_of_one_shape * method.networks * method.max_window,

@@ -3,9 +3,9 @@
 Sun et al., "On the diversity and realism of distilled dataset: an efficient dataset distillation paradigm",
 CVPR 2024, arXiv 2312.03526. A teacher trains on train. For each of `candidates` real images, the best of
 `crops` random crops is kept, by the teacher's cross-entropy. The best crops of a class are stitched together
-and labelled by the teacher. Nothing is optimised. Difference: the authors' teacher labels every augmented
-image during retraining. Here evaluators have only the set, so each image has one stored label. The recipe
-`rded-300` softens it, and mixes labels by area when it mixes images.
+and labelled by the teacher. Nothing is optimised. In the native recipe `rded-300-v2` a teacher that the
+evaluator trains on train labels every augmented batch, as in the paper. Under other recipes networks see the
+stored labels; `rded-stored-300` is the paper's training with these.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,12 +27,11 @@ from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.cached import trained_network
 from suite.core.training.fit import map_batches
-from suite.core.training.recipes import recipe
+from suite.core.training.recipes import recipe_on_real
 
 _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
-    "tiny-imagenet": {"network": "convnet-d4-w128-in"},
-    "imagenette-128": {"network": "convnet-d5-w128-in", "factor": 2},
-    "imagewoof-128": {"network": "convnet-d5-w128-in", "factor": 2},
+    "imagenette-128": {"factor": 2},
+    "imagewoof-128": {"factor": 2},
 }
 
 SCALE = (0.08, 1.0)
@@ -51,7 +50,7 @@ class RDED(NetworkMethod):
 
     title: ClassVar[str] = "RDED: realistic, diverse and efficient dataset distillation"
     paper: ClassVar[str] = "arXiv 2312.03526"
-    recipe: ClassVar[str] = "rded-300"
+    recipe: ClassVar[str] = "rded-300-v2"
     batch_norm: ClassVar[bool] = True
     smoke: ClassVar[Mapping[str, Any]] = {"candidates": 8, "epochs": 1, "network": "convnet-d1-w8-in"}
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {
@@ -63,7 +62,7 @@ class RDED(NetworkMethod):
     }
 
     def __post_init__(self) -> None:
-        recipe(self.training)
+        recipe_on_real(self.training)
         at_least_one(self, "candidates", "crops", "epochs")
 
     @property

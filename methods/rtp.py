@@ -3,9 +3,9 @@
 Deng and Russakovsky, "Remember the past: distilling datasets into addressable memories for neural
 networks", NeurIPS 2022, arXiv 2206.02916. Each outer step trains a fresh network by SGD with momentum on
 decoded images, back-propagates through all inner steps, and takes a clipped step of SGD.
-Differences from the official code: bases take two fifths of the budget, as for CIFAR-10 at one image per
-class (16), the only number that the code gives; there is no penalty on the coefficients (there it is not part
-of the meta-gradient); `augment` is drawn for each inner step (there once).
+The main differences from the official code: bases take two fifths of the budget, as for CIFAR-10 at one image
+per class (16), the only number that the code gives; there is no penalty on the coefficients (there it is not
+part of the meta-gradient); `augment` is drawn for each image and inner step (there once for all).
 """
 
 import math
@@ -26,7 +26,7 @@ from suite.core.seeding import generator
 from suite.core.sets.parametrisations import Linear, check_factor
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.augment import augmentation
+from suite.core.training.augment import augment_for, augmentation
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class RTP(NetworkMethod):
         "network": "convnet-d1-w8-in",
     }
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {
-        "outer_lr": LogUniform(1e-2, 1.0),
+        "outer_lr": LogUniform(1e-2, 10.0),
         "inner_lr": LogUniform(3e-3, 0.1),
     }
 
@@ -100,14 +100,14 @@ class RTPDistiller(MetaLearner):
             method.network,
             optimiser=SGD(method.inner_lr, method.inner_momentum),
             minibatch=Minibatch(min(method.per_class, images)),
-            augment=augmentation(method.augment),
+            augment=augmentation(augment_for(method.augment, train)),
             ipc=images,
             window=method.unroll,
             steps=method.steps * method.unroll,
             checkpoint_every=method.checkpoint_every,
         )
         super().__init__(inner, train, seed)
-        self.real = real_batches(train)
+        self.real = real_batches(train, method.real_per_class)
         channels, height, width = train.shape
         side = height // method.downsample, width // method.downsample
         rng = generator(seed, "initial bases")
@@ -123,7 +123,7 @@ class RTPDistiller(MetaLearner):
         """Take one outer step with a fresh network."""
         learned = [self.bases, self.coefficients]
         window, size = Window(0, self.method.unroll), self.training.ipc
-        rows = self.real.draw_distinct(self.method.real_per_class, self.real_rng)
+        rows = self.real.draw_distinct(self.real_rng)
         found = self.meta_gradient(learned, self._decoded, window, rows, size=size)
         norm = torch.stack([gradient.norm() for gradient in found.gradients]).norm()
         shrink = (self.method.clip / (norm + 1e-6)).clamp(max=1)

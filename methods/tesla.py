@@ -23,6 +23,8 @@ from suite.plugins.methods.mtt import MTT, MTTDistiller, settings
 class TESLA(MTT):
     """Match trajectories on images with soft labels of the matched expert."""
 
+    steps: int = 10_000
+
     title: ClassVar[str] = "TESLA: trajectory matching with the experts' soft labels"
     paper: ClassVar[str] = "arXiv 2211.10586"
     batch_norm: ClassVar[bool] = False  # experts predict labels without running statistics
@@ -32,7 +34,6 @@ class TESLA(MTT):
         ("imagenet-64", 1): {
             **settings(10, 3, 10, 10_000.0, 1e-4, 0.01, 100),
             "experts": 50,
-            "network": "convnet-d4-w128-in",
         },
     }
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from suite.cli.commands import inspect, migrate, profile, publish, run, sets
+from suite.cli.commands import inspect, migrate, papers, profile, publish, run, sets, tune
 from suite.cli.console import add, say
 
 app = typer.Typer(
@@ -33,11 +33,14 @@ def main(
 
 
 add(app, run.run)
+add(app, tune.tune)
+add(app, papers.reproduce)
 add(app, inspect.list_, "list")
 add(app, inspect.show)
 add(app, inspect.check)
 add(app, profile.profile)
 add(app, publish.leaderboard)
+add(app, papers.atlas)
 add(app, publish.figure)
 add(app, publish.picture)
 add(app, sets.evaluate)

@@ -69,17 +69,23 @@ def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
     Accuracies printed in papers come from the first `reported.toml` in a store, or else from results/.
     """
     found = read(stores)
-    sources = [path for folder in (*stores, Path("results")) if (path := folder / REPORTED).is_file()]
+    source = reported_in(stores)
     made = board(
         found.records,
         planned=found.planned,
-        reported=reported(sources[0]) if sources else (),
+        reported=reported(source) if source else (),
         warnings=found.warnings,
         weights=weights,
     )
     for warning in made.warnings:
         warnings.warn(warning, stacklevel=2)
     return made
+
+
+def reported_in(stores: Sequence[Path]) -> Path | None:
+    """Return the first `reported.toml` in a store, or else in results/; None if there is none."""
+    found = (folder / REPORTED for folder in (*stores, Path("results")))
+    return next((path for path in found if path.is_file()), None)
 
 
 def read(stores: Sequence[Path]) -> Documents:
@@ -156,16 +162,21 @@ def check(board: Board, target: Path, format: Format = "md") -> str:
 
     Text is compared byte for byte, plots by the fingerprint of their values.
     """
-    found = target.read_bytes().decode(errors="replace") if target.is_file() else ""
-    wanted = _published(board, target, format)
-    names = (f"{target.name} as it is", f"{target.name} from the records")
-    differences = list(difflib.unified_diff(found.splitlines(), wanted.splitlines(), *names, lineterm=""))
-    if found != wanted and not differences:
-        differences.append(f"{target.name} differs in its line ends")
+    differences = [text] if (text := difference(target, _published(board, target, format))) else []
     for path, tables in _plots(board, target, format).items():
         if not plots.is_current(path, tables):
             differences.append(f"plots/{path.name} is missing or shows other records")
     return "\n".join(differences)
+
+
+def difference(target: Path, wanted: str) -> str:
+    """Return how the text of a file differs from the wanted one; "" if it does not."""
+    found = target.read_bytes().decode(errors="replace") if target.is_file() else ""
+    names = (f"{target.name} as it is", f"{target.name} from the records")
+    lines = list(difflib.unified_diff(found.splitlines(), wanted.splitlines(), *names, lineterm=""))
+    if found != wanted and not lines:
+        return f"{target.name} differs in its line ends"
+    return "\n".join(lines)
 
 
 def pictures(board: Board) -> dict[str, str]:

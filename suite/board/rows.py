@@ -8,7 +8,7 @@ from suite.board.reported import PaperFigures, Reported, figures
 from suite.board.robustness import Robustness
 from suite.board.statistics.differences import Copies, Difference, PerSeed
 from suite.board.statistics.intervals import Interval, interval
-from suite.core.names import counted
+from suite.core.names import CORRECTED_RECIPES, counted
 from suite.records.cells import EXTERNAL, STANDARD_RECIPE, Reference, canonical_json
 from suite.records.record import Record
 
@@ -111,7 +111,7 @@ def row(
         scores=scores,
         per_seed=_per_seed(trials, by_recipe),
         selected_recipes=_selected_recipes(by_recipe),
-        native=next((record.recipe for record in _finished(records) if record.recipe), ""),
+        native=_native(records, scores),
         share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
         costs=_costs(records, key.ipc / trial.ipc),
         papers=figures(reported, key, label) if whole else PaperFigures(),
@@ -146,6 +146,13 @@ def named(label: str, *parts: str) -> str:
     """Return `label (part, part)` without empty parts."""
     inside = ", ".join(part for part in parts if part)
     return f"{label} ({inside})" if inside else label
+
+
+def _native(records: Sequence[Record], scores: Mapping[str, Interval]) -> str:
+    """Return the native recipe of the records, or the one that corrects it if the row was scored by that."""
+    recorded = next((record.recipe for record in _finished(records) if record.recipe), "")
+    corrected, _ = CORRECTED_RECIPES.get(recorded, (recorded, ""))
+    return corrected if corrected in scores else recorded
 
 
 def _by_recipe(trial: TrialResult, key: TableKey) -> dict[str, Evaluated]:

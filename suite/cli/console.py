@@ -1,6 +1,7 @@
 """Output of the command line: help, lines, and one line per error."""
 
 import inspect
+import logging
 import os
 import sys
 import warnings
@@ -37,6 +38,7 @@ def readable(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         warnings.showwarning = _warn
+        _log()
         try:
             command(*args, **kwargs)
         except (ValueError, OSError) as error:
@@ -66,6 +68,20 @@ def exit_with(complete: Callable[[], bool]) -> NoReturn:
         say("interrupted; run the same command again to continue")
         raise typer.Exit(130) from None
     raise typer.Exit(0 if done else 1)
+
+
+class _Lines(logging.Handler):
+    """Prints what the suite logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
+def _log() -> None:
+    logger = logging.getLogger("suite")
+    logger.setLevel(logging.INFO)
+    if not logger.handlers:
+        logger.addHandler(_Lines())
 
 
 def _warn(message: Any, *_: Any, **__: Any) -> None:

@@ -4,19 +4,23 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
 from rich.syntax import Syntax
 from rich.table import Table
+from rich.text import Text
 
 from suite.core.data import tasks
+from suite.core.data.reading.download import DataMissing, nothing_fetched
 from suite.core.names import did_you_mean
 from suite.core.networks import named
 from suite.core.spec import Method
 from suite.core.training.augment import AUGMENTATIONS
 from suite.core.training.recipes import RECIPES
 from suite.experiments import grid, studies
+from suite.figures import pictures
 from suite.plugins import registry
 from suite.plugins.differences import Difference, differences
 
@@ -32,6 +36,12 @@ class _Described:
     def has(self, name: str) -> bool:
         """Return whether a name has this kind."""
         return name in self.names()
+
+
+class _Tasks(_Described):
+    def has(self, name: str) -> bool:
+        """Return whether a name is of the catalogue, or a kind of task with a path behind a colon."""
+        return ":" in name or name in self.names()
 
 
 class _Networks(_Described):
@@ -62,11 +72,26 @@ def details(name: str) -> Iterator[RenderableType]:
         owners = [f"{kind}s" for kind in registry.kinds(name)]
     if not owners:
         registry.refuse_study(name)
+        if "/" in name:
+            tasks.describe(name)  # which says how such tasks are written
         near = did_you_mean(name, [each for described in _KINDS.values() for each in described.names()])
         hint = "see `ratbench list methods`" if near.startswith("known") else near
         raise ValueError(f"unknown name {name!r}; {hint}")
     for kind in owners:
         yield from _KINDS[kind].details(name)
+
+
+def plot_samples(name: str, path: Path) -> None:
+    """Write a PNG with one training image of each class of a task; nothing is fetched.
+
+    Raises ValueError for another kind of name, and DataMissing.
+    """
+    if not _KINDS["tasks"].has(name):
+        raise ValueError(
+            f"--samples: {name!r} is no task; give one of `ratbench list tasks`, or folder:/path"
+        )
+    with nothing_fetched():
+        pictures.plot_samples(tasks.load(name), path)
 
 
 def papers(cls: type[Method]) -> list[str]:
@@ -80,12 +105,28 @@ def title(cls: type[Method]) -> str:
 
 
 def published(cls: type[Method]) -> dict[str, str]:
-    """Return the paper's settings: `name = value` pairs for each task and its sizes."""
-    sizes = defaultdict[tuple[str, str], list[str]](list)
+    """Return `name = value` pairs for each task and its sizes, under a heading that says whose they are."""
+    sizes = defaultdict[tuple[str, str, str], list[str]](list)
+    borrowed = getattr(cls, "borrowed", {})
     for (family, ipc), settings in cls.published.items():
         values = ", ".join(f"{key} = {value!r}" for key, value in settings.items())
-        sizes[family, values].append(str(ipc))
-    return {f"{family} at ipc {', '.join(ipcs)}": values for (family, values), ipcs in sizes.items()}
+        sizes[family, values, borrowed.get((family, ipc), "")].append(str(ipc))
+    return {
+        _heading(f"{family} at ipc {', '.join(ipcs)}", source): values
+        for (family, values, source), ipcs in sizes.items()
+    }
+
+
+def _heading(where: str, source: str) -> str:
+    return f"Settings for {where}, from {source}" if source else f"The paper's settings for {where}"
+
+
+def recipes(cls: type[Method]) -> dict[str, str]:
+    """Return the retraining recipe for tasks and sizes where it is not the method's usual one."""
+    sizes = defaultdict[tuple[str, str], list[str]](list)
+    for (family, ipc), recipe in cls.recipes.items():
+        sizes[family, recipe].append(str(ipc))
+    return {f"{family} at ipc {', '.join(ipcs)}": recipe for (family, recipe), ipcs in sizes.items()}
 
 
 def _method_row(name: str) -> tuple[str, ...]:
@@ -101,14 +142,17 @@ def _method(name: str) -> Iterator[RenderableType]:
     if cls.paper:
         yield "\n  ".join([f"paper: {cls.paper}", *papers(cls)])
     yield f"recipe: {cls.recipe}"
+    for where, recipe in recipes(cls).items():
+        yield f"recipe for {where}: {recipe}"
     yield _fields(cls)
-    for where, values in published(cls).items():
-        yield f"the paper's settings for {where}: {values}"
+    for heading, values in published(cls).items():
+        yield f"{heading}: {values}"
     if found := differences(name):
-        yield _differences(found)
+        yield difference_table(found)
 
 
-def _differences(found: Iterable[Difference]) -> Table:
+def difference_table(found: Iterable[Difference]) -> Table:
+    """Return the differences of a method from its paper as a table."""
     table = Table("differs in", "paper", "here", "why", box=None, pad_edge=False)
     for each in found:
         table.add_row(each.point, each.paper, each.ours, ". ".join(filter(None, (each.why, each.effect))))
@@ -128,9 +172,23 @@ def _fields(cls: type) -> Table:
 
 
 def _task_row(name: str) -> tuple[str, ...]:
+    if name in tasks.FORMS:
+        return (tasks.FORMS[name],)
     info = tasks.describe(name)
     shape = "x".join(map(str, info.shape))
     return (f"{info.classes} classes, {shape}, {info.preprocessing}; {info.source}",)
+
+
+def _task(name: str) -> Iterator[RenderableType]:
+    """Yield the facts of a task, and what was found in its files if they are here; nothing is fetched."""
+    with nothing_fetched():
+        info = tasks.describe(name)
+    yield from _pairs(name, asdict(info))
+    try:
+        with nothing_fetched():
+            yield from map(Text, tasks.told(tasks.load(name), every_class=True))
+    except DataMissing as error:
+        yield Text(f"data: {error}")
 
 
 def _network(name: str) -> Iterator[RenderableType]:
@@ -159,7 +217,7 @@ _KINDS: dict[str, _Described] = {
         lambda name: (registry.summary(studies.find(name)),),
         lambda name: _class(name, studies.find(name)),
     ),
-    "tasks": _Described(tasks.names, _task_row, lambda name: _pairs(name, asdict(tasks.describe(name)))),
+    "tasks": _Tasks(lambda: [*tasks.names(), *tasks.FORMS], _task_row, _task),
     "networks": _Networks(named.forms, lambda form: (named.forms()[form],), _network),
     "recipes": _Described(
         lambda: RECIPES,

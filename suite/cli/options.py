@@ -16,6 +16,36 @@ Gpu = Annotated[
     typer.Option("--gpu/--cpu", help="Run on a GPU or the CPU.", show_default="a GPU if there is one"),
 ]
 Artefact = Annotated[Path, typer.Argument(help="A .safetensors file from a store's artefacts/.")]
+Inline = Annotated[
+    bool, typer.Option("--inline", help="Run one cell after another in this process, without Ray.")
+]
+Address = Annotated[
+    str | None, typer.Option(help="An existing Ray cluster: `auto`, or HEAD:6379, on one of its nodes.")
+]
+CpusPerTrial = Annotated[int, typer.Option(min=1, help="CPUs, and threads, of each trial.")]
+GpusPerTrial = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        help="GPUs of each trial; trials with a fraction share a GPU.",
+        show_default="1 if there is a GPU",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a value of the grid, such as method.rat_bptt.window=40. Repeatable."),
+]
+Compile = Annotated[bool, typer.Option("--compile/--no-compile", help="Compile steps if that saves time.")]
+TimeLimit = Annotated[
+    str | None,
+    typer.Option(
+        help="Stop within 90s, 9m, 1h30m, 00:09:00 or seconds: running trials write a checkpoint, and "
+        "the same command goes on. Time is left for a step and a checkpoint of twice the usual seconds, "
+        "and 10 s, or a tenth of a short limit, for the board.",
+        show_default="none",
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="List the cells with their status; run nothing.")]
 
 
 def set_data(data: Path | None) -> None:

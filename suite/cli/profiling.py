@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from suite.core.data import tasks
+from suite.core.networks.named import standard
 from suite.core.spec import Budget, Distiller, Method
 from suite.core.timing import Recorder, Spent, recording
 from suite.experiments.grid import toml_value
@@ -48,7 +49,9 @@ def profile(
 ) -> Profile:
     """Start a method; after a first outer step, measure `steps` of them whole, then as many by phases."""
     resources.check()
-    made: Method = registry.configure(registry.method(method), values, where=f"method {method}")
+    cls = registry.method(method)
+    given = {**registry.network(cls, standard(tasks.describe(task).shape)), **values}
+    made: Method = registry.configure(cls, given, where=f"method {method}")
     train = tasks.load(task).train.to(resources.device)
     made.check(train, Budget(ipc))
     with resources.applied():

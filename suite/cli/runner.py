@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from rich.table import Table
@@ -13,11 +14,14 @@ from suite.cli.console import console, say
 from suite.cli.cost import estimate
 from suite.cli.deadline import Deadline, Stopped
 from suite.cli.progress import Display
+from suite.core.data import tasks
 from suite.core.data.tasks import DataMissing
 from suite.core.names import counted
 from suite.experiments import grid, job_runner, preflight
+from suite.experiments.cells.context import load_task
 from suite.experiments.job_runner import missing
 from suite.experiments.resources import Resources
+from suite.experiments.schema import Grid
 from suite.external import evaluate as foreign
 from suite.figures.publish import publish
 from suite.records.jobs import Job
@@ -28,12 +32,14 @@ from suite.records.store import Store
 class Request:
     """A grid by name or path, changes to it, and options of the run.
 
-    store: by default `runs/<grid>`; inline: one job after another in this process, without Ray; address: of a
-    Ray cluster; by default Ray starts locally.
+    made: a grid that was made and not read; `grid` is its name, and `settings` are empty. store: by default
+    `runs/<grid>`; inline: one job after another in this process, without Ray; address: of a Ray cluster; by
+    default Ray starts locally.
     """
 
     grid: str
     settings: tuple[str, ...] = ()
+    made: Grid | None = None
     store: Path | None = None
     inline: bool = False
     address: str | None = None
@@ -52,22 +58,32 @@ class Request:
         """The store's path."""
         return self.store or Path("runs") / Path(self.grid).stem
 
+    def table(self) -> Grid:
+        """Return the grid; raises ValueError for a mistake in its file."""
+        return self.made or grid.load(grid.locate(self.grid), self.settings)
+
     def jobs(self) -> list[Job]:
         """Return the jobs of the grid; raises ValueError for a mistake in the grid."""
-        return grid.jobs(grid.load(grid.locate(self.grid), self.settings))
+        return grid.jobs(self.table())
 
 
 def dry_run(request: Request) -> None:
     """List every cell with its status, and estimate the cost of the missing ones."""
     jobs, store = request.jobs(), Store(request.folder)
-    try:
-        preflight.check(jobs, request.resources)
-    except DataMissing as error:
-        say(f"data missing, task not validated: {error}")
+    say_networks(request.table())
+    lines = dict[str, list[str]]()
+    for name in dict.fromkeys(job.cell.task for job in jobs):
+        try:
+            lines[name] = tasks.told(load_task(name, "cpu"))
+        except DataMissing as error:
+            say(f"data missing, task not validated: {error}")
+    preflight.check([job for job in jobs if job.cell.task in lines], request.resources)
+    for line in chain.from_iterable(lines.values()):
+        say(line)
     if store.path.exists():
         store.check_protocol()
     console.print(_table(jobs, store))
-    say(_counts(jobs, store))
+    say(counts(jobs, store))
     left = [cell for job in jobs for cell in missing(job, store)]
     records = files.read([store.path]).records if store.path.exists() else ()
     if line := estimate(jobs, left, records):
@@ -83,8 +99,12 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     try:
         deadline.begin()
         jobs = request.jobs()
+        say_networks(request.table())
         # A cluster's head may have no GPU, and its nodes are not checked.
         preflight.check(jobs, None if request.address else request.resources)
+        for name in dict.fromkeys(job.cell.task for job in jobs):
+            for line in tasks.told(load_task(name, "cpu")):
+                say(line)
         store = Store.create(request.folder)
         deadline.check()
     except Stopped:
@@ -93,7 +113,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     stopped = None
     with store.locked():
         store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())
-        say(_counts(jobs, store))
+        say(counts(jobs, store))
         try:
             work(jobs, store, request.resources, deadline, inline=request.inline, address=request.address)
         except Stopped as error:
@@ -107,6 +127,16 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     if stopped and not complete:
         raise stopped
     return complete
+
+
+def say_networks(table: Grid) -> None:
+    """Print the network of each task if the grid names none, so that it was chosen by the images' size."""
+    if table.network is None:
+        chosen: dict[str, list[str]] = {}
+        for task in table.tasks:
+            chosen.setdefault(grid.network(table, task), []).append(task)
+        for network, tasks in chosen.items():
+            say(f"network: {network} for {', '.join(tasks)}, by image size, since the grid names none")
 
 
 def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bool:
@@ -184,6 +214,11 @@ def show(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
     """
     for table in terminal(files.load([store.path])):
         console.print(table)
+    return tell(jobs, store, stopped=stopped)
+
+
+def tell(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
+    """Print missing cells with reasons, as `show` does; return whether all cells are done."""
     for line in (*_failures(jobs, store), *_begun(jobs, store)):
         say(line)
     records = [store.record(cell.id) for job in jobs for cell in job.cells]
@@ -224,7 +259,8 @@ def _table(jobs: Sequence[Job], store: Store) -> Table:
     return table
 
 
-def _counts(jobs: Sequence[Job], store: Store) -> str:
+def counts(jobs: Sequence[Job], store: Store) -> str:
+    """Return how many cells there are, how many of them are done, and where."""
     total = sum(len(job.cells) for job in jobs)
     left = sum(len(missing(job, store)) for job in jobs)
     return f"{counted(total, 'cell')}, {total - left} done, {left} to do ({store.path})"

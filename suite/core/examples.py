@@ -16,12 +16,14 @@ from suite.core.execution.transfer import send
 class Examples:
     """Labelled real images.
 
-    images: (n, channels, height, width) float32, preprocessed; labels: (n,) int64.
+    images: (n, channels, height, width) float32, preprocessed; labels: (n,) int64; mirrored: whether a
+    mirrored image keeps its class, as that of a digit does not.
     """
 
     images: Tensor
     labels: Tensor
     classes: int
+    mirrored: bool = True
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -55,8 +57,9 @@ class Examples:
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
     def hash_into(self, digest: Any, *, pixels: bool = True) -> None:
-        """Update `digest` with the shapes, the labels and, if `pixels`, the images."""
-        digest.update(json.dumps([list(self.images.shape), self.classes]).encode())
+        """Update `digest` with the shapes, the labels, `mirrored` if false, and, if `pixels`, the images."""
+        facts = [list(self.images.shape), self.classes] + ([] if self.mirrored else ["not mirrored"])
+        digest.update(json.dumps(facts).encode())
         hash_tensor(digest, self.labels)
         if pixels:
             hash_tensor(digest, self.images)

@@ -13,6 +13,7 @@ OURS = "RaT-Bench"
 """The owner of the names that come with RaT-Bench."""
 
 FORMER_METHODS = {
+    "kip": "rfad",
     "linear_bases": "rtp",
     "multi_formation": "idc",
     "relabelled_patches": "rded",
@@ -33,13 +34,26 @@ FORMER_RECIPES = {
     "mtt": "mtt-1000",
     "frepo": "frepo-40000",
 }
+CORRECTED_RECIPES = {
+    "rded-300": (
+        "rded-300-v2",
+        "it mixed labels before it softened them; with the set's labels use 'rded-stored-300'",
+    ),
+    "frepo-40000": (
+        "frepo-40000-v2",
+        "it took 5000 steps on 200 images, where FRePo's code takes 20,000, and augmented as DSA does",
+    ),
+    "idc-1000": ("idc-1000-v2", "it drew one operation where IDC flips and changes the colour at every step"),
+}
+"""Recipes that were not those of their papers -> the corrected ones, and what was wrong."""
+
 FORMER_SETTINGS = {
     "segment": "checkpoint_every",
     "skips": "max_nonfinite",
     "own": "native_recipe",
     "nested": "prefixes",
 }
-"""Names of protocol 1 -> those of protocol 2."""
+"""Former names -> those of today: of protocol 1, and `kip`, which was RFAD from the beginning."""
 
 STANDARD_NETWORK = "convnet-d3-w128-in"
 """The field's ConvNet, which papers use for small images."""
@@ -52,9 +66,12 @@ _NEAR = 0.5  # below this similarity a suggestion would be nonsense
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `it is now called 'x'` for a former name, `did you mean 'x'?` for a nearly known one.
 
-    Otherwise return all of them: `known: a, b, c`.
+    For a recipe that was corrected also return why. Otherwise return all of them: `known: a, b, c`.
     """
     names = sorted(known)
+    corrected, reason = CORRECTED_RECIPES.get(_FORMER.get(name, name), ("", ""))
+    if corrected in names:
+        return f"it is now {corrected!r}, since {reason}"
     if _FORMER.get(name) in names:
         return f"it is now called {_FORMER[name]!r}"
     folded = {each.casefold(): each for each in names}

@@ -1,8 +1,9 @@
 """The contract between methods, evaluators and the harness."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -46,7 +47,7 @@ class Task:
         """The test examples, for an evaluator's final scoring: each access is a read, and in the record."""
         return self.split.read()
 
-    def holdout(self, fraction: float = 0.1) -> "Task":
+    def holdout(self, fraction: float = 0.1) -> Self:
         """Carve a task from train alone: its `test` is a stratified slice of train.
 
         Raises ValueError for a fraction outside (0, 1), and for a class too small to give one image away.
@@ -70,7 +71,7 @@ class Task:
             split=TestSplit(self.train.take(aside), held_out=True),
         )
 
-    def to(self, device: torch.device) -> "Task":
+    def to(self, device: torch.device) -> Self:
         """Return the task on `device`, with a fresh count of test reads."""
         return replace(self, train=self.train.to(device), split=self.split.to(device))
 
@@ -92,6 +93,10 @@ class Choice:
 
     values: tuple[Any, ...]
 
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ValueError("a Choice needs at least one value")
+
 
 @dataclass(frozen=True)
 class LogUniform:
@@ -99,6 +104,24 @@ class LogUniform:
 
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low < self.high < inf:
+            raise ValueError(f"LogUniform({self.low}, {self.high}): give 0 < low < high")
+
+
+Default = TypeVar("Default")
+
+LATER = "later"
+
+
+def later(default: Default) -> Default:
+    """Return the dataclass field of a setting that came later, with the value that earlier releases had.
+
+    At its default it is left out of the settings of a cell, whose id is then that of earlier releases.
+    """
+    found: Default = field(default=default, metadata={LATER: True})
+    return found
 
 
 @dataclass(frozen=True)
@@ -155,12 +178,15 @@ class Method(Protocol):
     title: ClassVar[str]  # short and long name: "DM: distribution matching"
     paper: ClassVar[str]  # its publication: "arXiv 2110.04181", or "" for none
     recipe: ClassVar[str]  # the retraining recipe of its paper ("native")
+    recipes: ClassVar[Mapping[tuple[str, int], str]]  # (task family, ipc) -> that recipe, where it is another
     ordered: ClassVar[
         bool
     ]  # whether the images of a class are sorted, best first; then prefixes can be scored
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]]  # (task family, ipc) -> settings
     smoke: ClassVar[Mapping[str, Any]]  # overrides with which a run takes about a second
-    space: ClassVar[Mapping[str, Choice | LogUniform]]  # the search space for tuning
+    # What `ratbench tune` chooses: the one to three most influential hyper-parameters. Leave out those that
+    # change what an outer step costs, since all tries have the same number of outer steps.
+    space: ClassVar[Mapping[str, Choice | LogUniform]]
 
     @property
     def outer_steps(self) -> int | None:

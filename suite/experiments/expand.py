@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from itertools import product
 from typing import Any, get_args, get_origin, get_type_hints
 
 from suite.core.seeding import derive
+from suite.core.spec import LATER
 from suite.plugins import registry
 from suite.records.cells import Evaluation, Part, Trial
 
@@ -93,9 +94,17 @@ def combinations(cls: type, values: Mapping[str, Any], where: str) -> Iterator[d
 
 
 def plain(settings: Any) -> dict[str, Any]:
-    """Return a dataclass of settings as plain values, as after a round trip through JSON."""
+    """Return a dataclass of settings as plain values, as after a round trip through JSON.
+
+    Fields of `later` are left out at their default.
+    """
     values: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
-    return values
+    left_out = {
+        each.name
+        for each in fields(settings)
+        if each.metadata.get(LATER) and getattr(settings, each.name) == each.default
+    }
+    return {name: value for name, value in values.items() if name not in left_out}
 
 
 def _holds_list(hint: Any) -> bool:

@@ -1,5 +1,6 @@
 """Read grid files in TOML, and expand them to jobs."""
 
+import copy
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
@@ -10,9 +11,11 @@ from pydantic import ValidationError
 
 from suite.core.data import tasks
 from suite.core.names import did_you_mean
+from suite.core.networks import named
 from suite.core.spec import Method
 from suite.experiments import expand, studies
 from suite.experiments.schema import FULL_DATA, Grid, References
+from suite.experiments.tuning.settings_file import ENDING, Place, SettingsFile
 from suite.plugins import registry
 from suite.records.cells import RANDOM, Evaluation, Part, Study, Trial
 from suite.records.jobs import Job, Plan, Planned
@@ -37,26 +40,50 @@ def locate(name: str) -> Path:
 
 
 def _packaged() -> dict[str, Path]:
-    return {path.stem: path for path in FOLDER.glob("*/*.toml")}
+    return {path.stem: path for path in FOLDER.glob("*/*.toml") if not path.name.endswith(ENDING)}
 
 
-def load(path: Path, settings: Sequence[str] = ()) -> Grid:
-    """Read a grid file and apply `key.key=value` settings to it; raises ValueError."""
+def load(path: Path, settings: Sequence[str] = (), *, tuned: bool = True) -> Grid:
+    """Read a grid file and apply `key.key=value` settings to it; raises ValueError.
+
+    tuned: whether its settings file applies.
+    """
     try:
         table = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None
-    _validated(path, table)
+    own, found = made(str(path), table), made(str(path), table, settings)
+    if not (tuned and found.settings):
+        return found
+    # They were chosen for the grid as the file has it; the command line may change any of it.
+    rows = {
+        place: (method_name(found, place[0]), given(own if place[0] in own.method else found, *place))
+        for place in places(found)
+    }
+    file = path.parent / found.settings
+    for (label, task, ipc), chosen in SettingsFile.read(file).fitting(file, rows).items():
+        exceptions = table["method"][label].setdefault("where", [])
+        exceptions.append({"task": task, "ipc": ipc, **chosen})
+    return made(str(path), table, settings)
+
+
+def made(name: str, table: dict[str, Any], settings: Sequence[str] = ()) -> Grid:
+    """Return the grid of a table, with `key.key=value` settings applied to it; raises ValueError.
+
+    name: of the grid in messages.
+    """
+    _validated(name, table)
+    changed = copy.deepcopy(table)
     for setting in settings:
-        _apply(table, setting)
-    return _validated(path, table)
+        _apply(changed, setting)
+    return _validated(name, changed)
 
 
-def _validated(path: Path, table: Mapping[str, Any]) -> Grid:
+def _validated(name: str, table: Mapping[str, Any]) -> Grid:
     try:
         return Grid.model_validate(table)
     except ValidationError as error:
-        raise ValueError(f"{path}: {_mistake(error)}") from None
+        raise ValueError(f"{name}: {_mistake(error)}") from None
 
 
 def _mistake(error: ValidationError) -> str:
@@ -101,10 +128,8 @@ def toml_value(text: str) -> Any:
 def jobs(grid: Grid) -> list[Job]:
     """Expand a grid: references, trials by (task, ipc, method, seed), studies; raises ValueError."""
     found = [job for task in grid.tasks for job in _references(grid, task)]
-    parts = {label: _parts(grid, label) for label in grid.method}
-    for task, ipc, label in product(grid.tasks, grid.ipc, grid.method):
-        if ipc in parts[label]:
-            found += _trials(grid, task, ipc, label, parts[label][ipc])
+    for label, task, ipc in places(grid):
+        found += _trials(grid, label, task, ipc)
     found += (job for label in grid.study for job in _studies(grid, label))
     kept: dict[str, Job] = {}
     for job in found:
@@ -114,6 +139,51 @@ def jobs(grid: Grid) -> list[Job]:
         cells = {cell.id: cell for cell in (*first.evaluations, *job.evaluations)}
         kept[job.id] = first.model_copy(update={"evaluations": tuple(cells.values())})
     return list(kept.values())
+
+
+def network(grid: Grid, task: str) -> str:
+    """Return the network of a task, which all methods and evaluators share unless their table names one.
+
+    It is the grid's, or else that of the field for the size of the task's images.
+    """
+    return grid.network or named.standard(tasks.describe(task).shape)
+
+
+def places(grid: Grid) -> list[Place]:
+    """Return each row of a method with each task and size at which it runs; raises ValueError."""
+    sizes = {label: _parts(grid, label) for label in grid.method}
+    every = product(grid.tasks, grid.ipc, grid.method)
+    return [
+        (label, task, ipc)
+        for task, ipc, label in every
+        if task in _tasks(grid, label) and ipc in sizes[label]
+    ]
+
+
+def method_name(grid: Grid, label: str) -> str:
+    """Return the name, or the path, of a row's method."""
+    return grid.method[label].base or label
+
+
+def given(grid: Grid, label: str, task: str, ipc: int) -> dict[str, Any]:
+    """Return the hyper-parameters that the paper and the grid give a row; others have their defaults."""
+    cls = registry.method(method_name(grid, label))
+    published = cls.published.get((tasks.describe(task).published_as, ipc), {})
+    own = grid.method[label].values(task, ipc)
+    return {**published, **registry.network(cls, network(grid, task)), **own}
+
+
+def native_recipe(grid: Grid, label: str, task: str, ipc: int) -> str:
+    """Return the retraining recipe of a row's paper."""
+    cls = registry.method(method_name(grid, label))
+    return registry.native_recipe(cls, tasks.describe(task).published_as, ipc)
+
+
+def trial(grid: Grid, label: str, task: str, ipc: int, seed: int, method: Method) -> Trial:
+    """Return a trial of a row's method with its hyper-parameters."""
+    name, source = method_name(grid, label), registry.source(method_name(grid, label))
+    values = expand.plain(method)
+    return Trial(task=task, method=name, source=source, hyperparameters=values, ipc=ipc, seed=seed)
 
 
 def plan(found: Sequence[Job]) -> Plan:
@@ -131,11 +201,16 @@ def _references(grid: Grid, task: str) -> Iterator[Job]:
     tasks.describe(task)
     if grid.reference is None:
         return
-    yield Job(label=FULL_DATA, cell=grid.reference.full_data(task, grid.network))
-    rows = {registry.method(row.base or label): label for label, row in grid.method.items()}
+    yield Job(label=FULL_DATA, cell=grid.reference.full_data(task, network(grid, task)))
+    rows = {
+        registry.method(method_name(grid, label)): label
+        for label in grid.method
+        if task in _tasks(grid, label)
+    }
     subset = registry.method(RANDOM)
-    natives = dict.fromkeys(cls.recipe for cls in (subset, *rows))
+    family = tasks.describe(task).published_as
     for ipc, seed in product(grid.ipc, grid.reference.seeds(grid.seeds)):
+        natives = dict.fromkeys(registry.native_recipe(cls, family, ipc) for cls in (subset, *rows))
         trial = Trial(task=task, method=RANDOM, hyperparameters={}, ipc=ipc, seed=seed)
         every = (cell for native in natives for cell in _evaluations(grid, trial, native))
         cells = {cell.id: cell for cell in every}  # evaluations needed for several methods are done once
@@ -146,7 +221,7 @@ def _references(grid: Grid, task: str) -> Iterator[Job]:
 def _parts(grid: Grid, label: str) -> dict[int, list[Part]]:
     """Return the sizes at which a row runs, with the evaluated parts of its sets."""
     row = grid.method[label]
-    ordered = registry.method(row.base or label).ordered
+    ordered = registry.method(method_name(grid, label)).ordered
     try:
         sizes, parts = row.sizes(grid.ipc), row.parts(grid.ipc, ordered=ordered)
     except ValueError as error:
@@ -154,30 +229,23 @@ def _parts(grid: Grid, label: str) -> dict[int, list[Part]]:
     return {size: parts if size == max(sizes) else [] for size in sizes}
 
 
-def _trials(grid: Grid, task: str, ipc: int, label: str, parts: Sequence[Part]) -> Iterator[Job]:
-    where, row = f"method.{label}", grid.method[label]
-    name = row.base or label
-    cls = registry.method(name)
-    published = cls.published.get((tasks.describe(task).family, ipc), {})
-    table = {**published, **_network(grid, cls), **row.values(task, ipc)}
+def _tasks(grid: Grid, label: str) -> list[str]:
+    """Return the tasks on which a row runs."""
+    try:
+        return grid.method[label].tasks_of(grid.tasks)
+    except ValueError as error:
+        raise ValueError(f"method.{label}: {error}") from None
+
+
+def _trials(grid: Grid, label: str, task: str, ipc: int) -> Iterator[Job]:
+    where, cls = f"method.{label}", registry.method(method_name(grid, label))
+    native, parts = native_recipe(grid, label, task, ipc), _parts(grid, label)[ipc]
+    table = given(grid, label, task, ipc)
     for values, seed in product(expand.combinations(cls, table, where), grid.seeds):
         method: Method = registry.configure(cls, values, where=where)
-        trial = Trial(
-            task=task,
-            method=name,
-            source=registry.source(name),
-            hyperparameters=expand.plain(method),
-            ipc=ipc,
-            seed=seed,
-        )
-        cells = _evaluations(grid, trial, cls.recipe, _snapshots(grid, method, where), parts)
-        yield Job(label=label, cell=trial, evaluations=tuple(cells), recipe=cls.recipe)
-
-
-def _network(grid: Grid, cls: type) -> dict[str, str]:
-    """Return the grid's network as a setting of `cls`: nothing where it has no such field."""
-    named = "network" in grid.model_fields_set and "network" in registry.field_names(cls)
-    return {"network": grid.network} if named else {}
+        own = trial(grid, label, task, ipc, seed, method)
+        cells = _evaluations(grid, own, native, _snapshots(grid, method, where), parts)
+        yield Job(label=label, cell=own, evaluations=tuple(cells), recipe=native)
 
 
 def _snapshots(grid: Grid, method: Method, where: str) -> list[int]:
@@ -198,7 +266,7 @@ def _evaluations(
     kept: dict[str, Evaluation] = {}
     sets = [(None, None), *((step, None) for step in steps), *((None, part) for part in parts)]
     for (step, part), (label, table) in product(sets, grid.evaluator.items()):
-        settings = {"network": grid.network, "native": native}
+        settings = {"network": network(grid, trial.task), "native": native}
         for cell in expand.evaluations(trial, label, table, **settings, step=step, part=part):
             kept.setdefault(cell.id, cell)
     yield from kept.values()
@@ -208,8 +276,9 @@ def _studies(grid: Grid, label: str) -> Iterator[Job]:
     where, row = f"study.{label}", grid.study[label]
     name = row.base or label
     cls = studies.find(name)
-    every = expand.combinations(cls, {**_network(grid, cls), **row.values}, where)
+    every = expand.combinations(cls, row.values, where)
     for values, task, ipc, seed in product(every, grid.tasks, grid.ipc, grid.seeds):
-        settings = expand.plain(registry.configure(cls, values, where=where))
+        made = registry.configure(cls, {**registry.network(cls, network(grid, task)), **values}, where=where)
+        settings = expand.plain(made)
         cell = Study(task=task, study=name, settings=settings, ipc=ipc, seed=seed)
         yield Job(label=label, cell=cell)

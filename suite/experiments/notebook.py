@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from suite.core.limits import check_set
-from suite.core.networks.named import STANDARD
+from suite.core.networks.named import standard
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Method, Scores, Task
 from suite.plugins import registry
@@ -23,7 +23,8 @@ def distil(
     """Distil `ipc` images per class with a method, by its name or the path of its file.
 
     It runs on the device of the task's images; use `ratbench run` to keep results. progress: called with
-    (outer steps taken, outer steps planned) after each step. hyperparameters: override the method's defaults.
+    (outer steps taken, outer steps planned) after each step. hyperparameters: override the method's defaults;
+    the default network is that of the field for the images' size, as in `evaluate`.
     Raises ValueError for an unknown method or hyper-parameter, and if the method cannot run on this task.
 
         >>> import suite
@@ -33,7 +34,8 @@ def distil(
         torch.Size([10, 1, 1, 8, 8])
     """
     _check_task(task)
-    budget, instance = Budget(ipc), build(method, hyperparameters)
+    given = {**registry.network(registry.method(method), standard(task.train.shape)), **hyperparameters}
+    budget, instance = Budget(ipc), build(method, given)
     instance.check(task.train, budget)
     distiller = instance.start(task.train, budget, seed=seed)
     for step in range(distiller.steps):
@@ -56,12 +58,13 @@ def evaluate(
     task: Task,
     recipe: str = STANDARD_RECIPE,
     *,
-    network: str = STANDARD,
+    network: str | None = None,
     copies: int = 5,
     seed: int = 0,
 ) -> Scores:
     """Train fresh networks on a set under a frozen recipe; score them with one read of the test split.
 
+    network: by default that of the field for the images' size, `convnet-d3-w128-in` below 64 pixels.
     `values["accuracy"]` of the result has one accuracy in [0, 1] for each of the `copies`. Raises ValueError
     for an unknown recipe or network, and for a set whose images or classes do not fit the task.
 
@@ -74,7 +77,7 @@ def evaluate(
     """
     _check_task(task)
     check_set(synthetic, task.train)
-    settings = {"recipe": recipe, "network": network, "copies": copies}
+    settings = {"recipe": recipe, "network": network or standard(task.train.shape), "copies": copies}
     evaluator = registry.configure(registry.evaluator(RETRAIN), settings, where="evaluate")
     evaluator.check(task.train)
     scores: Scores = evaluator.evaluate(synthetic.to(task.train.images.device), task, seed=seed)

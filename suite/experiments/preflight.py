@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from suite.core.data.tasks import DataMissing
 from suite.core.networks.named import network
 from suite.core.precision import PRECISIONS, Precision, check_precision
 from suite.core.spec import Budget
@@ -17,7 +18,7 @@ from suite.records.jobs import Job
 
 
 def check(jobs: Sequence[Job], resources: Resources | None) -> None:
-    """Raise ValueError for the first problem.
+    """Raise ValueError for the first problem, DataMissing if files of a task are missing.
 
     resources: of a job on this machine; None for a cluster, which is not checked.
     """
@@ -31,7 +32,8 @@ def check(jobs: Sequence[Job], resources: Resources | None) -> None:
                 images = load_task(job.cell.task, "cpu").train.images
                 resources.check_memory("train", images.nbytes)
         except ValueError as error:
-            raise ValueError(f"{job.label} on {job.cell.task}{size}: {error}") from None
+            kind = DataMissing if isinstance(error, DataMissing) else ValueError
+            raise kind(f"{job.label} on {job.cell.task}{size}: {error}") from None
     if resources is not None:
         check_precisions(jobs, resources)
 

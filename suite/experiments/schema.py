@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from itertools import count, islice
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -16,9 +16,10 @@ from pydantic import (
 )
 
 from suite.core.data import tasks
-from suite.core.networks.named import STANDARD
-from suite.core.training.recipes import recipe
+from suite.core.training.recipes import recipe_on_real
 from suite.records.cells import STANDARD_RECIPE, Part, Reference
+
+Value = TypeVar("Value", int, str)
 
 FULL_DATA = "full_data"
 """The row of the networks that are trained on all of train."""
@@ -71,6 +72,8 @@ class MethodTable(BaseModel):
 
     base: str | None = None
     """The method, if the row has another name: a name or the path of a .py file."""
+    tasks: list[str] | None = None
+    """The tasks of the grid on which it runs; all by default."""
     ipc: list[PositiveInt] | None = None
     """The sizes of the grid at which it runs; all by default."""
     prefixes: list[PositiveInt] = []
@@ -99,13 +102,11 @@ class MethodTable(BaseModel):
 
     def sizes(self, grid: Sequence[int]) -> list[int]:
         """Return its sizes; raises ValueError for a size that the grid does not have."""
-        if self.ipc is None:
-            return list(grid)
-        if not self.ipc or len(set(self.ipc)) < len(self.ipc):
-            raise ValueError(f"ipc {self.ipc} must not be empty or have duplicates")
-        if strange := [size for size in self.ipc if size not in grid]:
-            raise ValueError(f"ipc {strange} is not among the grid's, {list(grid)}; add it there")
-        return self.ipc
+        return _some("ipc", self.ipc, grid)
+
+    def tasks_of(self, grid: Sequence[str]) -> list[str]:
+        """Return its tasks; raises ValueError for a task that the grid does not have."""
+        return _some("tasks", self.tasks, grid)
 
     def parts(self, grid: Sequence[int], *, ordered: bool) -> list[Part]:
         """Return the evaluated parts of its largest set; raises ValueError for parts that do not exist.
@@ -141,12 +142,23 @@ class MethodTable(BaseModel):
             )
 
 
+def _some(key: str, chosen: list[Value] | None, grid: Sequence[Value]) -> list[Value]:
+    """Return the values of a row's `key`, by default all of the grid's."""
+    if chosen is None:
+        return list(grid)
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise ValueError(f"{key} {chosen} must not be empty or have duplicates")
+    if strange := [value for value in chosen if value not in grid]:
+        raise ValueError(f"{key} {strange} is not among the grid's, {list(grid)}; add it there")
+    return chosen
+
+
 class References(BaseModel):
     """Networks trained on all of train, and on `random` random subsets of every size of the grid.
 
     A random subset is an ordinary trial of the method `random_subset`, with the same cells as in a grid that
-    lists this method. It is evaluated under the native recipe of every method of the grid, so that compared
-    sets have the same training. A recipe without a batch size takes the whole subset in each step.
+    lists this method. It is evaluated under the native recipe of every method that runs on its task, so that
+    compared sets have the same training. A recipe without a batch size takes the whole subset in each step.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
@@ -163,7 +175,7 @@ class References(BaseModel):
     @field_validator("recipe")
     @classmethod
     def _check(cls, name: str) -> str:
-        return recipe(name).name
+        return recipe_on_real(name).name
 
     def full_data(self, task: str, network: str) -> Reference:
         """Return the cell of full data; its id depends on nothing else in the grid."""
@@ -184,13 +196,18 @@ class Grid(BaseModel):
     title: str
     """The title in lists of grids."""
     tasks: list[str] = Field(min_length=1)
-    """Tasks by name, or `folder:/path`; append `:holdout` to choose settings."""
+    """Tasks by name, `folder:/path` or `hf:OWNER/NAME`; append `:holdout` to choose settings."""
     ipc: list[PositiveInt] = Field(min_length=1)
     """Sizes: images per class."""
     seeds: list[int] = Field(min_length=1)
     """Distillation seeds."""
-    network: str = STANDARD
-    """The value of the field `network` in every method, evaluator and study that has one."""
+    network: str | None = None
+    """The value of the field `network` in every method, evaluator and study that has one. By default each
+    task has the ConvNet for the size of its images: `convnet-d3-w128-in` up to 63 pixels, depth 4 from 64,
+    depth 5 from 128."""
+    settings: str = ""
+    """The file of settings that `ratbench tune` chose, by its path from the grid's folder. They replace those
+    of the methods' tables; `--set` replaces both."""
     method: dict[str, MethodTable] = {}
     """A table `[method.NAME]` for each row."""
     study: dict[str, StudyTable] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from suite.core.data.catalogue import PICTURES
+from suite.core.data.reading.decoding import PICTURES
 
 LIMIT = 256 * 2**20
 """Limit in bytes for all files of a set, and for each tensor."""

@@ -1,23 +1,39 @@
-"""Pictures of synthetic sets: a row per class, with its name on the left."""
+"""Pictures of synthetic sets and of samples: a row per class, with its name on the left."""
 
+import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
+import matplotlib
 import torch
+from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from suite.core.spec import Task
+
 _GAP = 2  # pixels between images
 _MARGIN = 6  # pixels around names
+_LETTERS = 40  # of a name; the rest is cut
+_ROWS = 25  # of samples in a column
 
 
 def plot_set(
-    images: Tensor, class_names: Sequence[str], path: Path, *, columns: int = 10, side: int = 64
+    images: Tensor,
+    class_names: Sequence[str],
+    path: Path,
+    *,
+    columns: int = 10,
+    side: int = 64,
+    rows: int | None = None,
 ) -> None:
     """Write a PNG of the first `columns` images of each class to `path`; equal input gives equal bytes.
 
     images: (classes, n, channels, height, width) in [0, 1], of one or three channels;
-    side: about an image's width in pixels, enlarged by a whole factor and nearest neighbour.
+    side: about an image's width in pixels, enlarged by a whole factor and nearest neighbour;
+    rows: classes below each other, before the next ones follow at the right; None for all.
+    A name that the font cannot write stands as the number of its class.
     Raises ValueError on another shape, another number of names, or values outside [0, 1].
     """
     _check(images, class_names, columns)
@@ -25,18 +41,30 @@ def plot_set(
     factor = max(1, round(side / images.shape[-1]))
     pixels = pixels.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
     classes, count, _, height, width = pixels.shape
-    font = ImageFont.load_default(size=max(10, min(18, height - 2)))
-    left = max(round(font.getlength(name)) for name in class_names) + 2 * _MARGIN
-    size = (left + count * (width + _GAP), classes * (height + _GAP) - _GAP)
-    canvas = Image.new("RGB", size, "white")
+    rows = min(rows or classes, classes)
+    font = ImageFont.truetype(
+        _font_file(), max(10, min(18, height - 2)), layout_engine=ImageFont.Layout.BASIC
+    )
+    names = [_written(name, label) for label, name in enumerate(class_names)]
+    left = max(round(font.getlength(name)) for name in names) + 2 * _MARGIN
+    wide = left + count * (width + _GAP)
+    canvas = Image.new("RGB", (wide * -(-classes // rows), rows * (height + _GAP) - _GAP), "white")
     pen = ImageDraw.Draw(canvas)
-    for row, name in enumerate(class_names):
-        top = row * (height + _GAP)
-        pen.text((left - _MARGIN, top + height // 2), name, fill="black", font=font, anchor="rm")
+    for label, name in enumerate(names):
+        block, row = divmod(label, rows)
+        start, top = block * wide + left, row * (height + _GAP)
+        pen.text((start - _MARGIN, top + height // 2), name, fill="black", font=font, anchor="rm")
         for column in range(count):
-            canvas.paste(_image(pixels[row, column]), (left + column * (width + _GAP), top))
+            canvas.paste(_image(pixels[label, column]), (start + column * (width + _GAP), top))
     path.parent.mkdir(parents=True, exist_ok=True)
     canvas.save(path, format="PNG")
+
+
+def plot_samples(task: Task, path: Path) -> None:
+    """Write a PNG of the first training image of each class to `path`, with the preprocessing undone."""
+    first = torch.stack([rows[0] for rows in task.train.rows_by_class()])
+    pixels = task.preprocessing.invert(task.train.take(first).images)
+    plot_set(pixels.unsqueeze(1), task.class_names, path, rows=_ROWS)
 
 
 def _check(images: Tensor, class_names: Sequence[str], columns: int) -> None:
@@ -53,6 +81,25 @@ def _check(images: Tensor, class_names: Sequence[str], columns: int) -> None:
         raise ValueError(
             f"values from {low:.3g} to {high:.3g}: invert the preprocessing, pictures lie in [0, 1]"
         )
+
+
+def _font_file() -> str:
+    """Return the path of DejaVu, which comes with Matplotlib and has Latin, Greek and Cyrillic letters."""
+    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
+
+
+@cache
+def _letters() -> frozenset[str]:
+    """Return the letters of the font, except those of scripts from right to left, which need shaping."""
+    known = map(chr, FT2Font(_font_file()).get_charmap())
+    return frozenset(each for each in known if unicodedata.bidirectional(each) not in ("R", "AL"))
+
+
+def _written(name: str, label: int) -> str:
+    """Return a class's name, shortened, or its label if a letter of the name is not in the font."""
+    if not _letters().issuperset(name):
+        return str(label)
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
 
 
 def _image(pixels: Tensor) -> Image.Image:

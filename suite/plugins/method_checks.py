@@ -11,7 +11,7 @@ from torch import Tensor
 from suite.core.limits import check_set
 from suite.core.sets.parametrisations import describe
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.spec import Distiller, Method
+from suite.core.spec import Choice, Distiller, Method
 from suite.core.training.recipes import recipe
 from suite.plugins import registry
 from suite.plugins.description_checks import described, misnamed
@@ -42,7 +42,8 @@ def is_described(cls: type[Method]) -> str:
     if problem := described(cls, members, "suite.core.distilling.base.BaseMethod"):
         return problem
     try:
-        recipe(cls.recipe)
+        for name in (cls.recipe, *cls.recipes.values()):
+            recipe(name)
     except ValueError as error:
         return f"set `recipe` to a known recipe, or add it to RECIPES: {error}"
     if not isinstance(cls.paper, str):
@@ -52,15 +53,27 @@ def is_described(cls: type[Method]) -> str:
 
 def has_settings(cls: type[Method]) -> str:
     """Its smoke and published settings and its tuning space name real hyper-parameters."""
-    for key in cls.published:
+    for key in (*cls.published, *cls.recipes):
         if not (isinstance(key, tuple) and [type(part) for part in key] == [str, int]):
-            return f"published has the key {key!r}; use (task family, ipc), such as ('cifar10', 10)"
+            return (
+                f"published or recipes has the key {key!r}; use (task family, ipc), such as ('cifar10', 10)"
+            )
     published = {f"published[{key}]": values for key, values in cls.published.items()}
+    if naming := [where for where, values in published.items() if "network" in values]:
+        return f"{naming[0]} names a network, which a grid chooses for all its methods; leave it out"
     if problem := misnamed(cls, {"smoke": cls.smoke, **published}):
         return problem
     known = registry.field_names(cls)
-    wrong = [name for name in cls.space if name not in known]
-    return f"space: {registry.unknown(wrong[0], known)}" if wrong else ""
+    if wrong := [name for name in cls.space if name not in known]:
+        return f"space: {registry.unknown(wrong[0], known)}"
+    if "steps" in cls.space:
+        return "space has 'steps'; leave it out, since the number of outer steps is not tuned"
+    ends = {
+        name: of.values if isinstance(of, Choice) else (of.low, of.high) for name, of in cls.space.items()
+    }
+    return misnamed(
+        cls, {f"space[{name!r}]": {**cls.smoke, name: end} for name, each in ends.items() for end in each}
+    )
 
 
 def plans_its_steps(cls: type[Method]) -> str:

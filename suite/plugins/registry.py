@@ -109,9 +109,19 @@ def summary(cls: type) -> str:
     return next(iter((cls.__doc__ or "").strip().splitlines()), "")
 
 
+def native_recipe(cls: type[Method], family: str, ipc: int) -> str:
+    """Return the retraining recipe of a method's paper for a task family and a size."""
+    return cls.recipes.get((family, ipc), cls.recipe)
+
+
 def field_names(cls: Any) -> set[str]:
     """Return the names of a dataclass's fields."""
     return {field.name for field in fields(cls)}
+
+
+def network(cls: type, name: str) -> dict[str, str]:
+    """Return the network `name` as a setting of `cls`: nothing where it has no such field."""
+    return {"network": name} if "network" in field_names(cls) else {}
 
 
 def hyperparameters(cls: type) -> dict[str, tuple[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from suite.board import files
+from suite.board.atlas.targets import REPORTED
 from suite.plugins import registry
 from tests.support.grids import QUICK
 from tests.support.packages import copy_sources, install
@@ -47,6 +48,14 @@ def test_only_the_suite_is_at_the_top_of_site_packages(wheel: Path) -> None:
     assert {path.stem for path in (wheel / "suite/plugins/methods").glob("[!_]*.py")} == set(
         registry.names("method")
     )
+
+
+def test_the_printed_figures_are_installed(wheel: Path, tmp_path: Path) -> None:
+    installed = wheel / "suite/board/atlas/reported.toml"
+    assert not installed.is_symlink() and installed.read_bytes() == REPORTED.read_bytes()
+    code = "from suite.cli.reproducing.reproduction import find; print(*find(*{}).before(1))"
+    told = python(tmp_path, wheel, "-c", code.format(("rat_bptt", "cifar10", 10)))
+    assert "printed: 69.4" in told and "8,248 device-seconds" in told
 
 
 def test_a_users_folder_called_methods_hides_none(wheel: Path, theirs: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from suite.board import files
 from suite.board.reported import reported
+from suite.cli.reproducing.reproduction import published
 from suite.experiments import grid
 
 ROOT = Path(__file__).parents[2]
@@ -28,12 +29,16 @@ STORES = {
 }
 """The grids whose results are committed, and the stores that hold them."""
 
-OPEN = {"equal-seconds": 33}
+OPEN = {"equal-seconds": 33, "fashion-mnist-small": 64, "kernel": 8}
 """Cells of a grid that are still to be measured: none of those that are left out here."""
 
 
 def test_the_board_is_what_the_records_give() -> None:
     assert files.check(files.load([RESULTS]), RESULTS / "leaderboard.md") == ""
+
+
+def test_the_atlas_is_what_the_records_give() -> None:
+    assert files.difference(RESULTS / "atlas.md", published([RESULTS])) == ""
 
 
 def test_every_picture_that_the_board_shows_is_there() -> None:
@@ -65,7 +70,7 @@ def test_the_readme_shows_the_boards_rows() -> None:
         assert shown == [one, ten]
 
 
-@pytest.mark.parametrize("name", ["dc", "dsa", "idc", "kip"])
+@pytest.mark.parametrize("name", ["dc", "dsa", "idc"])
 def test_a_method_says_how_far_it_is_from_what_its_paper_prints(name: str) -> None:
     """In its docstring's last line, and with the board's figures."""
     last = (import_module(f"suite.plugins.methods.{name}").__doc__ or "").strip().splitlines()[-1]

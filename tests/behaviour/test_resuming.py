@@ -122,7 +122,7 @@ def on(device: str) -> Iterator[Examples]:
 
 
 @pytest.mark.parametrize(("first", "then"), [("cpu", "cuda"), ("cuda", "cpu")])
-@pytest.mark.parametrize("name", ["dm", "frepo", "idc", "kip", "mtt", "rat_bptt", "rtp"])
+@pytest.mark.parametrize("name", ["dm", "frepo", "idc", "mtt", "rat_bptt", "rfad", "rtp"])
 def test_a_trial_goes_on_on_another_kind_of_device(name: str, first: str, then: str, store: Store) -> None:
     method = registry.configure(registry.method(name), registry.method(name).smoke, where=name)
     with on(first) as train:

@@ -8,6 +8,8 @@ from PIL import Image
 
 from tests.support.command_line import ratbench, refused
 from tests.support.grids import QUICK
+from tests.support.published_files import random_pixels
+from tests.support.raw_pictures import encoded, png
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,6 +81,74 @@ class TestRefusedData:
         (tmp_path / "pets" / "train" / "dog" / "1.png").unlink()
         quick.write_text(QUICK.replace('"digits"', f'"folder:{tmp_path / "pets"}"'))
         refused(ratbench("run", quick, "--inline"), "pets/train/dog has no images")
+
+
+class TestRefusedPictures:
+    """A folder of two classes with one wrong file: one sentence, before compute, in a run and a dry run."""
+
+    @pytest.fixture
+    def pets(self, quick: Path, tmp_path: Path) -> Path:
+        quick.write_text(QUICK.replace('"digits"', f'"folder:{tmp_path / "pets"}"'))
+        for index, split in enumerate(("train", "train", "test", "test")):
+            for name in ("cat", "dog"):
+                path = tmp_path / "pets" / split / name / f"{index}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(random_pixels(8, 8)).save(path)
+        return tmp_path / "pets"
+
+    @pytest.mark.parametrize(
+        ("name", "content", "part"),
+        [
+            ("a.png", b"", "is none of PNG, JPEG"),
+            ("a.jpg", encoded(Image.linear_gradient("L").resize((8, 8)), "JPEG")[:-12], "a.jpg "),
+            ("a.png", encoded(Image.new("L", (8, 8)), "PNG")[:20], "cannot be read as an image"),
+            ("a.png", png(16_000, 13_000, depth=8, kind=0, rows=b""), "more than 178 megapixels"),
+            ("a.png", encoded(Image.new("LA", (8, 8)), "PNG"), "append ?background=white"),
+            ("a.tif", encoded(Image.new("F", (8, 8)), "TIFF"), "more than 8 bits per channel"),
+            (
+                "a.gif",
+                encoded(
+                    Image.new("L", (8, 8)), "GIF", save_all=True, append_images=[Image.new("L", (8, 8), 9)]
+                ),
+                "holds 2 pictures",
+            ),
+            ("a.heic", b"?", "may be a picture, but .heic is not read"),
+            ("a", encoded(Image.new("L", (8, 8)), "PNG"), "without the ending of one"),
+            ("more/a.png", encoded(Image.new("L", (8, 8)), "PNG"), "has a folder of pictures, more"),
+        ],
+    )
+    def test_a_wrong_file(self, name: str, content: bytes, part: str, pets: Path, quick: Path) -> None:
+        path = pets / "test" / "dog" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        for flag in ("--dry-run", "--inline"):
+            refused(ratbench("run", quick, flag), "test/dog", part)
+        assert not Path("runs").exists()
+
+    def test_a_folder_too_many(self, pets: Path, quick: Path) -> None:
+        """It was one class, of which every method got 100%."""
+        for split in ("train", "test"):
+            (pets / split).rename(pets / "moved")
+            (pets / split).mkdir()
+            (pets / "moved").rename(pets / split / "all")
+        refused(
+            ratbench("run", quick, "--inline"), "train/all", "if such folders are the classes, move them up"
+        )
+
+    def test_what_was_found_is_told_first(self, pets: Path, quick: Path) -> None:
+        (pets / "train" / "dog" / "notes.txt").write_text("-")
+        (pets / "test" / "cat" / "again.png").write_bytes((pets / "train" / "dog" / "0.png").read_bytes())
+        task = f"folder:{pets}"
+        told = ratbench("run", quick, "--dry-run").stdout
+        for part in (
+            f"{task}: not prepared yet",
+            "classes: 0 cat, 1 dog",
+            "train: 4 images, 2 per class",
+            "test: 5 images, 2 (dog) to 3 (cat) per class",
+            "note: 1 .txt file skipped",
+            "warning: 1 test image equal to an image of train",
+        ):
+            assert part in told
 
 
 class TestRefusedPlaces:

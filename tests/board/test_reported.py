@@ -6,6 +6,7 @@ import pytest
 
 from suite.board.join import TableKey
 from suite.board.reported import PaperFigures, Reported, figures, reported
+from suite.core.data.catalogue import family
 from suite.core.names import STANDARD_NETWORK as STANDARD
 from suite.experiments import grid
 
@@ -51,6 +52,32 @@ def test_a_figure_is_of_one_size_network_and_task_family() -> None:
 def test_reported_figures_stand_beside_the_rows_of_the_full_benchmark() -> None:
     """Under its rows' names, but for methods that are not run here."""
     rows = {job.label for job in grid.jobs(grid.load(grid.locate("paper")))}
-    others = "at_bptt bptt cafe datm fred ftd haba label_solve ncfm rcig tesla"
+    others = "at_bptt bptt cafe datm fred ftd haba hmn inf_match label_solve ncfm rcig rfad speed tesla"
     labels = {entry.method for entry in reported(ROOT / "results" / "reported.toml")}
     assert labels - rows == set(others.split())
+
+
+def test_a_figure_is_shown_with_the_decimals_of_its_source() -> None:
+    entry = Reported(task="cifar10", method="dm", figures=((1, 29.34), (10, 56.0, 0.25)), source="a paper")
+    assert (entry.text(1), entry.text(10)) == ("29.34", "56.0 ± 0.25")
+
+
+def test_whitened_variants_are_of_one_family_and_told_in_the_note() -> None:
+    entry = Reported(task="cifar10", method="dm", figures=((1, 29.3),), source="a paper", preprocessing="zca")
+    assert entry.variant == "cifar10-zca" and family("cifar10-zca") == family("cifar10") == "cifar10"
+    assert entry.note == "a paper; images whitened as in cifar10-zca"
+    assert entry.note_beside("cifar10-zca") == entry.note
+    assert entry.note_beside("cifar10").endswith("; its images have another preprocessing, zca")
+    plain = entry.model_copy(update={"preprocessing": "plain"})
+    assert plain.note_beside("cifar10-zca") == "a paper; its images have another preprocessing, plain"
+    unknown = entry.model_copy(update={"preprocessing": None})
+    assert unknown.note_beside("cifar10-zca") == unknown.note_beside("cifar10") == "a paper"
+    assert (plain.variant, plain.note) == ("cifar10", "a paper")
+
+
+def test_every_comparable_figure_has_a_recipe_and_a_preprocessing() -> None:
+    """And what was read in another paper says where."""
+    for entry in reported(ROOT / "results" / "reported.toml"):
+        assert not entry.our_recipe or entry.preprocessing or entry.task == "imagenet-64"
+        if "quoted in" in entry.source:
+            assert entry.second_hand, entry

@@ -134,3 +134,11 @@ def test_figures_for_other_networks_stand_apart_beside_the_own_recipes() -> None
     (line,) = (line for line in text.splitlines() if line.startswith("| `rat_bptt`") and "a paper" in line)
     assert [cell.strip() for cell in line.strip("|").split("|")][2:] == ["53.2 ± 0.7", STANDARD, "a paper"]
     assert text.count("Accuracies printed in papers for other networks") == 1
+
+
+def test_a_corrected_native_recipe_takes_the_place_of_the_recorded_one() -> None:
+    """Sets that were made before stay; only their evaluations are new."""
+    of = trial("rded", recipe="rded-300")
+    old, new = evaluated(of, 0.3, recipe="rded-300"), evaluated(of, 0.4, recipe="rded-300-v2")
+    assert rows(board([of, evaluated(of, 0.5), old]))["rded"].native == "rded-300"
+    assert rows(board([of, evaluated(of, 0.5), old, new]))["rded"].native == "rded-300-v2"

@@ -1,6 +1,7 @@
 """What the command line prints: plain lines, one for each error, and exit codes."""
 
 import io
+import logging
 import warnings
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def greet(name: str) -> None:
         raise ValueError("nobody [red]cannot[/] be greeted")
     if name == "late":
         warnings.warn("it is late [bold]", stacklevel=1)
+    logging.getLogger("suite.some.module").info("%s is [met]", name)
     say(f"hello [bold]{name}")
 
 
@@ -55,7 +57,13 @@ def test_a_warning_is_one_line_and_no_markup(app: typer.Typer) -> None:
         warnings.simplefilter("always")
         result = CliRunner().invoke(app, ["greet", "late"])
     assert result.exit_code == 0 and result.stderr == "warning: it is late [bold]\n"
-    assert result.stdout == "hello [bold]late\n"
+    assert result.stdout == "late is [met]\nhello [bold]late\n"
+
+
+def test_what_the_suite_logs_is_printed_once(app: typer.Typer) -> None:
+    for _ in range(2):
+        result = CliRunner().invoke(app, ["greet", "Ada"])
+        assert result.stdout == "Ada is [met]\nhello [bold]Ada\n" and result.stderr == ""
 
 
 def test_other_errors_are_not_hidden() -> None:

@@ -31,7 +31,22 @@ def test_a_title_is_declared_or_the_first_line_of_the_docstring() -> None:
 def test_sizes_with_equal_settings_are_one_line() -> None:
     settings = {("cifar10", 1): {"a": 1}, ("cifar10", 10): {"a": 1}, ("cifar10", 50): {"a": 2, "b": "x"}}
     cls = type("Published", (registry.method("dm"),), {"published": settings})
-    assert published(cls) == {"cifar10 at ipc 1, 10": "a = 1", "cifar10 at ipc 50": "a = 2, b = 'x'"}
+    assert published(cls) == {
+        "The paper's settings for cifar10 at ipc 1, 10": "a = 1",
+        "The paper's settings for cifar10 at ipc 50": "a = 2, b = 'x'",
+    }
+
+
+def test_settings_of_another_source_are_not_called_the_papers() -> None:
+    settings = {("cifar10", 1): {"a": 1}, ("cifar10", 10): {"a": 1}}
+    members = {"published": settings, "borrowed": {("cifar10", 1): "another code"}}
+    assert published(type("Published", (registry.method("dm"),), members)) == {
+        "Settings for cifar10 at ipc 1, from another code": "a = 1",
+        "The paper's settings for cifar10 at ipc 10": "a = 1",
+    }
+    shown = text(*details("rat_bptt"))
+    assert "Settings for cifar100 at ipc 1, from PoDD's code" in shown
+    assert "The paper's settings for cifar100 at ipc 10: " in shown
 
 
 def test_a_row_of_a_list() -> None:

@@ -6,12 +6,15 @@ import pytest
 
 from suite.cli import runner
 from suite.cli.runner import Request
+from suite.core.data import tasks
 from suite.experiments.job_runner import missing
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.store import Store
 from tests.support import broken_files
 from tests.support.grids import QUICK
+
+TASKS = '["digits", "cifar10", "tiny-imagenet"]'
 
 
 @pytest.fixture
@@ -33,6 +36,17 @@ def test_a_cluster_and_inline_exclude_each_other() -> None:
 def test_settings_change_the_grids_jobs(quick: Path) -> None:
     one, two = Request(str(quick)), Request(str(quick), settings=("seeds=[0, 1]",))
     assert len(two.jobs()) == 2 * len(one.jobs()) == 4
+
+
+def test_a_network_that_was_chosen_is_told(quick: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runner.dry_run(Request(str(quick)))
+    assert "network:" not in capsys.readouterr().out
+    text = quick.read_text().replace('network = "convnet-d1-w8-in"\n', "").replace('["digits"]', TASKS)
+    quick.write_text(text)
+    runner.dry_run(Request(str(quick)))
+    said = capsys.readouterr().out
+    assert "network: convnet-d3-w128-in for digits, cifar10, by image size, since the grid names none" in said
+    assert "network: convnet-d4-w128-in for tiny-imagenet, by image size" in said
 
 
 def test_work_does_what_is_missing_and_show_says_so(
@@ -77,7 +91,19 @@ def test_a_diverged_trial_is_not_tried_again(
 def test_a_run_ends_with_a_board(quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     request = Request(str(quick), store=tmp_path / "store", inline=True)
     runner.dry_run(request)
-    assert "4 cells, 0 done, 4 to do" in capsys.readouterr().out and not request.folder.exists()
+    told = "\n".join(tasks.told(tasks.load("digits"))) + "\n"
+    said = capsys.readouterr().out
+    assert told in said and "4 cells, 0 done, 4 to do" in said and not request.folder.exists()
     assert runner.run(request)
-    assert f"leaderboard: {request.folder / 'leaderboard.md'}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.index(told) < said.index("4 cells, 0 done, 4 to do"), "before compute"
+    assert f"leaderboard: {request.folder / 'leaderboard.md'}" in said
     assert (request.folder / "plan" / "quick.json").is_file()
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_dry_run_tells_the_tasks_that_are_here(quick: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runner.dry_run(Request(str(quick), settings=('tasks=["cifar10", "digits"]',)))
+    said = capsys.readouterr().out
+    assert "data missing, task not validated:" in said and "For cifar10, put" in said
+    assert "digits: 10 classes, images of 1×8×8" in said and "8 cells, 0 done" in said

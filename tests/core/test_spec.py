@@ -8,7 +8,7 @@ import torch
 from suite.core.data.tasks import load
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
-from suite.core.spec import Budget, Examples, Task, TestSplit
+from suite.core.spec import LATER, Budget, Examples, Task, TestSplit, later
 
 
 def three_images_of_two_classes() -> SyntheticSet:
@@ -139,3 +139,13 @@ def test_holdout_takes_a_rounded_share_of_each_class_and_at_least_one() -> None:
     aside = held.test.images.flatten().tolist()
     assert aside[:2] not in ([0, 1], [18, 19]) and aside[2:6] not in ([20, 21, 22, 23], [52, 53, 54, 55])
     assert held.split.reads == 2 and len(held.test) == 7 and task.split.reads == 0
+
+
+def test_a_field_that_came_later_is_an_ordinary_field() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Method:
+        old: int = 1
+        new: bool = later(default=False)
+
+    assert Method() == Method(1, False) and Method(new=True).new
+    assert [field.name for field in dataclasses.fields(Method) if field.metadata.get(LATER)] == ["new"]

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from docs import generate
 from suite.board import files
 from suite.figures import budget_curve, gradient_study, snapshots
 from suite.records.cells import Evaluation, Trial
@@ -23,6 +24,13 @@ AGAINST = "against the official scheme"
 def measurement(name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((ROOT / "results" / "measurements" / f"{name}.json").read_text())
     return found
+
+
+def test_the_page_of_differences_is_made_from_the_files_beside_the_methods() -> None:
+    """`make papers` writes it."""
+    page = (ROOT / "docs" / "faithfulness.md").read_text()
+    assert page == generate.with_papers(page)
+    assert "| real batches |" in page
 
 
 def shown(table: pd.DataFrame) -> bool:

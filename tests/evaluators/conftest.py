@@ -28,7 +28,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
     """Record trainings instead of doing them."""
     done: Trained = []
 
-    def fit_copies(net: Network, synthetic: SyntheticSet, how: Recipe, *, seeds: Sequence[int]) -> Any:
+    def fit_copies(
+        net: Network, synthetic: SyntheticSet, how: Recipe, *, seeds: Sequence[int], label: None
+    ) -> Any:
         done.append((how, synthetic.hard, tuple(seeds)))
         return (torch.full((net.size,), 0.01 * len(done)) for _ in seeds)
 

@@ -28,7 +28,7 @@ def short_recipes() -> Iterator[None]:
         dataclasses.replace(RECIPES["dc-300"], epochs=1, lr=1e-6),
         dataclasses.replace(RECIPES["dsa-1000"], epochs=30),
         dataclasses.replace(RECIPES["rat-bptt-1000"], steps=2),
-        dataclasses.replace(RECIPES["frepo-40000"], steps=2),
+        dataclasses.replace(RECIPES["frepo-40000-v2"], steps=2),
         dataclasses.replace(RECIPES["mtt-1000"], epochs=1),
     ):
         yield

@@ -6,7 +6,7 @@ import pytest
 
 from suite.experiments import grid
 from suite.experiments.cells.evaluation import build_evaluator
-from suite.records.cells import Evaluation
+from suite.records.cells import Evaluation, Trial
 
 TITLE = 'title = "x"\ntasks = ["digits"]\nipc = [1]\nseeds = [0]\n[method.random_subset]\n'
 
@@ -51,3 +51,14 @@ def test_a_table_does_not_take_the_name_of_another_evaluator(tmp_path: Path, min
 def test_mistakes_name_the_table(tmp_path: Path, mine: Path) -> None:
     with pytest.raises(ValueError, match=r"evaluator.mine: unknown key 'copys'; did you mean 'copies'"):
         evaluations(tmp_path, f'[evaluator.mine]\nbase = "{mine}"\ncopys = 3\n')
+
+
+def test_a_setting_that_came_later_is_part_of_a_cell_only_where_it_is_set(tmp_path: Path) -> None:
+    """So that cells of earlier releases keep their ids."""
+    path = tmp_path / "grid.toml"
+    table = "[method.rat_bptt]\neps_inside = [false, true]\n"
+    path.write_text(TITLE.replace("[method.random_subset]\n", table))
+    old, new = (job.cell for job in grid.jobs(grid.load(path)))
+    assert isinstance(old, Trial) and isinstance(new, Trial)
+    assert "eps_inside" not in old.hyperparameters and new.hyperparameters["eps_inside"] is True
+    assert new.hyperparameters == {**old.hyperparameters, "eps_inside": True}

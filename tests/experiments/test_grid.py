@@ -87,6 +87,50 @@ def test_native_is_each_methods_own_recipe_and_seeds_are_shared(tiny: Path) -> N
     assert len({cell.seed for cells in jobs.values() for cell in cells}) == 1
 
 
+def natives(text: str, tmp_path: Path) -> dict[tuple[str, str, int], list[str]]:
+    """Return the recipes of each row's evaluations by (row, task, ipc), and check those that records name."""
+    path = tmp_path / "natives.toml"
+    path.write_text(text)
+    found = {}
+    for job in grid.jobs(grid.load(path)):
+        if isinstance(job.cell, Trial):
+            recipes = [cell.settings["recipe"] for cell in job.evaluations]
+            assert job.recipe in recipes
+            found[job.label, job.cell.task, job.ipc] = recipes
+    return found
+
+
+def test_a_native_recipe_depends_on_the_task_and_the_size(tmp_path: Path) -> None:
+    found = natives(
+        """
+        title = "Natives"
+        tasks = ["mnist", "fashion-mnist", "svhn"]
+        ipc = [1, 10]
+        seeds = [0]
+        [method.dc]
+        [method.dsa]
+        [method.idc]
+        [method.idc_i]
+        [evaluator.retrain]
+        recipe = "native"
+        [reference]
+        random = 1
+        epochs = 1
+        """,
+        tmp_path,
+    )
+    mnist = {"dc": "dc-mnist-1000", "dsa": "dsa-1000", "idc": "idc-mnist-1000", "idc_i": "idc-1000-v2"}
+    usual = {"dc": "dc-300", "dsa": "dsa-1000", "idc": "idc-1000-v2", "idc_i": "idc-1000-v2"}
+    for ipc in (1, 10):
+        svhn = usual | ({"idc_i": "idc-svhn-1000"} if ipc == 1 else {})
+        for task, recipes in (("mnist", mnist), ("fashion-mnist", usual), ("svhn", svhn)):
+            assert {label: found[label, task, ipc] for label in usual} == {
+                label: [recipe] for label, recipe in recipes.items()
+            }
+            # The random subset is compared with every row, under the recipes of this task and size.
+            assert set(found["random_subset", task, ipc]) == set(recipes.values())
+
+
 def test_an_id_is_the_sha256_of_canonical_json_and_protocol() -> None:
     cell = Evaluation(trial="ab", evaluator="retrain", settings={"b": 1, "a": 0.5}, seed=3)
     text = (
@@ -277,6 +321,85 @@ def test_a_grid_alone_gives_its_ids_whatever_else_stands_in_it(tiny: Path) -> No
     replaced(tiny, "[method.random_subset]", "[method.herding]\n\n[method.random_subset]")
     replaced(tiny, "seeds = [0]", "seeds = [1, 0]")
     assert before < {trial.id for trial in trials(tiny)}
+
+
+SIZES = """
+title = "Images of several sizes"
+tasks = ["fashion-mnist", "cifar10-zca", "tiny-imagenet-zca", "imagenette-128"]
+ipc = [10]
+seeds = [0]
+
+[method.random_subset]
+[method.rat_bptt]
+[method.frepo]
+[method.mtt]
+[method.dm]
+
+[evaluator.retrain]
+[evaluator.cross_architecture]
+
+[reference]
+epochs = 1
+"""
+
+
+@pytest.fixture
+def sizes(tmp_path: Path) -> Path:
+    path = tmp_path / "sizes.toml"
+    path.write_text(SIZES)
+    return path
+
+
+def networks_by_task(path: Path) -> dict[str, set[str]]:
+    """Return every network of a grid's methods, evaluators and references, by task."""
+    found: dict[str, set[str]] = {}
+    for job in grid.jobs(grid.load(path)):
+        own = found.setdefault(job.cell.task, set())
+        if isinstance(job.cell, Reference):
+            own.add(job.cell.network)
+        if isinstance(job.cell, Trial) and "network" in job.cell.hyperparameters:
+            own.add(job.cell.hyperparameters["network"])
+        own |= {cell.settings["network"] for cell in job.evaluations}
+    return found
+
+
+def test_a_task_has_one_network_for_the_size_of_its_images(sizes: Path) -> None:
+    assert networks_by_task(sizes) == {
+        "fashion-mnist": {"convnet-d3-w128-in"},
+        "cifar10-zca": {"convnet-d3-w128-in"},
+        "tiny-imagenet-zca": {"convnet-d4-w128-in"},
+        "imagenette-128": {"convnet-d5-w128-in"},
+    }
+
+
+def test_a_grid_that_names_a_network_has_it_for_every_size(sizes: Path) -> None:
+    replaced(sizes, "seeds = [0]", 'seeds = [0]\nnetwork = "convnet-d3-w16-in"')
+    assert set().union(*networks_by_task(sizes).values()) == {"convnet-d3-w16-in"}
+
+
+def test_a_row_runs_on_its_tasks_with_their_references(tiny: Path) -> None:
+    replaced(tiny, 'tasks = ["digits"]', 'tasks = ["digits", "mnist"]')
+    replaced(tiny, '["rat-bptt-1000"]', '"native"')
+    replaced(tiny, "steps = 4", 'steps = 4\ntasks = ["mnist"]')
+    extended(tiny, "\n[reference]\nepochs = 1\nrandom = 1\n")
+    found: dict[tuple[str, str], set[str]] = {}
+    for job in grid.jobs(grid.load(tiny)):
+        recipes = {cell.settings["recipe"] for cell in job.evaluations}
+        found[job.cell.task, job.label] = recipes
+    assert found == {
+        ("digits", "full_data"): set(),
+        ("digits", "random_subset"): {"dsa-1000"},  # its own: nothing else runs there
+        ("mnist", "full_data"): set(),
+        ("mnist", "random_subset"): {"dsa-1000", "rat-bptt-1000"},
+        ("mnist", "rat_bptt"): {"rat-bptt-1000"},
+    }
+
+
+def test_a_rows_tasks_are_among_the_grids(tiny: Path) -> None:
+    replaced(tiny, "steps = 4", 'steps = 4\ntasks = ["mnist"]')
+    message = r"method.rat_bptt: tasks \['mnist'\] is not among the grid's, \['digits'\]; add it there"
+    with pytest.raises(ValueError, match=message):
+        grid.jobs(grid.load(tiny))
 
 
 def test_the_network_reaches_only_those_that_have_one(tiny: Path) -> None:

@@ -1,12 +1,14 @@
 """Distil and evaluate in a call each, with the bits of a run."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from suite.core.data.tasks import load
-from suite.core.spec import Budget
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.spec import Budget, Examples
 from suite.experiments.notebook import distil, evaluate
 from suite.plugins import registry
 from suite.plugins.evaluators.retrain import Retrain
@@ -22,6 +24,27 @@ def test_a_set_is_the_methods_own() -> None:
     made = distil("dm", task, 1, seed=3, **SMALL)
     assert torch.equal(made.images, run.synthetic().images)
     assert not torch.equal(made.images, distil("dm", task, 1, seed=4, **SMALL).images)
+
+
+def test_large_images_have_a_deeper_network_in_both_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def configure(cls: type, values: dict[str, Any], *, where: str) -> None:
+        seen.append(values["network"])
+        raise ValueError("only the settings matter here")
+
+    monkeypatch.setattr(registry, "configure", configure)
+    images, labels = torch.zeros(2, 3, 64, 64), torch.tensor([0, 1])
+    examples = Examples(images, labels, 2)
+    task = replace(load("digits"), train=examples)
+    for call in (
+        lambda: distil("dm", task, 1),
+        lambda: evaluate(SyntheticSet(images[:, None], one_hot(2, 1)), task),
+        lambda: distil("dm", task, 1, network="mlp-w8"),
+    ):
+        with pytest.raises(ValueError, match="only the settings"):
+            call()
+    assert seen == ["convnet-d4-w128-in", "convnet-d4-w128-in", "mlp-w8"]
 
 
 def test_progress_is_told_after_each_step() -> None:

@@ -49,6 +49,14 @@ def test_sizes_are_the_grids_or_some_of_them() -> None:
             table(ipc=list(ipc)).sizes([1, 10])
 
 
+def test_tasks_are_the_grids_or_some_of_them() -> None:
+    tasks = ["mnist", "digits"]
+    assert table().tasks_of(tasks) == tasks and table(tasks=["digits"]).tasks_of(tasks) == ["digits"]
+    for chosen, message in (([], "must not be empty"), (["svhn"], "is not among the grid's")):
+        with pytest.raises(ValueError, match=message):
+            table(tasks=chosen).tasks_of(tasks)
+
+
 def test_parts_of_the_largest_set() -> None:
     found = table(prefixes=[1, 5], subsets=2, leave_one_out=2).parts([1, 3, 10], ordered=True)
     assert found == [

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from suite.figures.pictures import plot_set
+from suite.core.data import tasks
+from suite.figures.pictures import plot_samples, plot_set
 
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
@@ -71,3 +72,57 @@ def test_what_is_no_picture_is_refused(
     with pytest.raises(ValueError, match=message):
         plot_set(images, names, tmp_path / "x.png", columns=columns)
     assert not (tmp_path / "x.png").exists()
+
+
+def _names(path: Path, names: list[str]) -> NDArray[np.uint8]:
+    """Return the pixels of a picture of white images, where only names are dark."""
+    plot_set(torch.ones(len(names), 1, 1, 8, 8), names, path)
+    return _pixels(path)
+
+
+@pytest.mark.parametrize("name", ["猫", "ネコ", "고양이", "ไก่", "नमस्ते", "שלום", "قط", "🐈", "a\nb", "猫 cat"])
+def test_a_name_that_the_font_lacks_is_the_number_of_its_class(name: str, tmp_path: Path) -> None:
+    """It was drawn as boxes."""
+    written = _names(tmp_path / "a.png", ["cat", name])
+    assert np.array_equal(written, _names(tmp_path / "b.png", ["cat", "1"]))
+
+
+@pytest.mark.parametrize("name", ["Hündchen", "кошка", "γάτα", "mèo", "C++", "#1"])
+def test_latin_greek_and_cyrillic_names_are_written(name: str, tmp_path: Path) -> None:
+    written = _names(tmp_path / "a.png", ["cat", name])
+    assert (
+        written.shape != (other := _names(tmp_path / "b.png", ["cat", "1"])).shape or (written != other).any()
+    )
+    # Letters differ from each other, as boxes do not.
+    assert written.shape[1] > 0 and not np.array_equal(
+        written, _names(tmp_path / "c.png", ["cat", name[::-1]])
+    )
+
+
+def test_long_names_are_cut(tmp_path: Path) -> None:
+    long, cut = (_names(tmp_path / f"{len(name)}.png", [name, "b"]) for name in ("x" * 300, "x" * 39 + "…"))
+    assert np.array_equal(long, cut)
+
+
+def test_classes_go_on_at_the_right_after_some_rows(tmp_path: Path) -> None:
+    images = torch.linspace(0, 1, 5)[:, None, None, None, None].expand(5, 1, 1, 8, 8)
+    plot_set(images, list("abcde"), tmp_path / "a.png", side=8, rows=2)
+    pixels = _pixels(tmp_path / "a.png")
+    assert pixels.shape[0] == 2 * 10 - 2 and pixels.shape[1] % 3 == 0
+    ends = [
+        pixels[row * 10 + 4, (block + 1) * pixels.shape[1] // 3 - 4, 0]
+        for block in range(3)
+        for row in (0, 1)
+    ]
+    assert ends == [0, 64, 128, 191, 255, 255], "the sixth place is empty"
+
+
+def test_samples_are_the_first_image_of_each_class(tmp_path: Path) -> None:
+    digits = tasks.load("digits")
+    plot_samples(digits, tmp_path / "samples.png")
+    pixels = _pixels(tmp_path / "samples.png")
+    assert pixels.shape[0] == 10 * 66 - 2
+    first = digits.train.images[int((digits.train.labels == 3).nonzero()[0])]
+    expected = (digits.preprocessing.invert(first[None])[0, 0] * 255).round()
+    drawn = pixels[3 * 66 : 3 * 66 + 64, -66:-2, 0]
+    assert np.array_equal(drawn[::8, ::8], expected.numpy().astype(np.uint8))

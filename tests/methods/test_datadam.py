@@ -85,9 +85,11 @@ def test_settings_are_the_papers() -> None:
     method = METHOD()
     assert (method.steps, method.image_lr, method.image_momentum) == (8000, 1.0, 0.5)
     assert (method.real_batch, method.power, method.balance) == (64, 4, 0.01)
-    assert (method.augment, method.initial, method.recipe) == ("dsa", "real", "dsa-1000")
-    assert {METHOD.published["cifar10", ipc]["image_lr"] for ipc in (100, 200)} == {10.0}
+    assert (method.augment, method.initial, method.recipe) == ("dsa", "real", "datadam-1800")
+    for family in ("cifar10", "cifar100", "mnist", "tiny-imagenet"):
+        assert {METHOD.published[family, ipc]["image_lr"] for ipc in (100, 200)} == {10.0}
     assert ("cifar10", 50) not in METHOD.published
+    assert METHOD.published["imagenette-128", 1] == METHOD.published["imagewoof-128", 50] == {"balance": 0.02}
 
 
 def test_settings_that_do_not_fit_are_refused() -> None:

@@ -95,12 +95,15 @@ def test_it_resumes_exactly() -> None:
         (("cifar10", 1), (80, 2, 0, None, 4, 100, 5, 1e-7, None, 1.1)),
         (("cifar10", 10), (80, 2, 0, 10, 20, 100, 2, 1e-5, 100, 1.0)),
         (("cifar10", 50), (80, 2, 0, 20, 40, 1000, 2, 1e-5, 500, 1.0)),
-        (("cifar100", 1), (40, 3, 0, 20, 30, 1000, 2, 1e-5, None, 1.0)),
+        (("cifar10", 500), (40, 2, 40, None, 60, 50, 10, 1e-5, 1000, 1.0)),
+        (("cifar10", 1000), (100, 2, 40, None, 60, 50, 10, 1e-5, 1000, 1.0)),
+        (("cifar100", 1), (40, 3, 0, 10, 20, 1000, 10, 1e-5, None, 1.0)),
         (("cifar100", 10), (80, 2, 0, 30, 50, 1000, 10, 1e-5, None, 1.0)),
         (("cifar100", 50), (80, 2, 20, None, 70, 1000, 10, 1e-5, 1000, 1.0)),
+        (("cifar100", 100), (80, 2, 30, None, 70, 50, 10, 1e-5, 1000, 1.0)),
         (("tiny-imagenet", 1), (40, 2, 0, 15, 20, 10_000, 10, 1e-4, None, 1.0)),
-        (("tiny-imagenet", 10), (40, 2, 10, 46, 50, 100, 10, 1e-4, 500, 1.0)),
-        (("tiny-imagenet", 50), (20, 2, 40, 46, 60, 100, 10, 1e-4, 1000, 1.0)),
+        (("tiny-imagenet", 10), (40, 2, 10, None, 50, 100, 10, 1e-4, 500, 1.0)),
+        (("tiny-imagenet", 50), (20, 2, 40, None, 70, 100, 10, 1e-4, 1000, 1.0)),
     ],
     ids=str,
 )
@@ -112,7 +115,9 @@ def test_settings_are_those_of_the_authors_files(
     rates = (made.image_lr, made.label_lr, made.lr_lr)
     assert (made.syn_steps, made.expert_epochs, *bounds, *rates, made.batch, made.threshold) == values
     assert (made.steps, made.label_momentum, made.student_lr) == (10_000, 0.9, 0.01)
-    assert made.trained_epochs == 100 and len(METHOD.published) == 9
+    growth = {("cifar10", 50): 2000, ("cifar100", 10): 2000, ("tiny-imagenet", 1): 2000}
+    assert made.growth == growth.get(key, 1000) and METHOD.recipe == "datm-1000"
+    assert made.trained_epochs == 100 and len(METHOD.published) == 12
 
 
 @pytest.mark.parametrize(

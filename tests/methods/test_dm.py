@@ -36,7 +36,7 @@ def test_the_loss_is_the_squared_distance_of_mean_embeddings_summed_over_classes
     real_draw = generator(0, "real batches")
     expected = 0.0
     for label, indices in enumerate(train().by_class()):
-        picks = torch.randint(len(indices), (8,), generator=real_draw)
+        picks = torch.randperm(len(indices), generator=real_draw)[:8]
         real = run.network.features(parameters, train().images[indices[picks]]).mean(0)
         made = run.network.features(parameters, run.images[label]).mean(0)
         expected += float(((real - made) ** 2).sum().detach())

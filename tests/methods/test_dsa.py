@@ -22,6 +22,7 @@ QUICK: dict[str, Any] = {"steps": 3, "real_batch": 6, "network": "convnet-d1-w4-
 def test_settings_are_the_papers() -> None:
     method = METHOD()
     assert (method.augment, method.initial, method.recipe) == ("dsa", "real", "dsa-1000")
+    assert not METHOD.recipes
     assert method.loops(10) == (10, 50) and method.steps == 1000 and method.image_lr == 0.1
 
 

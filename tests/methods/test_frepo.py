@@ -154,7 +154,7 @@ def test_the_set_serves_cross_entropy_and_squared_error() -> None:
     for _ in range(3):
         run.step()
     net = network("convnet-d1-w4-none", (1, 4, 4), 3)
-    for name in ("dc-300", "frepo-40000"):
+    for name in ("dc-300", "frepo-40000-v2"):
         assert fit(net, run.synthetic(), short(name), seed=0).isfinite().all()
 
 
@@ -166,11 +166,17 @@ def test_settings_are_the_papers() -> None:
     default = METHOD()
     assert (default.steps, default.outer_lr, default.inner_lr) == (500_000, 3e-4, 3e-4)
     assert (default.pool, default.lifetime, default.real_batch, default.ridge) == (10, 100, 1024, 1e-6)
-    assert default.learn_labels and default.initial == "real" and METHOD.recipe == "frepo-40000"
+    assert default.learn_labels and default.initial == "real" and METHOD.recipe == "frepo-40000-v2"
     mirrored = {key for key, values in METHOD.published.items() if values.get("mirror")}
-    assert mirrored == {*(("cifar10", ipc) for ipc in (1, 10, 50)), ("cifar100", 1), ("tiny-imagenet", 1)}
-    deeper = {key for key, values in METHOD.published.items() if "d4" in values.get("network", "")}
-    assert deeper == {(family, ipc) for family, ipc in METHOD.published if family[:4] in ("tiny", "imag")}
+    always = ("cifar10", "svhn", "cub200-32", "imagenette-128", "imagewoof-128")
+    assert mirrored == {
+        *(key for key in METHOD.published if key[0] in always),
+        ("cifar100", 1),
+        ("tiny-imagenet", 1),
+    }
+    assert {family for family, _ in mirrored} == {*always, "cifar100", "tiny-imagenet"}
+    assert {family for family, _ in METHOD.recipes} == {"mnist", "fashion-mnist"}
+    assert set(METHOD.recipes.values()) == {"frepo-mnist-40000"}
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_a_step_matches_class_wise_gradients() -> None:
     run = started(augment="none", factor=2, metric="l1")
     parameters = run.state[0].clone()
     rng, expected = generator(0, "real batches"), 0.0
-    picks = [rows[torch.randint(len(rows), (4,), generator=rng)] for rows in train().by_class()]
+    picks = [rows[torch.randperm(len(rows), generator=rng)[:4]] for rows in train().by_class()]
     images = run.synthetic().images
     shapes = [torch.Size(shape) for layer in run.network.layers for shape in layer.shapes]
     for label, rows in enumerate(picks):
@@ -62,10 +62,27 @@ def test_a_step_matches_class_wise_gradients() -> None:
     assert run.step()["outer_loss"] == pytest.approx(expected / run.train.classes, rel=1e-3)
 
 
-def test_pixels_move_by_sgd_at_a_rate_in_proportion_to_their_number() -> None:
-    run = started(2, image_lr=0.5)
-    assert run.optimiser.param_groups[0]["lr"] == pytest.approx(0.5 * 2 / 10)
-    assert run.optimiser.param_groups[0]["momentum"] == 0.5
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 1.0])
+def test_pixels_move_as_by_a_step_of_sgd_after_each_class(momentum: float) -> None:
+    """Ten classes: each has its own gradient in one of ten steps, and the others move it by its velocity."""
+    run = started(2, image_lr=0.5, image_momentum=momentum)
+    theirs = run.pixels.detach().clone().requires_grad_()
+    stepwise = torch.optim.SGD([theirs], lr=0.5 * 2 / 10, momentum=momentum)
+    for round in range(3):
+        gradients = torch.randn(run.pixels.shape, generator=generator(round))
+        run.pixels.grad = gradients.clone()
+        run.optimiser.step()
+        for label in range(10):
+            theirs.grad = torch.zeros_like(theirs)
+            theirs.grad[label] = gradients[label]
+            stepwise.step()
+        # At the next gradient of a class, the steps of the classes before it have been taken as well.
+        ahead = theirs.detach().clone()
+        velocity = stepwise.state[theirs]["momentum_buffer"].clone() if momentum else torch.zeros_like(ahead)
+        for label in range(10):
+            for later in range(1, label + 1):
+                ahead[label] -= 0.1 * momentum**later * velocity[label]
+        torch.testing.assert_close(run.pixels.detach(), ahead, atol=1e-5, rtol=1e-5)
 
 
 def test_stored_images_start_as_real_ones_made_small() -> None:
@@ -113,9 +130,9 @@ def test_no_more_decoded_images_are_matched_than_the_synthetic_batch(monkeypatch
     counts: list[int] = []
     plain = MODULE.class_gradients
 
-    def watched(network: Network, parameters: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    def watched(network: Network, parameters: torch.Tensor, images: torch.Tensor, *more: Any) -> torch.Tensor:
         counts.append(images.shape[1])
-        found: torch.Tensor = plain(network, parameters, images)
+        found: torch.Tensor = plain(network, parameters, images, *more)
         return found
 
     monkeypatch.setattr(MODULE, "class_gradients", watched)
@@ -132,13 +149,26 @@ def test_the_authors_settings() -> None:
         64,
         128,
     )
-    assert (cifar.factor, cifar.augment, cifar.recipe) == (2, "color-crop-cutout", "idc-1000")
+    assert (cifar.factor, cifar.augment, cifar.recipe) == (2, "color+crop+cutout", "idc-1000-v2")
+    assert cifar.network_augment == "color+crop+cutmix"
     for ipc in (1, 10, 50):
-        fashion = {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
-        assert published["fashion-mnist", ipc] == fashion
-        crops = {"augment": "color-crop", "network_augment": "color-crop"}
-        assert published["mnist", ipc] == fashion | crops
+        grey = {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
+        # The rate is for 32x32 images, except on MNIST: 1e-4 * 28^2 / 32^2.
+        assert published["fashion-mnist", ipc] == grey | {"image_lr": pytest.approx(7.65625e-5)}
+        crops = {"augment": "color+crop", "network_augment": "color+crop"}
+        assert published["mnist", ipc] == grey | crops
         assert published["svhn", ipc] == {"network_images": 500}
+        assert METHOD.recipes["mnist", ipc] == "idc-mnist-1000"
+    assert len(METHOD.recipes) == 3
+
+
+def test_a_network_trains_on_distinct_images_in_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = started(network_images=70)  # of 120: two batches of 64, as far as there are images
+    batches = [rows for rows, _ in run._draw_training()]
+    assert [len(rows) for rows in batches] == [64, 56]
+    assert torch.equal(torch.cat(batches).sort()[0], torch.arange(120))
+    few = started(network_images=16)
+    assert [len(rows) for rows, _ in few._draw_training()] == [64]
 
 
 @pytest.mark.parametrize(
@@ -157,4 +187,4 @@ def test_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="network_steps 0 must be at least 1"):
         METHOD(network_steps=0)
     with pytest.raises(ValueError, match="mixes images and labels"):
-        METHOD(augment="color-crop-cutmix")
+        METHOD(augment="color+crop+cutmix")

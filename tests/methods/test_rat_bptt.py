@@ -77,6 +77,8 @@ def plain_steps(method: Any, data: Examples, start: SyntheticSet) -> list[tuple[
         ("bptt", {"learn_labels": True}),
         ("r_bptt", {}),
         ("r_bptt", {"redraw_every": 2}),
+        ("rat_bptt", {"window": 2, "eps_inside": True}),
+        ("bptt", {"eps_inside": True}),
     ],
     ids=str,
 )
@@ -223,20 +225,47 @@ def test_a_precision_that_the_device_has_not_is_refused_at_the_start() -> None:
         method.start(train(), Budget(1), seed=0)
 
 
+def test_eps_inside_changes_the_meta_gradient_of_windows_from_the_first_step() -> None:
+    """There Adam's first step divides by the root of one gradient, and by eps where that is near 0."""
+
+    def gradient(name: str, *, inside: bool) -> Tensor:
+        run = METHODS[name](**PLAIN, eps_inside=inside).start(double(), Budget(2), seed=0)
+        images, labels = run.learned.images.value, run.learned.labels.value
+        found: Tensor = run.gradient_of(images, labels, run.next_window()).gradients[0]
+        return found
+
+    outside, inside = (gradient("bptt", inside=inside) for inside in (False, True))
+    assert float((outside - inside).norm() / outside.norm()) > 1e-6
+
+
 def test_the_papers_settings() -> None:
+    """The authors' commands; where there is none, the source is named."""
+    published = METHOD.published
+    assert published["cifar10", 10] == {"window": 60, "unroll": 200}
+    assert published["cifar100", 10] == {
+        "window": 100,
+        "unroll": 300,
+        "learn_labels": True,
+        "per_class": 1,
+    }
+    tiny = published["tiny-imagenet", 10]
+    assert (tiny["window"], tiny["unroll"], tiny["real_batch"], tiny["inner_classes"]) == (100, 300, 1000, 50)
+    assert tiny["network"] == "convnet-d4-w128-in" and tiny["outer_lr"] == 3e-4
+    assert set(published) - set(METHOD.borrowed) == {
+        (family, 10) for family in ("cifar10", "cifar100", "tiny-imagenet")
+    }
+    for key, settings in published.items():
+        assert METHODS["bptt"].published[key] == {k: v for k, v in settings.items() if k != "window"}
+
+
+def test_no_row_of_rat_bptt_has_a_fixed_window() -> None:
+    """The commands with one, of a later analysis, are T-BPTT's."""
     for key, settings in METHOD.published.items():
-        plain = METHODS["bptt"].published[key]
-        window = {
-            "cifar10": 60,
-            "cifar100": {1: 90, 10: 100}.get(key[1]),
-            "tiny-imagenet": 100,
-            "imagenet-64": 80,
-        }
-        schedule = {"truncation": "fixed"} if key in (("cifar100", 1), ("imagenet-64", 1)) else {}
-        assert settings == {"window": window[key[0]], **schedule, **plain}
-        assert METHODS["t_bptt"].published[key] == {"window": window[key[0]], **plain}
-    assert METHOD.published["cifar10", 10] == {"window": 60, "unroll": 200}
-    assert METHOD.published["tiny-imagenet", 10]["real_batch"] == 1000
+        assert METHOD(**settings).schedule == "random"
+        assert METHODS["t_bptt"](**METHODS["t_bptt"].published[key]).schedule == "fixed"
+    fixed = METHODS["t_bptt"].published["cifar100", 1]
+    assert (fixed["window"], fixed["unroll"], fixed["outer_lr"]) == (90, 130, 3e-4)
+    assert METHODS["t_bptt"].published["tiny-imagenet", 10]["real_batch"] == 2000
 
 
 def test_synthetic_and_real_batches_are_augmented_image_by_image(monkeypatch: pytest.MonkeyPatch) -> None:

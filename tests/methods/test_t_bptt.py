@@ -1,6 +1,7 @@
 """T-BPTT: the window is the end of the unroll. Its outer steps are compared in test_rat_bptt."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from torch.nn.functional import cross_entropy
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Budget
+from suite.experiments import grid
+from suite.records.cells import Trial
 from tests.support.plain_meta_learning import NAME, double
 
 METHOD = import_module("suite.plugins.methods.t_bptt").METHOD
@@ -45,3 +48,18 @@ def test_the_outer_loss_is_that_of_a_fresh_network_trained_for_the_whole_unroll(
 def test_a_window_longer_than_the_unroll_is_refused() -> None:
     with pytest.raises(ValueError, match="window 5 is longer than the unroll 4"):
         METHOD(**QUICK | {"window": 5})
+
+
+def test_a_grid_may_have_both_windows_where_the_authors_command_has_a_fixed_one(tmp_path: Path) -> None:
+    path = tmp_path / "grid.toml"
+    tasks = '["cifar100-zca", "cifar100"]'
+    rows = "[method.rat_bptt]\n[method.t_bptt]\n"
+    path.write_text(f'title = "x"\ntasks = {tasks}\nipc = [1, 10]\nseeds = [0]\n{rows}')
+    cells = [job.cell for job in grid.jobs(grid.load(path))]
+    assert len({cell.id for cell in cells}) == 8
+    found = {
+        cell.hyperparameters["window"]
+        for cell in cells
+        if isinstance(cell, Trial) and (cell.method, cell.ipc) == ("t_bptt", 1)
+    }
+    assert found == {90}

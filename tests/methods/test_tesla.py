@@ -38,6 +38,7 @@ def test_experts_are_those_of_mtt() -> None:
 
 
 def test_settings_are_those_of_the_authors_commands() -> None:
+    assert METHOD().steps == 10_000
     found = METHOD(**METHOD.published["cifar10", 1])
     assert (found.syn_steps, found.expert_epochs, found.max_start_epoch, found.batch) == (50, 2, 5, None)
     assert (found.image_lr, found.lr_lr, found.student_lr) == (1000, 1e-7, 0.01)
@@ -45,9 +46,4 @@ def test_settings_are_those_of_the_authors_commands() -> None:
     assert (found.syn_steps, found.expert_epochs, found.max_start_epoch, found.batch) == (80, 2, 40, 125)
     found = METHOD(**METHOD.published["imagenet-64", 1])
     assert (found.syn_steps, found.expert_epochs, found.max_start_epoch, found.batch) == (10, 3, 10, 100)
-    assert (found.image_lr, found.lr_lr, found.experts, found.network) == (
-        1e4,
-        1e-4,
-        50,
-        "convnet-d4-w128-in",
-    )
+    assert (found.image_lr, found.lr_lr, found.experts) == (1e4, 1e-4, 50)

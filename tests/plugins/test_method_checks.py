@@ -23,6 +23,7 @@ from tests.support import broken_methods
         (broken_methods.Double, method_checks.keeps_shapes, "float32"),
         (broken_methods.Larger, method_checks.keeps_shapes, "(1, 9, 9)"),
         (broken_methods.Misspelt, method_checks.has_settings, "did you mean 'strength'"),
+        (broken_methods.Choosy, method_checks.has_settings, "published[('digits', 1)] names a network"),
         (broken_methods.Misspelt, method_checks.is_described, "unknown recipe"),
         (broken_methods.Bare, method_checks.is_described, "define title, paper, recipe"),
         (broken_methods.Epochs, method_checks.plans_its_steps, "outer_steps is 7, the run's steps 4"),
@@ -35,6 +36,19 @@ from tests.support import broken_methods
 def test_a_broken_method_is_told_what_to_change(
     cls: type[Method], check: conformance.Check, message: str
 ) -> None:
+    assert message in conformance.problem(check, cls)
+
+
+@pytest.mark.parametrize(
+    ("recipes", "check", "message"),
+    [
+        ({("mnist", 1): "dc-301"}, method_checks.is_described, "did you mean 'dc-300'?"),
+        ({"mnist": "dc-300"}, method_checks.has_settings, "published or recipes has the key 'mnist'"),
+    ],
+)
+def test_wrong_recipes_of_a_task_are_found(recipes: object, check: conformance.Check, message: str) -> None:
+    cls = make_dataclass("Mine", [], bases=(RandomSubset,), frozen=True, namespace={"recipes": recipes})
+    cls.__doc__ = "Has recipes of its own."
     assert message in conformance.problem(check, cls)
 
 

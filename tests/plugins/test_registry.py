@@ -122,3 +122,8 @@ def test_settings_from_plain_values() -> None:
 def test_hyperparameters_have_types_and_defaults() -> None:
     found = registry.hyperparameters(registry.evaluator("retrain"))
     assert found["copies"] == ("int", 5)
+
+
+def test_a_network_is_a_setting_of_those_that_have_one() -> None:
+    assert registry.network(registry.method("dm"), "mlp-w8") == {"network": "mlp-w8"}
+    assert registry.network(registry.method("random_subset"), "mlp-w8") == {}

@@ -12,6 +12,7 @@ from suite.core.distilling.selection import Selection
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Distiller, Examples
 from suite.core.training.recipes import RECIPES
+from suite.plugins.methods.rat_bptt import RaTBPTT
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,13 @@ class Misspelt(Careless):
     strength: float = 1.0
     smoke: ClassVar[Mapping[str, Any]] = {"strenght": 2.0}
     recipe: ClassVar[str] = "dsaa"
+
+
+@dataclass(frozen=True)
+class Choosy(RaTBPTT):
+    """Has a network of its own in the settings for a task."""
+
+    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {("digits", 1): {"network": "mlp-w8"}}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ def copy_sources(folder: Path) -> Path:
     for name in ("suite", "methods", "evaluators"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=ignored)
+    (folder / "results").mkdir()
+    for path in (ROOT / "results").glob("*.toml"):  # to which links in the package lead
+        shutil.copy(path, folder / "results")
     return folder
 
 

@@ -73,20 +73,26 @@ class PlainMetaLearning:
             start = state[0] if state[0].requires_grad else state[0].clone().requires_grad_()
             loss = cross_entropy(self.network.logits(start, flat[0]), flat[1])
             (gradient,) = torch.autograd.grad(loss, start, create_graph=kept)
-            state = adam((start, *state[1:]), gradient, method.inner_lr, step + 1)
+            inside = kept and method.eps_inside
+            state = adam((start, *state[1:]), gradient, method.inner_lr, step + 1, eps_inside=inside)
         outer = cross_entropy(self.network.logits(state[0], seen), real.labels)
         return outer.detach(), torch.autograd.grad(outer, leaves)
 
 
 def adam(
-    state: tuple[Tensor, Tensor, Tensor], gradient: Tensor, lr: float, step: int
+    state: tuple[Tensor, Tensor, Tensor], gradient: Tensor, lr: float, step: int, *, eps_inside: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return parameters and moments after a step of Adam, whose root has no derivative at 0."""
+    """Return parameters and moments after a step of Adam, whose root has no derivative at 0.
+
+    eps_inside: add eps to the root before the bias correction, as `higher` does.
+    """
     parameters, mean, square = state
     mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient.square()
     moves = square > 0
     root = torch.where(moves, torch.where(moves, square, 1.0).sqrt(), 0.0)
-    change = mean / (1 - 0.9**step) / (root / (1 - 0.999**step) ** 0.5 + 1e-8)
+    correction = (1 - 0.999**step) ** 0.5
+    divisor = (root + 1e-8) / correction if eps_inside else root / correction + 1e-8
+    change = mean / (1 - 0.9**step) / divisor
     return parameters - lr * change, mean, square
 
 

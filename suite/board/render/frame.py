@@ -58,7 +58,7 @@ def _line(table: Table, row: BoardRow) -> dict[str, Any]:
         "label_kind": row.costs.label_kind,
         "devices": _listed(row.costs.devices),
         "reported": _listed(entry.text(table.ipc if row.method else 0) for entry in row.papers.same_network),
-        "reported_source": _listed(entry.note for entry in row.papers.same_network),
+        "reported_source": _listed(entry.note_beside(table.task) for entry in row.papers.same_network),
     }
 
 

@@ -79,7 +79,7 @@ def _cells(table: Table, row: BoardRow, notes: Notes, pictures: Collection[str])
         "stored": noted(words.memory(row.costs.stored_bytes), notes.mark(_decoded(row))),
         "labels": row.costs.label_kind,
         "reported %": "; ".join(
-            noted(entry.text(table.ipc if row.method else 0), notes.mark([entry.note]))
+            noted(entry.text(table.ipc if row.method else 0), notes.mark([entry.note_beside(table.task)]))
             for entry in row.papers.same_network
         ),
         "pictures": " ".join(f"[{seed}]({path})" for seed, path in links if path in pictures),
@@ -131,7 +131,7 @@ def _recipes(table: Table) -> str:
 def _other_networks(table: Table) -> str:
     """Return accuracies printed in papers for other networks, beside ours under the native recipes."""
     lines = [
-        [code(row), ours, entry.text(table.ipc), entry.network, entry.note]
+        [code(row), ours, entry.text(table.ipc), entry.network, entry.note_beside(table.task)]
         for row in table.rows
         for ours in [words.accuracy(row) if row.native == STANDARD_RECIPE else words.native(row)]
         for entry in row.papers.other_networks

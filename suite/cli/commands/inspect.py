@@ -1,10 +1,12 @@
 """The commands that describe and check methods and other things: `ratbench list`, `show`, `check`."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from suite.cli.console import console, say
+from suite.cli.console import console, say, wrote
+from suite.cli.options import Data, set_data
 
 Kind = Literal["methods", "evaluators", "studies", "tasks", "networks", "recipes", "augmentations", "grids"]
 
@@ -23,19 +25,35 @@ def list_(
 
 def show(
     name: Annotated[
-        str, typer.Argument(help="A name from any `ratbench list`, a network, or the path of a plug-in.")
+        str,
+        typer.Argument(
+            help="A name from any `ratbench list`, a network, a task such as folder:/path or hf:/path, or "
+            "the path of a plug-in."
+        ),
     ],
+    samples: Annotated[
+        Path | None, typer.Option(help="A PNG to write, with one training image of each class of a task.")
+    ] = None,
+    data: Data = None,
 ) -> None:
     """Show one method, evaluator, study, task, network, recipe, augmentation or grid.
 
-    For a method: its paper, recipe, hyper-parameters with types and defaults, and the paper's settings.
+    For a method: its paper, recipe, hyper-parameters, the paper's settings, and where ours differs from it.
+    For a task: its classes in their order, images per class, what was skipped or changed when its files were
+    read, and its fingerprint.
 
     [bold]ratbench show rat_bptt[/]
+
+    [bold]ratbench show folder:/path/to/pets?size=32 --samples pets.png[/]
     """
     from suite.cli import describe
 
+    set_data(data)
     for part in describe.details(name):
         console.print(part)
+    if samples is not None:
+        describe.plot_samples(name, samples)
+        wrote(samples)
 
 
 def check(

@@ -23,7 +23,8 @@ def evaluate(
         typer.Option(help="A retraining recipe. Repeatable.", show_default="dsa-1000, the leaderboard's"),
     ] = None,
     network: Annotated[
-        str | None, typer.Option(help="The network to train.", show_default="convnet-d3-w128-in")
+        str | None,
+        typer.Option(help="The network to train.", show_default="by image size: convnet-d3-w128-in"),
     ] = None,
     copies: Annotated[
         int, typer.Option(min=1, help="Number of networks to train, each from a fresh initialisation.")
@@ -88,7 +89,8 @@ def evaluate(
     [bold]ratbench evaluate images_best.pt --task cifar10 --ipc 10[/]
     """
     from suite.cli import runner
-    from suite.core.networks.named import STANDARD
+    from suite.core.data import tasks
+    from suite.core.networks.named import standard
     from suite.experiments.resources import Resources
     from suite.external.evaluate import Request
     from suite.external.preprocess import constants
@@ -100,7 +102,7 @@ def evaluate(
         task=task,
         ipc=ipc,
         recipes=recipe or [STANDARD_RECIPE],
-        network=network or STANDARD,
+        network=network or standard(tasks.describe(task).shape),
         copies=copies,
         name=name,
         preprocessing=preprocessing,

@@ -85,6 +85,19 @@ def open_or_build(
     return found[0]
 
 
+def remembered(folder: Path | None, stem: str, find: Callable[[], Facts]) -> Facts:
+    """Return the facts in <stem>.json, or find and write them; None as folder only finds them."""
+    if folder is None:
+        return find()
+    path = folder / f"{stem}.json"
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        found = find()
+    write_whole(path, lambda partial: partial.write_text(json.dumps(dict(found))))
+    return found
+
+
 def has_entry(folder: Path, stem: str) -> bool:
     """Return whether an entry was written, damaged or not."""
     return (folder / f"{stem}.json").exists()

@@ -7,50 +7,74 @@ memory-mapped, so that the trials on one machine share them.
 
 import hashlib
 import json
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import torch
 from torch import Tensor
 
-from suite.core.data import cache
+from suite.core.data import cache, identity
 from suite.core.data.cache import Building, Facts, Stream, Tensors
 from suite.core.data.catalogue import CATALOGUE, TaskInfo
-from suite.core.data.preprocessing import ZCA, Normalise, restore
-from suite.core.data.reading import image_files, readers
+from suite.core.data.found import Found, find, lines
+from suite.core.data.preprocessing import ZCA, KorniaZCA, Normalise, Whitening, restore
+from suite.core.data.reading import hf, image_files, readers
 from suite.core.data.reading.download import DataMissing
 from suite.core.data.reading.readers import Raw, Source, Splits
 from suite.core.examples import hash_tensor
 from suite.core.names import did_you_mean
 from suite.core.spec import Examples, Preprocessing, Task, TestSplit
 
-__all__ = ["DataMissing", "LoadedTask", "TaskInfo", "data_folder", "describe", "fingerprint", "load", "names"]
+__all__ = [
+    "DataMissing",
+    "LoadedTask",
+    "TaskInfo",
+    "data_folder",
+    "describe",
+    "fingerprint",
+    "load",
+    "names",
+    "told",
+]
 
+OWN = ("folder:", hf.PREFIX)
+"""Prefixes of tasks that are not in the catalogue."""
+FORMS = {
+    "folder:/path": "a folder with train/ and test/, each with a folder of images per class",
+    "hf:OWNER/NAME": "a Hugging Face image dataset, from the data folder or the hub",
+    "hf:/path": "a local folder of Parquet files, or one that `save_to_disk` wrote",
+}
+"""How tasks that are not in the catalogue are called."""
 HOLDOUT = ":holdout"
 """Suffix of a task's name for its holdout, a part of train."""
 
-_VERSION = 1
+_LOG = logging.getLogger(__name__)
+
+_VERSION = 2
 """Increase it if a change of code gives other tensors for the same files."""
 
 REGULARISATION = 0.1
 """Added to the eigenvalues of every `-zca` task, as a share of their mean."""
+KORNIA_EPS = 0.1
+"""Added to the eigenvalues of every `-kornia` task."""
 
 
 @dataclass(frozen=True)
 class LoadedTask(Task):
-    """A task made from files.
+    """A task made from files, and what was found in them.
 
     source: sha256 of the pixels, the labels and the kind of preprocessing. It is the same on every machine,
     unlike the last bits of whitened images.
     """
 
     source: str
+    found: Found
 
 
 def names() -> tuple[str, ...]:
@@ -61,10 +85,10 @@ def names() -> tuple[str, ...]:
 def describe(name: str) -> TaskInfo:
     """Return the facts about a task without reading its images; raises ValueError for an unknown name."""
     name = name.removesuffix(HOLDOUT)
-    if name.startswith("folder:"):
+    if name.startswith(OWN):
         return _locate(name, data_folder())[1]
     if name not in CATALOGUE:
-        raise ValueError(f"unknown task {name!r}; {did_you_mean(name, [*CATALOGUE, 'folder:/path'])}")
+        raise ValueError(f"unknown task {name!r}; {_hint(name)}")
     return CATALOGUE[name]
 
 
@@ -73,11 +97,11 @@ def data_folder(data: Path | None = None) -> Path:
     return Path(data or os.environ.get("RATBENCH_DATA") or "data").expanduser()
 
 
-def load(name: str, *, data: Path | None = None, device: torch.device | str = "cpu") -> Task:
+def load(name: str, *, data: Path | None = None, device: torch.device | str = "cpu") -> LoadedTask:
     """Load a task onto `device`; download and preprocess it first if necessary.
 
-    name: one of `names()`, or folder:/path[?size=32] for a folder with train/ and test/, each with a folder
-    per class. The suffix :holdout gives the task whose test split is a tenth of train, for choosing settings.
+    name: one of `names()`, or of `FORMS` with options, such as folder:/path?size=32&background=white. The
+    suffix :holdout gives the task whose test split is a tenth of train, for choosing settings.
     data: see `data_folder`. Raises DataMissing, a ValueError, within seconds if files are missing.
     """
     if name.endswith(HOLDOUT):
@@ -111,6 +135,14 @@ def fingerprint(task: Task) -> str:
     return digest.hexdigest()
 
 
+def told(task: LoadedTask, *, every_class: bool = False) -> list[str]:
+    """Return lines on what was found in a task's files, its preprocessing and its fingerprint.
+
+    every_class: name all classes, not the first and the last of many.
+    """
+    return list(lines(task, task.found, fingerprint(task), every_class=every_class))
+
+
 def to_pixels(images: Tensor, description: Mapping[str, Any]) -> Tensor:
     """Return images (…, channels, height, width) in [0, 1], for pictures: their preprocessing undone.
 
@@ -120,20 +152,24 @@ def to_pixels(images: Tensor, description: Mapping[str, Any]) -> Tensor:
     return preprocessing.invert(images.flatten(0, -4)).view_as(images)
 
 
+def _hint(name: str) -> str:
+    """Return what an unknown name may mean: a path or OWNER/NAME lacks its prefix."""
+    path = name.partition(":")[2] or name
+    if "/" in path:
+        return f"for a Hugging Face dataset write 'hf:{path}', for a folder of images 'folder:{path}'"
+    return did_you_mean(name, [*CATALOGUE, *FORMS])
+
+
 def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
+    if name.startswith(hf.PREFIX):
+        return hf.locate(name, data)
     if not name.startswith("folder:"):
         info = describe(name)
-        reader = image_files if info.format == "images" else readers
-        return reader.locate(info, data), info
+        return (hf.locate_known if info.format == "images" else readers.locate)(info, data), info
     path, _, query = name.removeprefix("folder:").partition("?")
-    options = parse_qs(query, keep_blank_values=True)
-    if unknown := set(options) - {"size"}:
-        raise ValueError(f"task {name!r} has the unknown option {sorted(unknown)[0]!r}; known: size")
-    text = options["size"][-1] if options else None
-    if text is not None and not (text.isdecimal() and int(text) > 0):
-        raise ValueError(f"task {name!r}: size {text!r} must be a whole number of pixels")
-    source, info = image_files.locate_folder(Path(path).expanduser(), int(text) if text else None)
-    return source, replace(info, name=name)
+    given = image_files.options(name, query)
+    source, info = image_files.locate_folder(Path(path).expanduser(), image_files.decoding(name, given))
+    return source, replace(info, name=name, mirrored=image_files.mirrored(name, given))
 
 
 def _stem(info: TaskInfo, source: Source) -> str:
@@ -147,14 +183,21 @@ def _recipe(info: TaskInfo) -> dict[str, Any]:
     """Return the kind of preprocessing, before it is fitted."""
     if info.preprocessing == "zca":
         return {"kind": "zca", "regularisation": REGULARISATION}
+    if info.preprocessing == "kornia":
+        return {"kind": "kornia", "eps": KORNIA_EPS}
     return {"kind": "normalise", "mean": list(info.mean), "std": list(info.std)}
 
 
 def _build(info: TaskInfo, source: Source, store: Path | None, device: torch.device | str) -> Building:
+    if store is not None:
+        _LOG.info("%s: not prepared yet; reading its files, which is done once", info.name)
     contents = source.read()
     _check(info, contents)
+    identity.check(info, contents)
+    if note := identity.unverified(info):
+        contents = replace(contents, notes=(note, *contents.notes))
     preprocessing = _fit(info, contents.train, device)
-    if store is not None and isinstance(preprocessing, ZCA):
+    if store is not None and isinstance(preprocessing, Whitening):
         preprocessing.save(store)
     streams = {}
     for split, raw in (("train", contents.train), ("test", contents.test)):
@@ -167,6 +210,7 @@ def _build(info: TaskInfo, source: Source, store: Path | None, device: torch.dev
         "source": _digest(info, contents),
         "preprocessing": preprocessing.describe(),
         "class_names": list(contents.class_names),
+        "found": asdict(find(contents)),
     }
     return Building(streams, facts)
 
@@ -175,7 +219,12 @@ def _finish(
     info: TaskInfo, store: Path | None, device: torch.device | str, tensors: Tensors, facts: Facts
 ) -> LoadedTask:
     train, test = (
-        Examples(tensors[f"{split}_images"].to(device), tensors[f"{split}_labels"].to(device), info.classes)
+        Examples(
+            tensors[f"{split}_images"].to(device),
+            tensors[f"{split}_labels"].to(device),
+            info.classes,
+            info.mirrored,
+        )
         for split in ("train", "test")
     )
     return LoadedTask(
@@ -185,12 +234,15 @@ def _finish(
         preprocessing=restore(facts["preprocessing"], store),
         class_names=tuple(facts["class_names"]),
         source=str(facts["source"]),
+        found=Found(**facts["found"]),
     )
 
 
-def _fit(info: TaskInfo, train: Raw, device: torch.device | str) -> Normalise | ZCA:
+def _fit(info: TaskInfo, train: Raw, device: torch.device | str) -> Normalise | Whitening:
     if info.preprocessing == "zca":
         return ZCA.fit(train.chunks(), regularisation=REGULARISATION, device=device)
+    if info.preprocessing == "kornia":
+        return KorniaZCA.fit(train.chunks(), eps=KORNIA_EPS, device=device)
     return Normalise(info.mean, info.std) if info.mean else Normalise.fit(train.chunks())
 
 

@@ -20,10 +20,12 @@ class BaseMethod:
     title: ClassVar[str] = ""
     paper: ClassVar[str] = ""
     recipe: ClassVar[str] = "dsa-1000"
+    recipes: ClassVar[Mapping[tuple[str, int], str]] = {}  # where it is another one
     ordered: ClassVar[bool] = False  # whether the images of a class are sorted, best first
     smoke: ClassVar[Mapping[str, Any]] = {}
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {}
+    borrowed: ClassVar[Mapping[tuple[str, int], str]] = {}  # source of settings that are not the paper's
 
     @property
     def outer_steps(self) -> int | None:

@@ -9,6 +9,7 @@ from torch.func import grad, vmap
 from torch.nn.functional import log_softmax
 
 from suite.core.engine.classification import CHUNK
+from suite.core.execution.transfer import send
 from suite.core.networks.named import Network
 from suite.core.spec import Examples
 from suite.core.training.augment import AugmentParams, apply_each, augmentation
@@ -16,26 +17,44 @@ from suite.core.training.augment import AugmentParams, apply_each, augmentation
 
 @dataclass(frozen=True)
 class RealBatches:
-    """The real images of each class, for drawing batches; frozen, so not part of a run's state."""
+    """The real images of each class, for drawing batches; frozen, so not part of a run's state.
+
+    weights: (classes, width) of the rows of a batch in a class's mean, where a class has fewer images than
+    others; None: all weigh the same.
+    """
 
     images: Tensor
     rows: tuple[Tensor, ...]  # on the host, as are all rows that are drawn
+    width: int
+    weights: Tensor | None
 
-    def draw(self, count: int, rng: torch.Generator) -> Tensor:
-        """Draw the rows (classes, count) of a batch.
+    def draw(self, rng: torch.Generator) -> Tensor:
+        """Draw the rows (classes, width) of a batch: distinct images, or the whole class if it has no more.
 
-        They are drawn with replacement, so a class may have fewer images than a batch.
+        Smaller classes are filled up with images of weight 0.
         """
-        return torch.stack([rows[torch.randint(len(rows), (count,), generator=rng)] for rows in self.rows])
+        return torch.stack([_filled(own, self.width) for own in self._distinct(self.width, rng)])
 
-    def draw_distinct(self, count: int, rng: torch.Generator) -> Tensor:
-        """Draw distinct rows (n,), at most `count` of each class, class by class."""
-        return torch.cat([rows[torch.randperm(len(rows), generator=rng)[:count]] for rows in self.rows])
+    def draw_distinct(self, rng: torch.Generator) -> Tensor:
+        """Draw distinct rows (n,) of every class, class by class, without filling up."""
+        return torch.cat(self._distinct(self.width, rng))
+
+    def _distinct(self, count: int, rng: torch.Generator) -> list[Tensor]:
+        return [rows[torch.randperm(len(rows), generator=rng)[:count]] for rows in self.rows]
 
 
-def real_batches(train: Examples) -> RealBatches:
-    """Return the real batches of `train`."""
-    return RealBatches(train.images, tuple(train.rows_by_class()))
+def _filled(rows: Tensor, width: int) -> Tensor:
+    return rows if len(rows) == width else torch.cat([rows, rows[:1].expand(width - len(rows))])
+
+
+def real_batches(train: Examples, count: int) -> RealBatches:
+    """Return the real batches of `train`, of `count` images of each class, or of all that a class has."""
+    rows = tuple(train.rows_by_class())
+    sizes = torch.tensor([min(count, len(own)) for own in rows])
+    width = int(sizes.max())
+    weights = (torch.arange(width) < sizes[:, None]) / sizes[:, None]
+    uneven = bool((sizes < width).any())
+    return RealBatches(train.images, rows, width, send([weights], train.images.device)[0] if uneven else None)
 
 
 @dataclass(frozen=True)
@@ -56,34 +75,45 @@ def draw_pairing(name: str, classes: int, rng: torch.Generator) -> Pairing:
     return Pairing(name, tuple(augmentation(name).sample(1, rng) for _ in range(classes)))
 
 
-def class_means(function: Callable[[Tensor], Sequence[Tensor]], images: Tensor) -> list[Tensor]:
+def class_means(
+    function: Callable[[Tensor], Sequence[Tensor]], images: Tensor, weights: Tensor | None = None
+) -> list[Tensor]:
     """Return each class's mean (classes, …) of every tensor (m, …) that `function` returns for m images.
 
-    images: (classes, n, …). They are processed in pieces that fit a CPU's cache.
+    images: (classes, n, …), processed in pieces that fit a CPU's cache; weights: (classes, n), None: equal.
     """
     pieces = [function(piece) for piece in images.flatten(0, 1).split(CHUNK[images.device.type])]
-    return [torch.cat(parts).unflatten(0, images.shape[:2]).mean(1) for parts in zip(*pieces, strict=True)]
+    values = (torch.cat(parts).unflatten(0, images.shape[:2]) for parts in zip(*pieces, strict=True))
+    if weights is None:
+        return [value.mean(1) for value in values]
+    return [torch.einsum("cn,cn...->c...", weights.to(value), value) for value in values]
 
 
-def class_gradients(network: Network, parameters: Tensor, images: Tensor) -> Tensor:
-    """Return for each class the gradient (classes, size) of the cross-entropy of its images.
+def class_gradients(
+    network: Network, parameters: Tensor, images: Tensor, weights: Tensor | None = None
+) -> Tensor:
+    """Return for each class the gradient (classes, size) of the mean cross-entropy of its images.
 
-    images: (classes, n, …); the result is differentiable in them. Small classes are computed together, which
-    takes a third of the time. Large classes are computed one by one, because a CPU's cache is too small.
+    images: (classes, n, …); the result is differentiable in them. weights: (classes, n) of the mean, None:
+    equal. Small classes are computed together, which takes a third of the time. Large classes are computed
+    one by one, because a CPU's cache is too small.
     """
     network.check_independent()
-    at_once = CHUNK[images.device.type] // images.shape[1]
+    classes, count = images.shape[:2]
+    shares = images.new_full((classes, count), 1 / count) if weights is None else weights.to(images)
+    at_once = CHUNK[images.device.type] // count
     if at_once < 2:
         leaf, deeper = parameters.detach().requires_grad_(), images.requires_grad
         scores = (log_softmax(network.logits(leaf, own), 1) for own in images)
-        losses = (-each[:, label].mean() for label, each in enumerate(scores))
+        losses = (-each[:, label] @ shares[label] for label, each in enumerate(scores))
         return torch.stack([torch.autograd.grad(loss, leaf, create_graph=deeper)[0] for loss in losses])
 
-    def loss(parameters: Tensor, images: Tensor, label: Tensor) -> Tensor:
-        return -(log_softmax(network.logits(parameters, images), 1).mean(0) * label).sum()
+    def loss(parameters: Tensor, images: Tensor, share: Tensor, label: Tensor) -> Tensor:
+        return -(share @ log_softmax(network.logits(parameters, images), 1) * label).sum()
 
-    labels = torch.eye(len(images), dtype=images.dtype, device=images.device)
-    found: Tensor = vmap(grad(loss), in_dims=(None, 0, 0), chunk_size=at_once)(parameters, images, labels)
+    labels = torch.eye(classes, dtype=images.dtype, device=images.device)
+    by_class = vmap(grad(loss), in_dims=(None, 0, 0, 0), chunk_size=at_once)
+    found: Tensor = by_class(parameters, images, shares, labels)
     return found
 
 

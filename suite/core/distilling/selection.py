@@ -15,7 +15,7 @@ from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Distiller, Examples
 from suite.core.training.cached import trained_network
 from suite.core.training.fit import map_batches
-from suite.core.training.recipes import recipe
+from suite.core.training.recipes import recipe_on_real
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class TrainedSelection(Selection, NetworkMethod, ABC):
         """Return the choice, and the seconds of training that an earlier trial has paid for."""
 
     def __post_init__(self) -> None:
-        recipe(self.training)
+        recipe_on_real(self.training)
         at_least_one(self, "epochs")
 
     def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from suite.core.engine.losses import AutogradLoss, Batch, Loss
 from suite.core.engine.modules import FlatModule
-from suite.core.engine.optimisers import Optimiser
+from suite.core.engine.optimisers import Adam, Optimiser
 from suite.core.execution.compiling import Compiled, Function
 from suite.core.execution.streams import stream_number
 from suite.core.execution.transfer import send
@@ -137,13 +137,17 @@ class InnerProblem:
             self._backwards[n_tensors] = self._part(backward, "the backward step")
         return self._backwards[n_tensors]
 
-    def corrections(self, steps: int, like: Tensor) -> Tensor:
-        """Return the optimiser's corrections (steps, k) of the first steps, beside `like`."""
+    def corrections(self, steps: int, like: Tensor, *, plain: int = 0) -> Tensor:
+        """Return the optimiser's corrections (steps, k) of the first steps, beside `like`.
+
+        plain: the number of first steps that are not differentiated.
+        """
         key = like.device, like.dtype, stream_number(like.device)
         if key not in self._corrections or len(self._corrections[key]) < steps:
             rows = [self.optimiser.corrections(step + 1) for step in range(2 * steps)]  # more may be needed
             (self._corrections[key],) = send([torch.tensor(rows, dtype=like.dtype)], like.device)
-        return self._corrections[key][:steps]
+        found, rule = self._corrections[key][:steps], self.optimiser
+        return rule.before_window(found, plain) if isinstance(rule, Adam) else found
 
     @cached_property
     def captured(self) -> dict[object, Any]:

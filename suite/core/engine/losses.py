@@ -25,19 +25,21 @@ Objective = Callable[[Tensor, Tensor], Tensor]
 
 @cache
 def tempered(temperature: float) -> Objective:
-    """Return the cross-entropy of logits and targets, both softened by `temperature`.
+    """Return the cross-entropy of targets and logits that are softened by `temperature`.
 
-    Targets (n, classes) are probabilities, whose logits are divided by the temperature. Up to a constant this
-    is the Kullback-Leibler divergence.
+    Targets are softened before, see `softened`. Up to a constant this is the Kullback-Leibler divergence.
     """
 
     def objective(logits: Tensor, targets: Tensor) -> Tensor:
-        if targets.ndim == 2:  # labels do not depend on the temperature
-            softened = targets ** (1 / temperature)
-            targets = softened / softened.sum(1, keepdim=True)
         return cross_entropy(logits / temperature, targets)
 
     return objective
+
+
+def softened(targets: Tensor, temperature: float) -> Tensor:
+    """Return probabilities (…, classes) whose logits are divided by `temperature`; one-hot ones stay."""
+    raised = targets ** (1 / temperature)
+    return raised / raised.sum(-1, keepdim=True)
 
 
 class Gradient(NamedTuple):

@@ -103,7 +103,7 @@ def meta_gradient(
         chain([first], batches_of_real),
         window,
         _scalar(rate, parameters),
-        problem.corrections(window.before + window.length, parameters),
+        problem.corrections(window.before + window.length, parameters, plain=window.before),
     )
     stacked = isinstance(batches, StackedBatches) and checkpoint_every is None
     unroll = _unroll(problem, parameters, given) if stacked else Unroll(problem, Graphs(), 1)

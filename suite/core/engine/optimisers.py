@@ -5,7 +5,7 @@ cotangent of a state, the derivative of a scalar with respect to it, has the sam
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import torch
@@ -58,38 +58,52 @@ class Optimiser(Protocol):
 class Adam:
     """Adam as in torch: eps is added to the bias-corrected root, `lr * m̂ / (sqrt(v̂) + eps)`.
 
-    `higher` adds eps before the correction, which changes the meta-gradient of windows from step 0.
+    eps_inside: add eps to the root before it is corrected, as `higher` 0.2.1 does, with c1 and c2 the bias
+    corrections: `lr * sqrt(c2) / c1 * m / (sqrt(v) + eps)`. In the first steps eps is then up to 32 times as
+    large, which changes the meta-gradient of windows from step 0.
     """
 
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
+    eps_inside: bool = field(default=False, kw_only=True)
 
     def start(self, parameters: Tensor) -> Tensor:
         """Return zero moments m and v below the parameters."""
         return torch.stack([parameters, torch.zeros_like(parameters), torch.zeros_like(parameters)])
 
     def corrections(self, step: Scalar) -> tuple[Scalar, ...]:
-        """Return the bias corrections 1 - β1^step and sqrt(1 - β2^step)."""
+        """Return 1 - β1^step and sqrt(1 - β2^step); with `eps_inside` also eps over the latter."""
         beta1, beta2 = self.betas
-        return 1 - beta1**step, (1 - beta2**step) ** 0.5
+        first, second = 1 - beta1**step, (1 - beta2**step) ** 0.5
+        return (first, second, self.eps / second) if self.eps_inside else (first, second)
+
+    def before_window(self, corrections: Tensor, steps: int) -> Tensor:
+        """Return the corrections (n, k) with eps outside in the first `steps`, which are not differentiated.
+
+        `higher` takes the steps of a window only; torch takes those before it.
+        """
+        if not (self.eps_inside and steps):
+            return corrections
+        outside = corrections.new_full((steps, 1), self.eps)
+        return torch.cat([torch.cat([corrections[:steps, :2], outside], 1), corrections[steps:]])
 
     def update(self, state: Tensor, gradient: Tensor, lr: Scalar, corrections: Sequence[Scalar]) -> Tensor:
         """Take one Adam step."""
-        (beta1, beta2), (first, second) = self.betas, corrections
+        (beta1, beta2), (first, second, *_) = self.betas, corrections
         mean = beta1 * state[1] + (1 - beta1) * gradient
         square = beta2 * state[2] + (1 - beta2) * gradient * gradient
-        moved = state[0] - lr / first * mean / (square.sqrt() / second + self.eps)
+        moved = state[0] - lr / first * mean / (square.sqrt() / second + self._eps(corrections))
         return torch.stack([moved, mean, square])
 
     def adjoint(
         self, after: Tensor, gradient: Tensor, cotangent: Tensor, lr: Scalar, corrections: Sequence[Scalar]
     ) -> Adjoint:
         """Return the cotangents before the step. Where v is 0, the derivative of its root is taken as 0."""
-        (beta1, beta2), (first, second) = self.betas, corrections
+        (beta1, beta2), (first, second, *_) = self.betas, corrections
         _, mean, square = after
         root = square.sqrt()
-        divisor = root / second + self.eps
+        divisor = root / second + self._eps(corrections)
         scaled = cotangent[0] / (first * divisor)
         pulled = lr * scaled
         to_mean = cotangent[1] - pulled
@@ -99,27 +113,45 @@ class Adam:
         before = torch.stack([cotangent[0], beta1 * to_mean, beta2 * to_square])
         return Adjoint(before, direction, -(scaled * mean).sum())
 
+    def _eps(self, corrections: Sequence[Scalar]) -> Scalar:
+        return corrections[2] if self.eps_inside else self.eps
+
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay, arXiv 1711.05101, as in torch."""
+    """Adam with decoupled weight decay, arXiv 1711.05101, as in torch.
+
+    spans: the numbers of consecutive parameters that decay, that do not, that decay, and so on; without them
+    all decay.
+    """
 
     weight_decay: float = 0.01
+    spans: tuple[int, ...] = ()
 
     def update(self, state: Tensor, gradient: Tensor, lr: Scalar, corrections: Sequence[Scalar]) -> Tensor:
         """Shrink the parameters, then take one Adam step."""
-        shrunk = torch.cat([state[:1] * (1 - lr * self.weight_decay), state[1:]])
+        shrunk = torch.cat([state[:1] * (1 - lr * self._decay(state)), state[1:]])
         return super().update(shrunk, gradient, lr, corrections)
 
     def adjoint(
         self, after: Tensor, gradient: Tensor, cotangent: Tensor, lr: Scalar, corrections: Sequence[Scalar]
     ) -> Adjoint:
         """Return the cotangents before the step; the parameters before it follow from those after it."""
-        found, (first, second) = super().adjoint(after, gradient, cotangent, lr, corrections), corrections
-        kept = 1 - lr * self.weight_decay
-        before = (after[0] + lr / first * after[1] / (after[2].sqrt() / second + self.eps)) / kept
+        found, (first, second, *_) = super().adjoint(after, gradient, cotangent, lr, corrections), corrections
+        decay = self._decay(after)
+        kept = 1 - lr * decay
+        moved = lr / first * after[1] / (after[2].sqrt() / second + self._eps(corrections))
+        before = (after[0] + moved) / kept
         state = torch.cat([found.state[:1] * kept, found.state[1:]])
-        return Adjoint(state, found.direction, found.lr - self.weight_decay * (cotangent[0] * before).sum())
+        return Adjoint(state, found.direction, found.lr - (decay * cotangent[0] * before).sum())
+
+    def _decay(self, like: Tensor) -> Scalar:
+        """Return the decay of each parameter: a tensor (size,), or one number for all."""
+        if not self.spans:
+            return self.weight_decay
+        # Made on the device, since a captured program cannot copy from the host.
+        decays = (0.0 if place % 2 else self.weight_decay for place in range(len(self.spans)))
+        return torch.cat([like.new_full((n,), decay) for n, decay in zip(self.spans, decays, strict=True)])
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,10 @@ def dense(inputs: int, outputs: int, lowering: Lowering = PLAIN) -> Layer:
 
 
 def norm(kind: str, channels: int, lowering: Lowering = PLAIN) -> list[Layer]:
-    """Return the norm named `in` (of each channel), `ln` (of all channels), `bn` (batch norm) or `none`."""
+    """Return the norm named `in` (of each channel), `ln` (of all channels), `bn` (batch norm) or `none`.
+
+    Scale and shift are of each channel; the layer norm of the field's ConvNet has them for each element.
+    """
     groups, scale_and_shift = {"in": channels, "ln": 1}, ((channels,), (channels,))
     if kind == "bn":
         apply = _batch_norm_decomposed if lowering.decomposed else _batch_norm

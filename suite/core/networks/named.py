@@ -3,7 +3,8 @@ r"""Networks by name, as pure functions of one flat parameter vector.
 A name contains everything that affects a result: a family, then its settings. `convnet-d3-w128-in` is the
 field's ConvNet of three blocks, width 128 and instance norm; `resnet18-w64-in`, `vgg11-w64-in` and
 `alexnet-w128-none` are larger networks at full width; `mlp-w128` is a perceptron with two hidden layers.
-Norms: `in` instance norm, `ln` layer norm (one group), `bn` batch norm, `none`.
+Norms: `in` instance norm, `ln` layer norm (one group; its scale and shift are of each channel, in the field's
+ConvNet of each element), `bn` batch norm, `none`.
 
 Plug-ins add families to the table `ARCHITECTURES`. The file of a plug-in contains
 
@@ -15,7 +16,7 @@ linear classifier.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -35,7 +36,17 @@ from suite.core.networks.layers import (
     batch_statistics,
 )
 
-__all__ = ["ARCHITECTURES", "STANDARD", "Architecture", "Layer", "Network", "Shape", "forms", "network"]
+__all__ = [
+    "ARCHITECTURES",
+    "STANDARD",
+    "Architecture",
+    "Layer",
+    "Network",
+    "Shape",
+    "forms",
+    "network",
+    "standard",
+]
 
 STANDARD = STANDARD_NETWORK
 
@@ -65,6 +76,19 @@ class Network:
     def statistics_size(self) -> int:
         """Number of running statistics; 0 for a network without batch norm."""
         return sum(prod(shape) for layer in self.layers for shape in layer.statistics)
+
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """Numbers of consecutive parameters: weights of products, then norms and biases, and so on."""
+        found = [0]
+        for layer in self.layers:
+            for part in _without_parts(layer):
+                for shape in part.shapes:
+                    other = part.scale or len(shape) == 1
+                    if other == len(found) % 2:  # it belongs to the other kind than the last span
+                        found.append(0)
+                    found[-1] += prod(shape)
+        return tuple(found)
 
     def initialise(self, rng: torch.Generator, device: torch.device | None = None) -> Tensor:
         """Sample fresh parameters (size,)."""
@@ -161,6 +185,14 @@ class Network:
         return images
 
 
+def _without_parts(layer: Layer) -> Iterator[Layer]:
+    """Yield the layers of a layer, in the order of their parameters."""
+    if not layer.parts:
+        yield layer
+    for part in layer.parts:
+        yield from _without_parts(part)
+
+
 def _views(flat: Tensor, layers: Sequence[Shapes]) -> list[tuple[Tensor, ...]]:
     parts = iter(flat.split([prod(shape) for shapes in layers for shape in shapes]))
     return [tuple(next(parts).view(shape) for shape in shapes) for shapes in layers]
@@ -236,6 +268,16 @@ def network(name: str, shape: Shape, classes: int, lowering: Lowering = PLAIN) -
         f"unknown network {name!r}; names of this family are {architecture.form()}, for example"
         f" {architecture.example!r}"
     )
+
+
+def standard(shape: Shape) -> str:
+    """Return the name of the field's ConvNet for images of `shape` (channels, height, width).
+
+    Depth 3 up to 63 pixels, 4 from 64, 5 from 128, one more each time the shorter side doubles, so that the
+    last map has at least 4x4 pixels, as in the code of DC (arXiv 2006.05929) and MTT (2203.11932).
+    """
+    depth = max(3, min(shape[1:]).bit_length() - 3)
+    return STANDARD.replace("-d3-", f"-d{depth}-")
 
 
 def forms() -> dict[str, str]:

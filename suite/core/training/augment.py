@@ -3,18 +3,20 @@
 The same parameters can be applied twice, for example to real and synthetic images. Augmentations are
 differentiable. Parameters sampled for one image broadcast over a batch.
 The file of a plug-in adds augmentations as `AUGMENTATIONS = {"name": MyAugmentation()}`.
-Sources: DSA, arXiv 2102.08259; flip-rotate, arXiv 2311.07025; CutMix, arXiv 1905.04899.
+A name such as `color+move+cutout` has the parts in their order; `move` is a crop, scale or rotation.
+Sources: DSA, arXiv 2102.08259; `+`, IDC, arXiv 2205.14959; flip-rotate, arXiv 2311.07025; crop-scale-rotate,
+DC, arXiv 2006.05929; CutMix, arXiv 1905.04899.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
 
+from suite.core.data.operations import OPERATIONS
+from suite.core.examples import Examples
 from suite.core.names import Table
 
 Size = tuple[int, int]
@@ -62,19 +64,46 @@ class _Unmixed:
 
 @dataclass(frozen=True)
 class OneOf(_Unmixed):
-    """One of several operations, drawn for each batch, with separate parameters for each image."""
+    """One of several operations, drawn for each batch, with separate parameters for each image.
+
+    before, after: operations that every batch has, before and after the drawn one.
+    """
+
+    operations: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+    def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
+        """Draw the operation, then three uniform numbers for each operation: (count, 3 * operations)."""
+        index = int(torch.randint(len(self.operations), (), generator=rng))
+        numbers = 3 * (len(self.before) + 1 + len(self.after))
+        return AugmentParams(self.operations[index], torch.rand(count, numbers, generator=rng))
+
+    def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
+        """Apply the operations in their order."""
+        own, changed = params.uniform.to(images).expand(len(images), -1).split(3, dim=1), images
+        for name, uniform in zip((*self.before, params.operation, *self.after), own, strict=True):
+            changed = OPERATIONS[name](changed, uniform)
+        return _laid_out_as(images, changed)
+
+
+@dataclass(frozen=True)
+class EachOneOf(_Unmixed):
+    """One of several operations, drawn for each image."""
 
     operations: tuple[str, ...]
 
     def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
-        """Draw the operation, then its uniform numbers (count, 3)."""
-        index = int(torch.randint(len(self.operations), (), generator=rng))
-        return AugmentParams(self.operations[index], torch.rand(count, 3, generator=rng))
+        """Draw the number that chooses the operation, then its uniform numbers: (count, 4)."""
+        return AugmentParams("", torch.rand(count, 4, generator=rng))
 
     def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
-        """Apply the drawn operation."""
-        uniform = params.uniform.to(images).expand(len(images), 3)
-        return _laid_out_as(images, _OPERATIONS[params.operation](images, uniform))
+        """Apply each image's operation."""
+        choice, uniform = params.uniform.to(images).expand(len(images), -1).split([1, 3], dim=1)
+        drawn, changed = (choice * len(self.operations)).floor()[..., None, None], images
+        for number, name in enumerate(self.operations):
+            changed = torch.where(drawn == number, OPERATIONS[name](images, uniform), changed)
+        return _laid_out_as(images, changed)
 
 
 @dataclass(frozen=True)
@@ -104,7 +133,7 @@ class CutMix:
     mixes: ClassVar[bool] = True
 
     def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
-        """Draw the parameters of `first`, and five more numbers: (count, 8)."""
+        """Draw the parameters of `first`, and five more numbers for each image."""
         drawn = self.first.sample(count, rng)
         return AugmentParams(
             drawn.operation, torch.cat([drawn.uniform, torch.rand(count, 5, generator=rng)], 1)
@@ -113,7 +142,7 @@ class CutMix:
     def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
         """Augment, then fill the rectangle."""
         uniform, size = params.uniform.to(images), (images.shape[2], images.shape[3])
-        seen = self.first.apply(images, AugmentParams(params.operation, uniform[:, :3]))
+        seen = self.first.apply(images, AugmentParams(params.operation, uniform[:, :-5]))
         spans = zip(self._rectangle(uniform, size), size, strict=True)
         rows, columns = (_within(*span, side) for span, side in spans)
         return torch.where(rows[:, None] & columns, seen[_partners(uniform)], seen)
@@ -127,7 +156,7 @@ class CutMix:
 
     def _rectangle(self, uniform: Tensor, size: Size) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Return the rows and columns of the rectangle as (start, end), empty if nothing is mixed."""
-        whether, area, *centre = uniform[0, 4:].double().unbind()
+        whether, area, *centre = uniform[0, -4:].double().unbind()
         spans = []
         for side, at in zip(size, centre, strict=True):
             middle, half = (at * side).long(), (side * area.sqrt()).long() // 2
@@ -148,7 +177,7 @@ def _within(start: Tensor, end: Tensor, side: int) -> Tensor:
 
 
 def _partners(uniform: Tensor) -> Tensor:
-    return uniform[:, 3].argsort()
+    return uniform[:, -5].argsort()
 
 
 def apply_each(augment: Augmentation, images: Tensor, params: Sequence[AugmentParams]) -> Tensor:
@@ -183,101 +212,43 @@ def augment_each(
     return torch.stack(seen), torch.stack(mixed)
 
 
-def _affine(images: Tensor, matrix: Tensor) -> Tensor:
-    """Resample with (n, 2, 3) matrices; zeros outside."""
-    grid = affine_grid(matrix, list(images.shape), align_corners=False)
-    return grid_sample(images, grid, align_corners=False)
-
-
-def _matrix(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
-    zero = torch.zeros_like(a)
-    return torch.stack([torch.stack([a, b, zero], 1), torch.stack([c, d, zero], 1)], 1)
-
-
-def _rotate(images: Tensor, uniform: Tensor, degrees: float = 15.0) -> Tensor:
-    angle = (uniform[:, 0] * 2 - 1) * math.radians(degrees)
-    cos, sin = angle.cos(), angle.sin()
-    return _affine(images, _matrix(cos, -sin, sin, cos))
-
-
-def _scale(images: Tensor, uniform: Tensor, ratio: float = 1.2) -> Tensor:
-    factors = uniform[:, :2] * (ratio - 1 / ratio) + 1 / ratio
-    zero = torch.zeros_like(factors[:, 0])
-    return _affine(images, _matrix(factors[:, 0], zero, zero, factors[:, 1]))
-
-
-def _flip(images: Tensor, uniform: Tensor) -> Tensor:
-    return torch.where(_column(uniform[:, 0] < 0.5), images.flip(3), images)
-
-
-def _color(images: Tensor, uniform: Tensor) -> Tensor:
-    """Change brightness (1), saturation (2) and contrast (0.5), in this order.
-
-    Saturation does not change grey images, in which a pixel equals its mean over channels.
-    """
-    images = images + _column(uniform[:, 0] - 0.5)
-    grey = images.mean(1, keepdim=True)
-    images = (images - grey) * _column(uniform[:, 1] * 2) + grey if images.shape[1] > 1 else images
-    mean = images.mean((1, 2, 3), keepdim=True)
-    return (images - mean) * _column(uniform[:, 2] + 0.5) + mean
-
-
-def _crop(images: Tensor, uniform: Tensor, ratio: float = 0.125) -> Tensor:
-    """Shift by up to `ratio` of each side and fill with zeros."""
-    height, width = images.shape[2:]
-    down = _integers(uniform[:, 0], int(height * ratio + 0.5))
-    right = _integers(uniform[:, 1], int(width * ratio + 0.5))
-    rows = torch.arange(height, device=images.device) + down[:, None]
-    columns = torch.arange(width, device=images.device) + right[:, None]
-    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-    pixels = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
-    every = pixels.flatten(1)[:, None].expand(-1, images.shape[1], -1)
-    return images.flatten(2).gather(2, every).view(images.shape) * inside[:, None]
-
-
-def _cutout(images: Tensor, uniform: Tensor, ratio: float = 0.5) -> Tensor:
-    """Blank a rectangle of `ratio` of each side around a uniform centre, cut at the border."""
-    keep = torch.ones(len(images), *images.shape[2:], dtype=torch.bool, device=images.device)
-    for axis, side in enumerate(images.shape[2:]):
-        hole = int(side * ratio + 0.5)
-        first = (uniform[:, axis] * (side + 1 - hole % 2)).floor() - hole // 2
-        offset = torch.arange(side, device=images.device) - first[:, None]
-        inside = (offset >= 0) & (offset < hole)
-        keep = keep & (inside[:, :, None] if axis == 0 else inside[:, None, :])
-    return images * ~keep[:, None]
-
-
-def _integers(uniform: Tensor, limit: int) -> Tensor:
-    """Map uniforms to integers in [-limit, limit]."""
-    return (uniform * (2 * limit + 1)).floor().long() - limit
-
-
-def _column(values: Tensor) -> Tensor:
-    return values[:, None, None, None]
-
-
-_OPERATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "color": _color,
-    "crop": _crop,
-    "cutout": _cutout,
-    "flip": _flip,
-    "scale": _scale,
-    "rotate": _rotate,
-}
+_MOVES = ("crop", "scale", "rotate")  # of which IDC draws one
+_DSA = ("color", "crop", "cutout", "flip", "scale", "rotate")
+_FREPO = tuple(f"frepo-{name}" for name in ("color", "crop", "rotate", "translate", "cutout"))
 
 _OURS: dict[str, Augmentation] = {
     "none": Identity(),
-    "dsa": OneOf(("color", "crop", "cutout", "flip", "scale", "rotate")),
+    "dsa": OneOf(_DSA),
+    "dsa-unmirrored": OneOf(tuple(name for name in _DSA if name != "flip")),
     "flip-rotate": OneOf(("flip", "rotate")),
-    "crop-scale-rotate": OneOf(("crop", "scale", "rotate")),
-    "color-crop": OneOf(("color", "crop")),
-    "color-crop-cutout": OneOf(("color", "crop", "cutout")),
-    "color-crop-cutmix": CutMix(OneOf(("color", "crop")), 0.5),
-    "dsa-cutmix": CutMix(OneOf(("color", "crop", "flip", "scale", "rotate")), 0.5),
+    "frepo": OneOf(("flip", *_FREPO)),
+    "frepo-unmirrored": OneOf(_FREPO),
+    "crop-scale-rotate": EachOneOf(("dc-crop", "dc-scale", "dc-rotate")),
+    "color+crop": OneOf(("crop",), before=("color",)),
+    "color+crop+cutout": OneOf(("crop",), before=("color",), after=("cutout",)),
+    "color+crop+cutmix": CutMix(OneOf(("crop",), before=("color",)), 0.5),
+    "color+move": OneOf(_MOVES, before=("color",)),
+    "color+move+cutout": OneOf(_MOVES, before=("color",), after=("cutout",)),
+    "color+move+cutmix": CutMix(OneOf(_MOVES, before=("color",)), 0.5),
+    "flip+color+move+cutmix": CutMix(OneOf(_MOVES, before=("flip", "color")), 0.5),
     "flip-cutmix": CutMix(OneOf(("flip",)), 1.0),
+    "cutmix": CutMix(OneOf(("none",)), 1.0),
 }
 
 AUGMENTATIONS: Table[Augmentation] = Table("augmentation", _OURS)
+
+_UNMIRRORED = {
+    "dsa": "dsa-unmirrored",
+    "frepo": "frepo-unmirrored",
+    "flip+color+move+cutmix": "color+move+cutmix",
+    "flip-cutmix": "cutmix",
+}
+"""Augmentations with a flip -> those without. flip-rotate has none: its authors flip digits as well."""
+
+
+def augment_for(name: str, train: Examples) -> str:
+    """Return the augmentation `name`, or the one without flips if mirrored images may change their class."""
+    return name if train.mirrored else _UNMIRRORED.get(name, name)
 
 
 def augmentation(name: str, *, mixing: bool = False) -> Augmentation:

@@ -8,6 +8,7 @@ trial that uses it.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -23,9 +24,10 @@ from suite.core.data.cache import Building, Facts, Stream, Tensors
 from suite.core.data.tasks import data_folder
 from suite.core.examples import Examples, hash_tensor
 from suite.core.networks.named import network
-from suite.core.seeding import generator
-from suite.core.training.fit import fit_full
-from suite.core.training.recipes import recipe
+from suite.core.seeding import derive, generator
+from suite.core.training.fit import fit_full, map_batches
+from suite.core.training.jobs import Labeller
+from suite.core.training.recipes import Recipe, recipe_on_real
 
 _VERSION = 3  # increase it if a change of code changes the bits of trainings
 
@@ -41,9 +43,32 @@ def trained_network(train: Examples, name: str, training: str, epochs: int, *, s
 
     def build() -> Tensor:
         net = network(name, train.shape, train.classes)
-        return fit_full(net, train, recipe(training), epochs, seed=seed)
+        return fit_full(net, train, recipe_on_real(training), epochs, seed=seed)
 
-    return cached_training("network", train, [name, asdict(recipe(training)), epochs, seed], build)
+    return cached_training("network", train, [name, asdict(recipe_on_real(training)), epochs, seed], build)
+
+
+def labeller(recipe: Recipe, name: str, train: Examples) -> Labeller | None:
+    """Return the teacher of networks called `name` under `recipe`; None if the recipe has none.
+
+    The teacher is the same network with batch norm where there is one, trained on `train` by `dc-300`'s
+    optimiser for `teacher_epochs`, once for all sets. Its targets are those of the recipe.
+    """
+    if not recipe.teacher_epochs:
+        return None
+    name = _with_batch_norm(name, train)
+    found, _ = trained_network(train, name, "dc-300", recipe.teacher_epochs, seed=derive(0, "teacher"))
+    logits = partial(network(name, train.shape, train.classes).logits, found)
+    # In float64, where probabilities that temperature makes large again are not rounded to zero.
+    return lambda images: recipe.targets(map_batches(logits, images).double().softmax(1)).to(images)
+
+
+def _with_batch_norm(name: str, train: Examples) -> str:
+    twin = re.sub("-(in|ln|none)$", "-bn", name)
+    try:
+        return network(twin, train.shape, train.classes).name
+    except ValueError:
+        return name
 
 
 def cached_training(kind: str, train: Examples, how: Sequence[Any], build: Callable[[], Tensor]) -> Timed:

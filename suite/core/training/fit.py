@@ -16,7 +16,7 @@ from suite.core.networks.named import network as network_by_name
 from suite.core.precision import Precision
 from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.training.jobs import TrainingJob
+from suite.core.training.jobs import Labeller, TrainingJob
 from suite.core.training.recipes import Recipe
 from suite.core.training.together import networks_that_fit, train_together
 
@@ -34,13 +34,18 @@ def copy_seeds(seed: int, copies: int, name: str = "copy") -> list[int]:
 
 
 def fit_copies(
-    network: Network, synthetic: SyntheticSet, recipe: Recipe, *, seeds: Sequence[int]
+    network: Network,
+    synthetic: SyntheticSet,
+    recipe: Recipe,
+    *,
+    seeds: Sequence[int],
+    label: Labeller | None = None,
 ) -> Iterator[Tensor]:
     """Train a fresh network on a synthetic set for each seed; yield their parameters (size,) in turn.
 
-    A network depends only on its seed, not on the other networks.
+    A network depends only on its seed, not on the others. label: the teacher of a recipe that has one.
     """
-    return fit_each(network, [TrainingJob.on_set(synthetic, recipe, seed) for seed in seeds])
+    return fit_each(network, [TrainingJob.on_set(synthetic, recipe, seed, label) for seed in seeds])
 
 
 def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, seed: int) -> Tensor:
@@ -102,10 +107,10 @@ def training_problem(network: Network, jobs: Sequence[TrainingJob]) -> InnerProb
     steps = sum(len(job.lr_schedule) for job in jobs)
     compiled = worth_compiling(network, batch=jobs[0].batch, steps=steps, device=device)
     if device.type == "cpu" and not compiled and recipe.precision == "float32":
-        return inner_problem(network, recipe.optimiser_at(recipe.lr), objective=recipe.objective)
+        return inner_problem(network, recipe.optimiser_of(network, recipe.lr), objective=recipe.objective)
     # The learning rate is an input of the step, so jobs at several rates share code and graphs.
     # (A rule of the protocol `Optimiser` is hashable: a frozen dataclass.)
-    how = recipe.optimiser_at(1.0), recipe.objective, recipe.precision, compiled, device
+    how = recipe.optimiser_of(network, 1.0), recipe.objective, recipe.precision, compiled, device
     return _shared_problem(network.name, network.shape, network.classes, *how)  # type: ignore[arg-type]
 
 

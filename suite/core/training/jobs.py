@@ -14,6 +14,9 @@ from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.training.recipes import Recipe
 
+Labeller = Callable[[Tensor], Tensor]
+"""Map images (n, channels, height, width) to targets (n, classes)."""
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingJob:
@@ -22,7 +25,9 @@ class TrainingJob:
     images: (n, channels, height, width); targets: classes (n,), or soft targets (n, classes);
     seed: of the initialisation, the order of minibatches and the augmentation;
     draw: draws the rows of a step's batch; None: shuffled epochs in batches of the recipe's batch size.
-    Raises ValueError if the device of the images does not support the recipe's precision.
+    label: gives the targets of every augmented batch in place of `targets`, if the recipe has a teacher.
+    Raises ValueError if the device of the images does not support the recipe's precision, and for a missing
+    teacher.
     """
 
     images: Tensor
@@ -30,21 +35,30 @@ class TrainingJob:
     recipe: Recipe
     seed: int
     draw: Callable[[torch.Generator], Tensor] | None = None
+    label: Labeller | None = None
 
     def __post_init__(self) -> None:
         check_precision(self.recipe.precision, self.images.device)
+        if self.recipe.teacher_epochs and self.label is None:
+            raise ValueError(f"recipe {self.recipe.name!r} has a teacher that labels the images; pass it")
 
     @classmethod
-    def on_set(cls, synthetic: SyntheticSet, recipe: Recipe, seed: int) -> "TrainingJob":
-        """Return a job on a synthetic set, with the set's minibatches if the recipe has no batch size."""
+    def on_set(
+        cls, synthetic: SyntheticSet, recipe: Recipe, seed: int, label: Labeller | None = None
+    ) -> "TrainingJob":
+        """Return a job on a synthetic set, with the set's minibatches if the recipe has no batch size.
+
+        recipe: that for the set's task, see `Recipe.for_data`.
+        """
         draw = partial(synthetic.minibatch.sample, synthetic.classes, synthetic.ipc)
-        own = draw if recipe.batch is None else None
-        return cls(*synthetic.flat(), recipe.for_set(synthetic), seed, own)
+        own, how = draw if recipe.batch is None else None, recipe.for_set(synthetic)
+        images, labels = synthetic.flat()
+        return cls(images, how.targets(labels), how, seed, own, label)
 
     @classmethod
     def on_examples(cls, train: Examples, recipe: Recipe, seed: int) -> "TrainingJob":
         """Return a job on real images; each step takes all of them if the recipe has no batch size."""
-        return cls(train.images, train.labels, recipe, seed)
+        return cls(train.images, train.labels, recipe.for_data(train).for_hard_labels(), seed)
 
     @property
     def batch(self) -> int:

@@ -17,7 +17,7 @@ from suite.core.networks.named import network
 from suite.core.seeding import derive, generator
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Examples, Task
-from suite.core.training.cached import cached_training
+from suite.core.training.cached import cached_training, labeller
 from suite.core.training.fit import accuracy, fit_each
 from suite.core.training.jobs import TrainingJob
 from suite.core.training.recipes import Recipe
@@ -69,6 +69,7 @@ def random_set(train: Examples, ipc: int, rng: torch.Generator) -> SyntheticSet:
 
 def _measured(task: Task, name: str, recipe: Recipe, ipc: int, search: Search) -> Tensor:
     """Return accuracies on the holdout (factors, draws)."""
+    recipe = recipe.for_data(task.train)
     how = [task.name, name, asdict(recipe), ipc, asdict(search)]
     return cached_training("rate", task.train, how, lambda: _accuracies(task, name, recipe, ipc, search))[0]
 
@@ -82,8 +83,9 @@ def _accuracies(task: Task, name: str, recipe: Recipe, ipc: int, search: Search)
         random_set(holdout.train, ipc, generator(0, "rate", task.name, ipc, "subset", draw)) for draw in draws
     ]
     seeds = [derive(0, "rate", task.name, name, ipc, draw) for draw in draws]
+    label = labeller(recipe, name, holdout.train)
     jobs = [
-        TrainingJob.on_set(subsets[draw], recipe.with_lr(recipe.lr * factor), seeds[draw])
+        TrainingJob.on_set(subsets[draw], recipe.with_lr(recipe.lr * factor), seeds[draw], label)
         for factor in search.factors
         for draw in draws
     ]

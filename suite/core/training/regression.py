@@ -1,7 +1,7 @@
 """Squared error to centred targets, and ridge regression on features, for kernel methods.
 
 Ridge regression by the kernel of n features is a linear classifier on them: FRePo (arXiv 2206.00719)
-takes those of a trained network's last layer, KIP (arXiv 2107.13034) those of random networks.
+takes those of a trained network's last layer, RFAD (arXiv 2210.12067) those of random networks.
 """
 
 import torch

@@ -8,6 +8,7 @@ from torch import Tensor
 from suite.core.networks.named import network
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Scores, Task
+from suite.core.training.cached import labeller
 from suite.core.training.fit import accuracy, copy_seeds, fit_copies
 from suite.core.training.recipes import Recipe
 
@@ -26,8 +27,11 @@ def retrain(
     seconds: list[float] = []
     for synthetic, recipe in trainings.values():
         done = trained.setdefault((id(synthetic), recipe), [])
-        started = perf_counter()
-        for parameters in () if done else fit_copies(net, synthetic, recipe, seeds=copy_seeds(seed, copies)):
+        if done:
+            continue
+        own = recipe.for_data(task.train)
+        label, started = labeller(own, name, task.train), perf_counter()
+        for parameters in fit_copies(net, synthetic, own, seeds=copy_seeds(seed, copies), label=label):
             done.append(parameters)
             seconds.append(perf_counter() - started)
             started = perf_counter()

@@ -127,7 +127,7 @@ class _Batches:
 
     def __init__(self, jobs: Sequence[TrainingJob], classes: int) -> None:
         self.augment = augmentation(jobs[0].recipe.augment, mixing=True)
-        self.rngs = [generator(job.seed, "augmentation") for job in jobs]
+        self.label, self.rngs = jobs[0].label, [generator(job.seed, "augmentation") for job in jobs]
         targets = [_targets(job, self.augment, classes) for job in jobs]
         # Each set once, though several jobs may have it.
         sets = {id(job.images): (job.images, own) for job, own in zip(jobs, targets, strict=True)}
@@ -147,6 +147,8 @@ class _Batches:
             params.extend(self.augment.sample(len(step), rng) for step in own)
         chosen, params = send_nested((torch.stack(rows), params), self.images.device)
         images, targets = augment_each(self.augment, self.images[chosen], self.targets[chosen], params)
+        if self.label is not None:
+            targets = self.label(images.flatten(0, 1)).unflatten(0, images.shape[:2])
         return list(zip(images.split(len(steps)), targets.split(len(steps)), strict=True))
 
 

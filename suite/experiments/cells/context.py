@@ -107,6 +107,6 @@ class Context:
 
 
 @lru_cache(maxsize=2)
-def load_task(name: str, device: str) -> Task:
+def load_task(name: str, device: str) -> tasks.LoadedTask:
     """Load a task once per process; trials of one worker share it."""
     return tasks.load(name, device=device)

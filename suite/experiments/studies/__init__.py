@@ -7,6 +7,7 @@ from suite.core.names import did_you_mean
 from suite.core.spec import Budget, Examples
 from suite.experiments.cells.loop import OuterSteps
 from suite.experiments.studies.gradient_study import GradientStudy
+from suite.experiments.studies.pace import Pace
 
 
 class Measurement(Protocol):
@@ -21,7 +22,7 @@ class Measurement(Protocol):
         ...
 
 
-STUDIES: Mapping[str, type[Measurement]] = {"gradient_study": GradientStudy}
+STUDIES: Mapping[str, type[Measurement]] = {"gradient_study": GradientStudy, "pace": Pace}
 
 
 def find(name: str) -> type[Measurement]:

@@ -5,7 +5,7 @@ gradients. Here each outer step draws a fresh inner network and measures; nothin
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import torch
@@ -25,7 +25,7 @@ from suite.core.networks.named import STANDARD, network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import one_hot
 from suite.core.spec import Budget, Examples
-from suite.core.training.augment import apply_each, augmentation
+from suite.core.training.augment import apply_each, augment_for, augmentation
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ class GradientStudy:
 
 class _Measurements(Resumable):
     def __init__(self, method: GradientStudy, train: Examples, budget: Budget, seed: int) -> None:
-        self.steps, self.method, self.train, self.seed = method.initialisations, method, train, seed
+        self.steps, self.train, self.seed = method.initialisations, train, seed
+        self.method = replace(method, augment=augment_for(method.augment, train))
         self.network = network(method.network, train.shape, train.classes)
         count, steps = train.classes * budget.ipc, method.initialisations * method.unroll
         self.inner = inner_problem(

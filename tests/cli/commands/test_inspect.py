@@ -3,12 +3,29 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from suite.core.data.reading import download
+from suite.core.data.tasks import fingerprint, load
 from tests.support.command_line import ratbench, refused
+from tests.support.hugging_face import write_pets
 
 ROOT = Path(__file__).parents[3]
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """A folder of two classes, one with a name that looks like markup, and a file that is no picture."""
+    for index, (split, name) in enumerate(
+        (split, name) for split in ("train", "train", "test") for name in ("[b]cat", "dog")
+    ):
+        folder = tmp_path / "pets" / split / name
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.linear_gradient("L").rotate(15 * index).resize((8, 8)).save(folder / f"{index}.png")
+    (tmp_path / "pets/train/dog/notes.txt").write_text("-")
+    return tmp_path / "pets"
 
 
 class TestList:
@@ -17,6 +34,7 @@ class TestList:
         [
             ("methods", "rat_bptt"),
             ("tasks", "cifar10-zca"),
+            ("tasks", "hf:OWNER/NAME"),
             ("evaluators", "retrain"),
             ("studies", "gradient_study"),
             ("networks", "resnet18-w<width>-{in|ln|bn|none}"),
@@ -52,6 +70,57 @@ class TestShow:
     def test_each_kind_has_its_details(self, name: str, expected: str) -> None:
         result = ratbench("show", name)
         assert result.exit_code == 0 and expected in " ".join(result.stdout.split())
+
+    def test_a_hugging_face_dataset(self, tmp_path: Path) -> None:
+        for split in ("train", "test"):
+            write_pets(tmp_path / f"pets/{split}.parquet", [0, 1])
+        shown = " ".join(ratbench("show", f"hf:{tmp_path / 'pets'}?size=4").stdout.split())
+        assert "(3, 4, 4)" in shown and "classes: 0 cat, 1 dog" in shown and "resized to 4×4" in shown
+        refused(
+            ratbench("show", f"hf:{tmp_path / 'pets'}?label=breed"), "no column 'breed'; its columns: image"
+        )
+        refused(ratbench("show", "hf:somebody/pets"), "not here; a run would fetch")
+        refused(ratbench("show", "somebody/pets"), "for a Hugging Face dataset write 'hf:somebody/pets'")
+
+    def test_a_task_tells_what_its_files_hold(self, pets: Path, tmp_path: Path) -> None:
+        task = f"folder:{pets}?size=4"
+        result = ratbench("show", task, "--samples", tmp_path / "new" / "samples.png")
+        assert result.exit_code == 0 and Image.open(tmp_path / "new" / "samples.png").size[1] == 2 * 66 - 2
+        for part in (
+            f"{task}: not prepared yet; reading its files, which is done once",
+            f"{task}: 2 classes, images of 1×4×4",
+            "train: 4 images, 2 per class",
+            "test: 2 images, 1 per class",
+            "classes: 0 [b]cat, 1 dog",
+            "preprocessing: normalise",
+            f"fingerprint: {fingerprint(load(task))[:16]}",
+            "note: 1 .txt file skipped, not a picture",
+            "note: 6 images resized to 4×4",
+        ):
+            assert part in result.stdout
+        again = ratbench("show", task)
+        assert "not prepared yet" not in again.stdout and "train: 4 images" in again.stdout
+
+    def test_a_task_that_is_not_here_tells_where_it_is_fetched(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(download, "reachable", lambda url: pytest.fail(f"{url} was asked"))
+        result = ratbench("show", "cifar10", "--data", tmp_path / "empty")
+        shown = " ".join(result.stdout.split())
+        assert result.exit_code == 0
+        assert "data: not here; a run would fetch https://www.cs.toronto.edu/" in shown
+        assert f"into {tmp_path / 'empty'}" in shown.replace(" /", "/").replace("into/", "into /")
+        result = ratbench("show", "cifar10", "--data", tmp_path / "empty", "--samples", "a.png")
+        refused(result, "a run would fetch")
+
+    def test_a_holdout_is_a_task(self) -> None:
+        assert "held out of train" in ratbench("show", "digits:holdout").stdout
+
+    def test_samples_are_of_tasks(self) -> None:
+        refused(ratbench("show", "dm", "--samples", "a.png"), "--samples: 'dm' is no task")
+
+    def test_a_wrong_task(self) -> None:
+        refused(ratbench("show", "folder:/nowhere"), "/nowhere needs a folder train/")
 
     def test_an_unknown_name(self) -> None:
         refused(ratbench("show", "rat_btpt"), "'rat_btpt'", "did you mean 'rat_bptt'?")

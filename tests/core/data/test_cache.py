@@ -9,7 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.data.cache import Building, Facts, Stream, Tensors, has_entry, open_or_build, usable_folder
+from suite.core.data.cache import (
+    Building,
+    Facts,
+    Stream,
+    Tensors,
+    has_entry,
+    open_or_build,
+    remembered,
+    usable_folder,
+)
 
 VALUES = torch.arange(12.0).view(6, 2)
 
@@ -84,6 +93,19 @@ def test_chunks_that_do_not_add_up_leave_no_entry(tmp_path: Path) -> None:
         open_or_build(tmp_path, "entry", Builds(rows=7), finish)
     assert not has_entry(tmp_path, "entry")
     assert not list(tmp_path.glob(".partial-*")) and not list(tmp_path.glob("*.safetensors"))
+
+
+def test_facts_are_found_once(tmp_path: Path) -> None:
+    found = list[int]()
+
+    def find() -> dict[str, int]:
+        found.append(0)
+        return {"found": len(found)}
+
+    assert remembered(tmp_path, "facts", find) == remembered(tmp_path, "facts", find) == {"found": 1}
+    (tmp_path / "facts.json").write_text("{")
+    assert remembered(tmp_path, "facts", find) == remembered(tmp_path, "facts", find) == {"found": 2}
+    assert remembered(None, "facts", find) == {"found": 3}
 
 
 def test_the_folder_is_in_the_data_or_else_in_the_users_cache(

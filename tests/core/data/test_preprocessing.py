@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.data.preprocessing import ZCA, Normalise, restore
+from suite.core.data.preprocessing import ZCA, KorniaZCA, Normalise, Whitening, restore
 from suite.core.seeding import generator
 from tests.support.fake_device import GPU, fake_gpu
 
@@ -80,15 +80,17 @@ def test_zca_leaves_a_constant_image_at_zero() -> None:
         fitted.apply(torch.zeros(1, 3, 2, 2))
 
 
-def test_descriptions_restore(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [ZCA, KorniaZCA])
+def test_descriptions_restore(kind: type[ZCA] | type[KorniaZCA], tmp_path: Path) -> None:
     images = _images()
-    normalise, zca = Normalise.fit([images]), ZCA.fit([images])
+    normalise = Normalise.fit([images])
+    zca: Whitening = kind.fit([images])
     assert restore(normalise.describe()) == normalise
     path = zca.save(tmp_path)
     restored = restore(zca.describe(), tmp_path)
     assert restored.describe() == zca.describe()
     assert restored.apply(images).equal(zca.apply(images))
-    other = ZCA.fit([images], regularisation=0.2)
+    other = kind.fit([images[:100]])
     assert other.describe() != zca.describe()
     with pytest.raises(ValueError, match="cannot be read"):
         restore(other.describe(), tmp_path)
@@ -109,3 +111,27 @@ def test_little_is_sent_to_a_gpu_to_preprocess_there() -> None:
                 found = torch.cat([fitted.apply(batch) for batch in there.split(100)])
             assert len(traffic.pageable) == pageable and not traffic.waits
             assert torch.equal(found.cpu(), torch.cat([fitted.apply(batch) for batch in images.split(100)]))
+
+
+def test_kornias_whitening_agrees_with_numpy() -> None:
+    images = _images()
+    rows = images.double().numpy().reshape(len(images), -1)
+    centred = rows - rows.mean(0)
+    values, vectors = np.linalg.eigh(np.cov(rows, rowvar=False))  # over n - 1
+    expected = centred @ vectors @ np.diag((values + 0.1) ** -0.5) @ vectors.T
+    fitted = KorniaZCA.fit(torch.split(images, 77))
+    np.testing.assert_allclose(fitted.apply(images).flatten(1).numpy(), expected, atol=1e-4)
+    assert KorniaZCA.fit([images], eps=0.2).describe() != fitted.describe()
+
+
+def test_kornias_whitening_inverts_exactly_and_clips() -> None:
+    images = _images()
+    fitted = KorniaZCA.fit([images])
+    torch.testing.assert_close(fitted.invert(fitted.apply(images)), images, atol=1e-5, rtol=0)
+    assert fitted.invert(torch.full((1, 3, 4, 4), 99.0)).max() == 1
+    with pytest.raises(ValueError, match="images that differ; all 5 are equal"):
+        KorniaZCA.fit([torch.ones(5, 1, 2, 2)])
+    with pytest.raises(ValueError, match="needs two images or more, not 1"):
+        KorniaZCA.fit([torch.ones(1, 1, 2, 2)])
+    with pytest.raises(ValueError, match="fitted on 48"):
+        fitted.apply(torch.zeros(1, 3, 2, 2))

@@ -101,6 +101,21 @@ def test_whitened_twins_share_a_family_and_restore_their_matrix(
         assert load(first.name, data=tmp_path).train.images.equal(first.train.images)
 
 
+def test_tasks_that_kornia_would_whiten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"classes": 2, "train": 6, "test": 4, "shape": (3, 8, 8)}
+    for name in ("tiny-imagenet", "tiny-imagenet-kornia"):
+        monkeypatch.setitem(CATALOGUE, name, replace(CATALOGUE[name], **small))  # type: ignore[arg-type]
+    _write_folder(tmp_path / "tiny-imagenet")
+    plain, first = load("tiny-imagenet", data=tmp_path), load("tiny-imagenet-kornia", data=tmp_path)
+    assert describe(first.name).family == describe(plain.name).family == "tiny-imagenet"
+    described = first.preprocessing.describe()
+    assert (described["kind"], described["eps"]) == ("kornia", 0.1)
+    assert load(first.name, data=tmp_path).preprocessing.describe() == described
+    pixels = first.preprocessing.invert(first.train.images)
+    torch.testing.assert_close(pixels, plain.preprocessing.invert(plain.train.images), atol=1e-4, rtol=0)
+    assert fingerprint(first) != fingerprint(plain)
+
+
 def test_a_folder_that_cannot_be_written(grey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
@@ -180,10 +195,23 @@ def test_a_silent_server_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize(
     "name, near",
-    [("cifra10", "cifar10"), ("fashonmnist", "fashion-mnist"), ("tinyimagenet", "tiny-imagenet")],
+    [
+        ("hf-path", "hf:/path"),
+        ("cifra10", "cifar10"),
+        ("fashonmnist", "fashion-mnist"),
+        ("tinyimagenet", "tiny-imagenet"),
+    ],
 )
 def test_unknown_names_suggest_the_nearest(name: str, near: str) -> None:
     with pytest.raises(ValueError, match=f"unknown task '{name}'; did you mean '{near}'"):
+        load(name)
+
+
+@pytest.mark.parametrize("name", ["owner/name", "huggingface:owner/name", "hub:owner/name"])
+def test_a_path_without_a_prefix_gets_one(name: str) -> None:
+    with pytest.raises(
+        ValueError, match="for a Hugging Face dataset write 'hf:owner/name', for a folder of im"
+    ):
         load(name)
 
 
@@ -191,6 +219,6 @@ def test_the_catalogue_is_whole() -> None:
     for name in names():
         info = describe(name)
         assert info.name == name and info.licence and info.source and info.class_names_from and info.checksum
-        assert name == info.family or name.removesuffix("-zca") == info.family
+        assert name in (info.family, f"{info.family}-zca", f"{info.family}-kornia")
         assert len(info.mean) in (0, info.shape[0]) and len(info.class_names) in (0, info.classes)
         json.dumps(info.__dict__, default=vars)

@@ -18,26 +18,67 @@ def train(count: int = 12) -> Examples:
 
 
 def test_real_batches_are_of_their_class_and_drawn_anew() -> None:
-    batches, rng = real_batches(train()), generator(0)
-    first, second = (batches.images[batches.draw(50, rng)] for _ in range(2))
-    assert first.shape == (3, 50, 1, 4, 4) and not torch.equal(first, second)
-    assert torch.equal(first[:, :, 0, 0, 0] % 3, torch.arange(3.0)[:, None].expand(3, 50))
-    # 50 draws of four miss one with probability 4 * .75 ** 50 < 1e-5.
-    assert [len(values.unique()) for values in first] == [4, 4, 4]
+    batches, rng = real_batches(train(60), 15), generator(0)
+    first, second = (batches.images[batches.draw(rng)] for _ in range(2))
+    assert first.shape == (3, 15, 1, 4, 4) and not torch.equal(first, second)
+    assert torch.equal(first[:, :, 0, 0, 0] % 3, torch.arange(3.0)[:, None].expand(3, 15))
+    assert [len(values.unique()) for values in first] == [15, 15, 15] and batches.weights is None
 
 
-def test_a_batch_may_be_larger_than_a_class() -> None:
-    assert real_batches(train(3)).draw(2, generator(0)).tolist() == [[0, 0], [1, 1], [2, 2]]
+@pytest.mark.parametrize("count", [4, 5, 256])
+def test_a_class_that_a_batch_can_hold_is_taken_whole(count: int) -> None:
+    batches = real_batches(train(), count)
+    assert torch.equal(batches.draw(generator(0)).sort(1)[0], torch.arange(12).view(4, 3).mT)
+    assert batches.weights is None
+
+
+def uneven() -> Examples:
+    """Classes of 2, 5 and 3 images; image i is i everywhere."""
+    labels = torch.tensor([0, 1, 1, 2, 1, 0, 2, 1, 2, 1])
+    return Examples(torch.arange(10.0)[:, None, None, None].expand(10, 1, 4, 4).contiguous(), labels, 3)
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(256, (2, 5, 3)), (4, (2, 4, 3)), (3, (2, 3, 3)), (2, (2, 2, 2))]
+)
+def test_smaller_classes_are_filled_up_without_weight(count: int, sizes: tuple[int, ...]) -> None:
+    batches = real_batches(uneven(), count)
+    rows = batches.draw(generator(0))
+    assert rows.shape == (3, max(sizes)) and torch.equal(
+        uneven().labels[rows], torch.arange(3)[:, None] + 0 * rows
+    )
+    for own, size, weights in zip(
+        rows, sizes, batches.weights if batches.weights is not None else rows, strict=True
+    ):
+        assert len(own[:size].unique()) == size
+        if batches.weights is not None:
+            assert weights.tolist() == pytest.approx([1 / size] * size + [0] * (max(sizes) - size))
+    assert (batches.weights is None) == (len(set(sizes)) == 1)
+
+
+def test_means_and_gradients_of_filled_classes_are_those_of_their_images() -> None:
+    data = uneven()
+    noise = torch.randn(10, 1, 8, 8, generator=generator(1))
+    batches, net = real_batches(data, 4), network("convnet-d1-w4-in", (1, 8, 8), 3)
+    rows, parameters = batches.draw(generator(0)), net.initialise(generator(2))
+    (means,) = class_means(lambda images: [images], noise[rows], batches.weights)
+    gradients = class_gradients(net, parameters, noise[rows], batches.weights)
+    for label, size in enumerate((2, 4, 3)):
+        own = noise[rows[label, :size]]
+        torch.testing.assert_close(means[label], own.mean(0))
+        leaf = parameters.clone().requires_grad_()
+        cross_entropy(net.logits(leaf, own), torch.full((size,), label)).backward()
+        torch.testing.assert_close(gradients[label], leaf.grad, atol=1e-6, rtol=1e-4)
 
 
 def test_distinct_rows_are_of_every_class_and_at_most_all() -> None:
-    batches, rng = real_batches(train()), generator(0)
-    drawn = [batches.draw_distinct(3, rng).view(3, 3) for _ in range(2)]
+    batches, rng = real_batches(train(), 3), generator(0)
+    drawn = [batches.draw_distinct(rng).view(3, 3) for _ in range(2)]
     assert not torch.equal(*drawn)
     for rows in drawn:
         assert torch.equal(rows % 3, torch.arange(3)[:, None].expand(3, 3))
         assert all(len(own.unique()) == 3 for own in rows)
-    assert sorted(batches.draw_distinct(50, rng).tolist()) == list(range(12))
+    assert sorted(real_batches(train(), 50).draw_distinct(rng).tolist()) == list(range(12))
 
 
 def test_pairs_share_what_is_done_to_them_and_classes_do_not() -> None:

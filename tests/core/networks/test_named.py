@@ -179,3 +179,25 @@ def test_what_the_layers_of_a_network_give_is_counted() -> None:
     assert network("convnet-d1-w2-in", (1, 4, 4), 3).outputs(5) == 5 * (3 * 2 * 16 + 2 * 4 + 2 * 4 + 3) / 6
     branched = Network("by hand", (1, 1, 2), 2, (add(RELU, chain(RELU, RELU)),))
     assert branched.outputs(5) == 5 * 2
+
+
+def test_spans_part_weights_from_norms_and_biases() -> None:
+    """By hand; a residual block has them inside its branches."""
+    assert network("mlp-w2", (1, 2, 2), 3).spans == (8, 2, 4, 2, 6, 3)
+    assert network("convnet-d1-w2-none", (1, 4, 4), 3).spans == (18, 2, 24, 3)
+    net = network("resnet18-w2-in", (1, 16, 16), 3)
+    own = [part for layer in net.layers for part in _leaves(layer) if part.shapes]
+    weights = sum(prod(shape) for part in own for shape in part.shapes if len(shape) > 1)
+    assert sum(net.spans) == net.size and sum(net.spans[::2]) == weights
+
+
+def _leaves(layer: Layer) -> list[Layer]:
+    return [leaf for part in layer.parts for leaf in _leaves(part)] if layer.parts else [layer]
+
+
+@pytest.mark.parametrize(
+    ("side", "depth"), [(8, 3), (28, 3), (32, 3), (63, 3), (64, 4), (96, 4), (128, 5), (224, 5), (256, 6)]
+)
+def test_the_standard_network_is_deeper_for_larger_images(side: int, depth: int) -> None:
+    assert named.standard((3, side, side + 5)) == f"convnet-d{depth}-w128-in"
+    assert named.standard((3, side + 5, side)) == f"convnet-d{depth}-w128-in"

@@ -3,12 +3,23 @@
 Most are asked to do something to a 1x4x4 image of the numbers 0..15 with chosen uniform numbers.
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
+from suite.core.examples import Examples
 from suite.core.seeding import generator
-from suite.core.training.augment import AUGMENTATIONS, AugmentParams, CutMix, OneOf, augmentation
+from suite.core.training.augment import (
+    AUGMENTATIONS,
+    AugmentParams,
+    CutMix,
+    EachOneOf,
+    OneOf,
+    augment_for,
+    augmentation,
+)
 
 NUMBERS = torch.arange(16.0).reshape(1, 1, 4, 4)
 DSA = augmentation("dsa")
@@ -85,7 +96,7 @@ def test_scale_samples_with_factors_between_1_over_1_2_and_1_2() -> None:
     assert torch.allclose(augmented("scale", 0.0, 0.0, images=ones), ones)
 
 
-@pytest.mark.parametrize("name", ["dsa", "flip-rotate", "crop-scale-rotate"])
+@pytest.mark.parametrize("name", ["dsa", "dsa-unmirrored", "flip-rotate"])
 def test_a_draw_is_one_operation_for_a_batch_with_parameters_per_image(name: str) -> None:
     family, rng = augmentation(name), generator(0, "augmentation")
     draws = [family.sample(5, rng) for _ in range(200)]
@@ -94,7 +105,7 @@ def test_a_draw_is_one_operation_for_a_batch_with_parameters_per_image(name: str
     expected = {
         "dsa": {"color", "crop", "cutout", "flip", "scale", "rotate"},
         "flip-rotate": {"flip", "rotate"},
-        "crop-scale-rotate": {"crop", "scale", "rotate"},
+        "dsa-unmirrored": {"color", "crop", "cutout", "scale", "rotate"},
     }
     assert operations == expected[name]
 
@@ -216,12 +227,12 @@ class TestCutMix:
         assert torch.equal(seen, images.flip(3))
 
     def test_how_often_and_how_much(self) -> None:
-        family, rng = augmentation("dsa-cutmix", mixing=True), generator(0, "augmentation")
+        family, rng = augmentation("color+move+cutmix", mixing=True), generator(0, "augmentation")
         shares = []
         for _ in range(2000):
             drawn = family.sample(2, rng)
             seen = family.mix(torch.eye(2), drawn, (32, 32))
-            if drawn.uniform[0, 3] > drawn.uniform[1, 3]:  # each is the other's partner
+            if drawn.uniform[0, 6] > drawn.uniform[1, 6]:  # each is the other's partner
                 shares.append(float(seen[0, 1]))
         mixed = torch.tensor(shares)
         assert abs(float((mixed > 0).float().mean()) - 0.5) < 0.05
@@ -237,7 +248,7 @@ class TestCutMix:
 
 def test_only_cutmix_mixes() -> None:
     mixing = {name for name, family in AUGMENTATIONS.items() if family.mixes}
-    assert mixing == {"color-crop-cutmix", "dsa-cutmix", "flip-cutmix"}
+    assert mixing == {name for name in AUGMENTATIONS if name.endswith("cutmix")} and len(mixing) == 5
 
 
 def test_without_mixing_targets_stay() -> None:
@@ -245,3 +256,59 @@ def test_without_mixing_targets_stay() -> None:
     for name in ("none", "dsa"):
         family = augmentation(name)
         assert family.mix(targets, family.sample(3, generator(0)), (4, 4)) is targets
+
+
+class TestOrder:
+    """Operations that every batch has, with numbers of their own: 1x4x4 images of the numbers 0..15."""
+
+    def test_before_and_after_the_drawn_one(self) -> None:
+        # Brightness .75 adds .25, contrast .5 changes nothing; down 1 takes the row below; the hole is in the
+        # middle. The crop's zeros come after the brightness, and the cutout's after the crop.
+        family = OneOf(("crop",), before=("color",), after=("cutout",))
+        uniform = torch.tensor([[0.75, 0.5, 0.5, 0.9, 0.5, 0.5, 0.5, 0.5, 0.5]])
+        seen = family.apply(NUMBERS, AugmentParams("crop", uniform))[0, 0]
+        assert seen.tolist() == [
+            [4.25, 5.25, 6.25, 7.25],
+            [8.25, 0, 0, 11.25],
+            [12.25, 0, 0, 15.25],
+            [0, 0, 0, 0],
+        ]
+
+    def test_a_flip_comes_first(self) -> None:
+        family = OneOf(("crop",), before=("flip", "color"))
+        uniform = torch.tensor([[0.4, 0, 0, 0.5, 0.5, 0.5, 0.5, 0.1, 0]])  # then right by -1
+        seen = family.apply(NUMBERS, AugmentParams("crop", uniform))[0, 0]
+        assert seen[0].tolist() == pytest.approx([0, 3, 2, 1])
+
+    def test_every_batch_has_them_and_one_of_the_rest(self) -> None:
+        family, rng = OneOf(("crop", "scale", "rotate"), before=("flip", "color")), generator(0)
+        draws = [family.sample(4, rng) for _ in range(300)]
+        counts = [sum(one.operation == name for one in draws) for name in family.operations]
+        assert min(counts) > 70 and {one.uniform.shape for one in draws} == {(4, 9)}
+
+
+def test_an_image_has_an_operation_of_its_own() -> None:
+    family = EachOneOf(("flip", "cutout"))
+    ones = torch.ones(3, 1, 4, 4).cumsum(3)
+    uniform = torch.tensor([[0.49, 0.4, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5], [0.99, 0.5, 0.5, 0.5]])
+    seen = family.apply(ones, AugmentParams("", uniform))
+    assert seen[0, 0, 0].tolist() == [4, 3, 2, 1]
+    assert torch.equal(seen[1:], DSA.apply(ones[1:], AugmentParams("cutout", uniform[1:, 1:])))
+
+
+def test_digits_are_not_flipped() -> None:
+    digits = Examples(torch.zeros(2, 1, 4, 4), torch.arange(2), 2, mirrored=False)
+    others = replace(digits, mirrored=True)
+    assert augment_for("dsa", others) == "dsa" and augment_for("dsa", digits) == "dsa-unmirrored"
+    for name in AUGMENTATIONS:
+        assert augment_for(name, others) == name
+        if name != "flip-rotate":  # its authors flip digits as well
+            assert "flip" not in repr(augmentation(augment_for(name, digits), mixing=True))
+    assert augmentation("dsa-unmirrored") == OneOf(("color", "crop", "cutout", "scale", "rotate"))
+    flipped, plain = (augmentation(name, mixing=True) for name in (IDC, augment_for(IDC, digits)))
+    assert isinstance(flipped, CutMix) and plain == replace(
+        flipped, first=replace(flipped.first, before=("color",))
+    )
+
+
+IDC = "flip+color+move+cutmix"

@@ -2,16 +2,19 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from suite.core.seeding import generator
+from suite.core.networks.named import network
+from suite.core.seeding import derive, generator
 from suite.core.spec import Examples
 from suite.core.training import cached
-from suite.core.training.cached import cached_training, cached_trainings
+from suite.core.training.cached import cached_training, cached_trainings, labeller, trained_network
+from suite.core.training.recipes import RECIPES
 
 TRAIN = Examples(torch.randn(6, 1, 2, 2, generator=generator(0)), torch.arange(6) % 2, 2)
 
@@ -81,3 +84,19 @@ def test_an_entry_with_a_wrong_checksum_is_built_again(clock: Clock, tmp_path: P
     with pytest.warns(UserWarning, match="do not match their sha256"):
         found, paid = cached_training("thing", TRAIN, [], clock.one)
     assert torch.equal(found, torch.zeros(3)) and paid == 0 and len(clock.groups) == 2
+
+
+def test_a_teacher_has_batch_norm_and_softens_its_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One teacher for all sets; a network without a norm, or of another family, teaches as it is."""
+    monkeypatch.setenv("RATBENCH_DATA", str(tmp_path))
+    train = Examples(torch.randn(40, 1, 4, 4, generator=generator(0)), torch.arange(40) % 2, 2)
+    how = replace(RECIPES["rded-300-v2"], teacher_epochs=2)
+    assert labeller(replace(how, teacher_epochs=0), "convnet-d1-w4-in", train) is None
+    for name, teacher in (("convnet-d1-w4-in", "convnet-d1-w4-bn"), ("mlp-w4", "mlp-w4")):
+        label, seed = labeller(how, name, train), derive(0, "teacher")
+        values, _ = trained_network(train, teacher, "dc-300", 2, seed=seed)
+        logits = network(teacher, train.shape, 2).logits(values, train.images)
+        assert label is not None
+        torch.testing.assert_close(label(train.images), (logits / 20).softmax(1))

@@ -26,7 +26,8 @@ from suite.core.training.fit import (
     training_states,
 )
 from suite.core.training.jobs import TrainingJob
-from suite.core.training.recipes import RECIPES, Recipe, RegressionRecipe
+from suite.core.training.recipes import RECIPES, Recipe
+from suite.core.training.recipes.kinds import RegressionRecipe
 
 NET = network("mlp-w4", (1, 2, 2), 2)
 STEP = dataclasses.replace(RECIPES["dc-300"], name="test", epochs=1, decay_at=None, weight_decay=0.0)
@@ -92,7 +93,9 @@ def test_a_step_of_squared_error_is_to_centred_labels() -> None:
 
 def test_full_data_are_regressed_on_their_labels() -> None:
     train = Examples(torch.randn(40, 1, 2, 2, generator=generator(0)), torch.arange(40) % 2, 2)
-    found = fit_full(NET, train, RECIPES["frepo-40000"], 2, seed=7)  # two steps: one at rate 0, one at 3e-4
+    found = fit_full(
+        NET, train, RECIPES["frepo-40000-v2"], 2, seed=7
+    )  # two steps: one at rate 0, one at 3e-4
     leaf = NET.initialise(generator(7, "initialisation"))
     assert 0 < float((found - leaf).abs().max()) <= 3.1e-4
 
@@ -216,7 +219,9 @@ def test_a_copy_is_what_it_is_alone() -> None:
     assert torch.equal(second, alone) and not torch.equal(first, third)
 
 
-@pytest.mark.parametrize(("name", "batch"), [("dsa-1000", 16), ("rat-bptt-1000", None), ("frepo-40000", 20)])
+@pytest.mark.parametrize(
+    ("name", "batch"), [("dsa-1000", 16), ("rat-bptt-1000", None), ("frepo-40000-v2", 20)]
+)
 def test_compiled_training_is_the_plain_one(
     name: str, batch: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

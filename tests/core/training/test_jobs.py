@@ -58,3 +58,10 @@ def test_a_set_is_trained_on_at_its_own_learning_rate_if_the_recipe_takes_it() -
 def test_a_precision_that_the_device_has_not_is_refused() -> None:
     with pytest.raises(ValueError, match="precision tf32 needs a GPU"):
         TrainingJob.on_set(synthetic(), replace(EPOCHS, precision="tf32"), 0)
+
+
+def test_a_teacher_is_needed_where_the_recipe_has_one() -> None:
+    taught = replace(EPOCHS, teacher_epochs=1)
+    with pytest.raises(ValueError, match="recipe 'test' has a teacher that labels the images; pass it"):
+        TrainingJob.on_set(synthetic(), taught, 0)
+    assert TrainingJob.on_set(synthetic(), taught, 0, lambda images: images).label is not None

@@ -22,7 +22,7 @@ SHORT = [
     replace(RECIPES["dsa-1000"], epochs=6, decay_at=3, batch=4),
     replace(RECIPES["dc-300"], epochs=6, decay_at=3),
     replace(RECIPES["rat-bptt-1000"], steps=8),
-    replace(RECIPES["idc-1000"], epochs=6, batch=4),  # mixes images and targets
+    replace(RECIPES["idc-1000-v2"], epochs=6, batch=4),  # mixes images and targets
 ]
 
 
@@ -86,7 +86,7 @@ def test_every_architecture_trains_beside_others(name: str) -> None:
 
 def test_hard_labels_of_full_data_are_mixed_alike() -> None:
     train = Examples(torch.randn(12, 1, 8, 8, generator=generator(0)), torch.arange(12) % 3, 3)
-    recipe = replace(RECIPES["idc-1000"], epochs=2, batch=8)
+    recipe = replace(RECIPES["idc-1000-v2"], epochs=2, batch=8)
     beside = fit_trajectories(NET, train, recipe, seeds=[1, 2])[0][-1]
     assert torch.equal(beside, fit_full(NET, train, recipe, 2, seed=1))
 

@@ -7,15 +7,15 @@ import importlib
 import os
 import threading
 import urllib.request
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from filelock import FileLock
 from torch.library import Library
-
-from suite.core.data.catalogue import Hub
 
 PATIENCE = 1.0
 """Seconds after which a server without an answer counts as unreachable."""
@@ -33,6 +33,19 @@ _ADDRESSES = {
     "MNIST": "https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz",
     "FashionMNIST": "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-images-idx3-ubyte.gz",
 }
+
+
+_FETCHING = ContextVar("fetching", default=True)
+
+
+@contextmanager
+def nothing_fetched() -> Iterator[None]:
+    """Raise DataMissing for missing data, with the address from which they would be fetched."""
+    before = _FETCHING.set(False)
+    try:
+        yield
+    finally:
+        _FETCHING.reset(before)
 
 
 def reachable(url: str) -> bool:
@@ -61,7 +74,10 @@ def download_torchvision(kind: str, root: Path, remedy: str) -> None:
 
     Raises DataMissing, whose message ends with `remedy`, without a network or if `root` is not writable.
     """
-    if not (_archives_present(kind, root) or reachable(_ADDRESSES[kind])):
+    present = _archives_present(kind, root)
+    if not (present or _FETCHING.get()):
+        raise DataMissing(f"not here; a run would fetch {_ADDRESSES[kind]}. {remedy}")
+    if not (present or reachable(_ADDRESSES[kind])):
         raise DataMissing(f"{_ADDRESSES[kind]} cannot be reached. {remedy}")
     published = getattr(torchvision_datasets(), kind)
     splits = [{"split": "train"}, {"split": "test"}] if kind == "SVHN" else [{}]
@@ -74,26 +90,36 @@ def download_torchvision(kind: str, root: Path, remedy: str) -> None:
         raise DataMissing(f"{kind} could not be fetched into {root} ({error}). {remedy}") from error
 
 
-def download_hub(hub: Hub, remedy: str) -> Path:
-    """Return the folder of `hub` in the Hugging Face cache, fetching missing files.
+def download_hub(
+    name: str, revision: str | None, choose: Callable[[Path, list[str]], Iterable[str]], remedy: str
+) -> Path:
+    """Return the folder of a dataset in the Hugging Face cache; without a network, what is there already.
 
-    Raises DataMissing, ending in `remedy`, where they cannot be fetched.
+    choose: which files to fetch, given a folder with the dataset's card and the paths of all its files.
+    Raises DataMissing, ending in `remedy`, where they cannot be fetched, and what `choose` raises.
     """
-    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import HfApi, constants, snapshot_download
 
-    wanted: dict[str, Any] = {
-        "repo_type": "dataset",
-        "revision": hub.revision,
-        "allow_patterns": [hub.train, hub.test],
-    }
     endpoint = constants.ENDPOINT
     offline = os.environ.get("HF_HUB_OFFLINE", "0").upper() in {"1", "TRUE", "YES", "ON"}
-    online = not offline and reachable(endpoint)
+    online = _FETCHING.get() and not offline and reachable(endpoint)
+    fetch = partial(snapshot_download, name, repo_type="dataset", revision=revision)
+    called = f"{name} at {revision or 'main'}"
     try:
-        return Path(snapshot_download(hub.name, local_files_only=not online, **wanted))
+        if not online:
+            return Path(fetch(local_files_only=True))
+        paths = HfApi().list_repo_files(name, repo_type="dataset", revision=revision)
+        root = Path(fetch(allow_patterns=["README.md"]))
     except Exception as error:  # The hub's HTTP library, and therefore its errors, differ between versions.
+        if not _FETCHING.get():
+            raise DataMissing(f"not here; a run would fetch {endpoint}/datasets/{name}. {remedy}") from error
         state = f"could not be fetched ({error})" if online else f"needs {endpoint}, which cannot be reached"
-        raise DataMissing(f"{hub.name} at {hub.revision} {state}. {remedy}") from error
+        raise DataMissing(f"{called} {state}. {remedy}") from error
+    wanted = list(choose(root, paths))
+    try:
+        return Path(fetch(allow_patterns=["README.md", *wanted]))
+    except Exception as error:
+        raise DataMissing(f"{called} could not be fetched ({error}). {remedy}") from error
 
 
 def _answers(url: str) -> bool:

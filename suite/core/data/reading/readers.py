@@ -4,11 +4,12 @@
 """
 
 import gzip
+import hashlib
 import math
 import struct
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,11 +46,18 @@ class Raw:
 
 @dataclass(frozen=True)
 class Splits:
-    """Both splits of a task and the names of its classes, by label."""
+    """Both splits of a task, the names of its classes, by label, and notes on what was done to its files.
+
+    checksums: of the files or of their contents, to be compared with published ones; class_ids: the classes
+    as the files call them, by label, where `class_names` has other words for them.
+    """
 
     train: Raw
     test: Raw
     class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    class_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,8 +91,11 @@ def _found_or_fetched(
     return found
 
 
-def read_idx(path: Path) -> Tensor:
-    """Read an idx file of unsigned bytes, plain or .gz: uint8, in its shape; raises ValueError for others."""
+def read_idx(path: Path) -> tuple[Tensor, str]:
+    """Read an idx file of unsigned bytes, plain or .gz; raises ValueError for others.
+
+    Returns uint8 in its shape, and the MD5 of the unpacked file.
+    """
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         zero, kind, rank = struct.unpack_from(">HBB", content)
@@ -94,7 +105,8 @@ def read_idx(path: Path) -> Tensor:
     start = 4 + 4 * rank
     if zero != 0 or kind != 0x08 or len(content) - start != math.prod(shape):
         raise ValueError(f"{path} is not an idx file of unsigned bytes, or is cut short")
-    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy())
+    values = torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy())
+    return values, hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def _read_digits(info: TaskInfo) -> Splits:
@@ -103,6 +115,7 @@ def _read_digits(info: TaskInfo) -> Splits:
     digits = load_digits()
     images = torch.from_numpy(digits.images).to(torch.uint8).unsqueeze(1)
     labels = torch.from_numpy(digits.target).long()
+    parts = {"images": images, "labels": labels.to(torch.uint8)}
     test = torch.zeros(len(labels), dtype=torch.bool)
     for label in range(info.classes):
         test[(labels == label).nonzero().flatten()[5::6]] = True
@@ -110,6 +123,7 @@ def _read_digits(info: TaskInfo) -> Splits:
         Raw(images[~test], labels[~test], white=16),
         Raw(images[test], labels[test], white=16),
         info.class_names,
+        checksums={name: hashlib.sha256(part.numpy().data).hexdigest() for name, part in parts.items()},
     )
 
 
@@ -152,13 +166,14 @@ def _idx_remedy(info: TaskInfo, data: Path) -> str:
 
 
 def _read_idx_task(info: TaskInfo, files: dict[str, tuple[Path, ...]]) -> Splits:
-    splits = {}
+    splits, checksums = {}, {}
     for split, (images, labels) in files.items():
-        pixels = read_idx(images)
+        pixels, checksums[images.name.removesuffix(".gz")] = read_idx(images)
         if pixels.ndim != 3:
             raise ValueError(f"{images} holds {pixels.ndim} dimensions; images have 3")
-        splits[split] = Raw(pixels.unsqueeze(1), read_idx(labels).long())
-    return Splits(splits["train"], splits["test"], info.class_names)
+        numbers, checksums[labels.name.removesuffix(".gz")] = read_idx(labels)
+        splits[split] = Raw(pixels.unsqueeze(1), numbers.long())
+    return Splits(splits["train"], splits["test"], info.class_names, checksums=checksums)
 
 
 _TORCHVISION_FILES = {
@@ -194,7 +209,8 @@ def _read_torchvision(info: TaskInfo, root: Path) -> Splits:
             loaded = [published(root, train=train) for train in (True, False)]
     except RuntimeError as error:
         raise ValueError(
-            f"the files of {info.name} in {root} are not the published ones (MD5); delete them"
+            f"the files of {info.name} in {root} are not the published ones (MD5); delete them and put those "
+            "there; own data are a task folder:/path or hf:/path"
         ) from error
     train, test = (_torchvision_split(split) for split in loaded)
     return Splits(train, test, info.class_names or tuple(loaded[0].classes))

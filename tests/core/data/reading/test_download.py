@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from suite.core.data.catalogue import Hub
 from suite.core.data.reading import download
-from suite.core.data.reading.download import DataMissing, download_hub, download_torchvision, reachable
-
-HUB = Hub("nobody/nothing", "0" * 40, "train-*.parquet", "test-*.parquet")
+from suite.core.data.reading.download import (
+    DataMissing,
+    download_hub,
+    download_torchvision,
+    nothing_fetched,
+    reachable,
+)
 
 
 class _Head(BaseHTTPRequestHandler):
@@ -77,9 +80,44 @@ def test_the_hub_out_of_reach_is_said_with_the_revision(
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     with pytest.raises(DataMissing, match=r"nobody/nothing at 0{40} needs .* cannot be reached\. Put it"):
-        download_hub(HUB, "Put it there.")
+        download_hub("nobody/nothing", "0" * 40, lambda root, paths: paths, "Put it there.")
+
+
+def test_of_the_hubs_files_only_the_chosen_ones_are_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[list[str]]()
+
+    def fetched(name: str, *, allow_patterns: list[str], repo_type: str, revision: str | None) -> str:
+        assert (name, repo_type, revision) == ("nobody/nothing", "dataset", None)
+        asked.append(allow_patterns)
+        return str(tmp_path)
+
+    monkeypatch.setattr(download, "reachable", lambda url: True)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetched)
+    paths = ["README.md", "data/train.parquet", "data/extra.parquet"]
+    monkeypatch.setattr("huggingface_hub.HfApi.list_repo_files", lambda *_, **__: paths)
+    download_hub("nobody/nothing", None, lambda root, found: [path for path in found if "train" in path], "")
+    assert asked == [["README.md"], ["README.md", "data/train.parquet"]]
 
 
 def test_torchvision_has_its_data_sets() -> None:
     found = download.torchvision_datasets()
     assert all(hasattr(found, kind) for kind in ("CIFAR10", "CIFAR100", "SVHN", "MNIST", "FashionMNIST"))
+
+
+def test_where_a_run_would_fetch_from_is_said_and_nothing_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(download, "reachable", lambda url: pytest.fail(f"{url} was asked"))
+    with nothing_fetched():
+        with pytest.raises(DataMissing, match=r"a run would fetch https://www\.cs\.toronto\.edu/.*\. Put it"):
+            download_torchvision("CIFAR10", tmp_path / "data", "Put it there.")
+        with pytest.raises(DataMissing, match=r"a run would fetch .*/datasets/nobody/nothing\. Put it"):
+            download_hub("nobody/nothing", None, lambda root, paths: paths, "Put it there.")
+    monkeypatch.setattr(download, "reachable", lambda url: False)
+    with pytest.raises(DataMissing, match="cannot be reached"):
+        download_torchvision("CIFAR10", tmp_path / "data", "Put it there.")

@@ -1,6 +1,5 @@
-"""Image folders, Tiny-ImageNet's layout and parquet files, written small."""
+"""Image folders and Tiny-ImageNet's layout, written small."""
 
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from suite.core.data.catalogue import CATALOGUE
-from suite.core.data.tasks import DataMissing, describe, load
+from suite.core.data.tasks import DataMissing, describe, fingerprint, load
 from tests.support.published_files import bytes_read, random_pixels, shrink
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -44,6 +42,19 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
     assert np.array_equal(bytes_read(task)[4].numpy(), expected)
     info = describe(name)
     assert (info.classes, info.shape, info.train, info.test) == (2, (3, 8, 8), 6, 4)
+
+
+def test_a_folder_says_whether_images_may_be_mirrored(tmp_path: Path) -> None:
+    _write_folder(tmp_path / "insects")
+    name = f"folder:{tmp_path / 'insects'}"
+    assert (
+        load(name, data=tmp_path).train.mirrored and load(f"{name}?mirror=yes", data=tmp_path).train.mirrored
+    )
+    for written in (f"{name}?mirror=no", f"{name}?size=4&mirror=no"):
+        task = load(written, data=tmp_path)
+        assert not task.train.mirrored and not task.test.mirrored and not describe(written).mirrored
+    with pytest.raises(ValueError, match="mirror 'maybe' must be yes or no"):
+        load(f"{name}?mirror=maybe", data=tmp_path)
 
 
 def test_grey_images_keep_one_channel_unless_one_has_colour(tmp_path: Path) -> None:
@@ -87,8 +98,35 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:
         load(f"{name}?sise=3", data=tmp_path)
     with pytest.raises(ValueError, match="size 'big' must be a whole number"):
         load(f"{name}?size=big", data=tmp_path)
+    with pytest.raises(ValueError, match="background 'snow white' must be a colour: white, black, #rrggbb"):
+        load(f"{name}?background=snow white", data=tmp_path)
     with pytest.raises(DataMissing, match="needs a folder train/"):
         load(f"folder:{tmp_path / 'absent'}", data=tmp_path)
+
+
+def test_pictures_of_several_kinds_are_told(tmp_path: Path) -> None:
+    """Drawn in the alpha channel alone, as icons are: without a background they were all black."""
+    _write_folder(tmp_path / "icons", mode="L")
+    for index, split in enumerate(("train", "test")):
+        shape = np.zeros((8, 8, 4), dtype=np.uint8)
+        shape[2:5, index : index + 3, 3] = 255
+        Image.fromarray(shape).save(tmp_path / f"icons/{split}/bee/0.png")
+    name = f"folder:{tmp_path / 'icons'}"
+    with pytest.raises(
+        ValueError, match=r"train/bee/0\.png has transparent pixels; append \?background=white"
+    ):
+        load(name, data=tmp_path)
+    task = load(f"{name}?background=white", data=tmp_path)
+    drawn = bytes_read(task)[3]
+    assert drawn[:, 2:5, :3].max() == 0 and (drawn == 0).sum() == 3 * 9 and drawn.max() == 255
+    assert task.found.notes == [
+        f"8 images in grey, given three equal channels (the first is {tmp_path}/icons/train/ant/0.png)",
+        f"2 images with transparent pixels laid on #ffffff (the first is {tmp_path}/icons/train/bee/0.png)",
+    ]
+    teal = load(f"{name}?background=#008080&size=4", data=tmp_path)
+    assert teal.train.shape == (3, 4, 4) and fingerprint(teal) != fingerprint(task)
+    assert any("laid on #008080" in note for note in teal.found.notes)
+    assert load(f"{name}?background=white", data=tmp_path).found == task.found, "from the cache, too"
 
 
 def test_tiny_imagenet_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,97 +153,8 @@ def test_tiny_imagenet_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert grey[0].allclose(grey[2], atol=1e-5)
 
 
-# Parquet
-
-
-def _png(size: int) -> bytes:
-    file = BytesIO()
-    Image.fromarray(random_pixels(size, size, 3)).save(file, "PNG")
-    return file.getvalue()
-
-
-def _write_parquet(
-    path: Path, labels: list[int], *, named: bool, size: int = 160, column: str = "image"
-) -> list[bytes]:
-    import datasets  # type: ignore[import-untyped]
-    import pyarrow as arrow  # type: ignore[import-untyped]
-    from pyarrow import parquet
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    images = [_png(size) for _ in labels]
-    columns = {column: [{"bytes": image, "path": None} for image in images], "label": labels}
-    if named:
-        features = datasets.Features(
-            {column: datasets.Image(), "label": datasets.ClassLabel(names=["tench", "church"])}
-        )
-        datasets.Dataset.from_dict(columns, features=features).to_parquet(path)
-    else:
-        parquet.write_table(arrow.table(columns), path)
-    return images
-
-
-@pytest.mark.parametrize("named", [False, True])
-def test_parquet_in_the_hubs_layout(named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shrink(monkeypatch, "imagenette-128", train=5, test=2, classes=2)
-    root = tmp_path / "frgfm" / "imagenette"
-    _write_parquet(root / "full_size/train/0000.parquet", [0, 1, 0], named=named)
-    _write_parquet(root / "full_size/train/0001.parquet", [1, 1], named=named)
-    _write_parquet(root / "full_size/validation/0000.parquet", [1, 0], named=named)
-    task = load("imagenette-128", data=tmp_path)
-    assert task.train.images.shape == (5, 3, 128, 128)
-    assert task.train.labels.tolist() == [0, 1, 0, 1, 1]
-    assert task.class_names == (("tench", "church") if named else ("0", "1"))
-
-
 def test_labelled_val_is_taken_where_test_has_no_classes(tmp_path: Path) -> None:
     _write_folder(tmp_path / "set")
     (tmp_path / "set/test").rename(tmp_path / "set/val")
     _save(tmp_path / "set/test/images/0.png")
     assert len(load(f"folder:{tmp_path / 'set'}", data=tmp_path).test) == 4
-
-
-def test_parquet_keeps_images_of_the_right_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shrink(monkeypatch, "tiny-imagenet", train=2, test=2, classes=2)
-    images = _write_parquet(tmp_path / "tiny-imagenet/train.parquet", [0, 1], named=True, size=64)
-    _write_parquet(tmp_path / "tiny-imagenet/valid.parquet", [0, 1], named=True, size=64)
-    task = load("tiny-imagenet", data=tmp_path)
-    expected = np.array(Image.open(BytesIO(images[1]))).transpose(2, 0, 1)
-    assert np.array_equal(bytes_read(task)[1].numpy(), expected)
-
-
-def test_jpegs_of_cifar10_keep_its_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the layout of the hub's CIFAR-10: the column is `img`. The name says that pixels differ."""
-    shrink(monkeypatch, "cifar10-jpeg", train=2, test=2, classes=2)
-    folder = tmp_path / "cifar10-jpeg"
-    images = _write_parquet(
-        folder / "train-00000-of-00001.parquet", [1, 0], named=True, size=32, column="img"
-    )
-    _write_parquet(folder / "test-00000-of-00001.parquet", [0, 1], named=True, size=32, column="img")
-    task = load("cifar10-jpeg", data=tmp_path)
-    assert task.name == "cifar10-jpeg" and describe("cifar10-jpeg").family == "cifar10-jpeg"
-    assert task.train.labels.tolist() == [1, 0] and task.class_names == ("tench", "church")
-    expected = np.array(Image.open(BytesIO(images[0]))).transpose(2, 0, 1)
-    assert np.array_equal(bytes_read(task)[0].numpy(), expected)
-
-
-def test_what_is_wrong_with_parquet_files_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataMissing, match=r"cifar10-jpeg; or train\*\.parquet and test\*\.parquet with"):
-        load("cifar10-jpeg", data=tmp_path)
-    for name in ("train", "test"):
-        _write_parquet(tmp_path / f"cifar10-jpeg/{name}.parquet", [0], named=True, size=32, column="picture")
-    with pytest.raises(ValueError, match=r"has the columns \['label', 'picture'\] and lacks \['image'\]"):
-        load("cifar10-jpeg", data=tmp_path)
-
-
-def test_the_hugging_face_cache_is_used_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    shrink(monkeypatch, "tiny-imagenet", train=2, test=2, classes=2)
-    hub = CATALOGUE["tiny-imagenet"].hub
-    snapshot = (
-        tmp_path / "hub" / "datasets--zh-plus--tiny-imagenet" / "snapshots" / (hub.revision if hub else "")
-    )
-    _write_parquet(snapshot / "data/train-00000.parquet", [0, 1], named=True, size=64)
-    _write_parquet(snapshot / "data/valid-00000.parquet", [1, 0], named=True, size=64)
-    assert load("tiny-imagenet", data=tmp_path / "data").test.labels.tolist() == [1, 0]

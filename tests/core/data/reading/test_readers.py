@@ -89,8 +89,8 @@ def test_too_few_images_are_not_the_published_task(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="needs Debian's package dataset-fashion-mnist")
 def test_debians_fashion_mnist() -> None:
-    images = readers.read_idx(DEBIAN / "t10k-images-idx3-ubyte.gz")
-    labels = readers.read_idx(DEBIAN / "t10k-labels-idx1-ubyte.gz")
+    images, _ = readers.read_idx(DEBIAN / "t10k-images-idx3-ubyte.gz")
+    labels, _ = readers.read_idx(DEBIAN / "t10k-labels-idx1-ubyte.gz")
     assert images.shape == (10_000, 28, 28)
     assert torch.bincount(labels.int()).tolist() == [1000] * 10
     found = readers.locate(CATALOGUE["fashion-mnist"], Path("/nowhere"))

@@ -1,25 +1,20 @@
-"""The frozen recipes for retraining networks.
-
-A recipe never changes: a changed recipe gets a new name (a test pins the digest of each recipe), so that
-`dsa-1000` means the same in every release. Recipes use float32 products. Append `:bf16` or `:tf32` for
-reduced precision: `dsa-1000:bf16` is a separate recipe, with separate records and columns.
-The file of a plug-in adds recipes as `RECIPES = (Recipe(...),)`, an installed package by the entry point
-group `ratbench.recipes`.
-"""
+"""How to train a network from scratch, as data: recipes, and the kinds that single papers need."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import cos, pi
 from typing import Literal, get_args
 
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from suite.core.engine.losses import Objective, tempered
+from suite.core.engine.losses import Objective, softened, tempered
 from suite.core.engine.optimisers import SGD, Adam, AdamW, Optimiser
-from suite.core.names import Table, UnknownName, did_you_mean
-from suite.core.precision import PRECISIONS, Precision
+from suite.core.examples import Examples
+from suite.core.networks.named import Network
+from suite.core.precision import Precision
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.training.augment import augmentation
+from suite.core.training.augment import augment_for, augmentation
 from suite.core.training.regression import squared_error
 
 Rule = Literal["sgd", "adam", "adamw"]
@@ -35,6 +30,8 @@ class Recipe:
     batch: images per step, in shuffled epochs; None: each step draws the set's `Minibatch`.
     learned_lr: train at the learning rate that was learned with the set, if any.
     precision: of products in training; accuracy is always measured in float32.
+    teacher_epochs: label every augmented batch by a teacher that has trained on train for so many epochs,
+    without augmentation (see `suite.core.training.cached.labeller`); 0: use the set's labels.
     """
 
     name: str
@@ -50,6 +47,7 @@ class Recipe:
     steps: int = 0
     learned_lr: bool = False
     precision: Precision = "float32"
+    teacher_epochs: int = 0
 
     def check(self) -> None:
         """Raise ValueError for an optimiser, a learning rate, a length or an augmentation that cannot be."""
@@ -75,6 +73,14 @@ class Recipe:
         """Return the recipe for `synthetic`: at the set's learned rate if the recipe uses it."""
         return self.with_lr(synthetic.lr) if self.learned_lr and synthetic.lr is not None else self
 
+    def for_data(self, train: Examples) -> "Recipe":
+        """Return the recipe for `train`: without flips where mirrored images may change their class."""
+        return replace(self, augment=augment_for(self.augment, train))
+
+    def for_hard_labels(self) -> "Recipe":
+        """Return the recipe for images that have one class each."""
+        return self
+
     def for_epochs(self, epochs: int) -> "Recipe":
         """Return the recipe for full data: `epochs` replaces its length, which is meant for few images.
 
@@ -90,6 +96,14 @@ class Recipe:
         if self.optimiser == "adamw":
             return AdamW(lr, weight_decay=self.weight_decay)
         return SGD(lr, self.momentum, self.weight_decay)
+
+    def optimiser_of(self, network: Network, lr: float) -> Optimiser:
+        """Return the optimiser of the parameters of `network`."""
+        return self.optimiser_at(lr)
+
+    def targets(self, labels: Tensor) -> Tensor:
+        """Return the targets (n, classes) of labels (n, classes), before augmentation mixes them."""
+        return labels
 
     @property
     def objective(self) -> Objective:
@@ -116,17 +130,44 @@ class StepDecayRecipe(Recipe):
 
 @dataclass(frozen=True)
 class KLRecipe(Recipe):
-    """Kullback-Leibler divergence from the targets, both softened by a temperature.
+    """RDED's: Kullback-Leibler divergence from the targets; both are softened, and only then mixed.
 
-    The learning rate falls from `lr` to half of it, along a quarter of a period of (1 + cos) / 2.
+    Hard labels have temperature 1. The learning rate falls from `lr` to half of it, along a quarter of a
+    period of (1 + cos) / 2. Norms and biases do not decay. `batch` is that of 10 images per class; see
+    `for_set`.
     """
 
     temperature: float = 1.0
+
+    def for_set(self, synthetic: SyntheticSet) -> Recipe:
+        """Return the recipe with the authors' batch for the set; for CIFAR-100 also with twice the rate.
+
+        10, 50 and 100 images at 1, 10 and 50 images per class, twice that from 100 classes, 100 for 200
+        classes (Tiny-ImageNet), and 25 for 100 classes of 32x32 pixels (CIFAR-100).
+        """
+        classes, ipc = synthetic.classes, synthetic.ipc
+        batch, lr = (10 if ipc == 1 else 50 if ipc <= 10 else 100) * (2 if classes >= 100 else 1), self.lr
+        if classes == 100 and synthetic.images.shape[-1] == 32:
+            batch, lr = 25, 2 * lr
+        found = replace(self, batch=100 if classes == 200 else batch, lr=lr)
+        return found.for_hard_labels() if synthetic.hard and not self.teacher_epochs else found
+
+    def for_hard_labels(self) -> Recipe:
+        """Return the recipe without a temperature, which would slow training where labels do not have it."""
+        return replace(self, temperature=1.0)
 
     def lr_schedule(self, count: int) -> list[float]:
         """Return the learning rate of each step on `count` images."""
         shares = [(1 + cos(pi * epoch / self.epochs / 2)) / 2 for epoch in range(self.epochs)]
         return self._per_step([self.lr * share for share in shares], count)
+
+    def optimiser_of(self, network: Network, lr: float) -> Optimiser:
+        """Return AdamW, under which only weights of products decay."""
+        return AdamW(lr, weight_decay=self.weight_decay, spans=network.spans)
+
+    def targets(self, labels: Tensor) -> Tensor:
+        """Return softened labels (n, classes)."""
+        return softened(labels, self.temperature)
 
     @property
     def objective(self) -> Objective:
@@ -139,7 +180,8 @@ class RegressionRecipe(Recipe):
     """Squared error to centred targets; linear warm-up of the learning rate, then half a cosine.
 
     warm_up: steps of rising learning rate, at most half of all; floor: final share of `lr`;
-    lengths: (images, steps) pairs; sets of up to `images` take `steps`, larger sets the field `steps`.
+    lengths: (images, steps) pairs in order; a set takes the `steps` of the first pair that has as many
+    images, larger sets the field `steps`.
     """
 
     warm_up: int = 0
@@ -148,7 +190,7 @@ class RegressionRecipe(Recipe):
 
     def lr_schedule(self, count: int) -> list[float]:
         """Return the learning rate of each step on `count` images."""
-        steps = min([self.steps, *(length for images, length in self.lengths if count <= images)])
+        steps = next((length for images, length in self.lengths if count <= images), self.steps)
         if self.epochs and self.batch:
             steps = self.epochs * -(-count // self.batch)
         rising = min(self.warm_up, steps // 2)
@@ -160,99 +202,3 @@ class RegressionRecipe(Recipe):
     def objective(self) -> Objective:
         """The loss of (logits, targets)."""
         return squared_error
-
-
-def _sgd(name: str, source: str, epochs: int, augment: str) -> Recipe:
-    # As in the papers' code the learning rate falls at epoch `epochs // 2 + 1`, counted from 0. That code
-    # runs one epoch more than stated, and resets the momentum when the rate falls; here neither is done.
-    return Recipe(name, source, "sgd", 0.01, augment, 0.9, 5e-4, epochs, epochs // 2 + 1, 256)
-
-
-_OURS = (
-    _sgd("dc-300", "Dataset Condensation, arXiv 2006.05929: SGD, 300 epochs, no augmentation", 300, "none"),
-    _sgd("dsa-1000", "DSA, arXiv 2102.08259: SGD, 1000 epochs, DSA augmentation per image", 1000, "dsa"),
-    Recipe(
-        "rat-bptt-1000",
-        "RaT-BPTT, arXiv 2311.07025: Adam, the method's own minibatches, flip-rotate; 1000 steps, fixed",
-        "adam",
-        1e-3,
-        "flip-rotate",
-        steps=1000,
-    ),
-    Recipe(
-        "rtp-300",
-        "RTP, arXiv 2206.02916: SGD without decay of rate or weights, 300 epochs, no augmentation",
-        "sgd",
-        0.01,
-        "none",
-        momentum=0.9,
-        epochs=300,
-        batch=640,
-    ),
-    StepDecayRecipe(
-        "idc-1000",
-        "IDC, arXiv 2205.14959: SGD, 1000 epochs, DSA augmentation without cutout, CutMix",
-        "sgd",
-        0.01,
-        "dsa-cutmix",
-        momentum=0.9,
-        weight_decay=5e-4,
-        epochs=1000,
-        batch=64,
-        factor=0.2,
-    ),
-    KLRecipe(
-        "rded-300",
-        # In the paper a teacher labels every augmented image; here the stored labels are mixed.
-        "RDED, arXiv 2312.03526: AdamW, soft labels at temperature 20, 300 epochs, flip, CutMix",
-        "adamw",
-        1e-3,
-        "flip-cutmix",
-        weight_decay=0.01,
-        epochs=300,
-        batch=50,
-        temperature=20.0,
-    ),
-    replace(
-        _sgd(
-            "mtt-1000",
-            "MTT, arXiv 2203.11932: as dsa-1000, at the learning rate that the set brings",
-            1000,
-            "dsa",
-        ),
-        learned_lr=True,
-    ),
-    RegressionRecipe(
-        "frepo-40000",
-        "FRePo, arXiv 2206.00719: Adam, squared error to centred labels, warm-up, cosine; DSA augments",
-        "adam",
-        3e-4,
-        # The paper has the same operations at other strengths, and no flip on MNIST and Fashion-MNIST.
-        "dsa",
-        batch=500,
-        steps=40_000,
-        warm_up=500,
-        floor=0.01,
-        lengths=((10, 1000), (100, 2000), (500, 5000), (1000, 10_000)),
-    ),
-)
-
-RECIPES: Table[Recipe] = Table("recipe", {each.name: each for each in _OURS})
-
-_ROUNDED = [precision for precision in PRECISIONS if precision != "float32"]
-
-
-def recipe(name: str, *, besides: Sequence[str] = ()) -> Recipe:
-    """Return the recipe named `name`, such as `dsa-1000` or `dsa-1000:bf16`.
-
-    besides: other allowed words, for the error message.
-    Raises ValueError for an unknown or former name, or an unknown precision.
-    """
-    base, colon, precision = name.partition(":")
-    if base not in RECIPES:
-        raise UnknownName(f"unknown recipe {name!r}; {did_you_mean(base, [*RECIPES, *besides])}")
-    if not colon:
-        return RECIPES[base]
-    if found := [each for each in _ROUNDED if each == precision]:
-        return replace(RECIPES[base], name=name, precision=found[0])
-    raise ValueError(f"recipe {name!r}: {precision!r} is none of {', '.join(_ROUNDED)}; {base!r} is float32")

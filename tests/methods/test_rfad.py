@@ -1,4 +1,4 @@
-"""KIP: its losses by scikit-learn, what is learned at which rate, fresh networks, settings."""
+"""RFAD: its losses by scikit-learn, what is learned at which rate, fresh networks, settings."""
 
 from importlib import import_module
 from typing import Any
@@ -11,8 +11,9 @@ from sklearn.kernel_ridge import KernelRidge  # type: ignore[import-untyped]
 from suite.core.networks.nngp import random_features
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
+from suite.plugins import registry
 
-METHOD = import_module("suite.plugins.methods.kip").METHOD
+METHOD = import_module("suite.plugins.methods.rfad").METHOD
 
 
 def train() -> Examples:
@@ -121,3 +122,10 @@ def test_settings_are_refused() -> None:
         METHOD(transform_lr=-1.0)
     with pytest.raises(ValueError, match="ipc 11 is larger than the smallest class"):
         METHOD(kernel="convnet-d1-w4-none").check(train(), Budget(11))
+
+
+def test_its_former_name_is_refused_with_its_own() -> None:
+    """It was called KIP, whose kernel and loss are others."""
+    with pytest.raises(ValueError, match="unknown method 'kip'; it is now called 'rfad'"):
+        registry.method("kip")
+    assert METHOD.paper == "arXiv 2210.12067" and METHOD.title.startswith("RFAD")

@@ -1,0 +1,128 @@
+"""The commands that compare with papers: `ratbench atlas` and `reproduce`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from suite.cli.commands.publish import RESULTS
+from suite.cli.console import console, errors, exit_with, say, wrote
+from suite.cli.deadline import Deadline
+from suite.cli.options import (
+    Address,
+    Compile,
+    CpusPerTrial,
+    Data,
+    DryRun,
+    GpusPerTrial,
+    Inline,
+    Set,
+    TimeLimit,
+    set_data,
+)
+
+REPRODUCTIONS = Path("runs/reproductions")
+
+
+def atlas(
+    stores: Annotated[
+        list[Path] | None, typer.Argument(help="Stores to read.", show_default="results/")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The Markdown file to write.", show_default="the terminal")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if the file is not up to date.")
+    ] = False,
+) -> None:
+    """Compare every accuracy that is printed in a paper with the records of one or more stores.
+
+    The printed accuracies are those of `reported.toml` in a store, or else those of the package.
+
+    [bold]ratbench atlas results --output results/atlas.md[/]
+
+    [bold]ratbench atlas results --output results/atlas.md --check[/]
+    """
+    from suite.board import files
+    from suite.cli.reproducing.reproduction import published
+
+    sources = stores or [RESULTS]
+    text = published(sources)
+    target = output or sources[0] / "atlas.md"
+    if not check and output is None:
+        sys.stdout.write(text)
+    elif not check:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(text.encode())
+        wrote(target)
+    elif difference := files.difference(target, text):
+        say(difference, to=errors)
+        say(f"{target} does not match the records; write it with --output {target}", to=errors)
+        raise typer.Exit(1)
+
+
+def reproduce(
+    method: Annotated[str, typer.Argument(help="A method with printed accuracies.")],
+    task: Annotated[str, typer.Argument(help="A task, or its family: cifar10 for cifar10-zca.")],
+    ipc: Annotated[int, typer.Argument(min=1, help="Images per class.")],
+    store: Annotated[
+        Path, typer.Option(help="The folder for records, which several reproductions can share.")
+    ] = REPRODUCTIONS,
+    seeds: Annotated[int, typer.Option(min=1, help="Sets to distil; one alone decides nothing.")] = 3,
+    copies: Annotated[int, typer.Option(min=1, help="Networks to retrain on each set.")] = 5,
+    inline: Inline = False,
+    address: Address = None,
+    cpus_per_trial: CpusPerTrial = 1,
+    gpus_per_trial: GpusPerTrial = None,
+    set_: Set = None,
+    compile: Compile = True,
+    time_limit: TimeLimit = None,
+    dry_run: DryRun = False,
+    data: Data = None,
+) -> None:
+    """Run one cell for which a paper prints an accuracy, and compare.
+
+    The method has its published settings, the networks and the retraining are those of the paper, and so is
+    the preprocessing. It prints the figure with its source, in what the method differs from its paper, and
+    the estimated cost; then it runs as `ratbench run` does, and ends with the status. With --set the cell is
+    another one, which is shown beside the figure and not compared.
+
+    [bold]ratbench reproduce dm cifar10 10 --dry-run[/]
+
+    [bold]ratbench reproduce rat_bptt cifar10 10 --seeds 2 --time-limit 8h[/]
+    """
+    deadline = Deadline(time_limit)  # counts from here, before slow imports
+
+    from suite.cli import describe, runner
+    from suite.cli.reproducing import reproduction
+    from suite.experiments.resources import Resources
+    from suite.plugins.differences import differences
+
+    set_data(data)
+    found = reproduction.find(method, task, ipc)
+    request = runner.Request(
+        grid=found.name,
+        made=found.grid(seeds, copies, set_ or ()),
+        store=store,
+        inline=inline,
+        address=address,
+        resources=Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile),
+    )
+    for line in found.before(seeds):
+        say(line)
+    if own := differences(method):
+        console.print(describe.difference_table(own))
+
+    def run() -> bool:
+        done = runner.run(request, deadline)
+        for line in found.after(store):
+            say(line)
+        return done
+
+    if not dry_run:
+        with deadline.watched():
+            exit_with(run)
+    runner.dry_run(request)
+    for line in found.after(store):
+        say(line)

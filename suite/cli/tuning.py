@@ -1,0 +1,162 @@
+"""Tune the methods of a grid: time their outer steps, run their tries, write what was chosen."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from suite.board import files
+from suite.cli import runner
+from suite.cli.console import console, say, wrote
+from suite.cli.cost import estimate
+from suite.cli.deadline import Deadline, Stopped
+from suite.experiments import grid, preflight
+from suite.experiments.job_runner import missing
+from suite.experiments.tuning.rows import Row, rows
+from suite.experiments.tuning.settings_file import ENDING, Chosen, SettingsFile
+from suite.experiments.tuning.tries import Rule
+from suite.records.jobs import Job
+from suite.records.store import Store
+
+TOLERANCE = 1.25
+"""A chosen set that costs more than the limit times this is named."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run of tries, the rule by which they are made, and where the chosen settings are written."""
+
+    run: runner.Request
+    rule: Rule
+    output: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The store's path."""
+        return self.run.store or Path("runs") / f"{Path(self.run.grid).stem}-tuning"
+
+    @property
+    def file(self) -> Path:
+        """The settings file."""
+        return self.output or self.folder / "settings.toml"
+
+    def rows(self) -> list[Row]:
+        """Return the rows of the grid; raises ValueError for a mistake in it, or an output that is taken."""
+        path = grid.locate(self.run.grid)
+        if self.file.resolve() == path.resolve():
+            raise ValueError(f"--output {self.file} is the grid itself; choose another file")
+        if self.file.exists():
+            try:
+                SettingsFile.read(self.file)
+            except ValueError as error:
+                raise ValueError(
+                    f"--output would replace another file: {error}; choose another one"
+                ) from None
+        return rows(grid.load(path, self.run.settings, tuned=False))
+
+
+def dry_run(request: Request) -> None:
+    """List the tries of each row, as far as they are known, and estimate their cost."""
+    found, store = request.rows(), Store(request.folder)
+    _check(request, found)
+    if store.path.exists():
+        store.check_protocol()
+    table = Table("task", "ipc", "row", "outer steps", "tries", "tuned")
+    for row in found:
+        label, task, ipc = row.place
+        steps = request.rule.steps(row, store)
+        length = "to time" if steps is None else str(steps.get("steps", ""))
+        tries = len(request.rule.changes(row, steps or {}))
+        table.add_row(task, str(ipc), label, length, str(tries), ", ".join(row.method.space) or "nothing")
+    console.print(table)
+    jobs = [job for stage in _stages(request, found, store) for job in stage]
+    say(runner.counts(jobs, store))
+    records = files.read([store.path]).records if store.path.exists() else ()
+    if line := estimate(jobs, [cell for job in jobs for cell in missing(job, store)], records):
+        say(line)
+
+
+def tune(request: Request, deadline: Deadline | None = None) -> bool:
+    """Run the missing tries and write the settings file; return whether all of them are done.
+
+    Raises ValueError before compute, or if a row has no time for an outer step; Stopped at the deadline.
+    """
+    deadline = deadline or Deadline()
+    try:
+        deadline.begin()
+        found = request.rows()
+        if not request.run.address:
+            _check(request, found)
+        store = Store.create(request.folder)
+        deadline.check()
+    except Stopped:
+        deadline.check_long_enough()
+        raise
+    stopped, jobs = None, list[Job]()
+    with store.locked():
+        try:
+            for jobs in _stages(request, found, store):
+                run = request.run
+                store.write_plan(request.folder.name, grid.plan(jobs).to_json())
+                say(runner.counts(jobs, store))
+                runner.work(jobs, store, run.resources, deadline, inline=run.inline, address=run.address)
+        except Stopped as error:
+            stopped = error
+        deadline.rest()
+    complete = runner.tell(jobs, store, stopped=stopped is not None)
+    if stopped:
+        raise stopped
+    if not complete:
+        return False
+    _write(request, found, store)
+    return True
+
+
+def _check(request: Request, found: Sequence[Row]) -> None:
+    """Raise ValueError for the first problem of a row as the grid has it."""
+    preflight.check([row.job({}) for row in found], request.run.resources)
+
+
+def _stages(request: Request, found: Sequence[Row], store: Store) -> Iterator[list[Job]]:
+    """Yield the jobs that time outer steps, and then, if all steps have been timed, the tries."""
+    rule = request.rule
+    if paces := [job for row in found if (job := rule.pace(row))]:
+        yield paces
+    lengths = [(row, rule.steps(row, store)) for row in found]
+    if any(steps is None for _, steps in lengths):
+        return
+    tries = [row.job(each) for row, steps in lengths for each in rule.changes(row, steps or {})]
+    yield list({job.id: job for job in tries}.values())  # rows may have tries in common
+
+
+def _write(request: Request, found: Sequence[Row], store: Store) -> None:
+    """Choose, write the settings file, and show it."""
+    rule = request.rule
+    chosen = [rule.choose(row, rule.steps(row, store) or {}, store) for row in found]
+    name, seed = Path(request.run.grid).stem, found[0].grid.seeds[0]
+    rule.file(name, chosen, trial_seed=seed).write(request.file)
+    console.print(_table(chosen))
+    for each in chosen:
+        if rule.seconds and (each.device_seconds or 0) > TOLERANCE * rule.seconds:
+            say(
+                f"over --seconds {rule.seconds:g}: {each.row} on {each.task} at ipc {each.ipc} took "
+                f"{each.device_seconds:.0f} device-seconds"
+            )
+    wrote(request.file)
+    if not found[0].grid.settings:
+        say(f'to use it, copy it beside the grid, and write into the grid: settings = "{name}{ENDING}"')
+
+
+def _table(chosen: Sequence[Chosen]) -> Table:
+    table = Table("task", "ipc", "row", "tries", "choice", "holdout", "first try", "settings")
+    for each in chosen:
+        settings = ", ".join(f"{key} = {value}" for key, value in each.settings.items())
+        choice = str(each.choice or "")
+        accuracies = map(_percent, (each.accuracy, each.base_accuracy))
+        table.add_row(each.task, str(each.ipc), each.row, str(len(each.tries)), choice, *accuracies, settings)
+    return table
+
+
+def _percent(accuracy: float | None) -> str:
+    return "" if accuracy is None else f"{100 * accuracy:.1f}"

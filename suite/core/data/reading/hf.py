@@ -1,0 +1,293 @@
+"""Hugging Face image datasets: `hf:OWNER/NAME`, `hf:/path`, and the catalogued tasks that are published so.
+
+Read are Parquet files and the Arrow files that `save_to_disk` writes, below the data folder, in the Hugging
+Face cache, or from the hub. Columns, splits and class names come from the files and can be given.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, replace
+from functools import lru_cache, partial
+from io import BytesIO
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from suite.core.data import cache
+from suite.core.data.catalogue import TaskInfo
+from suite.core.data.found import Notes
+from suite.core.data.reading import hf_layout, image_files
+from suite.core.data.reading.decoding import Decoding, decode_all, survey
+from suite.core.data.reading.download import DataMissing, download_hub
+from suite.core.data.reading.hf_tables import (
+    Table,
+    card_features,
+    class_names,
+    image_column,
+    indices,
+    label_column,
+    open_table,
+)
+from suite.core.data.reading.readers import Raw, Source, Splits
+from suite.core.examples import hash_tensor
+
+PREFIX = "hf:"
+CONVERTED = "refs/convert/parquet"
+"""The branch on which the hub keeps a dataset of other files as Parquet."""
+
+_OPTIONS = ("image", "label", "train", "test", "config", "revision")
+
+
+@dataclass(frozen=True)
+class Query:
+    """A dataset and how to read it; None stands for what the files say.
+
+    where: a path, or OWNER/NAME on the hub; how: how pictures are decoded; mirrored: see `Examples`.
+    """
+
+    name: str
+    where: str
+    how: Decoding
+    mirrored: bool = True
+    config: str | None = None
+    image: str | None = None
+    label: str | None = None
+    revision: str | None = None
+    test: str | None = None
+    train: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a path."""
+        return self.where.startswith(("/", ".", "~"))
+
+
+@dataclass(frozen=True)
+class Split:
+    """The files of a split, its column of images, and its labels (n,) int64."""
+
+    tables: tuple[Table, ...]
+    image: str
+    labels: Tensor
+
+    def pictures(self) -> Iterator[tuple[BytesIO, str]]:
+        """Yield each encoded image with its name for messages."""
+        return chain.from_iterable(table.pictures(self.image) for table in self.tables)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Both splits of a dataset, its class names, and what was chosen without being asked for, or ""."""
+
+    train: Split
+    test: Split
+    class_names: tuple[str, ...]
+    said: str
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files, train first."""
+        return tuple(table.path for split in (self.train, self.test) for table in split.tables)
+
+    def read(self, how: Decoding) -> Splits:
+        """Decode all images, with the sha256 of the encoded images and the labels of each split."""
+        notes, checksums = Notes(), dict[str, str]()
+
+        def raw(name: str, split: Split) -> Raw:
+            digest = hashlib.sha256()
+            images = decode_all(_hashed(split.pictures(), digest), len(split.labels), how, notes)
+            hash_tensor(digest, split.labels)
+            checksums[name] = digest.hexdigest()
+            return Raw(images, split.labels)
+
+        train, test = raw("train", self.train), raw("test", self.test)
+        said = (self.said,) if self.said else ()
+        return Splits(train, test, self.class_names, (*said, *notes.lines()), checksums, self.class_names)
+
+
+def _hashed(pictures: Iterable[tuple[BytesIO, str]], digest: Any) -> Iterator[tuple[BytesIO, str]]:
+    for file, called in pictures:
+        digest.update(file.getbuffer())
+        yield file, called
+
+
+def parse(name: str) -> Query:
+    """Return the query of a task's name, `hf:WHERE?option=value&…`; raises ValueError if it is wrong."""
+    where, _, text = name.removeprefix(PREFIX).partition("?")
+    given = image_files.options(name, text, (*_OPTIONS, *image_files.OPTIONS))
+    own = {option: value for option, value in given.items() if option in _OPTIONS}
+    how = image_files.decoding(name, given)
+    query = Query(name, where, how, image_files.mirrored(name, given), **own)
+    if not query.local and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", where):
+        raise ValueError(
+            f"task {name!r} needs hf:OWNER/NAME, or hf: and a path that begins with / or ./ or ~"
+        )
+    return query
+
+
+def locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
+    """Find the dataset of `hf:WHERE` and read the facts of its task.
+
+    Raises DataMissing where there is no such dataset, and a ValueError for what cannot be read.
+    """
+    query = parse(name)
+    root, place = _root(query, data)
+    found = _open(query, root)
+    shape = _shape(query, found, data)
+    info = TaskInfo(
+        name=name,
+        classes=len(found.class_names),
+        shape=shape,
+        train=len(found.train.labels),
+        test=len(found.test.labels),
+        format="hf",
+        source=place,
+        licence=str(hf_layout.read_card(root).get("license") or "not known: see the dataset's card"),
+        class_names_from="the features of its label column, or else the sorted labels",
+        checksum="none",
+        class_names=found.class_names,
+        mirrored=query.mirrored,
+    )
+    how = replace(query.how, channels=shape[0])
+    return Source(found.files, place, partial(found.read, how)), info
+
+
+def locate_known(info: TaskInfo, data: Path) -> Source:
+    """Find a catalogued task as image folders or as a Hugging Face dataset below `data`, or on the hub.
+
+    Raises DataMissing where it is in none of these places.
+    """
+    hub, how = info.hub, Decoding(info.shape[0], info.shape[1])
+    query = Query(info.name, hub.name if hub else info.name, how, test=hub.test if hub else None)
+    for folder in (data / name for name in info.folders):
+        if source := image_files.find(info, folder):
+            return source
+        if folder.is_dir() and (paths := hf_layout.local_files(folder)):
+            layout = hf_layout.layout(paths, hf_layout.read_card(folder))
+            wanted = hub.config if hub and hub.config in layout else None
+            found = _open(replace(query, config=wanted), folder)
+            return Source(found.files, info.name, partial(found.read, how))
+    if hub is None:
+        raise DataMissing(_remedy(info, data))
+    # Fetched only where it is not in the cache: the commit says which files they are.
+    query = replace(query, revision=hub.revision, config=hub.config)
+    return Source((), f"{hub.name}@{hub.revision}", partial(_read_hub, query, _remedy(info, data)))
+
+
+def _read_hub(query: Query, remedy: str) -> Splits:
+    return _open(query, _fetched(query, remedy)).read(query.how)
+
+
+def _root(query: Query, data: Path) -> tuple[Path, str]:
+    """Return the folder of a dataset, and what it is called in the facts."""
+    if query.local:
+        root = Path(query.where).expanduser()
+        if root.is_file():
+            raise DataMissing(f"{root} is a file; name the folder of a dataset: hf:{root.parent}")
+        if not root.is_dir():
+            raise DataMissing(f"{root} does not exist; put the Parquet files of a dataset there")
+        return root, str(root)
+    root = data / query.where
+    if root.is_dir():
+        return root, f"{query.where}, found in {root}"
+    remedy = f"Put its Parquet files into {root}, or write a path as hf:/path or hf:./path"
+    root = _fetched(query, remedy)
+    return root, f"{query.where} on the Hugging Face hub, commit {root.name}"
+
+
+@lru_cache  # grids describe a task often
+def _fetched(query: Query, remedy: str) -> Path:
+    """Return the folder of a dataset in the Hugging Face cache, after fetching the files that it needs."""
+
+    def choose(root: Path, paths: list[str]) -> Sequence[str]:
+        layout = hf_layout.layout(paths, hf_layout.read_card(root))
+        return _files(query, layout) if layout else ()
+
+    revisions = [query.revision] if query.revision else [None, CONVERTED]
+    missing: DataMissing | None = None
+    for revision in revisions:
+        try:
+            root = download_hub(query.where, revision, choose, remedy)
+        except DataMissing as error:
+            missing = missing or error
+            continue
+        if hf_layout.local_files(root):
+            return root
+    raise missing or DataMissing(f"{query.where} has no Parquet files on the hub. {remedy}")
+
+
+def _chosen(query: Query, layout: hf_layout.Layout) -> hf_layout.Splits:
+    return hf_layout.choose(query.name, layout, query.config, query.train, query.test)
+
+
+def _files(query: Query, layout: hf_layout.Layout) -> Sequence[str]:
+    return [path for files in _chosen(query, layout).files.values() for path in files]
+
+
+def _open(query: Query, root: Path) -> Found:
+    """Read schemas and labels of the two splits, but no image."""
+    card = [hf_layout.CARD] if (root / hf_layout.CARD).is_file() else []
+    files = tuple(image_files.stamp(root / path) for path in (*card, *hf_layout.local_files(root)))
+    return _opened(query, root, files)
+
+
+@lru_cache(maxsize=4)  # grids describe a task often
+def _opened(query: Query, root: Path, files: tuple[tuple[Path, int, int], ...]) -> Found:
+    card = hf_layout.read_card(root)
+    paths = [path.relative_to(root).as_posix() for path, *_ in files]
+    splits = _chosen(query, hf_layout.layout(paths, card))
+    features = card_features(card, query.config)
+    opened = {
+        name: tuple(open_table(root / path, features) for path in splits.files[name])
+        for name in (splits.train, splits.test)
+    }
+    for name, tables in opened.items():
+        if not any(table.rows for table in tables):
+            raise ValueError(f"{query.name}: the split {name} is empty; append ?train=NAME or ?test=NAME")
+    first = opened[splits.train][0]
+    image, label = image_column(first, query.image), label_column(first, query.label)
+    for table in chain.from_iterable(opened.values()):
+        image_column(table, image)
+        label_column(table, label)
+        if table.classes.get(label) != first.classes.get(label):
+            raise ValueError(f"{table.path} and {first.path} name their classes in {label!r} differently")
+    labels = {name: [each for table in opened[name] for each in table.labels(label)] for name in opened}
+    names = class_names(first, label, labels[splits.train])
+    if len(names) < 2:
+        raise ValueError(f"{query.name} has one class, {names[0]!r}; a task needs two")
+    found = []
+    for name in (splits.train, splits.test):
+        numbers = indices(labels[name], names, label in first.classes, f"{query.name}: {name}")
+        if absent := set(range(len(names))) - set(numbers.tolist()):
+            raise ValueError(f"{query.name}: {name} has no image of class {names[min(absent)]!r}")
+        found.append(Split(opened[name], image, numbers))
+    return Found(found[0], found[1], names, splits.said)
+
+
+def _shape(query: Query, found: Found, data: Path) -> tuple[int, int, int]:
+    """Return (channels, height, width) from the headers of all images, which are read once and remembered."""
+    stamps = [image_files.stamp(path) for path in found.files]
+    key = json.dumps([astuple(query.how), found.train.image, stamps], default=str)
+    stem = f"shape-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+    def find() -> dict[str, list[int]]:
+        pictures = chain(found.train.pictures(), found.test.pictures())
+        return {"shape": list(survey(pictures, query.how))}
+
+    channels, height, width = cache.remembered(cache.usable_folder(data), stem, find)["shape"]
+    return channels, height, width
+
+
+def _remedy(info: TaskInfo, data: Path) -> str:
+    text = f"For {info.name}, put train/ and val/ with a folder per class into {data / info.folders[0]}"
+    if info.hub is None:
+        return f"{text}; or train*.parquet and test*.parquet with the columns image and label"
+    return (
+        f"{text}; or the Parquet files of {info.hub.name} into {data / info.hub.name}; "
+        "or fetch them on a machine with a network: "
+        f"hf download {info.hub.name} --repo-type dataset --revision {info.hub.revision}"
+    )

@@ -1,0 +1,6 @@
+"""The recipes for training networks: `kinds` has their classes, `frozen` those with a name."""
+
+from suite.core.training.recipes.frozen import RECIPES as RECIPES
+from suite.core.training.recipes.frozen import recipe as recipe
+from suite.core.training.recipes.frozen import recipe_on_real as recipe_on_real
+from suite.core.training.recipes.kinds import Recipe as Recipe

@@ -1,0 +1,178 @@
+"""Settings files: what `ratbench tune` chose for each row, task and size of a grid, with all its tries."""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from suite.core.data.atomic_write import write_bytes
+from suite.core.names import did_you_mean
+
+ENDING = ".settings.toml"
+"""The end of the name of a settings file beside a grid."""
+
+Place = tuple[str, str, int]
+"""(row of a grid, task, images per class)"""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Try(_Table):
+    """One try: its values of the hyper-parameters that are tuned, and its mean accuracy on the holdout."""
+
+    settings: dict[str, Any]
+    accuracy: float | None = None  # None: it diverged
+
+
+class Chosen(_Table):
+    """The settings of one row at one task and size.
+
+    given: the hyper-parameters that the paper and the grid gave, the same in all tries. settings: those that
+    replace them. tries: the first has the values of the grid. choice: the number of the chosen try, from 1.
+    """
+
+    row: str
+    method: str
+    task: str
+    ipc: PositiveInt
+    given: dict[str, Any]
+    settings: dict[str, Any]
+    evaluation: str = ""  # what chose; "" if the method has nothing to tune
+    choice: PositiveInt | None = None
+    accuracy: float | None = None  # of the choice, on the holdout
+    base_accuracy: float | None = None  # of the first try
+    device_seconds: float | None = None  # of the distillation of the choice
+    trial: str = ""  # of the choice, in the store of the tries
+    tries: list[Try] = []
+
+    @property
+    def place(self) -> Place:
+        """Its row, task and size."""
+        return self.row, self.task, self.ipc
+
+
+class SettingsFile(_Table):
+    """A settings file.
+
+    tries, seed: how many there were of each row, and the seed by which they were sampled; seconds:
+    device-seconds that a set may cost, if that is limited; trial_seed: the distillation seed of all tries.
+    """
+
+    version: str
+    grid: str
+    tries: PositiveInt
+    seed: int
+    seconds: float | None = None
+    trial_seed: int
+    chosen: list[Chosen] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        places = [each.place for each in self.chosen]
+        if repeated := [place for number, place in enumerate(places) if place in places[:number]]:
+            raise ValueError(f"two entries {_words(repeated[0])}; remove one")
+        return self
+
+    @classmethod
+    def read(cls, path: Path) -> "SettingsFile":
+        """Read a settings file; raises ValueError if it is missing or none."""
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text("utf-8")))
+        except FileNotFoundError:
+            raise ValueError(
+                f"no settings file {path}; write it by `ratbench tune`, or leave `settings` out of the grid"
+            ) from None
+        except OSError as error:
+            raise ValueError(f"settings file {path}: {error.strerror}; give the path of a file") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ValueError(
+                f"{path} is no settings file of `ratbench tune`: {where}: {first['msg'].lower()}"
+            ) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    def fitting(self, path: Path, rows: Mapping[Place, tuple[str, Mapping[str, Any]]]) -> dict[Place, Any]:
+        """Return the chosen settings of rows; raises ValueError if they were chosen for something else.
+
+        path: of this file, for messages; rows: of a grid, with the method and what `given` gives today.
+        """
+        known = {each.place: each for each in self.chosen}
+        for place, (method, given) in rows.items():
+            if place not in known:
+                raise ValueError(f"{path} has no settings {_words(place)}; {self._remedy(place)}")
+            if known[place].method != method:
+                raise ValueError(
+                    f"{path}: the settings {_words(place)} are of the method {known[place].method!r}, and "
+                    f"the grid has {method!r}; {_REMEDY}"
+                )
+            old, new = known[place].given, plain(given)
+            if differing := [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]:
+                key = differing[0]
+                raise ValueError(
+                    f"{path}: the settings {_words(place)} were chosen with {key} = {_shown(old.get(key))}, "
+                    f"and the grid has {_shown(new.get(key))}; {_REMEDY}"
+                )
+        return {place: known[place].settings for place in rows}
+
+    def _remedy(self, place: Place) -> str:
+        tuned = sorted({each.row for each in self.chosen})
+        row, *_ = place
+        return _REMEDY if row in tuned else f"{_REMEDY}; rows of the file: {did_you_mean(row, tuned)}"
+
+    def write(self, path: Path) -> None:
+        """Write the file; an earlier one is replaced."""
+        write_bytes(path, self.to_toml().encode(), replace=True)
+
+    def to_toml(self) -> str:
+        """Return the file's text."""
+        table = self.model_dump(exclude={"chosen"}, exclude_defaults=True)
+        head = [
+            f"# Settings chosen on the holdout by `ratbench tune {self.grid}`. Do not edit.",
+            *_pairs(table),
+        ]
+        parts = [["", "[[chosen]]", *_pairs(each.model_dump(exclude_defaults=True))] for each in self.chosen]
+        return "\n".join([*head, *(line for part in parts for line in part)]) + "\n"
+
+
+_REMEDY = "run `ratbench tune` again, or leave `settings` out of the grid"
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as TOML has them: tuples as lists, None left out."""
+    found: dict[str, Any] = json.loads(json.dumps(values))
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _words(place: Place) -> str:
+    row, task, ipc = place
+    return f"for {row!r} on {task} at ipc {ipc}"
+
+
+def _shown(value: Any) -> str:
+    return "its default" if value is None else _toml(value)
+
+
+def _pairs(table: Mapping[str, Any]) -> list[str]:
+    return [f"{_key(key)} = {_toml(value, wide=key == 'tries')}" for key, value in table.items()]
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
+
+
+def _toml(value: Any, *, wide: bool = False) -> str:
+    """Return a value as TOML; wide: a list has a line for each item. JSON and TOML share all other values."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(key)} = {_toml(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, list):
+        items = [_toml(each) for each in value]
+        return "[\n" + "".join(f"  {item},\n" for item in items) + "]" if wide else f"[{', '.join(items)}]"
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)

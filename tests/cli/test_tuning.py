@@ -1,0 +1,154 @@
+"""Tuning from a grid to a settings file that the grid reads; only the holdout is seen."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import torch
+
+from suite.cli import runner, tuning
+from suite.cli.deadline import Stopped
+from suite.core.data.tasks import fingerprint, load
+from suite.core.examples import TestSplit
+from suite.experiments import grid
+from suite.experiments.tuning.settings_file import SettingsFile
+from suite.experiments.tuning.tries import Rule
+from suite.records.cells import Trial
+from suite.records.store import Store
+from tests.support.tuned import TUNED
+
+RULE = Rule(tries=3, seed=0, seconds=30.0)
+
+
+def request(folder: Path, rule: Rule = RULE) -> tuning.Request:
+    run = runner.Request(str(folder / "tuned.toml"), store=folder / "tries", inline=True)
+    return tuning.Request(run, rule, folder / "tuned.settings.toml")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a tuned grid, the store of its tries, and its settings file; no test split was read."""
+
+    def read(split: TestSplit) -> NoReturn:
+        raise AssertionError("the test split was read")
+
+    folder = tmp_path_factory.mktemp("tuned")
+    (folder / "tuned.toml").write_text(TUNED)
+    whole = TestSplit.read
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RATBENCH_DATA", str(folder / "data"))
+        patch.setattr(TestSplit, "read", lambda split: whole(split) if split.held_out else read(split))
+        torch.set_num_threads(1)
+        assert tuning.tune(request(folder))
+    yield folder
+
+
+@pytest.fixture
+def tuned(done: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(done, tmp_path / "tuned"))
+
+
+def test_all_is_measured_on_the_holdout(done: Path) -> None:
+    paths = list((done / "tries" / "records").glob("*/*/*.json"))
+    assert paths and {path.parts[-3] for path in paths} == {"digits-holdout-ipc1", "digits-holdout-ipc2"}
+    store, held = Store(done / "tries"), fingerprint(load("digits:holdout"))
+    for path in paths:
+        record = store.record(path.stem)
+        assert record is not None and record.data == held != fingerprint(load("digits"))
+
+
+def test_no_try_reads_the_test_split(done: Path) -> None:
+    store = Store(done / "tries")
+    for entry in SettingsFile.read(done / "tuned.settings.toml").chosen:
+        if entry.trial:
+            record = store.record(entry.trial)
+            assert record is not None and record.test_reads == 0
+
+
+def test_every_row_with_a_space_has_as_many_tries(done: Path) -> None:
+    file = SettingsFile.read(done / "tuned.settings.toml")
+    assert (file.tries, file.seed, file.seconds, file.trial_seed) == (3, 0, 30.0, 3)
+    tries = {(each.row, each.ipc): len(each.tries) for each in file.chosen}
+    assert tries == {
+        ("random_subset", 1): 0,
+        ("random_subset", 2): 0,
+        ("dm", 1): 3,
+        ("dm", 2): 3,
+        ("pieces", 1): 3,
+    }
+    for entry in file.chosen:
+        if entry.tries:
+            accuracies = [each.accuracy or 0 for each in entry.tries]
+            assert entry.accuracy == max(accuracies) and entry.base_accuracy == accuracies[0]
+            assert entry.choice == accuracies.index(max(accuracies)) + 1
+    assert {each.settings["steps"] for each in file.chosen if each.row == "dm"} == {4}
+
+
+def test_the_grid_reads_the_file_that_was_written(tuned: Path) -> None:
+    path = tuned / "tuned.toml"
+    path.write_text(TUNED.replace("ipc = [1, 2]", 'ipc = [1, 2]\nsettings = "tuned.settings.toml"', 1))
+    entries = {each.place: each for each in SettingsFile.read(tuned / "tuned.settings.toml").chosen}
+    for job in grid.jobs(grid.load(path)):
+        assert isinstance(job.cell, Trial)
+        chosen = entries[job.label, "digits", job.ipc].settings
+        assert chosen.items() <= job.cell.hyperparameters.items()
+
+
+def test_run_again_nothing_is_done_and_the_same_is_written(tuned: Path) -> None:
+    before = (tuned / "tuned.settings.toml").read_bytes()
+    (tuned / "tuned.settings.toml").unlink()
+    records = sorted((tuned / "tries" / "records").rglob("*.json"))
+    assert tuning.tune(request(tuned))
+    assert (tuned / "tuned.settings.toml").read_bytes() == before
+    assert sorted((tuned / "tries" / "records").rglob("*.json")) == records
+
+
+def test_it_stops_without_a_file_and_goes_on(tuned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (tuned / "tuned.settings.toml").read_bytes()
+    (tuned / "tuned.settings.toml").unlink()
+    paths = [
+        path for path in tuned.glob("tries/records/*/dm/*.json") if '"kind": "evaluation"' in path.read_text()
+    ]
+    for path in paths:
+        path.unlink()
+
+    def stop(*args: object, **named: object) -> NoReturn:
+        raise Stopped("the time limit is near")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "work", stop)
+        with pytest.raises(Stopped):
+            tuning.tune(request(tuned))
+    assert len(paths) == 6 and not (tuned / "tuned.settings.toml").exists()
+    assert tuning.tune(request(tuned)) and (tuned / "tuned.settings.toml").read_bytes() == before
+
+
+def test_other_rules_have_other_tries(tuned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tuning.dry_run(request(tuned))
+    said = capsys.readouterr().out
+    assert "20 cells, 20 done, 0 to do" in said and "image_lr" in said and "nothing" in said
+    tuning.dry_run(request(tuned, Rule(tries=3, seed=1, seconds=30.0)))
+    assert "20 cells, 12 done, 8 to do" in capsys.readouterr().out
+    tuning.dry_run(request(tuned, Rule(tries=3, seed=0, seconds=40.0)))
+    assert "2 cells, 0 done, 2 to do" in capsys.readouterr().out
+
+
+class TestOutput:
+    def test_it_is_not_the_grid(self, tuned: Path) -> None:
+        wrong = tuning.Request(request(tuned).run, RULE, tuned / "tuned.toml")
+        with pytest.raises(ValueError, match="is the grid itself; choose another file"):
+            tuning.tune(wrong)
+
+    @pytest.mark.parametrize("text", ["[project]\nname = 'mine'\n", "my notes"])
+    def test_nor_a_file_of_another_kind(self, tuned: Path, text: str) -> None:
+        (tuned / "mine.toml").write_text(text)
+        wrong = tuning.Request(request(tuned).run, RULE, tuned / "mine.toml")
+        with pytest.raises(ValueError, match=r"--output would replace another file: .*mine\.toml"):
+            tuning.tune(wrong)
+        assert (tuned / "mine.toml").read_text() == text
+
+    def test_by_default_it_is_in_the_store(self, tuned: Path) -> None:
+        asked = tuning.Request(runner.Request("demo"), RULE)
+        assert asked.folder == Path("runs/demo-tuning") and asked.file == asked.folder / "settings.toml"
