@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from suite.core.data import tasks
 from suite.core.data.catalogue import CATALOGUE
+from suite.core.data.reading.folders import named
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Task
 
@@ -102,9 +103,7 @@ def as_the_tasks(synthetic: SyntheticSet, names: Sequence[str], task: Task) -> t
     return moved, [f"classes: put into the task's order by their names ({_listed(names)} in the set)"]
 
 
-def order_of(
-    names: Sequence[str], known: Sequence[str], words: Mapping[str, str] | None = None
-) -> list[int] | None:
+def order_of(names: Sequence[str], known: Sequence[str], words: Path | None = None) -> list[int] | None:
     """Return the number in `known` of each of `names`; None unless every class has exactly one name.
 
     Names are compared as written, after Unicode's composition (NFC); if they differ, without case; then with
@@ -117,27 +116,23 @@ def order_of(
     for key in (_key, lambda name: _key(name).casefold(), _separated):
         if order := _matched(list(map(key, names)), list(map(key, known))):
             return order
-    if words and len(set(names)) == len(known) and all(name in words for name in names):
-        ids = sorted(names)  # as the task's classes are ordered
-        if [_key(words[each]) for each in ids] == list(map(_key, known)):
+    if words:
+        ids = sorted(set(names))  # as the task's classes are ordered
+        if named(ids, words) == tuple(known):
             return [ids.index(name) for name in names]
     numbers = [int(name) if re.fullmatch("[0-9]{1,6}", name) else -1 for name in names]
     return numbers if sorted(numbers) == list(range(len(known))) else None
 
 
-def words_of(task: str) -> dict[str, str]:
-    """Return the first word of each WordNet id in the words.txt of a task's folder; empty without one."""
+def words_of(task: str) -> Path | None:
+    """Return the words.txt in a task's folder, which has the words of WordNet ids; None without one."""
     name = task.removesuffix(tasks.HOLDOUT)
     if name.startswith("folder:"):
         folders = [Path(name.removeprefix("folder:").partition("?")[0]).expanduser()]
     else:
         info = CATALOGUE.get(name)
         folders = [tasks.data_folder() / each for each in info.folders] if info else []
-    file = next((folder / "words.txt" for folder in folders if (folder / "words.txt").is_file()), None)
-    if file is None:
-        return {}
-    rows = (line.split("\t", 1) for line in file.read_text().splitlines() if "\t" in line)
-    return {wnid: words.split(",")[0].strip() for wnid, words in rows}
+    return next((file for folder in folders if (file := folder / "words.txt").is_file()), None)
 
 
 def _matched(names: Sequence[str], known: Sequence[str]) -> list[int] | None:

@@ -122,19 +122,21 @@ class TestNames:
         apart = [unicodedata.normalize("NFD", name) for name in ("café", "naïve")]
         assert apart[0] != "café" and order_of(apart, ["naïve", "café"]) == [1, 0]
 
-    def test_wordnet_ids_are_looked_up(self) -> None:
-        words = {"n02": "crane", "n01": "goldfish", "n03": "crane", "n09": "unused"}
-        assert order_of(["n03", "n01", "n02"], ["goldfish", "crane", "crane"], words) == [2, 0, 1]
-        assert order_of(["n03", "n01", "n09"], ["goldfish", "crane", "crane"], words) is None
+    def test_wordnet_ids_are_looked_up(self, tmp_path: Path) -> None:
+        """Two classes of one word have their ids in their names."""
+        words, known = tmp_path / "words.txt", ["goldfish", "crane (n02)", "crane (n03)"]
+        words.write_text("n02\tcrane\nn01\tgoldfish, Carassius\nn03\tcrane\nn09\tunused\n")
+        assert order_of(["n03", "n01", "n02"], known, words) == [2, 0, 1]
+        assert order_of(["n03", "n01", "n09"], known, words) is None
 
     def test_words_stand_in_the_tasks_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "tiny-imagenet-200").mkdir()
-        (tmp_path / "tiny-imagenet-200" / "words.txt").write_text("n01\tgoldfish, Carassius\nn02\tcrane\n")
+        (tmp_path / "tiny-imagenet-200" / "words.txt").touch()
         monkeypatch.setenv("RATBENCH_DATA", str(tmp_path))
-        words = {"n01": "goldfish", "n02": "crane"}
+        words = tmp_path / "tiny-imagenet-200" / "words.txt"
         assert words_of("tiny-imagenet-zca:holdout") == words_of("tiny-imagenet") == words
         assert words_of(f"folder:{tmp_path / 'tiny-imagenet-200'}?size=32") == words
-        assert words_of("digits") == words_of("folder:/none") == {}
+        assert words_of("digits") is words_of("folder:/none") is None
 
 
 class TestOrder:

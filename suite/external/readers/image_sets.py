@@ -1,29 +1,26 @@
 """Images as pictures: a folder for each class, and Hugging Face datasets as Arrow or parquet files.
 
 A picture's header is read first; its pixels only if it has the task's size and channels. A picture whose
-content decoding would change, such as one with 16 bits or with transparent parts, is refused.
+content decoding would change, such as one with 16 bits or with transparent pixels, is refused.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import torch
-from PIL import Image
 from pyarrow import parquet
 from torch import Tensor
 
+from suite.core.data.found import Notes
+from suite.core.data.reading.decoding import GREY, Decoding, Undecodable, decode, opened
 from suite.external.readers import layouts
 from suite.external.validate import Contents, Refused, Wanted
 
-_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "PPM")  # no EPS, which runs a program
-_MODES = {1: ("L", "1"), 3: ("RGB", "P")}
-_OPAQUE = {"RGBA": "RGB", "RGB": "RGB", "LA": "L", "L": "L", "1": "L"}
-_TURNED = 0x0112  # EXIF's tag of the orientation; 1: as stored
+_MODES = {1: GREY, 3: ("RGB", "RGBA", "P", "PA")}
 _ROWS = 256
 
 
@@ -37,9 +34,10 @@ def read_folder(files: Sequence[Path], wanted: Wanted) -> Contents:
         )
     label = {name: number for number, name in enumerate(names)}
     _check_count(len(files), wanted)
-    images = torch.stack([_decode(file, file.name, wanted) for file in files])
+    notes = Notes()
+    images = torch.stack([_decode(file, file.name, wanted, notes) for file in files])
     labels = torch.tensor([label[file.parent.name] for file in files])
-    return Contents("folder", images, labels, class_names=tuple(names))
+    return Contents("folder", images, labels, class_names=tuple(names), notes=notes.lines())
 
 
 def read_arrow(files: Sequence[Path], wanted: Wanted) -> Contents:
@@ -79,12 +77,12 @@ def _opened(file: Path) -> Any:
 def _read_rows(batches: Iterator[Any], schema: Any, wanted: Wanted) -> Contents:
     features = _features(schema)
     image, targets = _columns(schema, features)
-    images: list[Tensor] = []
+    notes, images = Notes(), list[Tensor]()
     labels: dict[str, list[Any]] = {name: [] for name in targets}
     for batch in batches:
         _check_count(len(images) + batch.num_rows, wanted, whole=False)
         for picture in batch.column(image):
-            images.append(_decode(_bytes(picture.as_py(), image), f"image {len(images)}", wanted))
+            images.append(_decode(_bytes(picture.as_py(), image), f"image {len(images)}", wanted, notes))
         for name in targets:
             labels[name] += batch.column(name).to_pylist()
     _check_count(len(images), wanted)
@@ -97,8 +95,9 @@ def _read_rows(batches: Iterator[Any], schema: Any, wanted: Wanted) -> Contents:
             names = names or _names(features, name)
     of_targets, classes = layouts.classes_and_targets(found, "the dataset")
     used = ", ".join(repr(name) for name in (image, *targets))
-    notes = () if (image, *targets) == ("image", "label") else (f"the columns {used} are read",)
-    return Contents("huggingface", torch.stack(images), of_targets, classes, names, notes=notes)
+    usual = (image, *targets) == ("image", "label")
+    said = (*(() if usual else (f"the columns {used} are read",)), *notes.lines())
+    return Contents("huggingface", torch.stack(images), of_targets, classes, names, notes=said)
 
 
 def _columns(schema: Any, features: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -159,46 +158,29 @@ def _numbers(labels: Sequence[Any], column: str) -> Tensor:
         ) from None
 
 
-def _decode(file: Any, called: str, wanted: Wanted) -> Tensor:
-    """Return a picture (channels, height, width) of bytes; Pillow raises errors of many kinds."""
+def _decode(file: Any, called: str, wanted: Wanted, notes: Notes) -> Tensor:
+    """Return a picture (channels, height, width) of bytes, opened only in the size of the task's."""
+    channels, height, width = wanted.shape
     try:
-        with Image.open(file, formats=_FORMATS) as image:
-            return _pixels(image, called, wanted)
+        with opened(file, called) as image:
+            if {*image.size} != {width, height}:  # a picture may be turned
+                _refuse_size(called, image.size, wanted)
+            if image.mode not in _MODES[channels]:
+                raise Refused(f"{called} is of mode {image.mode}, the task's images have {channels} channels")
+            if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] != 255:
+                raise Refused(f"{called} has transparent pixels; save it on a background, or opaque")
+        pixels = decode(file, called, Decoding(channels), notes)
     except (Refused, MemoryError):
         raise
-    except Exception as error:
-        raise Refused(f"{called} is damaged, or not a picture: {error}") from None
+    except Undecodable as error:
+        raise Refused(str(error)) from None
+    except Exception as error:  # Pillow raises errors of many kinds
+        raise Refused(f"{called} is damaged: {error}") from None
+    if pixels.shape != wanted.shape:
+        _refuse_size(called, (pixels.shape[2], pixels.shape[1]), wanted)
+    return pixels
 
 
-def _pixels(image: Image.Image, called: str, wanted: Wanted) -> Tensor:
-    channels, height, width = wanted.shape
-    if image.size != (width, height):
-        raise Refused(
-            f"{called} is {image.size[0]}×{image.size[1]} pixels, the task's images are {width}×{height}"
-        )
-    if (pages := getattr(image, "n_frames", 1)) > 1:
-        raise Refused(f"{called} is animated, or has {pages} pages; save one picture in each file")
-    if image.mode.startswith(("I", "F")) or _deep(image):
-        raise Refused(f"{called} has more than 8 bits per channel; save it with 8, or the numbers as .pt")
-    if (turned := image.getexif().get(_TURNED, 1)) not in (0, 1):
-        raise Refused(f"{called} is to be turned when shown (EXIF orientation {turned}); save it turned")
-    if image.has_transparency_data:
-        whole = image.convert("RGBA")
-        if whole.getchannel("A").getextrema()[0] != 255:
-            raise Refused(f"{called} has transparent parts; save it on a background, without transparency")
-        image = whole.convert("RGB") if image.mode == "P" else image.convert(_OPAQUE[image.mode])
-    if image.mode not in _MODES.get(channels, ()):
-        raise Refused(f"{called} is of mode {image.mode}, the task's images have {channels} channels")
-    pixels = torch.from_numpy(np.array(image.convert("L" if channels == 1 else "RGB")))
-    return pixels.unsqueeze(0) if channels == 1 else pixels.permute(2, 0, 1)
-
-
-def _deep(image: Image.Image) -> bool:
-    """Return whether more than 8 bits per channel are stored, which Pillow cuts without a word."""
-    for tile in getattr(image, "tile", ()):
-        args = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
-        if any(isinstance(each, str) and ";16" in each for each in args):
-            return True
-        if image.format == "PPM" and any(isinstance(each, int) and each > 255 for each in args):
-            return True
-    return False
+def _refuse_size(called: str, size: tuple[int, int], wanted: Wanted) -> NoReturn:
+    _, height, width = wanted.shape
+    raise Refused(f"{called} is {size[0]}×{size[1]} pixels, the task's images are {width}×{height}")

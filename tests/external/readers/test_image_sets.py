@@ -155,11 +155,13 @@ class TestPicturesThatDecodingWouldChange:
     @pytest.mark.parametrize(("mode", "name"), [("RGBA", "a.png"), ("LA", "a.png"), ("RGBA", "a.tiff")])
     def test_transparent_parts(self, mode: str, name: str, tmp_path: Path) -> None:
         clear = Image.new("RGBA", (2, 2), (9, 9, 9, 128)).convert(mode)
-        assert f"{name} has transparent parts" in self.refusal(picture(tmp_path, clear, name))
+        assert f"{name} has transparent pixels" in self.refusal(
+            picture(tmp_path, clear, name), 1 if mode == "LA" else 3
+        )
 
     def test_a_transparent_colour(self, tmp_path: Path) -> None:
         made = picture(tmp_path, Image.new("RGB", (2, 2), (1, 2, 3)), transparency=(1, 2, 3))
-        assert "has transparent parts" in self.refusal(made)
+        assert "has transparent pixels" in self.refusal(made)
 
     def test_16_bits(self, tmp_path: Path) -> None:
         assert "more than 8 bits per channel" in self.refusal(deep_colours(tmp_path))
@@ -178,13 +180,15 @@ class TestPicturesThatDecodingWouldChange:
     def test_several_pages(self, name: str, tmp_path: Path) -> None:
         first, second = (Image.new("RGB", (2, 2), colour) for colour in ("red", "blue"))
         made = picture(tmp_path, first, name, save_all=True, append_images=[second])
-        assert f"{name} is animated, or has 2 pages" in self.refusal(made)
+        assert f"{name} holds 2 pictures; keep one of them" in self.refusal(made)
 
-    def test_an_orientation(self, tmp_path: Path) -> None:
-        exif = Image.Exif()
+    def test_an_orientation_is_applied_and_said(self, tmp_path: Path) -> None:
+        exif, image = Image.Exif(), Image.new("RGB", (2, 2))
         exif[0x0112] = 6
-        made = picture(tmp_path, Image.new("RGB", (2, 2)), "a.jpg", exif=exif)
-        assert "a.jpg is to be turned when shown (EXIF orientation 6)" in self.refusal(made)
+        image.putpixel((0, 0), (255, 0, 0))
+        found = contents(picture(tmp_path, image, "a.png", exif=exif), Wanted(1, 1, (3, 2, 2)))
+        assert found.images[0, 0].tolist() == [[0, 255], [0, 0]]
+        assert found.notes == ("1 image turned upright by EXIF orientation (a.png)",)
 
     def test_opaque_ones_are_read(self, tmp_path: Path) -> None:
         made = picture(tmp_path, Image.new("RGBA", (2, 2), (1, 2, 3, 255)))
