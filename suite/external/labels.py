@@ -109,7 +109,7 @@ def order_of(names: Sequence[str], known: Sequence[str], words: Path | None = No
     Names are compared as written, after Unicode's composition (NFC); if they differ, without case; then with
     `_`, `-`, `/` and blanks alike, as folders cannot have all of them. A looser comparison counts only if it
     leaves all names different. Then WordNet ids are compared by the task's words.txt, and plain numbers from
-    0 are taken as they are.
+    0 are taken as they are, unless `known` has one of them. words: that file.
     """
     if list(map(_key, names)) == list(map(_key, known)):  # even if two classes share a name
         return list(range(len(known)))
@@ -120,6 +120,8 @@ def order_of(names: Sequence[str], known: Sequence[str], words: Path | None = No
         ids = sorted(set(names))  # as the task's classes are ordered
         if named(ids, words) == tuple(known):
             return [ids.index(name) for name in names]
+    if set(names) & set(known):
+        return None  # these numbers are names
     numbers = [int(name) if re.fullmatch("[0-9]{1,6}", name) else -1 for name in names]
     return numbers if sorted(numbers) == list(range(len(known))) else None
 

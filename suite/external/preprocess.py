@@ -141,8 +141,8 @@ def doubts(images: Tensor, train: Tensor, *, whitened: bool) -> list[str]:
         )
     elif whitened and not found and not 1 / 1.5 < norm / own < 1.5:
         found.append(
-            f"the images have norms of {norm:.1f}, train {own:.1f}: they may be whitened by another rule, as "
-            "kornia's in the code of MTT"
+            f"the images have norms of {norm:.1f}, train {own:.1f}: they may be whitened by another rule; "
+            "tasks -kornia have that of MTT's code, tasks -zca that of RaT-BPTT's"
         )
     return found
 

@@ -112,6 +112,7 @@ class TestNames:
             (["a_b", "a-b"], ["a b", "a/b"]),  # with signs alike they are one
             (["a", "b"], ["a", "a"]),
             (["1", "2"], ["boot", "shirt"]),
+            (["0", "1"], ["1", "2"]),
             (["кот", "пёс"], ["cat", "dog"]),
         ],
     )

@@ -201,7 +201,7 @@ class TestNaturalImages:
             ("whitened", "plain", "look whitened"),
             ("kornia", "plain", "look whitened|and deviation"),
             ("plain", "whitened", "look unwhitened"),
-            ("kornia", "whitened", "whitened by another rule, as kornia's"),
+            ("kornia", "whitened", "whitened by another rule; tasks -kornia"),
         ],
     )
     def test_each_in_each_space(self, name: str, own: str, task: str, doubt: str | None) -> None:

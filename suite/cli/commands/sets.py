@@ -120,7 +120,7 @@ def export(
     artefact: Artefact,
     format: Annotated[
         Literal["hf", "folder", "pt"],
-        typer.Option(help="hf: a Hugging Face dataset; folder: PNGs by class; pt: MTT's two torch files."),
+        typer.Option(help="hf: a Hugging Face dataset; folder: PNGs by class; pt: MTT's torch files."),
     ],
     output: Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")],
     data: Data = None,
