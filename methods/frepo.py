@@ -68,13 +68,13 @@ class FRePo(ImageMethod):
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         # The authors' code mirrors by default, and names the exceptions.
         **{(family, ipc): _MIRROR for family in ("cifar10", "svhn") for ipc in (1, 10, 50)},
-        **{("cub200-32", ipc): _MIRROR for ipc in (1, 10)},
-        **{(family, ipc): _MIRROR for family in ("imagenette-128", "imagewoof-128") for ipc in (1, 10)},
+        **{
+            (family, ipc): _MIRROR
+            for family in ("cub200-32", "imagenette-128", "imagewoof-128")
+            for ipc in (1, 10)
+        },
         ("cifar100", 1): _MIRROR,
         ("tiny-imagenet", 1): _MIRROR,
-        ("tiny-imagenet", 10): {},
-        ("imagenet-64", 1): {},
-        ("imagenet-64", 2): {},
     }
 
     def __post_init__(self) -> None:

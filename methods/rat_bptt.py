@@ -32,7 +32,7 @@ from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, lat
 from suite.core.training.augment import augment_for, augmentation
 
 _SOFT = {"learn_labels": True, "per_class": 1}
-_MANY = {"inner_classes": 50, **_SOFT, "outer_lr": 3e-4}
+_MANY = {"inner_classes": 50, **_SOFT, "outer_lr": 3e-4}  # of more than a hundred classes
 _PUBLISHED: dict[tuple[str, int], dict[str, Any]] = {
     ("cifar10", 1): {"unroll": 200},
     ("cifar10", 10): {"unroll": 200},

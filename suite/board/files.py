@@ -25,6 +25,7 @@ from suite.board.render.markdown import markdown
 from suite.board.render.words import picture
 from suite.board.reported import reported
 from suite.board.tables import Board, Table, board
+from suite.records.datasets import tell_apart
 from suite.records.jobs import Plan, Planned
 from suite.records.record import Record
 
@@ -109,10 +110,14 @@ def read(stores: Sequence[Path]) -> Documents:
 
 
 def finished(stores: Sequence[Path]) -> list[Record]:
-    """Return the valid finished record of each cell of `stores`; log a warning for each that is left out."""
+    """Return the valid finished record of each cell and data of `stores`; log a warning for each left out.
+
+    A task's name has its data if records of several data have it.
+    """
     found = read(stores)
-    records, refusals = valid_records(found.records)
-    for warning in (*found.warnings, *refusals):
+    told_apart, _, mixed = tell_apart(found.records, found.planned)
+    records, refusals = valid_records(told_apart)
+    for warning in (*found.warnings, *mixed, *refusals):
         warnings.warn(warning, stacklevel=2)
     return [record for record in records if record.status == "done"]
 
@@ -181,12 +186,14 @@ def difference(target: Path, wanted: str) -> str:
 
 def pictures(board: Board) -> dict[str, str]:
     """Return the trial id of each picture that the board can link, by path beside the Markdown."""
-    return {
-        picture(table.task, row, seed): trial
-        for table in board.tables
-        for row in table.rows
-        for seed, trial in row.pictures
-    }
+    return {path: trial for path, trial, _ in sets(board)}
+
+
+def sets(board: Board) -> Iterator[tuple[str, str, str]]:
+    """Yield the path, trial id and data of each picture; see `pictures`."""
+    for row, task in ((row, table.task) for table in board.tables for row in table.rows):
+        for seed, trial in row.pictures:
+            yield picture(task, row, seed), trial, row.data
 
 
 class _Unusable(Exception):

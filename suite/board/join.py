@@ -1,9 +1,10 @@
 """Join cells by trial: each distillation with its evaluations, each once."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from suite.board.dd_ranking import EVALUATORS
 from suite.records.cells import (
     PROTOCOL,
     RETRAIN,
@@ -14,9 +15,15 @@ from suite.records.cells import (
     canonical_json,
     protocol_remedy,
 )
+from suite.records.datasets import tell_apart
 from suite.records.jobs import Planned
 from suite.records.record import Record, is_of
 from suite.records.test_audit import drop_overread
+
+RANKED = (RETRAIN, *EVALUATORS)
+"""The evaluators shown in the leaderboard's rows; others have separate tables."""
+
+_Key = tuple[str, str]  # a cell's id, and its task's name, which tells its data
 
 
 class TableKey(NamedTuple):
@@ -40,6 +47,7 @@ class Evaluated:
     cell: Evaluation
     key: TableKey
     record: Record | None
+    version: str = ""  # of the recipe, if the board has several under its name
 
     @property
     def done(self) -> Record | None:
@@ -49,6 +57,11 @@ class Evaluated:
     @property
     def recipe(self) -> str:
         """The recipe under which networks were trained; "" for an evaluator without a recipe."""
+        return f"{self.recipe_name} ({self.version})" if self.version else self.recipe_name
+
+    @property
+    def recipe_name(self) -> str:
+        """The name of the recipe: that of an edited plug-in may have had another meaning before."""
         return str(self.cell.settings.get("native_recipe") or self.cell.settings.get("recipe", ""))
 
     @property
@@ -69,14 +82,10 @@ class TrialResult:
     """One distillation, done, failed or only planned (record None), with its evaluations."""
 
     trial: Trial
+    task: str  # its name on the board
     label: str
     record: Record | None
     evaluations: list[Evaluated] = field(default_factory=list)
-
-    @property
-    def task(self) -> str:
-        """The task's name."""
-        return self.trial.task
 
     @property
     def made(self) -> bool:
@@ -93,6 +102,12 @@ class TrialResult:
         """The evaluations by `retrain`, which fill the leaderboard."""
         return self.by(RETRAIN)
 
+    @property
+    def native_recipe(self) -> str:
+        """The recipe of its method, in the version by which its set was evaluated; "" if unknown."""
+        name = self.record.recipe if self.record else ""
+        return max((item.recipe for item in self.evaluations if item.recipe_name == name), default=name)
+
     def by(self, *evaluators: str) -> list[Evaluated]:
         """Return its evaluations by the named evaluators."""
         return [item for item in self.evaluations if item.cell.evaluator in evaluators]
@@ -105,51 +120,54 @@ class TrialResult:
     @property
     def fields(self) -> dict[str, Any]:
         """The fields that distinguish it from trials of the same label and size, except the seed."""
-        source = {"source": self.trial.source[:12]} if self.trial.source else {}
-        return {"method": self.trial.method, **source, **self.trial.hyperparameters}
+        return self.trial.fields
 
 
 @dataclass(frozen=True)
 class Cells:
-    """All cells of a board. records: one per cell."""
+    """All cells of a board. records: one per cell and data; see `suite.records.datasets`."""
 
     records: tuple[Record, ...]
     trials: tuple[TrialResult, ...]
     references: tuple[Record[Reference], ...]
     warnings: tuple[str, ...]
+    mixed: tuple[str, ...] = ()  # a line for each task with records of several data
 
 
 def valid_records(records: Iterable[Record]) -> tuple[list[Record], tuple[str, ...]]:
-    """Return one record per cell, and a warning for each record that read the test split too often.
+    """Return one record per cell and task's name, and a warning for each that read test too often.
 
     If a cell has several records, finished ones come first, then the smallest sha256. Records that read too
     often are left out. Raises ValueError for a record of another protocol.
     """
-    every: dict[str, Record] = {}
+    every: dict[_Key, Record] = {}
     for record in sorted(records, key=_precedence):
         refuse_protocol(record.protocol, f"record of {record.label} on {record.task}")
-        every.setdefault(record.cell.id, record)
+        every.setdefault(_key_of(record), record)
     return drop_overread(list(every.values()))
 
 
 def join(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
     """Join `records` and `planned` cells by trial; raises ValueError for a record of another protocol."""
-    valid, refusals = valid_records(records)
-    sources: dict[str, Record | Planned] = {item.cell.id: item for item in planned}
-    sources |= {record.cell.id: record for record in valid}
+    found, waiting, mixed = tell_apart(list(records), list(planned))
+    valid, refusals = valid_records(found)
+    sources: dict[_Key, Record | Planned] = {_key_of(item): item for item in waiting}
+    sources |= {_key_of(record): record for record in valid}
     sources = {key: sources[key] for key in sorted(sources)}
     trials = {
-        key: TrialResult(source.cell, source.label, _record(source))
+        key: TrialResult(source.cell, source.task, source.label, _record(source))
         for key, source in sources.items()
         if isinstance(source.cell, Trial)
     }
     warnings = _attach(trials, sources)
+    _tell_recipes_apart(trials.values())
     kept = tuple(source for source in sources.values() if isinstance(source, Record))
     return Cells(
         records=kept,
         trials=tuple(trials.values()),
         references=tuple(record for record in kept if is_of(record, Reference)),
         warnings=(*refusals, *warnings),
+        mixed=mixed,
     )
 
 
@@ -161,7 +179,7 @@ def full_data(references: Sequence[Record[Reference]], key: TableKey) -> dict[st
     best: dict[str, Record[Reference]] = {}
     for record in references:
         cell = record.cell
-        if (cell.task, cell.network) == (key.task, key.network):
+        if (record.task, cell.network) == (key.task, key.network):
             best[cell.recipe] = max(best.get(cell.recipe, record), record, key=_thoroughness)
     return best
 
@@ -201,13 +219,17 @@ def _precedence(record: Record) -> tuple[int, str]:
     return ["done", "diverged", "oom", "failed"].index(record.status), record.sealed().sha256
 
 
-def _attach(trials: Mapping[str, TrialResult], sources: Mapping[str, Record | Planned]) -> list[str]:
+def _key_of(source: Record | Planned) -> _Key:
+    return source.cell.id, source.task
+
+
+def _attach(trials: Mapping[_Key, TrialResult], sources: Mapping[_Key, Record | Planned]) -> list[str]:
     """Add evaluations of sets and prefixes to their trials; return a warning for each without a trial.
 
     Evaluations of snapshots, random subsets and sets without an image are used in figures only.
     """
     warnings = []
-    for key, source in sources.items():
+    for (key, task), source in sources.items():
         cell = source.cell
         if (
             not isinstance(cell, Evaluation)
@@ -215,11 +237,26 @@ def _attach(trials: Mapping[str, TrialResult], sources: Mapping[str, Record | Pl
             or (cell.part and cell.part.how != "prefix")
         ):
             continue
-        if cell.trial in trials:
-            trials[cell.trial].evaluations.append(Evaluated(cell, _key(cell, source), _record(source)))
+        if trial := trials.get((cell.trial, task)):
+            trial.evaluations.append(Evaluated(cell, _key(cell, source), _record(source)))
         else:
-            warnings.append(f"evaluation {key[:12]} of {source.label} left out: no trial {cell.trial[:12]}")
+            warnings.append(
+                f"evaluation {key[:12]} of {source.label} left out: no trial {cell.trial[:12]} on {task}"
+            )
     return warnings
+
+
+def _tell_recipes_apart(trials: Collection[TrialResult]) -> None:
+    """Give recipes their version where trainings under one name used several: a plug-in was edited."""
+    sources: dict[str, set[str]] = {}
+    for item in (item for trial in trials for item in trial.by(*RANKED) if item.cell.source):
+        sources.setdefault(item.recipe_name, set()).add(item.cell.source)
+    several = {name for name, found in sources.items() if len(found) > 1}
+    for trial in trials:
+        trial.evaluations = [
+            replace(item, version=item.cell.source[:12]) if item.recipe_name in several else item
+            for item in trial.evaluations
+        ]
 
 
 def _key(cell: Evaluation, source: Record | Planned) -> TableKey:

@@ -82,8 +82,9 @@ class _Row:
 
     @property
     def native_recipe(self) -> str:
-        recorded = [trial.record.recipe for trial in self.trials if trial.record]
-        return self._setting(LABEL_ROBUST, "native_recipe", next(filter(None, recorded), ""))
+        own = next(filter(None, (trial.native_recipe for trial in self.trials)), "")
+        asked = {item.recipe for trial in self.trials for item in self.robust(trial, LABEL_ROBUST)}
+        return own if own in asked or not asked else min(asked)
 
     def per_seed(self, training: Training) -> PerSeed:
         """Return the accuracies of a training by seed; if measured repeatedly, those with most copies."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from suite.board.join import Evaluated, TableKey, TrialResult, full_data, in_table
 from suite.board.reported import PaperFigures, Reported, figures
@@ -35,6 +36,14 @@ class Costs:
     devices: tuple[str, ...] = ()
 
 
+class Code(NamedTuple):
+    """What made a record, as far as figures may depend on it."""
+
+    commit: str
+    torch: str
+    protocol: int
+
+
 @dataclass(frozen=True)
 class BoardRow:
     """One configuration of a method at one size, over its seeds; or the full-data reference.
@@ -43,7 +52,8 @@ class BoardRow:
     rank: None if unranked, equal if tied; behind: the difference that decided the rank. state: "" if
     complete. scores: accuracy in [0, 1] per recipe, over the seeds that have one; per_seed: the accuracies
     that rank; selected_recipes: per recipe, the recipes chosen by an evaluator. native: the method's native
-    recipe; share: of the full-data accuracy. pictures: (seed, trial id).
+    recipe; share: of the full-data accuracy. data: the fingerprint of its data; made_by: the code of its
+    records. pictures: (seed, trial id).
     """
 
     name: str
@@ -63,6 +73,8 @@ class BoardRow:
     share: float | None = None
     costs: Costs = field(default_factory=Costs)
     papers: PaperFigures = field(default_factory=PaperFigures)
+    data: str = ""
+    made_by: frozenset[Code] = frozenset()
     pictures: tuple[tuple[int, str], ...] = ()
     robustness: Robustness = field(default_factory=Robustness)
 
@@ -99,6 +111,7 @@ def row(
     whole = key.ipc == trial.ipc
     prefixed = any(len(each.sizes) > 1 for each in trials)
     records = [each.record for each in trials if each.record]
+    scored = [item for found in by_recipe for item in found.values()]
     return BoardRow(
         name=named(label, "" if whole else f"first {key.ipc} of {trial.ipc}", suffix),
         label=label,
@@ -111,10 +124,12 @@ def row(
         scores=scores,
         per_seed=_per_seed(trials, by_recipe),
         selected_recipes=_selected_recipes(by_recipe),
-        native=_native(records, scores),
+        native=_native(trials, scores),
         share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
         costs=_costs(records, key.ipc / trial.ipc),
         papers=figures(reported, key, label) if whole else PaperFigures(),
+        data=next((record.data for record in records if record.data), ""),
+        made_by=frozenset(map(_code, [*records, *(item.record for item in scored if item.record)])),
         pictures=tuple((each.trial.seed, each.trial.id) for each in trials if each.made and whole),
         robustness=robustness,
     )
@@ -139,6 +154,7 @@ def reference(
         scores={recipe: interval([values]) for recipe, values in sorted(accuracies.items()) if values},
         costs=Costs(main.device_seconds, main.peak_memory_bytes, devices=(_device(main),)),
         papers=PaperFigures(papers.same_network),
+        made_by=frozenset(map(_code, best.values())),
     )
 
 
@@ -148,9 +164,9 @@ def named(label: str, *parts: str) -> str:
     return f"{label} ({inside})" if inside else label
 
 
-def _native(records: Sequence[Record], scores: Mapping[str, Interval]) -> str:
-    """Return the native recipe of the records, or the one that corrects it if the row was scored by that."""
-    recorded = next((record.recipe for record in _finished(records) if record.recipe), "")
+def _native(trials: Sequence[TrialResult], scores: Mapping[str, Interval]) -> str:
+    """Return the native recipe of the trials, or the one that corrects it if the row was scored by that."""
+    recorded = next((name for each in _made(trials) if (name := each.native_recipe)), "")
     corrected, _ = CORRECTED_RECIPES.get(recorded, (recorded, ""))
     return corrected if corrected in scores else recorded
 
@@ -187,6 +203,11 @@ def _per_seed(trials: Sequence[TrialResult], by_recipe: Sequence[Mapping[str, Ev
         (each.trial.seed, found.get(STANDARD_RECIPE)) for each, found in zip(trials, by_recipe, strict=True)
     ]
     return {seed: Copies(item.cell.seed, item.accuracy) for seed, item in standard if item and item.accuracy}
+
+
+def _made(trials: Sequence[TrialResult]) -> Sequence[TrialResult]:
+    """Return the trials whose sets exist, or all trials if none does."""
+    return [trial for trial in trials if trial.made] or trials
 
 
 def _finished(records: Sequence[Record]) -> Sequence[Record]:
@@ -236,6 +257,11 @@ def _state(words: Sequence[str]) -> str:
 def _brief(error: str) -> str:
     """Return an error as one short line."""
     return " ".join(error.split())[:300]
+
+
+def _code(record: Record) -> Code:
+    made = record.provenance
+    return Code(made.commit, made.versions.get("torch", ""), record.measured_under)
 
 
 def _device(record: Record) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from suite.board.breakdown import Breakdown, breakdowns
-from suite.board.dd_ranking import DEFAULT_WEIGHTS, EVALUATORS, Weights
-from suite.board.join import Cells, TableKey, TrialResult, in_table, join, settings_text
+from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
+from suite.board.join import RANKED, Cells, TableKey, TrialResult, in_table, join, settings_text
 from suite.board.ranks import Averages, averages, ranked
 from suite.board.reported import Reported
 from suite.board.robustness import robustness
@@ -15,9 +15,6 @@ from suite.records import test_audit
 from suite.records.cells import PROTOCOL, RETRAIN, STANDARD_RECIPE, canonical_json, differing_keys
 from suite.records.jobs import Planned
 from suite.records.record import Record
-
-RANKED = (RETRAIN, *EVALUATORS)
-"""The evaluators shown in the leaderboard's rows; others have separate tables."""
 
 _Configuration = tuple[str, str, str, int]  # task, label, canonical fields, size
 
@@ -66,6 +63,7 @@ class Board:
     distillation_reads: tuple[int, ...] = ()  # the same per distillation: (0,) if correct
     migrated: int = 0  # records that were measured under an earlier protocol
     warnings: tuple[str, ...] = ()
+    mixed: tuple[str, ...] = ()  # a line for each task with records of several data
     protocol: int = PROTOCOL
     weights: Weights = field(default_factory=Weights)
 
@@ -100,7 +98,8 @@ def board(
         test_reads=test_audit.distinct_reads(cells.records, "evaluation"),
         distillation_reads=test_audit.distinct_reads(cells.records, "distillation"),
         migrated=sum(record.measured_under != PROTOCOL for record in cells.records),
-        warnings=(*warnings, *cells.warnings),
+        warnings=(*warnings, *cells.warnings, *cells.mixed),
+        mixed=cells.mixed,
         weights=weights,
     )
 

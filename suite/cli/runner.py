@@ -1,6 +1,7 @@
 """Run a grid, or evaluate a foreign set: checks before, progress during, the board after."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
@@ -15,7 +16,7 @@ from suite.cli.cost import estimate
 from suite.cli.deadline import Deadline, Stopped
 from suite.cli.progress import Display
 from suite.core.data import tasks
-from suite.core.data.tasks import DataMissing
+from suite.core.data.tasks import DataMissing, former_fingerprint
 from suite.core.names import counted
 from suite.experiments import grid, job_runner, preflight
 from suite.experiments.cells.context import load_task
@@ -24,6 +25,8 @@ from suite.experiments.resources import Resources
 from suite.experiments.schema import Grid
 from suite.external import evaluate as foreign
 from suite.figures.publish import publish
+from suite.records.datasets import told
+from suite.records.former import bring_over, carrying
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -77,13 +80,20 @@ def dry_run(request: Request) -> None:
             lines[name] = tasks.told(load_task(name, "cpu"))
         except DataMissing as error:
             say(f"data missing, task not validated: {error}")
-    preflight.check([job for job in jobs if job.cell.task in lines], request.resources)
+    present = [job for job in jobs if job.cell.task in lines]
+    preflight.check(present, request.resources)
     for line in chain.from_iterable(lines.values()):
         say(line)
+    known, formers = preflight.on_data(present)
+    jobs = [*known, *(job for job in jobs if job.cell.task not in lines)]
+    for now, former in formers.items():
+        if waiting := carrying(store, former):
+            say(f"{len(waiting)} files know {told(now)} as {told(former)}; `ratbench run` renews them")
     if store.path.exists():
         store.check_protocol()
     console.print(_table(jobs, store))
-    say(counts(jobs, store))
+    for line in (*_on_other_data(jobs, store), counts(jobs, store)):
+        say(line)
     left = [cell for job in jobs for cell in missing(job, store)]
     records = files.read([store.path]).records if store.path.exists() else ()
     if line := estimate(jobs, left, records):
@@ -102,6 +112,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         say_networks(request.table())
         # A cluster's head may have no GPU, and its nodes are not checked.
         preflight.check(jobs, None if request.address else request.resources)
+        jobs, formers = preflight.on_data(jobs)
         for name in dict.fromkeys(job.cell.task for job in jobs):
             for line in tasks.told(load_task(name, "cpu")):
                 say(line)
@@ -112,8 +123,10 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         raise
     stopped = None
     with store.locked():
+        _bring_over(store, formers)
         store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())
-        say(counts(jobs, store))
+        for line in (*_on_other_data(jobs, store), counts(jobs, store)):
+            say(line)
         try:
             work(jobs, store, request.resources, deadline, inline=request.inline, address=request.address)
         except Stopped as error:
@@ -145,6 +158,7 @@ def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bo
     Raises ValueError before compute, for the set and for the request.
     """
     resources.check()
+    load_task.cache_clear()  # files may have changed since an earlier run of this process
     submission = foreign.read(request)
     for line in submission.lines:
         say(line)
@@ -152,6 +166,9 @@ def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bo
     preflight.check_precisions(jobs, resources)
     store = Store.create(folder)
     with store.locked():
+        _bring_over(store, {job.data: former_fingerprint(submission.task) for job in jobs})
+        for line in _on_other_data(jobs, store):
+            say(line)
         foreign.record(submission, store, resources)
         work(jobs, store, resources)
     return show(jobs, store)
@@ -221,7 +238,7 @@ def tell(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
     """Print missing cells with reasons, as `show` does; return whether all cells are done."""
     for line in (*_failures(jobs, store), *_begun(jobs, store)):
         say(line)
-    records = [store.record(cell.id) for job in jobs for cell in job.cells]
+    records = [store.record(cell.id, job.data) for job in jobs for cell in job.cells]
     left = sum(1 for record in records if record is None or record.status != "done")
     if left:
         again = any(missing(job, store) for job in jobs) and not stopped
@@ -233,7 +250,7 @@ def tell(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
 def _failures(jobs: Sequence[Job], store: Store) -> Iterator[str]:
     for job in jobs:
         for cell in job.cells:
-            record = store.record(cell.id) or store.last_failure(cell.id)
+            record = store.record(cell.id, job.data) or store.last_failure(cell.id)
             if record and record.status != "done":
                 yield f"{record.status}: {_where(job)}: {record.error}"
 
@@ -252,11 +269,34 @@ def _table(jobs: Sequence[Job], store: Store) -> Table:
     table = Table("task", "ipc", "method", "seed", "cell", "status")
     for job in jobs:
         for cell in job.cells:
-            record = store.record(cell.id)
+            record = store.record(cell.id, job.data)
             status = record.status if record else "to do"
             what = cell.title
             table.add_row(job.cell.task, str(job.ipc or "full"), job.label, str(job.cell.seed), what, status)
     return table
+
+
+def _bring_over(store: Store, formers: Mapping[str, str]) -> None:
+    """Give records of an earlier release today's fingerprints of their data. formers: by today's."""
+    for now, former in formers.items():
+        if count := bring_over(store, former, now):
+            say(f"{counted(count, 'record')} of earlier releases brought over: {told(former)} is {told(now)}")
+
+
+def _on_other_data(jobs: Sequence[Job], store: Store) -> Iterator[str]:
+    """Yield a line for each task whose missing cells are recorded on other data than it has now."""
+    found = Counter(
+        (job.cell.task, told(other.data), told(job.data))
+        for job in jobs
+        for cell in missing(job, store)
+        for other in store.records(cell.id)
+    )
+    for (task, before, now), count in sorted(found.items()):
+        were = "cell was" if count == 1 else "cells were"
+        yield (
+            f"{task}: {count} {were} recorded on {before}, and the task has {now} now: to do again; "
+            "the old records are kept, in tables apart"
+        )
 
 
 def counts(jobs: Sequence[Job], store: Store) -> str:

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from suite.core.seeding import derive
 from suite.core.spec import LATER
 from suite.plugins import registry
-from suite.records.cells import Evaluation, Part, Trial
+from suite.records.cells import Evaluation, Part, Trial, sha256_of
 
 NATIVE = "native"
 """The word in a grid for the recipe of the method whose set is evaluated."""
@@ -64,13 +64,21 @@ def evaluation(
         trial=trial.id,
         evaluator=label,
         base="" if name == label else name,
-        source=registry.source(name, "evaluator"),
+        source=_source(name, values),
         settings=plain(evaluator),
         # All methods have the same seed, so the same fresh networks are retrained on each set.
         seed=derive(trial.seed, "evaluation") >> 16,
         step=step,
         part=part,
     )
+
+
+def _source(evaluator: str, values: Mapping[str, Any]) -> str:
+    """Return a sha256 of the files of an evaluator and of its recipes; "" if all are part of RaT-Bench."""
+    recipes = (registry.recipe_source(str(values.get(key))) for key in RECIPE_SETTINGS)
+    own = [registry.source(evaluator, "evaluator"), *recipes]
+    found = sorted(set(filter(None, own)))
+    return sha256_of(found) if len(found) > 1 else "".join(found)
 
 
 def combinations(cls: type, values: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:

@@ -189,7 +189,7 @@ def trial(grid: Grid, label: str, task: str, ipc: int, seed: int, method: Method
 def plan(found: Sequence[Job]) -> Plan:
     """Return the planned cells of jobs, for the board."""
     cells = [
-        Planned(label=job.label, task=job.cell.task, ipc=job.size(cell), cell=cell)
+        Planned(label=job.label, task=job.cell.task, ipc=job.size(cell), cell=cell, data=job.data)
         for job in found
         for cell in job.cells
     ]

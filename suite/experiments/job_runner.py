@@ -8,12 +8,13 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from suite.core.data import tasks
 from suite.core.data.atomic_write import disk_full
 from suite.core.execution import compile_cache
 from suite.core.memory import out_of_memory
 from suite.core.sets.artefacts import is_whole
 from suite.core.spec import TestSplit
-from suite.experiments.cells.context import Context, Progress, Work
+from suite.experiments.cells.context import Context, Progress, Work, load_task
 from suite.experiments.cells.distillation import distil
 from suite.experiments.cells.evaluation import evaluate
 from suite.experiments.cells.reference import train_reference
@@ -30,16 +31,27 @@ def run(
     job: Job, store: Store, resources: Resources, *, checkpoint_seconds: float = 60.0
 ) -> Generator[Progress, None, None]:
     """Do the missing cells of a job and yield progress; errors are recorded, a full disk raises."""
-    context = Context(job, store, resources, checkpoint_seconds)
     with resources.applied():
+        job = _on_data(job, resources)
+        context = Context(job, store, resources, checkpoint_seconds)
         if resources.compile:
             compile_cache.load(context.compiled)
         _load_method(job)
         if not _is_complete(job, store):
             yield from _recorded(job.cell, _work(context), context)
         for cell in job.evaluations:
-            if _has_set(job, store) and store.record(cell.id) is None:
+            if _has_set(job, store) and store.record(cell.id, job.data) is None:
                 yield from _recorded(cell, evaluate(cell, context), context)
+
+
+def _on_data(job: Job, resources: Resources) -> Job:
+    """Return a job with the fingerprint of its data; without one if they cannot be loaded."""
+    if job.data:
+        return job
+    with suppress(Exception):  # the cells, which load them, too, will fail
+        task = load_task(job.cell.task, str(resources.device))
+        return job.model_copy(update={"data": tasks.fingerprint(task)})
+    return job
 
 
 def _load_method(job: Job) -> None:
@@ -50,26 +62,26 @@ def _load_method(job: Job) -> None:
 
 
 def missing(job: Job, store: Store) -> list[Cell]:
-    """Return the job's cells without a record; none if the trial diverged and has no set to evaluate."""
-    record = store.record(job.id)
+    """Return the job's cells without a record on its data; none if the trial diverged and has no set."""
+    record = store.record(job.id, job.data)
     if record and record.status == "diverged":
         return []
-    rest: list[Cell] = [cell for cell in job.evaluations if store.record(cell.id) is None]
+    rest: list[Cell] = [cell for cell in job.evaluations if store.record(cell.id, job.data) is None]
     return rest if record else [job.cell, *rest]
 
 
 def _is_complete(job: Job, store: Store) -> bool:
     """Return whether the first cell has its record, and all sets if it is a trial."""
-    record = store.record(job.id)
+    record = store.record(job.id, job.data)
     if record is None or not isinstance(job.cell, Trial) or record.status == "diverged":
         return record is not None
-    waiting = {cell.step for cell in job.evaluations if store.record(cell.id) is None}
+    waiting = {cell.step for cell in job.evaluations if store.record(cell.id, job.data) is None}
     trial = job.cell.model_dump(mode="json")
-    return all(is_whole(store.artefact(job.id, step), trial) for step in {None, *waiting})
+    return all(is_whole(store.artefact(job.id, step, job.data), trial) for step in {None, *waiting})
 
 
 def _has_set(job: Job, store: Store) -> bool:
-    record = store.record(job.id)
+    record = store.record(job.id, job.data)
     return record is not None and record.status == "done"
 
 

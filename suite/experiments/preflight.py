@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from suite.core.data.tasks import DataMissing
+from suite.core.data.tasks import DataMissing, fingerprint, former_fingerprint
 from suite.core.networks.named import network
 from suite.core.precision import PRECISIONS, Precision, check_precision
 from suite.core.spec import Budget
@@ -22,6 +22,7 @@ def check(jobs: Sequence[Job], resources: Resources | None) -> None:
 
     resources: of a job on this machine; None for a cluster, which is not checked.
     """
+    load_task.cache_clear()  # files may have changed since an earlier run of this process
     if resources is not None:
         resources.check()
     for job in jobs:
@@ -36,6 +37,19 @@ def check(jobs: Sequence[Job], resources: Resources | None) -> None:
             raise kind(f"{job.label} on {job.cell.task}{size}: {error}") from None
     if resources is not None:
         check_precisions(jobs, resources)
+
+
+def on_data(jobs: Sequence[Job]) -> tuple[list[Job], dict[str, str]]:
+    """Return the jobs with the fingerprints of their data, and those by which earlier releases know the data.
+
+    The latter by fingerprint.
+    """
+    found, formers = {}, {}
+    for name in dict.fromkeys(job.cell.task for job in jobs):
+        task = load_task(name, "cpu")
+        found[name] = fingerprint(task)
+        formers[found[name]] = former_fingerprint(task)
+    return [job.model_copy(update={"data": found[job.cell.task]}) for job in jobs], formers
 
 
 def check_precisions(jobs: Sequence[Job], resources: Resources) -> None:

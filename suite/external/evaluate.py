@@ -26,6 +26,7 @@ from suite.external.locate import SetFiles, locate
 from suite.external.validate import Wanted
 from suite.plugins import registry
 from suite.records.cells import EXTERNAL, RETRAIN, Trial
+from suite.records.datasets import told
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -76,6 +77,9 @@ def read(request: Request) -> Submission:
     network(request.network, task.train.shape, task.train.classes)
     wanted = Wanted(task.train.classes, request.ipc, task.train.shape, request.run)
     brought = sandbox.read(found, wanted)
+    if (own := brought.manifest.get("data")) and not tasks.is_of(own, task):
+        both = f"{told(str(own))}, and {task.name} has {told(tasks.fingerprint(task))}"
+        warnings.warn(f"the set was distilled from {both}", stacklevel=2)
     kind = request.labels or ("weights" if _keeps_weights(brought) else "probabilities")
     synthetic, meant = as_targets(brought.synthetic, kind)
     named = () if request.trust_labels else brought.class_names
@@ -100,7 +104,7 @@ def read(request: Request) -> Submission:
         seed=0,
     )
     cells = [expand.evaluation(trial, RETRAIN, values) for values in settings]
-    job = Job(label=label, cell=trial, evaluations=tuple(cells))
+    job = Job(label=label, cell=trial, evaluations=tuple(cells), data=tasks.fingerprint(task))
     lines = (*brought.notes, *meant, *ordered, prepared.line, agreed)
     return Submission(trial, job, task, synthetic, lines)
 
@@ -109,14 +113,14 @@ def record(submission: Submission, store: Store, resources: Resources) -> None:
     """Write the plan, and the trial's artefact and record unless both exist."""
     trial, job = submission.trial, submission.job
     store.write_plan(f"{job.label.replace(':', '-')}-{trial.id[:12]}", grid.plan([job]).to_json())
-    path = store.artefact(trial.id)
-    if store.record(trial.id) and is_whole(path, trial.model_dump(mode="json")):
+    whole = is_whole(store.artefact(trial.id, data=job.data), trial.model_dump(mode="json"))
+    if whole and store.record(trial.id, job.data):
         return
-    context = Context(job, store, resources)
+    context, path = Context(job, store, resources), store.new_artefact(trial.id, None, job.data)
     sha256 = distillation.write(submission.synthetic, path, submission.task, context)
-    data, measured = tasks.fingerprint(submission.task), stored(submission.synthetic)
+    measured = stored(submission.synthetic)
     with resources.applied():
-        made = context.record(trial, "done", artefact=sha256, data=data, peak_memory_bytes=0, **measured)
+        made = context.record(trial, "done", artefact=sha256, peak_memory_bytes=0, **measured)
     store.write(made)
 
 

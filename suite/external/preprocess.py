@@ -107,13 +107,6 @@ def prepare(
     said = "preprocessing" in brought.manifest
     for doubt in [] if said else doubts(synthetic.images.flatten(0, 1), _sample(task), whitened=whitened):
         warnings.warn(f"{doubt}; is --preprocessing {kind}, or the task, the right one?", stacklevel=2)
-    known = brought.manifest.get("data")
-    if known and known != (own := tasks.fingerprint(task)):
-        warnings.warn(
-            f"the set was distilled from data {str(known)[:12]}, and {task.name} has {own[:12]}: other "
-            "images, labels or classes",
-            stacklevel=2,
-        )
     unseen = whitened and kind == "task" and not said
     return Prepared(synthetic, kind, reason, whitened=unseen)
 
@@ -156,9 +149,8 @@ def _decide(
         )
     if said := brought.manifest.get("preprocessing"):
         # The last bits of a whitening matrix depend on the machine; the data's fingerprint does not.
-        same = said == task.preprocessing.describe() or brought.manifest.get("data") == tasks.fingerprint(
-            task
-        )
+        known = tasks.is_of(brought.manifest.get("data"), task)
+        same = known or said == task.preprocessing.describe()
         if not same or declared == "raw" or by:
             kind = str(said.get("kind"))[:40]
             wrong = "--mean and --std" if by else "--preprocessing"

@@ -21,7 +21,7 @@ from suite.board.render.words import spanned
 from suite.board.statistics.differences import Copies, Difference, PerSeed, difference
 from suite.board.statistics.intervals import Interval, interval
 from suite.figures import snapshots
-from suite.records.cells import RANDOM, RETRAIN, Evaluation, Trial
+from suite.records.cells import RANDOM, Evaluation, Trial
 from suite.records.record import Record, is_of
 
 PLACE = ["task", "network", "recipe"]
@@ -101,9 +101,9 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     of distilling the whole set. Raises ValueError if nothing was evaluated at two sizes.
     """
     records = files.finished(stores)
-    trials = {record.cell.id: record for record in records if is_of(record, Trial)}
+    trials = {(record.cell.id, record.task): record for record in records if is_of(record, Trial)}
     names = snapshots.names(list(trials.values()))
-    rows = [row for record in records for row in _networks(record, trials, names)]
+    rows = [row for record in snapshots.retrained(records) for row in _networks(record, trials, names)]
     table = pd.DataFrame(rows, columns=_COLUMNS)
     if not (table.groupby(PLACE)["ipc"].nunique() > 1).any():
         raise ValueError(
@@ -209,16 +209,14 @@ def _draws(line: Line) -> Iterator[tuple[int, float]]:
 
 
 def _networks(
-    record: Record, trials: dict[str, Record[Trial]], names: dict[str, str]
+    record: Record[Evaluation], trials: dict[snapshots.Key, Record[Trial]], names: dict[snapshots.Key, str]
 ) -> Iterator[tuple[Any, ...]]:
     cell = record.cell
-    if not isinstance(cell, Evaluation) or cell.evaluator != RETRAIN or cell.step is not None:
-        return
-    if (trial := trials.get(cell.trial)) is None:
+    if cell.step is not None or (trial := trials.get(key := (cell.trial, record.task))) is None:
         return
     how, index = (cell.part.how, cell.part.index) if cell.part else (_WHOLE, 0)
     place = (record.task, cell.settings.get("network", ""), cell.settings.get("recipe", ""))
-    made = (names[cell.trial], trial.cell.method, how, record.ipc, trial.ipc, index, trial.cell.seed)
+    made = (names[key], trial.cell.method, how, record.ipc, trial.ipc, index, trial.cell.seed)
     for accuracy in record.scores["accuracy"]:
         yield (*place, *made, cell.seed, 100 * accuracy, trial.device_seconds)
 

@@ -1,7 +1,9 @@
 """The study of meta-gradients: records of `gradient_study` as a table and a plot."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,7 +11,8 @@ from matplotlib.figure import Figure
 
 from suite.board import files
 from suite.board.render import style
-from suite.records.cells import Study
+from suite.board.rows import named
+from suite.records.cells import Study, differing_keys
 from suite.records.record import Record, is_of
 
 STUDY = "gradient_study"
@@ -30,9 +33,10 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     Raises ValueError if the stores hold no study.
     """
     records = [record for record in files.finished(stores) if is_of(record, Study)]
-    found = [_networks(record) for record in records if record.cell.study == STUDY]
-    if not found:
+    records = [record for record in records if record.cell.study == STUDY]
+    if not records:
         raise ValueError(f"no records of {STUDY} in {', '.join(map(str, stores))}; run gradient-study first")
+    found = [_networks(*pair) for pair in zip(records, _schedules(records), strict=True)]
     return pd.concat(found, ignore_index=True).sort_values(["schedule", "unroll"], kind="stable")
 
 
@@ -61,11 +65,24 @@ def plot(networks: pd.DataFrame) -> bytes:
     return style.png(fill, width=8, height=6)
 
 
-def _networks(record: Record[Study]) -> pd.DataFrame:
+def _schedules(records: Sequence[Record[Study]]) -> list[str]:
+    """Return each record's schedule: its label, and what else differs within it, such as the task."""
+    facts = [{"task": each.task, "ipc": each.ipc, **each.cell.settings, "unroll": None} for each in records]
+    rows = defaultdict[str, list[dict[str, Any]]](list)
+    for record, own in zip(records, facts, strict=True):
+        rows[record.label].append(own)
+    telling = {label: sorted(differing_keys(same)) for label, same in rows.items()}
+    return [
+        named(each.label, *(f"{name}={own.get(name)}" for name in telling[each.label]))
+        for each, own in zip(records, facts, strict=True)
+    ]
+
+
+def _networks(record: Record[Study], schedule: str) -> pd.DataFrame:
     columns = {name: record.curve[name] for name in ("norm", "cosine_to_full", "step_seconds")}
     unroll = record.cell.settings["unroll"]
     # The first outer step compiles.
-    return pd.DataFrame(columns).assign(schedule=record.label, unroll=unroll).iloc[1:]
+    return pd.DataFrame(columns).assign(schedule=schedule, unroll=unroll).iloc[1:]
 
 
 def _panel(axes: Axes, networks: pd.DataFrame, measure: str) -> None:

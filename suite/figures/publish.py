@@ -8,6 +8,7 @@ from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
 from suite.core.data.tasks import to_pixels
 from suite.core.sets.artefacts import load_artefact
 from suite.figures.pictures import plot_set
+from suite.records.store import Store
 
 
 def publish(
@@ -18,10 +19,10 @@ def publish(
     For Markdown also write plots, and missing pictures of sets whose artefacts are in the stores.
     """
     board = files.load(stores, weights)
-    for name, trial in files.pictures(board).items() if format == "md" else ():
-        for store in stores:
-            artefact = store / "artefacts" / f"{trial}.safetensors"
-            if artefact.is_file() and not (target.parent / name).is_file():
+    for name, trial, data in files.sets(board) if format == "md" else ():
+        for store in map(Store, stores):
+            artefact = store.artefact(trial, data=data)
+            if store.data_of(artefact) in (data, "") and not (target.parent / name).is_file():
                 plot_artefact(artefact, target.parent / name)
     return files.write(board, target, format)
 

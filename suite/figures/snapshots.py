@@ -12,24 +12,30 @@ from matplotlib.figure import Figure
 from suite.board import files
 from suite.board.render import style
 from suite.board.statistics.intervals import interval
-from suite.records.cells import RETRAIN, Evaluation, Trial, differing_keys
+from suite.records.cells import RETRAIN, Evaluation, Trial, canonical_json, differing_keys
 from suite.records.record import Record, is_of
 
-_LINE = ["task", "ipc", "method", "recipe"]
+Key = tuple[str, str]
+"""A trial's id, and its task's name, which tells its data."""
+
+_LINE = ["task", "ipc", "method", "recipe", "network"]
 _LEGEND = 0.2  # inches of height that a line takes in the legend
 _AXES = {"step": "outer steps", "seconds": "seconds of distillation, compiling included"}
 
 
 def measured(stores: Sequence[Path]) -> pd.DataFrame:
-    """Return a row for each retrained network: task, ipc, method, recipe, seed, step, seconds, accuracy.
+    """Return a row for each retrained network: its line, seed, step, seconds and accuracy.
 
     Only for trials with snapshots. step: outer steps taken; seconds: their duration.
     Raises ValueError if the stores hold no evaluated snapshot.
     """
     records = files.finished(stores)
-    trials = {record.cell.id: record for record in records if is_of(record, Trial) and record.curve}
+    scored = retrained(records)
+    trials = {
+        (record.cell.id, record.task): record for record in records if is_of(record, Trial) and record.curve
+    }
     named = names(list(trials.values()))
-    rows = [row for record in records for row in _copies(record, trials, named)]
+    rows = [row for record in scored for row in _copies(record, trials, named)]
     table = pd.DataFrame(rows, columns=[*_LINE, "seed", "step", "seconds", "accuracy"])
     snapshots = table.groupby([*_LINE, "seed"])["step"].transform("nunique") > 1
     if not snapshots.any():
@@ -61,32 +67,47 @@ def plot(copies: pd.DataFrame) -> bytes:
     return style.png(fill, width=10, height=max(4.5, _LEGEND * len(lines)))
 
 
-def names(trials: Sequence[Record[Trial]]) -> dict[str, str]:
+def names(trials: Sequence[Record[Trial]]) -> dict[Key, str]:
     """Return each trial's line: its label, and the hyper-parameters that differ within the label."""
     rows: dict[tuple[str, int, str], list[Trial]] = {}
     for record in trials:
         rows.setdefault((record.task, record.ipc, record.label), []).append(record.cell)
-    return {cell.id: _suffixed(label, cell, cells) for (*_, label), cells in rows.items() for cell in cells}
+    return {
+        (cell.id, task): _suffixed(label, cell, cells)
+        for (task, _, label), cells in rows.items()
+        for cell in cells
+    }
 
 
 def _suffixed(label: str, cell: Trial, others: Sequence[Trial]) -> str:
-    telling = sorted(differing_keys([other.hyperparameters for other in others]))
-    shown = [f"{name}={cell.hyperparameters.get(name)}" for name in telling]
+    telling = sorted(differing_keys([other.fields for other in others]))
+    shown = [f"{name}={cell.fields.get(name)}" for name in telling]
     return f"{label} ({', '.join(shown)})" if shown else label
 
 
+def retrained(records: Sequence[Record]) -> list[Record[Evaluation]]:
+    """Return the evaluations by `retrain`, one of each set or part with equal settings: with most copies."""
+    found: dict[tuple[object, ...], Record[Evaluation]] = {}
+    order = sorted(records, key=lambda record: (len(record.scores.get("accuracy", ())), record.cell.id))
+    for record in order:
+        if is_of(record, Evaluation) and record.cell.evaluator == RETRAIN:
+            cell = record.cell
+            how = canonical_json({**cell.settings, "copies": 0, "source": cell.source})
+            found[record.task, cell.trial, cell.step, cell.part, how] = record
+    return sorted(found.values(), key=lambda record: (record.cell.id, record.task))
+
+
 def _copies(
-    record: Record, trials: dict[str, Record[Trial]], named: dict[str, str]
+    record: Record[Evaluation], trials: dict[Key, Record[Trial]], named: dict[Key, str]
 ) -> Iterator[tuple[Any, ...]]:
     cell = record.cell
-    if not isinstance(cell, Evaluation) or cell.evaluator != RETRAIN or cell.part is not None:
-        return
-    if (trial := trials.get(cell.trial)) is None:
+    if cell.part is not None or (trial := trials.get(key := (cell.trial, record.task))) is None:
         return
     at, seconds = trial.curve["step"], trial.curve["seconds"]
     step = at[-1] if cell.step is None else cell.step
     spent = float(np.interp(step, [0, *at], [0, *seconds]))
-    line = (record.task, record.ipc, named[cell.trial], cell.settings.get("recipe", ""))
+    how = cell.settings.get("recipe", ""), cell.settings.get("network", "")
+    line = (record.task, record.ipc, named[key], *how)
     for accuracy in record.scores["accuracy"]:
         yield (*line, trial.cell.seed, int(step), spent, accuracy)
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from suite.core.names import OURS, did_you_mean, from_package, installed
 from suite.core.spec import Evaluator, Method
+from suite.core.training.recipes import RECIPES
 from suite.plugins import evaluators, methods
 from suite.plugins.loading import load
 
@@ -64,6 +65,15 @@ def source(name: str, kind: Kind = "method") -> str:
     if name in _files(kind):
         return ""
     return hashlib.sha256(Path(file(kind, name)).read_bytes()).hexdigest()
+
+
+def recipe_source(name: str) -> str:
+    """Return a sha256 that changes with a recipe of a plug-in or a package; "" for one of RaT-Bench."""
+    base = name.partition(":")[0]
+    if base not in RECIPES or (owner := RECIPES.owner(base)) == OURS:
+        return ""
+    content = Path(owner).read_bytes() if owner.endswith(".py") else repr(RECIPES[base]).encode()
+    return hashlib.sha256(content).hexdigest()
 
 
 def file(kind: Kind, name: str) -> str:

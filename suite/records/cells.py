@@ -83,14 +83,20 @@ class Trial(_Cell):
     ipc: int
     seed: int
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What distinguishes it from trials of the same row and size, except the seed."""
+        source = {"source": self.source[:12]} if self.source else {}
+        return {"method": self.method, **source, **self.hyperparameters}
+
 
 class Evaluation(_Cell):
     """One evaluation of a trial's set.
 
     evaluator: the name of its table in the grid, which boards show; base: the evaluator, by name or path, if
-    different; source: sha256 of the evaluator's file, as in a trial; step: outer steps of the scored
-    snapshot, None for the finished set; part: the scored part, None for the whole set. Empty fields are left
-    out of the JSON and of the id.
+    different; source: sha256 of the files of the evaluator and its recipes, as in a trial; step: outer steps
+    of the scored snapshot, None for the finished set; part: the scored part, None for the whole set. Empty
+    fields are left out of the JSON and of the id.
     """
 
     kind: Literal["evaluation"] = "evaluation"

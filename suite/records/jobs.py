@@ -6,12 +6,16 @@ from suite.records.cells import Cell, Evaluation, Frozen, Reference, Study, Tria
 
 
 class Job(Frozen):
-    """The work of one worker: a trial and its evaluations, a reference, or a study."""
+    """The work of one worker: a trial and its evaluations, a reference, or a study.
+
+    data: the fingerprint of the task's data, "" if it is not known yet; records of other data do not count.
+    """
 
     label: str
     cell: Trial | Reference | Study = Field(discriminator="kind")
     evaluations: tuple[Evaluation, ...] = ()
     recipe: str = ""  # the method's native recipe
+    data: str = ""
 
     @property
     def id(self) -> str:
@@ -46,6 +50,7 @@ class Planned(Frozen):
     task: str
     ipc: int  # 0 for a reference; for an evaluation, the size of the scored part
     cell: Cell
+    data: str = Field(default="", exclude_if=lambda data: not data)  # the fingerprint of the task's data
 
 
 class Plan(Frozen):

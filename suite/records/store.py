@@ -1,7 +1,8 @@
 """Records, plans, jobs and checkpoints on disk: atomic, content-addressed, self-checking.
 
-Records are neither overwritten nor deleted: the first record of a cell is kept, and damaged files move to
-`quarantine/`.
+Records are neither overwritten nor deleted: the first record of a cell on the same data is kept, and damaged
+files move to `quarantine/`. A store may hold records and sets of one cell on several data, for example after
+images of a folder changed: the name of a later one ends in the data's fingerprint.
 """
 
 import hashlib
@@ -94,24 +95,32 @@ class Store:
 
     # Records
 
-    def record(self, cell: str) -> Record | None:
-        """Return the record of the cell with this id; None without a valid record."""
-        for path in self.path.glob(f"records/*/*/{cell}.json"):
+    def record(self, cell: str, data: str = "") -> Record | None:
+        """Return the record of the cell with this id on these data; None without a valid record.
+
+        data: the fingerprint of a task's data; "" for any data.
+        """
+        return next((record for record in self.records(cell) if data in ("", record.data)), None)
+
+    def records(self, cell: str) -> Iterator[Record]:
+        """Yield the valid records of a cell, one for each data, the first written first."""
+        for path in sorted(self.path.glob(f"records/*/*/{cell}*.json"), key=lambda path: path.stem):
             try:
                 record = Record.model_validate_json(path.read_bytes())
                 if record.cell.id != cell:
                     raise ValueError("the record belongs to another cell")
-                return record
+                yield record
             except ValueError as error:
-                self._quarantine(path, _first_line(error))
-        return None
+                self._quarantine(path, f"is damaged ({_first_line(error)})")
 
     def write(self, record: Record) -> None:
-        """Write a record. An earlier record of the cell is kept; an earlier failure is replaced."""
+        """Write a record. An earlier record on the same data is kept; an earlier failure is replaced."""
         folder = "records" if record.status in ("done", "diverged") else "failures"
-        place = _place(record.task, record.ipc, record.label)
-        path = self.path / folder / place / f"{record.cell.id}.json"
-        write_bytes(path, record.to_json().encode(), replace=folder == "failures")
+        place = self.path / folder / _place(record.task, record.ipc, record.label)
+        others = [] if folder == "failures" else [other.data for other in self.records(record.cell.id)]
+        path = place / f"{_named(record.cell.id, record.data if others else '')}.json"
+        if record.data not in others:
+            write_bytes(path, record.to_json().encode(), replace=folder == "failures")
         if folder == "records":
             for failure in self.path.glob(f"failures/*/*/{record.cell.id}.json"):
                 failure.unlink(missing_ok=True)
@@ -122,7 +131,7 @@ class Store:
             try:
                 return Record.model_validate_json(path.read_bytes())
             except ValidationError as error:
-                self._quarantine(path, _first_line(error))
+                self._quarantine(path, f"is damaged ({_first_line(error)})")
         return None
 
     def row(self, task: str, ipc: int, label: str) -> Iterator[Record]:
@@ -145,10 +154,33 @@ class Store:
 
     # Artefacts
 
-    def artefact(self, trial: str, step: int | None = None) -> Path:
-        """Return the path of a trial's artefact, or of its snapshot after `step` outer steps."""
-        name = trial if step is None else f"{trial}@{step}"
-        return self.path / "artefacts" / f"{name}.safetensors"
+    def artefact(self, trial: str, step: int | None = None, data: str = "") -> Path:
+        """Return the path of a trial's artefact, or of its snapshot after `step` outer steps.
+
+        data: the fingerprint of the data from which it is distilled, if there are sets of several.
+        """
+        own = self._artefact(trial, step, data)
+        return own if own.exists() else self._artefact(trial, step)
+
+    def new_artefact(self, trial: str, step: int | None, data: str) -> Path:
+        """Return the path to which an artefact is written: beside one that is distilled from other data."""
+        path = self.artefact(trial, step, data)
+        return path if self.data_of(path) in (None, "", data) else self._artefact(trial, step, data)
+
+    @staticmethod
+    def data_of(artefact: Path) -> str | None:
+        """Return the fingerprint of the data from which an artefact is distilled.
+
+        None without an artefact or a readable manifest, "" if that has no fingerprint.
+        """
+        try:
+            return str(json.loads(artefact.with_suffix(".json").read_bytes()).get("data", ""))
+        except (OSError, ValueError, AttributeError):
+            return None
+
+    def _artefact(self, trial: str, step: int | None, data: str = "") -> Path:
+        after = "" if step is None else f"@{step}"
+        return self.path / "artefacts" / f"{_named(trial, data)}{after}.safetensors"
 
     # Checkpoints
 
@@ -173,7 +205,7 @@ class Store:
                 # It may be loaded on a machine without the GPU on which it was written.
                 state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
                 return state
-            self._quarantine(path, "its content does not match its name")
+            self._quarantine(path, "is damaged (its content does not match its name)")
         return None
 
     def checkpoint_step(self, trial: str) -> int | None:
@@ -186,7 +218,10 @@ class Store:
         shutil.rmtree(self.path / "checkpoints" / trial, ignore_errors=True)
 
     def quarantine_checkpoints(self, trial: str, reason: str) -> None:
-        """Move checkpoints to quarantine; the trial or study then starts again."""
+        """Move checkpoints to quarantine; the trial or study then starts again.
+
+        reason: a verb and its object, for the warning.
+        """
         for path in sorted((self.path / "checkpoints" / trial).glob("*.pt")):
             self._quarantine(path, reason)
 
@@ -195,9 +230,11 @@ class Store:
         folder.mkdir(exist_ok=True)
         target = folder / f"{len(list(folder.iterdir())):04d}-{path.name}"
         path.replace(target)
-        warnings.warn(
-            f"{path} is damaged ({reason}); moved to {target}, its cell will run again", stacklevel=3
-        )
+        warnings.warn(f"{path} {reason}; moved to {target}, its cell will run again", stacklevel=3)
+
+
+def _named(cell: str, data: str) -> str:
+    return f"{cell}-{data[:16]}" if data else cell
 
 
 def _place(task: str, ipc: int, label: str) -> Path:

@@ -17,12 +17,12 @@ def drop_overread(records: Sequence[Record]) -> tuple[list[Record], tuple[str, .
     Distillations and studies never read the test split; evaluations and references read it at most once per
     trained network. Evaluations of a refused distillation are left out, too.
     """
-    refused = {record.cell.id: reason for record in records if (reason := _reason(record))}
+    refused = {(record.cell.id, record.task): reason for record in records if (reason := _reason(record))}
     kept = [
         record
         for record in records
-        if record.cell.id not in refused
-        and not (isinstance(record.cell, Evaluation) and record.cell.trial in refused)
+        if (record.cell.id, record.task) not in refused
+        and not (isinstance(record.cell, Evaluation) and (record.cell.trial, record.task) in refused)
     ]
     return kept, tuple(refused[key] for key in sorted(refused))
 

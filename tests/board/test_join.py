@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from suite.board.dd_ranking import IOR
 from suite.board.files import read
 from suite.board.tables import board
 from suite.records.cells import PROTOCOL
+from suite.records.record import Record
 from tests.support.board_records import (
     SMALL,
     evaluated,
     full_data,
+    pair,
     rows,
     save,
     trial,
@@ -29,6 +32,27 @@ def test_an_evaluation_without_its_trial_is_left_out_with_a_warning() -> None:
     made = board([*SMALL, evaluated(trial("lost"), 0.99)])
     assert "lost" not in rows(made)
     assert len(made.warnings) == 1 and "of lost left out: no trial" in made.warnings[0]
+
+
+def test_a_recipe_of_an_edited_plug_in_is_another_recipe() -> None:
+    """Trainings under its two versions are neither averaged nor compared with each other."""
+
+    def under(of: Record, source: str, *accuracy: float) -> Record:
+        made = evaluated(of, *accuracy, recipe="mine")
+        return made.model_copy(update={"cell": made.cell.model_copy(update={"source": source})})
+
+    old, new = "a" * 64, "b" * 64
+    random = pair("random_subset", (0.5,), (0.5,))
+    first, second = trial("mine", seed=0, recipe="mine"), trial("mine", seed=1, recipe="mine")
+    records = [*random, first, second, under(first, new, 0.8), under(second, new, 0.8)]
+    records += [under(each, old, 0.1) for each in random[:2]]
+    made = rows(board(records))
+    assert made["mine"].native == f"mine ({new[:12]})" and IOR not in made["mine"].robustness.scores
+    assert set(made["random_subset"].scores) == {"dsa-1000", f"mine ({old[:12]})"}
+    made = rows(board([*records, *(under(each, new, 0.6) for each in random[:2])]))
+    assert made["mine"].robustness.scores[IOR].mean == pytest.approx(0.2)
+    assert made["random_subset"].scores[f"mine ({old[:12]})"].mean == pytest.approx(0.1)
+    assert rows(board(records[:8]))["mine"].native == "mine"  # one version needs no name
 
 
 def test_another_protocol_is_refused(tmp_path: Path) -> None:

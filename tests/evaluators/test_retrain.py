@@ -74,7 +74,9 @@ def test_the_holdout_is_of_train_and_its_copies_are_others() -> None:
     on = task()
     found, net = scored(on).values, network("mlp-w16", (1, 8, 8), 10)
     for copy in (0, 1):
-        fitted = fit(net, made(on), recipe("dsa-1000"), seed=derive(1, "holdout copy", copy))
+        fitted = fit(
+            net, made(on), recipe("dsa-1000").for_data(on.train), seed=derive(1, "holdout copy", copy)
+        )
         assert found["holdout/dsa-1000"][copy] == accuracy(net, fitted, on.holdout().test)
 
 

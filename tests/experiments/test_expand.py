@@ -7,6 +7,7 @@ import pytest
 from suite.experiments import grid
 from suite.experiments.cells.evaluation import build_evaluator
 from suite.records.cells import Evaluation, Trial
+from tests.support.job_runs import one
 
 TITLE = 'title = "x"\ntasks = ["digits"]\nipc = [1]\nseeds = [0]\n[method.random_subset]\n'
 
@@ -41,6 +42,27 @@ def test_a_file_is_named_by_its_path_and_sha256(tmp_path: Path, mine: Path) -> N
     mine.write_text(mine.read_text() + "# edited\n")
     (edited,) = evaluations(tmp_path, f'[evaluator.mine]\nbase = "{mine}"\ncopies = 3\n')
     assert edited.id != first.id
+
+
+def test_an_edited_recipe_of_a_plug_in_gives_other_evaluations(tmp_path: Path) -> None:
+    """Those of other methods, too: random subsets are compared under the recipe of every method."""
+    recipes = tmp_path / "recipes.py"
+    text = (
+        "from dataclasses import replace\n"
+        "from suite.core.training.recipes import RECIPES as KNOWN\n"
+        "from suite.plugins.methods.random_subset import METHOD\n"
+        "RECIPES = (replace(KNOWN['dc-300'], name='expanded-3', epochs=3),)\n"
+    )
+    tables = '[method.mine]\nbase = "recipes.py"\n[evaluator.retrain]\nrecipe = ["expanded-3", "dc-300"]\n'
+    found = []
+    for epochs in ("3", "4"):
+        recipes.write_text(text.replace("epochs=3", f"epochs={epochs}"))
+        (tmp_path / "grid.toml").write_text(TITLE + tables.replace("recipes.py", str(recipes)))
+        jobs = grid.jobs(grid.load(tmp_path / "grid.toml"))
+        found.append(one(jobs, "random_subset").evaluations)
+    (first, plain), (edited, same) = found
+    assert first.id != edited.id and len(first.source) == len(edited.source) == 64
+    assert plain == same and plain.source == ""
 
 
 def test_a_table_does_not_take_the_name_of_another_evaluator(tmp_path: Path, mine: Path) -> None:

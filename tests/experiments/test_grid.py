@@ -69,7 +69,7 @@ def test_the_papers_settings_fill_what_a_grid_leaves_open(tiny: Path) -> None:
     replaced(tiny, '"digits"', '"cifar100-zca"')
     replaced(tiny, "unroll = 4\nwindow = 2\n", "")
     found = next(t.hyperparameters for t in trials(tiny) if t.method == "rat_bptt")
-    assert (found["window"], found["unroll"], found["truncation"]) == (90, 130, "fixed")
+    assert (found["window"], found["unroll"], found["truncation"]) == (100, 300, "random")
     assert found["steps"] == 4 and found["network"] == "convnet-d1-w8-in"
 
 

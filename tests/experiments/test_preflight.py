@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from suite.core.data import tasks
 from suite.core.data.tasks import DataMissing
 from suite.experiments import preflight
 from suite.experiments.resources import Resources
@@ -38,6 +39,15 @@ def reference(network: str = NETWORK, recipe: str = "dc-300") -> Reference:
 def study(**settings: object) -> Study:
     values = {"network": NETWORK, "unroll": 4, **settings}
     return Study(task="digits", study="gradient_study", settings=values, ipc=1, seed=0)
+
+
+def test_jobs_get_the_fingerprint_of_their_data() -> None:
+    jobs = [job(trial()), job(reference()), job(trial(task="digits:holdout"))]
+    found, formers = preflight.on_data(jobs)
+    digits, held = (tasks.load(name) for name in ("digits", "digits:holdout"))
+    assert [each.data for each in found] == [tasks.fingerprint(each) for each in (digits, digits, held)]
+    assert formers == {tasks.fingerprint(each): tasks.former_fingerprint(each) for each in (digits, held)}
+    assert [each.cell for each in found] == [each.cell for each in jobs]
 
 
 def test_what_works_passes() -> None:

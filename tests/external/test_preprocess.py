@@ -106,13 +106,6 @@ class TestKinds:
         with pytest.raises(ValueError, match="which is not other constants; leave --mean and --std out"):
             prepare(brought(images(), manifest=same), TASK, by=by)
 
-    def test_other_data_than_the_tasks_draw_a_warning(self) -> None:
-        facts: dict[str, Any] = {"preprocessing": TASK.preprocessing.describe(), "data": "0123456789abcdef"}
-        with pytest.warns(UserWarning, match="distilled from data 0123456789ab, and digits has"):
-            prepare(brought(images(), manifest=facts), TASK)
-        facts["data"] = fingerprint(TASK)
-        assert quietly(brought(images(), manifest=facts)).kind == "task"
-
     def test_a_manifest_must_agree_with_the_task(self) -> None:
         same: dict[str, Any] = {"preprocessing": TASK.preprocessing.describe()}
         assert quietly(brought(images(), manifest=same)).reason == "its manifest says so"

@@ -48,6 +48,19 @@ def test_a_study_is_run_tabled_and_drawn(tmp_path: Path) -> None:
     assert table["cosine_to_full"][~full].max() < 0.999
 
 
+def test_networks_of_two_tasks_or_settings_are_not_put_together(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(GRID.partition("[study.t_bptt]")[0].replace("[2, 4]", "2"))
+    for task, batch in (("digits", 32), ("digits:holdout", 32), ("digits", 16)):
+        words = ["--set", f'tasks=["{task}"]', "--set", f"study.bptt.real_batch={batch}", "--inline"]
+        assert ratbench("run", tmp_path / "small.toml", "--store", tmp_path / "runs", *words).exit_code == 0
+    table = gradient_study.summary(gradient_study.measured([tmp_path / "runs"]))
+    assert table["networks"].to_list() == [3] * 3 and sorted(table["schedule"]) == [
+        "bptt (real_batch=16, task=digits)",
+        "bptt (real_batch=32, task=digits)",
+        "bptt (real_batch=32, task=digits:holdout)",
+    ]
+
+
 def test_stores_without_a_study_are_refused(tmp_path: Path) -> None:
     shown = ratbench("figure", "gradient-study", str(tmp_path))
     assert shown.exit_code == 2 and "error:" in shown.output

@@ -13,6 +13,7 @@ from suite.experiments.resources import Resources
 from suite.figures import snapshots
 from suite.records.jobs import Job
 from suite.records.store import Store
+from tests.support.board_records import STANDARD, evaluated, trial
 from tests.support.command_line import ratbench, refused
 from tests.support.grids import QUICK
 from tests.support.job_runs import complete, done, one
@@ -149,3 +150,22 @@ def test_a_grid_chooses_on_a_holdout_without_reading_test(
     assert record.task == "digits:holdout"
     synthetic, manifest = load_artefact(store.artefact(job.id))
     assert synthetic.classes == 10 and manifest["trial"]["task"] == "digits:holdout"
+
+
+def test_networks_are_counted_once_and_by_their_kind() -> None:
+    """Of two evaluations with the same networks the larger counts; other networks are another line."""
+    of = trial("dm", data="a")
+    other = evaluated(of, 0.1, 0.2, network="mlp-w8")
+    records = [of, evaluated(of, 0.5), evaluated(of, 0.5, 0.7), other]
+    found = {record.cell.settings["network"]: record for record in snapshots.retrained(records)}
+    assert len(found) == 2 and found["mlp-w8"] == other
+    assert found[STANDARD].scores["accuracy"] == (0.5, 0.7)
+    elsewhere = [each.model_copy(update={"task": "digits (data b)"}) for each in records]
+    assert len(snapshots.retrained([*records, *elsewhere])) == 4
+
+
+def test_a_line_names_an_edited_method() -> None:
+    edited, first = (trial("mine", ipc=1) for _ in range(2))
+    cell = edited.cell.model_copy(update={"source": "b" * 64})
+    names = snapshots.names([first, edited.model_copy(update={"cell": cell})])  # type: ignore[list-item]
+    assert sorted(names.values()) == ["mine (source=None)", f"mine (source={'b' * 12})"]

@@ -250,7 +250,7 @@ def test_the_papers_settings() -> None:
     }
     tiny = published["tiny-imagenet", 10]
     assert (tiny["window"], tiny["unroll"], tiny["real_batch"], tiny["inner_classes"]) == (100, 300, 1000, 50)
-    assert tiny["network"] == "convnet-d4-w128-in" and tiny["outer_lr"] == 3e-4
+    assert tiny["outer_lr"] == 3e-4 and tiny["learn_labels"] and tiny["per_class"] == 1
     assert set(published) - set(METHOD.borrowed) == {
         (family, 10) for family in ("cifar10", "cifar100", "tiny-imagenet")
     }

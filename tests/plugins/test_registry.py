@@ -6,10 +6,18 @@ import pytest
 
 from suite.core.training.recipes import RECIPES
 from suite.plugins import registry
+from suite.plugins.loading import load
 from tests.support.command_line import ratbench, refused
 from tests.support.packages import write_package
 
 CARELESS = "tests.support.broken_methods:Careless"
+
+RECIPE = """
+from dataclasses import replace
+from suite.core.training.recipes import RECIPES as KNOWN
+
+RECIPES = (replace(KNOWN["dc-300"], name="registered-3", epochs=3),)
+"""
 
 
 @pytest.fixture
@@ -74,6 +82,20 @@ def test_a_package_brings_methods_evaluators_and_recipes(folder: Path) -> None:
 
 def test_ours_have_no_source() -> None:
     assert registry.source("dm") == registry.source("retrain", "evaluator") == ""
+    names = ("dsa-1000", "dsa-1000:bf16", "chosen", "None")
+    assert {registry.recipe_source(name) for name in names} == {""}
+
+
+def test_a_recipe_of_others_has_a_source(folder: Path) -> None:
+    write_package(folder, "theirs", {"recipes": {"short": "tests.support.broken_methods:SHORT"}})
+    assert len(registry.recipe_source("short")) == 64
+    path = folder / "mine.py"
+    path.write_text(RECIPE)
+    load(path)
+    first = registry.recipe_source("registered-3:bf16")
+    path.write_text(RECIPE.replace("epochs=3", "epochs=4"))
+    load(path)
+    assert len(first) == 64 and registry.recipe_source("registered-3") not in (first, "")
 
 
 def test_a_package_does_not_take_the_name_of_another(folder: Path) -> None:

@@ -246,7 +246,9 @@ def test_a_grid_of_today_finds_its_cells_done(new: Store, tmp_path: Path) -> Non
     (tmp_path / "today.toml").write_text(TODAY)
     jobs = grid.jobs(grid.load(tmp_path / "today.toml"))
     assert len([job for job in jobs if job.label == "tesla" and missing(job, new)]) == 1  # it had failed
-    for job in (job for job in jobs if job.label != "tesla"):
+    augmented = next(job for job in jobs if job.label == "idc_i")
+    assert missing(augmented, new)  # IDC's augmentation was corrected, and has another name
+    for job in (job for job in jobs if job.label not in ("tesla", "idc_i")):
         record = new.record(job.id)
         assert record is not None and record.cell == job.cell
     rtp = next(job for job in jobs if job.label == "rtp")

@@ -136,6 +136,54 @@ class TestRecords:
         assert store.record(TRIAL.id) is None
 
 
+class TestSeveralData:
+    """Records and sets of one cell on several data stay beside each other."""
+
+    def test_each_data_has_its_record_and_the_first_stays(self, store: Store) -> None:
+        made = [
+            record(accuracy=0.1 * at).model_copy(update={"data": data * 64}) for at, data in enumerate("aba")
+        ]
+        for each in made:
+            store.write(each)
+        assert list(store.records(TRIAL.id)) == [each.sealed() for each in made[:2]]
+        assert [store.record(TRIAL.id, data * 64) for data in "abc"] == [*store.records(TRIAL.id), None]
+        assert store.record(TRIAL.id) == made[0].sealed()
+        names = sorted(path.name for path in file_of(store).parent.iterdir())
+        assert names == [f"{TRIAL.id}-{'b' * 16}.json", f"{TRIAL.id}.json"]
+        assert [each.data[0] for each in store.row("digits", 1, "a row")] == ["b", "a"]
+
+    def test_a_damaged_one_leaves_the_other(self, store: Store) -> None:
+        for data in "ab":
+            store.write(record().model_copy(update={"data": data * 64}))
+        file_of(store).write_text("{")
+        with pytest.warns(UserWarning, match="is damaged"):
+            assert store.record(TRIAL.id, "a" * 64) is None
+        assert store.record(TRIAL.id, "b" * 64) is not None
+        store.write(record().model_copy(update={"data": "a" * 64}))
+        assert store.record(TRIAL.id, "a" * 64) is not None
+
+    def test_a_set_of_other_data_is_not_overwritten(self, store: Store) -> None:
+        first = store.new_artefact("t", None, "a" * 64)
+        write_artefact(first, SET, {"data": "a" * 64})
+        assert store.new_artefact("t", None, "a" * 64) == first == store.artefact("t")
+        assert store.artefact("t", data="b" * 64) == first  # the only one: its reader compares
+        second = store.new_artefact("t", None, "b" * 64)
+        assert second.name == f"t-{'b' * 16}.safetensors"
+        write_artefact(second, SET, {"data": "b" * 64})
+        assert [store.artefact("t", data=data * 64) for data in "ab"] == [first, second]
+        assert [store.data_of(path) for path in (first, second)] == ["a" * 64, "b" * 64]
+        assert store.new_artefact("t", 3, "b" * 64).name == "t@3.safetensors"
+
+    def test_without_a_readable_manifest_there_are_no_data(self, store: Store) -> None:
+        path = store.new_artefact("t", None, "a" * 64)
+        assert store.data_of(path) is None
+        write_artefact(path, SET, {})
+        assert store.data_of(path) == ""
+        for text in ("{", "[]"):
+            path.with_suffix(".json").write_text(text)
+            assert store.data_of(path) is None and store.new_artefact("t", None, "b" * 64) == path
+
+
 class TestJobs:
     def test_a_job_comes_back_by_its_id(self, store: Store) -> None:
         job = Job(label="a row", cell=TRIAL, recipe="dsa-1000")

@@ -302,7 +302,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "folder without a class": (lambda at: _folders(at, classes=9), "the 9 folders 0, 1, 2, 3, … are not"),
     "folder with too few": (lambda at: _folders(at, each=1), "the set has 10 images"),
     "folder in colour": (lambda at: _folders(at, mode="RGB"), "is of mode RGB"),
-    "no picture": (_wrong_picture, "1.png is damaged, or not a picture"),
+    "no picture": (_wrong_picture, "1.png cannot be read as an image"),
     "empty folder": (lambda at: at, "holds no distilled set"),
     "nowhere": (lambda at: at / "set.pt", "no file or folder"),
     "another ending": (lambda at: _h5(at, data=0).rename(at / "set.csv"), "an unknown ending"),

@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from suite.board.render import breakdown, dd_ranking, words
 from suite.board.render.layout import Notes, code, escaped, markdown_table, noted
-from suite.board.rows import BoardRow
+from suite.board.rows import BoardRow, Code
 from suite.board.tables import Board, Table
-from suite.core.names import STANDARD_NETWORK
+from suite.core.names import STANDARD_NETWORK, counted
 from suite.records.cells import STANDARD_RECIPE
 
 _INTRODUCTION = f"""Networks trained from scratch on each synthetic set, scored on the test split.
@@ -51,6 +51,7 @@ def _section(table: Table, pictures: Collection[str]) -> list[str]:
     devices = _devices(table)
     once = [f"- measured on {devices[0]}"] if len(devices) == 1 else []
     once += [f"- {_ONE_SEED}"] if _one_seed(table) else []
+    once += _code(table)
     parts = [
         f"### {words.heading(table)}: {words.size(table.ipc)}",
         text,
@@ -88,6 +89,18 @@ def _cells(table: Table, row: BoardRow, notes: Notes, pictures: Collection[str])
 
 def _devices(table: Table) -> list[str]:
     return sorted({device for row in table.everyone for device in row.costs.devices})
+
+
+def _code(table: Table) -> list[str]:
+    """Return a line on the code of the records, unless all come from the same."""
+    parts = []
+    for name, fact in zip(Code._fields, ("commit", "torch version", "protocol"), strict=True):
+        of_rows = [(row, {getattr(made, name) for made in row.made_by}) for row in table.everyone]
+        count = len(set().union(*(found for _, found in of_rows)))
+        within = ", ".join(code(row) for row, found in of_rows if len(found) > 1)
+        if count > 1:
+            parts.append(counted(count, fact) + f" ({within} from more than one)" * bool(within))
+    return [f"- the rows come from {' and '.join(parts)}"] if parts else []
 
 
 def _one_seed(table: Table) -> bool:

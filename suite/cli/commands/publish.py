@@ -25,7 +25,12 @@ def leaderboard(
         ),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; fail if the file is not up to date.")
+        bool,
+        typer.Option(
+            "--check",
+            help="Write nothing; fail if the file is not up to date, or if records of several data have one "
+            "task's name.",
+        ),
     ] = False,
     label_weight: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Weight of IOR in LRS; HLR gets the rest.")
@@ -53,9 +58,14 @@ def leaderboard(
 
         for path in publish(sources, target, format, weights):
             wrote(path)
-    elif difference := files.check(files.load(sources, weights), target, format):
+        return
+    board = files.load(sources, weights)
+    if difference := files.check(board, target, format):
         say(difference, to=errors)
         say(f"{target} does not match the records; write it with --output {target}", to=errors)
+    for line in board.mixed:
+        say(f"not to be published as one: {line}; keep each in a store of its own", to=errors)
+    if difference or board.mixed:
         raise typer.Exit(1)
 
 

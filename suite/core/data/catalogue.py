@@ -23,8 +23,8 @@ class TaskInfo:
     shape: (channels, height, width); train, test: numbers of images as published, 0 if unknown;
     format: the reader; folders: possible folders of its files, below the data folder;
     mean, std: published constants, empty if they are fitted on train;
-    checksum: how files are compared with the published ones; mirrored: whether a mirrored image keeps its
-    class; like: the family whose published settings hold for it, if it is not its own.
+    checksum: how files are compared with the published ones; mirrored: whether mirrored images keep classes;
+    like: the family whose published settings hold for it, if it is not its own.
     """
 
     name: str
@@ -71,9 +71,7 @@ FASHION_NAMES = (
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 IMAGENET_LICENCE = "ImageNet terms of access: non-commercial research and education"
 COUNTED = "unverified: the numbers of images and classes; a commit pins files that are fetched"
-CLASSED = (
-    "unverified: the numbers of images and the names of the classes; a commit pins files that are fetched"
-)
+CLASSED = "unverified: the numbers of images and the class names; a commit pins files that are fetched"
 
 _PLAIN = (
     TaskInfo(
@@ -283,9 +281,7 @@ _PLAIN = (
         std=IMAGENET_STD,
         folders=("imagenet-64", "imagenet", "benjamin-paine/imagenet-1k-64x64"),
         # It was not checked that this commit is complete; the numbers of images are checked when it is read.
-        hub=Hub(
-            "benjamin-paine/imagenet-1k-64x64", "f12246fedf1127d5b34bea760b61ef00e0f3d603", test="validation"
-        ),
+        hub=Hub("benjamin-paine/imagenet-1k-64x64", "f12246fedf1127d5b34bea760b61ef00e0f3d603", "validation"),
     ),
 )
 

@@ -29,6 +29,7 @@ from suite.core.data.reading.download import DataMissing
 from suite.core.data.reading.readers import Raw, Source, Splits
 from suite.core.examples import hash_tensor
 from suite.core.names import did_you_mean
+from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Preprocessing, Task, TestSplit
 
 __all__ = [
@@ -119,10 +120,36 @@ def load(name: str, *, data: Path | None = None, device: torch.device | str = "c
 
 
 def fingerprint(task: Task) -> str:
-    """Return a sha256 that is equal only for the same data with the same preprocessing.
+    """Return a sha256 that is equal only for the same data: images, labels, class names, preprocessing.
 
-    Fast for tasks from `load` and their holdouts; for other tasks the images are hashed.
+    The order of class names counts, since labels of sets from elsewhere are mapped by name. Fast for tasks
+    from `load` and their holdouts; for other tasks the images are hashed.
     """
+    digest = _without_names(task)
+    digest.update(json.dumps(task.class_names).encode())
+    return digest.hexdigest()
+
+
+def check_data(synthetic: SyntheticSet, task: Task) -> None:
+    """Raise ValueError for a set that was distilled from other data than the task's, if it is known."""
+    if synthetic.data and not is_of(synthetic.data, task):
+        raise ValueError(
+            "the set was distilled from other images or with other preprocessing: their fingerprint is "
+            f"{synthetic.data[:12]}, the task's {fingerprint(task)[:12]}; use the same files, or distil again"
+        )
+
+
+def is_of(data: object, task: Task) -> bool:
+    """Return whether `data` is the fingerprint of the task's data, today's or that of an earlier release."""
+    return data in (fingerprint(task), former_fingerprint(task))
+
+
+def former_fingerprint(task: Task) -> str:
+    """Return the fingerprint by which records of earlier releases know the same data: without class names."""
+    return _without_names(task).hexdigest()
+
+
+def _without_names(task: Task) -> "hashlib._Hash":
     digest = hashlib.sha256()
     for part in (task.train, task.split):
         part.hash_into(digest, pixels=not isinstance(task, LoadedTask))
@@ -132,7 +159,7 @@ def fingerprint(task: Task) -> str:
         else json.dumps(task.preprocessing.describe(), sort_keys=True)
     )
     digest.update(prepared.encode())
-    return digest.hexdigest()
+    return digest
 
 
 def told(task: LoadedTask, *, every_class: bool = False) -> list[str]:
@@ -173,7 +200,9 @@ def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
 
 
 def _stem(info: TaskInfo, source: Source) -> str:
-    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in source.files]
+    stats = ((path, path.stat()) for path in source.files)
+    # A copy may keep the time of a file's last change, but not that of its entry.
+    files = [(str(path), at.st_size, at.st_mtime_ns, at.st_ctime_ns) for path, at in stats]
     key = [_VERSION, info.name, info.shape, _recipe(info), source.identity, files]
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     return f"{re.sub('[^a-z0-9-]+', '-', info.name.lower())[-40:].strip('-')}-{digest[:16]}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 
+from suite.core.data import tasks
 from suite.core.data.atomic_write import write_bytes, write_whole
 from suite.core.sets import parametrisations
 from suite.core.sets.manifest import facts
@@ -20,8 +21,10 @@ def save_set(synthetic: SyntheticSet, path: Path | str, task: Task) -> None:
     """Write a set that was distilled from `task` to `path`, which ends in .safetensors, and its manifest.
 
     The manifest is a .json beside it, with the preprocessing of the images and Python code that loads them
-    without this package. Raises ValueError if the file exists, or the name has another ending.
+    without this package. Raises ValueError if the file exists, the name has another ending, or the set is of
+    other data.
     """
+    tasks.check_data(synthetic, task)
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"{path}: the name of a set's file ends in .safetensors")
@@ -69,12 +72,12 @@ def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"artefact {path} does not match the sha256 in its manifest")
     tensors = load_file(path)
-    lr = manifest.get("lr")
+    lr, data = manifest.get("lr"), str(manifest.get("data", ""))
     try:
         if "parametrisation" not in manifest:
-            return SyntheticSet(tensors["images"], tensors["labels"], minibatch, lr=lr), manifest
+            return SyntheticSet(tensors["images"], tensors["labels"], minibatch, None, lr, data), manifest
         code = parametrisations.read(manifest["parametrisation"], tensors)
-        return SyntheticSet(code.decode(), tensors["labels"], minibatch, code, lr), manifest
+        return SyntheticSet(code.decode(), tensors["labels"], minibatch, code, lr, data), manifest
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"artefact {path}: its set cannot be read: {error}") from None
 

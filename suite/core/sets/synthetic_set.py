@@ -49,7 +49,8 @@ class SyntheticSet:
     labels: (classes, n, classes), non-negative targets, one-hot when hard;
     minibatch: the minibatch of the method's inner loop, for its native recipe;
     parametrisation: the stored code of a factorised set, which decodes to the images;
-    lr: the learning rate that was learned with the set, if any, for recipes that use it.
+    lr: the learning rate that was learned with the set, if any, for recipes that use it;
+    data: the fingerprint of the data from which it was distilled, "" if unknown.
     """
 
     images: Tensor
@@ -57,6 +58,7 @@ class SyntheticSet:
     minibatch: Minibatch = field(default=Minibatch())
     parametrisation: Parametrisation | None = None
     lr: float | None = None
+    data: str = ""
 
     @classmethod
     def with_hard_labels(cls, images: Tensor) -> "SyntheticSet":

@@ -15,6 +15,7 @@ from suite.core.spec import Task
 from suite.experiments.provenance import provenance
 from suite.experiments.resources import Resources
 from suite.records.cells import Cell
+from suite.records.datasets import told
 from suite.records.jobs import Job
 from suite.records.record import Record, Status
 from suite.records.store import Store
@@ -52,8 +53,16 @@ class Context:
     checkpoint_seconds: float = 60.0
 
     def task(self) -> Task:
-        """Return the job's task on its device, and begin to measure peak memory."""
+        """Return the job's task on its device, and begin to measure peak memory.
+
+        Raises ValueError if its data are not those of the job.
+        """
         task = load_task(self.job.cell.task, str(self.resources.device))
+        if self.job.data not in ("", found := tasks.fingerprint(task)):
+            raise ValueError(
+                f"this process reads {told(found)} for {task.name}, and the run began with "
+                f"{told(self.job.data)}; give every node the same files, and run again"
+            )
         self.resources.reset_peak_memory()
         return task
 
@@ -91,6 +100,7 @@ class Context:
         devices: all that took part; measured: other fields of the record.
         """
         measured.setdefault("peak_memory_bytes", self.resources.peak_memory_bytes())
+        measured.setdefault("data", self.job.data)
         device_seconds = measured.pop("device_seconds", self.resources.charged(seconds))
         return Record(
             cell=cell,

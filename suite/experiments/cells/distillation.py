@@ -28,7 +28,7 @@ def distil(trial: Trial, context: Context) -> Work:
     """Run the method from its start or its last checkpoint, and write the set and its snapshots."""
     before, task, method = TestSplit.total_reads, context.task(), build_method(trial)
     start = partial(method.start, task.train, Budget(trial.ipc), seed=trial.seed)
-    distiller, trajectory = resume(start, context.store, trial.id)
+    distiller, trajectory = resume(start, context.store, trial.id, tasks.fingerprint(task))
     before -= trajectory.test_reads  # those of earlier attempts count, too
     kept = context.job.snapshots | set(distiller.milestones)
     save, every = partial(context.save_checkpoint, trial.id), context.checkpoint_seconds
@@ -43,8 +43,9 @@ def distil(trial: Trial, context: Context) -> Work:
                 yield Progress(trial.id, "distilling", at.step, at.steps, needs=at.needs)
         synthetic = distiller.synthetic()
         check_set(synthetic, task.train, Budget(trial.ipc))
-        measured = {"status": "done", "data": tasks.fingerprint(task), **stored(synthetic)}
-        measured["artefact"] = write(synthetic, context.store.artefact(trial.id), task, context)
+        measured = {"status": "done", **stored(synthetic)}
+        path = context.store.new_artefact(trial.id, None, trajectory.data)
+        measured["artefact"] = write(synthetic, path, task, context)
     except Diverged as reason:
         measured = {"status": "diverged", "error": str(reason)}
     return context.record(
@@ -67,4 +68,5 @@ def write(synthetic: SyntheticSet, path: Path, task: Task, context: Context) -> 
 
 def _write_snapshot(synthetic: SyntheticSet, step: int, method: Method, task: Task, context: Context) -> None:
     check_set(synthetic, task.train, Budget(context.job.ipc), growing=method.ordered)
-    write(synthetic, context.store.artefact(context.job.id, step), task, context)
+    path = context.store.new_artefact(context.job.id, step, tasks.fingerprint(task))
+    write(synthetic, path, task, context)

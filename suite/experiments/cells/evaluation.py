@@ -23,12 +23,9 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
     yield Progress(context.job.id, f"evaluating: {cell.title}", needs=_expected_seconds(cell, context))
     device = context.resources.device
     task, evaluator = context.task().to(device), build_evaluator(cell)
-    synthetic, facts = load_artefact(context.store.artefact(context.job.id, cell.step))
-    if facts["data"] != (wanted := tasks.fingerprint(task)):
-        raise ValueError(
-            "the set was distilled from other images or with other preprocessing: their fingerprint is"
-            f" {facts['data'][:12]}, the task's {wanted[:12]}; use the same files, or distil again"
-        )
+    data = tasks.fingerprint(task)
+    synthetic, _ = load_artefact(context.store.artefact(context.job.id, cell.step, data))
+    tasks.check_data(synthetic, task)
     scored = cut(synthetic, cell.part, seed=context.job.cell.seed).to(device)
     started, before = perf_counter(), TestSplit.total_reads
     scores = evaluator.evaluate(scored, task, seed=cell.seed)
@@ -42,7 +39,7 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
         described=evaluator.scores,
         seconds=perf_counter() - started,
         test_reads=max(task.split.reads, TestSplit.total_reads - before),  # the latter with those on the side
-        data=tasks.fingerprint(task),
+        data=data,
     )
 
 

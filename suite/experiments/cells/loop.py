@@ -13,6 +13,7 @@ from suite.core.limits import Diverged
 from suite.core.memory import out_of_memory
 from suite.core.spec import TestSplit
 from suite.experiments.resources import Resources
+from suite.records.datasets import told
 from suite.records.store import Store
 
 CURVE_POINTS = 100  # most values of each metric in a record
@@ -48,7 +49,10 @@ Run = TypeVar("Run", bound=OuterSteps)
 
 @dataclass
 class Trajectory:
-    """Progress and measurements of a cell with outer steps; saved with its checkpoints."""
+    """Progress and measurements of a cell with outer steps; saved with its checkpoints.
+
+    data: the fingerprint of the task's data.
+    """
 
     steps: int
     step: int = 0
@@ -60,6 +64,7 @@ class Trajectory:
     recent: list[float] = field(default_factory=list)  # seconds of the last outer steps
     saving: float = 0.0  # seconds of the last checkpoint
     curve: dict[str, list[float]] = field(default_factory=dict)
+    data: str = ""
 
     @property
     def needs(self) -> float:
@@ -95,23 +100,31 @@ class Trajectory:
             "device_seconds": self.device_seconds,
             "attempts": self.attempts,
             "devices": self.devices,
+            "data": self.data,
             "curve": {name: tuple(values) for name, values in self.curve.items()},
         }
 
 
-def resume(start: Callable[[], Run], store: Store, cell: str) -> tuple[Run, Trajectory]:
-    """Start a run, or resume it from the cell's last checkpoint that can be loaded."""
-    run = start()
-    trajectory = Trajectory(run.steps)
+def resume(start: Callable[[], Run], store: Store, cell: str, data: str = "") -> tuple[Run, Trajectory]:
+    """Start a run, or resume it from the cell's last checkpoint that can be loaded.
+
+    data: the fingerprint of the task's data; a run that began on other data is not resumed.
+    """
+    run, trajectory, reason = start(), None, ""
     if saved := store.load_checkpoint(cell):
         try:
             run.load_state_dict(saved["state"])
             trajectory = Trajectory(**saved["trajectory"])
+            if trajectory.data != data:
+                reason = f"began on {told(trajectory.data)}, and the task has {told(data)} now"
         except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
             if out_of_memory(error):
                 raise  # not an error of the checkpoint
-            store.quarantine_checkpoints(cell, f"the method cannot load it: {error}")
-            run = start()
+            reason = f"is damaged (the method cannot load it: {error})"
+    if reason:
+        store.quarantine_checkpoints(cell, reason)
+        run, trajectory = start(), None
+    trajectory = trajectory or Trajectory(run.steps, data=data)
     trajectory.attempts += 1
     return run, trajectory
 

@@ -22,7 +22,8 @@ def train_reference(cell: Reference, context: Context) -> Work:
     """Train the copies one after another, then measure them on test."""
     task = context.task().to(context.resources.device)
     net = network(cell.network, task.train.shape, task.train.classes)
-    copies, trajectory = resume(partial(_Copies, cell, net, task.train), context.store, cell.id)
+    start = partial(_Copies, cell, net, task.train)
+    copies, trajectory = resume(start, context.store, cell.id, tasks.fingerprint(task))
     save, every = partial(context.save_checkpoint, cell.id), context.checkpoint_seconds
     with closing(take_steps(copies, trajectory, context.resources, save=save, every=every)) as steps:
         for at in steps:
@@ -34,7 +35,6 @@ def train_reference(cell: Reference, context: Context) -> Work:
         **trajectory.measured() | {"curve": {}},
         scores={"accuracy": tuple(accuracy(net, parameters, test) for parameters in copies.trained)},
         test_reads=task.split.reads,
-        data=tasks.fingerprint(task),
     )
 
 

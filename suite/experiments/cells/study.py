@@ -25,7 +25,7 @@ def measure(cell: Study, context: Context) -> Work:
     """Take all outer steps of the study, from its start or its last checkpoint."""
     before, task = TestSplit.total_reads, context.task()
     start = partial(build_study(cell).start, task.train, Budget(cell.ipc), seed=cell.seed)
-    run, trajectory = resume(start, context.store, cell.id)
+    run, trajectory = resume(start, context.store, cell.id, tasks.fingerprint(task))
     before -= trajectory.test_reads  # those of earlier attempts count, too
     save, every = partial(context.save_checkpoint, cell.id), context.checkpoint_seconds
     ended: dict[str, Any] = {"status": "done"}
@@ -40,5 +40,4 @@ def measure(cell: Study, context: Context) -> Work:
         **ended,
         **trajectory.measured(),
         test_reads=TestSplit.total_reads - before,
-        data=tasks.fingerprint(task),
     )

@@ -2,10 +2,28 @@
 
 from suite.board.files import render
 from suite.board.tables import board
+from suite.records.record import Record
 from tests.support.board_records import (
+    CPU,
     SMALL,
     pair,
 )
+
+
+def made_by(records: list[Record], commit: str, torch: str = "2.13.0") -> list[Record]:
+    changed = CPU.model_copy(update={"commit": commit, "versions": {"torch": torch}})
+    return [record.model_copy(update={"provenance": changed}) for record in records]
+
+
+def test_a_table_says_what_code_its_rows_come_from_if_it_differs() -> None:
+    assert "- the rows come from" not in render(board(SMALL), "md")
+    other = pair("dm", (0.7,), (0.7,))
+    text = render(board([*SMALL, *made_by(other, "def")]), "md")
+    assert text.count("- the rows come from 2 commits\n") == 1
+    mixed = [*SMALL, *other[:2], *made_by(other[2:], "def", "2.14.0")]
+    text = render(board(mixed), "md")
+    line = "2 commits (`dm` from more than one) and 2 torch versions (`dm` from more than one)"
+    assert f"- the rows come from {line}\n" in text
 
 
 def test_one_seed_says_what_its_interval_lacks() -> None:

@@ -14,7 +14,18 @@ from PIL import Image
 
 from suite.core.data.catalogue import CATALOGUE
 from suite.core.data.reading import download
-from suite.core.data.tasks import DataMissing, data_folder, describe, fingerprint, load, names
+from suite.core.data.tasks import (
+    DataMissing,
+    check_data,
+    data_folder,
+    describe,
+    fingerprint,
+    former_fingerprint,
+    is_of,
+    load,
+    names,
+)
+from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Task, TestSplit
 
 RANDOM = np.random.default_rng(0)
@@ -163,6 +174,24 @@ def test_fingerprints_of_handmade_tasks_cover_the_pixels() -> None:
     other = replace(made, train=Examples(images, task.train.labels, 10))
     assert fingerprint(made) != fingerprint(other)
     assert fingerprint(made) == fingerprint(replace(made, name="renamed"))
+
+
+def test_fingerprints_cover_the_order_of_class_names() -> None:
+    task = load("digits")
+    turned = replace(task, class_names=task.class_names[::-1])
+    joined = replace(task, class_names=('0", "1', *task.class_names[2:]))
+    assert len({fingerprint(each) for each in (task, turned, joined)}) == 3
+    assert former_fingerprint(turned) == former_fingerprint(task) != fingerprint(task)
+
+
+def test_a_set_of_the_same_data_is_taken_and_of_other_data_refused() -> None:
+    task = load("digits")
+    made = SyntheticSet.with_hard_labels(torch.zeros(10, 1, 1, 8, 8))
+    for known in ("", fingerprint(task), former_fingerprint(task)):
+        check_data(replace(made, data=known), task)
+    with pytest.raises(ValueError, match="their fingerprint is eeeeeeeeeeee, the task's "):
+        check_data(replace(made, data="e" * 64), task)
+    assert is_of(fingerprint(task), task) and not is_of(None, task)
 
 
 # What is not there
