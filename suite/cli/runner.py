@@ -160,7 +160,8 @@ def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bo
     resources.check()
     load_task.cache_clear()  # files may have changed since an earlier run of this process
     submission = foreign.read(request)
-    say(submission.line)
+    for line in submission.lines:
+        say(line)
     jobs = [submission.job]
     preflight.check_precisions(jobs, resources)
     store = Store.create(folder)

@@ -12,6 +12,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 
+from suite.core.sets import parametrisations
 from suite.external.locate import LIMIT
 from suite.external.validate import ANSWER, TENSORS, Contents, Refused, Wanted, arrange
 
@@ -40,12 +41,14 @@ def prepare(request: dict[str, Any]) -> Reader:
         from suite.external.readers import torch_files
 
         return lambda: torch_files.read(files, wanted)
-    if kind in ("h5", "safetensors"):
+    if kind in ("h5", "npz", "safetensors"):
         from suite.external.readers import tables
 
-        if kind == "h5":
-            return lambda: tables.read_h5(files[0], wanted)
-        return lambda: tables.read_safetensors(files[0], Path(manifest) if manifest else None)
+        if kind != "safetensors":
+            read = {"h5": tables.read_h5, "npz": tables.read_npz}[kind]
+            return lambda: read(files[0], wanted)
+        beside = Path(manifest) if manifest else None
+        return lambda: tables.read_safetensors(files[0], beside, wanted, request["view"])
     from suite.external.readers import image_sets
 
     return lambda: image_sets.READERS[kind](files, wanted)
@@ -54,7 +57,7 @@ def prepare(request: dict[str, Any]) -> Reader:
 def wanted_by(request: dict[str, Any]) -> Wanted:
     """Return a request's `Wanted`."""
     wanted = request["wanted"]
-    return Wanted(wanted["classes"], wanted["ipc"], tuple(wanted["shape"]), tuple(wanted["class_names"]))
+    return Wanted(wanted["classes"], wanted["ipc"], tuple(wanted["shape"]), wanted["run"])
 
 
 def answer(request: dict[str, Any], reader: Reader) -> None:
@@ -62,9 +65,18 @@ def answer(request: dict[str, Any], reader: Reader) -> None:
     output = Path(request["output"])
     try:
         contents = reader()
-        images, labels, raw = arrange(contents, wanted_by(request))
-        save_file({"images": images.contiguous(), "labels": labels.contiguous()}, output / TENSORS)
-        found = {"format": contents.format, "raw": raw, "manifest": contents.manifest}
+        made, code = arrange(contents, wanted_by(request)), contents.code
+        tensors = {"images": made.images, "labels": made.labels, **(code.tensors if code else {})}
+        save_file({name: each.contiguous() for name, each in tensors.items()}, output / TENSORS)
+        found = {
+            "format": contents.format,
+            "raw": made.raw,
+            "manifest": contents.manifest,
+            "class_names": contents.class_names,
+            "lr": contents.lr,
+            "code": parametrisations.describe(code) if code else None,
+            "notes": [_sentence(note) for note in made.notes],
+        }
     except Refused as error:
         found = {"refused": _sentence(str(error))}
     except Exception as error:  # a library's own, about a file that it cannot read

@@ -2,22 +2,26 @@
 
 import re
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 from suite.core.data import tasks
 from suite.core.limits import check_set
 from suite.core.networks.named import network
 from suite.core.sets.artefacts import is_whole
 from suite.core.sets.manifest import stored
+from suite.core.sets.parametrisations import MultiFormation
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Task
+from suite.core.training.recipes import RECIPES
 from suite.experiments import expand, grid
 from suite.experiments.cells import distillation
 from suite.experiments.cells.context import Context
 from suite.experiments.resources import Resources
-from suite.external import preprocess, sandbox
+from suite.external import agreement, preprocess, sandbox
+from suite.external.labels import Kind, as_targets, as_the_tasks
 from suite.external.locate import SetFiles, locate
 from suite.external.validate import Wanted
 from suite.plugins import registry
@@ -31,7 +35,10 @@ from suite.records.store import Store
 class Request:
     """A file or folder, the task of its set, and the networks to train.
 
-    preprocessing: None to infer it; name: None for the file's name.
+    preprocessing: None to infer it; name: None for the file's name; normalised: the constants that the images
+    were normalised with, None for the task's; labels: what learned labels are, None for what the format has;
+    run: see `Wanted`; factor: of a multi-formation, which IDC's files do not say; lr: the learned rate, None
+    for the file's; trust_labels: take classes by number, and labels that do not agree with train.
     """
 
     path: Path
@@ -41,18 +48,24 @@ class Request:
     network: str
     copies: int
     name: str | None = None
-    preprocessing: preprocess.Kind | None = None
+    preprocessing: Literal["task", "raw"] | None = None
+    normalised: preprocess.Constants | None = None
+    labels: Kind | None = None
+    run: int | None = None
+    factor: int | None = None
+    lr: float | None = None
+    trust_labels: bool = False
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A set that was read and checked. line: the decision on its preprocessing."""
+    """A set that was read and checked. lines: what was read, and the decisions about it."""
 
     trial: Trial
     job: Job
     task: Task
     synthetic: SyntheticSet
-    line: str
+    lines: tuple[str, ...]
 
 
 def read(request: Request) -> Submission:
@@ -62,23 +75,38 @@ def read(request: Request) -> Submission:
     label = _label(request, found)
     task = tasks.load(request.task)
     network(request.network, task.train.shape, task.train.classes)
-    brought = sandbox.read(found, Wanted(task.train.classes, request.ipc, task.train.shape, task.class_names))
+    wanted = Wanted(task.train.classes, request.ipc, task.train.shape, request.run)
+    brought = sandbox.read(found, wanted)
     if (own := brought.manifest.get("data")) and not tasks.is_of(own, task):
         both = f"{told(str(own))}, and {task.name} has {told(tasks.fingerprint(task))}"
         warnings.warn(f"the set was distilled from {both}", stacklevel=2)
-    prepared = preprocess.prepare(brought, task, request.preprocessing)
-    check_set(prepared.synthetic, task.train, Budget(request.ipc))
+    kind = request.labels or ("weights" if _keeps_weights(brought) else "probabilities")
+    synthetic, meant = as_targets(brought.synthetic, kind)
+    named = () if request.trust_labels else brought.class_names
+    synthetic, ordered = as_the_tasks(synthetic, named, task)
+    brought = replace(brought, synthetic=synthetic)
+    prepared = preprocess.prepare(brought, task, request.preprocessing, request.normalised)
+    synthetic = _with_factor(prepared, request, task)
+    synthetic = replace(synthetic, lr=request.lr or synthetic.lr)
+    check_set(synthetic, task.train, Budget(request.ipc))
+    agreed = agreement.check(synthetic, task, trusted=request.trust_labels)
+    _doubt_recipes(request.recipes, synthetic)
     trial = Trial(
         task=request.task,
         method=label,
         source=found.sha256(),
-        hyperparameters={"format": brought.format, "preprocessing": prepared.kind},
+        hyperparameters={
+            "format": brought.format,
+            "preprocessing": prepared.kind,
+            **_choices(request, kind, synthetic),
+        },
         ipc=request.ipc,
         seed=0,
     )
     cells = [expand.evaluation(trial, RETRAIN, values) for values in settings]
     job = Job(label=label, cell=trial, evaluations=tuple(cells), data=tasks.fingerprint(task))
-    return Submission(trial, job, task, prepared.synthetic, prepared.line)
+    lines = (*brought.notes, *meant, *ordered, prepared.line, agreed)
+    return Submission(trial, job, task, synthetic, lines)
 
 
 def record(submission: Submission, store: Store, resources: Resources) -> None:
@@ -94,6 +122,52 @@ def record(submission: Submission, store: Store, resources: Resources) -> None:
     with resources.applied():
         made = context.record(trial, "done", artefact=sha256, peak_memory_bytes=0, **measured)
     store.write(made)
+
+
+def _keeps_weights(brought: sandbox.ForeignSet) -> bool:
+    """Return whether the format is known to have targets of any sum: our artefacts, RaT-BPTT's files."""
+    return "preprocessing" in brought.manifest or brought.format == "h5"
+
+
+def _choices(request: Request, kind: str, synthetic: SyntheticSet) -> Mapping[str, Any]:
+    """Return what makes another set of the same files; it is part of the trial."""
+    by = request.normalised
+    given = {
+        "mean": list(by.mean) if by else None,
+        "std": list(by.std) if by else None,
+        "labels": None if synthetic.hard else kind,
+        "lr": synthetic.lr,
+        "run": request.run,
+        "factor": request.factor,
+        "trust_labels": request.trust_labels or None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _with_factor(prepared: preprocess.Prepared, request: Request, task: Task) -> SyntheticSet:
+    """Return the set, decoded if its images are a multi-formation."""
+    synthetic, factor = prepared.synthetic, request.factor
+    if factor is None:
+        return synthetic
+    if synthetic.parametrisation is not None:
+        raise ValueError(f"--factor {factor}: the file says how it is decoded; leave --factor out")
+    if prepared.kind != "task" and task.preprocessing.describe()["kind"] != "normalise":
+        raise ValueError(f"--factor {factor}: pixels would be decoded after whitening; choose a plain task")
+    code = MultiFormation(synthetic.images, factor)
+    each = synthetic.labels.repeat_interleave(factor**2, 1)
+    return SyntheticSet(code.decode(), each, synthetic.minibatch, code, synthetic.lr)
+
+
+def _doubt_recipes(recipes: Sequence[str], synthetic: SyntheticSet) -> None:
+    """Warn of a recipe that would train at the learned rate of a set that has none."""
+    for name in recipes:
+        known = RECIPES.get(name.partition(":")[0])
+        if known and known.learned_lr and synthetic.lr is None:
+            warnings.warn(
+                f"recipe {name} trains at the learned rate of a set, and this set has none: {known.lr:g} is "
+                "used; --lr gives it",
+                stacklevel=2,
+            )
 
 
 def _settings(request: Request) -> list[dict[str, object]]:

@@ -15,23 +15,40 @@ LIMIT = 256 * 2**20
 FILES = 100_000
 """Largest number of files of one set."""
 
+BESIDE = ("labels", "lr")
+"""What may stand in files of its own beside one of `images`: labels_best.pt, lr_best.pt."""
+
+EXACT = "exact.safetensors"
+"""The artefact in a folder that was exported from it, with its manifest `exact.json`."""
+
+_SHOWN = 6
 _TORCH = frozenset((".pt", ".pth", ".pkl"))
-_KINDS = {".h5": "h5", ".hdf5": "h5", ".safetensors": "safetensors", ".parquet": "parquet"}
+_KINDS = {
+    ".h5": "h5",
+    ".hdf5": "h5",
+    ".npz": "npz",
+    ".safetensors": "safetensors",
+    ".parquet": "parquet",
+}
 
 
 @dataclass(frozen=True)
 class SetFiles:
-    """The files of a set. kind: the reader for them; content: files whose bytes are the set's."""
+    """The files of a set. kind: the reader for them; content: files whose bytes are the set's.
+
+    view: the sha256 of the files that were exported from the content and lie beside it, "" without any.
+    """
 
     path: Path
     kind: str
     content: tuple[Path, ...]
     manifest: Path | None = None
+    view: str = ""
 
     @property
     def name(self) -> str:
         """A name for the set on a board."""
-        plain = re.fullmatch(r"(images|labels)(_best)?", self.path.stem)
+        plain = re.fullmatch(r"(images|labels)(_best)?|exact", self.path.stem)
         stem = self.path.absolute().parent.name if plain else self.path.absolute().stem
         return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "set"
 
@@ -48,8 +65,14 @@ class SetFiles:
 
 
 def locate(path: Path) -> SetFiles:
-    """Find the files of the set at `path`, a file or a folder; raises ValueError where it is neither."""
+    """Find the files of the set at `path`, a file or a folder; raises ValueError where it is neither.
+
+    Of an exported set the artefact itself is taken, which has all fields.
+    """
     found = _folder(path) if path.is_dir() else _file(path)
+    exact = (path if path.is_dir() else path.parent) / EXACT
+    if found.kind != "safetensors" and exact.is_file() and exact.with_suffix(".json").is_file():
+        found = SetFiles(path, "safetensors", (exact,), exact.with_suffix(".json"), found.sha256())
     sizes = [file.stat().st_size for file in found.content]
     if empty := [file for file, size in zip(found.content, sizes, strict=True) if not size]:
         raise ValueError(f"{empty[0]} is empty")
@@ -63,7 +86,7 @@ def _file(path: Path) -> SetFiles:
         raise ValueError(f"no file or folder at {path}")
     suffix = path.suffix.lower()
     if suffix in _TORCH:
-        return SetFiles(path, "torch", (path, *_labels(path)))
+        return SetFiles(path, "torch", (path, *_beside(path)))
     if suffix not in _KINDS:
         known = ", ".join(sorted({*_TORCH, *_KINDS}))
         raise ValueError(f"{path} has an unknown ending (known: {known}), and is not a folder")
@@ -72,11 +95,12 @@ def _file(path: Path) -> SetFiles:
     return SetFiles(path, _KINDS[suffix], (path,), manifest)
 
 
-def _labels(images: Path) -> Iterator[Path]:
-    """Yield the file of labels beside one of images, if it exists."""
-    name = images.name.replace("images", "labels", 1)
-    if name != images.name and (images.parent / name).is_file():
-        yield images.parent / name
+def _beside(images: Path) -> Iterator[Path]:
+    """Yield the files of labels and of the learned rate beside one of images, as far as they exist."""
+    for what in BESIDE:
+        name = images.name.replace("images", what, 1)
+        if name != images.name and (images.parent / name).is_file():
+            yield images.parent / name
 
 
 def _folder(path: Path) -> SetFiles:
@@ -84,18 +108,25 @@ def _folder(path: Path) -> SetFiles:
     if pair[0].is_file():
         if not pair[1].is_file():
             raise ValueError(f"{path} has images_best.pt, but no labels_best.pt")
-        return SetFiles(path, "torch", pair)
+        return SetFiles(path, "torch", (pair[0], *_beside(pair[0])))
     for folder in (path, path / "train", path / "data"):
         for suffix, kind in ((".arrow", "arrow"), (".parquet", "parquet")):
             if files := _listed(folder.glob(f"*{suffix}"), path):
                 train = tuple(file for file in files if file.name.startswith("train"))
                 return SetFiles(path, kind, train or files)
-    pictures = (file for file in path.glob("*/*") if file.suffix.lower() in PICTURES)
+    pictures = (
+        file
+        for file in path.glob("*/*")
+        if file.suffix.lower() in PICTURES and not (file.name[0] == "." or file.parent.name[0] in "._")
+    )
     if files := _listed(pictures, path):
         return SetFiles(path, "folder", files)
+    if (path / EXACT).is_file():
+        return _file(path / EXACT)
+    there = ", ".join(sorted(islice((each.name for each in path.iterdir()), _SHOWN))) or "nothing"
     raise ValueError(
         f"{path} holds no distilled set: images_best.pt and labels_best.pt, .arrow or .parquet files, "
-        "or a folder of images for each class"
+        f"or a folder of images for each class; it has {there}"
     )
 
 

@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from suite.core.sets import parametrisations
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.external.locate import SetFiles
 from suite.external.validate import ANSWER, TENSORS, Refused, Wanted
@@ -31,15 +32,18 @@ _START = (
 
 @dataclass(frozen=True)
 class ForeignSet:
-    """A foreign set, its labels checked and its classes in order.
+    """A foreign set, its classes in the file's order; its labels are numbers of any kind.
 
-    raw: whether its images were bytes, which are now in [0, 1]; manifest: of a RaT-Bench artefact.
+    raw: whether its images were bytes, which are now in [0, 1]; manifest: of a RaT-Bench artefact;
+    class_names: of its classes, () without any; notes: what was chosen in reading, each a sentence.
     """
 
     format: str
     synthetic: SyntheticSet
     raw: bool
     manifest: dict[str, Any]
+    class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read(found: SetFiles, wanted: Wanted) -> ForeignSet:
@@ -59,6 +63,7 @@ def request(found: SetFiles, wanted: Wanted, output: Path) -> dict[str, Any]:
         "kind": found.kind,
         "files": [str(file.absolute()) for file in found.content],
         "manifest": str(found.manifest.absolute()) if found.manifest else "",
+        "view": found.view,
         "wanted": asdict(wanted),
         "output": str(output),
     }
@@ -96,14 +101,17 @@ def _brought(output: Path, wanted: Wanted) -> ForeignSet:
             raise Refused(str(reason))
         tensors = load_file(output / TENSORS)
         images, labels = tensors["images"], tensors["labels"]
-        manifest = dict(answer["manifest"])
-        synthetic = SyntheticSet(images, labels, Minibatch(**manifest.get("minibatch", {})))
+        manifest, about = dict(answer["manifest"]), answer["code"]
+        code = parametrisations.read(about, tensors) if about else None
+        lr = None if answer["lr"] is None else float(answer["lr"])
+        synthetic = SyntheticSet(images, labels, Minibatch(**manifest.get("minibatch", {})), code, lr)
+        named, notes = (tuple(map(str, answer[key])) for key in ("class_names", "notes"))
     except Refused:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError):
         raise Refused("the reader returned nothing") from None
-    sound = images.dtype == labels.dtype == torch.float32 and images.isfinite().all()
-    shaped = images.shape == (wanted.classes, wanted.ipc, *wanted.shape)
-    if not (shaped and sound and labels.isfinite().all() and (labels >= 0).all()):
+    sound = all(each.dtype == torch.float32 and each.isfinite().all() for each in tensors.values())
+    ipc = synthetic.ipc if code else wanted.ipc
+    if not (sound and images.shape == (wanted.classes, ipc, *wanted.shape)):
         raise Refused("the reader returned another set than requested")
-    return ForeignSet(str(answer["format"]), synthetic, bool(answer["raw"]), manifest)
+    return ForeignSet(str(answer["format"]), synthetic, bool(answer["raw"]), manifest, named, notes)

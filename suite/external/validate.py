@@ -5,15 +5,15 @@ stride 0 may have any shape.
 """
 
 import math
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from suite.core.names import counted
+from suite.core.sets.parametrisations import Parametrisation
 from suite.external.locate import LIMIT
 
 ANSWER, TENSORS = "answer.json", "set.safetensors"
@@ -29,12 +29,15 @@ class Refused(ValueError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """The set that the task needs. shape: (channels, height, width) of an image."""
+    """The set that the task needs. shape: (channels, height, width) of an image.
+
+    run: of several runs in one file, the number of the one to read, from 0; None: the last one.
+    """
 
     classes: int
     ipc: int
     shape: tuple[int, int, int]
-    class_names: tuple[str, ...] = ()
+    run: int | None = None
 
     @property
     def count(self) -> int:
@@ -44,12 +47,37 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Contents:
-    """The tensors of a file, as stored. labels: None without any, for images in class-major order."""
+    """The fields of a file, as stored.
+
+    labels: classes (n,), or targets (n, classes) or (classes, ipc, classes); None: images are class-major;
+    classes: (n,), the class of each image where the file has it beside targets;
+    class_names: the names of the classes in the file's order, if it has any;
+    code: the parametrisation of a factorised set, which decodes to the images;
+    manifest: facts of a RaT-Bench artefact; notes: what was chosen in reading, each a sentence.
+    """
 
     format: str
     images: Tensor
     labels: Tensor | None
+    classes: Tensor | None = None
+    class_names: tuple[str, ...] = ()
+    lr: float | None = None
+    code: Parametrisation | None = None
     manifest: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """A set in class-major order. images: (classes, ipc, …) float32, labels: (classes, ipc, classes) float32.
+
+    raw: whether the images were bytes, which are now in [0, 1].
+    """
+
+    images: Tensor
+    labels: Tensor
+    raw: bool
+    notes: tuple[str, ...]
 
 
 def check_images(shape: Sequence[int], wanted: Wanted) -> None:
@@ -74,6 +102,10 @@ def check_images(shape: Sequence[int], wanted: Wanted) -> None:
             f"the file has {counted(count, 'image')}; {wanted.classes} classes of "
             f"{counted(wanted.ipc, 'image')} make {wanted.count}"
         )
+    if len(shape) == 5 and shape[0] != wanted.classes:
+        raise Refused(
+            f"the images are {_times(shape)}, {shape[0]} groups; store those of {wanted.classes} classes"
+        )
     if (size := 4 * count * math.prod(wanted.shape)) > LIMIT:
         raise Refused(f"the images take {size >> 20} MiB as floats; the limit is {LIMIT >> 20}")
 
@@ -92,15 +124,20 @@ def check_dense(value: object, called: str) -> Tensor:
     return value.detach()
 
 
-def arrange(contents: Contents, wanted: Wanted) -> tuple[Tensor, Tensor, bool]:
-    """Return images (classes, ipc, …) float32, labels (classes, ipc, classes), whether they were bytes.
+def arrange(contents: Contents, wanted: Wanted) -> Arranged:
+    """Return the set sorted by class, in the file's order within one; raises Refused for any other set.
 
-    Sorted by class, in the file's order within one; a learned label belongs to its largest entry.
-    Bytes become [0, 1]. Raises Refused for anything but the wanted set.
+    Bytes become [0, 1]. Targets are returned as they are, also negative ones. The class of an image with a
+    learned target is the file's own if it has classes, or images and targets by class. Otherwise it is the
+    target's largest entry, if this gives each class its number of images and the file does not look
+    class-major; else the images are taken as class-major.
     """
     images = check_dense(contents.images, "images")
     if images.dtype != torch.uint8 and images.dtype not in _NUMBERS:
         raise Refused(f"the images are {_dtype(images)}; floats or unsigned bytes are read")
+    # The size of a factorised set is in bytes, and is checked against the task later.
+    if contents.code:
+        wanted = replace(wanted, ipc=images.shape[:2].numel() // wanted.classes)
     check_images(images.shape, wanted)
     raw = images.dtype == torch.uint8
     flat = images.reshape(wanted.count, *wanted.shape).float()
@@ -108,32 +145,26 @@ def arrange(contents: Contents, wanted: Wanted) -> tuple[Tensor, Tensor, bool]:
         flat /= 255  # in place, as memory is short: bytes were copied into floats
     if broken := sum(int((~part.isfinite()).sum()) for part in flat.split(wanted.ipc)):
         raise Refused(f"the images hold values that are not finite: {broken} of {flat.numel()} as float32")
-    labels = _targets(contents.labels, wanted)
-    order = _class_major(labels.argmax(1), wanted)
+    targets = _targets(contents.labels, wanted)
+    order, notes = _class_major(contents, targets, wanted)
     if not torch.equal(order, torch.arange(wanted.count)):
-        flat, labels = flat[order], labels[order]
+        flat, targets = flat[order], targets[order]
     shape = (wanted.classes, wanted.ipc)
-    return flat.view(*shape, *wanted.shape), labels.view(*shape, wanted.classes), raw
-
-
-def labels_of(names: Sequence[str], wanted: Wanted) -> list[int] | None:
-    """Return the task's label of each of `names`, its classes' names or numbers; None for others."""
-    known = {_plain(name): label for label, name in enumerate(wanted.class_names)}
-    if sorted(map(_plain, names)) == sorted(known):
-        return [known[_plain(name)] for name in names]
-    numbers = [int(name) if re.fullmatch("[0-9]{1,6}", name) else -1 for name in names]
-    return numbers if sorted(numbers) == list(range(wanted.classes)) else None
+    return Arranged(
+        flat.view(*shape, *wanted.shape),
+        targets.view(*shape, wanted.classes),
+        raw,
+        (*contents.notes, *notes),
+    )
 
 
 def _targets(labels: Tensor | None, wanted: Wanted) -> Tensor:
     """Return labels (n, classes) float32 from classes (n,), one-hot or learned targets."""
     if labels is None:
         return torch.eye(wanted.classes).repeat_interleave(wanted.ipc, 0)
-    labels = check_dense(labels, "labels")
-    if labels.dtype not in (*_NUMBERS, *_INTEGERS):
-        raise Refused(f"the labels are {_dtype(labels)}; numbers are read")
-    if labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1 != wanted.classes):
-        return _one_hot(labels.flatten(), wanted)
+    labels = _numbers(labels)
+    if labels.ndim == 1 or labels.shape in ((wanted.count, 1), (wanted.classes, wanted.ipc)):
+        return torch.eye(wanted.classes)[_classes(labels.flatten(), wanted)]
     if labels.shape not in ((wanted.count, wanted.classes), (wanted.classes, wanted.ipc, wanted.classes)):
         raise Refused(
             f"the labels are {_times(labels.shape)}; {wanted.count} classes, or {wanted.count}×"
@@ -142,12 +173,18 @@ def _targets(labels: Tensor | None, wanted: Wanted) -> Tensor:
     flat = labels.reshape(wanted.count, wanted.classes).float()
     if broken := int((~flat.isfinite()).sum()):
         raise Refused(f"the labels hold values that are not finite: {broken} of {flat.numel()} as float32")
-    if (flat < 0).any() or not (flat.sum(1) > 0).all():
-        raise Refused("the labels have negative entries, or none above 0; targets are weights of classes")
     return flat
 
 
-def _one_hot(labels: Tensor, wanted: Wanted) -> Tensor:
+def _numbers(labels: Tensor) -> Tensor:
+    labels = check_dense(labels, "labels")
+    if labels.dtype not in (*_NUMBERS, *_INTEGERS):
+        raise Refused(f"the labels are {_dtype(labels)}; numbers are read")
+    return labels
+
+
+def _classes(labels: Tensor, wanted: Wanted) -> Tensor:
+    """Return classes (n,) as integers."""
     if len(labels) != wanted.count:
         raise Refused(f"the file has {counted(len(labels), 'label')} for {wanted.count} images")
     values = labels.double()
@@ -156,18 +193,34 @@ def _one_hot(labels: Tensor, wanted: Wanted) -> Tensor:
     low, high = values.min().item(), values.max().item()
     if low < 0 or high >= wanted.classes:
         raise Refused(f"the labels run from {low:g} to {high:g}; the task's are 0 to {wanted.classes - 1}")
-    return torch.eye(wanted.classes)[values.long()]
+    return values.long()
 
 
-def _class_major(classes: Tensor, wanted: Wanted) -> Tensor:
-    counts = torch.bincount(classes, minlength=wanted.classes)
+def _class_major(contents: Contents, targets: Tensor, wanted: Wanted) -> tuple[Tensor, Iterable[str]]:
+    """Return the rows of the images in class-major order, and what was assumed for it."""
+    own, place = targets.argmax(1), torch.arange(wanted.classes).repeat_interleave(wanted.ipc)
+    if contents.classes is not None:
+        own = _classes(_numbers(contents.classes).flatten(), wanted)
+    elif not torch.equal(targets, torch.eye(wanted.classes)[own]):
+        by_class = contents.images.ndim == 5 or (contents.labels is not None and contents.labels.ndim == 3)
+        even = bool((own.bincount(minlength=wanted.classes) == wanted.ipc).all())
+        # Halfway between the agreement of an order that has nothing to do with classes, and 1.
+        near = (own == place).float().mean() >= (1 + 1 / wanted.classes) / 2
+        if by_class or not even or near:
+            other = int((own != place).sum())
+            note = (
+                f"the largest entry of {other} of {wanted.count} learned labels is not their image's class; "
+                "the images are taken class by class, in the file's order"
+            )
+            return torch.arange(wanted.count), [note] if other and not by_class else []
+    counts = own.bincount(minlength=wanted.classes)
     if (wrong := (counts != wanted.ipc).nonzero().flatten()).numel():
         label = int(wrong[0])
         raise Refused(
             f"class {label} has {counted(int(counts[label]), 'image')}; --ipc {wanted.ipc} asks for "
             f"{wanted.ipc} of each class"
         )
-    return classes.argsort(stable=True)
+    return own.argsort(stable=True), []
 
 
 def _kind(value: Tensor) -> str:
@@ -182,7 +235,3 @@ def _dtype(value: Tensor) -> str:
 
 def _times(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape[:6]))
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^0-9a-z]+", "-", name.lower()).strip("-")

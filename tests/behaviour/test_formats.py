@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from suite.external.labels import as_the_tasks
 from suite.external.locate import locate
 from suite.external.sandbox import ForeignSet, read
 from tests.support import foreign_sets
@@ -32,7 +33,8 @@ class TestFormats:
     def test_pictures_become_pixels(self, make: Make, format: str, tmp_path: Path) -> None:
         brought = read(locate(make(tmp_path)), WANTED)
         assert brought.format == format and brought.raw and brought.synthetic.hard
-        assert torch.equal(brought.synthetic.images.flatten(0, 1), foreign_sets.pixels() / 255)
+        synthetic, _ = as_the_tasks(brought.synthetic, brought.class_names, foreign_sets.task())
+        assert torch.equal(synthetic.images.flatten(0, 1), foreign_sets.pixels() / 255)
 
 
 def learned(folder: Path, targets: Tensor) -> ForeignSet:

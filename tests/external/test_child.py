@@ -13,18 +13,25 @@ from suite.external.locate import locate
 from suite.external.validate import ANSWER, TENSORS, Wanted
 from tests.support import foreign_sets
 
-WANTED: dict[str, Any] = {"classes": 10, "ipc": 2, "shape": [1, 8, 8], "class_names": list("0123456789")}
+WANTED: dict[str, Any] = {"classes": 10, "ipc": 2, "shape": [1, 8, 8], "run": None}
 
 
 def request(path: Path, output: Path) -> dict[str, Any]:
     found = locate(path)
     files = [str(file) for file in found.content]
     output.mkdir()
-    return {"kind": found.kind, "files": files, "manifest": None, "wanted": WANTED, "output": str(output)}
+    return {
+        "kind": found.kind,
+        "files": files,
+        "manifest": None,
+        "view": "",
+        "wanted": WANTED,
+        "output": str(output),
+    }
 
 
 def test_what_is_wanted_comes_from_json() -> None:
-    assert wanted_by({"wanted": WANTED}) == Wanted(10, 2, (1, 8, 8), tuple("0123456789"))
+    assert wanted_by({"wanted": WANTED}) == Wanted(10, 2, (1, 8, 8))
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,19 @@
 """`ratbench evaluate`: from somebody's file to a row of the board."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import datasets as huggingface  # type: ignore[import-untyped]
 import pytest
 import torch
 from typer.testing import Result
 
+import suite
 from suite.board import files
 from suite.core.data import tasks
 from suite.core.sets.artefacts import load_artefact
+from suite.core.sets.parametrisations import MultiFormation
+from suite.core.sets.synthetic_set import SyntheticSet
 from suite.records.cells import Evaluation, Trial
 from suite.records.record import Record
 from tests.support import foreign_sets
@@ -109,3 +114,120 @@ def test_a_mistake_is_told_before_anything_is_written(
 
 def test_a_misspelt_recipe_is_told_before_the_file_is_read(tmp_path: Path) -> None:
     refused(evaluate(tmp_path / "none.pt", "--recipe", "dc300"), "did you mean 'dc-300'?")
+
+
+def set_of(store: str = "runs/external") -> SyntheticSet:
+    (artefact,) = Path(store, "artefacts").glob("*.safetensors")
+    return load_artefact(artefact)[0]
+
+
+def settings_of(store: str = "runs/external") -> dict[str, object]:
+    cell = records(Path(store))["distillation"].cell
+    assert isinstance(cell, Trial)
+    return cell.hyperparameters
+
+
+class TestEveryFieldCounts:
+    def test_the_learned_rate_of_our_own_set(self, tmp_path: Path) -> None:
+        """`mtt-1000` is `dsa-1000` at the learned rate: without it both give the same figures."""
+        path = tmp_path / "own.safetensors"
+        suite.save_set(replace(foreign_sets.digits(), lr=0.0717), path, foreign_sets.task())
+        result = evaluate(path, "--recipe", "mtt-1000", "--recipe", "dsa-1000", "--copies", "1")
+        assert result.exit_code == 0, result.output
+        assert (
+            "the learned rate 0.0717 is read" in result.stdout
+            and "learned rate of a set" not in result.stderr
+        )
+        assert settings_of()["lr"] == set_of().lr == 0.0717
+        found = [
+            record.scores["accuracy"]
+            for record in files.read([Path("runs/external")]).records
+            if record.scores
+        ]
+        assert len(found) == 2 and found[0] != found[1]
+
+    def test_a_missing_rate_is_said_and_can_be_given(self, tmp_path: Path) -> None:
+        path = foreign_sets.mtt(tmp_path)
+        without = evaluate(path, "--recipe", "mtt-1000", "--copies", "1")
+        assert "and this set has none: 0.01 is used; --lr gives it" in " ".join(without.stderr.split())
+        given = evaluate(path, "--recipe", "mtt-1000", "--copies", "1", "--lr", "0.5", "--store", "given")
+        assert (
+            "this set has none" not in given.stderr
+            and set_of("given").lr == settings_of("given")["lr"] == 0.5
+        )
+
+    def test_a_factorised_set_stays_factorised(self, tmp_path: Path) -> None:
+        task, path = foreign_sets.task(), tmp_path / "own.safetensors"
+        images = torch.stack([task.train.images[rows[:8]] for rows in task.train.by_class()])
+        own = SyntheticSet.from_parametrisation(MultiFormation.of(images, 2))
+        suite.save_set(own, path, task)
+        assert evaluate(path).exit_code == 0
+        assert set_of().ipc == 8 and torch.equal(set_of().images, own.images)
+        assert records(Path("runs/external"))["distillation"].decoded == 8
+
+    def test_multi_formations_of_idcs_files(self, tmp_path: Path) -> None:
+        task = foreign_sets.task()
+        images = torch.stack([task.train.images[rows[:8]] for rows in task.train.by_class()])
+        code = MultiFormation.of(images, 2)
+        torch.save(
+            [code.formations.flatten(0, 1), torch.arange(10).repeat_interleave(2)], tmp_path / "data.pt"
+        )
+        assert evaluate(tmp_path / "data.pt", "--factor", "2").exit_code == 0
+        assert torch.equal(set_of().images, code.decode()) and settings_of()["factor"] == 2
+
+    def test_one_of_several_runs(self, tmp_path: Path) -> None:
+        path = foreign_sets.dc(tmp_path)
+        assert "run 1 of the runs 0 to 1 is read" in evaluate(path).stdout
+        black = evaluate(path, "--run", "0")  # all its images are 0
+        assert black.exit_code == 2 and "error: the labels look wrong: " in black.stderr
+        first = evaluate(path, "--run", "0", "--trust-labels", "--store", "first")
+        assert first.exit_code == 0 and "but are trusted" in " ".join(first.stdout.split())
+        assert set_of("first").images.unique().numel() == 1
+        assert settings_of("first") == {
+            "format": "dc",
+            "preprocessing": "raw",
+            "run": 0,
+            "trust_labels": True,
+        }
+
+    @pytest.mark.parametrize("kind", ["logits", "centred"])
+    def test_learned_labels_of_each_kind(self, kind: str, tmp_path: Path) -> None:
+        targets = foreign_sets.digits().flat()[1] * 0.5 + 0.05
+        torch.save(foreign_sets.flat()[0], tmp_path / "images_best.pt")
+        torch.save(targets.log() if kind == "logits" else targets - 0.1, tmp_path / "labels_best.pt")
+        refused(evaluate(tmp_path), "the labels have negative entries", "--labels logits")
+        assert evaluate(tmp_path, "--labels", kind).exit_code == 0
+        assert torch.allclose(set_of().labels.flatten(0, 1), targets) and settings_of()["labels"] == kind
+
+    def test_other_constants(self, tmp_path: Path) -> None:
+        mtt = foreign_sets.mtt(tmp_path)
+        torch.save((foreign_sets.pixels() / 255 - 0.5) / 0.25, mtt / "images_best.pt")
+        result = evaluate(mtt, "--mean", "0.5", "--std", "0.25")
+        assert result.exit_code == 0 and "preprocessing: normalised (mean 0.5, std 0.25)" in result.stdout
+        assert torch.allclose(set_of().images, foreign_sets.digits().images, atol=1e-2)
+        assert (settings_of()["mean"], settings_of()["std"]) == ([0.5], [0.25])
+        refused(evaluate(mtt, "--mean", "0.5"), "--mean and --std belong together")
+
+
+class TestLabels:
+    def test_classes_in_another_order_are_found_by_name(self, tmp_path: Path) -> None:
+        result = evaluate(foreign_sets.saved_renamed(tmp_path))
+        assert result.exit_code == 0 and "put into the task's order by their names" in " ".join(
+            result.stdout.split()
+        )
+        assert torch.allclose(set_of().images, foreign_sets.digits().images, atol=1e-2)
+
+    def test_names_that_are_not_the_tasks_are_refused(self, tmp_path: Path) -> None:
+        foreign_sets.dataset().cast_column(
+            "label", huggingface.ClassLabel(names=list("абвгдежзик"))
+        ).to_parquet(tmp_path / "set.parquet")
+        refused(evaluate(tmp_path / "set.parquet"), "'а', 'б'", "are not the task's 10", "--trust-labels")
+        assert not Path("runs").exists()
+        assert evaluate(tmp_path / "set.parquet", "--trust-labels").exit_code == 0
+
+    def test_permuted_labels_are_refused(self, tmp_path: Path) -> None:
+        mtt = foreign_sets.mtt(tmp_path)
+        torch.save((foreign_sets.flat()[1] + 1) % 10, mtt / "labels_best.pt")
+        refused(evaluate(mtt), "the labels look permuted: ", "of 20 labels agree with", "--trust-labels")
+        assert not Path("runs").exists()
+        assert evaluate(mtt, "--trust-labels").exit_code == 0

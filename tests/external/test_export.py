@@ -75,12 +75,14 @@ def test_learned_labels_come_back_too(learned: Path) -> None:
 
 @pytest.mark.parametrize("format", ["folder", "hf"])
 def test_pictures_come_back_as_bytes(artefact: Path, format: str) -> None:
+    """The artefact lies beside them; without it the pictures are read."""
     assert "the exact tensors are in exact.safetensors" in export(artefact, format)
+    exact = read(locate(Path("out")), foreign_sets.WANTED)
+    assert torch.equal(exact.synthetic.images, foreign_sets.digits().images) and exact.manifest
+    Path("out/exact.safetensors").unlink()
     back = read(locate(Path("out")), foreign_sets.WANTED)
     assert back.raw and back.synthetic.hard
     assert torch.equal(back.synthetic.images.flatten(0, 1), foreign_sets.pixels() / 255)
-    exact = read(locate(Path("out/exact.safetensors")), foreign_sets.WANTED)
-    assert torch.equal(exact.synthetic.images, foreign_sets.digits().images) and exact.manifest
 
 
 def test_others_read_the_dataset(learned: Path) -> None:
@@ -88,6 +90,15 @@ def test_others_read_the_dataset(learned: Path) -> None:
     found = huggingface.load_from_disk("out")
     assert found.features["label"].names == list("0123456789") and found["label"][:3] == [0, 0, 1]
     assert found[5]["image"].size == (8, 8) and sum(found[5]["target"]) == pytest.approx(1.0)
+
+
+def test_a_format_that_cannot_have_the_names_is_refused(artefact: Path) -> None:
+    manifest = json.loads(artefact.with_suffix(".json").read_text())
+    manifest["class_names"][1] = manifest["class_names"][0]
+    artefact.with_suffix(".json").write_text(json.dumps(manifest))
+    words = ("export", artefact, "--output", "out", "--format")
+    refused(ratbench(*words, "hf"), "two classes are called '0'", "choose --format pt or folder")
+    assert not Path("out").exists() and ratbench(*words, "folder").exit_code == 0
 
 
 def test_folders_hold_plain_pictures(artefact: Path) -> None:
@@ -106,10 +117,7 @@ def test_a_factorised_set_is_exported_decoded(factorised: Path) -> None:
 def test_pictures_of_a_factorised_set(factorised: Path) -> None:
     export(factorised, "folder")
     assert sorted(path.name for path in Path("out/3").iterdir()) == [f"{n:04}.png" for n in range(4)]
-    with pytest.raises(
-        ValueError, match="is factorised and stores no images; `ratbench export --format pt` decodes it"
-    ):
-        read(locate(Path("out/exact.safetensors")), foreign_sets.WANTED)
+    assert read(locate(Path("out")), foreign_sets.WANTED).synthetic.parametrisation is not None
     plot_artefact(factorised, Path("set.png"))
     with Image.open("set.png") as picture:
         assert picture.height == 10 * 66 - 2

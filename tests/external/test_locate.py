@@ -28,6 +28,15 @@ def touched(folder: Path, *names: str) -> Path:
         (["images_best.pt", "labels_best.pt"], "", "torch", ["images_best.pt", "labels_best.pt"]),
         (["data/test-0.arrow", "data/train-0.arrow"], "", "arrow", ["data/train-0.arrow"]),
         (["b.parquet", "a.parquet"], "", "parquet", ["a.parquet", "b.parquet"]),
+        (["a.NPZ"], "a.NPZ", "npz", ["a.NPZ"]),
+        (
+            ["images_best.pt", "labels_best.pt", "lr_best.pt"],
+            "",
+            "torch",
+            ["images_best.pt", "labels_best.pt", "lr_best.pt"],
+        ),
+        (["images_5.pt", "lr_5.pt", "lr_4.pt"], "images_5.pt", "torch", ["images_5.pt", "lr_5.pt"]),
+        ([".trash/0.png", "__MACOSX/0.png", "0/._a.png", "0/a.png"], "", "folder", ["0/a.png"]),
         (["1/b.png", "0/a.JPG", "0/notes.txt"], "", "folder", ["0/a.JPG", "1/b.png"]),
     ],
 )
@@ -48,7 +57,7 @@ def test_a_manifest_stands_beside_safetensors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "path", "message"),
     [
-        (["a.npz"], "a.npz", "has an unknown ending"),
+        (["a.csv"], "a.csv", "has an unknown ending"),
         ([], "a.pt", "no file or folder at"),
         (["notes.txt"], "", "holds no distilled set"),
         (["images_best.pt"], "", "has images_best.pt, but no labels_best.pt"),

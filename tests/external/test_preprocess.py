@@ -1,18 +1,28 @@
 """Preprocessing of foreign sets: declared, inferred, said, and doubted where statistics contradict it."""
 
+import os
+import re
 import warnings
 from dataclasses import replace
-from typing import Any
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from pyarrow import parquet  # type: ignore[import-untyped]
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
-from suite.core.data.preprocessing import ZCA
+from suite.core.data import tasks
+from suite.core.data.preprocessing import ZCA, Normalise
 from suite.core.data.tasks import fingerprint
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Examples, Task, TestSplit
-from suite.external.preprocess import Kind, Prepared, doubts, prepare
+from suite.external.preprocess import Constants, Prepared, constants, doubts, prepare
 from suite.external.sandbox import ForeignSet
 from tests.support import foreign_sets
 
@@ -24,7 +34,7 @@ def brought(images: Tensor, *, raw: bool = False, manifest: dict[str, Any] | Non
     return ForeignSet("mtt", synthetic, raw, manifest or {})
 
 
-def quietly(given: ForeignSet, declared: Kind | None = None) -> Prepared:
+def quietly(given: ForeignSet, declared: Literal["task", "raw"] | None = None) -> Prepared:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return prepare(given, TASK, declared)
@@ -59,9 +69,47 @@ class TestKinds:
         with pytest.warns(UserWarning, match="is --preprocessing task, or the task, the right one"):
             assert prepare(brought(raw()), TASK, "task").kind == "task"
 
+    def test_other_constants_are_undone(self) -> None:
+        by = Constants((0.2,), (0.5,))
+        foreign = (raw() - 0.2) / 0.5
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = prepare(brought(foreign), TASK, by=by)
+        assert found.kind == "normalised" and "(mean 0.2, std 0.5): this is undone" in found.line
+        assert torch.allclose(found.synthetic.images, images(), atol=1e-5)
+
+    @pytest.mark.parametrize(
+        ("mean", "std", "reason"),
+        [
+            ("0.1", None, "--mean and --std belong together"),
+            ("0.1", "a", "give numbers, one per channel"),
+            ("0.1", "0.1,0.2", "one each per channel"),
+            ("0.1", "0", "std > 0"),
+        ],
+    )
+    def test_constants_that_are_none_are_refused(self, mean: str, std: str | None, reason: str) -> None:
+        with pytest.raises(ValueError, match=reason):
+            constants(mean, std)
+
+    def test_constants_must_fit_the_set(self) -> None:
+        by = constants("0.1,0.1,0.1", "1,1,1")
+        assert by == Constants((0.1, 0.1, 0.1), (1, 1, 1)) and constants(None, None) is None
+        with pytest.raises(ValueError, match="has not one value for each of 1 channel"):
+            prepare(brought(images()), TASK, by=by)
+        with pytest.raises(
+            ValueError, match="the images are bytes, which no preprocessing gives; leave --mean"
+        ):
+            prepare(brought(raw(), raw=True), TASK, by=by)
+        with pytest.raises(ValueError, match="--preprocessing raw and --mean contradict each other"):
+            prepare(brought(images()), TASK, "raw", by)
+        same: dict[str, Any] = {"preprocessing": TASK.preprocessing.describe()}
+        with pytest.raises(ValueError, match="which is not other constants; leave --mean and --std out"):
+            prepare(brought(images(), manifest=same), TASK, by=by)
+
     def test_a_manifest_must_agree_with_the_task(self) -> None:
         same: dict[str, Any] = {"preprocessing": TASK.preprocessing.describe()}
         assert quietly(brought(images(), manifest=same)).reason == "its manifest says so"
+        assert quietly(brought(images() * 9, manifest=same)).kind == "task"  # distillation may do this
         with pytest.raises(ValueError, match="leave --preprocessing out"):
             quietly(brought(images(), manifest=same), "raw")
         with pytest.raises(ValueError, match="prepared by 'zca', which is not what digits has"):
@@ -86,24 +134,71 @@ def whitened() -> Task:
 
 class TestDoubts:
     def test_none_about_the_tasks_own_images(self) -> None:
-        assert doubts(images().flatten(0, 1), TASK.train.images) == []
+        assert doubts(images().flatten(0, 1), TASK.train.images, whitened=False) == []
         own = whitened().train.images
-        assert doubts(own[:20], own) == []
-
-    def test_whitened_images_on_a_task_that_is_not(self) -> None:
-        found = doubts(whitened().train.images[:20], TASK.train.images)
-        assert any("look whitened" in doubt for doubt in found)
-
-    def test_plain_images_on_a_whitened_task(self) -> None:
-        rows = torch.arange(8.0)
-        smooth = (rows[:, None] + rows).expand(20, 1, 8, 8) / 7 - 1
-        found = doubts(smooth, whitened().train.images)
-        assert any("look unwhitened" in doubt for doubt in found)
+        assert doubts(own[:20], own, whitened=True) == []
 
     def test_another_mean_or_deviation(self) -> None:
         for odd in (images() + 2, images() * 3, images() / 3):
-            found = doubts(odd.flatten(0, 1), TASK.train.images)
+            found = doubts(odd.flatten(0, 1), TASK.train.images, whitened=False)
             assert len(found) == 1 and found[0].startswith("pixels have mean")
 
     def test_constant_images_are_no_error(self) -> None:
-        assert doubts(torch.zeros(20, 1, 8, 8), TASK.train.images)
+        assert doubts(torch.zeros(20, 1, 8, 8), TASK.train.images, whitened=False)
+
+
+DATA = Path(os.environ.get("RATBENCH_DATA") or "data")
+
+
+@cache
+def natural(name: str) -> Tensor:
+    """Return 3000 images in [0, 1]; those of CIFAR-10 at half their size, to whiten them in a second."""
+    if name == "fashion-mnist":
+        try:
+            task = tasks.load(name, data=DATA)
+        except ValueError:
+            pytest.skip("no Fashion-MNIST here")
+        return task.preprocessing.invert(task.train.images[:3000])
+    files = list((DATA / name).glob("train*.parquet"))
+    if not files:
+        pytest.skip(f"no {name} in $RATBENCH_DATA")
+    rows = next(parquet.ParquetFile(files[0]).iter_batches(3000)).to_pylist()
+    column = "img" if "img" in rows[0] else "image"
+    pixels = [np.asarray(Image.open(BytesIO(row[column]["bytes"])).convert("RGB")) for row in rows]
+    return avg_pool2d(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2) / 255, 2)
+
+
+@cache
+def spaces(name: str) -> dict[str, Tensor]:
+    """Return the images normalised, whitened as tasks are, and whitened as by kornia."""
+    pixels = natural(name)
+    rows = pixels.flatten(1).double() - pixels.flatten(1).double().mean(0)
+    values, vectors = torch.linalg.eigh(rows.T @ rows / (len(rows) - 1))
+    kornia = rows @ (vectors * (values.clamp(min=0) + 0.1).rsqrt()) @ vectors.T
+    return {
+        "plain": Normalise.fit([pixels]).apply(pixels),
+        "whitened": ZCA.fit([pixels], regularisation=0.1).apply(pixels),
+        "kornia": kornia.float().view_as(pixels),
+    }
+
+
+@pytest.mark.parametrize("name", ["fashion-mnist", "cifar10-jpeg"])
+class TestNaturalImages:
+    """At the strength of the tasks' own whitening."""
+
+    @pytest.mark.parametrize(
+        ("own", "task", "doubt"),
+        [
+            ("plain", "plain", None),
+            ("whitened", "whitened", None),
+            ("whitened", "plain", "look whitened"),
+            ("kornia", "plain", "look whitened|and deviation"),
+            ("plain", "whitened", "look unwhitened"),
+            ("kornia", "whitened", "whitened by another rule; tasks -kornia"),
+        ],
+    )
+    def test_each_in_each_space(self, name: str, own: str, task: str, doubt: str | None) -> None:
+        found = spaces(name)
+        for images in (found[own][:100], found[own][100:200]):
+            said = doubts(images, found[task], whitened=task != "plain")
+            assert (said == []) if doubt is None else re.search(doubt, " ".join(said))

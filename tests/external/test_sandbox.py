@@ -18,7 +18,7 @@ from tests.support import hostile_files
 from tests.support.command_line import ratbench, refused
 from tests.support.hostile_files import ATTACKS, MISTAKES, PAYLOADS
 
-DIGITS = Wanted(10, 2, (1, 8, 8), tuple(str(number) for number in range(10)))
+DIGITS = Wanted(10, 2, (1, 8, 8))
 
 
 def is_a_sentence(text: str) -> bool:

@@ -4,17 +4,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from suite.core.sets.parametrisations import MultiFormation
 from suite.external.validate import (
+    Arranged,
     Contents,
     Refused,
     Wanted,
     arrange,
     check_dense,
     check_images,
-    labels_of,
 )
 
-GREY, COLOUR = Wanted(2, 2, (1, 2, 2), ("T-shirt/top", "Ankle boot")), Wanted(2, 2, (3, 4, 5))
+GREY, COLOUR = Wanted(2, 2, (1, 2, 2)), Wanted(2, 2, (3, 4, 5))
 IMAGES = torch.arange(16.0).reshape(4, 1, 2, 2)
 
 
@@ -36,6 +37,7 @@ def test_shapes_that_are_read(shape: tuple[int, ...]) -> None:
         ((4,), "the images are no images, those of the task 3×4×5"),
         ((3, 3, 4, 5), "the file has 3 images; 2 classes of 2 images make 4"),
         ((1, 3, 3, 4, 5), "the file has 3 images"),
+        ((4, 1, 3, 4, 5), "the images are 4×1×3×4×5, 4 groups; store those of 2 classes"),
     ],
 )
 def test_shapes_that_are_refused(shape: tuple[int, ...], message: str) -> None:
@@ -54,32 +56,75 @@ def test_a_shape_is_not_believed_without_its_storage() -> None:
         check_dense(torch.eye(2).to_sparse(), "images")
 
 
-def arranged(labels: Tensor | None, images: Tensor = IMAGES) -> tuple[Tensor, Tensor, bool]:
-    return arrange(Contents("test", images, labels), GREY)
+def arranged(labels: Tensor | None, images: Tensor = IMAGES, classes: Tensor | None = None) -> Arranged:
+    return arrange(Contents("test", images, labels, classes), GREY)
+
+
+def first_pixels(made: Arranged) -> list[list[int]]:
+    return [[int(pixel) for pixel in row] for row in made.images.flatten(2)[..., 0]]
 
 
 def test_images_are_sorted_by_class_in_the_files_order() -> None:
-    images, labels, raw = arranged(torch.tensor([1, 0, 1, 0]))
-    assert images.flatten(2)[..., 0].tolist() == [[4, 12], [0, 8]] and not raw
-    assert torch.equal(labels, torch.eye(2)[:, None].repeat(1, 2, 1))
+    made = arranged(torch.tensor([1, 0, 1, 0]))
+    assert first_pixels(made) == [[4, 12], [0, 8]] and not made.raw
+    assert torch.equal(made.labels, torch.eye(2)[:, None].repeat(1, 2, 1))
 
 
 def test_without_labels_the_order_is_that_of_the_classes() -> None:
-    images, labels, _ = arranged(None)
-    assert images.flatten(2)[..., 0].tolist() == [[0, 4], [8, 12]]
-    assert labels.argmax(2).tolist() == [[0, 0], [1, 1]]
+    made = arranged(None)
+    assert first_pixels(made) == [[0, 4], [8, 12]]
+    assert made.labels.argmax(2).tolist() == [[0, 0], [1, 1]]
 
 
-def test_learned_targets_belong_to_their_largest_entry() -> None:
+def test_learned_targets_of_mixed_classes_belong_to_their_largest_entry() -> None:
     targets = torch.tensor([[0.1, 2.0], [3.0, 1.0], [0.0, 1.0], [0.7, 0.6]])
-    images, labels, _ = arranged(targets)
-    assert images.flatten(2)[..., 0].tolist() == [[4, 12], [0, 8]]
-    assert torch.equal(labels, targets[[1, 3, 0, 2]].view(2, 2, 2))
+    made = arranged(targets)
+    assert first_pixels(made) == [[4, 12], [0, 8]]
+    assert torch.equal(made.labels, targets[[1, 3, 0, 2]].view(2, 2, 2)) and made.notes == ()
+
+
+class TestLearnedTargets:
+    """Their largest entry need not be the class of their image."""
+
+    TARGETS = torch.tensor([[0.4, 0.6], [0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
+
+    def test_images_stay_in_the_files_order(self) -> None:
+        made = arranged(self.TARGETS)
+        assert first_pixels(made) == [[0, 4], [8, 12]]
+        assert torch.equal(made.labels, self.TARGETS.view(2, 2, 2))
+        assert made.notes[0].startswith(
+            "the largest entry of 1 of 4 learned labels is not their image's class"
+        )
+
+    def test_images_and_targets_by_class_keep_their_classes(self) -> None:
+        swapped = self.TARGETS.flip(0)
+        for images, targets in ((IMAGES, swapped.view(2, 2, 2)), (IMAGES.view(2, 2, 1, 2, 2), swapped)):
+            made = arranged(targets, images)
+            assert torch.equal(made.labels, swapped.view(2, 2, 2)) and made.notes == ()
+
+    def test_the_file_may_have_both(self) -> None:
+        made = arranged(self.TARGETS, classes=torch.tensor([1, 0, 1, 0]))
+        assert first_pixels(made) == [[4, 12], [0, 8]]
+        assert torch.equal(made.labels, self.TARGETS[[1, 3, 0, 2]].view(2, 2, 2))
+
+    def test_negative_ones_are_read_as_they_are(self) -> None:
+        assert torch.equal(arranged(self.TARGETS - 0.5).labels.view(4, 2), self.TARGETS - 0.5)
+
+
+def test_classes_may_stand_by_class_or_in_a_column() -> None:
+    for labels in (torch.tensor([[0, 1], [1, 0]]), torch.tensor([[0], [1], [1], [0]])):
+        assert first_pixels(arranged(labels)) == [[0, 12], [4, 8]]
+
+
+def test_a_factorised_set_may_decode_to_more_images() -> None:
+    code = MultiFormation(torch.zeros(2, 1, 1, 2, 2), 2)
+    made = arrange(Contents("test", code.decode(), torch.eye(2)[:, None].repeat(1, 4, 1), code=code), GREY)
+    assert made.images.shape == (2, 4, 1, 2, 2)
 
 
 def test_bytes_become_fractions() -> None:
-    images, _, raw = arranged(None, torch.full((4, 1, 2, 2), 51, dtype=torch.uint8))
-    assert raw and torch.allclose(images, torch.full_like(images, 0.2))
+    made = arranged(None, torch.full((4, 1, 2, 2), 51, dtype=torch.uint8))
+    assert made.raw and torch.allclose(made.images, torch.full_like(made.images, 0.2))
 
 
 @pytest.mark.parametrize(
@@ -90,8 +135,6 @@ def test_bytes_become_fractions() -> None:
         (torch.tensor([0, 0.5, 1, 1]), "neither whole numbers nor"),
         (torch.tensor([0, 1]), "the file has 2 labels for 4 images"),
         (torch.ones(4, 3), "the labels are 4×3; 4 classes, or 4×2 targets, are needed"),
-        (torch.tensor([[1.0, -1]] * 4), "negative entries"),
-        (torch.zeros(4, 2), "negative entries, or none above 0"),
         (torch.tensor([[1.0, torch.inf]] * 4), "values that are not finite"),
         (torch.zeros(4, dtype=torch.complex64), "the labels are complex64"),
     ],
@@ -99,9 +142,3 @@ def test_bytes_become_fractions() -> None:
 def test_labels_that_are_refused(labels: Tensor, message: str) -> None:
     with pytest.raises(Refused, match=message):
         arranged(labels)
-
-
-def test_names_of_classes_are_compared_without_signs() -> None:
-    assert labels_of(["ankle_boot", "T-Shirt Top"], GREY) == [1, 0]
-    assert labels_of(["1", "0"], GREY) == [1, 0]
-    assert labels_of(["0", "2"], GREY) is None and labels_of(["boot", "shirt"], GREY) is None

@@ -17,7 +17,7 @@ from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Task
 from suite.external.validate import Wanted
 
-WANTED = Wanted(10, 2, (1, 8, 8), tuple("0123456789"))
+WANTED = Wanted(10, 2, (1, 8, 8))
 
 
 def task() -> Task:

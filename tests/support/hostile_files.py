@@ -124,6 +124,16 @@ def _h5(folder: Path, **datasets: Any) -> Path:
     return folder / "set.h5"
 
 
+def _npz(folder: Path, **arrays: Any) -> Path:
+    np.savez(folder / "set.npz", **arrays)
+    return folder / "set.npz"
+
+
+def _npz_bomb(folder: Path) -> Path:
+    np.savez_compressed(folder / "set.npz", images=np.zeros((300, 2**20), dtype="u1"))
+    return folder / "set.npz"
+
+
 def _h5_virtual(folder: Path) -> Path:
     layout = h5py.VirtualLayout((COUNT, 64), "f4")
     layout[:] = h5py.VirtualSource(_h5(folder, data=images().flatten(1).numpy()), "data", (COUNT, 64))
@@ -228,6 +238,7 @@ ATTACKS: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "h5 giant": (_h5_giant, "claims"),
     "h5 virtual": (_h5_virtual, "links to another file or dataset"),
+    "npz bomb": (_npz_bomb, "unpacks to 300 MiB"),
     "decompression bomb": (_bomb_picture, "1.png is 9000×9000 pixels"),
     "parquet bomb": (_parquet_bomb, "memory"),
 }
@@ -248,10 +259,6 @@ MISTAKES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "label between": (lambda at: pair(at / "set", images(), labels() + 0.5), "neither whole numbers"),
     "labels too few": (lambda at: pair(at / "set", images(), labels()[:5]), "5 labels for 20 images"),
     "labels of other classes": (lambda at: pair(at / "set", images(), torch.eye(20)), "the labels are 20×20"),
-    "targets negative": (
-        lambda at: pair(at / "set", images(), torch.eye(10)[labels()] - 0.1),
-        "negative entries",
-    ),
     "targets not finite": (
         lambda at: pair(at / "set", images(), torch.eye(10)[labels()] / 0),
         "not finite",
@@ -282,15 +289,23 @@ MISTAKES: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "h5 external storage": (_h5_outside, "links to another file or dataset"),
     "h5 strings": (lambda at: _h5(at, data=["a"]), "of type object"),
-    "h5 without data": (lambda at: _h5(at, images=np.zeros(3)), "has no 'data'"),
+    "h5 without data": (
+        lambda at: _h5(at, pixels=np.zeros(3)),
+        "no field of images, such as 'images'; it has 'pixels' (numbers 3)",
+    ),
+    "h5 of no images": (lambda at: _h5(at, images=np.zeros(3)), "the images are no images"),
+    "h5 of both": (lambda at: _h5(at, images=np.zeros(3), data=np.zeros(3)), "images as 'images', 'data'"),
+    "npz of objects": (lambda at: _npz(at, images=np.array([{}], dtype=object)), "none of it was executed"),
+    "npz without images": (lambda at: _npz(at, pixels=np.zeros(3)), "it has 'pixels' (an array)"),
+    "no npz": (lambda at: _h5(at, data=0).rename(at / "set.npz"), "damaged, or not a file by numpy.savez"),
     "safetensors without labels": (lambda at: _safetensors(at, images=images()), "no tensor 'labels'"),
     "folder without a class": (lambda at: _folders(at, classes=9), "the 9 folders 0, 1, 2, 3, … are not"),
     "folder with too few": (lambda at: _folders(at, each=1), "the set has 10 images"),
     "folder in colour": (lambda at: _folders(at, mode="RGB"), "is of mode RGB"),
-    "no picture": (_wrong_picture, "1.png is damaged, or not a picture"),
+    "no picture": (_wrong_picture, "1.png cannot be read as an image"),
     "empty folder": (lambda at: at, "holds no distilled set"),
     "nowhere": (lambda at: at / "set.pt", "no file or folder"),
-    "another ending": (lambda at: _h5(at, data=0).rename(at / "set.npz"), "an unknown ending"),
+    "another ending": (lambda at: _h5(at, data=0).rename(at / "set.csv"), "an unknown ending"),
     "parquet without images": (lambda at: _parquet(at, {"label": [0] * COUNT}), "lacks the column 'image'"),
     "parquet of paths": (
         lambda at: _parquet(

@@ -13,7 +13,7 @@ def evaluate(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A torch file, .h5, .safetensors or .parquet, or a folder of images or torch files."
+            help="A torch file, .h5, .npz, .safetensors or .parquet, or a folder of images or torch files."
         ),
     ],
     task: Annotated[str, typer.Option(help="A task from `ratbench list tasks`.")],
@@ -40,15 +40,51 @@ def evaluate(
             show_default="inferred from the values",
         ),
     ] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            help="The images were normalised with this mean, one value per channel: 0.4914,0.4822,0.4465.",
+            show_default="the task's",
+        ),
+    ] = None,
+    std: Annotated[
+        str | None, typer.Option(help="The deviation to --mean.", show_default="the task's")
+    ] = None,
+    labels: Annotated[
+        Literal["probabilities", "weights", "logits", "centred", "centred-scaled"] | None,
+        typer.Option(
+            help="What learned labels are. weights: any sums; centred: minus 1 / classes; centred-scaled: "
+            "FRePo's.",
+            show_default="probabilities; weights in .h5 and RaT-Bench's files",
+        ),
+    ] = None,
+    trust_labels: Annotated[
+        bool,
+        typer.Option(
+            "--trust-labels", help="Take classes by number, and labels that do not agree with train."
+        ),
+    ] = False,
+    run: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of several runs in a file, the one to read.", show_default="the last one"),
+    ] = None,
+    factor: Annotated[
+        int | None, typer.Option(min=1, help="Decode multi-formations, as IDC's, which hold factor × factor.")
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(help="The learned rate of the set, for recipes that use it.", show_default="the file's"),
+    ] = None,
     cpus: Cpus = 1,
     gpu: Gpu = None,
     data: Data = None,
 ) -> None:
     """Retrain networks on a distilled set from other software.
 
-    It reads MTT's images_best.pt with labels_best.pt, the .pt files of DC, DSA and DM, RaT-BPTT's .h5, a
-    folder of images for each class, a Hugging Face image dataset, and RaT-Bench's .safetensors. Code in
-    the file is never executed.
+    It reads MTT's images_best.pt with labels_best.pt and lr_best.pt, the .pt files of DC, DSA, DM, DataDAM
+    and IDC, a dict of tensors, RaT-BPTT's .h5, numpy's .npz, a folder of images for each class, a Hugging
+    Face image dataset, and RaT-Bench's .safetensors. Code in the file is never executed. Labels are compared
+    with train.
 
     [bold]ratbench evaluate images_best.pt --task cifar10 --ipc 10[/]
     """
@@ -57,6 +93,7 @@ def evaluate(
     from suite.core.networks.named import standard
     from suite.experiments.resources import Resources
     from suite.external.evaluate import Request
+    from suite.external.preprocess import constants
     from suite.records.cells import STANDARD_RECIPE
 
     set_data(data)
@@ -69,6 +106,12 @@ def evaluate(
         copies=copies,
         name=name,
         preprocessing=preprocessing,
+        normalised=constants(mean, std),
+        labels=labels,
+        run=run,
+        factor=factor,
+        lr=lr,
+        trust_labels=trust_labels,
     )
     exit_with(lambda: runner.evaluate(request, store, Resources.choose(cpus, gpu)))
 
@@ -77,7 +120,7 @@ def export(
     artefact: Artefact,
     format: Annotated[
         Literal["hf", "folder", "pt"],
-        typer.Option(help="hf: a Hugging Face dataset; folder: PNGs by class; pt: MTT's two torch files."),
+        typer.Option(help="hf: a Hugging Face dataset; folder: PNGs by class; pt: MTT's torch files."),
     ],
     output: Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")],
     data: Data = None,

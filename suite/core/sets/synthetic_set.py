@@ -109,7 +109,14 @@ class SyntheticSet:
             )
         sizes = own.bincount(minlength=count).tolist()
         if len(set(sizes)) > 1:
-            raise ValueError(f"every class needs the same number of images; they have {sizes}")
+            learned = (
+                " by their labels' largest entries; learned labels need not agree with the class: give "
+                "images and labels by class to SyntheticSet"
+            )
+            raise ValueError(
+                f"every class needs the same number of images; they have {sizes}"
+                + learned * (labels.ndim == 2)
+            )
         rows = own.argsort(stable=True).view(count, -1)
         targets = labels.to(images)[rows] if labels.ndim == 2 else one_hot(count, rows.shape[1], like=images)
         return cls(images[rows], targets)
@@ -160,9 +167,9 @@ class SyntheticSet:
         return replace(self, images=self.images[:, :ipc], labels=self.labels[:, :ipc])
 
     def take(self, rows: Tensor) -> "SyntheticSet":
-        """Return the images of each class at `rows` (classes, n), in that order."""
+        """Return the images of each class at `rows` (classes, n), in that order, without a code."""
         at, rows = torch.arange(self.classes, device=self.images.device)[:, None], rows.to(self.images.device)
-        return replace(self, images=self.images[at, rows], labels=self.labels[at, rows])
+        return replace(self, images=self.images[at, rows], labels=self.labels[at, rows], parametrisation=None)
 
     def flat(self) -> tuple[Tensor, Tensor]:
         """Return images (classes * n, …) and targets (classes * n, classes), class-major."""

@@ -1,4 +1,4 @@
-"""Files written by torch: MTT's pair of images and labels, and the dict of DC, DSA and DM.
+"""Files written by torch: MTT's pair of images and labels, DC's dict of runs, IDC's list, a dict of fields.
 
 torch reads tensors and plain containers from them and executes nothing. Zip files are first checked to be
 files that torch can write: without compressed parts, and without parts larger than the file.
@@ -6,39 +6,112 @@ files that torch can write: without compressed parts, and without parts larger t
 
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from suite.core.sets.synthetic_set import Minibatch
+from suite.external.locate import BESIDE
+from suite.external.readers import layouts
 from suite.external.validate import Contents, Refused, Wanted, check_dense
 
 _MEMBERS = 10_000
+_FACTOR = "a list as IDC's does not say whether its images are multi-formations; --factor 2 decodes them"
+_READ = "{'data': [[images, labels], …]}, [images, labels] nor {'images': …, 'labels': …}"
 
 
 def read(files: Sequence[Path], wanted: Wanted) -> Contents:
-    """Read `images` and the labels beside them, or {'data': [[images, labels], …]}, its last entry.
+    """Read images with the files of labels and of the learned rate beside them, or one file with all fields.
 
-    DC, DSA and DM append one entry per experiment. Raises Refused for a file with anything else.
+    DC, DSA, DM and DataDAM append [images, labels] to `data` in each run; IDC's file is such a list. Raises
+    Refused for a file with anything else, and says what it holds.
     """
     first = _load(files[0])
     if isinstance(first, Tensor):
-        if len(files) < 2:
-            raise Refused(
-                "a tensor of images needs its labels beside it, as images_best.pt has labels_best.pt"
-            )
-        return Contents("mtt", first, check_dense(_load(files[1]), "labels"))
-    return Contents("dc", *_pair(first))
+        return _one_run(_with_others(first, files), wanted)
+    if isinstance(first, list | tuple) and len(first) == 2 and isinstance(first[0], Tensor):
+        return _one_run(Contents("idc", *_pair(first, "the file"), notes=(_FACTOR,)), wanted)
+    if isinstance(first, dict):
+        data = first.get("data")
+        if isinstance(data, list | tuple) and data:
+            return _run(data, wanted)
+        if isinstance(first.get(layouts.optional(layouts.IMAGES, first)), Tensor):
+            return _one_run(_fields(first), wanted)
+    raise Refused(f"the file has neither a tensor nor {_READ}; it holds {layouts.described(first)}")
 
 
-def _pair(value: object) -> tuple[Tensor, Tensor]:
-    """Return the last (images, labels) of a DC-style dict; ignore everything else."""
-    data = value.get("data") if isinstance(value, dict) else None
-    entry = data[-1] if isinstance(data, list | tuple) and data else None
+def _with_others(images: Tensor, files: Sequence[Path]) -> Contents:
+    """Return images with what stands in the files beside them, which are named by their content."""
+    own = {files[0].name.replace("images", what, 1): what for what in BESIDE}
+    other = {own[path.name]: path for path in files[1:]}
+    if "labels" not in other:
+        raise Refused("a tensor of images needs its labels beside it, as images_best.pt has labels_best.pt")
+    labels = check_dense(_load(other["labels"]), "labels")
+    lr = layouts.rate(_load(other["lr"])) if "lr" in other else None
+    notes = (f"the learned rate {lr:.4g} of {other['lr'].name} is read",) if lr else ()
+    return Contents("mtt", images, labels, lr=lr, notes=notes)
+
+
+def _run(data: Sequence[Any], wanted: Wanted) -> Contents:
+    """Return the wanted run of a DC-style list, or the last one."""
+    if all(isinstance(each, Tensor) for each in data):
+        return _one_run(Contents("dc", *_pair(data, "'data'")), wanted)
+    last = len(data) - 1
+    run = last if wanted.run is None else wanted.run
+    if run > last:
+        raise Refused(f"--run {run}: the file has the runs 0 to {last}")
+    notes = (f"run {run} of the runs 0 to {last} is read; --run chooses another",) if last else ()
+    return Contents("dc", *_pair(data[run], f"run {run}"), notes=notes)
+
+
+def _one_run(contents: Contents, wanted: Wanted) -> Contents:
+    if wanted.run:
+        raise Refused(f"--run {wanted.run}: the file has one set; leave --run out")
+    return contents
+
+
+def _fields(found: Mapping[str, Any]) -> Contents:
+    """Return the set of a dict by the names of its fields, such as those of a `SyntheticSet`."""
+    kinds = {name: layouts.described(value) for name, value in found.items() if isinstance(name, str)}
+    images = layouts.images_field(kinds, "the file")
+    labels = {
+        name: check_dense(found[name], f"field {name!r}")
+        for name in layouts.label_fields(kinds)
+        if isinstance(found[name], Tensor)
+    }
+    if not labels:
+        raise Refused(f"the file has images but no tensor of labels; it holds {layouts.described(found)}")
+    targets, classes = layouts.classes_and_targets(labels, "the file")
+    lr, names = layouts.optional(layouts.LR, kinds), layouts.optional(layouts.CLASS_NAMES, kinds)
+    rate = layouts.rate(found[lr]) if lr and found[lr] is not None else None
+    return Contents(
+        "dict",
+        check_dense(found[images], "images"),
+        targets,
+        classes,
+        tuple(map(str, found[names])) if names and isinstance(found[names], list | tuple) else (),
+        rate,
+        manifest={"minibatch": _minibatch(found["minibatch"])} if found.get("minibatch") else {},
+        notes=(f"the learned rate {rate:.4g} is read",) if rate else (),
+    )
+
+
+def _minibatch(value: object) -> dict[str, int | None]:
+    """Return the settings of a minibatch, which stand in a dict."""
+    try:
+        made = Minibatch(**{str(name): size for name, size in dict(value).items()})  # type: ignore[call-overload]
+    except (TypeError, ValueError) as error:
+        raise Refused(f"the minibatch is {layouts.described(value)} that is none: {error}") from None
+    return {"per_class": made.per_class, "classes": made.classes}
+
+
+def _pair(entry: object, where: str) -> tuple[Tensor, Tensor]:
     if not isinstance(entry, list | tuple) or len(entry) != 2:
-        raise Refused("the file has neither a tensor nor {'data': [[images, labels], …]}; save one of them")
+        there = layouts.described(entry)
+        raise Refused(f"{where} has neither a tensor nor {_READ}; it is {there}")
     return check_dense(entry[0], "images"), check_dense(entry[1], "labels")
 
 
@@ -85,8 +158,8 @@ def _reason(text: str, path: Path) -> str:
     return f"{path.name} is damaged, or not a file of tensors by torch"
 
 
-class _Nothing:
-    """Replaces numpy's scalars, such as the accuracies in a DC-style dict, which are not needed."""
+class NumpyScalar:
+    """Stands for numpy's scalars, such as the accuracies in a DC-style dict, which are not needed."""
 
     def __init__(self, *_: object) -> None:
         pass
@@ -96,8 +169,8 @@ class _Nothing:
 
 
 _STAND_INS: list[Any] = [
-    _Nothing,
-    (_Nothing, "numpy.dtype"),
-    (_Nothing, "numpy.core.multiarray.scalar"),
-    (_Nothing, "numpy._core.multiarray.scalar"),
+    NumpyScalar,
+    (NumpyScalar, "numpy.dtype"),
+    (NumpyScalar, "numpy.core.multiarray.scalar"),
+    (NumpyScalar, "numpy._core.multiarray.scalar"),
 ]

@@ -36,6 +36,7 @@ def test_flat_and_back() -> None:
 @pytest.mark.parametrize(
     ("images", "labels", "classes", "message"),
     [
+        (IMAGES, torch.tensor([[0.9, 0.1]] * 6), None, "largest entries; learned labels need not agree with"),
         (IMAGES, torch.tensor([0, 0, 0, 1, 1, 2]), None, r"same number of images; they have \[3, 2, 1\]"),
         (IMAGES, torch.tensor([0, 1, 0, 1, 0, 1]), 3, r"they have \[3, 3, 0\]"),
         (IMAGES, torch.tensor([-1, 0, 1, 1, 0, -1]), None, "whole numbers from 0 to 1"),

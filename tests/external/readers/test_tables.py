@@ -1,6 +1,7 @@
-"""HDF5 and safetensors files, and the manifest beside the latter."""
+"""HDF5, numpy's and safetensors files, and the manifest beside the last."""
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -9,8 +10,10 @@ import torch
 from safetensors.torch import save_file
 
 from suite.core.sets.artefacts import write_artefact
+from suite.core.sets.parametrisations import Linear
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.external.locate import locate
-from suite.external.readers.tables import read_h5, read_safetensors
+from suite.external.readers.tables import read_h5, read_npz, read_safetensors
 from suite.external.sandbox import read
 from suite.external.validate import Refused
 from suite.records.store import Store
@@ -48,17 +51,51 @@ def test_a_file_is_refused_before_its_pixels_are_read(tmp_path: Path) -> None:
         read_h5(tmp_path / "set.h5", WANTED)
 
 
+class TestFields:
+    """By the names that people give them, in each kind of file."""
+
+    @pytest.mark.parametrize(
+        ("images", "labels"), [("images", "labels"), ("x_train", "y_train"), ("data", "targets"), ("X", "y")]
+    )
+    def test_names(self, images: str, labels: str, tmp_path: Path) -> None:
+        arrays: dict[str, Any] = {images: PIXELS, labels: np.arange(20) % 10}
+        np.savez(tmp_path / "set.npz", **arrays)
+        found = read_npz(tmp_path / "set.npz", WANTED)
+        again = read_h5(h5(tmp_path, **arrays), WANTED)
+        assert (found.format, again.format) == ("npz", "h5")
+        for each in (found, again):
+            assert torch.equal(each.images, torch.from_numpy(PIXELS)) and each.labels is not None
+            assert each.labels.tolist() == [*range(10), *range(10)]
+
+    def test_the_rest_of_a_set(self, tmp_path: Path) -> None:
+        targets, classes = np.full((20, 10), 0.1, "f4"), np.arange(20) // 2
+        fields: dict[str, Any] = {"images": PIXELS, "labels": classes, "target": targets, "lr": 0.5}
+        np.savez_compressed(tmp_path / "set.npz", **fields, class_names=np.array(list("abcdefghij")))
+        found = read_npz(tmp_path / "set.npz", WANTED)
+        assert found.labels is not None and found.labels.shape == (20, 10) and found.classes is not None
+        assert found.classes.tolist() == classes.tolist() and found.lr == 0.5
+        assert found.class_names == tuple("abcdefghij") and found.notes == ("the learned rate 0.5 is read",)
+
+    def test_names_of_classes_as_labels(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "set.npz", x=PIXELS, y=np.array(list("jihgfedcba") * 2))
+        found = read_npz(tmp_path / "set.npz", WANTED)
+        assert found.class_names == tuple("abcdefghij") and found.labels is not None
+        assert found.labels.tolist()[:10] == [*range(9, -1, -1)]
+
+
 def test_safetensors_without_a_manifest_have_no_facts(tmp_path: Path) -> None:
     images, labels = foreign_sets.flat()
     save_file({"images": images, "labels": labels}, tmp_path / "set.safetensors")
-    found = read_safetensors(tmp_path / "set.safetensors", None)
+    found = read_safetensors(tmp_path / "set.safetensors", None, WANTED)
     assert torch.equal(found.images, images) and found.manifest == {}
 
 
-def test_a_factorised_set_is_told_how_to_be_decoded(tmp_path: Path) -> None:
+def test_a_code_needs_its_manifest(tmp_path: Path) -> None:
     save_file({"bases": torch.ones(1), "coefficients": torch.ones(1)}, tmp_path / "set.safetensors")
-    with pytest.raises(Refused, match="is factorised and stores no images; `ratbench export --format pt`"):
-        read_safetensors(tmp_path / "set.safetensors", None)
+    with pytest.raises(
+        Refused, match=r"how it is decoded stands in its manifest; put the artefact's set\.json"
+    ):
+        read_safetensors(tmp_path / "set.safetensors", None, WANTED)
 
 
 @pytest.mark.usefixtures("read_here")
@@ -72,6 +109,25 @@ class TestManifests:
         found = read(locate(self.manifest(store)), WANTED)
         assert found.manifest["preprocessing"] == {"kind": "normalise"}
         assert found.synthetic.minibatch.per_class is None
+
+    def test_all_fields_of_a_factorised_set_come_back(self, store: Store) -> None:
+        code = Linear(torch.rand(3, 1, 4, 4), torch.rand(10, 4, 3), 8, 8)
+        own = SyntheticSet(code.decode(), torch.rand(10, 4, 10), Minibatch(1, 2), code, 0.0717)
+        write_artefact(store.artefact("set"), own, {"preprocessing": {}, "class_names": list("0123456789")})
+        found = read(locate(store.artefact("set")), WANTED)
+        assert torch.equal(found.synthetic.images, own.images)
+        assert torch.equal(found.synthetic.labels, own.labels)
+        assert isinstance(found.synthetic.parametrisation, Linear)
+        assert torch.equal(found.synthetic.parametrisation.bases, code.bases)
+        assert found.synthetic.lr == 0.0717 and found.synthetic.minibatch == Minibatch(1, 2)
+        assert found.class_names == tuple("0123456789")
+
+    def test_a_code_that_does_not_fit_is_refused(self, store: Store) -> None:
+        code = Linear(torch.rand(3, 1, 4, 4), torch.rand(5, 4, 3), 8, 8)
+        own = SyntheticSet(code.decode(), torch.rand(5, 4, 5), parametrisation=code)
+        write_artefact(store.artefact("set"), own, {"preprocessing": {}})
+        with pytest.raises(ValueError, match="5 groups; store those of 10 classes"):
+            read(locate(store.artefact("set")), WANTED)
 
     @pytest.mark.parametrize(
         ("text", "reason"),

@@ -1,6 +1,8 @@
 """Files by torch: a pair of tensors, or the dict of DC, DSA and DM; nothing else."""
 
+import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,10 +22,69 @@ def test_a_pair_is_images_and_labels(tmp_path: Path) -> None:
     assert found.labels is not None and torch.equal(found.labels, labels)
 
 
-def test_of_several_experiments_the_last_counts(tmp_path: Path) -> None:
+def test_a_learned_rate_stands_beside_them(tmp_path: Path) -> None:
+    foreign_sets.mtt(tmp_path)
+    files = [tmp_path / f"{what}_best.pt" for what in ("images", "labels", "lr")]
+    for lr in (
+        0.0717,
+        torch.tensor(0.0717, dtype=torch.float64),
+        torch.tensor([0.0717], dtype=torch.float64),
+    ):
+        torch.save(lr, files[2])
+        found = read(files, WANTED)
+        assert found.lr == 0.0717 and found.notes == ("the learned rate 0.0717 of lr_best.pt is read",)
+    for odd, reason in ((-1.0, "is -1; it must be a number above 0"), (torch.zeros(2), "is a tensor 2, not")):
+        torch.save(odd, files[2])
+        with pytest.raises(Refused, match=reason):
+            read(files, WANTED)
+
+
+def test_of_several_runs_the_last_one_counts_and_this_is_said(tmp_path: Path) -> None:
     """The first one's images are all 0."""
-    found = read([foreign_sets.dc(tmp_path)], WANTED)
+    path = foreign_sets.dc(tmp_path)
+    found = read([path], WANTED)
     assert found.format == "dc" and torch.equal(found.images, foreign_sets.flat()[0])
+    assert found.notes == ("run 1 of the runs 0 to 1 is read; --run chooses another",)
+    assert not read([path], replace(WANTED, run=0)).images.any()
+    assert torch.equal(read([path], replace(WANTED, run=1)).images, found.images)
+    with pytest.raises(Refused, match="--run 2: the file has the runs 0 to 1"):
+        read([path], replace(WANTED, run=2))
+
+
+class TestOtherLayouts:
+    def saved(self, value: object, folder: Path) -> Path:
+        torch.save(value, folder / "set.pt")
+        return folder / "set.pt"
+
+    def test_idcs_list(self, tmp_path: Path) -> None:
+        images, labels = foreign_sets.flat()
+        found = read([self.saved([images, labels], tmp_path)], WANTED)
+        assert found.format == "idc" and torch.equal(found.images, images)
+        assert "--factor 2 decodes them" in found.notes[0]
+
+    def test_a_single_run_without_a_list(self, tmp_path: Path) -> None:
+        images, labels = foreign_sets.flat()
+        found = read([self.saved({"data": [images, labels]}, tmp_path)], WANTED)
+        assert torch.equal(found.images, images) and found.notes == ()
+        with pytest.raises(Refused, match="--run 3: the file has one set; leave --run out"):
+            read([tmp_path / "set.pt"], replace(WANTED, run=3))
+
+    def test_a_dict_of_fields(self, tmp_path: Path) -> None:
+        own = foreign_sets.digits()
+        fields = {"images": own.images, "labels": own.labels, "lr": 0.3, "class_names": list("0123456789")}
+        minibatch = {"per_class": 1, "classes": None}
+        found = read([self.saved({**fields, "minibatch": minibatch}, tmp_path)], WANTED)
+        assert torch.equal(found.images, own.images) and found.labels is not None
+        assert torch.equal(found.labels, own.labels) and found.lr == 0.3
+        assert found.class_names == tuple("0123456789") and found.manifest == {"minibatch": minibatch}
+
+    def test_what_a_dict_lacks_is_said(self, tmp_path: Path) -> None:
+        images = foreign_sets.flat()[0]
+        with pytest.raises(Refused, match="images but no tensor of labels; it holds a dict of 'x', 'note'"):
+            read([self.saved({"x": images, "note": "…"}, tmp_path)], WANTED)
+        with pytest.raises(Refused, match="the minibatch is a dict of 'size' that is none"):
+            fields = {"images": images, "labels": images, "minibatch": {"size": 3}}
+            read([self.saved(fields, tmp_path)], WANTED)
 
 
 def test_images_need_their_labels(tmp_path: Path) -> None:
@@ -33,11 +94,20 @@ def test_images_need_their_labels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [{}, {"data": []}, {"data": [[torch.zeros(1)]]}, {"data": 3}, [1, 2], "text"]
+    ("value", "there"),
+    [
+        ({}, "an empty dict"),
+        ({"data": []}, "a dict of 'data'"),
+        ({"data": [[torch.zeros(1)]]}, "a list of 1"),
+        ({"data": 3}, "a dict of 'data'"),
+        ({"state": {}, (1, 2): 3}, "a dict of 'state', tuple"),
+        ([1, 2], "a list of 2"),
+        ("text", "a str"),
+    ],
 )
-def test_other_contents_are_refused(value: object, tmp_path: Path) -> None:
+def test_other_contents_are_refused_by_name(value: object, there: str, tmp_path: Path) -> None:
     torch.save(value, tmp_path / "set.pt")
-    with pytest.raises(Refused, match="neither a tensor nor"):
+    with pytest.raises(Refused, match=f"neither a tensor nor .* (holds|is) {re.escape(there)}$"):
         read([tmp_path / "set.pt"], WANTED)
 
 

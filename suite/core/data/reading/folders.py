@@ -106,7 +106,7 @@ def list_folder(folder: Path) -> Listing:
         tuple((path, label) for label, name in enumerate(classes) for path in split[name])
         for split in (train, test)
     ]
-    names = _named(classes, folder / "words.txt")
+    names = named(classes, folder / "words.txt")
     return Listing(labelled[0], labelled[1], names, tuple(classes), notes.lines())
 
 
@@ -205,7 +205,7 @@ def _list_annotated(annotations: Path) -> dict[str, list[Path]]:
     return {wnid: sorted(paths) for wnid, paths in classes.items()}
 
 
-def _named(classes: list[str], words: Path) -> tuple[str, ...]:
+def named(classes: list[str], words: Path) -> tuple[str, ...]:
     """Return the first word for each WordNet id, with the id if the word has two; else the folders' names."""
     rows = (line.split("\t", 1) for line in (_lines(words) if words.is_file() else ()) if "\t" in line)
     known = {wnid: text.split(",")[0].strip() for wnid, text in rows}
