@@ -1,6 +1,5 @@
 """Run a grid, or evaluate a foreign set: checks before, progress during, the board after."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -92,7 +91,7 @@ def dry_run(request: Request) -> None:
     if store.path.exists():
         store.check_protocol()
     console.print(_table(jobs, store))
-    for line in (*_on_other_data(jobs, store), counts(jobs, store)):
+    for line in (*preflight.on_other_data(jobs, store), counts(jobs, store)):
         say(line)
     left = [cell for job in jobs for cell in missing(job, store)]
     records = files.read([store.path]).records if store.path.exists() else ()
@@ -112,6 +111,8 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         say_networks(request.table())
         # A cluster's head may have no GPU, and its nodes are not checked.
         preflight.check(jobs, None if request.address else request.resources)
+        if (table := request.table()).settings:
+            preflight.check_settings(grid.locate(request.grid), table)
         jobs, formers = preflight.on_data(jobs)
         for name in dict.fromkeys(job.cell.task for job in jobs):
             for line in tasks.told(load_task(name, "cpu")):
@@ -125,7 +126,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     with store.locked():
         _bring_over(store, formers)
         store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())
-        for line in (*_on_other_data(jobs, store), counts(jobs, store)):
+        for line in (*preflight.on_other_data(jobs, store), counts(jobs, store)):
             say(line)
         try:
             work(jobs, store, request.resources, deadline, inline=request.inline, address=request.address)
@@ -167,7 +168,7 @@ def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bo
     store = Store.create(folder)
     with store.locked():
         _bring_over(store, {job.data: former_fingerprint(submission.task) for job in jobs})
-        for line in _on_other_data(jobs, store):
+        for line in preflight.on_other_data(jobs, store):
             say(line)
         foreign.record(submission, store, resources)
         work(jobs, store, resources)
@@ -281,22 +282,6 @@ def _bring_over(store: Store, formers: Mapping[str, str]) -> None:
     for now, former in formers.items():
         if count := bring_over(store, former, now):
             say(f"{counted(count, 'record')} of earlier releases brought over: {told(former)} is {told(now)}")
-
-
-def _on_other_data(jobs: Sequence[Job], store: Store) -> Iterator[str]:
-    """Yield a line for each task whose missing cells are recorded on other data than it has now."""
-    found = Counter(
-        (job.cell.task, told(other.data), told(job.data))
-        for job in jobs
-        for cell in missing(job, store)
-        for other in store.records(cell.id)
-    )
-    for (task, before, now), count in sorted(found.items()):
-        were = "cell was" if count == 1 else "cells were"
-        yield (
-            f"{task}: {count} {were} recorded on {before}, and the task has {now} now: to do again; "
-            "the old records are kept, in tables apart"
-        )
 
 
 def counts(jobs: Sequence[Job], store: Store) -> str:

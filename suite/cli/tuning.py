@@ -11,7 +11,9 @@ from suite.cli import runner
 from suite.cli.console import console, say, wrote
 from suite.cli.cost import estimate
 from suite.cli.deadline import Deadline, Stopped
+from suite.core.data import tasks
 from suite.experiments import grid, preflight
+from suite.experiments.cells.context import load_task
 from suite.experiments.job_runner import missing
 from suite.experiments.tuning.rows import Row, rows
 from suite.experiments.tuning.settings_file import ENDING, Chosen, SettingsFile
@@ -58,8 +60,7 @@ class Request:
 
 def dry_run(request: Request) -> None:
     """List the tries of each row, as far as they are known, and estimate their cost."""
-    found, store = request.rows(), Store(request.folder)
-    _check(request, found)
+    found, store = _checked(request), Store(request.folder)
     if store.path.exists():
         store.check_protocol()
     table = Table("task", "ipc", "row", "outer steps", "tries", "tuned")
@@ -85,9 +86,7 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
     deadline = deadline or Deadline()
     try:
         deadline.begin()
-        found = request.rows()
-        if not request.run.address:
-            _check(request, found)
+        found = _checked(request)
         store = Store.create(request.folder)
         deadline.check()
     except Stopped:
@@ -99,7 +98,8 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
             for jobs in _stages(request, found, store):
                 run = request.run
                 store.write_plan(request.folder.name, grid.plan(jobs).to_json())
-                say(runner.counts(jobs, store))
+                for line in (*preflight.on_other_data(jobs, store), runner.counts(jobs, store)):
+                    say(line)
                 runner.work(jobs, store, run.resources, deadline, inline=run.inline, address=run.address)
         except Stopped as error:
             stopped = error
@@ -113,9 +113,16 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
     return True
 
 
-def _check(request: Request, found: Sequence[Row]) -> None:
-    """Raise ValueError for the first problem of a row as the grid has it."""
-    preflight.check([row.job({}) for row in found], request.run.resources)
+def _checked(request: Request) -> list[Row]:
+    """Return the rows on their data, and tell these; raises ValueError for the first problem of a row."""
+    found = request.rows()
+    # A cluster's nodes are not checked.
+    resources = None if request.run.address else request.run.resources
+    preflight.check([row.job({}) for row in found], resources)
+    for task in dict.fromkeys(row.holdout for row in found):
+        for line in tasks.told(load_task(task, "cpu")):
+            say(line)
+    return [row.on_data() for row in found]
 
 
 def _stages(request: Request, found: Sequence[Row], store: Store) -> Iterator[list[Job]]:

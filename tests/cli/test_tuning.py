@@ -12,7 +12,7 @@ from suite.cli import runner, tuning
 from suite.cli.deadline import Stopped
 from suite.core.data.tasks import fingerprint, load
 from suite.core.examples import TestSplit
-from suite.experiments import grid
+from suite.experiments import grid, preflight
 from suite.experiments.tuning.settings_file import SettingsFile
 from suite.experiments.tuning.tries import Rule
 from suite.records.cells import Trial
@@ -94,6 +94,18 @@ def test_the_grid_reads_the_file_that_was_written(tuned: Path) -> None:
         assert isinstance(job.cell, Trial)
         chosen = entries[job.label, "digits", job.ipc].settings
         assert chosen.items() <= job.cell.hyperparameters.items()
+
+
+def test_a_grid_is_refused_on_other_images_than_those_of_its_settings(tuned: Path) -> None:
+    path, file = tuned / "tuned.toml", tuned / "tuned.settings.toml"
+    path.write_text(TUNED.replace("ipc = [1, 2]", 'ipc = [1, 2]\nsettings = "tuned.settings.toml"', 1))
+    preflight.check_settings(path, grid.load(path))
+    file.write_text(file.read_text().replace('data = "', 'data = "0123'))
+    with pytest.raises(
+        ValueError, match=r"for 'random_subset' were chosen on data 0123.* of digits, which has data"
+    ):
+        runner.run(runner.Request(str(path), store=tuned / "store", inline=True))
+    assert not (tuned / "store").exists()
 
 
 def test_run_again_nothing_is_done_and_the_same_is_written(tuned: Path) -> None:

@@ -1,12 +1,13 @@
 """The rows of a grid that are tuned, each at one task and size."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from suite.core.data.tasks import HOLDOUT
+from suite.core.data.tasks import HOLDOUT, fingerprint
 from suite.core.spec import Method
 from suite.experiments import expand, grid
+from suite.experiments.cells.context import load_task
 from suite.experiments.schema import Grid
 from suite.experiments.tuning.settings_file import Place
 from suite.plugins import registry
@@ -22,7 +23,7 @@ class Row:
     """A row at one task and size.
 
     given: the hyper-parameters that the paper and the grid give, as in a settings file; evaluator: the name
-    of the grid's first one.
+    of the grid's first one; data: the fingerprint of the holdout, "" before it is read.
     """
 
     grid: Grid
@@ -31,6 +32,7 @@ class Row:
     method: type[Method]
     given: Mapping[str, Any]
     evaluator: str
+    data: str = ""
 
     @property
     def has_steps(self) -> bool:
@@ -58,7 +60,7 @@ class Row:
         cells = expand.evaluations(
             trial, self.evaluator, table, network=grid.network(self.grid, self.place[1]), native=native
         )
-        return Job(label=label, cell=trial, evaluations=(next(cells),), recipe=native)
+        return Job(label=label, cell=trial, evaluations=(next(cells),), recipe=native, data=self.data)
 
     def pace(self, seconds: float) -> Job:
         """Return the study that times outer steps, of which as many as fit into `seconds` are planned."""
@@ -70,7 +72,11 @@ class Row:
             "seconds": seconds,
         }
         cell = Study(task=self.holdout, study="pace", settings=settings, ipc=ipc, seed=self.grid.seeds[0])
-        return Job(label=label, cell=cell)
+        return Job(label=label, cell=cell, data=self.data)
+
+    def on_data(self) -> "Row":
+        """Return the row with the fingerprint of its holdout; records on other data do not count for it."""
+        return replace(self, data=fingerprint(load_task(self.holdout, "cpu")))
 
 
 def rows(found: Grid) -> list[Row]:

@@ -33,14 +33,16 @@ class Try(_Table):
 class Chosen(_Table):
     """The settings of one row at one task and size.
 
-    given: the hyper-parameters that the paper and the grid gave, the same in all tries. settings: those that
-    replace them. tries: the first has the values of the grid. choice: the number of the chosen try, from 1.
+    data: the fingerprint of the holdout. given: the hyper-parameters that the paper and the grid gave, the
+    same in all tries. settings: those that replace them. tries: the first has the values of the grid. choice:
+    the number of the chosen try, from 1.
     """
 
     row: str
     method: str
     task: str
     ipc: PositiveInt
+    data: str
     given: dict[str, Any]
     settings: dict[str, Any]
     evaluation: str = ""  # what chose; "" if the method has nothing to tune
@@ -111,21 +113,21 @@ class SettingsFile(_Table):
             if known[place].method != method:
                 raise ValueError(
                     f"{path}: the settings {_words(place)} are of the method {known[place].method!r}, and "
-                    f"the grid has {method!r}; {_REMEDY}"
+                    f"the grid has {method!r}; {REMEDY}"
                 )
             old, new = known[place].given, plain(given)
             if differing := [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]:
                 key = differing[0]
                 raise ValueError(
                     f"{path}: the settings {_words(place)} were chosen with {key} = {_shown(old.get(key))}, "
-                    f"and the grid has {_shown(new.get(key))}; {_REMEDY}"
+                    f"and the grid has {_shown(new.get(key))}; {REMEDY}"
                 )
         return {place: known[place].settings for place in rows}
 
     def _remedy(self, place: Place) -> str:
         tuned = sorted({each.row for each in self.chosen})
         row, *_ = place
-        return _REMEDY if row in tuned else f"{_REMEDY}; rows of the file: {did_you_mean(row, tuned)}"
+        return REMEDY if row in tuned else f"{REMEDY}; rows of the file: {did_you_mean(row, tuned)}"
 
     def write(self, path: Path) -> None:
         """Write the file; an earlier one is replaced."""
@@ -142,7 +144,7 @@ class SettingsFile(_Table):
         return "\n".join([*head, *(line for part in parts for line in part)]) + "\n"
 
 
-_REMEDY = "run `ratbench tune` again, or leave `settings` out of the grid"
+REMEDY = "run `ratbench tune` again, or leave `settings` out of the grid"
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

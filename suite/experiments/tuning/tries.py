@@ -55,7 +55,7 @@ class Rule:
         job = self.pace(row)
         if job is None or self.seconds is None:
             return {}
-        if (record := store.record(job.id)) is None:
+        if (record := store.record(job.id, job.data)) is None:
             return None
         step, first, prepared = (self.charge * record.curve[name][0] for name in (STEP, FIRST, PREPARED))
         steps = floor((self.seconds - prepared - first) / step)
@@ -89,7 +89,7 @@ class Rule:
         """
         label, task, ipc = row.place
         facts: dict[str, Any] = {"row": label, "method": row.name, "task": task, "ipc": ipc}
-        facts["given"] = plain(row.given)
+        facts |= {"given": plain(row.given), "data": row.data}
         changes = self.changes(row, steps)
         if not changes:
             return Chosen(**facts, settings=plain(steps))
@@ -100,7 +100,7 @@ class Rule:
                 f"{label} on {task} at ipc {ipc}: all {len(jobs)} tries diverged; change its space"
             )
         choice = found.index(max(known))
-        trial = store.record(jobs[choice].id)
+        trial = store.record(jobs[choice].id, row.data)
         return Chosen(
             **facts,
             settings=plain(changes[choice]),
@@ -142,5 +142,5 @@ def _runs(row: Row, steps: Changes, changes: Changes) -> bool:
 def _accuracy(job: Job, store: Store) -> float | None:
     """Return the mean accuracy of a try on the holdout, of six digits; None if it diverged."""
     (evaluation,) = job.evaluations
-    record: Record | None = store.record(evaluation.id)
+    record: Record | None = store.record(evaluation.id, job.data)
     return None if record is None else round(fmean(record.scores[ACCURACY]), 6)

@@ -18,7 +18,7 @@ GIVEN = {"network": "convnet-d1-w8-in", "steps": 4, "unroll": 4, "window": 2, "r
 
 
 def chosen(**changes: Any) -> Chosen:
-    facts = {"row": "rat_bptt", "method": "rat_bptt", "task": "digits", "ipc": 1, "given": GIVEN}
+    facts = {"row": "rat_bptt", "method": "rat_bptt", "task": "digits", "ipc": 1, "data": "0", "given": GIVEN}
     return Chosen(**{**facts, "settings": {"steps": 3, "outer_lr": 0.5}, **changes})
 
 

@@ -68,6 +68,10 @@ class TestSteps:
         assert Rule(3).pace(dm) is LIMITED.pace(pieces) is None
         assert Rule(3).steps(dm, store) == LIMITED.steps(pieces, store) == {}
 
+    def test_a_pace_on_other_images_does_not_count(self, dm: Row, store: Store) -> None:
+        paced(dm, store, LIMITED, step=4.0)
+        assert LIMITED.steps(dm.on_data(), store) is None
+
 
 class TestChanges:
     def test_the_first_try_is_the_grids_and_others_are_sampled(self, dm: Row) -> None:
