@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.table import Table
 
 from suite.board import files
-from suite.cli import runner
 from suite.cli.console import console, say, wrote
-from suite.cli.cost import estimate
-from suite.cli.deadline import Deadline, Stopped
+from suite.cli.running import runner
+from suite.cli.running.cost import estimate
+from suite.cli.running.deadline import Deadline, Stopped
 from suite.experiments import grid, preflight
 from suite.experiments.job_runner import missing
 from suite.experiments.tuning.rows import Row, rows
