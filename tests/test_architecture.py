@@ -80,7 +80,7 @@ def test_imports_of_the_core_point_one_way(path: Path) -> None:
 
 def test_the_rule_sees_imports() -> None:
     assert "suite.core.spec" in set(imported(ROOT / "methods" / "rat_bptt.py"))
-    seen = {layer(module) for module in imported(ROOT / "suite" / "cli" / "runner.py")}
+    seen = {layer(module) for module in imported(ROOT / "suite" / "cli" / "running" / "runner.py")}
     assert {"experiments", "records", "board"} <= seen
 
 
@@ -117,7 +117,7 @@ def test_boards_need_neither_torch_nor_ray() -> None:
 
 def test_help_is_fast_and_inline_needs_no_ray() -> None:
     assert not {"torch", "ray"} & loaded("suite.__main__")
-    assert "ray" not in loaded("suite.cli.runner")
+    assert "ray" not in loaded("suite.cli.running.runner")
 
 
 def test_ray_is_the_clusters_alone() -> None:

@@ -166,7 +166,7 @@ def join(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
         records=kept,
         trials=tuple(trials.values()),
         references=tuple(record for record in kept if is_of(record, Reference)),
-        warnings=(*refusals, *warnings),
+        warnings=(*refusals, *warnings, *mixed),
         mixed=mixed,
     )
 

@@ -98,7 +98,7 @@ def board(
         test_reads=test_audit.distinct_reads(cells.records, "evaluation"),
         distillation_reads=test_audit.distinct_reads(cells.records, "distillation"),
         migrated=sum(record.measured_under != PROTOCOL for record in cells.records),
-        warnings=(*warnings, *cells.warnings, *cells.mixed),
+        warnings=(*warnings, *cells.warnings),
         mixed=cells.mixed,
         weights=weights,
     )

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from suite.cli.deadline import Stopped
+from suite.cli.running.deadline import Stopped
 
 console = Console(width=None if sys.stdout.isatty() else 160)  # do not fold lines in files and pipes
 errors = Console(stderr=True)

@@ -1,6 +1,5 @@
 """Check a run before compute starts: data, budgets, networks, the machine, precisions."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,14 +13,12 @@ from suite.experiments.cells.distillation import build_method
 from suite.experiments.cells.evaluation import build_evaluator
 from suite.experiments.cells.study import build_study
 from suite.experiments.expand import RECIPE_SETTINGS
-from suite.experiments.job_runner import missing
 from suite.experiments.resources import Resources
 from suite.experiments.schema import Grid
 from suite.experiments.tuning.settings_file import REMEDY, SettingsFile
 from suite.records.cells import Reference, Study, Trial
 from suite.records.datasets import told
 from suite.records.jobs import Job
-from suite.records.store import Store
 
 
 def check(jobs: Sequence[Job], resources: Resources | None) -> None:
@@ -73,22 +70,6 @@ def check_settings(file: Path, table: Grid) -> None:
                     f"{path}: the settings for {entry.row!r} were chosen on {told(entry.data)} of "
                     f"{entry.task}, which has {told(now)} now; {REMEDY}"
                 )
-
-
-def on_other_data(jobs: Sequence[Job], store: Store) -> Iterator[str]:
-    """Yield a line for each task whose missing cells are recorded on other data than it has now."""
-    found = Counter(
-        (job.cell.task, told(other.data), told(job.data))
-        for job in jobs
-        for cell in missing(job, store)
-        for other in store.records(cell.id)
-    )
-    for (task, before, now), count in sorted(found.items()):
-        were = "cell was" if count == 1 else "cells were"
-        yield (
-            f"{task}: {count} {were} recorded on {before}, and the task has {now} now: to do again; "
-            "the old records are kept, in tables apart"
-        )
 
 
 def check_precisions(jobs: Sequence[Job], resources: Resources) -> None:

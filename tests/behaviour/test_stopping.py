@@ -6,9 +6,9 @@ from typing import NoReturn
 
 import pytest
 
-from suite.cli import runner
-from suite.cli.deadline import Deadline, Stopped
-from suite.cli.runner import Request
+from suite.cli.running import runner
+from suite.cli.running.deadline import Deadline, Stopped
+from suite.cli.running.runner import Request
 from suite.records.cells import Evaluation
 from suite.records.jobs import Job
 from suite.records.store import Store

@@ -8,7 +8,6 @@ import typer
 
 from suite.cli.commands.publish import RESULTS
 from suite.cli.console import console, errors, exit_with, say, wrote
-from suite.cli.deadline import Deadline
 from suite.cli.options import (
     Address,
     Compile,
@@ -21,6 +20,7 @@ from suite.cli.options import (
     TimeLimit,
     set_data,
 )
+from suite.cli.running.deadline import Deadline
 
 REPRODUCTIONS = Path("runs/reproductions")
 
@@ -94,8 +94,9 @@ def reproduce(
     """
     deadline = Deadline(time_limit)  # counts from here, before slow imports
 
-    from suite.cli import describe, runner
+    from suite.cli import describe
     from suite.cli.reproducing import reproduction
+    from suite.cli.running import runner
     from suite.experiments.resources import Resources
     from suite.plugins.differences import differences
 

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from suite.cli.console import exit_with
-from suite.cli.deadline import Deadline
 from suite.cli.options import (
     Address,
     Compile,
@@ -19,6 +18,7 @@ from suite.cli.options import (
     TimeLimit,
     set_data,
 )
+from suite.cli.running.deadline import Deadline
 
 
 def run(
@@ -51,7 +51,7 @@ def run(
     """
     deadline = Deadline(time_limit)  # counts from here, before slow imports
 
-    from suite.cli import runner
+    from suite.cli.running import runner
     from suite.experiments.resources import Resources
 
     set_data(data)

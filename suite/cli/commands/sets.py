@@ -88,7 +88,7 @@ def evaluate(
 
     [bold]ratbench evaluate images_best.pt --task cifar10 --ipc 10[/]
     """
-    from suite.cli import runner
+    from suite.cli.running import runner
     from suite.core.data import tasks
     from suite.core.networks.named import standard
     from suite.experiments.resources import Resources

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from suite.cli.console import exit_with
-from suite.cli.deadline import Deadline
 from suite.cli.options import (
     Address,
     Compile,
@@ -19,6 +18,7 @@ from suite.cli.options import (
     TimeLimit,
     set_data,
 )
+from suite.cli.running.deadline import Deadline
 
 
 def tune(
@@ -67,7 +67,7 @@ def tune(
     """
     deadline = Deadline(time_limit)  # counts from here, before slow imports
 
-    from suite.cli import runner, tuning
+    from suite.cli.running import runner, tuning
     from suite.experiments.resources import Resources
     from suite.experiments.tuning.tries import Rule
 

@@ -7,6 +7,8 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
+import torch
+
 from suite.core.data.catalogue import CATALOGUE, TaskInfo
 from suite.core.data.reading.readers import Splits
 
@@ -90,6 +92,27 @@ def check(info: TaskInfo, contents: Splits) -> None:
     if info.family in CATALOGUE:
         _check_sums(info, contents.checksums)
         _check_classes(info, contents.class_ids)
+
+
+def check_complete(info: TaskInfo, contents: Splits) -> None:
+    """Raise ValueError for files that are not the complete published data with a label for each image."""
+    for split, raw, expected in (("train", contents.train, info.train), ("test", contents.test, info.test)):
+        where = f"{info.name}: {split}"
+        if len(raw.images) != len(raw.labels) or len(raw.labels) != expected:
+            raise ValueError(
+                f"{where} has {len(raw.images)} images and {len(raw.labels)} labels, not the "
+                f"{expected} of {info.source}"
+            )
+        if tuple(raw.images.shape[1:]) != info.shape:
+            raise ValueError(f"{where} has images of shape {tuple(raw.images.shape[1:])}, not {info.shape}")
+        present = torch.unique(raw.labels)
+        if len(present) != info.classes or present[0] < 0 or present[-1] >= info.classes:
+            raise ValueError(
+                f"{where} has {len(present)} classes from {int(present[0])} to {int(present[-1])}, "
+                f"not {info.classes} from 0"
+            )
+    if len(contents.class_names) != info.classes:
+        raise ValueError(f"{info.name}: {len(contents.class_names)} class names for {info.classes} classes")
 
 
 def unverified(info: TaskInfo) -> str:

@@ -221,7 +221,7 @@ def _build(info: TaskInfo, source: Source, store: Path | None, device: torch.dev
     if store is not None:
         _LOG.info("%s: not prepared yet; reading its files, which is done once", info.name)
     contents = source.read()
-    _check(info, contents)
+    identity.check_complete(info, contents)
     identity.check(info, contents)
     if note := identity.unverified(info):
         contents = replace(contents, notes=(note, *contents.notes))
@@ -278,27 +278,6 @@ def _fit(info: TaskInfo, train: Raw, device: torch.device | str) -> Normalise | 
 def _prepared(raw: Raw, preprocessing: Preprocessing, device: torch.device | str) -> Iterator[Tensor]:
     for chunk in raw.chunks():
         yield preprocessing.apply(chunk.to(device)).cpu()
-
-
-def _check(info: TaskInfo, contents: Splits) -> None:
-    """Refuse files that are not the complete published data with a label for each image."""
-    for split, raw, expected in (("train", contents.train, info.train), ("test", contents.test, info.test)):
-        where = f"{info.name}: {split}"
-        if len(raw.images) != len(raw.labels) or len(raw.labels) != expected:
-            raise ValueError(
-                f"{where} has {len(raw.images)} images and {len(raw.labels)} labels, not the "
-                f"{expected} of {info.source}"
-            )
-        if tuple(raw.images.shape[1:]) != info.shape:
-            raise ValueError(f"{where} has images of shape {tuple(raw.images.shape[1:])}, not {info.shape}")
-        present = torch.unique(raw.labels)
-        if len(present) != info.classes or present[0] < 0 or present[-1] >= info.classes:
-            raise ValueError(
-                f"{where} has {len(present)} classes from {int(present[0])} to {int(present[-1])}, "
-                f"not {info.classes} from 0"
-            )
-    if len(contents.class_names) != info.classes:
-        raise ValueError(f"{info.name}: {len(contents.class_names)} class names for {info.classes} classes")
 
 
 def _digest(info: TaskInfo, contents: Splits) -> str:

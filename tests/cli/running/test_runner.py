@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from suite.cli import runner
-from suite.cli.runner import Request
+from suite.cli.running import runner
+from suite.cli.running.runner import Request
 from suite.core.data import tasks
 from suite.experiments.job_runner import missing
 from suite.experiments.resources import Resources

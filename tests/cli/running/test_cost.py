@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from suite.cli.cost import estimate
+from suite.cli.running.cost import estimate
 from suite.experiments import grid
 from suite.records.cells import Cell
 from suite.records.jobs import Job

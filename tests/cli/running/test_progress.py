@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from suite.cli import progress
-from suite.cli.progress import Display
+from suite.cli.running import progress
+from suite.cli.running.progress import Display
 from suite.experiments.cells.context import Progress
 from suite.records.jobs import Job
 

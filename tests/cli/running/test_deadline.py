@@ -5,8 +5,8 @@ from time import monotonic, sleep
 
 import pytest
 
-from suite.cli import deadline
-from suite.cli.deadline import Deadline, Stopped, parse
+from suite.cli.running import deadline
+from suite.cli.running.deadline import Deadline, Stopped, parse
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ from pathlib import Path
 from rich.table import Table
 
 from suite.board import files
-from suite.cli import runner
 from suite.cli.console import console, say, wrote
-from suite.cli.cost import estimate
-from suite.cli.deadline import Deadline, Stopped
+from suite.cli.running import runner
+from suite.cli.running.announced import on_other_data
+from suite.cli.running.cost import estimate
+from suite.cli.running.deadline import Deadline, Stopped
 from suite.core.data import tasks
 from suite.experiments import grid, preflight
 from suite.experiments.cells.context import load_task
@@ -98,7 +99,7 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
             for jobs in _stages(request, found, store):
                 run = request.run
                 store.write_plan(request.folder.name, grid.plan(jobs).to_json())
-                for line in (*preflight.on_other_data(jobs, store), runner.counts(jobs, store)):
+                for line in (*on_other_data(jobs, store), runner.counts(jobs, store)):
                     say(line)
                 runner.work(jobs, store, run.resources, deadline, inline=run.inline, address=run.address)
         except Stopped as error:

@@ -8,8 +8,8 @@ from typing import NoReturn
 import pytest
 import torch
 
-from suite.cli import runner, tuning
-from suite.cli.deadline import Stopped
+from suite.cli.running import runner, tuning
+from suite.cli.running.deadline import Stopped
 from suite.core.data.tasks import fingerprint, load
 from suite.core.examples import TestSplit
 from suite.experiments import grid, preflight

@@ -1,6 +1,6 @@
 """Run a grid, or evaluate a foreign set: checks before, progress during, the board after."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
@@ -11,9 +11,10 @@ from rich.table import Table
 from suite.board import files
 from suite.board.render.terminal import terminal
 from suite.cli.console import console, say
-from suite.cli.cost import estimate
-from suite.cli.deadline import Deadline, Stopped
-from suite.cli.progress import Display
+from suite.cli.running.announced import bring_over_formers, on_other_data, say_networks
+from suite.cli.running.cost import estimate
+from suite.cli.running.deadline import Deadline, Stopped
+from suite.cli.running.progress import Display
 from suite.core.data import tasks
 from suite.core.data.tasks import DataMissing, former_fingerprint
 from suite.core.names import counted
@@ -25,7 +26,7 @@ from suite.experiments.schema import Grid
 from suite.external import evaluate as foreign
 from suite.figures.publish import publish
 from suite.records.datasets import told
-from suite.records.former import bring_over, carrying
+from suite.records.former import carrying
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -91,7 +92,7 @@ def dry_run(request: Request) -> None:
     if store.path.exists():
         store.check_protocol()
     console.print(_table(jobs, store))
-    for line in (*preflight.on_other_data(jobs, store), counts(jobs, store)):
+    for line in (*on_other_data(jobs, store), counts(jobs, store)):
         say(line)
     left = [cell for job in jobs for cell in missing(job, store)]
     records = files.read([store.path]).records if store.path.exists() else ()
@@ -124,9 +125,9 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         raise
     stopped = None
     with store.locked():
-        _bring_over(store, formers)
+        bring_over_formers(store, formers)
         store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())
-        for line in (*preflight.on_other_data(jobs, store), counts(jobs, store)):
+        for line in (*on_other_data(jobs, store), counts(jobs, store)):
             say(line)
         try:
             work(jobs, store, request.resources, deadline, inline=request.inline, address=request.address)
@@ -143,16 +144,6 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     return complete
 
 
-def say_networks(table: Grid) -> None:
-    """Print the network of each task if the grid names none, so that it was chosen by the images' size."""
-    if table.network is None:
-        chosen: dict[str, list[str]] = {}
-        for task in table.tasks:
-            chosen.setdefault(grid.network(table, task), []).append(task)
-        for network, tasks in chosen.items():
-            say(f"network: {network} for {', '.join(tasks)}, by image size, since the grid names none")
-
-
 def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bool:
     """Retrain networks on a foreign set, with records in `folder`; return whether all cells are done.
 
@@ -167,8 +158,8 @@ def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bo
     preflight.check_precisions(jobs, resources)
     store = Store.create(folder)
     with store.locked():
-        _bring_over(store, {job.data: former_fingerprint(submission.task) for job in jobs})
-        for line in preflight.on_other_data(jobs, store):
+        bring_over_formers(store, {job.data: former_fingerprint(submission.task) for job in jobs})
+        for line in on_other_data(jobs, store):
             say(line)
         foreign.record(submission, store, resources)
         work(jobs, store, resources)
@@ -275,13 +266,6 @@ def _table(jobs: Sequence[Job], store: Store) -> Table:
             what = cell.title
             table.add_row(job.cell.task, str(job.ipc or "full"), job.label, str(job.cell.seed), what, status)
     return table
-
-
-def _bring_over(store: Store, formers: Mapping[str, str]) -> None:
-    """Give records of an earlier release today's fingerprints of their data. formers: by today's."""
-    for now, former in formers.items():
-        if count := bring_over(store, former, now):
-            say(f"{counted(count, 'record')} of earlier releases brought over: {told(former)} is {told(now)}")
 
 
 def counts(jobs: Sequence[Job], store: Store) -> str:

@@ -1,0 +1,47 @@
+"""What a run says of its networks and its data before it computes."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from suite.cli.console import say
+from suite.core.names import counted
+from suite.experiments import grid
+from suite.experiments.job_runner import missing
+from suite.experiments.schema import Grid
+from suite.records.datasets import told
+from suite.records.former import bring_over
+from suite.records.jobs import Job
+from suite.records.store import Store
+
+
+def say_networks(table: Grid) -> None:
+    """Print the network of each task if the grid names none, so that it was chosen by the images' size."""
+    if table.network is None:
+        chosen: dict[str, list[str]] = {}
+        for task in table.tasks:
+            chosen.setdefault(grid.network(table, task), []).append(task)
+        for network, tasks in chosen.items():
+            say(f"network: {network} for {', '.join(tasks)}, by image size, since the grid names none")
+
+
+def bring_over_formers(store: Store, formers: Mapping[str, str]) -> None:
+    """Give records of an earlier release today's fingerprints of their data. formers: by today's."""
+    for now, former in formers.items():
+        if count := bring_over(store, former, now):
+            say(f"{counted(count, 'record')} of earlier releases brought over: {told(former)} is {told(now)}")
+
+
+def on_other_data(jobs: Sequence[Job], store: Store) -> Iterator[str]:
+    """Yield a line for each task whose missing cells are recorded on other data than it has now."""
+    found = Counter(
+        (job.cell.task, told(other.data), told(job.data))
+        for job in jobs
+        for cell in missing(job, store)
+        for other in store.records(cell.id)
+    )
+    for (task, before, now), count in sorted(found.items()):
+        were = "cell was" if count == 1 else "cells were"
+        yield (
+            f"{task}: {count} {were} recorded on {before}, and the task has {now} now: to do again; "
+            "the old records are kept, in tables apart"
+        )
