@@ -66,7 +66,7 @@ def test_an_unroll_from_the_first_step_has_no_plain_step(compilations: Counter[s
     assert compilations == {"keeping": 1, "backward": 1, "outer": 1}
 
 
-@pytest.mark.parametrize("augment", ["dsa", "dsa-cutmix", "none"])
+@pytest.mark.parametrize("augment", ["dsa", "flip+color+move+cutmix", "none"])
 def test_trainings_of_any_length_and_rate_share_one_step(compilations: Counter[str], augment: str) -> None:
     images = torch.randn(3, 4, *COLOUR, generator=generator(1))
     synthetic, net = SyntheticSet(images, one_hot(3, 4)), network(NAME, COLOUR, 3)

@@ -36,8 +36,8 @@ def test_peak_memory_holds_what_was_allocated_since_the_reset() -> None:
     resources = Resources()
     resources.reset_peak_memory()
     before = resources.peak_memory_bytes()
-    torch.ones(40 * 2**20, dtype=torch.uint8)
-    assert resources.peak_memory_bytes() - before > 20 * 2**20
+    torch.ones(256 * 2**20, dtype=torch.uint8)  # more than a busy system may take back meanwhile
+    assert resources.peak_memory_bytes() - before > 128 * 2**20
 
 
 def test_what_a_job_sets_ends_with_it() -> None:

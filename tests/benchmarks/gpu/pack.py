@@ -14,7 +14,6 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from suite.core.data.reading import image_files, readers
 from suite.core.data.tasks import data_folder, describe
 from suite.experiments.provenance import commit
 
@@ -69,13 +68,12 @@ def fetch_wheels(folder: Path) -> None:
 
 
 def copy_task(task: str, data: Path) -> None:
-    """Copy the files of a task to where the first of its folders is below `data`."""
+    """Copy the folder of a task to where the first of its folders is below `data`."""
     info = describe(task)
-    reader = image_files if info.format == "images" else readers
-    target = data / info.folders[0]
-    target.mkdir(parents=True)
-    for path in reader.locate(info, data_folder()).files:
-        shutil.copyfile(path, target / path.name)
+    found = next((path for name in info.folders if (path := data_folder() / name).is_dir()), None)
+    if found is None:
+        raise FileNotFoundError(f"{task} is in none of {', '.join(info.folders)} below {data_folder()}")
+    shutil.copytree(found, data / info.folders[0])
 
 
 def size_of(folder: Path) -> int:
