@@ -23,6 +23,9 @@ STEPS = 12
 SHARE = 0.05
 """Share of a run's seconds after which no further step of a timed run begins; two are always taken."""
 
+FASTER = 4
+"""By which factor compiling makes an outer step faster at the most, roughly."""
+
 STEP, FIRST, PREPARED = "step_seconds", "first_seconds", "prepared_seconds"
 """What is measured: seconds of an outer step, what the first one takes more, and those of preparation."""
 
@@ -31,8 +34,9 @@ STEP, FIRST, PREPARED = "step_seconds", "first_seconds", "prepared_seconds"
 class Pace:
     """Time a few outer steps of a method, and what is prepared for it, such as experts; keep no set.
 
-    A first run is short, and probably nothing is compiled for it. The next ones are planned with the number
-    of outer steps that fit into `seconds`; they begin with the same steps, and are stopped.
+    A first run is short, and probably nothing is compiled for it. The next ones begin with the same steps and
+    are stopped: one so long that its steps are compiled if any are, and one of as many steps as fit into
+    `seconds` at the pace of that.
     """
 
     method: str = "dm"  # a name or the path of a .py file
@@ -67,12 +71,16 @@ class _Timing(Resumable):
         """Run the method for a while, and return what `STEP`, `FIRST` and `PREPARED` name."""
         short, prepared = self._run(STEPS)
         mean = fmean(short[1:])
-        length = max(STEPS, ceil(self.pace.seconds / mean))
-        self._run(length)  # compiles, if that is worth while; later runs find the result on disk
-        planned, _ = self._run(length)
+        self._run(self._fitting(mean / FASTER))  # compiles; later runs find the result on disk
+        long, _ = self._run(self._fitting(mean / FASTER))
+        planned, _ = self._run(self._fitting(fmean(long[1:])))
         alike = min(len(short), len(planned))
         step = mean * sum(planned[1:alike]) / sum(short[1:alike])
         return {STEP: step, FIRST: max(0.0, planned[0] - step), PREPARED: prepared}
+
+    def _fitting(self, step: float) -> int:
+        """Return how many outer steps of `step` seconds fit into the run, at least those of a short run."""
+        return max(STEPS, ceil(self.pace.seconds / step))
 
     def _run(self, steps: int) -> tuple[list[float], float]:
         """Begin a run of `steps` outer steps; return the seconds of each, and those of preparation."""

@@ -23,8 +23,10 @@ def measured(pace: Pace) -> Mapping[str, float]:
     return run.step()
 
 
-def slowed(monkeypatch: pytest.MonkeyPatch, first: float, later: float) -> list[int]:
-    """Make steps of DM take some time, the first one of a run of more than STEPS another one.
+def slowed(
+    monkeypatch: pytest.MonkeyPatch, first: float, later: float, compiled: int = STEPS + 1
+) -> list[int]:
+    """Make steps of DM take some time; half of it, but the first one, in a run of `compiled` steps or more.
 
     Return the list of planned steps of each run, to which later runs are added.
     """
@@ -39,7 +41,7 @@ def slowed(monkeypatch: pytest.MonkeyPatch, first: float, later: float) -> list[
         return distiller
 
     def take(self: Any) -> dict[str, float]:
-        long = self.steps > STEPS
+        long = self.steps >= compiled
         clock[0] += first if long and self.taken == 0 else later / 2 if long else later
         self.taken += 1
         return {}
@@ -54,9 +56,19 @@ def test_it_times_a_run_of_the_length_that_fits(monkeypatch: pytest.MonkeyPatch)
     """Compiled steps take half the time here; the first one also compiles."""
     planned = slowed(monkeypatch, first=7.0, later=0.5)
     found = measured(Pace("dm", dict(DM.smoke), seconds=50.0))
-    assert planned == [STEPS, 100, 100]
+    assert planned == [STEPS, 400, 400, 200]
     assert found[STEP] == pytest.approx(0.25) and found[FIRST] == pytest.approx(6.75)
     assert found[PREPARED] == 5.0
+
+
+@pytest.mark.parametrize(("compiled", "pace", "last"), [(150, 0.25, 200), (300, 0.5, 200), (500, 0.5, 100)])
+def test_a_run_is_timed_as_it_will_be(
+    compiled: int, pace: float, last: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether steps are compiled depends on their number, and their number on whether they are."""
+    planned = slowed(monkeypatch, first=7.0, later=0.5, compiled=compiled)
+    assert measured(Pace("dm", dict(DM.smoke), seconds=50.0))[STEP] == pytest.approx(pace)
+    assert planned == [STEPS, 400, 400, last]
 
 
 def test_no_more_steps_than_there_is_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +82,7 @@ def test_no_more_steps_than_there_is_time_for(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(DISTILLER, "step", counted)
     found = measured(Pace("dm", dict(DM.smoke), seconds=1.0))
-    assert len(taken) == 6  # two of each run
+    assert len(taken) == 8  # two of each run
     assert found[STEP] == pytest.approx(100.0)
 
 
