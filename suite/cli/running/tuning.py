@@ -19,6 +19,7 @@ from suite.experiments.job_runner import missing
 from suite.experiments.tuning.rows import Row, rows
 from suite.experiments.tuning.settings_file import ENDING, Chosen, SettingsFile
 from suite.experiments.tuning.tries import Rule
+from suite.records.cells import Study
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -101,7 +102,9 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
                 store.write_plan(request.folder.name, grid.plan(jobs).to_json())
                 for line in (*on_other_data(jobs, store), runner.counts(jobs, store)):
                     say(line)
-                runner.work(jobs, store, run.resources, deadline, inline=run.inline, address=run.address)
+                # Neighbours, above all those that compile, would make a method seem slower than it is.
+                alone = run.inline or (not run.address and all(isinstance(job.cell, Study) for job in jobs))
+                runner.work(jobs, store, run.resources, deadline, inline=alone, address=run.address)
         except Stopped as error:
             stopped = error
         deadline.rest()

@@ -2,8 +2,9 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from suite.experiments import grid, preflight
 from suite.experiments.tuning.settings_file import SettingsFile
 from suite.experiments.tuning.tries import Rule
 from suite.records.cells import Trial
+from suite.records.jobs import Job
 from suite.records.store import Store
 from tests.support.tuned import TUNED
 
@@ -57,6 +59,23 @@ def test_all_is_measured_on_the_holdout(done: Path) -> None:
     for path in paths:
         record = store.record(path.stem)
         assert record is not None and record.data == held != fingerprint(load("digits"))
+
+
+@pytest.mark.parametrize(("address", "inline"), [(None, True), ("auto", False)])
+def test_steps_are_timed_without_neighbours(
+    address: str | None, inline: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On this machine; each node of a cluster times what it gets."""
+    (tmp_path / "tuned.toml").write_text(TUNED)
+    asked = list[tuple[set[str], bool]]()
+
+    def work(jobs: list[Job], *_: Any, inline: bool, address: str | None) -> None:
+        asked.append(({job.cell.kind for job in jobs}, inline))
+
+    monkeypatch.setattr(runner, "work", work)
+    wanted = request(tmp_path)
+    tuning.tune(replace(wanted, run=replace(wanted.run, inline=False, address=address)))
+    assert asked == [({"study"}, inline)]
 
 
 def test_no_try_reads_the_test_split(done: Path) -> None:
