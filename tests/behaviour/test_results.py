@@ -30,7 +30,7 @@ STORES = {
 }
 """The grids whose results are committed, and the stores that hold them."""
 
-OPEN = {"equal-seconds": 33, "fashion-mnist-small": 64, "kernel": 8}
+OPEN = {"equal-seconds": 33, "fashion-mnist-small": 56}
 """Cells of a grid that are still to be measured: none of those that are left out here."""
 
 
@@ -96,7 +96,7 @@ def test_a_method_says_how_far_it_is_from_what_its_paper_prints(name: str) -> No
 
 
 def test_methods_stand_in_the_order_of_their_papers() -> None:
-    """Under their own recipes, where printed figures are two points apart; kip at one image does not."""
+    """Under their own recipes, where printed figures are two points apart."""
     papers = [entry for entry in reported(RESULTS / "reported.toml") if entry.task == "fashion-mnist"]
     networks = [entry for entry in papers if entry.network != "none"]  # not kernel regression
     printed = {entry.method: dict(figure[:2] for figure in entry.figures) for entry in networks}
@@ -113,8 +113,7 @@ def test_methods_stand_in_the_order_of_their_papers() -> None:
         if printed[better][ipc] >= printed[worse][ipc] + 2
     }
     turned = {(ipc, better, worse) for ipc, better, worse in pairs if ours[ipc][better] < ours[ipc][worse]}
-    assert len(pairs) == 12
-    assert turned == {(1, "kip", worse) for worse in ("dc", "dsa", "idc_i")}
+    assert len(pairs) == 6 and not turned
 
 
 def board_rows() -> list[tuple[str, list[str]]]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from suite.core.names import FORMER_METHODS
 from suite.experiments import grid
 from suite.experiments.job_runner import run
 from suite.experiments.resources import Resources
@@ -78,5 +77,4 @@ def test_titles_are_the_methods_own() -> None:
     rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| \d", README, re.M)
     assert len(rows) == 17
     for name, title in rows:
-        if name not in FORMER_METHODS:  # their records have former names
-            assert registry.method(name).title == title
+        assert registry.method(name).title == title

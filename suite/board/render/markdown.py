@@ -6,7 +6,7 @@ from suite.board.render import breakdown, dd_ranking, words
 from suite.board.render.layout import Notes, code, escaped, markdown_table, noted
 from suite.board.rows import BoardRow, Code
 from suite.board.tables import Board, Table
-from suite.core.names import STANDARD_NETWORK, counted
+from suite.core.names import CORRECTED_RECIPES, STANDARD_NETWORK, counted
 from suite.records.cells import STANDARD_RECIPE
 
 _INTRODUCTION = f"""Networks trained from scratch on each synthetic set, scored on the test split.
@@ -51,7 +51,7 @@ def _section(table: Table, pictures: Collection[str]) -> list[str]:
     devices = _devices(table)
     once = [f"- measured on {devices[0]}"] if len(devices) == 1 else []
     once += [f"- {_ONE_SEED}"] if _one_seed(table) else []
-    once += _code(table)
+    once += [*_code(table), *_corrected(table)]
     parts = [
         f"### {words.heading(table)}: {words.size(table.ipc)}",
         text,
@@ -101,6 +101,13 @@ def _code(table: Table) -> list[str]:
         if count > 1:
             parts.append(counted(count, fact) + f" ({within} from more than one)" * bool(within))
     return [f"- the rows come from {' and '.join(parts)}"] if parts else []
+
+
+def _corrected(table: Table) -> list[str]:
+    """Return a line on native recipes that were corrected since."""
+    found = dict.fromkeys(row.native for row in table.rows if row.native in CORRECTED_RECIPES)
+    told = ", ".join(f"`{name}` by `{CORRECTED_RECIPES[name][0]}`" for name in found)
+    return [f"- corrected after these rows were measured: {told}"] if told else []
 
 
 def _one_seed(table: Table) -> bool:

@@ -156,7 +156,7 @@ def _write(request: Request, found: Sequence[Row], store: Store) -> None:
             )
     wrote(request.file)
     if not found[0].grid.settings:
-        say(f'to use it, copy it beside the grid, and write into the grid: settings = "{name}{ENDING}"')
+        say(f'to use it, copy it to {name}{ENDING} beside the grid; write there: settings = "{name}{ENDING}"')
 
 
 def _table(chosen: Sequence[Chosen]) -> Table:

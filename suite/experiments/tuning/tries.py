@@ -62,8 +62,8 @@ class Rule:
         if steps < 1:
             label, task, ipc = row.place
             raise ValueError(
-                f"--seconds {self.seconds:g}: {label} on {task} at ipc {ipc} takes {prepared + first:.1f} "
-                f"device-seconds before its outer steps and {step:.1f} for each; raise --seconds, or give "
+                f"--seconds {self.seconds:g}: {label} on {task} at ipc {ipc} takes {prepared + first:.3g} "
+                f"device-seconds before its outer steps and {step:.3g} for each; raise --seconds, or give "
                 "smaller settings in the grid"
             )
         return {"steps": min(steps, expand.plain(row.build({}))["steps"])}

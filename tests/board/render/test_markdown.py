@@ -32,3 +32,13 @@ def test_one_seed_says_what_its_interval_lacks() -> None:
     mixed = render(board([*SMALL, *pair("kip", (0.8, 0.9))]), "md")
     assert "`kip` ¹ " in mixed and "- ¹ 1 seed: no interval across distillations" in mixed
     assert "one network: no interval" in render(board(pair("rat_bptt", (0.8,))), "md")
+
+
+def test_native_recipes_that_were_corrected_are_named() -> None:
+    assert "- corrected after" not in render(board(SMALL), "md")
+    trial, *rest = pair("idc", (0.7,), (0.7,))
+    changed = [
+        each.model_copy(update={"recipe": "idc-1000"} if each.recipe else {}) for each in (trial, *rest)
+    ]
+    text = render(board([*SMALL, *changed]), "md")
+    assert text.count("- corrected after these rows were measured: `idc-1000` by `idc-1000-v2`\n") == 1
