@@ -26,6 +26,7 @@ STORES = {
     "budget-curve-digits": STUDIES / "budget-curve-digits",
     "gradient-study": STUDIES / "gradient-study",
     "standard-width": STUDIES / "standard-width",
+    "saturation": STUDIES / "saturation",
     "equal-seconds": STUDIES / "equal-seconds",
 }
 """The grids whose results are committed, and the stores that hold them."""

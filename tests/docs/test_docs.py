@@ -42,13 +42,13 @@ def test_the_study_of_gradients_is_the_records() -> None:
     assert shown(gradient_study.summary(gradient_study.measured([STUDIES / "gradient-study"])))
 
 
-@pytest.mark.parametrize("name", ["equal-seconds", "standard-width"])
+@pytest.mark.parametrize("name", ["equal-seconds", "standard-width", "saturation"])
 def test_curves_are_the_records(name: str) -> None:
     assert shown(snapshots.summary(snapshots.measured([STUDIES / name])))
 
 
 def test_every_picture_is_there() -> None:
-    for name in ("gradient-study", "equal-seconds", "standard-width"):
+    for name in ("gradient-study", "equal-seconds", "standard-width", "saturation"):
         assert f"../results/studies/{name}/figure.png" in TEXT
         assert (STUDIES / name / "figure.png").is_file()
 
