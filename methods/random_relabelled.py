@@ -1,8 +1,8 @@
 """Random subset with a teacher's labels: the images of `random_subset`, labelled by a trained network.
 
 DD-Ranking (arXiv 2505.13300) compares methods with soft labels with such subsets, so that IOR is no gain of
-the labels alone. A teacher trains on train; labels are its probabilities of the plain images, as in DD-Ranking's
-mode S. The teachers of DD-Ranking are files that its user brings, and are trained longer.
+the labels alone. A teacher trains on train; labels are its probabilities of the plain images. In DD-Ranking
+they are the logits of networks that its user brings.
 """
 
 from collections.abc import Mapping

@@ -190,9 +190,9 @@ def _against_relabelled(score: DDScore) -> DDScore:
 
     def explain(_: Weights) -> str:
         return (
-            f"**relabelled**: the same scores of a set with soft labels, against `{RELABELLED}`: the images of "
-            f"`{RANDOM}`, which has hard labels, with those of a teacher that trained on train. So DD-Ranking "
-            "compares sets with soft labels. The difference is what such labels give to any images."
+            "**relabelled**: the same scores of a set with soft labels, as DD-Ranking has them, against "
+            f"`{RELABELLED}`: the images of `{RANDOM}`, which has hard labels, with those of a teacher that "
+            "trained on train. The difference is what such labels give to any images."
         )
 
     return replace(score, name=f"{score.name}_relabelled", terms=terms, explain=explain)
