@@ -12,7 +12,7 @@ from typing import Literal
 from suite.board.statistics.differences import Copies as Copies
 from suite.board.statistics.differences import Difference, PerSeed, combination
 from suite.board.statistics.intervals import DIGITS
-from suite.records.cells import RANDOM
+from suite.records.cells import RANDOM, RELABELLED
 
 LABEL_ROBUST, AUGMENTATION_ROBUST = "label_robust", "augmentation_robust"
 """The evaluators of the trainings that `retrain` does not run."""
@@ -38,11 +38,12 @@ DEFAULT_WEIGHTS = Weights()
 class Training:
     """One training whose accuracy is part of a score.
 
-    images: the distilled set, a random subset of its size, or all of train. way: the method's native recipe
-    unchanged, with other augmentation, or without augmentation; or hard labels under one common recipe.
+    images: the distilled set, a random subset of its size, the same subset with a teacher's labels, or all of
+    train. way: the method's native recipe unchanged, with other augmentation, or without augmentation; or
+    hard labels under one common recipe.
     """
 
-    images: Literal["set", "random", "full"]
+    images: Literal["set", "random", "relabelled", "full"]
     way: Literal["native", "hard", "augmented", "plain"]
     title: str
 
@@ -65,6 +66,13 @@ AUGMENTED = Training("set", "augmented", "augmented %")
 RANDOM_AUGMENTED = Training("random", "augmented", "random, augmented %")
 PLAIN = Training("set", "plain", "plain %")
 RANDOM_PLAIN = Training("random", "plain", "random, plain %")
+
+AS_RELABELLED = {
+    RANDOM_NATIVE: Training("relabelled", "native", "relabelled random %"),
+    RANDOM_AUGMENTED: Training("relabelled", "augmented", "relabelled random, augmented %"),
+    RANDOM_PLAIN: Training("relabelled", "plain", "relabelled random, plain %"),
+}
+"""The training of a random subset -> that of the same images with a teacher's labels."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,8 @@ class DDScore:
     @property
     def title(self) -> str:
         """Its column's heading."""
-        return self.name.upper()
+        name, _, other = self.name.partition("_")
+        return ", ".join(filter(None, [name.upper(), other]))
 
     @property
     def trainings(self) -> tuple[Training, ...]:
@@ -170,8 +179,27 @@ ARS = DDScore(
     normalised=True,
 )
 
+
 SCORES = (IOR, HLR, LRS, ARS)
 TRAININGS = tuple(dict.fromkeys(training for score in SCORES for training in score.trainings))
+
+
+def _against_relabelled(score: DDScore) -> DDScore:
+    def terms(weights: Weights) -> Mapping[Training, float]:
+        return {AS_RELABELLED.get(each, each): weight for each, weight in score.terms(weights).items()}
+
+    def explain(_: Weights) -> str:
+        return (
+            "**relabelled**: the same scores of a set with soft labels, as DD-Ranking has them, against "
+            f"`{RELABELLED}`: the images of `{RANDOM}`, which has hard labels, with those of a teacher that "
+            "trained on train. The difference is what such labels give to any images."
+        )
+
+    return replace(score, name=f"{score.name}_relabelled", terms=terms, explain=explain)
+
+
+RELABELLED_SCORES = {score: _against_relabelled(score) for score in (IOR, LRS, ARS)}
+"""A score -> the same against random subsets with a teacher's labels: DD-Ranking's for soft labels."""
 EVALUATORS = tuple(dict.fromkeys(score.evaluator for score in SCORES))
 TITLES = {
     LABEL_ROBUST: "With hard labels, and against random subsets and full data",

@@ -6,13 +6,14 @@ An accuracy may come from any evaluator. For a set with hard labels and the stan
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from suite.board.dd_ranking import (
     AUGMENTATION_ROBUST,
     EVALUATORS,
     LABEL_ROBUST,
+    RELABELLED_SCORES,
     SCORES,
-    TRAININGS,
     DDScore,
     Training,
     Weights,
@@ -20,7 +21,7 @@ from suite.board.dd_ranking import (
 from suite.board.join import Cells, Evaluated, TableKey, TrialResult, full_data, in_table
 from suite.board.statistics.differences import Copies, Difference, PerSeed
 from suite.board.statistics.intervals import Interval, interval
-from suite.records.cells import RANDOM, STANDARD_RECIPE
+from suite.records.cells import RANDOM, RELABELLED, STANDARD_RECIPE, canonical_json
 
 FULL_DATA_SEED = -1
 """The distillation seed of full data, which is not distilled: it is paired with no other seed."""
@@ -30,12 +31,13 @@ FULL_DATA_SEED = -1
 class Robustness:
     """A row's DD-Ranking scores and their accuracies.
 
-    native_recipe: of its method; scores: IOR and HLR as differences, LRS and ARS in [0, 1]; missing: the
-    reason for each absent score; evaluators: planned or run DD-Ranking evaluators; remarks: limits of the
-    intervals.
+    native_recipe: of its method; teacher: that of relabelled random subsets, in words; scores: IOR and HLR as
+    differences, LRS and ARS in [0, 1]; missing: the reason for each absent score that the row should have;
+    evaluators: planned or run DD-Ranking evaluators; remarks: limits of the intervals.
     """
 
     native_recipe: str = ""
+    teacher: str = ""
     accuracies: Mapping[Training, Interval] = field(default_factory=dict)
     scores: Mapping[DDScore, Difference] = field(default_factory=dict)
     missing: Mapping[DDScore, str] = field(default_factory=dict)
@@ -46,17 +48,20 @@ class Robustness:
 def robustness(trials: Sequence[TrialResult], key: TableKey, cells: Cells, weights: Weights) -> Robustness:
     """Return the scores of one configuration over its seeds, in the table of `key`."""
     row = _Row(trials, key, cells)
-    found = {training: per_seed for training in TRAININGS if (per_seed := row.per_seed(training))}
-    absent = {score: [each for each in score.trainings if each not in found] for score in SCORES}
+    scores = [*SCORES, *(RELABELLED_SCORES.values() if row.has_second_reference else ())]
+    trainings = dict.fromkeys(training for score in scores for training in score.trainings)
+    found = {training: per_seed for training in trainings if (per_seed := row.per_seed(training))}
+    absent = {score: [each for each in score.trainings if each not in found] for score in scores}
     counts = [len(per_seed) for training, per_seed in found.items() if training.images == "set"]
     lacking = f"incomplete: accuracies of {min(counts, default=0)} of {len(trials)} seeds"
     return Robustness(
         native_recipe=row.native_recipe,
+        teacher=row.teacher,
         accuracies={
             training: interval([per_seed[seed].values for seed in sorted(per_seed)])
             for training, per_seed in found.items()
         },
-        scores={score: score.value(found, weights) for score in SCORES if not absent[score]},
+        scores={score: score.value(found, weights) for score in scores if not absent[score]},
         missing={score: row.missing_because(trainings) for score, trainings in absent.items() if trainings},
         evaluators=frozenset(item.cell.evaluator for trial in trials for item in row.robust(trial)),
         remarks=(lacking,) if counts and min(counts) < len(trials) else (),
@@ -85,6 +90,24 @@ class _Row:
         own = next(filter(None, (trial.native_recipe for trial in self.trials)), "")
         asked = {item.recipe for trial in self.trials for item in self.robust(trial, LABEL_ROBUST)}
         return own if own in asked or not asked else min(asked)
+
+    @property
+    def soft(self) -> bool:
+        """Whether its sets have soft labels."""
+        return any(trial.soft for trial in self.trials)
+
+    @property
+    def has_second_reference(self) -> bool:
+        """Whether it is compared with relabelled random subsets: labels are soft, and its task has some."""
+        return self.soft and any(
+            (each.trial.method, each.task) == (RELABELLED, self.key.task) for each in self.cells.trials
+        )
+
+    @property
+    def teacher(self) -> str:
+        """The teacher of the relabelled random subsets with which it is compared, in words."""
+        found = self._relabelled() if self.soft else []
+        return "{network} after {epochs} epochs of {training}".format(**_teacher(found[0])) if found else ""
 
     def per_seed(self, training: Training) -> PerSeed:
         """Return the accuracies of a training by seed; if measured repeatedly, those with most copies."""
@@ -123,7 +146,12 @@ class _Row:
             "augmented": f" with {measured.augment}",
             "plain": " without augmentation",
         }
-        what = {"set": "training", "random": "training of random subsets", "full": "training on full data"}
+        what = {
+            "set": "training",
+            "random": "training of random subsets",
+            "relabelled": "training of random subsets with a teacher's labels",
+            "full": "training on full data",
+        }
         return f"{what[training.images]} under {measured.recipe}{ways[training.way]}"
 
     def _remedy(self, training: Training) -> str:
@@ -134,6 +162,8 @@ class _Row:
             return f"{training.evaluator} is planned, not done"
         if training.images == "random":
             return "add random = 3 to [reference]"
+        if training.images == "relabelled":
+            return "add relabelled = true to [reference]"
         return f"add [evaluator.{training.evaluator}]"
 
     def robust(self, trial: TrialResult, *evaluators: str) -> list[Evaluated]:
@@ -149,10 +179,22 @@ class _Row:
     def _trials(self, training: Training) -> Sequence[TrialResult]:
         if training.images == "set":
             return self.trials
-        wanted = (RANDOM, self.key.task, self.key.ipc)
+        return self._relabelled() if training.images == "relabelled" else self._made_by(RANDOM)
+
+    def _made_by(self, method: str) -> list[TrialResult]:
+        wanted = (method, self.key.task, self.key.ipc)
         return [
             each for each in self.cells.trials if (each.trial.method, each.task, each.trial.ipc) == wanted
         ]
+
+    def _relabelled(self) -> list[TrialResult]:
+        """Return relabelled random subsets by one teacher: the table's network if any, trained longest."""
+        found = self._made_by(RELABELLED)
+        best = max(map(_teacher, found), key=self._preference, default={})
+        return [each for each in found if _teacher(each) == best]
+
+    def _preference(self, teacher: Mapping[str, Any]) -> tuple[bool, int, str]:
+        return teacher["network"] == self.key.network, teacher["epochs"], canonical_json(teacher)
 
     def _measured(self, training: Training) -> _Measured:
         if training.way == "hard":
@@ -162,8 +204,12 @@ class _Row:
             "plain": "none",
             "augmented": self._setting(AUGMENTATION_ROBUST, "augment", "dsa"),
         }
-        soft = training.images == "set" and any(trial.soft for trial in self.trials)
+        soft = self.soft if training.images == "set" else training.images == "relabelled"
         return _Measured(self.native_recipe, not soft, augments[training.way])
+
+
+def _teacher(trial: TrialResult) -> Mapping[str, Any]:
+    return trial.trial.hyperparameters
 
 
 def _trained(trial: TrialResult, item: Evaluated) -> Iterator[tuple[_Measured, Copies]]:

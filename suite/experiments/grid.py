@@ -17,7 +17,7 @@ from suite.experiments import expand, studies
 from suite.experiments.schema import FULL_DATA, Grid, References
 from suite.experiments.tuning.settings_file import ENDING, Place, SettingsFile
 from suite.plugins import registry
-from suite.records.cells import RANDOM, Evaluation, Part, Study, Trial
+from suite.records.cells import RANDOM, RELABELLED, Evaluation, Part, Study, Trial
 from suite.records.jobs import Job, Plan, Planned
 
 FOLDER = Path(__file__).parents[1] / "grids"
@@ -202,20 +202,32 @@ def _references(grid: Grid, task: str) -> Iterator[Job]:
     if grid.reference is None:
         return
     yield Job(label=FULL_DATA, cell=grid.reference.full_data(task, network(grid, task)))
-    rows = {
-        registry.method(method_name(grid, label)): label
-        for label in grid.method
-        if task in _tasks(grid, label)
-    }
-    subset = registry.method(RANDOM)
+    subsets = {name: registry.method(name) for name in (RANDOM, RELABELLED)}
+    rows = [registry.method(method_name(grid, label)) for label in grid.method if task in _tasks(grid, label)]
     family = tasks.describe(task).published_as
-    for ipc, seed in product(grid.ipc, grid.reference.seeds(grid.seeds)):
-        natives = dict.fromkeys(registry.native_recipe(cls, family, ipc) for cls in (subset, *rows))
-        trial = Trial(task=task, method=RANDOM, hyperparameters={}, ipc=ipc, seed=seed)
+    names = subsets if grid.reference.relabelled else (RANDOM,)
+    for ipc, seed, name in product(grid.ipc, grid.reference.seeds(grid.seeds), names):
+        cls = subsets[name]
+        natives = dict.fromkeys(registry.native_recipe(each, family, ipc) for each in (cls, *rows))
+        made = registry.configure(cls, registry.network(cls, network(grid, task)), where="reference")
+        trial = Trial(task=task, method=name, hyperparameters=expand.plain(made), ipc=ipc, seed=seed)
         every = (cell for native in natives for cell in _evaluations(grid, trial, native))
         cells = {cell.id: cell for cell in every}  # evaluations needed for several methods are done once
-        label = rows.get(subset, RANDOM)
-        yield Job(label=label, cell=trial, evaluations=tuple(cells.values()), recipe=subset.recipe)
+        label = _label(grid, trial)
+        yield Job(label=label, cell=trial, evaluations=tuple(cells.values()), recipe=cls.recipe)
+
+
+def _label(grid: Grid, reference: Trial) -> str:
+    """Return the row whose trials are those of a random subset of `[reference]`, or else its method."""
+    for label in grid.method:
+        if reference.task in _tasks(grid, label) and method_name(grid, label) == reference.method:
+            table = given(grid, label, reference.task, reference.ipc)
+            cls, where = registry.method(reference.method), f"method.{label}"
+            for values in expand.combinations(cls, table, where):
+                made = registry.configure(cls, values, where=where)
+                if expand.plain(made) == reference.hyperparameters:
+                    return label
+    return reference.method
 
 
 def _parts(grid: Grid, label: str) -> dict[int, list[Part]]:

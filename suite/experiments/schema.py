@@ -171,15 +171,24 @@ class References(BaseModel):
     """The recipe of this training; `epochs` replaces its number of epochs."""
     random: NonNegativeInt = 0
     """Random subsets of each size, evaluated under every method's recipe."""
+    relabelled: bool = False
+    """Evaluate the same subsets also with the labels of a teacher, as trials of `random_relabelled`: methods
+    with soft labels are then compared with both. They take as many trainings again."""
 
     @field_validator("recipe")
     @classmethod
     def _check(cls, name: str) -> str:
         return recipe_on_real(name).name
 
+    @model_validator(mode="after")
+    def _check_relabelled(self) -> Self:
+        if self.relabelled and not self.random:
+            raise ValueError("relabelled = true needs random subsets; add random = 3")
+        return self
+
     def full_data(self, task: str, network: str) -> Reference:
         """Return the cell of full data; its id depends on nothing else in the grid."""
-        settings = self.model_dump(exclude={"random"})
+        settings = self.model_dump(exclude={"random", "relabelled"})
         return Reference(task=task, network=network, seed=0, **settings)
 
     def seeds(self, grid: Sequence[int]) -> list[int]:

@@ -21,7 +21,7 @@ from suite.board.render.words import spanned
 from suite.board.statistics.differences import Copies, Difference, PerSeed, difference
 from suite.board.statistics.intervals import Interval, interval
 from suite.figures import snapshots
-from suite.records.cells import RANDOM, Evaluation, Trial
+from suite.records.cells import RANDOM, RELABELLED, Evaluation, Trial
 from suite.records.record import Record, is_of
 
 PLACE = ["task", "network", "recipe"]
@@ -50,6 +50,11 @@ class Line:
     def real(self) -> bool:
         """Whether its images are random real images, which cost nothing."""
         return self.direct and self.rows["method"].iloc[0] == RANDOM
+
+    @property
+    def distilled(self) -> bool:
+        """Whether its images are not random real images, with whatever labels."""
+        return self.rows["method"].iloc[0] not in (RANDOM, RELABELLED)
 
     @property
     def sizes(self) -> list[int]:
@@ -155,7 +160,7 @@ def reference(found: Sequence[Line]) -> Line | None:
     It belongs to the row with random subsets; otherwise it is the curve with most sizes, and among equals the
     best at the largest size.
     """
-    direct = [line for line in found if line.direct and not line.real]
+    direct = [line for line in found if line.direct and line.distilled]
     drawn = {line.rows["name"].iloc[0] for line in found if line.how == "random"}
 
     def rank(line: Line) -> tuple[bool, int, float]:

@@ -21,6 +21,9 @@ RETRAIN = "retrain"
 RANDOM = "random_subset"
 """The method of random real images, the baseline."""
 
+RELABELLED = "random_relabelled"
+"""The method of the same images with a teacher's labels, another baseline of sets with soft labels."""
+
 EXTERNAL = "external:"
 """Prefix of the names of sets that were read from a file and not distilled here."""
 

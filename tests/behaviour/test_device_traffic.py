@@ -72,6 +72,7 @@ SELECTIONS: Mapping[str, Few] = {
     "herding": Few(3, 2),
     "k_center": Few(3, 2),
     "k_means": Few(3 + CLASSES, 2 + CLASSES),  # clusters are found on the host
+    "random_relabelled": Few(3, 2),
     "random_subset": Few(1, 1),
     "rded": Few(3, 3),
 }

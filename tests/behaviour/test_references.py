@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from suite.board import files
-from suite.board.dd_ranking import HLR, IOR, LRS, normalised
+from suite.board.dd_ranking import HLR, IOR, LRS, RELABELLED_SCORES, normalised
 from suite.experiments import grid
 from suite.experiments.job_runner import run
 from suite.experiments.resources import Resources
-from suite.records.cells import RANDOM, Evaluation, Reference, Trial
+from suite.records.cells import RANDOM, RELABELLED, Evaluation, Reference, Trial
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -113,9 +113,56 @@ def test_from_grid_to_scores(tiny: Path, store: Store, resources: Resources) -> 
     assert chance.scores[IOR].mean == 0
 
 
+RELABEL = "relabelled = true\n"
+
+
+def relabelled(found: list[Job]) -> list[Job]:
+    return [job for job in found if isinstance(job.cell, Trial) and job.cell.method == RELABELLED]
+
+
+def test_relabelled_subsets_are_further_trials_with_the_same_draws_and_recipes(tiny: Path) -> None:
+    alone = tiny.with_name("alone.toml")
+    alone.write_text(tiny.read_text())
+    before = {cell.id for job in jobs(alone, REFERENCE) for cell in job.cells}
+    found = jobs(tiny, REFERENCE + RELABEL)
+    made = {cell.id for job in relabelled(found) for cell in job.cells}
+    assert {cell.id for job in found for cell in job.cells} == before | made and not before & made
+    assert [job.cell.seed for job in relabelled(found)] == [job.cell.seed for job in subsets(found)]
+    teacher = {"network": "convnet-d1-w8-in", "epochs": 20, "training": "dc-300"}
+    for mine, plain in zip(relabelled(found), subsets(found), strict=True):
+        assert isinstance(mine.cell, Trial) and mine.cell.hyperparameters == teacher
+        assert [each.settings for each in mine.evaluations] == [each.settings for each in plain.evaluations]
+
+
+def test_a_row_with_another_teacher_is_a_row_of_its_own(tiny: Path) -> None:
+    rows = '[method.{}]\nbase = "random_relabelled"\nepochs = {}\n'
+    text = rows.format("usual", 20) + rows.format("short", 5)
+    found = relabelled(jobs(tiny, text + REFERENCE + RELABEL))
+    epochs = {(job.label, job.cell.hyperparameters["epochs"]) for job in found if isinstance(job.cell, Trial)}
+    assert epochs == {("usual", 20), ("short", 5)} and len(found) == 3 + 1
+
+
+def test_from_grid_to_both_scores_of_soft_labels(tiny: Path, store: Store, resources: Resources) -> None:
+    row = "\n[method.rded]\ncandidates = 8\nepochs = 1\n"
+    asked = '[evaluator.label_robust]\nnative_recipe = "rat-bptt-1000"\nrecipe = "rat-bptt-1000"\ncopies = 1'
+    replaced = {'[evaluator.retrain]\nrecipe = ["rat-bptt-1000"]\ncopies = 2': asked}
+    reference = '\n[reference]\nepochs = 1\nrecipe = "rat-bptt-1000"\nrandom = 1\n'
+    for job in jobs(tiny, row + reference + RELABEL, **replaced):
+        list(run(job, store, resources))
+    made = {row.name: row.robustness for row in files.load([store.path]).tables[0].rows}
+    second = RELABELLED_SCORES[IOR]
+    accuracies = {training.name: each.mean for training, each in made["rded"].accuracies.items()}
+    for score, other in ((IOR, "random_native"), (second, "relabelled_native")):
+        wanted = accuracies["set_native"] - accuracies[other]
+        assert made["rded"].scores[score].mean == pytest.approx(wanted)
+    assert made["random_relabelled"].scores[second].mean == 0
+    assert second not in made["rat_bptt"].scores and second not in made["random_subset"].scores
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("relabelled = true", "reference: relabelled = true needs random subsets; add random = 3"),
         ("random = -1", "reference.random: input should be greater than or equal to 0"),
         ("randon = 3", "unknown key 'randon'; did you mean 'random'?"),
         ('recipe = "dsa-100"', "reference.recipe: unknown recipe 'dsa-100'; did you mean 'dsa-1000'?"),

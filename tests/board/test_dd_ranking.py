@@ -17,6 +17,7 @@ from suite.board.dd_ranking import (
     RANDOM_AUGMENTED,
     RANDOM_NATIVE,
     RANDOM_PLAIN,
+    RELABELLED_SCORES,
     SCORES,
     TRAININGS,
     Weights,
@@ -77,6 +78,15 @@ class TestByHand:
         assert LRS.trainings == (NATIVE, RANDOM_NATIVE, HARD, FULL_HARD)
         assert len({training.name for training in TRAININGS}) == len(TRAININGS) == 8
         assert "α = 0.7 IOR − 0.3 HLR" in LRS.explain(Weights(label=0.7))
+
+    def test_the_second_reference_takes_the_place_of_the_random_subset_alone(self) -> None:
+        found = {score.title: score for score in RELABELLED_SCORES.values()}
+        assert list(found) == ["IOR, relabelled", "LRS, relabelled", "ARS, relabelled"]
+        weights = Weights(label=0.7)
+        for score, other in RELABELLED_SCORES.items():
+            pairs = zip(score.terms(weights).items(), other.terms(weights).items(), strict=True)
+            for (before, weight), (after, same) in pairs:
+                assert same == weight and (after.name == before.name.replace("random", "relabelled"))
 
 
 class TestWeightedSums:

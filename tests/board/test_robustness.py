@@ -8,6 +8,7 @@ import pytest
 
 from suite.board.dd_ranking import (
     ARS,
+    AS_RELABELLED,
     FULL_HARD,
     HARD,
     HLR,
@@ -15,6 +16,7 @@ from suite.board.dd_ranking import (
     LRS,
     NATIVE,
     RANDOM_NATIVE,
+    RELABELLED_SCORES,
     Weights,
     normalised,
 )
@@ -24,8 +26,21 @@ from suite.board.tables import board
 from suite.records.cells import Evaluation
 from suite.records.jobs import Planned
 from suite.records.record import Record
-from tests.support.board_records import CPU, SMALL, STANDARD, evaluated, full_data, pair, rows, save, trial
+from tests.support.board_records import (
+    CPU,
+    SMALL,
+    STANDARD,
+    evaluated,
+    full_data,
+    pair,
+    relabelled,
+    rows,
+    save,
+    trial,
+)
 from tests.support.command_line import ratbench
+
+IOR_RELABELLED, RELABELLED_NATIVE = RELABELLED_SCORES[IOR], AS_RELABELLED[RANDOM_NATIVE]
 
 
 def robust(of: Record, kind: str, **changes: Any) -> Record:
@@ -124,6 +139,81 @@ class TestBoard:
         line = next(row for row in content["rows"] if row["name"] == "kip")
         assert line["ars"] == pytest.approx(normalised(0.275), abs=1e-6) and line["random_plain"] == 0.35
         assert line["lrs"] is None and content["weights"] == {"label": 0.5, "augmentation": 0.5}
+
+
+SOFT = trial("frepo", label_kind="soft")
+HARD_RANDOM = pair("random_subset", (0.30, 0.32))
+
+
+class TestSecondReference:
+    """Random images with hard labels, and the same images with a teacher's labels."""
+
+    def test_both_are_told_by_name(self) -> None:
+        records = [SOFT, evaluated(SOFT, 0.60, 0.62), *HARD_RANDOM, full_data(0.9)]
+        before = robustness(records, "frepo")
+        found = robustness([*records, *relabelled((0.40, 0.44))], "frepo")
+        assert found.scores[IOR].mean == pytest.approx(0.61 - 0.31)
+        assert found.scores[IOR_RELABELLED].mean == pytest.approx(0.61 - 0.42)
+        assert found.accuracies[RELABELLED_NATIVE].mean == pytest.approx(0.42)
+        assert found.teacher == f"{STANDARD} after 20 epochs of dc-300"
+        assert {score: found.scores[score] for score in before.scores} == before.scores
+        assert {score: found.missing[score] for score in before.missing} == before.missing
+
+    def test_lrs_and_ars_have_it_too(self) -> None:
+        made, chance = relabelled((0.5,)), HARD_RANDOM[0]
+        both = {"accuracy": (0.70, 0.70), "plain": (0.60, 0.60)}
+        records = [
+            SOFT,
+            robust(SOFT, "label_robust", accuracy=(0.7, 0.7), hard=(0.5, 0.5)),
+            robust(SOFT, "augmentation_robust", **both),
+            *HARD_RANDOM,
+            robust(chance, "augmentation_robust", accuracy=(0.3, 0.3), plain=(0.2, 0.2)),
+            *made,
+            robust(made[0], "augmentation_robust", accuracy=(0.4, 0.4), plain=(0.4, 0.4)),
+            full_data(0.9),
+        ]
+        scores = robustness(records, "frepo").scores
+        lrs, ars = RELABELLED_SCORES[LRS], RELABELLED_SCORES[ARS]
+        assert scores[LRS].mean == pytest.approx(normalised(0.5 * (0.7 - 0.31) - 0.5 * 0.4))
+        assert scores[lrs].mean == pytest.approx(normalised(0.5 * (0.7 - 0.5) - 0.5 * 0.4))
+        assert scores[ARS].mean == pytest.approx(normalised(0.5 * 0.4 + 0.5 * 0.4))
+        assert scores[ars].mean == pytest.approx(normalised(0.5 * 0.3 + 0.5 * 0.2))
+
+    def test_hard_sets_and_the_baseline_are_as_without_it(self) -> None:
+        records = [*pair("kip", (0.60,)), *HARD_RANDOM, full_data(0.9)]
+        for name in ("kip", "random_subset"):
+            assert robustness([*records, *relabelled((0.8, 0.8))], name) == robustness(records, name)
+
+    def test_its_own_row_has_the_gain_by_the_labels(self) -> None:
+        found = robustness(
+            [*HARD_RANDOM, *relabelled((0.35, 0.37)), full_data(0.9)], "random_relabelled"
+        ).scores
+        assert found[IOR].mean == pytest.approx(0.05) and found[IOR_RELABELLED].mean == 0
+
+    def test_without_any_on_the_task_nothing_is_asked(self) -> None:
+        found = robustness([SOFT, evaluated(SOFT, 0.6), *HARD_RANDOM], "frepo")
+        assert not {*RELABELLED_SCORES.values()} & {*found.scores, *found.missing}
+        assert found.teacher == ""
+
+    @pytest.mark.parametrize("other", [{"ipc": 1}, {"recipe": "rat-bptt-1000"}])
+    def test_of_another_size_or_recipe_it_says_what_is_missing(self, other: dict[str, Any]) -> None:
+        records = [SOFT, evaluated(SOFT, 0.6), *HARD_RANDOM, *relabelled((0.8,), **other)]
+        found = robustness(records, "frepo", place=1 if "ipc" in other else 0)
+        assert found.missing[IOR_RELABELLED] == (
+            "no training of random subsets with a teacher's labels under dsa-1000: "
+            "add relabelled = true to [reference]"
+        )
+        assert found.scores[IOR].mean == pytest.approx(0.29)
+
+    def test_of_several_teachers_it_is_the_tables_network_trained_longest(self) -> None:
+        records = [SOFT, evaluated(SOFT, 0.6), *HARD_RANDOM]
+        teachers = [
+            *relabelled((0.3,), epochs=5),
+            *relabelled((0.4,), epochs=10),
+            *relabelled((0.5,), network="convnet-d3-w256-in", epochs=50),
+        ]
+        found = robustness([*records, *teachers], "frepo")
+        assert found.scores[IOR_RELABELLED].mean == pytest.approx(0.2) and "after 10 epochs" in found.teacher
 
 
 class TestMissing:

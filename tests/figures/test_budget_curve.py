@@ -1,6 +1,7 @@
 """The board of budgets, from records made by hand to a table and a picture."""
 
 import io
+from dataclasses import replace
 from math import log
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,16 @@ def test_curves_are_of_sets_of_each_size_of_prefixes_and_of_subsets(lines: dict[
     assert means["rat_bptt, random subsets of 4"] == pytest.approx([45, 85])
     assert means["rat_bptt, 4 without one image"] == pytest.approx([80])
     assert means["random real images"] == pytest.approx([30, 50])
+
+
+def test_random_images_with_a_teachers_labels_are_not_what_others_are_compared_with() -> None:
+    columns = ["name", "method", "ipc", "seed", "networks", "accuracy"]
+    found = [
+        Line(name, "whole", pd.DataFrame([(name, name, 1, 0, 0, accuracy)], columns=columns))
+        for name, accuracy in (("dm", 60.0), ("random_relabelled", 70.0), ("random_subset", 50.0))
+    ]
+    direct = budget_curve.reference([replace(line, rows=line.rows.assign(how="whole")) for line in found])
+    assert direct is not None and direct.name == "dm"
 
 
 def test_a_draw_is_one_unit_the_mean_of_its_networks(lines: dict[str, Line]) -> None:

@@ -42,6 +42,24 @@ def evaluated(
     )
 
 
+def relabelled(
+    *accuracies: tuple[float, ...],
+    network: str = STANDARD,
+    epochs: int = 20,
+    recipe: str = "dsa-1000",
+    **changes: Any,
+) -> list[Record]:
+    """Return trials of random subsets with a teacher's labels, of seeds 0, 1, …, with an evaluation each."""
+    teacher = {"network": network, "epochs": epochs, "training": "dc-300"}
+    made = []
+    for seed, values in enumerate(accuracies):
+        of = trial("random_relabelled", seed=seed, label_kind="soft", **changes)
+        assert isinstance(of.cell, Trial)
+        of = of.model_copy(update={"cell": of.cell.model_copy(update={"hyperparameters": teacher})})
+        made += [of, evaluated(of, *values, recipe=recipe)]
+    return made
+
+
 def full_data(*accuracy: float, network: str = STANDARD, epochs: int = 60) -> Record:
     settings = {"network": network, "recipe": "dsa-1000", "epochs": epochs, "copies": len(accuracy)}
     cell = Reference.model_validate({"task": "digits", "seed": 0, **settings})

@@ -1,12 +1,16 @@
 """DD-Ranking's scores as Markdown: what they mean, and a table per evaluator with their accuracies."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from suite.board.dd_ranking import (
+    AS_RELABELLED,
     FULL_HARD,
     HARD,
     NATIVE,
+    RANDOM_AUGMENTED,
     RANDOM_NATIVE,
+    RANDOM_PLAIN,
+    RELABELLED_SCORES,
     SCORES,
     TITLES,
     DDScore,
@@ -29,11 +33,17 @@ def explanation(board: Board) -> list[str]:
     if not any(_shows(table, evaluator) for table in board.tables for evaluator in TITLES):
         return []
     return [
-        "\n".join(f"- {score.explain(board.weights)}" for score in SCORES),
+        "\n".join(f"- {text}" for text in _meanings(board)),
         "These scores follow DD-Ranking, [arXiv 2505.13300](https://arxiv.org/abs/2505.13300). They use "
         "stored accuracies: `ratbench leaderboard --label-weight 0.7` trains nothing. Intervals are computed "
         "as for **behind**.",
     ]
+
+
+def _meanings(board: Board) -> Iterator[str]:
+    yield from (score.explain(board.weights) for score in SCORES)
+    if any(map(_has_second_reference, board.tables)):
+        yield from dict.fromkeys(score.explain(board.weights) for score in RELABELLED_SCORES.values())
 
 
 def sections(table: Table) -> list[str]:
@@ -42,7 +52,7 @@ def sections(table: Table) -> list[str]:
         part
         for evaluator, title in TITLES.items()
         if _shows(table, evaluator)
-        for part in _section(f"{title}:", table.rows, _columns(evaluator))
+        for part in _section(f"{title}:", table.rows, _columns(table, evaluator))
     ]
 
 
@@ -53,10 +63,20 @@ def _shows(table: Table, evaluator: str) -> bool:
     return any(evaluator in each.evaluators or own & set(each.scores) for each in found)
 
 
-def _columns(evaluator: str) -> list[_Column]:
+def _has_second_reference(table: Table) -> bool:
+    """Return whether a row of `table` has, or should have, a score against relabelled random subsets."""
+    own = {*RELABELLED_SCORES.values()}
+    return any(own & {*row.robustness.scores, *row.robustness.missing} for row in table.rows)
+
+
+def _columns(table: Table, evaluator: str) -> list[_Column]:
     """Return the columns of an evaluator: each score after its new accuracies."""
     columns: dict[str, Callable[[BoardRow, Notes], str]] = {}
-    for score in (each for each in SCORES if each.evaluator == evaluator):
+    scores = [score for score in SCORES if score.evaluator == evaluator]
+    if _has_second_reference(table):
+        beside = ((score, RELABELLED_SCORES.get(score)) for score in scores)
+        scores = [score for pair in beside for score in pair if score]
+    for score in scores:
         columns |= {training.title: _accuracy(training) for training in score.trainings}
         columns[score.title] = _score(score)
     return list(columns.items())
@@ -78,12 +98,17 @@ def _accuracy(training: Training) -> Callable[[BoardRow, Notes], str]:
         text = words.percent(found) if found else "–"
         if training == NATIVE and row.robustness.native_recipe:
             text += f" ({row.robustness.native_recipe})"
+        one_draw = [_ONE_DRAW] if found and found.seeds == 1 else []
+        teacher = f"labels of {row.robustness.teacher}"
         remarks = {
-            RANDOM_NATIVE: [_ONE_DRAW] if found and found.seeds == 1 else [],
-            HARD: [_HARDENED] if found and row.costs.label_kind == "soft" else [],
+            RANDOM_NATIVE: one_draw,
+            AS_RELABELLED[RANDOM_NATIVE]: [teacher, *one_draw],
+            AS_RELABELLED[RANDOM_AUGMENTED]: [teacher],
+            AS_RELABELLED[RANDOM_PLAIN]: [teacher],
+            HARD: [_HARDENED] if row.costs.label_kind == "soft" else [],
             FULL_HARD: [_ONE_NETWORK] if found and not found.measured else [],
         }
-        return noted(text, notes.mark(remarks.get(training, [])))
+        return noted(text, notes.mark(remarks.get(training, []) if found else []))
 
     return cell
 
@@ -91,6 +116,8 @@ def _accuracy(training: Training) -> Callable[[BoardRow, Notes], str]:
 def _score(score: DDScore) -> Callable[[BoardRow, Notes], str]:
     def cell(row: BoardRow, notes: Notes) -> str:
         found = row.robustness.scores.get(score)
+        if found is None and score not in row.robustness.missing:
+            return "–"  # its labels are hard
         if found is None:
             return noted("missing", notes.mark([row.robustness.missing[score]]))
         return words.spanned(found, 1, 3) if score.normalised else words.spanned(found, 100)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas
 
 from suite.board.breakdown import Breakdown, BreakdownRow
-from suite.board.dd_ranking import SCORES, TRAININGS
+from suite.board.dd_ranking import AS_RELABELLED, RELABELLED_SCORES, SCORES, TRAININGS
 from suite.board.render.words import DIGITS
 from suite.board.rows import BoardRow
 from suite.board.statistics.differences import Difference
@@ -64,9 +64,11 @@ def _line(table: Table, row: BoardRow) -> dict[str, Any]:
 
 def _robustness(row: BoardRow) -> dict[str, Any]:
     found = row.robustness
+    second = [each for each in RELABELLED_SCORES.values() if each in found.scores or each in found.missing]
+    trainings = [*TRAININGS, *(AS_RELABELLED.values() if second else ())]
     values: dict[str, Interval | Difference | None] = {
-        **{each.name: found.accuracies.get(each) for each in TRAININGS},
-        **{each.name: found.scores.get(each) for each in SCORES},
+        **{each.name: found.accuracies.get(each) for each in trainings},
+        **{each.name: found.scores.get(each) for each in (*SCORES, *second)},
     }
     return {"robustness_recipe": found.native_recipe, **_all_numbers(values)}
 

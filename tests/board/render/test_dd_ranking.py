@@ -3,7 +3,7 @@
 from suite.board.dd_ranking import SCORES
 from suite.board.render.dd_ranking import explanation, sections
 from suite.board.tables import board
-from tests.support.board_records import SMALL, full_data, pair, trial
+from tests.support.board_records import SMALL, STANDARD, evaluated, full_data, pair, relabelled, trial
 
 
 def test_a_board_without_scores_explains_none() -> None:
@@ -32,3 +32,25 @@ def test_a_score_without_its_accuracies_says_what_is_missing() -> None:
     (row,) = (line for line in table.splitlines() if "`kip`" in line)
     assert row.count("missing ²") == 2 and "| – |" in " ".join(row.split())
     assert "- ² no training on full data under dsa-1000: add [reference]" in notes
+
+
+def test_both_references_of_soft_labels_have_columns_and_the_teacher_a_note() -> None:
+    of = trial("frepo", label_kind="soft")
+    hard = [*pair("random_subset", (0.30,)), *pair("kip", (0.60,))]
+    made = board([of, evaluated(of, 0.70), *hard, *relabelled((0.45,)), full_data(0.85)])
+    assert "**relabelled**" in explanation(made)[0].splitlines()[-1]
+    _, table, notes = sections(made.tables[0])
+    header, _, *lines = ([cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines())
+    soft, hard_row = (next(line for line in lines if line[0] == f"`{name}`") for name in ("frepo", "kip"))
+    told = dict(zip(header, soft, strict=True))
+    assert (told["IOR"], told["IOR, relabelled"]) == ("40.0", "25.0")
+    assert told["relabelled random %"].startswith("45.0 ") and told["random %"].startswith("30.0 ")
+    without = dict(zip(header, hard_row, strict=True))
+    assert {without[name] for name in header if "relabelled" in name} == {"–"}
+    assert f" labels of {STANDARD} after 20 epochs of dc-300" in notes
+
+
+def test_without_relabelled_subsets_there_are_no_such_columns() -> None:
+    of = trial("frepo", label_kind="soft")
+    made = board([of, evaluated(of, 0.70), *pair("random_subset", (0.30,)), full_data(0.85)])
+    assert "relabelled" not in "".join([*explanation(made), *sections(made.tables[0])])

@@ -5,7 +5,7 @@ from suite.board.tables import board
 from suite.core.scores import Score
 from suite.records.cells import Evaluation
 from suite.records.record import Record
-from tests.support.board_records import CPU, SMALL, STANDARD, evaluated, full_data, pair, trial
+from tests.support.board_records import CPU, SMALL, STANDARD, evaluated, full_data, pair, relabelled, trial
 
 
 def test_a_line_has_a_rows_numbers() -> None:
@@ -56,3 +56,14 @@ def test_an_empty_board_is_an_empty_frame() -> None:
 def test_every_line_of_a_table_is_there_once() -> None:
     found = lines(board([*SMALL, *pair("kip", (0.4,), window=60), *pair("kip", (0.3,), window=80)]))
     assert len({line["name"] for line in found}) == len(found) == 5
+
+
+def test_rows_that_are_compared_with_relabelled_subsets_have_their_columns() -> None:
+    of = trial("frepo", label_kind="soft")
+    records = [of, evaluated(of, 0.7), *pair("random_subset", (0.3,)), *relabelled((0.45,))]
+    soft, chance = (
+        next(each for each in lines(board(records)) if each["name"] == name)
+        for name in ("frepo", "random_subset")
+    )
+    assert (soft["ior"], soft["ior_relabelled"], soft["relabelled_native"]) == (0.4, 0.25, 0.45)
+    assert soft["lrs_relabelled"] is None and not any("relabelled" in column for column in chance)
