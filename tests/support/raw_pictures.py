@@ -17,15 +17,19 @@ def encoded(image: Image.Image, format: str, **how: Any) -> bytes:
     return file.getvalue()
 
 
-def png(width: int, height: int, *, depth: int, kind: int, rows: bytes) -> bytes:
-    """Return a PNG of scan lines as they are stored. kind: 0 grey, 2 colour, 4 grey and alpha, 6 both."""
+def png(width: int, height: int, *, depth: int, kind: int, rows: bytes, clear: bytes = b"") -> bytes:
+    """Return a PNG of scan lines as they are stored.
+
+    kind: 0 grey, 2 colour, 4 grey and alpha, 6 both; clear: the sample that is transparent, two bytes each.
+    """
 
     def chunk(name: bytes, content: bytes) -> bytes:
         checksum = zlib.crc32(name + content)
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
 
     head = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
-    parts = [chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    parts = [chunk(b"IHDR", head), chunk(b"tRNS", clear)] if clear else [chunk(b"IHDR", head)]
+    parts += [chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 

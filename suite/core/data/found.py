@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from unicodedata import category
+from unicodedata import category, normalize
 
 import torch
 
@@ -14,6 +14,12 @@ from suite.core.spec import Task
 
 _SHOWN = 20  # more classes than this are told by the first and the last
 _LETTERS = 40  # of a class's name
+
+JOINERS = "\u200c\u200d"
+"""Characters without a form of their own that some scripts need."""
+
+_NOT_SEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # kinds of characters, among them those that turn text around
+_UNSEEN = frozenset((*JOINERS, "\u034f", *map(chr, range(0xFE00, 0xFE10))))  # joiners, variants of a letter
 
 
 class Notes:
@@ -50,8 +56,31 @@ class Notes:
 
 
 def printable(text: str) -> str:
-    """Return a file's name for messages: control characters and bytes that are no text are escaped."""
-    return "".join(ascii(each)[1:-1] if category(each) in ("Cc", "Cs") else each for each in text)
+    """Return a file's name for messages: characters that are not seen, or are no text, are escaped."""
+    return "".join(
+        ascii(each)[1:-1] if category(each) in _NOT_SEEN and each not in JOINERS else each for each in text
+    )
+
+
+def plain_name(name: str) -> str:
+    """Return a class's name without blanks around it, in one spelling (NFC) of letters with accents."""
+    return normalize("NFC", name).strip()
+
+
+def check_names(names: Sequence[str], where: object) -> None:
+    """Raise ValueError, naming `where`, for names that are empty, look alike or hold unseen characters."""
+    known = set[str]()
+    for label, name in enumerate(names):
+        if printable(name) != name:
+            raise ValueError(
+                f"{where}: the class name {printable(name)} has characters that are not seen; rename it"
+            )
+        look = " ".join("".join(each for each in name if each not in _UNSEEN).split())
+        if not look:
+            raise ValueError(f"{where}: class {label} has an empty name; give it one")
+        if look in known:
+            raise ValueError(f"{where} has two classes that both read {name!r}; rename or join them")
+        known.add(look)
 
 
 @dataclass(frozen=True)

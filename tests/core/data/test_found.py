@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from suite.core.data import tasks
-from suite.core.data.found import Notes, find, lines, printable
+from suite.core.data.found import Notes, check_names, find, lines, plain_name, printable
 from suite.core.data.reading.readers import Raw, Splits
 from suite.core.spec import Examples, Task, TestSplit
 from tests.support.published_files import random_pixels
@@ -111,3 +112,35 @@ def test_telling_reads_no_test_image() -> None:
     task = tasks.load("digits")
     assert "  test: 296 images, 29 (0) to 30 (1) per class" in tasks.told(task)
     assert task.split.reads == 0
+
+
+def test_a_plain_name_has_one_spelling() -> None:
+    assert plain_name(" Ba\u0308r\u00a0") == "B\u00e4r"
+    assert plain_name("a  b") == "a  b"
+
+
+@pytest.mark.parametrize(
+    "names, said",
+    [
+        (["a", ""], "it: class 1 has an empty name"),
+        (["\u200d", "a"], "it: class 0 has an empty name"),
+        (["a", "b", "a"], "it has two classes that both read 'a'"),
+        (["a b", "a  b"], "it has two classes that both read 'a  b'"),
+        (["a b", "a\u00a0b"], "it has two classes that both read"),
+        (["\u2764", "\u2764\ufe0f"], "it has two classes that both read"),
+        (["a", "b\u200d", "b"], "it has two classes that both read 'b'"),
+        (["a", "b\u200b"], r"it: the class name b\\u200b has characters that are not seen"),
+        (["a", "\u202eb"], r"it: the class name \\u202eb has"),
+        (["a", "b\u00ad"], r"it: the class name b\\xad has"),
+        (["a", "b\tc"], r"it: the class name b\\tc has"),
+    ],
+)
+def test_names_that_cannot_be_told_apart_are_refused(names: list[str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        check_names(names, "it")
+
+
+def test_names_of_any_script_are_taken() -> None:
+    check_names(
+        ["\u0645\u06cc\u200c\u062e", "\U0001f469\u200d\U0001f52c", "a", "A", "猫", "1", "2\u00b2"], "it"
+    )

@@ -93,6 +93,57 @@ def test_changed_files_make_another_entry(grey: str, tmp_path: Path) -> None:
     assert fingerprint(load(grey, data=tmp_path)) != before
 
 
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A folder in Tiny-ImageNet's layout, whose test labels stand in a file of their own."""
+    _write_folder(tmp_path / "tiny")
+    (tmp_path / "tiny/test").rename(tmp_path / "tiny/val")
+    (tmp_path / "tiny/val/images").mkdir()
+    for index in range(4):
+        Image.new("RGB", (8, 8), (index, 0, 0)).save(tmp_path / f"tiny/val/images/v{index}.png")
+    _annotate(tmp_path / "tiny", "ant", "ant", "bee", "bee")
+    return tmp_path / "tiny"
+
+
+def _annotate(folder: Path, *labels: str) -> None:
+    rows = [f"v{index}.png\t{label}\n" for index, label in enumerate(labels)]
+    (folder / "val/val_annotations.txt").write_text("".join(rows))
+
+
+def test_changed_labels_make_another_entry(tiny: Path, tmp_path: Path) -> None:
+    before = load(f"folder:{tiny}", data=tmp_path)
+    assert before.found.test == [2, 2] and before.class_names == ("ant", "bee")
+    _annotate(tiny, "ant", "bee", "bee", "bee")
+    after = load(f"folder:{tiny}", data=tmp_path)
+    assert after.found.test == [1, 3] and after.test.labels.tolist() == [0, 1, 1, 1]
+    assert fingerprint(after) != fingerprint(before)
+
+
+def test_labels_that_are_exchanged_make_another_entry(tiny: Path, tmp_path: Path) -> None:
+    _annotate(tiny, "ant", "bee", "ant", "bee")
+    before = load(f"folder:{tiny}", data=tmp_path)
+    _annotate(tiny, "bee", "ant", "bee", "ant")
+    after = load(f"folder:{tiny}", data=tmp_path)
+    assert after.found.test == before.found.test and fingerprint(after) != fingerprint(before)
+
+
+def test_changed_class_names_make_another_entry(tiny: Path, tmp_path: Path) -> None:
+    fingerprints = {fingerprint(load(f"folder:{tiny}", data=tmp_path))}
+    for number, words in enumerate(("ant\temmet\n", "ant\temmet\nbee\tdrone\n"), start=2):
+        (tiny / "words.txt").write_text(words)
+        task = load(f"folder:{tiny}", data=tmp_path)
+        fingerprints.add(fingerprint(task))
+        assert task.class_names == ("emmet", ("bee", "drone")[number - 2]) and len(fingerprints) == number
+
+
+def test_what_is_skipped_is_told_as_it_is(grey: str, tmp_path: Path) -> None:
+    assert load(grey, data=tmp_path).found.notes == []
+    (tmp_path / "grey/train/ant/list.txt").write_text("")
+    assert "1 .txt file skipped" in load(grey, data=tmp_path).found.notes[0]
+    (tmp_path / "grey/train/ant/list.txt").unlink()
+    assert load(grey, data=tmp_path).found.notes == []
+
+
 def test_whitened_twins_share_a_family_and_restore_their_matrix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,8 @@ which are noted and not applied, as elsewhere in the field.
 """
 
 import logging
+import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -32,6 +34,7 @@ GREY = ("1", "L", "LA", "La")
 
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL, _SAMPLE_FORMAT = 258, 277, 339  # tags of TIFF
 _ORIENTATION = 0x0112  # tag of EXIF
+_PEEK = 64  # bytes
 _LIMIT = 2 * 89_478_485  # pixels; Pillow's own limit
 
 
@@ -136,6 +139,7 @@ def opened(file: Any, called: Any) -> Iterator[Image.Image]:
     with image:
         with _naming(called, "is damaged"):
             _refuse_lossy(image, called)
+            _scale_transparent(image)
         yield image
 
 
@@ -144,6 +148,8 @@ def _refuse_lossy(image: Image.Image, called: Any) -> None:
         raise Undecodable(f"{called} has more than 8 bits per channel (mode {image.mode}); convert it to 8")
     if image.format != "MPO" and getattr(image, "is_animated", False):
         raise Undecodable(f"{called} holds {getattr(image, 'n_frames', 2)} pictures; keep one of them")
+    if image.format == "PPM" and _continued(image):
+        raise Undecodable(f"{called} holds several pictures; keep one of them")
     if image.format == "TIFF":
         tags = image.tag_v2  # type: ignore[attr-defined]
         if set(tags.get(_SAMPLE_FORMAT, (1,))) - {1, 4}:
@@ -168,6 +174,27 @@ def _deep(image: Image.Image) -> bool:
     return image.format == "PPM" and any(
         isinstance(tile.args, tuple) and tile.args[-1] > 255 for tile in tiles
     )
+
+
+def _continued(image: Image.Image) -> bool:
+    """Return whether another picture follows in a PBM, PGM or PPM file, of which Pillow reads the first."""
+    file, tile = image.fp, image.tile[0]  # type: ignore[attr-defined]
+    file.seek(tile.offset)
+    if tile.codec_name == "ppm_plain":
+        return b"P" in re.sub(rb"#[^\r\n]*", b"", file.read())
+    row = (image.width + 7) // 8 if image.mode == "1" else image.width * len(image.getbands())
+    file.seek(row * image.height, os.SEEK_CUR)
+    return re.match(rb"\s*P[1-7fy]", file.read(_PEEK)) is not None
+
+
+def _scale_transparent(image: Image.Image) -> None:
+    """Scale the grey that a PNG of 2 or 4 bits calls transparent as its pixels are, which Pillow does not."""
+    grey = image.info.get("transparency")
+    if image.format != "PNG" or image.mode != "L" or not isinstance(grey, int):
+        return
+    layout = str(image.tile[0].args)  # type: ignore[attr-defined]
+    most = next((most for mark, most in (("L;2", 3), ("L;4", 15)) if mark in layout), 255)
+    image.info["transparency"] = (grey & most) * 255 // most
 
 
 def _orientation(image: Image.Image, called: Any, notes: Notes) -> int:

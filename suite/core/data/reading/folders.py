@@ -4,14 +4,13 @@ Nothing is left out in silence: files that are skipped are noted, and whatever c
 that would be missed is refused.
 """
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from suite.core.data.found import Notes, printable
+from suite.core.data.found import Notes, check_names, plain_name, printable
 from suite.core.data.reading.decoding import FORMATS, PICTURES
 from suite.core.data.reading.download import DataMissing
 
@@ -81,6 +80,8 @@ def list_folder(folder: Path) -> Listing:
     has no image or has folders of its own, or a file may be a picture that is not read.
     """
     notes = Notes()
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        _refuse_broken(entry)
     if not (folder / "train").is_dir():
         raise DataMissing(f"{folder} needs a folder train/ with a folder per class{_hint(folder)}")
     train = _list_classes(folder / "train", notes)
@@ -107,6 +108,7 @@ def list_folder(folder: Path) -> Listing:
         for split in (train, test)
     ]
     names = named(classes, folder / "words.txt")
+    check_names(names, folder)
     return Listing(labelled[0], labelled[1], names, tuple(classes), notes.lines())
 
 
@@ -123,7 +125,7 @@ def _list_classes(folder: Path, notes: Notes) -> dict[str, list[Path]]:
             notes.add(f"skipped in {folder.name}/, outside of the classes", entry, noun="file")
             continue
         # Names of one look may differ in their bytes, as between macOS and Linux.
-        name = unicodedata.normalize("NFC", entry.name)
+        name = plain_name(entry.name)
         if printable(name) != name:
             raise ValueError(f"the name of the class folder {folder / printable(name)} is no text; rename it")
         if name in classes:
@@ -156,7 +158,10 @@ def _pictures(folder: Path, notes: Notes, above: tuple[Path, ...]) -> Iterator[P
         raise ValueError(f"{folder} is a link to a folder above itself; remove it")
     for entry in _visible(folder, notes):
         if entry.is_dir():
-            yield from _pictures(entry, notes, (*above, real))
+            inside = list(_pictures(entry, notes, (*above, real)))
+            if not inside:
+                notes.add("skipped, without a picture", entry, noun="folder")
+            yield from inside
         elif entry.suffix.lower() in PICTURES:
             yield entry
         else:
@@ -171,7 +176,14 @@ def _visible(folder: Path, notes: Notes) -> Iterator[Path]:
         if entry.name.startswith(".") or entry.name.lower() in _SYSTEM:
             notes.add("skipped", entry, noun="hidden or system file")
         else:
+            _refuse_broken(entry)
             yield entry
+
+
+def _refuse_broken(path: Path) -> None:
+    """Refuse a link to nothing: there may have been a class, a picture or a split."""
+    if path.is_symlink() and not path.exists() and not path.name.startswith("."):
+        raise ValueError(f"{path} is a link to {path.readlink()}, which does not exist; mend or remove it")
 
 
 def _refuse_unread(path: Path) -> None:
@@ -198,7 +210,7 @@ def _list_annotated(annotations: Path) -> dict[str, list[Path]]:
             raise ValueError(
                 f"{annotations} has the line {line!r}, not a file and its class with a tab between"
             )
-        classes.setdefault(rest.split("\t")[0], []).append(annotations.parent / INSIDE / file)
+        classes.setdefault(plain_name(rest.split("\t")[0]), []).append(annotations.parent / INSIDE / file)
     missing = [path for paths in classes.values() for path in paths if not path.is_file()]
     if missing:
         raise ValueError(f"{annotations} names {missing[0]}, which does not exist")
@@ -208,7 +220,7 @@ def _list_annotated(annotations: Path) -> dict[str, list[Path]]:
 def named(classes: list[str], words: Path) -> tuple[str, ...]:
     """Return the first word for each WordNet id, with the id if the word has two; else the folders' names."""
     rows = (line.split("\t", 1) for line in (_lines(words) if words.is_file() else ()) if "\t" in line)
-    known = {wnid: text.split(",")[0].strip() for wnid, text in rows}
+    known = {wnid: plain_name(text.split(",")[0]) for wnid, text in rows}
     names = [known.get(name, name) for name in classes]
     return tuple(
         name if names.count(name) == 1 else f"{name} ({wnid})"
@@ -219,7 +231,7 @@ def named(classes: list[str], words: Path) -> tuple[str, ...]:
 def _lines(path: Path) -> list[str]:
     """Return the lines of a text file that are not blank; raises ValueError with its name."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     return [line for line in text.splitlines() if line.strip()]

@@ -19,20 +19,20 @@ from torch import Tensor
 
 from suite.core.data import cache
 from suite.core.data.catalogue import TaskInfo
-from suite.core.data.found import Notes
+from suite.core.data.found import Notes, check_names
 from suite.core.data.reading import hf_layout, image_files
 from suite.core.data.reading.decoding import Decoding, decode_all, survey
 from suite.core.data.reading.download import DataMissing, download_hub
+from suite.core.data.reading.hf_card import CARD, card_features, read_card
 from suite.core.data.reading.hf_tables import (
     Table,
-    card_features,
     class_names,
     image_column,
     indices,
     label_column,
     open_table,
 )
-from suite.core.data.reading.readers import Raw, Source, Splits
+from suite.core.data.reading.readers import Raw, Source, Splits, identified
 from suite.core.examples import hash_tensor
 
 PREFIX = "hf:"
@@ -93,6 +93,13 @@ class Found:
         """All files, train first."""
         return tuple(table.path for split in (self.train, self.test) for table in split.tables)
 
+    def source(self, where: str, how: Decoding) -> Source:
+        """Return the dataset as a source, known by what the card may say of it, too."""
+        splits = (self.train, self.test)
+        facts = ([each.image for each in splits], *(each.labels.tolist() for each in splits))
+        identity = identified(where, self.class_names, [self.said], *facts)
+        return Source(self.files, identity, partial(self.read, how))
+
     def read(self, how: Decoding) -> Splits:
         """Decode all images, with the sha256 of the encoded images and the labels of each split."""
         notes, checksums = Notes(), dict[str, str]()
@@ -146,14 +153,13 @@ def locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
         test=len(found.test.labels),
         format="hf",
         source=place,
-        licence=str(hf_layout.read_card(root).get("license") or "not known: see the dataset's card"),
+        licence=str(read_card(root).get("license") or "not known: see the dataset's card"),
         class_names_from="the features of its label column, or else the sorted labels",
         checksum="none",
         class_names=found.class_names,
         mirrored=query.mirrored,
     )
-    how = replace(query.how, channels=shape[0])
-    return Source(found.files, place, partial(found.read, how)), info
+    return found.source(place, replace(query.how, channels=shape[0])), info
 
 
 def locate_known(info: TaskInfo, data: Path) -> Source:
@@ -167,10 +173,9 @@ def locate_known(info: TaskInfo, data: Path) -> Source:
         if source := image_files.find(info, folder):
             return source
         if folder.is_dir() and (paths := hf_layout.local_files(folder)):
-            layout = hf_layout.layout(paths, hf_layout.read_card(folder))
-            wanted = hub.config if hub and hub.config in layout else None
-            found = _open(replace(query, config=wanted), folder)
-            return Source(found.files, info.name, partial(found.read, how))
+            layout = hf_layout.layout(paths, read_card(folder))
+            wanted = hub.config if hub and hub.config in layout.files else None
+            return _open(replace(query, config=wanted), folder).source(info.name, how)
     if hub is None:
         raise DataMissing(_remedy(info, data))
     # Fetched only where it is not in the cache: the commit says which files they are.
@@ -204,8 +209,8 @@ def _fetched(query: Query, remedy: str) -> Path:
     """Return the folder of a dataset in the Hugging Face cache, after fetching the files that it needs."""
 
     def choose(root: Path, paths: list[str]) -> Sequence[str]:
-        layout = hf_layout.layout(paths, hf_layout.read_card(root))
-        return _files(query, layout) if layout else ()
+        layout = hf_layout.layout(paths, read_card(root))
+        return _files(query, layout) if layout.files else ()
 
     revisions = [query.revision] if query.revision else [None, CONVERTED]
     missing: DataMissing | None = None
@@ -230,17 +235,17 @@ def _files(query: Query, layout: hf_layout.Layout) -> Sequence[str]:
 
 def _open(query: Query, root: Path) -> Found:
     """Read schemas and labels of the two splits, but no image."""
-    card = [hf_layout.CARD] if (root / hf_layout.CARD).is_file() else []
+    card = [CARD] if (root / CARD).is_file() else []
     files = tuple(image_files.stamp(root / path) for path in (*card, *hf_layout.local_files(root)))
     return _opened(query, root, files)
 
 
 @lru_cache(maxsize=4)  # grids describe a task often
 def _opened(query: Query, root: Path, files: tuple[tuple[Path, int, int], ...]) -> Found:
-    card = hf_layout.read_card(root)
+    card = read_card(root)
     paths = [path.relative_to(root).as_posix() for path, *_ in files]
     splits = _chosen(query, hf_layout.layout(paths, card))
-    features = card_features(card, query.config)
+    features = card_features(card, splits.config)
     opened = {
         name: tuple(open_table(root / path, features) for path in splits.files[name])
         for name in (splits.train, splits.test)
@@ -257,6 +262,7 @@ def _opened(query: Query, root: Path, files: tuple[tuple[Path, int, int], ...]) 
             raise ValueError(f"{table.path} and {first.path} name their classes in {label!r} differently")
     labels = {name: [each for table in opened[name] for each in table.labels(label)] for name in opened}
     names = class_names(first, label, labels[splits.train])
+    check_names(names, query.name)
     if len(names) < 2:
         raise ValueError(f"{query.name} has one class, {names[0]!r}; a task needs two")
     found = []

@@ -13,42 +13,39 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-Layout = Mapping[str, Mapping[str, Sequence[str]]]
-"""Relative paths for each configuration and split."""
-
-CARD = "README.md"
+from suite.core.data.reading.hf_card import CARD, DEFAULT
 
 _ENDINGS = (".parquet", ".arrow")
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})(-[0-9a-f]+)?$")
+_COUNTED = re.compile(r"(?:^|[/._-])(\d+)$")
+_YEAR = 1900  # numbers from here are years or dates, not those of parts
 _SAME = {
     "train": {"train", "training"},
     "test": {"test", "testing", "eval", "evaluation"},
     "validation": {"validation", "valid", "val", "dev"},
 }
-_NAMELESS = "default"  # the configuration of files that name none
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Relative paths for each configuration and split. declared: whether the card says so."""
+
+    files: Mapping[str, Mapping[str, Sequence[str]]]
+    declared: bool = False
 
 
 @dataclass(frozen=True)
 class Splits:
-    """The chosen splits: names and relative paths. said: what was chosen without being asked for, or ""."""
+    """The chosen splits: configuration, names and relative paths.
 
+    said: what was chosen without being asked for, or "".
+    """
+
+    config: str
     train: str
     test: str
     files: Mapping[str, tuple[str, ...]]
     said: str = ""
-
-
-def read_card(root: Path) -> dict[str, Any]:
-    """Return the header of README.md, or {}; raises ValueError where it is no YAML."""
-    from huggingface_hub import metadata_load
-
-    path = root / CARD
-    if not path.is_file():
-        return {}
-    try:
-        return metadata_load(path) or {}
-    except Exception as error:  # The library lets errors of its YAML parser through.
-        raise ValueError(f"the header of {path} cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def local_files(root: Path) -> list[str]:
@@ -59,7 +56,13 @@ def local_files(root: Path) -> list[str]:
     found = []
     for path in sorted(path for ending in _ENDINGS for path in root.rglob(f"*{ending}")):
         relative = path.relative_to(root)
-        if path.is_file() and not any(part.startswith(".") for part in relative.parts):
+        if any(part.startswith(".") for part in relative.parts):
+            continue
+        if path.is_symlink() and not path.exists():
+            raise ValueError(
+                f"{path} is a link to {path.readlink()}, which does not exist; mend or remove it"
+            )
+        if path.is_file():
             found.append(relative.as_posix())
     for state in root.rglob("state.json"):
         try:
@@ -76,12 +79,12 @@ def layout(paths: Iterable[str], card: Mapping[str, Any]) -> Layout:
     """Return the files of each configuration and split, by the card, or else by their names."""
     paths = [path for path in paths if path.endswith(_ENDINGS)]
     if declared := _declared(paths, card):
-        return declared
+        return Layout(declared, declared=True)
     found: dict[str, dict[str, list[str]]] = {}
     for path in paths:
         configuration, split = _place(path)
         found.setdefault(configuration, {}).setdefault(split, []).append(path)
-    return found
+    return Layout(found)
 
 
 def choose(where: str, found: Layout, config: str | None, train: str | None, test: str | None) -> Splits:
@@ -89,7 +92,8 @@ def choose(where: str, found: Layout, config: str | None, train: str | None, tes
 
     config, train, test: names that were asked for. Raises ValueError where a choice is not clear.
     """
-    splits = _configuration(where, found, config)
+    config = _configuration(where, found.files, config)
+    splits = found.files[config]
     taken_train = _split(where, splits, train or "train")
     if taken_train is None:
         raise ValueError(f"{where} has no split {train or 'train'!r}; {_remedy(splits, 'train')}")
@@ -105,8 +109,10 @@ def choose(where: str, found: Layout, config: str | None, train: str | None, tes
     if shared := set(files[taken_train]) & set(files[taken_test]):
         raise ValueError(f"{where}: {min(shared)} is in {taken_train} and in {taken_test}")
     for name, paths in files.items():
+        if not found.declared:
+            _refuse_mixture(where, name, paths)
         _refuse_gaps(where, name, paths)
-    return Splits(taken_train, taken_test, files, said)
+    return Splits(config, taken_train, taken_test, files, said)
 
 
 def _declared(paths: Sequence[str], card: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:
@@ -116,7 +122,7 @@ def _declared(paths: Sequence[str], card: Mapping[str, Any]) -> dict[str, dict[s
         for split, patterns in _patterns(entry.get("data_files")).items():
             matched = [path for path in paths if any(_matches(path, pattern) for pattern in patterns)]
             if matched:
-                name = str(entry.get("config_name", _NAMELESS))
+                name = str(entry.get("config_name", DEFAULT))
                 found.setdefault(name, {})[split] = matched
     return found
 
@@ -145,7 +151,7 @@ def _place(path: str) -> tuple[str, str]:
         if named:
             split = folders.pop(named[-1])
     configuration = "/".join(folder for folder in folders if folder != "data")
-    return configuration or _NAMELESS, split
+    return configuration or DEFAULT, split
 
 
 def _kinds(name: str) -> set[str]:
@@ -154,7 +160,8 @@ def _kinds(name: str) -> set[str]:
     return {kind for kind, same in _SAME.items() if same & words}
 
 
-def _configuration(where: str, found: Layout, wanted: str | None) -> Mapping[str, Sequence[str]]:
+def _configuration(where: str, found: Mapping[str, object], wanted: str | None) -> str:
+    """Return the name of the configuration: `wanted`, or the only one."""
     if not found:
         raise ValueError(f"{where} has no Parquet or Arrow files; a folder of images is a task folder:/path")
     names = ", ".join(sorted(found))
@@ -163,7 +170,7 @@ def _configuration(where: str, found: Layout, wanted: str | None) -> Mapping[str
         raise ValueError(f"{where} has the configurations {names}; append ?config={first} (say)")
     if wanted is not None and wanted not in found:
         raise ValueError(f"{where} has no configuration {wanted!r}; it has {names}")
-    return found[wanted if wanted is not None else names]
+    return wanted if wanted is not None else names
 
 
 def _split(where: str, splits: Mapping[str, Sequence[str]], wanted: str) -> str | None:
@@ -187,8 +194,22 @@ def _remedy(splits: Mapping[str, Sequence[str]], role: str) -> str:
     return f"it has {names}: append ?{role}=NAME"
 
 
+def _refuse_mixture(where: str, split: str, paths: Sequence[str]) -> None:
+    """Refuse a split whose files no card joins and whose places or endings differ: it may be there twice."""
+    kinds = dict[tuple[str, str, bool], str]()
+    for path in map(PurePosixPath, paths):
+        kind = (path.parent.as_posix(), path.suffix, _part(path.as_posix()) is not None)
+        kinds.setdefault(kind, path.as_posix())
+    if len(kinds) > 1:
+        one, other, *_ = kinds.values()
+        raise ValueError(
+            f"{where}: {one} and {other} could each be all of {split}; remove one, or declare the files in "
+            f"the configs of {CARD}"
+        )
+
+
 def _refuse_gaps(where: str, split: str, paths: Sequence[str]) -> None:
-    """Refuse a split with missing shards, or with shards of two versions."""
+    """Refuse a split with missing shards, with a shard twice, or with shards of two versions."""
     shards = [match for path in paths if (match := _SHARD.search(path.rpartition(".")[0]))]
     totals = {int(match[2]) for match in shards}
     if len(totals) > 1:
@@ -199,3 +220,29 @@ def _refuse_gaps(where: str, split: str, paths: Sequence[str]) -> None:
     lacking = sorted(set(range(max(totals, default=0))) - {int(match[1]) for match in shards})
     if lacking:
         raise ValueError(f"{where}: {split} lacks part {lacking[0]} of {max(totals)}; fetch it again")
+    counted: dict[str, list[str]] = {}
+    for path in paths:
+        if part := _part(path):
+            counted.setdefault(path[: part.start(1)], []).append(part[1])
+    for prefix, parts in counted.items():
+        _refuse_uncounted(f"{where}: {split}", prefix, parts)
+
+
+def _refuse_uncounted(where: str, prefix: str, parts: list[str]) -> None:
+    """Refuse numbers of parts with a gap or a double; the hub counts `train/0000.parquet` from 0."""
+    numbers, bare = sorted(map(int, parts)), prefix.endswith("/")
+    if numbers[0] >= _YEAR or (len(parts) == 1 and not bare):  # such as `cifar-10.parquet`
+        return
+    hub = bare and all(len(part) == 4 for part in parts)
+    for expected, number in enumerate(numbers, start=0 if hub else min(1, numbers[0])):
+        if number < expected:
+            raise ValueError(f"{where} has two files of part {number} ({prefix}…); remove one")
+        if number > expected:
+            raise ValueError(
+                f"{where} lacks part {expected} ({prefix}…); fetch it, or rename the files if none is missing"
+            )
+
+
+def _part(path: str) -> re.Match[str] | None:
+    """Return the match whose first group is the number of a part, if the name of the file ends with one."""
+    return _SHARD.search(path.rpartition(".")[0]) or _COUNTED.search(path.rpartition(".")[0])

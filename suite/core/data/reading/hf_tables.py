@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from suite.core.data.found import plain_name
+
 Label = int | str | bool
 
 _LFS = b"version https://git-lfs"
@@ -95,25 +97,8 @@ def open_table(path: Path, features: Mapping[str, Any] | None = None) -> Table:
         kinds[field.name] = _kind(field.type, feature)
         if kinds[field.name] == "ClassLabel":
             names = feature.get("names") or range(int(feature.get("num_classes") or 0))
-            classes[field.name] = tuple(map(str, names))
+            classes[field.name] = tuple(plain_name(str(each)) for each in names)
     return Table(path, rows, kinds, classes)
-
-
-def card_features(card: Mapping[str, Any], config: str | None) -> dict[str, Any]:
-    """Return the features that a dataset's card declares, in the form of a file's metadata."""
-    infos = card.get("dataset_info") or []
-    infos = infos if isinstance(infos, list) else [infos]
-    chosen = [info for info in infos if config in (None, info.get("config_name")) or len(infos) == 1]
-    found: dict[str, Any] = {}
-    for each in chosen[0].get("features", ()) if chosen else ():
-        kind = each.get("dtype")
-        if kind == "image":
-            found[each["name"]] = {"_type": "Image"}
-        elif isinstance(kind, dict) and "class_label" in kind:
-            names = kind["class_label"].get("names") or {}
-            ordered = [names[key] for key in sorted(names, key=int)] if isinstance(names, dict) else names
-            found[each["name"]] = {"_type": "ClassLabel", "names": ordered}
-    return found
 
 
 def image_column(table: Table, asked: str | None) -> str:
@@ -142,7 +127,7 @@ def label_column(table: Table, asked: str | None) -> str:
 
 def class_names(table: Table, column: str, train: Sequence[Label]) -> tuple[str, ...]:
     """Return the names of the classes: those of the column, or else the sorted values of train."""
-    return table.classes.get(column) or tuple(map(str, sorted(set(train))))
+    return table.classes.get(column) or tuple(plain_name(str(each)) for each in sorted(set(train)))
 
 
 def indices(labels: Sequence[Label], names: Sequence[str], named: bool, where: str) -> Tensor:
@@ -157,7 +142,10 @@ def indices(labels: Sequence[Label], names: Sequence[str], named: bool, where: s
     index: dict[Label, int] = {name: number for number, name in enumerate(names)}
     if named:
         index |= {number: number for number in range(len(names))}
-    found = [index.get(label if named else str(label), -1) for label in labels]
+    found = [
+        index.get(label if named and not isinstance(label, str) else plain_name(str(label)), -1)
+        for label in labels
+    ]
     if -1 in found:
         raise ValueError(
             f"{where} has the label {labels[found.index(-1)]!r}, which is none of the {len(names)} classes"

@@ -13,7 +13,7 @@ from suite.core.data.catalogue import TaskInfo
 from suite.core.data.found import Notes
 from suite.core.data.reading.decoding import Decoding, decode_all, survey
 from suite.core.data.reading.folders import Listing, list_folder
-from suite.core.data.reading.readers import Raw, Source, Splits
+from suite.core.data.reading.readers import Raw, Source, Splits, identified
 
 OPTIONS = ("size", "background", "mirror")
 """Options of all tasks that are decoded from pictures."""
@@ -26,7 +26,7 @@ def find(info: TaskInfo, folder: Path) -> Source | None:
         return None
     listing = list_folder(folder)
     how = Decoding(info.shape[0], info.shape[1])
-    return Source(listing.files, info.name, partial(_read_listing, listing, how))
+    return _source(info.name, listing, how)
 
 
 def options(task: str, query: str, known: Sequence[str] = OPTIONS) -> dict[str, str]:
@@ -85,7 +85,7 @@ def locate_folder(folder: Path, how: Decoding) -> tuple[Source, TaskInfo]:
         checksum="none",
     )
     how = replace(how, channels=channels)
-    return Source(listing.files, str(folder), partial(_read_listing, listing, how)), info
+    return _source(str(folder), listing, how), info
 
 
 def stamp(path: Path) -> tuple[Path, int, int]:
@@ -100,6 +100,12 @@ def stamp(path: Path) -> tuple[Path, int, int]:
 @lru_cache(maxsize=4)  # a grid describes its tasks for each of its rows
 def _shape(files: tuple[tuple[Path, int, int], ...], how: Decoding) -> tuple[int, int, int]:
     return survey(((path, path) for path, *_ in files), how)
+
+
+def _source(where: str, listing: Listing, how: Decoding) -> Source:
+    labels = ([label for _, label in rows] for rows in (listing.train, listing.test))
+    facts = (listing.class_names, listing.class_ids, listing.notes, *labels)
+    return Source(listing.files, identified(where, *facts), partial(_read_listing, listing, how))
 
 
 def _read_listing(listing: Listing, how: Decoding) -> Splits:

@@ -5,10 +5,11 @@
 
 import gzip
 import hashlib
+import json
 import math
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -62,11 +63,19 @@ class Splits:
 
 @dataclass(frozen=True)
 class Source:
-    """A task's files, located but not read. identity: distinguishes sources without files."""
+    """A task's files, located but not read.
+
+    identity: changes with whatever `read` returns that is not in the files; see `identified`.
+    """
 
     files: tuple[Path, ...]
     identity: str
     read: Callable[[], Splits]
+
+
+def identified(where: str, *facts: Sequence[Any]) -> str:
+    """Return `where` with a sha256 of facts that may come from elsewhere than the files: labels, names."""
+    return f"{where} {hashlib.sha256(json.dumps(facts).encode()).hexdigest()}"
 
 
 def locate(info: TaskInfo, data: Path) -> Source:

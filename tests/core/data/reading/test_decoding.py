@@ -118,6 +118,19 @@ def test_transparent_pixels_are_laid_on_the_background(content: bytes) -> None:
         assert laid in notes
 
 
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_a_transparent_grey_of_few_bits_is_transparent(depth: int) -> None:
+    """Every sample in turn; Pillow compares the stored sample with scaled pixels."""
+    most = 2**depth - 1
+    for sample in {0, 1, most // 2, most}:
+        rows = bytes([0, sample << 8 - depth])
+        content = png(1, 1, depth=depth, kind=0, rows=rows, clear=sample.to_bytes(2, "big"))
+        assert "transparent pixels" in refusal(content, Decoding(1))
+        assert read(content, Decoding(1, None, (7, 7, 7)))[0].tolist() == [[[7]]]
+        other = png(1, 1, depth=depth, kind=0, rows=rows, clear=(most - sample).to_bytes(2, "big"))
+        assert read(other, Decoding(1))[0].tolist() == [[[sample * 255 // most]]]
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_opaque_pictures_need_no_background(mode: str) -> None:
     opaque = picture().convert("L" if mode == "LA" else "RGB")
@@ -391,3 +404,24 @@ def test_damaged_pixels_of_a_png_are_refused() -> None:
         content = bytearray(encoded(image, "PNG"))
         content[place] ^= 1
         assert " is damaged: " in refusal(bytes(content))
+
+
+NETPBM = {
+    "P1": (b"P1 2 1\n0 1\n", [255, 0]),
+    "P2": (b"P2 2 1 255 # P5 is another kind\n7 9\n", [7, 9]),
+    "P3": (b"P3 2 1 255\n7 7 7 9 9 9\n", [7, 9]),
+    "P4": (b"P4 2 1\n\x40", [255, 0]),
+    "P5": (b"P5 2 1 255\nP5", [80, 53]),
+    "P5 of other values": (b"P5 2 1 51\n\x01\x02", [5, 10]),
+    "P6": (b"P6 2 1 255\nPPP555", [80, 53]),
+}
+
+
+@pytest.mark.parametrize("kind", NETPBM)
+def test_several_netpbm_pictures_in_one_file_are_refused(kind: str) -> None:
+    content, grey = NETPBM[kind]
+    assert read(content)[0][..., 0].tolist() == [grey]
+    assert read(content + b"\n")[0][..., 0].tolist() == [grey]
+    for other, _ in NETPBM.values():
+        assert refusal(content + other) == "a.png holds several pictures; keep one of them"
+        assert "holds several pictures" in refusal(content + b"\n" + other)

@@ -213,7 +213,14 @@ def test_names_of_one_look_are_one_class(pets: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"), [("a\nb", r"a\\nb"), ("caf\udce9", r"caf\\udce9"), ("\x1b[2J", r"\\x1b\[2J")]
+    ("name", "shown"),
+    [
+        ("a\nb", r"a\\nb"),
+        ("caf\udce9", r"caf\\udce9"),
+        ("\x1b[2J", r"\\x1b\[2J"),
+        ("cat\u200b", r"cat\\u200b"),
+        ("\u202etac", r"\\u202etac"),
+    ],
 )
 def test_names_that_are_no_text_are_refused(name: str, shown: str, pets: Path) -> None:
     save(pets / "train" / name / "0.png")
@@ -221,11 +228,21 @@ def test_names_that_are_no_text_are_refused(name: str, shown: str, pets: Path) -
         list_folder(pets)
 
 
-@pytest.mark.parametrize("name", ["猫", "C++", "ship, boat", "a b", "#1", "100%", "नमस्ते", "[red]"])
+@pytest.mark.parametrize(
+    "name", ["猫", "C++", "ship, boat", "a b", "#1", "100%", "नमस्ते", "می\u200cخواهم", "[red]"]
+)
 def test_any_text_is_a_name(name: str, pets: Path) -> None:
     for split in ("train", "test"):
         save(pets / split / name / "0.png")
     assert name in list_folder(pets).class_names
+
+
+def test_blanks_around_a_name_are_left_out(pets: Path) -> None:
+    (pets / "train/cat").rename(pets / "train/cat ")
+    assert list_folder(pets).class_names == ("cat", "dog")
+    save(pets / "train/cat/0.png")
+    with pytest.raises(ValueError, match="train has two folders that both read 'cat'; rename or join them"):
+        list_folder(pets)
 
 
 # Links
@@ -249,10 +266,19 @@ def test_a_link_to_a_folder_above_is_refused(pets: Path) -> None:
 
 def test_what_is_no_file_is_skipped(pets: Path) -> None:
     os.mkfifo(pets / "train/cat/pipe")
-    (pets / "train/cat/broken").symlink_to(pets / "nowhere")
+    (pets / "test/dog/z.png").mkdir()
+    (pets / "test/dog/a/b").mkdir(parents=True)
     assert list_folder(pets).notes == (
-        f"2 other files skipped, not a picture (the first is {pets}/train/cat/broken)",
+        f"1 other file skipped, not a picture ({pets}/train/cat/pipe)",
+        f"3 folders skipped, without a picture (the first is {pets}/test/dog/a/b)",
     )
+
+
+@pytest.mark.parametrize("place", ["train/owl", "test/cat/9.png", "train/cat/more", "val", "words.txt"])
+def test_a_link_to_nothing_is_refused(place: str, pets: Path) -> None:
+    (pets / place).symlink_to("nowhere")
+    with pytest.raises(ValueError, match=f"{place} is a link to nowhere, which does not exist; mend or rem"):
+        list_folder(pets)
 
 
 # Splits
@@ -310,5 +336,9 @@ def test_two_classes_of_one_word_keep_their_ids(tiny: Path) -> None:
     """ImageNet has two cranes, the bird and the machine."""
     (tiny / "words.txt").write_text("n01\tcrane, hoist\nn02\tcrane\nn03\tnewt\n")
     assert list_folder(tiny).class_names == ("crane (n01)", "crane (n02)")
-    (tiny / "words.txt").write_text("n01\tcrane\nn02\tgoldfish, Carassius auratus\n")
+    (tiny / "words.txt").write_text("\ufeffn01\tcrane\nn02\tgoldfish, Carassius auratus\n")
     assert list_folder(tiny).class_names == ("crane", "goldfish")
+    for words in ("n01\t\nn02\tcrane\n", "n01\t, hoist\nn02\tcrane\n"):
+        (tiny / "words.txt").write_text(words)
+        with pytest.raises(ValueError, match="class 0 has an empty name; give it one"):
+            list_folder(tiny)

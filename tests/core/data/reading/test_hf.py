@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,74 @@ def test_a_validation_split_as_test_is_told(tmp_path: Path) -> None:
     write_pets(tmp_path / "x/validation.parquet", [0, 1])
     lines = told(load(f"hf:{tmp_path / 'x'}", data=tmp_path))
     assert any("no split 'test': 'validation' is used" in line for line in lines)
+
+
+def _card(root: Path, *infos: tuple[str, Sequence[str]]) -> None:
+    """Write a card with features and files of configurations."""
+    declared = [
+        {
+            "config_name": name,
+            "features": [{"name": "label", "dtype": {"class_label": {"names": dict(enumerate(words))}}}],
+        }
+        for name, words in infos
+    ]
+    configs = [
+        {"config_name": name, "data_files": {each: f"{name}/{each}.parquet" for each in ("train", "test")}}
+        for name, _ in infos
+    ]
+    header = {"configs": configs, "dataset_info": declared}
+    (root / "README.md").write_text(f"---\n{json.dumps(header)}\n---\n")
+
+
+def _without_names(root: Path) -> None:
+    for split in ("train", "test"):
+        write(root / f"{split}.parquet", {"image": pictures(2), "label": [0, 1]})
+
+
+def test_class_names_changed_in_the_card_are_read_again(tmp_path: Path) -> None:
+    name = f"hf:{tmp_path / 'pets'}"
+    _without_names(tmp_path / "pets/b")
+    seen = set()
+    for names in (PETS, PETS[::-1]):
+        _card(tmp_path / "pets", ("b", names))
+        task = load(name, data=tmp_path)
+        assert task.class_names == describe(name).class_names == names
+        seen.add(fingerprint(task))
+    assert len(seen) == 2
+
+
+def test_class_names_are_those_of_the_configuration_that_is_read(tmp_path: Path) -> None:
+    _without_names(tmp_path / "pets/b")
+    _card(tmp_path / "pets", ("a", ("Aone", "Atwo")), ("b", ("Bone", "Btwo")))
+    assert describe(f"hf:{tmp_path / 'pets'}").class_names == ("Bone", "Btwo")
+    _without_names(tmp_path / "pets/a")
+    for config in "ab":
+        named = describe(f"hf:{tmp_path / 'pets'}?config={config}").class_names
+        assert named == (f"{config.upper()}one", f"{config.upper()}two")
+
+
+@pytest.mark.parametrize(
+    "names, said",
+    [
+        (["a", "a"], "has two classes that both read 'a'; rename"),
+        (["a", "a "], "has two classes that both read 'a'; rename"),
+        (["a", ""], "class 1 has an empty name; give it one"),
+        (["a\u200b", "b"], r"the class name a\\u200b has characters that are not seen; rename it"),
+    ],
+)
+def test_class_names_that_cannot_be_told_apart_are_refused(
+    names: list[str], said: str, tmp_path: Path
+) -> None:
+    write_dataset(tmp_path, names=names)
+    with pytest.raises(ValueError, match=said):
+        describe(f"hf:{tmp_path}")
+
+
+def test_blanks_around_labels_are_left_out(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write(tmp_path / f"{split}.parquet", {"image": pictures(2), "label": ["b ", " a"]})
+    task = load(f"hf:{tmp_path}", data=tmp_path)
+    assert task.class_names == ("a", "b") and task.train.labels.tolist() == [1, 0]
 
 
 def test_changed_files_are_read_again(tmp_path: Path) -> None:

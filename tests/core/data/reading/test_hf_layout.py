@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from suite.core.data.reading.hf_layout import Splits, choose, layout, local_files, read_card
+from suite.core.data.reading.hf_layout import Splits, choose, layout, local_files
 
 
 def chosen(
@@ -95,11 +95,64 @@ def test_the_card_is_followed() -> None:
             {},
             "train has files of 1 and of 2 parts",
         ),
+        (
+            ["train/0000.parquet", "train/0002.parquet", "test.parquet"],
+            {},
+            r"train lacks part 1 \(train/…\); fetch",
+        ),
+        (["train/0001.parquet", "test.parquet"], {}, "train lacks part 0"),
+        (["train/part-2.parquet", "train/part-3.parquet", "test.parquet"], {}, "train lacks part 1"),
+        (["train.parquet", "test/1.arrow", "test/3.arrow"], {}, "test lacks part 2"),
+        (
+            [f"train-00000-of-00001-{each}.parquet" for each in ("aaaa", "bbbb")] + ["test.parquet"],
+            {},
+            r"train has two files of part 0 \(train-…\); remove one",
+        ),
+        (
+            ["train.parquet", "data/train.parquet", "test.parquet"],
+            {},
+            r"train\.parquet and data/train\.parquet could each be all of train; remove one, or declare",
+        ),
+        (["train.parquet", "train/0000.parquet", "test.parquet"], {}, "could each be all of train"),
+        (["train.parquet", "train.arrow", "test.parquet"], {}, "could each be all of train"),
+        (["train.parquet", "train-00000-of-00001.parquet", "test.parquet"], {}, "could each be all of tr"),
     ],
 )
 def test_what_is_not_clear_is_refused(paths: list[str], given: dict[str, str], said: str) -> None:
     with pytest.raises(ValueError, match=f"it.* {said}|it: {said}"):
         chosen(paths, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        [
+            "train/1.parquet",
+            "train/2.parquet",
+            "train/10.parquet",
+            *(f"train/{n}.parquet" for n in range(3, 10)),
+        ],
+        ["train/part-0.parquet", "train/part-1.parquet"],
+        ["train/cifar-10.parquet"],
+        ["train/2019.parquet", "train/2021.parquet"],
+        ["train/birds.parquet", "train/cats.parquet"],
+    ],
+)
+def test_whole_splits_of_many_files_are_read(train: list[str]) -> None:
+    assert files(chosen([*train, "test.parquet"]))[0] == tuple(train)
+
+
+def test_a_card_may_join_files_of_several_folders() -> None:
+    paths = ["train.parquet", "data/train.parquet", "test.parquet"]
+    card = {"configs": [{"data_files": {"train": ["*train.parquet"], "test": "test.parquet"}}]}
+    assert files(chosen(paths, card)) == (tuple(paths[:2]), ("test.parquet",))
+    assert chosen(paths, card).config == "default"
+
+
+def test_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "train.parquet").symlink_to(tmp_path / "gone")
+    with pytest.raises(ValueError, match=r"train\.parquet is a link to .*gone, which does not exist; mend"):
+        local_files(tmp_path)
 
 
 def test_a_file_in_both_splits_is_refused() -> None:
@@ -115,14 +168,3 @@ def test_local_files_leave_out_hidden_ones_and_old_shards(tmp_path: Path) -> Non
     state = {"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}
     (tmp_path / "train/state.json").write_text(json.dumps(state))
     assert local_files(tmp_path) == ["train/data-00000-of-00001.arrow"]
-
-
-def test_cards(tmp_path: Path) -> None:
-    assert read_card(tmp_path) == {}
-    (tmp_path / "README.md").write_text("no header")
-    assert read_card(tmp_path) == {}
-    (tmp_path / "README.md").write_text("---\nlicense: mit\n---\ntext")
-    assert read_card(tmp_path) == {"license": "mit"}
-    (tmp_path / "README.md").write_text("---\nlicense: [mit\n---\ntext")
-    with pytest.raises(ValueError, match=r"header of .*README\.md cannot be read"):
-        read_card(tmp_path)

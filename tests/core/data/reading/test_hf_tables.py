@@ -7,7 +7,6 @@ import pyarrow as arrow  # type: ignore[import-untyped]
 import pytest
 
 from suite.core.data.reading.hf_tables import (
-    card_features,
     class_names,
     image_column,
     indices,
@@ -35,20 +34,6 @@ def test_columns_are_found_by_their_types_without_metadata(tmp_path: Path) -> No
     opened = open_table(tmp_path / "x.parquet")
     assert (image_column(opened, None), label_column(opened, None)) == ("img", "label")
     assert class_names(opened, "label", opened.labels("label")) == ("a", "b")
-
-
-def test_the_card_describes_files_without_metadata(tmp_path: Path) -> None:
-    features = [
-        {"name": "x", "dtype": "image"},
-        {"name": "y", "dtype": {"class_label": {"names": {"0": "b", "10": "c", "2": "a"}}}},
-        {"name": "z", "dtype": "string"},
-    ]
-    write(tmp_path / "x.parquet", {"x": pictures(1), "y": [0], "z": ["?"]})
-    found = card_features({"dataset_info": {"features": features}}, None)
-    opened = open_table(tmp_path / "x.parquet", found)
-    assert label_column(opened, None) == "y" and opened.classes["y"] == ("b", "a", "c")
-    two = [{"config_name": "one", "features": []}, {"config_name": "two", "features": features}]
-    assert card_features({"dataset_info": two}, "two") == found and not card_features({}, None)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +178,8 @@ def test_labels_become_indices() -> None:
     assert indices(["dog", "cat"], PETS, False, "it: test").tolist() == [1, 0]
     assert indices([10, 7], ("7", "10"), False, "it: test").tolist() == [1, 0]
     assert indices([True, False], ("False", "True"), False, "it: test").tolist() == [1, 0]
+    assert indices([" dog", "cat "], PETS, True, "it: test").tolist() == [1, 0]
+    assert indices([" dog", "cat "], PETS, False, "it: test").tolist() == [1, 0]
     with pytest.raises(
         ValueError, match=r"it: test has the label -1, by which labels are hidden; append .test=NAME"
     ):
