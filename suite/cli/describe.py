@@ -107,7 +107,10 @@ def title(cls: type[Method]) -> str:
 def published(cls: type[Method]) -> dict[str, str]:
     """Return `name = value` pairs for each task and its sizes, under a heading that says whose they are."""
     sizes = defaultdict[tuple[str, str, str], list[int]](list)
-    keys = dict.fromkeys((*cls.published, *getattr(cls, "borrowed", {})))
+    others = (
+        key for key in getattr(cls, "borrowed", {}) if registry.source_of_settings(cls, *key) == UNPUBLISHED
+    )
+    keys = (*cls.published, *others)
     for family, ipc in keys:
         settings = registry.published(cls, family, ipc)
         values = ", ".join(f"{key} = {value!r}" for key, value in settings.items()) or "the defaults"

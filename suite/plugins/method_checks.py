@@ -11,7 +11,7 @@ from torch import Tensor
 from suite.core.limits import check_set
 from suite.core.sets.parametrisations import describe
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.spec import ANY_SIZE, UNPUBLISHED, Choice, Distiller, Method
+from suite.core.spec import ANY_SIZE, Choice, Distiller, Method
 from suite.core.training.recipes import recipe
 from suite.plugins import registry
 from suite.plugins.description_checks import described, misnamed
@@ -60,20 +60,14 @@ def has_settings(cls: type[Method]) -> str:
                 f"published, recipes or borrowed has the key {key!r}; use (task family, ipc), such as "
                 f"('cifar10', 10), with ipc {ANY_SIZE} for all other sizes"
             )
-    if wrong := [
-        key for key, source in borrowed.items() if (source == UNPUBLISHED) == (key in cls.published)
-    ]:
-        return (
-            f"borrowed[{wrong[0]}] is the source of settings in published, or UNPUBLISHED if there are none"
-        )
     published = {f"published[{key}]": values for key, values in cls.published.items()}
     if naming := [where for where, values in published.items() if "network" in values]:
         return f"{naming[0]} names a network, which a grid chooses for all its methods; leave it out"
     if problem := misnamed(cls, {"smoke": cls.smoke, **published}):
         return problem
     known = registry.field_names(cls)
-    if strange := [name for name in cls.space if name not in known]:
-        return f"space: {registry.unknown(strange[0], known)}"
+    if wrong := [name for name in cls.space if name not in known]:
+        return f"space: {registry.unknown(wrong[0], known)}"
     if "steps" in cls.space:
         return "space has 'steps'; leave it out, since the number of outer steps is not tuned"
     ends = {
