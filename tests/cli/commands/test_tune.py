@@ -27,7 +27,7 @@ def test_it_writes_a_file_and_says_how_to_use_it(path: Path) -> None:
     ran = ratbench("tune", path, "--tries", "2", "--inline")
     assert ran.exit_code == 0, ran.output
     assert "wrote runs/tuned-tuning/settings.toml" in ran.stdout
-    assert 'write into the grid: settings = "tuned.settings.toml"' in ran.stdout
+    assert 'write there: settings = "tuned.settings.toml"' in ran.stdout
     Path("runs/tuned-tuning/settings.toml").rename("tuned.settings.toml")
     path.write_text(text.replace("ipc = [1]", 'ipc = [1]\nsettings = "tuned.settings.toml"', 1))
     ran = ratbench("run", path, "--dry-run")
