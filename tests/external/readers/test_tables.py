@@ -166,7 +166,8 @@ NAMES = tuple("9876543210")
 def test_class_names_in_each_container(tmp_path: Path) -> None:
     images, labels = foreign_sets.flat()
     arrays = {"images": images.numpy(), "labels": labels.numpy()}
-    np.savez(tmp_path / "set.npz", **arrays, class_names=np.array(NAMES), classes=10)
+    names = np.array(NAMES)
+    np.savez(tmp_path / "set.npz", images=arrays["images"], labels=arrays["labels"], names=names, classes=10)
     assert read_npz(tmp_path / "set.npz", WANTED).class_names == NAMES
     with h5py.File(tmp_path / "set.h5", "w") as file:
         for name, array in {**arrays, "class_names": np.array(NAMES, "S")}.items():
