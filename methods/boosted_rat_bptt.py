@@ -19,7 +19,7 @@ from suite.core.distilling.meta_learning import LearnedSet
 from suite.core.seeding import derive
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Distiller, Examples
-from suite.plugins.methods.rat_bptt import ImageMetaLearner, RaTBPTT
+from suite.plugins.methods.rat_bptt import ImageMetaLearner, RaTBPTT, borrowed
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,7 @@ class BoostedRaTBPTT(Boosted, RaTBPTT):
     keep_moments: bool = True
 
     title: ClassVar[str] = "Boosted RaT-BPTT (Boost-DD): a set built block by block"
-    borrowed: ClassVar[Mapping[tuple[str, int], str]] = dict.fromkeys(
-        RaTBPTT.published, "the settings of rat_bptt"
-    )
+    borrowed: ClassVar[Mapping[tuple[str, int], str]] = borrowed("the settings of rat_bptt")
     smoke: ClassVar[Mapping[str, Any]] = {**RaTBPTT.smoke, "block": 1, "beta": 0.1, "steps": 4}
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:

@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.networks.named import network
-from suite.core.spec import Budget, Distiller, Examples
+from suite.core.spec import ANY_SIZE, Budget, Distiller, Examples
 from suite.plugins.methods.dm import DM, DMDistiller
 
 SCALE = 100.0
@@ -48,7 +48,7 @@ class DataDAM(DM):
     smoke: ClassVar[Mapping[str, Any]] = {**DM.smoke, "network": "convnet-d2-w8-in"}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         **{(family, ipc): {"image_lr": 10.0} for family in _SMALL for ipc in (100, 200)},
-        **{(family, ipc): {"balance": 0.02} for family in _LARGE for ipc in (1, 10, 50)},
+        **{(family, ANY_SIZE): {"balance": 0.02} for family in _LARGE},
     }
 
     def __post_init__(self) -> None:

@@ -25,7 +25,7 @@ from suite.core.limits import above_zero, at_least_one
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
+from suite.core.spec import ANY_SIZE, Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.fit import map_batches
 from suite.core.training.regression import centred, indicators, ridge_weights, scaled, squared_error, unscaled
 
@@ -51,7 +51,7 @@ class FRePo(ImageMethod):
     paper: ClassVar[str] = "arXiv 2206.00719"
     recipe: ClassVar[str] = "frepo-40000-v2"
     recipes: ClassVar[Mapping[tuple[str, int], str]] = {
-        (family, ipc): "frepo-mnist-40000" for family in ("mnist", "fashion-mnist") for ipc in (1, 10, 50)
+        (family, ANY_SIZE): "frepo-mnist-40000" for family in ("mnist", "fashion-mnist")
     }
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 6,
@@ -63,15 +63,14 @@ class FRePo(ImageMethod):
     }
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {"outer_lr": LogUniform(3e-5, 3e-2)}
     borrowed: ClassVar[Mapping[tuple[str, int], str]] = {
-        ("svhn", ipc): "the default of the authors' code, which does not list SVHN" for ipc in (1, 10, 50)
+        ("svhn", ANY_SIZE): "the default of the authors' code, which does not list SVHN"
     }
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
-        # The authors' code mirrors by default, and names the exceptions.
-        **{(family, ipc): _MIRROR for family in ("cifar10", "svhn") for ipc in (1, 10, 50)},
+        # The authors' code mirrors by default, and names the exceptions. It refuses CIFAR-100 and
+        # Tiny-ImageNet at other sizes than its own.
         **{
-            (family, ipc): _MIRROR
-            for family in ("cub200-32", "imagenette-128", "imagewoof-128")
-            for ipc in (1, 10)
+            (family, ANY_SIZE): _MIRROR
+            for family in ("cifar10", "svhn", "cub200-32", "imagenette-128", "imagewoof-128")
         },
         ("cifar100", 1): _MIRROR,
         ("tiny-imagenet", 1): _MIRROR,

@@ -30,7 +30,7 @@ from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.sets.parametrisations import MultiFormation, check_factor
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
+from suite.core.spec import ANY_SIZE, Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.augment import AugmentParams, augment_each, augment_for, augmentation
 from suite.core.training.regression import indicators
 
@@ -68,9 +68,7 @@ class IDC(NetworkMethod):
     title: ClassVar[str] = "IDC: information-intensive condensation, multi-formation"
     paper: ClassVar[str] = "arXiv 2205.14959"
     recipe: ClassVar[str] = "idc-1000-v2"
-    recipes: ClassVar[Mapping[tuple[str, int], str]] = {
-        ("mnist", ipc): "idc-mnist-1000" for ipc in (1, 10, 50)
-    }
+    recipes: ClassVar[Mapping[tuple[str, int], str]] = {("mnist", ANY_SIZE): "idc-mnist-1000"}
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 5,
         "network_steps": 2,
@@ -80,7 +78,7 @@ class IDC(NetworkMethod):
     }
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(5e-5, 0.5)}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
-        (family, ipc): settings for ipc in (1, 10, 50) for family, settings in _PUBLISHED.items()
+        (family, ANY_SIZE): settings for family, settings in _PUBLISHED.items()
     }
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from suite.plugins.methods.rat_bptt import RaTBPTT
+from suite.plugins.methods.rat_bptt import RaTBPTT, borrowed
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class QuickRaTBPTT(RaTBPTT):
         cell: {key: value for key, value in settings.items() if key != "real_batch"}
         for cell, settings in RaTBPTT.published.items()
     }
-    borrowed: ClassVar[Mapping[tuple[str, int], str]] = dict.fromkeys(
-        RaTBPTT.published, "the settings of rat_bptt but for the real batch"
+    borrowed: ClassVar[Mapping[tuple[str, int], str]] = borrowed(
+        "the settings of rat_bptt but for the real batch"
     )
 
 

@@ -28,31 +28,47 @@ from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.precision import Precision, multiplying
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, later
+from suite.core.spec import UNPUBLISHED, Budget, Choice, Distiller, Examples, LogUniform, later
 from suite.core.training.augment import augment_for, augmentation
 
-_SOFT = {"learn_labels": True, "per_class": 1}
-_MANY = {"inner_classes": 50, **_SOFT, "outer_lr": 3e-4}  # of more than a hundred classes
+SOFT: Mapping[str, Any] = {"learn_labels": True, "per_class": 1}
+"""The authors' settings for a hundred classes: learned labels, one image of each class a step."""
+
+MANY: Mapping[str, Any] = {"inner_classes": 50, **SOFT, "outer_lr": 3e-4}
+"""Their settings for more classes."""
+
 _PUBLISHED: dict[tuple[str, int], dict[str, Any]] = {
     ("cifar10", 1): {"unroll": 200},
     ("cifar10", 10): {"unroll": 200},
-    ("cifar100", 1): {"unroll": 300, **_SOFT},
-    ("cifar100", 10): {"unroll": 300, **_SOFT},
-    ("cub200-32", 1): {"unroll": 200, "real_batch": 3000, **_SOFT},
-    ("tiny-imagenet", 1): {"unroll": 300, "real_batch": 1000, **_MANY},
-    ("tiny-imagenet", 10): {"unroll": 300, "real_batch": 1000, **_MANY},
-    ("imagenet-64", 1): {"unroll": 280, "real_batch": 1500, **_MANY},
+    ("cifar100", 1): {"unroll": 300, "real_batch": 2000, "inner_classes": 50, **SOFT},
+    ("cifar100", 10): {"unroll": 300, **SOFT},
+    ("cub200-32", 1): {"unroll": 200, "real_batch": 3000, **SOFT},
+    ("tiny-imagenet", 1): {
+        "unroll": 300,
+        "real_batch": 500,
+        "inner_classes": 30,
+        **SOFT,
+        "outer_lr": 5e-4,
+        "inner_lr": 5e-4,
+    },
+    ("tiny-imagenet", 10): {"unroll": 300, "real_batch": 1000, **MANY},
+    ("imagenet-64", 1): {"unroll": 280, "real_batch": 1500, **MANY},
 }
 _WINDOWS = {
     **{key: {"window": 60 if settings["unroll"] == 200 else 100} for key, settings in _PUBLISHED.items()},
     ("imagenet-64", 1): {"window": 80},
 }
-_PODD = "PoDD's code, arXiv 2403.12040, which distils by RaT-BPTT"
+_PODD = "PoDD's code, arXiv 2403.12040, which distils by RaT-BPTT at 0.9 images per class"
+
+
+def borrowed(source: str) -> dict[tuple[str, int], str]:
+    """Return `source` for all settings of RaT-BPTT, and the printed sizes that have none."""
+    printed = (("cifar10", 50), ("cifar100", 50), ("imagenet-64", 10))
+    return {**dict.fromkeys(_PUBLISHED, source), **dict.fromkeys(printed, UNPUBLISHED)}
+
+
 _BORROWED = {
-    ("cifar10", 1): _PODD,
-    ("cifar100", 1): _PODD,
-    ("cub200-32", 1): _PODD,
-    ("tiny-imagenet", 1): "the authors' command for ten images",
+    **{key: source for key, source in borrowed(_PODD).items() if key[1] == 1 or source == UNPUBLISHED},
     ("imagenet-64", 1): "the authors' command for a fixed window, of the same length and unroll",
 }
 
@@ -94,8 +110,8 @@ class UnrolledMethod(ImageMethod):
         "initial": Choice(("unit-noise", "real")),
     }
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = _PUBLISHED
-    borrowed: ClassVar[Mapping[tuple[str, int], str]] = dict.fromkeys(
-        _PUBLISHED, "the settings of rat_bptt without its window"
+    borrowed: ClassVar[Mapping[tuple[str, int], str]] = borrowed(
+        "the settings of rat_bptt without its window"
     )
 
     @property

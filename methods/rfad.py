@@ -23,7 +23,7 @@ from suite.core.networks.named import network
 from suite.core.networks.nngp import random_features, random_networks
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
+from suite.core.spec import ANY_SIZE, Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.fit import map_batches
 from suite.core.training.regression import centred, indicators, ridge_weights
 
@@ -50,7 +50,7 @@ class RFAD(BaseMethod):
     # The most similar recipe: the paper trains with squared error, at a learning rate searched for each set.
     recipe: ClassVar[str] = "frepo-40000-v2"
     recipes: ClassVar[Mapping[tuple[str, int], str]] = {
-        (family, ipc): "frepo-mnist-40000" for family in ("mnist", "fashion-mnist") for ipc in (1, 10, 50)
+        (family, ANY_SIZE): "frepo-mnist-40000" for family in ("mnist", "fashion-mnist")
     }
     smoke: ClassVar[Mapping[str, Any]] = {
         "steps": 4,

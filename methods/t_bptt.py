@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from suite.core.engine.truncation import TruncationSchedule
-from suite.plugins.methods.rat_bptt import WindowedMethod
+from suite.plugins.methods.rat_bptt import MANY, SOFT, WindowedMethod, borrowed
 
 _COMMANDS: Mapping[tuple[str, int], Mapping[str, Any]] = {
-    ("cifar100", 1): {"window": 90, "unroll": 130, "outer_lr": 3e-4},
-    ("tiny-imagenet", 10): {"window": 90, "unroll": 270, "real_batch": 2000},
-    ("imagenet-64", 1): {"window": 80, "unroll": 280},
+    ("cifar100", 1): {"window": 90, "unroll": 130, **SOFT, "outer_lr": 3e-4},
+    ("tiny-imagenet", 10): {"window": 90, "unroll": 270, "real_batch": 2000, **MANY},
+    ("imagenet-64", 1): {"window": 80, "unroll": 280, "real_batch": 1500, **MANY},
 }
 """The authors' commands with a window at the end of the unroll, a later analysis in their readme."""
 
@@ -26,10 +26,10 @@ class TBPTT(WindowedMethod):
     title: ClassVar[str] = "T-BPTT: back-propagation through the end of the unroll"
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         **WindowedMethod.published,
-        **{key: {**WindowedMethod.published[key], **settings} for key, settings in _COMMANDS.items()},
+        **_COMMANDS,
     }
     borrowed: ClassVar[Mapping[tuple[str, int], str]] = {
-        key: "the settings of rat_bptt" for key in WindowedMethod.published if key not in _COMMANDS
+        key: source for key, source in borrowed("the settings of rat_bptt").items() if key not in _COMMANDS
     }
 
     @property

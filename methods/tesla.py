@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from suite.core.spec import Budget, Distiller, Examples
+from suite.core.spec import UNPUBLISHED, Budget, Distiller, Examples
 from suite.core.training.fit import map_batches
 from suite.plugins.methods.mtt import MTT, MTTDistiller, settings
 
@@ -36,6 +36,10 @@ class TESLA(MTT):
             "experts": 50,
         },
     }
+    borrowed: ClassVar[Mapping[tuple[str, int], str]] = dict.fromkeys(
+        (("cifar10", 10), ("cifar10", 50), ("cifar100", 1), ("cifar100", 10), ("imagenet-64", 10)),
+        UNPUBLISHED,
+    )
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Load the experts, or train the missing ones, and start."""

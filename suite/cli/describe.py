@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from suite.core.data import tasks
 from suite.core.data.reading.download import DataMissing, nothing_fetched
 from suite.core.names import did_you_mean
 from suite.core.networks import named
-from suite.core.spec import Method
+from suite.core.spec import ANY_SIZE, UNPUBLISHED, Method
 from suite.core.training.augment import AUGMENTATIONS
 from suite.core.training.recipes import RECIPES
 from suite.experiments import grid, studies
@@ -106,27 +106,42 @@ def title(cls: type[Method]) -> str:
 
 def published(cls: type[Method]) -> dict[str, str]:
     """Return `name = value` pairs for each task and its sizes, under a heading that says whose they are."""
-    sizes = defaultdict[tuple[str, str, str], list[str]](list)
-    borrowed = getattr(cls, "borrowed", {})
-    for (family, ipc), settings in cls.published.items():
-        values = ", ".join(f"{key} = {value!r}" for key, value in settings.items())
-        sizes[family, values, borrowed.get((family, ipc), "")].append(str(ipc))
+    sizes = defaultdict[tuple[str, str, str], list[int]](list)
+    others = (
+        key for key in getattr(cls, "borrowed", {}) if registry.source_of_settings(cls, *key) == UNPUBLISHED
+    )
+    keys = (*cls.published, *others)
+    for family, ipc in keys:
+        settings = registry.published(cls, family, ipc)
+        values = ", ".join(f"{key} = {value!r}" for key, value in settings.items()) or "the defaults"
+        sizes[family, values, registry.source_of_settings(cls, family, ipc)].append(ipc)
     return {
-        _heading(f"{family} at ipc {', '.join(ipcs)}", source): values
+        _heading(_where(keys, family, ipcs), source): values
         for (family, values, source), ipcs in sizes.items()
     }
 
 
 def _heading(where: str, source: str) -> str:
+    if source == UNPUBLISHED:
+        return f"No settings are published for {where}"
     return f"Settings for {where}, from {source}" if source else f"The paper's settings for {where}"
+
+
+def _where(table: Iterable[tuple[str, int]], family: str, ipcs: Sequence[int]) -> str:
+    """Return a task with its sizes. table: the keys, among which other sizes of the task may be."""
+    listed = ", ".join(str(ipc) for ipc in ipcs if ipc != ANY_SIZE)
+    if ANY_SIZE not in ipcs:
+        return f"{family} at ipc {listed}"
+    others = any(of == family and ipc not in ipcs for of, ipc in table)
+    return f"{family} at any other size" if others else f"{family} at any size"
 
 
 def recipes(cls: type[Method]) -> dict[str, str]:
     """Return the retraining recipe for tasks and sizes where it is not the method's usual one."""
-    sizes = defaultdict[tuple[str, str], list[str]](list)
+    sizes = defaultdict[tuple[str, str], list[int]](list)
     for (family, ipc), recipe in cls.recipes.items():
-        sizes[family, recipe].append(str(ipc))
-    return {f"{family} at ipc {', '.join(ipcs)}": recipe for (family, recipe), ipcs in sizes.items()}
+        sizes[family, recipe].append(ipc)
+    return {_where(cls.recipes, family, ipcs): recipe for (family, recipe), ipcs in sizes.items()}
 
 
 def _method_row(name: str) -> tuple[str, ...]:

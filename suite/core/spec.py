@@ -114,6 +114,12 @@ Default = TypeVar("Default")
 
 LATER = "later"
 
+ANY_SIZE = 0
+"""As the ipc of a key: every size without an entry of its own."""
+
+UNPUBLISHED = "no settings are published: the defaults"
+"""As the source of settings: those of other sizes are known, those of this one are not."""
+
 
 def later(default: Default) -> Default:
     """Return the dataclass field of a setting that came later, with the value that earlier releases had.
@@ -178,11 +184,12 @@ class Method(Protocol):
     title: ClassVar[str]  # short and long name: "DM: distribution matching"
     paper: ClassVar[str]  # its publication: "arXiv 2110.04181", or "" for none
     recipe: ClassVar[str]  # the retraining recipe of its paper ("native")
-    recipes: ClassVar[Mapping[tuple[str, int], str]]  # (task family, ipc) -> that recipe, where it is another
+    # (task family, ipc) -> that recipe, where it is another. An ipc of ANY_SIZE is that of all other sizes.
+    recipes: ClassVar[Mapping[tuple[str, int], str]]
     ordered: ClassVar[
         bool
     ]  # whether the images of a class are sorted, best first; then prefixes can be scored
-    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]]  # (task family, ipc) -> settings
+    published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]]  # likewise -> settings
     smoke: ClassVar[Mapping[str, Any]]  # overrides with which a run takes about a second
     # What `ratbench tune` chooses: the one to three most influential hyper-parameters. Leave out those that
     # change what an outer step costs, since all tries have the same number of outer steps.

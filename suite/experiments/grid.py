@@ -168,7 +168,7 @@ def method_name(grid: Grid, label: str) -> str:
 def given(grid: Grid, label: str, task: str, ipc: int) -> dict[str, Any]:
     """Return the hyper-parameters that the paper and the grid give a row; others have their defaults."""
     cls = registry.method(method_name(grid, label))
-    published = cls.published.get((tasks.describe(task).published_as, ipc), {})
+    published = registry.published(cls, tasks.describe(task).published_as, ipc)
     own = grid.method[label].values(task, ipc)
     return {**published, **registry.network(cls, network(grid, task)), **own}
 

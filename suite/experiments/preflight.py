@@ -1,6 +1,6 @@
 """Check a run before compute starts: data, budgets, networks, the machine, precisions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from suite.core.data.tasks import HOLDOUT, DataMissing, fingerprint, former_fingerprint
@@ -14,7 +14,6 @@ from suite.experiments.cells.evaluation import build_evaluator
 from suite.experiments.cells.study import build_study
 from suite.experiments.expand import RECIPE_SETTINGS
 from suite.experiments.resources import Resources
-from suite.experiments.schema import Grid
 from suite.experiments.tuning.settings_file import REMEDY, SettingsFile
 from suite.records.cells import Reference, Study, Trial
 from suite.records.datasets import told
@@ -56,14 +55,14 @@ def on_data(jobs: Sequence[Job]) -> tuple[list[Job], dict[str, str]]:
     return [job.model_copy(update={"data": found[job.cell.task]}) for job in jobs], formers
 
 
-def check_settings(file: Path, table: Grid) -> None:
-    """Raise ValueError if the settings file of a grid was made on other data than its tasks have now.
+def check_settings(file: Path, settings: str, tasks: Collection[str]) -> None:
+    """Raise ValueError if the settings file of a grid was made on other data than the tasks have now.
 
-    file: of the grid.
+    file: of the grid; settings: the path of the settings file, from there.
     """
-    path = file.parent / table.settings
+    path = file.parent / settings
     for entry in SettingsFile.read(path).chosen:
-        if entry.task in table.tasks:
+        if entry.task in tasks:
             now = fingerprint(load_task(entry.task + HOLDOUT, "cpu"))
             if entry.data != now:
                 raise ValueError(

@@ -1,5 +1,6 @@
 """Write a board with the pictures of its sets."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,11 @@ def publish(
     for name, trial, data in files.sets(board) if format == "md" else ():
         for store in map(Store, stores):
             artefact = store.artefact(trial, data=data)
-            if store.data_of(artefact) in (data, "") and not (target.parent / name).is_file():
+            if store.data_of(artefact) not in (data, ""):
+                continue
+            if store.trial_of(artefact) != trial:
+                warnings.warn(f"{artefact} holds the set of another trial; it is not drawn", stacklevel=2)
+            elif not (target.parent / name).is_file():
                 plot_artefact(artefact, target.parent / name)
     return files.write(board, target, format)
 

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from suite.core.limits import check_set
 from suite.core.sets.parametrisations import describe
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.spec import Choice, Distiller, Method
+from suite.core.spec import ANY_SIZE, Choice, Distiller, Method
 from suite.core.training.recipes import recipe
 from suite.plugins import registry
 from suite.plugins.description_checks import described, misnamed
@@ -53,10 +53,12 @@ def is_described(cls: type[Method]) -> str:
 
 def has_settings(cls: type[Method]) -> str:
     """Its smoke and published settings and its tuning space name real hyper-parameters."""
-    for key in (*cls.published, *cls.recipes):
-        if not (isinstance(key, tuple) and [type(part) for part in key] == [str, int]):
+    borrowed: Mapping[Any, str] = getattr(cls, "borrowed", {})
+    for key in (*cls.published, *cls.recipes, *borrowed):
+        if not (isinstance(key, tuple) and [type(part) for part in key] == [str, int]) or key[1] < ANY_SIZE:
             return (
-                f"published or recipes has the key {key!r}; use (task family, ipc), such as ('cifar10', 10)"
+                f"published, recipes or borrowed has the key {key!r}; use (task family, ipc), such as "
+                f"('cifar10', 10), with ipc {ANY_SIZE} for all other sizes"
             )
     published = {f"published[{key}]": values for key, values in cls.published.items()}
     if naming := [where for where, values in published.items() if "network" in values]:

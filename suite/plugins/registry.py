@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from suite.core.names import OURS, did_you_mean, from_package, installed
-from suite.core.spec import Evaluator, Method
+from suite.core.spec import ANY_SIZE, UNPUBLISHED, Evaluator, Method
 from suite.core.training.recipes import RECIPES
 from suite.plugins import evaluators, methods
 from suite.plugins.loading import load
 
+Entry = TypeVar("Entry")
+Default = TypeVar("Default")
 Kind = Literal["method", "evaluator"]
 _FOLDERS = {"method": methods, "evaluator": evaluators}
 
@@ -121,7 +123,26 @@ def summary(cls: type) -> str:
 
 def native_recipe(cls: type[Method], family: str, ipc: int) -> str:
     """Return the retraining recipe of a method's paper for a task family and a size."""
-    return cls.recipes.get((family, ipc), cls.recipe)
+    return _at(cls.recipes, family, ipc, cls.recipe)
+
+
+def published(cls: type[Method], family: str, ipc: int) -> Mapping[str, Any]:
+    """Return the settings that are published for a task family and a size; others have their defaults."""
+    return _at(cls.published, family, ipc, {})
+
+
+def source_of_settings(cls: type[Method], family: str, ipc: int) -> str:
+    """Return where a method's settings come from, or UNPUBLISHED; "" if from its paper or authors' code."""
+    borrowed: Mapping[tuple[str, int], str] = getattr(cls, "borrowed", {})
+    own, known = (family, ipc) in cls.published, _at(cls.published, family, ipc, None) is not None
+    found = borrowed.get((family, ipc), "") if own else _at(borrowed, family, ipc, "")
+    # A subclass with settings of its own may inherit what was said of others.
+    return found if known == (found != UNPUBLISHED) else ""
+
+
+def _at(table: Mapping[tuple[str, int], Entry], family: str, ipc: int, default: Default) -> Entry | Default:
+    """Return the entry of a task family at a size, or else that at any size."""
+    return table.get((family, ipc), table.get((family, ANY_SIZE), default))
 
 
 def field_names(cls: Any) -> set[str]:

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from suite.core.data.atomic_write import write_bytes
-from suite.records.cells import PROTOCOL, protocol_remedy
+from suite.records.cells import PROTOCOL, Trial, protocol_remedy
 from suite.records.jobs import Job
 from suite.records.record import Record
 
@@ -176,6 +176,14 @@ class Store:
         try:
             return str(json.loads(artefact.with_suffix(".json").read_bytes()).get("data", ""))
         except (OSError, ValueError, AttributeError):
+            return None
+
+    @staticmethod
+    def trial_of(artefact: Path) -> str | None:
+        """Return the id of the trial that an artefact's manifest names; None without a readable one."""
+        try:
+            return Trial.model_validate(json.loads(artefact.with_suffix(".json").read_bytes())["trial"]).id
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def _artefact(self, trial: str, step: int | None, data: str = "") -> Path:

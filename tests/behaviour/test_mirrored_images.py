@@ -1,4 +1,7 @@
-"""Digits are never mirrored, whatever distils or retrains on them; other images are."""
+"""Only RaT-BPTT and its variants, and FRePo on SVHN, mirror digits, as their authors do.
+
+Whatever else distils or retrains on them does not; other images are mirrored.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from suite.core.data import tasks
 from suite.core.data.operations import OPERATIONS
-from suite.core.data.tasks import load
+from suite.core.data.tasks import describe, load
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Evaluator, Examples, Method, Task, TestSplit
@@ -21,7 +25,10 @@ from suite.plugins import registry
 from suite.plugins.smoke import BUDGET, smoke_data, smoke_set, smoke_task
 from tests.support.recipes import replaced
 
+RAT_BPTT = ["boosted_rat_bptt", "bptt", "quick_rat_bptt", "r_bptt", "rat_bptt", "t_bptt"]
 METHODS = ["boosted_dm", "datadam", "datm", "dc", "dm", "dsa", "idc", "idc_i", "mtt", "tesla"]
+"""Those that mirror images, but no digits."""
+
 EVALUATORS = ["augmentation_robust", "corruptions", "cross_architecture", "label_robust", "retrain"]
 """Those that augment by a recipe, or by an augmentation that is not RaT-BPTT's, whose authors flip digits."""
 
@@ -57,24 +64,48 @@ def test_what_tasks_say() -> None:
     assert not smoke_data().mirrored and not smoke_task().test.mirrored
 
 
+def with_flips(name: str, train: Examples, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> bool:
+    """Return whether a short run of a method may mirror images of `train`."""
+    cls = registry.method(name)
+    with counted(monkeypatch) as flips:
+        method: Method = registry.configure(cls, {**cls.smoke, **settings}, where=name)
+        run = method.start(train, BUDGET, seed=0)
+        for _ in range(run.steps):
+            run.step()
+    return bool(flips)
+
+
+@pytest.mark.parametrize("name", RAT_BPTT)
+def test_rat_bptt_and_its_variants_flip_digits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert with_flips(name, smoke_data(), monkeypatch)
+
+
+@pytest.mark.parametrize("name", sorted({*registry.names("method")} - {*RAT_BPTT, *METHODS}))
+def test_other_methods_flip_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not with_flips(name, smoke_data(), monkeypatch)
+
+
+def test_frepo_mirrors_digits_on_svhn_alone() -> None:
+    cls = registry.method("frepo")
+    digits = {info.published_as for info in map(describe, tasks.names()) if not info.mirrored}
+    assert digits == {"digits", "mnist", "svhn"}
+    for ipc in (1, 10, 20):
+        settings = {family: registry.published(cls, family, ipc) for family in digits}
+        mirrored = {family for family, values in settings.items() if cls(**values).mirror}  # type: ignore[attr-defined]
+        assert mirrored == {"svhn"}
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_no_method_flips_digits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    cls = registry.method(name)
-    settings = {**cls.smoke, **({} if name.startswith("idc") else {"augment": "dsa"})}
-    for train in (smoke_data(), replace(smoke_data(), mirrored=True)):
-        with counted(monkeypatch) as flips:
-            method: Method = registry.configure(cls, settings, where=name)
-            run = method.start(train, BUDGET, seed=0)
-            for _ in range(run.steps):
-                run.step()
-        assert not flips or train.mirrored
-        assert flips or not train.mirrored or name.startswith("idc")  # IDC flips in retraining only
+    settings = {} if name.startswith("idc") else {"augment": "dsa"}
+    assert not with_flips(name, smoke_data(), monkeypatch, **settings)
+    photographs = replace(smoke_data(), mirrored=True)
+    # IDC flips in retraining only.
+    assert with_flips(name, photographs, monkeypatch, **settings) == (not name.startswith("idc"))
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in RECIPES if name not in ("rat-bptt-1000", "dc-300", "rtp-300")]
-)
-def test_no_recipe_flips_digits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_no_recipe_flips_digits_but_rat_bptts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cls = registry.evaluator("retrain")
     evaluator: Evaluator = registry.configure(
         cls, {"recipe": name, "network": "mlp-w4", "copies": 1}, where="here"
@@ -82,12 +113,8 @@ def test_no_recipe_flips_digits(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     for task in (smoke_task(), as_photographs(smoke_task())):
         with replaced(short(name)), counted(monkeypatch) as flips:
             evaluator.evaluate(smoke_set(), task, seed=0)
-        assert not flips or task.train.mirrored
-        assert (
-            flips
-            or not task.train.mirrored
-            or "flip" not in repr(augmentation(recipe(name).augment, mixing=True))
-        )
+        may = task.train.mirrored or name == "rat-bptt-1000"
+        assert bool(flips) == (may and "flip" in repr(augmentation(recipe(name).augment, mixing=True)))
 
 
 @pytest.mark.parametrize("name", EVALUATORS)

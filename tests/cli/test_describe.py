@@ -5,7 +5,8 @@ import io
 import pytest
 from rich.console import Console, RenderableType
 
-from suite.cli.describe import details, papers, published, row, table, title
+from suite.cli.describe import details, papers, published, recipes, row, table, title
+from suite.core.spec import ANY_SIZE
 from suite.plugins import registry
 
 
@@ -37,6 +38,23 @@ def test_sizes_with_equal_settings_are_one_line() -> None:
     }
 
 
+def test_settings_of_any_size() -> None:
+    settings = {("svhn", ANY_SIZE): {"a": 1}, ("svhn", 10): {"a": 2}, ("mnist", ANY_SIZE): {"a": 3}}
+    names = {("svhn", 1): "dc-300", ("svhn", ANY_SIZE): "dsa-1000", ("mnist", ANY_SIZE): "dsa-1000"}
+    members = {"published": settings, "borrowed": {("svhn", ANY_SIZE): "a code"}, "recipes": names}
+    cls = type("Published", (registry.method("dm"),), members)
+    assert published(cls) == {
+        "Settings for svhn at any other size, from a code": "a = 1",
+        "The paper's settings for svhn at ipc 10": "a = 2",
+        "The paper's settings for mnist at any size": "a = 3",
+    }
+    assert recipes(cls) == {
+        "svhn at ipc 1": "dc-300",
+        "svhn at any other size": "dsa-1000",
+        "mnist at any size": "dsa-1000",
+    }
+
+
 def test_settings_of_another_source_are_not_called_the_papers() -> None:
     settings = {("cifar10", 1): {"a": 1}, ("cifar10", 10): {"a": 1}}
     members = {"published": settings, "borrowed": {("cifar10", 1): "another code"}}
@@ -45,6 +63,7 @@ def test_settings_of_another_source_are_not_called_the_papers() -> None:
         "The paper's settings for cifar10 at ipc 10": "a = 1",
     }
     shown = text(*details("rat_bptt"))
+    assert "No settings are published for cifar10 at ipc 50: the defaults" in shown
     assert "Settings for cifar100 at ipc 1, from PoDD's code" in shown
     assert "The paper's settings for cifar100 at ipc 10: " in shown
 

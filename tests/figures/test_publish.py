@@ -1,5 +1,6 @@
 """A board with the pictures of its sets, from a finished store."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,20 @@ def test_a_picture_that_exists_stays(finished: tuple[Path, Path, Result], tmp_pa
     mine.write_bytes(b"mine")
     publish([finished[1]], tmp_path / "board.md")
     assert mine.read_bytes() == b"mine" and len(pictures(tmp_path)) == 2
+
+
+def test_a_set_of_another_trial_is_not_drawn(finished: tuple[Path, Path, Result], tmp_path: Path) -> None:
+    store = Path(shutil.copytree(finished[1], tmp_path / "store"))
+    shutil.rmtree(store / "pictures")
+    one, two = (path.stem for path in sorted((store / "artefacts").glob("*.safetensors")))
+    for ending in ("safetensors", "json"):
+        paths = [store / "artefacts" / f"{name}.{ending}" for name in (one, two)]
+        contents = [path.read_bytes() for path in paths]
+        for path, content in zip(paths, reversed(contents), strict=True):
+            path.write_bytes(content)
+    with pytest.warns(UserWarning, match="holds the set of another trial; it is not drawn"):
+        publish([store], tmp_path / "board.md")
+    assert not pictures(tmp_path)
 
 
 @pytest.mark.parametrize("format", ["csv", "json"])

@@ -19,6 +19,7 @@ from suite.core.spec import Budget, Examples
 from suite.core.training.fit import fit
 from suite.core.training.recipes import Recipe, recipe
 from suite.core.training.regression import scaled
+from suite.plugins.registry import native_recipe, published
 
 MODULE = import_module("suite.plugins.methods.frepo")
 METHOD = MODULE.METHOD
@@ -167,16 +168,15 @@ def test_settings_are_the_papers() -> None:
     assert (default.steps, default.outer_lr, default.inner_lr) == (500_000, 3e-4, 3e-4)
     assert (default.pool, default.lifetime, default.real_batch, default.ridge) == (10, 100, 1024, 1e-6)
     assert default.learn_labels and default.initial == "real" and METHOD.recipe == "frepo-40000-v2"
-    mirrored = {key for key, values in METHOD.published.items() if values.get("mirror")}
-    always = ("cifar10", "svhn", "cub200-32", "imagenette-128", "imagewoof-128")
-    assert mirrored == {
-        *(key for key in METHOD.published if key[0] in always),
-        ("cifar100", 1),
-        ("tiny-imagenet", 1),
-    }
-    assert {family for family, _ in mirrored} == {*always, "cifar100", "tiny-imagenet"}
-    assert {family for family, _ in METHOD.recipes} == {"mnist", "fashion-mnist"}
-    assert set(METHOD.recipes.values()) == {"frepo-mnist-40000"}
+    for ipc in (1, 2, 10, 20, 50):
+        for family in ("cifar10", "svhn", "cub200-32", "imagenette-128", "imagewoof-128"):
+            assert published(METHOD, family, ipc) == {"mirror": True}
+        for family in ("cifar100", "tiny-imagenet"):
+            assert published(METHOD, family, ipc) == ({"mirror": True} if ipc == 1 else {})
+        for family in ("mnist", "fashion-mnist"):
+            assert published(METHOD, family, ipc) == {}
+            assert native_recipe(METHOD, family, ipc) == "frepo-mnist-40000"
+        assert native_recipe(METHOD, "svhn", ipc) == METHOD.recipe
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from suite.core.networks.named import Network
 from suite.core.seeding import generator
 from suite.core.sets.parametrisations import MultiFormation as Code
 from suite.core.spec import Budget, Examples
+from suite.plugins.registry import native_recipe, published
 from tests.support.small_data import few_digits
 
 MODULE = import_module("suite.plugins.methods.idc")
@@ -141,7 +142,7 @@ def test_no_more_decoded_images_are_matched_than_the_synthetic_batch(monkeypatch
 
 
 def test_the_authors_settings() -> None:
-    cifar, published = METHOD(), METHOD.published
+    cifar = METHOD()
     assert (cifar.metric, cifar.image_lr, cifar.network_images) == ("mse", 5e-3, 2000)
     assert (cifar.steps, cifar.network_steps, cifar.real_batch, cifar.synthetic_batch) == (
         200_000,
@@ -151,15 +152,15 @@ def test_the_authors_settings() -> None:
     )
     assert (cifar.factor, cifar.augment, cifar.recipe) == (2, "color+crop+cutout", "idc-1000-v2")
     assert cifar.network_augment == "color+crop+cutmix"
-    for ipc in (1, 10, 50):
+    for ipc in (1, 5, 10, 50):  # the authors' rule has no size
         grey = {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
         # The rate is for 32x32 images, except on MNIST: 1e-4 * 28^2 / 32^2.
-        assert published["fashion-mnist", ipc] == grey | {"image_lr": pytest.approx(7.65625e-5)}
+        assert published(METHOD, "fashion-mnist", ipc) == grey | {"image_lr": pytest.approx(7.65625e-5)}
         crops = {"augment": "color+crop", "network_augment": "color+crop"}
-        assert published["mnist", ipc] == grey | crops
-        assert published["svhn", ipc] == {"network_images": 500}
-        assert METHOD.recipes["mnist", ipc] == "idc-mnist-1000"
-    assert len(METHOD.recipes) == 3
+        assert published(METHOD, "mnist", ipc) == grey | crops
+        assert published(METHOD, "svhn", ipc) == {"network_images": 500}
+        assert native_recipe(METHOD, "mnist", ipc) == "idc-mnist-1000"
+    assert len(METHOD.recipes) == 1
 
 
 def test_a_network_trains_on_distinct_images_in_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import torch
 
 from suite.core.distilling.initial_images import initial_images
 from suite.core.spec import Budget, Examples
+from suite.plugins.registry import published
 from tests.support.small_data import few_digits
 
 IDC = import_module("suite.plugins.methods.idc").METHOD
@@ -42,9 +43,9 @@ def test_it_is_idc_at_factor_one() -> None:
 
 def test_the_authors_settings() -> None:
     assert METHOD().recipe == IDC.recipe
-    for ipc in (1, 10, 50):
+    for ipc in (1, 5, 10, 50):
         # On MNIST the authors change augmentations at factor 2 only.
-        assert METHOD.published["mnist", ipc] == {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
+        assert published(METHOD, "mnist", ipc) == {"metric": "l1", "image_lr": 1e-4, "network_images": 500}
         for family in ("svhn", "fashion-mnist"):
-            assert METHOD.published[family, ipc] == IDC.published[family, ipc]
+            assert published(METHOD, family, ipc) == published(IDC, family, ipc) != {}
     assert METHOD.recipes == {("svhn", 1): "idc-svhn-1000"}

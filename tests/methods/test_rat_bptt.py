@@ -12,8 +12,9 @@ from suite.core.data.tasks import load
 from suite.core.engine.classification import worth_compiling
 from suite.core.networks.named import network
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
-from suite.core.spec import Budget, Examples
+from suite.core.spec import UNPUBLISHED, Budget, Examples
 from suite.core.training.augment import AugmentParams, OneOf
+from suite.plugins.registry import source_of_settings
 from tests.support.plain_meta_learning import NAME, PlainClip, PlainMetaLearning, double
 from tests.support.small_data import few_digits
 
@@ -251,9 +252,19 @@ def test_the_papers_settings() -> None:
     tiny = published["tiny-imagenet", 10]
     assert (tiny["window"], tiny["unroll"], tiny["real_batch"], tiny["inner_classes"]) == (100, 300, 1000, 50)
     assert tiny["outer_lr"] == 3e-4 and tiny["learn_labels"] and tiny["per_class"] == 1
+    podd = published["cifar100", 1]  # with 50 images a step
+    assert (podd["window"], podd["unroll"], podd["real_batch"]) == (100, 300, 2000)
+    assert (podd["inner_classes"], podd["per_class"]) == (50, 1) and podd["learn_labels"]
+    podd = published["tiny-imagenet", 1]  # with 30
+    assert (podd["window"], podd["unroll"], podd["real_batch"]) == (100, 300, 500)
+    assert (podd["inner_classes"], podd["per_class"]) == (30, 1) and podd["learn_labels"]
+    assert podd["outer_lr"] == podd["inner_lr"] == 5e-4
     assert set(published) - set(METHOD.borrowed) == {
         (family, 10) for family in ("cifar10", "cifar100", "tiny-imagenet")
     }
+    for key in (("cifar10", 50), ("cifar100", 50)):
+        for method in METHODS.values():
+            assert source_of_settings(method, *key) == UNPUBLISHED
     for key, settings in published.items():
         assert METHODS["bptt"].published[key] == {k: v for k, v in settings.items() if k != "window"}
 
@@ -265,7 +276,16 @@ def test_no_row_of_rat_bptt_has_a_fixed_window() -> None:
         assert METHODS["t_bptt"](**METHODS["t_bptt"].published[key]).schedule == "fixed"
     fixed = METHODS["t_bptt"].published["cifar100", 1]
     assert (fixed["window"], fixed["unroll"], fixed["outer_lr"]) == (90, 130, 3e-4)
-    assert METHODS["t_bptt"].published["tiny-imagenet", 10]["real_batch"] == 2000
+    assert fixed["learn_labels"] and set(fixed) == {
+        "window",
+        "unroll",
+        "outer_lr",
+        "learn_labels",
+        "per_class",
+    }
+    many = METHODS["t_bptt"].published["tiny-imagenet", 10]
+    assert (many["window"], many["unroll"], many["real_batch"], many["inner_classes"]) == (90, 270, 2000, 50)
+    assert ("cifar100", 1) not in METHODS["t_bptt"].borrowed
 
 
 def test_synthetic_and_real_batches_are_augmented_image_by_image(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from suite.core.networks.layers import Layer
 from suite.core.networks.named import Network, Shape
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
+from suite.plugins.registry import published
 from tests.support.small_data import few_digits
 
 MODULE = import_module("suite.plugins.methods.rded")
@@ -146,9 +147,9 @@ def test_a_real_teacher_is_surer_of_what_is_chosen(tmp_path: Path, monkeypatch: 
 def test_the_authors_settings() -> None:
     method = METHOD()
     assert (method.candidates, method.crops, method.factor, method.recipe) == (300, 5, 1, "rded-300-v2")
-    for ipc in (1, 10, 50):
+    for ipc in (1, 10, 20, 50):
         for family in ("imagenette-128", "imagewoof-128"):
-            assert METHOD.published[family, ipc] == {"factor": 2}
+            assert published(METHOD, family, ipc) == {"factor": 2}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from suite.core.networks.nngp import random_features
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 from suite.plugins import registry
+from suite.plugins.registry import native_recipe
 
 METHOD = import_module("suite.plugins.methods.rfad").METHOD
 
@@ -107,6 +108,8 @@ def test_settings_are_the_papers() -> None:
     assert (default.networks, default.real_batch, default.ridge) == (8, 4 * 1280, 5e-3)
     assert default.loss == "cross-entropy" and not default.learn_labels and default.initial == "real"
     assert METHOD.published == {}  # they are the same for every task and size
+    for family in ("mnist", "fashion-mnist"):
+        assert {native_recipe(METHOD, family, ipc) for ipc in (1, 10, 20)} == {"frepo-mnist-40000"}
     # Eight networks of 4096 features on images of 32 x 32.
     images = Examples(torch.zeros(2, 3, 32, 32), torch.arange(2), 2)
     run = METHOD(networks=1).start(images, Budget(1), seed=0)

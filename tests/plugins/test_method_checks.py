@@ -43,7 +43,11 @@ def test_a_broken_method_is_told_what_to_change(
     ("recipes", "check", "message"),
     [
         ({("mnist", 1): "dc-301"}, method_checks.is_described, "did you mean 'dc-300'?"),
-        ({"mnist": "dc-300"}, method_checks.has_settings, "published or recipes has the key 'mnist'"),
+        (
+            {"mnist": "dc-300"},
+            method_checks.has_settings,
+            "published, recipes or borrowed has the key 'mnist'",
+        ),
     ],
 )
 def test_wrong_recipes_of_a_task_are_found(recipes: object, check: conformance.Check, message: str) -> None:

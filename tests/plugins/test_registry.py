@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from suite.core.spec import ANY_SIZE, UNPUBLISHED
 from suite.core.training.recipes import RECIPES
 from suite.plugins import registry
 from suite.plugins.loading import load
@@ -149,3 +150,39 @@ def test_hyperparameters_have_types_and_defaults() -> None:
 def test_a_network_is_a_setting_of_those_that_have_one() -> None:
     assert registry.network(registry.method("dm"), "mlp-w8") == {"network": "mlp-w8"}
     assert registry.network(registry.method("random_subset"), "mlp-w8") == {}
+
+
+def test_an_entry_of_any_size_is_that_of_sizes_without_their_own() -> None:
+    members = {
+        "recipe": "dsa-1000",
+        "recipes": {("svhn", ANY_SIZE): "dc-300", ("svhn", 1): "rtp-300"},
+        "published": {
+            ("svhn", ANY_SIZE): {"steps": 2},
+            ("svhn", 1): {"steps": 1},
+            ("mnist", 1): {"steps": 3},
+        },
+        "borrowed": {
+            ("svhn", ANY_SIZE): "a code",
+            ("mnist", 1): UNPUBLISHED,  # inherited from a class without settings
+            ("mnist", ANY_SIZE): UNPUBLISHED,
+            ("digits", 1): "a code whose settings a subclass replaced",
+        },
+    }
+    cls = type("Mine", (registry.method("dm"),), members)
+    found = {
+        (family, ipc): (
+            registry.native_recipe(cls, family, ipc),
+            registry.published(cls, family, ipc).get("steps"),
+            registry.source_of_settings(cls, family, ipc),
+        )
+        for family in ("svhn", "mnist", "digits")
+        for ipc in (1, 5)
+    }
+    assert found == {
+        ("svhn", 1): ("rtp-300", 1, ""),
+        ("svhn", 5): ("dc-300", 2, "a code"),
+        ("mnist", 1): ("dsa-1000", 3, ""),
+        ("mnist", 5): ("dsa-1000", None, UNPUBLISHED),
+        ("digits", 1): ("dsa-1000", None, ""),
+        ("digits", 5): ("dsa-1000", None, ""),
+    }

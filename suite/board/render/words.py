@@ -1,5 +1,6 @@
 """Values as text: headings, file names, percentages, times, bytes."""
 
+import hashlib
 import json
 import re
 
@@ -184,7 +185,9 @@ def _number(number: float, factor: float, digits: int) -> str:
 
 
 def _slugged(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-")
+    """Return a name for files, which is that of no other text."""
+    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-")
+    return slug if slug == text else f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
 
 
 def _rounded(value: float) -> float:

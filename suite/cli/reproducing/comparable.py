@@ -6,7 +6,7 @@ from suite.board.atlas.targets import Printed, Target, each_figure
 from suite.board.reported import Reported
 from suite.core.data import tasks
 from suite.core.networks import named
-from suite.core.spec import Method
+from suite.core.spec import UNPUBLISHED, Method
 from suite.experiments import grid, reproduction
 from suite.plugins import registry
 from suite.records.cells import Trial, canonical_json
@@ -56,4 +56,5 @@ def _incomparable(entry: Reported, ipc: int) -> str:
         named.network(entry.network, info.shape, info.classes)
     except ValueError:
         return "no network here is that of the source"
-    return ""
+    source = registry.source_of_settings(registry.method(entry.method), info.published_as, ipc)
+    return "no settings are published for it at this size" if source == UNPUBLISHED else ""

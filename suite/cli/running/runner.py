@@ -1,6 +1,7 @@
 """Run a grid, or evaluate a foreign set: checks before, progress during, the board after."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
@@ -61,6 +62,15 @@ class Request:
         """The store's path."""
         return self.store or Path("runs") / Path(self.grid).stem
 
+    @property
+    def plan(self) -> str:
+        """The name of the grid's plan: its own if it comes with the package, else also that of its path."""
+        path = Path(self.grid)
+        if path.suffix != ".toml":
+            return self.grid
+        # Of two files of one name each has its plan, or cells of one would no longer be missed.
+        return f"{path.stem}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+
     def table(self) -> Grid:
         """Return the grid; raises ValueError for a mistake in its file."""
         return self.made or grid.load(grid.locate(self.grid), self.settings)
@@ -82,6 +92,7 @@ def dry_run(request: Request) -> None:
             say(f"data missing, task not validated: {error}")
     present = [job for job in jobs if job.cell.task in lines]
     preflight.check(present, request.resources)
+    _check_settings(request, list(lines))
     for line in chain.from_iterable(lines.values()):
         say(line)
     known, formers = preflight.on_data(present)
@@ -100,6 +111,12 @@ def dry_run(request: Request) -> None:
         say(line)
 
 
+def _check_settings(request: Request, tasks: Collection[str]) -> None:
+    """Raise ValueError if the grid's settings file was made on other data than these of its tasks have."""
+    if (table := request.table()).settings:
+        preflight.check_settings(grid.locate(request.grid), table.settings, tasks)
+
+
 def run(request: Request, deadline: Deadline | None = None) -> bool:
     """Run the missing cells; return whether all are done.
 
@@ -112,8 +129,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         say_networks(request.table())
         # A cluster's head may have no GPU, and its nodes are not checked.
         preflight.check(jobs, None if request.address else request.resources)
-        if (table := request.table()).settings:
-            preflight.check_settings(grid.locate(request.grid), table)
+        _check_settings(request, request.table().tasks)
         jobs, formers = preflight.on_data(jobs)
         for name in dict.fromkeys(job.cell.task for job in jobs):
             for line in tasks.told(load_task(name, "cpu")):
@@ -126,7 +142,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     stopped = None
     with store.locked():
         bring_over_formers(store, formers)
-        store.write_plan(Path(request.grid).stem, grid.plan(jobs).to_json())
+        store.write_plan(request.plan, grid.plan(jobs).to_json())
         for line in (*on_other_data(jobs, store), counts(jobs, store)):
             say(line)
         try:

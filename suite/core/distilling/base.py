@@ -25,7 +25,8 @@ class BaseMethod:
     smoke: ClassVar[Mapping[str, Any]] = {}
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {}
-    borrowed: ClassVar[Mapping[tuple[str, int], str]] = {}  # source of settings that are not the paper's
+    # The source of settings that are not the paper's; UNPUBLISHED where there are none.
+    borrowed: ClassVar[Mapping[tuple[str, int], str]] = {}
 
     @property
     def outer_steps(self) -> int | None:

@@ -1,7 +1,17 @@
 """Units by hand."""
 
-from suite.board.render.words import duration, memory, paper, score
+from suite.board.render.words import duration, memory, paper, picture, score
 from suite.board.statistics.intervals import interval
+from suite.board.tables import board
+from tests.support.board_records import SMALL, rows
+
+
+def test_pictures_of_different_tasks_have_different_paths() -> None:
+    tasks = ["folder:/d/猫", "folder:/d/犬", "folder:/d/a+b", "folder:/d/a-b", "folder-d-a-b", "digits"]
+    row = rows(board(SMALL))["rat_bptt"]
+    paths = [picture(task, row, 0) for task in tasks]
+    assert len(set(paths)) == len(tasks) and paths[-1] == "pictures/digits/rat_bptt-ipc10-seed0.png"
+    assert all(path.isascii() and ":" not in path and "+" not in path for path in paths)
 
 
 def test_units() -> None:

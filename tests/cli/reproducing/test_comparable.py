@@ -61,6 +61,23 @@ def test_a_figure_that_nothing_repeats_says_why(changes: dict[str, Any], reason:
     assert target(entry(**changes), 10) == reason
 
 
+@pytest.mark.parametrize(
+    ("method", "task", "preprocessing", "unknown", "known"),
+    [
+        ("rat_bptt", "cifar10", "zca", 50, 10),
+        ("rat_bptt", "cifar100", "zca", 50, 10),
+        ("tesla", "cifar10", "kornia", 10, 1),
+        ("tesla", "cifar100", "kornia", 1, 50),
+    ],
+)
+def test_a_figure_without_published_settings_is_not_compared(
+    method: str, task: str, preprocessing: str, unknown: int, known: int
+) -> None:
+    figure = entry(task=task, method=method, preprocessing=preprocessing)
+    assert target(figure, unknown) == "no settings are published for it at this size"
+    assert isinstance(target(figure, known), Target)
+
+
 def test_full_data_is_no_cell() -> None:
     assert target(entry(method="full_data"), 0) == "the source does not tell how it trains on all images"
 

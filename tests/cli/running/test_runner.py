@@ -28,6 +28,13 @@ def test_a_store_is_by_default_named_after_the_grid(tmp_path: Path) -> None:
     assert Request("demo", store=tmp_path).folder == tmp_path
 
 
+def test_two_files_of_one_name_have_two_plans(tmp_path: Path) -> None:
+    """Else cells of the first would no longer be missed."""
+    one, two = (str(tmp_path / folder / "mine.toml") for folder in ("a", "b"))
+    assert Request("demo").plan == "demo" and Request(one).plan.startswith("mine-")
+    assert Request(one).plan == Request(one).plan != Request(two).plan
+
+
 def test_a_cluster_and_inline_exclude_each_other() -> None:
     with pytest.raises(ValueError, match="--inline runs without Ray: leave out --address"):
         Request("demo", inline=True, address="auto")
@@ -98,7 +105,7 @@ def test_a_run_ends_with_a_board(quick: Path, tmp_path: Path, capsys: pytest.Cap
     said = capsys.readouterr().out
     assert said.index(told) < said.index("4 cells, 0 done, 4 to do"), "before compute"
     assert f"leaderboard: {request.folder / 'leaderboard.md'}" in said
-    assert (request.folder / "plan" / "quick.json").is_file()
+    assert (request.folder / "plan" / f"{request.plan}.json").is_file()
 
 
 @pytest.mark.usefixtures("no_network")
