@@ -88,7 +88,7 @@ class BoostedRaTBPTTDistiller(ImageMetaLearner):
     def synthetic(self) -> SyntheticSet:
         """Return the blocks of the stages so far."""
         images, labels = joined(self.blocks[: self.growth.stage + 1])
-        return SyntheticSet(images, labels, self.training.minibatch)
+        return SyntheticSet(images, labels, self.training.minibatch.within(*images.shape[:2]))
 
 
 def initial_blocks(method: BoostedRaTBPTT, train: Examples, planned: Stages, seed: int) -> Sequence[Tensor]:

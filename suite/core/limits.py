@@ -1,6 +1,6 @@
 """Limits of hyper-parameters (None: not given), of budgets, and of the sets that methods return."""
 
-from math import prod
+from math import inf, prod
 
 import torch
 
@@ -61,7 +61,8 @@ def check_set(
 ) -> None:
     """Raise ValueError if `synthetic` does not fit `train` and `budget`, Diverged if it is not finite.
 
-    A factorised set may decode to any number of images, but its bytes are limited by the budget.
+    A learned rate that is not above 0 is divergence, too. A factorised set may decode to any number of
+    images, but its bytes are limited by the budget.
     growing: whether a plain set may be smaller than its budget.
     """
     if not isinstance(synthetic, SyntheticSet):
@@ -78,6 +79,8 @@ def check_set(
         )
     if empty := int((synthetic.labels.sum(-1) == 0).sum()):
         raise ValueError(f"{empty} labels of the set are all zero; give each image a class")
+    if synthetic.lr is not None and not 0 < synthetic.lr < inf:
+        raise Diverged(f"the set's learned rate is {synthetic.lr:g}, not a number above 0")
     if (shape := tuple(synthetic.images.shape[2:])) != train.shape:
         raise ValueError(f"the set's images are {shape}; return {train.shape}, as the task's are")
     if synthetic.classes != train.classes:

@@ -70,6 +70,12 @@ def missing(job: Job, store: Store) -> list[Cell]:
     return rest if record else [job.cell, *rest]
 
 
+def due(job: Job, store: Store) -> list[Cell]:
+    """Return the cells that `run` will do: those that are missing, and a trial whose set is damaged."""
+    rest = missing(job, store)
+    return rest if not rest or job.cell in rest or _is_complete(job, store) else [job.cell, *rest]
+
+
 def _is_complete(job: Job, store: Store) -> bool:
     """Return whether the first cell has its record, and all sets if it is a trial."""
     record = store.record(job.id, job.data)

@@ -1,9 +1,10 @@
 """Record a distilled set in a file as the trial `external:<name>`, which is evaluated like others."""
 
+import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from suite.core.limits import check_set
 from suite.core.networks.named import network
 from suite.core.sets.artefacts import is_whole
 from suite.core.sets.manifest import stored
-from suite.core.sets.parametrisations import MultiFormation
+from suite.core.sets.parametrisations import MultiFormation, describe
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Task
 from suite.core.training.recipes import RECIPES
@@ -56,6 +57,10 @@ class Request:
     lr: float | None = None
     trust_labels: bool = False
 
+    def __post_init__(self) -> None:
+        if self.lr is not None and not 0 < self.lr < math.inf:
+            raise ValueError(f"--lr {self.lr:g}: give a number above 0, or leave it out for the file's")
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -83,12 +88,14 @@ def read(request: Request) -> Submission:
     kind = request.labels or ("weights" if _keeps_weights(brought) else "probabilities")
     synthetic, meant = as_targets(brought.synthetic, kind)
     named = () if request.trust_labels else brought.class_names
-    synthetic, ordered = as_the_tasks(synthetic, named, task)
-    brought = replace(brought, synthetic=synthetic)
+    placed, ordered = as_the_tasks(synthetic, named, task)
+    moved = () if placed is synthetic else named
+    brought = replace(brought, synthetic=placed)
     prepared = preprocess.prepare(brought, task, request.preprocessing, request.normalised)
     synthetic = _with_factor(prepared, request, task)
-    synthetic = replace(synthetic, lr=request.lr or synthetic.lr)
+    synthetic = replace(synthetic, lr=synthetic.lr if request.lr is None else request.lr)
     check_set(synthetic, task.train, Budget(request.ipc))
+    _check_ipc(synthetic, brought.manifest.get("ipc"), request.ipc)
     agreed = agreement.check(synthetic, task, trusted=request.trust_labels)
     _doubt_recipes(request.recipes, synthetic)
     trial = Trial(
@@ -98,7 +105,7 @@ def read(request: Request) -> Submission:
         hyperparameters={
             "format": brought.format,
             "preprocessing": prepared.kind,
-            **_choices(request, kind, synthetic),
+            **_choices(request, kind, synthetic, moved),
         },
         ipc=request.ipc,
         seed=0,
@@ -129,9 +136,32 @@ def _keeps_weights(brought: sandbox.ForeignSet) -> bool:
     return "preprocessing" in brought.manifest or brought.format == "h5"
 
 
-def _choices(request: Request, kind: str, synthetic: SyntheticSet) -> Mapping[str, Any]:
-    """Return what makes another set of the same files; it is part of the trial."""
-    by = request.normalised
+def _check_ipc(synthetic: SyntheticSet, distilled: int | None, ipc: int) -> None:
+    """Raise ValueError for a factorised set of another size, which its number of images does not show.
+
+    distilled: the ipc in its manifest. Without it a code may not tell; then few bytes draw a warning.
+    """
+    if (code := synthetic.parametrisation) is None:
+        return
+    own = code.stored_ipc if distilled is None else distilled
+    if own is not None and own != ipc:
+        raise ValueError(f"the {code.kind} set is one of ipc {own}, not {ipc}; say --ipc {own}")
+    image = 4 * synthetic.classes * synthetic.images[0, 0].numel()
+    if own is None and synthetic.stored_bytes <= image * (ipc - 1):
+        warnings.warn(
+            f"the {code.kind} set stores {synthetic.stored_bytes} bytes; ipc {ipc} allows {image * ipc}: "
+            f"is --ipc {ipc} the one that it was distilled at?",
+            stacklevel=3,
+        )
+
+
+def _choices(request: Request, kind: str, synthetic: SyntheticSet, moved: Sequence[str]) -> Mapping[str, Any]:
+    """Return what makes another set of the same files; it is part of the trial.
+
+    Some of it may come from a manifest beside them. moved: the classes that were put into another order.
+    """
+    by, code = request.normalised, synthetic.parametrisation
+    minibatch = {name: size for name, size in asdict(synthetic.minibatch).items() if size is not None}
     given = {
         "mean": list(by.mean) if by else None,
         "std": list(by.std) if by else None,
@@ -140,6 +170,9 @@ def _choices(request: Request, kind: str, synthetic: SyntheticSet) -> Mapping[st
         "run": request.run,
         "factor": request.factor,
         "trust_labels": request.trust_labels or None,
+        "minibatch": minibatch or None,
+        "parametrisation": describe(code) if code and request.factor is None else None,
+        "classes": list(moved) or None,
     }
     return {name: value for name, value in given.items() if value is not None}
 

@@ -16,6 +16,7 @@ from suite.external.sandbox import ForeignSet
 
 Kind = Literal["task", "raw", "normalised"]
 
+_INFERRED = "inferred:"
 _SAMPLE = 1000  # of the task's train images
 _NATURAL = 0.8  # of the variance of natural images is in means of blocks: 0.82 in CIFAR-10, Fashion-MNIST
 
@@ -107,6 +108,8 @@ def prepare(
     said = "preprocessing" in brought.manifest
     for doubt in [] if said else doubts(synthetic.images.flatten(0, 1), _sample(task), whitened=whitened):
         warnings.warn(f"{doubt}; is --preprocessing {kind}, or the task, the right one?", stacklevel=2)
+    if reason.startswith(_INFERRED) and (other := _other_reading(brought, kind, task)):
+        warnings.warn(other, stacklevel=2)
     unseen = whitened and kind == "task" and not said
     return Prepared(synthetic, kind, reason, whitened=unseen)
 
@@ -138,6 +141,22 @@ def doubts(images: Tensor, train: Tensor, *, whitened: bool) -> list[str]:
             "tasks -kornia have that of MTT's code, tasks -zca that of RaT-BPTT's"
         )
     return found
+
+
+def _other_reading(brought: ForeignSet, kind: Kind, task: Task) -> str:
+    """Return what else images may be by their range and statistics, from which `kind` was inferred."""
+    images, whitened = brought.synthetic.images.flatten(0, 1), _whitens(task.preprocessing.describe())
+    span = f"all values lie in [{'0' if kind == 'raw' else '-1'}, 1], and would also fit"
+    if kind == "raw":
+        other = images
+        said = f"{span} images that are preprocessed; if they are, say --preprocessing task"
+    elif images.abs().max() <= 1 and not whitened:  # whitened images are as small
+        other = task.preprocessing.apply((images + 1) / 2)
+        half = ",".join(["0.5"] * images.shape[1])
+        said = f"{span} pixels that were scaled to it; if they are, say --mean {half} --std {half}"
+    else:
+        return ""
+    return "" if doubts(other, _sample(task), whitened=whitened) else said
 
 
 def _decide(
@@ -174,8 +193,11 @@ def _decide(
         return declared, "declared"
     low, high = brought.synthetic.images.min().item(), brought.synthetic.images.max().item()
     if low >= 0 and high <= 1:
-        return "raw", "inferred: all values lie in [0, 1]"
-    return "task", f"inferred: values from {low:.2f} to {high:.2f} are no pixels in [0, 1]"
+        return (
+            "raw",
+            f"{_INFERRED} all values lie in [0, 1]; --preprocessing task says that they are no pixels",
+        )
+    return "task", f"{_INFERRED} values from {low:.2f} to {high:.2f} are no pixels in [0, 1]"
 
 
 def _sample(task: Task) -> Tensor:

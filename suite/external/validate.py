@@ -14,6 +14,7 @@ from torch import Tensor
 
 from suite.core.names import counted
 from suite.core.sets.parametrisations import Parametrisation
+from suite.core.sets.synthetic_set import Minibatch
 from suite.external.locate import LIMIT
 
 ANSWER, TENSORS = "answer.json", "set.safetensors"
@@ -145,6 +146,10 @@ def arrange(contents: Contents, wanted: Wanted) -> Arranged:
         flat /= 255  # in place, as memory is short: bytes were copied into floats
     if broken := sum(int((~part.isfinite()).sum()) for part in flat.split(wanted.ipc)):
         raise Refused(f"the images hold values that are not finite: {broken} of {flat.numel()} as float32")
+    try:
+        Minibatch(**contents.manifest.get("minibatch", {})).check(wanted.classes, wanted.ipc)
+    except ValueError as error:
+        raise Refused(str(error)) from None
     targets = _targets(contents.labels, wanted)
     order, notes = _class_major(contents, targets, wanted)
     if not torch.equal(order, torch.arange(wanted.count)):

@@ -45,7 +45,8 @@ class Case:
         code = self._code(rng)
         images = torch.randn(CLASSES, self.ipc, *SHAPE, generator=rng) if code is None else code.decode()
         labels = self._labels(images.shape[1], rng)
-        return SyntheticSet(images, labels, self.minibatch, code, self.lr)
+        minibatch = self.minibatch.within(*images.shape[:2])
+        return SyntheticSet(images, labels, minibatch, code, self.lr)
 
     def _labels(self, count: int, rng: torch.Generator) -> Tensor:
         hard = one_hot(CLASSES, count)

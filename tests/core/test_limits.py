@@ -85,3 +85,10 @@ def test_a_set_that_is_not_finite_has_diverged(name: str) -> None:
     made = replace(plain(), **{name: getattr(plain(), name) / 0})
     with pytest.raises(Diverged, match=f"the set's {name} are not finite"):
         check_set(made, TRAIN, Budget(2))
+
+
+@pytest.mark.parametrize("lr", [0.0, -0.1, float("nan"), float("inf")])
+def test_a_learned_rate_that_trains_nothing_has_diverged(lr: float) -> None:
+    check_set(replace(plain(), lr=0.1), TRAIN, Budget(2))
+    with pytest.raises(Diverged, match=r"the set's learned rate is .*, not a number above 0"):
+        check_set(replace(plain(), lr=lr), TRAIN, Budget(2))

@@ -1,5 +1,6 @@
 """`ratbench evaluate`: from somebody's file to a row of the board."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,8 @@ import suite
 from suite.board import files
 from suite.core.data import tasks
 from suite.core.sets.artefacts import load_artefact
-from suite.core.sets.parametrisations import MultiFormation
-from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.sets.parametrisations import Linear, MultiFormation
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.records.cells import Evaluation, Trial
 from suite.records.record import Record
 from tests.support import foreign_sets
@@ -127,6 +128,12 @@ def settings_of(store: str = "runs/external") -> dict[str, object]:
     return cell.hyperparameters
 
 
+def edit(path: Path, **facts: object) -> None:
+    """Change the manifest beside an artefact."""
+    beside = path.with_suffix(".json")
+    beside.write_text(json.dumps({**json.loads(beside.read_text()), **facts}))
+
+
 class TestEveryFieldCounts:
     def test_the_learned_rate_of_our_own_set(self, tmp_path: Path) -> None:
         """`mtt-1000` is `dsa-1000` at the learned rate: without it both give the same figures."""
@@ -156,6 +163,11 @@ class TestEveryFieldCounts:
             and set_of("given").lr == settings_of("given")["lr"] == 0.5
         )
 
+    @pytest.mark.parametrize("lr", ["0", "-1", "nan", "inf"])
+    def test_a_rate_that_is_none_is_refused(self, lr: str, tmp_path: Path) -> None:
+        refused(evaluate(foreign_sets.mtt(tmp_path), "--lr", lr), f"--lr {lr}: give a number above 0")
+        assert not Path("runs").exists()
+
     def test_a_factorised_set_stays_factorised(self, tmp_path: Path) -> None:
         task, path = foreign_sets.task(), tmp_path / "own.safetensors"
         images = torch.stack([task.train.images[rows[:8]] for rows in task.train.by_class()])
@@ -164,6 +176,51 @@ class TestEveryFieldCounts:
         assert evaluate(path).exit_code == 0
         assert set_of().ipc == 8 and torch.equal(set_of().images, own.images)
         assert records(Path("runs/external"))["distillation"].decoded == 8
+
+    def test_a_factorised_set_has_one_size(self, tmp_path: Path) -> None:
+        task, path = foreign_sets.task(), tmp_path / "own.safetensors"
+        images = torch.stack([task.train.images[rows[:8]] for rows in task.train.by_class()])
+        suite.save_set(SyntheticSet.from_parametrisation(MultiFormation.of(images, 2)), path, task)
+        refused(evaluate(path, "--ipc", "3"), "the multi_formation set is one of ipc 2, not 3; say --ipc 2")
+        edit(path, trial={"ipc": 4})  # as `ratbench run` writes it
+        refused(evaluate(path), "the multi_formation set is one of ipc 4, not 2; say --ipc 4")
+        assert not Path("runs").exists()
+
+    def test_a_code_whose_size_says_no_ipc(self, tmp_path: Path) -> None:
+        task, path = foreign_sets.task(), tmp_path / "own.safetensors"
+        means = torch.stack([task.train.images[rows].mean(0) for rows in task.train.by_class()])
+        code = Linear(means, torch.eye(10)[:, None], 8, 8)  # the bytes of one image a class, and a little
+        suite.save_set(SyntheticSet.from_parametrisation(code), path, task)
+        doubted = evaluate(path, "--ipc", "3")
+        assert "stores 2960 bytes; ipc 3 allows 7680: is --ipc 3 the one" in " ".join(doubted.stderr.split())
+        edit(path, trial={"ipc": 2})
+        refused(evaluate(path, "--ipc", "3"), "the linear set is one of ipc 2, not 3; say --ipc 2")
+        assert evaluate(path, "--store", "right").exit_code == 0
+
+    def test_what_a_manifest_says_makes_another_trial(self, tmp_path: Path) -> None:
+        path = tmp_path / "own.safetensors"
+        suite.save_set(replace(foreign_sets.digits(), minibatch=Minibatch(1)), path, foreign_sets.task())
+        run = ("--recipe", "rat-bptt-1000", "--copies", "1")
+        assert evaluate(path, *run).exit_code == 0 and settings_of()["minibatch"] == {"per_class": 1}
+        assert "rat-bptt-1000 done" not in evaluate(path, *run).stdout
+        edit(path, minibatch={"per_class": 2, "classes": 5})
+        assert "rat-bptt-1000 done" in evaluate(path, *run).stdout
+        found = [load_artefact(file)[0] for file in Path("runs/external/artefacts").glob("*.safetensors")]
+        assert {made.minibatch for made in found} == {Minibatch(1), Minibatch(2, 5)}
+
+    def test_so_does_the_order_of_its_classes(self, tmp_path: Path) -> None:
+        own, path = foreign_sets.digits(), tmp_path / "own.safetensors"
+        suite.save_set(SyntheticSet(own.images.flip(0), own.labels), path, foreign_sets.task())
+        edit(path, class_names=list("9876543210"))
+        assert evaluate(path).exit_code == 0 and torch.equal(set_of().images, own.images)
+        assert settings_of()["classes"] == list("9876543210")
+
+    def test_a_minibatch_larger_than_the_set_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "own.safetensors"
+        suite.save_set(foreign_sets.digits(), path, foreign_sets.task())
+        edit(path, minibatch={"per_class": 99})
+        refused(evaluate(path), "minibatch per_class 99 is larger than the set's 2 images of each class")
+        assert not Path("runs").exists()
 
     def test_multi_formations_of_idcs_files(self, tmp_path: Path) -> None:
         task = foreign_sets.task()

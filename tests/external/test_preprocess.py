@@ -54,6 +54,28 @@ class TestKinds:
         assert found.kind == "raw" and "inferred: all values lie in [0, 1]" in found.line
         assert torch.allclose(found.synthetic.images, images(), atol=1e-5)
 
+    def test_pixels_in_another_range_are_doubted(self) -> None:
+        with pytest.warns(UserWarning, match=r"lie in \[-1, 1\], and would also fit.*--mean 0.5 --std 0.5"):
+            found = prepare(brought(raw() * 2 - 1), TASK)
+        assert found.kind == "task"
+        by = Constants((0.5,), (0.5,))
+        assert torch.allclose(
+            prepare(brought(raw() * 2 - 1), TASK, by=by).synthetic.images, images(), atol=1e-5
+        )
+
+    def test_preprocessed_images_in_the_range_of_pixels_are_doubted(self) -> None:
+        own = images().clamp(0, 1)
+        with pytest.warns(UserWarning, match=r"lie in \[0, 1\], and would also fit.*--preprocessing task"):
+            assert prepare(brought(own), TASK).kind == "raw"
+        assert torch.equal(quietly(brought(own), "task").synthetic.images, own)
+
+    def test_what_is_declared_or_whitened_is_not_doubted_by_its_range(self) -> None:
+        assert quietly(brought(images().clamp(-1, 1)), "task").kind == "task"
+        own = whitened()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert prepare(brought(own.train.images[:20].clamp(-1, 1)), own).kind == "task"
+
     def test_anything_else_is_taken_as_the_tasks(self) -> None:
         found = quietly(brought(images()))
         assert found.kind == "task" and "inferred: values from -0.81 to 1.85" in found.line

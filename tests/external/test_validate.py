@@ -142,3 +142,14 @@ def test_bytes_become_fractions() -> None:
 def test_labels_that_are_refused(labels: Tensor, message: str) -> None:
     with pytest.raises(Refused, match=message):
         arranged(labels)
+
+
+def test_a_minibatch_larger_than_the_set_is_refused() -> None:
+    def given(**minibatch: int) -> Arranged:
+        return arrange(Contents("test", IMAGES, None, manifest={"minibatch": minibatch}), GREY)
+
+    assert given(per_class=2, classes=2).images.shape[:2] == (2, 2)
+    with pytest.raises(Refused, match="minibatch per_class 3 is larger than the set's 2 images of each"):
+        given(per_class=3)
+    with pytest.raises(Refused, match="minibatch classes 3 is larger than the set's 2 classes"):
+        given(classes=3)

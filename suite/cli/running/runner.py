@@ -21,7 +21,7 @@ from suite.core.data.tasks import DataMissing, former_fingerprint
 from suite.core.names import counted
 from suite.experiments import grid, job_runner, preflight
 from suite.experiments.cells.context import load_task
-from suite.experiments.job_runner import missing
+from suite.experiments.job_runner import due, missing
 from suite.experiments.resources import Resources
 from suite.experiments.schema import Grid
 from suite.external import evaluate as foreign
@@ -198,7 +198,7 @@ def work(
     rest, deadline = [job for job in jobs if missing(job, store)], deadline or Deadline()
     if not rest:
         return
-    with Display(console, rest, sum(len(missing(job, store)) for job in rest)) as display:
+    with Display(console, rest, sum(len(due(job, store)) for job in rest)) as display:
         try:
             if inline:
                 _work_here(rest, store, resources, deadline, display)

@@ -43,6 +43,11 @@ class Parametrisation(ABC):
         return {name: value for name, value in self._fields() if not isinstance(value, Tensor)}
 
     @property
+    def stored_ipc(self) -> int | None:
+        """Images per class in whose place it stands, None if that does not follow from its shapes."""
+        return None
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the tensors."""
         return sum(value.nbytes for value in self.tensors.values())
@@ -123,6 +128,11 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
                 f"formations {tuple(self.formations.shape)} must be (classes, n, channels, height, width)"
             )
         check_factor(self.factor, *self.formations.shape[3:])
+
+    @property
+    def stored_ipc(self) -> int:
+        """Formations per class: each has the size of an image."""
+        return self.formations.shape[1]
 
     @classmethod
     def of(cls, images: Tensor, factor: int) -> "MultiFormation":

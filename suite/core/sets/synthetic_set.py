@@ -20,8 +20,27 @@ class Minibatch:
 
     def __post_init__(self) -> None:
         for name, value in (("per_class", self.per_class), ("classes", self.classes)):
-            if value is not None and value < 1:
-                raise ValueError(f"minibatch {name} {value} must be at least 1, or left out for all")
+            if value is not None and (type(value) is not int or value < 1):
+                raise ValueError(
+                    f"minibatch {name} {value!r} must be at least 1, a whole number, or left out for all"
+                )
+
+    def check(self, classes: int, ipc: int) -> None:
+        """Raise ValueError if it is larger than a set of `classes` * `ipc` images."""
+        for name, value, limit, what in (
+            ("per_class", self.per_class, ipc, "images of each class"),
+            ("classes", self.classes, classes, "classes"),
+        ):
+            if value is not None and value > limit:
+                raise ValueError(
+                    f"minibatch {name} {value} is larger than the set's {limit} {what}; lower it, or leave "
+                    "it out for all"
+                )
+
+    def within(self, classes: int, ipc: int) -> "Minibatch":
+        """Return the minibatch for a part of a set, which has `classes` * `ipc` images."""
+        per_class = None if self.per_class is None else min(self.per_class, ipc)
+        return Minibatch(per_class, None if self.classes is None else min(self.classes, classes))
 
     def takes_all(self, classes: int, ipc: int) -> bool:
         """Return whether a step takes the whole set, so that nothing is drawn."""
@@ -47,7 +66,7 @@ class SyntheticSet:
 
     images: (classes, n, channels, height, width), preprocessed;
     labels: (classes, n, classes), non-negative targets, one-hot when hard;
-    minibatch: the minibatch of the method's inner loop, for its native recipe;
+    minibatch: the minibatch of the method's inner loop, for its native recipe, no larger than the set;
     parametrisation: the stored code of a factorised set, which decodes to the images;
     lr: the learning rate that was learned with the set, if any, for recipes that use it;
     data: the fingerprint of the data from which it was distilled, "" if unknown.
@@ -128,6 +147,7 @@ class SyntheticSet:
                 f"synthetic images {tuple(self.images.shape)} and labels {tuple(self.labels.shape)} "
                 "must be (classes, n, channels, height, width) and (classes, n, classes)"
             )
+        self.minibatch.check(classes, count)
 
     @property
     def ipc(self) -> int:
@@ -164,12 +184,16 @@ class SyntheticSet:
             )
         if not 0 < ipc <= self.ipc:
             raise ValueError(f"prefix of {ipc} images per class: this set has {self.ipc}")
-        return replace(self, images=self.images[:, :ipc], labels=self.labels[:, :ipc])
+        minibatch = self.minibatch.within(self.classes, ipc)
+        return replace(self, images=self.images[:, :ipc], labels=self.labels[:, :ipc], minibatch=minibatch)
 
     def take(self, rows: Tensor) -> "SyntheticSet":
         """Return the images of each class at `rows` (classes, n), in that order, without a code."""
         at, rows = torch.arange(self.classes, device=self.images.device)[:, None], rows.to(self.images.device)
-        return replace(self, images=self.images[at, rows], labels=self.labels[at, rows], parametrisation=None)
+        minibatch = self.minibatch.within(*rows.shape)
+        return SyntheticSet(
+            self.images[at, rows], self.labels[at, rows], minibatch, lr=self.lr, data=self.data
+        )
 
     def flat(self) -> tuple[Tensor, Tensor]:
         """Return images (classes * n, …) and targets (classes * n, classes), class-major."""

@@ -128,8 +128,7 @@ def _features(schema: Any) -> dict[str, Any]:
 
 
 def _names(features: Mapping[str, Any], column: str) -> tuple[str, ...]:
-    names = features.get(column, {}).get("names")
-    return tuple(map(str, names)) if isinstance(names, list) else ()
+    return layouts.class_names({"names": features.get(column, {}).get("names")})
 
 
 def _check_count(count: int, wanted: Wanted, *, whole: bool = True) -> None:

@@ -69,10 +69,9 @@ def _arrays(format: str, kinds: Mapping[str, str], load: Callable[[str], Any], w
         else:
             labels[name] = _values(array)
     targets, classes = layouts.classes_and_targets(labels, where)
-    lr, own = layouts.optional(layouts.LR, kinds), layouts.optional(layouts.CLASS_NAMES, kinds)
+    lr = layouts.optional(layouts.LR, kinds)
     rate = layouts.rate(_values(load(lr))) if lr else None
-    if own and not names and (array := load(own)).dtype.kind in "US":
-        names = tuple(array[()].astype("U").ravel().tolist())
+    names = names or layouts.class_names({name: _named(load(name)) for name in layouts.name_fields(kinds)})
     notes = (f"the learned rate {rate:.4g} is read",) if rate else ()
     return Contents(format, _values(images), targets, classes, names, rate, notes=notes)
 
@@ -120,6 +119,14 @@ def _values(found: Any) -> Tensor:
     return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
 
 
+def _named(found: Any) -> object:
+    """Return an array of names as a list, a number as such, anything else as a tensor."""
+    if found.dtype.kind in "US":
+        return found[()].astype("U").tolist()
+    values = _values(found)
+    return values if values.ndim else values.item()
+
+
 def _shape(shape: tuple[int, ...] | None) -> str:
     return "×".join(map(str, (shape or ())[:6])) or "of one number"
 
@@ -145,6 +152,10 @@ def read_safetensors(path: Path, manifest: Path | None, wanted: Wanted, view: st
             targets, classes = layouts.classes_and_targets(
                 {name: file.get_tensor(name) for name in found}, "the file"
             )
+            # Other software has no manifest: names may stand in the header, as text.
+            header = {name: _parsed(text) for name, text in (file.metadata() or {}).items()}
+            said = {name: file.get_tensor(name) for name in layouts.name_fields(kinds)}
+            facts = facts or {"class_names": layouts.class_names({**header, **said})}
             lr = layouts.optional(layouts.LR, kinds)
             own = layouts.rate(file.get_tensor(lr)) if lr else None
             return _with_facts(file.get_tensor(images), targets, classes, None, facts, own)
@@ -176,19 +187,30 @@ def _with_facts(
     facts: Mapping[str, Any],
     lr: float | None = None,
 ) -> Contents:
-    names = facts.get("class_names")
+    said, trial = {key: facts[key] for key in _FACTS if key in facts}, facts.get("trial")
+    if "minibatch" in said:
+        said["minibatch"] = layouts.minibatch(said["minibatch"])
+    if isinstance(trial, dict) and type(trial.get("ipc")) is int:
+        said["ipc"] = trial["ipc"]
     rate = layouts.rate(facts["lr"]) if facts.get("lr") is not None else lr
     return Contents(
         "safetensors",
         images,
         labels,
         classes,
-        class_names=tuple(map(str, names)) if isinstance(names, list) else (),
+        class_names=layouts.class_names({"class_names": facts.get("class_names")}),
         lr=rate,
         code=code,
-        manifest={key: facts[key] for key in _FACTS if key in facts},
+        manifest=said,
         notes=(f"the learned rate {rate:.4g} is read",) if rate else (),
     )
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _facts(path: Path, manifest: Path, view: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from suite.core.sets.synthetic_set import Minibatch
 from suite.external.locate import BESIDE
 from suite.external.readers import layouts
 from suite.external.validate import Contents, Refused, Wanted, check_dense
@@ -85,27 +84,18 @@ def _fields(found: Mapping[str, Any]) -> Contents:
     if not labels:
         raise Refused(f"the file has images but no tensor of labels; it holds {layouts.described(found)}")
     targets, classes = layouts.classes_and_targets(labels, "the file")
-    lr, names = layouts.optional(layouts.LR, kinds), layouts.optional(layouts.CLASS_NAMES, kinds)
+    lr = layouts.optional(layouts.LR, kinds)
     rate = layouts.rate(found[lr]) if lr and found[lr] is not None else None
     return Contents(
         "dict",
         check_dense(found[images], "images"),
         targets,
         classes,
-        tuple(map(str, found[names])) if names and isinstance(found[names], list | tuple) else (),
+        layouts.class_names(found),
         rate,
-        manifest={"minibatch": _minibatch(found["minibatch"])} if found.get("minibatch") else {},
+        manifest={"minibatch": layouts.minibatch(found["minibatch"])} if found.get("minibatch") else {},
         notes=(f"the learned rate {rate:.4g} is read",) if rate else (),
     )
-
-
-def _minibatch(value: object) -> dict[str, int | None]:
-    """Return the settings of a minibatch, which stand in a dict."""
-    try:
-        made = Minibatch(**{str(name): size for name, size in dict(value).items()})  # type: ignore[call-overload]
-    except (TypeError, ValueError) as error:
-        raise Refused(f"the minibatch is {layouts.described(value)} that is none: {error}") from None
-    return {"per_class": made.per_class, "classes": made.classes}
 
 
 def _pair(entry: object, where: str) -> tuple[Tensor, Tensor]:

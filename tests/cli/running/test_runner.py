@@ -114,3 +114,17 @@ def test_a_dry_run_tells_the_tasks_that_are_here(quick: Path, capsys: pytest.Cap
     said = capsys.readouterr().out
     assert "data missing, task not validated:" in said and "For cifar10, put" in said
     assert "digits: 10 classes, images of 1×8×8" in said and "8 cells, 0 done" in said
+
+
+def test_a_set_that_is_made_again_is_counted(
+    quick: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = Request(str(quick)).jobs()[1]
+    runner.work([job], store, Resources())
+    store.artefact(job.id).unlink()
+    for file in (store.path / "records").rglob(f"{job.evaluations[0].id}*"):
+        file.unlink()
+    capsys.readouterr()
+    runner.work([job], store, Resources())
+    said = capsys.readouterr().out
+    assert "[1/2]" in said and "[2/2]" in said

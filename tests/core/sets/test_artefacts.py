@@ -106,3 +106,16 @@ def test_a_code_that_does_not_fit_its_kind_is_refused(tmp_path: Path) -> None:
         path.with_suffix(".json").write_text(json.dumps({**manifest, "parametrisation": code}))
         with pytest.raises(ValueError, match="its set cannot be read"):
             load_set(path)
+
+
+@pytest.mark.parametrize(
+    "minibatch", [{"per_class": 99}, {"classes": 99}, {"per_class": 1.5}, {"size": 1}, 3]
+)
+def test_a_minibatch_that_the_set_cannot_give_is_refused(minibatch: object, tmp_path: Path) -> None:
+    path = tmp_path / "set.safetensors"
+    write_artefact(path, LEARNED, {"trial": {"seed": 0}})
+    manifest = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps({**manifest, "minibatch": minibatch}))
+    with pytest.raises(ValueError, match=r"set\.safetensors: .* cannot be read"):
+        load_set(path)
+    assert not is_whole(path, {"seed": 0})

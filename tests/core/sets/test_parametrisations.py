@@ -153,3 +153,9 @@ def test_random_formations_decode_like_a_loop() -> None:
             part = whole[:, 3 * row : 3 * row + 3, 2 * column : 2 * column + 2]
             grown = torch.nn.functional.interpolate(part[None], (6, 4), mode="bilinear")[0]
             assert torch.allclose(images[label, place], grown, atol=1e-6)
+
+
+def test_formations_stand_for_images() -> None:
+    code = MultiFormation(torch.zeros(2, 3, 1, 4, 4), 2)
+    assert code.stored_ipc == 3 and code.decode().shape[1] == 12
+    assert Linear(torch.zeros(3, 1, 4, 4), torch.zeros(2, 5, 3), 8, 8).stored_ipc is None

@@ -1,10 +1,12 @@
 """Sets made of flat images and labels, as other code has them."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from suite.core.seeding import generator
-from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
 
 IMAGES = torch.arange(6.0).reshape(6, 1, 1, 1)
 
@@ -52,3 +54,30 @@ def test_what_is_no_set_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         SyntheticSet.from_flat(images, labels, classes)
+
+
+@pytest.mark.parametrize(
+    ("minibatch", "message"),
+    [
+        (Minibatch(per_class=3), "per_class 3 is larger than the set's 2 images of each class; lower it"),
+        (Minibatch(1, 4), "classes 4 is larger than the set's 3 classes; lower it"),
+    ],
+)
+def test_a_minibatch_larger_than_the_set_is_refused(minibatch: Minibatch, message: str) -> None:
+    images = torch.zeros(3, 2, 1, 1, 1)
+    SyntheticSet(images, one_hot(3, 2), Minibatch(2, 3))
+    with pytest.raises(ValueError, match=message):
+        SyntheticSet(images, one_hot(3, 2), minibatch)
+
+
+@pytest.mark.parametrize("size", [0, 1.5, True, "2"])
+def test_a_minibatch_is_of_whole_numbers(size: Any) -> None:
+    with pytest.raises(ValueError, match=f"minibatch per_class {size!r} must be at least 1, a whole number"):
+        Minibatch(size)
+
+
+def test_a_part_has_a_minibatch_that_it_can_give() -> None:
+    whole = SyntheticSet(torch.zeros(3, 4, 1, 1, 1), one_hot(3, 4), Minibatch(3, 2), lr=0.1, data="d")
+    assert whole.prefix(2).minibatch == Minibatch(2, 2) and whole.prefix(3).minibatch == Minibatch(3, 2)
+    part = whole.take(torch.zeros(3, 1, dtype=torch.int64))
+    assert (part.minibatch, part.lr, part.data) == (Minibatch(1, 2), 0.1, "d")

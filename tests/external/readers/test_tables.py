@@ -1,5 +1,6 @@
 """HDF5, numpy's and safetensors files, and the manifest beside the last."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +146,43 @@ class TestManifests:
         path.with_suffix(".json").write_text(text)
         with pytest.raises(ValueError, match=reason):
             read(locate(path), WANTED)
+
+    def test_the_ipc_of_its_trial_is_read(self, store: Store) -> None:
+        facts = {"preprocessing": {}, "trial": {"ipc": 4}}
+        write_artefact(store.artefact("set"), foreign_sets.digits(), facts)
+        assert read(locate(store.artefact("set")), WANTED).manifest["ipc"] == 4
+
+    @pytest.mark.parametrize("names", ["bee,ant", 3, {"bee": 1}])
+    def test_class_names_of_another_kind_are_refused(self, store: Store, names: object) -> None:
+        facts = {"preprocessing": {}, "class_names": names}
+        write_artefact(store.artefact("set"), foreign_sets.digits(), facts)
+        with pytest.raises(ValueError, match="the class names in 'class_names' are a"):
+            read(locate(store.artefact("set")), WANTED)
+
+
+NAMES = tuple("9876543210")
+
+
+def test_class_names_in_each_container(tmp_path: Path) -> None:
+    images, labels = foreign_sets.flat()
+    arrays = {"images": images.numpy(), "labels": labels.numpy()}
+    names = np.array(NAMES)
+    np.savez(tmp_path / "set.npz", images=arrays["images"], labels=arrays["labels"], names=names, classes=10)
+    assert read_npz(tmp_path / "set.npz", WANTED).class_names == NAMES
+    with h5py.File(tmp_path / "set.h5", "w") as file:
+        for name, array in {**arrays, "class_names": np.array(NAMES, "S")}.items():
+            file[name] = array
+    assert read_h5(tmp_path / "set.h5", WANTED).class_names == NAMES
+    header = {"class_to_idx": json.dumps({name: number for number, name in enumerate(NAMES)}), "note": "…"}
+    save_file({"images": images, "labels": labels}, tmp_path / "set.safetensors", header)
+    assert read_safetensors(tmp_path / "set.safetensors", None, WANTED).class_names == NAMES
+
+
+def test_class_names_that_are_none_are_refused(tmp_path: Path) -> None:
+    images, labels = foreign_sets.flat()
+    np.savez(tmp_path / "set.npz", images=images.numpy(), labels=labels.numpy(), names=np.arange(10))
+    with pytest.raises(Refused, match="the class names in 'names' are a tensor 10"):
+        read_npz(tmp_path / "set.npz", WANTED)
+    save_file({"images": images, "labels": labels}, tmp_path / "set.safetensors", {"class_names": "bee,ant"})
+    with pytest.raises(Refused, match="the class names in 'class_names' are a str"):
+        read_safetensors(tmp_path / "set.safetensors", None, WANTED)

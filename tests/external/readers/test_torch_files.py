@@ -78,6 +78,16 @@ class TestOtherLayouts:
         assert torch.equal(found.labels, own.labels) and found.lr == 0.3
         assert found.class_names == tuple("0123456789") and found.manifest == {"minibatch": minibatch}
 
+    def test_class_names_of_a_dict(self, tmp_path: Path) -> None:
+        images, labels = foreign_sets.flat()
+        for names in ({"class_names": {0: "bee", 1: "ant"}}, {"class_to_idx": {"ant": 1, "bee": 0}}):
+            path = self.saved({"images": images, "labels": labels, **names}, tmp_path)
+            assert read([path], WANTED).class_names == ("bee", "ant")
+        for odd in ("bee,ant", torch.zeros(2)):
+            path = self.saved({"images": images, "labels": labels, "class_names": odd}, tmp_path)
+            with pytest.raises(Refused, match="the class names in 'class_names' are a"):
+                read([path], WANTED)
+
     def test_what_a_dict_lacks_is_said(self, tmp_path: Path) -> None:
         images = foreign_sets.flat()[0]
         with pytest.raises(Refused, match="images but no tensor of labels; it holds a dict of 'x', 'note'"):
