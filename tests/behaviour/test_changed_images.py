@@ -96,7 +96,7 @@ def test_cells_run_again_and_the_old_records_stay_in_tables_of_their_own(mine: P
         f"folder:data/mine (data {new})": True,
     }
     shown = Path("store/leaderboard.md").read_text()
-    assert f"## folder:data/mine (data {old})" in shown and f"pictures/folder-data-mine-data-{new}/" in shown
+    assert f"## folder:data/mine (data {old})" in shown and f"pictures/folder-data-mine-data-{new}-" in shown
     assert all((Path("store") / path).is_file() for path in files.pictures(made))
 
     again = ratbench("run", mine, "--store", "store", "--inline")
