@@ -200,9 +200,7 @@ def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
 
 
 def _stem(info: TaskInfo, source: Source) -> str:
-    stats = ((path, path.stat()) for path in source.files)
-    # A copy may keep the time of a file's last change, but not that of its entry.
-    files = [(str(path), at.st_size, at.st_mtime_ns, at.st_ctime_ns) for path, at in stats]
+    files = list(map(readers.stamp, source.files))
     key = [_VERSION, info.name, info.shape, _recipe(info), source.identity, files]
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     return f"{re.sub('[^a-z0-9-]+', '-', info.name.lower())[-40:].strip('-')}-{digest[:16]}"

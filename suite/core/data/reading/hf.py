@@ -32,7 +32,7 @@ from suite.core.data.reading.hf_tables import (
     label_column,
     open_table,
 )
-from suite.core.data.reading.readers import Raw, Source, Splits, identified
+from suite.core.data.reading.readers import Raw, Source, Splits, Stamp, identified, stamp
 from suite.core.examples import hash_tensor
 
 PREFIX = "hf:"
@@ -236,14 +236,14 @@ def _files(query: Query, layout: hf_layout.Layout) -> Sequence[str]:
 def _open(query: Query, root: Path) -> Found:
     """Read schemas and labels of the two splits, but no image."""
     card = [CARD] if (root / CARD).is_file() else []
-    files = tuple(image_files.stamp(root / path) for path in (*card, *hf_layout.local_files(root)))
+    files = tuple(stamp(root / path) for path in (*card, *hf_layout.local_files(root)))
     return _opened(query, root, files)
 
 
 @lru_cache(maxsize=4)  # grids describe a task often
-def _opened(query: Query, root: Path, files: tuple[tuple[Path, int, int], ...]) -> Found:
+def _opened(query: Query, root: Path, files: tuple[Stamp, ...]) -> Found:
     card = read_card(root)
-    paths = [path.relative_to(root).as_posix() for path, *_ in files]
+    paths = [Path(path).relative_to(root).as_posix() for path, *_ in files]
     splits = _chosen(query, hf_layout.layout(paths, card))
     features = card_features(card, splits.config)
     opened = {
@@ -276,8 +276,8 @@ def _opened(query: Query, root: Path, files: tuple[tuple[Path, int, int], ...]) 
 
 def _shape(query: Query, found: Found, data: Path) -> tuple[int, int, int]:
     """Return (channels, height, width) from the headers of all images, which are read once and remembered."""
-    stamps = [image_files.stamp(path) for path in found.files]
-    key = json.dumps([astuple(query.how), found.train.image, stamps], default=str)
+    stamps = list(map(stamp, found.files))
+    key = json.dumps([astuple(query.how), found.train.image, stamps])
     stem = f"shape-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
     def find() -> dict[str, list[int]]:

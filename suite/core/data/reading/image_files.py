@@ -13,7 +13,7 @@ from suite.core.data.catalogue import TaskInfo
 from suite.core.data.found import Notes
 from suite.core.data.reading.decoding import Decoding, decode_all, survey
 from suite.core.data.reading.folders import Listing, list_folder
-from suite.core.data.reading.readers import Raw, Source, Splits, identified
+from suite.core.data.reading.readers import Raw, Source, Splits, Stamp, identified, stamp
 
 OPTIONS = ("size", "background", "mirror")
 """Options of all tasks that are decoded from pictures."""
@@ -88,17 +88,8 @@ def locate_folder(folder: Path, how: Decoding) -> tuple[Source, TaskInfo]:
     return _source(str(folder), listing, how), info
 
 
-def stamp(path: Path) -> tuple[Path, int, int]:
-    """Return a file with its size and the time of its last change, 0 if it cannot be reached."""
-    try:
-        found = path.stat()
-    except OSError:
-        return path, 0, 0
-    return path, found.st_size, found.st_mtime_ns
-
-
 @lru_cache(maxsize=4)  # a grid describes its tasks for each of its rows
-def _shape(files: tuple[tuple[Path, int, int], ...], how: Decoding) -> tuple[int, int, int]:
+def _shape(files: tuple[Stamp, ...], how: Decoding) -> tuple[int, int, int]:
     return survey(((path, path) for path, *_ in files), how)
 
 

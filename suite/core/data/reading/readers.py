@@ -27,6 +27,9 @@ T = TypeVar("T")
 
 _CHUNK = 512
 
+Stamp = tuple[str, int, int, int]
+"""A file, its size, and the times of its last change and of that of its entry, in ns."""
+
 
 @dataclass(frozen=True)
 class Raw:
@@ -71,6 +74,18 @@ class Source:
     files: tuple[Path, ...]
     identity: str
     read: Callable[[], Splits]
+
+
+def stamp(path: Path) -> Stamp:
+    """Return what tells whether a file changed; 0 each for a file that cannot be reached.
+
+    A copy may keep the time of a file's last change, but not that of its entry.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return str(path), 0, 0, 0
+    return str(path), found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def identified(where: str, *facts: Sequence[Any]) -> str:
