@@ -107,9 +107,7 @@ def title(cls: type[Method]) -> str:
 def published(cls: type[Method]) -> dict[str, str]:
     """Return `name = value` pairs for each task and its sizes, under a heading that says whose they are."""
     sizes = defaultdict[tuple[str, str, str], list[int]](list)
-    others = (
-        key for key in getattr(cls, "borrowed", {}) if registry.source_of_settings(cls, *key) == UNPUBLISHED
-    )
+    others = (key for key in cls.borrowed if registry.source_of_settings(cls, *key) == UNPUBLISHED)
     keys = (*cls.published, *others)
     for family, ipc in keys:
         settings = registry.published(cls, family, ipc)

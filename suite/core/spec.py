@@ -110,15 +110,17 @@ class LogUniform:
             raise ValueError(f"LogUniform({self.low}, {self.high}): give 0 < low < high")
 
 
-Default = TypeVar("Default")
-
-LATER = "later"
-
 ANY_SIZE = 0
 """As the ipc of a key: every size without an entry of its own."""
 
 UNPUBLISHED = "no settings are published: the defaults"
 """As the source of settings: those of other sizes are known, those of this one are not."""
+
+
+Default = TypeVar("Default")
+
+LATER = "later"
+"""In the metadata of a field of `later`."""
 
 
 def later(default: Default) -> Default:
@@ -190,6 +192,8 @@ class Method(Protocol):
         bool
     ]  # whether the images of a class are sorted, best first; then prefixes can be scored
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]]  # likewise -> settings
+    # Likewise -> the source of settings that are not its paper's; UNPUBLISHED where there are none.
+    borrowed: ClassVar[Mapping[tuple[str, int], str]]
     smoke: ClassVar[Mapping[str, Any]]  # overrides with which a run takes about a second
     # What `ratbench tune` chooses: the one to three most influential hyper-parameters. Leave out those that
     # change what an outer step costs, since all tries have the same number of outer steps.

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -53,8 +53,8 @@ def is_described(cls: type[Method]) -> str:
 
 def has_settings(cls: type[Method]) -> str:
     """Its smoke and published settings and its tuning space name real hyper-parameters."""
-    borrowed: Mapping[Any, str] = getattr(cls, "borrowed", {})
-    for key in (*cls.published, *cls.recipes, *borrowed):
+    keys: tuple[Any, ...] = (*cls.published, *cls.recipes, *cls.borrowed)
+    for key in keys:
         if not (isinstance(key, tuple) and [type(part) for part in key] == [str, int]) or key[1] < ANY_SIZE:
             return (
                 f"published, recipes or borrowed has the key {key!r}; use (task family, ipc), such as "

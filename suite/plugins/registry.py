@@ -133,9 +133,8 @@ def published(cls: type[Method], family: str, ipc: int) -> Mapping[str, Any]:
 
 def source_of_settings(cls: type[Method], family: str, ipc: int) -> str:
     """Return where a method's settings come from, or UNPUBLISHED; "" if from its paper or authors' code."""
-    borrowed: Mapping[tuple[str, int], str] = getattr(cls, "borrowed", {})
     own, known = (family, ipc) in cls.published, _at(cls.published, family, ipc, None) is not None
-    found = borrowed.get((family, ipc), "") if own else _at(borrowed, family, ipc, "")
+    found = cls.borrowed.get((family, ipc), "") if own else _at(cls.borrowed, family, ipc, "")
     # A subclass with settings of its own may inherit what was said of others.
     return found if known == (found != UNPUBLISHED) else ""
 

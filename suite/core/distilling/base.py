@@ -25,7 +25,6 @@ class BaseMethod:
     smoke: ClassVar[Mapping[str, Any]] = {}
     space: ClassVar[Mapping[str, Choice | LogUniform]] = {}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {}
-    # The source of settings that are not the paper's; UNPUBLISHED where there are none.
     borrowed: ClassVar[Mapping[tuple[str, int], str]] = {}
 
     @property
