@@ -1,7 +1,6 @@
 """Settings files: what `ratbench tune` chose for each row, task and size of a grid, with all its tries."""
 
 import json
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -135,13 +134,10 @@ class SettingsFile(_Table):
 
     def to_toml(self) -> str:
         """Return the file's text."""
-        table = self.model_dump(exclude={"chosen"}, exclude_defaults=True)
-        head = [
-            f"# Settings chosen on the holdout by `ratbench tune {self.grid}`. Do not edit.",
-            *_pairs(table),
-        ]
-        parts = [["", "[[chosen]]", *_pairs(each.model_dump(exclude_defaults=True))] for each in self.chosen]
-        return "\n".join([*head, *(line for part in parts for line in part)]) + "\n"
+        import tomli_w  # here, since only tuning writes one
+
+        head = f"# Settings chosen on the holdout by `ratbench tune {self.grid}`. Do not edit.\n"
+        return head + tomli_w.dumps(self.model_dump(exclude_defaults=True))
 
 
 REMEDY = "run `ratbench tune` again, or leave `settings` out of the grid"
@@ -159,22 +155,4 @@ def _words(place: Place) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "its default" if value is None else _toml(value)
-
-
-def _pairs(table: Mapping[str, Any]) -> list[str]:
-    return [f"{_key(key)} = {_toml(value, wide=key == 'tries')}" for key, value in table.items()]
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
-
-
-def _toml(value: Any, *, wide: bool = False) -> str:
-    """Return a value as TOML; wide: a list has a line for each item. JSON and TOML share all other values."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_key(key)} = {_toml(each)}" for key, each in value.items()) + " }"
-    if isinstance(value, list):
-        items = [_toml(each) for each in value]
-        return "[\n" + "".join(f"  {item},\n" for item in items) + "]" if wide else f"[{', '.join(items)}]"
-    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    return "its default" if value is None else json.dumps(value, ensure_ascii=False)
