@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -15,11 +15,7 @@ from suite.core.data.catalogue import CATALOGUE
 from suite.core.data.reading.folders import named
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Task
-
-Kind = Literal["probabilities", "weights", "logits", "centred", "centred-scaled"]
-"""What learned labels are. probabilities: rows that sum to 1; weights: targets of any sum, 0 or above;
-logits: softmax gives the targets; centred: targets minus 1 / classes, as KIP's; centred-scaled: those divided
-by sqrt(classes / 10), as FRePo's."""
+from suite.external import Kind as Kind
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

@@ -83,10 +83,10 @@ def reproduce(
 ) -> None:
     """Run one cell for which a paper prints an accuracy, and compare.
 
-    The method has its published settings, the networks and the retraining are those of the paper, and so is
-    the preprocessing. It prints the figure with its source, in what the method differs from its paper, and
-    the estimated cost; then it runs as `ratbench run` does, and ends with the status. With --set the cell is
-    another one, which is shown beside the figure and not compared.
+    The method has its published settings; network, retraining and preprocessing are those of the figure. The
+    command prints the figure with its source, where the method differs from its paper, and the estimated
+    cost. It then runs as `ratbench run` does, and ends with the status. With --set the cell is another one,
+    which is shown beside the figure and not compared.
 
     [bold]ratbench reproduce dm cifar10 10 --dry-run[/]
 

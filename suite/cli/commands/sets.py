@@ -7,6 +7,7 @@ import typer
 
 from suite.cli.console import exit_with, say, wrote
 from suite.cli.options import Artefact, Cpus, Data, Gpu, set_data
+from suite.external import Kind
 
 
 def evaluate(
@@ -51,7 +52,7 @@ def evaluate(
         str | None, typer.Option(help="The deviation to --mean.", show_default="the task's")
     ] = None,
     labels: Annotated[
-        Literal["probabilities", "weights", "logits", "centred", "centred-scaled"] | None,
+        Kind | None,
         typer.Option(
             help="What learned labels are. weights: any sums; centred: minus 1 / classes; centred-scaled: "
             "FRePo's.",

@@ -56,7 +56,7 @@ def tune(
     Every row has the same number of tries at each task and size. The first has the settings of the grid; the
     others are sampled from the method's search space. Each try is distilled from train without the holdout,
     with the grid's first seed, and scored on the holdout by the grid's first evaluator. The test split is
-    never read. The try with the best mean accuracy is chosen, the first one of equals. The grid reads the
+    never read. The try with the best mean accuracy is chosen, or the earliest of several. The grid reads the
     file by its key `settings`.
 
     The exit codes are those of `ratbench run`.

@@ -83,7 +83,7 @@ class Rule:
         return [{**steps, **each} for each in (first, *islice(others, self.tries - 1))]
 
     def choose(self, row: Row, steps: Changes, store: Store) -> Chosen:
-        """Return the settings of the try with the best mean accuracy, the first one of equals.
+        """Return the settings of the try with the best mean accuracy, or the earliest of several.
 
         All tries have been done. Raises ValueError if all of them diverged.
         """
