@@ -31,7 +31,11 @@ PRESENT = {
 }
 """Distributions that the machine has."""
 
-LEFT_OUT = {"ray": "runs are inline", "datasets": "only exports in Hugging Face's format need it"}
+LEFT_OUT = {
+    "ray": "runs are inline",
+    "datasets": "only exports in Hugging Face's format need it",
+    "tomli-w": "only tuning writes files by it",
+}
 """Distributions that the code imports, and that no part of a session needs."""
 
 
