@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from suite.cli.commands import inspect, migrate, papers, profile, publish, run, sets, tune
+from suite.cli.commands import inspect, migrate, papers, profile, publish, run, sets, submissions, tune
 from suite.cli.console import add, say
 
 app = typer.Typer(
@@ -46,6 +46,8 @@ add(app, publish.picture)
 add(app, sets.evaluate)
 add(app, sets.export)
 add(app, sets.subset)
+add(app, submissions.submit)
+add(app, submissions.verify)
 add(app, migrate.migrate)
 
 if __name__ == "__main__":

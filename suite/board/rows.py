@@ -10,14 +10,18 @@ from suite.board.robustness import Robustness
 from suite.board.statistics.differences import Copies, Difference, PerSeed
 from suite.board.statistics.intervals import Interval, interval
 from suite.core.names import CORRECTED_RECIPES, counted
-from suite.records.cells import EXTERNAL, STANDARD_RECIPE, Reference, canonical_json
+from suite.records.cells import EXTERNAL, STANDARD_RECIPE, SUBMITTED, Reference, canonical_json
 from suite.records.record import Record
+from suite.records.submission import Submission
 
 WORDS = {"diverged": "div.", "failed": "failed", "oom": "oom", "missing": "missing"}
 """The board's word for a cell without an accuracy."""
 
 NOT_STANDARD = f"not under {STANDARD_RECIPE}"
 """The state of a row that has accuracies under other recipes only."""
+
+CLAIMED = "claimed"
+"""The state of a submission whose accuracy nobody has verified yet."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class BoardRow:
     complete. scores: accuracy in [0, 1] per recipe, over the seeds that have one; per_seed: the accuracies
     that rank; selected_recipes: per recipe, the recipes chosen by an evaluator. native: the method's native
     recipe; share: of the full-data accuracy. data: the fingerprint of its data; made_by: the code of its
-    records. pictures: (seed, trial id).
+    records. pictures: (seed, trial id). submission: what its authors handed in, None for other rows.
     """
 
     name: str
@@ -77,11 +81,19 @@ class BoardRow:
     made_by: frozenset[Code] = frozenset()
     pictures: tuple[tuple[int, str], ...] = ()
     robustness: Robustness = field(default_factory=Robustness)
+    submission: Submission | None = None
 
     @property
     def external(self) -> bool:
         """Whether its set was read from a file, and not distilled here."""
-        return self.method.startswith(EXTERNAL)
+        return self.method.startswith((EXTERNAL, SUBMITTED))
+
+    @property
+    def standing(self) -> str:
+        """Whether a submission is `claimed` or `verified`; `run here` for every other row."""
+        if self.submission is None:
+            return "run here"
+        return CLAIMED if self.state == CLAIMED else "verified"
 
     @property
     def accuracy(self) -> Interval | None:
@@ -97,10 +109,12 @@ def row(
     ceiling: Interval | None,
     reported: Sequence[Reported],
     robustness: Robustness,
+    submission: Submission | None = None,
 ) -> BoardRow:
     """Return the row of `trials`, one configuration over its seeds, in the table of `key`.
 
     suffix: distinguishes it from rows of the same label; ceiling: full-data accuracy, if measured.
+    submission: the one that the trials verify.
     """
     trials = sorted(trials, key=lambda each: (each.trial.seed, each.trial.id))
     trial, label = trials[0].trial, trials[0].label
@@ -132,6 +146,25 @@ def row(
         made_by=frozenset(map(_code, [*records, *(item.record for item in scored if item.record)])),
         pictures=tuple((each.trial.seed, each.trial.id) for each in trials if each.made and whole),
         robustness=robustness,
+        submission=submission,
+    )
+
+
+def claimed(submission: Submission) -> BoardRow:
+    """Return the row of a submission that is not verified: its claim, which has no rank."""
+    claim, label = submission.claim, submission.label
+    low, high = claim.low or claim.accuracy, claim.high or claim.accuracy
+    return BoardRow(
+        name=label,
+        label=label,
+        line=label,
+        method=label,
+        size=submission.ipc,
+        state=CLAIMED,
+        scores={
+            claim.recipe: Interval(claim.accuracy, low, high, 1, (claim.copies if claim.measured else 1,))
+        },
+        submission=submission,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from suite.board.render import breakdown, dd_ranking, words
 from suite.board.render.layout import Notes, code, escaped, markdown_table, noted
-from suite.board.rows import BoardRow, Code
+from suite.board.rows import CLAIMED, BoardRow, Code
 from suite.board.tables import Board, Table
 from suite.core.names import CORRECTED_RECIPES, STANDARD_NETWORK, counted
 from suite.records.cells import STANDARD_RECIPE
@@ -118,7 +118,7 @@ def _one_seed(table: Table) -> bool:
 
 def _remarks(table: Table, row: BoardRow) -> list[str]:
     """Return a row's footnotes."""
-    remarks = [*row.errors, *([words.EXTERNAL_NOTE] if row.external else [])]
+    remarks = [*row.errors, *filter(None, [words.origin(row)])]
     if row.method and row.accuracy and row.accuracy.seeds == 1 and not _one_seed(table):
         remarks.append(_ONE_SEED)
     if row.accuracy and not row.accuracy.measured:
@@ -136,7 +136,7 @@ def _decoded(row: BoardRow) -> list[str]:
 
 def _recipes(table: Table) -> str:
     """Return the accuracies under the other recipes, unless the native column has them all."""
-    rows = table.everyone
+    rows = [row for row in table.everyone if row.standing != CLAIMED]
     others = sorted({name for row in rows for name in row.scores} - {STANDARD_RECIPE})
     shown = [row for row in rows if any(name in row.scores for name in others)]
     if len(shown) < 2 and all({*row.scores} <= {STANDARD_RECIPE, row.native} for row in shown):

@@ -7,7 +7,6 @@ from rich.table import Table as Terminal
 from suite.board.breakdown import Breakdown
 from suite.board.render import breakdown, words
 from suite.board.tables import Board, Table
-from suite.records.cells import EXTERNAL
 
 _WIDE = 3  # most columns of an evaluator
 
@@ -25,8 +24,11 @@ def _leaderboard(table: Table) -> Terminal:
         native = words.native(row, brief=True)
         shown = (words.rank(row), row.name, words.accuracy(row), native, words.share(row), words.cost(row))
         view.add_row(*map(escape, shown))
-    if any(row.external for row in table.rows):
-        view.caption, view.caption_justify = f"{EXTERNAL}…: {words.EXTERNAL_NOTE}", "left"
+    notes = {
+        f"{row.method.partition(':')[0]}:…: {words.origin(row)}": None for row in table.rows if row.external
+    }
+    if notes:
+        view.caption, view.caption_justify = "\n".join(notes), "left"
     return view
 
 

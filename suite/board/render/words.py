@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 
-from suite.board.rows import NOT_STANDARD, BoardRow
+from suite.board.rows import CLAIMED, NOT_STANDARD, BoardRow
 from suite.board.statistics.differences import Difference
 from suite.board.statistics.intervals import Interval
 from suite.board.tables import Table
@@ -14,6 +14,12 @@ from suite.records.cells import STANDARD_RECIPE
 
 EXTERNAL_NOTE = "read from a file; not distilled here"
 """The footnote of an external set."""
+
+STANDING_NOTES = {
+    "claimed": "claimed by its authors and not verified; not ranked",
+    "verified": "handed in and verified: distilled elsewhere, retrained here from seeds drawn for it",
+}
+"""The footnotes of submissions, by their standing."""
 
 DIGITS = 6
 """Significant digits to which values are rounded first, because later digits differ between machines."""
@@ -86,11 +92,22 @@ def accuracy(row: BoardRow) -> str:
     A row without the standard recipe shows its accuracy under its first other recipe.
     """
     if row.state == NOT_STANDARD:
-        recipe, found = next(iter(row.scores.items()))
-        return f"{percent(found)} ({recipe})"
+        return _first(row)
+    if row.state == CLAIMED and not row.accuracy:
+        return f"{_first(row)} {row.state}"
     if row.state and row.accuracy:
         return f"{percent(row.accuracy)} {row.state}"
     return row.state or (percent(row.accuracy) if row.accuracy else "")
+
+
+def _first(row: BoardRow) -> str:
+    recipe, found = next(iter(row.scores.items()))
+    return f"{percent(found)} ({recipe})"
+
+
+def origin(row: BoardRow) -> str:
+    """Return where a row's set is from; "" if it was distilled here."""
+    return STANDING_NOTES.get(row.standing) or (EXTERNAL_NOTE if row.external else "")
 
 
 def native(row: BoardRow, *, brief: bool = False) -> str:
@@ -170,7 +187,9 @@ def size(ipc: int) -> str:
 
 
 def paper(text: str) -> str:
-    """Return a method's publication, with a link if it is on arXiv."""
+    """Return a method's publication, with a link if it is on arXiv or an address."""
+    if text.startswith(("https://", "http://")):
+        return f"[{text}]({text})"
     number = text.removeprefix("arXiv ")
     return f"[{text}](https://arxiv.org/abs/{number})" if number != text else text
 
