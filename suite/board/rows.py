@@ -150,24 +150,6 @@ def row(
     )
 
 
-def claimed(submission: Submission) -> BoardRow:
-    """Return the row of a submission that is not verified: its claim, which has no rank."""
-    claim, label = submission.claim, submission.label
-    low, high = claim.low or claim.accuracy, claim.high or claim.accuracy
-    return BoardRow(
-        name=label,
-        label=label,
-        line=label,
-        method=label,
-        size=submission.ipc,
-        state=CLAIMED,
-        scores={
-            claim.recipe: Interval(claim.accuracy, low, high, 1, (claim.copies if claim.measured else 1,))
-        },
-        submission=submission,
-    )
-
-
 def reference(
     records: Sequence[Record[Reference]], key: TableKey, reported: Sequence[Reported]
 ) -> BoardRow | None:

@@ -9,7 +9,8 @@ from suite.board.join import RANKED, Cells, TableKey, TrialResult, in_table, joi
 from suite.board.ranks import Averages, averages, ranked
 from suite.board.reported import Reported
 from suite.board.robustness import robustness
-from suite.board.rows import BoardRow, claimed, reference, row
+from suite.board.rows import CLAIMED, BoardRow, reference, row
+from suite.board.statistics.intervals import Interval
 from suite.core.names import STANDARD_NETWORK
 from suite.records import test_audit
 from suite.records.cells import PROTOCOL, RETRAIN, STANDARD_RECIPE, canonical_json, differing_keys
@@ -175,7 +176,7 @@ def _table(
         for configuration, trials in configurations.items()
         if _belongs(trials, key)
     ]
-    rows += [claimed(each) for each in claims if _claimed_key(each) == key]
+    rows += [_claimed(each) for each in claims if _claimed_key(each) == key]
     return Table(*key, rows=ranked(rows), reference=full)
 
 
@@ -190,6 +191,23 @@ def _belongs(trials: Sequence[TrialResult], key: TableKey) -> bool:
 def _claimed_key(submission: Submission) -> TableKey:
     """Return the table of a submission that is not verified."""
     return TableKey(submission.task, submission.ipc, submission.claim.network, "")
+
+
+def _claimed(submission: Submission) -> BoardRow:
+    """Return the row of a submission that is not verified: its claim, which has no rank."""
+    claim, label = submission.claim, submission.label
+    low, high = (claim.accuracy if end is None else end for end in (claim.low, claim.high))
+    found = Interval(claim.accuracy, low, high, 1, (claim.copies if claim.measured else 1,))
+    return BoardRow(
+        name=label,
+        label=label,
+        line=label,
+        method=label,
+        size=submission.ipc,
+        state=CLAIMED,
+        scores={claim.recipe: found},
+        submission=submission,
+    )
 
 
 def _methods(records: Iterable[Record], claims: Iterable[Submission]) -> tuple[MethodTitle, ...]:

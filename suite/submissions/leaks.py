@@ -7,9 +7,9 @@ One image: it is a copy if it is less than half as far from a test image as from
 sets in `results/` the smallest such ratio is 0.80.
 
 All images: the real image that is nearest to a synthetic one is of test as often as chance has it, which is
-the share of test in all images, or less often, since sets are made from train. A set is refused if test images
-are nearest more often (binomial test, level 0.001; equal nearest images count once). This also finds mixtures,
-and sets distilled from test, which resemble no single test image.
+the share of test in all images, or less often, since sets are made from train. A set is refused if test
+images are nearest more often (binomial test, level 0.001; equal nearest images count once). This also finds
+mixtures, and sets distilled from test, which resemble no single test image.
 """
 
 from collections.abc import Sequence

@@ -49,7 +49,7 @@ def facts(folder: Path, **given: Any) -> Facts:
     Raises ValueError for a wrong one, for a task that others do not have, and if the folder's name is taken.
     """
     try:
-        made = Facts(name=folder.name, **given)
+        made = Facts(**given)
     except ValidationError as error:
         raise ValueError(mistake(error, option=True)) from None
     check_task(made.task)
@@ -95,7 +95,7 @@ def write(found: ReadSet, about: Facts, claim: Claim, folder: Path, resources: R
     """Write the set, its manifest, the signed facts and a page into the new folder of a submission."""
     trial, code = found.trial.model_dump(mode="json"), found.synthetic.parametrisation
     folder.mkdir(parents=True)
-    described = manifest(trial, found.task, about.name, SET, code)
+    described = manifest(trial, found.task, found.job.label, SET, code)
     write_artefact(folder / SET, found.synthetic, described)
     made = Submission(
         **about.model_dump(),

@@ -24,8 +24,8 @@ def readme(own: Submission) -> str:
         f"{_accuracy(claim)} with recipe `{claim.recipe}` on `{claim.network}`, "
         f"{counted(claim.copies, 'retrained network')}, {how}. A claim is not ranked before it is verified.",
         "\n".join(_facts(own)),
-        f"`{SET}` is the set, `{MANIFEST}` its manifest with a loader, `{ABOUT}` has these facts and the sha256 "
-        "of each file. Verify it:",
+        f"`{SET}` is the set, `{MANIFEST}` its manifest with a loader, `{ABOUT}` has these facts and the "
+        "sha256 of each file. Verify it:",
         f"```\nratbench verify results/submissions/{own.name}\n```",
     ]
     return "\n\n".join(lines) + "\n"

@@ -1,5 +1,6 @@
 """Verify a submission: check its files, read the set in the sandbox, search it for test images, retrain."""
 
+import json
 import re
 import secrets
 import tempfile
@@ -11,15 +12,17 @@ from safetensors import safe_open
 
 from suite.core.data import tasks
 from suite.core.data.atomic_write import write_bytes
+from suite.core.sets.manifest import facts
+from suite.core.sets.parametrisations import describe
 from suite.experiments.resources import Resources
 from suite.external import evaluate as foreign
 from suite.external.locate import LIMIT
 from suite.records import datasets
-from suite.records.cells import Evaluation, Trial
+from suite.records.cells import EXTERNAL, Evaluation, Trial
 from suite.records.jobs import Job
 from suite.records.record import Record, is_of
 from suite.records.store import Store
-from suite.records.submission import HANDED_IN, SET, VERIFICATION, Submission, alike, check_files
+from suite.records.submission import HANDED_IN, MANIFEST, SET, VERIFICATION, Submission, alike, check_files
 from suite.submissions.judging import LEAST, judge
 from suite.submissions.leaks import find
 from suite.submissions.outcome import Outcome
@@ -83,6 +86,7 @@ def verify(folder: Path, copies: int, recipes: Sequence[str], resources: Resourc
     )
     _check_data(own, found)
     _check_nothing_else(folder / SET, found)
+    _check_manifest(folder / MANIFEST, own, found)
     seed, leaks = secrets.randbits(47), find(found.synthetic, found.task.to(resources.device))
     outcome = Outcome(own, found.lines, leaks, seed)
     if leaks.reason:
@@ -151,6 +155,26 @@ def _check_nothing_else(path: Path, found: foreign.ReadSet) -> None:
     if more:
         raise ValueError(
             f"{path} holds {_printable(more[0])!r} besides the set; pack it again by `ratbench submit`"
+        )
+
+
+def _check_manifest(path: Path, own: Submission, found: foreign.ReadSet) -> None:
+    """Raise ValueError for a manifest that says other things than that of the set, such as another loader."""
+    said, code = json.loads(path.read_bytes()), found.synthetic.parametrisation
+    expected = facts(found.task, SET, code) | {"label": EXTERNAL + own.name, "data": own.data}
+    del expected["preprocessing"]  # its last bits depend on the machine; the fingerprint of the data does not
+    expected |= {"parametrisation": describe(code)} if code else {}
+    read = {
+        "trial",
+        "preprocessing",
+        "minibatch",
+        "sha256",
+        *(["lr"] if found.synthetic.lr is not None else []),
+    }
+    wrong = [name for name in sorted({*said, *expected} - read) if said.get(name) != expected.get(name)]
+    if wrong:
+        raise ValueError(
+            f"{path}: {_printable(wrong[0])!r} is not that of the set; pack it again by `ratbench submit`"
         )
 
 

@@ -103,6 +103,7 @@ def submit(
     folder, resources = output / method, Resources.choose(cpus, gpu)
     about = pack.facts(
         folder,
+        name=method,
         title=method if title is None else title,
         paper=paper,
         code=code,
