@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -11,24 +12,34 @@ from suite.board import files
 from suite.board.rows import BoardRow
 from suite.board.tables import Board
 from tests.support.command_line import ratbench
-from tests.support.submissions import packed, signed
+from tests.support.submissions import packed, retrained, signed
 
 ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.usefixtures("elsewhere", "read_here", "untrained")
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a claimed and a verified submission, both under the recipe that ranks."""
-    for name in ("told", "tested"):
-        (tmp_path / name).mkdir()
-        folder = packed(tmp_path / name, "--recipe", "dsa-1000", "--title", f"A set: {name}", name=name)
-        (tmp_path / "store" / "submissions").mkdir(parents=True, exist_ok=True)
-        folder.rename(tmp_path / "store" / "submissions" / name)
-    result = ratbench("verify", tmp_path / "store" / "submissions" / "tested", "--cpu")
+    folder = tmp_path_factory.mktemp("handed-in")
+    (folder / "store" / "submissions").mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RATBENCH_DATA", str(folder / "data"))
+        patch.setattr("suite.plugins.evaluators.retrain.retrain", retrained)
+        for name in ("told", "tested"):
+            (folder / name).mkdir()
+            given = ("--recipe", "dsa-1000", "--title", f"A set: {name}")
+            packed(folder / name, *given, name=name).rename(folder / "store" / "submissions" / name)
+        result = ratbench("verify", folder / "store" / "submissions" / "tested", "--cpu")
     assert result.exit_code == 0, result.output
-    return tmp_path / "store"
+    return folder / "store"
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed at will."""
+    return Path(shutil.copytree(made, tmp_path / "store"))
 
 
 def rows(board: Board) -> dict[str, BoardRow]:

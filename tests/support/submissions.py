@@ -16,7 +16,7 @@ from suite.records.submission import MANIFEST, README, SET, Submission, sha256
 from tests.support import foreign_sets
 from tests.support.command_line import ratbench
 
-NETWORK, RECIPE = "convnet-d1-w8-in", "dc-300"
+NETWORK, RECIPE = "mlp-w64", "dc-300"
 ABOUT = ("--paper", "https://arxiv.org/abs/2006.05929", "--code", "https://github.com/me/mine")
 SIGNED = ("--signed-off-by", "Ada Lovelace <ada@example.org>")
 
