@@ -57,10 +57,10 @@ def test_two_rates_are_refused(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("images_best.pt", "labels_best.pt", "lr_best.pt", "lr.pt")]
     for rate, path in zip((0.02, 0.03), files[2:], strict=True):
         torch.save(rate, path)
-    with pytest.raises(Refused, match="the learned rate is 0.02 in lr_best.pt and 0.03 in lr.pt; leave the"):
+    with pytest.raises(Refused, match=r"is 0\.02 in lr_best\.pt and 0\.03 in lr\.pt; leave the"):
         read(files, WANTED)
     torch.save({"images": foreign_sets.flat()[0], "labels": foreign_sets.flat()[1], "lr": 0.4}, files[0])
-    with pytest.raises(Refused, match="is 0.4 in the file itself and 0.03 in lr.pt"):
+    with pytest.raises(Refused, match=r"is 0\.4 in the file itself and 0\.03 in lr\.pt"):
         read([files[0], files[3]], WANTED)
 
 

@@ -28,8 +28,7 @@ class Recipe:
     augment: the name of an augmentation.
     decay_at: epoch from which the learning rate is divided by ten; None: never.
     batch: images per step, in shuffled epochs; None: each step draws the set's `Minibatch`.
-    learned_lr: train at the learning rate that was learned with the set; `lr` is that of sets without training,
-    such as random subsets, which take it as theirs.
+    learned_lr: train at the learning rate that was learned with the set; `lr` is that of the baselines.
     precision: of products in training; accuracy is always measured in float32.
     teacher_epochs: label every augmented batch by a teacher that has trained on train for so many epochs,
     without augmentation (see `suite.core.training.cached.labeller`); 0: use the set's labels.
@@ -79,8 +78,8 @@ class Recipe:
             return self
         if synthetic.lr is None:
             raise ValueError(
-                f"recipe {self.name!r} trains at the learned rate of a set, and this set has none; give it by "
-                "--lr, or as SyntheticSet.lr, or choose a recipe with a rate of its own"
+                f"recipe {self.name!r} trains at the learned rate of a set, and this set has none; give it "
+                "by --lr, or as SyntheticSet.lr, or choose a recipe with a rate of its own"
             )
         return self.with_lr(synthetic.lr)
 
