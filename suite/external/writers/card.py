@@ -22,10 +22,11 @@ from suite.external.writers.pictures import Difference
 Format = Literal["hf", "folder", "pt"]
 
 _HF = """\
+from os import getcwd
 import torch
 from datasets import load_dataset
 
-pictures = load_dataset(".", split="train").with_format("torch")
+pictures = load_dataset(getcwd(), split="train").with_format("torch")
 images = torch.stack([row["image"] for row in pictures]) / 255  # (n, channels, height, width), in [0, 1]
 classes = pictures["label"][:]  # (n,)
 """

@@ -49,7 +49,9 @@ class Repository:
     def upload(self, folder: Path) -> str:
         """Upload all files of a folder in one commit; return the address. Raises ValueError if refused."""
         from huggingface_hub import HfApi, get_token
+        from huggingface_hub.utils.tqdm import disable_progress_bars
 
+        disable_progress_bars()  # their remains would stand before what is said here
         api, files = HfApi(), sum(path.is_file() for path in folder.rglob("*"))
         try:
             self._create(api)
@@ -65,12 +67,20 @@ class Repository:
         return f"{api.endpoint}/datasets/{self.name}"
 
     def _create(self, api: Any) -> None:
+        """Create the dataset if it does not exist; raises ValueError for a public one to be private."""
         try:
             api.create_repo(self.name, repo_type="dataset", private=self.private or None)
         except Exception as error:
-            if _status(error) != 409:
+            status = _status(error)
+            if status not in (401, 402, 403, 409):  # 409: it exists; the others: it may, for this token
                 raise
-            if self.private and not api.repo_info(self.name, repo_type="dataset").private:
+            if status == 409 and not self.private:
+                return
+            try:
+                public = not api.repo_info(self.name, repo_type="dataset").private
+            except Exception:
+                raise error from None
+            if self.private and public:
                 raise ValueError(
                     f"{self.name} exists and is public; make it private there, choose another name, or leave "
                     "--private out"
