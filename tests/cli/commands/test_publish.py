@@ -74,7 +74,7 @@ class TestPicture:
         assert result.exit_code == 0, result.output
         with Image.open(tmp_path / "set.png") as image:
             assert image.height > 10 * 64 + 9 * 2  # a title stands above
-            assert 64 < image.width < 2 * 64  # one image, and names of one digit
+            assert 64 < image.width < 4 * 64  # one image, names of one digit, and the title
 
     def test_a_damaged_artefact(self, copied: Path) -> None:
         artefact = next((copied / "artefacts").glob("*.safetensors"))
