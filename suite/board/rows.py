@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from suite.board.columns.costs import Costs as Costs
+from suite.board.columns.costs import costs, of_reference
+from suite.board.columns.robustness import Robustness
 from suite.board.join import Evaluated, TableKey, TrialResult, full_data, in_table
 from suite.board.reported import PaperFigures, Reported, figures
-from suite.board.robustness import Robustness
 from suite.board.statistics.differences import Copies, Difference, PerSeed
 from suite.board.statistics.intervals import Interval, interval
 from suite.core.names import CORRECTED_RECIPES, counted
@@ -22,22 +24,6 @@ NOT_STANDARD = f"not under {STANDARD_RECIPE}"
 
 CLAIMED = "claimed"
 """The state of a submission whose accuracy nobody has verified yet."""
-
-
-@dataclass(frozen=True)
-class Costs:
-    """The cost of a distillation, and the size of its set.
-
-    device_seconds: mean over distillations; stored_bytes: of the row's set or prefix; decoded: images per
-    class to which a factorised set decodes, else 0.
-    """
-
-    device_seconds: float = 0.0
-    peak_memory_bytes: int = 0
-    stored_bytes: int = 0
-    decoded: int = 0
-    label_kind: str = ""
-    devices: tuple[str, ...] = ()
 
 
 class Code(NamedTuple):
@@ -57,7 +43,8 @@ class BoardRow:
     complete. scores: accuracy in [0, 1] per recipe, over the seeds that have one; per_seed: the accuracies
     that rank; selected_recipes: per recipe, the recipes chosen by an evaluator. native: the method's native
     recipe; share: of the full-data accuracy. data: the fingerprint of its data; made_by: the code of its
-    records. pictures: (seed, trial id). submission: what its authors handed in, None for other rows.
+    records. pictures: (seed, trial id), none of submissions. submission: what its authors handed in, None for
+    other rows.
     """
 
     name: str
@@ -140,11 +127,13 @@ def row(
         selected_recipes=_selected_recipes(by_recipe),
         native=_native(trials, scores),
         share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
-        costs=_costs(records, key.ipc / trial.ipc),
+        costs=costs(trial, records, key.ipc / trial.ipc),
         papers=figures(reported, key, label) if whole else PaperFigures(),
         data=next((record.data for record in records if record.data), ""),
         made_by=frozenset(map(_code, [*records, *(item.record for item in scored if item.record)])),
-        pictures=tuple((each.trial.seed, each.trial.id) for each in trials if each.made and whole),
+        pictures=tuple(
+            (each.trial.seed, each.trial.id) for each in trials if each.made and whole and not submission
+        ),
         robustness=robustness,
         submission=submission,
     )
@@ -167,7 +156,7 @@ def reference(
         state="" if main.status == "done" else WORDS[main.status],
         errors=tuple(sorted({_brief(record.error) for record in best.values() if record.error})),
         scores={recipe: interval([values]) for recipe, values in sorted(accuracies.items()) if values},
-        costs=Costs(main.device_seconds, main.peak_memory_bytes, devices=(_device(main),)),
+        costs=of_reference(main),
         papers=PaperFigures(papers.same_network),
         made_by=frozenset(map(_code, best.values())),
     )
@@ -225,24 +214,6 @@ def _made(trials: Sequence[TrialResult]) -> Sequence[TrialResult]:
     return [trial for trial in trials if trial.made] or trials
 
 
-def _finished(records: Sequence[Record]) -> Sequence[Record]:
-    """Return the finished records, or all records if none is finished."""
-    return [record for record in records if record.status == "done"] or records
-
-
-def _costs(records: Sequence[Record], prefix: float) -> Costs:
-    """Return the costs over the trials' records; prefix: its size over that of the whole set."""
-    made = [record for record in records if record.status == "done"]
-    return Costs(
-        device_seconds=sum(record.device_seconds for record in made) / max(1, len(made)),
-        peak_memory_bytes=max((record.peak_memory_bytes for record in _finished(records)), default=0),
-        stored_bytes=round(prefix * max((record.stored_bytes for record in made), default=0)),
-        decoded=max((record.decoded for record in made), default=0),
-        label_kind=next((record.label_kind for record in made), ""),
-        devices=tuple(sorted({_device(record) for record in _finished(records)})),
-    )
-
-
 def _outcome(trial: TrialResult, found: Mapping[str, Evaluated]) -> tuple[str, str]:
     """Return a seed's state, "" if it has an accuracy, and its error."""
     standard = found.get(STANDARD_RECIPE)
@@ -277,8 +248,3 @@ def _brief(error: str) -> str:
 def _code(record: Record) -> Code:
     made = record.provenance
     return Code(made.commit, made.versions.get("torch", ""), record.measured_under)
-
-
-def _device(record: Record) -> str:
-    devices = record.provenance.devices or (record.provenance.device,)
-    return f"{' and '.join(devices)}, {counted(record.provenance.threads, 'thread')}"
