@@ -1,4 +1,4 @@
-"""The commands that publish results: `ratbench leaderboard`, `figure`, `picture`."""
+"""The commands that publish results: `ratbench leaderboard`, `site`, `figure`, `picture`."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from suite.cli.console import errors, say, wrote
 from suite.cli.options import Artefact, Data, set_data
+from suite.core.names import counted
 
 RESULTS = Path("results")
 
@@ -67,6 +68,25 @@ def leaderboard(
         say(f"not to be published as one: {line}; keep each in a store of its own", to=errors)
     if difference or board.mixed:
         raise typer.Exit(1)
+
+
+def site(
+    stores: Annotated[
+        list[Path] | None, typer.Argument(help="Stores to read.", show_default="results/")
+    ] = None,
+    *,
+    output: Annotated[Path, typer.Option(help="The folder to write, new or of an earlier site.")],
+) -> None:
+    """Make a static site of one or more stores: the leaderboard to sort, filter and search.
+
+    It asks no host for anything and works from a folder or on any server. Other files in the folder stay.
+
+    [bold]ratbench site results --output build/board[/]
+    """
+    from suite.site.build import build
+
+    written = build(stores or [RESULTS], output)
+    say(f"wrote {counted(len(written), 'file')}; open {output / 'index.html'}")
 
 
 def picture(
