@@ -1,5 +1,6 @@
 """Rows: the results of one configuration at one size, over its seeds."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -20,14 +21,16 @@ WORDS = {"diverged": "div.", "failed": "failed", "oom": "oom", "missing": "missi
 NOT_STANDARD = f"not under {STANDARD_RECIPE}"
 """The state of a row that has accuracies under other recipes only."""
 
+_TRADE_MARK = re.compile(r"\((R|TM)\)")
+
 
 @dataclass(frozen=True)
 class Costs:
     """The cost of a distillation, and the size of its set.
 
     device_seconds: mean over distillations; stored_bytes: of the row's set or prefix; classes: of the set, 0
-    if not recorded; decoded: images per class to which a factorised set decodes, else 0. device_class: `CPU`,
-    or the names of the GPUs; times of different classes are not to be compared.
+    if not recorded; decoded: images per class to which a factorised set decodes, else 0. device_class: the
+    models of its processors and GPUs, without threads; times of different classes are not to be compared.
     """
 
     device_seconds: float = 0.0
@@ -292,7 +295,7 @@ def _devices(record: Record) -> tuple[str, ...]:
 
 def _device_class(records: Sequence[Record]) -> str:
     names = {device for record in records for device in _devices(record)}
-    return " and ".join(sorted({"CPU" if name.startswith("CPU: ") else name for name in names}))
+    return " and ".join(sorted({" ".join(_TRADE_MARK.sub("", name).split()) for name in names}))
 
 
 def _device(record: Record) -> str:
