@@ -1,0 +1,27 @@
+"""Build a site: stores → files in a folder."""
+
+from collections.abc import Iterator, Sequence
+from importlib.resources import files as resources
+from pathlib import Path
+
+from suite.site import output
+from suite.site.pages import PAGES
+from suite.site.rendering import File
+from suite.site.source import Source, load
+
+
+def build(stores: Sequence[Path], folder: Path) -> list[Path]:
+    """Write the site of `stores` into `folder`; return the paths of its files.
+
+    Equal records give equal bytes. Raises FileNotFoundError without a store, ValueError for records of
+    another protocol.
+    """
+    return output.write(made(load(stores)), folder)
+
+
+def made(source: Source) -> Iterator[File]:
+    """Yield the files of a site."""
+    for each in sorted((resources("suite.site") / "static").iterdir(), key=lambda each: each.name):
+        yield File(f"static/{each.name}", each.read_bytes())
+    for maker in PAGES:
+        yield from maker(source)

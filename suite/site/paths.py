@@ -1,0 +1,48 @@
+"""Where pages stand in the site, and which links are safe."""
+
+import hashlib
+import re
+from urllib.parse import urlsplit
+
+from suite.board.rows import BoardRow
+
+_LONGEST = 60  # characters of a name in a path
+_ARXIV = re.compile(r"\d{4}\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7}")
+
+
+def method(label: str) -> str:
+    """Return the path of a method's page; label: of its rows."""
+    return f"methods/{slug(label)}.html"
+
+
+def artefact(task: str, row: BoardRow, seed: int) -> str:
+    """Return the path of the page of the set that a row distilled with `seed`."""
+    return f"artefacts/{slug(task)}/{slug(row.name)}-ipc{row.size}-seed{seed}.html"
+
+
+def to_root(path: str) -> str:
+    """Return the way from the page at `path` to the root of the site: "", or "../" for each folder."""
+    return "../" * path.count("/")
+
+
+def slug(text: str) -> str:
+    """Return a name for files: short, the same for no other text, also where case is ignored."""
+    plain = re.sub(r"[^a-z0-9_.]+", "-", text.casefold()).strip("-.")[:_LONGEST]
+    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
+
+
+def paper(text: str) -> str:
+    """Return the address of a method's publication: on arXiv, or `text` if it is one; else ""."""
+    number = text.removeprefix("arXiv ")
+    if number != text:
+        return f"https://arxiv.org/abs/{number}" if _ARXIV.fullmatch(number) else ""
+    return text if web_address(text) else ""
+
+
+def web_address(text: str) -> bool:
+    """Return whether `text` is an address of the web, which a link may have; scripts are none."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("https", "http") and bool(parts.hostname) and not re.search(r"[\s\\]", text)

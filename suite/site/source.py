@@ -1,0 +1,30 @@
+"""What all pages are made from: stores, read and joined once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from suite.board import files
+from suite.board.tables import Board
+from suite.records.record import Record
+
+
+@dataclass(frozen=True)
+class Source:
+    """Stores and their joined board. records: all that were read, failures among them, as they are on disk.
+
+    The board's rows are those of the Markdown, so a page that shows them cannot disagree with it.
+    """
+
+    stores: tuple[Path, ...]
+    records: tuple[Record, ...]
+    board: Board
+
+
+def load(stores: Sequence[Path]) -> Source:
+    """Read and join `stores`; log a warning for everything that is left out.
+
+    Raises FileNotFoundError without a store, ValueError for records of another protocol.
+    """
+    found = files.read(stores)
+    return Source(tuple(stores), found.records, files.joined(found, stores))
