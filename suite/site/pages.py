@@ -2,9 +2,15 @@
 
 from collections.abc import Callable, Iterator
 
-from suite.site import artefacts, index, methods
+from suite.site import index
 from suite.site.rendering import File
 from suite.site.source import Source
+from suite.site.views import artefacts, figures, methods
 
-PAGES: tuple[Callable[[Source], Iterator[File]], ...] = (index.pages, methods.pages, artefacts.pages)
+PAGES: tuple[Callable[[Source], Iterator[File]], ...] = (
+    index.pages,
+    methods.pages,
+    artefacts.pages,
+    figures.pages,
+)
 """Each yields the files of one kind of page."""

@@ -12,7 +12,7 @@ from suite.site.charts.marks import Box, Chart, Dot, Line, Mark, Text
 
 _ROW = 23.0
 _TOP, _BOTTOM = 26.0, 46.0
-_RANKS = 26  # pixels of the gutter for ranks
+_RANKS = 30  # pixels of the gutter for ranks
 
 
 def chart(table: Table) -> Chart | None:
@@ -26,10 +26,10 @@ def chart(table: Table) -> Chart | None:
     axis = scale.percents([*ends, *([full.mean] if full else [])])
     bottom = _TOP + _ROW * len(found)
     names = [row.name for row in rows]
-    left = marks.gutter([f"{name}" for name in names], most=190) + _RANKS
+    left = marks.gutter(names, most=190) + _RANKS
     drawn = [
         *_bands(rows),
-        *marks.horizontal(axis, _TOP, bottom, "test accuracy, %", twice=len(rows) > 15),
+        *marks.horizontal(axis, _TOP, bottom, "test accuracy, %"),
         *_full(table, axis, bottom),
         *(mark for at, (row, value) in enumerate(found) for mark in _row(row, value, axis, at, left)),
     ]

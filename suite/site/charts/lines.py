@@ -18,7 +18,7 @@ SLOTS = 5
 _TOP, _BOTTOM = 34.0, 300.0
 _HEIGHT = 346.0
 _GAP = 15.0  # pixels between names
-_LEFT = 44
+_LEFT = 40
 
 
 @dataclass(frozen=True)

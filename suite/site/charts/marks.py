@@ -73,6 +73,19 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Stroke:
+    """A line between two places that are told in pixels right of and below (x, y)."""
+
+    x: float
+    y: float
+    start: tuple[float, float]
+    end: tuple[float, float]
+    look: str
+
+    kind = "stroke"
+
+
+@dataclass(frozen=True)
 class Series:
     """A line that a reader can choose. slot: number of its colour, 0 while it is not chosen."""
 
@@ -86,7 +99,7 @@ class Series:
     kind = "series"
 
 
-Mark = Line | Dot | Text | Box | Series
+Mark = Line | Dot | Text | Box | Stroke | Series
 
 
 @dataclass(frozen=True)
@@ -142,15 +155,13 @@ def gutter(texts: Sequence[str], least: float = 0, most: float = 170) -> int:
     return ceil(max(wanted, least) / _GUTTER) * _GUTTER
 
 
-def horizontal(scale: Scale, top: float, bottom: float, title: str, *, twice: bool = False) -> list[Mark]:
-    """Return the x-axis below a plot: grid lines, numbers and its title. twice: numbers above it, too."""
+def horizontal(scale: Scale, top: float, bottom: float, title: str) -> list[Mark]:
+    """Return the x-axis below a plot: grid lines, numbers and its title."""
     marks: list[Mark] = []
     for tick in scale.ticks:
         at = 100 * scale.share(tick.value)
         marks.append(Line(at, top, at, bottom, "grid"))
         marks.append(Text(at, bottom + 16, tick.text, "tick", "middle"))
-        if twice:
-            marks.append(Text(at, top - 6, tick.text, "tick", "middle"))
     return [*marks, Text(50, bottom + 34, title, "axis", "middle")]
 
 

@@ -77,6 +77,11 @@ def steps(values: Iterable[float]) -> Scale:
     return _linear(0.0, max(finite(values), default=0.0) or 1.0, 5, lambda value: f"{value:,.0f}")
 
 
+def elapsed(values: Iterable[float]) -> Scale:
+    """Return the axis of seconds since a start, from 0."""
+    return _seconds(0.0, max(finite(values), default=0.0) or 1.0)
+
+
 def durations(values: Iterable[float]) -> Scale:
     """Return the axis of seconds; all below one second stand at its low end, `< 1 s`."""
     found = [max(value, 1.0) for value in finite(values)] or [1.0]
@@ -89,8 +94,7 @@ def durations(values: Iterable[float]) -> Scale:
         if low <= value <= high
     ]
     if len(ticks) < 2:
-        own = _linear(low, high, 4, lambda value: duration(value).replace(".0 ", " "))
-        ticks = list(_distinct(tick for tick in own.ticks if low <= tick.value <= high))
+        ticks = list(_seconds(low, high).ticks)
     return Scale(low, high, _thinned(ticks, low, high), True)
 
 
@@ -101,8 +105,16 @@ def stored(values: Iterable[float]) -> Scale:
         margin = 0.06 * (max(found) - min(found)) or 0.1 * found[0]
         return _linear(max(0.0, min(found) - margin), max(found) + margin, 4, _bytes)
     low, high = _widened(min(found), max(found), 1.25)
-    values = LogLocator(subs=(1.0, 3.0) if high / low < 1000 else (1.0,)).tick_values(low, high)
-    return Scale(low, high, tuple(Tick(float(v), _bytes(v)) for v in values if low <= v <= high), True)
+    places = LogLocator(subs=(1.0, 3.0)).tick_values(low, high)
+    ticks = [Tick(float(place), _bytes(place)) for place in places if low <= place <= high]
+    return Scale(low, high, _thinned(ticks, low, high), True)
+
+
+def _seconds(low: float, high: float) -> Scale:
+    """Return a linear axis of seconds, with round numbers of the unit that fits its high end."""
+    units = ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"))
+    unit, name = next((each for each in units if high > 2 * each[0]), (1.0, "s"))
+    return _linear(low / unit, high / unit, 5, lambda value: f"{value:g} {name}", unit=unit)
 
 
 def _bytes(value: float) -> str:
@@ -140,7 +152,3 @@ def _thinned(ticks: Sequence[Tick], low: float, high: float, gap: float = 0.12) 
         if all(abs(axis.share(tick.value) - axis.share(each.value)) >= gap for each in kept):
             kept.append(tick)
     return tuple(sorted(kept, key=lambda tick: tick.value))
-
-
-def _distinct(ticks: Iterable[Tick]) -> Iterable[Tick]:
-    return {tick.text: tick for tick in ticks}.values()

@@ -1,0 +1,1 @@
+"""The pages of a site beside its index: figures, methods, artefacts."""
