@@ -97,9 +97,9 @@ def chart(frame: Frame, found: Sequence[Points], scale: Scale) -> Chart:
 def best(found: Sequence[Points], *, always: Sequence[str] = ()) -> list[Points]:
     """Return the lines, best at their last place first; the best few and those named `always` are shown."""
     order = sorted(found, key=lambda line: (-max(line.values), -line.values[max(line.values)].mean, line.name))
-    room = SLOTS - sum(line.name in always for line in order)
-    chosen = {line.name for line in [each for each in order if each.name not in always][:room]}
-    return [Points(line.name, line.values, line.name in chosen or line.name in always) for line in order]
+    wanted = [*(line.name for line in order if line.name in always), *(line.name for line in order)]
+    shown = list(dict.fromkeys(wanted))[:SLOTS]
+    return [Points(line.name, line.values, line.name in shown) for line in order]
 
 
 def _line(line: Points, scale: Scale, up: Callable[[float], float]) -> Iterator[Mark]:

@@ -11,7 +11,6 @@ from suite.board.tables import Table
 from suite.records.cells import STANDARD_RECIPE
 from suite.site.charts import labels, marks, scale
 from suite.site.charts.marks import Chart, Dot, Line, Mark, Stroke, Text
-from suite.site.devices import device_class
 
 _TOP, _BOTTOM = 34.0, 374.0
 _HEIGHT = 420.0
@@ -60,7 +59,7 @@ def seconds(table: Table) -> list[Chart]:
     """Return accuracy against device-seconds of a distillation: a chart for each class of devices."""
     groups: dict[str, list[Point]] = {}
     for row, value in _measured(table):
-        if (device := device_class(row.costs)) and not row.external and isfinite(row.costs.device_seconds):
+        if (device := row.costs.device_class) and not row.external and isfinite(row.costs.device_seconds):
             groups.setdefault(device, []).append(Point(row.name, row.costs.device_seconds, value))
     return [
         _chart(table, points, _SECONDS, words.size(table.ipc), f" Device {device}; no other's times compare.")

@@ -1,6 +1,6 @@
 """Accuracy against images per class: one chart for each task and network."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from suite.board.render import words
 from suite.board.statistics.intervals import Interval
@@ -14,10 +14,14 @@ _CAPTION = """Network {network}, recipe {recipe}{conditions}. Points: means; bar
 distillation seeds and retrained networks. Grey: the other rows."""
 
 
-def chart(tables: Sequence[Table]) -> Chart | None:
-    """Return the chart of tables that differ in their size alone; None if no row is ranked at two sizes."""
+def chart(tables: Sequence[Table], own: Collection[str] = ()) -> Chart | None:
+    """Return the chart of tables that differ in their size alone; None if no line has two sizes.
+
+    own: lines that are shown with the best ones and random images, and without which there is no chart.
+    """
     found = _lines(tables)
-    if all(len(line.values) < 2 for line in found):
+    of_interest = [line for line in found if line.name in own] if own else found
+    if all(len(line.values) < 2 for line in of_interest):
         return None
     first = tables[0]
     full = first.reference.accuracy if first.reference else None
@@ -35,7 +39,7 @@ def chart(tables: Sequence[Table]) -> Chart | None:
         ceiling=full.mean if full else None,
     )
     axis = scale.sizes([int(size) for line in found for size in line.values])
-    return lines.chart(frame, lines.best(found, always=[RANDOM]), axis)
+    return lines.chart(frame, lines.best(found, always=[*own, RANDOM]), axis)
 
 
 def _lines(tables: Sequence[Table]) -> list[Points]:

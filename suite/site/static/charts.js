@@ -44,3 +44,29 @@ function spread(places, low, high) {
   const first = rise(fall(places)), second = fall(rise(places));
   return first.map((y, at) => Math.round(50 * (y + second[at])) / 100);
 }
+
+// A click on the picture of a set enlarges it; without a script, the link opens the picture.
+const links = [...document.querySelectorAll("a.zoom")];
+if (links.length) {
+  const dialog = document.createElement("dialog");
+  dialog.className = "zoomed";
+  dialog.setAttribute("aria-label", "Picture of a set");
+  const bar = document.createElement("p"), image = document.createElement("img");
+  const close = document.createElement("button"), strong = document.createElement("input"), label = document.createElement("label");
+  close.textContent = "Close";
+  strong.type = "checkbox";
+  label.append(strong, " twice the contrast, around mid grey");
+  bar.append(close, label);
+  dialog.append(bar, image);
+  document.body.append(dialog);
+  close.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("click", event => { if (event.target === dialog || event.target === image) dialog.close(); });
+  strong.addEventListener("change", () => dialog.classList.toggle("strong", strong.checked));
+  for (const link of links) link.addEventListener("click", event => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    image.src = link.href;
+    image.alt = link.firstElementChild.alt;
+    dialog.showModal();
+  });
+}

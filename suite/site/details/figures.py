@@ -1,4 +1,4 @@
-"""Pages of figures: one for each task and network, one over all tables, one of curves during distillation."""
+"""Pages of figures: one for each task and network, and one over all tables."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

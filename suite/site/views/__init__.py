@@ -1,1 +1,0 @@
-"""The pages of a site beside its index: figures, methods, artefacts."""
