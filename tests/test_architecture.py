@@ -29,7 +29,7 @@ LAYERS = {
     "suite.experiments": {"core", "plugins", "records", "experiments"},
     "suite.board": {"core", "records", "board"},
     "suite.figures": {"core", "records", "board", "figures"},
-    "suite.site": {"core", "records", "board", "site"},
+    "suite.site": {"core", "records", "board", "figures", "site"},
     "suite.external": {"core", "plugins", "records", "experiments", "external"},
 }
 """What the modules of a folder may import of ours; `suite.cli` and what stands above it may import all."""

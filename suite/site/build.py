@@ -5,18 +5,19 @@ from importlib.resources import files as resources
 from pathlib import Path
 
 from suite.site import output
+from suite.site.details.papers import NO_AIDS, Aids
 from suite.site.pages import PAGES
 from suite.site.rendering import File
 from suite.site.source import Source, load
 
 
-def build(stores: Sequence[Path], folder: Path) -> list[Path]:
+def build(stores: Sequence[Path], folder: Path, aids: Aids = NO_AIDS) -> list[Path]:
     """Write the site of `stores` into `folder`; return the paths of its files.
 
     Equal records give equal bytes. Raises FileNotFoundError without a store, ValueError for records of
     another protocol.
     """
-    return output.write(made(load(stores)), folder)
+    return output.write(made(load(stores, aids)), folder)
 
 
 def made(source: Source) -> Iterator[File]:

@@ -1,11 +1,8 @@
 """The index: every table of the board, to sort, filter and search; and a page for each table as it is."""
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import accumulate, zip_longest
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
 
-from markupsafe import Markup
-
-from suite.board.tables import Table
 from suite.site.rendering import File, page
 from suite.site.source import Source
 from suite.site.view import data
@@ -17,9 +14,6 @@ STATIC_ROWS, PAGE_ROWS = 100, 500
 INLINE = 500_000
 """Bytes of rows in the index itself; those of further tables are loaded when they are chosen."""
 
-FIGURES: tuple[Callable[[Source, Table], Markup], ...] = ()
-"""The pictures of a table of the leaderboard, which stand on its page."""
-
 
 def pages(source: Source) -> Iterator[File]:
     """Yield the index, the rows that it loads later, and the pages of the tables."""
@@ -28,9 +22,8 @@ def pages(source: Source) -> Iterator[File]:
     inline = _fitting(rows)
     for slug in sorted(rows.keys() - inline):
         yield File(f"data/{slug}.js", f'ratbench.add("{slug}",{rows[slug]});\n'.encode())
-    for view, table in zip_longest(found, source.board.tables):
-        figures = [figure(source, table) for figure in FIGURES if table]
-        yield page(f"tables/{view.slug}.html", "table.html", view=view, figures=figures, limit=PAGE_ROWS)
+    for view in found:
+        yield page(f"tables/{view.slug}.html", "table.html", view=view, limit=PAGE_ROWS)
     shown = {slug: rows[slug] for slug in inline}
     facts = {"board": source.board, "overview": data.overview(found), "limit": STATIC_ROWS}
     yield page("index.html", "index.html", views=found, rows=shown, **facts)

@@ -2,9 +2,22 @@
 
 from collections.abc import Callable, Iterator
 
-from suite.site import artefacts, index, methods
+from suite.site import index
+from suite.site.details import artefacts, figures, methods
+from suite.site.details.sets import sets
 from suite.site.rendering import File
 from suite.site.source import Source
 
-PAGES: tuple[Callable[[Source], Iterator[File]], ...] = (index.pages, methods.pages, artefacts.pages)
+
+def details(source: Source) -> Iterator[File]:
+    """Yield the pages of sets with their files, the gallery, and the pages of methods."""
+    cards, grids = [], artefacts.planned(source.stores)
+    for each in sets(source):
+        yield from artefacts.files(each, grids)
+        cards.append(artefacts.card(each))
+    yield artefacts.gallery(cards)
+    yield from methods.pages(source, cards)
+
+
+PAGES: tuple[Callable[[Source], Iterator[File]], ...] = (index.pages, details, figures.pages)
 """Each yields the files of one kind of page."""

@@ -5,6 +5,10 @@ import re
 from urllib.parse import urlsplit
 
 from suite.board.rows import BoardRow
+from suite.board.tables import Table
+
+OVERALL = "overall.html"
+"""The page of figures over all tables."""
 
 _LONGEST = 60  # characters of a name in a path
 _ARXIV = re.compile(r"\d{4}\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7}")
@@ -18,6 +22,12 @@ def method(label: str) -> str:
 def artefact(task: str, row: BoardRow, seed: int) -> str:
     """Return the path of the page of the set that a row distilled with `seed`."""
     return f"artefacts/{slug(task)}/{slug(row.name)}-ipc{row.size}-seed{seed}.html"
+
+
+def figures(table: Table) -> str:
+    """Return the path of the page with the figures of a task and network at all sizes."""
+    how = ", ".join(filter(None, (table.network, table.conditions))) or "none"
+    return f"figures/{slug(table.task)}/{slug(how)}.html"
 
 
 def to_root(path: str) -> str:

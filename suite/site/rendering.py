@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from suite.board.render import words
 from suite.site import paths
+from suite.site.charts.lines import SLOTS
 
 
 @dataclass(frozen=True)
@@ -34,5 +35,6 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.globals |= {"words": words, "paths": paths}
+    made.globals |= {"words": words, "paths": paths, "most_lines": SLOTS}
+    made.filters["place"] = lambda value: f"{round(value, 3):g}"
     return made

@@ -7,11 +7,13 @@ from pathlib import Path
 from suite.board import files
 from suite.board.tables import Board
 from suite.records.record import Record
+from suite.site.details.papers import NO_AIDS, Aids
 
 
 @dataclass(frozen=True)
 class Source:
-    """Stores and their joined board. records: all that were read, failures among them, as they are on disk.
+    """Stores and their joined board. records: all that were read, failures among them, as they are on disk; aids: what
+    a site tells beside records.
 
     The board's rows are those of the Markdown, so a page that shows them cannot disagree with it.
     """
@@ -19,12 +21,13 @@ class Source:
     stores: tuple[Path, ...]
     records: tuple[Record, ...]
     board: Board
+    aids: Aids = NO_AIDS
 
 
-def load(stores: Sequence[Path]) -> Source:
+def load(stores: Sequence[Path], aids: Aids = NO_AIDS) -> Source:
     """Read and join `stores`; log a warning for everything that is left out.
 
     Raises FileNotFoundError without a store, ValueError for records of another protocol.
     """
     found = files.read(stores)
-    return Source(tuple(stores), found.records, files.joined(found, stores))
+    return Source(tuple(stores), found.records, files.joined(found, stores), aids)

@@ -83,9 +83,11 @@ def site(
 
     [bold]ratbench site results --output build/board[/]
     """
+    from suite.cli.publishing import aids
     from suite.site.build import build
 
-    written = build(stores or [RESULTS], output)
+    sources = stores or [RESULTS]
+    written = build(sources, output, aids(sources))
     say(f"wrote {counted(len(written), 'file')}; open {output / 'index.html'}")
 
 

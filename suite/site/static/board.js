@@ -233,6 +233,8 @@ const ratbench = (() => {
     document.querySelector("p.rest")?.remove();
     find("more").parentElement.hidden = left >= 0;
     find("more").textContent = `Show all ${rows.length} rows`;
+    find("figures").href = content.figures;
+    find("figures").hidden = !content.figures;
     find("page").href = `tables/${state.table.slug}.html`;
     drawn = { state, content, shown, rows, layout };
     controls(state, content, rows.length);

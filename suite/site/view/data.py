@@ -31,7 +31,7 @@ def overview(views: Sequence[View]) -> Markup:
 
 
 def content(view: View) -> Markup:
-    """Return a table's title, facts, methods, rows and footer; a row names its method by number."""
+    """Return a table's title, facts, figures, methods, rows and footer; a row names its method by number."""
     numbers: dict[Method, int] = {}
     for row in view.rows:
         if row.method:
@@ -40,7 +40,11 @@ def content(view: View) -> Markup:
         {
             "title": view.title,
             "facts": view.facts,
-            "methods": [asdict(method) for method in numbers],
+            "figures": view.figures,
+            "methods": [
+                {"name": each.name, "about": each.about, "page": each.page, "link": each.link}
+                for each in numbers
+            ],
             "rows": [_row(row, numbers) for row in view.rows],
             "footer": [_row(row, numbers) for row in view.footer],
         }

@@ -50,7 +50,7 @@ class View:
     """A table. slug: its name in permalinks and paths; evaluator: its title.
 
     facts: evaluator, task, ipc, network and conditions as the board's CSV has them; footer: full data, which
-    is not ranked.
+    is not ranked. figures: the path of its figures, "" for none.
     """
 
     slug: str
@@ -59,6 +59,7 @@ class View:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     footer: tuple[Row, ...] = ()
+    figures: str = ""
 
     @property
     def network(self) -> str:
@@ -116,7 +117,8 @@ def _leaderboard(table: Table, methods: Mapping[str, Method], csv: Iterator[Line
     slug = paths.slug(f"{words.slug(table)}-ipc{table.ipc}")
     key = TableKey(table.task, table.ipc, table.network, table.conditions)
     rows, footer = made[: len(table.rows)], made[len(table.rows) :]
-    return View(slug, "Accuracy", _facts(RETRAIN, key), tuple(LEADERBOARD), tuple(rows), tuple(footer))
+    facts, columns = _facts(RETRAIN, key), tuple(LEADERBOARD)
+    return View(slug, "Accuracy", facts, columns, tuple(rows), tuple(footer), paths.figures(table))
 
 
 def _facts(evaluator: str, key: TableKey) -> Mapping[str, Value]:

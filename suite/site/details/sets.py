@@ -1,0 +1,131 @@
+"""The sets of a board: each with its record, its files in the stores, and its picture."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from suite.board.join import TrialResult, join
+from suite.board.render import words
+from suite.board.rows import BoardRow
+from suite.board.tables import Table
+from suite.records.cells import Trial
+from suite.records.record import Record
+from suite.records.store import Store
+from suite.site import paths
+from suite.site.details.papers import Aids, Look
+from suite.site.source import Source
+
+
+@dataclass(frozen=True)
+class Set:
+    """A distilled set, and where its pages and files stand in the site. table: the first one with its row."""
+
+    table: Table
+    row: BoardRow
+    seed: int
+    result: TrialResult
+    record: Record[Trial]
+    stores: tuple[Path, ...]
+    aids: Aids
+
+    @property
+    def page(self) -> str:
+        """The path of its page."""
+        return paths.artefact(self.table.task, self.row, self.seed)
+
+    @property
+    def stem(self) -> str:
+        """The path of its files without their endings."""
+        return self.page.removesuffix(".html")
+
+    @property
+    def picture(self) -> str:
+        """The path of its picture, which exists if it has `pixels`."""
+        return f"{self.stem}.png"
+
+    @property
+    def title(self) -> str:
+        """A few words that tell it from other sets."""
+        return f"{self.row.name} on {self.table.task}, {words.size(self.row.size)}, seed {self.seed}"
+
+    @cached_property
+    def artefact(self) -> Path | str:
+        """Its file in a store, or why there is none to hand out."""
+        trial, data = self.result.trial.id, self.record.data
+        there = [path for store in map(Store, self.stores) if (path := store.artefact(trial, data=data)).is_file()]
+        if not there:
+            return "the file of this set is not in the store"
+        wanted = self.record.artefact
+        found = [path for path in there if hashlib.sha256(path.read_bytes()).hexdigest() == wanted]
+        return found[0] if found else "the file in the store is not the one that was evaluated: its sha256 differs"
+
+    @cached_property
+    def look(self) -> Look:
+        """What its file shows; a picture only if the stores have none."""
+        if isinstance(self.artefact, str):
+            return Look(missing=self.artefact)
+        return self.aids.look(self.artefact, Path(self.stem).name, not self._stored_picture)
+
+    @property
+    def pixels(self) -> bytes:
+        """Its picture as a PNG: that of a store, or else drawn from its file; empty if there is neither."""
+        return self._stored_picture or self.look.picture
+
+    @cached_property
+    def _stored_picture(self) -> bytes:
+        name = words.picture(self.table.task, self.row, self.seed)
+        found = (store / name for store in self.stores)
+        return next((path.read_bytes() for path in found if path.is_file()), b"")
+
+    @cached_property
+    def manifest(self) -> Mapping[str, Any]:
+        """The manifest beside its file; empty without one."""
+        if isinstance(self.artefact, str):
+            return {}
+        try:
+            found = json.loads(self.artefact.with_suffix(".json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def contrast(self) -> str:
+        """What was done to its values for the picture."""
+        described = self.manifest.get("preprocessing")
+        kind = described.get("kind") if isinstance(described, dict) else None
+        if kind == "zca":
+            return "The whitening is undone, and the contrast of each image is stretched to its full range."
+        if kind in ("normalise", "kornia"):
+            return "The preprocessing is undone; values outside the range of real images are clipped."
+        return "The preprocessing is undone; contrast may be clipped or stretched."
+
+
+def sets(source: Source) -> Iterator[Set]:
+    """Yield each set of the board's rows once, in the order of the tables."""
+    results = {(each.trial.id, each.task): each for each in join(source.records, ()).trials}
+    seen: set[str] = set()
+    for table in source.board.tables:
+        for row in table.rows:
+            for seed, trial in row.pictures:
+                result = results[trial, table.task]
+                found = Set(table, row, seed, result, _made(result), source.stores, source.aids)
+                if found.page not in seen:
+                    seen.add(found.page)
+                    yield found
+
+
+def by_label(found: Sequence[Set]) -> dict[str, list[Set]]:
+    """Return sets by the label of their rows."""
+    groups: dict[str, list[Set]] = {}
+    for each in found:
+        groups.setdefault(each.row.label, []).append(each)
+    return groups
+
+
+def _made(result: TrialResult) -> Record[Trial]:
+    assert result.record is not None  # a row has pictures of made sets only
+    return result.record  # type: ignore[return-value]
