@@ -293,20 +293,14 @@ const ratbench = (() => {
       input.setAttribute("aria-invalid", String(Boolean(refused)));
       if (refused) wrong.push(column.heading);
     }
-    const boxes = columns.map((column) => {
-      const box = element("input", { type: "checkbox", "data-key": column.key });
-      box.checked = drawn.shown.some((each) => each.column.key === column.key);
-      box.addEventListener("change", () => {
-        const { hide, show } = read();
-        for (const set of [hide, show]) set.delete(column.key);
-        (box.checked ? show : hide).add(column.key);
-        go({ hide, show });
-        find("columns").querySelector(`[data-key="${CSS.escape(column.key)}"]`).focus();
-      });
-      return element("label", {}, box, ` ${column.heading}`);
-    });
     const set = find("columns").querySelector("fieldset");
-    set.replaceChildren(set.firstElementChild, ...boxes);
+    if (set.dataset.columns !== String(state.table.columns)) {
+      set.replaceChildren(set.firstElementChild, ...columns.map(box));
+      set.dataset.columns = state.table.columns;
+    }
+    for (const each of set.querySelectorAll("input")) {
+      each.checked = drawn.shown.some(({ column }) => column.key === each.dataset.key);
+    }
 
     const total = content.rows.length;
     const sort = columns.find((column) => column.key === state.sort?.key);
@@ -315,6 +309,17 @@ const ratbench = (() => {
       sort && `sorted by ${sort.heading}, ${state.sort.down ? "descending" : "ascending"}${sort.per_device && devices.length > 1 ? ", each device by itself" : ""}`,
       wrong.length && `the filter of ${wrong.join(" and ")} is not understood: write > 70, <= 5 min or 70..75`,
     ].filter(Boolean).join(" · ");
+  };
+
+  const box = (column) => {
+    const made = element("input", { type: "checkbox", "data-key": column.key });
+    made.addEventListener("change", () => {
+      const { hide, show } = read();
+      for (const set of [hide, show]) set.delete(column.key);
+      (made.checked ? show : hide).add(column.key);
+      go({ hide, show });
+    });
+    return element("label", {}, made, ` ${column.heading}`);
   };
 
   // Downloads: the rows and columns that are shown, with the values of the board's own CSV
@@ -380,6 +385,14 @@ const ratbench = (() => {
   find("csv").addEventListener("click", () => save(csv(records()), "text/csv", "csv"));
   find("json").addEventListener("click", () => save(`${JSON.stringify(records(), null, 1)}\n`, "application/json", "json"));
   find("controls").addEventListener("submit", (event) => event.preventDefault());
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !find("columns").open) return;
+    find("columns").open = false;
+    find("columns").querySelector("summary").focus();
+  });
+  addEventListener("click", (event) => {
+    if (!find("columns").contains(event.target)) find("columns").open = false;
+  });
   addEventListener("hashchange", show);
 
   find("controls").hidden = false;
