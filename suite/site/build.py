@@ -23,7 +23,12 @@ def build(stores: Sequence[Path], folder: Path, aids: Aids = NO_AIDS) -> list[Pa
 
 def made(source: Source) -> Iterator[File]:
     """Yield the files of a site."""
-    for each in sorted((resources("suite.site") / "static").iterdir(), key=lambda each: each.name):
-        yield File(f"static/{each.name}", each.read_bytes())
+    yield from static()
     for maker in PAGES:
         yield from maker(source)
+
+
+def static() -> Iterator[File]:
+    """Yield the style sheets and scripts of all pages."""
+    for each in sorted((resources("suite.site") / "static").iterdir(), key=lambda each: each.name):
+        yield File(f"static/{each.name}", each.read_bytes())

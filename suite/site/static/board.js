@@ -5,7 +5,7 @@
 
 const ratbench = (() => {
   const MOST = 300; // rows drawn at once
-  const UNITS = { "": 1, s: 1, min: 60, h: 3600, d: 86400, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12, "%": 1 };
+  const UNITS = { "": 1, s: 1, min: 60, h: 3600, d: 86400, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12, bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9, "%": 1 };
   const SCALE = { percent: 100 };
   const DOWN = new Set(["percent"]); // kinds whose largest value is the best
   const collator = new Intl.Collator("en", { numeric: true });
@@ -169,8 +169,8 @@ const ratbench = (() => {
       const words = text(cell(row, at));
       if (column.key === "method" && method) {
         const parts = [element("a", { href: method.page }, method.name), " ", element("code", {}, words)];
-        if (method.link) {
-          parts.push(" ", element("a", { class: "paper", href: method.link, rel: "noreferrer", "aria-label": `paper of ${method.name}` }, "paper"));
+        if (method.paper) {
+          parts.push(" ", element("a", { class: "paper", href: method.paper, rel: "noreferrer", "aria-label": `paper of ${method.name}` }, "paper"));
         }
         made.append(element("th", { scope: "row" }, ...parts));
       } else if (column.key === "method") {
