@@ -30,7 +30,7 @@ def anytime(copies: pd.DataFrame) -> Iterator[Chart]:
 def budgets(networks: pd.DataFrame) -> Iterator[Chart]:
     """Yield accuracy against images per class of sets, their prefixes and subsets; one chart a place.
 
-    networks: of `suite.figures.budget_curve.measured`. A place with a single size has no chart.
+    networks: of `suite.figures.budget_curve.measured`. Without parts of sets, a place has no chart.
     """
     for place, rows in networks.groupby(budget_curve.PLACE, sort=True):
         found = [
@@ -38,7 +38,7 @@ def budgets(networks: pd.DataFrame) -> Iterator[Chart]:
             for line in budget_curve.lines(rows)
         ]
         sizes = sorted({int(size) for line in found for size in line.values})
-        if len(sizes) < 2:
+        if len(sizes) < 2 or set(rows["how"]) == {"whole"}:
             continue
         task, network, recipe = map(str, place)
         frame = Frame(
@@ -56,7 +56,9 @@ def budgets(networks: pd.DataFrame) -> Iterator[Chart]:
 def _anytime(
     rows: pd.DataFrame, place: tuple[object, ...], column: str, axis: str, text: Callable[[float], str]
 ) -> Chart:
-    found = [Points(str(name), dict(_means(group, column))) for name, group in rows.groupby("method", sort=True)]
+    found = [
+        Points(str(name), dict(_means(group, column))) for name, group in rows.groupby("method", sort=True)
+    ]
     places = [x for line in found for x in line.values]
     task, ipc, network, recipe = place
     frame = Frame(
@@ -67,7 +69,9 @@ def _anytime(
         x=column,
         text=text,
     )
-    return lines.chart(frame, lines.best(found), scale.elapsed(places) if column == "seconds" else scale.steps(places))
+    return lines.chart(
+        frame, lines.best(found), scale.elapsed(places) if column == "seconds" else scale.steps(places)
+    )
 
 
 def _means(rows: pd.DataFrame, column: str) -> Iterator[tuple[float, Interval]]:

@@ -3,6 +3,7 @@
 All other lines stay as a grey background. Names stand at the ends of their lines.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -64,8 +65,12 @@ def chart(frame: Frame, found: Sequence[Points], scale: Scale) -> Chart:
             name=line.name,
             slot=slots.get(at, 0),
             marks=tuple(_line(line, scale, up)),
-            leader=Line(100 * scale.share(max(line.values)), tips[at], 100, named.get(at, tips[at]), "leader"),
-            label=Text(100, named.get(at, tips[at]), marks.cut(line.name, right - 14), "label", told=line.name),
+            leader=Line(
+                100 * scale.share(max(line.values)), tips[at], 100, named.get(at, tips[at]), "leader"
+            ),
+            label=Text(
+                100, named.get(at, tips[at]), marks.cut(line.name, right - 14), "label", told=line.name
+            ),
         )
         for at, line in enumerate(found)
     ]
@@ -96,7 +101,9 @@ def chart(frame: Frame, found: Sequence[Points], scale: Scale) -> Chart:
 
 def best(found: Sequence[Points], *, always: Sequence[str] = ()) -> list[Points]:
     """Return the lines, best at their last place first; the best few and those named `always` are shown."""
-    order = sorted(found, key=lambda line: (-max(line.values), -line.values[max(line.values)].mean, line.name))
+    order = sorted(
+        found, key=lambda line: (-max(line.values), -line.values[max(line.values)].mean, line.name)
+    )
     wanted = [*(line.name for line in order if line.name in always), *(line.name for line in order)]
     shown = list(dict.fromkeys(wanted))[:SLOTS]
     return [Points(line.name, line.values, line.name in shown) for line in order]
@@ -105,7 +112,7 @@ def best(found: Sequence[Points], *, always: Sequence[str] = ()) -> list[Points]
 def _line(line: Points, scale: Scale, up: Callable[[float], float]) -> Iterator[Mark]:
     """Yield the segments of a line, then its intervals and points."""
     places = [(100 * scale.share(x), line.values[x]) for x in sorted(line.values)]
-    for (x1, first), (x2, second) in zip(places, places[1:], strict=False):
+    for (x1, first), (x2, second) in itertools.pairwise(places):
         yield Line(x1, up(first.mean), x2, up(second.mean), "curve")
     for x, value in places:
         if value.measured:

@@ -16,6 +16,8 @@ from suite.site.charts.scale import Scale
 LETTER = 6.4
 """About the width of a letter of a chart's text, in pixels."""
 
+_TICKS = 3  # numbers on an x-axis that have room on a phone
+
 _GUTTER = 10
 """Gutters are multiples of this many pixels, so that few classes hold them."""
 
@@ -158,10 +160,11 @@ def gutter(texts: Sequence[str], least: float = 0, most: float = 170) -> int:
 def horizontal(scale: Scale, top: float, bottom: float, title: str) -> list[Mark]:
     """Return the x-axis below a plot: grid lines, numbers and its title."""
     marks: list[Mark] = []
-    for tick in scale.ticks:
-        at = 100 * scale.share(tick.value)
+    many = len(scale.ticks) > _TICKS
+    for number, tick in enumerate(scale.ticks):
+        at, look = 100 * scale.share(tick.value), "tick wide" if many and number % 2 else "tick"
         marks.append(Line(at, top, at, bottom, "grid"))
-        marks.append(Text(at, bottom + 16, tick.text, "tick", "middle"))
+        marks.append(Text(at, bottom + 16, tick.text, look, "middle"))
     return [*marks, Text(50, bottom + 34, title, "axis", "middle")]
 
 

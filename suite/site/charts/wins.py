@@ -86,4 +86,6 @@ def tallies(found: Sequence[Matrix]) -> list[Tally]:
             for other, cell in zip(each.rows, cells, strict=True):
                 if cell and {row.name, other.name} <= counts.keys():
                     counts[row.name][0 if cell.low > 0 else 1 if cell.high < 0 else 2] += 1
-    return sorted((Tally(name, *three) for name, three in counts.items()), key=lambda each: (-each.rate, each.name))
+    return sorted(
+        (Tally(name, *three) for name, three in counts.items()), key=lambda each: (-each.rate, each.name)
+    )

@@ -27,11 +27,11 @@ class Card:
     size: int
     seed: int
     name: str
-    contrast: str
+    stretched: bool
 
 
 def files(each: Set, grids: Mapping[str, Sequence[str]]) -> Iterator[File]:
-    """Yield the page of a set, its file with its manifest, and its picture. grids: as `planned` gives them."""
+    """Yield the page of a set, its file with its manifest, and its picture. grids: see `planned`."""
     own = grids.get(canonical_json(each.result.trial.model_dump(mode="json")), ())
     yield page(
         each.page,
@@ -42,8 +42,8 @@ def files(each: Set, grids: Mapping[str, Sequence[str]]) -> Iterator[File]:
         bits=each.row.costs.bits_per_class,
         settings=words.settings(each.row),
     )
-    if each.pixels:
-        yield File(each.picture, each.pixels)
+    if each.look.picture:
+        yield File(each.picture, each.look.picture)
     if not isinstance(each.artefact, str):
         manifest = {**each.manifest, "loader": each.look.loader} if each.look.loader else each.manifest
         yield File(f"{each.stem}.safetensors", each.artefact.read_bytes())
@@ -53,9 +53,9 @@ def files(each: Set, grids: Mapping[str, Sequence[str]]) -> Iterator[File]:
 def card(each: Set) -> Card:
     """Return what the gallery shows of a set."""
     row, task = each.row, each.table.task
-    picture = each.picture if each.pixels else ""
+    picture = each.picture if each.look.picture else ""
     return Card(
-        each.title, row.label, each.page, picture, task, row.size, each.seed, row.name, each.contrast
+        each.title, row.label, each.page, picture, task, row.size, each.seed, row.name, each.look.stretched
     )
 
 
