@@ -9,7 +9,7 @@ from suite.board.statistics.differences import Difference, difference
 from suite.board.tables import Table
 from suite.records.cells import STANDARD_RECIPE
 
-MOST = 30
+MOST = 20
 """Rows of a matrix: the best ones. More can neither be read nor compared by chance."""
 
 _CAPTION = """Network {network}, recipe {recipe}. Each cell: the row's mean minus the column's, in points. \
