@@ -2,10 +2,10 @@
 
     source.py      Source: the joined board, its records and stores; read once, given to every page
     pages.py       PAGES: the makers of pages; each takes a Source and yields Files
-    index.py       the index, a maker: every table of the board
-    methods.py     a page for each method, by the label of its rows
-    artefacts.py   a page for each set
-    devices.py     classes of devices, within which costs compare
+    index.py       the index, a maker: every table of the board, and each on a page of its own
+    view/          what tables show: columns, rows of text with the numbers behind it, their JSON
+    details/       pages of methods, sets and figures, and the gallery
+    charts/        what figures show, as marks that templates draw
     paths.py       where each page stands in the site, and links that are safe
     rendering.py   jinja2: `page(path, template, **values)` gives a File
     output.py      writes Files into a folder; nothing of a user's is lost

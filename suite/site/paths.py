@@ -10,6 +10,9 @@ from suite.board.tables import Table
 OVERALL = "overall.html"
 """The page of figures over all tables."""
 
+GALLERY = "gallery.html"
+"""The page with the pictures of all sets."""
+
 _LONGEST = 60  # characters of a name in a path
 _ARXIV = re.compile(r"\d{4}\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7}")
 

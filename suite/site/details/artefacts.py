@@ -7,12 +7,10 @@ from pathlib import Path
 
 from suite.board.render import words
 from suite.records.cells import canonical_json
+from suite.site import paths
 from suite.site.details import scores
 from suite.site.details.sets import Set
 from suite.site.rendering import File, page
-
-GALLERY = "gallery.html"
-"""The page with the pictures of all sets."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def gallery(cards: Sequence[Card]) -> File:
     groups: dict[tuple[str, int], list[Card]] = {}
     for each in cards:
         groups.setdefault((each.task, each.size), []).append(each)
-    return page(GALLERY, "gallery.html", groups=groups)
+    return page(paths.GALLERY, "gallery.html", groups=groups)
 
 
 def planned(stores: Sequence[Path]) -> dict[str, list[str]]:
