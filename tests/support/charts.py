@@ -47,7 +47,7 @@ def table(*rows: BoardRow, ipc: int = 10, task: str = "digits", full: Interval |
 
 def html(chart: Chart) -> str:
     """Return a chart as pages have it."""
-    drawn = '{% from "charts.html" import figure with context %}{{ figure(chart) }}'
+    drawn = '{% from "figures/chart.html" import figure with context %}{{ figure(chart) }}'
     return environment().from_string(drawn).render(chart=chart)
 
 

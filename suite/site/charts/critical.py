@@ -29,6 +29,8 @@ def critical_difference(rows: int, tables: int) -> float:
 
 def friedman(found: Sequence[Average]) -> float:
     """Return the p-value of Friedman's test: how likely such ranks are if all rows are equal."""
+    if all(len(set(ranks)) == 1 for ranks in zip(*(each.ranks for each in found), strict=True)):
+        return 1.0  # all rows tie in every table
     return float(friedmanchisquare(*(each.ranks for each in found)).pvalue)
 
 

@@ -23,7 +23,7 @@ def anytime(copies: pd.DataFrame) -> Iterator[Chart]:
     copies: of `suite.figures.snapshots.measured`.
     """
     for place, rows in copies.groupby(["task", "ipc", "network", "recipe"], sort=True):
-        yield _anytime(rows, place, "seconds", "seconds of distillation, compiling included", words.duration)
+        yield _anytime(rows, place, "seconds", "time of distillation, compiling included", words.duration)
         yield _anytime(rows, place, "step", "outer steps", lambda step: f"{step:,.0f}")
 
 
@@ -33,13 +33,15 @@ def budgets(networks: pd.DataFrame) -> Iterator[Chart]:
     networks: of `suite.figures.budget_curve.measured`. Without parts of sets, a place has no chart.
     """
     for place, rows in networks.groupby(budget_curve.PLACE, sort=True):
+        curves = budget_curve.lines(rows)
+        parts = [line.name for line in curves if not line.direct]
+        if not parts:
+            continue
         found = [
             Points(line.name, {float(size): _fraction(line.accuracy(size)) for size in line.sizes})
-            for line in budget_curve.lines(rows)
+            for line in curves
         ]
         sizes = sorted({int(size) for line in found for size in line.values})
-        if len(sizes) < 2 or set(rows["how"]) == {"whole"}:
-            continue
         task, network, recipe = map(str, place)
         frame = Frame(
             kind="budget",
@@ -50,7 +52,7 @@ def budgets(networks: pd.DataFrame) -> Iterator[Chart]:
             x="images per class",
             text=lambda size: f"{size:g}",
         )
-        yield lines.chart(frame, lines.best(found), scale.sizes(sizes))
+        yield lines.chart(frame, lines.best(found, always=parts), scale.sizes(sizes))
 
 
 def _anytime(

@@ -17,7 +17,6 @@ _HEIGHT = 420.0
 _LEFT, _RIGHT = 40, 20
 _SCREENS = (380.0, 500.0, 700.0)
 _PHONE = (230.0, 290.0)  # widths of the plot for which names are placed
-_BOLD = 1.12  # width of a bold letter over that of another
 
 _CAPTION = """{size}. Network {network}, recipe {recipe}{conditions}.{device} Points: means; bars: 95% \
 intervals over distillation seeds and retrained networks. The line is the front: no other row has both a \
@@ -168,7 +167,7 @@ def _names(
             up(each.value.mean),
             up(each.value.low),
             up(each.value.high),
-            marks.width(names[at]) * (_BOLD if at < best else 1),
+            marks.width(names[at], bold=at < best),
         )
         for at, each in enumerate(order)
     ]

@@ -28,16 +28,21 @@ class Tick:
 
 @dataclass(frozen=True)
 class Scale:
-    """An axis from `low` to `high`. logarithmic: equal ratios have equal lengths."""
+    """An axis from `low` to `high`. logarithmic: equal ratios have equal lengths.
+
+    least: where all smaller values stand; None for the low end.
+    """
 
     low: float
     high: float
     ticks: tuple[Tick, ...]
     logarithmic: bool = False
+    least: float | None = None
 
     def share(self, value: float) -> float:
         """Return where `value` stands: 0 at the low end, 1 at the high end; never outside."""
-        place = self._place(min(max(value, self.low), self.high))
+        least = self.low if self.least is None else self.least
+        place = self._place(min(max(value, least), self.high))
         return (place - self._place(self.low)) / (self._place(self.high) - self._place(self.low))
 
     def _place(self, value: float) -> float:
@@ -81,17 +86,17 @@ def elapsed(values: Iterable[float]) -> Scale:
 
 
 def durations(values: Iterable[float]) -> Scale:
-    """Return the axis of seconds; all below one second stand at its low end, `< 1 s`."""
+    """Return the axis of seconds; all below one second stand there, at `≤ 1 s`."""
     found = [max(value, 1.0) for value in finite(values)] or [1.0]
     low, high = _widened(min(found), max(found), 1.25)
-    low = max(low, 0.8)
+    low = max(low, 0.8)  # a little room beside the shortest time
     small = any(value < 1 for value in finite(values))
     every = ((unit * count, f"{count} {name}") for unit, name in _UNITS for count in _COUNTS)
     ticks = [Tick(value, f"≤ {text}" if value == 1 and small else text) for value, text in every]
     ticks = [tick for tick in ticks if low <= tick.value <= high]
     if len(ticks) < 2:
         ticks = list(_seconds(low, high).ticks)
-    return Scale(low, high, _thinned(ticks, low, high), True)
+    return Scale(low, high, _thinned(ticks, low, high), True, least=max(low, 1.0))
 
 
 def stored(values: Iterable[float]) -> Scale:

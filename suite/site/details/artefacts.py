@@ -33,7 +33,7 @@ def files(each: Set, grids: Mapping[str, Sequence[str]]) -> Iterator[File]:
     own = grids.get(canonical_json(each.result.trial.model_dump(mode="json")), ())
     yield page(
         each.page,
-        "artefact.html",
+        "sets/set.html",
         set=each,
         scores=scores.lines(each.result),
         grids=own,
@@ -62,7 +62,7 @@ def gallery(cards: Sequence[Card]) -> File:
     groups: dict[tuple[str, int], list[Card]] = {}
     for each in cards:
         groups.setdefault((each.task, each.size), []).append(each)
-    return page(paths.GALLERY, "gallery.html", groups=groups)
+    return page(paths.GALLERY, "sets/gallery.html", groups=groups)
 
 
 def planned(stores: Sequence[Path]) -> dict[str, list[str]]:

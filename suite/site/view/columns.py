@@ -39,7 +39,9 @@ class Cell:
     values: tuple[Value, ...] = ()
 
 
-RANK = Column("rank", "rank", "Rank by accuracy in the whole table; rows that tie share it.", "rank", ("rank",))
+RANK = Column(
+    "rank", "rank", "Rank by accuracy in the whole table; rows that tie share it.", "rank", ("rank",)
+)
 METHOD = Column("method", "method", "The method's name in its paper, and its name here.", "text", ("name",))
 COPIES = Column("n", "n", "Distillation seeds × retrained copies.", "number", ("seeds", "copies"))
 STATE = Column(
