@@ -69,7 +69,7 @@ def look(path: Path, name: str) -> Look:
         synthetic, manifest = load_artefact(path)
         code = loader(f"{name}.safetensors", synthetic.parametrisation)
     except ValueError as error:
-        return Look(missing=str(error))
+        return Look(missing=str(error).replace(str(path), path.name))
     try:
         pixels, contrast = stretched(synthetic.images[:_CLASSES], manifest["preprocessing"])
         names = list(manifest["class_names"])

@@ -15,8 +15,9 @@ def build(stores: Sequence[Path], folder: Path, aids: Aids = NO_AIDS) -> list[Pa
     """Write the site of `stores` into `folder`; return the paths of its files.
 
     Equal records give equal bytes. Raises FileNotFoundError without a store, ValueError for records of
-    another protocol.
+    another protocol, or a folder that holds other files or cannot be written.
     """
+    output.check(folder)
     return output.write(made(load(stores, aids)), folder)
 
 

@@ -19,5 +19,5 @@ def details(source: Source) -> Iterator[File]:
     yield from methods.pages(source, cards)
 
 
-PAGES: tuple[Callable[[Source], Iterator[File]], ...] = (index.pages, details, figures.pages)
-"""Each yields the files of one kind of page."""
+PAGES: tuple[Callable[[Source], Iterator[File]], ...] = (details, figures.pages, index.pages)
+"""Each yields the files of one kind of page; the index comes last."""

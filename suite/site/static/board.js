@@ -179,7 +179,7 @@ const ratbench = (() => {
         const links = row[1].map(([seed, page]) => element("a", { href: page, "aria-label": `set of seed ${seed}` }, String(seed)));
         made.append(element("td", {}, ...links.flatMap((link) => [link, " "]).slice(0, -1)));
       } else {
-        made.append(element("td", { class: column.key === "device" ? "choice device" : column.kind }, words || "–"));
+        made.append(element("td", { class: column.key === "device" ? "choice device" : column.kind }, words || (column.left ? "" : "–")));
       }
     }
     return made;

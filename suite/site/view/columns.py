@@ -39,9 +39,7 @@ class Cell:
     values: tuple[Value, ...] = ()
 
 
-RANK = Column(
-    "rank", "rank", "Rank by accuracy in the whole table; rows that tie share it.", "rank", ("rank",)
-)
+RANK = Column("rank", "rank", "Rank by accuracy in the whole table; = marks tied rows.", "rank", ("rank",))
 METHOD = Column("method", "method", "The method's name in its paper, and its name here.", "text", ("name",))
 COPIES = Column("n", "n", "Distillation seeds × retrained copies.", "number", ("seeds", "copies"))
 STATE = Column(
@@ -96,7 +94,9 @@ LEADERBOARD: Sequence[Column] = (
         per_device=True,
     ),
     Column("stored", "stored", "Bytes of the set, labels among them.", "bytes", ("stored_bytes",)),
-    Column("bits", "bits per class", "8 × stored bytes / classes.", "number", ("bits_per_class",)),
+    Column(
+        "bits", "bits/class", "Bits per class: 8 × stored bytes / classes.", "number", ("bits_per_class",)
+    ),
     Column("labels", "labels", "Hard or soft labels.", "choice", ("label_kind",)),
     Column("standing", "standing", "Who measured: run here, or read from a file.", "choice", ("standing",)),
     STATE,

@@ -27,7 +27,12 @@ def overview(views: Sequence[View]) -> Markup:
         }
         for view in views
     ]
-    return _embedded({"columns": [[asdict(each) for each in kind] for kind in kinds], "tables": tables})
+    return _embedded(
+        {
+            "columns": [[asdict(each) | {"left": each.left} for each in kind] for kind in kinds],
+            "tables": tables,
+        }
+    )
 
 
 def content(view: View) -> Markup:

@@ -1,5 +1,6 @@
 """The board's tables as a site shows them."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -106,9 +107,10 @@ def _method(label: str, titles: Sequence[MethodTitle]) -> Method:
 
 
 def _leaderboard(table: Table, methods: Mapping[str, Method], csv: Iterator[Line]) -> View:
+    shared = Counter(row.rank for row in table.rows)
     made = [
         Row(
-            tuple(_cell(column, _texts(table, row), line) for column in LEADERBOARD),
+            _cells(LEADERBOARD, _texts(table, row, tied=shared[row.rank] > 1), line),
             methods.get(row.label) if row.method else None,
             {seed: paths.artefact(table.task, row, seed) for seed, _ in row.pictures},
         )
@@ -125,11 +127,11 @@ def _facts(evaluator: str, key: TableKey) -> Mapping[str, Value]:
     return {"evaluator": evaluator, **key._asdict()}
 
 
-def _texts(table: Table, row: BoardRow) -> Mapping[str, str]:
-    """Return a row's cells as the Markdown has them, by column."""
+def _texts(table: Table, row: BoardRow, *, tied: bool) -> Mapping[str, str]:
+    """Return a row's cells as the Markdown has them, by column; a rank that rows share has a sign."""
     bits = row.costs.bits_per_class
     return {
-        "rank": words.rank(row),
+        "rank": "=" * (tied and row.rank is not None) + words.rank(row),
         "method": row.name,
         "accuracy": words.accuracy(row),
         "behind": words.behind(row),
@@ -161,15 +163,19 @@ def _notes(table: Table, row: BoardRow) -> Iterator[str]:
         yield "one seed: no interval across distillations"
 
 
-def _cell(column: Column, texts: Mapping[str, str], line: Line) -> Cell:
-    text = texts[column.key]
-    return Cell(text, tuple(line.get(name, text) for name in column.fields) if text else ())
+def _cells(columns: Sequence[Column], texts: Mapping[str, str], line: Line) -> tuple[Cell, ...]:
+    """Return the cells of a row. texts: by column; line: of the CSV, which has their values."""
+    return tuple(
+        Cell(text, tuple(line.get(name, text) for name in column.fields) if text else ())
+        for column in columns
+        for text in [texts[column.key]]
+    )
 
 
 def _breakdown(table: Breakdown, methods: Mapping[str, Method], csv: Iterator[Line]) -> View:
     columns = (METHOD, *(_score(table, each) for each in table.columns), COPIES, STATE)
     rows = [
-        Row(tuple(_cell(column, _scores(table, row), line) for column in columns), methods[row.label])
+        Row(_cells(columns, _scores(table, row), line), methods[row.label])
         for row, line in zip(table.rows, csv, strict=False)
     ]
     slug = paths.slug("-".join(map(str, (table.evaluator, *table.key))))

@@ -5,7 +5,7 @@ import pytest
 
 from suite.board.statistics.intervals import Interval
 from suite.site.charts import dots
-from suite.site.charts.marks import Chart
+from suite.site.charts.marks import Box, Chart
 from tests.support import charts
 from tests.support.charts import row, table
 
@@ -45,7 +45,7 @@ def test_dots_and_bars_lie_where_the_ticks_say() -> None:
 def test_tied_rows_share_a_band() -> None:
     chart = dots.chart(TABLE)
     assert chart
-    bands = [mark for mark in chart.marks if mark.kind == "box"]
+    bands = [mark for mark in chart.marks if isinstance(mark, Box)]
     ys = [shown.y for shown in charts.dots(chart)]
     inside = [[band.y < y < band.y + band.height for y in ys] for band in bands]
     assert inside == [[True, False, False, False], [False, False, False, True]]

@@ -1,6 +1,6 @@
 import pytest
 
-from suite.board.statistics.differences import difference
+from suite.board.statistics.differences import Difference, difference
 from suite.site.charts import wins
 from suite.site.rendering import environment
 from tests.support.charts import row, table, words_of
@@ -66,4 +66,4 @@ def test_win_rates_need_common_rows_and_two_tables() -> None:
     ("mean", "text"), [(0.0123, "+1.2"), (-0.0123, "−1.2"), (0.0, "+0.0"), (-1e-9, "+0.0")]
 )
 def test_differences_have_their_sign(mean: float, text: str) -> None:
-    assert wins.Matrix.text(wins.Difference(mean, mean, mean, 0)) == text
+    assert wins.Matrix.text(Difference(mean, mean, mean, 0)) == text
