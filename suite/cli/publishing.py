@@ -1,8 +1,14 @@
 """What a site tells of methods and of sets' files beside records: it needs torch and the methods' code."""
 
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from math import ceil, sqrt
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
 
 from suite.board import files
 from suite.board.atlas import costs
@@ -18,9 +24,14 @@ from suite.core.sets.manifest import loader
 from suite.figures.pictures import plot_set
 from suite.plugins import registry
 from suite.plugins.differences import differences
-from suite.records.record import is_of
 from suite.records.cells import Trial
+from suite.records.record import is_of
 from suite.site.details.papers import Aids, Differing, Facts, Look
+
+_TAIL = 0.5  # percent of values that may be darker than black, or brighter than white
+_NEAR = 0.05  # how far values may lie outside the range of real images before contrast is stretched
+_COLUMNS, _FEW = 10, 3  # images of each class that are drawn, and where classes are many
+_MANY, _CLASSES = 25, 100  # classes that are many, and how many are drawn
 
 
 def aids(stores: Sequence[Path]) -> Aids:
@@ -41,7 +52,9 @@ def aids(stores: Sequence[Path]) -> Aids:
 def facts(name: str) -> Facts:
     """Return what is known of a method."""
     cls = registry.method(name)
-    recipes = "; ".join([cls.recipe, *(f"{recipe} for {where}" for where, recipe in describe.recipes(cls).items())])
+    recipes = "; ".join(
+        [cls.recipe, *(f"{recipe} for {where}" for where, recipe in describe.recipes(cls).items())]
+    )
     return Facts(
         summary=registry.summary(cls),
         recipe=recipes,
@@ -50,19 +63,59 @@ def facts(name: str) -> Facts:
     )
 
 
-def look(path: Path, name: str, draw: bool) -> Look:
-    """Open the file of a set. name: under which it is loaded, without its ending; draw: whether to draw it."""
+def look(path: Path, name: str) -> Look:
+    """Open the file of a set, and draw it. name: under which it is loaded, without its ending."""
     try:
         synthetic, manifest = load_artefact(path)
         code = loader(f"{name}.safetensors", synthetic.parametrisation)
     except ValueError as error:
-        return Look(missing=str(error))
-    if not draw:
-        return Look(code)
-    with tempfile.TemporaryDirectory() as folder, nothing_fetched():
+        return Look(missing=str(error).replace(str(path), path.name))
+    try:
+        pixels, contrast = stretched(synthetic.images[:_CLASSES], manifest["preprocessing"])
+        names = list(manifest["class_names"])
+        picture = _drawn(pixels, names[:_CLASSES])
+    except (ValueError, KeyError, TypeError) as error:
+        return Look(code, missing=f"it cannot be drawn: {error}")
+    some = f"the first {_CLASSES} of {len(names)} classes, " if len(names) > _CLASSES else ""
+    most = _images(pixels)
+    each = f"the first {most} images of each class" if synthetic.ipc > most else "all images of each class"
+    told = f"Shown: {some}{each}."
+    return Look(code, picture, f"{told} {contrast}", stretched="stretched" in contrast)
+
+
+def _drawn(pixels: Tensor, names: Sequence[str]) -> bytes:
+    """Return a picture that is about as wide as high."""
+    rows = ceil(sqrt(len(pixels) * _images(pixels)))
+    with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "set.png"
-        try:
-            plot_set(to_pixels(synthetic.images, manifest["preprocessing"]), manifest["class_names"], target)
-        except (ValueError, KeyError, TypeError) as error:
-            return Look(code, missing=str(error))
-        return Look(code, target.read_bytes())
+        plot_set(pixels, names, target, columns=_images(pixels), rows=rows)
+        return target.read_bytes()
+
+
+def _images(pixels: Tensor) -> int:
+    """Return how many images of each class are drawn."""
+    return min(pixels.shape[1], _FEW if len(pixels) > _MANY else _COLUMNS)
+
+
+def stretched(images: Tensor, described: Mapping[str, Any]) -> tuple[Tensor, str]:
+    """Return a set's images in [0, 1] for a picture, and what was done to their contrast.
+
+    Learned values often lie outside the range of real images. If they do, the darkest and the brightest are
+    black and white, without the last half percent at each end. described: their preprocessing.
+    """
+    if described["kind"] != "normalise":  # whitened: the original brightness is lost
+        with nothing_fetched():
+            kind = (
+                "stretched image by image" if described["kind"] == "zca" else "that of real images, clipped"
+            )
+            return to_pixels(images, described), f"The whitening is undone; contrast is {kind}."
+    mean, std = (torch.tensor(described[each]).view(-1, 1, 1) for each in ("mean", "std"))
+    values = images * std + mean
+    low, high = (float(each) for each in np.percentile(values.numpy(), [_TAIL, 100 - _TAIL]))
+    if low > -_NEAR and high < 1 + _NEAR:
+        return values.clamp(0, 1), "Brightness and contrast are those of real images."
+    low, high = min(low, 0.0), max(high, 1.0)
+    note = (
+        f"Contrast is stretched: black is {low:.1f} and white {high:.1f}, where real images lie from 0 to 1."
+    )
+    return ((values - low) / (high - low)).clamp(0, 1), note.replace("-", "−")

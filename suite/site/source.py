@@ -12,8 +12,9 @@ from suite.site.details.papers import NO_AIDS, Aids
 
 @dataclass(frozen=True)
 class Source:
-    """Stores and their joined board. records: all that were read, failures among them, as they are on disk; aids: what
-    a site tells beside records.
+    """Stores and their joined board. records: all that were read, failures among them, as they are on disk.
+
+    aids: what it tells beside records.
 
     The board's rows are those of the Markdown, so a page that shows them cannot disagree with it.
     """

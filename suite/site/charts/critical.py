@@ -29,6 +29,8 @@ def critical_difference(rows: int, tables: int) -> float:
 
 def friedman(found: Sequence[Average]) -> float:
     """Return the p-value of Friedman's test: how likely such ranks are if all rows are equal."""
+    if all(len(set(ranks)) == 1 for ranks in zip(*(each.ranks for each in found), strict=True)):
+        return 1.0  # all rows tie in every table
     return float(friedmanchisquare(*(each.ranks for each in found)).pvalue)
 
 
@@ -48,8 +50,8 @@ def refusal(averages: Averages) -> str:
     tables = len(rows[0].ranks) if rows else 0
     if tables < LEAST or len(rows) < 3:
         return (
-            f"No critical-difference diagram: {len(rows)} rows are complete in {tables} common tables; it needs "
-            f"three rows in {LEAST} tables of tasks, sizes or networks."
+            f"No critical-difference diagram: {len(rows)} rows are complete in {tables} common tables; it "
+            f"needs three rows in {LEAST} tables of tasks, sizes or networks."
         )
     return ""
 
@@ -110,7 +112,7 @@ def _lanes(found: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
     placed = []
     for first, last in found:
         lane = next((at for at, end in enumerate(ends) if end < first), len(ends))
-        ends[lane:lane + 1] = [last]
+        ends[lane : lane + 1] = [last]
         placed.append((lane, first, last))
     return placed
 
@@ -119,9 +121,10 @@ def _caption(averages: Averages, tables: int, probability: float, differ: bool) 
     """Return what was tested, and what may be concluded."""
     count = len(averages.complete)
     parts = [
-        f"Ranks of the board, ties at their mean, of the {count} rows that are complete in all {tables} tables "
-        f"(of {averages.rows} ranked rows).",
-        f"Friedman's test: p = {probability:.2g}" + (
+        f"Ranks of the board, ties at their mean, of the {count} rows that are complete in all {tables} "
+        f"tables (of {averages.rows} ranked rows).",
+        f"Friedman's test: p = {probability:.2g}"
+        + (
             "; Nemenyi's test at 95%: rows on one bar at the right cannot be told apart."
             if differ
             else ", so that no two rows can be told apart."

@@ -23,23 +23,25 @@ def anytime(copies: pd.DataFrame) -> Iterator[Chart]:
     copies: of `suite.figures.snapshots.measured`.
     """
     for place, rows in copies.groupby(["task", "ipc", "network", "recipe"], sort=True):
-        yield _anytime(rows, place, "seconds", "seconds of distillation, compiling included", words.duration)
+        yield _anytime(rows, place, "seconds", "time of distillation, compiling included", words.duration)
         yield _anytime(rows, place, "step", "outer steps", lambda step: f"{step:,.0f}")
 
 
 def budgets(networks: pd.DataFrame) -> Iterator[Chart]:
     """Yield accuracy against images per class of sets, their prefixes and subsets; one chart a place.
 
-    networks: of `suite.figures.budget_curve.measured`. A place with a single size has no chart.
+    networks: of `suite.figures.budget_curve.measured`. Without parts of sets, a place has no chart.
     """
     for place, rows in networks.groupby(budget_curve.PLACE, sort=True):
+        curves = budget_curve.lines(rows)
+        parts = [line.name for line in curves if not line.direct]
+        if not parts:
+            continue
         found = [
             Points(line.name, {float(size): _fraction(line.accuracy(size)) for size in line.sizes})
-            for line in budget_curve.lines(rows)
+            for line in curves
         ]
         sizes = sorted({int(size) for line in found for size in line.values})
-        if len(sizes) < 2:
-            continue
         task, network, recipe = map(str, place)
         frame = Frame(
             kind="budget",
@@ -50,13 +52,15 @@ def budgets(networks: pd.DataFrame) -> Iterator[Chart]:
             x="images per class",
             text=lambda size: f"{size:g}",
         )
-        yield lines.chart(frame, lines.best(found), scale.sizes(sizes))
+        yield lines.chart(frame, lines.best(found, always=parts), scale.sizes(sizes))
 
 
 def _anytime(
     rows: pd.DataFrame, place: tuple[object, ...], column: str, axis: str, text: Callable[[float], str]
 ) -> Chart:
-    found = [Points(str(name), dict(_means(group, column))) for name, group in rows.groupby("method", sort=True)]
+    found = [
+        Points(str(name), dict(_means(group, column))) for name, group in rows.groupby("method", sort=True)
+    ]
     places = [x for line in found for x in line.values]
     task, ipc, network, recipe = place
     frame = Frame(
@@ -67,7 +71,9 @@ def _anytime(
         x=column,
         text=text,
     )
-    return lines.chart(frame, lines.best(found), scale.elapsed(places) if column == "seconds" else scale.steps(places))
+    return lines.chart(
+        frame, lines.best(found), scale.elapsed(places) if column == "seconds" else scale.steps(places)
+    )
 
 
 def _means(rows: pd.DataFrame, column: str) -> Iterator[tuple[float, Interval]]:

@@ -26,7 +26,7 @@ def chart(table: Table) -> Chart | None:
     axis = scale.percents([*ends, *([full.mean] if full else [])])
     bottom = _TOP + _ROW * len(found)
     names = [row.name for row in rows]
-    left = marks.gutter(names, most=190) + _RANKS
+    left = marks.gutter(names, most=180) + _RANKS
     drawn = [
         *_bands(rows),
         *marks.horizontal(axis, _TOP, bottom, "test accuracy, %"),
@@ -38,7 +38,7 @@ def chart(table: Table) -> Chart | None:
         caption=_caption(table, rows),
         height=bottom + _BOTTOM,
         left=left,
-        right=50,
+        right=40,
         marks=tuple(drawn),
         headings=("rank", "row", "accuracy, %", "seeds × networks", "state"),
         lines=tuple(

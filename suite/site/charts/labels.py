@@ -87,9 +87,11 @@ def place(
     """
     found = list(kept)
     covered = {plot: [box for spot in spots for box in _point(spot, plot)] for plot in plots}
-    for plot, boxes in covered.items():
-        boxes += [_Box(x1 * plot - 1, min(y1, y2) - 1, x2 * plot + 1, max(y1, y2) + 1) for x1, y1, x2, y2 in walls]
-        boxes += [box for each in kept for box in _name(spots[each.at], each, plot)]
+    for plot, taken in covered.items():
+        taken += [
+            _Box(x1 * plot - 1, min(y1, y2) - 1, x2 * plot + 1, max(y1, y2) + 1) for x1, y1, x2, y2 in walls
+        ]
+        taken += [box for each in kept for box in _name(spots[each.at], each, plot)]
     for at in sorted(set(range(len(spots))) - {each.at for each in kept}):
         for candidate in (Placed(at, *where) for where in _PLACES):
             boxes = {plot: list(_name(spots[at], candidate, plot)) for plot in plots}
@@ -103,7 +105,9 @@ def place(
 
 def _free(boxes: Sequence[_Box], covered: Sequence[_Box], plot: float, height: tuple[float, float]) -> bool:
     top, bottom = height
-    inside = all(0 <= box.left and box.right <= plot and top <= box.top <= box.bottom <= bottom for box in boxes)
+    inside = all(
+        box.left >= 0 and box.right <= plot and top <= box.top <= box.bottom <= bottom for box in boxes
+    )
     return inside and not any(box.meets(other) for box in boxes for other in covered)
 
 

@@ -3,7 +3,8 @@
 All other lines stay as a grey background. Names stand at the ends of their lines.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from suite.board.render import words
@@ -54,7 +55,8 @@ def chart(frame: Frame, found: Sequence[Points], scale: Scale) -> Chart:
     up = marks.upwards(accuracies, _TOP, _BOTTOM)
     slots = {at: slot for slot, at in enumerate([at for at, line in enumerate(found) if line.shown], 1)}
     slots = {at: slot for at, slot in slots.items() if slot <= SLOTS}
-    right = marks.gutter([line.name for line in found], most=160)
+    right = marks.gutter([line.name for line in found], most=180, bold=True)
+    texts = [marks.cut(line.name, right - 14, bold=True) for line in found]
     tips = [up(line.values[max(line.values)].mean) for line in found]
     places = marks.spread([tips[at] for at in slots], _GAP, _TOP, _BOTTOM)
     named = dict(zip(slots, places, strict=True))
@@ -64,8 +66,10 @@ def chart(frame: Frame, found: Sequence[Points], scale: Scale) -> Chart:
             name=line.name,
             slot=slots.get(at, 0),
             marks=tuple(_line(line, scale, up)),
-            leader=Line(100 * scale.share(max(line.values)), tips[at], 100, named.get(at, tips[at]), "leader"),
-            label=Text(100, named.get(at, tips[at]), marks.cut(line.name, right - 14), "label", told=line.name),
+            leader=Line(
+                100 * scale.share(max(line.values)), tips[at], 100, named.get(at, tips[at]), "leader"
+            ),
+            label=Text(100, named.get(at, tips[at]), texts[at], "label", told=line.name),
         )
         for at, line in enumerate(found)
     ]
@@ -94,18 +98,26 @@ def chart(frame: Frame, found: Sequence[Points], scale: Scale) -> Chart:
     )
 
 
-def best(found: Sequence[Points], *, always: Sequence[str] = ()) -> list[Points]:
-    """Return the lines, best at their last place first; the best few and those named `always` are shown."""
-    order = sorted(found, key=lambda line: (-max(line.values), -line.values[max(line.values)].mean, line.name))
-    wanted = [*(line.name for line in order if line.name in always), *(line.name for line in order)]
+def best(found: Sequence[Points], *, always: Collection[str] = (), far: bool = False) -> list[Points]:
+    """Return the lines, best at their last place first; those named `always` and the best ones are shown.
+
+    far: whether lines that end further right come before others.
+    """
+
+    def order(line: Points) -> tuple[float, float, str]:
+        last = max(line.values)
+        return -last if far else 0.0, -line.values[last].mean, line.name
+
+    found = sorted(found, key=order)
+    wanted = [*(line.name for line in found if line.name in always), *(line.name for line in found)]
     shown = list(dict.fromkeys(wanted))[:SLOTS]
-    return [Points(line.name, line.values, line.name in shown) for line in order]
+    return [Points(line.name, line.values, line.name in shown) for line in found]
 
 
 def _line(line: Points, scale: Scale, up: Callable[[float], float]) -> Iterator[Mark]:
     """Yield the segments of a line, then its intervals and points."""
     places = [(100 * scale.share(x), line.values[x]) for x in sorted(line.values)]
-    for (x1, first), (x2, second) in zip(places, places[1:], strict=False):
+    for (x1, first), (x2, second) in itertools.pairwise(places):
         yield Line(x1, up(first.mean), x2, up(second.mean), "curve")
     for x, value in places:
         if value.measured:

@@ -1,4 +1,4 @@
-"""What a chart is made of: marks with positions, which `charts.html` draws as SVG.
+"""What a chart is made of: marks with positions, which `figures/chart.html` draws as SVG.
 
 Horizontal places are percentages of the plot's width, vertical ones are pixels. So a chart fits any screen,
 and its letters keep their size. Looks are CSS classes, since a page may have no inline style.
@@ -15,6 +15,10 @@ from suite.site.charts.scale import Scale
 
 LETTER = 6.4
 """About the width of a letter of a chart's text, in pixels."""
+
+_BOLD = 1.14  # width of a bold letter over that of another
+
+_TICKS = 3  # numbers on an x-axis that have room on a phone
 
 _GUTTER = 10
 """Gutters are multiples of this many pixels, so that few classes hold them."""
@@ -132,36 +136,38 @@ class Chart:
         return {"title": self.title, "caption": self.caption, "rows": [self.headings, *self.lines]}
 
 
-def width(text: str) -> float:
+def width(text: str, *, bold: bool = False) -> float:
     """Return about how wide a text is, in pixels."""
-    letters = (unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    return sum(LETTER * (2 if wide else 1) for wide in letters)
+    letters = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+    return LETTER * letters * (_BOLD if bold else 1)
 
 
-def cut(text: str, pixels: float) -> str:
+def cut(text: str, pixels: float, *, bold: bool = False) -> str:
     """Return a text that fits into `pixels`: shortened in its middle, as both ends tell names apart."""
     text = re.sub(r"\s+", " ", "".join(each if each.isprintable() else " " for each in text)).strip()
-    if width(text) <= pixels:
+    if width(text, bold=bold) <= pixels:
         return text
     head, tail = text[: (len(text) + 1) // 2], text[(len(text) + 1) // 2 :]
-    while width(f"{head}…{tail}") > pixels and (head or tail):
+    while width(f"{head}…{tail}", bold=bold) > pixels and (head or tail):
         head, tail = (head[:-1], tail) if len(head) > len(tail) else (head, tail[1:])
     return f"{head}…{tail}"
 
 
-def gutter(texts: Sequence[str], least: float = 0, most: float = 170) -> int:
+def gutter(texts: Sequence[str], *, most: float, bold: bool = False) -> int:
     """Return the pixels of a gutter for `texts` and a little space."""
-    wanted = min(max(map(width, texts), default=0) + 14, most)
-    return ceil(max(wanted, least) / _GUTTER) * _GUTTER
+    wanted = max((width(text, bold=bold) for text in texts), default=0) + 14
+    return ceil(min(wanted, most) / _GUTTER) * _GUTTER
 
 
 def horizontal(scale: Scale, top: float, bottom: float, title: str) -> list[Mark]:
     """Return the x-axis below a plot: grid lines, numbers and its title."""
     marks: list[Mark] = []
-    for tick in scale.ticks:
-        at = 100 * scale.share(tick.value)
+    count = len(scale.ticks)
+    for number, tick in enumerate(scale.ticks, 1):
+        spare = count > _TICKS and (count - number) % 2
+        at, look = 100 * scale.share(tick.value), "tick wide" if spare else "tick"
         marks.append(Line(at, top, at, bottom, "grid"))
-        marks.append(Text(at, bottom + 16, tick.text, "tick", "middle"))
+        marks.append(Text(at, bottom + 16, tick.text, look, "middle"))
     return [*marks, Text(50, bottom + 34, title, "axis", "middle")]
 
 

@@ -16,13 +16,11 @@ _TOP, _BOTTOM = 34.0, 374.0
 _HEIGHT = 420.0
 _LEFT, _RIGHT = 40, 20
 _SCREENS = (380.0, 500.0, 700.0)
-_PHONE = 230.0  # widths of the plot for which names are placed
-_BOLD = 1.12  # width of a bold letter over that of another
-_LINE = 14.0  # height of a name
+_PHONE = (230.0, 290.0)  # widths of the plot for which names are placed
 
-_CAPTION = """{size}. Network {network}, recipe {recipe}{conditions}.{device} Points: means; bars: 95% intervals over distillation \
-seeds and retrained networks. The line is the front: no other row has both a higher mean and a lower cost; \
-near rows may differ by chance."""
+_CAPTION = """{size}. Network {network}, recipe {recipe}{conditions}.{device} Points: means; bars: 95% \
+intervals over distillation seeds and retrained networks. The line is the front: no other row has both a \
+higher mean and a lower cost; near rows may differ by chance."""
 
 
 @dataclass(frozen=True)
@@ -169,11 +167,11 @@ def _names(
             up(each.value.mean),
             up(each.value.low),
             up(each.value.high),
-            marks.width(names[at]) * (_BOLD if at < best else 1),
+            marks.width(names[at], bold=at < best),
         )
         for at, each in enumerate(order)
     ]
-    near = labels.place(spots, (_PHONE, *_SCREENS), (_TOP - 6, _BOTTOM), walls=walls)
+    near = labels.place(spots, (*_PHONE, *_SCREENS), (_TOP - 6, _BOTTOM), walls=walls)
     far = labels.place(spots, _SCREENS, (_TOP - 6, _BOTTOM), walls=walls, kept=near)
     for placed, look in [*((each, "") for each in near), *((each, "wide") for each in far)]:
         spot, mark = spots[placed.at], "best" if placed.at < best else "other"
@@ -181,4 +179,11 @@ def _names(
             end = (placed.dx - 2 * (placed.dx > 0) + 2 * (placed.dx < 0), placed.dy - 4)
             yield Stroke(100 * spot.x, spot.y, (0, 0), end, f"pointer {look}".strip())
         at = (100 * spot.x, round(spot.y + placed.dy, 2))
-        yield Text(*at, names[placed.at], f"point {mark} {look}".strip(), placed.anchor, placed.dx, order[placed.at].name)
+        yield Text(
+            *at,
+            names[placed.at],
+            f"point {mark} {look}".strip(),
+            placed.anchor,
+            placed.dx,
+            order[placed.at].name,
+        )

@@ -6,18 +6,16 @@ from math import isfinite, log
 
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from suite.board.render.words import duration, memory
+from suite.board.render.words import memory
 
 _LOGARITHMIC = 5.0
 """Largest value over smallest value from which an axis is logarithmic."""
 
-_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
-_DURATIONS = (
-    *(1.0, 3.0, 10.0, 30.0),
-    *(_MINUTE * count for count in (1, 3, 10, 30)),
-    *(_HOUR * count for count in (1, 3, 10)),
-    *(_DAY * count for count in (1, 3, 10, 30, 100, 300)),
-)
+_UNITS = ((1.0, "s"), (60.0, "min"), (3600.0, "h"), (86400.0, "d"))
+"""Seconds of each unit of time."""
+
+_COUNTS = (1, 3, 10, 30)
+"""Ticks of a logarithmic axis of times, in each unit."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +28,21 @@ class Tick:
 
 @dataclass(frozen=True)
 class Scale:
-    """An axis from `low` to `high`. logarithmic: equal ratios have equal lengths."""
+    """An axis from `low` to `high`. logarithmic: equal ratios have equal lengths.
+
+    least: where all smaller values stand; None for the low end.
+    """
 
     low: float
     high: float
     ticks: tuple[Tick, ...]
     logarithmic: bool = False
+    least: float | None = None
 
     def share(self, value: float) -> float:
         """Return where `value` stands: 0 at the low end, 1 at the high end; never outside."""
-        place = self._place(min(max(value, self.low), self.high))
+        least = self.low if self.least is None else self.least
+        place = self._place(min(max(value, least), self.high))
         return (place - self._place(self.low)) / (self._place(self.high) - self._place(self.low))
 
     def _place(self, value: float) -> float:
@@ -83,19 +86,17 @@ def elapsed(values: Iterable[float]) -> Scale:
 
 
 def durations(values: Iterable[float]) -> Scale:
-    """Return the axis of seconds; all below one second stand at its low end, `< 1 s`."""
+    """Return the axis of seconds; all below one second stand there, at `≤ 1 s`."""
     found = [max(value, 1.0) for value in finite(values)] or [1.0]
     low, high = _widened(min(found), max(found), 1.25)
-    low = max(low, 0.8)
+    low = max(low, 0.8)  # a little room beside the shortest time
     small = any(value < 1 for value in finite(values))
-    ticks = [
-        Tick(value, "≤ 1 s" if value == 1 and small else duration(value).replace(".0 ", " "))
-        for value in _DURATIONS
-        if low <= value <= high
-    ]
+    every = ((unit * count, f"{count} {name}") for unit, name in _UNITS for count in _COUNTS)
+    ticks = [Tick(value, f"≤ {text}" if value == 1 and small else text) for value, text in every]
+    ticks = [tick for tick in ticks if low <= tick.value <= high]
     if len(ticks) < 2:
         ticks = list(_seconds(low, high).ticks)
-    return Scale(low, high, _thinned(ticks, low, high), True)
+    return Scale(low, high, _thinned(ticks, low, high), True, least=max(low, 1.0))
 
 
 def stored(values: Iterable[float]) -> Scale:
@@ -112,8 +113,7 @@ def stored(values: Iterable[float]) -> Scale:
 
 def _seconds(low: float, high: float) -> Scale:
     """Return a linear axis of seconds, with round numbers of the unit that fits its high end."""
-    units = ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"))
-    unit, name = next((each for each in units if high > 2 * each[0]), (1.0, "s"))
+    unit, name = next((each for each in reversed(_UNITS) if high > 2 * each[0]), _UNITS[0])
     return _linear(low / unit, high / unit, 5, lambda value: f"{value:g} {name}", unit=unit)
 
 

@@ -39,7 +39,7 @@ def chart(tables: Sequence[Table], own: Collection[str] = ()) -> Chart | None:
         ceiling=full.mean if full else None,
     )
     axis = scale.sizes([int(size) for line in found for size in line.values])
-    return lines.chart(frame, lines.best(found, always=[*own, RANDOM]), axis)
+    return lines.chart(frame, lines.best(found, always=[*own, RANDOM], far=True), axis)
 
 
 def _lines(tables: Sequence[Table]) -> list[Points]:

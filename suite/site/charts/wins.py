@@ -9,7 +9,7 @@ from suite.board.statistics.differences import Difference, difference
 from suite.board.tables import Table
 from suite.records.cells import STANDARD_RECIPE
 
-MOST = 30
+MOST = 20
 """Rows of a matrix: the best ones. More can neither be read nor compared by chance."""
 
 _CAPTION = """Network {network}, recipe {recipe}. Each cell: the row's mean minus the column's, in points. \
@@ -86,4 +86,6 @@ def tallies(found: Sequence[Matrix]) -> list[Tally]:
             for other, cell in zip(each.rows, cells, strict=True):
                 if cell and {row.name, other.name} <= counts.keys():
                     counts[row.name][0 if cell.low > 0 else 1 if cell.high < 0 else 2] += 1
-    return sorted((Tally(name, *three) for name, three in counts.items()), key=lambda each: (-each.rate, each.name))
+    return sorted(
+        (Tally(name, *three) for name, three in counts.items()), key=lambda each: (-each.rate, each.name)
+    )

@@ -25,23 +25,23 @@ class Card:
     size: int
     seed: int
     name: str
-    contrast: str
+    stretched: bool
 
 
 def files(each: Set, grids: Mapping[str, Sequence[str]]) -> Iterator[File]:
-    """Yield the page of a set, its file with its manifest, and its picture. grids: as `planned` gives them."""
+    """Yield the page of a set, its file with its manifest, and its picture. grids: see `planned`."""
     own = grids.get(canonical_json(each.result.trial.model_dump(mode="json")), ())
     yield page(
         each.page,
-        "artefact.html",
+        "sets/set.html",
         set=each,
         scores=scores.lines(each.result),
         grids=own,
         bits=each.row.costs.bits_per_class,
         settings=words.settings(each.row),
     )
-    if each.pixels:
-        yield File(each.picture, each.pixels)
+    if each.look.picture:
+        yield File(each.picture, each.look.picture)
     if not isinstance(each.artefact, str):
         manifest = {**each.manifest, "loader": each.look.loader} if each.look.loader else each.manifest
         yield File(f"{each.stem}.safetensors", each.artefact.read_bytes())
@@ -51,9 +51,9 @@ def files(each: Set, grids: Mapping[str, Sequence[str]]) -> Iterator[File]:
 def card(each: Set) -> Card:
     """Return what the gallery shows of a set."""
     row, task = each.row, each.table.task
-    picture = each.picture if each.pixels else ""
+    picture = each.picture if each.look.picture else ""
     return Card(
-        each.title, row.label, each.page, picture, task, row.size, each.seed, row.name, each.contrast
+        each.title, row.label, each.page, picture, task, row.size, each.seed, row.name, each.look.stretched
     )
 
 
@@ -62,7 +62,7 @@ def gallery(cards: Sequence[Card]) -> File:
     groups: dict[tuple[str, int], list[Card]] = {}
     for each in cards:
         groups.setdefault((each.task, each.size), []).append(each)
-    return page(paths.GALLERY, "gallery.html", groups=groups)
+    return page(paths.GALLERY, "sets/gallery.html", groups=groups)
 
 
 def planned(stores: Sequence[Path]) -> dict[str, list[str]]:

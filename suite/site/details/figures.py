@@ -32,10 +32,10 @@ def pages(source: Source) -> Iterator[File]:
         sections = [_section(table) for table in tables]
         whole = [each for each in (sizes.chart(tables), pareto.stored(tables)) if each]
         matrices += [each.matrix for each in sections if each.matrix]
-        yield page(path, "figures.html", tables=tables, whole=whole, sections=sections)
+        yield page(path, "figures/place.html", tables=tables, whole=whole, sections=sections)
     yield page(
         paths.OVERALL,
-        "overall.html",
+        "figures/overall.html",
         tallies=wins.tallies(matrices),
         tables=len(matrices),
         critical=critical.chart(source.board.averages),

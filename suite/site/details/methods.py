@@ -44,7 +44,7 @@ def pages(source: Source, cards: Sequence[Card]) -> Iterator[File]:
         charts = (sizes.chart(tables, lines) for tables in groups(source.board.tables).values())
         yield page(
             paths.method(label),
-            "method.html",
+            "sets/method.html",
             label=label,
             title=titles.get(label),
             methods=methods,

@@ -1,4 +1,4 @@
-"""What a site tells of methods and sets beside records. It comes from code that needs torch, so it is given."""
+"""What a site tells beside records. It comes from code that needs torch, and is given to the site."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,14 +30,19 @@ class Facts:
 
 @dataclass(frozen=True)
 class Look:
-    """What a set's file shows. loader: Python that reads it; picture: a PNG, empty if `missing` says why."""
+    """What a set's file shows. loader: Python that reads it; picture: a PNG, empty if `missing` says why.
+
+    told: what the picture shows, and what was done to its contrast.
+    """
 
     loader: str = ""
     picture: bytes = b""
+    told: str = ""
     missing: str = ""
+    stretched: bool = False
 
 
-def _nothing(path: Path, name: str, draw: bool) -> Look:
+def _closed(path: Path, name: str) -> Look:
     return Look(missing="its file was not opened")
 
 
@@ -45,12 +50,12 @@ def _nothing(path: Path, name: str, draw: bool) -> Look:
 class Aids:
     """facts: of methods, by name; atlas: printed figures beside ours.
 
-    look: opens the file of a set, under the name that it has in the site; whether to draw it.
+    look: opens the file of a set, under the name that it has in the site.
     """
 
     facts: Mapping[str, Facts] = field(default_factory=dict)
     atlas: Sequence[AtlasRow] = ()
-    look: Callable[[Path, str, bool], Look] = _nothing
+    look: Callable[[Path, str], Look] = _closed
 
 
 NO_AIDS = Aids()

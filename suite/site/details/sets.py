@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from suite.records.store import Store
 from suite.site import paths
 from suite.site.details.papers import Aids, Look
 from suite.site.source import Source
+
+_AS_ON_THE_BOARD = """As on the Markdown board: the preprocessing is undone; values are clipped, or, of \
+whitened images, stretched."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Set:
 
     @property
     def picture(self) -> str:
-        """The path of its picture, which exists if it has `pixels`."""
+        """The path of its picture, which exists if its file could be drawn, or a store has it."""
         return f"{self.stem}.png"
 
     @property
@@ -56,26 +59,31 @@ class Set:
     def artefact(self) -> Path | str:
         """Its file in a store, or why there is none to hand out."""
         trial, data = self.result.trial.id, self.record.data
-        there = [path for store in map(Store, self.stores) if (path := store.artefact(trial, data=data)).is_file()]
+        there = [
+            path for store in map(Store, self.stores) if (path := store.artefact(trial, data=data)).is_file()
+        ]
         if not there:
             return "the file of this set is not in the store"
         wanted = self.record.artefact
-        found = [path for path in there if hashlib.sha256(path.read_bytes()).hexdigest() == wanted]
-        return found[0] if found else "the file in the store is not the one that was evaluated: its sha256 differs"
+        found = [path for path in there if wanted in ("", hashlib.sha256(path.read_bytes()).hexdigest())]
+        return (
+            found[0]
+            if found
+            else "the file in the store is not the one that was evaluated: its sha256 differs"
+        )
 
     @cached_property
     def look(self) -> Look:
-        """What its file shows; a picture only if the stores have none."""
-        if isinstance(self.artefact, str):
-            return Look(missing=self.artefact)
-        return self.aids.look(self.artefact, Path(self.stem).name, not self._stored_picture)
+        """What its file shows; a store's picture if there is none."""
+        artefact = self.artefact
+        found = Look(missing=artefact) if isinstance(artefact, str) else self._look(artefact)
+        if found.picture or not (picture := self._stored_picture()):
+            return found
+        return replace(found, picture=picture, told=_AS_ON_THE_BOARD)
 
-    @property
-    def pixels(self) -> bytes:
-        """Its picture as a PNG: that of a store, or else drawn from its file; empty if there is neither."""
-        return self._stored_picture or self.look.picture
+    def _look(self, artefact: Path) -> Look:
+        return self.aids.look(artefact, Path(self.stem).name)
 
-    @cached_property
     def _stored_picture(self) -> bytes:
         name = words.picture(self.table.task, self.row, self.seed)
         found = (store / name for store in self.stores)
@@ -92,17 +100,6 @@ class Set:
             return {}
         return found if isinstance(found, dict) else {}
 
-    @property
-    def contrast(self) -> str:
-        """What was done to its values for the picture."""
-        described = self.manifest.get("preprocessing")
-        kind = described.get("kind") if isinstance(described, dict) else None
-        if kind == "zca":
-            return "The whitening is undone, and the contrast of each image is stretched to its full range."
-        if kind in ("normalise", "kornia"):
-            return "The preprocessing is undone; values outside the range of real images are clipped."
-        return "The preprocessing is undone; contrast may be clipped or stretched."
-
 
 def sets(source: Source) -> Iterator[Set]:
     """Yield each set of the board's rows once, in the order of the tables."""
@@ -116,14 +113,6 @@ def sets(source: Source) -> Iterator[Set]:
                 if found.page not in seen:
                     seen.add(found.page)
                     yield found
-
-
-def by_label(found: Sequence[Set]) -> dict[str, list[Set]]:
-    """Return sets by the label of their rows."""
-    groups: dict[str, list[Set]] = {}
-    for each in found:
-        groups.setdefault(each.row.label, []).append(each)
-    return groups
 
 
 def _made(result: TrialResult) -> Record[Trial]:
