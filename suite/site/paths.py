@@ -39,4 +39,5 @@ def to_root(path: str) -> str:
 def slug(text: str) -> str:
     """Return a name for files: short, the same for no other text, also where case is ignored."""
     plain = re.sub(r"[^a-z0-9_.]+", "-", text.casefold()).strip("-.")[:_LONGEST]
-    return plain if plain == text != "" else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return plain if plain == text != "" else f"{plain}-{digest}".lstrip("-")

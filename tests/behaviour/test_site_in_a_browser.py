@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -329,7 +330,7 @@ LINKS = (
 def hostile() -> list[Record]:
     """Return records with markup in every text that comes from users."""
     device = CPU.model_copy(update={"device": MARKUP, "commit": MARKUP, "versions": {MARKUP: MARKUP}})
-    facts = {"method_title": f"Evil {MARKUP}: {MARKUP}", "provenance": device}
+    facts: dict[str, Any] = {"method_title": f"Evil {MARKUP}: {MARKUP}", "provenance": device}
     made = [
         renamed(trial(f"{name}{MARKUP}", paper=link, **facts), MARKUP)
         for name, link in zip(("=cmd|' /C calc'!A0", "+1", "c"), LINKS, strict=True)

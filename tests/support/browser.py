@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -52,5 +52,9 @@ class Watched:
         self.requests: list[str] = []
         page.on("console", lambda each: self.complaints.append(each.text))
         page.on("pageerror", lambda each: self.complaints.append(str(each)))
-        page.on("dialog", lambda each: (self.complaints.append(each.message), each.dismiss()))
+        page.on("dialog", self._told)
         page.on("request", lambda each: self.requests.append(each.url))
+
+    def _told(self, dialog: Dialog) -> None:
+        self.complaints.append(dialog.message)
+        dialog.dismiss()

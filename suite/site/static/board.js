@@ -43,9 +43,9 @@ const ratbench = (() => {
     if (location.hash.includes("=") || location.hash.length < 2) fragment = location.hash.slice(1);
     const found = new URLSearchParams(fragment);
     const table = tables.find((each) => each.slug === found.get("table")) ?? tables[0];
-    const [key, way] = (found.get("sort") ?? "").split(".");
+    const [, key, way] = /^(.*)\.(up|down)$/.exec(found.get("sort") ?? "") ?? [];
     const keys = kinds[table.columns].map((column) => column.key);
-    const listed = (name) => new Set((found.get(name) ?? "").split(",").filter((each) => keys.includes(each)));
+    const listed = (name) => new Set(found.getAll(name).filter((each) => keys.includes(each)));
     const where = keys.map((each) => [each, found.get(`where.${each}`)]).filter(([, text]) => text);
     return {
       table,
@@ -62,8 +62,8 @@ const ratbench = (() => {
     if (table !== tables[0]) found.set("table", table.slug);
     if (sort) found.set("sort", `${sort.key}.${sort.down ? "down" : "up"}`);
     if (search) found.set("search", search);
-    if (hide.size) found.set("hide", [...hide].join(","));
-    if (show.size) found.set("show", [...show].join(","));
+    for (const key of hide) found.append("hide", key);
+    for (const key of show) found.append("show", key);
     for (const [key, text] of where) if (text) found.set(`where.${key}`, text);
     return `#${found}`;
   };

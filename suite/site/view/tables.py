@@ -12,6 +12,7 @@ from suite.board.render import breakdown, dd_ranking, words
 from suite.board.render.frame import lines
 from suite.board.rows import BoardRow
 from suite.board.tables import Board, MethodTitle, Table
+from suite.core.scores import Unit
 from suite.records.cells import RETRAIN
 from suite.site import paths
 from suite.site.view.columns import COPIES, METHOD, STATE, Cell, Column, Kind, Value, leaderboard
@@ -95,8 +96,8 @@ def views(board: Board) -> list[View]:
 
 
 def _labels(board: Board) -> list[str]:
-    tables = (*board.tables, *board.breakdowns)
-    return sorted({row.label for table in tables for row in table.rows})
+    found = {row.label for table in board.tables for row in table.rows}
+    return sorted(found | {row.label for table in board.breakdowns for row in table.rows})
 
 
 def _method(label: str, titles: Sequence[MethodTitle]) -> Method:
@@ -194,7 +195,8 @@ def _breakdown(table: Breakdown, methods: Mapping[str, Method], csv: Iterator[Li
 
 def _score(table: Breakdown, column: Score) -> Column:
     name = f"{table.evaluator}/{column.name}"
-    kind: Kind = {"percent": "percent", "seconds": "seconds"}.get(column.score.unit, "number")
+    kinds: Mapping[Unit, Kind] = {"seconds": "seconds", "fraction": "number", "number": "number"}
+    kind = kinds.get(column.score.unit, "percent")
     about = f"The score {name}, with its 95% interval over sets and networks."
     return Column(name, breakdown.heading(column), about, kind, (name, f"{name}_low", f"{name}_high"))
 

@@ -63,7 +63,8 @@ class TestSite:
     def test_files_of_others_are_kept(self, copied: Path, tmp_path: Path) -> None:
         (tmp_path / "mine").mkdir()
         (tmp_path / "mine" / "thesis.tex").write_text("years")
-        refused(ratbench("site", copied, "--output", tmp_path / "mine"), "holds files", "thesis.tex", "--output")
+        result = ratbench("site", copied, "--output", tmp_path / "mine")
+        refused(result, "holds files", "thesis.tex", "--output")
         assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
     def test_a_file_in_the_way(self, copied: Path, tmp_path: Path) -> None:
