@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from suite.board import files
-from suite.board.render import style
+from suite.board.render import style, words
 from suite.board.rows import named
 from suite.records.cells import Study, differing_keys
 from suite.records.record import Record, is_of
@@ -93,7 +93,7 @@ def _networks(record: Record[Study], schedule: str) -> pd.DataFrame:
     columns = {name: record.curve[name] for name in ("norm", "cosine_to_full", "step_seconds")}
     unroll = record.cell.settings["unroll"]
     # The first outer step compiles.
-    place = (record.task, f"ipc {record.ipc}", str(record.cell.settings.get("network", "")))
+    place = (record.task, words.size(record.ipc), str(record.cell.settings.get("network", "")))
     facts = dict(zip(_PLACE, place, strict=True))
     return pd.DataFrame(columns).assign(schedule=schedule, unroll=unroll, **facts).iloc[1:]
 

@@ -40,10 +40,10 @@ def _meanings(board: Board) -> Iterator[str]:
 
 
 def columns(table: Table) -> list[DDScore]:
-    """Return the scores that a row has, and those of evaluators that were planned or run."""
+    """Return the scores of each evaluator that was planned or run, or for which a row has a score."""
     asked = {evaluator for row in table.rows for evaluator in row.robustness.evaluators}
-    found = {score for row in table.rows for score in row.robustness.scores}
-    shown = [score for score in SCORES if score in found or score.evaluator in asked]
+    asked |= {score.evaluator for row in table.rows for score in row.robustness.scores}
+    shown = [score for score in SCORES if score.evaluator in asked]
     second = [RELABELLED_SCORES.get(score) if _relabelled(table) else None for score in shown]
     return [score for pair in zip(shown, second, strict=True) for score in pair if score]
 

@@ -75,7 +75,7 @@ def row_name(row: BoardRow) -> str:
 def code(text: str, *, letters: int = _LETTERS) -> str:
     """Return Markdown that shows any text as it is, on one line, as code. letters: at most so many."""
     shown = _one_line(text, letters) or "(no name)"
-    return f"<code>{_as_entities(shown)}</code>" if {"`", "|"} & set(shown) else f"`{shown}`"
+    return f"<code>{_as_entities(shown)}</code>" if {"`", "|", "<"} & set(shown) else f"`{shown}`"
 
 
 def escaped(text: str, *, letters: int = 2 * _LETTERS) -> str:

@@ -39,7 +39,7 @@ def test_scores_of_a_row() -> None:
 
 def test_missing_scores_are_one_sentence_with_what_is_to_be_done() -> None:
     found = table(*pair("kip", (0.60,)), *pair("random_subset", (0.30,)))
-    assert shown(found, "kip") == {"IOR": "30.0"}
+    assert shown(found, "kip") == {"IOR": "30.0", "HLR": "", "LRS": ""}
     assert limits(found)[-1] == "- missing: HLR and LRS of `kip`, `random_subset` (`add [reference]`)"
     of = trial("frepo", label_kind="soft")
     soft = table(of, evaluated(of, 0.70), *SMALL)

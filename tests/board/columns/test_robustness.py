@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from suite.board.columns.robustness import Robustness
 from suite.board.dd_ranking import (
     ARS,
     AS_RELABELLED,
@@ -21,7 +22,6 @@ from suite.board.dd_ranking import (
     normalised,
 )
 from suite.board.files import render
-from suite.board.robustness import Robustness
 from suite.board.tables import board
 from suite.records.cells import Evaluation
 from suite.records.jobs import Planned
@@ -240,7 +240,7 @@ class TestMissing:
     def test_what_failed_is_said_to_be_planned(self) -> None:
         of = trial("frepo", label_kind="soft")
         found = robustness([of, evaluated(of, 0.6), robust(of, "label_robust")], "frepo")
-        assert found.missing[HLR] == ("label_robust is planned, not done", "add [reference]")
+        assert found.missing[HLR] == ("add [reference]", "label_robust is planned, not done")
         planned = robust(of, "label_robust")
         cells = [Planned(label="frepo", task="digits", ipc=10, cell=planned.cell)]
         waiting = robustness([of, evaluated(of, 0.6)], "frepo", planned=cells)
