@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from suite.board import files
+from suite.board.join import Cells, join
 from suite.board.tables import Board
 from suite.records.record import Record
 from suite.site.details.papers import NO_AIDS, Aids
@@ -23,6 +25,11 @@ class Source:
     records: tuple[Record, ...]
     board: Board
     aids: Aids = NO_AIDS
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The records joined by set, as the board has joined them."""
+        return join(self.records, ())
 
 
 def load(stores: Sequence[Path], aids: Aids = NO_AIDS) -> Source:
