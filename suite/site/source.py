@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 from suite.board import files
+from suite.board.join import Cells, join
 from suite.board.tables import Board
 from suite.records.record import Record
 from suite.site.details.papers import NO_AIDS, Aids
@@ -29,6 +31,11 @@ class Source:
     records: tuple[Record, ...]
     board: Board
     aids: Aids = NO_AIDS
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The records joined by set, as the board has joined them."""
+        return join(self.records, ())
 
 
 def unaided(stores: Sequence[Path], records: Sequence[Record]) -> Aids:

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from math import cos, pi, sin
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+_MOST = 40  # names in a plot: there is no room for more
 _HEIGHT = 12.0  # of a name, in pixels
 _POINT = 5.5  # half the side of the square that a point covers
 _BAR = 1.5  # half the width of its interval
@@ -15,6 +19,8 @@ _FAR = tuple(
     for angle in (0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5)
 )
 """Where a name may stand at some distance, to either side, with a line to its point."""
+
+_FAR_AWAY = frozenset(_FAR)
 
 _PLACES = (
     (9.0, 4.0, "start"),
@@ -55,18 +61,16 @@ class Placed:
     @property
     def far(self) -> bool:
         """Whether a line leads from the name to its point."""
-        return (abs(self.dx), self.dy) in _FAR
+        return (abs(self.dx), self.dy) in _FAR_AWAY
 
 
-class _Box(NamedTuple):
+class Box(NamedTuple):
+    """A rectangle, in pixels."""
+
     left: float
     top: float
     right: float
     bottom: float
-
-    def meets(self, other: "_Box") -> bool:
-        across = self.left < other.right and other.left < self.right
-        return across and self.top < other.bottom and other.top < self.bottom
 
 
 Wall = tuple[float, float, float, float]
@@ -83,47 +87,59 @@ def place(
 ) -> list[Placed]:
     """Return places of the names that have room in plots of several widths, the first spots first.
 
-    plots: widths in pixels; height: pixels from top to bottom. kept: names that are placed already.
+    plots: widths in pixels; height: pixels from top to bottom. kept: names that are placed already. Of many
+    spots only the first have names.
     """
-    found = list(kept)
-    covered = {plot: [box for spot in spots for box in _point(spot, plot)] for plot in plots}
-    for plot, taken in covered.items():
-        taken += [
-            _Box(x1 * plot - 1, min(y1, y2) - 1, x2 * plot + 1, max(y1, y2) + 1) for x1, y1, x2, y2 in walls
-        ]
-        taken += [box for each in kept for box in _name(spots[each.at], each, plot)]
-    for at in sorted(set(range(len(spots))) - {each.at for each in kept}):
+    found: list[Placed] = []
+    covered = {plot: np.array(list(_covered(spots, plot, walls, kept))) for plot in plots}
+    known = {each.at for each in kept}
+    for at in (at for at in range(min(len(spots), _MOST)) if at not in known):
         for candidate in (Placed(at, *where) for where in _PLACES):
-            boxes = {plot: list(_name(spots[at], candidate, plot)) for plot in plots}
-            if all(_free(boxes[plot], covered[plot], plot, height) for plot in plots):
+            if all(_free(spots[at], candidate, plot, height, covered[plot]) for plot in plots):
                 found.append(candidate)
                 for plot in plots:
-                    covered[plot] += boxes[plot]
+                    covered[plot] = np.vstack([covered[plot], [*name(spots[at], candidate, plot)]])
                 break
-    return found[len(kept) :]
+    return found
 
 
-def _free(boxes: Sequence[_Box], covered: Sequence[_Box], plot: float, height: tuple[float, float]) -> bool:
-    top, bottom = height
-    inside = all(
-        box.left >= 0 and box.right <= plot and top <= box.top <= box.bottom <= bottom for box in boxes
-    )
-    return inside and not any(box.meets(other) for box in boxes for other in covered)
-
-
-def _point(spot: Spot, plot: float) -> Iterator[_Box]:
+def point(spot: Spot, plot: float) -> Iterator[Box]:
     """Yield what a point and its interval cover."""
     x = spot.x * plot
-    yield _Box(x - _POINT, spot.y - _POINT, x + _POINT, spot.y + _POINT)
-    yield _Box(x - _BAR, min(spot.low, spot.high), x + _BAR, max(spot.low, spot.high))
+    yield Box(x - _POINT, spot.y - _POINT, x + _POINT, spot.y + _POINT)
+    yield Box(x - _BAR, min(spot.low, spot.high), x + _BAR, max(spot.low, spot.high))
 
 
-def _name(spot: Spot, placed: Placed, plot: float) -> Iterator[_Box]:
-    """Yield what a name and the line to its point cover."""
+def name(spot: Spot, placed: Placed, plot: float) -> Iterator[Box]:
+    """Yield what a name and the line to its point cover, the name first."""
     x = spot.x * plot
     start = x + placed.dx - spot.width * {"start": 0.0, "middle": 0.5, "end": 1.0}[placed.anchor]
     base = spot.y + placed.dy
-    yield _Box(start, base - _HEIGHT + 2, start + spot.width, base + 3)
+    yield Box(start, base - _HEIGHT + 2, start + spot.width, base + 3)
     for share in (0.4, 0.6, 0.8) if placed.far else ():
         at, y = x + share * placed.dx, spot.y + share * (placed.dy - 4)
-        yield _Box(at - 2, y - 2, at + 2, y + 2)
+        yield Box(at - 2, y - 2, at + 2, y + 2)
+
+
+def _covered(
+    spots: Sequence[Spot], plot: float, walls: Sequence[Wall], kept: Sequence[Placed]
+) -> Iterator[Box]:
+    for spot in spots:
+        yield from point(spot, plot)
+    for x1, y1, x2, y2 in walls:
+        yield Box(x1 * plot - 1, min(y1, y2) - 1, x2 * plot + 1, max(y1, y2) + 1)
+    for each in kept:
+        yield from name(spots[each.at], each, plot)
+
+
+def _free(
+    spot: Spot, placed: Placed, plot: float, height: tuple[float, float], covered: NDArray[np.float64]
+) -> bool:
+    top, bottom = height
+    for box in name(spot, placed, plot):
+        if box.left < 0 or box.right > plot or box.top < top or box.bottom > bottom:
+            return False
+        across = (box.left < covered[:, 2]) & (covered[:, 0] < box.right)
+        if (across & (box.top < covered[:, 3]) & (covered[:, 1] < box.bottom)).any():
+            return False
+    return True

@@ -1,10 +1,7 @@
 """Pages of figures: one for each task and network, and one over all tables."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import pandas as pd
 
 from suite.board.tables import Table
 from suite.figures import budget_curve, snapshots
@@ -28,6 +25,7 @@ def pages(source: Source) -> Iterator[File]:
     """Yield the pages of figures."""
     found = groups(source.board.tables)
     matrices = []
+    finished = [record for record in source.cells.records if record.status == "done"]
     for path, tables in found.items():
         sections = [_section(table) for table in tables]
         whole = [each for each in (sizes.chart(tables), pareto.stored(tables)) if each]
@@ -41,8 +39,8 @@ def pages(source: Source) -> Iterator[File]:
         critical=critical.chart(source.board.averages),
         refusal=critical.refusal(source.board.averages),
         groups=list(found.values()),
-        curves=[*_studied(source, snapshots.measured, curves.anytime)],
-        budgets=[*_studied(source, budget_curve.measured, curves.budgets)],
+        curves=list(curves.anytime(snapshots.of_records(finished))),
+        budgets=list(curves.budgets(budget_curve.of_records(finished))),
     )
 
 
@@ -57,16 +55,3 @@ def groups(tables: Sequence[Table]) -> dict[str, list[Table]]:
 def _section(table: Table) -> Section:
     dotted = dots.chart(table)
     return Section(table, ((dotted,) if dotted else ()) + tuple(pareto.seconds(table)), wins.matrix(table))
-
-
-def _studied(
-    source: Source,
-    measured: Callable[[Sequence[Path]], pd.DataFrame],
-    drawn: Callable[[pd.DataFrame], Iterator[Chart]],
-) -> Iterator[Chart]:
-    """Yield the charts of a study; none if the stores hold no record of it."""
-    try:
-        values = measured(source.stores)
-    except ValueError:
-        return
-    yield from drawn(values)

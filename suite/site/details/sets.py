@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from suite.board.join import TrialResult, join
+from suite.board.join import TrialResult
 from suite.board.render import words
 from suite.board.rows import BoardRow
 from suite.board.tables import Table
@@ -103,7 +103,7 @@ class Set:
 
 def sets(source: Source) -> Iterator[Set]:
     """Yield each set of the board's rows once, in the order of the tables."""
-    results = {(each.trial.id, each.task): each for each in join(source.records, ()).trials}
+    results = {(each.trial.id, each.task): each for each in source.cells.trials}
     seen: set[str] = set()
     for table in source.board.tables:
         for row in table.rows:

@@ -1,8 +1,8 @@
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 
-from suite.site.charts.labels import Placed, Spot, _name, _point, place
+from suite.site.charts.labels import Box, Placed, Spot, name, place, point
 
 HEIGHT = (0.0, 300.0)
 
@@ -14,11 +14,15 @@ def crowd(count: int) -> list[Spot]:
 
 
 def meets(spots: list[Spot], found: list[Placed], plot: float) -> bool:
-    names = [box for each in found for box in list(_name(spots[each.at], each, plot))[:1]]
-    points = [box for spot in spots for box in _point(spot, plot)]
-    return any(one.meets(other) for one, other in combinations(names, 2)) or any(
-        name.meets(point) for name in names for point in points
-    )
+    names = [box for each in found for box in list(name(spots[each.at], each, plot))[:1]]
+    points = [box for spot in spots for box in point(spot, plot)]
+    pairs = [*combinations(names, 2), *product(names, points)]
+    return any(overlap(one, other) for one, other in pairs)
+
+
+def overlap(one: Box, other: Box) -> bool:
+    across = one.left < other.right and other.left < one.right
+    return across and one.top < other.bottom and other.top < one.bottom
 
 
 def test_names_meet_neither_each_other_nor_points() -> None:
@@ -36,14 +40,14 @@ def test_the_first_spots_come_first() -> None:
 def test_names_stay_within_the_plot() -> None:
     spots = [Spot(0.0, 2, 2, 2, 60), Spot(1.0, 298, 298, 298, 60)]
     for each in place(spots, (300.0,), HEIGHT):
-        (box, *_) = _name(spots[each.at], each, 300.0)
+        (box, *_) = name(spots[each.at], each, 300.0)
         assert box.left >= 0 and box.right <= 300 and box.top >= 0 and box.bottom <= 300
 
 
 def test_no_name_crosses_a_wall() -> None:
     spots = [Spot(0.5, 150, 150, 150, 60)]
     (found,) = place(spots, (300.0,), HEIGHT, walls=[(0.0, 150.0, 1.0, 150.0)])
-    (box, *_) = _name(spots[0], found, 300.0)
+    (box, *_) = name(spots[0], found, 300.0)
     assert box.bottom <= 149 or box.top >= 151
 
 
