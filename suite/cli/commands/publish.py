@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from suite.cli.console import errors, say, wrote
-from suite.cli.options import Artefact, Data, set_data
+from suite.cli.options import Artefact, Data, set_data, writable
 from suite.core.names import counted
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def leaderboard(
     if not check:
         from suite.figures.publish import publish  # torch, for the pictures
 
-        for path in publish(sources, target, format, weights):
+        for path in publish(sources, writable(target), format, weights):
             wrote(path)
         return
     board = files.load(sources, weights)
@@ -164,7 +164,7 @@ def picture(
     from suite.figures.publish import plot_artefact
 
     set_data(data)
-    target = output or artefact.with_suffix(".png")
+    target = writable(output or artefact.with_suffix(".png"))
     plot_artefact(artefact, target, columns=columns)
     wrote(target)
 
@@ -194,10 +194,9 @@ def figure(
     from suite.figures import budget_curve, gradient_study, snapshots
 
     module = {"budget-curve": budget_curve, "curve": snapshots, "gradient-study": gradient_study}[figure]
-    measured, target = module.measured(stores), output or Path(f"{figure}.png")
+    measured, target = module.measured(stores), writable(output or Path(f"{figure}.png"))
     table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
     sys.stdout.write(table)
-    target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(module.plot(measured))
     target.with_suffix(".md").write_text(f"{table}\n![{figure}]({target.name})\n")
     for path in (target, target.with_suffix(".md")):
