@@ -1,18 +1,18 @@
 """Rows: the results of one configuration at one size, over its seeds."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from suite.board.columns.costs import Costs as Costs
+from suite.board.columns.costs import costs, of_reference
+from suite.board.columns.robustness import Robustness
 from suite.board.join import Evaluated, TableKey, TrialResult, full_data, in_table
 from suite.board.reported import PaperFigures, Reported, figures
-from suite.board.robustness import Robustness
 from suite.board.statistics.differences import Copies, Difference, PerSeed
 from suite.board.statistics.intervals import Interval, interval
-from suite.core.data.catalogue import CATALOGUE
-from suite.core.names import CORRECTED_RECIPES, HOLDOUT, counted
-from suite.records.cells import EXTERNAL, STANDARD_RECIPE, Reference, Trial, canonical_json
+from suite.core.names import CORRECTED_RECIPES, counted
+from suite.records.cells import EXTERNAL, STANDARD_RECIPE, Reference, canonical_json
 from suite.records.record import Record
 
 WORDS = {"diverged": "div.", "failed": "failed", "oom": "oom", "missing": "missing"}
@@ -20,32 +20,6 @@ WORDS = {"diverged": "div.", "failed": "failed", "oom": "oom", "missing": "missi
 
 NOT_STANDARD = f"not under {STANDARD_RECIPE}"
 """The state of a row that has accuracies under other recipes only."""
-
-_TRADE_MARK = re.compile(r"\((R|TM)\)")
-
-
-@dataclass(frozen=True)
-class Costs:
-    """The cost of a distillation, and the size of its set.
-
-    device_seconds: mean over distillations; stored_bytes: of the row's set or prefix; classes: of the set, 0
-    if not recorded; decoded: images per class to which a factorised set decodes, else 0. device_class: the
-    models of its processors and GPUs, without threads; times of different classes are not to be compared.
-    """
-
-    device_seconds: float = 0.0
-    peak_memory_bytes: int = 0
-    stored_bytes: int = 0
-    classes: int = 0
-    decoded: int = 0
-    label_kind: str = ""
-    devices: tuple[str, ...] = ()
-    device_class: str = ""
-
-    @property
-    def bits_per_class(self) -> float | None:
-        """Bits of the stored set, images and soft labels, per class; None if they are not known."""
-        return 8 * self.stored_bytes / self.classes if self.stored_bytes and self.classes else None
 
 
 class Code(NamedTuple):
@@ -138,7 +112,7 @@ def row(
         selected_recipes=_selected_recipes(by_recipe),
         native=_native(trials, scores),
         share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
-        costs=_costs(trial, records, key.ipc / trial.ipc),
+        costs=costs(trial, records, key.ipc / trial.ipc),
         papers=figures(reported, key, label) if whole else PaperFigures(),
         data=next((record.data for record in records if record.data), ""),
         made_by=frozenset(map(_code, [*records, *(item.record for item in scored if item.record)])),
@@ -164,12 +138,7 @@ def reference(
         state="" if main.status == "done" else WORDS[main.status],
         errors=tuple(sorted({_brief(record.error) for record in best.values() if record.error})),
         scores={recipe: interval([values]) for recipe, values in sorted(accuracies.items()) if values},
-        costs=Costs(
-            main.device_seconds,
-            main.peak_memory_bytes,
-            devices=(_device(main),),
-            device_class=_device_class([main]),
-        ),
+        costs=of_reference(main),
         papers=PaperFigures(papers.same_network),
         made_by=frozenset(map(_code, best.values())),
     )
@@ -227,32 +196,6 @@ def _made(trials: Sequence[TrialResult]) -> Sequence[TrialResult]:
     return [trial for trial in trials if trial.made] or trials
 
 
-def _finished(records: Sequence[Record]) -> Sequence[Record]:
-    """Return the finished records, or all records if none is finished."""
-    return [record for record in records if record.status == "done"] or records
-
-
-def _costs(trial: Trial, records: Sequence[Record], prefix: float) -> Costs:
-    """Return the costs over the trials' records; prefix: its size over that of the whole set."""
-    made = [record for record in records if record.status == "done"]
-    return Costs(
-        device_seconds=sum(record.device_seconds for record in made) / max(1, len(made)),
-        peak_memory_bytes=max((record.peak_memory_bytes for record in _finished(records)), default=0),
-        stored_bytes=round(prefix * max((record.stored_bytes for record in made), default=0)),
-        classes=_classes(trial, made),
-        decoded=max((record.decoded for record in made), default=0),
-        label_kind=next((record.label_kind for record in made), ""),
-        devices=tuple(sorted({_device(record) for record in _finished(records)})),
-        device_class=_device_class(_finished(records)),
-    )
-
-
-def _classes(trial: Trial, records: Sequence[Record]) -> int:
-    """Return the classes of a trial's set; 0 if neither its records nor the catalogue have them."""
-    known = CATALOGUE.get(trial.task.removesuffix(HOLDOUT))  # data with other classes are refused
-    return max((record.classes for record in records), default=0) or (known.classes if known else 0)
-
-
 def _outcome(trial: TrialResult, found: Mapping[str, Evaluated]) -> tuple[str, str]:
     """Return a seed's state, "" if it has an accuracy, and its error."""
     standard = found.get(STANDARD_RECIPE)
@@ -287,16 +230,3 @@ def _brief(error: str) -> str:
 def _code(record: Record) -> Code:
     made = record.provenance
     return Code(made.commit, made.versions.get("torch", ""), record.measured_under)
-
-
-def _devices(record: Record) -> tuple[str, ...]:
-    return record.provenance.devices or (record.provenance.device,)
-
-
-def _device_class(records: Sequence[Record]) -> str:
-    names = {device for record in records for device in _devices(record)}
-    return " and ".join(sorted({" ".join(_TRADE_MARK.sub("", name).split()) for name in names}))
-
-
-def _device(record: Record) -> str:
-    return f"{' and '.join(_devices(record))}, {counted(record.provenance.threads, 'thread')}"

@@ -25,7 +25,7 @@ from suite.figures.pictures import plot_set
 from suite.plugins import registry
 from suite.plugins.differences import differences
 from suite.records.cells import Trial
-from suite.records.record import is_of
+from suite.records.record import Record, is_of
 from suite.site.details.papers import Aids, Differing, Facts, Look
 
 _TAIL = 0.5  # percent of values that may be darker than black, or brighter than white
@@ -34,12 +34,11 @@ _COLUMNS, _FEW = 10, 3  # images of each class that are drawn, and where classes
 _MANY, _CLASSES = 25, 100  # classes that are many, and how many are drawn
 
 
-def aids(stores: Sequence[Path]) -> Aids:
+def aids(stores: Sequence[Path], records: Sequence[Record]) -> Aids:
     """Return the facts of the methods in `stores`, and printed figures beside their accuracies.
 
     Only methods of RaT-Bench and of installed packages are asked: a record's path is never run.
     """
-    records = files.read(stores).records
     entries = reported(files.reported_in(stores) or REPORTED)
     named = {record.cell.method for record in records if is_of(record, Trial)}
     return Aids(

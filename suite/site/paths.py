@@ -1,8 +1,7 @@
-"""Where pages stand in the site, and which links are safe."""
+"""Where pages stand in the site."""
 
 import hashlib
 import re
-from urllib.parse import urlsplit
 
 from suite.board.rows import BoardRow
 from suite.board.tables import Table
@@ -14,7 +13,6 @@ GALLERY = "gallery.html"
 """The page with the pictures of all sets."""
 
 _LONGEST = 60  # characters of a name in a path
-_ARXIV = re.compile(r"\d{4}\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7}")
 
 
 def method(label: str) -> str:
@@ -41,21 +39,5 @@ def to_root(path: str) -> str:
 def slug(text: str) -> str:
     """Return a name for files: short, the same for no other text, also where case is ignored."""
     plain = re.sub(r"[^a-z0-9_.]+", "-", text.casefold()).strip("-.")[:_LONGEST]
-    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
-
-
-def paper(text: str) -> str:
-    """Return the address of a method's publication: on arXiv, or `text` if it is one; else ""."""
-    number = text.removeprefix("arXiv ")
-    if number != text:
-        return f"https://arxiv.org/abs/{number}" if _ARXIV.fullmatch(number) else ""
-    return text if web_address(text) else ""
-
-
-def web_address(text: str) -> bool:
-    """Return whether `text` is an address of the web, which a link may have; scripts are none."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in ("https", "http") and bool(parts.hostname) and not re.search(r"[\s\\]", text)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return plain if plain == text != "" else f"{plain}-{digest}".lstrip("-")

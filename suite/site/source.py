@@ -1,8 +1,9 @@
 """What all pages are made from: stores, read and joined once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from suite.board import files
@@ -11,14 +12,19 @@ from suite.board.tables import Board
 from suite.records.record import Record
 from suite.site.details.papers import NO_AIDS, Aids
 
+MOST_RECORDS = 100_000
+"""Records of a site; reading and comparing so many takes minutes."""
+
+Aiding = Callable[[Sequence[Path], Sequence[Record]], Aids]
+"""Gives what a site tells beside records, from stores and their records."""
+
 
 @dataclass(frozen=True)
 class Source:
-    """Stores and their joined board. records: all that were read, failures among them, as they are on disk.
+    """Stores and their joined board. The rows are those of the Markdown, so pages cannot disagree with it.
 
-    aids: what it tells beside records.
-
-    The board's rows are those of the Markdown, so a page that shows them cannot disagree with it.
+    records: all that were read, failures among them, as they are on disk; aids: what a site tells beside
+    records.
     """
 
     stores: tuple[Path, ...]
@@ -32,10 +38,21 @@ class Source:
         return join(self.records, ())
 
 
-def load(stores: Sequence[Path], aids: Aids = NO_AIDS) -> Source:
+def unaided(stores: Sequence[Path], records: Sequence[Record]) -> Aids:
+    """Return nothing beside records."""
+    return NO_AIDS
+
+
+def load(stores: Sequence[Path], aiding: Aiding = unaided) -> Source:
     """Read and join `stores`; log a warning for everything that is left out.
 
-    Raises FileNotFoundError without a store, ValueError for records of another protocol.
+    Raises FileNotFoundError without a store, ValueError for records of another protocol, or too many.
     """
+    folders = (store / kind for store in stores for kind in ("records", "failures"))
+    paths = (path for folder in folders for path in folder.glob("**/*.json"))
+    if len(list(islice(paths, MOST_RECORDS + 1))) > MOST_RECORDS:
+        most = f"{MOST_RECORDS:,} records"
+        raise ValueError(f"the stores hold more than {most}, the most of a site; name fewer stores")
     found = files.read(stores)
-    return Source(tuple(stores), found.records, files.joined(found, stores), aids)
+    board = files.joined(found, stores)
+    return Source(tuple(stores), found.records, board, aiding(stores, found.records))

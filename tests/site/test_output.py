@@ -78,12 +78,12 @@ def test_an_interrupted_site_keeps_its_pages_whole(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(ValueError, match="cannot be written: (Not a directory|File exists); name another --output"):
+        with pytest.raises(ValueError, match=r"cannot be written: (Not a directory|File exists); name"):
             check(folder)
 
 
 def test_a_name_in_the_way_is_told(tmp_path: Path) -> None:
     (tmp_path / CONTENTS).write_text('{"files": []}')
     (tmp_path / "index.html").mkdir()
-    with pytest.raises(ValueError, match="index.html cannot be written: Is a directory"):
+    with pytest.raises(ValueError, match=r"index.html cannot be written: Is a directory"):
         write([INDEX], tmp_path)

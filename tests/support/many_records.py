@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def many(methods: int, seeds: int = 3) -> Iterator[Record]:
     for at, task, ipc, seed in product(range(methods), TASKS, SIZES, range(seeds)):
         label = f"method_{at:03d}"
         cell = Trial(task=task, method=label, hyperparameters={"window": 40}, ipc=ipc, seed=seed)
-        fields = {"label": label, "task": task, "status": "done", "provenance": CPU}
+        fields: dict[str, Any] = {"label": label, "task": task, "status": "done", "provenance": CPU}
         yield Record(
             cell=cell,
             ipc=ipc,

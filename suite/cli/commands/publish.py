@@ -1,14 +1,19 @@
 """The commands that publish results: `ratbench leaderboard`, `site`, `figure`, `picture`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from suite.cli.console import errors, say, wrote
 from suite.cli.options import Artefact, Data, set_data
 from suite.core.names import counted
+
+if TYPE_CHECKING:
+    from suite.records.record import Record
+    from suite.site.details.papers import Aids
 
 RESULTS = Path("results")
 
@@ -83,12 +88,16 @@ def site(
 
     [bold]ratbench site results --output build/board[/]
     """
-    from suite.cli.publishing import aids
     from suite.site.build import build
 
-    sources = stores or [RESULTS]
-    written = build(sources, output, aids(sources))
+    written = build(stores or [RESULTS], output, _aids)
     say(f"wrote {counted(len(written), 'file')}; open {output / 'index.html'}")
+
+
+def _aids(stores: Sequence[Path], records: "Sequence[Record]") -> "Aids":
+    from suite.cli.publishing import aids  # torch, after the stores are read without a fault
+
+    return aids(stores, records)
 
 
 def picture(

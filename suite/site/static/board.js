@@ -5,7 +5,7 @@
 
 const ratbench = (() => {
   const MOST = 300; // rows drawn at once
-  const UNITS = { "": 1, s: 1, min: 60, h: 3600, d: 86400, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12, "%": 1 };
+  const UNITS = { "": 1, s: 1, min: 60, h: 3600, d: 86400, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12, bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9, "%": 1 };
   const SCALE = { percent: 100 };
   const DOWN = new Set(["percent"]); // kinds whose largest value is the best
   const collator = new Intl.Collator("en", { numeric: true });
@@ -43,9 +43,9 @@ const ratbench = (() => {
     if (location.hash.includes("=") || location.hash.length < 2) fragment = location.hash.slice(1);
     const found = new URLSearchParams(fragment);
     const table = tables.find((each) => each.slug === found.get("table")) ?? tables[0];
-    const [key, way] = (found.get("sort") ?? "").split(".");
+    const [, key, way] = /^(.*)\.(up|down)$/.exec(found.get("sort") ?? "") ?? [];
     const keys = kinds[table.columns].map((column) => column.key);
-    const listed = (name) => new Set((found.get(name) ?? "").split(",").filter((each) => keys.includes(each)));
+    const listed = (name) => new Set(found.getAll(name).filter((each) => keys.includes(each)));
     const where = keys.map((each) => [each, found.get(`where.${each}`)]).filter(([, text]) => text);
     return {
       table,
@@ -62,8 +62,8 @@ const ratbench = (() => {
     if (table !== tables[0]) found.set("table", table.slug);
     if (sort) found.set("sort", `${sort.key}.${sort.down ? "down" : "up"}`);
     if (search) found.set("search", search);
-    if (hide.size) found.set("hide", [...hide].join(","));
-    if (show.size) found.set("show", [...show].join(","));
+    for (const key of hide) found.append("hide", key);
+    for (const key of show) found.append("show", key);
     for (const [key, text] of where) if (text) found.set(`where.${key}`, text);
     return `#${found}`;
   };
@@ -169,8 +169,8 @@ const ratbench = (() => {
       const words = text(cell(row, at));
       if (column.key === "method" && method) {
         const parts = [element("a", { href: method.page }, method.name), " ", element("code", {}, words)];
-        if (method.link) {
-          parts.push(" ", element("a", { class: "paper", href: method.link, rel: "noreferrer", "aria-label": `paper of ${method.name}` }, "paper"));
+        if (method.paper) {
+          parts.push(" ", element("a", { class: "paper", href: method.paper, rel: "noreferrer", "aria-label": `paper of ${method.name}` }, "paper"));
         }
         made.append(element("th", { scope: "row" }, ...parts));
       } else if (column.key === "method") {
@@ -293,20 +293,14 @@ const ratbench = (() => {
       input.setAttribute("aria-invalid", String(Boolean(refused)));
       if (refused) wrong.push(column.heading);
     }
-    const boxes = columns.map((column) => {
-      const box = element("input", { type: "checkbox", "data-key": column.key });
-      box.checked = drawn.shown.some((each) => each.column.key === column.key);
-      box.addEventListener("change", () => {
-        const { hide, show } = read();
-        for (const set of [hide, show]) set.delete(column.key);
-        (box.checked ? show : hide).add(column.key);
-        go({ hide, show });
-        find("columns").querySelector(`[data-key="${CSS.escape(column.key)}"]`).focus();
-      });
-      return element("label", {}, box, ` ${column.heading}`);
-    });
     const set = find("columns").querySelector("fieldset");
-    set.replaceChildren(set.firstElementChild, ...boxes);
+    if (set.dataset.columns !== String(state.table.columns)) {
+      set.replaceChildren(set.firstElementChild, ...columns.map(box));
+      set.dataset.columns = state.table.columns;
+    }
+    for (const each of set.querySelectorAll("input")) {
+      each.checked = drawn.shown.some(({ column }) => column.key === each.dataset.key);
+    }
 
     const total = content.rows.length;
     const sort = columns.find((column) => column.key === state.sort?.key);
@@ -315,6 +309,17 @@ const ratbench = (() => {
       sort && `sorted by ${sort.heading}, ${state.sort.down ? "descending" : "ascending"}${sort.per_device && devices.length > 1 ? ", each device by itself" : ""}`,
       wrong.length && `the filter of ${wrong.join(" and ")} is not understood: write > 70, <= 5 min or 70..75`,
     ].filter(Boolean).join(" · ");
+  };
+
+  const box = (column) => {
+    const made = element("input", { type: "checkbox", "data-key": column.key });
+    made.addEventListener("change", () => {
+      const { hide, show } = read();
+      for (const set of [hide, show]) set.delete(column.key);
+      (made.checked ? show : hide).add(column.key);
+      go({ hide, show });
+    });
+    return element("label", {}, made, ` ${column.heading}`);
   };
 
   // Downloads: the rows and columns that are shown, with the values of the board's own CSV
@@ -380,6 +385,14 @@ const ratbench = (() => {
   find("csv").addEventListener("click", () => save(csv(records()), "text/csv", "csv"));
   find("json").addEventListener("click", () => save(`${JSON.stringify(records(), null, 1)}\n`, "application/json", "json"));
   find("controls").addEventListener("submit", (event) => event.preventDefault());
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !find("columns").open) return;
+    find("columns").open = false;
+    find("columns").querySelector("summary").focus();
+  });
+  addEventListener("click", (event) => {
+    if (!find("columns").contains(event.target)) find("columns").open = false;
+  });
   addEventListener("hashchange", show);
 
   find("controls").hidden = false;

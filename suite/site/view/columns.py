@@ -1,10 +1,10 @@
 """Columns of a site's tables, and cells."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "choice", "rank", "number", "percent", "seconds", "bytes"]
+Kind = Literal["text", "choice", "rank", "number", "percent", "seconds", "bytes", "bits"]
 """How a column sorts and which units its filter knows; `choice`: of few values, chosen from a list."""
 
 Value = str | int | float | None
@@ -47,7 +47,7 @@ STATE = Column(
 )
 NOTES = Column("notes", "notes", "Errors, and what else a reader of the row should know.", "text", ("notes",))
 
-LEADERBOARD: Sequence[Column] = (
+_BEFORE = (
     RANK,
     METHOD,
     Column(
@@ -77,6 +77,16 @@ LEADERBOARD: Sequence[Column] = (
         "share", "of full data", "Accuracy divided by that of full data.", "percent", ("share",), shown=False
     ),
     Column(
+        "reported",
+        "reported %",
+        "Accuracy that a paper prints for this network, under its recipe; not ranked.",
+        "percent",
+        ("reported", "reported_source"),
+        shown=False,
+    ),
+)
+_AFTER = (
+    Column(
         "time",
         "device time",
         "GPU-seconds or CPU-thread-seconds of one distillation; compare within one device only.",
@@ -103,4 +113,8 @@ LEADERBOARD: Sequence[Column] = (
     Column("sets", "sets", "The row's sets, by the seed of their distillation.", "text", ("sets",)),
     NOTES,
 )
-"""The columns of the leaderboard's tables."""
+
+
+def leaderboard(scores: Iterable[Column]) -> tuple[Column, ...]:
+    """Return the columns of the leaderboard's tables. scores: of DD-Ranking."""
+    return (*_BEFORE, *scores, *_AFTER)

@@ -46,10 +46,7 @@ def content(view: View) -> Markup:
             "title": view.title,
             "facts": view.facts,
             "figures": view.figures,
-            "methods": [
-                {"name": each.name, "about": each.about, "page": each.page, "link": each.link}
-                for each in numbers
-            ],
+            "methods": [asdict(method) for method in numbers],
             "rows": [_row(row, numbers) for row in view.rows],
             "footer": [_row(row, numbers) for row in view.footer],
         }

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 
 from suite.board.breakdown import Breakdown, BreakdownRow
 from suite.board.breakdown import Column as Score
+from suite.board.dd_ranking import DDScore
 from suite.board.join import TableKey
-from suite.board.render import breakdown, words
+from suite.board.render import breakdown, dd_ranking, words
 from suite.board.render.frame import lines
 from suite.board.rows import BoardRow
 from suite.board.tables import Board, MethodTitle, Table
+from suite.core.scores import Unit
 from suite.records.cells import RETRAIN
 from suite.site import paths
-from suite.site.view.columns import COPIES, LEADERBOARD, METHOD, STATE, Cell, Column, Kind, Value
+from suite.site.view.columns import COPIES, METHOD, STATE, Cell, Column, Kind, Value, leaderboard
 
 Line = Mapping[str, Value]
 """A row of the board's CSV, by column."""
@@ -23,15 +25,13 @@ Line = Mapping[str, Value]
 class Method:
     """What a row shows of its method. name: in its paper; about: the rest of its title; page: its path.
 
-    paper: in words; link: the paper's address, "" if it has none that is safe.
+    paper: its address, "" for none.
     """
 
-    label: str
     name: str
     about: str
     page: str
     paper: str
-    link: str
 
 
 @dataclass(frozen=True)
@@ -96,30 +96,32 @@ def views(board: Board) -> list[View]:
 
 
 def _labels(board: Board) -> list[str]:
-    tables = (*board.tables, *board.breakdowns)
-    return sorted({row.label for table in tables for row in table.rows})
+    found = {row.label for table in board.tables for row in table.rows}
+    return sorted(found | {row.label for table in board.breakdowns for row in table.rows})
 
 
 def _method(label: str, titles: Sequence[MethodTitle]) -> Method:
     found = next((each for each in titles if each.label == label), MethodTitle(label, label, ""))
     name, _, about = found.title.partition(": ")
-    return Method(label, name, about, paths.method(label), found.paper, paths.paper(found.paper))
+    return Method(name, about, paths.method(label), words.address(found.paper))
 
 
 def _leaderboard(table: Table, methods: Mapping[str, Method], csv: Iterator[Line]) -> View:
     shared = Counter(row.rank for row in table.rows)
+    scores = dd_ranking.columns(table)
+    columns = leaderboard(map(_robust, scores))
     made = [
         Row(
-            _cells(LEADERBOARD, _texts(table, row, tied=shared[row.rank] > 1), line),
+            _cells(columns, _texts(table, row, scores, tied=shared[row.rank] > 1), line),
             methods.get(row.label) if row.method else None,
             {seed: paths.artefact(table.task, row, seed) for seed, _ in row.pictures},
         )
         for row, line in zip(table.everyone, csv, strict=False)
     ]
-    slug = paths.slug(f"{words.slug(table)}-ipc{table.ipc}")
+    slug = paths.slug(words.slug(table))
     key = TableKey(table.task, table.ipc, table.network, table.conditions)
     rows, footer = made[: len(table.rows)], made[len(table.rows) :]
-    facts, columns = _facts(RETRAIN, key), tuple(LEADERBOARD)
+    facts = _facts(RETRAIN, key)
     return View(slug, "Accuracy", facts, columns, tuple(rows), tuple(footer), paths.figures(table))
 
 
@@ -127,9 +129,16 @@ def _facts(evaluator: str, key: TableKey) -> Mapping[str, Value]:
     return {"evaluator": evaluator, **key._asdict()}
 
 
-def _texts(table: Table, row: BoardRow, *, tied: bool) -> Mapping[str, str]:
+def _robust(score: DDScore) -> Column:
+    kind: Kind = "number" if score.normalised else "percent"
+    about = f"DD-Ranking's {score.title}, with its 95% interval."
+    fields = tuple(f"{score.name}{end}" for end in ("", "_low", "_high"))
+    return Column(score.name, score.title, about, kind, fields, shown=False)
+
+
+def _texts(table: Table, row: BoardRow, scores: Sequence[DDScore], *, tied: bool) -> Mapping[str, str]:
     """Return a row's cells as the Markdown has them, by column; a rank that rows share has a sign."""
-    bits = row.costs.bits_per_class
+    printed = (entry.text(table.ipc if row.method else 0) for entry in row.papers.same_network)
     return {
         "rank": "=" * (tied and row.rank is not None) + words.rank(row),
         "method": row.name,
@@ -138,10 +147,12 @@ def _texts(table: Table, row: BoardRow, *, tied: bool) -> Mapping[str, str]:
         "n": words.count(row),
         "native": words.native(row),
         "share": words.share(row),
+        **{score.name: dd_ranking.cell(row, score) for score in scores},
+        "reported": "; ".join(printed),
         "time": words.cost(row),
         "memory": words.memory(row.costs.peak_memory_bytes),
         "stored": words.memory(row.costs.stored_bytes),
-        "bits": f"{bits:,.0f}" if bits else "",
+        "bits": words.bits(row.costs.bits_per_class),
         "labels": row.costs.label_kind,
         "device": row.costs.device_class,
         "standing": ("read from a file" if row.external else "run here") * bool(row.method),
@@ -184,7 +195,8 @@ def _breakdown(table: Breakdown, methods: Mapping[str, Method], csv: Iterator[Li
 
 def _score(table: Breakdown, column: Score) -> Column:
     name = f"{table.evaluator}/{column.name}"
-    kind: Kind = {"percent": "percent", "seconds": "seconds"}.get(column.score.unit, "number")
+    kinds: Mapping[Unit, Kind] = {"seconds": "seconds", "fraction": "number", "number": "number"}
+    kind = kinds.get(column.score.unit, "percent")
     about = f"The score {name}, with its 95% interval over sets and networks."
     return Column(name, breakdown.heading(column), about, kind, (name, f"{name}_low", f"{name}_high"))
 
