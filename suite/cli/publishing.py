@@ -1,6 +1,7 @@
 """What a site tells of methods and of sets' files beside records: it needs torch and the methods' code."""
 
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from math import ceil, sqrt
 from pathlib import Path
@@ -37,12 +38,14 @@ _MANY, _CLASSES = 25, 100  # classes that are many, and how many are drawn
 def aids(stores: Sequence[Path], records: Sequence[Record]) -> Aids:
     """Return the facts of the methods in `stores`, and printed figures beside their accuracies.
 
-    Only methods of RaT-Bench and of installed packages are asked: a record's path is never run.
+    Only methods of RaT-Bench and of installed packages are asked, if theirs is the code that ran: a record's
+    path is never run.
     """
     entries = reported(files.reported_in(stores) or REPORTED)
-    named = {record.cell.method for record in records if is_of(record, Trial)}
+    ran = {(record.cell.method, record.cell.source) for record in records if is_of(record, Trial)}
+    names = [name for name in registry.names("method") if any(name == method for method, _ in ran)]
     return Aids(
-        facts={name: facts(name) for name in sorted(named & set(registry.names("method")))},
+        facts={name: facts(name) for name in names if (name, registry.source(name)) in ran},
         atlas=atlas(records, printed(entries), costs=costs.step_costs(COSTS)).rows,
         look=look,
     )
@@ -68,18 +71,24 @@ def look(path: Path, name: str) -> Look:
         synthetic, manifest = load_artefact(path)
         code = loader(f"{name}.safetensors", synthetic.parametrisation)
     except ValueError as error:
-        return Look(missing=str(error).replace(str(path), path.name))
+        return Look(missing=_told(path, "its file or its manifest cannot be read", error))
     try:
         pixels, contrast = stretched(synthetic.images[:_CLASSES], manifest["preprocessing"])
         names = list(manifest["class_names"])
         picture = _drawn(pixels, names[:_CLASSES])
     except (ValueError, KeyError, TypeError) as error:
-        return Look(code, missing=f"it cannot be drawn: {error}")
+        return Look(code, missing=_told(path, "its images cannot be drawn as its manifest says", error))
     some = f"the first {_CLASSES} of {len(names)} classes, " if len(names) > _CLASSES else ""
     most = _images(pixels)
     each = f"the first {most} images of each class" if synthetic.ipc > most else "all images of each class"
     told = f"Shown: {some}{each}."
     return Look(code, picture, f"{told} {contrast}", stretched="stretched" in contrast)
+
+
+def _told(path: Path, what: str, error: Exception) -> str:
+    """Log what is wrong with a file, and return what a site says: errors have paths of this machine."""
+    warnings.warn(f"{path}: {what}: {error}", stacklevel=3)
+    return what
 
 
 def _drawn(pixels: Tensor, names: Sequence[str]) -> bytes:

@@ -98,10 +98,12 @@ def chart(frame: Frame, found: Sequence[Points], scale: Scale) -> Chart:
     )
 
 
-def best(found: Sequence[Points], *, always: Collection[str] = (), far: bool = False) -> list[Points]:
+def best(
+    found: Sequence[Points], *, always: Collection[str] = (), far: bool = False, most: int | None = None
+) -> list[Points]:
     """Return the lines, best at their last place first; those named `always` and the best ones are shown.
 
-    far: whether lines that end further right come before others.
+    far: whether lines that end further right come before others; most: lines that are returned, None for all.
     """
 
     def order(line: Points) -> tuple[float, float, str]:
@@ -110,8 +112,9 @@ def best(found: Sequence[Points], *, always: Collection[str] = (), far: bool = F
 
     found = sorted(found, key=order)
     wanted = [*(line.name for line in found if line.name in always), *(line.name for line in found)]
-    shown = list(dict.fromkeys(wanted))[:SLOTS]
-    return [Points(line.name, line.values, line.name in shown) for line in found]
+    ordered = list(dict.fromkeys(wanted))
+    shown, kept = ordered[:SLOTS], set(ordered[:most])
+    return [Points(line.name, line.values, line.name in shown) for line in found if line.name in kept]
 
 
 def _line(line: Points, scale: Scale, up: Callable[[float], float]) -> Iterator[Mark]:

@@ -10,14 +10,16 @@ from suite.site.charts import lines, scale
 from suite.site.charts.lines import Frame, Points
 from suite.site.charts.marks import Chart
 
+_FEW = 20  # lines in a chart of one method
+
 _CAPTION = """Network {network}, recipe {recipe}{conditions}. Points: means; bars: 95% intervals over \
-distillation seeds and retrained networks. Grey: the other rows."""
+distillation seeds and retrained networks. Grey: other rows."""
 
 
 def chart(tables: Sequence[Table], own: Collection[str] = ()) -> Chart | None:
     """Return the chart of tables that differ in their size alone; None if no line has two sizes.
 
-    own: lines that are shown with the best ones and random images, and without which there is no chart.
+    own: lines that are shown with random images and the best few, and without which there is no chart.
     """
     found = _lines(tables)
     of_interest = [line for line in found if line.name in own] if own else found
@@ -39,7 +41,9 @@ def chart(tables: Sequence[Table], own: Collection[str] = ()) -> Chart | None:
         ceiling=full.mean if full else None,
     )
     axis = scale.sizes([int(size) for line in found for size in line.values])
-    return lines.chart(frame, lines.best(found, always=[*own, RANDOM], far=True), axis)
+    return lines.chart(
+        frame, lines.best(found, always=[*own, RANDOM], far=True, most=_FEW if own else None), axis
+    )
 
 
 def _lines(tables: Sequence[Table]) -> list[Points]:
