@@ -256,6 +256,20 @@ def downloaded(page: Page, kind: str) -> str:
     return Path(found.path()).read_text()
 
 
+def test_scores_of_other_evaluators(page: Page) -> None:
+    page.select_option("#evaluator", "Under corruptions")
+    expect(page.locator("#table caption")).to_contain_text("Under corruptions, fashion-mnist")
+    page.click(f"{head(page, 'corruptions/accuracy/noise')} button")
+    assert names(page)[0] == "rat_bptt" and "sort=corruptions%2Faccuracy%2Fnoise.down" in page.url
+    page.click("#columns summary")
+    page.uncheck('#columns [data-key="corruptions/mean"]')
+    expect(page.locator(head(page, "corruptions/mean"))).to_have_count(0)
+    expect(page.locator("#figures")).to_be_hidden()
+    assert "The score corruptions/accuracy/noise" in (page.locator("#meanings").text_content() or "")
+    page.select_option("#evaluator", "Accuracy")
+    expect(page.locator(head(page, "rank"))).to_have_attribute("aria-sort", "ascending")
+
+
 def test_dark_and_light(browser: Browser, site: Path) -> None:
     context = browser.new_context(color_scheme="dark")
     page = context.new_page()

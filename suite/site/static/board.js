@@ -234,7 +234,7 @@ const ratbench = (() => {
     find("more").parentElement.hidden = left >= 0;
     find("more").textContent = `Show all ${rows.length} rows`;
     find("figures").href = content.figures;
-    find("figures").hidden = !content.figures;
+    find("figures").parentElement.hidden = !content.figures;
     find("page").href = `tables/${state.table.slug}.html`;
     drawn = { state, content, shown, rows, layout };
     controls(state, content, rows.length);
@@ -297,6 +297,8 @@ const ratbench = (() => {
     if (set.dataset.columns !== String(state.table.columns)) {
       set.replaceChildren(set.firstElementChild, ...columns.map(box));
       set.dataset.columns = state.table.columns;
+      find("meanings").replaceChildren(...columns.map(({ heading, help }) =>
+        element("div", {}, element("dt", {}, heading), element("dd", {}, help))));
     }
     for (const each of set.querySelectorAll("input")) {
       each.checked = drawn.shown.some(({ column }) => column.key === each.dataset.key);
