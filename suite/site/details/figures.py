@@ -7,7 +7,7 @@ from suite.board.tables import Table
 from suite.figures import budget_curve, snapshots
 from suite.site import paths
 from suite.site.charts import critical, curves, dots, pareto, sizes, wins
-from suite.site.charts.marks import Chart
+from suite.site.charts.drawing.marks import Chart
 from suite.site.rendering import File, page
 from suite.site.source import Source
 
