@@ -19,6 +19,7 @@ from suite.cli.options import (
     Set,
     TimeLimit,
     set_data,
+    writable,
 )
 from suite.cli.running.deadline import Deadline
 
@@ -53,8 +54,7 @@ def atlas(
     if not check and output is None:
         sys.stdout.write(text)
     elif not check:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(text.encode())
+        writable(target).write_bytes(text.encode())
         wrote(target)
     elif difference := files.difference(target, text):
         say(difference, to=errors)

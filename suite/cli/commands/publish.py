@@ -1,4 +1,4 @@
-"""The commands that publish results: `ratbench leaderboard`, `site`, `figure`, `picture`."""
+"""The commands that publish results: `ratbench leaderboard`, `site`, `release`, `figure`, `picture`."""
 
 import sys
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from suite.cli.console import errors, say, wrote
-from suite.cli.options import Artefact, Data, set_data
+from suite.cli.options import Artefact, Data, set_data, writable
 from suite.core.names import counted
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def leaderboard(
     if not check:
         from suite.figures.publish import publish  # torch, for the pictures
 
-        for path in publish(sources, target, format, weights):
+        for path in publish(sources, writable(target), format, weights):
             wrote(path)
         return
     board = files.load(sources, weights)
@@ -100,6 +100,55 @@ def _aids(stores: Sequence[Path], records: "Sequence[Record]") -> "Aids":
     return aids(stores, records)
 
 
+def release(
+    name: Annotated[
+        str | None, typer.Argument(help="The release, by its year and month: 2026.12, or 2026.12.1.")
+    ] = None,
+    stores: Annotated[
+        list[Path] | None, typer.Argument(help="Stores to read.", show_default="results/")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="The folder of all releases.")] = RESULTS / "releases",
+    check: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write nothing; fail if the files of this release have changed."),
+    ] = None,
+) -> None:
+    """Freeze the board: tables, atlas, records with hashes, checksums, changes since the last release.
+
+    The same records give the same bytes, and a release is never overwritten. `sha256sum -c SHA256SUMS` checks
+    it, too.
+
+    [bold]ratbench release 2026.12 results --output results/releases[/]
+
+    [bold]ratbench release --check results/releases/2026.12[/]
+    """
+    from suite.board.releases import frozen
+
+    if check is not None:
+        if name is not None:
+            raise ValueError("--check DIR stands alone; leave the name and the stores out")
+        found = frozen.problems(check)
+        for problem in found:
+            say(f"{check}: {problem}", to=errors)
+        if found:
+            raise typer.Exit(1)
+        say(f"{check} is as it was released")
+        return
+    if name is None:
+        raise ValueError("name the release by its year and month, such as 2026.12, or say --check DIR")
+    frozen.number(name)
+
+    from importlib.metadata import version
+
+    from suite.board.releases.release import Made, release
+    from suite.cli.reproducing.reproduction import published
+    from suite.experiments.provenance import commit
+
+    sources = stores or [RESULTS]
+    made = Made(version("rat-bench"), commit(), published(sources))
+    wrote(release(name, sources, output, made))
+
+
 def picture(
     artefact: Artefact,
     output: Annotated[
@@ -115,7 +164,7 @@ def picture(
     from suite.figures.publish import plot_artefact
 
     set_data(data)
-    target = output or artefact.with_suffix(".png")
+    target = writable(output or artefact.with_suffix(".png"))
     plot_artefact(artefact, target, columns=columns)
     wrote(target)
 
@@ -145,10 +194,9 @@ def figure(
     from suite.figures import budget_curve, gradient_study, snapshots
 
     module = {"budget-curve": budget_curve, "curve": snapshots, "gradient-study": gradient_study}[figure]
-    measured, target = module.measured(stores), output or Path(f"{figure}.png")
+    measured, target = module.measured(stores), writable(output or Path(f"{figure}.png"))
     table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
     sys.stdout.write(table)
-    target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(module.plot(measured))
     target.with_suffix(".md").write_text(f"{table}\n![{figure}]({target.name})\n")
     for path in (target, target.with_suffix(".md")):
