@@ -30,8 +30,10 @@ from suite.records.record import Record, is_of
 from suite.site.details.papers import Aids, Differing, Facts, Look
 
 _TAIL = 0.5  # percent of values that may be darker than black, or brighter than white
-_NEAR = 0.05  # how far values may lie outside the range of real images before contrast is stretched
+_NEAR = 0.1  # how far the darkest and the brightest may be from those of real images without a stretch
+_FLAT = 1e-3  # contrast that is not stretched, since it would show noise
 _COLUMNS, _FEW = 10, 3  # images of each class that are drawn, and where classes are many
+_NAME = 1.5  # width of a class's name over that of an image
 _MANY, _CLASSES = 25, 100  # classes that are many, and how many are drawn
 
 
@@ -93,7 +95,8 @@ def _told(path: Path, what: str, error: Exception) -> str:
 
 def _drawn(pixels: Tensor, names: Sequence[str]) -> bytes:
     """Return a picture that is about as wide as high."""
-    rows = ceil(sqrt(len(pixels) * _images(pixels)))
+    blocks = max(1, round(sqrt(len(pixels) / (_images(pixels) + _NAME))))
+    rows = ceil(len(pixels) / blocks)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "set.png"
         plot_set(pixels, names, target, columns=_images(pixels), rows=rows)
@@ -108,8 +111,9 @@ def _images(pixels: Tensor) -> int:
 def stretched(images: Tensor, described: Mapping[str, Any]) -> tuple[Tensor, str]:
     """Return a set's images in [0, 1] for a picture, and what was done to their contrast.
 
-    Learned values often lie outside the range of real images. If they do, the darkest and the brightest are
-    black and white, without the last half percent at each end. described: their preprocessing.
+    Learned values often lie outside the range of real images, or in a small part of it. The darkest and the
+    brightest of them are then black and white, without the last half percent at each end.
+    described: their preprocessing.
     """
     if described["kind"] != "normalise":  # whitened: the original brightness is lost
         with nothing_fetched():
@@ -120,10 +124,7 @@ def stretched(images: Tensor, described: Mapping[str, Any]) -> tuple[Tensor, str
     mean, std = (torch.tensor(described[each]).view(-1, 1, 1) for each in ("mean", "std"))
     values = images * std + mean
     low, high = (float(each) for each in np.percentile(values.numpy(), [_TAIL, 100 - _TAIL]))
-    if low > -_NEAR and high < 1 + _NEAR:
+    if (abs(low) < _NEAR and abs(high - 1) < _NEAR) or high - low < _FLAT:
         return values.clamp(0, 1), "Brightness and contrast are those of real images."
-    low, high = min(low, 0.0), max(high, 1.0)
-    note = (
-        f"Contrast is stretched: black is {low:.1f} and white {high:.1f}, where real images lie from 0 to 1."
-    )
+    note = f"Contrast is stretched: black is {low:.2f} and white {high:.2f}; real images lie from 0 to 1."
     return ((values - low) / (high - low)).clamp(0, 1), note.replace("-", "−")

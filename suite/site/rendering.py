@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from suite.board.render import words
 from suite.site import paths
-from suite.site.charts.lines import SLOTS
+from suite.site.charts.drawing.lines import SLOTS
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,11 @@ class Source:
         """The records joined by set, as the board has joined them."""
         return join(self.records, ())
 
+    @property
+    def finished(self) -> list[Record]:
+        """The records of finished cells, each once."""
+        return [record for record in self.cells.records if record.status == "done"]
+
 
 def unaided(stores: Sequence[Path], records: Sequence[Record]) -> Aids:
     """Return nothing beside records."""

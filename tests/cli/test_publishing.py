@@ -52,11 +52,19 @@ def test_values_outside_the_range_of_real_images_are_stretched_and_it_is_said() 
     pixels, told = publishing.stretched(images, NORMALISED)
     assert pixels.min() == 0 and pixels.max() == 1
     assert pixels[0, 0, 0, 0, 50].item() == pytest.approx(0.5, abs=0.01)  # the middle stays in the middle
-    assert told == "Contrast is stretched: black is −1.0 and white 1.5, where real images lie from 0 to 1."
+    assert told == "Contrast is stretched: black is −1.00 and white 1.50; real images lie from 0 to 1."
+
+
+def test_faint_images_are_stretched_and_flat_ones_are_not() -> None:
+    faint = torch.linspace(-0.2, 0.2, 1000).view(1, 1, 1, 10, 100)
+    pixels, told = publishing.stretched(faint, NORMALISED)
+    assert pixels.max() == 1 and told.startswith("Contrast is stretched: black is 0.45 and white 0.55;")
+    flat, told = publishing.stretched(torch.zeros(1, 1, 1, 4, 4), NORMALISED)
+    assert torch.equal(flat, torch.full_like(flat, 0.5)) and "stretched" not in told
 
 
 def test_real_images_are_not_stretched() -> None:
-    images = torch.linspace(-1, 1, 100).view(1, 1, 1, 10, 10)
+    images = torch.linspace(-2, 2, 100).view(1, 1, 1, 10, 10)
     pixels, told = publishing.stretched(images, NORMALISED)
     assert (
         torch.allclose(pixels, images * 0.25 + 0.5)

@@ -11,7 +11,7 @@ from suite.board.statistics.differences import Copies
 from suite.board.statistics.intervals import Interval, interval
 from suite.board.tables import Table
 from suite.records.cells import STANDARD_RECIPE
-from suite.site.charts.marks import Chart
+from suite.site.charts.drawing.marks import Chart
 from suite.site.rendering import environment
 
 CPU = "CPU: AMD EPYC"

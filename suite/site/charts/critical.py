@@ -9,8 +9,8 @@ from math import inf, sqrt
 from scipy.stats import friedmanchisquare, studentized_range
 
 from suite.board.ranks import Average, Averages
-from suite.site.charts import marks, scale
-from suite.site.charts.marks import Chart, Dot, Line, Mark, Stroke, Text
+from suite.site.charts.drawing import marks, scale
+from suite.site.charts.drawing.marks import Chart, Dot, Line, Mark, Stroke, Text
 
 LEAST = 5
 """Tables from which mean ranks are compared: with fewer no difference of a few rows could be found."""

@@ -10,9 +10,9 @@ import pandas as pd
 from suite.board.render import words
 from suite.board.statistics.intervals import Interval, interval
 from suite.figures import budget_curve
-from suite.site.charts import lines, scale
-from suite.site.charts.lines import Frame, Points
-from suite.site.charts.marks import Chart
+from suite.site.charts.drawing import lines, scale
+from suite.site.charts.drawing.lines import Frame, Points
+from suite.site.charts.drawing.marks import Chart
 
 _MEANS = "Points: means; bars: 95% intervals over distillation seeds and retrained networks."
 

@@ -7,8 +7,8 @@ from suite.board.rows import BoardRow
 from suite.board.statistics.intervals import Interval
 from suite.board.tables import Table
 from suite.records.cells import STANDARD_RECIPE
-from suite.site.charts import marks, scale
-from suite.site.charts.marks import Box, Chart, Dot, Line, Mark, Text
+from suite.site.charts.drawing import marks, scale
+from suite.site.charts.drawing.marks import Box, Chart, Dot, Line, Mark, Text
 
 _ROW = 23.0
 _TOP, _BOTTOM = 26.0, 46.0

@@ -9,8 +9,8 @@ from suite.board.rows import BoardRow
 from suite.board.statistics.intervals import Interval
 from suite.board.tables import Table
 from suite.records.cells import STANDARD_RECIPE
-from suite.site.charts import labels, marks, scale
-from suite.site.charts.marks import Chart, Dot, Line, Mark, Stroke, Text
+from suite.site.charts.drawing import labels, marks, scale
+from suite.site.charts.drawing.marks import Chart, Dot, Line, Mark, Stroke, Text
 
 _TOP, _BOTTOM = 34.0, 374.0
 _HEIGHT = 420.0

@@ -6,9 +6,9 @@ from suite.board.render import words
 from suite.board.statistics.intervals import Interval
 from suite.board.tables import Table
 from suite.records.cells import RANDOM, STANDARD_RECIPE
-from suite.site.charts import lines, scale
-from suite.site.charts.lines import Frame, Points
-from suite.site.charts.marks import Chart
+from suite.site.charts.drawing import lines, scale
+from suite.site.charts.drawing.lines import Frame, Points
+from suite.site.charts.drawing.marks import Chart
 
 _FEW = 20  # lines in a chart of one method
 

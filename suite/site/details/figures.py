@@ -7,7 +7,7 @@ from suite.board.tables import Table
 from suite.figures import budget_curve, snapshots
 from suite.site import paths
 from suite.site.charts import critical, curves, dots, pareto, sizes, wins
-from suite.site.charts.marks import Chart
+from suite.site.charts.drawing.marks import Chart
 from suite.site.rendering import File, page
 from suite.site.source import Source
 
@@ -25,7 +25,6 @@ def pages(source: Source) -> Iterator[File]:
     """Yield the pages of figures."""
     found = groups(source.board.tables)
     matrices = []
-    finished = [record for record in source.cells.records if record.status == "done"]
     for path, tables in found.items():
         sections = [_section(table) for table in tables]
         whole = [each for each in (sizes.chart(tables), pareto.stored(tables)) if each]
@@ -39,8 +38,8 @@ def pages(source: Source) -> Iterator[File]:
         critical=critical.chart(source.board.averages),
         refusal=critical.refusal(source.board.averages),
         groups=list(found.values()),
-        curves=list(curves.anytime(snapshots.of_records(finished))),
-        budgets=list(curves.budgets(budget_curve.of_records(finished))),
+        curves=list(curves.anytime(snapshots.of_records(source.finished))),
+        budgets=list(curves.budgets(budget_curve.of_records(source.finished))),
     )
 
 

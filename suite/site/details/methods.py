@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from suite.board.atlas.markdown import status
 from suite.board.atlas.rows import AtlasRow
 from suite.board.render import words
 from suite.board.rows import BoardRow
 from suite.board.tables import Table
+from suite.figures import snapshots
 from suite.site import paths
-from suite.site.charts import sizes
+from suite.site.charts import curves, sizes
 from suite.site.details.artefacts import Card
 from suite.site.details.figures import groups
 from suite.site.details.papers import Facts
@@ -38,6 +41,7 @@ def pages(source: Source, cards: Sequence[Card]) -> Iterator[File]:
     for table in source.board.tables:
         for row in table.rows:
             rows.setdefault(row.label, []).append((table, row))
+    copies = snapshots.of_records(source.finished)
     for label, own in sorted(rows.items()):
         methods = sorted({row.method for _, row in own})
         lines = {row.line for _, row in own}
@@ -52,9 +56,15 @@ def pages(source: Source, cards: Sequence[Card]) -> Iterator[File]:
             settings=_settings(own),
             facts={name: source.aids.facts.get(name, Facts()) for name in methods},
             compared=[_compared(each) for each in source.aids.atlas if each.printed.entry.method in methods],
-            charts=[each for each in charts if each],
+            charts=[*(each for each in charts if each), *curves.anytime(_of(copies, label))],
             cards=[each for each in cards if each.label == label],
         )
+
+
+def _of(copies: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Return the snapshots of a label; the names of its lines may tell settings behind it."""
+    names = [name for name in copies["method"].unique() if name == label or name.startswith(f"{label} (")]
+    return copies[copies["method"].isin(names)]
 
 
 def _settings(rows: Sequence[tuple[Table, BoardRow]]) -> Mapping[str, str]:

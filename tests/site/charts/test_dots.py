@@ -5,7 +5,7 @@ import pytest
 
 from suite.board.statistics.intervals import Interval
 from suite.site.charts import dots
-from suite.site.charts.marks import Box, Chart
+from suite.site.charts.drawing.marks import Box, Chart
 from tests.support import charts
 from tests.support.charts import row, table
 

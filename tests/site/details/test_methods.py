@@ -8,7 +8,7 @@ from suite.board.statistics.intervals import interval
 from suite.site.details import methods
 from suite.site.details.papers import NO_AIDS, Aids, Differing, Facts
 from suite.site.source import load
-from tests.support.board_records import SMALL, pair, save, trial
+from tests.support.board_records import SMALL, evaluated, pair, save, trial
 from tests.support.charts import words_of
 
 ENTRY = Reported(
@@ -67,6 +67,20 @@ def test_a_method_of_which_nothing_is_known_says_so(tmp_path: Path) -> None:
     assert "No printed accuracy of this method is known here." in told
     assert "No difference is recorded for mine." in told and "No set." in told
     assert "<b>no memory</b>" in told and "<b>" not in page
+
+
+def test_snapshots_of_a_method_are_curves_on_its_page(tmp_path: Path) -> None:
+    curve = {"step": (100.0, 200.0), "seconds": (10.0, 20.0)}
+    made = [trial(name, curve=curve) for name in ("dm", "dmx")]
+    records = [*made, *(evaluated(of, 0.5, 0.6) for of in made)]
+    for of in made:
+        snapshot = evaluated(of, 0.3, 0.4)
+        cell = snapshot.cell.model_copy(update={"step": 100})
+        records.append(snapshot.model_copy(update={"cell": cell}))
+    save(records, tmp_path)
+    told = words_of(text(tmp_path))
+    assert "Accuracy during distillation on digits" in told
+    assert "dm 100 35.0 [30.0, 40.0] 1 × 2 dm 200 55.0 [50.0, 60.0] 1 × 2" in told and "dmx 100" not in told
 
 
 def test_hostile_labels_have_pages_of_their_own(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@ import itertools
 import pytest
 
 from suite.board.statistics.intervals import Interval, interval
-from suite.site.charts import lines, scale
-from suite.site.charts.lines import SLOTS, Frame, Points
+from suite.site.charts.drawing import lines, scale
+from suite.site.charts.drawing.lines import SLOTS, Frame, Points
 from tests.support import charts
 
 FRAME = Frame(

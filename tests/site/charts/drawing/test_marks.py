@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.site.charts import marks
+from suite.site.charts.drawing import marks
 
 
 @given(st.lists(st.floats(0, 300), max_size=15))

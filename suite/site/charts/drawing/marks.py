@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from suite.site.charts.scale import Scale
+from suite.site.charts.drawing.scale import Scale
 
-LETTER = 6.4
+LETTER = 6.7
 """About the width of a letter of a chart's text, in pixels."""
 
 _BOLD = 1.14  # width of a bold letter over that of another

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from suite.site.charts import scale
+from suite.site.charts.drawing import scale
 
 
 def test_accuracies_are_in_percent_and_within_the_axis() -> None:

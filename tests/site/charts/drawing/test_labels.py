@@ -2,7 +2,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from suite.site.charts.labels import Box, Placed, Spot, name, place, point
+from suite.site.charts.drawing.labels import Box, Placed, Spot, name, place, point
 
 HEIGHT = (0.0, 300.0)
 

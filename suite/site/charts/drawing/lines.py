@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from suite.board.render import words
 from suite.board.statistics.intervals import Interval
-from suite.site.charts import marks
-from suite.site.charts.marks import Chart, Dot, Line, Mark, Series, Text
-from suite.site.charts.scale import Scale, percents
+from suite.site.charts.drawing import marks
+from suite.site.charts.drawing.marks import Chart, Dot, Line, Mark, Series, Text
+from suite.site.charts.drawing.scale import Scale, percents
 
 SLOTS = 5
 """Lines that can be chosen at a time: as many as there are colours."""

@@ -51,7 +51,7 @@ class Spot(NamedTuple):
 
 @dataclass(frozen=True)
 class Placed:
-    """Where the name of spot number `at` stands: see `suite.site.charts.marks.Text`."""
+    """Where the name of spot number `at` stands: see `suite.site.charts.drawing.marks.Text`."""
 
     at: int
     dx: float
