@@ -1,9 +1,9 @@
-# make demo · make test · make lint · make board · make papers · make docs
+# make demo · make test · make lint · make board · make site · make papers · make docs
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint board papers docs clean
+.PHONY: demo test lint board site papers docs clean
 
 demo: .venv/installed
 	$(BIN)/ratbench run demo
@@ -19,6 +19,9 @@ lint: .venv/tested
 board: .venv/installed
 	$(BIN)/ratbench leaderboard results --output results/leaderboard.md
 	$(BIN)/ratbench atlas results --output results/atlas.md
+
+site: .venv/installed
+	$(BIN)/ratbench site results --output build/board
 
 papers: .venv/tested
 	$(BIN)/python -m docs.generate

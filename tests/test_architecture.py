@@ -29,6 +29,7 @@ LAYERS = {
     "suite.experiments": {"core", "plugins", "records", "experiments"},
     "suite.board": {"core", "records", "board"},
     "suite.figures": {"core", "records", "board", "figures"},
+    "suite.site": {"core", "records", "board", "figures", "site"},
     "suite.external": {"core", "plugins", "records", "experiments", "external"},
     "suite.submissions": {"core", "records", "board", "experiments", "external", "submissions"},
 }
@@ -112,7 +113,8 @@ def loaded(module: str) -> set[str]:
 
 
 def test_boards_need_neither_torch_nor_ray() -> None:
-    modules = [name(path) for path in FILES if name(path).startswith(("suite.records.", "suite.board."))]
+    folders = ("suite.records.", "suite.board.", "suite.site.")
+    modules = [name(path) for path in FILES if name(path).startswith(folders)]
     assert not {"torch", "ray"} & loaded(", ".join(each.removesuffix(".__init__") for each in modules))
 
 

@@ -77,7 +77,11 @@ def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
 
     Accuracies printed in papers come from the first `reported.toml` in a store, or else from results/.
     """
-    found = read(stores)
+    return joined(read(stores), stores, weights)
+
+
+def joined(found: Documents, stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
+    """Return the board of what was read from `stores`, as `load` does."""
     source = reported_in(stores)
     made = board(
         found.records,
@@ -88,7 +92,7 @@ def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
         weights=weights,
     )
     for warning in made.warnings:
-        warnings.warn(warning, stacklevel=2)
+        warnings.warn(warning, stacklevel=3)
     return made
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from suite.board.dd_ranking import EVALUATORS
@@ -132,6 +133,17 @@ class Cells:
     references: tuple[Record[Reference], ...]
     warnings: tuple[str, ...]
     mixed: tuple[str, ...] = ()  # a line for each task with records of several data
+
+    def of(self, method: str, task: str, ipc: int) -> Sequence[TrialResult]:
+        """Return the trials of a method on a task and of a size."""
+        return self._by_method.get((method, task, ipc), ())
+
+    @cached_property
+    def _by_method(self) -> Mapping[tuple[str, str, int], Sequence[TrialResult]]:
+        found: dict[tuple[str, str, int], list[TrialResult]] = {}
+        for each in self.trials:
+            found.setdefault((each.trial.method, each.task, each.trial.ipc), []).append(each)
+        return found
 
 
 def valid_records(records: Iterable[Record]) -> tuple[list[Record], tuple[str, ...]]:

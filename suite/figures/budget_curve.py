@@ -105,15 +105,20 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     ipc: images per class of its training set; of: images per class of the whole set; seconds: device-seconds
     of distilling the whole set. Raises ValueError if nothing was evaluated at two sizes.
     """
-    records = files.finished(stores)
+    found = of_records(files.finished(stores))
+    if not (found.groupby(PLACE)["ipc"].nunique() > 1).any():
+        raise ValueError(
+            f"nothing in {', '.join(map(str, stores))} was retrained at two sizes; run budget-curve first"
+        )
+    return found
+
+
+def of_records(records: Sequence[Record]) -> pd.DataFrame:
+    """Return what `measured` does, of valid finished records, whatever their sizes."""
     trials = {(record.cell.id, record.task): record for record in records if is_of(record, Trial)}
     names = snapshots.names(list(trials.values()))
     rows = [row for record in snapshots.retrained(records) for row in _networks(record, trials, names)]
     table = pd.DataFrame(rows, columns=_COLUMNS)
-    if not (table.groupby(PLACE)["ipc"].nunique() > 1).any():
-        raise ValueError(
-            f"nothing in {', '.join(map(str, stores))} was retrained at two sizes; run budget-curve first"
-        )
     order = [*PLACE, "name", "how", "ipc", "index", "seed"]
     return table.sort_values(order, kind="stable", ignore_index=True)
 

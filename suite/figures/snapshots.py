@@ -29,7 +29,17 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     Only for trials with snapshots. step: outer steps taken; seconds: their duration.
     Raises ValueError if the stores hold no evaluated snapshot.
     """
-    records = files.finished(stores)
+    found = of_records(files.finished(stores))
+    if found.empty:
+        raise ValueError(
+            f"no evaluated snapshots in {', '.join(map(str, stores))}; "
+            "run a grid with `snapshots = [0, 0.1, 0.3]` first"
+        )
+    return found
+
+
+def of_records(records: Sequence[Record]) -> pd.DataFrame:
+    """Return what `measured` does, of valid finished records; empty without an evaluated snapshot."""
     scored = retrained(records)
     trials = {
         (record.cell.id, record.task): record for record in records if is_of(record, Trial) and record.curve
@@ -38,11 +48,6 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     rows = [row for record in scored for row in _copies(record, trials, named)]
     table = pd.DataFrame(rows, columns=[*_LINE, "seed", "step", "seconds", "accuracy"])
     snapshots = table.groupby([*_LINE, "seed"])["step"].transform("nunique") > 1
-    if not snapshots.any():
-        raise ValueError(
-            f"no evaluated snapshots in {', '.join(map(str, stores))}; "
-            "run a grid with `snapshots = [0, 0.1, 0.3]` first"
-        )
     return table[snapshots].sort_values([*_LINE, "step", "seed"], kind="stable", ignore_index=True)
 
 

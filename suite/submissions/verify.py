@@ -22,7 +22,16 @@ from suite.records.cells import EXTERNAL, Evaluation, Trial
 from suite.records.jobs import Job
 from suite.records.record import Record, is_of
 from suite.records.store import Store
-from suite.records.submission import HANDED_IN, MANIFEST, SET, VERIFICATION, Submission, alike, check_files
+from suite.records.submission import (
+    ABOUT,
+    HANDED_IN,
+    MANIFEST,
+    SET,
+    VERIFICATION,
+    Submission,
+    alike,
+    check_files,
+)
 from suite.submissions.judging import LEAST, judge
 from suite.submissions.leaks import find
 from suite.submissions.outcome import Outcome
@@ -38,7 +47,7 @@ _ADDED = re.compile(rf"distillation\.json|evaluation-\d+\.json|{re.escape(REPORT
 
 def check(folder: Path) -> Submission:
     """Return what a folder hands in, without reading its set; raises ValueError if it is not as packed."""
-    if folder.is_symlink() or not folder.is_dir():
+    if folder.is_symlink() or not folder.is_dir() or ABOUT not in (path.name for path in folder.iterdir()):
         raise ValueError(f"{folder} is not a folder that `ratbench submit` wrote")
     expected = {*HANDED_IN, VERIFICATION}
     for path in (*_listed(folder), *(_listed(folder / VERIFICATION))):

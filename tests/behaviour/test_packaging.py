@@ -11,6 +11,7 @@ import pytest
 from suite.board import files
 from suite.board.atlas.targets import REPORTED
 from suite.plugins import registry
+from tests.support.board_records import SMALL, save
 from tests.support.grids import QUICK
 from tests.support.packages import copy_sources, install
 
@@ -56,6 +57,13 @@ def test_the_printed_figures_are_installed(wheel: Path, tmp_path: Path) -> None:
     code = "from suite.cli.reproducing.reproduction import find; print(*find(*{}).before(1))"
     told = python(tmp_path, wheel, "-c", code.format(("rat_bptt", "cifar10", 10)))
     assert "printed: 69.4" in told and "8,248 device-seconds" in told
+
+
+def test_the_pages_of_a_site_are_installed(wheel: Path, tmp_path: Path) -> None:
+    save(SMALL, tmp_path / "store")
+    python(tmp_path, wheel, "-m", "suite", "site", "store", "--output", "board")
+    for name in ("index.html", "gallery.html", "static/board.js", "methods/rat_bptt.html"):
+        assert (tmp_path / "board" / name).is_file()
 
 
 def test_a_users_folder_called_methods_hides_none(wheel: Path, theirs: Path) -> None:

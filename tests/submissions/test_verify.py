@@ -170,7 +170,10 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a folder for a file": (lambda at: _instead(at / SET, Path.mkdir), "no plain file"),
     "a pipe": (lambda at: _instead(at / SET, os.mkfifo), "no plain file"),
     "a missing file": (lambda at: (at / "set.json").unlink(), "set.json cannot be read"),
-    "no facts": (lambda at: (at / "submission.toml").unlink(), "submission.toml cannot be read"),
+    "no facts": (
+        lambda at: (at / "submission.toml").unlink(),
+        "is not a folder that `ratbench submit` wrote",
+    ),
 }
 
 

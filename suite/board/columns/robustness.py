@@ -162,11 +162,8 @@ class _Row:
             return self.trials
         return self._relabelled() if training.images == "relabelled" else self._made_by(RANDOM)
 
-    def _made_by(self, method: str) -> list[TrialResult]:
-        wanted = (method, self.key.task, self.key.ipc)
-        return [
-            each for each in self.cells.trials if (each.trial.method, each.task, each.trial.ipc) == wanted
-        ]
+    def _made_by(self, method: str) -> Sequence[TrialResult]:
+        return self.cells.of(method, self.key.task, self.key.ipc)
 
     def _relabelled(self) -> list[TrialResult]:
         """Return relabelled random subsets by one teacher: the table's network if any, trained longest."""

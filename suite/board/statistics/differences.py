@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,14 @@ def combination(terms: Sequence[tuple[float, PerSeed]], *, level: float = 0.95, 
 
     Raises ValueError as `interval` does.
     """
-    sides = [per_seed for _, per_seed in terms]
+    return _combination(tuple((weight, tuple(sorted(side.items()))) for weight, side in terms), level, seed)
+
+
+@lru_cache(maxsize=resampling.REMEMBERED)
+def _combination(
+    terms: tuple[tuple[float, tuple[tuple[int, Copies], ...]], ...], level: float, seed: int
+) -> Difference:
+    sides = [dict(side) for _, side in terms]
     weights = [weight for weight, _ in terms]
     for per_seed in sides:
         refuse([copies.values for copies in per_seed.values()], level)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -44,6 +45,11 @@ def interval(groups: Sequence[Sequence[float]], *, level: float = 0.95, seed: in
 
     Raises ValueError without values, for a seed without copies, for NaN, and for a level outside (0, 1).
     """
+    return _interval(tuple(tuple(map(float, group)) for group in groups), level, seed)
+
+
+@lru_cache(maxsize=resampling.REMEMBERED)
+def _interval(groups: tuple[tuple[float, ...], ...], level: float, seed: int) -> Interval:
     refuse(groups, level)
     means = np.array([np.mean(group) for group in groups])
     tail = 100 * (1 - level) / 2

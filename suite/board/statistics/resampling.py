@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 RESAMPLES = 10_000
 """Bootstrap resamples of an interval."""
 
+REMEMBERED = 2**16
+"""Results that are kept: a board asks for the same interval up to three times."""
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -32,11 +35,12 @@ def means(groups: Sequence[Sequence[float]], drawn: Integers, chosen: Floats) ->
     padded = np.zeros((len(groups), chosen.shape[2]))
     for row, group in zip(padded, groups, strict=True):
         row[: len(group)] = group
-    numbers = counts[drawn][..., None]  # copies of each drawn seed
-    values = padded[drawn[..., None], (chosen * numbers).astype(int)]
-    sums = (values * (np.arange(chosen.shape[2]) < numbers)).sum(axis=2)
-    present = numbers[..., 0] > 0
-    seed_means = sums / np.maximum(numbers[..., 0], 1)
+    numbers = counts[drawn]  # copies of each drawn seed
+    picked = (chosen * numbers[..., None]).astype(int)
+    sums = np.zeros(drawn.shape)
+    for copy in range(chosen.shape[2]):
+        sums += padded[drawn, picked[..., copy]] * (copy < numbers)
+    present = (numbers > 0).sum(axis=1)
     with np.errstate(invalid="ignore"):
-        found: Floats = seed_means.sum(axis=1) / present.sum(axis=1)
+        found: Floats = (sums / np.maximum(numbers, 1)).sum(axis=1) / present
     return found

@@ -1,13 +1,19 @@
-"""The commands that publish results: `ratbench leaderboard`, `release`, `figure`, `picture`."""
+"""The commands that publish results: `ratbench leaderboard`, `site`, `release`, `figure`, `picture`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from suite.cli.console import errors, say, wrote
 from suite.cli.options import Artefact, Data, set_data, writable
+from suite.core.names import counted
+
+if TYPE_CHECKING:
+    from suite.records.record import Record
+    from suite.site.details.papers import Aids
 
 RESULTS = Path("results")
 
@@ -67,6 +73,31 @@ def leaderboard(
         say(f"not to be published as one: {line}; keep each in a store of its own", to=errors)
     if difference or board.mixed:
         raise typer.Exit(1)
+
+
+def site(
+    stores: Annotated[
+        list[Path] | None, typer.Argument(help="Stores to read.", show_default="results/")
+    ] = None,
+    *,
+    output: Annotated[Path, typer.Option(help="The folder to write, new or of an earlier site.")],
+) -> None:
+    """Make a static site of one or more stores: the leaderboard to sort, filter and search.
+
+    It asks no host for anything and works from a folder or on any server. Other files in the folder stay.
+
+    [bold]ratbench site results --output build/board[/]
+    """
+    from suite.site.build import build
+
+    written = build(stores or [RESULTS], output, _aids)
+    say(f"wrote {counted(len(written), 'file')}; open {output / 'index.html'}")
+
+
+def _aids(stores: Sequence[Path], records: "Sequence[Record]") -> "Aids":
+    from suite.cli.publishing import aids  # torch, after the stores are read without a fault
+
+    return aids(stores, records)
 
 
 def release(

@@ -1,5 +1,6 @@
-"""`ratbench leaderboard` and `picture`."""
+"""`ratbench leaderboard`, `site` and `picture`."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,47 @@ class TestLeaderboard:
         result = ratbench("leaderboard", copied, "--output", tmp_path / "new" / "board.md")
         assert result.exit_code == 0 and "it is not drawn" in result.stderr
         assert "- no picture of every set of `" in (tmp_path / "new" / "board.md").read_text()
+
+
+class TestSite:
+    def test_it_is_written_and_written_again(self, copied: Path, tmp_path: Path) -> None:
+        for _ in range(2):
+            result = ratbench("site", copied, "--output", tmp_path / "[red]" / "board")
+            assert result.exit_code == 0, result.output
+            assert f"open {tmp_path}/[red]/board/index.html" in result.stdout
+        assert "random_subset" in (tmp_path / "[red]" / "board" / "index.html").read_text()
+
+    def test_files_of_others_are_kept(self, copied: Path, tmp_path: Path) -> None:
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "thesis.tex").write_text("years")
+        result = ratbench("site", copied, "--output", tmp_path / "mine")
+        refused(result, "holds files", "thesis.tex", "--output")
+        assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+    def test_a_file_in_the_way(self, copied: Path, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        for output in (tmp_path / "file", tmp_path / "file" / "board"):
+            refused(ratbench("site", copied, "--output", output), str(output), "cannot be written")
+
+    def test_no_store(self, tmp_path: Path) -> None:
+        refused(ratbench("site", tmp_path / "none", "--output", tmp_path / "board"), "no store at")
+        assert not (tmp_path / "board" / "index.html").exists()
+
+    def test_a_store_of_another_protocol(self, copied: Path, tmp_path: Path) -> None:
+        path = next((copied / "records").rglob("*.json"))
+        path.write_text(path.read_text().replace('"protocol": 2', '"protocol": 3'))
+        refused(ratbench("site", copied, "--output", tmp_path / "board"), "protocol 3", "this release")
+
+    def test_a_set_that_is_missing_or_damaged_has_no_picture(self, copied: Path, tmp_path: Path) -> None:
+        first, *others = sorted((copied / "artefacts").glob("*.safetensors"))
+        first.unlink()
+        for path in others:
+            path.write_bytes(b"damaged")
+        shutil.rmtree(copied / "pictures")  # which would be shown
+        result = ratbench("site", copied, "--output", tmp_path / "board")
+        assert result.exit_code == 0, result.output
+        pages = [path.read_text() for path in (tmp_path / "board" / "artefacts").rglob("*.html")]
+        assert len(pages) > 1 and all("There is no picture" in page for page in pages)
 
 
 class TestPicture:
