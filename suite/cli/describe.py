@@ -149,7 +149,7 @@ def _method_row(name: str) -> tuple[str, ...]:
 
 def _method(name: str) -> Iterator[RenderableType]:
     cls = registry.method(name)
-    yield f"[bold]{name}[/]: {title(cls)}"
+    yield _named(name, title(cls))
     if cls.title:
         yield registry.summary(cls)
     if cls.paper:
@@ -172,8 +172,12 @@ def difference_table(found: Iterable[Difference]) -> Table:
     return table
 
 
+def _named(name: str, text: str) -> Text:
+    return Text.assemble((name, "bold"), f": {text}")
+
+
 def _class(name: str, cls: type) -> Iterator[RenderableType]:
-    yield f"[bold]{name}[/]: {registry.summary(cls)}"
+    yield _named(name, registry.summary(cls))
     yield _fields(cls)
 
 
@@ -206,7 +210,7 @@ def _task(name: str) -> Iterator[RenderableType]:
 
 def _network(name: str) -> Iterator[RenderableType]:
     size = named.network(name, (3, 32, 32), 10).size
-    yield f"[bold]{name}[/]: {named.ARCHITECTURES[name.partition('-')[0]].description}"
+    yield _named(name, named.ARCHITECTURES[name.partition("-")[0]].description)
     yield f"{size:,} parameters for 32x32 colour images and 10 classes"
 
 
@@ -240,7 +244,7 @@ _KINDS: dict[str, _Described] = {
     "augmentations": _Described(
         lambda: AUGMENTATIONS,
         lambda name: (repr(AUGMENTATIONS[name]),),
-        lambda name: iter([f"[bold]{name}[/]: {AUGMENTATIONS[name]!r}"]),
+        lambda name: iter([_named(name, repr(AUGMENTATIONS[name]))]),
     ),
     "grids": _Described(
         grid.names,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.text import Text
 
 from suite.cli.console import console, say, wrote
 from suite.cli.options import Data, set_data
@@ -70,7 +71,7 @@ def check(
     failures = 0
     for promise, problem in conformance.check(name):
         failures += bool(problem)
-        console.print("[red]fail[/]" if problem else "[green]ok[/]  ", promise, highlight=False)
+        console.print(Text("fail", "red") if problem else Text("ok  ", "green"), promise)
         if problem:
             say(f"      {problem}")
     raise typer.Exit(1 if failures else 0)

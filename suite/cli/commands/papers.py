@@ -1,13 +1,12 @@
 """The commands that compare with papers: `ratbench atlas` and `reproduce`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from suite.cli.commands.publish import RESULTS
-from suite.cli.console import console, errors, exit_with, say, wrote
+from suite.cli.console import console, errors, exit_with, say, write, wrote
 from suite.cli.options import (
     Address,
     Compile,
@@ -51,7 +50,7 @@ def atlas(
     text = published(sources)
     target = output or sources[0] / "atlas.md"
     if not check and output is None:
-        sys.stdout.write(text)
+        write(text)
     elif not check:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(text.encode())

@@ -1,12 +1,11 @@
 """The commands that publish results: `ratbench leaderboard`, `figure`, `picture`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from suite.cli.console import errors, say, wrote
+from suite.cli.console import errors, say, write, wrote
 from suite.cli.options import Artefact, Data, set_data
 
 RESULTS = Path("results")
@@ -50,7 +49,7 @@ def leaderboard(
 
     sources, weights = stores or [RESULTS], Weights(label_weight, augmentation_weight)
     if output is None and not check:
-        sys.stdout.write(files.render(files.load(sources, weights), format))
+        write(files.render(files.load(sources, weights), format))
         return
     target = output or sources[0] / f"leaderboard.{format}"
     if not check:
@@ -116,7 +115,7 @@ def figure(
     module = {"budget-curve": budget_curve, "curve": snapshots, "gradient-study": gradient_study}[figure]
     measured, target = module.measured(stores), output or Path(f"{figure}.png")
     table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
-    sys.stdout.write(table)
+    write(table)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(module.plot(measured))
     target.with_suffix(".md").write_text(f"{table}\n![{figure}]({target.name})\n")
