@@ -8,7 +8,6 @@ images of a folder changed: the name of a later one ends in the data's fingerpri
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -25,6 +24,7 @@ from suite.core.data.atomic_write import write_bytes
 from suite.records.cells import PROTOCOL, Trial, protocol_remedy
 from suite.records.jobs import Job
 from suite.records.record import Record
+from suite.records.stores import heartbeat
 
 MIN_FREE_BYTES = 200 * 2**20
 """Bytes that must be free before a run starts."""
@@ -80,18 +80,19 @@ class Store:
             )
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lock the store for one run; raises ValueError with the id of the process that holds the lock."""
-        owner = self.path / "driver.pid"
+    def locked(self, doing: str = "run") -> Iterator[None]:
+        """Lock the store for one run, or what else `doing` says; raises ValueError if another one has it."""
+        lock = FileLock(self.path / "driver.lock", timeout=0)
         try:
-            with FileLock(self.path / "driver.lock", timeout=0):
-                owner.write_text(str(os.getpid()))
-                yield
+            lock.acquire()
         except Timeout:
-            pid = owner.read_text() if owner.exists() else "unknown"
-            raise ValueError(
-                f"store {self.path} is in use by process {pid}; wait for it, or end it"
-            ) from None
+            driver = heartbeat.signs(self.path).get(heartbeat.DRIVER)
+            by = driver.where if driver else "another process"
+            raise ValueError(f"store {self.path} is in use by {by}; wait for it, or end it") from None
+        with lock:
+            heartbeat.clear(self.path)
+            with heartbeat.Heartbeat(self.path, heartbeat.DRIVER, doing):
+                yield
 
     # Records
 
@@ -113,8 +114,11 @@ class Store:
             except ValueError as error:
                 self._quarantine(path, f"is damaged ({_first_line(error)})")
 
-    def write(self, record: Record) -> None:
-        """Write a record. An earlier record on the same data is kept; an earlier failure is replaced."""
+    def write(self, record: Record, trace: str = "") -> None:
+        """Write a record. An earlier record on the same data is kept; an earlier failure is replaced.
+
+        trace: the traceback of a failure, which is written beside it.
+        """
         folder = "records" if record.status in ("done", "diverged") else "failures"
         place = self.path / folder / _place(record.task, record.ipc, record.label)
         others = [] if folder == "failures" else [other.data for other in self.records(record.cell.id)]
@@ -122,8 +126,10 @@ class Store:
         if record.data not in others:
             write_bytes(path, record.to_json().encode(), replace=folder == "failures")
         if folder == "records":
-            for failure in self.path.glob(f"failures/*/*/{record.cell.id}.json"):
+            for failure in self.path.glob(f"failures/*/*/{record.cell.id}.*"):
                 failure.unlink(missing_ok=True)
+        elif trace:
+            write_bytes(self.traceback(record), trace.encode(errors="replace"), replace=True)
 
     def last_failure(self, cell: str) -> Record | None:
         """Return the last failure of a cell; None if it has none."""
@@ -133,6 +139,11 @@ class Store:
             except ValidationError as error:
                 self._quarantine(path, f"is damaged ({_first_line(error)})")
         return None
+
+    def traceback(self, failure: Record) -> Path:
+        """Return the path of a failure's traceback."""
+        place = _place(failure.task, failure.ipc, failure.label)
+        return self.path / "failures" / place / f"{failure.cell.id}.txt"
 
     def row(self, task: str, ipc: int, label: str) -> Iterator[Record]:
         """Yield the records of a row; damaged ones are left out."""
