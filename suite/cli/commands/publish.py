@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from suite.cli.console import errors, say, write, wrote
+from suite.cli.console import console, errors, say, write, wrote
 from suite.cli.options import Artefact, Data, set_data
 
 RESULTS = Path("results")
@@ -15,7 +15,10 @@ def leaderboard(
     stores: Annotated[
         list[Path] | None, typer.Argument(help="Stores to read.", show_default="results/")
     ] = None,
-    format: Annotated[Literal["md", "csv", "json", "html"], typer.Option(help="The format.")] = "md",
+    format: Annotated[
+        Literal["md", "csv", "json", "html"] | None,
+        typer.Option(help="The format.", show_default="tables in a terminal, else md"),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -40,17 +43,27 @@ def leaderboard(
 ) -> None:
     """Make the leaderboard from the records of one or more stores.
 
+    In a terminal its tables are short: rank, method, accuracy with its 95% interval, gap to the rows of the
+    next better rank, accuracy under the method's own recipe, device time of one distillation. Elsewhere, and
+    with --output, it is complete.
+
     [bold]ratbench leaderboard runs/demo[/]
 
     [bold]ratbench leaderboard results --output results/leaderboard.md --check[/]
     """
     from suite.board import files
     from suite.board.dd_ranking import Weights
+    from suite.board.render.terminal import terminal
 
     sources, weights = stores or [RESULTS], Weights(label_weight, augmentation_weight)
     if output is None and not check:
-        write(files.render(files.load(sources, weights), format))
+        if format is None and console.is_terminal:
+            for table in terminal(files.load(sources, weights)):
+                console.print(table)
+        else:
+            write(files.render(files.load(sources, weights), format or "md"))
         return
+    format = format or "md"
     target = output or sources[0] / f"leaderboard.{format}"
     if not check:
         from suite.figures.publish import publish  # torch, for the pictures

@@ -53,9 +53,14 @@ class Request:
             )
 
     @property
+    def name(self) -> str:
+        """The grid's name."""
+        return Path(self.grid).stem
+
+    @property
     def folder(self) -> Path:
         """The store's path."""
-        return self.store or Path("runs") / Path(self.grid).stem
+        return self.store or Path("runs") / self.name
 
     @property
     def plan(self) -> str:
@@ -110,7 +115,8 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         for line in (*on_other_data(jobs, store), counts(jobs, store, store)):
             say(line)
         try:
-            work(jobs, store, request.resources, deadline, inline=request.inline, address=request.address)
+            inline, address = request.inline, request.address
+            work(jobs, store, request.resources, deadline, name=request.name, inline=inline, address=address)
         except Stopped as error:
             stopped = error
         deadline.rest()
@@ -142,7 +148,7 @@ def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bo
         for line in on_other_data(jobs, store):
             say(line)
         foreign.record(submission, store, resources)
-        work(jobs, store, resources)
+        work(jobs, store, resources, name=submission.job.label)
     return show(jobs, store)
 
 
@@ -152,17 +158,19 @@ def work(
     resources: Resources,
     deadline: Deadline | None = None,
     *,
+    name: str = "",
     inline: bool = True,
     address: str | None = None,
 ) -> None:
     """Run the missing cells of jobs in this process or on Ray, and show the progress.
 
-    Raises Stopped at the deadline, or ValueError if nothing was done before it.
+    name: of the grid, for the display. Raises Stopped at the deadline, or ValueError if nothing was done
+    before it.
     """
     rest, deadline = [job for job in jobs if missing(job, store)], deadline or Deadline()
     if not rest:
         return
-    with Display(console, rest, sum(len(due(job, store)) for job in rest)) as display:
+    with Display(console, name, [(job, cell) for job in rest for cell in due(job, store)], store) as display:
         try:
             if inline:
                 _work_here(rest, store, resources, deadline, display)
@@ -224,7 +232,7 @@ def _failures(jobs: Sequence[Job], store: Store) -> Iterator[str]:
         for cell in job.cells:
             record = store.record(cell.id, job.data) or store.last_failure(cell.id)
             if record and record.status != "done":
-                yield f"{record.status}: {_where(job)}: {record.error}"
+                yield f"{record.status}: {_where(job)}: {' '.join(record.error.split())}"
 
 
 def _begun(jobs: Sequence[Job], store: Store) -> Iterator[str]:
