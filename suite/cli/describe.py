@@ -226,7 +226,7 @@ def _network(name: str) -> Iterator[RenderableType]:
 
 
 def _grid(name: str) -> Iterator[RenderableType]:
-    """Yield a grid's file in colours. Lines are not folded or padded, so that a copy of them is a grid, too."""
+    """Yield a grid's file in colours, not folded or padded, so that a copy of it is a grid, too."""
     text = Syntax("", "toml", background_color="default").highlight(grid.locate(name).read_text())
     text.rstrip()
     yield text

@@ -44,8 +44,7 @@ def leaderboard(
     """Make the leaderboard from the records of one or more stores.
 
     In a terminal its tables are short: rank, method, accuracy with its 95% interval, gap to the rows of the
-    next better rank, accuracy under the method's own recipe, device time of one distillation. Elsewhere, and
-    with --output, it is complete.
+    next better rank, device time of one distillation. Elsewhere, and with --output, it is complete.
 
     [bold]ratbench leaderboard runs/demo[/]
 

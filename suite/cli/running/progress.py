@@ -15,6 +15,7 @@ from rich.text import Text
 
 from suite.board.render.words import duration
 from suite.cli.console import say, visible
+from suite.cli.logs.log import Log
 from suite.cli.running.remaining import Remaining
 from suite.experiments.cells.context import Progress
 from suite.records.cells import Cell
@@ -34,8 +35,16 @@ class Display:
     name: of the grid; cells: what the run will do. moved: whether a cell took an outer step or finished.
     """
 
-    def __init__(self, console: Console, name: str, cells: Sequence[tuple[Job, Cell]], store: Store) -> None:
+    def __init__(
+        self,
+        console: Console,
+        name: str,
+        cells: Sequence[tuple[Job, Cell]],
+        store: Store,
+        log: Log | None = None,
+    ) -> None:
         self.console, self.name, self.store, self.total = console, name, store, len(cells)
+        self.log = log
         self.jobs = {job.id: job for job, _ in cells}
         self.titles = titles((job.label, job.cell) for job in self.jobs.values())
         self.remaining = Remaining(cells)
@@ -60,7 +69,9 @@ class Display:
             self.live.stop()
 
     def observe(self, progress: Progress) -> None:
-        """Update from a report of progress."""
+        """Update from a report of progress, which the log gets, too."""
+        if self.log:
+            self.log.observe(progress)
         self.running[progress.job] = progress
         self.moved = self.moved or progress.step > 0 or bool(progress.finished)
         self.remaining.observe(progress)
@@ -73,6 +84,8 @@ class Display:
 
     def end(self, job: str) -> None:
         """Note the end of a job."""
+        if self.log:
+            self.log.end(job)
         self.running.pop(job, None)
 
     def _finished(self, job: Job, record: Record) -> Iterator[str]:

@@ -2,13 +2,16 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from suite.board import files
 from suite.board.render.terminal import terminal
 from suite.cli.console import console, say
+from suite.cli.logs import writers
+from suite.cli.logs.log import Log
+from suite.cli.logs.writers import Writer
 from suite.cli.running.announced import bring_over_formers, on_other_data, say_networks
 from suite.cli.running.deadline import Deadline, Stopped
 from suite.cli.running.progress import Display
@@ -32,7 +35,7 @@ class Request:
     """A grid by name or path, changes to it, and options of the run.
 
     made: a grid that was made and not read; `grid` is its name, and `settings` are empty. store: by default
-    `runs/<grid>`; inline: one job after another in this process, without Ray; address: of a Ray cluster; by
+    `runs/<grid>`; log: where the run is logged, besides its records; inline: one job after another in this process, without Ray; address: of a Ray cluster; by
     default Ray starts locally.
     """
 
@@ -43,8 +46,11 @@ class Request:
     inline: bool = False
     address: str | None = None
     resources: Resources = field(default_factory=Resources)
+    log: writers.Kind | None = None
 
     def __post_init__(self) -> None:
+        if self.log:
+            writers.check(self.log)
         if self.inline and self.address:
             raise ValueError("--inline runs without Ray: leave out --address")
         if (self.address or "").startswith("ray://"):
@@ -70,6 +76,10 @@ class Request:
             return self.grid
         # Of two files of one name each has its plan, or cells of one would no longer be missed.
         return f"{path.stem}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+
+    def writer(self, folder: Path) -> Writer | None:
+        """Return what writes the log, below the store's `folder`; raises ValueError if it cannot."""
+        return writers.writer(self.log, folder / "log" / self.log, self.name) if self.log else None
 
     def table(self) -> Grid:
         """Return the grid; raises ValueError for a mistake in its file."""
@@ -104,6 +114,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
             for line in tasks.told(load_task(name, "cpu")):
                 say(line)
         store = Store.create(request.folder)
+        writer = request.writer(store.path)
         deadline.check()
     except Stopped:
         deadline.check_long_enough()
@@ -115,14 +126,24 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         for line in (*on_other_data(jobs, store), counts(jobs, store, store)):
             say(line)
         try:
-            inline, address = request.inline, request.address
-            work(jobs, store, request.resources, deadline, name=request.name, inline=inline, address=address)
+            work(
+                jobs,
+                store,
+                request.resources,
+                deadline,
+                name=request.name,
+                inline=request.inline,
+                address=request.address,
+                writer=writer,
+            )
         except Stopped as error:
             stopped = error
         deadline.rest()
         board, *_ = publish([store.path], store.path / "leaderboard.md")
     complete = show(jobs, store, stopped=stopped is not None)
     say(f"leaderboard: {board}")
+    if writer:
+        say(f"log:         {writer.where}")
     shown = [str(folder) for name in ("pictures", "plots") if (folder := store.path / name).is_dir()]
     say(f"pictures:    {', '.join(shown) or 'none'}")
     if stopped and not complete:
@@ -161,16 +182,19 @@ def work(
     name: str = "",
     inline: bool = True,
     address: str | None = None,
+    writer: Writer | None = None,
 ) -> None:
     """Run the missing cells of jobs in this process or on Ray, and show the progress.
 
-    name: of the grid, for the display. Raises Stopped at the deadline, or ValueError if nothing was done
+    name: of the grid; writer: of a log. Raises Stopped at the deadline, or ValueError if nothing was done
     before it.
     """
     rest, deadline = [job for job in jobs if missing(job, store)], deadline or Deadline()
     if not rest:
         return
-    with Display(console, name, [(job, cell) for job in rest for cell in due(job, store)], store) as display:
+    log = Log(writer, name, rest) if writer else None
+    display = Display(console, name, [(job, cell) for job in rest for cell in due(job, store)], store, log)
+    with display, log or nullcontext():
         try:
             if inline:
                 _work_here(rest, store, resources, deadline, display)
