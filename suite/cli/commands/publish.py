@@ -1,5 +1,6 @@
 """The commands that publish results: `ratbench leaderboard`, `figure`, `picture`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -102,11 +103,16 @@ def picture(
 
 def figure(
     figure: Annotated[
-        Literal["budget-curve", "curve", "gradient-study"],
-        typer.Argument(metavar="FIGURE", help="budget-curve, curve or gradient-study."),
+        Literal["budget-curve", "curve", "gradient-study", "loss"],
+        typer.Argument(metavar="FIGURE", help="budget-curve, curve, gradient-study or loss."),
     ],
     stores: Annotated[list[Path], typer.Argument(help="The stores to read.")],
     output: Annotated[Path | None, typer.Option(help="The PNG to write.", show_default="FIGURE.png")] = None,
+    task: Annotated[str | None, typer.Option(help="Show this task only.", show_default="all")] = None,
+    ipc: Annotated[int | None, typer.Option(min=1, help="Show this size only.", show_default="all")] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Show this method only. Repeatable.", show_default="all")
+    ] = None,
 ) -> None:
     """Plot results from one or more stores and print them as a table.
 
@@ -118,14 +124,27 @@ def figure(
     [bold]gradient-study[/]: norm, spread, cosine to full BPTT and cost of meta-gradients against the
     length of the unroll.
 
+    [bold]loss[/]: loss against outer steps, a panel for each method.
+
     The table is also written as Markdown beside the picture.
 
     [bold]ratbench figure gradient-study runs/gradient-study[/]
     """
-    from suite.figures import budget_curve, gradient_study, snapshots
+    from suite.figures import budget_curve, gradient_study, loss, narrowing, snapshots
 
-    module = {"budget-curve": budget_curve, "curve": snapshots, "gradient-study": gradient_study}[figure]
-    measured, target = module.measured(stores), output or Path(f"{figure}.png")
+    modules = {
+        "budget-curve": budget_curve,
+        "curve": snapshots,
+        "gradient-study": gradient_study,
+        "loss": loss,
+    }
+    module, target = modules[figure], output or Path(f"{figure}.png")
+    wanted: dict[str, Sequence[str | int]] = {
+        "task": [task] if task else [],
+        "ipc": [ipc] if ipc else [],
+        "method": method or [],
+    }
+    measured = narrowing.narrowed(module.measured(stores), wanted, module.NARROWED, figure)
     table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
     write(table)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -35,8 +35,8 @@ class Request:
     """A grid by name or path, changes to it, and options of the run.
 
     made: a grid that was made and not read; `grid` is its name, and `settings` are empty. store: by default
-    `runs/<grid>`; log: where the run is logged, besides its records; inline: one job after another in this process, without Ray; address: of a Ray cluster; by
-    default Ray starts locally.
+    `runs/<grid>`; log: where the run is logged, besides its records; inline: one job after another in this
+    process, without Ray; address: of a Ray cluster; by default Ray starts locally.
     """
 
     grid: str
