@@ -1,6 +1,5 @@
 """A log of a run, written by a thread of its own: whatever happens to it, the run goes on."""
 
-import math
 import threading
 import warnings
 from collections.abc import Iterable, Mapping
@@ -95,8 +94,7 @@ class Log:
             self._write(run, {"device_seconds": record.device_seconds, **scores}, step)
 
     def _write(self, run: Run, values: Mapping[str, float], step: int) -> None:
-        if finite := {name: value for name, value in values.items() if math.isfinite(value)}:
-            self._writer.write(run, finite, step)
+        self._writer.write(run, values, step)
 
     def _end(self, job: str) -> None:
         if status := self._status.pop(job, ""):

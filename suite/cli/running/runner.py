@@ -192,8 +192,9 @@ def work(
     rest, deadline = [job for job in jobs if missing(job, store)], deadline or Deadline()
     if not rest:
         return
-    log = Log(writer, name, rest) if writer else None
-    display = Display(console, name, [(job, cell) for job in rest for cell in due(job, store)], store, log)
+    log = Log(writer, name, jobs) if writer else None
+    cells = [(job, cell) for job in rest for cell in due(job, store)]
+    display = Display(console, name, jobs, cells, store, log)
     with display, log or nullcontext():
         try:
             if inline:
