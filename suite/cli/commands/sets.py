@@ -124,16 +124,35 @@ def export(
         typer.Option(help="hf: a Hugging Face dataset; folder: PNGs by class; pt: MTT's torch files."),
     ],
     output: Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")],
+    push: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/NAME",
+            help="Also upload it to the Hugging Face hub as this dataset; with --format hf.",
+        ),
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="With --push: only you and your organisation see the dataset.")
+    ] = False,
     data: Data = None,
 ) -> None:
-    """Write a synthetic set in a format for other software.
+    """Write a synthetic set in a format for other software, with a card and code that loads it.
+
+    The scores in the card are those of the store in which the set lies. --push needs a token: run `hf auth
+    login`, or set HF_TOKEN.
 
     [bold]ratbench export results/artefacts/0a1b….safetensors --format hf --output my-set[/]
+
+    [bold]ratbench export results/artefacts/0a1b….safetensors --format hf --output my-set --push me/my-set[/]
     """
-    from suite.external import export
+    if private and push is None:
+        raise ValueError("--private belongs to --push; give both")
+    from suite.external.export import export
+    from suite.external.writers.hub import Repository
 
     set_data(data)
-    for line in (*export.export(artefact, format, output), f"wrote {output}"):
+    repository = Repository(push, private) if push is not None else None
+    for line in (*export(artefact, format, output, push=repository), f"wrote {output}"):
         say(line)
 
 
