@@ -1,0 +1,122 @@
+"""The commands for whole stores: `ratbench merge`, `migrate`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from suite.cli.console import errors, say
+from suite.core.names import counted
+from suite.core.scores import Score
+
+if TYPE_CHECKING:
+    from suite.records.stores.merge import Conflict, Report
+
+_SHOWN = 20  # conflicts that are shown
+
+
+def merge(
+    stores: Annotated[list[Path], typer.Argument(help="The stores to unite; they are not changed.")],
+    output: Annotated[Path, typer.Option(help="The store to write: a new folder, or a store.")],
+    keep: Annotated[
+        Literal["first"] | None,
+        typer.Option(
+            help="Of several records of one cell, keep that of the first store; --output comes before all.",
+            show_default="none: conflicts are reported and nothing is written",
+        ),
+    ] = None,
+) -> None:
+    """Unite the records, sets, plans and submissions of several stores.
+
+    Equal records are copied once; records of other data stand beside each other. If two stores measured one
+    cell with different results, both are shown and nothing is written, unless --keep says what to do. An
+    evaluation is left out where the set that it scored is. Damaged files are named and stay behind; the exit
+    code is then 1. Merging again changes nothing, and goes on where a merge was interrupted.
+
+    [bold]ratbench merge runs/node1 runs/node2 --output runs/all[/]
+    """
+    from suite.records.stores.merge import Merge
+
+    with Merge(stores, output) as union:
+        union.read()
+        if keep is None:
+            _refuse_conflicts(union.conflicts())
+        union.write()
+    _say_merged(union.report, output)
+    if union.report.left:
+        raise typer.Exit(1)
+
+
+def _refuse_conflicts(found: Iterable["Conflict"]) -> None:
+    """Print conflicts and raise ValueError if there are any."""
+    count = same = 0
+    for count, each in enumerate(found, 1):
+        same += each.same
+        if count <= _SHOWN:
+            how = "same result, other costs or code" if each.same else "different results"
+            say(f"{each.what}: {how}")
+            say(f"  {each.first}")
+            say(f"  {each.second}")
+    if count > _SHOWN:
+        say(f"… and {counted(count - _SHOWN, 'other conflict')}")
+    if count:
+        alike = f", {same} with the same results," if same else ""
+        raise ValueError(
+            f"{counted(count, 'conflict')}{alike} and nothing was written: choose --keep first, which keeps "
+            "the record of the store that is named first"
+        )
+
+
+def _say_merged(report: "Report", output: Path) -> None:
+    done = ", ".join(counted(count, kind) for kind, count in report.done.items() if count)
+    there = ", ".join(counted(count, kind) for kind, count in report.present.items() if count)
+    say(f"{done or 'nothing new'} written to {output}" + (f"; {there} were there already" if there else ""))
+    if out := ", ".join(counted(count, kind) for kind, count in report.superseded.items() if count):
+        say(f"left out, since another store's result is kept: {out}")
+    for line in report.left:
+        say(f"left behind: {line}", to=errors)
+
+
+class _Registry:
+    """Titles of the installed methods and evaluators; others have none."""
+
+    def method(self, name: str) -> tuple[str, str]:
+        from suite.plugins import registry
+
+        try:
+            cls = registry.method(name)
+        except ValueError:
+            return "", ""
+        return cls.title, cls.paper
+
+    def evaluator(self, name: str) -> tuple[str, tuple[Score, ...]]:
+        from suite.plugins import registry
+
+        try:
+            cls = registry.evaluator(name)
+        except ValueError:
+            return "", ()
+        return cls.title, cls.scores
+
+
+def migrate(
+    old: Annotated[Path, typer.Argument(help="The store of protocol 1; it is not changed.")],
+    new: Annotated[Path, typer.Argument(help="The folder of the new store.")],
+) -> None:
+    """Convert a store of an earlier release to the names of this release.
+
+    Records, plans and artefacts are copied under their new names and ids; no number changes. Records keep the
+    protocol under which they were measured. Checkpoints are not copied. The exit code is 1 if something could
+    not be converted.
+
+    [bold]ratbench migrate runs/fashion-mnist runs/fashion-mnist-2[/]
+    """
+    from suite.records import migrate as migration
+
+    report = migration.migrate(old, new, _Registry())
+    say(", ".join(counted(count, kind) for kind, count in report.done.items()) + f" written to {new}")
+    for line in report.left:
+        say(f"left behind: {line}", to=errors)
+    if report.left:
+        raise typer.Exit(1)
