@@ -271,9 +271,14 @@ def place_of(record: Record) -> Path:
 def _place(task: str, ipc: int, label: str) -> Path:
     size = f"-ipc{ipc}" if ipc else "-full"
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip("-.")
+    return Path(f"{name[:_LONGEST]}{size}") / row_folder(label)
+
+
+def row_folder(label: str) -> str:
+    """Return the name of the folder of a row, below that of its task and size."""
     # Not every file system allows these characters in names; records of others may hold any label.
     folder = re.sub(r"[/\\:*?\"<>|\x00-\x1f\x7f]", "-", label).strip(".") or "-"
-    return Path(f"{name[:_LONGEST]}{size}") / folder.encode()[:_LONGEST].decode(errors="ignore")
+    return folder.encode()[:_LONGEST].decode(errors="ignore")
 
 
 def _first_line(error: ValueError) -> str:

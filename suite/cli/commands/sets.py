@@ -14,7 +14,8 @@ def evaluate(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A torch file, .h5, .npz, .safetensors or .parquet, or a folder of images or torch files."
+            help="A torch file, .h5, .npz, .safetensors or .parquet, a folder of images or torch files, or "
+            "the address of a set in a store."
         ),
     ],
     task: Annotated[str, typer.Option(help="A task from `ratbench list tasks`.")],
@@ -96,10 +97,11 @@ def evaluate(
     from suite.external.evaluate import Request
     from suite.external.preprocess import constants
     from suite.records.cells import STANDARD_RECIPE
+    from suite.records.stores.addresses import find
 
     set_data(data)
     request = Request(
-        path=file,
+        path=find(file),
         task=task,
         ipc=ipc,
         recipes=recipe or [STANDARD_RECIPE],
@@ -123,17 +125,25 @@ def export(
         Literal["hf", "folder", "pt"],
         typer.Option(help="hf: a Hugging Face dataset; folder: PNGs by class; pt: MTT's torch files."),
     ],
-    output: Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder to write; it must be new or empty.", show_default="ROW-ipcN-seedN-ID-FORMAT"
+        ),
+    ] = None,
     data: Data = None,
 ) -> None:
     """Write a synthetic set in a format for other software.
 
-    [bold]ratbench export results/artefacts/0a1b….safetensors --format hf --output my-set[/]
+    [bold]ratbench export results:rat_bptt/ipc10/seed1 --format hf --output my-set[/]
     """
     from suite.external import export
+    from suite.records.stores.addresses import find, made_of
 
     set_data(data)
-    for line in (*export.export(artefact, format, output), f"wrote {output}"):
+    path = find(artefact)
+    target = output or made_of(path, f"-{format}")
+    for line in (*export.export(path, format, target), f"wrote {target}"):
         say(line)
 
 
@@ -141,7 +151,8 @@ def subset(
     artefact: Artefact,
     ipc: Annotated[int, typer.Option(min=1, help="Images per class to keep: the first ones.")],
     output: Annotated[
-        Path | None, typer.Option(help="The .safetensors to write.", show_default="ARTEFACT-ipcN.safetensors")
+        Path | None,
+        typer.Option(help="The .safetensors to write.", show_default="ROW-ipcN-seedN-ID-ipcN.safetensors"),
     ] = None,
 ) -> None:
     """Write the first images of each class as a separate artefact.
@@ -149,10 +160,12 @@ def subset(
     Such a prefix is comparable to a set distilled at that size only for methods that order their images,
     such as the boosted methods.
 
-    [bold]ratbench subset results/artefacts/0a1b….safetensors --ipc 5[/]
+    [bold]ratbench subset results:boosted_dm/ipc10/seed0 --ipc 5[/]
     """
     from suite.core.sets import subsets
+    from suite.records.stores.addresses import find, made_of
 
-    target = output or artefact.with_name(f"{artefact.stem}-ipc{ipc}.safetensors")
-    subsets.write_prefix(artefact, ipc, target)
+    path = find(artefact)
+    target = output or made_of(path, f"-ipc{ipc}.safetensors")
+    subsets.write_prefix(path, ipc, target)
     wrote(target)

@@ -27,8 +27,17 @@ def opened(path: Path) -> Store:
 
 def files(store: Store, kind: str) -> Iterator[Path]:
     """Yield the JSON files of the records or failures of a store, in order; each folder is read once."""
-    for folder in _folders(store.path / kind, 2):
+    for folder in folders(store.path / kind):
         yield from listed(folder, ".json")
+
+
+def folders(path: Path, row: str = "") -> Iterator[Path]:
+    """Yield the folders of rows below that of records or failures, in order, or those of one name."""
+    for place in _below(path):
+        if not row:
+            yield from _below(place)
+        elif (place / row).is_dir():
+            yield place / row
 
 
 def listed(folder: Path, ending: str) -> list[Path]:
@@ -59,9 +68,5 @@ def reason(error: Exception) -> str:
     return (inner[0].partition(" [type=")[0] if inner else lines[0]) if lines else type(error).__name__
 
 
-def _folders(path: Path, depth: int) -> Iterator[Path]:
-    if depth == 0:
-        yield path
-    elif path.is_dir():
-        for each in sorted(each for each in path.iterdir() if each.is_dir()):
-            yield from _folders(each, depth - 1)
+def _below(path: Path) -> list[Path]:
+    return sorted(each for each in path.iterdir() if each.is_dir()) if path.is_dir() else []
