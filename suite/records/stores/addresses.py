@@ -6,8 +6,8 @@ tell the set may be left out. `@50` at the end is the snapshot after 50 outer st
 """
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -95,11 +95,15 @@ def find(text: Path | str) -> Path:
 
 
 def rows(store: Store, label: str = "") -> Iterator[Record]:
-    """Yield the records of a row, or of all; each file is read once, and what is damaged is left out."""
+    """Yield the records of a row, or of all; each file is read once. Damaged ones draw a warning."""
     for folder in reading.folders(store.path / "records", row_folder(label) if label else ""):
         for path in reading.listed(folder, ".json"):
-            with suppress(OSError, ValueError):
-                yield reading.checked(path)
+            try:
+                record = reading.checked(path)
+            except (OSError, ValueError) as error:
+                warnings.warn(f"{path}: skipped, {reading.reason(error)}", stacklevel=2)
+                continue
+            yield record
 
 
 def sets_of(store: Store, record: Record, steps: Iterable[int]) -> Iterator[SetInStore]:
