@@ -41,7 +41,8 @@ class Examples:
     def rows_by_class(self) -> list[Tensor]:
         """Return the indices of each class's images on the host, for drawing; waits for the device."""
         labels = self.labels.cpu()
-        return [(labels == label).nonzero().flatten() for label in range(self.classes)]
+        counts = torch.bincount(labels, minlength=self.classes).tolist()
+        return [rows.clone() for rows in labels.argsort(stable=True).split(counts)[: self.classes]]
 
     def take(self, indices: Tensor) -> "Examples":
         """Return the examples at `indices` (m,)."""

@@ -22,6 +22,7 @@ from suite.experiments.cells.study import measure
 from suite.experiments.resources import Resources
 from suite.plugins.loading import load
 from suite.records.cells import Cell, Reference, Trial
+from suite.records.index import Recorded
 from suite.records.jobs import Job
 from suite.records.record import Record, Status
 from suite.records.store import Store
@@ -63,12 +64,12 @@ def _load_method(job: Job) -> None:
             load(Path(job.cell.method))
 
 
-def missing(job: Job, store: Store) -> list[Cell]:
+def missing(job: Job, known: Recorded) -> list[Cell]:
     """Return the job's cells without a record on its data; none if the trial diverged and has no set."""
-    record = store.record(job.id, job.data)
+    record = known.record(job.id, job.data)
     if record and record.status == "diverged":
         return []
-    rest: list[Cell] = [cell for cell in job.evaluations if store.record(cell.id, job.data) is None]
+    rest: list[Cell] = [cell for cell in job.evaluations if known.record(cell.id, job.data) is None]
     return rest if record else [job.cell, *rest]
 
 

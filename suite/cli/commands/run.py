@@ -64,7 +64,9 @@ def run(
         resources=Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile),
     )
     if dry_run:
-        runner.dry_run(request)
+        from suite.cli.running import preview
+
+        preview.dry_run(request)
         return
     with deadline.watched():
         exit_with(lambda: runner.run(request, deadline))

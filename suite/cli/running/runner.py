@@ -4,20 +4,16 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
-
-from rich.table import Table
 
 from suite.board import files
 from suite.board.render.terminal import terminal
 from suite.cli.console import console, say
 from suite.cli.running.announced import bring_over_formers, on_other_data, say_networks
-from suite.cli.running.cost import estimate
 from suite.cli.running.deadline import Deadline, Stopped
 from suite.cli.running.progress import Display
 from suite.core.data import tasks
-from suite.core.data.tasks import DataMissing, former_fingerprint
+from suite.core.data.tasks import former_fingerprint
 from suite.core.names import counted
 from suite.experiments import grid, job_runner, preflight
 from suite.experiments.cells.context import load_task
@@ -26,8 +22,7 @@ from suite.experiments.resources import Resources
 from suite.experiments.schema import Grid
 from suite.external import evaluate as foreign
 from suite.figures.publish import publish
-from suite.records.datasets import told
-from suite.records.former import carrying
+from suite.records.index import Recorded
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -80,38 +75,7 @@ class Request:
         return grid.jobs(self.table())
 
 
-def dry_run(request: Request) -> None:
-    """List every cell with its status, and estimate the cost of the missing ones."""
-    jobs, store = request.jobs(), Store(request.folder)
-    say_networks(request.table())
-    lines = dict[str, list[str]]()
-    for name in dict.fromkeys(job.cell.task for job in jobs):
-        try:
-            lines[name] = tasks.told(load_task(name, "cpu"))
-        except DataMissing as error:
-            say(f"data missing, task not validated: {error}")
-    present = [job for job in jobs if job.cell.task in lines]
-    preflight.check(present, request.resources)
-    _check_settings(request, list(lines))
-    for line in chain.from_iterable(lines.values()):
-        say(line)
-    known, formers = preflight.on_data(present)
-    jobs = [*known, *(job for job in jobs if job.cell.task not in lines)]
-    for now, former in formers.items():
-        if waiting := carrying(store, former):
-            say(f"{len(waiting)} files know {told(now)} as {told(former)}; `ratbench run` renews them")
-    if store.path.exists():
-        store.check_protocol()
-    console.print(_table(jobs, store))
-    for line in (*on_other_data(jobs, store), counts(jobs, store)):
-        say(line)
-    left = [cell for job in jobs for cell in missing(job, store)]
-    records = files.read([store.path]).records if store.path.exists() else ()
-    if line := estimate(jobs, left, records):
-        say(line)
-
-
-def _check_settings(request: Request, tasks: Collection[str]) -> None:
+def check_settings(request: Request, tasks: Collection[str]) -> None:
     """Raise ValueError if the grid's settings file was made on other data than these of its tasks have."""
     if (table := request.table()).settings:
         preflight.check_settings(grid.locate(request.grid), table.settings, tasks)
@@ -129,7 +93,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         say_networks(request.table())
         # A cluster's head may have no GPU, and its nodes are not checked.
         preflight.check(jobs, None if request.address else request.resources)
-        _check_settings(request, request.table().tasks)
+        check_settings(request, request.table().tasks)
         jobs, formers = preflight.on_data(jobs)
         for name in dict.fromkeys(job.cell.task for job in jobs):
             for line in tasks.told(load_task(name, "cpu")):
@@ -143,7 +107,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     with store.locked():
         bring_over_formers(store, formers)
         store.write_plan(request.plan, grid.plan(jobs).to_json())
-        for line in (*on_other_data(jobs, store), counts(jobs, store)):
+        for line in (*on_other_data(jobs, store), counts(jobs, store, store)):
             say(line)
         try:
             work(jobs, store, request.resources, deadline, inline=request.inline, address=request.address)
@@ -273,19 +237,8 @@ def _where(job: Job) -> str:
     return f"{job.label} on {job.cell.task} ipc {job.ipc} seed {job.cell.seed}"
 
 
-def _table(jobs: Sequence[Job], store: Store) -> Table:
-    table = Table("task", "ipc", "method", "seed", "cell", "status")
-    for job in jobs:
-        for cell in job.cells:
-            record = store.record(cell.id, job.data)
-            status = record.status if record else "to do"
-            what = cell.title
-            table.add_row(job.cell.task, str(job.ipc or "full"), job.label, str(job.cell.seed), what, status)
-    return table
-
-
-def counts(jobs: Sequence[Job], store: Store) -> str:
+def counts(jobs: Sequence[Job], known: Recorded, store: Store) -> str:
     """Return how many cells there are, how many of them are done, and where."""
     total = sum(len(job.cells) for job in jobs)
-    left = sum(len(missing(job, store)) for job in jobs)
+    left = sum(len(missing(job, known)) for job in jobs)
     return f"{counted(total, 'cell')}, {total - left} done, {left} to do ({store.path})"
