@@ -46,6 +46,7 @@ add(app, publish.picture)
 add(app, sets.evaluate)
 add(app, sets.export)
 add(app, sets.subset)
+add(app, stores.status)
 add(app, stores.merge)
 add(app, stores.migrate)
 

@@ -1,4 +1,4 @@
-"""The commands for whole stores: `ratbench merge`, `migrate`."""
+"""The commands for whole stores: `ratbench status`, `merge`, `migrate`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +14,32 @@ if TYPE_CHECKING:
     from suite.records.stores.merge import Conflict, Report
 
 _SHOWN = 20  # conflicts that are shown
+
+
+def status(
+    store: Annotated[Path, typer.Argument(help="The store.")],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again and again, until all is done, or Ctrl-C.")
+    ] = False,
+    format: Annotated[
+        Literal["text", "json"], typer.Option(help="text: for people; json: one object, for scripts.")
+    ] = "text",
+) -> None:
+    """Show how far the grids of a store are: done, running, failed and why, waiting, and what that will cost.
+
+    It reads files only, so that it works beside a run, on another machine that sees the store, and after a
+    run that was killed.
+
+    [bold]ratbench status runs/demo --watch[/]
+    """
+    from suite.cli.stores import watching
+
+    if watch and format == "json":
+        raise ValueError("--watch shows text; leave out --format json, or call the command again and again")
+    if watch:
+        watching.watch(store)
+    else:
+        watching.show(store, format)
 
 
 def merge(

@@ -132,11 +132,12 @@ class Merge:
             if sha256(content).hexdigest() != entry.content:
                 self.report.left.append(f"{entry.path}: it changed while it was read; merge again")
                 continue
-            store.add(reading.checked(entry.path, content), content, another=another)
+            record = reading.checked(entry.path, content)
+            store.add(record, content, another=another)
             self.report.done["record"] += 1
             if failure := failures.pop(entry.cell, None):
+                store.traceback(record).unlink(missing_ok=True)
                 failure.unlink(missing_ok=True)
-                failure.with_suffix(".txt").unlink(missing_ok=True)
         every = sum(self._ledger.count(number) for number in range(1, len(self.sources) + 1))
         clashes = sum(1 for _ in self._ledger.clashes())
         self.report.superseded["record"] = clashes
@@ -153,7 +154,7 @@ class Merge:
             except (OSError, ValueError) as error:
                 self.report.left.append(f"{path}: {reading.reason(error)}")
                 continue
-            trace = path.with_suffix(".txt")
+            trace = source.traceback(failure)
             store.write(failure, trace.read_text(errors="replace") if trace.is_file() else "")
             self.report.done["failure"] += 1
 
