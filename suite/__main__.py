@@ -47,6 +47,7 @@ add(app, sets.evaluate)
 add(app, sets.export)
 add(app, sets.subset)
 add(app, stores.status)
+add(app, stores.compare)
 add(app, stores.merge)
 add(app, stores.migrate)
 

@@ -1,4 +1,4 @@
-"""The commands for whole stores: `ratbench status`, `merge`, `migrate`."""
+"""The commands for whole stores: `ratbench status`, `compare`, `merge`, `migrate`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from suite.cli.console import errors, say
+from suite.cli.console import console, errors, say, write
 from suite.core.names import counted
 from suite.core.scores import Score
 
@@ -40,6 +40,47 @@ def status(
         watching.watch(store)
     else:
         watching.show(store, format)
+
+
+def compare(
+    first: Annotated[
+        Path, typer.Argument(help="A store, or an address such as results:dm or results:dm/ipc10.")
+    ],
+    second: Annotated[
+        Path | None, typer.Argument(help="Another one; left out if two methods of one store are compared.")
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A row, by its label or its name on the board. Twice: the second against the first."
+        ),
+    ] = None,
+    format: Annotated[
+        Literal["table", "markdown", "csv", "json"], typer.Option(help="The format.")
+    ] = "table",
+) -> None:
+    """Compare two methods, or two stores, by task, size, network and recipe.
+
+    Of the second (B) against the first (A): the difference of accuracies with an interval that is paired by
+    seed and copy, whether it is better, worse, or not shown to be either, and the ratio of costs. Below it
+    stands what else differs: settings, data, device, commit, versions.
+
+    [bold]ratbench compare results --method dc --method dm[/]
+
+    [bold]ratbench compare runs/before runs/after[/]
+    """
+    from suite.board.comparison import pairs
+    from suite.cli.stores import comparing
+
+    found = pairs.compare(*comparing.sides(first, second, method or ()))
+    if format != "table":
+        write(comparing.text(found, format))
+        return
+    for line in comparing.before(found):
+        say(line)
+    console.print(comparing.table(found))
+    for line in comparing.after(found):
+        say(line)
 
 
 def merge(

@@ -76,10 +76,10 @@ def find(text: Path | str) -> Path:
 
     Raises ValueError for an address that names no set, or several.
     """
-    split = _split(str(text))
-    if split is None:
+    parts = split(text)
+    if parts is None:
         return Path(text)
-    store, wanted = reading.opened(split[0]), list(_readings(split[1]))
+    store, wanted = reading.opened(parts[0]), list(readings(parts[1]))
     found = {
         made.path: made
         for each in wanted
@@ -167,8 +167,9 @@ def _stem(made: SetInStore) -> str:
     return made.path.stem.partition("@")[0]
 
 
-def _split(text: str) -> tuple[Path, str] | None:
-    """Return the store and the rest of an address; None for a path."""
+def split(address: Path | str) -> tuple[Path, str] | None:
+    """Return the store and the rest of an address; None for a path. Raises ValueError without a store."""
+    text = str(address)
     if ":" not in text or re.match(r"[A-Za-z]:[\\/]", text) or Path(text).exists():
         return None
     ends = [place for place, letter in enumerate(text) if letter == ":"]
@@ -178,7 +179,7 @@ def _split(text: str) -> tuple[Path, str] | None:
     return Path(text[: stores[-1]]), text[stores[-1] + 1 :].strip("/")
 
 
-def _readings(rest: str) -> Iterator[Address]:
+def readings(rest: str) -> Iterator[Address]:
     """Yield what an address may mean: names of rows may look like digits, and those of tasks have a `/`."""
     after = re.fullmatch(r"(.*)@(\d+)", rest)
     rest, step = (after[1], int(after[2])) if after else (rest, None)
