@@ -128,7 +128,7 @@ def compare(first: Side, second: Side) -> Comparison:
         )
     common = [fact for fact in found[0].facts if all(fact in pair.facts for pair in found)]
     return Comparison(
-        (first.name, second.name), tuple(found), (*provenance(records[0], records[1]), *common), tuple(alone)
+        (first.name, second.name), tuple(found), (*provenance(records[0], records[1]), *common), alone
     )
 
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,7 +66,7 @@ def after(found: Comparison) -> Iterator[str]:
     )
     seeds = [min(each.seeds for each in pair.accuracies) for pair in found.pairs]
     if 1 in seeds:
-        yield "with one seed the interval covers the networks retrained on one set, and no other distillations"
+        yield "with one seed the interval covers the networks retrained on one set, not other distillations"
     if several := [count for count in seeds if count > 1]:
         share = next(share for count, share in _MISTAKEN if min(several) <= count)
         yield f"of methods that are equal, {share} are shown to differ, with {min(several)} seeds"
@@ -89,7 +89,7 @@ def text(found: Comparison, format: Literal["markdown", "csv", "json"]) -> str:
         return f"{lines[0]}\n\n{body}\n\n{lines[1]}\n"
     fields = [_fields(pair) for pair in found.pairs]
     if format == "json":
-        content = {"first": found.names[0], "second": found.names[1], "pairs": fields}
+        content: dict[str, Any] = {"first": found.names[0], "second": found.names[1], "pairs": fields}
         content |= {"differs": found.facts, "alone": found.alone}
         return json.dumps(content, indent=1) + "\n"
     file = io.StringIO()
@@ -101,7 +101,7 @@ def text(found: Comparison, format: Literal["markdown", "csv", "json"]) -> str:
 
 def _columns(found: Comparison) -> tuple[list[str], list[list[str]]]:
     """Return heads and rows; what is equal in all rows stands above the table."""
-    shown = {
+    shown: dict[str, Callable[[Compared], str]] = {
         "task": lambda pair: pair.task,
         "ipc": lambda pair: str(pair.ipc),
         "row": _rows,
