@@ -49,6 +49,7 @@ add(app, sets.subset)
 add(app, stores.status)
 add(app, stores.compare)
 add(app, stores.merge)
+add(app, stores.forget)
 add(app, stores.migrate)
 
 if __name__ == "__main__":

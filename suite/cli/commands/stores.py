@@ -1,6 +1,7 @@
-"""The commands for whole stores: `ratbench status`, `compare`, `merge`, `migrate`."""
+"""The commands for whole stores: `ratbench status`, `compare`, `merge`, `forget`, `migrate`."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -165,6 +166,50 @@ class _Registry:
         except ValueError:
             return "", ()
         return cls.title, cls.scores
+
+
+def forget(
+    store: Annotated[Path, typer.Argument(help="The store.")],
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Rows, methods, addresses such as dm/ipc10/seed1, or beginnings of ids.",
+            show_default="trials of which the method's file was edited since",
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Move them; without, they are only listed.")] = False,
+) -> None:
+    """Set trials aside, with their evaluations, sets, checkpoints and cells of plans: by default old sources.
+
+    The rows of a plug-in's file as it was before an edit stand beside the new ones on the board. The files
+    move to STORE/forgotten, and the board no longer shows them. `ratbench merge STORE/forgotten --output
+    STORE` brings them back.
+
+    [bold]ratbench forget runs/mine[/]
+
+    [bold]ratbench forget runs/mine dm/ipc10 --yes[/]
+    """
+    from suite.cli.stores import forgetting
+    from suite.records.stores import forget as forgetting_files
+    from suite.records.stores import reading
+
+    found_store, reason = reading.opened(store), forgetting.Named(what) if what else forgetting.Stale()
+    with found_store.locked("forget") if yes else nullcontext():
+        found = forgetting_files.Forgetting(found_store, reason)
+        if isinstance(reason, forgetting.Named):
+            reason.check(found_store)
+        else:
+            for method, why in reason.unknown.items():
+                say(f"cannot tell whether {method} was edited: {why}")
+        for line in forgetting.told(found):
+            say(line)
+        if not found.rows:
+            say("nothing to forget: every trial has the source that its method has now")
+        elif not yes:
+            say(f"nothing was moved; add --yes to move these cells to {store / forgetting_files.FOLDER}")
+        else:
+            moved = ", ".join(counted(count, kind) for kind, count in found.move().items() if count)
+            say(f"{moved} moved to {store / forgetting_files.FOLDER}")
 
 
 def migrate(
