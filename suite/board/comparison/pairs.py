@@ -214,5 +214,5 @@ def _where(table: Table) -> str:
 
 
 def _known(made: Board) -> str:
-    places = [f"{_where(table)} by {table.network or 'no network'}" for table in made.tables]
+    places = [f"{_where(table)} by {table.network}" for table in made.tables if table.network]
     return ", ".join(places[:3]) + (" …" if len(places) > 3 else "") if places else "nothing finished"

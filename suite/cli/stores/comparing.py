@@ -83,7 +83,7 @@ def text(found: Comparison, format: Literal["markdown", "csv", "json"]) -> str:
     if format == "markdown":
         heads, rows = _columns(found)
         body = markdown_table(
-            heads, [[escaped(cell) for cell in row] for row in rows], ("task", "row", "B is")
+            heads, [[_plain(cell) for cell in row] for row in rows], ("task", "row", "B is")
         )
         lines = ["\n".join(f"- {_plain(line)}" for line in each) for each in (before(found), after(found))]
         return f"{lines[0]}\n\n{body}\n\n{lines[1]}\n"
@@ -151,5 +151,6 @@ def _rows(pair: Compared) -> str:
     return pair.rows[0] if pair.rows[0] == pair.rows[1] else " → ".join(pair.rows)
 
 
-def _plain(line: str) -> str:
-    return escaped(line).replace("<", "&lt;")
+def _plain(text: str) -> str:
+    """Return text as Markdown that has neither HTML nor links."""
+    return escaped(text).replace("<", "&lt;").replace("](", "]\\(")

@@ -59,8 +59,10 @@ class Listed:
 
 def listed(stores: Sequence[Path]) -> list[Listed]:
     """Return the sets whose files are in the stores; each record is read once. Raises ValueError."""
-    paths = {path.resolve(): path for path in reversed(stores)}
-    found = [reading.opened(path) for path in reversed(paths.values())]
+    paths = dict[Path, Path]()
+    for path in stores:
+        paths.setdefault(path.resolve(), path)
+    found = [reading.opened(path) for path in paths.values()]
     return [each for store in found for each in _of(store)]
 
 
