@@ -44,6 +44,12 @@ class _Tasks(_Described):
         return ":" in name or name in self.names()
 
 
+class _Grids(_Described):
+    def has(self, name: str) -> bool:
+        """Return whether a name is a grid of the package, or the path of a file of one."""
+        return name.endswith(".toml") or name in self.names()
+
+
 class _Networks(_Described):
     def has(self, name: str) -> bool:
         """Return whether a name begins with the name of a family."""
@@ -79,6 +85,11 @@ def details(name: str) -> Iterator[RenderableType]:
         raise ValueError(f"unknown name {name!r}; {hint}")
     for kind in owners:
         yield from _KINDS[kind].details(name)
+
+
+def grid_file(name: str) -> Path | None:
+    """Return the file of a grid, if `name` is that of a grid; raises ValueError for the path of no file."""
+    return grid.locate(name) if _KINDS["grids"].has(name) else None
 
 
 def plot_samples(name: str, path: Path) -> None:
@@ -214,6 +225,13 @@ def _network(name: str) -> Iterator[RenderableType]:
     yield f"{size:,} parameters for 32x32 colour images and 10 classes"
 
 
+def _grid(name: str) -> Iterator[RenderableType]:
+    """Yield a grid's file in colours, not folded or padded, so that a copy of it is a grid, too."""
+    text = Syntax("", "toml", background_color="default").highlight(grid.locate(name).read_text())
+    text.rstrip()
+    yield text
+
+
 def _pairs(name: str, values: Mapping[str, Any]) -> Iterator[RenderableType]:
     found = Table(name, "", box=None, pad_edge=False)
     for key, value in values.items():
@@ -246,9 +264,5 @@ _KINDS: dict[str, _Described] = {
         lambda name: (repr(AUGMENTATIONS[name]),),
         lambda name: iter([_named(name, repr(AUGMENTATIONS[name]))]),
     ),
-    "grids": _Described(
-        grid.names,
-        lambda name: (grid.load(grid.locate(name)).title,),
-        lambda name: iter([Syntax(grid.locate(name).read_text(), "toml", background_color="default")]),
-    ),
+    "grids": _Grids(grid.names, lambda name: (grid.load(grid.locate(name)).title,), _grid),
 }

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -48,6 +48,13 @@ TimeLimit = Annotated[
         help="Stop within 90s, 9m, 1h30m, 00:09:00 or seconds: running trials write a checkpoint, and "
         "the same command goes on. Time is left for a step and a checkpoint of twice the usual seconds, "
         "and 10 s, or a tenth of a short limit, for the board.",
+        show_default="none",
+    ),
+]
+Log = Annotated[
+    Literal["tensorboard", "wandb", "mlflow"] | None,
+    typer.Option(
+        help="Also log losses, accuracies and device seconds there; files are in the store's log/.",
         show_default="none",
     ),
 ]

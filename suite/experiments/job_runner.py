@@ -22,6 +22,7 @@ from suite.experiments.cells.study import measure
 from suite.experiments.resources import Resources
 from suite.plugins.loading import load
 from suite.records.cells import Cell, Reference, Trial
+from suite.records.curves import loss
 from suite.records.index import Recorded
 from suite.records.jobs import Job
 from suite.records.record import Record, Status
@@ -106,7 +107,7 @@ def _told(cell: Cell, signs: Generator[Progress, None, None], alive: Heartbeat) 
     alive.begin(cell.id)
     with closing(signs):  # closed early, it writes a checkpoint
         for progress in signs:
-            alive.tell(progress.doing, progress.step, progress.steps)
+            alive.tell(progress.doing, progress.step, progress.steps, loss(progress.latest))
             yield progress
 
 
@@ -127,7 +128,7 @@ def _recorded(cell: Cell, work: Work, context: Context) -> Generator[Progress, N
     context.save_compiled()
     if record.status in ("done", "diverged"):
         store.drop_checkpoints(cell.id)
-    yield Progress(context.job.id, record.status, finished={cell.id: record.status})
+    yield Progress(context.job.id, record.status, finished={cell.id: record})
 
 
 def _reason(error: BaseException) -> str:

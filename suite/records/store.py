@@ -129,8 +129,9 @@ class Store:
         if record.data not in others:
             write_bytes(path, record.to_json().encode(), replace=folder == "failures")
         if folder == "records":
-            for failure in self.path.glob(f"failures/*/*/{record.cell.id}.*"):
-                failure.unlink(missing_ok=True)
+            for name in (f"{record.cell.id}.json", _trace(record.cell.id)):
+                for failure in self.path.glob(f"failures/*/*/{name}"):
+                    failure.unlink(missing_ok=True)
         elif trace:
             write_bytes(self.traceback(record), trace.encode(errors="replace"), replace=True)
 
@@ -150,7 +151,7 @@ class Store:
 
     def traceback(self, failure: Record) -> Path:
         """Return the path of a failure's traceback."""
-        return self.path / "failures" / place_of(failure) / f"{failure.cell.id}.txt"
+        return self.path / "failures" / place_of(failure) / _trace(failure.cell.id)
 
     def row(self, task: str, ipc: int, label: str) -> Iterator[Record]:
         """Yield the records of a row; damaged ones are left out."""
@@ -261,6 +262,11 @@ class Store:
 
 def _named(cell: str, data: str) -> str:
     return f"{cell}-{data[:16]}" if data else cell
+
+
+def _trace(cell: str) -> str:
+    """Return the name of a file that people open, and whose path fits a terminal."""
+    return f"{cell[:12]}.txt"
 
 
 def place_of(record: Record) -> Path:

@@ -19,11 +19,12 @@ def terminal(board: Board) -> list[Terminal]:
 
 def _leaderboard(table: Table) -> Terminal:
     view = _empty(f"{words.heading(table)}, {words.size(table.ipc)}")
-    for name in ("rank", "method", "accuracy %", "native %", "of full", "time"):
-        view.add_column(name, justify="left" if name == "method" else "right", overflow="fold")
+    view.add_column("rank", justify="right")
+    view.add_column("method", overflow="fold")
+    for name in ("accuracy %", "gap %", "cost"):
+        view.add_column(name, justify="right", no_wrap=True)
     for row in table.everyone:
-        native = words.native(row, brief=True)
-        shown = (words.rank(row), row.name, words.accuracy(row), native, words.share(row), words.cost(row))
+        shown = (words.rank(row), row.name, words.accuracy(row), words.behind(row), words.cost(row))
         view.add_row(*map(Text, shown))
     if any(row.external for row in table.rows):
         view.caption, view.caption_justify = f"{EXTERNAL}…: {words.EXTERNAL_NOTE}", "left"

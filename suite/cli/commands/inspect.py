@@ -64,6 +64,8 @@ def show(
 ) -> None:
     """Show one method, evaluator, study, task, network, recipe, augmentation or grid.
 
+    For a grid: its file, so that `ratbench show demo > mine.toml` gives one to change.
+
     For a method: its paper, recipe, hyper-parameters, the paper's settings, and where ours differs from it.
     For a task: its classes in their order, images per class, what was skipped or changed when its files were
     read, and its fingerprint.
@@ -75,8 +77,11 @@ def show(
     from suite.cli import describe
 
     set_data(data)
+    if not console.is_terminal and samples is None and (file := describe.grid_file(name)):
+        typer.echo(file.read_bytes(), nl=False)
+        return
     for part in describe.details(name):
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, Text))
     if samples is not None:
         describe.plot_samples(name, samples)
         wrote(samples)

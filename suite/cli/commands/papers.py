@@ -95,7 +95,7 @@ def reproduce(
 
     from suite.cli import describe
     from suite.cli.reproducing import reproduction
-    from suite.cli.running import runner
+    from suite.cli.running import preview, runner
     from suite.experiments.resources import Resources
     from suite.plugins.differences import differences
 
@@ -123,6 +123,6 @@ def reproduce(
     if not dry_run:
         with deadline.watched():
             exit_with(run)
-    runner.dry_run(request)
+    preview.dry_run(request)
     for line in found.after(store):
         say(line)

@@ -31,7 +31,7 @@ class Cost:
     source: str
 
 
-class _Kind(NamedTuple):
+class Kind(NamedTuple):
     """What cells have in common that cost the same: all but the seed, and the number of copies."""
 
     task: str
@@ -51,13 +51,13 @@ class Costs:
 
     @classmethod
     def known(cls, own: Iterable[Record]) -> "Costs":
-        """Return the costs in a store's records, in `results/` and in the file that comes with the package."""
+        """Return the costs in a store's records, in `results/`, and in the file of the package."""
         stores = sorted(path.parent for path in RESULTS.glob("**/store.json"))
         return cls(own, files.read(stores).records if stores else (), step_costs(COSTS))
 
     def of(self, job: Job, cell: Cell) -> Cost | None:
         """Return the cost of a job's cell; None if nothing like it was measured."""
-        kind = _kind(cell, job.cell.task, job.size(cell), job.label)
+        kind = kind_of(job, cell)
         for measured, source in self._sources:
             # A set of another row takes as long to score, unless it is decoded to more images.
             for name in (kind, kind._replace(label="")):
@@ -100,9 +100,9 @@ def hours(costs: Iterable[Cost]) -> str:
     return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
 
 
-def _measured(records: Iterable[Record]) -> dict[_Kind, tuple[float, str]]:
+def _measured(records: Iterable[Record]) -> dict[Kind, tuple[float, str]]:
     """Return the median device-seconds of each kind, per copy, and their device: the most used one."""
-    found = defaultdict[_Kind, list[tuple[str, float]]](list)
+    found = defaultdict[Kind, list[tuple[str, float]]](list)
     for record in records:
         if record.status == "done":
             kind = _kind(record.cell, record.task, record.ipc, record.label)
@@ -117,15 +117,20 @@ def _measured(records: Iterable[Record]) -> dict[_Kind, tuple[float, str]]:
     return table
 
 
-def _kind(cell: Cell, task: str, ipc: int, label: str) -> _Kind:
+def kind_of(job: Job, cell: Cell) -> Kind:
+    """Return what a job's cell has in common with those that cost the same."""
+    return _kind(cell, job.cell.task, job.size(cell), job.label)
+
+
+def _kind(cell: Cell, task: str, ipc: int, label: str) -> Kind:
     if isinstance(cell, Trial):
-        return _Kind(task, ipc, f"{cell.method} {canonical_json(cell.fields)}", "")
+        return Kind(task, ipc, f"{cell.method} {canonical_json(cell.fields)}", "")
     if isinstance(cell, Study):
-        return _Kind(task, ipc, f"{cell.study} {canonical_json(cell.settings)}", "")
+        return Kind(task, ipc, f"{cell.study} {canonical_json(cell.settings)}", "")
     if isinstance(cell, Reference):
-        return _Kind(task, ipc, f"{cell.recipe} {cell.network} {cell.epochs}", "")
+        return Kind(task, ipc, f"{cell.recipe} {cell.network} {cell.epochs}", "")
     settings = {key: value for key, value in cell.settings.items() if key != "copies"}
-    return _Kind(task, ipc, f"{cell.base or cell.evaluator} {cell.source} {canonical_json(settings)}", label)
+    return Kind(task, ipc, f"{cell.base or cell.evaluator} {cell.source} {canonical_json(settings)}", label)
 
 
 def _copies(cell: Cell) -> int:

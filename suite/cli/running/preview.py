@@ -1,4 +1,4 @@
-"""What a run would do: its cells, done and to do, and what they will cost. Nothing runs, nothing is fetched."""
+"""What a run would do: its cells, done and to do, and their cost. Nothing runs, nothing is fetched."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -44,9 +44,8 @@ def dry_run(request: Request) -> None:
     jobs = [by_id.get(job.id, job) for job in jobs]
     for now, former in formers.items():
         if waiting := carrying(store, former):
-            say(
-                f"{len(waiting)} files know {told_data(now)} as {told_data(former)}; `ratbench run` renews them"
-            )
+            names = f"{told_data(now)} as {told_data(former)}"
+            say(f"{len(waiting)} files know {names}; `ratbench run` renews them")
     index, records = read(store)
     costs = Costs.known(records)
     shown = (
@@ -58,7 +57,10 @@ def dry_run(request: Request) -> None:
 
 
 def read(store: Store) -> tuple[Index, Sequence[Record]]:
-    """Return what is recorded in a store, nothing if it does not exist; raises ValueError by another protocol."""
+    """Return what is recorded in a store, nothing if there is none.
+
+    Raises ValueError for one of another protocol.
+    """
     if not store.path.exists():
         return Index(), ()
     store.check_protocol()
@@ -124,7 +126,10 @@ def _rows(jobs: Sequence[Job], known: Recorded, costs: Costs) -> Table:
 def _marks(costs: Iterable[Cost | None]) -> dict[str, str]:
     """Return a letter for each device if there are several."""
     devices = list(by_device(costs))
-    return {device: f" {letter}" * (len(devices) > 1) for device, letter in zip(devices, ascii_lowercase)}
+    return {
+        device: f" {letter}" * (len(devices) > 1)
+        for device, letter in zip(devices, ascii_lowercase, strict=False)
+    }
 
 
 def _cost(costs: Sequence[Cost | None], marks: Mapping[str, str]) -> str:

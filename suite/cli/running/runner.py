@@ -2,13 +2,16 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from suite.board import files
 from suite.board.render.terminal import terminal
 from suite.cli.console import console, say
+from suite.cli.logs import writers
+from suite.cli.logs.log import Log
+from suite.cli.logs.writers import Writer
 from suite.cli.running.announced import bring_over_formers, on_other_data, say_networks
 from suite.cli.running.deadline import Deadline, Stopped
 from suite.cli.running.progress import Display
@@ -32,8 +35,8 @@ class Request:
     """A grid by name or path, changes to it, and options of the run.
 
     made: a grid that was made and not read; `grid` is its name, and `settings` are empty. store: by default
-    `runs/<grid>`; inline: one job after another in this process, without Ray; address: of a Ray cluster; by
-    default Ray starts locally.
+    `runs/<grid>`; log: where the run is logged, besides its records; inline: one job after another in this
+    process, without Ray; address: of a Ray cluster; by default Ray starts locally.
     """
 
     grid: str
@@ -43,8 +46,11 @@ class Request:
     inline: bool = False
     address: str | None = None
     resources: Resources = field(default_factory=Resources)
+    log: writers.Kind | None = None
 
     def __post_init__(self) -> None:
+        if self.log:
+            writers.check(self.log)
         if self.inline and self.address:
             raise ValueError("--inline runs without Ray: leave out --address")
         if (self.address or "").startswith("ray://"):
@@ -53,9 +59,14 @@ class Request:
             )
 
     @property
+    def name(self) -> str:
+        """The grid's name."""
+        return Path(self.grid).stem
+
+    @property
     def folder(self) -> Path:
         """The store's path."""
-        return self.store or Path("runs") / Path(self.grid).stem
+        return self.store or Path("runs") / self.name
 
     @property
     def plan(self) -> str:
@@ -65,6 +76,10 @@ class Request:
             return self.grid
         # Of two files of one name each has its plan, or cells of one would no longer be missed.
         return f"{path.stem}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+
+    def writer(self, folder: Path) -> Writer | None:
+        """Return what writes the log, below the store's `folder`; raises ValueError if it cannot."""
+        return writers.writer(self.log, folder / "log" / self.log, self.name) if self.log else None
 
     def table(self) -> Grid:
         """Return the grid; raises ValueError for a mistake in its file."""
@@ -99,6 +114,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
             for line in tasks.told(load_task(name, "cpu")):
                 say(line)
         store = Store.create(request.folder)
+        writer = request.writer(store.path)
         deadline.check()
     except Stopped:
         deadline.check_long_enough()
@@ -110,13 +126,24 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         for line in (*on_other_data(jobs, store), counts(jobs, store, store)):
             say(line)
         try:
-            work(jobs, store, request.resources, deadline, inline=request.inline, address=request.address)
+            work(
+                jobs,
+                store,
+                request.resources,
+                deadline,
+                name=request.name,
+                inline=request.inline,
+                address=request.address,
+                writer=writer,
+            )
         except Stopped as error:
             stopped = error
         deadline.rest()
         board, *_ = publish([store.path], store.path / "leaderboard.md")
     complete = show(jobs, store, stopped=stopped is not None)
     say(f"leaderboard: {board}")
+    if writer:
+        say(f"log:         {writer.where}")
     shown = [str(folder) for name in ("pictures", "plots") if (folder := store.path / name).is_dir()]
     say(f"pictures:    {', '.join(shown) or 'none'}")
     if stopped and not complete:
@@ -142,7 +169,7 @@ def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bo
         for line in on_other_data(jobs, store):
             say(line)
         foreign.record(submission, store, resources)
-        work(jobs, store, resources)
+        work(jobs, store, resources, name=submission.job.label)
     return show(jobs, store)
 
 
@@ -152,17 +179,22 @@ def work(
     resources: Resources,
     deadline: Deadline | None = None,
     *,
+    name: str = "",
     inline: bool = True,
     address: str | None = None,
+    writer: Writer | None = None,
 ) -> None:
     """Run the missing cells of jobs in this process or on Ray, and show the progress.
 
-    Raises Stopped at the deadline, or ValueError if nothing was done before it.
+    name: of the grid; writer: of a log. Raises Stopped at the deadline, or ValueError if nothing was done
+    before it.
     """
     rest, deadline = [job for job in jobs if missing(job, store)], deadline or Deadline()
     if not rest:
         return
-    with Display(console, rest, sum(len(due(job, store)) for job in rest)) as display:
+    log = Log(writer, name, rest) if writer else None
+    display = Display(console, name, [(job, cell) for job in rest for cell in due(job, store)], store, log)
+    with display, log or nullcontext():
         try:
             if inline:
                 _work_here(rest, store, resources, deadline, display)
@@ -224,7 +256,7 @@ def _failures(jobs: Sequence[Job], store: Store) -> Iterator[str]:
         for cell in job.cells:
             record = store.record(cell.id, job.data) or store.last_failure(cell.id)
             if record and record.status != "done":
-                yield f"{record.status}: {_where(job)}: {record.error}"
+                yield f"{record.status}: {_where(job)}: {' '.join(record.error.split())}"
 
 
 def _begun(jobs: Sequence[Job], store: Store) -> Iterator[str]:

@@ -99,7 +99,10 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
                     say(line)
                 # Neighbours, above all those that compile, would make a method seem slower than it is.
                 alone = run.inline or (not run.address and all(isinstance(job.cell, Study) for job in jobs))
-                runner.work(jobs, store, run.resources, deadline, inline=alone, address=run.address)
+                address = run.address
+                runner.work(
+                    jobs, store, run.resources, deadline, name=run.name, inline=alone, address=address
+                )
         except Stopped as error:
             stopped = error
         deadline.rest()

@@ -31,7 +31,8 @@ class Sign(Frozen):
     """A sign of life. Times are seconds since 1970.
 
     cell: the id of the cell in work, "" before the first; doing: what is done, in words; step, steps: outer
-    steps, 0 without any; since: when work on it began; moved: when it last made progress; beat: when this was
+    steps, 0 without any; loss: the last one that was read;
+    since: when work on it began; moved: when it last made progress; beat: when this was
     written.
     """
 
@@ -39,6 +40,7 @@ class Sign(Frozen):
     doing: str = ""
     step: int = 0
     steps: int = 0
+    loss: float | None = None
     device: str = ""
     host: str
     pid: int = Field(gt=0, lt=2**31)
@@ -93,13 +95,21 @@ class Heartbeat:
         """Note that work on a cell begins; it is written at once."""
         now = time()
         self._sign = self._sign.model_copy(
-            update={"cell": cell, "doing": "starting", "step": 0, "steps": 0, "since": now, "moved": now}
+            update={
+                "cell": cell,
+                "doing": "starting",
+                "step": 0,
+                "steps": 0,
+                "loss": None,
+                "since": now,
+                "moved": now,
+            }
         )
         self._write()
 
-    def tell(self, doing: str, step: int, steps: int) -> None:
+    def tell(self, doing: str, step: int, steps: int, loss: float | None = None) -> None:
         """Note progress, which the next beat writes."""
-        changed = {"doing": doing, "step": step, "steps": steps, "moved": time()}
+        changed = {"doing": doing, "step": step, "steps": steps, "loss": loss, "moved": time()}
         self._sign = self._sign.model_copy(update=changed)
 
     def _go_on(self) -> None:
