@@ -56,11 +56,12 @@ def counts(plan: PlanStatus) -> str:
 def _running(status: Status) -> Table:
     made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     made.add_column("running", overflow="fold")
-    for name in ("step", "for", "last sign", "where"):
-        made.add_column(name, justify="right" if name == "step" else "left")
+    for name in ("step", "loss", "for", "last sign", "where"):
+        made.add_column(name, justify="right" if name in ("step", "loss") else "left")
     for title, sign in status.running:
         step = f"{sign.step}/{sign.steps}" if sign.steps else ""
-        made.add_row(title, step, _ago(sign.since), f"{_ago(sign.moved)} ago", _where(sign))
+        loss = "" if sign.loss is None else f"{sign.loss:.3g}"
+        made.add_row(title, step, loss, _ago(sign.since), f"{_ago(sign.moved)} ago", _where(sign))
     return made
 
 

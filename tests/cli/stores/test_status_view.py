@@ -8,15 +8,24 @@ import pytest
 
 from suite.cli.console import Plain
 from suite.cli.running.cost import Cost
-from suite.cli.stores.status import Failure, PlanStatus, Status
 from suite.cli.stores import status_view
+from suite.cli.stores.status import Failure, PlanStatus, Status
 from suite.cli.stores.status_view import counts, lines, view
 from suite.records.stores.heartbeat import Sign
 from tests.support.stores import HOSTILE
 
 NOW = 10_000.0
 SIGN = Sign(
-    cell="c", doing="run", step=3, steps=9, host="node7", pid=12, since=NOW - 300, moved=NOW - 5, beat=NOW
+    cell="c",
+    doing="run",
+    loss=1.2345,
+    step=3,
+    steps=9,
+    host="node7",
+    pid=12,
+    since=NOW - 300,
+    moved=NOW - 5,
+    beat=NOW,
 )
 PLAN = PlanStatus(
     "demo", Counter(done=3, running=1, failed=1, waiting=2), (Cost(7200.0, "a CPU", "this store"), None)
@@ -64,7 +73,7 @@ def test_counts_leave_out_what_there_is_not() -> None:
 
 def test_running_cells_say_where_and_since_when() -> None:
     text = shown(whole(), width=120)
-    assert "3/9" in text and "5.0 min" in text and "5 s ago" in text and "node7 12" in text
+    assert "3/9" in text and "1.23" in text and "5.0 min" in text and "5 s ago" in text and "node7 12" in text
 
 
 def test_failures_say_why_and_where_the_traceback_is() -> None:
