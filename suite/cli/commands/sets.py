@@ -97,17 +97,18 @@ def evaluate(
     from suite.external.evaluate import Request
     from suite.external.preprocess import constants
     from suite.records.cells import STANDARD_RECIPE
-    from suite.records.stores.addresses import find
+    from suite.records.stores.addresses import find, made_of
 
     set_data(data)
+    path = find(file)
     request = Request(
-        path=find(file),
+        path=path,
         task=task,
         ipc=ipc,
         recipes=recipe or [STANDARD_RECIPE],
         network=network or standard(tasks.describe(task).shape),
         copies=copies,
-        name=name,
+        name=name if path == file else name or str(made_of(path, "")),
         preprocessing=preprocessing,
         normalised=constants(mean, std),
         labels=labels,
