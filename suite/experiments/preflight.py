@@ -10,12 +10,11 @@ from suite.core.spec import Budget
 from suite.core.training.recipes import RECIPES, recipe
 from suite.experiments.cells.context import load_task
 from suite.experiments.cells.distillation import build_method
-from suite.experiments.cells.evaluation import build_evaluator
+from suite.experiments.cells.evaluation import BASELINES, build_evaluator, recipes_of
 from suite.experiments.cells.study import build_study
-from suite.experiments.expand import RECIPE_SETTINGS
 from suite.experiments.resources import Resources
 from suite.experiments.tuning.settings_file import REMEDY, SettingsFile
-from suite.records.cells import Reference, Study, Trial
+from suite.records.cells import Evaluation, Reference, Study, Trial
 from suite.records.datasets import told
 from suite.records.jobs import Job
 
@@ -93,6 +92,23 @@ def _check_cell(job: Job) -> None:
             raise ValueError(f"the set has {count} images, more than train ({len(train)}); lower ipc")
     for evaluation in job.evaluations:
         build_evaluator(evaluation).check(train)
+        _check_rate(job, evaluation)
+
+
+def _check_rate(job: Job, evaluation: Evaluation) -> None:
+    """Raise ValueError for a recipe that trains at a learned rate where sets have none.
+
+    A method that learns a rate has a native recipe that uses it. Recipes state a rate for baselines.
+    """
+    if not isinstance(job.cell, Trial) or job.cell.method in BASELINES:
+        return
+    own = RECIPES.get(job.recipe.partition(":")[0])
+    for name in (each.name for each in recipes_of(evaluation) if each.learned_lr):
+        if not (own and own.learned_lr):
+            raise ValueError(
+                f"recipe {name!r} trains at the learned rate of a set, and sets of this method have none, as "
+                f"its own recipe {job.recipe!r} tells; choose that one, or 'native' for each method's own"
+            )
 
 
 def _precisions(job: Job) -> Iterator[Precision]:
@@ -103,6 +119,4 @@ def _precisions(job: Job) -> Iterator[Precision]:
         own = job.cell.hyperparameters.get("precision")
         yield from (precision for precision in PRECISIONS if precision == own)
     for evaluation in job.evaluations:
-        names = {evaluation.settings.get(key) for key in RECIPE_SETTINGS}
-        # A recipe may be a word for several recipes, such as `chosen`.
-        yield from (recipe(name).precision for name in names if name and name.partition(":")[0] in RECIPES)
+        yield from (each.precision for each in recipes_of(evaluation))

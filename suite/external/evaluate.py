@@ -96,8 +96,8 @@ def read(request: Request) -> Submission:
     synthetic = replace(synthetic, lr=synthetic.lr if request.lr is None else request.lr)
     check_set(synthetic, task.train, Budget(request.ipc))
     _check_ipc(synthetic, brought.manifest.get("ipc"), request.ipc)
+    _check_rate(request.recipes, synthetic)
     agreed = agreement.check(synthetic, task, trusted=request.trust_labels)
-    _doubt_recipes(request.recipes, synthetic)
     trial = Trial(
         task=request.task,
         method=label,
@@ -191,16 +191,11 @@ def _with_factor(prepared: preprocess.Prepared, request: Request, task: Task) ->
     return SyntheticSet(code.decode(), each, synthetic.minibatch, code, synthetic.lr)
 
 
-def _doubt_recipes(recipes: Sequence[str], synthetic: SyntheticSet) -> None:
-    """Warn of a recipe that would train at the learned rate of a set that has none."""
+def _check_rate(recipes: Sequence[str], synthetic: SyntheticSet) -> None:
+    """Raise ValueError for a recipe that trains at the learned rate of a set that has none."""
     for name in recipes:
-        known = RECIPES.get(name.partition(":")[0])
-        if known and known.learned_lr and synthetic.lr is None:
-            warnings.warn(
-                f"recipe {name} trains at the learned rate of a set, and this set has none: {known.lr:g} is "
-                "used; --lr gives it",
-                stacklevel=2,
-            )
+        if (known := RECIPES.get(name.partition(":")[0])) and known.learned_lr:
+            known.for_set(synthetic)
 
 
 def _settings(request: Request) -> list[dict[str, object]]:

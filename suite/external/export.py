@@ -1,55 +1,98 @@
-"""Export an artefact: a Hugging Face dataset, pictures in folders, MTT's pair of tensors."""
+"""Export an artefact: a Hugging Face dataset, pictures in folders, MTT's tensors; and push it to the hub."""
 
-import io
 import json
+import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from PIL import Image
-from torch import Tensor
 
 from suite.core.data.atomic_write import write_bytes
-from suite.core.data.tasks import to_pixels
 from suite.core.sets.artefacts import load_artefact
 from suite.core.sets.manifest import loader
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.external.locate import EXACT, locate
+from suite.external.writers.card import Exported, Format, card
+from suite.external.writers.class_folders import write_folders
+from suite.external.writers.hub import Repository
+from suite.external.writers.measured import measured
+from suite.external.writers.parquet import write_parquet
+from suite.external.writers.pictures import as_bytes, difference
 
-Format = Literal["hf", "folder", "pt"]
+CARD = "README.md"
 
 
-def export(artefact: Path, format: Format, output: Path) -> list[str]:
+def export(artefact: Path, format: Format, output: Path, *, push: Repository | None = None) -> list[str]:
     """Write the set at `artefact` into the folder `output`; return remarks on the export.
 
-    hf: `datasets.load_from_disk` reads it; folder: PNGs in a folder per class, named by its number;
-    pt: images_best.pt, labels_best.pt and lr_best.pt, preprocessed, bit for bit. A factorised set is decoded.
-    Beside them lies the artefact itself, exact.safetensors, with the fields that the format has no place for;
-    `ratbench evaluate` reads it as long as the other files are unchanged. Raises ValueError if `output` is
-    not empty, the artefact is damaged, or the format cannot have its class names.
+    hf: a Parquet file, which `datasets.load_dataset` reads; folder: PNGs in a folder per class, called as
+    `class_folders` says; pt: images_best.pt, labels_best.pt and the learned rate as lr_best.pt and lr.pt,
+    preprocessed, bit for bit. A factorised set is decoded. Beside them lie a card, README.md, with code that
+    loads them, and the artefact itself, exact.safetensors, with the fields that the format has no place for;
+    `ratbench evaluate` reads it as long as the other files are unchanged. push: where the dataset goes.
+
+    Raises ValueError if `output` is not empty, the artefact is damaged, the format cannot have its class
+    names, or the hub refuses it; then nothing is written.
     """
     synthetic, manifest = load_artefact(artefact)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ValueError(f"{output} exists; choose a new or an empty folder")
-    names = manifest["class_names"]
+    names = _class_names(artefact, synthetic, manifest)
     if format == "hf" and (twice := [name for name in names if names.count(name) > 1]):
         raise ValueError(
             f"two classes are called {twice[0]!r}, which a Hugging Face dataset cannot have; choose "
             "--format pt or folder"
         )
-    output.mkdir(parents=True, exist_ok=True)
-    if format == "pt":
-        _write_tensors(synthetic, output)
-    else:
-        pixels = (to_pixels(synthetic.images, manifest["preprocessing"]) * 255).round().to(torch.uint8)
-        if format == "folder":
-            _write_folder(pixels, output)
+    if push is not None:
+        if format != "hf":
+            raise ValueError(f"--push uploads a Hugging Face dataset; say --format hf, not {format}")
+        push.check()
+    said, apart = list(_remarks(synthetic, manifest, format)), None
+    with _whole(output) as folder:
+        if format == "pt":
+            _write_tensors(synthetic, folder)
         else:
-            _write_dataset(pixels, synthetic, names, output)
-    _write_exact(artefact, synthetic, manifest, output)
-    return list(_remarks(synthetic, manifest, format))
+            pixels = as_bytes(synthetic.images, manifest["preprocessing"])
+            apart = difference(synthetic.images, pixels, manifest["preprocessing"])
+            if format == "folder":
+                write_folders(pixels, names, folder)
+            else:
+                write_parquet(pixels, synthetic, names, folder)
+        _write_exact(artefact, synthetic, manifest, folder)
+        about, at = measured(artefact, manifest), push.name if push else ""
+        text = card(Exported(synthetic, manifest, format, said, apart, about, at))
+        write_bytes(folder / CARD, text.encode())
+        if push is not None:
+            said.append(f"pushed to {push.upload(folder)}")
+    return said
+
+
+@contextmanager
+def _whole(output: Path) -> Iterator[Path]:
+    """Yield a folder beside `output`, which becomes it at the end, and is removed after an error."""
+    folder = output.absolute().with_name(f".partial-{output.absolute().name}-{os.getpid()}")
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+        if output.exists():
+            output.rmdir()  # it is empty
+        folder.rename(output)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _class_names(artefact: Path, synthetic: SyntheticSet, manifest: dict[str, Any]) -> list[str]:
+    names = manifest.get("class_names")
+    if not isinstance(names, list) or len(names) != synthetic.classes or not all(map(_is_text, names)):
+        raise ValueError(f"the manifest of {artefact} does not name its {synthetic.classes} classes")
+    return names
+
+
+def _is_text(name: object) -> bool:
+    return isinstance(name, str)
 
 
 def _write_exact(artefact: Path, synthetic: SyntheticSet, manifest: dict[str, Any], output: Path) -> None:
@@ -66,44 +109,11 @@ def _write_tensors(synthetic: SyntheticSet, output: Path) -> None:
     torch.save(images.contiguous(), output / "images_best.pt")
     torch.save(labels.contiguous(), output / "labels_best.pt")
     if synthetic.lr is not None:
-        torch.save(synthetic.lr, output / "lr_best.pt")
-
-
-def _write_folder(pixels: Tensor, output: Path) -> None:
-    width = len(str(len(pixels) - 1))
-    for label, images in enumerate(pixels):
-        folder = output / f"{label:0{width}}"
-        folder.mkdir()
-        for number, image in enumerate(images):
-            (folder / f"{number:04}.png").write_bytes(_png(image))
-
-
-def _write_dataset(pixels: Tensor, synthetic: SyntheticSet, names: list[str], output: Path) -> None:
-    import datasets  # type: ignore[import-untyped]
-
-    labels = [label for label in range(len(pixels)) for _ in range(pixels.shape[1])]
-    columns: dict[str, list[object]] = {
-        "image": [{"bytes": _png(image), "path": None} for image in pixels.flatten(0, 1)],
-        "label": [*labels],
-    }
-    features = {"image": datasets.Image(), "label": datasets.ClassLabel(names=names)}
-    if not synthetic.hard:
-        columns["target"] = synthetic.flat()[1].tolist()
-        features["target"] = datasets.List(datasets.Value("float32"))
-    made = datasets.Dataset.from_dict(columns, features=datasets.Features(features))
-    progress = datasets.is_progress_bar_enabled()
-    datasets.disable_progress_bars()
-    made.save_to_disk(output)
-    if progress:
-        datasets.enable_progress_bars()
-
-
-def _png(image: Tensor) -> bytes:
-    """Return an image (channels, height, width) of bytes, of one or three channels, as PNG."""
-    array = image.permute(1, 2, 0).contiguous().numpy()
-    file = io.BytesIO()
-    Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).save(file, format="PNG")
-    return file.getvalue()
+        for name in (
+            "lr_best.pt",
+            "lr.pt",
+        ):  # TESLA and DATM call it by the first name, DD-Ranking by the other
+            torch.save(synthetic.lr, output / name)
 
 
 def _decoded(synthetic: SyntheticSet) -> Iterator[str]:

@@ -16,6 +16,7 @@ from suite.core.data.reading.folders import named
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Task
 from suite.external import Kind as Kind
+from suite.external.writers.class_folders import class_folders
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -104,14 +105,17 @@ def order_of(names: Sequence[str], known: Sequence[str], words: Path | None = No
 
     Names are compared as written, after Unicode's composition (NFC); if they differ, without case; then with
     `_`, `-`, `/` and blanks alike, as folders cannot have all of them. A looser comparison counts only if it
-    leaves all names different. Then WordNet ids are compared by the task's words.txt, and plain numbers from
-    0 are taken as they are, unless `known` has one of them. words: that file.
+    leaves all names different. Then they are compared with the folders that an export of these classes has,
+    and WordNet ids by the task's words.txt. Plain numbers from 0 are taken as they are, unless `known` has
+    one of them. words: that file.
     """
     if list(map(_key, names)) == list(map(_key, known)):  # even if two classes share a name
         return list(range(len(known)))
     for key in (_key, lambda name: _key(name).casefold(), _separated):
         if order := _matched(list(map(key, names)), list(map(key, known))):
             return order
+    if order := _matched(list(map(_key, names)), list(map(_key, class_folders(known)))):
+        return order
     if words:
         ids = sorted(set(names))  # as the task's classes are ordered
         if named(ids, words) == tuple(known):

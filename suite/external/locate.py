@@ -15,8 +15,8 @@ LIMIT = 256 * 2**20
 FILES = 100_000
 """Largest number of files of one set."""
 
-BESIDE = ("labels", "lr")
-"""What may stand in files of its own beside one of `images`: labels_best.pt, lr_best.pt."""
+IMAGES, LABELS, LR = "images", "labels", "lr"
+"""What files of torch are called by what they hold: images_best.pt, labels_best.pt, lr_best.pt or lr.pt."""
 
 EXACT = "exact.safetensors"
 """The artefact in a folder that was exported from it, with its manifest `exact.json`."""
@@ -97,18 +97,19 @@ def _file(path: Path) -> SetFiles:
 
 def _beside(images: Path) -> Iterator[Path]:
     """Yield the files of labels and of the learned rate beside one of images, as far as they exist."""
-    for what in BESIDE:
-        name = images.name.replace("images", what, 1)
-        if name != images.name and (images.parent / name).is_file():
-            yield images.parent / name
+    if IMAGES in images.name:
+        own = (images.name.replace(IMAGES, what, 1) for what in (LABELS, LR))
+        for name in dict.fromkeys([*own, f"{LR}{images.suffix}"]):
+            if (images.parent / name).is_file():
+                yield images.parent / name
 
 
 def _folder(path: Path) -> SetFiles:
-    pair = (path / "images_best.pt", path / "labels_best.pt")
-    if pair[0].is_file():
-        if not pair[1].is_file():
-            raise ValueError(f"{path} has images_best.pt, but no labels_best.pt")
-        return SetFiles(path, "torch", (pair[0], *_beside(pair[0])))
+    for name in ("images_best.pt", "images.pt"):
+        if (images := path / name).is_file():
+            if not (path / (labels := name.replace(IMAGES, LABELS))).is_file():
+                raise ValueError(f"{path} has {name}, but no {labels}")
+            return SetFiles(path, "torch", (images, *_beside(images)))
     for folder in (path, path / "train", path / "data"):
         for suffix, kind in ((".arrow", "arrow"), (".parquet", "parquet")):
             if files := _listed(folder.glob(f"*{suffix}"), path):

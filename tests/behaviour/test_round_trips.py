@@ -16,12 +16,13 @@ from suite.core.seeding import generator
 from suite.core.sets.artefacts import load_set, save_set
 from suite.core.sets.parametrisations import Linear, MultiFormation, Parametrisation
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
-from suite.external.export import Format, export
+from suite.external.export import export
 from suite.external.labels import as_targets, as_the_tasks
 from suite.external.locate import EXACT, locate
 from suite.external.preprocess import prepare
 from suite.external.sandbox import ForeignSet, read
 from suite.external.validate import Wanted
+from suite.external.writers.card import Format
 from tests.support import foreign_sets
 
 TASK = foreign_sets.task()

@@ -81,6 +81,27 @@ def test_an_evaluators_mistake_is_told_too() -> None:
 
 
 @pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    ("evaluator", "settings"),
+    [
+        ("retrain", {"recipe": "mtt-1000"}),
+        ("augmentation_robust", {"native_recipe": "datm-1000:tf32"}),
+        ("label_robust", {"native_recipe": "dsa-1000", "recipe": "mtt-1000"}),
+    ],
+)
+def test_a_recipe_for_a_learned_rate_needs_a_method_that_learns_one(
+    evaluator: str, settings: dict[str, str]
+) -> None:
+    """Baselines are compared under every recipe, at the rate that it states."""
+    cell = Evaluation(trial="", evaluator=evaluator, settings={"network": NETWORK, **settings}, seed=0)
+    made = Job(label="row", cell=trial(), evaluations=(cell,))
+    for own in ("dsa-1000", "", "unknown"):
+        with pytest.raises(ValueError, match=r"row on digits at ipc 1: recipe '(mtt|datm)-1000.* have none"):
+            preflight.check([made.model_copy(update={"recipe": own})], None)
+    preflight.check([made.model_copy(update={"recipe": "mtt-1000"})], None)
+    preflight.check([made.model_copy(update={"cell": trial("random_subset")})], None)
+
+
 def test_missing_data_are_told() -> None:
     with pytest.raises(ValueError, match="row on cifar100 at ipc 1") as caught:
         preflight.check([job(trial(task="cifar100"))], Resources())

@@ -1,6 +1,7 @@
 """`ratbench export`, and the loader that every manifest brings along."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import datasets as huggingface  # type: ignore[import-untyped]
@@ -14,12 +15,13 @@ from suite.core.sets.artefacts import load_artefact, write_artefact
 from suite.core.sets.manifest import manifest
 from suite.core.sets.parametrisations import Linear
 from suite.core.sets.synthetic_set import SyntheticSet
+from suite.external.labels import as_the_tasks
 from suite.external.locate import locate
 from suite.external.sandbox import read
 from suite.figures.publish import plot_artefact
 from suite.records.cells import Trial
 from suite.records.store import Store
-from tests.support import foreign_sets
+from tests.support import cards, foreign_sets
 from tests.support.command_line import ratbench, refused
 
 pytestmark = pytest.mark.usefixtures("elsewhere", "read_here")
@@ -85,9 +87,9 @@ def test_pictures_come_back_as_bytes(artefact: Path, format: str) -> None:
     assert torch.equal(back.synthetic.images.flatten(0, 1), foreign_sets.pixels() / 255)
 
 
-def test_others_read_the_dataset(learned: Path) -> None:
+def test_others_read_the_dataset(learned: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert "the labels are learned" in export(learned, "hf")
-    found = huggingface.load_from_disk("out")
+    found = huggingface.load_dataset("out", split="train", cache_dir=str(tmp_path / "cache"))
     assert found.features["label"].names == list("0123456789") and found["label"][:3] == [0, 0, 1]
     assert found[5]["image"].size == (8, 8) and sum(found[5]["target"]) == pytest.approx(1.0)
 
@@ -107,6 +109,20 @@ def test_folders_hold_plain_pictures(artefact: Path) -> None:
         assert (np.asarray(image) == foreign_sets.pixels()[15, 0].numpy()).all()
 
 
+def test_odd_class_names_lead_back_to_their_classes(artefact: Path) -> None:
+    """From the folders alone, on a task with these classes."""
+    names = ["..", "a/b", "", "Cat", "cat", "con", "é", "e\u0301", "x.", "a b"]
+    path = artefact.with_suffix(".json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"class_names": names}))
+    export(artefact, "folder")
+    for name in ("exact.safetensors", "exact.json"):
+        Path("out", name).unlink()
+    back = read(locate(Path("out")), foreign_sets.WANTED)
+    task = replace(foreign_sets.task(), class_names=tuple(names))
+    found, told = as_the_tasks(back.synthetic, back.class_names, task)
+    assert torch.equal(found.images.flatten(0, 1), foreign_sets.pixels() / 255) and found.hard, told
+
+
 def test_a_factorised_set_is_exported_decoded(factorised: Path) -> None:
     said = export(factorised, "pt")
     assert "the 4 images per class that a linear code of 672 bytes decodes to" in " ".join(said.split())
@@ -123,20 +139,6 @@ def test_pictures_of_a_factorised_set(factorised: Path) -> None:
         assert picture.height == 10 * 66 - 2
 
 
-def test_the_loader_decodes_a_factorised_set(factorised: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loader = json.loads(factorised.with_suffix(".json").read_text())["loader"]
-    assert "suite" not in loader
-    monkeypatch.chdir(factorised.parent)
-    names: dict[str, object] = {}
-    exec(loader, names)
-    images, targets = names["images"], names["targets"]
-    assert isinstance(images, torch.Tensor) and isinstance(targets, torch.Tensor)
-    assert torch.equal(images, load_artefact(factorised)[0].images.flatten(0, 1)) and targets.shape == (
-        40,
-        10,
-    )
-
-
 def test_nothing_is_overwritten(artefact: Path, tmp_path: Path) -> None:
     export(artefact, "pt")
     refused(ratbench("export", artefact, "--format", "hf", "--output", "out"), "out exists")
@@ -144,13 +146,53 @@ def test_nothing_is_overwritten(artefact: Path, tmp_path: Path) -> None:
     assert not Path("new").exists()
 
 
-def test_the_loader_in_the_manifest_works(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loader = json.loads(artefact.with_suffix(".json").read_text())["loader"]
-    assert "suite" not in loader and len(loader.splitlines()) <= 12
-    monkeypatch.chdir(artefact.parent)
-    names: dict[str, object] = {}
-    exec(loader, names)
-    images, targets = names["images"], names["targets"]
-    assert isinstance(images, torch.Tensor) and isinstance(targets, torch.Tensor)
-    assert torch.equal(images, foreign_sets.flat()[0]) and targets.shape == (20, 10)
-    assert isinstance(names["loader"], torch.utils.data.DataLoader) and len(names["loader"]) == 1
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"class_names": None},
+        {"class_names": ["a"]},
+        {"class_names": [*range(10)]},
+        {"class_names": "0123456789"},
+    ],
+)
+def test_a_manifest_without_its_class_names_is_refused(artefact: Path, change: dict[str, object]) -> None:
+    path = artefact.with_suffix(".json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    refused(
+        ratbench("export", artefact, "--format", "folder", "--output", "out"), "does not name its 10 classes"
+    )
+    assert not Path("out").exists()
+
+
+def test_an_export_that_fails_leaves_nothing(artefact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("suite.external.export.measured", full)
+    refused(ratbench("export", artefact, "--format", "hf", "--output", "a/out"), "No space left on device")
+    assert not list(Path("a").rglob("*"))
+
+
+def test_an_empty_folder_is_taken(artefact: Path) -> None:
+    Path("out").mkdir()
+    export(artefact, "pt")
+    assert Path("out/README.md").is_file() and not list(Path().glob(".partial*"))
+
+
+def test_the_rate_stands_under_both_names(store: Store) -> None:
+    """MTT, TESLA and DATM call the file lr_best.pt, DD-Ranking lr.pt."""
+    export(kept(store, replace(foreign_sets.digits(), lr=0.0717)), "pt")
+    assert [torch.load(f"out/{name}.pt", weights_only=True) for name in ("lr", "lr_best")] == [0.0717] * 2
+    for name in ("exact.safetensors", "exact.json", "lr_best.pt"):
+        Path("out", name).unlink()
+    assert read(locate(Path("out")), foreign_sets.WANTED).synthetic.lr == 0.0717
+
+
+def test_the_loader_in_the_manifest_runs(factorised: Path, tmp_path: Path) -> None:
+    """Beside the artefact in its store, decoded; the cards' are tested in `writers/test_card.py`."""
+    loader = json.loads(factorised.with_suffix(".json").read_text())["loader"]
+    assert len(loader.splitlines()) <= 16
+    (factorised.parent / "README.md").write_text(f"```python\n{loader}```\n")
+    (found,) = cards.loaded(factorised.parent, tmp_path / "loaded")
+    images, targets = load_artefact(factorised)[0].flat()
+    assert torch.equal(found["images"], images) and torch.equal(found["targets"], targets)

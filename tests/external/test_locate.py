@@ -36,6 +36,9 @@ def touched(folder: Path, *names: str) -> Path:
             ["images_best.pt", "labels_best.pt", "lr_best.pt"],
         ),
         (["images_5.pt", "lr_5.pt", "lr_4.pt"], "images_5.pt", "torch", ["images_5.pt", "lr_5.pt"]),
+        (["images_5.pt", "lr.pt"], "images_5.pt", "torch", ["images_5.pt", "lr.pt"]),
+        (["images.pt", "labels.pt", "lr.pt"], "", "torch", ["images.pt", "labels.pt", "lr.pt"]),
+        (["set.pt", "lr.pt"], "set.pt", "torch", ["set.pt"]),
         ([".trash/0.png", "__MACOSX/0.png", "0/._a.png", "0/a.png"], "", "folder", ["0/a.png"]),
         (["1/b.png", "0/a.JPG", "0/notes.txt"], "", "folder", ["0/a.JPG", "1/b.png"]),
     ],
@@ -61,6 +64,7 @@ def test_a_manifest_stands_beside_safetensors(tmp_path: Path) -> None:
         ([], "a.pt", "no file or folder at"),
         (["notes.txt"], "", "holds no distilled set"),
         (["images_best.pt"], "", "has images_best.pt, but no labels_best.pt"),
+        (["images.pt", "lr.pt"], "", "has images.pt, but no labels.pt"),
     ],
 )
 def test_anything_else_is_refused(names: list[str], path: str, message: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The commands that publish results: `ratbench leaderboard`, `figure`, `picture`."""
+"""The commands that publish results: `ratbench leaderboard`, `release`, `figure`, `picture`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,6 +79,55 @@ def leaderboard(
         say(f"not to be published as one: {line}; keep each in a store of its own", to=errors)
     if difference or board.mixed:
         raise typer.Exit(1)
+
+
+def release(
+    name: Annotated[
+        str | None, typer.Argument(help="The release, by its year and month: 2026.12, or 2026.12.1.")
+    ] = None,
+    stores: Annotated[
+        list[Path] | None, typer.Argument(help="Stores to read.", show_default="results/")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="The folder of all releases.")] = RESULTS / "releases",
+    check: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write nothing; fail if the files of this release have changed."),
+    ] = None,
+) -> None:
+    """Freeze the board: tables, atlas, records with hashes, checksums, changes since the last release.
+
+    The same records give the same bytes, and a release is never overwritten. `sha256sum -c SHA256SUMS` checks
+    it, too.
+
+    [bold]ratbench release 2026.12 results --output results/releases[/]
+
+    [bold]ratbench release --check results/releases/2026.12[/]
+    """
+    from suite.board.releases import frozen
+
+    if check is not None:
+        if name is not None:
+            raise ValueError("--check DIR stands alone; leave the name and the stores out")
+        found = frozen.problems(check)
+        for problem in found:
+            say(f"{check}: {problem}", to=errors)
+        if found:
+            raise typer.Exit(1)
+        say(f"{check} is as it was released")
+        return
+    if name is None:
+        raise ValueError("name the release by its year and month, such as 2026.12, or say --check DIR")
+    frozen.number(name)
+
+    from importlib.metadata import version
+
+    from suite.board.releases.release import Made, release
+    from suite.cli.reproducing.reproduction import published
+    from suite.experiments.provenance import commit
+
+    sources = stores or [RESULTS]
+    made = Made(version("rat-bench"), commit(), published(sources))
+    wrote(release(name, sources, output, made))
 
 
 def picture(

@@ -132,19 +132,37 @@ def export(
             help="The folder to write; it must be new or empty.", show_default="ROW-ipcN-seedN-ID-FORMAT"
         ),
     ] = None,
+    push: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/NAME",
+            help="Also upload it to the Hugging Face hub as this dataset; with --format hf.",
+        ),
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="With --push: only you and your organisation see the dataset.")
+    ] = False,
     data: Data = None,
 ) -> None:
-    """Write a synthetic set in a format for other software.
+    """Write a synthetic set in a format for other software, with a card and code that loads it.
+
+    The scores in the card are those of the store in which the set lies. --push needs a token: run `hf auth
+    login`, or set HF_TOKEN.
 
     [bold]ratbench export results:rat_bptt/ipc10/seed1 --format hf --output my-set[/]
+
+    [bold]ratbench export results:rat_bptt/ipc10/seed1 --format hf --push me/my-set[/]
     """
-    from suite.external import export
+    if private and push is None:
+        raise ValueError("--private belongs to --push; give both")
+    from suite.external.export import export
+    from suite.external.writers.hub import Repository
     from suite.records.stores.addresses import find, made_of
 
     set_data(data)
-    path = find(artefact)
+    path, repository = find(artefact), Repository(push, private) if push is not None else None
     target = output or made_of(path, f"-{format}")
-    for line in (*export.export(path, format, target), f"wrote {target}"):
+    for line in (*export(path, format, target, push=repository), f"wrote {target}"):
         say(line)
 
 

@@ -175,8 +175,12 @@ def to_pixels(images: Tensor, description: Mapping[str, Any]) -> Tensor:
 
     description: of the preprocessing, as a manifest has it. Raises ValueError where it cannot be restored.
     """
-    preprocessing = restore(description, cache.usable_folder(data_folder()))
-    return preprocessing.invert(images.flatten(0, -4)).view_as(images)
+    return restored(description).invert(images.flatten(0, -4)).view_as(images)
+
+
+def restored(description: Mapping[str, Any]) -> Preprocessing:
+    """Return the preprocessing that a manifest describes; raises ValueError where it cannot be restored."""
+    return restore(description, cache.usable_folder(data_folder()))
 
 
 def _hint(name: str) -> str:

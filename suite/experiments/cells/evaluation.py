@@ -1,14 +1,22 @@
 """Evaluations: score the set of a trial, or a part of it."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from time import perf_counter
 
 from suite.core.data import tasks
 from suite.core.sets.artefacts import load_artefact
 from suite.core.sets.subsets import cut
+from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Evaluator, TestSplit
+from suite.core.training.recipes import RECIPES, Recipe, recipe
 from suite.experiments.cells.context import Context, Progress, Work
+from suite.experiments.expand import RECIPE_SETTINGS
 from suite.plugins import registry
-from suite.records.cells import Cell, Evaluation
+from suite.records.cells import RANDOM, RELABELLED, Cell, Evaluation, Trial
+
+BASELINES = (RANDOM, RELABELLED)
+"""Methods whose sets are evaluated under every recipe, to be compared with."""
 
 
 def build_evaluator(cell: Evaluation) -> Evaluator:
@@ -16,6 +24,12 @@ def build_evaluator(cell: Evaluation) -> Evaluator:
     cls, where = registry.evaluator(cell.base or cell.evaluator), f"evaluator {cell.evaluator}"
     made: Evaluator = registry.configure(cls, cell.settings, where=where)
     return made
+
+
+def recipes_of(cell: Evaluation) -> Iterator[Recipe]:
+    """Yield the recipes that its settings name; a word for several, such as `chosen`, is none."""
+    names = {cell.settings.get(key) for key in RECIPE_SETTINGS}
+    yield from (recipe(name) for name in sorted(filter(None, names)) if name.partition(":")[0] in RECIPES)
 
 
 def evaluate(cell: Evaluation, context: Context) -> Work:
@@ -27,6 +41,8 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
     synthetic, _ = load_artefact(context.store.artefact(context.job.id, cell.step, data))
     tasks.check_data(synthetic, task)
     scored = cut(synthetic, cell.part, seed=context.job.cell.seed).to(device)
+    if isinstance(trial := context.job.cell, Trial) and trial.method in BASELINES:
+        scored = _at_the_recipes_rate(scored, cell)
     started, before = perf_counter(), TestSplit.total_reads
     scores = evaluator.evaluate(scored, task, seed=cell.seed)
     if undeclared := [name for name in scores.values if not any(s.matches(name) for s in evaluator.scores)]:
@@ -41,6 +57,12 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
         test_reads=max(task.split.reads, TestSplit.total_reads - before),  # the latter with those on the side
         data=data,
     )
+
+
+def _at_the_recipes_rate(synthetic: SyntheticSet, cell: Evaluation) -> SyntheticSet:
+    """Return a baseline at the rate that a recipe states, which otherwise takes that of the set."""
+    rates = {each.lr for each in recipes_of(cell) if each.learned_lr}
+    return replace(synthetic, lr=rates.pop()) if len(rates) == 1 else synthetic
 
 
 def _expected_seconds(cell: Evaluation, context: Context) -> float:

@@ -158,6 +158,8 @@ def read_safetensors(path: Path, manifest: Path | None, wanted: Wanted, view: st
             facts = facts or {"class_names": layouts.class_names({**header, **said})}
             lr = layouts.optional(layouts.LR, kinds)
             own = layouts.rate(file.get_tensor(lr)) if lr else None
+            if own is None and (said_in := layouts.optional(layouts.LR, header)):
+                own = layouts.rate(header[said_in])
             return _with_facts(file.get_tensor(images), targets, classes, None, facts, own)
     except (SafetensorError, OSError) as error:
         raise Refused(f"{path.name} is damaged, or not a safetensors file: {error}") from None

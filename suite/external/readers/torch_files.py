@@ -7,13 +7,14 @@ files that torch can write: without compressed parts, and without parts larger t
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from suite.external.locate import BESIDE
+from suite.external.locate import IMAGES, LABELS
 from suite.external.readers import layouts
 from suite.external.validate import Contents, Refused, Wanted, check_dense
 
@@ -28,30 +29,35 @@ def read(files: Sequence[Path], wanted: Wanted) -> Contents:
     DC, DSA, DM and DataDAM append [images, labels] to `data` in each run; IDC's file is such a list. Raises
     Refused for a file with anything else, and says what it holds.
     """
+    beside = [path for path in files[1:] if path.name != _labels_of(files[0])]
+    return _with_rates(_contents(files, wanted), {path.name: _load(path) for path in beside})
+
+
+def _contents(files: Sequence[Path], wanted: Wanted) -> Contents:
     first = _load(files[0])
     if isinstance(first, Tensor):
-        return _one_run(_with_others(first, files), wanted)
+        return _one_run(_with_labels(first, files), wanted)
     if isinstance(first, list | tuple) and len(first) == 2 and isinstance(first[0], Tensor):
         return _one_run(Contents("idc", *_pair(first, "the file"), notes=(_FACTOR,)), wanted)
     if isinstance(first, dict):
         data = first.get("data")
         if isinstance(data, list | tuple) and data:
-            return _run(data, wanted)
+            return _with_rates(_run(data, wanted), _rates(first))
         if isinstance(first.get(layouts.optional(layouts.IMAGES, first)), Tensor):
             return _one_run(_fields(first), wanted)
     raise Refused(f"the file has neither a tensor nor {_READ}; it holds {layouts.described(first)}")
 
 
-def _with_others(images: Tensor, files: Sequence[Path]) -> Contents:
-    """Return images with what stands in the files beside them, which are named by their content."""
-    own = {files[0].name.replace("images", what, 1): what for what in BESIDE}
-    other = {own[path.name]: path for path in files[1:]}
-    if "labels" not in other:
+def _labels_of(images: Path) -> str:
+    return images.name.replace(IMAGES, LABELS, 1)
+
+
+def _with_labels(images: Tensor, files: Sequence[Path]) -> Contents:
+    """Return images with the labels in the file beside them."""
+    labels = [path for path in files[1:] if path.name == _labels_of(files[0])]
+    if not labels:
         raise Refused("a tensor of images needs its labels beside it, as images_best.pt has labels_best.pt")
-    labels = check_dense(_load(other["labels"]), "labels")
-    lr = layouts.rate(_load(other["lr"])) if "lr" in other else None
-    notes = (f"the learned rate {lr:.4g} of {other['lr'].name} is read",) if lr else ()
-    return Contents("mtt", images, labels, lr=lr, notes=notes)
+    return Contents("mtt", images, check_dense(_load(labels[0]), "labels"))
 
 
 def _run(data: Sequence[Any], wanted: Wanted) -> Contents:
@@ -84,17 +90,37 @@ def _fields(found: Mapping[str, Any]) -> Contents:
     if not labels:
         raise Refused(f"the file has images but no tensor of labels; it holds {layouts.described(found)}")
     targets, classes = layouts.classes_and_targets(labels, "the file")
-    lr = layouts.optional(layouts.LR, kinds)
-    rate = layouts.rate(found[lr]) if lr and found[lr] is not None else None
-    return Contents(
+    made = Contents(
         "dict",
         check_dense(found[images], "images"),
         targets,
         classes,
         layouts.class_names(found),
-        rate,
         manifest={"minibatch": layouts.minibatch(found["minibatch"])} if found.get("minibatch") else {},
-        notes=(f"the learned rate {rate:.4g} is read",) if rate else (),
+    )
+    return _with_rates(made, _rates(found))
+
+
+def _rates(found: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the fields of a dict that have a learned rate."""
+    named = {name: value for name, value in found.items() if isinstance(name, str)}
+    return {name: value for name, value in named.items() if name.lower() in layouts.LR and value is not None}
+
+
+def _with_rates(contents: Contents, found: Mapping[str, Any]) -> Contents:
+    """Return contents with the learned rate of fields, or files beside them; raises Refused for several."""
+    rates = {name: layouts.rate(value) for name, value in found.items()}
+    if not rates:
+        return contents
+    own = {} if contents.lr is None else {"the file itself": contents.lr}
+    if len({*own.values(), *rates.values()}) > 1:
+        told = " and ".join(f"{rate:g} in {name}" for name, rate in (own | rates).items())
+        raise Refused(f"the learned rate is {told}; leave the one that counts")
+    rate = next(iter(rates.values()))
+    return replace(
+        contents,
+        lr=rate,
+        notes=(*contents.notes, f"the learned rate {rate:.4g} of {' and '.join(rates)} is read"),
     )
 
 

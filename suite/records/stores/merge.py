@@ -101,11 +101,14 @@ class Merge:
         """Yield the conflicts between the stores."""
         stores = [self.output, *self.sources]
         for pair in self._ledger.clashes():
-            records = [reading.checked(each.path) for each in pair]
-            lines = (
-                f"{stores[at.store].path}: {_measured(each)}" for at, each in zip(pair, records, strict=True)
+            one, other = (reading.checked(each.path) for each in pair)
+            first, second = (stores[each.store].path for each in pair)
+            yield Conflict(
+                what=_what(one),
+                first=f"{first}: {_measured(one)}",
+                second=f"{second}: {_measured(other)}",
+                same=_result(one) == _result(other),
             )
-            yield Conflict(_what(records[0]), *lines, same=_result(records[0]) == _result(records[1]))
         yield from (Conflict(*words) for words in submissions.conflicts(self.output, self.sources))
 
     def write(self) -> None:

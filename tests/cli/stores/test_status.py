@@ -13,6 +13,7 @@ from suite.records.cells import Evaluation, Trial
 from suite.records.jobs import Plan
 from suite.records.record import Record
 from suite.records.store import Store
+from suite.records.stores import reading
 from suite.records.stores.heartbeat import Heartbeat, Sign
 from tests.support.stores import change, record_of
 
@@ -138,10 +139,13 @@ def test_a_damaged_record_waits_and_is_named_once(copied: Path) -> None:
 
 class TestWatched:
     def test_records_are_read_once(self, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        read: list[Path] = []
-        checked = "suite.records.stores.reading.checked"
-        original = __import__("suite.records.stores.reading", fromlist=["checked"]).checked
-        monkeypatch.setattr(checked, lambda path, *rest: (read.append(path), original(path, *rest))[1])
+        read, checked = list[Path](), reading.checked
+
+        def counted(path: Path) -> Record:
+            read.append(path)
+            return checked(path)
+
+        monkeypatch.setattr(reading, "checked", counted)
         watched = Watched(copied)
         watched.status()
         watched.status()

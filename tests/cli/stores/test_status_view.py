@@ -9,7 +9,7 @@ import pytest
 from suite.cli.console import Plain
 from suite.cli.running.cost import Cost
 from suite.cli.stores import status_view
-from suite.cli.stores.status import Failure, PlanStatus, Status
+from suite.cli.stores.status import STATES, Failure, PlanStatus, State, Status
 from suite.cli.stores.status_view import counts, lines, view
 from suite.records.stores.heartbeat import Sign
 from tests.support.stores import HOSTILE
@@ -27,9 +27,14 @@ SIGN = Sign(
     moved=NOW - 5,
     beat=NOW,
 )
-PLAN = PlanStatus(
-    "demo", Counter(done=3, running=1, failed=1, waiting=2), (Cost(7200.0, "a CPU", "this store"), None)
-)
+
+
+def plan(*costs: Cost | None, **states: int) -> PlanStatus:
+    counted = Counter[State]({state: states[state] for state in STATES if state in states})
+    return PlanStatus("demo", counted, costs)
+
+
+PLAN = plan(Cost(7200.0, "a CPU", "this store"), None, done=3, running=1, failed=1, waiting=2)
 FAILURE = Failure("dm on digits ipc 1 seed 0: distillation", "oom", "no memory", 3, Path("failures/a.txt"))
 
 
@@ -67,8 +72,8 @@ def test_the_run_the_plans_and_the_costs() -> None:
 
 
 def test_counts_leave_out_what_there_is_not() -> None:
-    assert counts(PlanStatus("demo", Counter(done=2), ())) == "2 of 2 cells done (100%)"
-    assert counts(PlanStatus("demo", Counter(), ())) == "0 of 0 cells done (0%)"
+    assert counts(plan(done=2)) == "2 of 2 cells done (100%)"
+    assert counts(plan()) == "0 of 0 cells done (0%)"
 
 
 def test_running_cells_say_where_and_since_when() -> None:

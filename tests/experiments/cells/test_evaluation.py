@@ -52,6 +52,21 @@ def test_scores_are_the_evaluators_with_how_they_are_shown(context: Context) -> 
     assert record.data == tasks.fingerprint(tasks.load("digits")) and record.seconds > 0
 
 
+def test_a_baseline_takes_the_rate_that_a_recipe_states_as_its_learned_one(context: Context) -> None:
+    """`mtt-1000` states that of `dsa-1000`, by which random subsets are compared with a method's sets."""
+    settings = {"recipe": "mtt-1000", "network": "mlp-w8", "copies": 1}
+    record = finish(WHOLE.model_copy(update={"settings": settings}), context)
+    task = tasks.load("digits")
+    plain = scored(smoke_set(), task, "dsa-1000", network="mlp-w8", copies=1, seed=7)
+    assert record.scores["accuracy"] == plain.values["accuracy"]
+    learned = Context(
+        Job(label="row", cell=TRIAL.model_copy(update={"method": "dm"})), context.store, Resources()
+    )
+    write(smoke_set(), context.store.artefact(learned.job.id), task, learned)
+    with pytest.raises(ValueError, match="this set has none"):
+        list(evaluate(WHOLE.model_copy(update={"settings": settings, "trial": learned.job.id}), learned))
+
+
 def test_a_part_alone_is_scored(context: Context) -> None:
     record = finish(WHOLE.model_copy(update={"part": Part(how="prefix", ipc=1)}), context)
     assert record.scores["accuracy"] == accuracies(1) and record.ipc == 1

@@ -88,7 +88,9 @@ def test_safetensors_without_a_manifest_have_no_facts(tmp_path: Path) -> None:
     images, labels = foreign_sets.flat()
     save_file({"images": images, "labels": labels}, tmp_path / "set.safetensors")
     found = read_safetensors(tmp_path / "set.safetensors", None, WANTED)
-    assert torch.equal(found.images, images) and found.manifest == {}
+    assert torch.equal(found.images, images) and found.manifest == {} and found.lr is None
+    save_file({"images": images, "labels": labels}, tmp_path / "with.safetensors", {"lr": "0.02"})
+    assert read_safetensors(tmp_path / "with.safetensors", None, WANTED).lr == 0.02
 
 
 def test_a_code_needs_its_manifest(tmp_path: Path) -> None:

@@ -39,6 +39,31 @@ def test_a_learned_rate_stands_beside_them(tmp_path: Path) -> None:
             read(files, WANTED)
 
 
+def test_a_rate_counts_wherever_it_stands(tmp_path: Path) -> None:
+    """In a file without a number, in the dict of DC's code, or beside that dict."""
+    foreign_sets.mtt(tmp_path)
+    torch.save(0.02, tmp_path / "lr.pt")
+    pair = [tmp_path / f"{what}_best.pt" for what in ("images", "labels")]
+    assert read([*pair, tmp_path / "lr.pt"], WANTED).lr == 0.02
+    images, labels = foreign_sets.flat()
+    for fields, beside in (({"lr": 0.02}, []), ({}, [tmp_path / "lr.pt"])):
+        torch.save({"data": [[images, labels]], **fields}, tmp_path / "images.pt")
+        found = read([tmp_path / "images.pt", *beside], WANTED)
+        assert found.lr == 0.02 and found.format == "dc"
+
+
+def test_two_rates_are_refused(tmp_path: Path) -> None:
+    foreign_sets.mtt(tmp_path)
+    files = [tmp_path / name for name in ("images_best.pt", "labels_best.pt", "lr_best.pt", "lr.pt")]
+    for rate, path in zip((0.02, 0.03), files[2:], strict=True):
+        torch.save(rate, path)
+    with pytest.raises(Refused, match=r"is 0\.02 in lr_best\.pt and 0\.03 in lr\.pt; leave the"):
+        read(files, WANTED)
+    torch.save({"images": foreign_sets.flat()[0], "labels": foreign_sets.flat()[1], "lr": 0.4}, files[0])
+    with pytest.raises(Refused, match=r"is 0\.4 in the file itself and 0\.03 in lr\.pt"):
+        read([files[0], files[3]], WANTED)
+
+
 def test_of_several_runs_the_last_one_counts_and_this_is_said(tmp_path: Path) -> None:
     """The first one's images are all 0."""
     path = foreign_sets.dc(tmp_path)

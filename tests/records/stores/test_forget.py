@@ -85,7 +85,7 @@ def test_a_name_that_is_taken_gets_a_number(copied: Path) -> None:
 
 
 def test_an_interrupted_move_is_found_again(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rename, moved = Path.rename, []
+    rename, moved = Path.rename, list[Path]()
 
     def interrupted(self: Path, target: Path) -> Path:
         if len(moved) == 3:

@@ -218,7 +218,7 @@ def test_plans_of_one_name_are_united(copied: Path, other: Path, tmp_path: Path)
 
 
 def test_an_interrupted_merge_goes_on(copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written, add = [], Store.add
+    add, written = Store.add, list[object]()
 
     def interrupted(*args: object, **options: object) -> None:
         if len(written) == 2:

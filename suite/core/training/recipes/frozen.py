@@ -134,9 +134,15 @@ _ROUNDED = [precision for precision in PRECISIONS if precision != "float32"]
 def recipe_on_real(name: str) -> Recipe:
     """Return the recipe named `name` for training on real images.
 
-    Raises ValueError as `recipe` does, and for one with a teacher, which labels small sets.
+    Raises ValueError as `recipe` does, and for one with a teacher, which labels small sets, or with the
+    learned rate of a set.
     """
     found = recipe(name)
+    if found.learned_lr:
+        raise ValueError(
+            f"recipe {name!r} trains at the learned rate of a set, and train has none; use 'dsa-1000', or "
+            "another one with a rate of its own"
+        )
     if found.teacher_epochs:
         raise ValueError(f"recipe {name!r} has a teacher that labels the images; use one without for train")
     return found

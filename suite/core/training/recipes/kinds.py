@@ -28,7 +28,7 @@ class Recipe:
     augment: the name of an augmentation.
     decay_at: epoch from which the learning rate is divided by ten; None: never.
     batch: images per step, in shuffled epochs; None: each step draws the set's `Minibatch`.
-    learned_lr: train at the learning rate that was learned with the set, if any.
+    learned_lr: train at the learning rate that was learned with the set; `lr` is that of the baselines.
     precision: of products in training; accuracy is always measured in float32.
     teacher_epochs: label every augmented batch by a teacher that has trained on train for so many epochs,
     without augmentation (see `suite.core.training.cached.labeller`); 0: use the set's labels.
@@ -70,8 +70,18 @@ class Recipe:
         return replace(self, lr=lr, learned_lr=False)
 
     def for_set(self, synthetic: SyntheticSet) -> "Recipe":
-        """Return the recipe for `synthetic`: at the set's learned rate if the recipe uses it."""
-        return self.with_lr(synthetic.lr) if self.learned_lr and synthetic.lr is not None else self
+        """Return the recipe for `synthetic`: at the set's learned rate if the recipe uses it.
+
+        Raises ValueError if it does, and the set has none.
+        """
+        if not self.learned_lr:
+            return self
+        if synthetic.lr is None:
+            raise ValueError(
+                f"recipe {self.name!r} trains at the learned rate of a set, and this set has none; give it "
+                "by --lr, or as SyntheticSet.lr, or choose a recipe with a rate of its own"
+            )
+        return self.with_lr(synthetic.lr)
 
     def for_data(self, train: Examples) -> "Recipe":
         """Return the recipe for `train`: without flips where mirrored images may change their class."""
@@ -143,12 +153,12 @@ class KLRecipe(Recipe):
         """Return the recipe with the authors' batch for the set; for CIFAR-100 also with twice the rate.
 
         10, 50 and 100 images at 1, 10 and 50 images per class, twice that from 100 classes, 100 for 200
-        classes (Tiny-ImageNet), and 25 for 100 classes of 32x32 pixels (CIFAR-100).
+        classes (Tiny-ImageNet), and 25 for 100 classes of 32x32 pixels (CIFAR-100). A learned rate stays.
         """
-        classes, ipc = synthetic.classes, synthetic.ipc
-        batch, lr = (10 if ipc == 1 else 50 if ipc <= 10 else 100) * (2 if classes >= 100 else 1), self.lr
+        classes, ipc, lr = synthetic.classes, synthetic.ipc, super().for_set(synthetic).lr
+        batch = (10 if ipc == 1 else 50 if ipc <= 10 else 100) * (2 if classes >= 100 else 1)
         if classes == 100 and synthetic.images.shape[-1] == 32:
-            batch, lr = 25, 2 * lr
+            batch, lr = 25, lr if self.learned_lr else 2 * lr
         found = replace(self, batch=100 if classes == 200 else batch, lr=lr)
         return found.for_hard_labels() if synthetic.hard and not self.teacher_epochs else found
 

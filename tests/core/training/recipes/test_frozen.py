@@ -329,11 +329,22 @@ def test_full_data_take_their_epochs_and_decay_at_half() -> None:
 
 def test_mtt_is_dsa_at_the_rate_that_a_set_brings() -> None:
     bare = SyntheticSet(torch.zeros(2, 1, 1, 4, 4), one_hot(2, 1))
-    for made, lr in ((bare, 0.01), (replace(bare, lr=0.03), 0.03)):
-        assert recipe("mtt-1000").for_set(made).lr_schedule(10)[500:502] == [lr, pytest.approx(lr / 10)]
-        assert recipe("dsa-1000").for_set(made) is recipe("dsa-1000")
+    made = replace(bare, lr=0.03)
+    assert recipe("mtt-1000").for_set(made).lr_schedule(10)[500:502] == [0.03, pytest.approx(0.003)]
+    assert recipe("dsa-1000").for_set(made) is recipe("dsa-1000").for_set(bare) is recipe("dsa-1000")
     named = replace(recipe("mtt-1000"), name="dsa-1000", source=recipe("dsa-1000").source, learned_lr=False)
     assert named == recipe("dsa-1000")
+
+
+@pytest.mark.parametrize("name", [name for name, each in RECIPES.items() if each.learned_lr])
+def test_without_a_learned_rate_a_recipe_for_one_is_refused(name: str) -> None:
+    bare = SyntheticSet(torch.zeros(2, 1, 1, 4, 4), one_hot(2, 1))
+    with pytest.raises(
+        ValueError, match=f"recipe '{name}' trains at the learned rate of a set, and this set"
+    ):
+        TrainingJob.on_set(bare, recipe(name), 0)
+    with pytest.raises(ValueError, match=f"recipe '{name}' trains at the learned rate .* and train has none"):
+        recipe_on_real(name)
 
 
 def test_a_rate_that_was_chosen_is_kept() -> None:

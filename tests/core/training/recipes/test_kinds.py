@@ -8,7 +8,7 @@ import torch
 from suite.core.engine.optimisers import AdamW
 from suite.core.networks.named import network
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
-from suite.core.training.recipes.kinds import KLRecipe, Recipe, RegressionRecipe
+from suite.core.training.recipes.kinds import KLRecipe, Recipe, RegressionRecipe, StepDecayRecipe
 
 KL = KLRecipe("kl", "", "adamw", 0.01, "none", weight_decay=0.1, epochs=4, batch=50, temperature=5.0)
 SOFT = SyntheticSet(torch.zeros(10, 2, 1, 4, 4), one_hot(10, 2) * 0.9 + 0.01)
@@ -28,6 +28,16 @@ def test_only_soft_labels_have_a_temperature() -> None:
     assert (kept.temperature, dropped.temperature) == (5.0, 1.0)
     taught = replace(KL, teacher_epochs=3).for_set(hard)
     assert isinstance(taught, KLRecipe) and taught.temperature == 5.0
+
+
+@pytest.mark.parametrize("kind", [Recipe, StepDecayRecipe, KLRecipe, RegressionRecipe])
+def test_every_kind_trains_at_the_learned_rate(kind: type[Recipe]) -> None:
+    """Also where the rate of a recipe would be another at this size: CIFAR-100's."""
+    asked = kind("r", "", "sgd", 0.1, "none", epochs=2, batch=4, learned_lr=True)
+    bare = SyntheticSet.with_hard_labels(torch.zeros(100, 1, 1, 32, 32))
+    assert asked.for_set(replace(bare, lr=0.03)).lr == 0.03
+    with pytest.raises(ValueError, match="recipe 'r' trains at the learned rate of a set, and this set has"):
+        asked.for_set(bare)
 
 
 def test_the_optimiser_knows_the_parameters_that_decay() -> None:
