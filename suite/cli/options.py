@@ -15,7 +15,13 @@ Gpu = Annotated[
     bool | None,
     typer.Option("--gpu/--cpu", help="Run on a GPU or the CPU.", show_default="a GPU if there is one"),
 ]
-Artefact = Annotated[Path, typer.Argument(help="A .safetensors file from a store's artefacts/.")]
+Artefact = Annotated[
+    Path,
+    typer.Argument(
+        help="A set: its address, such as results:rat_bptt/ipc10/seed1 (`ratbench list artefacts STORE`), or "
+        "a .safetensors file."
+    ),
+]
 Inline = Annotated[
     bool, typer.Option("--inline", help="Run one cell after another in this process, without Ray.")
 ]

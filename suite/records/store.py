@@ -29,6 +29,9 @@ from suite.records.stores import heartbeat
 MIN_FREE_BYTES = 200 * 2**20
 """Bytes that must be free before a run starts."""
 
+_LONGEST = 200
+"""Bytes of a task's or a row's name in the names of folders."""
+
 
 class Store:
     """A folder with the records, artefacts and checkpoints of grids."""
@@ -120,7 +123,7 @@ class Store:
         trace: the traceback of a failure, which is written beside it.
         """
         folder = "records" if record.status in ("done", "diverged") else "failures"
-        place = self.path / folder / _place(record.task, record.ipc, record.label)
+        place = self.path / folder / place_of(record)
         others = [] if folder == "failures" else [other.data for other in self.records(record.cell.id)]
         path = place / f"{_named(record.cell.id, record.data if others else '')}.json"
         if record.data not in others:
@@ -131,6 +134,11 @@ class Store:
                     failure.unlink(missing_ok=True)
         elif trace:
             write_bytes(self.traceback(record), trace.encode(errors="replace"), replace=True)
+
+    def add(self, record: Record, content: bytes, *, another: bool) -> None:
+        """Write the file of a record as it is. another: whether its cell has a record of other data."""
+        name = _named(record.cell.id, record.data if another else "")
+        write_bytes(self.path / "records" / place_of(record) / f"{name}.json", content)
 
     def last_failure(self, cell: str) -> Record | None:
         """Return the last failure of a cell; None if it has none."""
@@ -143,8 +151,7 @@ class Store:
 
     def traceback(self, failure: Record) -> Path:
         """Return the path of a failure's traceback."""
-        place = _place(failure.task, failure.ipc, failure.label)
-        return self.path / "failures" / place / _trace(failure.cell.id)
+        return self.path / "failures" / place_of(failure) / _trace(failure.cell.id)
 
     def row(self, task: str, ipc: int, label: str) -> Iterator[Record]:
         """Yield the records of a row; damaged ones are left out."""
@@ -262,10 +269,22 @@ def _trace(cell: str) -> str:
     return f"{cell[:12]}.txt"
 
 
+def place_of(record: Record) -> Path:
+    """Return the folder of a record's row, below that of records or failures."""
+    return _place(record.task, record.ipc, record.label)
+
+
 def _place(task: str, ipc: int, label: str) -> Path:
+    size = f"-ipc{ipc}" if ipc else "-full"
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip("-.")
-    folder = label.replace(":", "-")  # not every file system allows this character in names
-    return Path(f"{name}-ipc{ipc}" if ipc else f"{name}-full") / folder
+    return Path(f"{name[:_LONGEST]}{size}") / row_folder(label)
+
+
+def row_folder(label: str) -> str:
+    """Return the name of the folder of a row, below that of its task and size."""
+    # Not every file system allows these characters in names; records of others may hold any label.
+    folder = re.sub(r"[/\\:*?\"<>|\x00-\x1f\x7f]", "-", label).strip(".") or "-"
+    return folder.encode()[:_LONGEST].decode(errors="ignore")
 
 
 def _first_line(error: ValueError) -> str:

@@ -22,7 +22,7 @@ from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
 from suite.records.cells import PROTOCOL, Trial
 from suite.records.jobs import Job
 from suite.records.record import Provenance, Record, Status
-from suite.records.store import Store
+from suite.records.store import Store, row_folder
 from suite.records.stores.heartbeat import signs
 
 TRIAL = Trial(task="digits", method="random_subset", hyperparameters={"lr": 0.1}, ipc=1, seed=0)
@@ -430,12 +430,30 @@ class TestLock:
         assert list((store.path / "running").iterdir()) == []
 
 
+class TestPlace:
+    @pytest.mark.parametrize(
+        "label", ["../../evil", "a/b", "..", "", "a\x1b[2J", "C:\\x", "x" * 300, "ä" * 200]
+    )
+    def test_a_record_stays_in_the_store(self, store: Store, label: str) -> None:
+        """Records of others may have any label."""
+        made = record().model_copy(update={"label": label, "task": "../" * 100 + "evil"})
+        store.write(made)
+        (path,) = store.path.glob("records/*/*/*.json")
+        assert path.resolve().is_relative_to(store.path.resolve()) and path.parent.name.isprintable()
+        assert store.record(TRIAL.id) == made.sealed()
+
+    def test_usual_labels_keep_their_folders(self) -> None:
+        for label in ("rat_bptt", "random subset", "k-means (window=40)", "my.method"):
+            assert row_folder(label) == label
+        assert row_folder("external:mine") == "external-mine"
+
+
 class TestTraceback:
     def test_it_stands_beside_the_failure(self, store: Store) -> None:
         failed = record("failed")
         store.write(failed, "Traceback: line 1\nValueError: no\n")
         assert store.traceback(failed).read_text().endswith("ValueError: no\n")
-        assert store.traceback(failed).with_suffix(".json").is_file()
+        assert (store.traceback(failed).parent / f"{TRIAL.id}.json").is_file()
 
     def test_a_record_removes_it_with_the_failure(self, store: Store) -> None:
         store.write(record("failed"), "Traceback")

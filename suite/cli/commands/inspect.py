@@ -6,19 +6,44 @@ from typing import Annotated, Literal
 import typer
 from rich.text import Text
 
-from suite.cli.console import console, say, wrote
+from suite.cli.commands.publish import RESULTS
+from suite.cli.console import console, say, write, wrote
 from suite.cli.options import Data, set_data
 
-Kind = Literal["methods", "evaluators", "studies", "tasks", "networks", "recipes", "augmentations", "grids"]
+Kind = Literal[
+    "methods", "evaluators", "studies", "tasks", "networks", "recipes", "augmentations", "grids", "artefacts"
+]
 
 
 def list_(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    stores: Annotated[
+        list[Path] | None, typer.Argument(help="For artefacts: the stores.", show_default="results/")
+    ] = None,
+    format: Annotated[
+        Literal["table", "csv", "json"], typer.Option(help="The format; csv and json are for artefacts.")
+    ] = "table",
 ) -> None:
     """List methods, tasks, networks or other things, with one line about each.
 
+    For artefacts, the sets in stores: each with its address, by which other commands take it.
+
     [bold]ratbench list methods[/]
+
+    [bold]ratbench list artefacts runs/demo[/]
     """
+    if kind == "artefacts":
+        from suite.cli.stores import listing
+
+        found = listing.listed(stores or [RESULTS])
+        if format == "table":
+            console.print(listing.table(found))
+        else:
+            write(listing.text(found, format))
+        return
+    if stores or format != "table":
+        raise ValueError(f"list {kind} takes neither a store nor --format; they are for `list artefacts`")
+
     from suite.cli import describe
 
     console.print(describe.table(kind))

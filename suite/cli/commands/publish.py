@@ -133,20 +133,22 @@ def release(
 def picture(
     artefact: Artefact,
     output: Annotated[
-        Path | None, typer.Option(help="The PNG to write.", show_default="ARTEFACT.png")
+        Path | None, typer.Option(help="The PNG to write.", show_default="ROW-ipcN-seedN-ID.png")
     ] = None,
     columns: Annotated[int, typer.Option(min=1, help="Images of each class to show.")] = 10,
     data: Data = None,
 ) -> None:
     """Plot a synthetic set: one row for each class, with the preprocessing undone.
 
-    [bold]ratbench picture runs/demo/artefacts/0a1b….safetensors --output set.png[/]
+    [bold]ratbench picture runs/demo:rat_bptt/ipc10/seed0 --output set.png[/]
     """
     from suite.figures.publish import plot_artefact
+    from suite.records.stores.addresses import find, made_of
 
     set_data(data)
-    target = output or artefact.with_suffix(".png")
-    plot_artefact(artefact, target, columns=columns)
+    path = find(artefact)
+    target = output or made_of(path, ".png")
+    plot_artefact(path, target, columns=columns)
     wrote(target)
 
 
