@@ -11,9 +11,8 @@ from typing import Any, Self
 from suite.cli.logs.writers import Run, Writer
 from suite.experiments.cells.context import Progress
 from suite.records.cells import Evaluation, Trial
-from suite.records.jobs import Job
+from suite.records.jobs import Job, titles
 from suite.records.record import Record
-from suite.records.titles import titles
 
 CLOSING_SECONDS = 15.0
 """Seconds that the end of a run waits for its log."""

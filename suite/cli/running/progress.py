@@ -19,11 +19,9 @@ from suite.cli.logs.log import Log
 from suite.cli.running.remaining import Remaining
 from suite.experiments.cells.context import Progress
 from suite.records.cells import Cell
-from suite.records.curves import loss
-from suite.records.jobs import Job
-from suite.records.record import Record
+from suite.records.jobs import Job, titles
+from suite.records.record import Record, loss
 from suite.records.store import Store
-from suite.records.titles import titles
 
 PLAIN_SECONDS = 30.0  # seconds between plain lines about running cells
 FREE_LINES = 4  # of the terminal, besides the running cells: two above them, and some for what is said

@@ -25,9 +25,9 @@ from suite.experiments.resources import Resources
 from suite.experiments.schema import Grid
 from suite.external import evaluate as foreign
 from suite.figures.publish import publish
-from suite.records.index import Recorded
 from suite.records.jobs import Job
 from suite.records.store import Store
+from suite.records.stores.index import Recorded
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from suite.cli.running import preview, runner
 from suite.cli.running.cost import Costs
 from suite.cli.running.runner import Request
 from suite.core.data import tasks
-from suite.records.index import Index
 from suite.records.store import Store
+from suite.records.stores.index import Index
 from tests.support.costs import record
 
 pytestmark = pytest.mark.usefixtures("elsewhere")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from suite.records.index import Index
 from suite.records.store import Store
+from suite.records.stores.index import Index
 from tests.support.board_records import trial
 
 
