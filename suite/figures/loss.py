@@ -74,11 +74,19 @@ def plot(steps: pd.DataFrame) -> bytes:
         for axes in every[len(panels) :]:
             axes.remove()
         handles = {text: handle for axes in figure.axes for handle, text in zip(*_legend(axes), strict=True)}
-        figure.suptitle(_title(steps), fontsize=10)
         figure.supylabel("loss of the outer step", fontsize=9)
         figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, frameon=False)
 
-    return style.png(fill, width=max(6.0, 3.4 * columns + 0.6), height=2.6 * rows + 1.2)
+    place, network = ([*_values(steps, column), ""][0] for column in ("task", "network"))
+    place = place if len(_values(steps, "task")) == 1 else "Several tasks"
+    network = network if len(_values(steps, "network")) == 1 else ""
+    return style.png(
+        fill,
+        width=max(6.0, 3.4 * columns + 0.6),
+        height=2.6 * rows + 0.8,
+        title=_literal(f"{place}, {_sizes(steps)}: loss during distillation"),
+        subtitle=_literal("; ".join(filter(None, [network, "a line for each distillation"]))),
+    )
 
 
 def _steps(record: Record[Trial], method: str) -> Iterator[dict[str, Any]]:
@@ -119,13 +127,11 @@ def _told(key: tuple[Any, ...], steps: pd.DataFrame) -> str:
     return _literal(", ".join(filter(None, told)))
 
 
-def _title(steps: pd.DataFrame) -> str:
-    """Return what all panels have in common, and what a line is."""
-    values = [_values(steps, column) for column in ("task", "network")]
-    common = [found[0] for found in values if len(found) == 1]
+def _sizes(steps: pd.DataFrame) -> str:
+    """Return the sizes in words: `1 and 10 images per class`."""
     sizes = sorted(int(ipc) for ipc in steps["ipc"].unique())
-    ending = " and ".join(map(str, sizes[:-1])) + " and " * (len(sizes) > 1) + counted(sizes[-1], "image")
-    return "Loss of each distillation\n" + _literal(", ".join([*common, f"{ending} per class"]))
+    before = ", ".join(map(str, sizes[:-1])) + " and " * (len(sizes) > 1)
+    return f"{before}{counted(sizes[-1], 'image')} per class"
 
 
 def _literal(text: str) -> str:

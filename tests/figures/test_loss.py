@@ -45,7 +45,7 @@ def test_the_picture_has_a_panel_for_each_method(measured: Path) -> None:
     with Image.open(io.BytesIO(loss.plot(steps))) as image:
         assert image.width > image.height and len(np.unique(np.asarray(image.convert("L")))) > 10
     assert loss.plot(steps) == loss.plot(steps)
-    assert loss._title(steps) == "Loss of each distillation\ndigits, 1 and 10 images per class"
+    assert loss._sizes(steps) == "1 and 10 images per class"
 
 
 def test_without_a_loss_it_is_refused(tmp_path: Path) -> None:
