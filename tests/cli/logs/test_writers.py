@@ -82,7 +82,8 @@ class TestWandB:
         assert len(files) == 2 and b"outer_loss" in content and b"rat_bptt $x=../1" in content
 
     def test_without_a_key_it_is_refused(self, quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        pytest.importorskip("wandb", reason="wandb is not installed")
+        wandb = pytest.importorskip("wandb", reason="wandb is not installed")
+        wandb.teardown()  # it remembers the mode of an earlier test
         for name in ("WANDB_MODE", "WANDB_API_KEY"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("HOME", str(quick.parent))
