@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from suite.cli.commands import inspect, migrate, papers, profile, publish, run, sets, tune
+from suite.cli.commands import inspect, papers, profile, publish, run, sets, stores, tune
 from suite.cli.console import add, say
 
 app = typer.Typer(
@@ -48,7 +48,11 @@ add(app, publish.picture)
 add(app, sets.evaluate)
 add(app, sets.export)
 add(app, sets.subset)
-add(app, migrate.migrate)
+add(app, stores.status)
+add(app, stores.compare)
+add(app, stores.merge)
+add(app, stores.forget)
+add(app, stores.migrate)
 
 if __name__ == "__main__":
     app()
