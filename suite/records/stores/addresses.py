@@ -96,10 +96,7 @@ def find(text: Path | str) -> Path:
 
 def rows(store: Store, label: str = "") -> Iterator[Record]:
     """Yield the records of a row, or of all; each file is read once. Damaged ones draw a warning."""
-    row, every = row_folder(label) if label else "", store.path / "records"
-    own = list(reading.folders(every, row))
-    # Other hands may have given the folder of a label with special characters another name.
-    for folder in own if own or row == label else reading.folders(every):
+    for folder in reading.folders(store.path / "records", row_folder(label) if label else ""):
         for path in reading.listed(folder, ".json"):
             try:
                 record = reading.checked(path)
