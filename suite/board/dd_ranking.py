@@ -45,7 +45,6 @@ class Training:
 
     images: Literal["set", "random", "relabelled", "full"]
     way: Literal["native", "hard", "augmented", "plain"]
-    title: str
 
     @property
     def name(self) -> str:
@@ -58,19 +57,19 @@ class Training:
         return AUGMENTATION_ROBUST if self.way in ("augmented", "plain") else LABEL_ROBUST
 
 
-NATIVE = Training("set", "native", "native recipe %")
-RANDOM_NATIVE = Training("random", "native", "random %")
-HARD = Training("set", "hard", "hard labels %")
-FULL_HARD = Training("full", "hard", "full data %")
-AUGMENTED = Training("set", "augmented", "augmented %")
-RANDOM_AUGMENTED = Training("random", "augmented", "random, augmented %")
-PLAIN = Training("set", "plain", "plain %")
-RANDOM_PLAIN = Training("random", "plain", "random, plain %")
+NATIVE = Training("set", "native")
+RANDOM_NATIVE = Training("random", "native")
+HARD = Training("set", "hard")
+FULL_HARD = Training("full", "hard")
+AUGMENTED = Training("set", "augmented")
+RANDOM_AUGMENTED = Training("random", "augmented")
+PLAIN = Training("set", "plain")
+RANDOM_PLAIN = Training("random", "plain")
 
 AS_RELABELLED = {
-    RANDOM_NATIVE: Training("relabelled", "native", "relabelled random %"),
-    RANDOM_AUGMENTED: Training("relabelled", "augmented", "relabelled random, augmented %"),
-    RANDOM_PLAIN: Training("relabelled", "plain", "relabelled random, plain %"),
+    RANDOM_NATIVE: Training("relabelled", "native"),
+    RANDOM_AUGMENTED: Training("relabelled", "augmented"),
+    RANDOM_PLAIN: Training("relabelled", "plain"),
 }
 """The training of a random subset -> that of the same images with a teacher's labels."""
 
@@ -201,8 +200,3 @@ def _against_relabelled(score: DDScore) -> DDScore:
 RELABELLED_SCORES = {score: _against_relabelled(score) for score in (IOR, LRS, ARS)}
 """A score -> the same against random subsets with a teacher's labels: DD-Ranking's for soft labels."""
 EVALUATORS = tuple(dict.fromkeys(score.evaluator for score in SCORES))
-TITLES = {
-    LABEL_ROBUST: "With hard labels, and against random subsets and full data",
-    AUGMENTATION_ROBUST: "With and without augmentation, against random subsets",
-}
-"""The heading of the table that shows an evaluator's scores."""

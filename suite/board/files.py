@@ -9,7 +9,7 @@ Equal records give equal bytes.
 import difflib
 import json
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,10 +19,9 @@ from pydantic import ValidationError
 
 from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
 from suite.board.join import refuse_protocol, valid_records
-from suite.board.render import plots
+from suite.board.render import plots, words
 from suite.board.render.frame import frame, lines
 from suite.board.render.markdown import markdown
-from suite.board.render.words import picture
 from suite.board.reported import reported
 from suite.board.tables import Board, Table, board
 from suite.records.datasets import tell_apart
@@ -55,8 +54,8 @@ def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     full-data accuracy. DD-Ranking's scores ior, hlr, lrs, ars, with robustness_recipe as native recipe, and
     their accuracies, such as set_hard; ior_relabelled, lrs_relabelled and ars_relabelled of a row with soft
     labels, where random subsets have a teacher's labels, too. device_seconds, peak_memory_bytes,
-    stored_bytes, label_kind, devices; decoded: images per class of a factorised set. reported,
-    reported_source: accuracy in a paper, in percent.
+    stored_bytes, bits_per_class, label_kind, devices; device_class: compare times only within one; decoded:
+    images per class of a factorised set. reported, reported_source: accuracy in a paper, in percent.
 
     Lines of another evaluator have its shown scores as returned, such as `cross_architecture/mean`.
 
@@ -125,15 +124,15 @@ def finished(stores: Sequence[Path], *, diverged: bool = False) -> list[Record]:
     return [record for record in records if record.status in wanted]
 
 
-def render(board: Board, format: Format, *, pictures: Collection[str] = (), plots: bool = False) -> str:
+def render(board: Board, format: Format, folder: Path | None = None) -> str:
     """Return the board as text; raises ValueError for an unknown format.
 
-    pictures: paths that Markdown may link to; plots: whether it shows them.
+    folder: where Markdown is to stand, beside its plots, and with links to the pictures that are there.
     """
     if format not in get_args(Format):
         raise ValueError(f"unknown format {format!r}; known: {', '.join(get_args(Format))}")
     if format == "md":
-        return markdown(board, pictures=pictures, plots=plots)
+        return markdown(board, folder)
     if format == "csv":
         return frame(board).to_csv(index=False, lineterminator="\n")
     if format == "html":
@@ -157,11 +156,11 @@ def write(board: Board, target: Path, format: Format = "md") -> list[Path]:
     """
     paths = [target]
     target.parent.mkdir(parents=True, exist_ok=True)
-    for path, tables in _plots(board, target, format).items():
+    for path, table in _plots(board, target, format).items():
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(plots.plot(tables))
+        path.write_bytes(plots.plot(table))
         paths.append(path)
-    target.write_bytes(_published(board, target, format).encode())
+    target.write_bytes(render(board, format, target.parent).encode())
     return paths
 
 
@@ -170,9 +169,9 @@ def check(board: Board, target: Path, format: Format = "md") -> str:
 
     Text is compared byte for byte, plots by the fingerprint of their values.
     """
-    differences = [text] if (text := difference(target, _published(board, target, format))) else []
-    for path, tables in _plots(board, target, format).items():
-        if not plots.is_current(path, tables):
+    differences = [text] if (text := difference(target, render(board, format, target.parent))) else []
+    for path, table in _plots(board, target, format).items():
+        if not plots.is_current(path, table):
             differences.append(f"plots/{path.name} is missing or shows other records")
     return "\n".join(differences)
 
@@ -187,16 +186,11 @@ def difference(target: Path, wanted: str) -> str:
     return "\n".join(lines)
 
 
-def pictures(board: Board) -> dict[str, str]:
-    """Return the trial id of each picture that the board can link, by path beside the Markdown."""
-    return {path: trial for path, trial, _ in sets(board)}
-
-
 def sets(board: Board) -> Iterator[tuple[str, str, str]]:
-    """Yield the path, trial id and data of each picture; see `pictures`."""
+    """Yield the path beside the Markdown, the trial id and the data of each picture that it can link."""
     for row, task in ((row, table.task) for table in board.tables for row in table.rows):
         for seed, trial in row.pictures:
-            yield picture(task, row, seed), trial, row.data
+            yield words.picture(task, row, seed), trial, row.data
 
 
 class _Unusable(Exception):
@@ -234,11 +228,8 @@ def _parsed(line: dict[str, Any]) -> dict[str, Any]:
     return line if text is None else {**line, "hyperparameters": json.loads(text)}
 
 
-def _published(board: Board, target: Path, format: Format) -> str:
-    there = {path for path in pictures(board) if (target.parent / path).is_file()}
-    return render(board, format, pictures=there, plots=True)
-
-
-def _plots(board: Board, target: Path, format: Format) -> dict[Path, list[Table]]:
-    found = plots.groups(board) if format == "md" else {}
-    return {target.parent / "plots" / f"{name}.png": tables for name, tables in found.items()}
+def _plots(board: Board, target: Path, format: Format) -> dict[Path, Table]:
+    """Return the table that each plot beside the Markdown shows."""
+    folder = target.parent / "plots"
+    drawn = [table for table in board.tables if words.drawable(table)] if format == "md" else []
+    return {folder / f"{words.slug(table)}.png": table for table in drawn}

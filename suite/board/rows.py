@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from suite.board.columns.costs import Costs as Costs
+from suite.board.columns.costs import costs, of_reference
+from suite.board.columns.robustness import Robustness
 from suite.board.join import Evaluated, TableKey, TrialResult, full_data, in_table
 from suite.board.reported import PaperFigures, Reported, figures
-from suite.board.robustness import Robustness
 from suite.board.statistics.differences import Copies, Difference, PerSeed
 from suite.board.statistics.intervals import Interval, interval
 from suite.core.names import CORRECTED_RECIPES, counted
@@ -18,22 +20,6 @@ WORDS = {"diverged": "div.", "failed": "failed", "oom": "oom", "missing": "missi
 
 NOT_STANDARD = f"not under {STANDARD_RECIPE}"
 """The state of a row that has accuracies under other recipes only."""
-
-
-@dataclass(frozen=True)
-class Costs:
-    """The cost of a distillation, and the size of its set.
-
-    device_seconds: mean over distillations; stored_bytes: of the row's set or prefix; decoded: images per
-    class to which a factorised set decodes, else 0.
-    """
-
-    device_seconds: float = 0.0
-    peak_memory_bytes: int = 0
-    stored_bytes: int = 0
-    decoded: int = 0
-    label_kind: str = ""
-    devices: tuple[str, ...] = ()
 
 
 class Code(NamedTuple):
@@ -132,7 +118,7 @@ def row(
         selected_recipes=_selected_recipes(by_recipe),
         native=_native(trials, scores),
         share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
-        costs=_costs(records, key.ipc / trial.ipc),
+        costs=costs(trial, records, key.ipc / trial.ipc),
         papers=figures(reported, key, label) if whole else PaperFigures(),
         data=next((record.data for record in records if record.data), ""),
         made_by=frozenset(map(_code, [*records, *(item.record for item in scored if item.record)])),
@@ -163,7 +149,7 @@ def reference(
         errors=tuple(sorted({_brief(record.error) for record in best.values() if record.error})),
         scores=_intervals(copies),
         copies=copies,
-        costs=Costs(main.device_seconds, main.peak_memory_bytes, devices=(_device(main),)),
+        costs=of_reference(main),
         papers=PaperFigures(papers.same_network),
         made_by=frozenset(map(_code, best.values())),
     )
@@ -219,24 +205,6 @@ def _made(trials: Sequence[TrialResult]) -> Sequence[TrialResult]:
     return [trial for trial in trials if trial.made] or trials
 
 
-def _finished(records: Sequence[Record]) -> Sequence[Record]:
-    """Return the finished records, or all records if none is finished."""
-    return [record for record in records if record.status == "done"] or records
-
-
-def _costs(records: Sequence[Record], prefix: float) -> Costs:
-    """Return the costs over the trials' records; prefix: its size over that of the whole set."""
-    made = [record for record in records if record.status == "done"]
-    return Costs(
-        device_seconds=sum(record.device_seconds for record in made) / max(1, len(made)),
-        peak_memory_bytes=max((record.peak_memory_bytes for record in _finished(records)), default=0),
-        stored_bytes=round(prefix * max((record.stored_bytes for record in made), default=0)),
-        decoded=max((record.decoded for record in made), default=0),
-        label_kind=next((record.label_kind for record in made), ""),
-        devices=tuple(sorted({_device(record) for record in _finished(records)})),
-    )
-
-
 def _outcome(trial: TrialResult, found: Mapping[str, Evaluated]) -> tuple[str, str]:
     """Return a seed's state, "" if it has an accuracy, and its error."""
     standard = found.get(STANDARD_RECIPE)
@@ -271,8 +239,3 @@ def _brief(error: str) -> str:
 def _code(record: Record) -> Code:
     made = record.provenance
     return Code(made.commit, made.versions.get("torch", ""), record.measured_under)
-
-
-def _device(record: Record) -> str:
-    devices = record.provenance.devices or (record.provenance.device,)
-    return f"{' and '.join(devices)}, {counted(record.provenance.threads, 'thread')}"

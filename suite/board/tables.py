@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from suite.board.breakdown import Breakdown, breakdowns
+from suite.board.columns.robustness import robustness
 from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
 from suite.board.join import RANKED, Cells, TableKey, TrialResult, in_table, join, settings_text
 from suite.board.ranks import Averages, averages, ranked
 from suite.board.reported import Reported
-from suite.board.robustness import robustness
 from suite.board.rows import BoardRow, reference, row
 from suite.core.names import STANDARD_NETWORK
 from suite.records import test_audit

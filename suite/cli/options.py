@@ -1,6 +1,8 @@
 """Options of several commands."""
 
+import errno
 import os
+import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -65,3 +67,20 @@ def set_data(data: Path | None) -> None:
     """Set the data folder of this process and its children, if `data` is given."""
     if data is not None:
         os.environ["RATBENCH_DATA"] = str(data.resolve())
+
+
+def writable(target: Path) -> Path:
+    """Return the file that a command is to write, with its folder; raises ValueError if it cannot be."""
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if target.exists() and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        no_folder = isinstance(error, FileExistsError)
+        reason = os.strerror(errno.ENOTDIR) if no_folder else error.strerror
+        raise ValueError(f"{target} cannot be written: {reason}; choose another --output") from None
+    return target

@@ -58,6 +58,9 @@ FORMER_SETTINGS = {
 STANDARD_NETWORK = "convnet-d3-w128-in"
 """The field's ConvNet, which papers use for small images."""
 
+HOLDOUT = ":holdout"
+"""Suffix of a task's name for its holdout, a part of train."""
+
 _FORMER = {**FORMER_METHODS, **FORMER_RECIPES, **FORMER_SETTINGS}
 
 _NEAR = 0.5  # below this similarity a suggestion would be nonsense

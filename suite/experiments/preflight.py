@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from suite.core.data.tasks import HOLDOUT, DataMissing, fingerprint, former_fingerprint
+from suite.core.data.tasks import DataMissing, fingerprint, former_fingerprint
+from suite.core.names import HOLDOUT
 from suite.core.networks.named import network
 from suite.core.precision import PRECISIONS, Precision, check_precision
 from suite.core.spec import Budget

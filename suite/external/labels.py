@@ -13,6 +13,7 @@ from torch import Tensor
 from suite.core.data import tasks
 from suite.core.data.catalogue import CATALOGUE
 from suite.core.data.reading.folders import named
+from suite.core.names import HOLDOUT
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Task
 from suite.external import Kind as Kind
@@ -128,7 +129,7 @@ def order_of(names: Sequence[str], known: Sequence[str], words: Path | None = No
 
 def words_of(task: str) -> Path | None:
     """Return the words.txt in a task's folder, which has the words of WordNet ids; None without one."""
-    name = task.removesuffix(tasks.HOLDOUT)
+    name = task.removesuffix(HOLDOUT)
     if name.startswith("folder:"):
         folders = [Path(name.removeprefix("folder:").partition("?")[0]).expanduser()]
     else:

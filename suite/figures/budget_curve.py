@@ -145,9 +145,19 @@ def plot(networks: pd.DataFrame) -> bytes:
         panels = figure.subplots(len(places), 1, squeeze=False)[:, 0]
         for axes, (key, group) in zip(panels, places, strict=True):
             _panel(axes, group)
-            axes.set_title(", ".join(map(str, key)), loc="left", fontsize=10)
+            if len(places) > 1:
+                axes.set_title(style.plain(", ".join(map(str, key))), loc="left", fontsize=10)
 
-    return style.png(fill, width=8, height=4.5 * len(places))
+    tasks = list(dict.fromkeys(str(task) for (task, *_), _ in places))
+    where = [f"{network}, recipe {recipe}" for (_, network, recipe), _ in places]
+    return style.png(
+        fill,
+        width=8,
+        height=4.5 * len(places),
+        title=f"{', '.join(tasks)}: test accuracy against images per class",
+        subtitle=f"{'; '.join(dict.fromkeys(where))}; {_counts(networks)}; points: means; bands and bars: "
+        "95% intervals over sets, and networks or draws; small points: single draws",
+    )
 
 
 def lines(networks: pd.DataFrame) -> list[Line]:
@@ -173,6 +183,15 @@ def reference(found: Sequence[Line]) -> Line | None:
     return max(direct, key=rank, default=None)
 
 
+def _counts(networks: pd.DataFrame) -> str:
+    """Return how many sets and networks are behind a point, `n = 2 × 3 (sets × networks)`."""
+    points = networks.groupby([*PLACE, "name", "how", "ipc", "of"])
+    sets = points["seed"].nunique()
+    each = points.size() // points[["seed", "index"]].apply(lambda rows: len(rows.drop_duplicates()))
+    told = ("–".join(dict.fromkeys(map(str, (found.min(), found.max())))) for found in (sets, each))
+    return f"n = {' × '.join(told)} (sets × networks)"
+
+
 def _told(line: Line, direct: Line | None, sizes: Sequence[int]) -> dict[str, str]:
     accuracies = {str(size): spanned(line.accuracy(size)) if size in line.sizes else "" for size in sizes}
     area, gap = (line.area(direct.sizes), line.largest_gap(direct)) if direct else (None, None)
@@ -190,14 +209,14 @@ def _panel(axes: Axes, networks: pd.DataFrame) -> None:
         _curve(axes, line, *(style.BASELINE if line.real else style.look(place)))
     style.ticks(axes, networks["ipc"].unique())
     axes.set_xlabel("images per class")
-    axes.set_ylabel("accuracy, % (95% interval)")
+    axes.set_ylabel("test accuracy, %")
     style.legend(axes)
 
 
 def _curve(axes: Axes, line: Line, colour: str, marker: str) -> None:
     values = [line.accuracy(size) for size in line.sizes]
     means = [value.mean for value in values]
-    axes.plot(line.sizes, means, color=colour, marker=marker, markersize=5, label=line.name)
+    axes.plot(line.sizes, means, color=colour, marker=marker, markersize=5, label=style.plain(line.name))
     low, high = [value.low for value in values], [value.high for value in values]
     axes.fill_between(line.sizes, low, high, color=colour, alpha=0.15, linewidth=0)
     points = list(_draws(line))

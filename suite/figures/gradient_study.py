@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from suite.board import files
-from suite.board.render import style
+from suite.board.render import style, words
 from suite.board.rows import named
 from suite.records.cells import Study, differing_keys
 from suite.records.record import Record, is_of
@@ -26,12 +26,13 @@ _PANELS = {
     "cosine_to_full": "cosine to full BPTT, same network",
     "step_seconds": "seconds of an outer step",
 }
+_PLACE = ["task", "ipc", "network"]
 _LOGARITHMIC = ("norm", "step_seconds")
 _NAMES = {"bptt": "BPTT", "r_bptt": "R-BPTT", "t_bptt": "T-BPTT", "rat_bptt": "RaT-BPTT"}
 
 
 def measured(stores: Sequence[Path]) -> pd.DataFrame:
-    """Return a row for each fresh network: schedule, unroll, norm, cosine_to_full, step_seconds.
+    """Return a row for each fresh network: schedule, unroll, norm, cosine_to_full, step_seconds; its place.
 
     Raises ValueError if the stores hold no study.
     """
@@ -61,11 +62,21 @@ def plot(networks: pd.DataFrame) -> bytes:
             _panel(axes, networks, measure)
             axes.set_ylabel(name)
         handles = panels[0].get_legend_handles_labels()
-        figure.legend(*handles, loc="outside upper center", ncols=4, frameon=False)
+        figure.legend(*handles, loc="outside lower center", ncols=4, frameon=False)
         for axes in panels[2:]:
             axes.set_xlabel("unroll, inner steps")
 
-    return style.png(fill, width=8, height=6)
+    place = "; ".join(", ".join(sorted(set(networks[fact].astype(str)))) for fact in _PLACE)
+    each = networks.groupby(["schedule", "unroll"]).size()
+    count = "–".join(dict.fromkeys(str(number) for number in (each.min(), each.max())))
+    return style.png(
+        fill,
+        width=8,
+        height=6,
+        title="Meta-gradients against the length of the unroll",
+        subtitle=f"{place}; nothing is retrained; n = {count} fresh networks a point; points: medians, "
+        "of the spread the value over all; bars: 10% to 90% of the networks",
+    )
 
 
 def _schedules(records: Sequence[Record[Study]]) -> list[str]:
@@ -85,14 +96,16 @@ def _networks(record: Record[Study], schedule: str) -> pd.DataFrame:
     columns = {name: record.curve[name] for name in ("norm", "cosine_to_full", "step_seconds")}
     unroll = record.cell.settings["unroll"]
     # The first outer step compiles.
-    return pd.DataFrame(columns).assign(schedule=schedule, unroll=unroll).iloc[1:]
+    place = (record.task, words.size(record.ipc), str(record.cell.settings.get("network", "")))
+    facts = dict(zip(_PLACE, place, strict=True))
+    return pd.DataFrame(columns).assign(schedule=schedule, unroll=unroll, **facts).iloc[1:]
 
 
 def _panel(axes: Axes, networks: pd.DataFrame, measure: str) -> None:
     means = summary(networks)
     for place, (schedule, rows) in enumerate(means.groupby("schedule", sort=False)):
         colour, marker = style.look(place)
-        name = _NAMES.get(str(schedule), str(schedule))
+        name = style.plain(_NAMES.get(str(schedule), str(schedule)))
         at = rows["unroll"] * (1 + 0.03 * (place - 1.5))  # so that bars do not overlap
         axes.plot(at, rows[measure], color=colour, marker=marker, markersize=5, label=name)
         if measure in networks:

@@ -1,16 +1,14 @@
 """Pictures of synthetic sets and of samples: a row per class, with its name on the left."""
 
-import unicodedata
+import textwrap
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
-import matplotlib
 import torch
-from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from suite.board.render import style
 from suite.core.spec import Task
 
 _GAP = 2  # pixels between images
@@ -27,13 +25,15 @@ def plot_set(
     columns: int = 10,
     side: int = 64,
     rows: int | None = None,
+    title: str = "",
 ) -> None:
     """Write a PNG of the first `columns` images of each class to `path`; equal input gives equal bytes.
 
     images: (classes, n, channels, height, width) in [0, 1], of one or three channels;
     side: about an image's width in pixels, enlarged by a whole factor and nearest neighbour;
     rows: classes below each other, before the next ones follow at the right; None for all.
-    A name that the font cannot write stands as the number of its class.
+    title: what is above them, if anything. A name that the font cannot write stands as the number of its
+    class.
     Raises ValueError on another shape, another number of names, or values outside [0, 1].
     """
     _check(images, class_names, columns)
@@ -43,16 +43,21 @@ def plot_set(
     classes, count, _, height, width = pixels.shape
     rows = min(rows or classes, classes)
     font = ImageFont.truetype(
-        _font_file(), max(10, min(18, height - 2)), layout_engine=ImageFont.Layout.BASIC
+        style.font_file(), max(10, min(18, height - 2)), layout_engine=ImageFont.Layout.BASIC
     )
     names = [_written(name, label) for label, name in enumerate(class_names)]
     left = max(round(font.getlength(name)) for name in names) + 2 * _MARGIN
     wide = left + count * (width + _GAP)
-    canvas = Image.new("RGB", (wide * -(-classes // rows), rows * (height + _GAP) - _GAP), "white")
+    above = _titled(title, wide * -(-classes // rows))
+    head = (above.height + _GAP) if above else 0
+    across = max(wide * -(-classes // rows), above.width if above else 0)
+    canvas = Image.new("RGB", (across, head + rows * (height + _GAP) - _GAP), "white")
+    if above:
+        canvas.paste(above, (0, 0))
     pen = ImageDraw.Draw(canvas)
     for label, name in enumerate(names):
         block, row = divmod(label, rows)
-        start, top = block * wide + left, row * (height + _GAP)
+        start, top = block * wide + left, head + row * (height + _GAP)
         pen.text((start - _MARGIN, top + height // 2), name, fill="black", font=font, anchor="rm")
         for column in range(count):
             canvas.paste(_image(pixels[label, column]), (start + column * (width + _GAP), top))
@@ -83,23 +88,24 @@ def _check(images: Tensor, class_names: Sequence[str], columns: int) -> None:
         )
 
 
-def _font_file() -> str:
-    """Return the path of DejaVu, which comes with Matplotlib and has Latin, Greek and Cyrillic letters."""
-    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
-
-
-@cache
-def _letters() -> frozenset[str]:
-    """Return the letters of the font, except those of scripts from right to left, which need shaping."""
-    known = map(chr, FT2Font(_font_file()).get_charmap())
-    return frozenset(each for each in known if unicodedata.bidirectional(each) not in ("R", "AL"))
-
-
 def _written(name: str, label: int) -> str:
     """Return a class's name, shortened, or its label if a letter of the name is not in the font."""
-    if not _letters().issuperset(name):
+    if not style.drawable().issuperset(name):
         return str(label)
     return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
+
+
+def _titled(title: str, width: int) -> Image.Image | None:
+    """Return a picture of a title, in lines of about `width` pixels or a little more; None without one."""
+    if not title:
+        return None
+    size = 14
+    font = ImageFont.truetype(style.font_file(), size, layout_engine=ImageFont.Layout.BASIC)
+    text = "\n".join(textwrap.wrap(style.plain(title, 300), max(24, round(width / (0.56 * size)))))
+    right, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((0, 0), text, font=font)[2:]
+    made = Image.new("RGB", (round(right) + 2 * _MARGIN, round(bottom) + _MARGIN), "white")
+    ImageDraw.Draw(made).multiline_text((_MARGIN, 2), text, fill="black", font=font)
+    return made
 
 
 def _image(pixels: Tensor) -> Image.Image:

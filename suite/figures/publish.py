@@ -1,11 +1,13 @@
 """Write a board with the pictures of its sets."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from suite.board import files
 from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
+from suite.board.render import words
 from suite.core.data.tasks import to_pixels
 from suite.core.sets.artefacts import load_artefact
 from suite.figures.pictures import plot_set
@@ -28,12 +30,28 @@ def publish(
             if store.trial_of(artefact) != trial:
                 warnings.warn(f"{artefact} holds the set of another trial; it is not drawn", stacklevel=2)
             elif not (target.parent / name).is_file():
-                plot_artefact(artefact, target.parent / name)
+                try:
+                    plot_artefact(artefact, target.parent / name)
+                except ValueError as error:
+                    warnings.warn(f"{error}; it is not drawn", stacklevel=2)
     return files.write(board, target, format)
 
 
 def plot_artefact(artefact: Path, target: Path, *, columns: int = 10) -> None:
-    """Write a PNG of a synthetic set; raises ValueError if it cannot be read."""
+    """Write a PNG of a synthetic set, below its name; raises ValueError if it cannot be read."""
     synthetic, manifest = load_artefact(artefact)
     pixels = to_pixels(synthetic.images, manifest["preprocessing"])
-    plot_set(pixels, manifest["class_names"], target, columns=columns)
+    plot_set(pixels, manifest["class_names"], target, columns=columns, title=_title(manifest, columns))
+
+
+def _title(manifest: Mapping[str, Any], columns: int) -> str:
+    """Return what a set is: its method, task, size and seed."""
+    trial = manifest.get("trial", {})
+    shown = f"the first {columns} of " if trial.get("ipc", 0) > columns else ""
+    facts = [
+        str(manifest.get("label", "synthetic set")),
+        str(trial.get("task", "")),
+        f"{shown}{words.size(trial['ipc'])}" if "ipc" in trial else "",
+        f"seed {trial['seed']}" if "seed" in trial else "",
+    ]
+    return ", ".join(filter(None, facts))

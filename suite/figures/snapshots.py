@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from suite.board import files
-from suite.board.render import style
+from suite.board.render import style, words
 from suite.board.statistics.intervals import interval
 from suite.records.cells import RETRAIN, Evaluation, Trial, canonical_json, differing_keys
 from suite.records.record import Record, is_of
@@ -22,7 +22,7 @@ NARROWED = ("task", "ipc", "method")
 """The columns by which rows may be chosen."""
 
 _LINE = ["task", "ipc", "method", "recipe", "network"]
-_LEGEND = 0.2  # inches of height that a line takes in the legend
+_TOGETHER = 6  # lines in colour in a panel
 _AXES = {"step": "outer steps", "seconds": "seconds of distillation, compiling included"}
 
 
@@ -55,19 +55,42 @@ def summary(copies: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot(copies: pd.DataFrame) -> bytes:
-    """Plot accuracy against outer steps and against seconds, with 95% intervals, as a PNG."""
-    lines = list(summary(copies).groupby(_LINE, sort=False))
+    """Plot accuracy against outer steps and against seconds, with 95% intervals, as a PNG.
+
+    A row of panels has few lines in colour, so that they can be told apart; the others are grey.
+    """
+    found = summary(copies)
+    lines = list(found.groupby(_LINE, sort=False))
+    rows = -(-len(lines) // _TOGETHER)
 
     def fill(figure: Figure) -> None:
-        panels = figure.subplots(1, 2, sharey=True)
-        for axes, (column, name) in zip(panels, _AXES.items(), strict=True):
-            for place, (key, points) in enumerate(lines):
-                _line(axes, points, column, place, _name(key, copies))
+        panels = figure.subplots(rows, 2, sharex="col", sharey=True, squeeze=False)
+        for number, pair in enumerate(panels):
+            for axes, column in zip(pair, _AXES, strict=True):
+                for place, (key, points) in enumerate(lines):
+                    shown = place // _TOGETHER == number
+                    _line(axes, points, column, place % _TOGETHER if shown else None, _name(key, copies))
+            pair[0].set_ylabel("accuracy, %")
+            pair[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+        for axes, name in zip(panels[-1], _AXES.values(), strict=True):
             axes.set_xlabel(name)
-        panels[0].set_ylabel("accuracy, % (95% interval)")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
 
-    return style.png(fill, width=10, height=max(4.5, _LEGEND * len(lines)))
+    common = {column: found[column].iloc[0] for column in _LINE if found[column].nunique() == 1}
+    size = [words.size(int(common["ipc"]))] if "ipc" in common else []
+    place = ", ".join([*map(str, filter(None, [common.get("task")])), *size])
+    counts = {
+        f"{seeds} × {number // seeds}"
+        for seeds, number in zip(found["seeds"], found["networks"], strict=True)
+    }
+    facts = [common.get("network"), f"recipe {common.get('recipe', 'beside the name')}"]
+    facts += [f"n = {', '.join(sorted(counts))} (sets × networks)", "points: means", "bars: 95% intervals"]
+    return style.png(
+        fill,
+        width=10,
+        height=max(4.5, 2.6 * rows),
+        title=f"{place or 'Several tasks'}: accuracy during distillation",
+        subtitle="; ".join(str(fact) for fact in facts if fact),
+    )
 
 
 def names(trials: Sequence[Record[Trial]]) -> dict[Key, str]:
@@ -139,14 +162,18 @@ def _name(key: tuple[Any, ...], copies: pd.DataFrame) -> str:
     )
 
 
-def _line(axes: Axes, points: pd.DataFrame, column: str, place: int, name: str) -> None:
+def _line(axes: Axes, points: pd.DataFrame, column: str, place: int | None, name: str) -> None:
+    """Plot a line in the look of its place, or in grey without bars and name."""
+    if place is None:
+        axes.plot(points[column], points["accuracy"], color="0.85", linewidth=1, zorder=0)
+        return
     spread = [points["accuracy"] - points["low"], points["high"] - points["accuracy"]]
     colour, marker = style.look(place)
     axes.errorbar(
         points[column],
         points["accuracy"],
         yerr=[values.clip(lower=0) for values in spread],
-        label=name,
+        label=style.plain(name),
         color=colour,
         marker=marker,
         markersize=5,

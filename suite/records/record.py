@@ -33,9 +33,9 @@ class Record(Frozen, Generic[Of]):
 
     scores: for each name one value per copy, accuracies in [0, 1]; title, described: the evaluator's title
     and the descriptions of its scores. seconds: wall time of the work; device_seconds: seconds times the GPU
-    share, or times CPU threads. decoded: images per class to which a factorised set decodes. method_title,
-    paper: of a trial's method. measured_under: for a migrated record, the protocol under which it was
-    measured. Empty fields are left out of the JSON.
+    share, or times CPU threads. decoded: images per class to which a factorised set decodes; classes: of a
+    trial's set. method_title, paper: of a trial's method. measured_under: for a migrated record, the protocol
+    under which it was measured. Empty fields are left out of the JSON.
     """
 
     protocol: int = PROTOCOL
@@ -54,6 +54,7 @@ class Record(Frozen, Generic[Of]):
     peak_memory_bytes: int = 0
     stored_bytes: int = 0
     decoded: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)
+    classes: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)
     label_kind: Literal["hard", "soft", ""] = ""
     artefact: str = ""  # sha256 of the artefact's file
     data: str = ""  # fingerprint of the task's images, labels and preprocessing

@@ -97,7 +97,7 @@ def test_cells_run_again_and_the_old_records_stay_in_tables_of_their_own(mine: P
     }
     shown = Path("store/leaderboard.md").read_text()
     assert f"## folder:data/mine (data {old})" in shown and f"pictures/folder-data-mine-data-{new}-" in shown
-    assert all((Path("store") / path).is_file() for path in files.pictures(made))
+    assert all((Path("store") / path).is_file() for path, *_ in files.sets(made))
 
     again = ratbench("run", mine, "--store", "store", "--inline")
     assert "5 cells, 5 done, 0 to do" in again.stdout and "recorded on" not in again.stdout

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from suite.board import files
+from suite.board.render import words
 from suite.board.reported import reported
+from suite.board.rows import BoardRow
 from suite.cli.reproducing.reproduction import published
 from suite.core.data import tasks
 from suite.experiments import grid
@@ -78,11 +80,14 @@ def test_the_committed_records_are_of_the_published_images(monkeypatch: pytest.M
 def test_the_readme_shows_the_boards_rows() -> None:
     """Every row of the README's table stands, with the same accuracy, in the leaderboard."""
     readme = (ROOT / "README.md").read_text().partition("## Two commands")[0]
-    rows = [cells(line) for line in readme.splitlines() if line.startswith("| `")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in readme.splitlines()
+        if line.startswith("| `")
+    ]
     assert len(rows) == 17
     for name, _, *shown in rows:
-        one, ten = (row[2] for method, row in board_rows() if f"`{method}`" == name)  # images per class
-        assert shown == [one, ten]
+        assert shown == [words.accuracy(row) for row in board_rows() if f"`{row.name}`" == name]
 
 
 @pytest.mark.parametrize("name", ["dc", "dsa", "idc"])
@@ -90,9 +95,9 @@ def test_a_method_says_how_far_it_is_from_what_its_paper_prints(name: str) -> No
     """In its docstring's last line, and with the board's figures."""
     last = (import_module(f"suite.plugins.methods.{name}").__doc__ or "").strip().splitlines()[-1]
     ours, _, printed = last.partition(" at 1 ")
-    shown = [native(row) for method, row in board_rows() if method == name]
-    for figure, cell in zip(re.findall(r"(\d+\.\d)%", ours), shown, strict=True):
-        assert cell.startswith(f"{figure} ")
+    shown = [native(row) for row in board_rows() if row.name == name]
+    for figure, accuracy in zip(re.findall(r"(\d+\.\d)%", ours), shown, strict=True):
+        assert figure == f"{accuracy:.1f}"
     assert "printed" in printed
 
 
@@ -102,11 +107,7 @@ def test_methods_stand_in_the_order_of_their_papers() -> None:
     networks = [entry for entry in papers if entry.network != "none"]  # not kernel regression
     printed = {entry.method: dict(figure[:2] for figure in entry.figures) for entry in networks}
     tables = [board_rows()[:17], board_rows()[17:]]
-    assert [len({name for name, _ in rows}) for rows in tables] == [17, 17]  # a table for each size
-    ours = {
-        ipc: {name: float(native(row).split()[0]) for name, row in rows}
-        for ipc, rows in zip((1, 10), tables, strict=True)
-    }
+    ours = {ipc: {row.name: native(row) for row in rows} for ipc, rows in zip((1, 10), tables, strict=True)}
     pairs = {
         (ipc, better, worse)
         for ipc, found in ours.items()
@@ -117,21 +118,13 @@ def test_methods_stand_in_the_order_of_their_papers() -> None:
     assert len(pairs) == 6 and not turned
 
 
-def board_rows() -> list[tuple[str, list[str]]]:
-    """Return the methods of the board's tables, one for each size, and their cells."""
-    board = [cells(line) for line in (RESULTS / "leaderboard.md").read_text().splitlines()]
-    return [(name_of(row), row) for row in board if len(row) > 9 and row[1].startswith("`")]
+def board_rows() -> list[BoardRow]:
+    """Return the rows of the board's tables, those at one image per class first."""
+    one, ten = files.load([RESULTS]).tables
+    assert (one.ipc, ten.ipc) == (1, 10) and len(one.rows) == len(ten.rows) == 17
+    return [*one.rows, *ten.rows]
 
 
-def native(row: list[str]) -> str:
-    """Return the accuracy under the recipe of the method's own paper; `same` is the standard one."""
-    return row[2] if row[5] == "same" else row[5]
-
-
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
-
-
-def name_of(row: list[str]) -> str:
-    """Return a row's method without the marks of its footnotes."""
-    return row[1].partition(" ")[0].strip("`")
+def native(row: BoardRow) -> float:
+    """Return the accuracy in % under the recipe of the method's own paper."""
+    return 100 * row.scores[row.native].mean

@@ -95,8 +95,8 @@ def test_a_row_per_method_and_a_column_per_network() -> None:
 
 
 def test_its_markdown() -> None:
-    text = render(board(RECORDS), "md").partition("## Across architectures")[2]
-    assert f"### digits, {STANDARD}: 10 images per class" in text
+    text = render(board(RECORDS), "md").partition(">Across architectures")[2]
+    assert f"**digits, {STANDARD}: 10 images per class**" in text
     header = next(" ".join(line.split()) for line in text.splitlines() if line.startswith("| method"))
     assert header == "| method | home % | mlp-w8 % | vgg11-w8-in % | mean % | drop ↓ | n |"
     assert cells(text, "rat_bptt").startswith("| `rat_bptt` | 83.0 [80.5, 85.5] | 52.0 [50.0, 54.0] |")
@@ -125,8 +125,8 @@ def test_a_part_is_the_mean_of_its_details_copy_by_copy() -> None:
     assert [column.name for column in made.columns] == ["accuracy", "accuracy/noise"]
     assert (noise.mean, noise.low, noise.high) == pytest.approx((0.5, 0.4, 0.6))
     text = render(board([of, found]), "md")
-    assert "## Under corruptions" in text and " clean % |" in text
-    assert "- 1 seed: no interval across distillations" in text.partition("## Under corruptions")[2]
+    assert ">Under corruptions" in text and " clean % |" in text
+    assert "- 1 seed: no interval across distillations" in text.partition(">Under corruptions")[2]
 
 
 ECE = (Score("ece", "ECE", unit="fraction", better="lower", ranks=True), SECONDS)
@@ -169,11 +169,12 @@ class TestAnyEvaluator:
     RECORDS = (FIRST, RANDOM, calibrated(FIRST, 0.25, 0.35), calibrated(RANDOM, 0.1, 0.12))
 
     def test_markdown_sorts_the_lowest_first(self) -> None:
-        text = render(board(self.RECORDS), "md").partition("## Calibration")[2]
+        text = render(board(self.RECORDS), "md").partition(">Calibration")[2].partition("</details>")[0]
         assert "sorted by **ECE**, the lowest first" in text
         lines = [" ".join(line.split()) for line in text.splitlines() if line.startswith("| ")]
         assert lines == [
             "| method | ECE ↓ | n |",
+            "| --- | --: | --: |",
             "| `random_subset` | 0.110 [0.100, 0.120] | 1 × 2 |",
             "| `rat_bptt` | 0.300 [0.250, 0.350] | 1 × 2 |",
         ]
@@ -214,7 +215,7 @@ class TestAnyEvaluator:
         shown = ratbench("run", tiny, "--store", tmp_path / "runs", "--inline")
         assert shown.exit_code == 0 and "Calibration: digits" in shown.output, shown.output
         text = (tmp_path / "runs/leaderboard.md").read_text()
-        assert "## Calibration" in text and "not evaluated yet" not in text
+        assert ">Calibration" in text and "not evaluated yet" not in text
         assert cells(text, "rat_bptt").startswith("| `rat_bptt` | 0.125 |")
         frame = leaderboard([tmp_path / "runs"])
         assert frame[f"{file}/ece"].to_list() == [0.125, 0.125]
@@ -231,14 +232,14 @@ class TestAnyEvaluator:
         other = calibrated(RANDOM, 0.5, 0.5)
         cell = other.cell.model_copy(update={"evaluator": "strict", "base": "calibration"})
         text = render(board([*self.RECORDS, other.model_copy(update={"cell": cell})]), "md")
-        assert "## Calibration (calibration)" in text and "## Calibration (strict)" in text
+        assert ">Calibration (calibration): " in text and ">Calibration (strict): " in text
 
     def test_undeclared_scores_are_shown_as_they_are(self) -> None:
         found = parts(RANDOM, {"sharpness": (12.5, 12.5)}, evaluator="old", title="", described=())
         made = only([RANDOM, found])
         assert (made.title, made.columns[0].heading) == ("old", "sharpness")
         text = render(board([RANDOM, found]), "md")
-        assert cells(text.partition("## old")[2], "random_subset") == (
+        assert cells(text.partition(">old: ")[2], "random_subset") == (
             "| `random_subset` | 12.5 [12.5, 12.5] | 1 × 2 |"
         )
 
@@ -259,7 +260,7 @@ def test_what_is_missing_is_said_beside_its_row() -> None:
         "random_subset": "",
         "kip": "0 of 1 seed (div.)",
     }
-    text = render(board([*RECORDS, third, failed], planned=planned), "md").partition("## Across")[2]
+    text = render(board([*RECORDS, third, failed], planned=planned), "md").partition(">Across")[2]
     assert "| `rat_bptt` 2 of 3 seeds (missing) |" in text
     assert "| `kip` 0 of 1 seed (div.)" in text
     later = only([*RECORDS, third, parts(third, {}, status="oom")])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from suite.board.dd_ranking import TRAININGS
-from suite.board.files import check, leaderboard, pictures, read, render, write
+from suite.board.files import check, leaderboard, read, render, sets, write
 from suite.board.tables import board
 from suite.records.jobs import Plan
 from tests.support.board_records import (
@@ -67,9 +67,9 @@ def test_check_says_whether_the_files_are_current(tmp_path: Path) -> None:
     assert check(made, target) == ""
     assert [path.read_bytes() for path in write(made, target)] == before
     assert "k_means" in check(later, target)
-    assert f"plots/digits-{STANDARD}.png is missing or shows other records" in check(later, target)
+    assert f"plots/digits-{STANDARD}-ipc10.png is missing or shows other records" in check(later, target)
     with Image.open(paths[1]) as image:
-        assert image.size == (1200, 675)
+        assert image.width == 1200
     assert write(made, table, "csv") == [table] and check(made, table, "csv") == ""
     table.write_text(table.read_text() + "edited by hand\n")
     assert "-edited by hand" in check(made, table, "csv")
@@ -78,12 +78,14 @@ def test_check_says_whether_the_files_are_current(tmp_path: Path) -> None:
 def test_pictures_that_exist_are_linked(tmp_path: Path) -> None:
     made = board(SMALL)
     path = "pictures/digits/rat_bptt-ipc10-seed1.png"
-    assert pictures(made)[path] == SMALL[5].cell.id
+    assert {path: trial for path, trial, _ in sets(made)}[path] == SMALL[5].cell.id
     (tmp_path / path).parent.mkdir(parents=True)
     (tmp_path / path).touch()
     write(made, tmp_path / "leaderboard.md")
     text = (tmp_path / "leaderboard.md").read_text()
     assert f"[1]({path})" in text and "seed0" not in text
+    assert "- no picture of every set of `rat_bptt`, `random_subset`: it is in none of the stores" in text
+    assert "no picture" not in render(made, "md")  # on a terminal there are none
 
 
 def test_the_leaderboard_is_a_frame_of_what_the_stores_hold(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from suite.board.tables import board
 from suite.records.jobs import Planned
 from suite.records.record import Status
 from tests.support.board_records import (
-    CPU,
     REDUCED,
     SMALL,
     STANDARD,
@@ -44,13 +43,6 @@ def test_a_failed_evaluation_makes_its_row_incomplete() -> None:
     assert made["rat_bptt"].state == "incomplete: 2 of 3 seeds (oom)"
 
 
-def test_every_device_of_a_trial_is_named() -> None:
-    moved = CPU.model_copy(update={"devices": ("a CPU", "a GPU"), "device": "a GPU"})
-    of = trial("rat_bptt", seed=2, provenance=moved)
-    made = rows(board([*SMALL, of, evaluated(of, 0.5)]))
-    assert made["rat_bptt"].costs.devices == ("a CPU and a GPU, 2 threads", "a CPU, 2 threads")
-
-
 def test_planned_cells_without_a_record_are_missing() -> None:
     absent = [trial("rat_bptt", seed=2), trial("frepo"), evaluated(trial("frepo"), 0.0)]
     planned = [Planned(label=r.label, task=r.task, ipc=r.ipc, cell=r.cell) for r in [*absent, SMALL[0]]]
@@ -68,7 +60,7 @@ def test_native_accuracy_stands_beside_and_does_not_rank() -> None:
     assert rows(made)["rat_bptt"].rank == 2
     text = render(made, "md")
     assert "90.0 (rat-bptt-1000)" in text
-    assert "| `random_subset` | 40.0" in " ".join(text.split("Under the other recipes")[1].split())
+    assert "- `random_subset`: `rat-bptt-1000` 40.0\n" in text.split("Under other recipes")[1]
 
 
 def test_a_chosen_recipe_is_named_and_does_not_rank() -> None:
@@ -81,8 +73,8 @@ def test_a_chosen_recipe_is_named_and_does_not_rank() -> None:
     made = board([first, second, *found])
     row = rows(made)["rat_bptt"]
     assert row.accuracy is not None and row.accuracy.mean == 0.5
-    text = render(made, "md").split("Under the other recipes")[1]
-    assert "| `rat_bptt` | 90.0 [90.0, 90.0] (dc-300, rat-bptt-1000) |" in text
+    text = render(made, "md").split("Under other recipes")[1]
+    assert "- `rat_bptt`: `chosen` 90.0 [90.0, 90.0] (dc-300, rat-bptt-1000)\n" in text
 
 
 def test_native_is_the_same_only_where_the_standard_recipe_was_measured() -> None:
@@ -104,7 +96,7 @@ def test_a_factorised_row_says_how_many_images_its_bytes_decode_to() -> None:
     factorised = pair("rtp", (0.7,), decoded=29)
     text = render(board([*SMALL, *factorised]), "md")
     line = next(line for line in text.splitlines() if "rtp" in line and "25.6" in line)
-    assert "25.6 kB ³" in " ".join(line.split())
+    assert "25.6 kB ³" in line
     assert "- ³ bytes of a factorised set, which decodes to 29 images per class" in text
     assert rows(board(factorised))["rtp"].costs.decoded == 29
     values = json.loads(render(board([*SMALL, *factorised]), "json"))

@@ -14,8 +14,9 @@ from suite.figures import budget_curve
 from suite.figures.budget_curve import Line
 from suite.records.cells import Evaluation, Part
 from suite.records.record import Record
-from tests.support.board_records import CPU, evaluated, save, trial
+from tests.support.board_records import CPU, STANDARD, evaluated, save, trial
 from tests.support.command_line import ratbench, refused
+from tests.support.titles import facts
 
 
 def part(of: Record, how: Any, ipc: int, index: int, *accuracy: float) -> Record:
@@ -158,7 +159,11 @@ def test_it_is_tabled_drawn_and_written(networks: pd.DataFrame, tmp_path: Path) 
     assert "| 55.0 [50.0, 60.0] |" in text
     assert text.startswith(shown.output.partition("wrote")[0]) and "![budget-curve](x.png)" in text
     image = Image.open(io.BytesIO((tmp_path / "made/x.png").read_bytes()))
-    assert image.size == (1200, 675) and len(image.convert("RGB").getcolors(1 << 20) or []) > 5
+    assert image.width == 1200 and len(image.convert("RGB").getcolors(1 << 20) or []) > 5
+    told = facts(lambda: budget_curve.plot(networks))
+    assert told["title"] == "digits: test accuracy against images per class"
+    assert told["subtitle"].startswith(f"{STANDARD}, recipe dsa-1000; n = 2 × 2 (sets × networks); ")
+    assert "95% intervals" in told["subtitle"]
 
 
 def test_each_recipe_is_a_place_of_its_own(tmp_path: Path) -> None:

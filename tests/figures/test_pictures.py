@@ -126,3 +126,14 @@ def test_samples_are_the_first_image_of_each_class(tmp_path: Path) -> None:
     expected = (digits.preprocessing.invert(first[None])[0, 0] * 255).round()
     drawn = pixels[3 * 66 : 3 * 66 + 64, -66:-2, 0]
     assert np.array_equal(drawn[::8, ::8], expected.numpy().astype(np.uint8))
+
+
+def test_a_title_stands_above_and_moves_nothing_else(tmp_path: Path) -> None:
+    images = torch.rand(2, 3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    plot_set(images, ["a", "b"], tmp_path / "without.png")
+    for name, title in (("short", "dm"), ("long", "dm of $x$ on 猫\n" + "many words " * 9)):
+        plot_set(images, ["a", "b"], tmp_path / f"{name}.png", title=title)
+        without, titled = _pixels(tmp_path / "without.png"), _pixels(tmp_path / f"{name}.png")
+        height, width = without.shape[:2]
+        assert np.array_equal(titled[-height:, :width], without)
+        assert (titled[:-height] < 128).any() and titled.shape[1] >= width

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -17,6 +18,7 @@ from tests.support.board_records import STANDARD, evaluated, trial
 from tests.support.command_line import ratbench, refused
 from tests.support.grids import QUICK
 from tests.support.job_runs import complete, done, one
+from tests.support.titles import facts
 
 
 def with_snapshots(path: Path, shares: str = "[0, 0.5]") -> Path:
@@ -105,7 +107,28 @@ def test_a_curve_is_tabled_and_drawn(
     shown = ratbench("figure", "curve", store.path, "--output", tmp_path / "made/curve.png")
     assert shown.exit_code == 0 and "| rat_bptt |" in shown.output
     image = Image.open(io.BytesIO((tmp_path / "made/curve.png").read_bytes()))
-    assert image.size == (1500, 675) and len(image.convert("RGB").getcolors(1 << 20) or []) > 3
+    assert image.width == 1500 and len(image.convert("RGB").getcolors(1 << 20) or []) > 3
+    table = snapshots.measured([store.path])
+    told = facts(lambda: snapshots.plot(table))
+    assert told["title"] == "digits, 1 image per class: accuracy during distillation"
+    assert told["subtitle"] == (
+        "convnet-d1-w8-in; recipe dc-300; n = 1 × 1 (sets × networks); points: means; bars: 95% intervals"
+    )
+    other = pd.concat([table, table.assign(recipe="dsa-1000")], ignore_index=True)
+    assert "; recipe beside the name; " in facts(lambda: snapshots.plot(other))["subtitle"]
+
+
+def test_lines_are_drawn_few_at_a_time() -> None:
+    """24 lines in 8 colours cannot be told apart: rows of panels have up to six."""
+    rows = {"task": "digits", "ipc": 1, "recipe": "dc-300", "network": "n", "seed": 0, "accuracy": 0.5}
+    steps = [{"step": step, "seconds": 1.0 * step} for step in (0, 5)]
+
+    def height(count: int) -> int:
+        lines = [{**rows, **at, "method": f"m{number}"} for number in range(count) for at in steps]
+        return Image.open(io.BytesIO(snapshots.plot(pd.DataFrame(lines)))).height
+
+    heights = {count: height(count) for count in (6, 12, 24)}
+    assert heights[12] > heights[6] and heights[24] - heights[12] == 2 * 390
 
 
 def test_values_of_a_list_are_lines_of_their_own(tiny: Path, store: Store, resources: Resources) -> None:

@@ -10,7 +10,7 @@ from tests.support.board_records import trial
 
 
 @pytest.mark.parametrize(
-    "field", ["decoded", "title", "described", "method_title", "paper", "devices", "gpu"]
+    "field", ["decoded", "classes", "title", "described", "method_title", "paper", "devices", "gpu"]
 )
 def test_a_field_that_is_empty_is_not_in_the_json(field: str) -> None:
     """So records from before it was there keep their sha256."""

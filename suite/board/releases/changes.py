@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from suite.board.releases.frozen import Frozen
-from suite.board.render.layout import escaped, markdown_table
+from suite.board.render.layout import code, markdown_table
 
 _KEY = ("evaluator", "task", "ipc", "network", "conditions", "name")
 _DERIVED = ("behind",)  # follows from the accuracies of two rows
@@ -116,4 +116,4 @@ def _table(title: str, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> 
 
 
 def _code(value: object) -> str:
-    return f"`{escaped(' '.join(str(value).split()))}`" if value else "–"
+    return code(str(value)) if value else "–"

@@ -1,49 +1,53 @@
-"""Evaluators' tables as Markdown, a heading per evaluator."""
+"""Evaluators' tables as Markdown, folded by evaluator."""
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import chain, groupby
 
 from suite.board.breakdown import Breakdown, BreakdownRow, Column
 from suite.board.render import words
-from suite.board.render.layout import escaped, markdown_table
+from suite.board.render.layout import code, escaped, folded, markdown_table
+from suite.core.names import counted
 
+_CONDITIONS = 2000  # letters of an evaluator's settings; the rest is cut
 _ONE_SEED = "- 1 seed: no interval across distillations"
 
 
 def sections(breakdowns: Sequence[Breakdown]) -> list[str]:
-    """Return the paragraphs of the Markdown; none without a table."""
+    """Return the paragraphs of the Markdown, folded by evaluator; none without a table."""
     parts = []
     called = {(each.title, each.evaluator) for each in breakdowns}
     for evaluator, group in groupby(breakdowns, key=lambda each: each.evaluator):
         found = list(group)
         title = found[0].title
         shared = sum(other == title for other, _ in called) > 1  # for example by two tables of a grid
-        parts += [f"## {title}" + f" ({evaluator})" * shared, _introduction(found[0].main)]
-        parts += [part for each in found for part in _section(each)]
+        name = escaped(f"{title} ({evaluator})" if shared else title)
+        places = ", ".join(dict.fromkeys(escaped(each.key.task) for each in found))
+        summary = f"{name}: {places}, {counted(len(found), 'table')}"
+        parts += folded(summary, [_introduction(found[0].main), *chain(*map(_section, found))])
     return parts
 
 
 def _introduction(main: Column) -> str:
     better = "the highest" if main.score.better == "higher" else "the lowest"
     return (
-        f"With 95% intervals over distillation seeds and copies. Rows are sorted by **{main.heading}**, "
-        f"{better} first. ↓: lower is better."
+        "With 95% intervals over distillation seeds and copies. Rows are sorted by "
+        f"**{escaped(main.heading)}**, {better} first. ↓: lower is better."
     )
 
 
 def _section(breakdown: Breakdown) -> list[str]:
     main, conditions = breakdown.main, breakdown.key.conditions
-    headers = ["method", *map(heading, breakdown.columns), "n"]
+    headers = ["method", *(escaped(heading(column)) for column in breakdown.columns), "n"]
     text = markdown_table(headers, [_cells(breakdown, row) for row in breakdown.rows])
     seeds = [row.scores[main.name].seeds for row in breakdown.rows if main.name in row.scores]
-    notes = [f"- {conditions}"] * bool(conditions) + [_ONE_SEED] * (max(seeds, default=0) == 1)
-    title = f"### {place(breakdown)}: {words.size(breakdown.key.ipc)}"
-    return [part for part in (title, text, "\n".join(notes)) if part]
+    notes = [f"- {escaped(conditions, letters=_CONDITIONS)}"] * bool(conditions)
+    notes += [_ONE_SEED] * (max(seeds, default=0) == 1)
+    return [f"**{escaped(place(breakdown))}: {words.size(breakdown.key.ipc)}**", text, "\n".join(notes)]
 
 
 def _cells(breakdown: Breakdown, row: BreakdownRow) -> list[str]:
     """Return a row's cells; the name has the state."""
-    name = f"`{escaped(row.name)}`" + f" {row.state}" * bool(row.state)
+    name = code(row.name) + f" {row.state}" * bool(row.state)
     main = row.scores.get(breakdown.main.name)
     return [
         name,

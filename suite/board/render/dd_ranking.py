@@ -1,125 +1,97 @@
-"""DD-Ranking's scores as Markdown: what they mean, and a table per evaluator with their accuracies."""
+"""DD-Ranking's scores as Markdown: what they mean, their columns, and what is missing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 from suite.board.dd_ranking import (
-    AS_RELABELLED,
     FULL_HARD,
     HARD,
-    NATIVE,
-    RANDOM_AUGMENTED,
     RANDOM_NATIVE,
-    RANDOM_PLAIN,
     RELABELLED_SCORES,
     SCORES,
-    TITLES,
     DDScore,
-    Training,
 )
 from suite.board.render import words
-from suite.board.render.layout import Notes, code, markdown_table, noted
+from suite.board.render.layout import code, escaped, listed
 from suite.board.rows import BoardRow
 from suite.board.tables import Board, Table
 
-_HARDENED = "hard labels are the argmax of its soft labels"
-_ONE_DRAW = "one random subset: intervals of IOR and LRS do not cover the variation of random subsets"
-_ONE_NETWORK = "one network: intervals of HLR and LRS do not cover the variation of full-data networks"
-
-_Column = tuple[str, Callable[[BoardRow, Notes], str]]
+_HARDENED = "its hard labels are the argmax of its soft labels"
+_ONE_DRAW = "- one random subset: intervals of IOR and LRS do not cover the variation of random subsets"
+_ONE_NETWORK = "- one network: intervals of HLR and LRS do not cover the variation of full-data networks"
+_NAMED = 3  # rows that a sentence names; more are counted
 
 
 def explanation(board: Board) -> list[str]:
     """Return the explanation of the scores; nothing if no table shows one."""
-    if not any(_shows(table, evaluator) for table in board.tables for evaluator in TITLES):
+    if not any(map(columns, board.tables)):
         return []
     return [
         "\n".join(f"- {text}" for text in _meanings(board)),
         "These scores follow DD-Ranking, [arXiv 2505.13300](https://arxiv.org/abs/2505.13300). They use "
-        "stored accuracies: `ratbench leaderboard --label-weight 0.7` trains nothing. Intervals are computed "
-        "as for **behind**.",
+        "stored accuracies, which the CSV has: `ratbench leaderboard --label-weight 0.7` trains nothing. "
+        "Intervals are computed as for **behind**.",
     ]
 
 
 def _meanings(board: Board) -> Iterator[str]:
     yield from (score.explain(board.weights) for score in SCORES)
-    if any(map(_has_second_reference, board.tables)):
+    if any(_relabelled(table) for table in board.tables):
         yield from dict.fromkeys(score.explain(board.weights) for score in RELABELLED_SCORES.values())
 
 
-def sections(table: Table) -> list[str]:
-    """Return the tables of the scores and their accuracies, if there are any."""
-    return [
-        part
-        for evaluator, title in TITLES.items()
-        if _shows(table, evaluator)
-        for part in _section(f"{title}:", table.rows, _columns(table, evaluator))
-    ]
+def columns(table: Table) -> list[DDScore]:
+    """Return the scores of each evaluator that was planned or run, or for which a row has a score."""
+    asked = {evaluator for row in table.rows for evaluator in row.robustness.evaluators}
+    asked |= {score.evaluator for row in table.rows for score in row.robustness.scores}
+    shown = [score for score in SCORES if score.evaluator in asked]
+    second = [RELABELLED_SCORES.get(score) if _relabelled(table) else None for score in shown]
+    return [score for pair in zip(shown, second, strict=True) for score in pair if score]
 
 
-def _shows(table: Table, evaluator: str) -> bool:
-    """Return whether a row of `table` has, or should have, a score of this evaluator."""
-    own = {score for score in SCORES if score.evaluator == evaluator}
-    found = [row.robustness for row in table.rows]
-    return any(evaluator in each.evaluators or own & set(each.scores) for each in found)
+def cell(row: BoardRow, score: DDScore) -> str:
+    """Return a row's score as text; "" if it has none."""
+    if (value := row.robustness.scores.get(score)) is None:
+        return ""
+    return words.spanned(value, 1, 3) if score.normalised else words.spanned(value, 100)
 
 
-def _has_second_reference(table: Table) -> bool:
+def remarks(row: BoardRow) -> list[str]:
+    """Return the footnotes on a row's scores."""
+    hardened = row.costs.label_kind == "soft" and HARD in row.robustness.accuracies
+    return [*row.robustness.remarks, *([_HARDENED] if hardened else [])]
+
+
+def limits(table: Table) -> list[str]:
+    """Return lines on what the intervals leave out, whose labels there are, and which scores are missing."""
+    return [*_limits(table), *_missing(table)]
+
+
+def _relabelled(table: Table) -> bool:
     """Return whether a row of `table` has, or should have, a score against relabelled random subsets."""
     own = {*RELABELLED_SCORES.values()}
     return any(own & {*row.robustness.scores, *row.robustness.missing} for row in table.rows)
 
 
-def _columns(table: Table, evaluator: str) -> list[_Column]:
-    """Return the columns of an evaluator: each score after its new accuracies."""
-    columns: dict[str, Callable[[BoardRow, Notes], str]] = {}
-    scores = [score for score in SCORES if score.evaluator == evaluator]
-    if _has_second_reference(table):
-        beside = ((score, RELABELLED_SCORES.get(score)) for score in scores)
-        scores = [score for pair in beside for score in pair if score]
-    for score in scores:
-        columns |= {training.title: _accuracy(training) for training in score.trainings}
-        columns[score.title] = _score(score)
-    return list(columns.items())
-
-
-def _section(title: str, rows: Sequence[BoardRow], columns: Sequence[_Column]) -> list[str]:
-    notes = Notes()
-    lines = [
-        [noted(code(row), notes.mark(row.robustness.remarks)), *(cell(row, notes) for _, cell in columns)]
-        for row in rows
+def _limits(table: Table) -> list[str]:
+    found = [row.robustness for row in table.rows]
+    draws = [each.accuracies[RANDOM_NATIVE].seeds for each in found if RANDOM_NATIVE in each.accuracies]
+    networks = [each.accuracies[FULL_HARD].measured for each in found if FULL_HARD in each.accuracies]
+    teachers = sorted({each.teacher for each in found if each.teacher})
+    return [
+        *([_ONE_DRAW] if 1 in draws else []),
+        *([_ONE_NETWORK] if False in networks else []),
+        *(f"- relabelled: random images with labels of {escaped(teacher)}" for teacher in teachers),
     ]
-    text = markdown_table(["method", *(name for name, _ in columns)], lines)
-    return [part for part in (title, text, "\n".join(notes.lines())) if part]
 
 
-def _accuracy(training: Training) -> Callable[[BoardRow, Notes], str]:
-    def cell(row: BoardRow, notes: Notes) -> str:
-        found = row.robustness.accuracies.get(training)
-        text = words.percent(found) if found else "–"
-        if training == NATIVE and row.robustness.native_recipe:
-            text += f" ({row.robustness.native_recipe})"
-        one_draw = [_ONE_DRAW] if found and found.seeds == 1 else []
-        teacher = f"labels of {row.robustness.teacher}"
-        remarks = {
-            RANDOM_NATIVE: one_draw,
-            AS_RELABELLED[RANDOM_NATIVE]: [teacher, *one_draw],
-            AS_RELABELLED[RANDOM_AUGMENTED]: [teacher],
-            AS_RELABELLED[RANDOM_PLAIN]: [teacher],
-            HARD: [_HARDENED] if row.costs.label_kind == "soft" else [],
-            FULL_HARD: [_ONE_NETWORK] if found and not found.measured else [],
-        }
-        return noted(text, notes.mark(remarks.get(training, []) if found else []))
-
-    return cell
-
-
-def _score(score: DDScore) -> Callable[[BoardRow, Notes], str]:
-    def cell(row: BoardRow, notes: Notes) -> str:
-        found = row.robustness.scores.get(score)
-        if found is None and score not in row.robustness.missing:
-            return "–"  # its labels are hard
-        if found is None:
-            return noted("missing", notes.mark([row.robustness.missing[score]]))
-        return words.spanned(found, 1, 3) if score.normalised else words.spanned(found, 100)
-
-    return cell
+def _missing(table: Table) -> list[str]:
+    """Return a line on the missing scores, each with its rows and what is to be done."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for score in columns(table):
+        rows = [row for row in table.rows if score in row.robustness.missing]
+        remedies = dict.fromkeys(each for row in rows for each in row.robustness.missing[score])
+        if rows:
+            names = listed(row.name for row in rows) if len(rows) <= _NAMED else f"{len(rows)} rows"
+            groups.setdefault((names, ", ".join(map(code, remedies))), []).append(score.title)
+    told = [f"{' and '.join(titles)} of {names} ({todo})" for (names, todo), titles in groups.items()]
+    return [f"- missing: {'; '.join(told)}"] if told else []

@@ -54,9 +54,11 @@ def _line(table: Table, row: BoardRow) -> dict[str, Any]:
         "device_seconds": round(row.costs.device_seconds, 3),
         "peak_memory_bytes": row.costs.peak_memory_bytes,
         "stored_bytes": row.costs.stored_bytes,
+        "bits_per_class": row.costs.bits_per_class,
         "decoded": row.costs.decoded,
         "label_kind": row.costs.label_kind,
         "devices": _listed(row.costs.devices),
+        "device_class": row.costs.device_class,
         "reported": _listed(entry.text(table.ipc if row.method else 0) for entry in row.papers.same_network),
         "reported_source": _listed(entry.note_beside(table.task) for entry in row.papers.same_network),
     }

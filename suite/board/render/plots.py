@@ -1,113 +1,110 @@
-"""Plots of accuracy against images per class, one file per task and network; equal rows give equal bytes."""
+"""Ranked dot plots, one for each table; equal rows give equal bytes."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from PIL import Image
 
 from suite.board.render import style, words
+from suite.board.rows import BoardRow
 from suite.board.statistics.intervals import Interval
-from suite.board.tables import Board, Table
+from suite.board.tables import Table
 from suite.records.cells import RANDOM, STANDARD_RECIPE, canonical_json
 
-_SHIFT = 0.025  # between lines, in natural logarithms of ipc, so that their bars do not overlap
+_Point = tuple[BoardRow, Interval]
 
-_Points = dict[int, Interval]  # accuracy by images per class
-
-
-def groups(board: Board) -> dict[str, list[Table]]:
-    """Return the tables of each non-empty plot, by its file name without suffix."""
-    found: dict[str, list[Table]] = {}
-    for table in board.tables:
-        found.setdefault(words.slug(table), []).append(table)
-    return {slug: tables for slug, tables in found.items() if any(map(words.drawable, tables))}
+_LOOK = 2  # increase it if the same values are drawn in another way
+_FAR = 2.5  # interquartile ranges below the first quartile: rows further away are not drawn to scale
 
 
-def fingerprint(tables: Sequence[Table]) -> str:
+def fingerprint(table: Table) -> str:
     """Return the sha256 of a plot's values; `plot` writes it into the file."""
-    return hashlib.sha256(canonical_json(_content(tables)).encode()).hexdigest()
+    values = [(row.name, row.rank, _rounded(accuracy)) for row, accuracy in _points(table)]
+    content = [_LOOK, words.heading(table), table.ipc, values, _ceiling(table)]
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
-def is_current(path: Path, tables: Sequence[Table]) -> bool:
-    """Return whether the file at `path` shows `tables`, by its fingerprint, since pixels vary by machine."""
+def is_current(path: Path, table: Table) -> bool:
+    """Return whether the file at `path` shows `table`, by its fingerprint, since pixels vary by machine."""
     if not path.is_file():
         return False
     try:
         with Image.open(path) as image:
-            return image.info.get("Comment") == fingerprint(tables)
+            return image.info.get("Comment") == fingerprint(table)
     except OSError:
         return False
 
 
-def plot(tables: Sequence[Table]) -> bytes:
-    """Plot the complete rows of `tables` of one task and network as a PNG."""
+def plot(table: Table) -> bytes:
+    """Plot the accuracies of the ranked rows of `table`, best first, as a PNG."""
+    points = _points(table)
     return style.png(
-        lambda figure: _fill(figure.add_subplot(), tables), width=8, height=4.5, comment=fingerprint(tables)
+        lambda figure: _fill(figure.add_subplot(), points),
+        width=8,
+        height=0.7 + 0.24 * len(points),
+        title=f"{table.task}, {words.size(table.ipc)}: test accuracy by method",
+        subtitle="; ".join(_facts(table, points)),
+        comment=fingerprint(table),
     )
 
 
-def _content(tables: Sequence[Table]) -> object:
-    rounded = {
-        name: {
-            str(ipc): [round(end, words.DIGITS) for end in (value.mean, value.low, value.high)]
-            for ipc, value in points.items()
-        }
-        for name, points in _lines(tables).items()
-    }
-    reference = tables[0].reference
-    ceiling = [reference.name, reference.accuracy.mean] if reference and reference.accuracy else []
-    return [words.heading(tables[0]), rounded, ceiling]
+def _facts(table: Table, points: Sequence[_Point]) -> Iterator[str]:
+    sizes = {words.count(row) for row, _ in points}
+    yield ", ".join(filter(None, [words.network(table.network), table.conditions]))
+    yield f"recipe {STANDARD_RECIPE}"
+    yield f"n = {sizes.pop()} (sets × networks)" if len(sizes) == 1 else "n as in the table"
+    yield "dots: means; bars: 95% intervals; rows in one band share the rank beside their name"
+    if ceiling := _ceiling(table):
+        yield "{}: {:.1f} %".format(*ceiling)
 
 
-def _lines(tables: Sequence[Table]) -> dict[str, _Points]:
-    """Return the points of each line, the baseline first; incomplete rows are left out."""
-    lines: dict[str, _Points] = {}
-    for table in tables:
-        for row in table.rows:
-            if row.rank is not None and row.accuracy:
-                lines.setdefault(row.line, {})[table.ipc] = row.accuracy
-    return dict(sorted(lines.items(), key=lambda line: (not _baseline(line[0]), line[0])))
+def _points(table: Table) -> list[_Point]:
+    return [(row, row.accuracy) for row in table.rows if row.rank is not None and row.accuracy]
 
 
-def _baseline(name: str) -> bool:
-    return name.split(" (")[0] == RANDOM
+def _rounded(value: Interval) -> list[float]:
+    return [round(end, words.DIGITS) for end in (value.mean, value.low, value.high)]
 
 
-def _fill(axes: Axes, tables: Sequence[Table]) -> None:
-    lines = _lines(tables)
-    looks = iter(range(len(lines)))
-    for place, (name, points) in enumerate(lines.items()):
-        look = style.BASELINE if _baseline(name) else style.look(next(looks))
-        _errorbars(axes, name, points, look=look, shift=place - (len(lines) - 1) / 2)
-    reference = tables[0].reference
-    if reference and reference.accuracy:
-        axes.axhline(100 * reference.accuracy.mean, color="0.3", linestyle="--", label=reference.name)
-    sizes = sorted({ipc for points in lines.values() for ipc in points})
-    style.ticks(axes, sizes)
-    axes.set_xlim(sizes[0] / 1.4, sizes[-1] * 1.4)
-    axes.set_xlabel("images per class")
-    axes.set_ylabel(f"test accuracy, % ({STANDARD_RECIPE} recipe, 95% interval)")
-    axes.set_title(words.heading(tables[0]), loc="left", fontsize=11)
-    style.legend(axes)
+def _ceiling(table: Table) -> tuple[str, float] | None:
+    found = table.reference
+    return (found.name, round(100 * found.accuracy.mean, 4)) if found and found.accuracy else None
 
 
-def _errorbars(axes: Axes, name: str, points: _Points, *, look: tuple[str, str], shift: float) -> None:
-    places = [ipc * (1 + _SHIFT * shift) for ipc in sorted(points)]
-    values = [points[ipc] for ipc in sorted(points)]
-    below = [100 * max(0.0, value.mean - value.low) for value in values]
-    above = [100 * max(0.0, value.high - value.mean) for value in values]
-    colour, marker = look
-    axes.errorbar(
-        places,
-        [100 * value.mean for value in values],
-        yerr=[below, above],
-        label=name,
-        color=colour,
-        marker=marker,
-        markersize=8 if look == style.BASELINE else 6,
-        linestyle=":" if look == style.BASELINE else "-",
-        linewidth=1.5,
-        capsize=3,
-    )
+def _fill(axes: Axes, points: Sequence[_Point]) -> None:
+    low, high = _limits([accuracy for _, accuracy in points])
+    for place, (row, accuracy) in enumerate(points):
+        _dot(axes, place, row, accuracy, low)
+    bands = [list(band) for _, band in groupby(range(len(points)), key=lambda place: points[place][0].rank)]
+    for band in bands[::2]:
+        axes.axhspan(band[0] - 0.5, band[-1] + 0.5, color="0.94", linewidth=0, zorder=0)
+    axes.set_xlim(low, high + 0.12 * (high - low))
+    axes.set_ylim(len(points) - 0.5, -0.5)
+    names = [f"{style.plain(row.name, 48)}  {words.rank(row):>2}" for row, _ in points]
+    axes.set_yticks(range(len(points)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("test accuracy, %")
+
+
+def _limits(accuracies: Sequence[Interval]) -> tuple[float, float]:
+    """Return the ends of the axis in %: rows that are far behind would press the others together."""
+    quarter, three = np.percentile([each.mean for each in accuracies], [25, 75])
+    near = [each for each in accuracies if each.mean >= quarter - _FAR * (three - quarter)]
+    low, high = 100 * min(each.low for each in near), 100 * max(each.high for each in near)
+    space = max(0.05 * (high - low), 0.5)
+    return low - space, high + space
+
+
+def _dot(axes: Axes, place: int, row: BoardRow, accuracy: Interval, start: float) -> None:
+    mean, low, high = (100 * end for end in (accuracy.mean, accuracy.low, accuracy.high))
+    far, colour = mean < start, style.BASELINE[0] if row.method == RANDOM else style.COLOURS[0]
+    if not far:
+        axes.hlines(place, low, high, color=colour, linewidth=1.5)
+        axes.plot(mean, place, "o", color=colour, markersize=5)
+    text, at = (f"◂ {mean:.1f}, left of the axis", start) if far else (f"{mean:.1f}", high)
+    axes.annotate(text, (at, place), (5, 0), textcoords="offset points", va="center", size=8, color=colour)

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 from suite.board.rows import NOT_STANDARD, BoardRow
 from suite.board.statistics.differences import Difference
@@ -35,12 +37,23 @@ def network(name: str) -> str:
 
 def slug(table: Table) -> str:
     """Return the file name, without suffix, of the plot of `table`."""
-    return _slugged("-".join(filter(None, (table.task, table.network, table.conditions))))
+    place = "-".join(filter(None, (table.task, table.network, table.conditions)))
+    return f"{_slugged(place)}-ipc{table.ipc}"
 
 
 def picture(task: str, row: BoardRow, seed: int) -> str:
     """Return the path, relative to the Markdown, of the picture of a row's set."""
     return f"pictures/{_slugged(task)}/{_slugged(row.name)}-ipc{row.size}-seed{seed}.png"
+
+
+def drawn(table: Table, row: BoardRow, folder: Path | None) -> list[tuple[int, str]]:
+    """Return the seed and the path of each picture of a row's sets that is in `folder`."""
+    return _present([(seed, picture(table.task, row, seed)) for seed, _ in row.pictures], folder)
+
+
+def kept(row: BoardRow, folder: Path | None) -> list[tuple[int, str]]:
+    """Return the seed and the path of each of a row's sets that is in `folder`, a store."""
+    return _present([(seed, f"artefacts/{trial}.safetensors") for seed, trial in row.pictures], folder)
 
 
 def drawable(table: Table) -> bool:
@@ -169,10 +182,26 @@ def size(ipc: int) -> str:
     return f"{counted(ipc, 'image')} per class"
 
 
-def paper(text: str) -> str:
-    """Return a method's publication, with a link if it is on arXiv."""
-    number = text.removeprefix("arXiv ")
-    return f"[{text}](https://arxiv.org/abs/{number})" if number != text else text
+def address(paper: str) -> str:
+    """Return the address of a publication on arXiv or the web; "" if its text names none."""
+    if number := re.fullmatch(r"arXiv ([\w.-]+(?:/\d+)?)", paper, re.ASCII):
+        return f"https://arxiv.org/abs/{number[1]}"
+    return paper if re.fullmatch(r"https?://[\w.~:/?#@+,;=%&-]+", paper, re.ASCII) else ""
+
+
+def bits(count: float | None) -> str:
+    """Return a number of bits in decimal units; "" if it is not known."""
+    if count is None:
+        return ""
+    for unit in ("bit", "kbit", "Mbit"):
+        if count < 1000:
+            return f"{_rounded(count):.{0 if unit == 'bit' else 1}f} {unit}"
+        count /= 1000
+    return f"{_rounded(count):.1f} Gbit"
+
+
+def _present(paths: Sequence[tuple[int, str]], folder: Path | None) -> list[tuple[int, str]]:
+    return [(seed, path) for seed, path in paths if folder and (folder / path).is_file()]
 
 
 def _copies(value: Interval) -> str:

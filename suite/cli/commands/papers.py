@@ -18,6 +18,7 @@ from suite.cli.options import (
     Set,
     TimeLimit,
     set_data,
+    writable,
 )
 from suite.cli.running.deadline import Deadline
 
@@ -52,8 +53,7 @@ def atlas(
     if not check and output is None:
         write(text)
     elif not check:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(text.encode())
+        writable(target).write_bytes(text.encode())
         wrote(target)
     elif difference := files.difference(target, text):
         say(difference, to=errors)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from suite.cli.console import console, errors, say, write, wrote
-from suite.cli.options import Artefact, Data, set_data
+from suite.cli.options import Artefact, Data, set_data, writable
 
 RESULTS = Path("results")
 
@@ -68,7 +68,7 @@ def leaderboard(
     if not check:
         from suite.figures.publish import publish  # torch, for the pictures
 
-        for path in publish(sources, target, format, weights):
+        for path in publish(sources, writable(target), format, weights):
             wrote(path)
         return
     board = files.load(sources, weights)
@@ -147,7 +147,7 @@ def picture(
 
     set_data(data)
     path = find(artefact)
-    target = output or made_of(path, ".png")
+    target = writable(output or made_of(path, ".png"))
     plot_artefact(path, target, columns=columns)
     wrote(target)
 
@@ -189,7 +189,7 @@ def figure(
         "gradient-study": gradient_study,
         "loss": loss,
     }
-    module, target = modules[figure], output or Path(f"{figure}.png")
+    module, target = modules[figure], writable(output or Path(f"{figure}.png"))
     wanted: dict[str, Sequence[str | int]] = {
         "task": [task] if task else [],
         "ipc": [ipc] if ipc else [],
@@ -198,7 +198,6 @@ def figure(
     measured = narrowing.narrowed(module.measured(stores), wanted, module.NARROWED, figure)
     table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
     write(table)
-    target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(module.plot(measured))
     target.with_suffix(".md").write_text(f"{table}\n![{figure}]({target.name})\n")
     for path in (target, target.with_suffix(".md")):

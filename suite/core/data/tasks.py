@@ -28,7 +28,7 @@ from suite.core.data.reading import hf, image_files, readers
 from suite.core.data.reading.download import DataMissing
 from suite.core.data.reading.readers import Raw, Source, Splits
 from suite.core.examples import hash_tensor
-from suite.core.names import did_you_mean
+from suite.core.names import HOLDOUT, did_you_mean
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Preprocessing, Task, TestSplit
 
@@ -52,8 +52,6 @@ FORMS = {
     "hf:/path": "a local folder of Parquet files, or one that `save_to_disk` wrote",
 }
 """How tasks that are not in the catalogue are called."""
-HOLDOUT = ":holdout"
-"""Suffix of a task's name for its holdout, a part of train."""
 
 _LOG = logging.getLogger(__name__)
 

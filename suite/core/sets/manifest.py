@@ -53,6 +53,7 @@ def stored(synthetic: SyntheticSet) -> dict[str, Any]:
     return {
         "stored_bytes": synthetic.stored_bytes,
         "decoded": 0 if synthetic.parametrisation is None else synthetic.ipc,
+        "classes": synthetic.classes,
         "label_kind": "hard" if synthetic.hard else "soft",
     }
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from suite.core.data.tasks import HOLDOUT, fingerprint
+from suite.core.data.tasks import fingerprint
+from suite.core.names import HOLDOUT
 from suite.core.spec import Method
 from suite.experiments import expand, grid
 from suite.experiments.cells.context import load_task

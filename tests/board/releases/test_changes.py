@@ -93,4 +93,4 @@ def test_rows_of_two_protocols_are_not_compared() -> None:
 
 def test_names_stay_data() -> None:
     text = told([], [row("a|b`c\n# d")])
-    assert "`a\\|b'c # d`" in text and "\n# d" not in text
+    assert "<code>a&#124;b&#96;c &#35; d</code>" in text and "\n# d" not in text

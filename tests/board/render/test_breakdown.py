@@ -36,7 +36,8 @@ def test_a_place_names_the_network_if_there_is_one() -> None:
 
 def test_a_section_has_a_heading_an_order_and_its_rows() -> None:
     text = "\n".join(sections([table()]))
-    assert text.startswith("## Sharpness\n") and "### digits, convnet-d3-w128-in: " in text
+    assert "<summary>Sharpness: digits, 1 table</summary>" in text
+    assert "**digits, convnet-d3-w128-in: 10 images per class**" in text
     assert "Rows are sorted by **basin width**, the lowest first." in text
     assert "| `kip` " in text and "| `dm` oom " in text
     assert "- 1 seed: no interval across distillations" in text
@@ -45,4 +46,4 @@ def test_a_section_has_a_heading_an_order_and_its_rows() -> None:
 
 def test_equal_titles_are_told_apart() -> None:
     text = "\n".join(sections([table("one"), table("other")]))
-    assert "## Sharpness (one)" in text and "## Sharpness (other)" in text
+    assert "<summary>Sharpness (one): " in text and "<summary>Sharpness (other): " in text

@@ -1,9 +1,21 @@
 """DD-Ranking's scores as Markdown."""
 
+import pytest
+
 from suite.board.dd_ranking import SCORES
-from suite.board.render.dd_ranking import explanation, sections
-from suite.board.tables import board
+from suite.board.render.dd_ranking import cell, columns, explanation, limits
+from suite.board.tables import Table, board
+from suite.records.record import Record
 from tests.support.board_records import SMALL, STANDARD, evaluated, full_data, pair, relabelled, trial
+
+
+def table(*records: Record) -> Table:
+    return board(records).tables[0]
+
+
+def shown(found: Table, name: str) -> dict[str, str]:
+    (row,) = (row for row in found.rows if row.name == name)
+    return {score.title: cell(row, score) for score in columns(found)}
 
 
 def test_a_board_without_scores_explains_none() -> None:
@@ -15,23 +27,30 @@ def test_what_scores_mean_is_said_once() -> None:
     assert len(listed.splitlines()) == len(SCORES) and "arxiv.org/abs/2505.13300" in source
 
 
-def test_a_section_shows_accuracies_and_the_scores_of_them() -> None:
+def test_scores_of_a_row() -> None:
     """IOR is 60 - 30 points, HLR 85 - 60; a random subset gains nothing over itself."""
-    made = board([*pair("random_subset", (0.30,)), *pair("kip", (0.60,)), full_data(0.85)])
-    title, table, notes = sections(made.tables[0])
-    assert title.endswith(":")
-    rows = {line.split("|")[1].strip(): line for line in table.splitlines()}
-    assert [cell.strip() for cell in rows["`kip`"].split("|")[2:-1]][-2:] == ["25.0", "0.280"]
-    assert " 30.0 ¹ " in rows["`kip`"] and " 85.0 ² " in rows["`kip`"]
-    assert notes.startswith("- ¹ one random subset: intervals of IOR and LRS do not cover")
+    found = table(*pair("random_subset", (0.30,)), *pair("kip", (0.60,)), full_data(0.85))
+    assert shown(found, "kip") == {"IOR": "30.0", "HLR": "25.0", "LRS": "0.280"}
+    assert limits(found) == [
+        "- one random subset: intervals of IOR and LRS do not cover the variation of random subsets",
+        "- one network: intervals of HLR and LRS do not cover the variation of full-data networks",
+    ]
 
 
-def test_a_score_without_its_accuracies_says_what_is_missing() -> None:
-    made = board([*pair("kip", (0.60,)), *pair("random_subset", (0.30,))])
-    _, table, notes = sections(made.tables[0])
-    (row,) = (line for line in table.splitlines() if "`kip`" in line)
-    assert row.count("missing ²") == 2 and "| – |" in " ".join(row.split())
-    assert "- ² no training on full data under dsa-1000: add [reference]" in notes
+def test_missing_scores_are_one_sentence_with_what_is_to_be_done() -> None:
+    found = table(*pair("kip", (0.60,)), *pair("random_subset", (0.30,)))
+    assert shown(found, "kip") == {"IOR": "30.0", "HLR": "", "LRS": ""}
+    assert limits(found)[-1] == "- missing: HLR and LRS of `kip`, `random_subset` (`add [reference]`)"
+    of = trial("frepo", label_kind="soft")
+    soft = table(of, evaluated(of, 0.70), *SMALL)
+    assert limits(soft) == ["- missing: HLR and LRS of `frepo` (`add [evaluator.label_robust]`)"]
+
+
+@pytest.mark.parametrize(("count", "told"), [(3, "of `m0`, `m1`, `m2` ("), (4, "of 4 rows (")])
+def test_a_sentence_names_few_rows_and_counts_many(count: int, told: str) -> None:
+    rows = [trial(f"m{number}", label_kind="soft") for number in range(count)]
+    (line,) = limits(table(*SMALL, *rows, *(evaluated(of, 0.7) for of in rows)))
+    assert told in line
 
 
 def test_both_references_of_soft_labels_have_columns_and_the_teacher_a_note() -> None:
@@ -39,18 +58,13 @@ def test_both_references_of_soft_labels_have_columns_and_the_teacher_a_note() ->
     hard = [*pair("random_subset", (0.30,)), *pair("kip", (0.60,))]
     made = board([of, evaluated(of, 0.70), *hard, *relabelled((0.45,)), full_data(0.85)])
     assert "**relabelled**" in explanation(made)[0].splitlines()[-1]
-    _, table, notes = sections(made.tables[0])
-    header, _, *lines = ([cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines())
-    soft, hard_row = (next(line for line in lines if line[0] == f"`{name}`") for name in ("frepo", "kip"))
-    told = dict(zip(header, soft, strict=True))
+    told, without = shown(made.tables[0], "frepo"), shown(made.tables[0], "kip")
     assert (told["IOR"], told["IOR, relabelled"]) == ("40.0", "25.0")
-    assert told["relabelled random %"].startswith("45.0 ") and told["random %"].startswith("30.0 ")
-    without = dict(zip(header, hard_row, strict=True))
-    assert {without[name] for name in header if "relabelled" in name} == {"–"}
-    assert f" labels of {STANDARD} after 20 epochs of dc-300" in notes
+    assert {without[name] for name in without if "relabelled" in name} == {""}
+    assert f"labels of {STANDARD} after 20 epochs of dc-300" in "".join(limits(made.tables[0]))
 
 
 def test_without_relabelled_subsets_there_are_no_such_columns() -> None:
     of = trial("frepo", label_kind="soft")
     made = board([of, evaluated(of, 0.70), *pair("random_subset", (0.30,)), full_data(0.85)])
-    assert "relabelled" not in "".join([*explanation(made), *sections(made.tables[0])])
+    assert "relabelled" not in "".join([*explanation(made), *shown(made.tables[0], "frepo")])

@@ -35,10 +35,10 @@ def test_one_seed_says_what_its_interval_lacks() -> None:
 
 
 def test_native_recipes_that_were_corrected_are_named() -> None:
-    assert "- corrected after" not in render(board(SMALL), "md")
+    assert "corrected after" not in render(board(SMALL), "md")
     trial, *rest = pair("idc", (0.7,), (0.7,))
     changed = [
         each.model_copy(update={"recipe": "idc-1000"} if each.recipe else {}) for each in (trial, *rest)
     ]
     text = render(board([*SMALL, *changed]), "md")
-    assert text.count("- corrected after these rows were measured: `idc-1000` by `idc-1000-v2`\n") == 1
+    assert text.count("corrected after these rows were measured: `idc-1000` by `idc-1000-v2`\n") == 1

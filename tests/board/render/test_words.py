@@ -1,6 +1,10 @@
 """Units by hand."""
 
-from suite.board.render.words import duration, memory, paper, picture, score
+from pathlib import Path
+
+import pytest
+
+from suite.board.render.words import address, bits, drawn, duration, kept, memory, picture, score
 from suite.board.statistics.intervals import interval
 from suite.board.tables import board
 from tests.support.board_records import SMALL, rows
@@ -34,6 +38,35 @@ def test_scores_are_shown_in_their_unit() -> None:
     assert score(interval([(-0.05,)]), "points") == "−5.0"
 
 
-def test_papers_on_arxiv_are_linked() -> None:
-    assert paper("arXiv 2505.13300") == "[arXiv 2505.13300](https://arxiv.org/abs/2505.13300)"
-    assert paper("PLoS 1") == "PLoS 1"
+def test_bits() -> None:
+    assert [bits(n) for n in (None, 512, 25_088, 10**9)] == ["", "512 bit", "25.1 kbit", "1.0 Gbit"]
+
+
+@pytest.mark.parametrize(
+    ("paper", "found"),
+    [
+        ("arXiv 2505.13300", "https://arxiv.org/abs/2505.13300"),
+        ("arXiv cs/9901001", "https://arxiv.org/abs/cs/9901001"),
+        ("https://openreview.net/forum?id=a_b-C", "https://openreview.net/forum?id=a_b-C"),
+        ("PLoS 1", ""),
+        ("arXiv x) <script>", ""),
+        ("javascript:alert(1)", ""),
+        ("https://a.b/) [x](https://c", ""),
+        ("https://a.b\n# c", ""),
+        ("https://a.b/|c", ""),
+    ],
+)
+def test_a_paper_has_an_address_if_it_is_one(paper: str, found: str) -> None:
+    assert address(paper) == found
+
+
+def test_only_files_that_are_there_are_linked(tmp_path: Path) -> None:
+    table = board(SMALL).tables[0]
+    row = table.rows[0]
+    assert drawn(table, row, tmp_path) == [] == drawn(table, row, None) == kept(row, tmp_path)
+    own = f"artefacts/{SMALL[4].cell.id}.safetensors"
+    for path in (own, picture("digits", row, 1)):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).touch()
+    assert drawn(table, row, tmp_path) == [(1, "pictures/digits/rat_bptt-ipc10-seed1.png")]
+    assert kept(row, tmp_path) == [(0, own)]

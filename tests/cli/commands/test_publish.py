@@ -51,6 +51,21 @@ class TestLeaderboard:
         refused(ratbench("leaderboard", tmp_path / "grids", "--output", tmp_path / "b.md"), "no store at")
         assert not (tmp_path / "b.md").exists()
 
+    @pytest.mark.parametrize("words", [("leaderboard",), ("leaderboard", "--format", "csv"), ("atlas",)])
+    def test_a_folder_that_cannot_be_written(
+        self, words: tuple[str, ...], finished: tuple[Path, Path, Result], tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").touch()
+        shown = ratbench(words[0], finished[1], *words[1:], "--output", tmp_path / "file" / "board.md")
+        refused(shown, "board.md cannot be written: Not a directory; choose another --output")
+
+    def test_a_damaged_set_is_not_drawn_and_the_board_says_so(self, copied: Path, tmp_path: Path) -> None:
+        path = next((copied / "artefacts").glob("*.safetensors"))
+        path.write_bytes(b"damaged")
+        result = ratbench("leaderboard", copied, "--output", tmp_path / "new" / "board.md")
+        assert result.exit_code == 0 and "it is not drawn" in result.stderr
+        assert "- no picture of every set of `" in (tmp_path / "new" / "board.md").read_text()
+
 
 class TestPicture:
     def test_a_row_of_64_pixels_a_class(self, finished: tuple[Path, Path, Result], tmp_path: Path) -> None:
@@ -58,8 +73,8 @@ class TestPicture:
         result = ratbench("picture", artefact, "--output", tmp_path / "set.png")
         assert result.exit_code == 0, result.output
         with Image.open(tmp_path / "set.png") as image:
-            assert image.height == 10 * 64 + 9 * 2
-            assert 64 < image.width < 2 * 64  # one image, and names of one digit
+            assert image.height > 10 * 64 + 9 * 2  # a title stands above
+            assert 64 < image.width < 4 * 64  # one image, names of one digit, and the title
 
     def test_a_damaged_artefact(self, copied: Path) -> None:
         artefact = next((copied / "artefacts").glob("*.safetensors"))

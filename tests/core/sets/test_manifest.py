@@ -47,7 +47,7 @@ def test_what_a_record_says_of_a_set() -> None:
     """Two floats a class of 4x4 images: 2 x 2 x 16 x 4 bytes, and as many labels of two floats if soft."""
     images = torch.zeros(2, 2, 1, 4, 4)
     hard, soft = SyntheticSet(images, one_hot(2, 2)), SyntheticSet(images, torch.full((2, 2, 2), 0.5))
-    assert stored(hard) == {"stored_bytes": 256, "decoded": 0, "label_kind": "hard"}
-    assert stored(soft) == {"stored_bytes": 256 + 32, "decoded": 0, "label_kind": "soft"}
+    assert stored(hard) == {"stored_bytes": 256, "decoded": 0, "classes": 2, "label_kind": "hard"}
+    assert stored(soft) == {"stored_bytes": 256 + 32, "decoded": 0, "classes": 2, "label_kind": "soft"}
     factorised = stored(SyntheticSet.from_parametrisation(CODE))
-    assert factorised == {"stored_bytes": 4 * (3 * 16 + 60), "decoded": 2, "label_kind": "hard"}
+    assert factorised == {"stored_bytes": 432, "decoded": 2, "classes": 10, "label_kind": "hard"}

@@ -32,15 +32,16 @@ class Robustness:
     """A row's DD-Ranking scores and their accuracies.
 
     native_recipe: of its method; teacher: that of relabelled random subsets, in words; scores: IOR and HLR as
-    differences, LRS and ARS in [0, 1]; missing: the reason for each absent score that the row should have;
-    evaluators: planned or run DD-Ranking evaluators; remarks: limits of the intervals.
+    differences, LRS and ARS in [0, 1]; missing: for each absent score that the row should have, what is to be
+    done, or why nothing can be; evaluators: planned or run DD-Ranking evaluators; remarks: limits of the
+    intervals.
     """
 
     native_recipe: str = ""
     teacher: str = ""
     accuracies: Mapping[Training, Interval] = field(default_factory=dict)
     scores: Mapping[DDScore, Difference] = field(default_factory=dict)
-    missing: Mapping[DDScore, str] = field(default_factory=dict)
+    missing: Mapping[DDScore, tuple[str, ...]] = field(default_factory=dict)
     evaluators: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()
 
@@ -62,7 +63,7 @@ def robustness(trials: Sequence[TrialResult], key: TableKey, cells: Cells, weigh
             for training, per_seed in found.items()
         },
         scores={score: score.value(found, weights) for score in scores if not absent[score]},
-        missing={score: row.missing_because(trainings) for score, trainings in absent.items() if trainings},
+        missing={score: row.lacks(trainings) for score, trainings in absent.items() if trainings},
         evaluators=frozenset(item.cell.evaluator for trial in trials for item in row.robust(trial)),
         remarks=(lacking,) if counts and min(counts) < len(trials) else (),
     )
@@ -126,33 +127,13 @@ class _Row:
                         found[trial.trial.seed] = copies
         return found
 
-    def missing_because(self, trainings: Sequence[Training]) -> str:
-        """Return the reasons for missing accuracies, and each remedy once."""
+    def lacks(self, trainings: Sequence[Training]) -> tuple[str, ...]:
+        """Return what is to be done for missing accuracies, or why nothing can be done."""
         if not any(trial.made for trial in self.trials):
-            return "there is no set to train on"
+            return ("there is no set to train on",)
         if not all(self._measured(each).recipe for each in trainings):
-            return "the native recipe of its method is unknown"
-        gaps: dict[str, list[str]] = {}
-        for training in trainings:
-            gaps.setdefault(self._remedy(training), []).append(self._words(training))
-        return "; ".join(f"no {' and no '.join(what)}: {remedy}" for remedy, what in gaps.items())
-
-    def _words(self, training: Training) -> str:
-        """Return a training in words: `training under dsa-1000 with hard labels`."""
-        measured = self._measured(training)
-        ways = {
-            "native": "",
-            "hard": " with hard labels" if training.images == "set" else "",
-            "augmented": f" with {measured.augment}",
-            "plain": " without augmentation",
-        }
-        what = {
-            "set": "training",
-            "random": "training of random subsets",
-            "relabelled": "training of random subsets with a teacher's labels",
-            "full": "training on full data",
-        }
-        return f"{what[training.images]} under {measured.recipe}{ways[training.way]}"
+            return ("the native recipe of its method is unknown",)
+        return tuple(dict.fromkeys(map(self._remedy, trainings)))
 
     def _remedy(self, training: Training) -> str:
         if training.images == "full":

@@ -1,0 +1,1 @@
+"""Columns of rows that are computed from several records: costs, and scores against references."""

@@ -1,0 +1,107 @@
+"""The ranked table as Markdown: one that fits the width of a page on GitHub, and the notes on its numbers."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from suite.board.render import words
+from suite.board.render.layout import Notes, escaped, link, listed, markdown_table, noted, row_name
+from suite.board.rows import BoardRow
+from suite.board.tables import Table
+from suite.core.names import CORRECTED_RECIPES
+from suite.records.cells import STANDARD_RECIPE
+
+_ONE_SEED = "1 seed: no interval across distillations; ranks hold for these sets only"
+
+
+def ranking(table: Table, papers: Mapping[str, str], folder: Path | None) -> list[str]:
+    """Return a line on what is compared, the table, and the notes on its numbers.
+
+    papers: the address of a label's paper; folder: where the Markdown stands, whose pictures are linked.
+    """
+    notes = Notes()
+    lines = [_cells(table, row, notes, papers, folder) for row in table.everyone]
+    columns = [name for name in lines[0] if any(line[name] for line in lines)]
+    text = markdown_table(columns, [[line[name] or "–" for name in columns] for line in lines])
+    once = [*_one_seed(table), *_corrected(table), *_undrawn(table, folder)]
+    return [_compared(table), text, "\n".join([*notes.lines(), *(f"- {each}" for each in once)])]
+
+
+def _compared(table: Table) -> str:
+    """Return what is true of all rows: the recipe, the number of networks, the device."""
+    size, device = _common_size(table), _common_device(table)
+    parts = [
+        f"Ranked by accuracy under `{STANDARD_RECIPE}`",
+        f"means of {size} (sets × networks) with 95% intervals" if size else "means with 95% intervals",
+        f"device time on {escaped(device)}" if device else "",
+    ]
+    return f"{', '.join(filter(None, parts))}. Incomplete rows are not ranked."
+
+
+def _common_size(table: Table) -> str:
+    """Return the seeds × copies of all rows that have an accuracy; "" if they differ."""
+    sizes = {words.count(row) for row in table.rows if row.accuracy}
+    return sizes.pop() if len(sizes) == 1 else ""
+
+
+def _common_device(table: Table) -> str:
+    """Return the class of devices of most rows; "" if none is known."""
+    found = Counter(row.costs.device_class for row in table.everyone if words.cost(row))
+    return max(sorted(found), key=lambda name: found[name], default="")
+
+
+def _cells(
+    table: Table, row: BoardRow, notes: Notes, papers: Mapping[str, str], folder: Path | None
+) -> dict[str, str]:
+    """Return a row's cells by column; "" for an empty cell."""
+    elsewhere = row.costs.device_class != _common_device(table)
+    device = [f"on {row.costs.device_class}: compare times only within one device"] if elsewhere else []
+    name = link(row_name(row), papers.get(row.label, ""))
+    return {
+        "rank": words.rank(row),
+        "method": noted(name, notes.mark(_remarks(table, row))),
+        "accuracy %": escaped(words.accuracy(row)),
+        "behind": words.behind(row),
+        "n": "" if _common_size(table) else words.count(row),
+        "device time": noted(words.cost(row), notes.mark(device)) if words.cost(row) else "",
+        "stored": noted(words.memory(row.costs.stored_bytes), notes.mark(_decoded(row))),
+        "pictures": " ".join(f"[{seed}]({path})" for seed, path in words.drawn(table, row, folder)),
+    }
+
+
+def _remarks(table: Table, row: BoardRow) -> list[str]:
+    """Return the footnotes on what a row's numbers mean."""
+    remarks = [words.EXTERNAL_NOTE] if row.external else []
+    if row.method and row.accuracy and row.accuracy.seeds == 1 and not _one_seed(table):
+        remarks.append(_ONE_SEED)
+    if row.accuracy and not row.accuracy.measured:
+        remarks.append("one network: no interval")
+    if row.method and row.size != table.ipc:
+        remarks.append(f"device time is that of the whole set, {words.size(row.size)}")
+    return remarks
+
+
+def _decoded(row: BoardRow) -> list[str]:
+    decoded = row.costs.decoded
+    return [f"bytes of a factorised set, which decodes to {words.size(decoded)}"] if decoded else []
+
+
+def _one_seed(table: Table) -> list[str]:
+    """Return a line if no row has a second distillation seed."""
+    seeds = [row.accuracy.seeds for row in table.rows if row.accuracy]
+    return [_ONE_SEED] if seeds and max(seeds) == 1 else []
+
+
+def _corrected(table: Table) -> list[str]:
+    """Return a line on native recipes that were corrected since."""
+    found = dict.fromkeys(row.native for row in table.rows if row.native in CORRECTED_RECIPES)
+    told = ", ".join(f"`{name}` by `{CORRECTED_RECIPES[name][0]}`" for name in found)
+    return [f"native recipes that were corrected after these rows were measured: {told}"] if told else []
+
+
+def _undrawn(table: Table, folder: Path | None) -> list[str]:
+    """Return a line on the rows with sets that have no picture."""
+    if folder is None:
+        return []
+    lacking = [row.name for row in table.rows if len(words.drawn(table, row, folder)) < len(row.pictures)]
+    return [f"no picture of every set of {listed(lacking)}: it is in none of the stores"] if lacking else []
