@@ -22,12 +22,11 @@ from suite.experiments.cells.study import measure
 from suite.experiments.resources import Resources
 from suite.plugins.loading import load
 from suite.records.cells import Cell, Reference, Trial
-from suite.records.curves import loss
-from suite.records.index import Recorded
 from suite.records.jobs import Job
-from suite.records.record import Record, Status
+from suite.records.record import Record, Status, loss
 from suite.records.store import Store
 from suite.records.stores.heartbeat import Heartbeat
+from suite.records.stores.index import Recorded
 
 
 def run(

@@ -14,8 +14,7 @@ from suite.board.render import style
 from suite.core.names import counted
 from suite.figures import snapshots
 from suite.records.cells import Trial
-from suite.records.curves import loss
-from suite.records.record import Record, is_of
+from suite.records.record import Record, is_of, loss
 
 NARROWED = ("task", "ipc", "method")
 """The columns by which rows may be chosen."""

@@ -1,6 +1,5 @@
 """A log of a run, written by a thread of its own: whatever happens to it, the run goes on."""
 
-import math
 import threading
 import warnings
 from collections.abc import Iterable, Mapping
@@ -12,9 +11,8 @@ from typing import Any, Self
 from suite.cli.logs.writers import Run, Writer
 from suite.experiments.cells.context import Progress
 from suite.records.cells import Evaluation, Trial
-from suite.records.jobs import Job
+from suite.records.jobs import Job, titles
 from suite.records.record import Record
-from suite.records.titles import titles
 
 CLOSING_SECONDS = 15.0
 """Seconds that the end of a run waits for its log."""
@@ -95,8 +93,7 @@ class Log:
             self._write(run, {"device_seconds": record.device_seconds, **scores}, step)
 
     def _write(self, run: Run, values: Mapping[str, float], step: int) -> None:
-        if finite := {name: value for name, value in values.items() if math.isfinite(value)}:
-            self._writer.write(run, finite, step)
+        self._writer.write(run, values, step)
 
     def _end(self, job: str) -> None:
         if status := self._status.pop(job, ""):

@@ -10,9 +10,9 @@ from suite.experiments.job_runner import missing
 from suite.experiments.schema import Grid
 from suite.records.datasets import told
 from suite.records.former import bring_over
-from suite.records.index import Recorded
 from suite.records.jobs import Job
 from suite.records.store import Store
+from suite.records.stores.index import Recorded
 
 
 def say_networks(table: Grid) -> None:

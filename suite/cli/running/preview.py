@@ -20,10 +20,10 @@ from suite.experiments.cells.context import load_task
 from suite.experiments.job_runner import missing
 from suite.records.datasets import told as told_data
 from suite.records.former import carrying
-from suite.records.index import Index, Recorded
 from suite.records.jobs import Job
 from suite.records.record import Record
 from suite.records.store import Store
+from suite.records.stores.index import Index, Recorded
 
 LISTED = 50
 """Grids of more cells are summed up by task and row."""

@@ -19,11 +19,9 @@ from suite.cli.logs.log import Log
 from suite.cli.running.remaining import Remaining
 from suite.experiments.cells.context import Progress
 from suite.records.cells import Cell
-from suite.records.curves import loss
-from suite.records.jobs import Job
-from suite.records.record import Record
+from suite.records.jobs import Job, titles
+from suite.records.record import Record, loss
 from suite.records.store import Store
-from suite.records.titles import titles
 
 PLAIN_SECONDS = 30.0  # seconds between plain lines about running cells
 FREE_LINES = 4  # of the terminal, besides the running cells: two above them, and some for what is said
@@ -32,21 +30,23 @@ FREE_LINES = 4  # of the terminal, besides the running cells: two above them, an
 class Display:
     """Shows a run: its cells done, running and failed, where each running one is, and the time left.
 
-    name: of the grid; cells: what the run will do. moved: whether a cell took an outer step or finished.
+    name: of the grid, whose jobs are `jobs`; cells: what the run will do. moved: whether a cell took an outer
+    step or finished.
     """
 
     def __init__(
         self,
         console: Console,
         name: str,
+        jobs: Sequence[Job],
         cells: Sequence[tuple[Job, Cell]],
         store: Store,
         log: Log | None = None,
     ) -> None:
         self.console, self.name, self.store, self.total = console, name, store, len(cells)
         self.log = log
-        self.jobs = {job.id: job for job, _ in cells}
-        self.titles = titles((job.label, job.cell) for job in self.jobs.values())
+        self.jobs = {job.id: job for job in jobs}
+        self.titles = titles((job.label, job.cell) for job in jobs)
         self.remaining = Remaining(cells)
         self.statuses: Counter[str] = Counter()
         self.running: dict[str, Progress] = {}

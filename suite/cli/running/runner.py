@@ -25,9 +25,9 @@ from suite.experiments.resources import Resources
 from suite.experiments.schema import Grid
 from suite.external import evaluate as foreign
 from suite.figures.publish import publish
-from suite.records.index import Recorded
 from suite.records.jobs import Job
 from suite.records.store import Store
+from suite.records.stores.index import Recorded
 
 
 @dataclass(frozen=True)
@@ -192,8 +192,9 @@ def work(
     rest, deadline = [job for job in jobs if missing(job, store)], deadline or Deadline()
     if not rest:
         return
-    log = Log(writer, name, rest) if writer else None
-    display = Display(console, name, [(job, cell) for job in rest for cell in due(job, store)], store, log)
+    log = Log(writer, name, jobs) if writer else None
+    cells = [(job, cell) for job in rest for cell in due(job, store)]
+    display = Display(console, name, jobs, cells, store, log)
     with display, log or nullcontext():
         try:
             if inline:
