@@ -136,9 +136,12 @@ class Store:
             write_bytes(self.traceback(record), trace.encode(errors="replace"), replace=True)
 
     def add(self, record: Record, content: bytes, *, another: bool) -> None:
-        """Write the file of a record as it is. another: whether its cell has a record of other data."""
+        """Write the file of a record as it is, without a sync.
+
+        another: whether its cell has a record of other data.
+        """
         name = _named(record.cell.id, record.data if another else "")
-        write_bytes(self.path / "records" / place_of(record) / f"{name}.json", content)
+        write_bytes(self.path / "records" / place_of(record) / f"{name}.json", content, sync=False)
 
     def last_failure(self, cell: str) -> Record | None:
         """Return the last failure of a cell; None if it has none."""

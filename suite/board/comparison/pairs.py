@@ -15,7 +15,7 @@ from suite.board.tables import Board, Table, board
 from suite.core.names import did_you_mean
 from suite.records.cells import Evaluation, Trial
 from suite.records.record import Record, is_of
-from suite.records.stores import reading
+from suite.records.stores import addresses, reading
 from suite.records.stores.addresses import Address
 
 Verdict = Literal["better", "worse", "not shown", "other data"]
@@ -37,22 +37,23 @@ class Side:
         """The side in words."""
         return f"{self.text} in {self.store}" if self.text else str(self.store)
 
-    def of(self, records: Sequence[Record]) -> tuple[list[Record], str]:
-        """Return those of its store's records that it means, and the name of the row; "" for all rows.
+    def read(self) -> tuple[list[Record], str]:
+        """Return its records, and the name of the row; "" for all rows. Files of other rows are not read.
 
         Raises ValueError if there are none.
         """
+        store = reading.opened(self.store)
         if not self.text:
-            return list(records), ""
-        every = [each for each in records if is_of(each, Trial)]
-        for wanted in self.wanted or (Address(label=self.text),):
-            trials = {each.cell.id for each in every if _fits(each, wanted)}
+            return _every_record(self.store), ""
+        wanted = self.wanted or (Address(label=self.text),)
+        for each in wanted:
+            # Rows of one label are told apart on the board, by what stands in brackets.
+            found = [record for name in _labels(each.label) for record in addresses.rows(store, name)]
+            trials = {record.cell.id for record in found if is_of(record, Trial) and _fits(record, each)}
             if trials:
-                return [each for each in records if _trial_of(each) in trials], wanted.label
-        near = did_you_mean(
-            (self.wanted or (Address(label=self.text),))[-1].label, {each.label for each in every}
-        )
-        raise ValueError(f"no row {self.text} in {self.store}; {near}")
+                return [record for record in found if _trial_of(record) in trials], each.label
+        known = {folder.name for folder in reading.folders(self.store / "records")}
+        raise ValueError(f"no row {self.text} in {self.store}; {did_you_mean(wanted[-1].label, known)}")
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,7 @@ def compare(first: Side, second: Side) -> Comparison:
     """Compare two sides; raises ValueError if they are the same, or have no table in common."""
     if (first.store.resolve(), first.text) == (second.store.resolve(), second.text):
         raise ValueError(f"{first.name} is compared with itself; name another store or method")
-    read = {side.store: _read(side.store) for side in (first, second)}
-    records, names = zip(*(side.of(read[side.store]) for side in (first, second)), strict=True)
+    records, names = zip(*(side.read() for side in (first, second)), strict=True)
     boards = [board(each) for each in records]
     for warning in dict.fromkeys(text for each in boards for text in each.warnings):
         warnings.warn(warning, stacklevel=2)
@@ -132,12 +132,16 @@ def compare(first: Side, second: Side) -> Comparison:
     )
 
 
-def _read(store: Path) -> Sequence[Record]:
-    reading.opened(store)
+def _every_record(store: Path) -> list[Record]:
     found = files.read([store])
     for warning in found.warnings:
         warnings.warn(warning, stacklevel=2)
-    return found.records
+    return list(found.records)
+
+
+def _labels(name: str) -> list[str]:
+    """Return the labels that a row of this name may have."""
+    return list(dict.fromkeys((name, name.partition(" (")[0])))
 
 
 def _shared(first: Board, second: Board) -> Iterator[tuple[Table, Table]]:

@@ -22,7 +22,7 @@ from suite.records.stores.heartbeat import DRIVER, Sign, signs
 State = Literal["done", "running", "failed", "diverged", "waiting"]
 STATES: tuple[State, ...] = ("done", "running", "failed", "diverged", "waiting")
 
-_FOR_COSTS = 20_000  # the latest records, from which costs are estimated
+_FOR_COSTS = 5_000  # the latest records, from which costs are estimated
 
 
 class Place(NamedTuple):

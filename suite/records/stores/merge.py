@@ -112,7 +112,11 @@ class Merge:
         yield from (Conflict(*words) for words in submissions.conflicts(self.output, self.sources))
 
     def write(self) -> None:
-        """Copy what `read` chose. Interrupted, it goes on when all is done again; raises OSError."""
+        """Copy what `read` chose. Interrupted, it goes on when all is done again; raises OSError.
+
+        Files are whole, and on disk at the end: what a power failure damages before is found by the next
+        merge, and copied again.
+        """
         store, report = self.output, self.report
         if not store.path.is_dir():
             self._lock()
@@ -126,6 +130,7 @@ class Merge:
             self._copy_jobs(source, store)
             self._unite_plans(source, store)
             submissions.copy(source, store, report)
+        os.sync()
         report.superseded["evaluation"] = sum(1 for _ in self._ledger.left_out())
 
     def _copy_records(self, store: Store) -> None:
@@ -173,7 +178,7 @@ class Merge:
             except (OSError, ValueError) as error:
                 self.report.left.append(f"{path}: {reading.reason(error)}")
                 continue
-            write_bytes(target, content)
+            write_bytes(target, content, sync=False)
             self.report.done["job"] += 1
 
     def _unite_plans(self, source: Store, store: Store) -> None:

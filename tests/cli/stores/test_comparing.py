@@ -10,6 +10,7 @@ from rich.console import Console
 
 from suite.board.comparison.pairs import Comparison, Side, compare
 from suite.cli.stores.comparing import after, before, sides, table, text
+from suite.records.store import Store
 from tests.support.board_records import evaluated, pair, save
 from tests.support.stores import HOSTILE
 
@@ -103,20 +104,22 @@ def test_csv_and_json_have_the_same_pairs(found: Comparison) -> None:
     assert (pair_["first_n"], pair_["paired_seeds"], pair_["cost_ratio"]) == ("2×2", 2, 0.5)
 
 
+def stored(tmp_path: Path, label: str) -> Comparison:
+    """Compare a row of this label with another one, in a store."""
+    store = Store.create(tmp_path / "store")
+    for name, values in ((label, VALUES), ("x", LOWER)):
+        for record in pair(name, *values):
+            store.write(record)
+    return compare(Side(store.path, label), Side(store.path, "x"))
+
+
 def test_names_of_others_break_no_markdown(tmp_path: Path) -> None:
-    save([*pair("a|<b>[c](d)", *VALUES, method="a"), *pair("b", *VALUES)], tmp_path)
-    shown = text(compare(Side(tmp_path, "a|<b>[c](d)"), Side(tmp_path, "b")), "markdown")
+    shown = text(stored(tmp_path, "a|<b>[c](d)"), "markdown")
     rows = [line for line in shown.splitlines() if line.startswith("|")]
     assert len({line.replace("\\|", "").count("|") for line in rows}) == 1
     assert "<b>" not in shown and "](" not in shown
 
 
 def test_names_of_others_are_escaped_in_json(tmp_path: Path) -> None:
-    rows = [each.model_copy(update={"label": HOSTILE}) for each in pair("a", *VALUES)]
-    save([each.model_copy(update={"label": "x"}) for each in pair("b", *VALUES)], tmp_path)
-    for each in rows:
-        path = tmp_path / "records" / "digits-ipc10" / "hostile" / f"{each.cell.id}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(each.to_json())
-    shown = text(compare(Side(tmp_path, HOSTILE), Side(tmp_path, "x")), "json")
+    shown = text(stored(tmp_path, HOSTILE), "json")
     assert json.loads(shown)["pairs"][0]["first"] == HOSTILE and not set(shown) & set("\x1b\x9b")
