@@ -7,7 +7,7 @@ The API for notebooks; each name is imported at its first use:
     evaluate          train fresh networks on a set and score them on the test split
     SyntheticSet      a distilled set; `SyntheticSet.from_flat(images, labels)` makes one from tensors
     save_set          write a set to a file
-    load_set          read a set from a file
+    load_set          read a set from a file, or by its address in a store
     meta_gradient     differentiate a loss through inner training, exactly
     InnerProblem      inner training; `InnerProblem.of_module` takes any torch module and loss
     Window            the inner steps that are differentiated
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from suite.core.engine.optimisers import SGD as SGD
     from suite.core.engine.optimisers import Adam as Adam
     from suite.core.engine.truncation import Window as Window
-    from suite.core.sets.artefacts import load_set as load_set
     from suite.core.sets.artefacts import save_set as save_set
     from suite.core.sets.synthetic_set import SyntheticSet as SyntheticSet
     from suite.experiments.notebook import distil as distil
     from suite.experiments.notebook import evaluate as evaluate
+    from suite.experiments.notebook import load_set as load_set
 
 __all__ = [
     "SGD",
@@ -58,7 +58,7 @@ _HOMES = {
     "distil": "suite.experiments.notebook.distil",
     "evaluate": "suite.experiments.notebook.evaluate",
     "leaderboard": "suite.board.files.leaderboard",
-    "load_set": "suite.core.sets.artefacts.load_set",
+    "load_set": "suite.experiments.notebook.load_set",
     "load_task": "suite.core.data.tasks.load",
     "meta_gradient": "suite.core.engine.meta_gradient.meta_gradient",
     "save_set": "suite.core.sets.artefacts.save_set",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from suite.cli.commands import inspect, migrate, papers, profile, publish, run, sets, submissions, tune
+from suite.cli.commands import inspect, papers, profile, publish, run, sets, stores, submissions, tune
 from suite.cli.console import add, say
 
 app = typer.Typer(
@@ -50,7 +50,11 @@ add(app, sets.export)
 add(app, sets.subset)
 add(app, submissions.submit)
 add(app, submissions.verify)
-add(app, migrate.migrate)
+add(app, stores.status)
+add(app, stores.compare)
+add(app, stores.merge)
+add(app, stores.forget)
+add(app, stores.migrate)
 
 if __name__ == "__main__":
     app()

@@ -129,17 +129,18 @@ def read(stores: Sequence[Path]) -> Documents:
     return Documents(tuple(records), tuple(planned), tuple(skipped), tuple(submissions))
 
 
-def finished(stores: Sequence[Path]) -> list[Record]:
+def finished(stores: Sequence[Path], *, diverged: bool = False) -> list[Record]:
     """Return the valid finished record of each cell and data of `stores`; log a warning for each left out.
 
-    A task's name has its data if records of several data have it.
+    A task's name has its data if records of several data have it. diverged: also those that diverged.
     """
     found = read(stores)
     told_apart, _, mixed = tell_apart(found.records, found.planned)
     records, refusals = valid_records(told_apart)
     for warning in (*found.warnings, *mixed, *refusals):
         warnings.warn(warning, stacklevel=2)
-    return [record for record in records if record.status == "done"]
+    wanted = ("done", "diverged") if diverged else ("done",)
+    return [record for record in records if record.status in wanted]
 
 
 def render(board: Board, format: Format, folder: Path | None = None) -> str:

@@ -40,11 +40,11 @@ class BoardRow:
 
     line: its line in the plot; size: images per class of the whole set, of which the row may score a prefix.
     rank: None if unranked, equal if tied; behind: the difference that decided the rank. state: "" if
-    complete. scores: accuracy in [0, 1] per recipe, over the seeds that have one; per_seed: the accuracies
-    that rank; selected_recipes: per recipe, the recipes chosen by an evaluator. native: the method's native
-    recipe; share: of the full-data accuracy. data: the fingerprint of its data; made_by: the code of its
-    records. pictures: (seed, trial id), none of submissions. submission: what its authors handed in, None for
-    other rows.
+    complete. scores: accuracy in [0, 1] per recipe, over the seeds that have one; copies: the same by seed;
+    selected_recipes: per recipe, the recipes chosen by an evaluator. native: the method's native recipe;
+    share: of the full-data accuracy. data: the fingerprint of its data; made_by: the code of its records.
+    pictures: (seed, trial id), none of submissions. submission: what its authors handed in, None for other
+    rows.
     """
 
     name: str
@@ -58,7 +58,7 @@ class BoardRow:
     state: str = ""
     errors: tuple[str, ...] = ()
     scores: Mapping[str, Interval] = field(default_factory=dict)
-    per_seed: PerSeed = field(default_factory=dict)
+    copies: Mapping[str, PerSeed] = field(default_factory=dict)
     selected_recipes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     native: str = ""
     share: float | None = None
@@ -87,6 +87,11 @@ class BoardRow:
         """The accuracy by which the board ranks; None if no seed has one."""
         return self.scores.get(STANDARD_RECIPE)
 
+    @property
+    def per_seed(self) -> PerSeed:
+        """The accuracies by which the board ranks."""
+        return self.copies.get(STANDARD_RECIPE, {})
+
 
 def row(
     trials: Sequence[TrialResult],
@@ -107,7 +112,8 @@ def row(
     trial, label = trials[0].trial, trials[0].label
     by_recipe = [_by_recipe(each, key) for each in trials]
     outcomes = [_outcome(each, found) for each, found in zip(trials, by_recipe, strict=True)]
-    scores = _scores(by_recipe)
+    copies = _copies(trials, by_recipe)
+    scores = _intervals(copies)
     accuracy = scores.get(STANDARD_RECIPE)
     whole = key.ipc == trial.ipc
     prefixed = any(len(each.sizes) > 1 for each in trials)
@@ -123,7 +129,7 @@ def row(
         state=_state([word for word, _ in outcomes]),
         errors=tuple(error for _, error in outcomes if error),
         scores=scores,
-        per_seed=_per_seed(trials, by_recipe),
+        copies=copies,
         selected_recipes=_selected_recipes(by_recipe),
         native=_native(trials, scores),
         share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
@@ -147,7 +153,11 @@ def reference(
     if not best:
         return None
     main = best.get(STANDARD_RECIPE) or best[min(best)]
-    accuracies = {recipe: record.scores.get("accuracy", ()) for recipe, record in best.items()}
+    copies = {
+        recipe: {record.cell.seed: Copies(record.cell.seed, values)}
+        for recipe, record in best.items()
+        if (values := record.scores.get("accuracy"))
+    }
     papers = figures(reported, key._replace(ipc=0), "full_data")
     return BoardRow(
         name=f"full data ({main.cell.epochs} epochs)",
@@ -155,7 +165,8 @@ def reference(
         line="full data",
         state="" if main.status == "done" else WORDS[main.status],
         errors=tuple(sorted({_brief(record.error) for record in best.values() if record.error})),
-        scores={recipe: interval([values]) for recipe, values in sorted(accuracies.items()) if values},
+        scores=_intervals(copies),
+        copies=copies,
         costs=of_reference(main),
         papers=PaperFigures(papers.same_network),
         made_by=frozenset(map(_code, best.values())),
@@ -182,16 +193,6 @@ def _by_recipe(trial: TrialResult, key: TableKey) -> dict[str, Evaluated]:
     return {item.recipe: item for item in fitting}  # the last evaluation of a recipe stays
 
 
-def _scores(by_recipe: Sequence[Mapping[str, Evaluated]]) -> dict[str, Interval]:
-    """Return the interval of each recipe, over the seeds that have an accuracy."""
-    groups: dict[str, list[tuple[float, ...]]] = {}
-    for found in by_recipe:
-        for recipe, item in found.items():
-            if item.accuracy:
-                groups.setdefault(recipe, []).append(item.accuracy)
-    return {recipe: interval(groups[recipe]) for recipe in sorted(groups)}
-
-
 def _selected_recipes(by_recipe: Sequence[Mapping[str, Evaluated]]) -> dict[str, tuple[str, ...]]:
     """Return the recipes chosen over the seeds, for each recipe that is a choice."""
     found: dict[str, set[str]] = {}
@@ -201,12 +202,20 @@ def _selected_recipes(by_recipe: Sequence[Mapping[str, Evaluated]]) -> dict[str,
     return {recipe: tuple(sorted(names)) for recipe, names in found.items()}
 
 
-def _per_seed(trials: Sequence[TrialResult], by_recipe: Sequence[Mapping[str, Evaluated]]) -> PerSeed:
-    """Return the accuracies of each seed under the recipe by which the board ranks."""
-    standard = [
-        (each.trial.seed, found.get(STANDARD_RECIPE)) for each, found in zip(trials, by_recipe, strict=True)
-    ]
-    return {seed: Copies(item.cell.seed, item.accuracy) for seed, item in standard if item and item.accuracy}
+def _copies(
+    trials: Sequence[TrialResult], by_recipe: Sequence[Mapping[str, Evaluated]]
+) -> dict[str, dict[int, Copies]]:
+    """Return the accuracies of each seed that has some, under each recipe."""
+    found: dict[str, dict[int, Copies]] = {}
+    for each, items in zip(trials, by_recipe, strict=True):
+        for recipe, item in items.items():
+            if item.accuracy:
+                found.setdefault(recipe, {})[each.trial.seed] = Copies(item.cell.seed, item.accuracy)
+    return found
+
+
+def _intervals(copies: Mapping[str, PerSeed]) -> dict[str, Interval]:
+    return {recipe: interval([each.values for each in copies[recipe].values()]) for recipe in sorted(copies)}
 
 
 def _made(trials: Sequence[TrialResult]) -> Sequence[TrialResult]:

@@ -3,22 +3,57 @@
 import inspect
 import logging
 import os
+import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
 from suite.cli.running.deadline import Stopped
 
-console = Console(width=None if sys.stdout.isatty() else 160)  # do not fold lines in files and pipes
-errors = Console(stderr=True)
 P = ParamSpec("P")
+
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that command a terminal, that turn text around, or that cannot be seen or printed."""
+
+
+class Plain(Console):
+    """A console that shows text as it is: records may hold markup, and commands for the terminal.
+
+    Strings have no markup or emoji; rich's `Text` has styles.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a string as it is printed, by which columns are measured."""
+        return super().render_str(visible(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yield the segments of what is printed, with control characters made visible."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+
+def visible(text: str) -> str:
+    r"""Return text with its control characters as JSON has them, except line ends and tabs.
+
+    >>> print(visible("\x1b[31mred"))
+    \u001b[31mred
+    """
+    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+console = Plain(width=None if sys.stdout.isatty() else 160)  # do not fold lines in files and pipes
+errors = Plain(stderr=True)
 
 
 def add(app: typer.Typer, command: Callable[P, None], name: str | None = None) -> None:
@@ -49,7 +84,12 @@ def readable(command: Callable[P, None]) -> Callable[P, None]:
 
 def say(line: str, *, to: Console = console) -> None:
     """Print a line without markup, colours or folding."""
-    to.print(line, markup=False, highlight=False, soft_wrap=True)
+    to.print(visible(line), markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def write(text: str) -> None:
+    """Write text that stands in a file, too, to the standard output."""
+    sys.stdout.write(visible(text))
 
 
 def wrote(path: Path) -> None:
@@ -85,9 +125,9 @@ def _log() -> None:
 
 
 def _warn(message: Any, *_: Any, **__: Any) -> None:
-    errors.print(f"[yellow]warning:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
+    errors.print(Text.assemble(("warning:", "yellow"), " ", visible(str(message))), soft_wrap=True)
 
 
 def _fail(message: str) -> NoReturn:
-    errors.print(f"[red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    errors.print(Text.assemble(("error:", "red"), " ", visible(message)), soft_wrap=True)
     raise typer.Exit(2)

@@ -44,6 +44,12 @@ class _Tasks(_Described):
         return ":" in name or name in self.names()
 
 
+class _Grids(_Described):
+    def has(self, name: str) -> bool:
+        """Return whether a name is a grid of the package, or the path of a file of one."""
+        return name.endswith(".toml") or name in self.names()
+
+
 class _Networks(_Described):
     def has(self, name: str) -> bool:
         """Return whether a name begins with the name of a family."""
@@ -79,6 +85,11 @@ def details(name: str) -> Iterator[RenderableType]:
         raise ValueError(f"unknown name {name!r}; {hint}")
     for kind in owners:
         yield from _KINDS[kind].details(name)
+
+
+def grid_file(name: str) -> Path | None:
+    """Return the file of a grid, if `name` is that of a grid; raises ValueError for the path of no file."""
+    return grid.locate(name) if _KINDS["grids"].has(name) else None
 
 
 def plot_samples(name: str, path: Path) -> None:
@@ -149,7 +160,7 @@ def _method_row(name: str) -> tuple[str, ...]:
 
 def _method(name: str) -> Iterator[RenderableType]:
     cls = registry.method(name)
-    yield f"[bold]{name}[/]: {title(cls)}"
+    yield _named(name, title(cls))
     if cls.title:
         yield registry.summary(cls)
     if cls.paper:
@@ -172,8 +183,12 @@ def difference_table(found: Iterable[Difference]) -> Table:
     return table
 
 
+def _named(name: str, text: str) -> Text:
+    return Text.assemble((name, "bold"), f": {text}")
+
+
 def _class(name: str, cls: type) -> Iterator[RenderableType]:
-    yield f"[bold]{name}[/]: {registry.summary(cls)}"
+    yield _named(name, registry.summary(cls))
     yield _fields(cls)
 
 
@@ -206,8 +221,15 @@ def _task(name: str) -> Iterator[RenderableType]:
 
 def _network(name: str) -> Iterator[RenderableType]:
     size = named.network(name, (3, 32, 32), 10).size
-    yield f"[bold]{name}[/]: {named.ARCHITECTURES[name.partition('-')[0]].description}"
+    yield _named(name, named.ARCHITECTURES[name.partition("-")[0]].description)
     yield f"{size:,} parameters for 32x32 colour images and 10 classes"
+
+
+def _grid(name: str) -> Iterator[RenderableType]:
+    """Yield a grid's file in colours, not folded or padded, so that a copy of it is a grid, too."""
+    text = Syntax("", "toml", background_color="default").highlight(grid.locate(name).read_text())
+    text.rstrip()
+    yield text
 
 
 def _pairs(name: str, values: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -240,11 +262,7 @@ _KINDS: dict[str, _Described] = {
     "augmentations": _Described(
         lambda: AUGMENTATIONS,
         lambda name: (repr(AUGMENTATIONS[name]),),
-        lambda name: iter([f"[bold]{name}[/]: {AUGMENTATIONS[name]!r}"]),
+        lambda name: iter([_named(name, repr(AUGMENTATIONS[name]))]),
     ),
-    "grids": _Described(
-        grid.names,
-        lambda name: (grid.load(grid.locate(name)).title,),
-        lambda name: iter([Syntax(grid.locate(name).read_text(), "toml", background_color="default")]),
-    ),
+    "grids": _Grids(grid.names, lambda name: (grid.load(grid.locate(name)).title,), _grid),
 }

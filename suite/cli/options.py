@@ -19,7 +19,13 @@ Gpu = Annotated[
     bool | None,
     typer.Option("--gpu/--cpu", help="Run on a GPU or the CPU.", show_default="a GPU if there is one"),
 ]
-Artefact = Annotated[Path, typer.Argument(help="A .safetensors file from a store's artefacts/.")]
+Artefact = Annotated[
+    Path,
+    typer.Argument(
+        help="A set: its address, such as results:rat_bptt/ipc10/seed1 (`ratbench list artefacts STORE`), or "
+        "a .safetensors file."
+    ),
+]
 Inline = Annotated[
     bool, typer.Option("--inline", help="Run one cell after another in this process, without Ray.")
 ]
@@ -46,6 +52,13 @@ TimeLimit = Annotated[
         help="Stop within 90s, 9m, 1h30m, 00:09:00 or seconds: running trials write a checkpoint, and "
         "the same command goes on. Time is left for a step and a checkpoint of twice the usual seconds, "
         "and 10 s, or a tenth of a short limit, for the board.",
+        show_default="none",
+    ),
+]
+Log = Annotated[
+    Literal["tensorboard", "wandb", "mlflow"] | None,
+    typer.Option(
+        help="Also log losses, accuracies and device seconds there; files are in the store's log/.",
         show_default="none",
     ),
 ]

@@ -34,6 +34,10 @@ class Examples:
         channels, height, width = self.images.shape[1:]
         return channels, height, width
 
+    def counts(self) -> list[int]:
+        """Return the number of images of each class."""
+        return [int(count) for count in torch.bincount(self.labels, minlength=self.classes)]
+
     def by_class(self) -> list[Tensor]:
         """Return the indices of each class's images, in their order: `classes` tensors."""
         return send(self.rows_by_class(), self.labels.device)

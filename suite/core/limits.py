@@ -35,7 +35,7 @@ def not_negative(settings: object, *names: str) -> None:
 
 def check_enough_real(train: Examples, budget: Budget) -> None:
     """Raise ValueError if a class has fewer images than `budget.ipc`."""
-    counts = [len(indices) for indices in train.by_class()]
+    counts = train.counts()
     if budget.ipc > min(counts):
         label = counts.index(min(counts))
         raise ValueError(

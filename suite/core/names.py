@@ -130,6 +130,10 @@ class Table(Mapping[str, Value]):
             raise UnknownName(f"unknown {self.kind} {name!r}; {did_you_mean(name, self)}")
         return brought
 
+    def __contains__(self, name: object) -> bool:
+        """Return whether a name is known, without a search for near ones."""
+        return name in self._owners or any(point.name == name for point in installed(self.kind))
+
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys([*self._values, *(point.name for point in installed(self.kind))]))
 

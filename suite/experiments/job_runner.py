@@ -5,7 +5,7 @@ Recorded cells are not done again, so a job can be interrupted at any time and r
 
 import traceback
 from collections.abc import Generator, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from suite.core.data import tasks
@@ -23,25 +23,28 @@ from suite.experiments.resources import Resources
 from suite.plugins.loading import load
 from suite.records.cells import Cell, Reference, Trial
 from suite.records.jobs import Job
-from suite.records.record import Record, Status
+from suite.records.record import Record, Status, loss
 from suite.records.store import Store
+from suite.records.stores.heartbeat import Heartbeat
+from suite.records.stores.index import Recorded
 
 
 def run(
     job: Job, store: Store, resources: Resources, *, checkpoint_seconds: float = 60.0
 ) -> Generator[Progress, None, None]:
     """Do the missing cells of a job and yield progress; errors are recorded, a full disk raises."""
-    with resources.applied():
+    alive = Heartbeat(store.path, job.id, "starting", resources.device_name)
+    with resources.applied(), alive:
         job = _on_data(job, resources)
         context = Context(job, store, resources, checkpoint_seconds)
         if resources.compile:
             compile_cache.load(context.compiled)
         _load_method(job)
         if not _is_complete(job, store):
-            yield from _recorded(job.cell, _work(context), context)
+            yield from _told(job.cell, _recorded(job.cell, _work(context), context), alive)
         for cell in job.evaluations:
             if _has_set(job, store) and store.record(cell.id, job.data) is None:
-                yield from _recorded(cell, evaluate(cell, context), context)
+                yield from _told(cell, _recorded(cell, evaluate(cell, context), context), alive)
 
 
 def _on_data(job: Job, resources: Resources) -> Job:
@@ -61,12 +64,12 @@ def _load_method(job: Job) -> None:
             load(Path(job.cell.method))
 
 
-def missing(job: Job, store: Store) -> list[Cell]:
+def missing(job: Job, known: Recorded) -> list[Cell]:
     """Return the job's cells without a record on its data; none if the trial diverged and has no set."""
-    record = store.record(job.id, job.data)
+    record = known.record(job.id, job.data)
     if record and record.status == "diverged":
         return []
-    rest: list[Cell] = [cell for cell in job.evaluations if store.record(cell.id, job.data) is None]
+    rest: list[Cell] = [cell for cell in job.evaluations if known.record(cell.id, job.data) is None]
     return rest if record else [job.cell, *rest]
 
 
@@ -98,23 +101,33 @@ def _work(context: Context) -> Work:
     return train_reference(cell, context) if isinstance(cell, Reference) else measure(cell, context)
 
 
-def _recorded(cell: Cell, work: Work, context: Context) -> Iterator[Progress]:
+def _told(cell: Cell, signs: Generator[Progress, None, None], alive: Heartbeat) -> Iterator[Progress]:
+    """Pass on the progress of a cell, which others read in the store."""
+    alive.begin(cell.id)
+    with closing(signs):  # closed early, it writes a checkpoint
+        for progress in signs:
+            alive.tell(progress.doing, progress.step, progress.steps, loss(progress.latest))
+            yield progress
+
+
+def _recorded(cell: Cell, work: Work, context: Context) -> Generator[Progress, None, None]:
     """Do the work and write the record; an error becomes a failure of the cell."""
-    before, store = TestSplit.total_reads, context.store
+    before, store, trace = TestSplit.total_reads, context.store, ""
     try:
         record: Record = yield from work
     except (Exception, SystemExit) as error:  # a method that calls exit() has failed
         if disk_full(error):
             raise
         status: Status = "oom" if out_of_memory(error) else "failed"
+        trace = "".join(traceback.format_exception(error))
         record = context.record(cell, status, error=_reason(error), test_reads=TestSplit.total_reads - before)
     if earlier := store.last_failure(cell.id):
         record = record.model_copy(update={"attempts": max(record.attempts, earlier.attempts + 1)})
-    store.write(record)
+    store.write(record, trace)
     context.save_compiled()
     if record.status in ("done", "diverged"):
         store.drop_checkpoints(cell.id)
-    yield Progress(context.job.id, record.status, finished={cell.id: record.status})
+    yield Progress(context.job.id, record.status, finished={cell.id: record})
 
 
 def _reason(error: BaseException) -> str:

@@ -1,16 +1,19 @@
-"""The calls for notebooks: distil a set, and evaluate a set. Nothing is written to a store."""
+"""The calls for notebooks: distil, evaluate and read a set. Nothing is written to a store."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from suite.core.data import tasks
 from suite.core.limits import check_set
 from suite.core.networks.named import standard
+from suite.core.sets import artefacts
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Method, Scores, Task
 from suite.plugins import registry
 from suite.records.cells import RETRAIN, STANDARD_RECIPE
+from suite.records.stores import addresses
 
 
 def distil(
@@ -91,3 +94,11 @@ def evaluate(
 def _check_task(task: Task) -> None:
     if not isinstance(task, Task):
         raise TypeError(f"task is a {type(task).__name__}; pass suite.load_task(name)")
+
+
+def load_set(path: Path | str) -> SyntheticSet:
+    """Read a set written by `save_set` or `ratbench run`; raises ValueError if it is missing or damaged.
+
+    path: its file, or its address in a store: `load_set("runs/demo:rat_bptt/ipc10/seed1")`.
+    """
+    return artefacts.load_set(addresses.find(path))

@@ -27,6 +27,9 @@ from suite.records.record import Record, is_of
 PLACE = ["task", "network", "recipe"]
 """The columns that are equal for compared curves."""
 
+NARROWED = ("task", "method")
+"""The columns by which rows may be chosen; a curve needs all sizes."""
+
 _WHOLE = "whole"
 _DRAWN = ("random", "without")  # a set has many of these; the unit is a part, as a mean over networks
 _WORDS = {"prefix": "prefixes of {}", "random": "random subsets of {}", "without": "{} without one image"}

@@ -17,6 +17,9 @@ from suite.records.record import Record, is_of
 
 STUDY = "gradient_study"
 
+NARROWED = ()
+"""The columns by which rows may be chosen: none."""
+
 _PANELS = {
     "norm": "norm of the meta-gradient",
     "spread": "standard deviation / mean of the norm",

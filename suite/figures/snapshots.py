@@ -18,6 +18,9 @@ from suite.records.record import Record, is_of
 Key = tuple[str, str]
 """A trial's id, and its task's name, which tells its data."""
 
+NARROWED = ("task", "ipc", "method")
+"""The columns by which rows may be chosen."""
+
 _LINE = ["task", "ipc", "method", "recipe", "network"]
 _TOGETHER = 6  # lines in colour in a panel
 _AXES = {"step": "outer steps", "seconds": "seconds of distillation, compiling included"}

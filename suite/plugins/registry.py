@@ -6,6 +6,7 @@ import json
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
@@ -83,6 +84,7 @@ def file(kind: Kind, name: str) -> str:
     return name if name.endswith(".py") else inspect.getfile(find(kind, name))
 
 
+@cache  # a large grid asks thousands of times
 def _files(kind: Kind) -> list[str]:
     return [module.name for module in pkgutil.iter_modules(_FOLDERS[kind].__path__)]
 
@@ -176,14 +178,14 @@ def configure(cls: type, values: Mapping[str, Any], *, where: str) -> Any:
     where: the place of the values, for messages. Raises ValueError for an unknown name (with the nearest
     known name), a wrong type, and values that the class refuses.
     """
-    known, hints = field_names(cls), get_type_hints(cls)
+    adapters = _adapters(cls)
     checked = {}
     for name, value in values.items():
-        if name not in known:
-            raise ValueError(f"{where}: {unknown(name, known)}")
+        if name not in adapters:
+            raise ValueError(f"{where}: {unknown(name, set(adapters))}")
         try:
             text = json.dumps(value, allow_nan=False)
-            checked[name] = TypeAdapter(hints[name]).validate_json(text, strict=True)
+            checked[name] = adapters[name].validate_json(text, strict=True)
         except (ValueError, TypeError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise ValueError(f"{where}: {name} = {value!r}: {reason.lower()}") from None
@@ -191,6 +193,12 @@ def configure(cls: type, values: Mapping[str, Any], *, where: str) -> Any:
         return cls(**checked)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
+
+
+@lru_cache(maxsize=256)  # a large grid builds thousands of a class
+def _adapters(cls: Any) -> dict[str, TypeAdapter[Any]]:
+    hints = get_type_hints(cls)
+    return {field.name: TypeAdapter(hints[field.name]) for field in fields(cls)}
 
 
 def unknown(name: str, known: set[str]) -> str:

@@ -1,6 +1,7 @@
 """The record of one cell as JSON, sealed by its sha256."""
 
 import json
+from collections.abc import Mapping
 from typing import Generic, Literal, Self, TypeGuard
 
 from pydantic import Field, NonNegativeInt, model_validator
@@ -9,8 +10,12 @@ from typing_extensions import TypeVar
 from suite.core.scores import Score
 from suite.records.cells import PROTOCOL, Cell, Evaluation, Frozen, Reference, Study, Trial, sha256_of
 
+LOSS = "outer_loss"
+"""What methods of RaT-Bench call the loss of an outer step, in their metrics and in a record's curve."""
+
 Status = Literal["done", "diverged", "failed", "oom"]
 Of = TypeVar("Of", bound=Cell, default=Cell, covariant=True)
+Value = TypeVar("Value")
 Kind = TypeVar("Kind", Trial, Evaluation, Reference, Study)
 
 
@@ -89,3 +94,9 @@ class Record(Frozen, Generic[Of]):
 def is_of(record: Record, kind: type[Kind]) -> TypeGuard[Record[Kind]]:
     """Return whether the record's cell has this kind."""
     return isinstance(record.cell, kind)
+
+
+def loss(metrics: Mapping[str, Value]) -> Value | None:
+    """Return the loss among metrics, or else the first with this word in its name; None without one."""
+    names = [name for name in metrics if "loss" in name]
+    return metrics[LOSS if LOSS in names else names[0]] if names else None

@@ -8,7 +8,6 @@ images of a folder changed: the name of a later one ends in the data's fingerpri
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -25,9 +24,13 @@ from suite.core.data.atomic_write import write_bytes
 from suite.records.cells import PROTOCOL, Trial, protocol_remedy
 from suite.records.jobs import Job
 from suite.records.record import Record
+from suite.records.stores import heartbeat
 
 MIN_FREE_BYTES = 200 * 2**20
 """Bytes that must be free before a run starts."""
+
+_LONGEST = 200
+"""Bytes of a task's or a row's name in the names of folders."""
 
 
 class Store:
@@ -80,18 +83,19 @@ class Store:
             )
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lock the store for one run; raises ValueError with the id of the process that holds the lock."""
-        owner = self.path / "driver.pid"
+    def locked(self, doing: str = "run") -> Iterator[None]:
+        """Lock the store for one run, or what else `doing` says; raises ValueError if another one has it."""
+        lock = FileLock(self.path / "driver.lock", timeout=0)
         try:
-            with FileLock(self.path / "driver.lock", timeout=0):
-                owner.write_text(str(os.getpid()))
-                yield
+            lock.acquire()
         except Timeout:
-            pid = owner.read_text() if owner.exists() else "unknown"
-            raise ValueError(
-                f"store {self.path} is in use by process {pid}; wait for it, or end it"
-            ) from None
+            driver = heartbeat.signs(self.path).get(heartbeat.DRIVER)
+            by = driver.where if driver else "another process"
+            raise ValueError(f"store {self.path} is in use by {by}; wait for it, or end it") from None
+        with lock:
+            heartbeat.clear(self.path)
+            with heartbeat.Heartbeat(self.path, heartbeat.DRIVER, doing):
+                yield
 
     # Records
 
@@ -113,17 +117,31 @@ class Store:
             except ValueError as error:
                 self._quarantine(path, f"is damaged ({_first_line(error)})")
 
-    def write(self, record: Record) -> None:
-        """Write a record. An earlier record on the same data is kept; an earlier failure is replaced."""
+    def write(self, record: Record, trace: str = "") -> None:
+        """Write a record. An earlier record on the same data is kept; an earlier failure is replaced.
+
+        trace: the traceback of a failure, which is written beside it.
+        """
         folder = "records" if record.status in ("done", "diverged") else "failures"
-        place = self.path / folder / _place(record.task, record.ipc, record.label)
+        place = self.path / folder / place_of(record)
         others = [] if folder == "failures" else [other.data for other in self.records(record.cell.id)]
         path = place / f"{_named(record.cell.id, record.data if others else '')}.json"
         if record.data not in others:
             write_bytes(path, record.to_json().encode(), replace=folder == "failures")
         if folder == "records":
-            for failure in self.path.glob(f"failures/*/*/{record.cell.id}.json"):
-                failure.unlink(missing_ok=True)
+            for name in (f"{record.cell.id}.json", _trace(record.cell.id)):
+                for failure in self.path.glob(f"failures/*/*/{name}"):
+                    failure.unlink(missing_ok=True)
+        elif trace:
+            write_bytes(self.traceback(record), trace.encode(errors="replace"), replace=True)
+
+    def add(self, record: Record, content: bytes, *, another: bool) -> None:
+        """Write the file of a record as it is, without a sync.
+
+        another: whether its cell has a record of other data.
+        """
+        name = _named(record.cell.id, record.data if another else "")
+        write_bytes(self.path / "records" / place_of(record) / f"{name}.json", content, sync=False)
 
     def last_failure(self, cell: str) -> Record | None:
         """Return the last failure of a cell; None if it has none."""
@@ -133,6 +151,10 @@ class Store:
             except ValidationError as error:
                 self._quarantine(path, f"is damaged ({_first_line(error)})")
         return None
+
+    def traceback(self, failure: Record) -> Path:
+        """Return the path of a failure's traceback."""
+        return self.path / "failures" / place_of(failure) / _trace(failure.cell.id)
 
     def row(self, task: str, ipc: int, label: str) -> Iterator[Record]:
         """Yield the records of a row; damaged ones are left out."""
@@ -245,10 +267,27 @@ def _named(cell: str, data: str) -> str:
     return f"{cell}-{data[:16]}" if data else cell
 
 
+def _trace(cell: str) -> str:
+    """Return the name of a file that people open, and whose path fits a terminal."""
+    return f"{cell[:12]}.txt"
+
+
+def place_of(record: Record) -> Path:
+    """Return the folder of a record's row, below that of records or failures."""
+    return _place(record.task, record.ipc, record.label)
+
+
 def _place(task: str, ipc: int, label: str) -> Path:
+    size = f"-ipc{ipc}" if ipc else "-full"
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip("-.")
-    folder = label.replace(":", "-")  # not every file system allows this character in names
-    return Path(f"{name}-ipc{ipc}" if ipc else f"{name}-full") / folder
+    return Path(f"{name[:_LONGEST]}{size}") / row_folder(label)
+
+
+def row_folder(label: str) -> str:
+    """Return the name of the folder of a row, below that of its task and size."""
+    # Not every file system allows these characters in names; records of others may hold any label.
+    folder = re.sub(r"[/\\:*?\"<>|\x00-\x1f\x7f]", "-", label).strip(".") or "-"
+    return folder.encode()[:_LONGEST].decode(errors="ignore")
 
 
 def _first_line(error: ValueError) -> str:

@@ -1,6 +1,7 @@
 """What the command line prints: plain lines, one for each error, and exit codes."""
 
 import io
+import json
 import logging
 import warnings
 from pathlib import Path
@@ -8,9 +9,12 @@ from pathlib import Path
 import pytest
 import typer
 from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 from typer.testing import CliRunner
 
-from suite.cli.console import add, exit_with, paragraphs, readable, say, wrote
+from suite.cli.console import Plain, add, exit_with, paragraphs, readable, say, write, wrote
 
 
 def greet(name: str) -> None:
@@ -96,3 +100,35 @@ def test_exit_codes_of_long_commands(capsys: pytest.CaptureFixture[str]) -> None
         codes.append(ended.value.exit_code)
     assert codes == [0, 1, 130]
     assert capsys.readouterr().out == "interrupted; run the same command again to continue\n"
+
+
+HOSTILE = "[/x]\x1b[2J[red]\x9b31m\u202e:smile:\r"
+SHOWN = r"[/x]\u001b[2J[red]\u009b31m\u202e:smile:"
+
+
+def test_text_of_records_is_shown_and_not_obeyed() -> None:
+    output = io.StringIO()
+    console = Plain(file=output, width=200)
+    table = Table("name", HOSTILE, title=HOSTILE)
+    table.add_row(HOSTILE, Text("\x1b[2J"))
+    console.print(table)
+    console.print(HOSTILE)
+    say(HOSTILE, to=console)
+    assert output.getvalue().count(SHOWN) >= 4
+    assert not set(output.getvalue()) & set("\x1b\x9b\u202e\r")
+
+
+def test_styles_and_live_tables_remain() -> None:
+    output = io.StringIO()
+    console = Plain(file=output, width=80, force_terminal=True, color_system="standard")
+    console.print(Text("fail", "red"))
+    with Live(Text(HOSTILE), console=console):
+        pass
+    assert "\x1b[31mfail\x1b[0m" in output.getvalue()
+    assert SHOWN in output.getvalue() and "\x1b[2J" not in output.getvalue()
+
+
+def test_what_stands_in_files_stays_json(capsys: pytest.CaptureFixture[str]) -> None:
+    write(json.dumps({"label": HOSTILE}, ensure_ascii=False) + "\n")
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == {"label": HOSTILE} and not set(shown) & set("\x1b\x9b\u202e")

@@ -24,6 +24,7 @@ def test_rows_are_those_of_their_class_in_order() -> None:
     some = Examples(torch.zeros(5, 1, 1, 1), torch.tensor([2, 0, 2, 0, 2]), 4)
     for rows in (some.by_class(), some.rows_by_class()):
         assert [own.tolist() for own in rows] == [[1, 3], [], [0, 2, 4], []]
+    assert some.counts() == [2, 0, 3, 0]
 
 
 def test_rows_are_drawn_without_replacement_and_sent() -> None:

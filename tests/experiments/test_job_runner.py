@@ -21,6 +21,7 @@ from suite.experiments.resources import Resources
 from suite.plugins import registry
 from suite.records.jobs import Job
 from suite.records.store import Store
+from suite.records.stores.heartbeat import signs
 from tests.support import broken_files
 from tests.support.job_runs import complete, done, one
 
@@ -299,3 +300,34 @@ def test_a_trials_record_tells_its_methods_title_and_paper(
     record, method = done(job, store), registry.method("rat_bptt")
     assert (record.method_title, record.paper) == (method.title, method.paper)
     assert method.title and method.paper
+
+
+def test_a_failure_leaves_its_traceback(tiny: Path, store: Store, resources: Resources) -> None:
+    job = one(broken(tiny, broken_files.LEAVES), "broken")
+    complete(job, store, resources)
+    failure = store.last_failure(job.id)
+    assert failure is not None
+    trace = store.traceback(failure).read_text()
+    assert trace.startswith("Traceback") and "broken.py" in trace
+    assert trace.strip().splitlines()[-1] == failure.error.rpartition(" (")[0]
+
+
+def test_others_see_which_cell_is_in_work(jobs: list[Job], store: Store, resources: Resources) -> None:
+    job = one(jobs, "rat_bptt")
+    seen = []
+    for _ in job_runner.run(job, store, resources):
+        found = signs(store.path)[job.id]
+        seen.append(found.cell)
+        assert found.pid == os.getpid()
+    assert list(dict.fromkeys(seen)) == [cell.id for cell in job.cells]
+    assert signs(store.path) == {}
+
+
+def test_a_job_that_is_closed_early_works_no_more(
+    jobs: list[Job], store: Store, resources: Resources
+) -> None:
+    job = one(jobs, "rat_bptt")
+    work = job_runner.run(job, store, resources)
+    next(work)
+    work.close()
+    assert signs(store.path) == {} and store.checkpoint_step(job.id) == 1

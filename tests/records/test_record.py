@@ -5,7 +5,7 @@ import json
 import pytest
 
 from suite.core.scores import Score
-from suite.records.record import Record
+from suite.records.record import Record, loss
 from tests.support.board_records import trial
 
 
@@ -26,3 +26,9 @@ def test_declared_scores_are_sealed_and_read_back() -> None:
     damaged["described"][0]["better"] = "higher"
     with pytest.raises(ValueError, match="does not match its sha256"):
         Record.model_validate(damaged)
+
+
+def test_the_loss_is_found_by_its_name() -> None:
+    assert loss({"step": 1.0, "my_loss": 3.0, "outer_loss": 2.0}) == 2.0
+    assert loss({"step": 1.0, "my_loss": 3.0, "other_loss": 4.0}) == 3.0
+    assert loss({"step": 1.0, "accuracy": 0.5}) is None and loss({}) is None

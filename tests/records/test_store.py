@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections import namedtuple
@@ -21,7 +22,8 @@ from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
 from suite.records.cells import PROTOCOL, Trial
 from suite.records.jobs import Job
 from suite.records.record import Provenance, Record, Status
-from suite.records.store import Store
+from suite.records.store import Store, row_folder
+from suite.records.stores.heartbeat import signs
 
 TRIAL = Trial(task="digits", method="random_subset", hyperparameters={"lr": 0.1}, ipc=1, seed=0)
 SET = SyntheticSet(torch.arange(8.0).reshape(2, 1, 1, 2, 2), one_hot(2, 1), Minibatch(per_class=1))
@@ -411,9 +413,49 @@ class TestLock:
         command = [sys.executable, "-c", code, str(store.path)]
         with store.locked():
             ran = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert f"is in use by process {os.getpid()}; wait for it, or end it" in ran.stdout
+        owner = f"process {os.getpid()} on {socket.gethostname()}"
+        assert f"is in use by {owner}; wait for it, or end it" in ran.stdout
 
     def test_it_is_free_again_afterwards(self, store: Store) -> None:
         for _ in range(2):
             with store.locked():
                 pass
+
+    def test_the_driver_shows_that_it_lives(self, store: Store) -> None:
+        (store.path / "running").mkdir()
+        (store.path / "running" / "killed.json").write_text("{}")
+        with store.locked("merge"):
+            assert signs(store.path)["driver"].doing == "merge"
+            assert [path.name for path in (store.path / "running").iterdir()] == ["driver.json"]
+        assert list((store.path / "running").iterdir()) == []
+
+
+class TestPlace:
+    @pytest.mark.parametrize(
+        "label", ["../../evil", "a/b", "..", "", "a\x1b[2J", "C:\\x", "x" * 300, "ä" * 200]
+    )
+    def test_a_record_stays_in_the_store(self, store: Store, label: str) -> None:
+        """Records of others may have any label."""
+        made = record().model_copy(update={"label": label, "task": "../" * 100 + "evil"})
+        store.write(made)
+        (path,) = store.path.glob("records/*/*/*.json")
+        assert path.resolve().is_relative_to(store.path.resolve()) and path.parent.name.isprintable()
+        assert store.record(TRIAL.id) == made.sealed()
+
+    def test_usual_labels_keep_their_folders(self) -> None:
+        for label in ("rat_bptt", "random subset", "k-means (window=40)", "my.method"):
+            assert row_folder(label) == label
+        assert row_folder("external:mine") == "external-mine"
+
+
+class TestTraceback:
+    def test_it_stands_beside_the_failure(self, store: Store) -> None:
+        failed = record("failed")
+        store.write(failed, "Traceback: line 1\nValueError: no\n")
+        assert store.traceback(failed).read_text().endswith("ValueError: no\n")
+        assert (store.traceback(failed).parent / f"{TRIAL.id}.json").is_file()
+
+    def test_a_record_removes_it_with_the_failure(self, store: Store) -> None:
+        store.write(record("failed"), "Traceback")
+        store.write(record())
+        assert not store.traceback(record("failed")).exists() and store.last_failure(TRIAL.id) is None

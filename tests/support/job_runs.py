@@ -19,4 +19,8 @@ def one(jobs: list[Job], label: str) -> Job:
 
 def complete(job: Job, store: Store, resources: Resources) -> dict[str, str]:
     """Run a job to its end; return what was finished."""
-    return {key: value for at in job_runner.run(job, store, resources) for key, value in at.finished.items()}
+    return {
+        cell: record.status
+        for at in job_runner.run(job, store, resources)
+        for cell, record in at.finished.items()
+    }

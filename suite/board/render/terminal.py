@@ -1,8 +1,8 @@
 """A board as tables for a terminal of 80 columns."""
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table as Terminal
+from rich.text import Text
 
 from suite.board.breakdown import Breakdown
 from suite.board.render import breakdown, words
@@ -18,12 +18,13 @@ def terminal(board: Board) -> list[Terminal]:
 
 def _leaderboard(table: Table) -> Terminal:
     view = _empty(f"{words.heading(table)}, {words.size(table.ipc)}")
-    for name in ("rank", "method", "accuracy %", "native %", "of full", "time"):
-        view.add_column(name, justify="left" if name == "method" else "right", overflow="fold")
+    view.add_column("rank", justify="right")
+    view.add_column("method", overflow="fold")
+    for name in ("accuracy %", "gap %", "cost"):
+        view.add_column(name, justify="right", no_wrap=True)
     for row in table.everyone:
-        native = words.native(row, brief=True)
-        shown = (words.rank(row), row.name, words.accuracy(row), native, words.share(row), words.cost(row))
-        view.add_row(*map(escape, shown))
+        shown = (words.rank(row), row.name, words.accuracy(row), words.behind(row), words.cost(row))
+        view.add_row(*map(Text, shown))
     notes = {
         f"{row.method.partition(':')[0]}:…: {words.origin(row)}": None for row in table.rows if row.external
     }
@@ -39,12 +40,14 @@ def _breakdown(found: Breakdown) -> Terminal:
     columns = (whole or found.columns)[:_WIDE]
     view.add_column("method", overflow="fold")
     for column in columns:
-        view.add_column(escape(breakdown.heading(column)), justify="right")
+        view.add_column(Text(breakdown.heading(column)), justify="right")
     for row in found.rows:
         shown = (f"{row.name} {row.state}".strip(), *(breakdown.cell(row, column) for column in columns))
-        view.add_row(*map(escape, shown))
+        view.add_row(*map(Text, shown))
     return view
 
 
 def _empty(title: str) -> Terminal:
-    return Terminal(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    return Terminal(
+        title=Text(title, "table.title"), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )

@@ -4,20 +4,46 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.text import Text
 
-from suite.cli.console import console, say, wrote
+from suite.cli.commands.publish import RESULTS
+from suite.cli.console import console, say, write, wrote
 from suite.cli.options import Data, set_data
 
-Kind = Literal["methods", "evaluators", "studies", "tasks", "networks", "recipes", "augmentations", "grids"]
+Kind = Literal[
+    "methods", "evaluators", "studies", "tasks", "networks", "recipes", "augmentations", "grids", "artefacts"
+]
 
 
 def list_(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    stores: Annotated[
+        list[Path] | None, typer.Argument(help="For artefacts: the stores.", show_default="results/")
+    ] = None,
+    format: Annotated[
+        Literal["table", "csv", "json"], typer.Option(help="The format; csv and json are for artefacts.")
+    ] = "table",
 ) -> None:
     """List methods, tasks, networks or other things, with one line about each.
 
+    For artefacts, the sets in stores: each with its address, by which other commands take it.
+
     [bold]ratbench list methods[/]
+
+    [bold]ratbench list artefacts runs/demo[/]
     """
+    if kind == "artefacts":
+        from suite.cli.stores import listing
+
+        found = listing.listed(stores or [RESULTS])
+        if format == "table":
+            console.print(listing.table(found))
+        else:
+            write(listing.text(found, format))
+        return
+    if stores or format != "table":
+        raise ValueError(f"list {kind} takes neither a store nor --format; they are for `list artefacts`")
+
     from suite.cli import describe
 
     console.print(describe.table(kind))
@@ -38,6 +64,8 @@ def show(
 ) -> None:
     """Show one method, evaluator, study, task, network, recipe, augmentation or grid.
 
+    For a grid: its file, so that `ratbench show demo > mine.toml` gives one to change.
+
     For a method: its paper, recipe, hyper-parameters, the paper's settings, and where ours differs from it.
     For a task: its classes in their order, images per class, what was skipped or changed when its files were
     read, and its fingerprint.
@@ -49,8 +77,11 @@ def show(
     from suite.cli import describe
 
     set_data(data)
+    if not console.is_terminal and samples is None and (file := describe.grid_file(name)):
+        typer.echo(file.read_bytes(), nl=False)
+        return
     for part in describe.details(name):
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, Text))
     if samples is not None:
         describe.plot_samples(name, samples)
         wrote(samples)
@@ -70,7 +101,7 @@ def check(
     failures = 0
     for promise, problem in conformance.check(name):
         failures += bool(problem)
-        console.print("[red]fail[/]" if problem else "[green]ok[/]  ", promise, highlight=False)
+        console.print(Text("fail", "red") if problem else Text("ok  ", "green"), promise)
         if problem:
             say(f"      {problem}")
     raise typer.Exit(1 if failures else 0)

@@ -1,13 +1,12 @@
 """The commands that compare with papers: `ratbench atlas` and `reproduce`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from suite.cli.commands.publish import RESULTS
-from suite.cli.console import console, errors, exit_with, say, wrote
+from suite.cli.console import console, errors, exit_with, say, write, wrote
 from suite.cli.options import (
     Address,
     Compile,
@@ -52,7 +51,7 @@ def atlas(
     text = published(sources)
     target = output or sources[0] / "atlas.md"
     if not check and output is None:
-        sys.stdout.write(text)
+        write(text)
     elif not check:
         writable(target).write_bytes(text.encode())
         wrote(target)
@@ -96,7 +95,7 @@ def reproduce(
 
     from suite.cli import describe
     from suite.cli.reproducing import reproduction
-    from suite.cli.running import runner
+    from suite.cli.running import preview, runner
     from suite.experiments.resources import Resources
     from suite.plugins.differences import differences
 
@@ -124,6 +123,6 @@ def reproduce(
     if not dry_run:
         with deadline.watched():
             exit_with(run)
-    runner.dry_run(request)
+    preview.dry_run(request)
     for line in found.after(store):
         say(line)

@@ -1,13 +1,12 @@
 """The commands that publish results: `ratbench leaderboard`, `site`, `release`, `figure`, `picture`."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from suite.cli.console import errors, say, wrote
+from suite.cli.console import console, errors, say, write, wrote
 from suite.cli.options import Artefact, Data, set_data, writable
 from suite.core.names import counted
 
@@ -22,7 +21,10 @@ def leaderboard(
     stores: Annotated[
         list[Path] | None, typer.Argument(help="Stores to read.", show_default="results/")
     ] = None,
-    format: Annotated[Literal["md", "csv", "json", "html"], typer.Option(help="The format.")] = "md",
+    format: Annotated[
+        Literal["md", "csv", "json", "html"] | None,
+        typer.Option(help="The format.", show_default="tables in a terminal, else md"),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -47,17 +49,26 @@ def leaderboard(
 ) -> None:
     """Make the leaderboard from the records of one or more stores.
 
+    In a terminal its tables are short: rank, method, accuracy with its 95% interval, gap to the rows of the
+    next better rank, device time of one distillation. Elsewhere, and with --output, it is complete.
+
     [bold]ratbench leaderboard runs/demo[/]
 
     [bold]ratbench leaderboard results --output results/leaderboard.md --check[/]
     """
     from suite.board import files
     from suite.board.dd_ranking import Weights
+    from suite.board.render.terminal import terminal
 
     sources, weights = stores or [RESULTS], Weights(label_weight, augmentation_weight)
     if output is None and not check:
-        sys.stdout.write(files.render(files.load(sources, weights), format))
+        if format is None and console.is_terminal:
+            for table in terminal(files.load(sources, weights)):
+                console.print(table)
+        else:
+            write(files.render(files.load(sources, weights), format or "md"))
         return
+    format = format or "md"
     target = output or sources[0] / f"leaderboard.{format}"
     if not check:
         from suite.figures.publish import publish  # torch, for the pictures
@@ -152,30 +163,37 @@ def release(
 def picture(
     artefact: Artefact,
     output: Annotated[
-        Path | None, typer.Option(help="The PNG to write.", show_default="ARTEFACT.png")
+        Path | None, typer.Option(help="The PNG to write.", show_default="ROW-ipcN-seedN-ID.png")
     ] = None,
     columns: Annotated[int, typer.Option(min=1, help="Images of each class to show.")] = 10,
     data: Data = None,
 ) -> None:
     """Plot a synthetic set: one row for each class, with the preprocessing undone.
 
-    [bold]ratbench picture runs/demo/artefacts/0a1b….safetensors --output set.png[/]
+    [bold]ratbench picture runs/demo:rat_bptt/ipc10/seed0 --output set.png[/]
     """
     from suite.figures.publish import plot_artefact
+    from suite.records.stores.addresses import find, made_of
 
     set_data(data)
-    target = writable(output or artefact.with_suffix(".png"))
-    plot_artefact(artefact, target, columns=columns)
+    path = find(artefact)
+    target = writable(output or made_of(path, ".png"))
+    plot_artefact(path, target, columns=columns)
     wrote(target)
 
 
 def figure(
     figure: Annotated[
-        Literal["budget-curve", "curve", "gradient-study"],
-        typer.Argument(metavar="FIGURE", help="budget-curve, curve or gradient-study."),
+        Literal["budget-curve", "curve", "gradient-study", "loss"],
+        typer.Argument(metavar="FIGURE", help="budget-curve, curve, gradient-study or loss."),
     ],
     stores: Annotated[list[Path], typer.Argument(help="The stores to read.")],
     output: Annotated[Path | None, typer.Option(help="The PNG to write.", show_default="FIGURE.png")] = None,
+    task: Annotated[str | None, typer.Option(help="Show this task only.", show_default="all")] = None,
+    ipc: Annotated[int | None, typer.Option(min=1, help="Show this size only.", show_default="all")] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Show this method only. Repeatable.", show_default="all")
+    ] = None,
 ) -> None:
     """Plot results from one or more stores and print them as a table.
 
@@ -187,16 +205,29 @@ def figure(
     [bold]gradient-study[/]: norm, spread, cosine to full BPTT and cost of meta-gradients against the
     length of the unroll.
 
+    [bold]loss[/]: loss against outer steps, a panel for each method.
+
     The table is also written as Markdown beside the picture.
 
     [bold]ratbench figure gradient-study runs/gradient-study[/]
     """
-    from suite.figures import budget_curve, gradient_study, snapshots
+    from suite.figures import budget_curve, gradient_study, loss, narrowing, snapshots
 
-    module = {"budget-curve": budget_curve, "curve": snapshots, "gradient-study": gradient_study}[figure]
-    measured, target = module.measured(stores), writable(output or Path(f"{figure}.png"))
+    modules = {
+        "budget-curve": budget_curve,
+        "curve": snapshots,
+        "gradient-study": gradient_study,
+        "loss": loss,
+    }
+    module, target = modules[figure], writable(output or Path(f"{figure}.png"))
+    wanted: dict[str, Sequence[str | int]] = {
+        "task": [task] if task else [],
+        "ipc": [ipc] if ipc else [],
+        "method": method or [],
+    }
+    measured = narrowing.narrowed(module.measured(stores), wanted, module.NARROWED, figure)
     table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
-    sys.stdout.write(table)
+    write(table)
     target.write_bytes(module.plot(measured))
     target.with_suffix(".md").write_text(f"{table}\n![{figure}]({target.name})\n")
     for path in (target, target.with_suffix(".md")):

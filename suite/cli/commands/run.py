@@ -14,6 +14,7 @@ from suite.cli.options import (
     DryRun,
     GpusPerTrial,
     Inline,
+    Log,
     Set,
     TimeLimit,
     set_data,
@@ -35,6 +36,7 @@ def run(
     set_: Set = None,
     compile: Compile = True,
     time_limit: TimeLimit = None,
+    log: Log = None,
     dry_run: DryRun = False,
     data: Data = None,
 ) -> None:
@@ -62,9 +64,12 @@ def run(
         inline=inline,
         address=address,
         resources=Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile),
+        log=log,
     )
     if dry_run:
-        runner.dry_run(request)
+        from suite.cli.running import preview
+
+        preview.dry_run(request)
         return
     with deadline.watched():
         exit_with(lambda: runner.run(request, deadline))

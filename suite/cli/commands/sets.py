@@ -30,7 +30,8 @@ def evaluate(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A torch file, .h5, .npz, .safetensors or .parquet, or a folder of images or torch files."
+            help="A torch file, .h5, .npz, .safetensors or .parquet, a folder of images or torch files, or "
+            "the address of a set in a store."
         ),
     ],
     task: SetTask,
@@ -75,16 +76,18 @@ def evaluate(
     from suite.external.evaluate import Request
     from suite.external.preprocess import constants
     from suite.records.cells import STANDARD_RECIPE
+    from suite.records.stores.addresses import find, made_of
 
     set_data(data)
+    path = find(file)
     request = Request(
-        path=file,
+        path=path,
         task=task,
         ipc=ipc,
         recipes=recipe or [STANDARD_RECIPE],
         network=network or standard(tasks.describe(task).shape),
         copies=copies,
-        name=name,
+        name=name if path == file else name or str(made_of(path, "")),
         preprocessing=preprocessing,
         normalised=constants(mean, std),
         labels=labels,
@@ -102,7 +105,12 @@ def export(
         Literal["hf", "folder", "pt"],
         typer.Option(help="hf: a Hugging Face dataset; folder: PNGs by class; pt: MTT's torch files."),
     ],
-    output: Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder to write; it must be new or empty.", show_default="ROW-ipcN-seedN-ID-FORMAT"
+        ),
+    ] = None,
     push: Annotated[
         str | None,
         typer.Option(
@@ -120,18 +128,20 @@ def export(
     The scores in the card are those of the store in which the set lies. --push needs a token: run `hf auth
     login`, or set HF_TOKEN.
 
-    [bold]ratbench export results/artefacts/0a1b….safetensors --format hf --output my-set[/]
+    [bold]ratbench export results:rat_bptt/ipc10/seed1 --format hf --output my-set[/]
 
-    [bold]ratbench export results/artefacts/0a1b….safetensors --format hf --output my-set --push me/my-set[/]
+    [bold]ratbench export results:rat_bptt/ipc10/seed1 --format hf --push me/my-set[/]
     """
     if private and push is None:
         raise ValueError("--private belongs to --push; give both")
     from suite.external.export import export
     from suite.external.writers.hub import Repository
+    from suite.records.stores.addresses import find, made_of
 
     set_data(data)
-    repository = Repository(push, private) if push is not None else None
-    for line in (*export(artefact, format, output, push=repository), f"wrote {output}"):
+    path, repository = find(artefact), Repository(push, private) if push is not None else None
+    target = output or made_of(path, f"-{format}")
+    for line in (*export(path, format, target, push=repository), f"wrote {target}"):
         say(line)
 
 
@@ -139,7 +149,8 @@ def subset(
     artefact: Artefact,
     ipc: Annotated[int, typer.Option(min=1, help="Images per class to keep: the first ones.")],
     output: Annotated[
-        Path | None, typer.Option(help="The .safetensors to write.", show_default="ARTEFACT-ipcN.safetensors")
+        Path | None,
+        typer.Option(help="The .safetensors to write.", show_default="ROW-ipcN-seedN-ID-ipcN.safetensors"),
     ] = None,
 ) -> None:
     """Write the first images of each class as a separate artefact.
@@ -147,10 +158,12 @@ def subset(
     Such a prefix is comparable to a set distilled at that size only for methods that order their images,
     such as the boosted methods.
 
-    [bold]ratbench subset results/artefacts/0a1b….safetensors --ipc 5[/]
+    [bold]ratbench subset results:boosted_dm/ipc10/seed0 --ipc 5[/]
     """
     from suite.core.sets import subsets
+    from suite.records.stores.addresses import find, made_of
 
-    target = output or artefact.with_name(f"{artefact.stem}-ipc{ipc}.safetensors")
-    subsets.write_prefix(artefact, ipc, target)
+    path = find(artefact)
+    target = output or made_of(path, f"-ipc{ipc}.safetensors")
+    subsets.write_prefix(path, ipc, target)
     wrote(target)

@@ -1,47 +1,139 @@
-"""Estimate the cost of missing cells from similar finished cells."""
+"""Estimate the device time of missing cells from what cells like them have cost."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
+from suite.board import files
+from suite.board.atlas.costs import StepCost, cost, step_costs
+from suite.board.atlas.targets import COSTS, Target
 from suite.core.names import counted
-from suite.records.cells import Cell, Evaluation, Study, Trial
+from suite.experiments.cells.distillation import build_method
+from suite.records.cells import Cell, Evaluation, Reference, Study, Trial, canonical_json
 from suite.records.jobs import Job
 from suite.records.record import Record
 
+RESULTS = Path("results")
+"""The committed results, where the command is called beside them."""
 
-def estimate(jobs: Sequence[Job], left: Iterable[Cell], records: Iterable[Record]) -> str:
-    """Return a line on the device-hours of `left`, cells of `jobs`; "" if there are none.
+OWN = "this store"
 
-    A cell's cost is the median over finished cells that differ only in the seed. Cells without such a cell
-    are not in the sum; the line gives their number.
-    """
-    known = defaultdict[str, list[float]](list)
+
+@dataclass(frozen=True)
+class Cost:
+    """The estimated device-seconds of a cell, the device on which they were measured, and where."""
+
+    seconds: float
+    device: str
+    source: str
+
+
+class Kind(NamedTuple):
+    """What cells have in common that cost the same: all but the seed, and the number of copies."""
+
+    task: str
+    ipc: int
+    what: str
+    label: str
+
+
+class Costs:
+    """Costs by kinds of cells: of a store's own records, else of others, else of measured outer steps."""
+
+    def __init__(
+        self, own: Iterable[Record], others: Iterable[Record] = (), steps: Sequence[StepCost] = ()
+    ) -> None:
+        self._sources = [(_measured(own), OWN), (_measured(others), "committed results")]
+        self._steps = steps
+
+    @classmethod
+    def known(cls, own: Iterable[Record]) -> "Costs":
+        """Return the costs in a store's records, in `results/`, and in the file of the package."""
+        stores = sorted(path.parent for path in RESULTS.glob("**/store.json"))
+        return cls(own, files.read(stores).records if stores else (), step_costs(COSTS))
+
+    def of(self, job: Job, cell: Cell) -> Cost | None:
+        """Return the cost of a job's cell; None if nothing like it was measured."""
+        kind = kind_of(job, cell)
+        for measured, source in self._sources:
+            # A set of another row takes as long to score, unless it is decoded to more images.
+            for name in (kind, kind._replace(label="")):
+                if name in measured:
+                    seconds, device = measured[name]
+                    return Cost(seconds * _copies(cell), device, source)
+        return self._by_steps(cell) if isinstance(cell, Trial) and not cell.source else None
+
+    def _by_steps(self, trial: Trial) -> Cost | None:
+        values, steps = canonical_json(trial.hyperparameters), build_method(trial).outer_steps
+        target = Target(trial.task, trial.method, values, trial.ipc, recipe="", network="", steps=steps)
+        found = cost(target, self._steps)
+        return Cost(found.seconds, found.device, found.source) if found else None
+
+
+def told(costs: Sequence[Cost | None]) -> Iterator[str]:
+    """Yield lines on the sum of the costs on each device, and on the number of cells without one."""
+    for device, found in by_device(costs).items():
+        sources = sorted({each.source.partition(":")[0] for each in found})
+        yield (
+            f"about {hours(found)} device-hours on {device} for {counted(len(found), 'cell')}, "
+            f"by {' and '.join(sources)}"
+        )
+    if without := sum(each is None for each in costs):
+        them = "it" if without == 1 else "them"
+        yield f"unknown cost: {counted(without, 'cell')}, since nothing like {them} was measured"
+
+
+def by_device(costs: Iterable[Cost | None]) -> dict[str, list[Cost]]:
+    """Return the known costs by device: hours of several are not to be added."""
+    devices = defaultdict[str, list[Cost]](list)
+    for each in filter(None, costs):
+        devices[each.device].append(each)
+    return dict(sorted(devices.items()))
+
+
+def hours(costs: Iterable[Cost]) -> str:
+    """Return the sum of costs in hours, to two digits."""
+    value = sum(each.seconds for each in costs) / 3600
+    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
+
+
+def _measured(records: Iterable[Record]) -> dict[Kind, tuple[float, str]]:
+    """Return the median device-seconds of each kind, per copy, and their device: the most used one."""
+    found = defaultdict[Kind, list[tuple[str, float]]](list)
     for record in records:
         if record.status == "done":
-            known[_kind(record.cell, record.task, record.ipc, record.label)].append(record.device_seconds)
-    rows = {cell.id: (job, cell) for job in jobs for cell in job.cells}
-    kinds = [
-        _kind(cell, job.cell.task, job.size(cell), job.label)
-        for job, cell in (rows[cell.id] for cell in left)
-    ]
-    costs = [median(known[kind]) for kind in kinds if kind in known]
-    if not kinds:
-        return ""
-    if not costs:
-        return "no cost estimate: this store has no comparable finished cells"
-    line = f"about {sum(costs) / 3600:.1f} device-hours for {counted(len(costs), 'cell')}"
-    without = len(kinds) - len(costs)
-    return f"{line}; {counted(without, 'cell')} without a comparable record" if without else line
+            kind = _kind(record.cell, record.task, record.ipc, record.label)
+            pair = record.provenance.device, record.device_seconds / _copies(record.cell)
+            for name in {kind, kind._replace(label="")}:
+                found[name].append(pair)
+    used = Counter(device for pairs in found.values() for device, _ in pairs)
+    table = {}
+    for kind, pairs in found.items():
+        device = max((device for device, _ in pairs), key=lambda name: (used[name], name))
+        table[kind] = median(seconds for name, seconds in pairs if name == device), device
+    return table
 
 
-def _kind(cell: Cell, task: str, ipc: int, label: str) -> str:
-    """Return a key that is equal for cells that differ only in the seed."""
-    where = f"{label} {task} {ipc}"
+def kind_of(job: Job, cell: Cell) -> Kind:
+    """Return what a job's cell has in common with those that cost the same."""
+    return _kind(cell, job.cell.task, job.size(cell), job.label)
+
+
+def _kind(cell: Cell, task: str, ipc: int, label: str) -> Kind:
     if isinstance(cell, Trial):
-        return f"{where} {sorted(cell.hyperparameters.items())}"
+        return Kind(task, ipc, f"{cell.method} {canonical_json(cell.fields)}", "")
     if isinstance(cell, Study):
-        return f"{where} {cell.study} {sorted(cell.settings.items())}"
-    if isinstance(cell, Evaluation):
-        return f"{where} {cell.title.split(', draw')[0]} {sorted(cell.settings.items())}"
-    return f"{where} {cell.recipe} {cell.network} {cell.epochs} {cell.copies}"
+        return Kind(task, ipc, f"{cell.study} {canonical_json(cell.settings)}", "")
+    if isinstance(cell, Reference):
+        return Kind(task, ipc, f"{cell.recipe} {cell.network} {cell.epochs}", "")
+    settings = {key: value for key, value in cell.settings.items() if key != "copies"}
+    return Kind(task, ipc, f"{cell.base or cell.evaluator} {cell.source} {canonical_json(settings)}", label)
+
+
+def _copies(cell: Cell) -> int:
+    """Return the networks that a cell trains, each of which takes as long."""
+    copies = cell.settings.get("copies") if isinstance(cell, Evaluation) else getattr(cell, "copies", 1)
+    return copies if isinstance(copies, int) and copies > 0 else 1

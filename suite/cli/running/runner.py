@@ -2,22 +2,21 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
-
-from rich.table import Table
 
 from suite.board import files
 from suite.board.render.terminal import terminal
 from suite.cli.console import console, say
+from suite.cli.logs import writers
+from suite.cli.logs.log import Log
+from suite.cli.logs.writers import Writer
 from suite.cli.running.announced import bring_over_formers, on_other_data, say_networks
-from suite.cli.running.cost import estimate
 from suite.cli.running.deadline import Deadline, Stopped
 from suite.cli.running.progress import Display
 from suite.core.data import tasks
-from suite.core.data.tasks import DataMissing, former_fingerprint
+from suite.core.data.tasks import former_fingerprint
 from suite.core.names import counted
 from suite.experiments import grid, job_runner, preflight
 from suite.experiments.cells.context import load_task
@@ -26,10 +25,9 @@ from suite.experiments.resources import Resources
 from suite.experiments.schema import Grid
 from suite.external import evaluate as foreign
 from suite.figures.publish import publish
-from suite.records.datasets import told
-from suite.records.former import carrying
 from suite.records.jobs import Job
 from suite.records.store import Store
+from suite.records.stores.index import Recorded
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,8 @@ class Request:
     """A grid by name or path, changes to it, and options of the run.
 
     made: a grid that was made and not read; `grid` is its name, and `settings` are empty. store: by default
-    `runs/<grid>`; inline: one job after another in this process, without Ray; address: of a Ray cluster; by
-    default Ray starts locally.
+    `runs/<grid>`; log: where the run is logged, besides its records; inline: one job after another in this
+    process, without Ray; address: of a Ray cluster; by default Ray starts locally.
     """
 
     grid: str
@@ -48,8 +46,11 @@ class Request:
     inline: bool = False
     address: str | None = None
     resources: Resources = field(default_factory=Resources)
+    log: writers.Kind | None = None
 
     def __post_init__(self) -> None:
+        if self.log:
+            writers.check(self.log)
         if self.inline and self.address:
             raise ValueError("--inline runs without Ray: leave out --address")
         if (self.address or "").startswith("ray://"):
@@ -58,9 +59,14 @@ class Request:
             )
 
     @property
+    def name(self) -> str:
+        """The grid's name."""
+        return Path(self.grid).stem
+
+    @property
     def folder(self) -> Path:
         """The store's path."""
-        return self.store or Path("runs") / Path(self.grid).stem
+        return self.store or Path("runs") / self.name
 
     @property
     def plan(self) -> str:
@@ -71,6 +77,10 @@ class Request:
         # Of two files of one name each has its plan, or cells of one would no longer be missed.
         return f"{path.stem}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
 
+    def writer(self, folder: Path) -> Writer | None:
+        """Return what writes the log, below the store's `folder`; raises ValueError if it cannot."""
+        return writers.writer(self.log, folder / "log" / self.log, self.name) if self.log else None
+
     def table(self) -> Grid:
         """Return the grid; raises ValueError for a mistake in its file."""
         return self.made or grid.load(grid.locate(self.grid), self.settings)
@@ -80,38 +90,7 @@ class Request:
         return grid.jobs(self.table())
 
 
-def dry_run(request: Request) -> None:
-    """List every cell with its status, and estimate the cost of the missing ones."""
-    jobs, store = request.jobs(), Store(request.folder)
-    say_networks(request.table())
-    lines = dict[str, list[str]]()
-    for name in dict.fromkeys(job.cell.task for job in jobs):
-        try:
-            lines[name] = tasks.told(load_task(name, "cpu"))
-        except DataMissing as error:
-            say(f"data missing, task not validated: {error}")
-    present = [job for job in jobs if job.cell.task in lines]
-    preflight.check(present, request.resources)
-    _check_settings(request, list(lines))
-    for line in chain.from_iterable(lines.values()):
-        say(line)
-    known, formers = preflight.on_data(present)
-    jobs = [*known, *(job for job in jobs if job.cell.task not in lines)]
-    for now, former in formers.items():
-        if waiting := carrying(store, former):
-            say(f"{len(waiting)} files know {told(now)} as {told(former)}; `ratbench run` renews them")
-    if store.path.exists():
-        store.check_protocol()
-    console.print(_table(jobs, store))
-    for line in (*on_other_data(jobs, store), counts(jobs, store)):
-        say(line)
-    left = [cell for job in jobs for cell in missing(job, store)]
-    records = files.read([store.path]).records if store.path.exists() else ()
-    if line := estimate(jobs, left, records):
-        say(line)
-
-
-def _check_settings(request: Request, tasks: Collection[str]) -> None:
+def check_settings(request: Request, tasks: Collection[str]) -> None:
     """Raise ValueError if the grid's settings file was made on other data than these of its tasks have."""
     if (table := request.table()).settings:
         preflight.check_settings(grid.locate(request.grid), table.settings, tasks)
@@ -129,12 +108,13 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         say_networks(request.table())
         # A cluster's head may have no GPU, and its nodes are not checked.
         preflight.check(jobs, None if request.address else request.resources)
-        _check_settings(request, request.table().tasks)
+        check_settings(request, request.table().tasks)
         jobs, formers = preflight.on_data(jobs)
         for name in dict.fromkeys(job.cell.task for job in jobs):
             for line in tasks.told(load_task(name, "cpu")):
                 say(line)
         store = Store.create(request.folder)
+        writer = request.writer(store.path)
         deadline.check()
     except Stopped:
         deadline.check_long_enough()
@@ -143,16 +123,27 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     with store.locked():
         bring_over_formers(store, formers)
         store.write_plan(request.plan, grid.plan(jobs).to_json())
-        for line in (*on_other_data(jobs, store), counts(jobs, store)):
+        for line in (*on_other_data(jobs, store), counts(jobs, store, store)):
             say(line)
         try:
-            work(jobs, store, request.resources, deadline, inline=request.inline, address=request.address)
+            work(
+                jobs,
+                store,
+                request.resources,
+                deadline,
+                name=request.name,
+                inline=request.inline,
+                address=request.address,
+                writer=writer,
+            )
         except Stopped as error:
             stopped = error
         deadline.rest()
         board, *_ = publish([store.path], store.path / "leaderboard.md")
     complete = show(jobs, store, stopped=stopped is not None)
     say(f"leaderboard: {board}")
+    if writer:
+        say(f"log:         {writer.where}")
     shown = [str(folder) for name in ("pictures", "plots") if (folder := store.path / name).is_dir()]
     say(f"pictures:    {', '.join(shown) or 'none'}")
     if stopped and not complete:
@@ -187,7 +178,7 @@ def retrain(found: foreign.ReadSet, folder: Path, resources: Resources) -> bool:
         for line in on_other_data(jobs, store):
             say(line)
         foreign.record(found, store, resources)
-        work(jobs, store, resources)
+        work(jobs, store, resources, name=found.job.label)
     return show(jobs, store)
 
 
@@ -197,17 +188,23 @@ def work(
     resources: Resources,
     deadline: Deadline | None = None,
     *,
+    name: str = "",
     inline: bool = True,
     address: str | None = None,
+    writer: Writer | None = None,
 ) -> None:
     """Run the missing cells of jobs in this process or on Ray, and show the progress.
 
-    Raises Stopped at the deadline, or ValueError if nothing was done before it.
+    name: of the grid; writer: of a log. Raises Stopped at the deadline, or ValueError if nothing was done
+    before it.
     """
     rest, deadline = [job for job in jobs if missing(job, store)], deadline or Deadline()
     if not rest:
         return
-    with Display(console, rest, sum(len(due(job, store)) for job in rest)) as display:
+    log = Log(writer, name, jobs) if writer else None
+    cells = [(job, cell) for job in rest for cell in due(job, store)]
+    display = Display(console, name, jobs, cells, store, log)
+    with display, log or nullcontext():
         try:
             if inline:
                 _work_here(rest, store, resources, deadline, display)
@@ -269,7 +266,7 @@ def _failures(jobs: Sequence[Job], store: Store) -> Iterator[str]:
         for cell in job.cells:
             record = store.record(cell.id, job.data) or store.last_failure(cell.id)
             if record and record.status != "done":
-                yield f"{record.status}: {_where(job)}: {record.error}"
+                yield f"{record.status}: {_where(job)}: {' '.join(record.error.split())}"
 
 
 def _begun(jobs: Sequence[Job], store: Store) -> Iterator[str]:
@@ -282,19 +279,8 @@ def _where(job: Job) -> str:
     return f"{job.label} on {job.cell.task} ipc {job.ipc} seed {job.cell.seed}"
 
 
-def _table(jobs: Sequence[Job], store: Store) -> Table:
-    table = Table("task", "ipc", "method", "seed", "cell", "status")
-    for job in jobs:
-        for cell in job.cells:
-            record = store.record(cell.id, job.data)
-            status = record.status if record else "to do"
-            what = cell.title
-            table.add_row(job.cell.task, str(job.ipc or "full"), job.label, str(job.cell.seed), what, status)
-    return table
-
-
-def counts(jobs: Sequence[Job], store: Store) -> str:
+def counts(jobs: Sequence[Job], known: Recorded, store: Store) -> str:
     """Return how many cells there are, how many of them are done, and where."""
     total = sum(len(job.cells) for job in jobs)
-    left = sum(len(missing(job, store)) for job in jobs)
+    left = sum(len(missing(job, known)) for job in jobs)
     return f"{counted(total, 'cell')}, {total - left} done, {left} to do ({store.path})"

@@ -6,16 +6,14 @@ from pathlib import Path
 
 from rich.table import Table
 
-from suite.board import files
 from suite.cli.console import console, say, wrote
-from suite.cli.running import runner
+from suite.cli.running import preview, runner
 from suite.cli.running.announced import on_other_data
-from suite.cli.running.cost import estimate
+from suite.cli.running.cost import Costs
 from suite.cli.running.deadline import Deadline, Stopped
 from suite.core.data import tasks
 from suite.experiments import grid, preflight
 from suite.experiments.cells.context import load_task
-from suite.experiments.job_runner import missing
 from suite.experiments.tuning.rows import Row, rows
 from suite.experiments.tuning.settings_file import ENDING, Chosen, SettingsFile
 from suite.experiments.tuning.tries import Rule
@@ -63,8 +61,7 @@ class Request:
 def dry_run(request: Request) -> None:
     """List the tries of each row, as far as they are known, and estimate their cost."""
     found, store = _checked(request), Store(request.folder)
-    if store.path.exists():
-        store.check_protocol()
+    index, records = preview.read(store)
     table = Table("task", "ipc", "row", "outer steps", "tries", "tuned")
     for row in found:
         label, task, ipc = row.place
@@ -74,9 +71,7 @@ def dry_run(request: Request) -> None:
         table.add_row(task, str(ipc), label, length, str(tries), ", ".join(row.method.space) or "nothing")
     console.print(table)
     jobs = [job for stage in _stages(request, found, store) for job in stage]
-    say(runner.counts(jobs, store))
-    records = files.read([store.path]).records if store.path.exists() else ()
-    if line := estimate(jobs, [cell for job in jobs for cell in missing(job, store)], records):
+    for line in (runner.counts(jobs, index, store), *preview.estimated(jobs, index, Costs.known(records))):
         say(line)
 
 
@@ -100,11 +95,14 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
             for jobs in _stages(request, found, store):
                 run = request.run
                 store.write_plan(request.folder.name, grid.plan(jobs).to_json())
-                for line in (*on_other_data(jobs, store), runner.counts(jobs, store)):
+                for line in (*on_other_data(jobs, store), runner.counts(jobs, store, store)):
                     say(line)
                 # Neighbours, above all those that compile, would make a method seem slower than it is.
                 alone = run.inline or (not run.address and all(isinstance(job.cell, Study) for job in jobs))
-                runner.work(jobs, store, run.resources, deadline, inline=alone, address=run.address)
+                address = run.address
+                runner.work(
+                    jobs, store, run.resources, deadline, name=run.name, inline=alone, address=address
+                )
         except Stopped as error:
             stopped = error
         deadline.rest()

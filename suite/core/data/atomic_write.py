@@ -7,17 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> None:
+def write_whole(
+    path: Path, write: Callable[[Path], object], *, replace: bool = True, sync: bool = True
+) -> None:
     """Write a file by `write(partial path)`, sync it, then rename it to `path`.
 
-    replace: whether to replace an existing file; otherwise it stays.
+    replace: whether to replace an existing file; otherwise it stays. sync: whether to wait until it is on
+    disk, which takes milliseconds; who writes thousands of files calls `os.sync` once.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
     os.close(handle)
     partial = Path(name)
     try:
         write(partial)
-        _sync(partial)
+        if sync:
+            _sync(partial)
         partial.chmod(0o644)  # mkstemp's files are private; a shared folder is read by others
         if replace:
             partial.replace(path)
@@ -25,13 +29,14 @@ def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = 
             _link(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-    _sync(path.parent)
+    if sync:
+        _sync(path.parent)
 
 
-def write_bytes(path: Path, content: bytes, *, replace: bool = False) -> None:
+def write_bytes(path: Path, content: bytes, *, replace: bool = False, sync: bool = True) -> None:
     """Write `content` to `path` as `write_whole` does; create the folder if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda partial: partial.write_bytes(content), replace=replace)
+    write_whole(path, lambda partial: partial.write_bytes(content), replace=replace, sync=sync)
 
 
 def disk_full(error: BaseException) -> bool:

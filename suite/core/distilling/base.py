@@ -37,9 +37,9 @@ class BaseMethod:
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Raise ValueError if a class has no image."""
-        for label, indices in enumerate(train.by_class()):
-            if not len(indices):
-                raise ValueError(f"class {label} has no training image; every class needs at least one")
+        if 0 in (counts := train.counts()):
+            label = counts.index(0)
+            raise ValueError(f"class {label} has no training image; every class needs at least one")
 
 
 @dataclass(frozen=True)

@@ -25,18 +25,21 @@ Of = TypeVar("Of", bound=Cell)
 
 @dataclass(frozen=True)
 class Progress:
-    """A report of progress: outer steps taken, and the status of every finished cell.
+    """A report of progress: outer steps taken, and the record of every finished cell.
 
-    needs: seconds that the next piece of work, and a checkpoint after it, may take; 0 if unknown. Without
-    `steps` a cell has finished, or begins.
+    needs: seconds that the next piece of work, and a checkpoint after it, may take; 0 if unknown. latest:
+    metrics of the last outer step whose metrics were read, with its `step` and `seconds`. where: the machine
+    and its GPU, "" for this process. Without `steps` a cell has finished, or begins.
     """
 
     job: str
     doing: str
     step: int = 0
     steps: int = 0
-    finished: Mapping[str, str] = field(default_factory=dict)
+    finished: Mapping[str, Record] = field(default_factory=dict)
     needs: float = 0.0
+    latest: Mapping[str, float] = field(default_factory=dict)
+    where: str = ""
 
 
 Work = Generator[Progress, None, Record]

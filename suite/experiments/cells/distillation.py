@@ -40,7 +40,7 @@ def distil(trial: Trial, context: Context) -> Work:
             for at in steps:
                 if at.step in kept:
                     _write_snapshot(distiller.synthetic(), at.step, method, task, context)
-                yield Progress(trial.id, "distilling", at.step, at.steps, needs=at.needs)
+                yield Progress(trial.id, "distilling", at.step, at.steps, needs=at.needs, latest=at.latest)
         synthetic = distiller.synthetic()
         check_set(synthetic, task.train, Budget(trial.ipc))
         measured = {"status": "done", **stored(synthetic)}

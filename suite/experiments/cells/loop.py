@@ -64,6 +64,7 @@ class Trajectory:
     recent: list[float] = field(default_factory=list)  # seconds of the last outer steps
     saving: float = 0.0  # seconds of the last checkpoint
     curve: dict[str, list[float]] = field(default_factory=dict)
+    latest: dict[str, float] = field(default_factory=dict)  # the last metrics, as on the curve
     data: str = ""
 
     @property
@@ -83,8 +84,11 @@ class Trajectory:
         """Add an outer step's metrics; raises Diverged if one is not finite."""
         if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
             raise Diverged(f"{wrong[0]} is not finite at outer step {self.step}")
+        values = {"step": float(self.step), "seconds": self.seconds, **metrics}
+        if metrics:
+            self.latest = values
         if self.on_curve:
-            for name, value in {"step": float(self.step), "seconds": self.seconds, **metrics}.items():
+            for name, value in values.items():
                 self.curve.setdefault(name, []).append(value)
 
     def spend(self, seconds: float, resources: Resources) -> None:

@@ -32,7 +32,7 @@ def measure(cell: Study, context: Context) -> Work:
     try:
         with closing(take_steps(run, trajectory, context.resources, save=save, every=every)) as steps:
             for at in steps:
-                yield Progress(cell.id, "measuring", at.step, at.steps, needs=at.needs)
+                yield Progress(cell.id, "measuring", at.step, at.steps, needs=at.needs, latest=at.latest)
     except Diverged as reason:
         ended = {"status": "diverged", "error": str(reason)}
     return context.record(

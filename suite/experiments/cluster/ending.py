@@ -9,6 +9,7 @@ from ray import tune
 
 from suite.experiments.cells.context import Progress
 from suite.experiments.cluster.worker import REPORT_SECONDS
+from suite.records.record import Record
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 """Signals whose handlers Ray or Tune replace."""
@@ -44,7 +45,9 @@ class Watch(tune.Callback):
         self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Show the progress."""
-        self.observe(Progress(result["job"], result["doing"], result["at"], result["of"], result["finished"]))
+        finished = {cell: Record.model_validate_json(text) for cell, text in result["finished"].items()}
+        at = result["job"], result["doing"], result["at"], result["of"], finished, result["needs"]
+        self.observe(Progress(*at, latest=result["latest"], where=result["where"]))
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """Note that a worker is gone, and will be replaced."""

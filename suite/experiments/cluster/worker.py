@@ -1,16 +1,19 @@
 """The worker of a job: a Ray trial that reports progress, and stops where the driver asks it to."""
 
 import os
+import socket
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import ray
 from ray import tune
 
 from suite.core.data.atomic_write import disk_full
 from suite.experiments.cells.context import Progress, load_task
 from suite.experiments.job_runner import run
 from suite.experiments.resources import Resources
+from suite.records.record import Record
 from suite.records.store import Store
 
 REPORT_SECONDS = 1.0
@@ -33,6 +36,7 @@ class Worker(tune.Trainable):
         given = wanted.required_resources if wanted else {}
         cpus, gpus = max(1, int(given.get("CPU", 1))), float(given.get("GPU", 0.0))
         self.resources = Resources(cpus, gpus, config["compile"])
+        self.where = place(gpus)
         self.work = run(self.job, store, self.resources)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -44,11 +48,11 @@ class Worker(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Work for `REPORT_SECONDS`, or until a cell begins or ends, and report."""
         until, last = monotonic() + REPORT_SECONDS, Progress(self.job.id, "starting")
-        finished: dict[str, str] = {}
+        finished: dict[str, Record] = {}
         try:
             if _is_asked_to_stop(self.asked):
                 self.work.close()  # writes a checkpoint
-                return _report(last, finished, done=True)
+                return self._report(last, finished, done=True)
             while True:
                 last = next(self.work)
                 finished |= last.finished
@@ -56,12 +60,26 @@ class Worker(tune.Trainable):
                     break
         except StopIteration:
             self._free_memory()
-            return _report(last, finished, done=True)
+            return self._report(last, finished, done=True)
         except OSError as error:
             if not disk_full(error):
                 raise
-            return _report(last, finished, done=True) | {"disk_full": True}
-        return _report(last, finished, done=False)
+            return self._report(last, finished, done=True) | {"disk_full": True}
+        return self._report(last, finished, done=False)
+
+    def _report(self, last: Progress, finished: dict[str, Record], *, done: bool) -> dict[str, Any]:
+        return {
+            "job": last.job,
+            "doing": last.doing,
+            "at": last.step,
+            "of": last.steps,
+            "finished": {cell: record.model_dump_json() for cell, record in finished.items()},
+            "needs": last.needs,
+            "latest": dict(last.latest),
+            "where": self.where,
+            "done": done,
+            "disk_full": False,
+        }
 
     def _free_memory(self) -> None:
         """Free the GPU for the next job of this process; raises MemoryKept if that fails.
@@ -74,17 +92,10 @@ class Worker(tune.Trainable):
             raise MemoryKept(f"GPU memory is in use after {self.job.label}; another worker goes on")
 
 
-def _report(last: Progress, finished: dict[str, str], *, done: bool) -> dict[str, Any]:
-    return {
-        "job": last.job,
-        "doing": last.doing,
-        "at": last.step,
-        "of": last.steps,
-        "finished": finished,
-        "needs": last.needs,
-        "done": done,
-        "disk_full": False,
-    }
+def place(gpus: float) -> str:
+    """Return the machine of this process, and its GPUs by number if it has some."""
+    numbers = ", ".join(map(str, ray.get_gpu_ids())) if gpus else ""
+    return f"{socket.gethostname()} gpu {numbers}" if numbers else socket.gethostname()
 
 
 def _is_asked_to_stop(file: Path) -> bool:

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.text import Text
 
+from suite.cli.commands import inspect
+from suite.cli.console import Plain
 from suite.core.data.reading import download
 from suite.core.data.tasks import fingerprint, load
 from tests.support.command_line import ratbench, refused
@@ -50,6 +53,24 @@ class TestList:
 
 
 class TestShow:
+    def test_a_grid_is_its_file_byte_for_byte(self, tmp_path: Path) -> None:
+        demo = ROOT / "suite/grids/boards/demo.toml"
+        assert ratbench("show", "demo").stdout_bytes == demo.read_bytes()
+        odd = tmp_path / "odd.toml"
+        odd.write_bytes(b'title = "x" # \xe2\x80\x9c  \r\n\n\n')
+        assert ratbench("show", odd).stdout_bytes == odd.read_bytes()
+        refused(ratbench("show", "none.toml"), "no file 'none.toml'")
+
+    def test_a_grid_in_a_terminal_has_all_its_text(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        terminal = Plain(force_terminal=True, width=40, color_system="standard")
+        monkeypatch.setattr(inspect, "console", terminal)
+        inspect.show("demo")
+        said = capsys.readouterr().out
+        lines = [Text.from_ansi(line).plain for line in said.splitlines()]
+        assert "\x1b[" in said and lines == (ROOT / "suite/grids/boards/demo.toml").read_text().splitlines()
+
     @pytest.mark.parametrize(
         ("name", "expected"),
         [

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.text import Text
 from typer.testing import Result
 
+from suite.cli.commands import publish
+from suite.cli.console import Plain
 from tests.support.command_line import ratbench, refused
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
@@ -17,6 +20,20 @@ class TestLeaderboard:
         result = ratbench("leaderboard", finished[1], "--format", "csv")
         assert result.exit_code == 0
         assert result.stdout.count("\n") > 2 and "random_subset" in result.stdout
+
+    def test_a_terminal_shows_tables_of_80_columns(
+        self,
+        finished: tuple[Path, Path, Result],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setattr(publish, "console", Plain(force_terminal=True, width=80))
+        publish.leaderboard([finished[1]])
+        lines = [Text.from_ansi(line).plain for line in capsys.readouterr().out.splitlines()]
+        assert any(line.split() == ["rank", "method", "accuracy", "%", "gap", "%", "cost"] for line in lines)
+        assert max(map(len, lines)) <= 80
+        publish.leaderboard([finished[1]], format="md")
+        assert capsys.readouterr().out.startswith("# Leaderboard")
 
     def test_check_tells_a_current_file_from_an_edited_one(self, copied: Path) -> None:
         assert ratbench("leaderboard", copied, "--check").exit_code == 0

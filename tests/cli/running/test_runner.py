@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.cli.running import runner
+from suite.cli.running import preview, runner
 from suite.cli.running.runner import Request
 from suite.core.data import tasks
 from suite.experiments.job_runner import missing
@@ -46,11 +46,11 @@ def test_settings_change_the_grids_jobs(quick: Path) -> None:
 
 
 def test_a_network_that_was_chosen_is_told(quick: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runner.dry_run(Request(str(quick)))
+    preview.dry_run(Request(str(quick)))
     assert "network:" not in capsys.readouterr().out
     text = quick.read_text().replace('network = "convnet-d1-w8-in"\n', "").replace('["digits"]', TASKS)
     quick.write_text(text)
-    runner.dry_run(Request(str(quick)))
+    preview.dry_run(Request(str(quick)))
     said = capsys.readouterr().out
     assert "network: convnet-d3-w128-in for digits, cifar10, by image size, since the grid names none" in said
     assert "network: convnet-d4-w128-in for tiny-imagenet, by image size" in said
@@ -97,7 +97,7 @@ def test_a_diverged_trial_is_not_tried_again(
 
 def test_a_run_ends_with_a_board(quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     request = Request(str(quick), store=tmp_path / "store", inline=True)
-    runner.dry_run(request)
+    preview.dry_run(request)
     told = "\n".join(tasks.told(tasks.load("digits"))) + "\n"
     said = capsys.readouterr().out
     assert told in said and "4 cells, 0 done, 4 to do" in said and not request.folder.exists()
@@ -110,7 +110,7 @@ def test_a_run_ends_with_a_board(quick: Path, tmp_path: Path, capsys: pytest.Cap
 
 @pytest.mark.usefixtures("no_network")
 def test_a_dry_run_tells_the_tasks_that_are_here(quick: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runner.dry_run(Request(str(quick), settings=('tasks=["cifar10", "digits"]',)))
+    preview.dry_run(Request(str(quick), settings=('tasks=["cifar10", "digits"]',)))
     said = capsys.readouterr().out
     assert "data missing, task not validated:" in said and "For cifar10, put" in said
     assert "digits: 10 classes, images of 1×8×8" in said and "8 cells, 0 done" in said

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 import torch
 
-from suite.cli.running import runner, tuning
+from suite.cli.running import preview, runner, tuning
 from suite.cli.running.deadline import Stopped
 from suite.core.data.tasks import fingerprint, load
 from suite.core.examples import TestSplit
@@ -69,7 +69,7 @@ def test_steps_are_timed_without_neighbours(
     (tmp_path / "tuned.toml").write_text(TUNED)
     asked = list[tuple[set[str], bool]]()
 
-    def work(jobs: list[Job], *_: Any, inline: bool, address: str | None) -> None:
+    def work(jobs: list[Job], *_: Any, inline: bool, address: str | None, name: str) -> None:
         asked.append(({job.cell.kind for job in jobs}, inline))
 
     monkeypatch.setattr(runner, "work", work)
@@ -120,7 +120,7 @@ def test_a_grid_is_refused_on_other_images_than_those_of_its_settings(tuned: Pat
     path.write_text(TUNED.replace("ipc = [1, 2]", 'ipc = [1, 2]\nsettings = "tuned.settings.toml"', 1))
     preflight.check_settings(path, "tuned.settings.toml", ["digits"])
     file.write_text(file.read_text().replace('data = "', 'data = "0123'))
-    for run in (runner.run, runner.dry_run):
+    for run in (runner.run, preview.dry_run):
         with pytest.raises(
             ValueError, match=r"for 'random_subset' were chosen on data 0123.* of digits, which has data"
         ):

@@ -64,3 +64,12 @@ def test_a_disk_without_hard_links_is_written_too(tmp_path: Path, monkeypatch: p
 def test_a_full_disk_is_told_from_other_errors() -> None:
     assert disk_full(OSError(errno.ENOSPC, "")) and disk_full(OSError(errno.EDQUOT, ""))
     assert not disk_full(OSError(errno.EACCES, "")) and not disk_full(ValueError())
+
+
+def test_who_writes_many_files_waits_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = list[int]()
+    monkeypatch.setattr("os.fsync", synced.append)
+    write_bytes(tmp_path / "a", b"a", sync=False)
+    assert synced == [] and (tmp_path / "a").read_bytes() == b"a"
+    write_bytes(tmp_path / "b", b"b")
+    assert len(synced) == 2

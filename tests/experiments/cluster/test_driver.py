@@ -74,7 +74,7 @@ def test_ray_gives_what_one_process_gives_and_survives_what_goes_wrong(
     failure = store.last_failure(by_label["raises"].id)
     assert failure is not None and "the method is broken" in failure.error
 
-    finished = {cell: status for progress in seen for cell, status in progress.finished.items()}
+    finished = {cell: record.status for progress in seen for cell, record in progress.finished.items()}
     assert sorted(finished.values()) == ["done"] * 8 + ["failed"]
     assert not list(store.path.glob(".tune-*")), "Tune's own folder is no part of a store"
 

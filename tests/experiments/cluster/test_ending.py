@@ -10,6 +10,8 @@ import pytest
 from suite.experiments.cells.context import Progress
 from suite.experiments.cluster.ending import SIGNALS, Ending, Watch
 
+METRICS, WHERE = {"step": 1.0, "outer_loss": 2.0}, "node gpu 1"
+
 
 class Clock:
     """A run with `left` seconds."""
@@ -22,7 +24,11 @@ class Clock:
 
 
 def report(*, needs: float = 0.0, steps: int = 10, **others: Any) -> dict[str, Any]:
-    return {"job": "a", "doing": "", "at": 1, "of": steps, "finished": {}, "needs": needs} | others
+    return {"job": "a", "doing": "", "at": 1, "of": steps, "finished": {}, "needs": needs} | {
+        "latest": METRICS,
+        "where": WHERE,
+        **others,
+    }
 
 
 @pytest.fixture
@@ -71,7 +77,7 @@ def test_a_worker_runs_from_its_start_to_its_end(ending: Ending) -> None:
     watch.on_trial_start(0, [], trial)
     assert ending.running == {"three"}
     watch.on_trial_result(0, [], trial, report())
-    assert seen == [Progress("a", "", 1, 10)]
+    assert seen == [Progress("a", "", 1, 10, latest=METRICS, where=WHERE)]
     watch.on_trial_recover(0, [], trial)
     assert not ending.running and not ended
     watch.on_trial_start(0, [], trial)

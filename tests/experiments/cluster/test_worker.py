@@ -12,6 +12,7 @@ from suite.experiments.cells.context import load_task
 from suite.experiments.cluster.worker import MemoryKept, Worker
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
+from suite.records.record import Record
 from suite.records.store import Store
 from tests.support.job_runs import done, one
 
@@ -37,6 +38,10 @@ def config(store: Store, asked: Path, jobs: list[Job]) -> Iterator[dict[str, Any
     torch.set_num_threads(1)
 
 
+def status(record: str) -> str:
+    return Record.model_validate_json(record).status
+
+
 @pytest.fixture
 def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """A report after each outer step."""
@@ -46,7 +51,7 @@ def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_reports_before_a_cell_without_steps_begins(config: dict[str, Any], jobs: list[Job]) -> None:
     job, worker = one(jobs, "rat_bptt"), Worker(config)
     reports = [worker.step() for _ in range(4)]
-    told = [(each["doing"], list(each["finished"].values()), each["done"]) for each in reports]
+    told = [(each["doing"], [*map(status, each["finished"].values())], each["done"]) for each in reports]
     assert told == [
         ("done", ["done"], False),
         (f"evaluating: {job.evaluations[0].title}", [], False),

@@ -1,0 +1,1 @@
+"""Two methods, or two stores, compared in pairs."""

@@ -1,0 +1,1 @@
+"""Logs of a run for TensorBoard, W&B or MLflow, beside the records."""

@@ -1,0 +1,1 @@
+"""What the command line tells of whole stores: their sets, what runs in them, and comparisons."""
