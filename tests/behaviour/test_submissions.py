@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from suite.board import files
+from suite.board.render import words
 from suite.board.rows import BoardRow
 from suite.board.tables import Board
 from tests.support.command_line import ratbench
@@ -53,6 +54,7 @@ def test_a_claim_is_shown_and_what_is_verified_is_ranked(store: Path) -> None:
     told, tested = found["submission:told"], found["submission:tested"]
     assert (told.standing, told.rank, told.state) == ("claimed", None, "claimed")
     assert (tested.standing, tested.rank, tested.state) == ("verified", 1, "")
+    assert words.count(told) == words.count(tested) == "1 × 5"
     assert told.accuracy and tested.accuracy and told.accuracy.mean == 0.7
     assert tested.accuracy.copies == (5,) and tested.accuracy.mean != 0.7
     assert tested.submission and tested.submission.code == "https://github.com/me/mine"
@@ -76,11 +78,19 @@ def test_every_format_tells_the_standing(store: Path) -> None:
         for line in text.splitlines()
         if "[`submission:told`](https://arxiv.org/abs/2006.05929)" in line and "|" in line
     )
-    assert re.match(r"\| +– \|", told) and "70.0 claimed" in told
+    assert re.match(r"\| +– \|", told) and "70.0 claimed" in told and "one network" not in text
     assert "claimed by its authors and not verified; not ranked" in text
     assert "handed in and verified: distilled elsewhere, retrained here from seeds drawn for it" in text
     shown = ratbench("leaderboard", store).stdout
     assert "70.0 claimed" in shown
+
+
+def test_the_site_tells_the_standing(store: Path, tmp_path: Path) -> None:
+    result = ratbench("site", store, "--output", tmp_path / "site")
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "site" / "index.html").read_text()
+    for part in ("submission:told", "submission:tested", "claimed by its authors", "handed in and verified"):
+        assert part in text
 
 
 def test_other_rows_are_run_here() -> None:

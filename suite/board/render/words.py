@@ -159,6 +159,8 @@ def count(row: BoardRow) -> str:
     """Return distillation seeds × copies, `2 × 3`; for full data the copies; "" without an accuracy."""
     if row.accuracy is None:
         return ""
+    if row.submission and row.standing == CLAIMED:
+        return f"1 × {row.submission.claim.copies}"
     return sample_size(row.accuracy) if row.method else _copies(row.accuracy)
 
 

@@ -74,7 +74,7 @@ def _remarks(table: Table, row: BoardRow) -> list[str]:
     remarks = [origin] if (origin := words.origin(row)) else []
     if row.method and row.accuracy and row.accuracy.seeds == 1 and not _one_seed(table):
         remarks.append(_ONE_SEED)
-    if row.accuracy and not row.accuracy.measured:
+    if row.accuracy and not row.accuracy.measured and row.standing != CLAIMED:
         remarks.append("one network: no interval")
     if row.method and row.size != table.ipc:
         remarks.append(f"device time is that of the whole set, {words.size(row.size)}")
