@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from suite.cli.commands import inspect, papers, profile, publish, run, sets, stores, tune
+from suite.cli.commands import inspect, papers, profile, publish, run, sets, stores, submissions, tune
 from suite.cli.console import add, say
 
 app = typer.Typer(
@@ -48,6 +48,8 @@ add(app, publish.picture)
 add(app, sets.evaluate)
 add(app, sets.export)
 add(app, sets.subset)
+add(app, submissions.submit)
+add(app, submissions.verify)
 add(app, stores.status)
 add(app, stores.compare)
 add(app, stores.merge)

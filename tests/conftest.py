@@ -16,6 +16,7 @@ from suite.experiments.resources import Resources
 from suite.external import child
 from suite.records.jobs import Job
 from suite.records.store import Store
+from tests.support import submissions
 from tests.support.command_line import ratbench
 from tests.support.grids import QUICK, TINY
 
@@ -83,6 +84,12 @@ def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
         child.answer(asked, child.prepare(asked))
 
     monkeypatch.setattr("suite.external.sandbox._run", run)
+
+
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks are not retrained: their accuracies are drawn, around 70%."""
+    monkeypatch.setattr("suite.plugins.evaluators.retrain.retrain", submissions.retrained)
 
 
 @pytest.fixture

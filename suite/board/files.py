@@ -24,9 +24,11 @@ from suite.board.render.frame import frame, lines
 from suite.board.render.markdown import markdown
 from suite.board.reported import reported
 from suite.board.tables import Board, Table, board
+from suite.records import submission
 from suite.records.datasets import tell_apart
 from suite.records.jobs import Plan, Planned
 from suite.records.record import Record
+from suite.records.submission import Submission
 
 Format = Literal["md", "csv", "json", "html"]
 
@@ -36,11 +38,15 @@ REPORTED = "reported.toml"
 
 @dataclass(frozen=True)
 class Documents:
-    """What stores hold: records, failures among them, planned cells, and warnings of unreadable files."""
+    """What stores hold: records, failures among them, planned cells, and warnings of unreadable files.
+
+    submissions: what was handed in; the records of verifications are among the others.
+    """
 
     records: tuple[Record, ...]
     planned: tuple[Planned, ...]
     warnings: tuple[str, ...]
+    submissions: tuple[Submission, ...] = ()
 
 
 def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
@@ -49,7 +55,8 @@ def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     evaluator, task, ipc, network, conditions: the table; name, label: the row; state: "" if complete;
     seeds, copies. Values with an interval have three columns, `x`, `x_low` and `x_high`.
 
-    Lines of `retrain` have rank, method, hyperparameters, errors; size: images per class of the whole set;
+    Lines of `retrain` have rank, method, hyperparameters, errors; standing: `claimed` or `verified` for a
+    submission, else `run here`; size: images per class of the whole set;
     accuracy (under the standard recipe), behind, native (under native_recipe): fractions; share: of the
     full-data accuracy. DD-Ranking's scores ior, hlr, lrs, ars, with robustness_recipe as native recipe, and
     their accuracies, such as set_hard; ior_relabelled, lrs_relabelled and ars_relabelled of a row with soft
@@ -79,6 +86,7 @@ def joined(found: Documents, stores: Sequence[Path], weights: Weights = DEFAULT_
     made = board(
         found.records,
         planned=found.planned,
+        submissions=found.submissions,
         reported=reported(source) if source else (),
         warnings=found.warnings,
         weights=weights,
@@ -111,7 +119,14 @@ def read(stores: Sequence[Path]) -> Documents:
                 records.append(_record(content, path))
         except (ValidationError, json.JSONDecodeError, UnicodeDecodeError, _Unusable) as error:
             skipped.append(f"{path}: skipped, {_reason(error)}")
-    return Documents(tuple(records), tuple(planned), tuple(skipped))
+    submissions: list[Submission] = []
+    for folder in (folder for store in stores for folder in submission.folders(store)):
+        try:
+            submissions.append(own := Submission.read(folder))
+            records += submission.verification(folder, own)
+        except ValueError as error:
+            skipped.append(f"submission left out: {error}")
+    return Documents(tuple(records), tuple(planned), tuple(skipped), tuple(submissions))
 
 
 def finished(stores: Sequence[Path], *, diverged: bool = False) -> list[Record]:
@@ -204,7 +219,7 @@ class _Unusable(Exception):
 def _documents(store: Path) -> Iterator[tuple[str, Path]]:
     """Yield the kind and the path of each file of a store."""
     kinds = ("records", "failures", "plan")
-    if not any((store / kind).is_dir() for kind in kinds):
+    if not any((store / kind).is_dir() for kind in (*kinds, submission.FOLDER)):
         raise FileNotFoundError(f"no store at {store}: run a grid first, or name the folder it wrote to")
     for kind in kinds:
         for path in sorted((store / kind).glob("**/*.json")):

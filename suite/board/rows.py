@@ -12,14 +12,18 @@ from suite.board.reported import PaperFigures, Reported, figures
 from suite.board.statistics.differences import Copies, Difference, PerSeed
 from suite.board.statistics.intervals import Interval, interval
 from suite.core.names import CORRECTED_RECIPES, counted
-from suite.records.cells import EXTERNAL, STANDARD_RECIPE, Reference, canonical_json
+from suite.records.cells import EXTERNAL, STANDARD_RECIPE, SUBMITTED, Reference, canonical_json
 from suite.records.record import Record
+from suite.records.submission import Submission
 
 WORDS = {"diverged": "div.", "failed": "failed", "oom": "oom", "missing": "missing"}
 """The board's word for a cell without an accuracy."""
 
 NOT_STANDARD = f"not under {STANDARD_RECIPE}"
 """The state of a row that has accuracies under other recipes only."""
+
+CLAIMED = "claimed"
+"""The state of a submission whose accuracy nobody has verified yet."""
 
 
 class Code(NamedTuple):
@@ -39,7 +43,8 @@ class BoardRow:
     complete. scores: accuracy in [0, 1] per recipe, over the seeds that have one; copies: the same by seed;
     selected_recipes: per recipe, the recipes chosen by an evaluator. native: the method's native recipe;
     share: of the full-data accuracy. data: the fingerprint of its data; made_by: the code of its records.
-    pictures: (seed, trial id).
+    pictures: (seed, trial id), none of submissions. submission: what its authors handed in, None for other
+    rows.
     """
 
     name: str
@@ -63,11 +68,19 @@ class BoardRow:
     made_by: frozenset[Code] = frozenset()
     pictures: tuple[tuple[int, str], ...] = ()
     robustness: Robustness = field(default_factory=Robustness)
+    submission: Submission | None = None
 
     @property
     def external(self) -> bool:
         """Whether its set was read from a file, and not distilled here."""
-        return self.method.startswith(EXTERNAL)
+        return self.method.startswith((EXTERNAL, SUBMITTED))
+
+    @property
+    def standing(self) -> str:
+        """Whether a submission is `claimed` or `verified`; `run here` for every other row."""
+        if self.submission is None:
+            return "run here"
+        return CLAIMED if self.state == CLAIMED else "verified"
 
     @property
     def accuracy(self) -> Interval | None:
@@ -88,10 +101,12 @@ def row(
     ceiling: Interval | None,
     reported: Sequence[Reported],
     robustness: Robustness,
+    submission: Submission | None = None,
 ) -> BoardRow:
     """Return the row of `trials`, one configuration over its seeds, in the table of `key`.
 
     suffix: distinguishes it from rows of the same label; ceiling: full-data accuracy, if measured.
+    submission: the one that the trials verify.
     """
     trials = sorted(trials, key=lambda each: (each.trial.seed, each.trial.id))
     trial, label = trials[0].trial, trials[0].label
@@ -122,8 +137,11 @@ def row(
         papers=figures(reported, key, label) if whole else PaperFigures(),
         data=next((record.data for record in records if record.data), ""),
         made_by=frozenset(map(_code, [*records, *(item.record for item in scored if item.record)])),
-        pictures=tuple((each.trial.seed, each.trial.id) for each in trials if each.made and whole),
+        pictures=tuple(
+            (each.trial.seed, each.trial.id) for each in trials if each.made and whole and not submission
+        ),
         robustness=robustness,
+        submission=submission,
     )
 
 

@@ -9,12 +9,14 @@ from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
 from suite.board.join import RANKED, Cells, TableKey, TrialResult, in_table, join, settings_text
 from suite.board.ranks import Averages, averages, ranked
 from suite.board.reported import Reported
-from suite.board.rows import BoardRow, reference, row
+from suite.board.rows import CLAIMED, BoardRow, reference, row
+from suite.board.statistics.intervals import Interval
 from suite.core.names import STANDARD_NETWORK
 from suite.records import test_audit
 from suite.records.cells import PROTOCOL, RETRAIN, STANDARD_RECIPE, canonical_json, differing_keys
 from suite.records.jobs import Planned
 from suite.records.record import Record
+from suite.records.submission import Submission
 
 _Configuration = tuple[str, str, str, int]  # task, label, canonical fields, size
 
@@ -72,27 +74,32 @@ def board(
     records: Iterable[Record],
     *,
     planned: Iterable[Planned] = (),
+    submissions: Iterable[Submission] = (),
     reported: Sequence[Reported] = (),
     warnings: Sequence[str] = (),
     weights: Weights = DEFAULT_WEIGHTS,
 ) -> Board:
     """Join records, including failures, into a board; the order of `records` does not matter.
 
-    planned: cells of the grids; a cell without a record makes its row incomplete. weights: of LRS and ARS.
+    planned: cells of the grids; a cell without a record makes its row incomplete. submissions: what was
+    handed in; one without records of a verification is only claimed. weights: of LRS and ARS.
     Raises ValueError for a record of another protocol.
     """
     cells = join(records, planned)
     suffixes = _suffixes(cells.trials)
+    handed_in = {(each.label, each.sha256): each for each in submissions}
+    verified = {(each.trial.method, each.trial.source) for each in cells.trials}
+    claims = [each for key, each in handed_in.items() if key not in verified]
     keys = sorted(
-        _keys(cells),
+        _keys(cells) | set(map(_claimed_key, claims)),
         key=lambda key: (key.task, key.network != STANDARD_NETWORK, key.network, key.conditions, key.ipc),
     )
-    tables = tuple(_table(cells, key, suffixes, reported, weights) for key in keys)
+    tables = tuple(_table(cells, key, suffixes, reported, weights, handed_in, claims) for key in keys)
     return Board(
         tables=tables,
         averages=averages([table.rows for table in tables]),
         breakdowns=breakdowns(cells, suffix=lambda trial: suffixes[_configuration(trial)]),
-        methods=_methods(cells.records),
+        methods=_methods(cells.records, claims),
         versions=_versions(cells.records),
         commits=tuple(sorted({record.provenance.commit for record in cells.records})),
         test_reads=test_audit.distinct_reads(cells.records, "evaluation"),
@@ -148,6 +155,8 @@ def _table(
     suffixes: Mapping[_Configuration, str],
     reported: Sequence[Reported],
     weights: Weights,
+    handed_in: Mapping[tuple[str, str], Submission],
+    claims: Iterable[Submission],
 ) -> Table:
     configurations: dict[_Configuration, list[TrialResult]] = {}
     for trial in cells.trials:
@@ -162,10 +171,12 @@ def _table(
             ceiling=full.accuracy if full else None,
             reported=reported,
             robustness=robustness(trials, key, cells, weights),
+            submission=handed_in.get((trials[0].trial.method, trials[0].trial.source)),
         )
         for configuration, trials in configurations.items()
         if _belongs(trials, key)
     ]
+    rows += [_claimed(each) for each in claims if _claimed_key(each) == key]
     return Table(*key, rows=ranked(rows), reference=full)
 
 
@@ -177,9 +188,32 @@ def _belongs(trials: Sequence[TrialResult], key: TableKey) -> bool:
     return any(map(_in_leaderboard, trials))
 
 
-def _methods(records: Iterable[Record]) -> tuple[MethodTitle, ...]:
-    """Return the title and the paper of each label, if its trials have them."""
+def _claimed_key(submission: Submission) -> TableKey:
+    """Return the table of a submission that is not verified."""
+    return TableKey(submission.task, submission.ipc, submission.claim.network, "")
+
+
+def _claimed(submission: Submission) -> BoardRow:
+    """Return the row of a submission that is not verified: its claim, which has no rank."""
+    claim, label = submission.claim, submission.label
+    low, high = (claim.accuracy if end is None else end for end in (claim.low, claim.high))
+    found = Interval(claim.accuracy, low, high, 1, (claim.copies if claim.measured else 1,))
+    return BoardRow(
+        name=label,
+        label=label,
+        line=label,
+        method=label,
+        size=submission.ipc,
+        state=CLAIMED,
+        scores={claim.recipe: found},
+        submission=submission,
+    )
+
+
+def _methods(records: Iterable[Record], claims: Iterable[Submission]) -> tuple[MethodTitle, ...]:
+    """Return the title and the paper of each label, if its trials have them, and of submissions."""
     found = {MethodTitle(each.label, each.method_title, each.paper) for each in records if each.method_title}
+    found |= {MethodTitle(each.label, each.title, each.paper) for each in claims}
     return tuple(sorted(found, key=lambda each: (each.label, each.title, each.paper)))
 
 

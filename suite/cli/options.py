@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from suite.external import Kind
+
 Data = Annotated[
     Path | None,
     typer.Option(help="The data folder.", show_default="$RATBENCH_DATA, or else ./data"),
@@ -61,6 +63,53 @@ Log = Annotated[
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List the cells with their status; run nothing.")]
+
+SetTask = Annotated[str, typer.Option("--task", help="A task from `ratbench list tasks`.")]
+SetIpc = Annotated[int, typer.Option("--ipc", min=1, help="Images per class.")]
+Network = Annotated[
+    str | None,
+    typer.Option(help="The network to train.", show_default="by image size: convnet-d3-w128-in"),
+]
+Preprocessing = Annotated[
+    Literal["task", "raw"] | None,
+    typer.Option(
+        help="task: the images are already preprocessed; raw: pixels in [0, 1] or bytes.",
+        show_default="inferred from the values",
+    ),
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(
+        help="The images were normalised with this mean, one value per channel: 0.4914,0.4822,0.4465.",
+        show_default="the task's",
+    ),
+]
+Std = Annotated[str | None, typer.Option(help="The deviation to --mean.", show_default="the task's")]
+Labels = Annotated[
+    Kind | None,
+    typer.Option(
+        help="What learned labels are. weights: any sums; centred: minus 1 / classes; centred-scaled: "
+        "FRePo's.",
+        show_default="probabilities; weights in .h5 and RaT-Bench's files",
+    ),
+]
+TrustLabels = Annotated[
+    bool,
+    typer.Option("--trust-labels", help="Take classes by number, and labels that do not agree with train."),
+]
+Run = Annotated[
+    int | None,
+    typer.Option(min=0, help="Of several runs in a file, the one to read.", show_default="the last one"),
+]
+Factor = Annotated[
+    int | None, typer.Option(min=1, help="Decode multi-formations, as IDC's, which hold factor × factor.")
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--lr", help="The learned rate of the set, for recipes that use it.", show_default="the file's"
+    ),
+]
 
 
 def set_data(data: Path | None) -> None:

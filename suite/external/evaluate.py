@@ -63,7 +63,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Submission:
+class ReadSet:
     """A set that was read and checked. lines: what was read, and the decisions about it."""
 
     trial: Trial
@@ -73,7 +73,7 @@ class Submission:
     lines: tuple[str, ...]
 
 
-def read(request: Request) -> Submission:
+def read(request: Request) -> ReadSet:
     """Read and check a set; nothing is written. Raises ValueError if it is refused."""
     settings = _settings(request)  # refuse a misspelt recipe before a large file is read
     found = locate(request.path)
@@ -113,19 +113,19 @@ def read(request: Request) -> Submission:
     cells = [expand.evaluation(trial, RETRAIN, values) for values in settings]
     job = Job(label=label, cell=trial, evaluations=tuple(cells), data=tasks.fingerprint(task))
     lines = (*brought.notes, *meant, *ordered, prepared.line, agreed)
-    return Submission(trial, job, task, synthetic, lines)
+    return ReadSet(trial, job, task, synthetic, lines)
 
 
-def record(submission: Submission, store: Store, resources: Resources) -> None:
+def record(found: ReadSet, store: Store, resources: Resources) -> None:
     """Write the plan, and the trial's artefact and record unless both exist."""
-    trial, job = submission.trial, submission.job
+    trial, job = found.trial, found.job
     store.write_plan(f"{job.label.replace(':', '-')}-{trial.id[:12]}", grid.plan([job]).to_json())
     whole = is_whole(store.artefact(trial.id, data=job.data), trial.model_dump(mode="json"))
     if whole and store.record(trial.id, job.data):
         return
     context, path = Context(job, store, resources), store.new_artefact(trial.id, None, job.data)
-    sha256 = distillation.write(submission.synthetic, path, submission.task, context)
-    measured = stored(submission.synthetic)
+    sha256 = distillation.write(found.synthetic, path, found.task, context)
+    measured = stored(found.synthetic)
     with resources.applied():
         made = context.record(trial, "done", artefact=sha256, peak_memory_bytes=0, **measured)
     store.write(made)

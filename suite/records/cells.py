@@ -27,6 +27,9 @@ RELABELLED = "random_relabelled"
 EXTERNAL = "external:"
 """Prefix of the names of sets that were read from a file and not distilled here."""
 
+SUBMITTED = "submission:"
+"""Prefix of the names of sets that others handed in; see `suite.records.submission`."""
+
 
 def canonical_json(value: Any) -> str:
     """Return `value` as JSON with sorted keys and no white space; refuses NaN and infinity."""

@@ -42,6 +42,7 @@ def _line(table: Table, row: BoardRow) -> dict[str, Any]:
         "hyperparameters": row.hyperparameters,
         "size": row.size,
         "state": row.state,
+        "standing": row.standing,
         "errors": _listed(row.errors),
         **_numbers("accuracy", row.accuracy),
         **_numbers("behind", row.behind),

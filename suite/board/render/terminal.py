@@ -7,7 +7,6 @@ from rich.text import Text
 from suite.board.breakdown import Breakdown
 from suite.board.render import breakdown, words
 from suite.board.tables import Board, Table
-from suite.records.cells import EXTERNAL
 
 _WIDE = 3  # most columns of an evaluator
 
@@ -26,8 +25,11 @@ def _leaderboard(table: Table) -> Terminal:
     for row in table.everyone:
         shown = (words.rank(row), row.name, words.accuracy(row), words.behind(row), words.cost(row))
         view.add_row(*map(Text, shown))
-    if any(row.external for row in table.rows):
-        view.caption, view.caption_justify = f"{EXTERNAL}…: {words.EXTERNAL_NOTE}", "left"
+    notes = {
+        f"{row.method.partition(':')[0]}:…: {words.origin(row)}": None for row in table.rows if row.external
+    }
+    if notes:
+        view.caption, view.caption_justify = "\n".join(notes), "left"
     return view
 
 

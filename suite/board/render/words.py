@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.board.rows import NOT_STANDARD, BoardRow
+from suite.board.rows import CLAIMED, NOT_STANDARD, BoardRow
 from suite.board.statistics.differences import Difference
 from suite.board.statistics.intervals import Interval
 from suite.board.tables import Table
@@ -16,6 +16,12 @@ from suite.records.cells import STANDARD_RECIPE
 
 EXTERNAL_NOTE = "read from a file; not distilled here"
 """The footnote of an external set."""
+
+STANDING_NOTES = {
+    "claimed": "claimed by its authors and not verified; not ranked",
+    "verified": "handed in and verified: distilled elsewhere, retrained here from seeds drawn for it",
+}
+"""The footnotes of submissions, by their standing."""
 
 DIGITS = 6
 """Significant digits to which values are rounded first, because later digits differ between machines."""
@@ -99,11 +105,22 @@ def accuracy(row: BoardRow) -> str:
     A row without the standard recipe shows its accuracy under its first other recipe.
     """
     if row.state == NOT_STANDARD:
-        recipe, found = next(iter(row.scores.items()))
-        return f"{percent(found)} ({recipe})"
+        return _first(row)
+    if row.state == CLAIMED and not row.accuracy:
+        return f"{_first(row)} {row.state}"
     if row.state and row.accuracy:
         return f"{percent(row.accuracy)} {row.state}"
     return row.state or (percent(row.accuracy) if row.accuracy else "")
+
+
+def _first(row: BoardRow) -> str:
+    recipe, found = next(iter(row.scores.items()))
+    return f"{percent(found)} ({recipe})"
+
+
+def origin(row: BoardRow) -> str:
+    """Return where a row's set is from; "" if it was distilled here."""
+    return STANDING_NOTES.get(row.standing) or (EXTERNAL_NOTE if row.external else "")
 
 
 def native(row: BoardRow, *, brief: bool = False) -> str:
@@ -142,6 +159,8 @@ def count(row: BoardRow) -> str:
     """Return distillation seeds × copies, `2 × 3`; for full data the copies; "" without an accuracy."""
     if row.accuracy is None:
         return ""
+    if row.submission and row.standing == CLAIMED:
+        return f"1 × {row.submission.claim.copies}"
     return sample_size(row.accuracy) if row.method else _copies(row.accuracy)
 
 

@@ -6,8 +6,24 @@ from typing import Annotated, Literal
 import typer
 
 from suite.cli.console import exit_with, say, wrote
-from suite.cli.options import Artefact, Cpus, Data, Gpu, set_data
-from suite.external import Kind
+from suite.cli.options import (
+    Artefact,
+    Cpus,
+    Data,
+    Factor,
+    Gpu,
+    Labels,
+    Mean,
+    Network,
+    Preprocessing,
+    Rate,
+    Run,
+    SetIpc,
+    SetTask,
+    Std,
+    TrustLabels,
+    set_data,
+)
 
 
 def evaluate(
@@ -18,16 +34,13 @@ def evaluate(
             "the address of a set in a store."
         ),
     ],
-    task: Annotated[str, typer.Option(help="A task from `ratbench list tasks`.")],
-    ipc: Annotated[int, typer.Option(min=1, help="Images per class.")],
+    task: SetTask,
+    ipc: SetIpc,
     recipe: Annotated[
         list[str] | None,
         typer.Option(help="A retraining recipe. Repeatable.", show_default="dsa-1000, the leaderboard's"),
     ] = None,
-    network: Annotated[
-        str | None,
-        typer.Option(help="The network to train.", show_default="by image size: convnet-d3-w128-in"),
-    ] = None,
+    network: Network = None,
     copies: Annotated[
         int, typer.Option(min=1, help="Number of networks to train, each from a fresh initialisation.")
     ] = 5,
@@ -35,48 +48,14 @@ def evaluate(
         str | None, typer.Option(help="The set's name on the leaderboard.", show_default="the file's name")
     ] = None,
     store: Annotated[Path, typer.Option(help="The folder for records.")] = Path("runs/external"),
-    preprocessing: Annotated[
-        Literal["task", "raw"] | None,
-        typer.Option(
-            help="task: the images are already preprocessed; raw: pixels in [0, 1] or bytes.",
-            show_default="inferred from the values",
-        ),
-    ] = None,
-    mean: Annotated[
-        str | None,
-        typer.Option(
-            help="The images were normalised with this mean, one value per channel: 0.4914,0.4822,0.4465.",
-            show_default="the task's",
-        ),
-    ] = None,
-    std: Annotated[
-        str | None, typer.Option(help="The deviation to --mean.", show_default="the task's")
-    ] = None,
-    labels: Annotated[
-        Kind | None,
-        typer.Option(
-            help="What learned labels are. weights: any sums; centred: minus 1 / classes; centred-scaled: "
-            "FRePo's.",
-            show_default="probabilities; weights in .h5 and RaT-Bench's files",
-        ),
-    ] = None,
-    trust_labels: Annotated[
-        bool,
-        typer.Option(
-            "--trust-labels", help="Take classes by number, and labels that do not agree with train."
-        ),
-    ] = False,
-    run: Annotated[
-        int | None,
-        typer.Option(min=0, help="Of several runs in a file, the one to read.", show_default="the last one"),
-    ] = None,
-    factor: Annotated[
-        int | None, typer.Option(min=1, help="Decode multi-formations, as IDC's, which hold factor × factor.")
-    ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option(help="The learned rate of the set, for recipes that use it.", show_default="the file's"),
-    ] = None,
+    preprocessing: Preprocessing = None,
+    mean: Mean = None,
+    std: Std = None,
+    labels: Labels = None,
+    trust_labels: TrustLabels = False,
+    run: Run = None,
+    factor: Factor = None,
+    lr: Rate = None,
     cpus: Cpus = 1,
     gpu: Gpu = None,
     data: Data = None,

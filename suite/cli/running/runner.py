@@ -156,20 +156,29 @@ def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bo
 
     Raises ValueError before compute, for the set and for the request.
     """
+    return retrain(read(request, resources), folder, resources)
+
+
+def read(request: foreign.Request, resources: Resources) -> foreign.ReadSet:
+    """Read a foreign set and print what was read; raises ValueError for the set and for the request."""
     resources.check()
     load_task.cache_clear()  # files may have changed since an earlier run of this process
-    submission = foreign.read(request)
-    for line in submission.lines:
+    found = foreign.read(request)
+    for line in found.lines:
         say(line)
-    jobs = [submission.job]
-    preflight.check_precisions(jobs, resources)
-    store = Store.create(folder)
+    preflight.check_precisions([found.job], resources)
+    return found
+
+
+def retrain(found: foreign.ReadSet, folder: Path, resources: Resources) -> bool:
+    """Retrain networks on a set that was read, as `evaluate` does; return whether all cells are done."""
+    jobs, store = [found.job], Store.create(folder)
     with store.locked():
-        bring_over_formers(store, {job.data: former_fingerprint(submission.task) for job in jobs})
+        bring_over_formers(store, {job.data: former_fingerprint(found.task) for job in jobs})
         for line in on_other_data(jobs, store):
             say(line)
-        foreign.record(submission, store, resources)
-        work(jobs, store, resources, name=submission.job.label)
+        foreign.record(found, store, resources)
+        work(jobs, store, resources, name=found.job.label)
     return show(jobs, store)
 
 

@@ -108,7 +108,13 @@ _AFTER = (
         "bits", "bits/class", "Bits per class: 8 × stored bytes / classes.", "number", ("bits_per_class",)
     ),
     Column("labels", "labels", "Hard or soft labels.", "choice", ("label_kind",)),
-    Column("standing", "standing", "Who measured: run here, or read from a file.", "choice", ("standing",)),
+    Column(
+        "standing",
+        "standing",
+        "Run here, read from a file, or handed in: claimed or verified.",
+        "choice",
+        ("standing",),
+    ),
     STATE,
     Column("sets", "sets", "The row's sets, by the seed of their distillation.", "text", ("sets",)),
     NOTES,

@@ -10,7 +10,7 @@ from suite.board.dd_ranking import DDScore
 from suite.board.join import TableKey
 from suite.board.render import breakdown, dd_ranking, words
 from suite.board.render.frame import lines
-from suite.board.rows import BoardRow
+from suite.board.rows import CLAIMED, BoardRow
 from suite.board.tables import Board, MethodTitle, Table
 from suite.core.scores import Unit
 from suite.records.cells import RETRAIN
@@ -155,7 +155,7 @@ def _texts(table: Table, row: BoardRow, scores: Sequence[DDScore], *, tied: bool
         "bits": words.bits(row.costs.bits_per_class),
         "labels": row.costs.label_kind,
         "device": row.costs.device_class,
-        "standing": ("read from a file" if row.external else "run here") * bool(row.method),
+        "standing": _standing(row),
         "state": row.state,
         "sets": " ".join(str(seed) for seed, _ in row.pictures),
         "notes": "; ".join(_notes(table, row)),
@@ -168,6 +168,10 @@ def _notes(table: Table, row: BoardRow) -> Iterator[str]:
         yield f"factorised: decodes to {words.size(row.costs.decoded)}"
     if row.method and row.size != table.ipc:
         yield f"time and memory are those of the whole set, {words.size(row.size)}"
+    if row.submission:
+        yield words.origin(row)
+    if row.standing == CLAIMED:
+        return
     if row.accuracy and not row.accuracy.measured:
         yield "one network: no interval"
     elif row.method and row.accuracy and row.accuracy.seeds == 1:
@@ -206,3 +210,8 @@ def _scores(table: Breakdown, row: BreakdownRow) -> Mapping[str, str]:
     scores = {f"{table.evaluator}/{each.name}": breakdown.cell(row, each) for each in table.columns}
     count = words.sample_size(main) if main else ""
     return {"method": row.name, **scores, "n": count, "state": row.state}
+
+
+def _standing(row: BoardRow) -> str:
+    read = row.external and row.submission is None
+    return ("read from a file" if read else row.standing) * bool(row.method)

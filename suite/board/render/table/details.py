@@ -4,7 +4,7 @@ from pathlib import Path
 
 from suite.board.render import dd_ranking, words
 from suite.board.render.layout import Notes, code, escaped, folded, listed, markdown_table, noted, row_name
-from suite.board.rows import BoardRow, Code
+from suite.board.rows import CLAIMED, BoardRow, Code
 from suite.board.tables import Table
 from suite.core.names import counted
 from suite.records.cells import STANDARD_RECIPE
@@ -56,7 +56,7 @@ def _recipes(table: Table) -> str:
         f"- {row_name(row)}: "
         + ", ".join(f"{code(name)} {escaped(words.under(row, name))}" for name in found)
         for row in table.everyone
-        if (found := sorted({*row.scores} - {STANDARD_RECIPE, row.native}))
+        if row.standing != CLAIMED and (found := sorted({*row.scores} - {STANDARD_RECIPE, row.native}))
     ]
     return "\n".join(["Under other recipes, accuracy %, not ranked:", "", *lines]) if lines else ""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from suite.board.render import words
 from suite.board.render.layout import Notes, escaped, link, listed, markdown_table, noted, row_name
-from suite.board.rows import BoardRow
+from suite.board.rows import CLAIMED, BoardRow
 from suite.board.tables import Table
 from suite.core.names import CORRECTED_RECIPES
 from suite.records.cells import STANDARD_RECIPE
@@ -40,7 +40,7 @@ def _compared(table: Table) -> str:
 
 def _common_size(table: Table) -> str:
     """Return the seeds × copies of all rows that have an accuracy; "" if they differ."""
-    sizes = {words.count(row) for row in table.rows if row.accuracy}
+    sizes = {words.count(row) for row in table.rows if row.accuracy and row.standing != CLAIMED}
     return sizes.pop() if len(sizes) == 1 else ""
 
 
@@ -71,10 +71,10 @@ def _cells(
 
 def _remarks(table: Table, row: BoardRow) -> list[str]:
     """Return the footnotes on what a row's numbers mean."""
-    remarks = [words.EXTERNAL_NOTE] if row.external else []
+    remarks = [origin] if (origin := words.origin(row)) else []
     if row.method and row.accuracy and row.accuracy.seeds == 1 and not _one_seed(table):
         remarks.append(_ONE_SEED)
-    if row.accuracy and not row.accuracy.measured:
+    if row.accuracy and not row.accuracy.measured and row.standing != CLAIMED:
         remarks.append("one network: no interval")
     if row.method and row.size != table.ipc:
         remarks.append(f"device time is that of the whole set, {words.size(row.size)}")
