@@ -118,7 +118,7 @@ def _leaderboard(table: Table, methods: Mapping[str, Method], csv: Iterator[Line
         )
         for row, line in zip(table.everyone, csv, strict=False)
     ]
-    slug = paths.slug(words.slug(table))
+    slug = words.slug(table)
     key = TableKey(table.task, table.ipc, table.network, table.conditions)
     rows, footer = made[: len(table.rows)], made[len(table.rows) :]
     facts = _facts(RETRAIN, key)
@@ -164,8 +164,8 @@ def _texts(table: Table, row: BoardRow, scores: Sequence[DDScore], *, tied: bool
 
 def _notes(table: Table, row: BoardRow) -> Iterator[str]:
     yield from row.errors
-    if row.costs.decoded:
-        yield f"factorised: decodes to {words.size(row.costs.decoded)}"
+    if told := words.decoded(row):
+        yield f"factorised: {told}"
     if row.method and row.size != table.ipc:
         yield f"time and memory are those of the whole set, {words.size(row.size)}"
     if row.submission:
@@ -193,7 +193,7 @@ def _breakdown(table: Breakdown, methods: Mapping[str, Method], csv: Iterator[Li
         Row(_cells(columns, _scores(table, row), line), methods[row.label])
         for row, line in zip(table.rows, csv, strict=False)
     ]
-    slug = paths.slug("-".join(map(str, (table.evaluator, *table.key))))
+    slug = words.slugged("-".join(map(str, (table.evaluator, *table.key))))
     return View(slug, table.title, _facts(table.evaluator, table.key), columns, tuple(rows))
 
 
