@@ -66,6 +66,7 @@ class Board:
     migrated: int = 0  # records that were measured under an earlier protocol
     warnings: tuple[str, ...] = ()
     mixed: tuple[str, ...] = ()  # a line for each task with records of several data
+    cells: Cells = field(default_factory=Cells)  # what it was made from
     protocol: int = PROTOCOL
     weights: Weights = field(default_factory=Weights)
 
@@ -107,6 +108,7 @@ def board(
         migrated=sum(record.measured_under != PROTOCOL for record in cells.records),
         warnings=(*warnings, *cells.warnings),
         mixed=cells.mixed,
+        cells=cells,
         weights=weights,
     )
 

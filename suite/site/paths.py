@@ -16,8 +16,14 @@ def method(label: str) -> str:
     return f"methods/{slugged(label)}.html"
 
 
+def sets(task: str, row: BoardRow) -> dict[int, str]:
+    """Return the path of the page of each of a row's sets, by its seed; 0 if it was handed in."""
+    seeds = [0] if row.submission else [seed for seed, _ in row.pictures]
+    return {seed: artefact(task, row, seed) for seed in seeds}
+
+
 def artefact(task: str, row: BoardRow, seed: int) -> str:
-    """Return the path of the page of the set that a row distilled with `seed`."""
+    """Return the path of the page of a row's set."""
     return f"artefacts/{slugged(task)}/{slugged(row.name)}-ipc{row.size}-seed{seed}.html"
 
 

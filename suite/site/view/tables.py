@@ -114,7 +114,7 @@ def _leaderboard(table: Table, methods: Mapping[str, Method], csv: Iterator[Line
         Row(
             _cells(columns, _texts(table, row, scores, tied=shared[row.rank] > 1), line),
             methods.get(row.label) if row.method else None,
-            {seed: paths.artefact(table.task, row, seed) for seed, _ in row.pictures},
+            paths.sets(table.task, row),
         )
         for row, line in zip(table.everyone, csv, strict=False)
     ]
@@ -157,7 +157,7 @@ def _texts(table: Table, row: BoardRow, scores: Sequence[DDScore], *, tied: bool
         "device": row.costs.device_class,
         "standing": _standing(row),
         "state": row.state,
-        "sets": " ".join(str(seed) for seed, _ in row.pictures),
+        "sets": " ".join(map(str, paths.sets(table.task, row))),
         "notes": "; ".join(_notes(table, row)),
     }
 
@@ -214,4 +214,4 @@ def _scores(table: Breakdown, row: BreakdownRow) -> Mapping[str, str]:
 
 def _standing(row: BoardRow) -> str:
     read = row.external and row.submission is None
-    return ("read from a file" if read else row.standing) * bool(row.method)
+    return "read from a file" if read else row.standing

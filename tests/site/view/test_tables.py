@@ -123,7 +123,7 @@ def test_costs_and_their_device() -> None:
 def test_full_data_stands_below_the_rows() -> None:
     view = only(board([*SMALL, full_data(0.9, 0.91, epochs=90)]))
     assert [cell(view, row, "method").text for row in view.footer] == ["full data (90 epochs)"]
-    assert view.footer[0].method is None and cell(view, view.footer[0], "standing").text == ""
+    assert view.footer[0].method is None and cell(view, view.footer[0], "standing").text == "run here"
 
 
 def test_prefixes_name_their_whole_set() -> None:
