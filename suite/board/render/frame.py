@@ -29,7 +29,8 @@ def frame(board: Board) -> pandas.DataFrame:
 def as_csv(table: pandas.DataFrame) -> str:
     """Return a table as CSV without formulas, which spreadsheets would run: texts like them are quoted."""
     safe = table.apply(lambda column: column if is_numeric_dtype(column) else column.map(_harmless))
-    return safe.rename(columns=_harmless).to_csv(index=False, lineterminator="\n")
+    text: str = safe.rename(columns=_harmless).to_csv(index=False, lineterminator="\n")
+    return text
 
 
 def lines(board: Board) -> list[dict[str, Any]]:

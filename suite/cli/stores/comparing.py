@@ -92,8 +92,8 @@ def text(found: Comparison, format: Literal["markdown", "csv", "json"]) -> str:
         content: dict[str, Any] = {"first": found.names[0], "second": found.names[1], "pairs": fields}
         content |= {"differs": found.facts, "alone": found.alone}
         return json.dumps(content, indent=1) + "\n"
-    lines = [{**each, "differs": "; ".join(each["differs"])} for each in fields]
-    return as_csv(pandas.DataFrame(lines, dtype=object))
+    joined = [{**each, "differs": "; ".join(each["differs"])} for each in fields]
+    return as_csv(pandas.DataFrame(joined, dtype=object))
 
 
 def _columns(found: Comparison) -> tuple[list[str], list[list[str]]]:

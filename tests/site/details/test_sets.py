@@ -77,7 +77,7 @@ def test_a_plan_for_other_data_names_the_set_with_its_own(tmp_path: Path) -> Non
     other = Planned(label="dm", task="digits", ipc=10, cell=made.cell, data="b" * 64)
     (tmp_path / "plan" / "other.json").write_text(Plan(cells=(other,)).to_json())
     (found,) = sets(load([tmp_path]))
-    assert found.table.task == found.result.task == f"digits (data {'a' * 12})"
+    assert found.result and found.table.task == found.result.task == f"digits (data {'a' * 12})"
 
 
 def test_sets_that_were_not_made_have_no_page(tmp_path: Path) -> None:
