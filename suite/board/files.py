@@ -250,5 +250,5 @@ def _parsed(line: dict[str, Any]) -> dict[str, Any]:
 def _plots(board: Board, target: Path, format: Format) -> dict[Path, Table]:
     """Return the table that each plot beside the Markdown shows."""
     folder = target.parent / "plots"
-    drawn = [table for table in board.tables if words.drawable(table)] if format == "md" else []
+    drawn = [table for table in board.tables if table.ranked] if format == "md" else []
     return {folder / f"{words.slug(table)}.png": table for table in drawn}

@@ -37,6 +37,16 @@ class Table:
     reference: BoardRow | None
 
     @property
+    def key(self) -> TableKey:
+        """What its rows have in common."""
+        return TableKey(self.task, self.ipc, self.network, self.conditions)
+
+    @property
+    def ranked(self) -> list[tuple[BoardRow, Interval]]:
+        """The ranked rows with their accuracies, best first."""
+        return [(row, row.accuracy) for row in self.rows if row.rank is not None and row.accuracy]
+
+    @property
     def everyone(self) -> tuple[BoardRow, ...]:
         """The rows, then the reference."""
         return (*self.rows, self.reference) if self.reference else self.rows

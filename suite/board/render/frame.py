@@ -42,10 +42,7 @@ def lines(board: Board) -> list[dict[str, Any]]:
 def _line(table: Table, row: BoardRow) -> dict[str, Any]:
     return {
         "evaluator": RETRAIN,
-        "task": table.task,
-        "ipc": table.ipc,
-        "network": table.network,
-        "conditions": table.conditions,
+        **table.key._asdict(),
         "rank": row.rank,
         "name": row.name,
         "label": row.label,
@@ -88,12 +85,12 @@ def _robustness(row: BoardRow) -> dict[str, Any]:
 
 
 def _scores(table: Breakdown, row: BreakdownRow) -> dict[str, Any]:
-    key, main = table.key, row.scores.get(table.main.name)
+    main = row.scores.get(table.main.name)
     names = [column.name for column in table.columns]
     values = {f"{table.evaluator}/{name}": row.scores.get(name) for name in names}
     return {
         "evaluator": table.evaluator,
-        **key._asdict(),
+        **table.key._asdict(),
         "name": row.name,
         "label": row.label,
         "state": row.state,

@@ -35,6 +35,12 @@ def heading(table: Table) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def measured(table: Table) -> str:
+    """Return under what a table was measured: `Network mlp-w8, recipe dsa-1000`, and its conditions."""
+    parts = (f"Network {network(table.network)}", f"recipe {STANDARD_RECIPE}", table.conditions)
+    return ", ".join(filter(None, parts))
+
+
 def network(name: str) -> str:
     """Return the network's name, marked if it is smaller than the standard one; "" means none yet."""
     if match := re.fullmatch(r"convnet-d(\d+)-w(\d+)-\w+", name):
@@ -69,11 +75,6 @@ def drawn(table: Table, row: BoardRow, folder: Path | None) -> list[tuple[int, s
 def kept(row: BoardRow, folder: Path | None) -> list[tuple[int, str]]:
     """Return the seed and the path of each of a row's sets that is in `folder`, a store."""
     return _present([(seed, f"artefacts/{trial}.safetensors") for seed, trial in row.pictures], folder)
-
-
-def drawable(table: Table) -> bool:
-    """Return whether `table` has a ranked row to plot."""
-    return any(row.rank is not None for row in table.rows)
 
 
 def rank(row: BoardRow) -> str:

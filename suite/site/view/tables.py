@@ -119,9 +119,8 @@ def _leaderboard(table: Table, methods: Mapping[str, Method], csv: Iterator[Line
         for row, line in zip(table.everyone, csv, strict=False)
     ]
     slug = words.slug(table)
-    key = TableKey(table.task, table.ipc, table.network, table.conditions)
     rows, footer = made[: len(table.rows)], made[len(table.rows) :]
-    facts = _facts(RETRAIN, key)
+    facts = _facts(RETRAIN, table.key)
     return View(slug, "Accuracy", facts, columns, tuple(rows), tuple(footer), paths.figures(table))
 
 
