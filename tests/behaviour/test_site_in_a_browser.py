@@ -379,7 +379,7 @@ def test_markup_in_records_is_shown_and_never_run(browser: Browser, tmp_path: Pa
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make boards quickly: their intervals are wrong, their size is not."""
     kept = (intervals._interval, differences._combination)
-    monkeypatch.setattr(resampling, "RESAMPLES", 200)
+    monkeypatch.setattr(resampling, "RESAMPLES", 50)
     for each in kept:
         each.cache_clear()
     yield
