@@ -89,21 +89,17 @@ class View:
 
 def views(board: Board) -> list[View]:
     """Return a view of every table of the board, those of other evaluators last."""
-    methods = {label: _method(label, board.methods) for label in _labels(board)}
+    titles = {each.label: each for each in board.methods}
+    labels = {row.label for table in (*board.tables, *board.breakdowns) for row in table.rows}
+    methods = {label: _method(titles.get(label, MethodTitle(label, label, ""))) for label in labels}
     csv = iter(lines(board))
     made = [_leaderboard(table, methods, csv) for table in board.tables]
     return [*made, *(_breakdown(table, methods, csv) for table in board.breakdowns)]
 
 
-def _labels(board: Board) -> list[str]:
-    found = {row.label for table in board.tables for row in table.rows}
-    return sorted(found | {row.label for table in board.breakdowns for row in table.rows})
-
-
-def _method(label: str, titles: Sequence[MethodTitle]) -> Method:
-    found = next((each for each in titles if each.label == label), MethodTitle(label, label, ""))
+def _method(found: MethodTitle) -> Method:
     name, _, about = found.title.partition(": ")
-    return Method(name, about, paths.method(label), words.address(found.paper))
+    return Method(name, about, paths.method(found.label), words.address(found.paper))
 
 
 def _leaderboard(table: Table, methods: Mapping[str, Method], csv: Iterator[Line]) -> View:

@@ -165,3 +165,12 @@ def test_columns_that_are_empty_are_not_shown() -> None:
 def test_a_slug_is_that_of_no_other_table() -> None:
     found = views(files.load([RESULTS]))
     assert len({view.slug for view in found}) == len(found)
+
+
+def test_of_several_titles_of_a_label_the_pages_show_the_same_as_the_markdown() -> None:
+    trials = [trial("dm", seed=seed, method_title=title) for seed, title in enumerate(("A: old", "B: new"))]
+    made = board([*trials, *(evaluated(each, 0.5) for each in trials)])
+    method = only(made).rows[0].method
+    assert (
+        method and method.name == "B" and {each.label: each.title for each in made.methods}["dm"] == "B: new"
+    )
