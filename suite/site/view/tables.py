@@ -90,7 +90,8 @@ class View:
 def views(board: Board) -> list[View]:
     """Return a view of every table of the board, those of other evaluators last."""
     titles = {each.label: each for each in board.methods}
-    labels = {row.label for table in (*board.tables, *board.breakdowns) for row in table.rows}
+    labels = {row.label for table in board.tables for row in table.rows}
+    labels |= {row.label for table in board.breakdowns for row in table.rows}
     methods = {label: _method(titles.get(label, MethodTitle(label, label, ""))) for label in labels}
     csv = iter(lines(board))
     made = [_leaderboard(table, methods, csv) for table in board.tables]
