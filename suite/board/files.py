@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
 from suite.board.join import refuse_protocol, valid_records
 from suite.board.render import plots, words
-from suite.board.render.frame import frame, lines
+from suite.board.render.frame import as_csv, frame, lines
 from suite.board.render.markdown import markdown
 from suite.board.reported import reported
 from suite.board.tables import Board, Table, board
@@ -159,7 +159,7 @@ def render(board: Board, format: Format, folder: Path | None = None) -> str:
     if format == "md":
         return markdown(board, folder)
     if format == "csv":
-        return frame(board).to_csv(index=False, lineterminator="\n")
+        return as_csv(frame(board))
     if format == "html":
         table = frame(board).to_html(index=False, na_rep="", border=0)
         return f'<!doctype html>\n<meta charset="utf-8">\n<title>Leaderboard</title>\n{table}\n'
@@ -256,5 +256,5 @@ def _parsed(line: dict[str, Any]) -> dict[str, Any]:
 def _plots(board: Board, target: Path, format: Format) -> dict[Path, Table]:
     """Return the table that each plot beside the Markdown shows."""
     folder = target.parent / "plots"
-    drawn = [table for table in board.tables if words.drawable(table)] if format == "md" else []
+    drawn = [table for table in board.tables if table.ranked] if format == "md" else []
     return {folder / f"{words.slug(table)}.png": table for table in drawn}

@@ -128,10 +128,10 @@ class TrialResult:
 class Cells:
     """All cells of a board. records: one per cell and data; see `suite.records.datasets`."""
 
-    records: tuple[Record, ...]
-    trials: tuple[TrialResult, ...]
-    references: tuple[Record[Reference], ...]
-    warnings: tuple[str, ...]
+    records: tuple[Record, ...] = ()
+    trials: tuple[TrialResult, ...] = ()
+    references: tuple[Record[Reference], ...] = ()
+    warnings: tuple[str, ...] = ()
     mixed: tuple[str, ...] = ()  # a line for each task with records of several data
 
     def of(self, method: str, task: str, ipc: int) -> Sequence[TrialResult]:

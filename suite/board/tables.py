@@ -37,6 +37,16 @@ class Table:
     reference: BoardRow | None
 
     @property
+    def key(self) -> TableKey:
+        """What its rows have in common."""
+        return TableKey(self.task, self.ipc, self.network, self.conditions)
+
+    @property
+    def ranked(self) -> list[tuple[BoardRow, Interval]]:
+        """The ranked rows with their accuracies, best first."""
+        return [(row, row.accuracy) for row in self.rows if row.rank is not None and row.accuracy]
+
+    @property
     def everyone(self) -> tuple[BoardRow, ...]:
         """The rows, then the reference."""
         return (*self.rows, self.reference) if self.reference else self.rows
@@ -66,6 +76,7 @@ class Board:
     migrated: int = 0  # records that were measured under an earlier protocol
     warnings: tuple[str, ...] = ()
     mixed: tuple[str, ...] = ()  # a line for each task with records of several data
+    cells: Cells = field(default_factory=Cells)  # what it was made from
     protocol: int = PROTOCOL
     weights: Weights = field(default_factory=Weights)
 
@@ -107,6 +118,7 @@ def board(
         migrated=sum(record.measured_under != PROTOCOL for record in cells.records),
         warnings=(*warnings, *cells.warnings),
         mixed=cells.mixed,
+        cells=cells,
         weights=weights,
     )
 

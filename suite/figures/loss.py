@@ -84,8 +84,8 @@ def plot(steps: pd.DataFrame) -> bytes:
         fill,
         width=max(6.0, 3.4 * columns + 0.6),
         height=2.6 * rows + 0.8,
-        title=_literal(f"{place}, {_sizes(steps)}: loss during distillation"),
-        subtitle=_literal("; ".join(filter(None, [network, "a line for each distillation"]))),
+        title=f"{place}, {_sizes(steps)}: loss during distillation",
+        subtitle="; ".join(filter(None, [network, "a line for each distillation"])),
     )
 
 
@@ -124,7 +124,7 @@ def _told(key: tuple[Any, ...], steps: pd.DataFrame) -> str:
     """Return what tells a panel from the others: its method, and what else they differ in."""
     differing = {column for column in _PANEL if column == "method" or len(_values(steps, column)) > 1}
     told = (str(value) for column, value in zip(_PANEL, key, strict=True) if column in differing)
-    return _literal(", ".join(filter(None, told)))
+    return style.plain(", ".join(filter(None, told)))
 
 
 def _sizes(steps: pd.DataFrame) -> str:
@@ -132,11 +132,6 @@ def _sizes(steps: pd.DataFrame) -> str:
     sizes = sorted(int(ipc) for ipc in steps["ipc"].unique())
     before = ", ".join(map(str, sizes[:-1])) + " and " * (len(sizes) > 1)
     return f"{before}{counted(sizes[-1], 'image')} per class"
-
-
-def _literal(text: str) -> str:
-    """Return text in which dollars do not begin a formula."""
-    return text.replace("$", r"\$")
 
 
 def _values(steps: pd.DataFrame, column: str) -> list[str]:

@@ -110,5 +110,4 @@ def _titled(title: str, width: int) -> Image.Image | None:
 
 def _image(pixels: Tensor) -> Image.Image:
     """Return (channels, height, width) bytes as an RGB image."""
-    colours = pixels.expand(3, -1, -1).permute(1, 2, 0).contiguous()
-    return Image.frombytes("RGB", (colours.shape[1], colours.shape[0]), bytes(colours.flatten().tolist()))
+    return Image.fromarray(pixels.expand(3, -1, -1).permute(1, 2, 0).numpy())

@@ -76,7 +76,7 @@ def plot(copies: pd.DataFrame) -> bytes:
                     shown = place // _TOGETHER == number
                     _line(axes, points, column, place % _TOGETHER if shown else None, _name(key, copies))
             pair[0].set_ylabel("accuracy, %")
-            pair[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+            style.legend(pair[1])
         for axes, name in zip(panels[-1], _AXES.values(), strict=True):
             axes.set_xlabel(name)
 

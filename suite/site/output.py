@@ -36,8 +36,8 @@ def check(folder: Path) -> None:
     """Raise ValueError for a folder that holds other files, or cannot be written."""
     _former(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        above = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        with tempfile.TemporaryFile(dir=above):
             pass
     except OSError as error:
         raise _unwritable(folder, error) from None

@@ -1,8 +1,6 @@
 """Where pages stand in the site."""
 
-import hashlib
-import re
-
+from suite.board.render.words import slugged
 from suite.board.rows import BoardRow
 from suite.board.tables import Table
 
@@ -12,32 +10,29 @@ OVERALL = "overall.html"
 GALLERY = "gallery.html"
 """The page with the pictures of all sets."""
 
-_LONGEST = 60  # characters of a name in a path
-
 
 def method(label: str) -> str:
     """Return the path of a method's page; label: of its rows."""
-    return f"methods/{slug(label)}.html"
+    return f"methods/{slugged(label)}.html"
+
+
+def sets(task: str, row: BoardRow) -> dict[int, str]:
+    """Return the path of the page of each of a row's sets, by its seed; 0 if it was handed in."""
+    seeds = [0] if row.submission else [seed for seed, _ in row.pictures]
+    return {seed: artefact(task, row, seed) for seed in seeds}
 
 
 def artefact(task: str, row: BoardRow, seed: int) -> str:
-    """Return the path of the page of the set that a row distilled with `seed`."""
-    return f"artefacts/{slug(task)}/{slug(row.name)}-ipc{row.size}-seed{seed}.html"
+    """Return the path of the page of a row's set."""
+    return f"artefacts/{slugged(task)}/{slugged(row.name)}-ipc{row.size}-seed{seed}.html"
 
 
 def figures(table: Table) -> str:
     """Return the path of the page with the figures of a task and network at all sizes."""
     how = ", ".join(filter(None, (table.network, table.conditions))) or "none"
-    return f"figures/{slug(table.task)}/{slug(how)}.html"
+    return f"figures/{slugged(table.task)}/{slugged(how)}.html"
 
 
 def to_root(path: str) -> str:
     """Return the way from the page at `path` to the root of the site: "", or "../" for each folder."""
     return "../" * path.count("/")
-
-
-def slug(text: str) -> str:
-    """Return a name for files: short, the same for no other text, also where case is ignored."""
-    plain = re.sub(r"[^a-z0-9_.]+", "-", text.casefold()).strip("-.")[:_LONGEST]
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return plain if plain == text != "" else f"{plain}-{digest}".lstrip("-")

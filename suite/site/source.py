@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 from suite.board import files
-from suite.board.join import Cells, join
 from suite.board.tables import Board
 from suite.records.record import Record
 from suite.site.details.papers import NO_AIDS, Aids
@@ -23,24 +21,17 @@ Aiding = Callable[[Sequence[Path], Sequence[Record]], Aids]
 class Source:
     """Stores and their joined board. The rows are those of the Markdown, so pages cannot disagree with it.
 
-    records: all that were read, failures among them, as they are on disk; aids: what a site tells beside
-    records.
+    aids: what a site tells beside records.
     """
 
     stores: tuple[Path, ...]
-    records: tuple[Record, ...]
     board: Board
     aids: Aids = NO_AIDS
-
-    @cached_property
-    def cells(self) -> Cells:
-        """The records joined by set, as the board has joined them."""
-        return join(self.records, ())
 
     @property
     def finished(self) -> list[Record]:
         """The records of finished cells, each once."""
-        return [record for record in self.cells.records if record.status == "done"]
+        return [record for record in self.board.cells.records if record.status == "done"]
 
 
 def unaided(stores: Sequence[Path], records: Sequence[Record]) -> Aids:
@@ -60,4 +51,4 @@ def load(stores: Sequence[Path], aiding: Aiding = unaided) -> Source:
         raise ValueError(f"the stores hold more than {most}, the most of a site; name fewer stores")
     found = files.read(stores)
     board = files.joined(found, stores)
-    return Source(tuple(stores), found.records, board, aiding(stores, found.records))
+    return Source(tuple(stores), board, aiding(stores, found.records))

@@ -92,6 +92,25 @@ def test_the_site_tells_the_standing(store: Path, tmp_path: Path) -> None:
     text = (tmp_path / "site" / "index.html").read_text()
     for part in ("submission:told", "submission:tested", "claimed by its authors", "handed in and verified"):
         assert part in text
+    pages = {}
+    for name in ("told", "tested"):
+        (path,) = (tmp_path / "site" / "artefacts" / "digits").glob(f"submission-{name}-*.html")
+        assert f'"artefacts/digits/{path.name}"' in text
+        file = store / "submissions" / name / "set.safetensors"
+        assert path.with_suffix(".safetensors").read_bytes() == file.read_bytes()
+        loader = json.loads(path.with_suffix(".json").read_text())["loader"]
+        assert (path.stem in loader) == bool(loader) == (name == "tested")
+        pages[name] = path.read_text()
+        assert path.with_suffix(".png").is_file() == (name == "tested")
+    assert "https://github.com/me/mine" in pages["told"] and "its file is not opened" in pages["told"]
+    assert "<h2>Facts</h2>" in pages["tested"] and "<h2>Facts</h2>" not in pages["told"]
+
+
+def test_the_site_hands_out_no_other_file_than_was_signed(store: Path, tmp_path: Path) -> None:
+    (store / "submissions" / "told" / "set.safetensors").write_bytes(b"swapped")
+    assert ratbench("site", store, "--output", tmp_path / "site").exit_code == 0
+    (page,) = (tmp_path / "site" / "artefacts" / "digits").glob("submission-told-*")
+    assert "its sha256 differs" in page.read_text()
 
 
 def test_other_rows_are_run_here() -> None:

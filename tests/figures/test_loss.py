@@ -11,6 +11,7 @@ from typer.testing import Result
 from suite.figures import loss
 from tests.support.board_records import save, trial
 from tests.support.command_line import ratbench
+from tests.support.titles import facts
 
 CURVE = {"step": (1.0, 2.0, 3.0), "seconds": (0.1, 0.2, 0.3)}
 
@@ -45,6 +46,8 @@ def test_the_picture_has_a_panel_for_each_method(measured: Path) -> None:
     with Image.open(io.BytesIO(loss.plot(steps))) as image:
         assert image.width > image.height and len(np.unique(np.asarray(image.convert("L")))) > 10
     assert loss.plot(steps) == loss.plot(steps)
+    told = facts(lambda: loss.plot(steps.assign(task="$t")))  # escaped once, by `style.png`
+    assert told["title"] == "$t, 1 and 10 images per class: loss during distillation"
     assert loss._sizes(steps) == "1 and 10 images per class"
 
 

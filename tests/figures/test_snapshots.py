@@ -1,6 +1,7 @@
 """Snapshots: sets on the way, kept and evaluated, and the curve that is drawn of them."""
 
 import io
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -31,6 +32,21 @@ def snapped(tiny: Path) -> list[Job]:
     return grid.jobs(grid.load(with_snapshots(tiny)))
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a finished trial, its snapshots, and their evaluations."""
+    folder = tmp_path_factory.mktemp("run")
+    jobs = grid.jobs(grid.load(with_snapshots(folder / "tiny.toml")))
+    complete(one(jobs, "rat_bptt"), Store.create(folder / "store"), Resources())
+    return folder / "store"
+
+
+@pytest.fixture
+def ran(run: Path, tmp_path: Path) -> Store:
+    """A copy of it, to be changed at will."""
+    return Store(Path(shutil.copytree(run, tmp_path / "ran")))
+
+
 def test_a_grid_asks_for_its_snapshots_beside_the_finished_set(jobs: list[Job], tiny: Path) -> None:
     snapped = grid.jobs(grid.load(with_snapshots(tiny)))
     job = one(snapped, "rat_bptt")
@@ -46,11 +62,10 @@ def test_what_has_no_step_is_written_as_before_there_were_snapshots(jobs: list[J
 
 
 def test_a_snapshot_is_the_set_of_a_shorter_run(
-    snapped: list[Job], tiny: Path, tmp_path: Path, resources: Resources
+    snapped: list[Job], tiny: Path, ran: Store, tmp_path: Path, resources: Resources
 ) -> None:
-    long, other = Store.create(tmp_path / "long"), Store.create(tmp_path / "short")
+    long, other = ran, Store.create(tmp_path / "short")
     job = one(snapped, "rat_bptt")
-    complete(job, long, resources)
     short = one(grid.jobs(grid.load(tiny, ["method.rat_bptt.steps=2"])), "rat_bptt")
     complete(short, other, resources)
     assert long.artefact(job.id, 2).read_bytes() == other.artefact(short.id).read_bytes()
@@ -72,23 +87,18 @@ def test_snapshots_asked_for_later_are_made_and_the_trials_record_stays(
     assert complete(job, store, resources) == {}  # evaluated already
 
 
-def test_boards_leave_snapshots_out(tiny: Path, tmp_path: Path, store: Store, resources: Resources) -> None:
-    plain = one(grid.jobs(grid.load(tiny)), "rat_bptt")
-    job = one(grid.jobs(grid.load(with_snapshots(tiny))), "rat_bptt")
-    other = Store.create(tmp_path / "other")
-    finished = job.model_copy(update={"evaluations": job.evaluations[:1]})
-    assert plain.id == job.id
-    complete(job, store, resources)
-    complete(finished, other, resources)
-    (row,) = files.load([store.path]).tables[0].rows
-    (expected,) = files.load([other.path]).tables[0].rows
+def test_boards_leave_snapshots_out(jobs: list[Job], snapped: list[Job], ran: Store) -> None:
+    job = one(snapped, "rat_bptt")
+    assert one(jobs, "rat_bptt").id == job.id
+    (row,) = files.load([ran.path]).tables[0].rows
+    for cell in job.evaluations[1:]:
+        next(ran.path.glob(f"records/**/{cell.id}.json")).unlink()
+    (expected,) = files.load([ran.path]).tables[0].rows
     assert row.scores == expected.scores and row.state == expected.state
 
 
-def test_a_curve_has_a_point_for_each_snapshot(
-    snapped: list[Job], store: Store, resources: Resources
-) -> None:
-    complete(one(snapped, "rat_bptt"), store, resources)
+def test_a_curve_has_a_point_for_each_snapshot(snapped: list[Job], run: Path) -> None:
+    store = Store(run)
     table = snapshots.summary(snapshots.measured([store.path]))
     assert table["step"].to_list() == [0, 2, 4] and table["networks"].to_list() == [1] * 3
     assert table["seconds"].is_monotonic_increasing and table["seconds"][0] == 0
@@ -100,15 +110,12 @@ def test_a_curve_has_a_point_for_each_snapshot(
         assert scored and accuracy == pytest.approx(100 * scored.scores["accuracy"][0])
 
 
-def test_a_curve_is_tabled_and_drawn(
-    snapped: list[Job], store: Store, resources: Resources, tmp_path: Path
-) -> None:
-    complete(one(snapped, "rat_bptt"), store, resources)
-    shown = ratbench("figure", "curve", store.path, "--output", tmp_path / "made/curve.png")
+def test_a_curve_is_tabled_and_drawn(run: Path, tmp_path: Path) -> None:
+    shown = ratbench("figure", "curve", run, "--output", tmp_path / "made/curve.png")
     assert shown.exit_code == 0 and "| rat_bptt |" in shown.output
     image = Image.open(io.BytesIO((tmp_path / "made/curve.png").read_bytes()))
     assert image.width == 1500 and len(image.convert("RGB").getcolors(1 << 20) or []) > 3
-    table = snapshots.measured([store.path])
+    table = snapshots.measured([run])
     told = facts(lambda: snapshots.plot(table))
     assert told["title"] == "digits, 1 image per class: accuracy during distillation"
     assert told["subtitle"] == (
@@ -140,9 +147,8 @@ def test_values_of_a_list_are_lines_of_their_own(tiny: Path, store: Store, resou
     assert table["seeds"].to_list() == [1] * 4
 
 
-def test_a_trial_without_a_curve_is_left_out(snapped: list[Job], store: Store, resources: Resources) -> None:
-    job = one(snapped, "rat_bptt")
-    complete(job, store, resources)
+def test_a_trial_without_a_curve_is_left_out(snapped: list[Job], ran: Store) -> None:
+    job, store = one(snapped, "rat_bptt"), ran
     expected = snapshots.summary(snapshots.measured([store.path]))
     brought = done(job, store).model_copy(update={"curve": {}, "label": "external:x"})
     cell = brought.cell.model_copy(update={"method": "external:x"})
@@ -153,8 +159,9 @@ def test_a_trial_without_a_curve_is_left_out(snapped: list[Job], store: Store, r
     assert snapshots.summary(snapshots.measured([store.path])).equals(expected)
 
 
-def test_a_store_without_snapshots_has_no_curve(jobs: list[Job], store: Store, resources: Resources) -> None:
-    complete(one(jobs, "random_subset"), store, resources)
+def test_a_store_without_snapshots_has_no_curve(store: Store) -> None:
+    for record in (made := trial("dm"), evaluated(made, 0.5)):
+        store.write(record)
     refused(ratbench("figure", "curve", store.path), "no evaluated snapshots", "snapshots = [")
 
 

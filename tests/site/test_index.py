@@ -14,7 +14,7 @@ from tests.support.board_records import SMALL, pair
 
 
 def made(found: Board) -> dict[str, str]:
-    files: list[File] = list(index.pages(Source((), (), found)))
+    files: list[File] = list(index.pages(Source((), found)))
     assert files[-1].path == "index.html"
     return {file.path: file.content.decode() for file in files}
 

@@ -27,13 +27,14 @@ def row(
     **changes: object,
 ) -> BoardRow:
     """Return a row with the accuracies of each seed's copies."""
+    copies = {seed: Copies(seed, tuple(values)) for seed, values in enumerate(accuracies)}
     fields: dict[str, object] = {
         "label": name,
         "line": name,
         "method": name,
         "rank": rank,
         "scores": {STANDARD_RECIPE: interval(accuracies)} if accuracies else {},
-        "per_seed": {seed: Copies(seed, tuple(values)) for seed, values in enumerate(accuracies)},
+        "copies": {STANDARD_RECIPE: copies},
         "costs": Costs(device_seconds=seconds, stored_bytes=stored, device_class=device),
     }
     return BoardRow(name=name, **{**fields, **changes})  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ An accuracy may come from any evaluator. For a set with hard labels and the stan
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from suite.board.dd_ranking import (
@@ -86,13 +87,13 @@ class _Row:
     key: TableKey
     cells: Cells
 
-    @property
+    @cached_property
     def native_recipe(self) -> str:
         own = next(filter(None, (trial.native_recipe for trial in self.trials)), "")
         asked = {item.recipe for trial in self.trials for item in self.robust(trial, LABEL_ROBUST)}
         return own if own in asked or not asked else min(asked)
 
-    @property
+    @cached_property
     def soft(self) -> bool:
         """Whether its sets have soft labels."""
         return any(trial.soft for trial in self.trials)

@@ -146,12 +146,8 @@ def _labels(name: str) -> list[str]:
 
 def _shared(first: Board, second: Board) -> Iterator[tuple[Table, Table]]:
     """Yield the tables that both boards have."""
-    others = {_key(table): table for table in second.tables}
-    yield from ((table, others[_key(table)]) for table in first.tables if _key(table) in others)
-
-
-def _key(table: Table) -> tuple[str, int, str, str]:
-    return table.task, table.ipc, table.network, table.conditions
+    others = {table.key: table for table in second.tables}
+    yield from ((table, others[table.key]) for table in first.tables if table.key in others)
 
 
 def _every(first: Sequence[BoardRow], second: Sequence[BoardRow]) -> list[tuple[BoardRow, BoardRow]]:
@@ -186,7 +182,7 @@ def _compared(table: Table, first: BoardRow, second: BoardRow) -> Iterator[Compa
     for recipe in (recipe for recipe in first.copies if recipe in second.copies):
         costs = first.costs.device_seconds, second.costs.device_seconds
         yield Compared(
-            *_key(table),
+            *table.key,
             recipe=recipe,
             rows=(first.name, second.name),
             accuracies=(first.scores[recipe], second.scores[recipe]),

@@ -1,6 +1,5 @@
 """Write a release of the board: a folder called by year and month, which never changes."""
 
-import io
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ import pandas
 from suite.board import files
 from suite.board.releases.changes import changes
 from suite.board.releases.frozen import MANIFEST, SUMS, before, digest, number, read
+from suite.board.render.frame import as_csv
 from suite.records.cells import PROTOCOL, Evaluation
 from suite.records.datasets import Datasets
 from suite.records.record import Record
@@ -107,9 +107,7 @@ def _listed(records: Iterable[Record]) -> str:
         for each in records
     ]
     lines.sort(key=lambda line: [str(value) for value in line.values()])
-    out = io.StringIO()
-    pandas.DataFrame(lines).to_csv(out, index=False, lineterminator="\n")
-    return out.getvalue()
+    return as_csv(pandas.DataFrame(lines))
 
 
 def _recipes(records: Iterable[Record]) -> set[str]:

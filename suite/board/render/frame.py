@@ -1,9 +1,11 @@
 """A board as lines of rounded values, for CSV, JSON and the DataFrame."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas
+from pandas.api.types import is_numeric_dtype
 
 from suite.board.breakdown import Breakdown, BreakdownRow
 from suite.board.dd_ranking import AS_RELABELLED, RELABELLED_SCORES, SCORES, TRAININGS
@@ -14,12 +16,21 @@ from suite.board.statistics.intervals import Interval
 from suite.board.tables import Board, Table
 from suite.records.cells import RETRAIN
 
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
 
 def frame(board: Board) -> pandas.DataFrame:
     """Return `lines` as a DataFrame, with the columns of all evaluators."""
     found = lines(board)
     table = pandas.DataFrame(found)
     return table.astype({"rank": "Int64"}) if "rank" in table else table
+
+
+def as_csv(table: pandas.DataFrame) -> str:
+    """Return a table as CSV without formulas, which spreadsheets would run: texts like them are quoted."""
+    safe = table.apply(lambda column: column if is_numeric_dtype(column) else column.map(_harmless))
+    text: str = safe.rename(columns=_harmless).to_csv(index=False, lineterminator="\n")
+    return text
 
 
 def lines(board: Board) -> list[dict[str, Any]]:
@@ -31,10 +42,7 @@ def lines(board: Board) -> list[dict[str, Any]]:
 def _line(table: Table, row: BoardRow) -> dict[str, Any]:
     return {
         "evaluator": RETRAIN,
-        "task": table.task,
-        "ipc": table.ipc,
-        "network": table.network,
-        "conditions": table.conditions,
+        **table.key._asdict(),
         "rank": row.rank,
         "name": row.name,
         "label": row.label,
@@ -77,12 +85,12 @@ def _robustness(row: BoardRow) -> dict[str, Any]:
 
 
 def _scores(table: Breakdown, row: BreakdownRow) -> dict[str, Any]:
-    key, main = table.key, row.scores.get(table.main.name)
+    main = row.scores.get(table.main.name)
     names = [column.name for column in table.columns]
     values = {f"{table.evaluator}/{name}": row.scores.get(name) for name in names}
     return {
         "evaluator": table.evaluator,
-        **key._asdict(),
+        **table.key._asdict(),
         "name": row.name,
         "label": row.label,
         "state": row.state,
@@ -90,6 +98,13 @@ def _scores(table: Breakdown, row: BreakdownRow) -> dict[str, Any]:
         "copies": " ".join(str(count) for count in main.copies) if main else "",
         **_all_numbers(values),
     }
+
+
+def _harmless(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = re.sub(r"\r\n?", "\n", value)  # the writer does not quote a single \r, which ends a row
+    return f"'{text}" if value.startswith(_FORMULAS) else text
 
 
 def _listed(texts: Iterable[str]) -> str:

@@ -43,7 +43,7 @@ def markdown(board: Board, folder: Path | None = None) -> str:
         place = ", ".join(filter(None, (words.network(table.network), table.conditions)))
         parts.append(f"### {words.size(table.ipc)}, {escaped(place)}")
         parts += ranking(table, papers, folder)
-        if folder and words.drawable(table):
+        if folder and table.ranked:
             parts.append(f"![Accuracy of each method, with its interval](plots/{words.slug(table)}.png)")
         parts += details(table, folder)
     parts += ["## More", *_averages(board), *breakdown.sections(board.breakdowns), *_methods(board)]

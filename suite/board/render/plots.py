@@ -23,7 +23,7 @@ _FAR = 2.5  # interquartile ranges below the first quartile: rows further away a
 
 def fingerprint(table: Table) -> str:
     """Return the sha256 of a plot's values; `plot` writes it into the file."""
-    values = [(row.name, row.rank, _rounded(accuracy)) for row, accuracy in _points(table)]
+    values = [(row.name, row.rank, _rounded(accuracy)) for row, accuracy in table.ranked]
     content = [_LOOK, words.heading(table), table.ipc, values, _ceiling(table)]
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
@@ -41,7 +41,7 @@ def is_current(path: Path, table: Table) -> bool:
 
 def plot(table: Table) -> bytes:
     """Plot the accuracies of the ranked rows of `table`, best first, as a PNG."""
-    points = _points(table)
+    points = table.ranked
     return style.png(
         lambda figure: _fill(figure.add_subplot(), points),
         width=8,
@@ -60,10 +60,6 @@ def _facts(table: Table, points: Sequence[_Point]) -> Iterator[str]:
     yield "dots: means; bars: 95% intervals; rows in one band share the rank beside their name"
     if ceiling := _ceiling(table):
         yield "{}: {:.1f} %".format(*ceiling)
-
-
-def _points(table: Table) -> list[_Point]:
-    return [(row, row.accuracy) for row in table.rows if row.rank is not None and row.accuracy]
 
 
 def _rounded(value: Interval) -> list[float]:

@@ -26,11 +26,19 @@ STANDING_NOTES = {
 DIGITS = 6
 """Significant digits to which values are rounded first, because later digits differ between machines."""
 
+_LONGEST = 60  # characters of a text in a file's name
+
 
 def heading(table: Table) -> str:
     """Return the task, the network and the conditions of `table`."""
     parts = (table.task, network(table.network), table.conditions)
     return ", ".join(part for part in parts if part)
+
+
+def measured(table: Table) -> str:
+    """Return under what a table was measured: `Network mlp-w8, recipe dsa-1000`, and its conditions."""
+    parts = (f"Network {network(table.network)}", f"recipe {STANDARD_RECIPE}", table.conditions)
+    return ", ".join(filter(None, parts))
 
 
 def network(name: str) -> str:
@@ -44,12 +52,19 @@ def network(name: str) -> str:
 def slug(table: Table) -> str:
     """Return the file name, without suffix, of the plot of `table`."""
     place = "-".join(filter(None, (table.task, table.network, table.conditions)))
-    return f"{_slugged(place)}-ipc{table.ipc}"
+    return f"{slugged(place)}-ipc{table.ipc}"
+
+
+def slugged(text: str) -> str:
+    """Return a short name for files, that of no other text, also where case is ignored; never `..`."""
+    plain = re.sub(r"[^a-z0-9_.]+", "-", text.casefold()).strip("-.")[:_LONGEST]
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return plain if plain == text != "" else f"{plain}-{digest}".lstrip("-")
 
 
 def picture(task: str, row: BoardRow, seed: int) -> str:
     """Return the path, relative to the Markdown, of the picture of a row's set."""
-    return f"pictures/{_slugged(task)}/{_slugged(row.name)}-ipc{row.size}-seed{seed}.png"
+    return f"pictures/{slugged(task)}/{slugged(row.name)}-ipc{row.size}-seed{seed}.png"
 
 
 def drawn(table: Table, row: BoardRow, folder: Path | None) -> list[tuple[int, str]]:
@@ -60,11 +75,6 @@ def drawn(table: Table, row: BoardRow, folder: Path | None) -> list[tuple[int, s
 def kept(row: BoardRow, folder: Path | None) -> list[tuple[int, str]]:
     """Return the seed and the path of each of a row's sets that is in `folder`, a store."""
     return _present([(seed, f"artefacts/{trial}.safetensors") for seed, trial in row.pictures], folder)
-
-
-def drawable(table: Table) -> bool:
-    """Return whether `table` has a ranked row to plot."""
-    return any(row.rank is not None for row in table.rows)
 
 
 def rank(row: BoardRow) -> str:
@@ -201,6 +211,12 @@ def size(ipc: int) -> str:
     return f"{counted(ipc, 'image')} per class"
 
 
+def decoded(row: BoardRow) -> str:
+    """Return to what a factorised set decodes; "" if that is its own number of images."""
+    count = row.costs.decoded
+    return f"decodes to {size(count)}" if count not in (0, row.size) else ""
+
+
 def address(paper: str) -> str:
     """Return the address of a publication on arXiv or the web; "" if its text names none."""
     if number := re.fullmatch(r"arXiv ([\w.-]+(?:/\d+)?)", paper, re.ASCII):
@@ -230,12 +246,6 @@ def _copies(value: Interval) -> str:
 
 def _number(number: float, factor: float, digits: int) -> str:
     return f"{round(_rounded(factor * number), digits) + 0.0:.{digits}f}".replace("-", "−")
-
-
-def _slugged(text: str) -> str:
-    """Return a name for files, which is that of no other text."""
-    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-")
-    return slug if slug == text else f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
 
 
 def _rounded(value: float) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -149,6 +149,7 @@ def _units(sides: Sequence[PerSeed]) -> int:
     return min((count for count in counts if count > 1), default=1)
 
 
+@cache
 def _tail(units: int, level: float) -> float:
     """Return the share of resampled values to leave out at each end."""
     tail = (1 - level) / 2

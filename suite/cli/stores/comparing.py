@@ -1,17 +1,17 @@
 """A comparison as a table, Markdown, CSV or JSON."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from suite.board.comparison.pairs import Compared, Comparison, Side
 from suite.board.render import words
+from suite.board.render.frame import as_csv
 from suite.board.render.layout import escaped, markdown_table
 from suite.records.stores import addresses
 
@@ -92,11 +92,8 @@ def text(found: Comparison, format: Literal["markdown", "csv", "json"]) -> str:
         content: dict[str, Any] = {"first": found.names[0], "second": found.names[1], "pairs": fields}
         content |= {"differs": found.facts, "alone": found.alone}
         return json.dumps(content, indent=1) + "\n"
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(fields[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**each, "differs": "; ".join(each["differs"])} for each in fields)
-    return file.getvalue()
+    joined = [{**each, "differs": "; ".join(each["differs"])} for each in fields]
+    return as_csv(pandas.DataFrame(joined, dtype=object))
 
 
 def _columns(found: Comparison) -> tuple[list[str], list[list[str]]]:

@@ -1,17 +1,17 @@
 """The sets of stores with their addresses, as a table, CSV or JSON."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from suite.board.render import words
+from suite.board.render.frame import as_csv
 from suite.records.cells import RETRAIN, STANDARD_RECIPE, Evaluation
 from suite.records.record import is_of
 from suite.records.store import Store
@@ -85,12 +85,7 @@ def text(found: Sequence[Listed], format: Format) -> str:
     fields = [each.fields for each in found]
     if format == "json":
         return json.dumps(fields, indent=1) + "\n"
-    file = io.StringIO()
-    if fields:
-        writer = csv.DictWriter(file, list(fields[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(fields)
-    return file.getvalue()
+    return as_csv(pandas.DataFrame(fields, dtype=object)) if fields else ""
 
 
 def _of(store: Store) -> Iterator[Listed]:

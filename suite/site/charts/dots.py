@@ -6,7 +6,6 @@ from suite.board.render import words
 from suite.board.rows import BoardRow
 from suite.board.statistics.intervals import Interval
 from suite.board.tables import Table
-from suite.records.cells import STANDARD_RECIPE
 from suite.site.charts.drawing import marks, scale
 from suite.site.charts.drawing.marks import Box, Chart, Dot, Line, Mark, Text
 
@@ -17,10 +16,10 @@ _RANKS = 30  # pixels of the gutter for ranks
 
 def chart(table: Table) -> Chart | None:
     """Return the dot plot of the rows that have an accuracy under the standard recipe; None without any."""
-    rows = [row for row in table.rows if row.accuracy]
-    found = [(row, row.accuracy) for row in rows if row.accuracy]
+    found = [(row, row.accuracy) for row in table.rows if row.accuracy]
     if not found:
         return None
+    rows = [row for row, _ in found]
     full = table.reference.accuracy if table.reference else None
     ends = [end for _, value in found for end in (value.low, value.high)]
     axis = scale.percents([*ends, *([full.mean] if full else [])])
@@ -88,8 +87,7 @@ def _full(table: Table, axis: scale.Scale, bottom: float) -> Iterator[Mark]:
 
 def _caption(table: Table, rows: Sequence[BoardRow]) -> str:
     """Return what the dots and the bars are, and which rows have none."""
-    where = f"Network {words.network(table.network)}, recipe {STANDARD_RECIPE}"
-    parts = [f"{where}{', ' + table.conditions if table.conditions else ''}."]
+    parts = [f"{words.measured(table)}."]
     parts.append("Dots: means; bars: 95% intervals over distillation seeds and retrained networks.")
     if any(not row.accuracy.measured for row in rows if row.accuracy):
         parts.append("Hollow dots: a single network, no interval.")

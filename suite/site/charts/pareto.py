@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from math import isfinite
 
 from suite.board.render import words
-from suite.board.rows import BoardRow
 from suite.board.statistics.intervals import Interval
 from suite.board.tables import Table
-from suite.records.cells import STANDARD_RECIPE
 from suite.site.charts.drawing import labels, marks, scale
 from suite.site.charts.drawing.marks import Chart, Dot, Line, Mark, Stroke, Text
 
@@ -18,9 +16,9 @@ _LEFT, _RIGHT = 40, 20
 _SCREENS = (380.0, 500.0, 700.0)
 _PHONE = (230.0, 290.0)  # widths of the plot for which names are placed
 
-_CAPTION = """{size}. Network {network}, recipe {recipe}{conditions}.{device} Points: means; bars: 95% \
-intervals over distillation seeds and retrained networks. The line is the front: no other row has both a \
-higher mean and a lower cost; near rows may differ by chance."""
+_CAPTION = """{size}. {measured}.{device} Points: means; bars: 95% intervals over distillation seeds and \
+retrained networks. The line is the front: no other row has both a higher mean and a lower cost; near rows \
+may differ by chance."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ _BYTES = _Axis(
 def seconds(table: Table) -> list[Chart]:
     """Return accuracy against device-seconds of a distillation: a chart for each class of devices."""
     groups: dict[str, list[Point]] = {}
-    for row, value in _measured(table):
+    for row, value in table.ranked:
         if (device := row.costs.device_class) and not row.external and isfinite(row.costs.device_seconds):
             groups.setdefault(device, []).append(Point(row.name, row.costs.device_seconds, value))
     return [
@@ -74,7 +72,7 @@ def stored(tables: Sequence[Table]) -> Chart | None:
     points = [
         Point(f"{row.name}, {table.ipc}" if len(tables) > 1 else row.name, row.costs.stored_bytes, value)
         for table in tables
-        for row, value in _measured(table)
+        for row, value in table.ranked
         if row.costs.stored_bytes > 0
     ]
     sizes = " and ".join(", ".join(str(table.ipc) for table in tables).rsplit(", ", 1))
@@ -93,12 +91,6 @@ def front(points: Sequence[Point]) -> list[Point]:
     return found
 
 
-def _measured(table: Table) -> Iterator[tuple[BoardRow, Interval]]:
-    for row in table.rows:
-        if row.rank is not None and row.accuracy:
-            yield row, row.accuracy
-
-
 def _chart(table: Table, points: Sequence[Point], axis: _Axis, size: str, device: str = "") -> Chart:
     best = front(points)
     order = [*best, *sorted((each for each in points if each not in best), key=lambda each: -each.value.mean)]
@@ -110,11 +102,7 @@ def _chart(table: Table, points: Sequence[Point], axis: _Axis, size: str, device
         kind=axis.kind,
         title=f"Accuracy against {axis.titles[0]} on {table.task} at {size.partition(', told')[0]}",
         caption=_CAPTION.format(
-            size=size[0].upper() + size[1:],
-            network=words.network(table.network),
-            recipe=STANDARD_RECIPE,
-            conditions=f", {table.conditions}" if table.conditions else "",
-            device=device,
+            size=size[0].upper() + size[1:], measured=words.measured(table), device=device
         ),
         height=_HEIGHT,
         left=_LEFT,

@@ -5,15 +5,15 @@ from collections.abc import Collection, Sequence
 from suite.board.render import words
 from suite.board.statistics.intervals import Interval
 from suite.board.tables import Table
-from suite.records.cells import RANDOM, STANDARD_RECIPE
+from suite.records.cells import RANDOM
 from suite.site.charts.drawing import lines, scale
 from suite.site.charts.drawing.lines import Frame, Points
 from suite.site.charts.drawing.marks import Chart
 
 _FEW = 20  # lines in a chart of one method
 
-_CAPTION = """Network {network}, recipe {recipe}{conditions}. Points: means; bars: 95% intervals over \
-distillation seeds and retrained networks. Grey: other rows."""
+_CAPTION = """{measured}. Points: means; bars: 95% intervals over distillation seeds and retrained networks. \
+Grey: other rows."""
 
 
 def chart(tables: Sequence[Table], own: Collection[str] = ()) -> Chart | None:
@@ -30,11 +30,7 @@ def chart(tables: Sequence[Table], own: Collection[str] = ()) -> Chart | None:
     frame = Frame(
         kind="sizes",
         title=f"Test accuracy on {first.task} against images per class",
-        caption=_CAPTION.format(
-            network=words.network(first.network),
-            recipe=STANDARD_RECIPE,
-            conditions=f", {first.conditions}" if first.conditions else "",
-        ),
+        caption=_CAPTION.format(measured=words.measured(first)),
         axis="images per class",
         x="images per class",
         text=lambda size: f"{size:g}",
@@ -50,7 +46,6 @@ def _lines(tables: Sequence[Table]) -> list[Points]:
     """Return the points of each line; incomplete rows are left out."""
     found: dict[str, dict[float, Interval]] = {}
     for table in tables:
-        for row in table.rows:
-            if row.rank is not None and row.accuracy:
-                found.setdefault(row.line, {})[table.ipc] = row.accuracy
+        for row, accuracy in table.ranked:
+            found.setdefault(row.line, {})[table.ipc] = accuracy
     return [Points(name, values) for name, values in sorted(found.items())]

@@ -7,12 +7,11 @@ from suite.board.render import words
 from suite.board.rows import BoardRow
 from suite.board.statistics.differences import Difference, difference
 from suite.board.tables import Table
-from suite.records.cells import STANDARD_RECIPE
 
 MOST = 20
 """Rows of a matrix: the best ones. More can neither be read nor compared by chance."""
 
-_CAPTION = """Network {network}, recipe {recipe}. Each cell: the row's mean minus the column's, in points. \
+_CAPTION = """{measured}. Each cell: the row's mean minus the column's, in points. \
 Coloured and bold: its 95% interval, over distillation seeds and retrained networks, excludes zero. The \
 intervals are not corrected for the number of pairs, {pairs}."""
 
@@ -39,10 +38,8 @@ class Matrix:
     def caption(self) -> str:
         """Where it was measured, and what its cells are."""
         count = len(self.rows)
-        left_out = sum(row.rank is not None for row in self.table.rows) - count
-        told = _CAPTION.format(
-            network=words.network(self.table.network), recipe=STANDARD_RECIPE, pairs=count * (count - 1) // 2
-        )
+        left_out = len(self.table.ranked) - count
+        told = _CAPTION.format(measured=words.measured(self.table), pairs=count * (count - 1) // 2)
         return told + (f" The {left_out} rows that rank last are left out." if left_out else "")
 
 
@@ -63,7 +60,7 @@ class Tally:
 
 def matrix(table: Table) -> Matrix | None:
     """Return the differences between the first `MOST` ranked rows; None with fewer than two."""
-    rows = tuple(row for row in table.rows if row.rank is not None and row.per_seed)[:MOST]
+    rows = tuple(row for row, _ in table.ranked[:MOST])
     if len(rows) < 2:
         return None
     cells: list[list[Difference | None]] = [[None] * len(rows) for _ in rows]

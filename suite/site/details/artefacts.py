@@ -30,20 +30,20 @@ class Card:
 
 def files(each: Set, grids: Mapping[str, Sequence[str]]) -> Iterator[File]:
     """Yield the page of a set, its file with its manifest, and its picture. grids: see `planned`."""
-    own = grids.get(canonical_json(each.result.trial.model_dump(mode="json")), ())
+    result = each.result
     yield page(
         each.page,
         "sets/set.html",
         set=each,
-        scores=scores.lines(each.result),
-        grids=own,
+        scores=scores.lines(result) if result else [],
+        grids=grids.get(canonical_json(result.trial.model_dump(mode="json")), ()) if result else (),
         bits=each.row.costs.bits_per_class,
         settings=words.settings(each.row),
     )
     if each.look.picture:
         yield File(each.picture, each.look.picture)
     if not isinstance(each.artefact, str):
-        manifest = {**each.manifest, "loader": each.look.loader} if each.look.loader else each.manifest
+        manifest = {**each.manifest, "loader": each.look.loader}  # not the code of a stranger
         yield File(f"{each.stem}.safetensors", each.artefact.read_bytes())
         yield File(f"{each.stem}.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
 

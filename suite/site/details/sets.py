@@ -1,6 +1,5 @@
-"""The sets of a board: each with its record, its files in the stores, and its picture."""
+"""The sets of a board, also those handed in: each with its record, its files and its picture."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,11 +9,12 @@ from typing import Any
 
 from suite.board.join import TrialResult
 from suite.board.render import words
-from suite.board.rows import BoardRow
+from suite.board.rows import CLAIMED, BoardRow
 from suite.board.tables import Table
-from suite.records.cells import Trial
+from suite.records.cells import SUBMITTED
 from suite.records.record import Record
 from suite.records.store import Store
+from suite.records.submission import FOLDER, SET, sha256
 from suite.site import paths
 from suite.site.details.papers import Aids, Look
 from suite.site.source import Source
@@ -25,15 +25,22 @@ whitened images, stretched."""
 
 @dataclass(frozen=True)
 class Set:
-    """A distilled set, and where its pages and files stand in the site. table: the first one with its row."""
+    """A distilled set, and where its pages and files stand in the site. table: the first one with its row.
+
+    result: None of a claimed set, which nobody has verified.
+    """
 
     table: Table
     row: BoardRow
     seed: int
-    result: TrialResult
-    record: Record[Trial]
+    result: TrialResult | None
     stores: tuple[Path, ...]
     aids: Aids
+
+    @property
+    def record(self) -> Record | None:
+        """The record of its distillation, or of its verification."""
+        return self.result.record if self.result else None
 
     @property
     def page(self) -> str:
@@ -53,29 +60,36 @@ class Set:
     @property
     def title(self) -> str:
         """A few words that tell it from other sets."""
-        return f"{self.row.name} on {self.table.task}, {words.size(self.row.size)}, seed {self.seed}"
+        seed = "" if self.row.submission else f", seed {self.seed}"
+        return f"{self.row.name} on {self.table.task}, {words.size(self.row.size)}{seed}"
 
     @cached_property
     def artefact(self) -> Path | str:
         """Its file in a store, or why there is none to hand out."""
-        trial, data = self.result.trial.id, self.record.data
-        there = [
-            path for store in map(Store, self.stores) if (path := store.artefact(trial, data=data)).is_file()
-        ]
+        there = [path for path in map(self._file, self.stores) if path.is_file()]
         if not there:
             return "the file of this set is not in the store"
-        wanted = self.record.artefact
-        found = [path for path in there if wanted in ("", hashlib.sha256(path.read_bytes()).hexdigest())]
+        own, record = self.row.submission, self.record
+        wanted = own.files.get(SET) if own else record.artefact if record else ""
+        found = [path for path in there if wanted in ("", sha256(path))]
         return (
             found[0]
             if found
             else "the file in the store is not the one that was evaluated: its sha256 differs"
         )
 
+    def _file(self, store: Path) -> Path:
+        if own := self.row.submission:
+            return store / FOLDER / own.name / SET
+        assert self.record
+        return Store(store).artefact(self.record.cell.id, data=self.record.data)
+
     @cached_property
     def look(self) -> Look:
         """What its file shows; a store's picture if there is none."""
         artefact = self.artefact
+        if self.row.standing == CLAIMED:  # only `ratbench verify` opens a stranger's file safely
+            return Look(missing="the set is not verified, so that its file is not opened")
         found = Look(missing=artefact) if isinstance(artefact, str) else self._look(artefact)
         if found.picture or not (picture := self._stored_picture()):
             return found
@@ -103,18 +117,16 @@ class Set:
 
 def sets(source: Source) -> Iterator[Set]:
     """Yield each set of the board's rows once, in the order of the tables."""
-    results = {(each.trial.id, each.task): each for each in source.cells.trials}
+    trials = source.board.cells.trials
+    results = {(each.trial.id, each.task): each for each in trials}
+    verified = {each.trial.source: each for each in trials if each.trial.method.startswith(SUBMITTED)}
     seen: set[str] = set()
     for table in source.board.tables:
         for row in table.rows:
-            for seed, trial in row.pictures:
-                result = results[trial, table.task]
-                found = Set(table, row, seed, result, _made(result), source.stores, source.aids)
+            own, made = row.submission, dict(row.pictures)
+            for seed in paths.sets(table.task, row):
+                result = verified.get(own.sha256) if own else results[made[seed], table.task]
+                found = Set(table, row, seed, result, source.stores, source.aids)
                 if found.page not in seen:
                     seen.add(found.page)
                     yield found
-
-
-def _made(result: TrialResult) -> Record[Trial]:
-    assert result.record is not None  # a row has pictures of made sets only
-    return result.record  # type: ignore[return-value]

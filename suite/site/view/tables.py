@@ -89,21 +89,18 @@ class View:
 
 def views(board: Board) -> list[View]:
     """Return a view of every table of the board, those of other evaluators last."""
-    methods = {label: _method(label, board.methods) for label in _labels(board)}
+    titles = {each.label: each for each in board.methods}
+    labels = {row.label for table in board.tables for row in table.rows}
+    labels |= {row.label for table in board.breakdowns for row in table.rows}
+    methods = {label: _method(titles.get(label, MethodTitle(label, label, ""))) for label in labels}
     csv = iter(lines(board))
     made = [_leaderboard(table, methods, csv) for table in board.tables]
     return [*made, *(_breakdown(table, methods, csv) for table in board.breakdowns)]
 
 
-def _labels(board: Board) -> list[str]:
-    found = {row.label for table in board.tables for row in table.rows}
-    return sorted(found | {row.label for table in board.breakdowns for row in table.rows})
-
-
-def _method(label: str, titles: Sequence[MethodTitle]) -> Method:
-    found = next((each for each in titles if each.label == label), MethodTitle(label, label, ""))
+def _method(found: MethodTitle) -> Method:
     name, _, about = found.title.partition(": ")
-    return Method(name, about, paths.method(label), words.address(found.paper))
+    return Method(name, about, paths.method(found.label), words.address(found.paper))
 
 
 def _leaderboard(table: Table, methods: Mapping[str, Method], csv: Iterator[Line]) -> View:
@@ -114,14 +111,13 @@ def _leaderboard(table: Table, methods: Mapping[str, Method], csv: Iterator[Line
         Row(
             _cells(columns, _texts(table, row, scores, tied=shared[row.rank] > 1), line),
             methods.get(row.label) if row.method else None,
-            {seed: paths.artefact(table.task, row, seed) for seed, _ in row.pictures},
+            paths.sets(table.task, row),
         )
         for row, line in zip(table.everyone, csv, strict=False)
     ]
-    slug = paths.slug(words.slug(table))
-    key = TableKey(table.task, table.ipc, table.network, table.conditions)
+    slug = words.slug(table)
     rows, footer = made[: len(table.rows)], made[len(table.rows) :]
-    facts = _facts(RETRAIN, key)
+    facts = _facts(RETRAIN, table.key)
     return View(slug, "Accuracy", facts, columns, tuple(rows), tuple(footer), paths.figures(table))
 
 
@@ -157,15 +153,15 @@ def _texts(table: Table, row: BoardRow, scores: Sequence[DDScore], *, tied: bool
         "device": row.costs.device_class,
         "standing": _standing(row),
         "state": row.state,
-        "sets": " ".join(str(seed) for seed, _ in row.pictures),
+        "sets": " ".join(map(str, paths.sets(table.task, row))),
         "notes": "; ".join(_notes(table, row)),
     }
 
 
 def _notes(table: Table, row: BoardRow) -> Iterator[str]:
     yield from row.errors
-    if row.costs.decoded:
-        yield f"factorised: decodes to {words.size(row.costs.decoded)}"
+    if told := words.decoded(row):
+        yield f"factorised: {told}"
     if row.method and row.size != table.ipc:
         yield f"time and memory are those of the whole set, {words.size(row.size)}"
     if row.submission:
@@ -193,7 +189,7 @@ def _breakdown(table: Breakdown, methods: Mapping[str, Method], csv: Iterator[Li
         Row(_cells(columns, _scores(table, row), line), methods[row.label])
         for row, line in zip(table.rows, csv, strict=False)
     ]
-    slug = paths.slug("-".join(map(str, (table.evaluator, *table.key))))
+    slug = words.slugged("-".join(map(str, (table.evaluator, *table.key))))
     return View(slug, table.title, _facts(table.evaluator, table.key), columns, tuple(rows))
 
 
@@ -214,4 +210,4 @@ def _scores(table: Breakdown, row: BreakdownRow) -> Mapping[str, str]:
 
 def _standing(row: BoardRow) -> str:
     read = row.external and row.submission is None
-    return ("read from a file" if read else row.standing) * bool(row.method)
+    return "read from a file" if read else row.standing

@@ -1,6 +1,12 @@
 """A board as lines: the numbers of the records, rounded."""
 
-from suite.board.render.frame import frame, lines
+import csv
+import io
+
+import pandas as pd
+import pytest
+
+from suite.board.render.frame import as_csv, frame, lines
 from suite.board.tables import board
 from suite.core.scores import Score
 from suite.records.cells import Evaluation
@@ -67,3 +73,12 @@ def test_rows_that_are_compared_with_relabelled_subsets_have_their_columns() -> 
     )
     assert (soft["ior"], soft["ior_relabelled"], soft["relabelled_native"]) == (0.4, 0.25, 0.45)
     assert soft["lrs_relabelled"] is None and not any("relabelled" in column for column in chance)
+
+
+@pytest.mark.parametrize("dtype", [None, object])
+def test_no_text_of_a_csv_is_a_formula(dtype: type | None) -> None:
+    texts = ["=1+1", "+a", "-a", "@a", "\t=a", "\n=a", "a\n=1", "'=", "", "−1"]
+    rows = [{"text": text.replace("\n", "\r"), "=name": -0.1, "count": -2, "none": None} for text in texts]
+    found = list(csv.DictReader(io.StringIO(as_csv(pd.DataFrame(rows, dtype=dtype)), newline="")))
+    assert [line["text"] for line in found] == [f"'{text}" for text in texts[:6]] + texts[6:]
+    assert {(line["'=name"], line["count"], line["none"]) for line in found} == {("-0.1", "-2", "")}

@@ -1,10 +1,26 @@
 """Units by hand."""
 
+import string
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from suite.board.render.words import address, bits, drawn, duration, kept, memory, picture, score
+from suite.board.columns.costs import Costs
+from suite.board.render.words import (
+    address,
+    bits,
+    decoded,
+    drawn,
+    duration,
+    kept,
+    memory,
+    picture,
+    score,
+    slugged,
+)
 from suite.board.statistics.intervals import interval
 from suite.board.tables import board
 from tests.support.board_records import SMALL, rows
@@ -16,6 +32,36 @@ def test_pictures_of_different_tasks_have_different_paths() -> None:
     paths = [picture(task, row, 0) for task in tasks]
     assert len(set(paths)) == len(tasks) and paths[-1] == "pictures/digits/rat_bptt-ipc10-seed0.png"
     assert all(path.isascii() and ":" not in path and "+" not in path for path in paths)
+
+
+def test_pictures_stay_in_their_folder_and_apart_where_case_is_ignored() -> None:
+    row = rows(board(SMALL))["rat_bptt"]
+    for name in ("..", ".", "", "../..", "-", ".hidden"):
+        path = picture(name, replace(row, name=name), 0)
+        assert Path(path).parts[0] == "pictures" and len(Path(path).parts) == 3
+        assert all(part.strip("-.") == part for part in Path(path).parts)
+    names = [picture("digits", replace(row, name=name), 0).casefold() for name in ("DM", "dm", "Dm")]
+    assert len(set(names)) == 3 and names[1] == "pictures/digits/dm-ipc10-seed0.png"
+
+
+@given(st.text(max_size=300))
+def test_a_slug_is_a_short_safe_name(text: str) -> None:
+    found = slugged(text)
+    assert 0 < len(found) <= 70 and {*found} <= {*string.ascii_lowercase, *string.digits, *"_.-"}
+    assert not found.startswith((".", "-")) and found == slugged(text)
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_two_texts_have_two_slugs(first: str, second: str) -> None:
+    assert (slugged(first) == slugged(second)) == (first == second)
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(0, ""), (10, ""), (40, "decodes to 40 images per class"), (1, "decodes to 1 image per class")],
+)
+def test_only_a_set_that_decodes_to_other_numbers_of_images_is_told(count: int, told: str) -> None:
+    assert decoded(replace(rows(board(SMALL))["rat_bptt"], costs=Costs(decoded=count))) == told
 
 
 def test_units() -> None:

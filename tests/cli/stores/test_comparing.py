@@ -113,6 +113,11 @@ def stored(tmp_path: Path, label: str) -> Comparison:
     return compare(Side(store.path, label), Side(store.path, "x"))
 
 
+def test_names_of_others_are_no_formulas(tmp_path: Path) -> None:
+    (row,) = csv.DictReader(io.StringIO(text(stored(tmp_path, "=1+1"), "csv")))
+    assert row["first"] == "'=1+1" and float(row["difference"]) < 0
+
+
 def test_names_of_others_break_no_markdown(tmp_path: Path) -> None:
     shown = text(stored(tmp_path, "a|<b>[c](d)"), "markdown")
     rows = [line for line in shown.splitlines() if line.startswith("|")]

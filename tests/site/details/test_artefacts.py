@@ -62,6 +62,7 @@ def test_what_is_missing_is_said_and_not_linked(tmp_path: Path) -> None:
 
 def test_grids_of_a_set_are_told(tmp_path: Path) -> None:
     each = found(tmp_path, Look())
+    assert each.result
     cell = each.result.trial
     (tmp_path / "plan").mkdir()
     plan = Plan(cells=(Planned(label="dm", task="digits", ipc=10, cell=cell),))

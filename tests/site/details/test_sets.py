@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from suite.records.jobs import Plan, Planned
 from suite.records.record import Record
 from suite.site.details.papers import Aids, Look
 from suite.site.details.sets import Set, sets
@@ -66,6 +67,17 @@ def test_the_picture_of_a_store_stands_in(tmp_path: Path) -> None:
 def test_a_drawn_picture_comes_first(tmp_path: Path) -> None:
     stored(tmp_path, manifest=json.dumps({"preprocessing": {"kind": "normalise"}}))
     assert only(tmp_path, Look(picture=b"drawn")).look.picture == b"drawn"
+
+
+@pytest.mark.filterwarnings("ignore:digits. records of 2 different data")
+def test_a_plan_for_other_data_names_the_set_with_its_own(tmp_path: Path) -> None:
+    made = trial("dm", data="a" * 64)
+    save([made, evaluated(made, 0.5).model_copy(update={"data": "a" * 64})], tmp_path)
+    (tmp_path / "plan").mkdir()
+    other = Planned(label="dm", task="digits", ipc=10, cell=made.cell, data="b" * 64)
+    (tmp_path / "plan" / "other.json").write_text(Plan(cells=(other,)).to_json())
+    (found,) = sets(load([tmp_path]))
+    assert found.result and found.table.task == found.result.task == f"digits (data {'a' * 12})"
 
 
 def test_sets_that_were_not_made_have_no_page(tmp_path: Path) -> None:

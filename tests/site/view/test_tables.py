@@ -123,7 +123,7 @@ def test_costs_and_their_device() -> None:
 def test_full_data_stands_below_the_rows() -> None:
     view = only(board([*SMALL, full_data(0.9, 0.91, epochs=90)]))
     assert [cell(view, row, "method").text for row in view.footer] == ["full data (90 epochs)"]
-    assert view.footer[0].method is None and cell(view, view.footer[0], "standing").text == ""
+    assert view.footer[0].method is None and cell(view, view.footer[0], "standing").text == "run here"
 
 
 def test_prefixes_name_their_whole_set() -> None:
@@ -165,3 +165,12 @@ def test_columns_that_are_empty_are_not_shown() -> None:
 def test_a_slug_is_that_of_no_other_table() -> None:
     found = views(files.load([RESULTS]))
     assert len({view.slug for view in found}) == len(found)
+
+
+def test_of_several_titles_of_a_label_the_pages_show_the_same_as_the_markdown() -> None:
+    trials = [trial("dm", seed=seed, method_title=title) for seed, title in enumerate(("A: old", "B: new"))]
+    made = board([*trials, *(evaluated(each, 0.5) for each in trials)])
+    method = only(made).rows[0].method
+    assert (
+        method and method.name == "B" and {each.label: each.title for each in made.methods}["dm"] == "B: new"
+    )

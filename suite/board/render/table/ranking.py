@@ -82,8 +82,7 @@ def _remarks(table: Table, row: BoardRow) -> list[str]:
 
 
 def _decoded(row: BoardRow) -> list[str]:
-    decoded = row.costs.decoded
-    return [f"bytes of a factorised set, which decodes to {words.size(decoded)}"] if decoded else []
+    return [f"bytes of a factorised set, which {told}"] if (told := words.decoded(row)) else []
 
 
 def _one_seed(table: Table) -> list[str]:

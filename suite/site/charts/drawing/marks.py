@@ -131,10 +131,6 @@ class Chart:
         text = f"{self.kind} {self.title} {self.caption}"
         return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
-    def as_dict(self) -> dict[str, object]:
-        """Return its values, as the downloads have them."""
-        return {"title": self.title, "caption": self.caption, "rows": [self.headings, *self.lines]}
-
 
 def width(text: str, *, bold: bool = False) -> float:
     """Return about how wide a text is, in pixels."""
