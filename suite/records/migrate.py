@@ -71,7 +71,7 @@ def migrate(old: Path, new: Path, declared: Declarations) -> Report:
     planned = [(path, each) for path, plan in plans.items() for each in plan["cells"]]
     trials = _trials([*planned, *records], report)
     converted = [record for each in records if (record := _converted(*each, trials, declared, report))]
-    store = Store.create(new)
+    store = Store.create(new, "folder")
     for record in converted:
         store.write(record)
     for path, plan in plans.items():

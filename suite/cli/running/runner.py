@@ -27,7 +27,6 @@ from suite.external import evaluate as foreign
 from suite.figures.publish import publish
 from suite.records.jobs import Job
 from suite.records.store import Store
-from suite.records.stores.index import Recorded
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     with store.locked():
         bring_over_formers(store, formers)
         store.write_plan(request.plan, grid.plan(jobs).to_json())
-        for line in (*on_other_data(jobs, store), counts(jobs, store, store)):
+        for line in (*on_other_data(jobs, store), counts(jobs, store)):
             say(line)
         try:
             work(
@@ -279,8 +278,8 @@ def _where(job: Job) -> str:
     return f"{job.label} on {job.cell.task} ipc {job.ipc} seed {job.cell.seed}"
 
 
-def counts(jobs: Sequence[Job], known: Recorded, store: Store) -> str:
+def counts(jobs: Sequence[Job], store: Store) -> str:
     """Return how many cells there are, how many of them are done, and where."""
     total = sum(len(job.cells) for job in jobs)
-    left = sum(len(missing(job, known)) for job in jobs)
+    left = sum(len(missing(job, store)) for job in jobs)
     return f"{counted(total, 'cell')}, {total - left} done, {left} to do ({store.path})"

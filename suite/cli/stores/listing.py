@@ -15,7 +15,7 @@ from suite.board.render import words
 from suite.records.cells import RETRAIN, STANDARD_RECIPE, Evaluation
 from suite.records.record import is_of
 from suite.records.store import Store
-from suite.records.stores import reading
+from suite.records.stores import layout, reading
 from suite.records.stores.addresses import SetInStore, rows, sets_of, told_apart
 from suite.records.stores.sets_on_disk import ENDING, parts_of
 
@@ -95,7 +95,7 @@ def text(found: Sequence[Listed], format: Format) -> str:
 
 def _of(store: Store) -> Iterator[Listed]:
     steps: dict[str, list[int]] = {}
-    for path in reading.listed(store.path / "artefacts", ENDING):
+    for path in layout.listed(store.path / "artefacts", ENDING):
         trial, step = parts_of(path.name)
         if step is not None:
             steps.setdefault(trial, []).append(step)

@@ -15,8 +15,8 @@ from pathlib import Path
 from suite.core.names import did_you_mean
 from suite.records.cells import Trial
 from suite.records.record import Record, is_of
-from suite.records.store import Store, row_folder
-from suite.records.stores import reading
+from suite.records.store import Store
+from suite.records.stores import layout, reading
 from suite.records.stores.sets_on_disk import Damaged, manifest_of, parts_of
 
 _SHOWN = 8  # candidates in an error
@@ -96,8 +96,8 @@ def find(text: Path | str) -> Path:
 
 def rows(store: Store, label: str = "") -> Iterator[Record]:
     """Yield the records of a row, or of all; each file is read once. Damaged ones draw a warning."""
-    for folder in reading.folders(store.path / "records", row_folder(label) if label else ""):
-        for path in reading.listed(folder, ".json"):
+    for folder in layout.folders(store.path / "records", layout.row_folder(label) if label else ""):
+        for path in layout.listed(folder, ".json"):
             try:
                 record = reading.checked(path)
             except (OSError, ValueError) as error:
@@ -210,7 +210,7 @@ def _near(store: Store, wanted: Sequence[Address]) -> str:
             return f"there is {_listed(told_apart(found))}"
         if row:
             return "the store has records of this row, and none of their files in artefacts/"
-    known = {folder.name for folder in reading.folders(store.path / "records")}
+    known = {folder.name for folder in layout.folders(store.path / "records")}
     return did_you_mean(wanted[0].label, known)
 
 

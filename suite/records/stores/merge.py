@@ -18,7 +18,7 @@ from suite.core.data.atomic_write import write_bytes
 from suite.records.jobs import Job, Plan
 from suite.records.record import Record
 from suite.records.store import Store
-from suite.records.stores import reading, sets_on_disk, submissions
+from suite.records.stores import layout, reading, sets_on_disk, submissions
 from suite.records.stores.ledger import Ledger
 
 
@@ -81,12 +81,12 @@ class Merge:
         self._held.close()
 
     def _lock(self) -> None:
-        self._held.enter_context(Store.create(self.output.path).locked("merge"))
+        self._held.enter_context(Store.create(self.output.path, "--output").locked("merge"))
 
     def read(self) -> None:
         """Read and check all records, and choose among those of one cell; nothing is written."""
         for number, store in enumerate([self.output, *self.sources]):
-            for path in reading.files(store, "records"):
+            for path in layout.files(store.path / "records"):
                 try:
                     content = path.read_bytes()
                     self._ledger.add(number, path, content, reading.checked(path, content))
@@ -134,7 +134,7 @@ class Merge:
         report.superseded["evaluation"] = sum(1 for _ in self._ledger.left_out())
 
     def _copy_records(self, store: Store) -> None:
-        failures = {path.stem: path for path in reading.files(store, "failures")}
+        failures = {path.stem: path for path in layout.files(store.path / "failures")}
         for entry, another in self._ledger.chosen(first=1):
             content = entry.path.read_bytes()
             if sha256(content).hexdigest() != entry.content:
@@ -153,8 +153,8 @@ class Merge:
 
     def _copy_failures(self, source: Store, store: Store) -> None:
         """Copy the failures of cells that have neither a record nor a failure."""
-        known = {path.stem for path in reading.files(store, "failures")}
-        for path in reading.files(source, "failures"):
+        known = {path.stem for path in layout.files(store.path / "failures")}
+        for path in layout.files(source.path / "failures"):
             if path.stem in known or self._ledger.has(path.stem):
                 continue
             try:
@@ -167,7 +167,7 @@ class Merge:
             self.report.done["failure"] += 1
 
     def _copy_jobs(self, source: Store, store: Store) -> None:
-        for path in reading.listed(source.path / "jobs", ".json"):
+        for path in layout.listed(source.path / "jobs", ".json"):
             target = store.path / "jobs" / path.name
             if target.exists():
                 continue
@@ -183,7 +183,7 @@ class Merge:
 
     def _unite_plans(self, source: Store, store: Store) -> None:
         """Plans of one name become one with the cells of both: a board then knows all that are missing."""
-        for path in reading.listed(source.path / "plan", ".json"):
+        for path in layout.listed(source.path / "plan", ".json"):
             target = store.path / "plan" / path.name
             before = target.read_bytes() if target.is_file() else b""
             try:

@@ -1,7 +1,5 @@
 """Read whole stores, file by file: records are checked, and nothing is moved or changed."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from suite.records.cells import PROTOCOL, protocol_remedy
@@ -19,34 +17,10 @@ def opened(path: Path) -> Store:
         what = "is a file, and no store" if path.exists() else "does not exist"
         raise ValueError(f"{path} {what}; name the folder that a run wrote to")
     if (path / "store.json").exists():
-        store.check_protocol()
+        store.check_protocol("store")
     elif not any((path / kind).is_dir() for kind in KINDS):
         raise ValueError(f"{path} is no store: it has no records; name the folder that a run wrote to")
     return store
-
-
-def files(store: Store, kind: str) -> Iterator[Path]:
-    """Yield the JSON files of the records or failures of a store, in order; each folder is read once."""
-    for folder in folders(store.path / kind):
-        yield from listed(folder, ".json")
-
-
-def folders(path: Path, row: str = "") -> Iterator[Path]:
-    """Yield the folders of rows below that of records or failures, in order, or those of one name."""
-    for place in _below(path):
-        if not row:
-            yield from _below(place)
-        elif (place / row).is_dir():
-            yield place / row
-
-
-def listed(folder: Path, ending: str) -> list[Path]:
-    """Return the files of a folder with this ending, sorted; none if there is no such folder."""
-    if not folder.is_dir():
-        return []
-    with os.scandir(folder) as found:
-        names = [each.name for each in found if each.name.endswith(ending) and each.is_file()]
-    return [folder / name for name in sorted(names) if not name.startswith(".")]
 
 
 def checked(path: Path, content: bytes | None = None) -> Record:
@@ -66,7 +40,3 @@ def reason(error: Exception) -> str:
     lines = str(error).splitlines()
     inner = [line.strip() for line in lines[1:] if line.startswith("  ")]
     return (inner[0].partition(" [type=")[0] if inner else lines[0]) if lines else type(error).__name__
-
-
-def _below(path: Path) -> list[Path]:
-    return sorted(each for each in path.iterdir() if each.is_dir()) if path.is_dir() else []

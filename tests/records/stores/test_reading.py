@@ -6,7 +6,6 @@ import pytest
 from pydantic import ValidationError
 
 from suite.records.cells import Trial
-from suite.records.store import Store
 from suite.records.stores import reading
 from tests.support.stores import change, record_of
 
@@ -32,26 +31,6 @@ class TestOpened:
         (copied / "store.json").write_text('{"protocol": 1}')
         with pytest.raises(ValueError, match="ratbench migrate"):
             reading.opened(copied)
-
-
-class TestFiles:
-    def test_records_are_listed_in_order(self, copied: Path) -> None:
-        found = list(reading.files(Store(copied), "records"))
-        assert found == sorted(copied.glob("records/*/*/*.json")) and len(found) == 4
-
-    def test_what_is_no_record_is_left_out(self, copied: Path) -> None:
-        row = record_of(copied, "rat_bptt", Trial).parent
-        (row / ".partial-1.json").touch()
-        (row / "a.txt").touch()
-        (row / "folder.json").mkdir()
-        (copied / "records" / "file.json").touch()
-        assert len(list(reading.files(Store(copied), "records"))) == 4
-        assert list(reading.files(Store(copied / "none"), "records")) == []
-
-    def test_rows_of_one_name(self, copied: Path) -> None:
-        assert [path.name for path in reading.folders(copied / "records", "rat_bptt")] == ["rat_bptt"]
-        assert len(list(reading.folders(copied / "records"))) == 2
-        assert list(reading.folders(copied / "records", "../rat_bptt")) == []
 
 
 class TestChecked:
