@@ -395,8 +395,10 @@ class TestOpening:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
         monkeypatch.setattr("suite.records.store.tempfile.TemporaryFile", refuse)
-        with pytest.raises(ValueError, match="cannot be written: Read-only file system; choose another"):
+        with pytest.raises(ValueError, match=r"Read-only file system; choose another --store$"):
             Store.create(tmp_path / "store")
+        with pytest.raises(ValueError, match=r"choose another --output$"):
+            Store.create(tmp_path / "store", "--output")
 
     def test_a_full_disk_is_said_before_the_start(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -7,10 +7,10 @@ from string import ascii_lowercase
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from suite.board import files
+from suite.board.atlas.costs import Cost
 from suite.cli.console import console, say
 from suite.cli.running.announced import on_other_data, say_networks
-from suite.cli.running.cost import Cost, Costs, by_device, hours, told
+from suite.cli.running.cost import Costs, by_device, hours, told
 from suite.cli.running.runner import Request, check_settings, counts
 from suite.core.data import tasks
 from suite.core.data.reading.download import nothing_fetched
@@ -23,6 +23,7 @@ from suite.records.former import carrying
 from suite.records.jobs import Job
 from suite.records.record import Record
 from suite.records.store import Store
+from suite.records.stores import reading
 
 LISTED = 50
 """Grids of more cells are summed up by task and row."""
@@ -56,13 +57,9 @@ def dry_run(request: Request) -> None:
 
 def recorded(store: Store) -> Sequence[Record]:
     """Return the records of a store, none if it does not exist; raises ValueError for another protocol."""
-    if not store.path.exists():
-        return ()
-    store.check_protocol()
-    try:
-        return files.read([store.path]).records
-    except FileNotFoundError:  # it has no records yet
-        return ()
+    if store.path.exists():
+        store.check_protocol()
+    return list(reading.records(store))
 
 
 def estimated(jobs: Sequence[Job], store: Store, costs: Costs) -> Iterator[str]:

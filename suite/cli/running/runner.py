@@ -160,7 +160,7 @@ def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bo
 
 def read(request: foreign.Request, resources: Resources) -> foreign.ReadSet:
     """Read a foreign set and print what was read; raises ValueError for the set and for the request."""
-    resources.check()
+    resources.check("--cpus")
     load_task.cache_clear()  # files may have changed since an earlier run of this process
     found = foreign.read(request)
     for line in found.lines:

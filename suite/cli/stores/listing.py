@@ -16,7 +16,7 @@ from suite.records.cells import RETRAIN, STANDARD_RECIPE, Evaluation
 from suite.records.record import is_of
 from suite.records.store import Store
 from suite.records.stores import layout, reading
-from suite.records.stores.addresses import SetInStore, rows, sets_of, told_apart
+from suite.records.stores.addresses import SetInStore, sets_of, told_apart
 from suite.records.stores.sets_on_disk import ENDING, parts_of
 
 Format = Literal["table", "csv", "json"]
@@ -100,7 +100,7 @@ def _of(store: Store) -> Iterator[Listed]:
         if step is not None:
             steps.setdefault(trial, []).append(step)
     sets, scores = list[SetInStore](), dict[_Key, dict[str, float]]()
-    for record in rows(store):
+    for record in reading.records(store):
         sets += sets_of(store, record, steps.get(record.cell.id, ()))
         accuracy = record.scores.get("accuracy")
         if (

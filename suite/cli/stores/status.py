@@ -12,7 +12,8 @@ from pathlib import Path
 from time import time
 from typing import Any, Literal, NamedTuple
 
-from suite.cli.running.cost import Cost, Costs, by_device
+from suite.board.atlas.costs import Cost
+from suite.cli.running.cost import Costs, by_device
 from suite.records.cells import Cell, Evaluation
 from suite.records.jobs import Job, Plan
 from suite.records.record import Record

@@ -1,10 +1,13 @@
 """Read whole stores, file by file: records are checked, and nothing is moved or changed."""
 
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from suite.records.cells import PROTOCOL, protocol_remedy
 from suite.records.record import Record
 from suite.records.store import Store
+from suite.records.stores import layout
 
 KINDS = ("records", "failures", "plan")
 """The folders of which a store has at least one."""
@@ -21,6 +24,18 @@ def opened(path: Path) -> Store:
     elif not any((path / kind).is_dir() for kind in KINDS):
         raise ValueError(f"{path} is no store: it has no records; name the folder that a run wrote to")
     return store
+
+
+def records(store: Store, label: str = "") -> Iterator[Record]:
+    """Yield the records of a row, or of all; each file is read once. Damaged ones draw a warning."""
+    for folder in layout.folders(store.path / "records", layout.row_folder(label) if label else ""):
+        for path in layout.listed(folder, ".json"):
+            try:
+                record = checked(path)
+            except (OSError, ValueError) as error:
+                warnings.warn(f"{path}: skipped, {reason(error)}", stacklevel=2)
+                continue
+            yield record
 
 
 def checked(path: Path, content: bytes | None = None) -> Record:

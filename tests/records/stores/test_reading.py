@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from suite.records.cells import Trial
+from suite.records.store import Store
 from suite.records.stores import reading
 from tests.support.stores import change, record_of
 
@@ -63,3 +64,13 @@ class TestChecked:
         path = record_of(copied, "rat_bptt", Trial)
         with pytest.raises(ValueError, match="another cell"):
             reading.checked(path.rename(path.with_name(f"{'0' * 64}.json")))
+
+
+def test_the_records_of_a_store_or_a_row(copied: Path) -> None:
+    path = record_of(copied, "rat_bptt", Trial)
+    path.write_text("{")
+    with pytest.warns(UserWarning, match=f"{path}: skipped"):
+        found = list(reading.records(Store(copied)))
+    assert len(found) == 3 and path.is_file()
+    with pytest.warns(UserWarning, match="skipped"):
+        assert [each.label for each in reading.records(Store(copied), "rat_bptt")] == ["rat_bptt"]
