@@ -21,6 +21,7 @@ from suite.external.writers.hub import Repository
 from suite.external.writers.measured import measured
 from suite.external.writers.parquet import write_parquet
 from suite.external.writers.pictures import as_bytes, difference
+from suite.external.writers.shared import shared_trial
 
 CARD = "README.md"
 
@@ -97,8 +98,13 @@ def _is_text(name: object) -> bool:
 
 def _write_exact(artefact: Path, synthetic: SyntheticSet, manifest: dict[str, Any], output: Path) -> None:
     """Copy the artefact; its manifest says which files it was exported with."""
-    exported = {"exported": locate(output).sha256(), "loader": loader(EXACT, synthetic.parametrisation)}
+    exported: dict[str, Any] = {
+        "exported": locate(output).sha256(),
+        "loader": loader(EXACT, synthetic.parametrisation),
+    }
     shutil.copyfile(artefact, output / EXACT)
+    if trial := shared_trial(manifest):
+        exported["trial"] = trial
     text = json.dumps({**manifest, **exported}, indent=1, sort_keys=True) + "\n"
     write_bytes((output / EXACT).with_suffix(".json"), text.encode())
 

@@ -1,10 +1,10 @@
 """What is told to others of a set: data and files of this machine by their names, without their paths."""
 
 from collections.abc import Mapping
-from pathlib import PurePath
+from pathlib import Path
 from typing import Any
 
-from suite.core.data.reading import hf
+from suite.core.data.reading.hf import is_path
 
 
 def shared_task(name: str) -> str:
@@ -15,13 +15,22 @@ def shared_task(name: str) -> str:
     """
     form, colon, rest = name.partition(":")
     path, mark, options = rest.partition("?")
-    if form not in ("folder", "hf") or (form == "hf" and not hf.is_local(path)):
+    if form not in ("folder", "hf") or (form == "hf" and not is_path(path)):
         return name
-    return f"{form}{colon}{PurePath(path).name}{mark}{options}"
+    return f"{form}{colon}{Path(path).expanduser().resolve().name}{mark}{options}"
 
 
-def shared_trial(trial: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a trial's cell as JSON for others; it is no longer the one from which its id is computed."""
-    named = {"task": shared_task, "method": lambda method: PurePath(method).name}
-    changed = {key: name(trial[key]) for key, name in named.items() if isinstance(trial.get(key), str)}
-    return {**trial, **changed}
+def shared_trial(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the trial's cell in a manifest as JSON for others, from which its id cannot be computed.
+
+    {} for a set that was saved by hand.
+    """
+    trial = manifest.get("trial")
+    if not isinstance(trial, dict):
+        return {}
+    made = dict(trial)
+    if isinstance(task := trial.get("task"), str):
+        made["task"] = shared_task(task)
+    if isinstance(method := trial.get("method"), str) and method.endswith(".py"):
+        made["method"] = Path(method).name
+    return made
