@@ -1,12 +1,14 @@
 """Output of the command line: help, lines, and one line per error."""
 
+import csv
 import inspect
+import io
 import logging
 import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
@@ -90,6 +92,16 @@ def say(line: str, *, to: Console = console) -> None:
 def write(text: str) -> None:
     """Write text that stands in a file, too, to the standard output."""
     sys.stdout.write(visible(text))
+
+
+def as_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return rows of the same keys as CSV; "" without any."""
+    file = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return file.getvalue()
 
 
 def wrote(path: Path) -> None:

@@ -7,9 +7,7 @@ again.
 
 import json
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +18,7 @@ from suite.records.cells import EXTERNAL, Study, Trial, sha256_of
 from suite.records.jobs import Plan
 from suite.records.record import Record
 from suite.records.store import Store
+from suite.records.stores.reading import Report
 
 Json = dict[str, Any]
 
@@ -48,14 +47,6 @@ _DATM_ONLY = {  # settings of DATM that MTT had as well -> the value that switch
     "threshold": None,
 }
 _LEARNED_LABELS = ("label_lr", "label_momentum")  # without effect on other labels
-
-
-@dataclass
-class Report:
-    """The number of converted files by kind, and the others with reasons."""
-
-    done: Counter[str] = field(default_factory=Counter)
-    left: list[str] = field(default_factory=list)
 
 
 def migrate(old: Path, new: Path, declared: Declarations) -> Report:

@@ -101,8 +101,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     Raises ValueError before compute, and Stopped if cells are left at the deadline.
     """
     deadline = deadline or Deadline()
-    try:
-        deadline.begin()
+    with deadline.preparing():
         jobs = request.jobs()
         say_networks(request.table())
         # A cluster's head may have no GPU, and its nodes are not checked.
@@ -114,10 +113,6 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
                 say(line)
         store = Store.create(request.folder)
         writer = request.writer(store.path)
-        deadline.check()
-    except Stopped:
-        deadline.check_long_enough()
-        raise
     stopped = None
     with store.locked():
         bring_over_formers(store, formers)
@@ -265,17 +260,13 @@ def _failures(jobs: Sequence[Job], store: Store) -> Iterator[str]:
         for cell in job.cells:
             record = store.record(cell.id, job.data) or store.last_failure(cell.id)
             if record and record.status != "done":
-                yield f"{record.status}: {_where(job)}: {' '.join(record.error.split())}"
+                yield f"{record.status}: {job.title}: {' '.join(record.error.split())}"
 
 
 def _begun(jobs: Sequence[Job], store: Store) -> Iterator[str]:
     for job in jobs:
         if (step := store.checkpoint_step(job.id)) is not None:
-            yield f"goes on after outer step {step}: {_where(job)}"
-
-
-def _where(job: Job) -> str:
-    return f"{job.label} on {job.cell.task} ipc {job.ipc} seed {job.cell.seed}"
+            yield f"goes on after outer step {step}: {job.title}"
 
 
 def counts(jobs: Sequence[Job], store: Store) -> str:

@@ -81,14 +81,9 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
     Raises ValueError before compute, or if a row has no time for an outer step; Stopped at the deadline.
     """
     deadline = deadline or Deadline()
-    try:
-        deadline.begin()
+    with deadline.preparing():
         found = _checked(request)
         store = Store.create(request.folder)
-        deadline.check()
-    except Stopped:
-        deadline.check_long_enough()
-        raise
     stopped, jobs = None, list[Job]()
     with store.locked():
         try:

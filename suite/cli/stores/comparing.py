@@ -1,7 +1,5 @@
 """A comparison as a table, Markdown, CSV or JSON."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ from rich.table import Table
 from suite.board.comparison.pairs import Compared, Comparison, Side
 from suite.board.render import words
 from suite.board.render.layout import escaped, markdown_table
+from suite.cli.console import as_csv
 from suite.records.stores import addresses
 
 _MISTAKEN = ((2, "14 to 37%"), (4, "8 to 14%"), (10**9, "about 5%"))
@@ -92,11 +91,7 @@ def text(found: Comparison, format: Literal["markdown", "csv", "json"]) -> str:
         content: dict[str, Any] = {"first": found.names[0], "second": found.names[1], "pairs": fields}
         content |= {"differs": found.facts, "alone": found.alone}
         return json.dumps(content, indent=1) + "\n"
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(fields[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**each, "differs": "; ".join(each["differs"])} for each in fields)
-    return file.getvalue()
+    return as_csv([{**each, "differs": "; ".join(each["differs"])} for each in fields])
 
 
 def _columns(found: Comparison) -> tuple[list[str], list[list[str]]]:

@@ -1,17 +1,17 @@
 """The sets of stores with their addresses, as a table, CSV or JSON."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from suite.board.render import words
+from suite.cli.console import as_csv
 from suite.records.cells import RETRAIN, STANDARD_RECIPE, Evaluation
 from suite.records.record import is_of
 from suite.records.store import Store
@@ -83,14 +83,7 @@ def table(found: Sequence[Listed]) -> Table:
 def text(found: Sequence[Listed], format: Format) -> str:
     """Return the sets as CSV or JSON."""
     fields = [each.fields for each in found]
-    if format == "json":
-        return json.dumps(fields, indent=1) + "\n"
-    file = io.StringIO()
-    if fields:
-        writer = csv.DictWriter(file, list(fields[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(fields)
-    return file.getvalue()
+    return json.dumps(fields, indent=1) + "\n" if format == "json" else as_csv(fields)
 
 
 def _of(store: Store) -> Iterator[Listed]:
@@ -109,9 +102,8 @@ def _of(store: Store) -> Iterator[Listed]:
             and (cell := record.cell).evaluator == RETRAIN
             and not cell.part
         ):
-            recipe = str(cell.settings.get("native_recipe") or cell.settings.get("recipe", ""))
             same = scores.setdefault((cell.trial, record.data, cell.step), {})
-            same[recipe] = sum(accuracy) / len(accuracy)
+            same[cell.recipe] = fmean(accuracy)
     for made in told_apart(sets):
         found = scores.get((made.trial, made.data, made.step), {})
         names = (STANDARD_RECIPE, made.recipe, *sorted(found))

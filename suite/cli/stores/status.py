@@ -36,9 +36,7 @@ class Place(NamedTuple):
     @property
     def title(self) -> str:
         """The cell in words."""
-        job = self.job
-        size = f" ipc {job.ipc}" if job.ipc else ""
-        return f"{job.label} on {job.cell.task}{size} seed {job.cell.seed}: {self.cell.title}"
+        return f"{self.job.title}: {self.cell.title}"
 
 
 @dataclass(frozen=True)

@@ -181,10 +181,7 @@ def _parts(exported: Exported) -> Iterator[str]:
         [
             ["method", _method(exported)],
             ["distilled from", code(task)],
-            [
-                "images",
-                f"{counted(synthetic.classes, 'class').replace('classs', 'classes')} × {synthetic.ipc}",
-            ],
+            ["images", f"{synthetic.classes} classes × {synthetic.ipc}"],
             ["shape", " × ".join(map(str, synthetic.images.shape[2:])) + ": channels, height, width"],
             ["labels", "one class each" if synthetic.hard else "learned targets, one row for each image"],
             *([["learned rate", f"{synthetic.lr:g}"]] if synthetic.lr is not None else []),

@@ -5,10 +5,9 @@ nothing is written, unless a rule says which one is kept. What is damaged stays 
 """
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -36,19 +35,6 @@ class Conflict:
     same: bool = False
 
 
-@dataclass
-class Report:
-    """What a merge did. done, present: files that were copied, and that were there, by kind.
-
-    left: damaged files, each with its reason; superseded: files that hang on a record that is not kept.
-    """
-
-    done: Counter[str] = field(default_factory=Counter)
-    present: Counter[str] = field(default_factory=Counter)
-    left: list[str] = field(default_factory=list)
-    superseded: Counter[str] = field(default_factory=Counter)
-
-
 class Merge:
     """The union of `stores` in the folder `output`, which may be a store already; its records come first.
 
@@ -66,7 +52,7 @@ class Merge:
             reading.opened(output)
         else:
             _refuse_unwritable(output)
-        self.report = Report()
+        self.report = reading.Report()
         self._ledger, self._held, self._damaged = Ledger(), ExitStack(), list[str]()
 
     def __enter__(self) -> Self:

@@ -1,7 +1,9 @@
 """Read whole stores, file by file: records are checked, and nothing is moved or changed."""
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from suite.records.cells import PROTOCOL, protocol_remedy
@@ -11,6 +13,20 @@ from suite.records.stores import layout
 
 KINDS = ("records", "failures", "plan")
 """The folders of which a store has at least one."""
+
+
+@dataclass
+class Report:
+    """What was made of stores. done, present: files that were written, and that were there, by kind.
+
+    left: files that stay behind, each with its reason; superseded: those that hang on a record that is not
+    kept.
+    """
+
+    done: Counter[str] = field(default_factory=Counter)
+    present: Counter[str] = field(default_factory=Counter)
+    left: list[str] = field(default_factory=list)
+    superseded: Counter[str] = field(default_factory=Counter)
 
 
 def opened(path: Path) -> Store:

@@ -47,7 +47,7 @@ def manifest_of(path: Path) -> dict[str, Any]:
     return found
 
 
-def copy(source: Store, store: Store, number: int, chosen: Chosen, report: Any) -> None:
+def copy(source: Store, store: Store, number: int, chosen: Chosen, report: reading.Report) -> None:
     """Copy the sets of `source`, the store with this number, whose records are chosen or unknown."""
     for path in layout.listed(source.path / "artefacts", ENDING):
         try:
