@@ -39,5 +39,5 @@ clean:
 	touch $@
 
 .venv/tested: .venv/installed
-	$(PIP) -e '.[test,docs]'
+	$(PIP) -e '.[test,docs,tensorboard,wandb,mlflow]'
 	touch $@

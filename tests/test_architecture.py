@@ -31,7 +31,7 @@ LAYERS = {
     "suite.figures": {"core", "records", "board", "figures"},
     "suite.site": {"core", "records", "board", "figures", "site"},
     "suite.external": {"core", "plugins", "records", "experiments", "external"},
-    "suite.submissions": {"core", "records", "board", "experiments", "external", "submissions"},
+    "suite.submissions": {"core", "plugins", "records", "board", "experiments", "external", "submissions"},
 }
 """What the modules of a folder may import of ours; `suite.cli` and what stands above it may import all."""
 

@@ -122,10 +122,16 @@ def read(stores: Sequence[Path]) -> Documents:
     submissions: list[Submission] = []
     for folder in (folder for store in stores for folder in submission.folders(store)):
         try:
-            submissions.append(own := Submission.read(folder))
-            records += submission.verification(folder, own)
+            own = Submission.read(folder)
+            submission.check_files(folder, own)
         except ValueError as error:
             skipped.append(f"submission left out: {error}")
+            continue
+        submissions.append(own)
+        try:
+            records += submission.verification(folder, own)
+        except ValueError as error:
+            skipped.append(f"submission {own.name} is shown as a claim: {error}")
     return Documents(tuple(records), tuple(planned), tuple(skipped), tuple(submissions))
 
 

@@ -182,3 +182,11 @@ class UnknownName(ValueError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+def is_device(name: str) -> bool:
+    """Return whether Windows takes a file's name for a device, as it does with any ending."""
+    return name.partition(".")[0].strip().casefold() in _DEVICES
+
+
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³")}

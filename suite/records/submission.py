@@ -10,6 +10,7 @@ from typing import Annotated, Self
 import tomli_w
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from suite.core.names import is_device
 from suite.records.cells import SUBMITTED, Frozen, Trial, sha256_of
 from suite.records.record import Record
 
@@ -34,6 +35,8 @@ def _name(text: str) -> str:
         raise ValueError(
             f"{text!r} is no name; use at most 60 small letters and digits, with single - _ . between them"
         )
+    if is_device(text):
+        raise ValueError(f"{text!r} is the name of a device on Windows, so that it cannot be a folder there")
     return text
 
 
@@ -213,18 +216,18 @@ def check_files(folder: Path, own: Submission) -> None:
 
 
 def verification(folder: Path, own: Submission) -> list[Record]:
-    """Return the records of a submission's verification; none without one.
+    """Return the records of a submission's verification, whose files are those that were signed.
 
-    Raises ValueError for damaged records, and for those of other files than the submission has.
+    None without one. Raises ValueError for damaged records, and for those of another submission.
     """
-    paths = sorted((folder / VERIFICATION).glob("*.json"))
-    if not paths:
-        return []
-    check_files(folder, own)
+    place = folder / VERIFICATION
+    paths = sorted(place.glob("*.json"))
+    if place.is_symlink() or not all(map(is_plain, paths)):
+        raise ValueError(f"{folder}: its verification has a link or no plain file; put the files there")
     try:
         records = [Record.model_validate_json(path.read_bytes()) for path in paths]
-    except ValueError as error:
-        raise ValueError(f"{folder}: its verification is damaged: {str(error).splitlines()[0]}") from None
+    except ValidationError as error:
+        raise ValueError(f"{folder}: its verification is damaged: {mistake(error)}") from None
     trials = {record.cell.id for record in records if _is_of(record.cell, own)}
     others = [record for record in records if getattr(record.cell, "trial", record.cell.id) not in trials]
     if others or not all(record.sha256 for record in records):
@@ -241,8 +244,15 @@ def _is_of(cell: object, own: Submission) -> bool:
     return (cell.method, cell.source, cell.task, cell.ipc) == (own.label, own.sha256, own.task, own.ipc)
 
 
+def is_plain(path: Path) -> bool:
+    """Return whether a path is a file, and no link, pipe or device, which may lead away or never end."""
+    return path.is_file() and not path.is_symlink()
+
+
 def sha256(path: Path) -> str:
     """Return the sha256 of a file; raises ValueError if it cannot be read."""
+    if path.exists() and not is_plain(path):
+        raise ValueError(f"{path} is a link or no plain file; put the file there")
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,6 +14,7 @@ from suite.core.sets.manifest import manifest
 from suite.experiments.provenance import provenance
 from suite.experiments.resources import Resources
 from suite.external.evaluate import ReadSet
+from suite.plugins import registry
 from suite.records.record import Record
 from suite.records.submission import (
     ABOUT,
@@ -53,6 +54,11 @@ def facts(folder: Path, **given: Any) -> Facts:
     except ValidationError as error:
         raise ValueError(mistake(error, option=True)) from None
     check_task(made.task)
+    if made.name in registry.names("method"):
+        raise ValueError(
+            f"--method {made.name}: that is a method of RaT-Bench; choose a name of your own, such as "
+            f"{made.name}-authors"
+        )
     if taken := alike(folder):
         raise ValueError(
             f"there is a submission {taken[0].name!r} in {folder.parent} already; choose another --method, "

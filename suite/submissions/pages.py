@@ -26,7 +26,7 @@ def readme(own: Submission) -> str:
         "\n".join(_facts(own)),
         f"`{SET}` is the set, `{MANIFEST}` its manifest with a loader, `{ABOUT}` has these facts and the "
         "sha256 of each file. Verify it:",
-        f"```\nratbench verify results/submissions/{own.name}\n```",
+        f"```\nratbench verify results/submissions/{own.name} --output report\n```",
     ]
     return "\n\n".join(lines) + "\n"
 

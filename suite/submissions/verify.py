@@ -26,6 +26,7 @@ from suite.records.submission import (
     ABOUT,
     HANDED_IN,
     MANIFEST,
+    README,
     SET,
     VERIFICATION,
     Submission,
@@ -36,7 +37,7 @@ from suite.submissions.judging import LEAST, judge
 from suite.submissions.leaks import find
 from suite.submissions.outcome import Outcome
 from suite.submissions.pack import check_task
-from suite.submissions.pages import report
+from suite.submissions.pages import readme, report
 
 REPORT = "report.md"
 
@@ -67,6 +68,10 @@ def check(folder: Path) -> Submission:
         names = " and ".join(repr(path.name) for path in several)
         raise ValueError(f"two submissions have one name: {names}; rename one")
     check_files(folder, own)
+    if (folder / README).read_text("utf-8") != readme(own):
+        raise ValueError(
+            f"{folder / README} is not the page of these facts; pack the set again by `ratbench submit`"
+        )
     check_task(own.task)
     return own
 

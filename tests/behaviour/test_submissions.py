@@ -1,6 +1,7 @@
 """Submissions on the board: a claim is shown, what is verified is ranked, and nothing else is believed."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -116,10 +117,26 @@ def test_a_verification_of_another_submission_helps_nobody(store: Path) -> None:
     assert {row.standing for row in found.values()} == {"claimed"}
 
 
-def test_a_set_that_changes_after_the_verification_is_not_ranked(store: Path) -> None:
+def test_a_submission_whose_set_is_not_the_signed_one_is_left_out(store: Path) -> None:
     path = store / "submissions" / "tested" / "set.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.warns(UserWarning, match="is not the file that was signed"):
+    with pytest.warns(UserWarning, match="submission left out: .* is not the file that was signed"):
+        assert set(rows(files.load([store]))) == {"submission:told"}
+    path.unlink()
+    os.mkfifo(path)  # which would never end
+    with pytest.warns(UserWarning, match="submission left out: .* is a link or no plain file"):
+        assert set(rows(files.load([store]))) == {"submission:told"}
+
+
+def test_links_and_pipes_are_no_verification(store: Path, tmp_path: Path) -> None:
+    place = store / "submissions" / "tested" / "verification"
+    os.mkfifo(place / "more.json")
+    with pytest.warns(UserWarning, match="tested is shown as a claim: .* a link or no plain file"):
+        assert rows(files.load([store]))["submission:tested"].standing == "claimed"
+    (place / "more.json").unlink()
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    with pytest.warns(UserWarning, match="tested is shown as a claim: .* a link or no plain file"):
         assert rows(files.load([store]))["submission:tested"].standing == "claimed"
 
 
@@ -129,7 +146,7 @@ def test_forged_records_are_left_out(store: Path) -> None:
     record["scores"]["accuracy"] = [0.99] * 5
     for sha256 in (record["sha256"], ""):  # an edited record, one without a seal
         path.write_text(json.dumps({**record, "sha256": sha256}))
-        with pytest.warns(UserWarning, match="submission left out|verification"):
+        with pytest.warns(UserWarning, match="tested is shown as a claim"):
             found = rows(files.load([store]))["submission:tested"]
         assert found.standing == "claimed" and found.accuracy and found.accuracy.mean < 0.9
 

@@ -52,10 +52,19 @@ def test_method_runs_in_a_grid_and_its_artefact_loads(
     record = store.record(job.id)
     assert record is not None and record.status == "done"
     assert isinstance(record.cell, Trial) and len(record.cell.source) == 64
-    snippet = block("python", "load_set").replace("results/artefacts/ID.safetensors", "PATH")
+    snippet = block("python", "load_set").replace(
+        "results:rat_bptt/ipc10/seed1", f"{store.path}:nearest_mean/ipc1/seed0"
+    )
     names: dict[str, object] = {}
-    exec(snippet.replace("PATH", str(store.artefact(job.id))), names)
+    exec(snippet, names)
     assert getattr(names["images"], "shape", None) == (10, 1, 8, 8)
+
+
+def test_a_committed_set_loads_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    names: dict[str, object] = {}
+    exec(block("python", "load_set"), names)
+    assert getattr(names["images"], "shape", None) == (100, 1, 28, 28)
 
 
 def test_an_edited_method_is_another_trial(method: Path, tiny: Path) -> None:

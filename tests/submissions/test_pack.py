@@ -90,6 +90,7 @@ def test_a_name_is_given_once_in_any_case(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in folder.iterdir()}
     taken = ("--claim", "90", "--output", str(folder.parent))
     refused(submit(tmp_path / "from", *taken), "there is a submission 'mine'", "choose another --method")
+    refused(submit(tmp_path / "from", *taken, name="dm"), "--method dm: that is a method of RaT-Bench")
     folder.rename(folder.with_name("MINE"))
     refused(submit(tmp_path / "from", *taken), "there is a submission 'MINE'")
     assert list(before.values()) == [

@@ -106,6 +106,11 @@ class TestForged:
         refused(verify(folder), "set.safetensors is not the file that was signed")
         assert no_report(folder)
 
+    def test_a_page_that_tells_other_things(self, folder: Path) -> None:
+        signed(folder, page="# Verified: 99%\n<script>alert(1)</script>\n")
+        refused(verify(folder), "README.md is not the page of these facts")
+        assert no_report(folder)
+
     @pytest.mark.parametrize("name", ["set.json", "README.md"])
     def test_another_file(self, name: str, folder: Path) -> None:
         (folder / name).write_text((folder / name).read_text() + " ")

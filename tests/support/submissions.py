@@ -13,6 +13,7 @@ from typer.testing import Result
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Examples, Scores, Task
 from suite.records.submission import MANIFEST, README, SET, Submission, sha256
+from suite.submissions.pages import readme
 from tests.support import foreign_sets
 from tests.support.command_line import ratbench
 
@@ -37,10 +38,11 @@ def packed(folder: Path, *more: str, name: str = "mine", claim: str = "70") -> P
     return folder / "submissions" / name
 
 
-def signed(folder: Path, **changes: Any) -> Path:
-    """Sign a folder as it is now, as who forges it can."""
+def signed(folder: Path, *, page: str | None = None, **changes: Any) -> Path:
+    """Sign a folder as it is now, as who forges it can. page: another README.md than that of the facts."""
     old = tomllib.loads((folder / "submission.toml").read_text())
     made = Submission.model_validate({**old, **changes})
+    (folder / README).write_text(readme(made) if page is None else page)
     made = made.sealed({name: sha256(folder / name) for name in (SET, MANIFEST, README)})
     (folder / "submission.toml").write_text(made.to_toml())
     return folder

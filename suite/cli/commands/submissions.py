@@ -146,7 +146,8 @@ def submit(
         pack.write(found, about, measured, folder, resources)
         wrote(folder)
         say(
-            f"next: ratbench verify {folder}, then open a pull request that adds this folder and nothing else"
+            f"next: ratbench verify {folder} --output report, then open a pull request that adds the first "
+            "folder and nothing else"
         )
         return True
 
@@ -173,7 +174,9 @@ def verify(
     The seeds are drawn now, and the set is read in a child process with limits. Exit code 0: verified; 1:
     refused, with the reason in the report; 2: the folder is not as it was packed.
 
-    [bold]ratbench verify results/submissions/my-method[/]
+    Before a pull request, write the report elsewhere: only maintainers add it to the folder.
+
+    [bold]ratbench verify results/submissions/my-method --output report[/]
     """
     from suite.cli.running import runner
     from suite.experiments.resources import Resources

@@ -11,14 +11,13 @@ from pathlib import Path
 
 from torch import Tensor
 
+from suite.core.names import is_device
 from suite.external.writers.pictures import png
 
 LONGEST = 200
 """Bytes of a name; file systems take 255. The rest of a longer one is left out."""
 
 _ODD = frozenset('%/\\:*?"<>|')
-_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³")}
-"""What Windows takes for devices, with any ending."""
 _BESIDE = {"readme.md", "exact.json", "exact.safetensors"}
 """The files beside the folders."""
 
@@ -45,8 +44,7 @@ def _plain(name: str) -> str:
     composed = unicodedata.is_normalized("NFC", name)  # some file systems compose the others
     odd = [not each.isprintable() or each in _ODD or not (composed or each.isascii()) for each in name]
     if name:
-        device = name.partition(".")[0].strip().casefold() in _DEVICES
-        odd[0] |= device or name[0] in " ._" or name.casefold() in _BESIDE
+        odd[0] |= is_device(name) or name[0] in " ._" or name.casefold() in _BESIDE
         odd[-1] |= name[-1] in " ."
     escaped = "".join(_escaped(each) if is_odd else each for each, is_odd in zip(name, odd, strict=True))
     if len(escaped.encode()) <= LONGEST:
