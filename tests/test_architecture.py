@@ -121,6 +121,7 @@ def test_boards_need_neither_torch_nor_ray() -> None:
 def test_help_is_fast_and_inline_needs_no_ray() -> None:
     assert not {"torch", "ray"} & loaded("suite.__main__")
     assert "ray" not in loaded("suite.cli.running.runner")
+    assert not {"torch", "ray"} & loaded("suite.cli.stores.watching, suite.cli.stores.listing")
 
 
 def test_ray_is_the_clusters_alone() -> None:

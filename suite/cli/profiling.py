@@ -48,7 +48,7 @@ def profile(
     method: str, values: Mapping[str, Any], *, task: str, ipc: int, steps: int, resources: Resources
 ) -> Profile:
     """Start a method; after a first outer step, measure `steps` of them whole, then as many by phases."""
-    resources.check()
+    resources.check("--cpus")
     cls = registry.method(method)
     given = {**registry.network(cls, standard(tasks.describe(task).shape)), **values}
     made: Method = registry.configure(cls, given, where=f"method {method}")

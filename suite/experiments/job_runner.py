@@ -26,7 +26,6 @@ from suite.records.jobs import Job
 from suite.records.record import Record, Status, loss
 from suite.records.store import Store
 from suite.records.stores.heartbeat import Heartbeat
-from suite.records.stores.index import Recorded
 
 
 def run(
@@ -64,12 +63,12 @@ def _load_method(job: Job) -> None:
             load(Path(job.cell.method))
 
 
-def missing(job: Job, known: Recorded) -> list[Cell]:
+def missing(job: Job, store: Store) -> list[Cell]:
     """Return the job's cells without a record on its data; none if the trial diverged and has no set."""
-    record = known.record(job.id, job.data)
+    record = store.record(job.id, job.data)
     if record and record.status == "diverged":
         return []
-    rest: list[Cell] = [cell for cell in job.evaluations if known.record(cell.id, job.data) is None]
+    rest: list[Cell] = [cell for cell in job.evaluations if store.record(cell.id, job.data) is None]
     return rest if record else [job.cell, *rest]
 
 

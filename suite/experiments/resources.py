@@ -54,8 +54,11 @@ class Resources:
         """Return device-seconds: GPU-seconds, or on a CPU thread-seconds."""
         return seconds * (self.gpus or self.cpus)
 
-    def check(self) -> None:
-        """Raise ValueError if this machine has fewer CPUs, or no GPU; warn if steps cannot be compiled."""
+    def check(self, option: str = "--cpus-per-trial") -> None:
+        """Raise ValueError if this machine has fewer CPUs, or no GPU; warn if steps cannot be compiled.
+
+        option: by which the CPUs were given.
+        """
         if self.gpus and not torch.cuda.is_available():
             raise ValueError(
                 f"a GPU was requested, but torch finds none, since {_why_no_gpu()}; "
@@ -65,7 +68,7 @@ class Resources:
             warnings.warn("Triton is not installed: steps run uncompiled and slower", stacklevel=2)
         if self.cpus > (available := os.cpu_count() or 1):
             raise ValueError(
-                f"a trial wants {self.cpus} CPUs and this machine has {available}; lower --cpus-per-trial"
+                f"a trial wants {self.cpus} CPUs and this machine has {available}; lower {option}"
             )
 
     def check_memory(self, what: str, needed: int) -> None:

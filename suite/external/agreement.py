@@ -125,7 +125,7 @@ def _doubt(found: Agreement, names: tuple[str, ...]) -> str:
     return f"the labels look wrong: {found.measured}" if found.wrong else ""
 
 
-def _unit(images: Tensor) -> Tensor:
+def unit(images: Tensor) -> Tensor:
     """Return images as rows (n, d) of mean 0 and norm 1: their products are correlations."""
     rows = images.flatten(1)
     rows = rows - rows.mean(1, keepdim=True)
@@ -138,16 +138,16 @@ def _guesses(images: Tensor, train: Examples, compared: Tensor, without: Tensor)
 
     compared: the rows of train to compare with, read once; without: the row to leave out for each image.
     """
-    rows, sums = _unit(images), torch.zeros(train.classes, images[0].numel())
+    rows, sums = unit(images), torch.zeros(train.classes, images[0].numel())
     best, nearest = torch.full((len(rows),), -2.0), torch.zeros(len(rows), dtype=torch.int64)
     for at in compared.split(_CHUNK):
-        real, labels = _unit(train.images[at]), train.labels[at]
+        real, labels = unit(train.images[at]), train.labels[at]
         sums.index_add_(0, labels, real)
         products = rows @ real.T
         products[without[:, None] == at] = -2.0
         high, place = products.max(1)
         nearest, best = torch.where(high > best, labels[place], nearest), torch.maximum(best, high)
-    return torch.stack([nearest, (rows @ _unit(sums).T).argmax(1)])
+    return torch.stack([nearest, (rows @ unit(sums).T).argmax(1)])
 
 
 def _exchange(labels: Tensor, guesses: Tensor, classes: int) -> tuple[int, tuple[int, ...]]:

@@ -21,6 +21,7 @@ from suite.external.writers.hub import Repository
 from suite.external.writers.measured import measured
 from suite.external.writers.parquet import write_parquet
 from suite.external.writers.pictures import as_bytes, difference
+from suite.external.writers.shared import shared_trial
 
 CARD = "README.md"
 
@@ -86,20 +87,22 @@ def _whole(output: Path) -> Iterator[Path]:
 
 def _class_names(artefact: Path, synthetic: SyntheticSet, manifest: dict[str, Any]) -> list[str]:
     names = manifest.get("class_names")
-    if not isinstance(names, list) or len(names) != synthetic.classes or not all(map(_is_text, names)):
+    if not isinstance(names, list) or [*map(type, names)] != [str] * synthetic.classes:
         raise ValueError(f"the manifest of {artefact} does not name its {synthetic.classes} classes")
     return names
 
 
-def _is_text(name: object) -> bool:
-    return isinstance(name, str)
-
-
 def _write_exact(artefact: Path, synthetic: SyntheticSet, manifest: dict[str, Any], output: Path) -> None:
     """Copy the artefact; its manifest says which files it was exported with."""
-    exported = {"exported": locate(output).sha256(), "loader": loader(EXACT, synthetic.parametrisation)}
+    made = {
+        **manifest,
+        "exported": locate(output).sha256(),
+        "loader": loader(EXACT, synthetic.parametrisation),
+    }
+    if trial := shared_trial(manifest):
+        made["trial"] = trial
     shutil.copyfile(artefact, output / EXACT)
-    text = json.dumps({**manifest, **exported}, indent=1, sort_keys=True) + "\n"
+    text = json.dumps(made, indent=1, sort_keys=True) + "\n"
     write_bytes((output / EXACT).with_suffix(".json"), text.encode())
 
 
@@ -109,10 +112,7 @@ def _write_tensors(synthetic: SyntheticSet, output: Path) -> None:
     torch.save(images.contiguous(), output / "images_best.pt")
     torch.save(labels.contiguous(), output / "labels_best.pt")
     if synthetic.lr is not None:
-        for name in (
-            "lr_best.pt",
-            "lr.pt",
-        ):  # TESLA and DATM call it by the first name, DD-Ranking by the other
+        for name in ("lr_best.pt", "lr.pt"):  # TESLA and DATM have the first name, DD-Ranking the other
             torch.save(synthetic.lr, output / name)
 
 
@@ -134,11 +134,8 @@ def _remarks(synthetic: SyntheticSet, manifest: dict[str, Any], format: Format) 
         if manifest["preprocessing"]["kind"] != "normalise":
             yield "pictures of whitened images lose their brightness and contrast"
         if not synthetic.hard:
-            own = (
-                "`label` is the class, `target` the learned label"
-                if format == "hf"
-                else "folders are classes"
-            )
+            columns = "`label` is the class, `target` the learned label"
+            own = columns if format == "hf" else "folders are classes"
             yield f"the labels are learned: {own}; they are in {EXACT}, too"
         apart += ["the learned rate"] * (synthetic.lr is not None)
     apart += ["the minibatch"] * (synthetic.minibatch != Minibatch())

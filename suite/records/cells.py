@@ -116,11 +116,15 @@ class Evaluation(_Cell):
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
 
     @property
+    def recipe(self) -> str:
+        """The retraining recipe, "" without one."""
+        return str(self.settings.get("native_recipe") or self.settings.get("recipe", ""))
+
+    @property
     def title(self) -> str:
         """A few words for people."""
-        recipe = self.settings.get("native_recipe") or self.settings.get("recipe", "")
-        words = (self.evaluator, str(recipe))
-        told = " ".join(filter(None, words)) + ("" if self.step is None else f" after {self.step} steps")
+        words = " ".join(filter(None, (self.evaluator, self.recipe)))
+        told = words if self.step is None else f"{words} after {self.step} steps"
         return told if self.part is None else f"{told}, {self.part.title}"
 
 

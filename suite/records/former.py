@@ -6,11 +6,12 @@ from pathlib import Path
 from suite.core.data.atomic_write import write_bytes
 from suite.records.record import Record
 from suite.records.store import Store
+from suite.records.stores import layout
 
 
 def carrying(store: Store, fingerprint: str) -> list[Path]:
     """Return the manifests, then the records, that carry a fingerprint."""
-    found = [*store.path.glob("artefacts/*.json"), *sorted(store.path.glob("records/*/*/*.json"))]
+    found = [*layout.listed(store.path / "artefacts", ".json"), *layout.files(store.path / "records")]
     return [path for path in found if fingerprint.encode() in path.read_bytes()]
 
 

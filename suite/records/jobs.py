@@ -35,6 +35,12 @@ class Job(Frozen):
         """Images per class; 0 for a reference."""
         return 0 if isinstance(self.cell, Reference) else self.cell.ipc
 
+    @property
+    def title(self) -> str:
+        """Its row, task, size and seed for people."""
+        size = f" ipc {self.ipc}" if self.ipc else ""
+        return f"{self.label} on {self.cell.task}{size} seed {self.cell.seed}"
+
     def size(self, cell: Cell) -> int:
         """Return the images per class of a cell's set, or of its scored part; 0 for a reference."""
         part = cell.part if isinstance(cell, Evaluation) else None

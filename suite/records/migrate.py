@@ -7,9 +7,7 @@ again.
 
 import json
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +18,7 @@ from suite.records.cells import EXTERNAL, Study, Trial, sha256_of
 from suite.records.jobs import Plan
 from suite.records.record import Record
 from suite.records.store import Store
+from suite.records.stores.reading import Report
 
 Json = dict[str, Any]
 
@@ -50,14 +49,6 @@ _DATM_ONLY = {  # settings of DATM that MTT had as well -> the value that switch
 _LEARNED_LABELS = ("label_lr", "label_momentum")  # without effect on other labels
 
 
-@dataclass
-class Report:
-    """The number of converted files by kind, and the others with reasons."""
-
-    done: Counter[str] = field(default_factory=Counter)
-    left: list[str] = field(default_factory=list)
-
-
 def migrate(old: Path, new: Path, declared: Declarations) -> Report:
     """Write the records, plans and artefacts of the store `old` to a new store at `new`.
 
@@ -71,7 +62,7 @@ def migrate(old: Path, new: Path, declared: Declarations) -> Report:
     planned = [(path, each) for path, plan in plans.items() for each in plan["cells"]]
     trials = _trials([*planned, *records], report)
     converted = [record for each in records if (record := _converted(*each, trials, declared, report))]
-    store = Store.create(new)
+    store = Store.create(new, "folder")
     for record in converted:
         store.write(record)
     for path, plan in plans.items():

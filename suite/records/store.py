@@ -8,7 +8,6 @@ images of a folder changed: the name of a later one ends in the data's fingerpri
 import hashlib
 import io
 import json
-import re
 import shutil
 import tempfile
 import warnings
@@ -24,24 +23,26 @@ from suite.core.data.atomic_write import write_bytes
 from suite.records.cells import PROTOCOL, Trial, protocol_remedy
 from suite.records.jobs import Job
 from suite.records.record import Record
-from suite.records.stores import heartbeat
+from suite.records.stores import heartbeat, layout
 
 MIN_FREE_BYTES = 200 * 2**20
 """Bytes that must be free before a run starts."""
 
-_LONGEST = 200
-"""Bytes of a task's or a row's name in the names of folders."""
-
 
 class Store:
-    """A folder with the records, artefacts and checkpoints of grids."""
+    """A folder with the records, artefacts and checkpoints of grids.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Which records there are is listed once: `look_again` after other processes wrote some. read_only: damaged
+    files stay where they are.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path, self.read_only = path, read_only
+        self._listed: dict[str, list[Path]] | None = None  # the files of records, by cell
 
     @classmethod
-    def create(cls, path: Path) -> "Store":
-        """Open the store at `path`; create it if it does not exist.
+    def create(cls, path: Path, option: str = "--store") -> "Store":
+        """Open the store at `path`, which `option` named; create it if it does not exist.
 
         Raises ValueError for a store of another protocol, a folder that cannot be written, a full disk.
         """
@@ -51,18 +52,17 @@ class Store:
             with tempfile.TemporaryFile(dir=path):
                 pass
         except OSError as error:
-            raise ValueError(
-                f"store {path} cannot be written: {error.strerror}; choose another --store"
-            ) from None
+            why = f"store {path} cannot be written: {error.strerror}"
+            raise ValueError(f"{why}; choose another {option}") from None
         store.check_room()
         facts = path / "store.json"
         if not facts.exists():
             write_bytes(facts, json.dumps({"protocol": PROTOCOL}).encode() + b"\n")
-        store.check_protocol()
+        store.check_protocol(option)
         return store
 
-    def check_protocol(self) -> None:
-        """Raise ValueError if the store has another protocol version."""
+    def check_protocol(self, option: str = "--store") -> None:
+        """Raise ValueError if the store, given by `option`, has another protocol version."""
         facts = self.path / "store.json"
         try:
             found = json.loads(facts.read_text())["protocol"]
@@ -71,7 +71,7 @@ class Store:
         if found != PROTOCOL:
             raise ValueError(
                 f"store {self.path} has protocol {found}, this release writes protocol {PROTOCOL}; "
-                f"choose another --store, or {protocol_remedy(found, str(self.path))}"
+                f"choose another {option}, or {protocol_remedy(found, str(self.path))}"
             )
 
     def check_room(self) -> None:
@@ -94,6 +94,7 @@ class Store:
             raise ValueError(f"store {self.path} is in use by {by}; wait for it, or end it") from None
         with lock:
             heartbeat.clear(self.path)
+            self.look_again()
             with heartbeat.Heartbeat(self.path, heartbeat.DRIVER, doing):
                 yield
 
@@ -108,12 +109,14 @@ class Store:
 
     def records(self, cell: str) -> Iterator[Record]:
         """Yield the valid records of a cell, one for each data, the first written first."""
-        for path in sorted(self.path.glob(f"records/*/*/{cell}*.json"), key=lambda path: path.stem):
+        for path in sorted(self._files().get(cell, ()), key=lambda path: path.stem):
             try:
                 record = Record.model_validate_json(path.read_bytes())
                 if record.cell.id != cell:
                     raise ValueError("the record belongs to another cell")
                 yield record
+            except FileNotFoundError:
+                continue  # another process set it aside
             except ValueError as error:
                 self._quarantine(path, f"is damaged ({_first_line(error)})")
 
@@ -123,12 +126,13 @@ class Store:
         trace: the traceback of a failure, which is written beside it.
         """
         folder = "records" if record.status in ("done", "diverged") else "failures"
-        place = self.path / folder / place_of(record)
+        place = self.path / folder / layout.place_of(record)
         others = [] if folder == "failures" else [other.data for other in self.records(record.cell.id)]
         path = place / f"{_named(record.cell.id, record.data if others else '')}.json"
         if record.data not in others:
             write_bytes(path, record.to_json().encode(), replace=folder == "failures")
         if folder == "records":
+            self._note(path)
             for name in (f"{record.cell.id}.json", _trace(record.cell.id)):
                 for failure in self.path.glob(f"failures/*/*/{name}"):
                     failure.unlink(missing_ok=True)
@@ -141,7 +145,24 @@ class Store:
         another: whether its cell has a record of other data.
         """
         name = _named(record.cell.id, record.data if another else "")
-        write_bytes(self.path / "records" / place_of(record) / f"{name}.json", content, sync=False)
+        path = self.path / "records" / layout.place_of(record) / f"{name}.json"
+        write_bytes(path, content, sync=False)
+        self._note(path)
+
+    def look_again(self) -> None:
+        """List the records again when one is asked for."""
+        self._listed = None
+
+    def _files(self) -> dict[str, list[Path]]:
+        if self._listed is None:
+            self._listed = {}
+            for path in layout.files(self.path / "records"):
+                self._note(path)
+        return self._listed
+
+    def _note(self, path: Path) -> None:
+        if self._listed is not None and path not in (same := self._listed.setdefault(path.stem[:64], [])):
+            same.append(path)
 
     def last_failure(self, cell: str) -> Record | None:
         """Return the last failure of a cell; None if it has none."""
@@ -154,11 +175,11 @@ class Store:
 
     def traceback(self, failure: Record) -> Path:
         """Return the path of a failure's traceback."""
-        return self.path / "failures" / place_of(failure) / _trace(failure.cell.id)
+        return self.path / "failures" / layout.place_of(failure) / _trace(failure.cell.id)
 
     def row(self, task: str, ipc: int, label: str) -> Iterator[Record]:
         """Yield the records of a row; damaged ones are left out."""
-        for path in sorted((self.path / "records" / _place(task, ipc, label)).glob("*.json")):
+        for path in sorted((self.path / "records" / layout.place(task, ipc, label)).glob("*.json")):
             with suppress(OSError, ValueError):
                 yield Record.model_validate_json(path.read_bytes())
 
@@ -256,6 +277,9 @@ class Store:
             self._quarantine(path, reason)
 
     def _quarantine(self, path: Path, reason: str) -> None:
+        if self.read_only:
+            warnings.warn(f"{path} {reason}; its cell will run again", stacklevel=3)
+            return
         folder = self.path / "quarantine"
         folder.mkdir(exist_ok=True)
         target = folder / f"{len(list(folder.iterdir())):04d}-{path.name}"
@@ -268,26 +292,7 @@ def _named(cell: str, data: str) -> str:
 
 
 def _trace(cell: str) -> str:
-    """Return the name of a file that people open, and whose path fits a terminal."""
-    return f"{cell[:12]}.txt"
-
-
-def place_of(record: Record) -> Path:
-    """Return the folder of a record's row, below that of records or failures."""
-    return _place(record.task, record.ipc, record.label)
-
-
-def _place(task: str, ipc: int, label: str) -> Path:
-    size = f"-ipc{ipc}" if ipc else "-full"
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip("-.")
-    return Path(f"{name[:_LONGEST]}{size}") / row_folder(label)
-
-
-def row_folder(label: str) -> str:
-    """Return the name of the folder of a row, below that of its task and size."""
-    # Not every file system allows these characters in names; records of others may hold any label.
-    folder = re.sub(r"[/\\:*?\"<>|\x00-\x1f\x7f]", "-", label).strip(".") or "-"
-    return folder.encode()[:_LONGEST].decode(errors="ignore")
+    return f"{cell[:12]}.txt"  # so short that its path, which people open, fits a terminal
 
 
 def _first_line(error: ValueError) -> str:

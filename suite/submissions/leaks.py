@@ -24,6 +24,7 @@ from suite.core.names import counted
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Task
+from suite.external.agreement import unit
 
 RATIO = 0.5
 """A copy is nearer to a test image than this share of its distance to the nearest train image."""
@@ -140,13 +141,11 @@ def _nearest(views: Sequence[Tensor], real: Tensor, without: Tensor | None = Non
     The distance is sqrt(2 - 2 |correlation|), so that a negative counts, too. without: rows to leave out, one
     for each image.
     """
-    every, count = [_unit(view) for view in views], len(views[0])
-    high, place = (
-        torch.full((count,), -2.0, device=real.device),
-        torch.zeros(count, device=real.device).long(),
-    )
+    every, count = [unit(view) for view in views], len(views[0])
+    high = torch.full((count,), -2.0, device=real.device)
+    place = torch.zeros(count, dtype=torch.long, device=real.device)
     for start in range(0, len(real), _CHUNK):
-        chunk = _unit(real[start : start + _CHUNK])
+        chunk = unit(real[start : start + _CHUNK])
         for rows in every:
             products = (rows @ chunk.T).abs()
             if without is not None:
@@ -156,13 +155,6 @@ def _nearest(views: Sequence[Tensor], real: Tensor, without: Tensor | None = Non
             place = torch.where(found > high, at + start, place)
             high = torch.maximum(found, high)
     return (2 - 2 * high).clamp(min=0).sqrt(), place
-
-
-def _unit(images: Tensor) -> Tensor:
-    rows = images.flatten(1)
-    rows = rows - rows.mean(1, keepdim=True)
-    norms: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    return rows / norms.clamp(min=1e-12)
 
 
 def _views(images: Tensor) -> list[Tensor]:

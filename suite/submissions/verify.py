@@ -85,7 +85,7 @@ def verify(folder: Path, copies: int, recipes: Sequence[str], resources: Resourc
     own = check(folder)
     if copies < LEAST:
         raise ValueError(f"--copies {copies}: a claim is judged by at least {LEAST} networks")
-    resources.check()
+    resources.check("--cpus")
     found = foreign.read(
         foreign.Request(
             path=folder / SET,

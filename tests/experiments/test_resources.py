@@ -30,6 +30,8 @@ def test_by_default_a_gpu_is_used_if_there_is_one() -> None:
 def test_more_than_the_machine_has_is_refused() -> None:
     with pytest.raises(ValueError, match=r"a trial wants 9999 CPUs and this machine has \d+; lower"):
         Resources(cpus=9999).check()
+    with pytest.raises(ValueError, match=r"lower --cpus$"):
+        Resources(cpus=9999).check("--cpus")
 
 
 def test_peak_memory_holds_what_was_allocated_since_the_reset() -> None:

@@ -12,9 +12,10 @@ from suite.core.scores import Score
 from suite.experiments import grid
 from suite.experiments.job_runner import missing
 from suite.records.cells import Evaluation, Reference, Study, Trial
-from suite.records.migrate import Report, migrate, renamed_trial
+from suite.records.migrate import migrate, renamed_trial
 from suite.records.record import Record
 from suite.records.store import Store
+from suite.records.stores.reading import Report
 from tests.support import protocol_1
 
 TODAY = """

@@ -40,7 +40,7 @@ class StepCost(BaseModel):
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimated device-seconds of one distillation."""
+    """The estimated device-seconds of a cell, the device on which they were measured, and where."""
 
     seconds: float
     device: str

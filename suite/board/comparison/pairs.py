@@ -15,7 +15,7 @@ from suite.board.tables import Board, Table, board
 from suite.core.names import did_you_mean
 from suite.records.cells import Evaluation, Trial
 from suite.records.record import Record, is_of
-from suite.records.stores import addresses, reading
+from suite.records.stores import layout, reading
 from suite.records.stores.addresses import Address
 
 Verdict = Literal["better", "worse", "not shown", "other data"]
@@ -48,11 +48,11 @@ class Side:
         wanted = self.wanted or (Address(label=self.text),)
         for each in wanted:
             # Rows of one label are told apart on the board, by what stands in brackets.
-            found = [record for name in _labels(each.label) for record in addresses.rows(store, name)]
+            found = [record for name in _labels(each.label) for record in reading.records(store, name)]
             trials = {record.cell.id for record in found if is_of(record, Trial) and _fits(record, each)}
             if trials:
                 return [record for record in found if _trial_of(record) in trials], each.label
-        known = {folder.name for folder in reading.folders(self.store / "records")}
+        known = {folder.name for folder in layout.folders(self.store / "records")}
         raise ValueError(f"no row {self.text} in {self.store}; {did_you_mean(wanted[-1].label, known)}")
 
 

@@ -12,7 +12,8 @@ from suite.core.names import counted
 from suite.core.scores import Score
 
 if TYPE_CHECKING:
-    from suite.records.stores.merge import Conflict, Report
+    from suite.records.stores.merge import Conflict
+    from suite.records.stores.reading import Report
 
 _SHOWN = 20  # conflicts that are shown
 
@@ -112,8 +113,6 @@ def merge(
             _refuse_conflicts(union.conflicts())
         union.write()
     _say_merged(union.report, output)
-    if union.report.left:
-        raise typer.Exit(1)
 
 
 def _refuse_conflicts(found: Iterable["Conflict"]) -> None:
@@ -142,8 +141,15 @@ def _say_merged(report: "Report", output: Path) -> None:
     say(f"{done or 'nothing new'} written to {output}" + (f"; {there} were there already" if there else ""))
     if out := ", ".join(counted(count, kind) for kind, count in report.superseded.items() if count):
         say(f"left out, since another store's result is kept: {out}")
+    _say_left(report)
+
+
+def _say_left(report: "Report") -> None:
+    """Name what stays behind; exit with 1 if there is something."""
     for line in report.left:
         say(f"left behind: {line}", to=errors)
+    if report.left:
+        raise typer.Exit(1)
 
 
 class _Registry:
@@ -228,7 +234,4 @@ def migrate(
 
     report = migration.migrate(old, new, _Registry())
     say(", ".join(counted(count, kind) for kind, count in report.done.items()) + f" written to {new}")
-    for line in report.left:
-        say(f"left behind: {line}", to=errors)
-    if report.left:
-        raise typer.Exit(1)
+    _say_left(report)

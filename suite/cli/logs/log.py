@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from queue import SimpleQueue
 from statistics import mean
 from types import TracebackType
@@ -75,7 +75,9 @@ class Log:
         step = int(progress.latest.get("step", 0))
         if step > self._steps.get(run.id, 0):
             self._steps[run.id] = step
-            self._write(run, {key: value for key, value in progress.latest.items() if key != "step"}, step)
+            self._writer.write(
+                run, {key: value for key, value in progress.latest.items() if key != "step"}, step
+            )
         for record in progress.finished.values():
             self._finished(run, record)
 
@@ -84,15 +86,13 @@ class Log:
         failed = self._status[run.id] not in (_OPEN, "done")
         if not failed:
             self._status[run.id] = " ".join(f"{record.status} {record.error}".split())
+        values = {name: mean(each) for name, each in record.scores.items()}
         if isinstance(cell, Evaluation):
             step = step if cell.step is None else cell.step
             of = cell.model_copy(update={"step": None}).title
-            self._write(run, {f"{name}/{of}": mean(values) for name, values in record.scores.items()}, step)
+            values = {f"{name}/{of}": value for name, value in values.items()}
         else:
-            scores = {name: mean(values) for name, values in record.scores.items()}
-            self._write(run, {"device_seconds": record.device_seconds, **scores}, step)
-
-    def _write(self, run: Run, values: Mapping[str, float], step: int) -> None:
+            values = {"device_seconds": record.device_seconds, **values}
         self._writer.write(run, values, step)
 
     def _end(self, job: str) -> None:

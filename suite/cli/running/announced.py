@@ -12,7 +12,6 @@ from suite.records.datasets import told
 from suite.records.former import bring_over
 from suite.records.jobs import Job
 from suite.records.store import Store
-from suite.records.stores.index import Recorded
 
 
 def say_networks(table: Grid) -> None:
@@ -32,13 +31,13 @@ def bring_over_formers(store: Store, formers: Mapping[str, str]) -> None:
             say(f"{counted(count, 'record')} of earlier releases brought over: {told(former)} is {told(now)}")
 
 
-def on_other_data(jobs: Sequence[Job], known: Recorded) -> Iterator[str]:
+def on_other_data(jobs: Sequence[Job], store: Store) -> Iterator[str]:
     """Yield a line for each task whose missing cells are recorded on other data than it has now."""
     found = Counter(
         (job.cell.task, told(other.data), told(job.data))
         for job in jobs
-        for cell in missing(job, known)
-        for other in known.records(cell.id)
+        for cell in missing(job, store)
+        for other in store.records(cell.id)
     )
     for (task, before, now), count in sorted(found.items()):
         were = "cell was" if count == 1 else "cells were"

@@ -2,33 +2,23 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from suite.board import files
-from suite.board.atlas.costs import StepCost, cost, step_costs
+from suite.board.atlas.costs import Cost, StepCost, cost, step_costs
 from suite.board.atlas.targets import COSTS, Target
 from suite.core.names import counted
-from suite.experiments.cells.distillation import build_method
 from suite.records.cells import Cell, Evaluation, Reference, Study, Trial, canonical_json
 from suite.records.jobs import Job
 from suite.records.record import Record
+from suite.records.store import Store
+from suite.records.stores import reading
 
 RESULTS = Path("results")
 """The committed results, where the command is called beside them."""
 
 OWN = "this store"
-
-
-@dataclass(frozen=True)
-class Cost:
-    """The estimated device-seconds of a cell, the device on which they were measured, and where."""
-
-    seconds: float
-    device: str
-    source: str
 
 
 class Kind(NamedTuple):
@@ -53,7 +43,8 @@ class Costs:
     def known(cls, own: Iterable[Record]) -> "Costs":
         """Return the costs in a store's records, in `results/`, and in the file of the package."""
         stores = sorted(path.parent for path in RESULTS.glob("**/store.json"))
-        return cls(own, files.read(stores).records if stores else (), step_costs(COSTS))
+        others = (record for store in stores for record in reading.records(Store(store)))
+        return cls(own, others, step_costs(COSTS))
 
     def of(self, job: Job, cell: Cell) -> Cost | None:
         """Return the cost of a job's cell; None if nothing like it was measured."""
@@ -67,10 +58,9 @@ class Costs:
         return self._by_steps(cell) if isinstance(cell, Trial) and not cell.source else None
 
     def _by_steps(self, trial: Trial) -> Cost | None:
-        values, steps = canonical_json(trial.hyperparameters), build_method(trial).outer_steps
+        values, steps = canonical_json(trial.hyperparameters), trial.hyperparameters.get("steps")
         target = Target(trial.task, trial.method, values, trial.ipc, recipe="", network="", steps=steps)
-        found = cost(target, self._steps)
-        return Cost(found.seconds, found.device, found.source) if found else None
+        return cost(target, self._steps)
 
 
 def told(costs: Sequence[Cost | None]) -> Iterator[str]:

@@ -70,9 +70,19 @@ class Deadline:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def begin(self) -> None:
-        """Interrupt what runs at the end of the time limit, from now on; call it where Stopped is caught."""
-        self._interrupt_at_the_end()
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Prepare a run in the body of the `with` statement; it is interrupted at the end, as all after it.
+
+        Raises ValueError if the time limit is too short for it, Stopped after a signal.
+        """
+        try:
+            self._interrupt_at_the_end()
+            yield
+            self.check()
+        except Stopped:
+            self.check_long_enough()
+            raise
 
     def rest(self) -> None:
         """Interrupt nothing from now on, unless a signal comes."""

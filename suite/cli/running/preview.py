@@ -7,10 +7,10 @@ from string import ascii_lowercase
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from suite.board import files
+from suite.board.atlas.costs import Cost
 from suite.cli.console import console, say
 from suite.cli.running.announced import on_other_data, say_networks
-from suite.cli.running.cost import Cost, Costs, by_device, hours, told
+from suite.cli.running.cost import Costs, by_device, hours, told
 from suite.cli.running.runner import Request, check_settings, counts
 from suite.core.data import tasks
 from suite.core.data.reading.download import nothing_fetched
@@ -23,7 +23,7 @@ from suite.records.former import carrying
 from suite.records.jobs import Job
 from suite.records.record import Record
 from suite.records.store import Store
-from suite.records.stores.index import Index, Recorded
+from suite.records.stores import reading
 
 LISTED = 50
 """Grids of more cells are summed up by task and row."""
@@ -31,7 +31,7 @@ LISTED = 50
 
 def dry_run(request: Request) -> None:
     """Show the cells of a grid with their status, and estimate the cost of the missing ones."""
-    table, store = request.table(), Store(request.folder)
+    table, store = request.table(), Store(request.folder, read_only=True)
     jobs = request.jobs()
     say_networks(table)
     present, lines = _loaded(jobs)
@@ -46,34 +46,25 @@ def dry_run(request: Request) -> None:
         if waiting := carrying(store, former):
             names = f"{told_data(now)} as {told_data(former)}"
             say(f"{len(waiting)} files know {names}; `ratbench run` renews them")
-    index, records = read(store)
-    costs = Costs.known(records)
+    costs = Costs.known(recorded(store))
     shown = (
-        _cells(jobs, index) if sum(len(job.cells) for job in jobs) <= LISTED else _rows(jobs, index, costs)
+        _cells(jobs, store) if sum(len(job.cells) for job in jobs) <= LISTED else _rows(jobs, store, costs)
     )
     console.print(shown)
-    for line in (*on_other_data(jobs, index), counts(jobs, index, store), *estimated(jobs, index, costs)):
+    for line in (*on_other_data(jobs, store), counts(jobs, store), *estimated(jobs, store, costs)):
         say(line)
 
 
-def read(store: Store) -> tuple[Index, Sequence[Record]]:
-    """Return what is recorded in a store, nothing if there is none.
-
-    Raises ValueError for one of another protocol.
-    """
-    if not store.path.exists():
-        return Index(), ()
-    store.check_protocol()
-    try:
-        records = files.read([store.path]).records
-    except FileNotFoundError:  # it has no records yet
-        records = ()
-    return Index(records), records
+def recorded(store: Store) -> Sequence[Record]:
+    """Return the records of a store, none if it does not exist; raises ValueError for another protocol."""
+    if store.path.exists():
+        store.check_protocol()
+    return list(reading.records(store))
 
 
-def estimated(jobs: Sequence[Job], known: Recorded, costs: Costs) -> Iterator[str]:
+def estimated(jobs: Sequence[Job], store: Store, costs: Costs) -> Iterator[str]:
     """Yield lines on what the missing cells will cost."""
-    yield from told([costs.of(job, cell) for job in jobs for cell in missing(job, known)])
+    yield from told([costs.of(job, cell) for job in jobs for cell in missing(job, store)])
 
 
 def _loaded(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
@@ -88,18 +79,18 @@ def _loaded(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
     return [job for job in jobs if job.cell.task in found], list(chain.from_iterable(found.values()))
 
 
-def _cells(jobs: Sequence[Job], known: Recorded) -> Table:
+def _cells(jobs: Sequence[Job], store: Store) -> Table:
     table = Table("task", "ipc", "method", "seed", "cell", "status", box=SIMPLE_HEAD)
     for job in jobs:
         for cell in job.cells:
-            record = known.record(cell.id, job.data)
+            record = store.record(cell.id, job.data)
             status = record.status if record else "to do"
             size, seed = str(job.ipc or "full"), str(job.cell.seed)
             table.add_row(job.cell.task, size, job.label, seed, cell.title, status)
     return table
 
 
-def _rows(jobs: Sequence[Job], known: Recorded, costs: Costs) -> Table:
+def _rows(jobs: Sequence[Job], store: Store, costs: Costs) -> Table:
     """Return a line for each task and row: its sizes, its cells, and the cost of those to do."""
     rows = dict[str, dict[str, list[Job]]]()
     for job in jobs:
@@ -110,7 +101,7 @@ def _rows(jobs: Sequence[Job], known: Recorded, costs: Costs) -> Table:
     lines, every = list[tuple[list[str], list[Cost | None]]](), list[Cost | None]()
     for task, label, own in ((task, *row) for task, labels in rows.items() for row in labels.items()):
         sizes = ", ".join(str(ipc or "full") for ipc in sorted({job.ipc for job in own}))
-        left = [costs.of(job, cell) for job in own for cell in missing(job, known)]
+        left = [costs.of(job, cell) for job in own for cell in missing(job, store)]
         total = sum(len(job.cells) for job in own)
         lines.append(([task, label, sizes, f"{total}", f"{total - len(left)}", f"{len(left)}"], left))
         every += left

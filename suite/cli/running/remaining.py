@@ -33,9 +33,7 @@ class Remaining:
     def __init__(self, cells: Iterable[tuple[Job, Cell]]) -> None:
         self._left = {cell.id: _Waiting(job.id, (kind_of(job, cell), cell.kind)) for job, cell in cells}
         self._took = defaultdict[Hashable, list[float]](list)
-        self._begun = dict[
-            str, tuple[float, int]
-        ]()  # by job: when its outer steps were first seen, and which
+        self._begun = dict[str, tuple[float, int]]()  # by job: when its steps were first seen, and which
 
     def observe(self, progress: Progress) -> None:
         """Note steps and finished cells."""

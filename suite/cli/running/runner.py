@@ -27,7 +27,6 @@ from suite.external import evaluate as foreign
 from suite.figures.publish import publish
 from suite.records.jobs import Job
 from suite.records.store import Store
-from suite.records.stores.index import Recorded
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     Raises ValueError before compute, and Stopped if cells are left at the deadline.
     """
     deadline = deadline or Deadline()
-    try:
-        deadline.begin()
+    with deadline.preparing():
         jobs = request.jobs()
         say_networks(request.table())
         # A cluster's head may have no GPU, and its nodes are not checked.
@@ -115,15 +113,11 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
                 say(line)
         store = Store.create(request.folder)
         writer = request.writer(store.path)
-        deadline.check()
-    except Stopped:
-        deadline.check_long_enough()
-        raise
     stopped = None
     with store.locked():
         bring_over_formers(store, formers)
         store.write_plan(request.plan, grid.plan(jobs).to_json())
-        for line in (*on_other_data(jobs, store), counts(jobs, store, store)):
+        for line in (*on_other_data(jobs, store), counts(jobs, store)):
             say(line)
         try:
             work(
@@ -161,7 +155,7 @@ def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bo
 
 def read(request: foreign.Request, resources: Resources) -> foreign.ReadSet:
     """Read a foreign set and print what was read; raises ValueError for the set and for the request."""
-    resources.check()
+    resources.check("--cpus")
     load_task.cache_clear()  # files may have changed since an earlier run of this process
     found = foreign.read(request)
     for line in found.lines:
@@ -266,21 +260,17 @@ def _failures(jobs: Sequence[Job], store: Store) -> Iterator[str]:
         for cell in job.cells:
             record = store.record(cell.id, job.data) or store.last_failure(cell.id)
             if record and record.status != "done":
-                yield f"{record.status}: {_where(job)}: {' '.join(record.error.split())}"
+                yield f"{record.status}: {job.title}: {' '.join(record.error.split())}"
 
 
 def _begun(jobs: Sequence[Job], store: Store) -> Iterator[str]:
     for job in jobs:
         if (step := store.checkpoint_step(job.id)) is not None:
-            yield f"goes on after outer step {step}: {_where(job)}"
+            yield f"goes on after outer step {step}: {job.title}"
 
 
-def _where(job: Job) -> str:
-    return f"{job.label} on {job.cell.task} ipc {job.ipc} seed {job.cell.seed}"
-
-
-def counts(jobs: Sequence[Job], known: Recorded, store: Store) -> str:
+def counts(jobs: Sequence[Job], store: Store) -> str:
     """Return how many cells there are, how many of them are done, and where."""
     total = sum(len(job.cells) for job in jobs)
-    left = sum(len(missing(job, known)) for job in jobs)
+    left = sum(len(missing(job, store)) for job in jobs)
     return f"{counted(total, 'cell')}, {total - left} done, {left} to do ({store.path})"

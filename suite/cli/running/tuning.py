@@ -60,8 +60,8 @@ class Request:
 
 def dry_run(request: Request) -> None:
     """List the tries of each row, as far as they are known, and estimate their cost."""
-    found, store = _checked(request), Store(request.folder)
-    index, records = preview.read(store)
+    found, store = _checked(request), Store(request.folder, read_only=True)
+    records = preview.recorded(store)
     table = Table("task", "ipc", "row", "outer steps", "tries", "tuned")
     for row in found:
         label, task, ipc = row.place
@@ -71,7 +71,7 @@ def dry_run(request: Request) -> None:
         table.add_row(task, str(ipc), label, length, str(tries), ", ".join(row.method.space) or "nothing")
     console.print(table)
     jobs = [job for stage in _stages(request, found, store) for job in stage]
-    for line in (runner.counts(jobs, index, store), *preview.estimated(jobs, index, Costs.known(records))):
+    for line in (runner.counts(jobs, store), *preview.estimated(jobs, store, Costs.known(records))):
         say(line)
 
 
@@ -81,21 +81,16 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
     Raises ValueError before compute, or if a row has no time for an outer step; Stopped at the deadline.
     """
     deadline = deadline or Deadline()
-    try:
-        deadline.begin()
+    with deadline.preparing():
         found = _checked(request)
         store = Store.create(request.folder)
-        deadline.check()
-    except Stopped:
-        deadline.check_long_enough()
-        raise
     stopped, jobs = None, list[Job]()
     with store.locked():
         try:
             for jobs in _stages(request, found, store):
                 run = request.run
                 store.write_plan(request.folder.name, grid.plan(jobs).to_json())
-                for line in (*on_other_data(jobs, store), runner.counts(jobs, store, store)):
+                for line in (*on_other_data(jobs, store), runner.counts(jobs, store)):
                     say(line)
                 # Neighbours, above all those that compile, would make a method seem slower than it is.
                 alone = run.inline or (not run.address and all(isinstance(job.cell, Study) for job in jobs))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 import pandas
@@ -15,8 +16,8 @@ from suite.board.render.frame import as_csv
 from suite.records.cells import RETRAIN, STANDARD_RECIPE, Evaluation
 from suite.records.record import is_of
 from suite.records.store import Store
-from suite.records.stores import reading
-from suite.records.stores.addresses import SetInStore, rows, sets_of, told_apart
+from suite.records.stores import layout, reading
+from suite.records.stores.addresses import SetInStore, sets_of, told_apart
 from suite.records.stores.sets_on_disk import ENDING, parts_of
 
 Format = Literal["table", "csv", "json"]
@@ -90,12 +91,12 @@ def text(found: Sequence[Listed], format: Format) -> str:
 
 def _of(store: Store) -> Iterator[Listed]:
     steps: dict[str, list[int]] = {}
-    for path in reading.listed(store.path / "artefacts", ENDING):
+    for path in layout.listed(store.path / "artefacts", ENDING):
         trial, step = parts_of(path.name)
         if step is not None:
             steps.setdefault(trial, []).append(step)
     sets, scores = list[SetInStore](), dict[_Key, dict[str, float]]()
-    for record in rows(store):
+    for record in reading.records(store):
         sets += sets_of(store, record, steps.get(record.cell.id, ()))
         accuracy = record.scores.get("accuracy")
         if (
@@ -104,9 +105,8 @@ def _of(store: Store) -> Iterator[Listed]:
             and (cell := record.cell).evaluator == RETRAIN
             and not cell.part
         ):
-            recipe = str(cell.settings.get("native_recipe") or cell.settings.get("recipe", ""))
             same = scores.setdefault((cell.trial, record.data, cell.step), {})
-            same[recipe] = sum(accuracy) / len(accuracy)
+            same[cell.recipe] = fmean(accuracy)
     for made in told_apart(sets):
         found = scores.get((made.trial, made.data, made.step), {})
         names = (STANDARD_RECIPE, made.recipe, *sorted(found))

@@ -12,11 +12,12 @@ from pathlib import Path
 from time import time
 from typing import Any, Literal, NamedTuple
 
-from suite.cli.running.cost import Cost, Costs, by_device
+from suite.board.atlas.costs import Cost
+from suite.cli.running.cost import Costs, by_device
 from suite.records.cells import Cell, Evaluation
 from suite.records.jobs import Job, Plan
 from suite.records.record import Record
-from suite.records.stores import reading
+from suite.records.stores import layout, reading
 from suite.records.stores.heartbeat import DRIVER, Sign, signs
 
 State = Literal["done", "running", "failed", "diverged", "waiting"]
@@ -35,9 +36,7 @@ class Place(NamedTuple):
     @property
     def title(self) -> str:
         """The cell in words."""
-        job = self.job
-        size = f" ipc {job.ipc}" if job.ipc else ""
-        return f"{job.label} on {job.cell.task}{size} seed {job.cell.seed}: {self.cell.title}"
+        return f"{self.job.title}: {self.cell.title}"
 
 
 @dataclass(frozen=True)
@@ -182,7 +181,7 @@ class Watched:
         return Failure(title, record.status, reason, record.attempts, trace if trace.is_file() else None)
 
     def _read_records(self) -> None:
-        there = set(reading.files(self.store, "records"))
+        there = set(layout.files(self.store.path / "records"))
         if not self._read <= there:  # some were set aside
             self._read, self._recorded = set(), {}
             self._latest.clear()
@@ -197,7 +196,7 @@ class Watched:
     def _read_failures(self) -> None:
         self._failed = {
             record.cell.id: record
-            for path in reading.files(self.store, "failures")
+            for path in layout.files(self.store.path / "failures")
             if (record := self._checked(path))
         }
 
@@ -213,7 +212,7 @@ class Watched:
             return None
 
     def _read_plans(self) -> Iterator[tuple[Path, list[Place]]]:
-        for path in reading.listed(self.store.path / "plan", ".json"):
+        for path in layout.listed(self.store.path / "plan", ".json"):
             try:
                 changed = path.stat().st_mtime_ns
                 if self._plans.get(path, (0,))[0] != changed:

@@ -159,6 +159,7 @@ def _tune(
             ),
         ).fit()
     finally:
+        store.look_again()  # workers wrote records
         shutil.rmtree(folder, ignore_errors=True)
     if ending.full:
         raise OSError(errno.ENOSPC, "disk full", str(store.path))

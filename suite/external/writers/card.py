@@ -11,6 +11,7 @@ from statistics import fmean, pstdev
 from typing import Any, Literal
 
 from suite.core.data import tasks
+from suite.core.data.catalogue import TaskInfo
 from suite.core.names import counted
 from suite.core.sets.manifest import loader
 from suite.core.sets.synthetic_set import SyntheticSet
@@ -18,6 +19,7 @@ from suite.external.locate import EXACT
 from suite.external.writers import parquet
 from suite.external.writers.measured import Measured
 from suite.external.writers.pictures import Difference
+from suite.external.writers.shared import shared_trial
 
 Format = Literal["hf", "folder", "pt"]
 
@@ -89,9 +91,16 @@ class Exported:
 
     @property
     def trial(self) -> Mapping[str, Any]:
-        """The trial's cell as JSON; {} for a set that was saved by hand."""
-        found = self.manifest.get("trial")
-        return found if isinstance(found, dict) else {}
+        """The trial's cell as JSON for others; {} for a set that was saved by hand."""
+        return shared_trial(self.manifest)
+
+    @property
+    def data(self) -> TaskInfo | None:
+        """The facts about the data that it was distilled from; None if they are not known here."""
+        try:
+            return tasks.describe(str(self.manifest["trial"]["task"]))
+        except (KeyError, TypeError, ValueError):
+            return None
 
     @property
     def label(self) -> str:
@@ -150,10 +159,9 @@ def header(exported: Exported) -> str:
 
 def licence(exported: Exported) -> tuple[str, str]:
     """Return the licence of the images that the set was distilled from, in words and as the hub calls it."""
-    try:
-        told = tasks.describe(str(exported.trial["task"])).licence
-    except (KeyError, ValueError):
+    if exported.data is None:
         return "not known", "unknown"
+    told = exported.data.licence
     short = told.removesuffix(" (UCI)").lower().replace(" ", "-")
     if short in _HUB_LICENCES:
         return told, short
@@ -173,10 +181,7 @@ def _parts(exported: Exported) -> Iterator[str]:
         [
             ["method", _method(exported)],
             ["distilled from", code(task)],
-            [
-                "images",
-                f"{counted(synthetic.classes, 'class').replace('classs', 'classes')} × {synthetic.ipc}",
-            ],
+            ["images", f"{synthetic.classes} classes × {synthetic.ipc}"],
             ["shape", " × ".join(map(str, synthetic.images.shape[2:])) + ": channels, height, width"],
             ["labels", "one class each" if synthetic.hard else "learned targets, one row for each image"],
             *([["learned rate", f"{synthetic.lr:g}"]] if synthetic.lr is not None else []),
@@ -196,7 +201,7 @@ def _parts(exported: Exported) -> Iterator[str]:
     yield "\n".join(f"- {plain(remark)}" for remark in [*exported.remarks, *_apart(exported)])
     yield "## Source and licence"
     told = plain(licence(exported)[0])
-    yield f"Images of {_source(task)}. Their licence: {told}. A distilled set derives from them."
+    yield f"Images of {_source(exported)}. Their licence: {told}. A distilled set derives from them."
     yield "## Provenance"
     facts = {"trial": dict(trial), **measured.provenance}
     yield f"```json\n{json.dumps(facts, indent=1, sort_keys=True)}\n```"
@@ -210,11 +215,11 @@ def _method(exported: Exported) -> str:
     return ", ".join(filter(None, [title, link]))
 
 
-def _source(task: object) -> str:
-    try:
-        return f"{code(task)} ({plain(tasks.describe(str(task)).source)})"
-    except ValueError:
+def _source(exported: Exported) -> str:
+    task, info = exported.trial.get("task", "unknown data"), exported.data
+    if info is None or info.name != task:  # on this machine alone
         return code(task)
+    return f"{code(task)} ({plain(info.source.partition(', found in ')[0])})"
 
 
 def _images(exported: Exported) -> str:

@@ -62,5 +62,4 @@ def _score(record: Record, trial: str) -> Score | None:
         return None
     if record.status != "done" or not (accuracy := record.scores.get("accuracy")):
         return None
-    recipe = cell.settings.get("native_recipe") or cell.settings.get("recipe", "")
-    return Score(cell.evaluator, str(recipe), str(cell.settings.get("network", "")), accuracy)
+    return Score(cell.evaluator, cell.recipe, str(cell.settings.get("network", "")), accuracy)

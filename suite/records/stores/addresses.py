@@ -6,7 +6,6 @@ tell the set may be left out. `@50` at the end is the snapshot after 50 outer st
 """
 
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -15,8 +14,8 @@ from pathlib import Path
 from suite.core.names import did_you_mean
 from suite.records.cells import Trial
 from suite.records.record import Record, is_of
-from suite.records.store import Store, row_folder
-from suite.records.stores import reading
+from suite.records.store import Store
+from suite.records.stores import layout, reading
 from suite.records.stores.sets_on_disk import Damaged, manifest_of, parts_of
 
 _SHOWN = 8  # candidates in an error
@@ -83,7 +82,7 @@ def find(text: Path | str) -> Path:
     found = {
         made.path: made
         for each in wanted
-        for record in rows(store, each.label)
+        for record in reading.records(store, each.label)
         for made in sets_of(store, record, () if each.step is None else (each.step,))
         if made.fits(each)
     }
@@ -92,18 +91,6 @@ def find(text: Path | str) -> Path:
         why = f"it may be {_listed(several)}" if several else _near(store, wanted)
         raise ValueError(f"{'several sets' if several else 'no set'} at {text}: {why}")
     return several[0].path
-
-
-def rows(store: Store, label: str = "") -> Iterator[Record]:
-    """Yield the records of a row, or of all; each file is read once. Damaged ones draw a warning."""
-    for folder in reading.folders(store.path / "records", row_folder(label) if label else ""):
-        for path in reading.listed(folder, ".json"):
-            try:
-                record = reading.checked(path)
-            except (OSError, ValueError) as error:
-                warnings.warn(f"{path}: skipped, {reading.reason(error)}", stacklevel=2)
-                continue
-            yield record
 
 
 def sets_of(store: Store, record: Record, steps: Iterable[int]) -> Iterator[SetInStore]:
@@ -205,12 +192,13 @@ def _number(parts: Sequence[str], word: str) -> tuple[Sequence[str], int | None]
 def _near(store: Store, wanted: Sequence[Address]) -> str:
     """Return what may have been meant by an address of no set."""
     for each in wanted:
-        row = [record for record in rows(store, each.label) if is_of(record, Trial)] if each.label else []
+        records = reading.records(store, each.label) if each.label else ()
+        row = [record for record in records if is_of(record, Trial)]
         if found := [made for record in row for made in sets_of(store, record, ())]:
             return f"there is {_listed(told_apart(found))}"
         if row:
             return "the store has records of this row, and none of their files in artefacts/"
-    known = {folder.name for folder in reading.folders(store.path / "records")}
+    known = {folder.name for folder in layout.folders(store.path / "records")}
     return did_you_mean(wanted[0].label, known)
 
 

@@ -15,7 +15,7 @@ from suite.records.cells import Evaluation
 from suite.records.jobs import Plan, Planned
 from suite.records.record import Record
 from suite.records.store import Store
-from suite.records.stores import reading
+from suite.records.stores import layout, reading
 from suite.records.stores.merge import united
 from suite.records.stores.sets_on_disk import ENDING, parts_of
 
@@ -82,7 +82,7 @@ class Forgetting:
         for name in ("checkpoints", "jobs"):
             for path in (path for each in trials for path in self._named(name, each)):
                 moved[name.removesuffix("s")] += self._move(path)
-        for path in reading.listed(self.store.path / "artefacts", ENDING):
+        for path in layout.listed(self.store.path / "artefacts", ENDING):
             if parts_of(path.name)[0] in trials:
                 self._move(path.with_suffix(".json"))
                 moved["set"] += self._move(path)
@@ -124,7 +124,7 @@ class Forgetting:
 
     def _documents(self) -> Iterator[tuple[Path | None, Document]]:
         for kind in ("records", "failures"):
-            for path in reading.files(self.store, kind):
+            for path in layout.files(self.store.path / kind):
                 try:
                     record = reading.checked(path)
                 except (OSError, ValueError):
@@ -134,6 +134,6 @@ class Forgetting:
             yield from ((None, each) for each in plan.cells)
 
     def _read_plans(self) -> Iterator[tuple[Path, Plan]]:
-        for path in reading.listed(self.store.path / "plan", ".json"):
+        for path in layout.listed(self.store.path / "plan", ".json"):
             with suppress(OSError, ValueError):  # damaged ones are named by the board
                 yield path, Plan.model_validate_json(path.read_bytes())

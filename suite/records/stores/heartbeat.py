@@ -31,9 +31,8 @@ class Sign(Frozen):
     """A sign of life. Times are seconds since 1970.
 
     cell: the id of the cell in work, "" before the first; doing: what is done, in words; step, steps: outer
-    steps, 0 without any; loss: the last one that was read;
-    since: when work on it began; moved: when it last made progress; beat: when this was
-    written.
+    steps, 0 without any; loss: the last one that was read; since: when work on it began; moved: when it last
+    made progress; beat: when this was written.
     """
 
     cell: str = ""
@@ -93,18 +92,8 @@ class Heartbeat:
 
     def begin(self, cell: str) -> None:
         """Note that work on a cell begins; it is written at once."""
-        now = time()
-        self._sign = self._sign.model_copy(
-            update={
-                "cell": cell,
-                "doing": "starting",
-                "step": 0,
-                "steps": 0,
-                "loss": None,
-                "since": now,
-                "moved": now,
-            }
-        )
+        self.tell("starting", 0, 0)
+        self._sign = self._sign.model_copy(update={"cell": cell, "since": self._sign.moved})
         self._write()
 
     def tell(self, doing: str, step: int, steps: int, loss: float | None = None) -> None:

@@ -5,10 +5,9 @@ nothing is written, unless a rule says which one is kept. What is damaged stays 
 """
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +17,7 @@ from suite.core.data.atomic_write import write_bytes
 from suite.records.jobs import Job, Plan
 from suite.records.record import Record
 from suite.records.store import Store
-from suite.records.stores import reading, sets_on_disk, submissions
+from suite.records.stores import layout, reading, sets_on_disk, submissions
 from suite.records.stores.ledger import Ledger
 
 
@@ -34,19 +33,6 @@ class Conflict:
     first: str
     second: str
     same: bool = False
-
-
-@dataclass
-class Report:
-    """What a merge did. done, present: files that were copied, and that were there, by kind.
-
-    left: damaged files, each with its reason; superseded: files that hang on a record that is not kept.
-    """
-
-    done: Counter[str] = field(default_factory=Counter)
-    present: Counter[str] = field(default_factory=Counter)
-    left: list[str] = field(default_factory=list)
-    superseded: Counter[str] = field(default_factory=Counter)
 
 
 class Merge:
@@ -66,7 +52,7 @@ class Merge:
             reading.opened(output)
         else:
             _refuse_unwritable(output)
-        self.report = Report()
+        self.report = reading.Report()
         self._ledger, self._held, self._damaged = Ledger(), ExitStack(), list[str]()
 
     def __enter__(self) -> Self:
@@ -81,12 +67,12 @@ class Merge:
         self._held.close()
 
     def _lock(self) -> None:
-        self._held.enter_context(Store.create(self.output.path).locked("merge"))
+        self._held.enter_context(Store.create(self.output.path, "--output").locked("merge"))
 
     def read(self) -> None:
         """Read and check all records, and choose among those of one cell; nothing is written."""
         for number, store in enumerate([self.output, *self.sources]):
-            for path in reading.files(store, "records"):
+            for path in layout.files(store.path / "records"):
                 try:
                     content = path.read_bytes()
                     self._ledger.add(number, path, content, reading.checked(path, content))
@@ -134,7 +120,7 @@ class Merge:
         report.superseded["evaluation"] = sum(1 for _ in self._ledger.left_out())
 
     def _copy_records(self, store: Store) -> None:
-        failures = {path.stem: path for path in reading.files(store, "failures")}
+        failures = {path.stem: path for path in layout.files(store.path / "failures")}
         for entry, another in self._ledger.chosen(first=1):
             content = entry.path.read_bytes()
             if sha256(content).hexdigest() != entry.content:
@@ -153,8 +139,8 @@ class Merge:
 
     def _copy_failures(self, source: Store, store: Store) -> None:
         """Copy the failures of cells that have neither a record nor a failure."""
-        known = {path.stem for path in reading.files(store, "failures")}
-        for path in reading.files(source, "failures"):
+        known = {path.stem for path in layout.files(store.path / "failures")}
+        for path in layout.files(source.path / "failures"):
             if path.stem in known or self._ledger.has(path.stem):
                 continue
             try:
@@ -167,7 +153,7 @@ class Merge:
             self.report.done["failure"] += 1
 
     def _copy_jobs(self, source: Store, store: Store) -> None:
-        for path in reading.listed(source.path / "jobs", ".json"):
+        for path in layout.listed(source.path / "jobs", ".json"):
             target = store.path / "jobs" / path.name
             if target.exists():
                 continue
@@ -183,7 +169,7 @@ class Merge:
 
     def _unite_plans(self, source: Store, store: Store) -> None:
         """Plans of one name become one with the cells of both: a board then knows all that are missing."""
-        for path in reading.listed(source.path / "plan", ".json"):
+        for path in layout.listed(source.path / "plan", ".json"):
             target = store.path / "plan" / path.name
             before = target.read_bytes() if target.is_file() else b""
             try:

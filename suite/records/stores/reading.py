@@ -1,15 +1,32 @@
 """Read whole stores, file by file: records are checked, and nothing is moved or changed."""
 
-import os
+import warnings
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from suite.records.cells import PROTOCOL, protocol_remedy
 from suite.records.record import Record
 from suite.records.store import Store
+from suite.records.stores import layout
 
 KINDS = ("records", "failures", "plan")
 """The folders of which a store has at least one."""
+
+
+@dataclass
+class Report:
+    """What was made of stores. done, present: files that were written, and that were there, by kind.
+
+    left: files that stay behind, each with its reason; superseded: those that hang on a record that is not
+    kept.
+    """
+
+    done: Counter[str] = field(default_factory=Counter)
+    present: Counter[str] = field(default_factory=Counter)
+    left: list[str] = field(default_factory=list)
+    superseded: Counter[str] = field(default_factory=Counter)
 
 
 def opened(path: Path) -> Store:
@@ -19,34 +36,22 @@ def opened(path: Path) -> Store:
         what = "is a file, and no store" if path.exists() else "does not exist"
         raise ValueError(f"{path} {what}; name the folder that a run wrote to")
     if (path / "store.json").exists():
-        store.check_protocol()
+        store.check_protocol("store")
     elif not any((path / kind).is_dir() for kind in KINDS):
         raise ValueError(f"{path} is no store: it has no records; name the folder that a run wrote to")
     return store
 
 
-def files(store: Store, kind: str) -> Iterator[Path]:
-    """Yield the JSON files of the records or failures of a store, in order; each folder is read once."""
-    for folder in folders(store.path / kind):
-        yield from listed(folder, ".json")
-
-
-def folders(path: Path, row: str = "") -> Iterator[Path]:
-    """Yield the folders of rows below that of records or failures, in order, or those of one name."""
-    for place in _below(path):
-        if not row:
-            yield from _below(place)
-        elif (place / row).is_dir():
-            yield place / row
-
-
-def listed(folder: Path, ending: str) -> list[Path]:
-    """Return the files of a folder with this ending, sorted; none if there is no such folder."""
-    if not folder.is_dir():
-        return []
-    with os.scandir(folder) as found:
-        names = [each.name for each in found if each.name.endswith(ending) and each.is_file()]
-    return [folder / name for name in sorted(names) if not name.startswith(".")]
+def records(store: Store, label: str = "") -> Iterator[Record]:
+    """Yield the records of a row, or of all; each file is read once. Damaged ones draw a warning."""
+    for folder in layout.folders(store.path / "records", layout.row_folder(label) if label else ""):
+        for path in layout.listed(folder, ".json"):
+            try:
+                record = checked(path)
+            except (OSError, ValueError) as error:
+                warnings.warn(f"{path}: skipped, {reason(error)}", stacklevel=2)
+                continue
+            yield record
 
 
 def checked(path: Path, content: bytes | None = None) -> Record:
@@ -66,7 +71,3 @@ def reason(error: Exception) -> str:
     lines = str(error).splitlines()
     inner = [line.strip() for line in lines[1:] if line.startswith("  ")]
     return (inner[0].partition(" [type=")[0] if inner else lines[0]) if lines else type(error).__name__
-
-
-def _below(path: Path) -> list[Path]:
-    return sorted(each for each in path.iterdir() if each.is_dir()) if path.is_dir() else []

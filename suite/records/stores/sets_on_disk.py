@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from suite.core.data.atomic_write import disk_full, write_bytes, write_whole
 from suite.records.store import Store
-from suite.records.stores import reading
+from suite.records.stores import layout, reading
 
 ENDING = ".safetensors"
 _CHUNK = 2**20
@@ -47,9 +47,9 @@ def manifest_of(path: Path) -> dict[str, Any]:
     return found
 
 
-def copy(source: Store, store: Store, number: int, chosen: Chosen, report: Any) -> None:
+def copy(source: Store, store: Store, number: int, chosen: Chosen, report: reading.Report) -> None:
     """Copy the sets of `source`, the store with this number, whose records are chosen or unknown."""
-    for path in reading.listed(source.path / "artefacts", ENDING):
+    for path in layout.listed(source.path / "artefacts", ENDING):
         try:
             facts = manifest_of(path)
             kind = _copy_one(path, facts, store, number, chosen)

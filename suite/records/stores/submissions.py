@@ -5,11 +5,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from suite.records.store import Store
-
-FOLDER = "submissions"
+from suite.records.stores.reading import Report
+from suite.records.submission import FOLDER
 
 
 def conflicts(output: Store, sources: Sequence[Store]) -> Iterator[tuple[str, str, str]]:
@@ -22,7 +21,7 @@ def conflicts(output: Store, sources: Sequence[Store]) -> Iterator[tuple[str, st
                 yield f"submission {path.name}", str(before), str(path)
 
 
-def copy(source: Store, store: Store, report: Any) -> None:
+def copy(source: Store, store: Store, report: Report) -> None:
     """Copy the submissions whose names are free."""
     for path in _folders(source):
         target = store.path / FOLDER / path.name

@@ -53,3 +53,6 @@ def test_evaluate_refuses_before_it_reads() -> None:
     words = ("--task", "digits", "--ipc", "2", "--cpu")
     refused(ratbench("evaluate", "nothing.pt", *words), "no file or folder at nothing.pt")
     refused(ratbench("evaluate", "nothing.pt", *words, "--recipe", "dsa"), "dsa-1000")
+    result = ratbench("evaluate", "nothing.pt", *words, "--cpus", "9999")
+    refused(result, "9999 CPUs")
+    assert result.stderr.endswith("; lower --cpus\n")

@@ -77,15 +77,22 @@ def test_what_does_not_stop_after_a_signal_is_given_up(monkeypatch: pytest.Monke
 
 
 def test_what_does_not_stop_at_its_limit_is_given_up() -> None:
-    end = Deadline("0.2")
+    end = Deadline("0.5")
     with end.watched():
-        with pytest.raises(Stopped, match=r"the time limit of 0\.2 is near"):
-            end.begin()
+        with pytest.raises(Stopped, match=r"the time limit of 0\.5 is near"):
+            with end.preparing():
+                pass
             sleep(20)
         assert end.over
         end.rest()  # the board is not interrupted
         signal.raise_signal(signal.SIGUSR1)
         sleep(0.3)
+
+
+def test_a_limit_that_ends_while_a_run_is_prepared_is_too_short() -> None:
+    end = Deadline("0.2")
+    with end.watched(), pytest.raises(ValueError, match=r"--time-limit 0\.2 is too short"), end.preparing():
+        sleep(20)
 
 
 def test_a_limit_in_which_nothing_was_done_is_too_short() -> None:

@@ -11,7 +11,6 @@ from suite.cli.running.cost import Costs
 from suite.cli.running.runner import Request
 from suite.core.data import tasks
 from suite.records.store import Store
-from suite.records.stores.index import Index
 from tests.support.costs import record
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
@@ -46,7 +45,7 @@ def test_hours_of_two_devices_are_not_added(tiny: Path, capsys: pytest.CaptureFi
     jobs = Request(str(tiny)).jobs()
     one, other = (next(job for job in jobs if job.label == label) for label in ("rat_bptt", "random_subset"))
     costs = Costs([record(one, one.cell, 3600.0), record(other, other.cell, 7200.0, "a GPU")])
-    console.print(preview._rows(jobs, Index(), costs))
+    console.print(preview._rows(jobs, Store(Path("store")), costs))
     said = capsys.readouterr().out
     assert "1 a + ?" in said and "2 b + ?" in said and "a: a CPU; b: a GPU" in said
 
@@ -55,13 +54,13 @@ def test_ten_thousand_cells_take_seconds(tiny: Path, capsys: pytest.CaptureFixtu
     tiny.write_text(tiny.read_text().replace("seeds = [0]", f"seeds = {list(range(2500))}"))
     jobs = Request(str(tiny)).jobs()
     started = time.process_time()
-    costs, index = Costs([]), Index()
-    console.print(preview._rows(jobs, index, costs))
-    assert "10000" in "".join(runner.counts(jobs, index, Store(Path("store"))))
+    costs, store = Costs([]), Store(Path("store"))
+    console.print(preview._rows(jobs, store, costs))
+    assert "10000" in "".join(runner.counts(jobs, store))
     assert time.process_time() - started < 10 and len(capsys.readouterr().out.splitlines()) < 10
 
 
 def test_a_store_of_another_protocol_is_refused(tmp_path: Path) -> None:
     (tmp_path / "store.json").write_text('{"protocol": 1}')
     with pytest.raises(ValueError, match="has protocol 1"):
-        preview.read(Store(tmp_path))
+        preview.recorded(Store(tmp_path))

@@ -139,6 +139,7 @@ def test_a_damaged_record_waits_and_is_named_once(copied: Path) -> None:
 
 class TestWatched:
     def test_records_are_read_once(self, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(copied)  # away from results/, which tell costs
         read, checked = list[Path](), reading.checked
 
         def counted(path: Path) -> Record:

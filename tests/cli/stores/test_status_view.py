@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from suite.board.atlas.costs import Cost
 from suite.cli.console import Plain
-from suite.cli.running.cost import Cost
 from suite.cli.stores import status_view
 from suite.cli.stores.status import STATES, Failure, PlanStatus, State, Status
 from suite.cli.stores.status_view import counts, lines, view

@@ -1,6 +1,7 @@
 """A worker reports before a cell begins, and stops with a checkpoint where it is asked to."""
 
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,11 @@ def asked(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def config(store: Store, asked: Path, jobs: list[Job]) -> Iterator[dict[str, Any]]:
+def config(
+    store: Store, asked: Path, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, Any]]:
+    """Of a worker that reports only where a cell begins or ends, however slow this machine is."""
+    monkeypatch.setattr("suite.experiments.cluster.worker.REPORT_SECONDS", inf)
     for job in jobs:
         store.write_job(job)
     yield {
@@ -43,7 +48,7 @@ def status(record: str) -> str:
 
 
 @pytest.fixture
-def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def every_step(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A report after each outer step."""
     monkeypatch.setattr("suite.experiments.cluster.worker.REPORT_SECONDS", 0.0)
 
@@ -66,9 +71,8 @@ def test_asked_to_stop_it_writes_a_checkpoint_and_another_goes_on(
     store: Store,
     asked: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    every_step: None,
 ) -> None:
-    monkeypatch.setattr("suite.experiments.cluster.worker.REPORT_SECONDS", 0.0)  # after each step
     job, worker = one(jobs, "rat_bptt"), Worker(config)
     assert [worker.step()["at"] for _ in range(2)] == [1, 2] and store.checkpoint_step(job.id) is None
     asked.write_text("stop")

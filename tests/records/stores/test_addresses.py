@@ -8,7 +8,8 @@ import pytest
 
 from suite.records.cells import Trial
 from suite.records.store import Store
-from suite.records.stores.addresses import Address, find, made_of, readings, rows, sets_of, split, told_apart
+from suite.records.stores import reading
+from suite.records.stores.addresses import Address, find, made_of, readings, sets_of, split, told_apart
 from tests.support.stores import change, record_of
 
 
@@ -155,7 +156,7 @@ class TestMadeOf:
 
 def test_every_set_of_a_store(copied: Path, path: Path) -> None:
     store = Store(copied)
-    found = told_apart(made for record in rows(store) for made in sets_of(store, record, ()))
+    found = told_apart(made for record in reading.records(store) for made in sets_of(store, record, ()))
     assert [made.address for made in found] == [
         "digits/random_subset/ipc1/seed0",
         "digits/rat_bptt/ipc1/seed0",

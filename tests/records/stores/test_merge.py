@@ -11,7 +11,8 @@ from suite.records.cells import Evaluation, Trial
 from suite.records.jobs import Plan
 from suite.records.store import Store
 from suite.records.stores import merge as merging
-from suite.records.stores.merge import Merge, Report, united
+from suite.records.stores.merge import Merge, united
+from suite.records.stores.reading import Report
 from tests.support.stores import change, content, kept, record_of, renamed
 
 

@@ -34,26 +34,6 @@ class TestOpened:
             reading.opened(copied)
 
 
-class TestFiles:
-    def test_records_are_listed_in_order(self, copied: Path) -> None:
-        found = list(reading.files(Store(copied), "records"))
-        assert found == sorted(copied.glob("records/*/*/*.json")) and len(found) == 4
-
-    def test_what_is_no_record_is_left_out(self, copied: Path) -> None:
-        row = record_of(copied, "rat_bptt", Trial).parent
-        (row / ".partial-1.json").touch()
-        (row / "a.txt").touch()
-        (row / "folder.json").mkdir()
-        (copied / "records" / "file.json").touch()
-        assert len(list(reading.files(Store(copied), "records"))) == 4
-        assert list(reading.files(Store(copied / "none"), "records")) == []
-
-    def test_rows_of_one_name(self, copied: Path) -> None:
-        assert [path.name for path in reading.folders(copied / "records", "rat_bptt")] == ["rat_bptt"]
-        assert len(list(reading.folders(copied / "records"))) == 2
-        assert list(reading.folders(copied / "records", "../rat_bptt")) == []
-
-
 class TestChecked:
     def test_a_record_is_returned(self, copied: Path) -> None:
         assert reading.checked(record_of(copied, "rat_bptt", Trial)).label == "rat_bptt"
@@ -84,3 +64,13 @@ class TestChecked:
         path = record_of(copied, "rat_bptt", Trial)
         with pytest.raises(ValueError, match="another cell"):
             reading.checked(path.rename(path.with_name(f"{'0' * 64}.json")))
+
+
+def test_the_records_of_a_store_or_a_row(copied: Path) -> None:
+    path = record_of(copied, "rat_bptt", Trial)
+    path.write_text("{")
+    with pytest.warns(UserWarning, match=f"{path}: skipped"):
+        found = list(reading.records(Store(copied)))
+    assert len(found) == 3 and path.is_file()
+    with pytest.warns(UserWarning, match="skipped"):
+        assert [each.label for each in reading.records(Store(copied), "rat_bptt")] == ["rat_bptt"]

@@ -8,7 +8,7 @@ import pytest
 
 from suite.core.sets.artefacts import load_artefact
 from suite.records.store import Store
-from suite.records.stores.merge import Report
+from suite.records.stores.reading import Report
 from suite.records.stores.sets_on_disk import Damaged, copy, manifest_of, parts_of
 
 TRIAL = "a" * 64

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from suite.records.store import Store
-from suite.records.stores.merge import Report
+from suite.records.stores.reading import Report
 from suite.records.stores.submissions import conflicts, copy
 
 

@@ -63,7 +63,7 @@ class Query:
     @property
     def local(self) -> bool:
         """Whether it is a path."""
-        return self.where.startswith(("/", ".", "~"))
+        return is_path(self.where)
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,11 @@ def _hashed(pictures: Iterable[tuple[BytesIO, str]], digest: Any) -> Iterator[tu
     for file, called in pictures:
         digest.update(file.getbuffer())
         yield file, called
+
+
+def is_path(where: str) -> bool:
+    """Return whether `hf:WHERE` is a folder of this machine, and no dataset of the hub."""
+    return where.startswith(("/", ".", "~"))
 
 
 def parse(name: str) -> Query:

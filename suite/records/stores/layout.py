@@ -1,0 +1,58 @@
+"""Where the files of a store are: the folders of rows, and what is listed there."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from suite.records.record import Record
+
+_LONGEST = 200
+"""Bytes of a task's or a row's name in the names of folders."""
+
+
+def place_of(record: Record) -> Path:
+    """Return the folder of a record's row, below that of records or failures."""
+    return place(record.task, record.ipc, record.label)
+
+
+def place(task: str, ipc: int, label: str) -> Path:
+    """Return the folder of a row, below that of records or failures."""
+    size = f"-ipc{ipc}" if ipc else "-full"
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", task).strip("-.")
+    return Path(f"{name[:_LONGEST]}{size}") / row_folder(label)
+
+
+def row_folder(label: str) -> str:
+    """Return the name of the folder of a row, below that of its task and size."""
+    # Not every file system allows these characters in names; records of others may hold any label.
+    folder = re.sub(r"[/\\:*?\"<>|\x00-\x1f\x7f]", "-", label).strip(".") or "-"
+    return folder.encode()[:_LONGEST].decode(errors="ignore")
+
+
+def files(path: Path) -> Iterator[Path]:
+    """Yield the JSON files below the folder of records or failures, in order; each folder is read once."""
+    for folder in folders(path):
+        yield from listed(folder, ".json")
+
+
+def folders(path: Path, row: str = "") -> Iterator[Path]:
+    """Yield the folders of rows below that of records or failures, in order, or those of one name."""
+    for each in _below(path):
+        if not row:
+            yield from _below(each)
+        elif (each / row).is_dir():
+            yield each / row
+
+
+def listed(folder: Path, ending: str) -> list[Path]:
+    """Return the files of a folder with this ending, sorted; none if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as found:
+        names = [each.name for each in found if each.name.endswith(ending) and each.is_file()]
+    return [folder / name for name in sorted(names) if not name.startswith(".")]
+
+
+def _below(path: Path) -> list[Path]:
+    return sorted(each for each in path.iterdir() if each.is_dir()) if path.is_dir() else []
