@@ -106,13 +106,6 @@ def test_the_site_tells_the_standing(store: Path, tmp_path: Path) -> None:
     assert "<h2>Facts</h2>" in pages["tested"] and "<h2>Facts</h2>" not in pages["told"]
 
 
-def test_the_site_hands_out_no_other_file_than_was_signed(store: Path, tmp_path: Path) -> None:
-    (store / "submissions" / "told" / "set.safetensors").write_bytes(b"swapped")
-    assert ratbench("site", store, "--output", tmp_path / "site").exit_code == 0
-    (page,) = (tmp_path / "site" / "artefacts" / "digits").glob("submission-told-*")
-    assert "its sha256 differs" in page.read_text()
-
-
 def test_other_rows_are_run_here() -> None:
     store = ROOT / "results" / "gpu" / "standard-width-h200"
     assert {row.standing for row in rows(files.load([store])).values()} == {"run here"}

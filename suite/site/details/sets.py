@@ -1,5 +1,6 @@
 """The sets of a board, also those handed in: each with its record, its files and its picture."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from suite.board.tables import Table
 from suite.records.cells import SUBMITTED
 from suite.records.record import Record
 from suite.records.store import Store
-from suite.records.submission import FOLDER, SET, sha256
+from suite.records.submission import FOLDER, SET
 from suite.site import paths
 from suite.site.details.papers import Aids, Look
 from suite.site.source import Source
@@ -71,7 +72,7 @@ class Set:
             return "the file of this set is not in the store"
         own, record = self.row.submission, self.record
         wanted = own.files.get(SET) if own else record.artefact if record else ""
-        found = [path for path in there if wanted in ("", sha256(path))]
+        found = [path for path in there if wanted in ("", hashlib.sha256(path.read_bytes()).hexdigest())]
         return (
             found[0]
             if found
