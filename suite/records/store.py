@@ -32,13 +32,13 @@ MIN_FREE_BYTES = 200 * 2**20
 class Store:
     """A folder with the records, artefacts and checkpoints of grids.
 
-    Which records there are is listed once: `look_again` after other processes wrote some. read_only: damaged
-    files stay where they are.
+    read_only: it is asked much and at once, so that its records are listed once, and damaged files stay where
+    they are.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path, self.read_only = path, read_only
-        self._listed: dict[str, list[Path]] | None = None  # the files of records, by cell
+        self._listing = layout.Listing(path / "records", once=read_only)
 
     @classmethod
     def create(cls, path: Path, option: str = "--store") -> "Store":
@@ -74,6 +74,10 @@ class Store:
                 f"choose another {option}, or {protocol_remedy(found, str(self.path))}"
             )
 
+    def as_it_is(self) -> "Store":
+        """Return the store for many questions at once, read only."""
+        return Store(self.path, read_only=True)
+
     def check_room(self) -> None:
         """Raise ValueError if less than `MIN_FREE_BYTES` are free."""
         free = shutil.disk_usage(self.path).free
@@ -94,7 +98,6 @@ class Store:
             raise ValueError(f"store {self.path} is in use by {by}; wait for it, or end it") from None
         with lock:
             heartbeat.clear(self.path)
-            self.look_again()
             with heartbeat.Heartbeat(self.path, heartbeat.DRIVER, doing):
                 yield
 
@@ -109,7 +112,7 @@ class Store:
 
     def records(self, cell: str) -> Iterator[Record]:
         """Yield the valid records of a cell, one for each data, the first written first."""
-        for path in sorted(self._files().get(cell, ()), key=lambda path: path.stem):
+        for path in self._listing.of(cell):
             try:
                 record = Record.model_validate_json(path.read_bytes())
                 if record.cell.id != cell:
@@ -132,7 +135,6 @@ class Store:
         if record.data not in others:
             write_bytes(path, record.to_json().encode(), replace=folder == "failures")
         if folder == "records":
-            self._note(path)
             for name in (f"{record.cell.id}.json", _trace(record.cell.id)):
                 for failure in self.path.glob(f"failures/*/*/{name}"):
                     failure.unlink(missing_ok=True)
@@ -147,22 +149,6 @@ class Store:
         name = _named(record.cell.id, record.data if another else "")
         path = self.path / "records" / layout.place_of(record) / f"{name}.json"
         write_bytes(path, content, sync=False)
-        self._note(path)
-
-    def look_again(self) -> None:
-        """List the records again when one is asked for."""
-        self._listed = None
-
-    def _files(self) -> dict[str, list[Path]]:
-        if self._listed is None:
-            self._listed = {}
-            for path in layout.files(self.path / "records"):
-                self._note(path)
-        return self._listed
-
-    def _note(self, path: Path) -> None:
-        if self._listed is not None and path not in (same := self._listed.setdefault(path.stem[:64], [])):
-            same.append(path)
 
     def last_failure(self, cell: str) -> Record | None:
         """Return the last failure of a cell; None if it has none."""

@@ -11,7 +11,6 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 from typing import Any, NoReturn
-from unittest.mock import Mock
 
 import pytest
 import torch
@@ -24,7 +23,6 @@ from suite.records.cells import PROTOCOL, Trial
 from suite.records.jobs import Job
 from suite.records.record import Provenance, Record, Status
 from suite.records.store import Store
-from suite.records.stores import layout
 from suite.records.stores.heartbeat import signs
 
 TRIAL = Trial(task="digits", method="random_subset", hyperparameters={"lr": 0.1}, ipc=1, seed=0)
@@ -66,21 +64,16 @@ class TestRecords:
         assert list(store.row("digits", 1, "a row")) == [record().sealed()]
         assert list(store.row("digits", 10, "a row")) == []
 
-    def test_they_are_listed_once_for_all_cells(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        listing = Mock(side_effect=layout.files)
-        monkeypatch.setattr(layout, "files", listing)
-        for seed in range(20):
-            made = record().model_copy(update={"cell": TRIAL.model_copy(update={"seed": seed})})
-            assert store.record(made.cell.id) is None
-            store.write(made)
-            assert store.record(made.cell.id) == made.sealed()
-        listing.assert_called_once_with(store.path / "records")
-
-    def test_those_of_another_process_are_found_by_a_look(self, store: Store) -> None:
+    def test_those_of_another_process_are_found(self, store: Store) -> None:
         assert store.record(TRIAL.id) is None
         Store(store.path).write(record())
-        store.look_again()
         assert store.record(TRIAL.id) == record().sealed()
+
+    def test_for_many_questions_they_are_listed_once(self, store: Store) -> None:
+        known = store.as_it_is()
+        assert known.record(TRIAL.id) is None
+        store.write(record())
+        assert known.record(TRIAL.id) is None and store.as_it_is().record(TRIAL.id)
 
     def test_those_that_another_process_set_aside_are_none(self, store: Store) -> None:
         store.write(record())
@@ -90,17 +83,11 @@ class TestRecords:
         store.write(record())
         assert store.record(TRIAL.id)
 
-    def test_a_run_sees_what_others_wrote_before(self, store: Store) -> None:
-        assert store.record(TRIAL.id) is None
-        Store(store.path).write(record())
-        with store.locked():
-            assert store.record(TRIAL.id)
-
     def test_damaged_ones_stay_where_they_are_for_a_reader(self, store: Store) -> None:
         store.write(record())
         file_of(store).write_text("{")
         with pytest.warns(UserWarning, match="is damaged .*; its cell will run again"):
-            assert Store(store.path, read_only=True).record(TRIAL.id) is None
+            assert store.as_it_is().record(TRIAL.id) is None
         assert file_of(store).is_file() and not (store.path / "quarantine").exists()
 
     def test_an_unknown_cell_has_none(self, store: Store) -> None:
@@ -164,7 +151,7 @@ class TestRecords:
         other = file_of(store).with_name(f"{'a' * 64}.json")
         shutil.copy(file_of(store), other)
         with pytest.warns(UserWarning, match="belongs to another cell"):
-            assert Store(store.path).record("a" * 64) is None
+            assert store.record("a" * 64) is None
 
     def test_an_odd_task_name_is_one_folder(self, store: Store) -> None:
         odd = record().model_copy(update={"task": "folder:/data/../my pets?size=32"})

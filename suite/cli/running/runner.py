@@ -117,7 +117,8 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     with store.locked():
         bring_over_formers(store, formers)
         store.write_plan(request.plan, grid.plan(jobs).to_json())
-        for line in (*on_other_data(jobs, store), counts(jobs, store)):
+        known = store.as_it_is()
+        for line in (*on_other_data(jobs, known), counts(jobs, known)):
             say(line)
         try:
             work(
@@ -192,11 +193,12 @@ def work(
     name: of the grid; writer: of a log. Raises Stopped at the deadline, or ValueError if nothing was done
     before it.
     """
-    rest, deadline = [job for job in jobs if missing(job, store)], deadline or Deadline()
+    known, deadline = store.as_it_is(), deadline or Deadline()
+    rest = [job for job in jobs if missing(job, known)]
     if not rest:
         return
     log = Log(writer, name, jobs) if writer else None
-    cells = [(job, cell) for job in rest for cell in due(job, store)]
+    cells = [(job, cell) for job in rest for cell in due(job, known)]
     display = Display(console, name, jobs, cells, store, log)
     with display, log or nullcontext():
         try:
@@ -244,6 +246,7 @@ def show(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
 
 def tell(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
     """Print missing cells with reasons, as `show` does; return whether all cells are done."""
+    store = store.as_it_is()
     for line in (*_failures(jobs, store), *_begun(jobs, store)):
         say(line)
     records = [store.record(cell.id, job.data) for job in jobs for cell in job.cells]

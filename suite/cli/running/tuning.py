@@ -91,7 +91,8 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
             for jobs in _stages(request, found, store):
                 run = request.run
                 store.write_plan(request.folder.name, grid.plan(jobs).to_json())
-                for line in (*on_other_data(jobs, store), runner.counts(jobs, store)):
+                known = store.as_it_is()
+                for line in (*on_other_data(jobs, known), runner.counts(jobs, known)):
                     say(line)
                 # Neighbours, above all those that compile, would make a method seem slower than it is.
                 alone = run.inline or (not run.address and all(isinstance(job.cell, Study) for job in jobs))

@@ -159,7 +159,6 @@ def _tune(
             ),
         ).fit()
     finally:
-        store.look_again()  # workers wrote records
         shutil.rmtree(folder, ignore_errors=True)
     if ending.full:
         raise OSError(errno.ENOSPC, "disk full", str(store.path))

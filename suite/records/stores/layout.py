@@ -4,11 +4,43 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from time import time_ns
 
 from suite.records.record import Record
 
 _LONGEST = 200
 """Bytes of a task's or a row's name in the names of folders."""
+
+
+_SETTLED = 10**9
+"""Nanoseconds after which a change of a folder gives it another time than the change before."""
+
+
+class Listing:
+    """The files of records by cell. A row's folder is listed again if it has changed since, unless `once`."""
+
+    def __init__(self, path: Path, *, once: bool) -> None:
+        self._path, self._once = path, once
+        self._rows: dict[Path, tuple[int, dict[str, list[Path]]]] | None = None
+
+    def of(self, cell: str) -> list[Path]:
+        """Return the files of the cell with this id, the first written first."""
+        if self._rows is None or not self._once:
+            before = self._rows or {}
+            self._rows = {folder: self._row(folder, before.get(folder)) for folder in folders(self._path)}
+        found = (path for _, cells in self._rows.values() for path in cells.get(cell, ()))
+        return sorted(found, key=lambda path: path.stem)
+
+    def _row(
+        self, folder: Path, before: tuple[int, dict[str, list[Path]]] | None
+    ) -> tuple[int, dict[str, list[Path]]]:
+        now, changed = time_ns(), folder.stat().st_mtime_ns
+        if before is not None and before[0] == changed:
+            return before
+        cells: dict[str, list[Path]] = {}
+        for path in listed(folder, ".json"):
+            cells.setdefault(path.stem[:64], []).append(path)
+        return (changed if now - changed > _SETTLED else -1), cells
 
 
 def place_of(record: Record) -> Path:

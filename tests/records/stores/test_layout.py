@@ -1,6 +1,11 @@
 """The folders and files of a store."""
 
+import os
+import shutil
 from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
 
 from suite.records.cells import Trial
 from suite.records.stores import layout
@@ -11,6 +16,24 @@ def test_usual_labels_keep_their_folders() -> None:
     for label in ("rat_bptt", "random subset", "k-means (window=40)", "my.method"):
         assert layout.row_folder(label) == label
     assert layout.row_folder("external:mine") == "external-mine"
+
+
+class TestListing:
+    def test_a_folder_is_listed_again_only_after_a_change(
+        self, copied: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for folder in layout.folders(copied / "records"):
+            os.utime(folder, (1, 1))
+        path = record_of(copied, "rat_bptt", Trial)
+        listing, seen = layout.Listing(copied / "records", once=False), Mock(side_effect=layout.listed)
+        monkeypatch.setattr(layout, "listed", seen)
+        assert [listing.of(path.stem) for _ in range(10)] == [[path]] * 10 and seen.call_count == 2
+        later = shutil.copy(path, path.with_stem(f"{path.stem}-0a"))
+        assert listing.of(path.stem) == [path, later] and seen.call_count == 3
+        path.unlink()
+        assert listing.of(path.stem) == [later]
+        shutil.rmtree(path.parent)
+        assert listing.of(path.stem) == []
 
 
 class TestFiles:
