@@ -76,8 +76,10 @@ def readable(command: Callable[P, None]) -> Callable[P, None]:
         _log()
         try:
             command(*args, **kwargs)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             _fail(str(error))
+        except OSError as error:
+            _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
     return wrapped
 

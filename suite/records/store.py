@@ -121,7 +121,7 @@ class Store:
             except FileNotFoundError:
                 continue  # another process set it aside
             except ValueError as error:
-                self._quarantine(path, f"is damaged ({_first_line(error)})")
+                self._quarantine(path, f"is damaged ({_mistake(error)})")
 
     def write(self, record: Record, trace: str = "") -> None:
         """Write a record. An earlier record on the same data is kept; an earlier failure is replaced.
@@ -156,7 +156,7 @@ class Store:
             try:
                 return Record.model_validate_json(path.read_bytes())
             except ValidationError as error:
-                self._quarantine(path, f"is damaged ({_first_line(error)})")
+                self._quarantine(path, f"is damaged ({_mistake(error)})")
         return None
 
     def traceback(self, failure: Record) -> Path:
@@ -281,5 +281,7 @@ def _trace(cell: str) -> str:
     return f"{cell[:12]}.txt"  # so short that its path, which people open, fits a terminal
 
 
-def _first_line(error: ValueError) -> str:
-    return str(error).splitlines()[0]
+def _mistake(error: ValueError) -> str:
+    """Return the first mistake in a file in one line."""
+    told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+    return told.partition("\n")[0]

@@ -9,22 +9,25 @@ from suite.board.render import breakdown, words
 from suite.board.tables import Board, Table
 
 _WIDE = 3  # most columns of an evaluator
+_LEAST = (0, 60, 72)  # widths from which accuracy, gap and cost have a column
+_NARROW = 12  # least letters of a name
 
 
-def terminal(board: Board) -> list[Terminal]:
-    """Return a table per table of the board and per evaluator."""
-    return [*map(_leaderboard, board.tables), *map(_breakdown, board.breakdowns)]
+def terminal(board: Board, width: int = 80) -> list[Terminal]:
+    """Return a table per table of the board and per evaluator; narrow terminals get fewer columns."""
+    fitting = sum(width >= least for least in _LEAST)
+    return [*(_leaderboard(table, fitting) for table in board.tables), *map(_breakdown, board.breakdowns)]
 
 
-def _leaderboard(table: Table) -> Terminal:
+def _leaderboard(table: Table, columns: int) -> Terminal:
     view = _empty(f"{words.heading(table)}, {words.size(table.ipc)}")
-    view.add_column("rank", justify="right")
-    view.add_column("method", overflow="fold")
-    for name in ("accuracy %", "gap %", "cost"):
+    view.add_column("rank", justify="right", min_width=4)
+    view.add_column("method", overflow="fold", min_width=_NARROW)
+    for name in ("accuracy %", "behind %", "cost")[:columns]:
         view.add_column(name, justify="right", no_wrap=True)
     for row in table.everyone:
-        shown = (words.rank(row), row.name, words.accuracy(row), words.behind(row), words.cost(row))
-        view.add_row(*map(Text, shown))
+        shown = (words.accuracy(row), words.behind(row), words.cost(row))[:columns]
+        view.add_row(*map(Text, (words.rank(row), row.name, *shown)))
     notes = {
         f"{row.method.partition(':')[0]}:…: {words.origin(row)}": None for row in table.rows if row.external
     }

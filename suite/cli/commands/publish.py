@@ -63,7 +63,7 @@ def leaderboard(
     sources, weights = stores or [RESULTS], Weights(label_weight, augmentation_weight)
     if output is None and not check:
         if format is None and console.is_terminal:
-            for table in terminal(files.load(sources, weights)):
+            for table in terminal(files.load(sources, weights), console.width):
                 console.print(table)
         else:
             write(files.render(files.load(sources, weights), format or "md"))

@@ -85,8 +85,10 @@ def by_device(costs: Iterable[Cost | None]) -> dict[str, list[Cost]]:
 
 
 def hours(costs: Iterable[Cost]) -> str:
-    """Return the sum of costs in hours, to two digits."""
+    """Return the sum of costs in hours, to two digits, and 0.001 for less."""
     value = sum(each.seconds for each in costs) / 3600
+    if value < 0.001:
+        return "0.001" if value else "0"
     return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
 
 

@@ -239,7 +239,7 @@ def show(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
 
     stopped: whether cells are missing because the run was stopped.
     """
-    for table in terminal(files.load([store.path])):
+    for table in terminal(files.load([store.path]), console.width):
         console.print(table)
     return tell(jobs, store, stopped=stopped)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from suite.cli.console import console, say, wrote
@@ -62,7 +63,7 @@ def dry_run(request: Request) -> None:
     """List the tries of each row, as far as they are known, and estimate their cost."""
     found, store = _checked(request), Store(request.folder, read_only=True)
     records = preview.recorded(store)
-    table = Table("task", "ipc", "row", "outer steps", "tries", "tuned")
+    table = Table("task", "ipc", "row", "outer steps", "tries", "tuned", box=SIMPLE_HEAD)
     for row in found:
         label, task, ipc = row.place
         steps = request.rule.steps(row, store)
@@ -154,7 +155,9 @@ def _write(request: Request, found: Sequence[Row], store: Store) -> None:
 
 
 def _table(chosen: Sequence[Chosen]) -> Table:
-    table = Table("task", "ipc", "row", "tries", "choice", "holdout", "first try", "settings")
+    table = Table(
+        "task", "ipc", "row", "tries", "choice", "holdout", "first try", "settings", box=SIMPLE_HEAD
+    )
     for each in chosen:
         settings = ", ".join(f"{key} = {value}" for key, value in each.settings.items())
         choice = str(each.choice or "")

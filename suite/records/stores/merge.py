@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from suite.core.data.atomic_write import write_bytes
+from suite.core.scores import SECONDS
 from suite.records.jobs import Job, Plan
 from suite.records.record import Record
 from suite.records.store import Store
@@ -216,7 +217,9 @@ def _what(record: Record) -> str:
 
 
 def _result(record: Record) -> tuple[object, ...]:
-    return record.status, record.scores, record.artefact, record.error
+    """Return what a record says of its cell, costs left out."""
+    scores = {name: values for name, values in record.scores.items() if name != SECONDS.name}
+    return record.status, scores, record.artefact, record.error
 
 
 def _measured(record: Record) -> str:

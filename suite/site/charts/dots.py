@@ -92,7 +92,9 @@ def _caption(table: Table, rows: Sequence[BoardRow]) -> str:
     if any(not row.accuracy.measured for row in rows if row.accuracy):
         parts.append("Hollow dots: a single network, no interval.")
     if any(row.rank is not None for row in rows):
-        parts.append("Rows on one band share a rank: the interval of their difference contains zero.")
+        parts.append(
+            "Rows on one band share a rank: the interval of the difference to the best of them contains zero."
+        )
     if any(row.rank is None for row in rows):
         parts.append("Grey rows are incomplete and have no rank.")
     absent = [f"{row.name} ({row.state})" for row in table.rows if not row.accuracy]

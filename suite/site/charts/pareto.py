@@ -58,7 +58,7 @@ def seconds(table: Table) -> list[Chart]:
         if (device := row.costs.device_class) and not row.external and isfinite(row.costs.device_seconds):
             groups.setdefault(device, []).append(Point(row.name, row.costs.device_seconds, value))
     return [
-        _chart(table, points, _SECONDS, words.size(table.ipc), f" Device {device}; no other's times compare.")
+        _chart(table, points, _SECONDS, words.size(table.ipc), device)
         for device, points in sorted(groups.items())
         if len(points) > 1
     ]
@@ -78,7 +78,7 @@ def stored(tables: Sequence[Table]) -> Chart | None:
     sizes = " and ".join(", ".join(str(table.ipc) for table in tables).rsplit(", ", 1))
     if len(points) < 2:
         return None
-    several = f"{sizes} images per class, told behind the names"
+    several = f"{sizes} images per class, the numbers after the names"
     return _chart(tables[0], points, _BYTES, several if len(tables) > 1 else words.size(tables[0].ipc))
 
 
@@ -93,6 +93,7 @@ def front(points: Sequence[Point]) -> list[Point]:
 
 def _chart(table: Table, points: Sequence[Point], axis: _Axis, size: str, device: str = "") -> Chart:
     best = front(points)
+    on = f", {device}" if device else ""
     order = [*best, *sorted((each for each in points if each not in best), key=lambda each: -each.value.mean)]
     across = axis.scale([each.cost for each in points])
     accuracies = scale.percents([end for each in points for end in (each.value.low, each.value.high)])
@@ -100,9 +101,11 @@ def _chart(table: Table, points: Sequence[Point], axis: _Axis, size: str, device
     stairs = list(_stairs([(across.share(each.cost), up(each.value.mean)) for each in best]))
     return Chart(
         kind=axis.kind,
-        title=f"Accuracy against {axis.titles[0]} on {table.task} at {size.partition(', told')[0]}",
+        title=f"Accuracy against {axis.titles[0]} on {table.task} at {size.partition(', the')[0]}{on}",
         caption=_CAPTION.format(
-            size=size[0].upper() + size[1:], measured=words.measured(table), device=device
+            size=size[0].upper() + size[1:],
+            measured=words.measured(table),
+            device=f" Device {device}; no other's times compare." if device else "",
         ),
         height=_HEIGHT,
         left=_LEFT,

@@ -9,6 +9,7 @@ import pytest
 from suite.board import files
 from suite.records.cells import Evaluation, Trial
 from suite.records.jobs import Plan
+from suite.records.record import Record
 from suite.records.store import Store
 from suite.records.stores import merge as merging
 from suite.records.stores.merge import Merge, united
@@ -101,10 +102,11 @@ class TestConflicts:
         self, copied: Path, other: Path, tmp_path: Path
     ) -> None:
         change(record_of(other, "random_subset", Trial), seconds=9.0)
-        assert sorted(each.same for each in conflicts(copied, other, output=tmp_path / "all")) == [
-            False,
-            True,
-        ]
+        evaluation = record_of(other, "random_subset", Evaluation)
+        scores = Record.model_validate_json(evaluation.read_bytes()).scores
+        change(evaluation, scores={**scores, "seconds": (9.0,)})
+        found = conflicts(copied, other, output=tmp_path / "all")
+        assert sorted(each.same for each in found) == [False, True, True]
 
     def test_the_first_store_is_kept(self, copied: Path, other: Path, tmp_path: Path) -> None:
         report = merge(other, copied, output=tmp_path / "all")
