@@ -30,17 +30,15 @@ class TestLeaderboard:
         monkeypatch.setattr(publish, "console", Plain(force_terminal=True, width=80))
         publish.leaderboard([finished[1]])
         lines = [Text.from_ansi(line).plain for line in capsys.readouterr().out.splitlines()]
-        assert any(
-            line.split() == ["rank", "method", "accuracy", "%", "behind", "%", "cost"] for line in lines
-        )
+        heading = "rank method accuracy % behind % cost".split()
+        assert any(line.split() == heading for line in lines)
         assert max(map(len, lines)) <= 80
         monkeypatch.setattr(publish, "console", Plain(force_terminal=True, width=40))
         publish.leaderboard([finished[1]])
         narrow = [Text.from_ansi(line).plain.split() for line in capsys.readouterr().out.splitlines()]
-        assert {line[1] for line in narrow if len(line) > 1 and line[0] == "1"} & {
-            "random_subset",
-            "rat_bptt",
-        }
+        assert heading[:4] in narrow and {"random_subset"} <= {word for line in narrow for word in line}, (
+            narrow
+        )
         publish.leaderboard([finished[1]], format="md")
         assert capsys.readouterr().out.startswith("# Leaderboard")
 
