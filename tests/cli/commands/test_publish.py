@@ -30,7 +30,7 @@ class TestLeaderboard:
         monkeypatch.setattr(publish, "console", Plain(force_terminal=True, width=80))
         publish.leaderboard([finished[1]])
         lines = [Text.from_ansi(line).plain for line in capsys.readouterr().out.splitlines()]
-        heading = "rank method accuracy % behind % cost".split()
+        heading = ["rank", "method", "accuracy", "%", "behind", "%", "cost"]
         assert any(line.split() == heading for line in lines)
         assert max(map(len, lines)) <= 80
         monkeypatch.setattr(publish, "console", Plain(force_terminal=True, width=40))
