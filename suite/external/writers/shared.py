@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from suite.core.data.reading.hf import is_path
+from suite.core.data.reading.hf import PATHS
 
 
 def shared_task(name: str) -> str:
@@ -15,7 +15,7 @@ def shared_task(name: str) -> str:
     """
     form, colon, rest = name.partition(":")
     path, mark, options = rest.partition("?")
-    if form not in ("folder", "hf") or (form == "hf" and not is_path(path)):
+    if form not in ("folder", "hf") or (form == "hf" and not path.startswith(PATHS)):
         return name
     return f"{form}{colon}{Path(path).expanduser().resolve().name}{mark}{options}"
 

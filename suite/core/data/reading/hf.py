@@ -36,6 +36,7 @@ from suite.core.data.reading.readers import Raw, Source, Splits, Stamp, identifi
 from suite.core.examples import hash_tensor
 
 PREFIX = "hf:"
+PATHS = ("/", ".", "~")  # beginnings of what is a folder of this machine, and no dataset of the hub
 CONVERTED = "refs/convert/parquet"
 """The branch on which the hub keeps a dataset of other files as Parquet."""
 
@@ -63,7 +64,7 @@ class Query:
     @property
     def local(self) -> bool:
         """Whether it is a path."""
-        return is_path(self.where)
+        return self.where.startswith(PATHS)
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,6 @@ def _hashed(pictures: Iterable[tuple[BytesIO, str]], digest: Any) -> Iterator[tu
     for file, called in pictures:
         digest.update(file.getbuffer())
         yield file, called
-
-
-def is_path(where: str) -> bool:
-    """Return whether `hf:WHERE` is a folder of this machine, and no dataset of the hub."""
-    return where.startswith(("/", ".", "~"))
 
 
 def parse(name: str) -> Query:
