@@ -35,8 +35,9 @@ class Examples:
         return channels, height, width
 
     def counts(self) -> list[int]:
-        """Return the number of images of each class."""
-        return [int(count) for count in torch.bincount(self.labels, minlength=self.classes)]
+        """Return the number of images of each class; waits for the device."""
+        counts: list[int] = torch.bincount(self.labels.cpu(), minlength=self.classes).tolist()
+        return counts
 
     def by_class(self) -> list[Tensor]:
         """Return the indices of each class's images, in their order: `classes` tensors."""

@@ -34,7 +34,11 @@ PRESENT = {
 LEFT_OUT = {
     "ray": "runs are inline",
     "datasets": "only exports in Hugging Face's format need it",
-    "tomli-w": "only tuning writes files by it",
+    "tomli-w": "only tuning and submissions write files by it",
+    "jinja2": "only sites are made by it",
+    "markupsafe": "only sites are made by it",
+    "wandb": "only --log wandb needs it",
+    "mlflow-skinny": "only --log mlflow needs it",
 }
 """Distributions that the code imports, and that no part of a session needs."""
 
