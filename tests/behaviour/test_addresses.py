@@ -81,3 +81,13 @@ def test_list_says_what_takes_a_store(copied: Path, tmp_path: Path) -> None:
     refused(ratbench("list", "methods", "--format", "csv"), "they are for `list artefacts`")
     refused(ratbench("list", "artefacts", tmp_path / "none"), "does not exist")
     assert f"{copied}:digits/rat_bptt/ipc1/seed0" in ratbench("list", "artefacts", copied).stdout
+
+
+def test_a_submission(copied: Path, read_here: None) -> None:
+    address = f"{copied}:random_subset/ipc1/seed0"
+    facts = ("--paper", "https://a.org/p", "--code", "https://a.org/c", "--signed-off-by", "Ada <ada@a.org>")
+    words = ("--task", "digits", "--ipc", "1", "--method", "mine", "--claim", "70", "--cpu")
+    result = ratbench("submit", address, *words, *facts)
+    assert result.exit_code == 0, result.output
+    packed = suite.load_set("results/submissions/mine/set.safetensors")
+    assert torch.equal(packed.images, suite.load_set(address).images)

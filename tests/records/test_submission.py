@@ -52,45 +52,8 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "wrong"),
     [
-        (
-            "name",
-            [
-                "",
-                "Mine",
-                "a b",
-                "../mine",
-                "-a",
-                "a-",
-                "a--b",
-                "é",
-                "a/b",
-                "a" * 61,
-                "a\n",
-                ".a",
-                "con",
-                (
-                    "name",
-                    [
-                        *(
-                            "",
-                            "Mine",
-                            "a b",
-                            "../mine",
-                            "-a",
-                            "a-",
-                            "a--b",
-                            "é",
-                            "a/b",
-                            "a" * 61,
-                            "a\n",
-                            ".a",
-                        ),
-                        *("con", "nul.txt", "lpt1"),
-                    ],
-                ),
-                "lpt1",
-            ],
-        ),
+        ("name", ["", "Mine", "a b", "../mine", "-a", "a-", "a--b", "é", "a/b", "a" * 61, "a\n", ".a"]),
+        ("name", ["con", "nul.txt", "lpt1"]),  # devices on Windows
         ("title", ["", " ", "<script>", "a|b", "[a](javascript:b)", "`a`", "a\nb", "\x1b[31m", "a" * 201]),
         (
             "paper",

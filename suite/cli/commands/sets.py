@@ -96,7 +96,8 @@ def evaluate(
         lr=lr,
         trust_labels=trust_labels,
     )
-    exit_with(lambda: runner.evaluate(request, store, Resources.choose(cpus, gpu)))
+    resources = Resources.choose(cpus, gpu)
+    exit_with(lambda: runner.retrain(runner.read(request, resources), store, resources))
 
 
 def export(

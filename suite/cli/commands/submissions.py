@@ -29,7 +29,9 @@ from suite.records.cells import STANDARD_RECIPE
 def submit(
     file: Annotated[
         Path,
-        typer.Argument(help="A set in any format that `ratbench evaluate` reads, or an artefact of a store."),
+        typer.Argument(
+            help="A set in any format that `ratbench evaluate` reads, or the address of a set in a store."
+        ),
     ],
     task: SetTask,
     ipc: SetIpc,
@@ -97,6 +99,7 @@ def submit(
     from suite.external.evaluate import Request
     from suite.external.preprocess import constants
     from suite.records.store import Store
+    from suite.records.stores.addresses import find
     from suite.submissions import pack
 
     set_data(data)
@@ -118,7 +121,7 @@ def submit(
     trained = network or standard(tasks.describe(task).shape)
     made = None if claim is None else pack.stated(claim, copies, recipe, trained)
     request = Request(
-        path=file,
+        path=find(file),
         task=task,
         ipc=ipc,
         recipes=[recipe],

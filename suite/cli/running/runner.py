@@ -146,14 +146,6 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     return complete
 
 
-def evaluate(request: foreign.Request, folder: Path, resources: Resources) -> bool:
-    """Retrain networks on a foreign set, with records in `folder`; return whether all cells are done.
-
-    Raises ValueError before compute, for the set and for the request.
-    """
-    return retrain(read(request, resources), folder, resources)
-
-
 def read(request: foreign.Request, resources: Resources) -> foreign.ReadSet:
     """Read a foreign set and print what was read; raises ValueError for the set and for the request."""
     resources.check("--cpus")
