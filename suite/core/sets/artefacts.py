@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from suite.core.data import tasks
@@ -71,14 +72,14 @@ def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
         raise ValueError(f"artefact {path}: the file or its manifest cannot be read: {error}") from None
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"artefact {path} does not match the sha256 in its manifest")
-    tensors = load_file(path)
     lr, data = manifest.get("lr"), str(manifest.get("data", ""))
     try:
+        tensors = load_file(path)
         if "parametrisation" not in manifest:
             return SyntheticSet(tensors["images"], tensors["labels"], minibatch, None, lr, data), manifest
         code = parametrisations.read(manifest["parametrisation"], tensors)
         return SyntheticSet(code.decode(), tensors["labels"], minibatch, code, lr, data), manifest
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
         raise ValueError(f"artefact {path}: its set cannot be read: {error}") from None
 
 

@@ -86,6 +86,18 @@ def test_a_damaged_one_is_refused(change: object, message: str, tmp_path: Path) 
     assert not is_whole(path, {"seed": 0})
 
 
+def test_a_file_that_holds_no_tensors_is_refused_also_with_its_sha256(tmp_path: Path) -> None:
+    path = tmp_path / "set.safetensors"
+    write_artefact(path, LEARNED, {"trial": {"seed": 0}})
+    path.write_bytes(b"no tensors")
+    manifest = json.loads(path.with_suffix(".json").read_text())
+    sha256 = hashlib.sha256(b"no tensors").hexdigest()
+    path.with_suffix(".json").write_text(json.dumps({**manifest, "sha256": sha256}))
+    with pytest.raises(ValueError, match="its set cannot be read"):
+        load_set(path)
+    assert not is_whole(path, {"seed": 0})
+
+
 def test_a_set_of_another_trial_is_not_this_ones(tmp_path: Path) -> None:
     path = tmp_path / "set.safetensors"
     write_artefact(path, LEARNED, {"trial": {"seed": 0}})
