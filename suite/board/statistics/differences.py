@@ -130,7 +130,7 @@ def _mean(per_seed: PerSeed) -> float:
     return float(np.mean([np.mean(copies.values) for copies in per_seed.values()]))
 
 
-def _paired(first: PerSeed, second: PerSeed) -> frozenset[int]:
+def _paired(first: Mapping[int, object], second: Mapping[int, object]) -> frozenset[int]:
     """Return the seeds drawn jointly: the shared ones, unless only one of several is shared."""
     shared = first.keys() & second.keys()
     return frozenset(shared if len(shared) >= min(2, len(first.keys() | second.keys())) else ())
@@ -160,25 +160,36 @@ def _tail(units: int, level: float) -> float:
 
 def _resampled(sides: Sequence[PerSeed], seed: int) -> list[resampling.Floats]:
     """Return each side's mean in every resample; NaN if a resample drew none of its seeds."""
+    shape = tuple(
+        tuple((each, side[each].networks, len(side[each].values)) for each in sorted(side)) for side in sides
+    )
+    weights = _weights(shape, seed, resampling.RESAMPLES)
+    values = ([value for each in sorted(side) for value in side[each].values] for side in sides)
+    return [resampling.means(*each) for each in zip(values, weights, strict=True)]
+
+
+@lru_cache(maxsize=resampling.DRAWS)
+def _weights(
+    shape: tuple[tuple[tuple[int, int, int], ...], ...], seed: int, resamples: int
+) -> list[resampling.Floats]:
+    """Return the weights of each side's values. shape: seeds in order, with their networks and copies."""
+    sides = [{each: (networks, copies) for each, networks, copies in side} for side in shape]
     rng, first = np.random.default_rng(seed), sides[0]
     paired = [frozenset(first), *(_paired(first, side) for side in sides[1:])]
     together = sorted({each for side, seeds in zip(sides, paired, strict=True) if seeds for each in side})
     orders = [together if seeds else sorted(side) for side, seeds in zip(sides, paired, strict=True)]
-    shared = resampling.sample_seeds(len(together), rng)
+    shared = resampling.sample_seeds(len(together), rng, resamples)
     drawn = [
-        shared if seeds else resampling.sample_seeds(len(orders[at]), rng) for at, seeds in enumerate(paired)
+        shared if seeds else resampling.sample_seeds(len(orders[at]), rng, resamples)
+        for at, seeds in enumerate(paired)
     ]
-    most = max(len(copies.values) for side in sides for copies in side.values())
+    most = max(copies for side in sides for _, copies in side.values())
     chosen = [resampling.sample_copies(seeds, most, rng) for seeds in drawn]
     for at, seeds in enumerate(paired):
-        alike = np.array([each in seeds and _alike(first[each], sides[at][each]) for each in together])
+        alike = np.array([each in seeds and first[each] == sides[at][each] for each in together])
         if seeds:
             chosen[at] = np.where(alike[shared][..., None], chosen[0], chosen[at])
     return [
-        resampling.means([side[each].values if each in side else () for each in order], seeds, copies)
+        resampling.weights([side[each][1] if each in side else 0 for each in order], seeds, copies)
         for side, order, seeds, copies in zip(sides, orders, drawn, chosen, strict=True)
     ]
-
-
-def _alike(first: Copies, second: Copies) -> bool:
-    return first.networks == second.networks and len(first.values) == len(second.values)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 
@@ -53,8 +54,10 @@ def _interval(groups: tuple[tuple[float, ...], ...], level: float, seed: int) ->
     refuse(groups, level)
     means = np.array([np.mean(group) for group in groups])
     tail = 100 * (1 - level) / 2
-    low, high = np.percentile(_resampled_means(groups, seed), [tail, 100 - tail])
     copies = tuple(len(group) for group in groups)
+    weights = _weights(copies, seed, resampling.RESAMPLES)
+    resampled = resampling.means(chain.from_iterable(groups), weights)
+    low, high = np.percentile(resampled, [tail, 100 - tail])
     mean, low, high = (round(float(value), DIGITS) for value in (means.mean(), low, high))
     return Interval(mean, low, high, len(groups), copies)
 
@@ -69,8 +72,9 @@ def refuse(groups: Sequence[Sequence[float]], level: float) -> None:
         raise ValueError("an interval needs finite values; leave out diverged copies and count them")
 
 
-def _resampled_means(groups: Sequence[Sequence[float]], seed: int) -> resampling.Floats:
+@lru_cache(maxsize=resampling.DRAWS)
+def _weights(copies: tuple[int, ...], seed: int, resamples: int) -> resampling.Floats:
     rng = np.random.default_rng(seed)
-    drawn = resampling.sample_seeds(len(groups), rng)
-    chosen = resampling.sample_copies(drawn, max(len(group) for group in groups), rng)
-    return resampling.means(groups, drawn, chosen)
+    drawn = resampling.sample_seeds(len(copies), rng, resamples)
+    chosen = resampling.sample_copies(drawn, max(copies), rng)
+    return resampling.weights(copies, drawn, chosen)
