@@ -28,6 +28,7 @@ from suite.records import submission
 from suite.records.datasets import tell_apart
 from suite.records.jobs import Plan, Planned
 from suite.records.record import Record
+from suite.records.stores import layout, reading
 from suite.records.submission import Submission
 
 Format = Literal["md", "csv", "json", "html"]
@@ -38,7 +39,8 @@ REPORTED = "reported.toml"
 
 @dataclass(frozen=True)
 class Documents:
-    """What stores hold: records, failures among them, planned cells, and warnings of unreadable files.
+    """What stores hold: records, failures among them, planned cells without one, and warnings of unreadable
+    files.
 
     submissions: what was handed in; the records of verifications are among the others.
     """
@@ -80,6 +82,7 @@ def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
     return joined(read(stores), stores, weights)
 
 
+@reading.uncollected()
 def joined(found: Documents, stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
     """Return the board of what was read from `stores`, as `load` does."""
     source = reported_in(stores)
@@ -102,6 +105,7 @@ def reported_in(stores: Sequence[Path]) -> Path | None:
     return next((path for path in found if path.is_file()), None)
 
 
+@reading.uncollected()
 def read(stores: Sequence[Path]) -> Documents:
     """Read all records, failures and plans of `stores`; a damaged file becomes a warning.
 
@@ -112,9 +116,9 @@ def read(stores: Sequence[Path]) -> Documents:
     skipped: list[str] = []
     for kind, path in (document for store in stores for document in _documents(store)):
         try:
-            content = json.loads(path.read_bytes())
+            content = path.read_bytes()
             if kind == "plan":
-                planned += Plan.model_validate(content).cells
+                planned += _plan(content).cells
             else:
                 records.append(_record(content, path))
         except (ValidationError, json.JSONDecodeError, UnicodeDecodeError, _Unusable) as error:
@@ -132,7 +136,9 @@ def read(stores: Sequence[Path]) -> Documents:
             records += submission.verification(folder, own)
         except ValueError as error:
             skipped.append(f"submission {own.name} is shown as a claim: {error}")
-    return Documents(tuple(records), tuple(planned), tuple(skipped), tuple(submissions))
+    known = set(map(_key, records))
+    waiting = tuple(each for each in planned if _key(each) not in known)
+    return Documents(tuple(records), waiting, tuple(skipped), tuple(submissions))
 
 
 def finished(stores: Sequence[Path], *, diverged: bool = False) -> list[Record]:
@@ -218,6 +224,10 @@ def sets(board: Board) -> Iterator[tuple[str, str, str]]:
             yield words.picture(task, row, seed), trial, row.data
 
 
+def _key(document: Record | Planned) -> tuple[str, str, str]:
+    return document.cell.id, document.task, document.data
+
+
 class _Unusable(Exception):
     """A file that is not a sealed record."""
 
@@ -228,16 +238,34 @@ def _documents(store: Path) -> Iterator[tuple[str, Path]]:
     if not any((store / kind).is_dir() for kind in (*kinds, submission.FOLDER)):
         raise FileNotFoundError(f"no store at {store}: run a grid first, or name the folder it wrote to")
     for kind in kinds:
-        for path in sorted((store / kind).glob("**/*.json")):
-            yield kind, path
+        yield from ((kind, path) for path in layout.below(store / kind, ".json"))
 
 
-def _record(content: Any, path: Path) -> Record:
+def _record(content: bytes, path: Path) -> Record:
+    try:
+        record = Record.read(content)
+    except ValueError:
+        return _other_record(json.loads(content), path)
+    if not record.sha256:
+        raise _Unusable("not a sealed record")
+    refuse_protocol(record.protocol, str(path))
+    return record
+
+
+def _other_record(content: Any, path: Path) -> Record:
+    """Raise the error that tells best why this is no record."""
     if not isinstance(content, dict) or not content.get("sha256"):
         raise _Unusable("not a sealed record")
     if isinstance(protocol := content.get("protocol"), int):
         refuse_protocol(protocol, str(path))  # before its fields, which may differ
     return Record.model_validate(content)
+
+
+def _plan(content: bytes) -> Plan:
+    try:
+        return Plan.model_validate_json(content)
+    except ValidationError:
+        return Plan.model_validate(json.loads(content))  # for its errors, which tell more
 
 
 def _reason(error: Exception) -> str:

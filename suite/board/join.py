@@ -228,7 +228,7 @@ def _record(source: Record | Planned) -> Record | None:
 
 
 def _precedence(record: Record) -> tuple[int, str]:
-    return ["done", "diverged", "oom", "failed"].index(record.status), record.sealed().sha256
+    return ["done", "diverged", "oom", "failed"].index(record.status), record.sha256 or record.sealed().sha256
 
 
 def _key_of(source: Record | Planned) -> _Key:

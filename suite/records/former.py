@@ -28,7 +28,7 @@ def bring_over(store: Store, former: str, now: str) -> int:
                 text = json.dumps(content, indent=1, sort_keys=True) + "\n"
             else:
                 text = (
-                    Record.model_validate_json(path.read_bytes()).model_copy(update={"data": now}).to_json()
+                    Record.read(path.read_bytes()).model_copy(update={"data": now}).to_json()
                 )
                 count += 1
         except ValueError:

@@ -114,7 +114,7 @@ class Store:
         """Yield the valid records of a cell, one for each data, the first written first."""
         for path in self._listing.of(cell):
             try:
-                record = Record.model_validate_json(path.read_bytes())
+                record = Record.read(path.read_bytes())
                 if record.cell.id != cell:
                     raise ValueError("the record belongs to another cell")
                 yield record
@@ -154,7 +154,7 @@ class Store:
         """Return the last failure of a cell; None if it has none."""
         for path in self.path.glob(f"failures/*/*/{cell}.json"):
             try:
-                return Record.model_validate_json(path.read_bytes())
+                return Record.read(path.read_bytes())
             except ValidationError as error:
                 self._quarantine(path, f"is damaged ({_mistake(error)})")
         return None
@@ -167,7 +167,7 @@ class Store:
         """Yield the records of a row; damaged ones are left out."""
         for path in sorted((self.path / "records" / layout.place(task, ipc, label)).glob("*.json")):
             with suppress(OSError, ValueError):
-                yield Record.model_validate_json(path.read_bytes())
+                yield Record.read(path.read_bytes())
 
     def write_plan(self, grid: str, text: str) -> None:
         """Write the plan of a grid, from which a board knows the missing cells."""

@@ -68,6 +68,19 @@ def files(path: Path) -> Iterator[Path]:
         yield from listed(folder, ".json")
 
 
+def below(folder: Path, ending: str) -> Iterator[Path]:
+    """Yield the files with this ending in and below a folder, in order; none if there is no such folder."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda each: each.name)
+    for each in entries:
+        if each.is_dir(follow_symlinks=False):
+            yield from below(folder / each.name, ending)
+        elif each.name.endswith(ending):
+            yield folder / each.name
+
+
 def folders(path: Path, row: str = "") -> Iterator[Path]:
     """Yield the folders of rows below that of records or failures, in order, or those of one name."""
     for each in _below(path):

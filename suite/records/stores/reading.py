@@ -1,8 +1,10 @@
 """Read whole stores, file by file: records are checked, and nothing is moved or changed."""
 
+import gc
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +12,21 @@ from suite.records.cells import PROTOCOL, protocol_remedy
 from suite.records.record import Record
 from suite.records.store import Store
 from suite.records.stores import layout
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Pause Python's search for circles of objects: records have none, and it looks at all of them each time.
+
+    Use it where a whole store is read; it halves the time.
+    """
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
 
 KINDS = ("records", "failures", "plan")
 """The folders of which a store has at least one."""
@@ -56,7 +73,7 @@ def records(store: Store, label: str = "") -> Iterator[Record]:
 
 def checked(path: Path, content: bytes | None = None) -> Record:
     """Return the record in a file, or in its `content`; raises ValueError if it is none, or damaged."""
-    record = Record.model_validate_json(path.read_bytes() if content is None else content)
+    record = Record.read(path.read_bytes() if content is None else content)
     if record.protocol != PROTOCOL:
         raise ValueError(f"it has protocol {record.protocol}; {protocol_remedy(record.protocol)}")
     if not record.sha256:
