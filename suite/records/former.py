@@ -27,9 +27,7 @@ def bring_over(store: Store, former: str, now: str) -> int:
                 content = json.loads(path.read_bytes()) | {"data": now}
                 text = json.dumps(content, indent=1, sort_keys=True) + "\n"
             else:
-                text = (
-                    Record.read(path.read_bytes()).model_copy(update={"data": now}).to_json()
-                )
+                text = Record.read(path.read_bytes()).model_copy(update={"data": now}).to_json()
                 count += 1
         except ValueError:
             continue

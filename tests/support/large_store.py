@@ -18,7 +18,9 @@ TASKS = ("digits", "fashion-mnist", "cifar10-zca", "cifar10", "svhn", "cifar100"
 SIZES, SEEDS = (1, 10, 50), range(5)
 NETWORK = "convnet-d3-w128-in"
 VERSIONS = {"python": "3.11.7", "torch": "2.13.0+cpu", "torchvision": "0.28.0", "numpy": "2.4.6"}
-MADE = Provenance(commit="8a408cbcc673639f6662ab008aad49bbdadaada0", versions=VERSIONS, device="CPU", threads=1)
+MADE = Provenance(
+    commit="8a408cbcc673639f6662ab008aad49bbdadaada0", versions=VERSIONS, device="CPU", threads=1
+)
 ROBUST = (Score("accuracy", "native recipe", shown=False), Score("hard", "hard labels", shown=False))
 SETTINGS: dict[str, Any] = {
     "augment": "flip-rotate", "clip": 2.0, "initial": "real", "inner_lr": 0.003, "learn_labels": False,
@@ -91,7 +93,9 @@ def _evaluations(trial: Record, rng: np.random.Generator) -> Iterator[Record]:
     for name, settings, step, described in every:
         values = {each.name: tuple(rng.normal(0.6, 0.02, 3).clip(0, 1).tolist()) for each in described}
         values.pop("chosen/*", None)
-        cell = Evaluation(trial=trial.cell.id, evaluator=name, settings=settings, seed=trial.cell.seed, step=step)
+        cell = Evaluation(
+            trial=trial.cell.id, evaluator=name, settings=settings, seed=trial.cell.seed, step=step
+        )
         yield _record(
             cell,
             trial.label,

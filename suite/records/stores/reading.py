@@ -13,6 +13,7 @@ from suite.records.record import Record
 from suite.records.store import Store
 from suite.records.stores import layout
 
+
 @contextmanager
 def uncollected() -> Iterator[None]:
     """Pause Python's search for circles of objects: records have none, and it looks at all of them each time.
