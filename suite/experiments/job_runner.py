@@ -42,7 +42,7 @@ def run(
         if not _is_complete(job, store):
             yield from _told(job.cell, _recorded(job.cell, _work(context), context), alive)
         for cell in job.evaluations:
-            if _has_set(job, store) and store.record(cell.id, job.data) is None:
+            if _has_set(job, store) and store.record_of(job, cell) is None:
                 yield from _told(cell, _recorded(cell, evaluate(cell, context), context), alive)
 
 
@@ -65,10 +65,10 @@ def _load_method(job: Job) -> None:
 
 def missing(job: Job, store: Store) -> list[Cell]:
     """Return the job's cells without a record on its data; none if the trial diverged and has no set."""
-    record = store.record(job.id, job.data)
+    record = store.record_of(job, job.cell)
     if record and record.status == "diverged":
         return []
-    rest: list[Cell] = [cell for cell in job.evaluations if store.record(cell.id, job.data) is None]
+    rest: list[Cell] = [cell for cell in job.evaluations if store.record_of(job, cell) is None]
     return rest if record else [job.cell, *rest]
 
 
@@ -80,16 +80,16 @@ def due(job: Job, store: Store) -> list[Cell]:
 
 def _is_complete(job: Job, store: Store) -> bool:
     """Return whether the first cell has its record, and all sets if it is a trial."""
-    record = store.record(job.id, job.data)
+    record = store.record_of(job, job.cell)
     if record is None or not isinstance(job.cell, Trial) or record.status == "diverged":
         return record is not None
-    waiting = {cell.step for cell in job.evaluations if store.record(cell.id, job.data) is None}
+    waiting = {cell.step for cell in job.evaluations if store.record_of(job, cell) is None}
     trial = job.cell.model_dump(mode="json")
     return all(is_whole(store.artefact(job.id, step, job.data), trial) for step in {None, *waiting})
 
 
 def _has_set(job: Job, store: Store) -> bool:
-    record = store.record(job.id, job.data)
+    record = store.record_of(job, job.cell)
     return record is not None and record.status == "done"
 
 
@@ -120,7 +120,7 @@ def _recorded(cell: Cell, work: Work, context: Context) -> Generator[Progress, N
         status: Status = "oom" if out_of_memory(error) else "failed"
         trace = "".join(traceback.format_exception(error))
         record = context.record(cell, status, error=_reason(error), test_reads=TestSplit.total_reads - before)
-    if earlier := store.last_failure(cell.id):
+    if earlier := store.failure_of(context.job, cell):
         record = record.model_copy(update={"attempts": max(record.attempts, earlier.attempts + 1)})
     store.write(record, trace)
     context.save_compiled()

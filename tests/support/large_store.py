@@ -1,4 +1,4 @@
-"""Stores of any number of records, as large grids leave them: curves, snapshots, evaluators, failures, a plan."""
+"""Stores of any number of records, as large grids leave them: curves, evaluators, failures, a plan."""
 
 from collections.abc import Iterator
 from itertools import islice, product
@@ -18,13 +18,12 @@ TASKS = ("digits", "fashion-mnist", "cifar10-zca", "cifar10", "svhn", "cifar100"
 SIZES, SEEDS = (1, 10, 50), range(5)
 NETWORK = "convnet-d3-w128-in"
 VERSIONS = {"python": "3.11.7", "torch": "2.13.0+cpu", "torchvision": "0.28.0", "numpy": "2.4.6"}
-MADE = Provenance(
-    commit="8a408cbcc673639f6662ab008aad49bbdadaada0", versions=VERSIONS, device="CPU", threads=1
-)
+COMMIT = "8a408cbcc673639f6662ab008aad49bbdadaada0"
+MADE = Provenance(commit=COMMIT, versions=VERSIONS, device="CPU", threads=1)
 ROBUST = (Score("accuracy", "native recipe", shown=False), Score("hard", "hard labels", shown=False))
 SETTINGS: dict[str, Any] = {
     "augment": "flip-rotate", "clip": 2.0, "initial": "real", "inner_lr": 0.003, "learn_labels": False,
-    "network": NETWORK, "outer_lr": 0.05, "precision": "float32", "real_batch": 256, "steps": 600, "unroll": 60,
+    "network": NETWORK, "outer_lr": 0.05, "precision": "float32", "real_batch": 256,
 }  # fmt: skip
 
 
@@ -43,7 +42,7 @@ def _every() -> Iterator[Record]:
     for at, (method, window, task, ipc, seed) in enumerate(
         product(range(10**6), (10, 20, 40, 60), TASKS, SIZES, SEEDS)
     ):
-        state = {98: "diverged", 99: "failed"}.get(at % 100, "done")
+        state: Status = "diverged" if at % 100 == 98 else "failed" if at % 100 == 99 else "done"
         trial = _trial(f"method_{method:03d}", window, task, ipc, seed, state, rng)
         yield trial
         if state == "done":

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -30,7 +31,7 @@ class Worker(tune.Trainable):
         """Begin the job that `config` names."""
         if Path(config["folder"]).is_dir():
             os.chdir(config["folder"])  # methods and images may be named by relative paths
-        store = Store(Path(config["store"]))
+        store = _store(Path(config["store"]))
         self.job, self.asked = store.job(config["cell"]), Path(config["asked"])
         wanted = self.trial_resources
         given = wanted.required_resources if wanted else {}
@@ -90,6 +91,12 @@ class Worker(tune.Trainable):
             load_task.cache_clear()
         if not self.resources.release():
             raise MemoryKept(f"GPU memory is in use after {self.job.label}; another worker goes on")
+
+
+@lru_cache(maxsize=1)
+def _store(path: Path) -> Store:
+    """Return a store, whose records are listed once for all jobs of this process."""
+    return Store(path)
 
 
 def place(gpus: float) -> str:
