@@ -8,6 +8,7 @@ import typer
 
 from suite.cli.console import console, errors, say, write, wrote
 from suite.cli.options import Artefact, Data, set_data, writable
+from suite.core.data.atomic_write import write_bytes
 from suite.core.names import counted
 
 if TYPE_CHECKING:
@@ -228,7 +229,8 @@ def figure(
     measured = narrowing.narrowed(module.measured(stores), wanted, module.NARROWED, figure)
     table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
     write(table)
-    target.write_bytes(module.plot(measured))
-    target.with_suffix(".md").write_text(f"{table}\n![{figure}]({target.name})\n")
+    text = f"{table}\n![{figure}]({target.name})\n"
+    write_bytes(target, module.plot(measured), replace=True, sync=False)
+    write_bytes(target.with_suffix(".md"), text.encode(), replace=True, sync=False)
     for path in (target, target.with_suffix(".md")):
         wrote(path)
