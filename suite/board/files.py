@@ -24,7 +24,7 @@ from suite.board.render.frame import as_csv, frame, lines
 from suite.board.render.markdown import markdown
 from suite.board.reported import reported
 from suite.board.tables import Board, Table, board
-from suite.core.data.atomic_write import read_bytes, write_bytes
+from suite.core.data.atomic_write import read_bytes, write_output
 from suite.records import submission
 from suite.records.datasets import tell_apart
 from suite.records.jobs import Plan, Planned
@@ -195,9 +195,9 @@ def write(board: Board, target: Path, format: Format = "md") -> list[Path]:
     """
     paths = [target]
     for path, table in _plots(board, target, format).items():
-        write_bytes(path, plots.plot(table), replace=True, sync=False)
+        write_output(path, plots.plot(table))
         paths.append(path)
-    write_bytes(target, render(board, format, target.parent).encode(), replace=True, sync=False)
+    write_output(target, render(board, format, target.parent).encode())
     return paths
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from suite.board.render import style
-from suite.core.data.atomic_write import write_bytes
+from suite.core.data.atomic_write import write_output
 from suite.core.spec import Task
 
 _GAP = 2  # pixels between images
@@ -65,7 +65,7 @@ def plot_set(
             canvas.paste(_image(pixels[label, column]), (start + column * (width + _GAP), top))
     buffer = io.BytesIO()
     canvas.save(buffer, format="PNG")
-    write_bytes(path, buffer.getvalue(), replace=True, sync=False)
+    write_output(path, buffer.getvalue())
 
 
 def plot_samples(task: Task, path: Path) -> None:

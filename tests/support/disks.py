@@ -51,10 +51,10 @@ def truncated(path: Path) -> None:
 
 
 def flipped(path: Path) -> None:
-    """Flip a bit in the middle; in JSON one of a digit, so that it stays JSON."""
+    """Flip a bit in the middle; in JSON one of the first digit, so that it stays JSON with another value."""
     content = bytearray(path.read_bytes())
-    digits = [place for place, byte in enumerate(content) if 48 <= byte < 56]
-    place = digits[len(digits) // 2] if path.suffix == ".json" and digits else len(content) // 2
+    digits = (place for place, byte in enumerate(content) if 48 <= byte < 56)
+    place = next(digits) if path.suffix == ".json" else len(content) // 2
     content[place] ^= 1
     path.write_bytes(content)
 

@@ -8,7 +8,7 @@ import typer
 
 from suite.cli.console import console, errors, say, write, wrote
 from suite.cli.options import Artefact, Data, set_data, writable
-from suite.core.data.atomic_write import write_bytes
+from suite.core.data.atomic_write import write_output
 from suite.core.names import counted
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def figure(
     table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
     write(table)
     text = f"{table}\n![{figure}]({target.name})\n"
-    write_bytes(target, module.plot(measured), replace=True, sync=False)
-    write_bytes(target.with_suffix(".md"), text.encode(), replace=True, sync=False)
+    write_output(target, module.plot(measured))
+    write_output(target.with_suffix(".md"), text.encode())
     for path in (target, target.with_suffix(".md")):
         wrote(path)

@@ -99,6 +99,19 @@ def write_bytes(path: Path, content: bytes, *, replace: bool = False, sync: bool
     return write_whole(path, lambda partial: partial.write_bytes(content), replace=replace, sync=sync)
 
 
+def write_output(path: Path, content: bytes) -> None:
+    """Write a file that people asked for, whole; a link to a file is followed, a device written as it is."""
+    if (
+        path.exists()
+        and not (path.is_file() or path.is_dir())
+        and (path.is_symlink() or path.is_char_device())
+    ):
+        with faults_of(path):
+            path.write_bytes(content)  # such as /dev/stdout
+    else:
+        write_bytes(path.resolve() if path.is_file() else path, content, replace=True, sync=False)
+
+
 def make_folder(path: Path) -> None:
     """Create a folder and those above it, unless it is there; raises DiskFault."""
     with faults_of(path):
