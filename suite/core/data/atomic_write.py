@@ -101,11 +101,7 @@ def write_bytes(path: Path, content: bytes, *, replace: bool = False, sync: bool
 
 def write_output(path: Path, content: bytes) -> None:
     """Write a file that people asked for, whole; a link to a file is followed, a device written as it is."""
-    if (
-        path.exists()
-        and not (path.is_file() or path.is_dir())
-        and (path.is_symlink() or path.is_char_device())
-    ):
+    if path.is_char_device() or (path.is_symlink() and path.is_fifo()):
         with faults_of(path):
             path.write_bytes(content)  # such as /dev/stdout
     else:
