@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from suite.core.data.atomic_write import DiskFault
+from suite.core.data.atomic_write import DiskFault, write_bytes
 from suite.core.execution import compile_cache
 from suite.experiments import grid, job_runner
 from suite.experiments.resources import Resources
@@ -50,7 +50,7 @@ def test_each_folder_of_a_store_stops_the_run_and_the_same_command_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def save(place: Path) -> None:
-        compile_cache.write_bytes(place / "code.artifacts", b"code")
+        write_bytes(place / "code.artifacts", b"code")
 
     job, other = one(jobs, "rat_bptt"), Store.create(tmp_path / "undisturbed")
     job = job.model_copy(update={"evaluations": ()})
