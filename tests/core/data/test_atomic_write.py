@@ -42,6 +42,12 @@ def test_a_file_that_exists_is_replaced_only_on_demand(replace: bool, kept: byte
     assert (tmp_path / "file").read_bytes() == kept and names(tmp_path) == ["file"]
 
 
+def test_a_long_name_of_letters_of_several_bytes(tmp_path: Path) -> None:
+    for name in ("星" * 85, "é" * 127, "\udcff" * 250):
+        assert write_bytes(tmp_path / name, name.encode(errors="replace"))
+    assert len(names(tmp_path)) == 3
+
+
 @pytest.mark.parametrize("replace", [False, True])
 def test_an_error_leaves_nothing_behind(replace: bool, tmp_path: Path) -> None:
     def half(partial: Path) -> None:
