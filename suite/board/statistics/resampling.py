@@ -45,8 +45,8 @@ def weights(copies: Sequence[int], drawn: Integers, chosen: Floats) -> Floats:
     cells = (first + (chosen * numbers).astype(int)) * len(drawn) + resample
     present = (numbers > 0).sum(axis=1, keepdims=True)
     shares = np.broadcast_to(1 / np.maximum(numbers * present, 1), used.shape)
-    found: Floats = np.bincount(cells[used], shares[used], minlength=sum(copies) * len(drawn)).astype(np.float64, copy=False)
-    found = found.reshape(-1, len(drawn))
+    counted = np.bincount(cells[used], shares[used], minlength=sum(copies) * len(drawn))
+    found = counted.astype(float, copy=False).reshape(-1, len(drawn))
     found[:, present[:, 0, 0] == 0] = np.nan
     return found
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch.compiler._cache import CacheArtifactManager, CacheInfo
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.data.atomic_write import PARTIAL, read_bytes, write_bytes
 
 _read: set[Path] = set()
 _known: set[str] = set()
@@ -24,7 +24,7 @@ def load(folder: Path) -> None:
         return
     _read.add(folder)
     for path in sorted(folder.glob("*")):
-        if path.name.startswith(".partial-"):
+        if path.name.startswith(PARTIAL):
             continue  # another process is writing it
         if (found := _loaded(path)) is None:
             warnings.warn(f"{path} is no file of compiled steps, or damaged; it is ignored", stacklevel=2)
@@ -46,7 +46,10 @@ def save(folder: Path) -> None:
 
 
 def _loaded(path: Path) -> CacheInfo | None:
-    content = path.read_bytes()
+    try:
+        content = read_bytes(path)
+    except (OSError, ValueError):
+        return None
     if path.suffix != ".artifacts" or not path.stem.endswith(_digest(content)):
         return None
     try:

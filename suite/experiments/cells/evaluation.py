@@ -44,7 +44,11 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
     device = context.resources.device
     task, evaluator = context.task().to(device), build_evaluator(cell)
     data = tasks.fingerprint(task)
-    synthetic, _ = load_artefact(store.artefact(job.id, cell.step, data))
+    path = store.artefact(job.id, cell.step, data)
+    synthetic, manifest = load_artefact(path)
+    made = store.record_of(job, job.cell)
+    if cell.step is None and made and made.artefact not in ("", manifest["sha256"]):
+        raise ValueError(f"{path} is not the set that the trial's record names; run the same command again")
     tasks.check_data(synthetic, task)
     scored = cut(synthetic, cell.part, seed=job.cell.seed).to(device)
     if isinstance(trial := job.cell, Trial) and trial.method in BASELINES:
@@ -63,6 +67,7 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
         seconds=seconds,
         test_reads=max(task.split.reads, TestSplit.total_reads - before),  # the latter with those on the side
         data=data,
+        artefact=manifest["sha256"],
     )
 
 
