@@ -1,5 +1,6 @@
-"""Grids of any number of cells that take no time, so that what a run does beside its cells can be measured."""
+"""Grids of any number of cells that take no time, to measure what a run does beside them."""
 
+import json
 from pathlib import Path
 
 METHOD = '''
@@ -51,7 +52,8 @@ def write(folder: Path, cells: int, *, rows: int = 1, evaluated: bool = False) -
     tables = [f'[method.row{row:05d}]\nbase = "{folder / "first.py"}"\ntag = {row}\n' for row in range(rows)]
     if evaluated:
         tables.append(f'[evaluator.same]\nbase = "{folder / "same.py"}"\n')
-    head = f'title = "Trivial cells"\ntasks = ["digits"]\nipc = [1]\nnetwork = "convnet-d1-w8-in"\nseeds = [{seeds}]\n'
+    facts = {"title": "Trivial cells", "tasks": ["digits"], "ipc": [1], "network": "convnet-d1-w8-in"}
+    head = "".join(f"{key} = {json.dumps(value)}\n" for key, value in facts.items())
     path = folder / "trivial.toml"
-    path.write_text(head + "\n" + "\n".join(tables))
+    path.write_text(f"{head}seeds = [{seeds}]\n\n" + "\n".join(tables))
     return path

@@ -16,7 +16,10 @@ REMEMBERED = 2**16
 """Results that are kept: a board asks for the same interval up to three times."""
 
 DRAWS = 16
-"""Weights that are kept, each of some MB: rows of a table mostly have the same seeds and copies."""
+"""Weights that are kept: rows of a table mostly have the same seeds and copies."""
+
+KEPT, AT_ONCE = 1_000_000, 4_000_000
+"""Numbers whose weights are kept (8 MB), and that are drawn at once: more are drawn in parts."""
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -30,6 +33,12 @@ def sample_seeds(count: int, rng: np.random.Generator, resamples: int) -> Intege
 def sample_copies(drawn: Integers, copies: int, rng: np.random.Generator) -> Floats:
     """Return numbers in [0, 1) that pick `copies` copies of each drawn seed."""
     return rng.random((*drawn.shape, copies))
+
+
+def parts(numbers: int) -> list[int]:
+    """Return how many resamples are drawn at a time if each draws as many numbers."""
+    size = min(RESAMPLES, max(1, AT_ONCE // numbers))
+    return [min(size, RESAMPLES - start) for start in range(0, RESAMPLES, size)]
 
 
 def weights(copies: Sequence[int], drawn: Integers, chosen: Floats) -> Floats:
