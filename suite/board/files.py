@@ -9,7 +9,7 @@ Equal records give equal bytes.
 import difflib
 import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -34,6 +34,9 @@ from suite.records.submission import Submission
 from suite.records.upkeep import facts
 
 Format = Literal["md", "csv", "json", "html"]
+
+Memory = Mapping[Path, Record | None]
+"""Records that were read already, by path; None for a damaged one."""
 
 REPORTED = "reported.toml"
 """The file of accuracies printed in papers: in a store, or in results/."""
@@ -76,12 +79,12 @@ def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     return frame(load([Path(store) for store in several]))
 
 
-def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
+def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS, memory: Memory | None = None) -> Board:
     """Return the board of `stores`; log a warning for everything that is left out.
 
     Accuracies printed in papers come from the first `reported.toml` in a store, or else from results/.
     """
-    return joined(read(stores), stores, weights)
+    return joined(read(stores, memory), stores, weights)
 
 
 @reading.uncollected()
@@ -108,11 +111,12 @@ def reported_in(stores: Sequence[Path]) -> Path | None:
 
 
 @reading.uncollected()
-def read(stores: Sequence[Path]) -> Documents:
+def read(stores: Sequence[Path], memory: Memory | None = None) -> Documents:
     """Read all records, failures and plans of `stores`; a damaged file becomes a warning.
 
     Of two results of one cell on the same data the first counts, with a warning: that of the store that is
-    named first. Raises ValueError for a store of another protocol, FileNotFoundError without a store.
+    named first. memory: records that were read already. Raises ValueError for a store of another protocol,
+    FileNotFoundError without a store.
     """
     records: list[Record] = []
     planned: list[Planned] = []
@@ -120,11 +124,11 @@ def read(stores: Sequence[Path]) -> Documents:
     first: dict[tuple[str, str], tuple[Path, str]] = {}
     for kind, path in (document for store in stores for document in _documents(store)):
         try:
-            content = read_bytes(path)
             if kind == "plan":
-                planned += Plan.model_validate_json(content).cells
+                planned += Plan.model_validate_json(read_bytes(path)).cells
                 continue
-            record = read_record(content, path.stem[:64])
+            known = memory.get(path) if memory else None
+            record = known or read_record(read_bytes(path), path.stem[:64])
         except FileNotFoundError:
             continue  # a failure that was overcome meanwhile
         except (OSError, ValueError) as error:
@@ -150,8 +154,8 @@ def read(stores: Sequence[Path]) -> Documents:
             records += submission.verification(folder, own)
         except ValueError as error:
             skipped.append(f"submission {own.name} is shown as a claim: {error}")
-    known = set(map(_key, records))
-    waiting = tuple(each for each in planned if _key(each) not in known)
+    recorded = set(map(_key, records))
+    waiting = tuple(each for each in planned if _key(each) not in recorded)
     return Documents(tuple(records), waiting, tuple(skipped), tuple(submissions))
 
 
