@@ -166,7 +166,9 @@ class Store(Checkpoints):
             return None
 
     def _written(self, kind: str, place: Path, cell: str, data: str = "") -> list[Path]:
-        """Return the paths to which a run writes the records, or failures, of a cell."""
+        """Return the paths to which a run writes the records, or failures, of a cell; none if read only."""
+        if self.read_only:
+            return []
         names = dict.fromkeys(_named(cell, each) for each in ("", data))
         return [self.path / kind / place / f"{name}.json" for name in names]
 
