@@ -205,7 +205,8 @@ def write(board: Board, target: Path, format: Format = "md") -> list[Path]:
     """
     paths = [target]
     for path, table in _plots(board, target, format).items():
-        write_output(path, plots.plot(table))
+        if not plots.is_current(path, table):
+            write_output(path, plots.plot(table))
         paths.append(path)
     write_output(target, render(board, format, target.parent).encode())
     return paths

@@ -15,8 +15,8 @@ from suite.board.statistics.intervals import Interval
 from suite.board.tables import Table
 from suite.records.cells import RANDOM, STANDARD_RECIPE, canonical_json
 
-MOST = 60
-"""Rows of a plot: one of two thousand would be higher than pictures may be."""
+MOST = 40
+"""Rows of a plot: one of two thousand would be higher than a picture may be."""
 
 _Point = tuple[BoardRow, Interval]
 
@@ -38,8 +38,9 @@ def is_current(path: Path, table: Table) -> bool:
         return False
     try:
         with Image.open(path) as image:
+            image.verify()
             return image.info.get("Comment") == fingerprint(table)
-    except OSError:
+    except (OSError, SyntaxError):  # Pillow's error for a damaged PNG
         return False
 
 
