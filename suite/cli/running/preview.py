@@ -29,6 +29,7 @@ LISTED = 50
 """Grids of more cells are summed up by task and row."""
 
 
+@tasks.described_once()
 def dry_run(request: Request) -> None:
     """Show the cells of a grid with their status, and estimate the cost of the missing ones."""
     table, store = request.table(), Store(request.folder, read_only=True)

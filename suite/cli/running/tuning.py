@@ -82,7 +82,7 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
     Raises ValueError before compute, or if a row has no time for an outer step; Stopped at the deadline.
     """
     deadline = deadline or Deadline()
-    with deadline.preparing():
+    with deadline.preparing(), tasks.described_once():
         found = _checked(request)
         store = Store.create(request.folder)
     stopped, jobs = None, list[Job]()
