@@ -5,6 +5,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from typer.testing import Result
 from suite.core.execution import compiling
 from suite.experiments import grid
 from suite.experiments.resources import Resources
-from suite.external import child
+from suite.external.sandbox import child
 from suite.records.jobs import Job
 from suite.records.store import Store
 from tests.support import submissions
@@ -79,11 +80,11 @@ def interruptible() -> Iterator[None]:
 def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Foreign sets are read in this process, as the child would: a child takes seconds to start."""
 
-    def run(request: str, output: Path) -> None:
+    def run(request: str, output: IO[bytes]) -> None:
         asked = json.loads(request)
-        child.answer(asked, child.prepare(asked))
+        child.answer(asked, child.prepare(asked), output)
 
-    monkeypatch.setattr("suite.external.sandbox._run", run)
+    monkeypatch.setattr("suite.external.sandbox.parent._run", run)
 
 
 @pytest.fixture

@@ -21,9 +21,11 @@ from suite.experiments import expand, grid
 from suite.experiments.cells import distillation
 from suite.experiments.cells.context import Context
 from suite.experiments.resources import Resources
-from suite.external import agreement, preprocess, sandbox
+from suite.external import agreement, preprocess
 from suite.external.labels import Kind, as_targets, as_the_tasks
 from suite.external.locate import SetFiles, locate
+from suite.external.sandbox.parent import ForeignSet
+from suite.external.sandbox.parent import read as read_foreign
 from suite.external.validate import Wanted
 from suite.plugins import registry
 from suite.records.cells import EXTERNAL, RETRAIN, Trial
@@ -81,7 +83,7 @@ def read(request: Request) -> ReadSet:
     task = tasks.load(request.task)
     network(request.network, task.train.shape, task.train.classes)
     wanted = Wanted(task.train.classes, request.ipc, task.train.shape, request.run)
-    brought = sandbox.read(found, wanted)
+    brought = read_foreign(found, wanted)
     if (own := brought.manifest.get("data")) and not tasks.is_of(own, task):
         both = f"{told(str(own))}, and {task.name} has {told(tasks.fingerprint(task))}"
         warnings.warn(f"the set was distilled from {both}", stacklevel=2)
@@ -101,7 +103,7 @@ def read(request: Request) -> ReadSet:
     trial = Trial(
         task=request.task,
         method=label,
-        source=found.sha256(),
+        source=brought.source,
         hyperparameters={
             "format": brought.format,
             "preprocessing": prepared.kind,
@@ -131,7 +133,7 @@ def record(found: ReadSet, store: Store, resources: Resources) -> None:
     store.write(made)
 
 
-def _keeps_weights(brought: sandbox.ForeignSet) -> bool:
+def _keeps_weights(brought: ForeignSet) -> bool:
     """Return whether the format is known to have targets of any sum: our artefacts, RaT-BPTT's files."""
     return "preprocessing" in brought.manifest or brought.format == "h5"
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from suite.external.locate import locate
-from suite.external.sandbox import read
+from suite.external.sandbox.parent import read
 from suite.external.validate import Wanted
 from tests.support import hostile_files
 from tests.support.command_line import ratbench, refused
