@@ -82,7 +82,7 @@ def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def run(request: str, output: IO[bytes]) -> None:
         asked = json.loads(request)
-        child.answer(asked, child.prepare(asked), output)
+        child.answer(asked, child.prepare(asked), output, ["limits"])
 
     monkeypatch.setattr("suite.external.sandbox.parent._run", run)
 

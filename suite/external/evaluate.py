@@ -66,13 +66,17 @@ class Request:
 
 @dataclass(frozen=True)
 class ReadSet:
-    """A set that was read and checked. lines: what was read, and the decisions about it."""
+    """A set that was read and checked.
+
+    lines: what was read, and the decisions about it; layers: what confined the process that read it.
+    """
 
     trial: Trial
     job: Job
     task: Task
     synthetic: SyntheticSet
     lines: tuple[str, ...]
+    layers: tuple[str, ...]
 
 
 def read(request: Request) -> ReadSet:
@@ -115,7 +119,7 @@ def read(request: Request) -> ReadSet:
     cells = [expand.evaluation(trial, RETRAIN, values) for values in settings]
     job = Job(label=label, cell=trial, evaluations=tuple(cells), data=tasks.fingerprint(task))
     lines = (*brought.notes, *meant, *ordered, prepared.line, agreed)
-    return ReadSet(trial, job, task, synthetic, lines)
+    return ReadSet(trial, job, task, synthetic, lines, brought.layers)
 
 
 def record(found: ReadSet, store: Store, resources: Resources) -> None:

@@ -68,9 +68,13 @@ def payload_in_labels(folder: Path) -> Path:
     return pair(folder / "set", images(), Payload(folder / "ran"))
 
 
-PAYLOADS: dict[str, Callable[[Path], Path]] = {
-    made.__name__: made for made in (payload_zip, payload_legacy, payload_raw, payload_in_labels)
+PAYLOADS: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "payload in a zip": (payload_zip, "none of it was executed"),
+    "payload in an old file": (payload_legacy, "none of it was executed"),
+    "payload without a file": (payload_raw, "not a file of tensors"),
+    "payload in labels": (payload_in_labels, "none of it was executed"),
 }
+"""Pickles that run a command; by name, as `MISTAKES`."""
 
 
 def _deflate_bomb(folder: Path) -> Path:

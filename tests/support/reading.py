@@ -1,4 +1,4 @@
-"""Reads the sets named on the command line; prints what came of each, and what its reader took, in JSON lines.
+"""Reads the sets named on the command line; prints in JSON lines what came of each, and what it took.
 
 Each is read in a fork of this process, confined as a child is. A child that starts anew takes seconds.
 """

@@ -24,6 +24,7 @@ from suite.experiments.job_runner import due, missing
 from suite.experiments.resources import Resources
 from suite.experiments.schema import Grid
 from suite.external import evaluate as foreign
+from suite.external.sandbox.confinement import told
 from suite.figures.publish import publish
 from suite.records.jobs import Job
 from suite.records.store import Store
@@ -153,6 +154,7 @@ def read(request: foreign.Request, resources: Resources) -> foreign.ReadSet:
     found = foreign.read(request)
     for line in found.lines:
         say(line)
+    say(told(found.layers))
     preflight.check_precisions([found.job], resources)
     return found
 

@@ -21,6 +21,8 @@ from suite.external.sandbox import landlock, seccomp
 FILES = 256
 """Files that may be open at once."""
 
+LAYERS = ("limits", "namespace", "landlock", "seccomp")
+
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000  # of unshare
 _DUMPABLE, _NO_NEW_PRIVILEGES = 4, 38  # of prctl
 
@@ -39,6 +41,13 @@ def confine(readable: Sequence[Path], *, memory: int, seconds: int, written: int
         libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)  # which Landlock and seccomp demand
     layers |= {"landlock": landlock.restrict(readable), "seccomp": seccomp.restrict()}
     return tuple(name for name, there in layers.items() if there)
+
+
+def told(layers: Sequence[str]) -> str:
+    """Return in a sentence what confined the reader, and what this system lacks."""
+    missing = [name for name in LAYERS if name not in layers]
+    lacks = f"; this system lacks {' and '.join(missing)}, see SECURITY.md" if missing else ""
+    return f"read in a process confined by {', '.join(layers)}{lacks}"
 
 
 def _leave_network() -> bool:
