@@ -17,6 +17,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from suite.cli.running.deadline import Stopped
+from suite.core.data.atomic_write import DiskFault
 
 P = ParamSpec("P")
 
@@ -78,6 +79,8 @@ def readable(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except ValueError as error:
             _fail(str(error))
+        except DiskFault as fault:
+            _fail(str(fault))
         except OSError as error:
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 

@@ -11,14 +11,13 @@ from typing import Any, Literal
 from suite.core.data import tasks
 from suite.core.limits import check_set
 from suite.core.networks.named import network
-from suite.core.sets.artefacts import is_whole
 from suite.core.sets.manifest import stored
 from suite.core.sets.parametrisations import MultiFormation, describe
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Task
 from suite.core.training.recipes import RECIPES
 from suite.experiments import expand, grid
-from suite.experiments.cells import distillation
+from suite.experiments.cells import distillation, sets
 from suite.experiments.cells.context import Context
 from suite.experiments.resources import Resources
 from suite.external import agreement, preprocess
@@ -126,8 +125,7 @@ def record(found: ReadSet, store: Store, resources: Resources) -> None:
     """Write the plan, and the trial's artefact and record unless both exist."""
     trial, job = found.trial, found.job
     store.write_plan(f"{job.label.replace(':', '-')}-{trial.id[:12]}", grid.plan([job]).to_json())
-    whole = is_whole(store.artefact(trial.id, data=job.data), trial.model_dump(mode="json"))
-    if whole and store.record(trial.id, job.data):
+    if store.record(trial.id, job.data) and not sets.lost(job, store):
         return
     context, path = Context(job, store, resources), store.new_artefact(trial.id, None, job.data)
     sha256 = distillation.write(found.synthetic, path, found.task, context)

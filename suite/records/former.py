@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from suite.core.data.atomic_write import write_bytes
+from suite.core.sets import sealing
 from suite.records.record import Record
 from suite.records.store import Store
 from suite.records.stores import layout
@@ -24,8 +25,9 @@ def bring_over(store: Store, former: str, now: str) -> int:
     for path in carrying(store, former):
         try:
             if path.parent.name == "artefacts":
-                content = json.loads(path.read_bytes()) | {"data": now}
-                text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+                facts = json.loads(path.read_bytes())
+                sealing.check(facts)
+                text = sealing.to_json(facts | {"data": now})
             else:
                 text = (
                     Record.model_validate_json(path.read_bytes()).model_copy(update={"data": now}).to_json()

@@ -6,14 +6,14 @@ again.
 """
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.data.atomic_write import read_bytes, write_bytes
 from suite.core.names import FORMER_METHODS, FORMER_RECIPES, FORMER_SETTINGS
 from suite.core.scores import Score
+from suite.core.sets import sealing
 from suite.records.cells import EXTERNAL, Study, Trial, sha256_of
 from suite.records.jobs import Plan
 from suite.records.record import Record
@@ -247,8 +247,7 @@ def _score_name(name: str) -> str:
 
 def _copy_artefact(old: Path, facts: Json, new: Path, trial: Trial | Study) -> None:
     """Copy a set's file unchanged, and its manifest `facts` with the new names."""
-    new.parent.mkdir(exist_ok=True)
-    shutil.copyfile(old, new)
+    write_bytes(new, read_bytes(old))
     if "code" in facts:
         facts["parametrisation"] = facts.pop("code")
     facts["trial"] = trial.model_dump(mode="json")
@@ -256,4 +255,4 @@ def _copy_artefact(old: Path, facts: Json, new: Path, trial: Trial | Study) -> N
     if "loader" in facts:
         loader = facts["loader"].replace(f'"{old.stem}"', f'"{new.stem}"')
         facts["loader"] = loader.replace('facts["code"]', 'facts["parametrisation"]')
-    write_bytes(new.with_suffix(".json"), (json.dumps(facts, indent=1, sort_keys=True) + "\n").encode())
+    write_bytes(new.with_suffix(".json"), sealing.to_json(facts).encode())

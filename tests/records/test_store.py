@@ -297,7 +297,7 @@ def test_a_plain_artefacts_bytes_and_manifest_are_as_ever(store: Store) -> None:
     write_artefact(store.artefact("t"), SET, {"label": "x"})
     assert store.artefact("t").read_bytes() == save({"images": SET.images, "labels": SET.labels})
     _, manifest = load_artefact(store.artefact("t"))
-    assert set(manifest) == {"label", "minibatch", "sha256"}
+    assert set(manifest) == {"label", "minibatch", "seal", "sha256"}
 
 
 class TestCheckpoints:
@@ -363,9 +363,24 @@ class TestOpening:
             Store.create(store.path)
 
     @pytest.mark.parametrize("text", ["", "[]", "{}", "nonsense"])
-    def test_damaged_facts_are_refused(self, store: Store, text: str) -> None:
-        (store.path / "store.json").write_text(text)
-        with pytest.raises(ValueError, match=r"store\.json is missing or damaged"):
+    def test_damaged_facts_are_written_again(self, store: Store, text: str) -> None:
+        facts = store.path / "store.json"
+        before = facts.read_bytes()
+        store.write(record())
+        facts.write_text(text)
+        store.check_protocol()
+        with pytest.warns(UserWarning, match=r"store\.json is damaged; moved to .*, it is written again"):
+            Store.create(store.path)
+        assert facts.read_bytes() == before
+
+    def test_without_facts_the_records_tell_the_protocol(self, store: Store) -> None:
+        (store.path / "store.json").unlink()
+        with pytest.raises(ValueError, match=r"is not a store: .*store\.json is missing or damaged"):
+            store.check_protocol()
+        place = store.path / "records" / "digits-ipc1" / "dm" / f"{TRIAL.id}.json"
+        place.parent.mkdir(parents=True)
+        place.write_text('{"protocol": 1}')
+        with pytest.raises(ValueError, match=r"has protocol 1, .*`ratbench migrate"):
             Store.create(store.path)
 
     def test_a_path_below_a_file_cannot_be_written(self, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from suite.cli.console import say
 from suite.core.names import counted
 from suite.experiments import grid
+from suite.experiments.cells import sets
 from suite.experiments.job_runner import missing
 from suite.experiments.schema import Grid
 from suite.records.datasets import told
@@ -45,3 +46,10 @@ def on_other_data(jobs: Sequence[Job], store: Store) -> Iterator[str]:
             f"{task}: {count} {were} recorded on {before}, and the task has {now} now: to do again; "
             "the old records are kept, in tables apart"
         )
+
+
+def lost_sets(jobs: Sequence[Job], store: Store) -> Iterator[str]:
+    """Yield a line for each finished trial whose set is lost."""
+    for job in jobs:
+        if why := sets.lost(job, store):
+            yield f"{job.title}: {why}; it is distilled again, and evaluated again if the set is another one"

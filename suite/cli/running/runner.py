@@ -12,7 +12,7 @@ from suite.cli.console import console, say
 from suite.cli.logs import writers
 from suite.cli.logs.log import Log
 from suite.cli.logs.writers import Writer
-from suite.cli.running.announced import bring_over_formers, on_other_data, say_networks
+from suite.cli.running.announced import bring_over_formers, lost_sets, on_other_data, say_networks
 from suite.cli.running.deadline import Deadline, Stopped
 from suite.cli.running.progress import Display
 from suite.core.data import tasks
@@ -119,8 +119,9 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         bring_over_formers(store, formers)
         store.write_plan(request.plan, grid.plan(jobs).to_json())
         known = store.as_it_is()
-        for line in (*on_other_data(jobs, known), counts(jobs, known)):
+        for line in (*on_other_data(jobs, known), *lost_sets(jobs, known), counts(jobs, known)):
             say(line)
+        known.known.save()
         try:
             work(
                 jobs,
@@ -188,7 +189,7 @@ def work(
     before it.
     """
     known, deadline = store.as_it_is(), deadline or Deadline()
-    rest = [job for job in jobs if missing(job, known)]
+    rest = [job for job in jobs if due(job, known)]
     if not rest:
         return
     log = Log(writer, name, jobs) if writer else None
@@ -269,5 +270,5 @@ def _begun(jobs: Sequence[Job], store: Store) -> Iterator[str]:
 def counts(jobs: Sequence[Job], store: Store) -> str:
     """Return how many cells there are, how many of them are done, and where."""
     total = sum(len(job.cells) for job in jobs)
-    left = sum(len(missing(job, store)) for job in jobs)
+    left = sum(len(due(job, store)) for job in jobs)
     return f"{counted(total, 'cell')}, {total - left} done, {left} to do ({store.path})"

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch.compiler._cache import CacheArtifactManager, CacheInfo
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.data.atomic_write import PARTIAL, write_bytes
 from suite.core.execution.private_folders import keep_private, only_by_this_user
 from suite.core.names import counted
 
@@ -33,7 +33,7 @@ def load(folder: Path) -> None:
     _read.add(folder)
     foreign = 0
     for path in sorted(folder.glob("*")):
-        if path.name.startswith(".partial-"):
+        if path.name.startswith(PARTIAL):
             continue  # another process is writing it
         try:
             found = _loaded(path)

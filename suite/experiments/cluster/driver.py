@@ -1,6 +1,5 @@
 """Run jobs on a local Ray, or on a cluster."""
 
-import errno
 import logging
 import shutil
 import signal
@@ -43,7 +42,7 @@ def run_jobs(
     """Run jobs on a local Ray or the cluster at `address`, until all are done or `stop` says so.
 
     Raises ValueError if this machine lacks the `resources` of one trial, ConnectionError if no cluster
-    answers, and OSError if the disk is full.
+    answers, and OSError if the disk does not take a file.
     """
     with _ray(address):
         if address is None:
@@ -160,8 +159,8 @@ def _tune(
         ).fit()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if ending.full:
-        raise OSError(errno.ENOSPC, "disk full", str(store.path))
+    if ending.fault:
+        raise OSError(ending.fault)
 
 
 def _out_of_memory(job: Job, store: Store) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.data.atomic_write import NotAFile, read_bytes, write_bytes
 from suite.core.names import did_you_mean
 
 ENDING = ".settings.toml"
@@ -84,13 +84,15 @@ class SettingsFile(_Table):
     def read(cls, path: Path) -> "SettingsFile":
         """Read a settings file; raises ValueError if it is missing or none."""
         try:
-            return cls.model_validate(tomllib.loads(path.read_text("utf-8")))
+            return cls.model_validate(tomllib.loads(read_bytes(path).decode()))
         except FileNotFoundError:
             raise ValueError(
                 f"no settings file {path}; write it by `ratbench tune`, or leave `settings` out of the grid"
             ) from None
         except OSError as error:
             raise ValueError(f"settings file {path}: {error.strerror}; give the path of a file") from None
+        except NotAFile as error:
+            raise ValueError(f"settings file {error}; give the path of a file") from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.data.atomic_write import read_bytes, write_bytes
 from suite.core.scores import SECONDS
+from suite.records.cells import Evaluation
 from suite.records.jobs import Job, Plan
 from suite.records.record import Record
 from suite.records.store import Store
@@ -75,7 +76,7 @@ class Merge:
         for number, store in enumerate([self.output, *self.sources]):
             for path in layout.files(store.path / "records"):
                 try:
-                    content = path.read_bytes()
+                    content = read_bytes(path)
                     self._ledger.add(number, path, content, reading.checked(path, content))
                 except (OSError, ValueError) as error:
                     if number == 0:
@@ -219,7 +220,8 @@ def _what(record: Record) -> str:
 def _result(record: Record) -> tuple[object, ...]:
     """Return what a record says of its cell, costs left out."""
     scores = {name: values for name, values in record.scores.items() if name != SECONDS.name}
-    return record.status, scores, record.artefact, record.error
+    made = "" if isinstance(record.cell, Evaluation) else record.artefact
+    return record.status, scores, made, record.error
 
 
 def _measured(record: Record) -> str:
