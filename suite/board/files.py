@@ -24,7 +24,8 @@ from suite.board.render.frame import as_csv, frame, lines
 from suite.board.render.markdown import markdown
 from suite.board.reported import reported
 from suite.board.tables import Board, Table, board
-from suite.core.data.atomic_write import read_bytes, write_output
+from suite.core.data.atomic_write import write_output
+from suite.core.data.documents import document
 from suite.records import submission
 from suite.records.datasets import tell_apart
 from suite.records.jobs import Plan, Planned
@@ -114,9 +115,9 @@ def read(stores: Sequence[Path]) -> Documents:
     planned: list[Planned] = []
     skipped: list[str] = []
     first: dict[tuple[str, str], tuple[Path, str]] = {}
-    for kind, path in (document for store in stores for document in _documents(store)):
+    for kind, path in (found for store in stores for found in _documents(store)):
         try:
-            content = read_bytes(path)
+            content = document(path)
             if kind == "plan":
                 planned += Plan.model_validate_json(content).cells
                 continue

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from suite.core.data import tasks
+from suite.core.data.documents import read_toml
 from suite.core.names import did_you_mean
 from suite.core.networks import named
 from suite.core.spec import Method
@@ -49,8 +50,8 @@ def load(path: Path, settings: Sequence[str] = (), *, tuned: bool = True) -> Gri
     tuned: whether its settings file applies.
     """
     try:
-        table = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = read_toml(path)
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     own, found = made(str(path), table), made(str(path), table, settings)
     if not (tuned and found.settings):

@@ -7,6 +7,7 @@ images of a folder changed: the name of a later one ends in the data's fingerpri
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +17,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from suite.core.data.atomic_write import read_bytes, write_bytes
+from suite.core.data.atomic_write import write_bytes
+from suite.core.data.documents import document, read_json
 from suite.records.cells import PROTOCOL, Trial, protocol_remedy
 from suite.records.jobs import Job
 from suite.records.record import Record, read_record
@@ -128,7 +130,7 @@ class Store(Checkpoints):
         """Yield the valid records of a cell, one for each data, the first written first."""
         for path in self._listing.of(cell):
             try:
-                yield read_record(read_bytes(path), cell)
+                yield read_record(document(path), cell)
             except FileNotFoundError:
                 continue  # another process set it aside
             except ValueError as error:
@@ -169,7 +171,7 @@ class Store(Checkpoints):
         """Return the last failure of a cell; None if it has none."""
         for path in self.path.glob(f"failures/*/*/{cell}.json"):
             try:
-                return read_record(read_bytes(path), cell)
+                return read_record(document(path), cell)
             except FileNotFoundError:
                 continue  # another process overcame it
             except ValueError as error:
@@ -184,7 +186,7 @@ class Store(Checkpoints):
         """Yield the records of a row; damaged ones are left out."""
         for path in sorted((self.path / "records" / layout.place(task, ipc, label)).glob("*.json")):
             with suppress(OSError, ValueError):
-                yield read_record(read_bytes(path), path.stem[:64])
+                yield read_record(document(path), path.stem[:64])
 
     def write_plan(self, grid: str, text: str) -> None:
         """Write the plan of a grid, from which a board knows the missing cells."""
@@ -197,7 +199,7 @@ class Store(Checkpoints):
 
     def job(self, cell: str) -> Job:
         """Return the job whose first cell has this id."""
-        return Job.model_validate_json(read_bytes(self.path / "jobs" / f"{cell}.json"))
+        return Job.model_validate_json(document(self.path / "jobs" / f"{cell}.json"))
 
     # Artefacts
 
@@ -221,7 +223,7 @@ class Store(Checkpoints):
         None without an artefact or a readable manifest, "" if that has no fingerprint.
         """
         try:
-            return str(json.loads(read_bytes(artefact.with_suffix(".json"))).get("data", ""))
+            return str(read_json(artefact.with_suffix(".json")).get("data", ""))
         except (OSError, ValueError, AttributeError):
             return None
 
@@ -229,7 +231,7 @@ class Store(Checkpoints):
     def trial_of(artefact: Path) -> str | None:
         """Return the id of the trial that an artefact's manifest names; None without a readable one."""
         try:
-            return Trial.model_validate(json.loads(read_bytes(artefact.with_suffix(".json")))["trial"]).id
+            return Trial.model_validate(read_json(artefact.with_suffix(".json"))["trial"]).id
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -239,7 +241,8 @@ class Store(Checkpoints):
 
 
 def _named(cell: str, data: str) -> str:
-    return f"{cell}-{data[:16]}" if data else cell
+    """Return the name of a file of a cell on some data, whose fingerprint may be any text of a stranger."""
+    return f"{cell}-{re.sub('[^0-9A-Za-z]', '', data)[:16]}" if data else cell
 
 
 def _trace(cell: str) -> str:

@@ -10,7 +10,7 @@ SCRIPT = Path(__file__).with_name("attempts.py")
 
 def tried(place: Path, layers: str, *names: str) -> tuple[list[str], dict[str, str]]:
     """Return the layers in force, and of each attempt why it was refused, "" where it succeeded."""
-    command = [sys.executable, "-I", SCRIPT, place, layers, *names]
+    command: list[str | Path] = [sys.executable, "-I", SCRIPT, place, layers, *names]
     ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=place)
     answer = json.loads(ran.stdout)
     return answer["layers"], answer["found"]

@@ -103,7 +103,7 @@ def _lying_sizes(folder: Path) -> Path:
 
 
 def _script(folder: Path) -> Path:
-    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(folder / "set.pt"))  # type: ignore[no-untyped-call]
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(folder / "set.pt"))
     return folder / "set.pt"
 
 
@@ -426,7 +426,8 @@ def _schema(folder: Path, kind: Any, cell: Any) -> Path:
 
 
 def _nested_schema(folder: Path, depth: int = 200) -> Path:
-    kind, cell = pa.int8(), 0
+    kind = pa.int8()
+    cell: Any = 0
     for _ in range(depth):
         kind, cell = pa.struct([("a", kind)]), {"a": cell}
     return _schema(folder, kind, cell)

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import torch
 
@@ -34,7 +34,7 @@ def main(file: int) -> None:
         serve(json.load(sys.stdin), output)
 
 
-def serve(request: dict[str, Any], output: BinaryIO) -> None:
+def serve(request: dict[str, Any], output: IO[bytes]) -> None:
     """Confine this process, then read and answer."""
     reader = prepare(request)  # before the limits, since libraries are not counted
     answer(request, reader, output, confined(request))
@@ -77,7 +77,7 @@ def wanted_by(request: dict[str, Any]) -> Wanted:
     return Wanted(wanted["classes"], wanted["ipc"], tuple(wanted["shape"]), wanted["run"])
 
 
-def answer(request: dict[str, Any], reader: Reader, output: BinaryIO, layers: Sequence[str] = ()) -> None:
+def answer(request: dict[str, Any], reader: Reader, output: IO[bytes], layers: Sequence[str] = ()) -> None:
     """Read, check and write; an error becomes a sentence in the answer."""
     arrays: list[Any] = []
     try:

@@ -52,7 +52,7 @@ def told(layers: Sequence[str]) -> str:
 
 def _leave_network() -> bool:
     """Move this process into a network of its own, without any device; return whether the kernel does it."""
-    return sys.platform == "linux" and ctypes.CDLL(None).unshare(_NEW_USER | _NEW_NETWORK) == 0
+    return sys.platform == "linux" and int(ctypes.CDLL(None).unshare(_NEW_USER | _NEW_NETWORK)) == 0
 
 
 def _limit(memory: int, seconds: int, written: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from suite.core.data.atomic_write import read_bytes
+from suite.core.data.documents import document
 from suite.records.record import Record, read_record
 from suite.records.store import Store
 from suite.records.stores import layout
@@ -56,7 +56,7 @@ def records(store: Store, label: str = "") -> Iterator[Record]:
 
 def checked(path: Path, content: bytes | None = None) -> Record:
     """Return the record in a file, or in its `content`; raises ValueError if it is none, or damaged."""
-    return read_record(read_bytes(path) if content is None else content, path.stem[:64])
+    return read_record(document(path) if content is None else content, path.stem[:64])
 
 
 def reason(error: Exception) -> str:

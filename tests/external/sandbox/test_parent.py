@@ -49,7 +49,11 @@ def read_all(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Read]:
     for number, (name, (make, _)) in enumerate(HOSTILE.items()):
         (place / str(number)).mkdir()
         paths[name] = make(place / str(number))
-    command = [sys.executable, Path(__file__).parents[2] / "support" / "reading.py", *paths.values()]
+    command: list[str | Path] = [
+        sys.executable,
+        Path(__file__).parents[2] / "support" / "reading.py",
+        *paths.values(),
+    ]
     environment = {**os.environ, **parent._ENVIRONMENT}
     ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     found = map(json.loads, ran.stdout.splitlines())
