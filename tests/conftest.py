@@ -21,6 +21,9 @@ from tests.support import submissions
 from tests.support.command_line import ratbench
 from tests.support.grids import QUICK, TINY
 
+SECRET, SECRETS = "hf_0123456789secret", ("HF_TOKEN", "WANDB_API_KEY", "RAY_AUTH_TOKEN")
+"""What no file may hold, and the variables of the environment that have it while `finished` runs."""
+
 
 @pytest.fixture(autouse=True)
 def alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +110,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, P
     (folder / "quick.toml").write_text(QUICK)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RATBENCH_DATA", str(folder / "data"))
+        for name in SECRETS:
+            patch.setenv(name, SECRET)
         torch.set_num_threads(1)
         ran = ratbench("run", folder / "quick.toml", "--store", folder / "store", "--inline")
     yield folder / "quick.toml", folder / "store", ran

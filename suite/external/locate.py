@@ -164,12 +164,14 @@ def snapshot(found: SetFiles, folder: Path) -> SetFiles:
     Raises ValueError for what is no plain file, and above the limit.
     """
     base, left = found.base, LIMIT
+    files = (*found.content, *filter(None, [found.manifest]))
+    for parent in {path.parent for path in files}:
+        (folder / parent.relative_to(base)).mkdir(parents=True, exist_ok=True)
 
     def copied(path: Path) -> Path:
         nonlocal left
         target = folder / path.relative_to(base)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _opened(path) as source, target.open("xb") as copy:
+        with _opened(path) as source, target.open("xb", buffering=0) as copy:
             while chunk := source.read(min(_CHUNK, left + 1)):
                 left -= len(chunk)
                 if left < 0:
@@ -192,7 +194,7 @@ def _opened(path: Path) -> BufferedReader:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise ValueError(f"{path} is no plain file")
-    return os.fdopen(handle, "rb")
+    return os.fdopen(handle, "rb", buffering=_CHUNK)
 
 
 def _too_large(path: Path) -> str:

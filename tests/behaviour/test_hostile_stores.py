@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from typer.testing import Result
 
 from suite.cli.commands import stores as commands
 from suite.core.sets.artefacts import load_artefact
 from suite.records.cells import Trial
+from tests.conftest import SECRET
 from tests.support.command_line import ratbench, refused
 from tests.support.hostile_documents import DOCUMENTS
 from tests.support.stores import change, record_of
@@ -127,6 +129,13 @@ def test_names_of_data_lead_nowhere(copied: Path, tmp_path: Path) -> None:
     said("merge", copied, "--output", tmp_path / "united")
     after = {each for each in tmp_path.rglob("*") if "united" not in each.parts}
     assert after == before and not (tmp_path / "united" / "o.json").exists()
+
+
+def test_no_file_holds_a_secret_of_the_environment(finished: tuple[Path, Path, Result]) -> None:
+    _, store, ran = finished
+    assert ran.exit_code == 0 and SECRET not in ran.output
+    files = [path for path in store.rglob("*") if path.is_file()]
+    assert len(files) > 10 and not [path for path in files if SECRET.encode() in path.read_bytes()]
 
 
 def test_a_path_in_an_old_record_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

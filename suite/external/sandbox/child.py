@@ -44,7 +44,8 @@ def confined(request: dict[str, Any]) -> Sequence[str]:
     """Confine this process for a request; return the layers in force."""
     size = sum(Path(file).stat().st_size for file in request["files"])
     # Besides the set, what Python or a library may still load.
-    readable = {Path(request["folder"]), Path(sys.prefix), Path(sys.base_prefix), *map(Path, suite.__path__)}
+    code = (sys.prefix, sys.base_prefix, Path(torch.__file__).parents[1], *suite.__path__)
+    readable = {Path(request["folder"]), *map(Path, code)}
     seconds = SECONDS + size // (8 * 2**20)
     return confine(sorted(readable), memory=MEMORY, seconds=seconds, written=2 * LIMIT)
 
