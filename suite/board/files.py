@@ -117,7 +117,13 @@ def read(stores: Sequence[Path]) -> Documents:
                 planned += Plan.model_validate(content).cells
             else:
                 records.append(_record(content, path))
-        except (ValidationError, json.JSONDecodeError, UnicodeDecodeError, _Unusable) as error:
+        except (
+            ValidationError,
+            json.JSONDecodeError,
+            UnicodeDecodeError,
+            RecursionError,
+            _Unusable,
+        ) as error:
             skipped.append(f"{path}: skipped, {_reason(error)}")
     submissions: list[Submission] = []
     for folder in (folder for store in stores for folder in submission.folders(store)):
@@ -243,7 +249,8 @@ def _record(content: Any, path: Path) -> Record:
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return ": ".join([*(str(part) for part in first["loc"]), first["msg"]])
+        told = first["msg"].removeprefix("Value error, ")
+        return ": ".join([*(str(part) for part in first["loc"]), told])
     return str(error)
 
 

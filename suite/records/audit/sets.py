@@ -1,0 +1,143 @@
+"""The sets of a store: file, manifest and record agree, and the set is one that its task and budget allow.
+
+Sets are read as numpy arrays and not decoded, so that a hostile file costs no more than its own size.
+"""
+
+import json
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from suite.records.audit.documents import parsed, sha256
+from suite.records.audit.findings import Findings
+from suite.records.audit.known import TaskFacts
+from suite.records.cells import Trial
+from suite.records.record import Record
+from suite.records.stores.reading import reason
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a set's file holds. shape: of an image, () for a factorised set, whose images are not decoded."""
+
+    classes: int
+    images: int
+    shape: tuple[int, ...]
+    stored_bytes: int
+    hard: bool
+
+
+def check(path: Path, record: Record | None, task: TaskFacts | None, found: Findings) -> None:
+    """Report what is wrong with a set and its manifest.
+
+    record: of its trial, None for a snapshot, of whose set no record has the sha256; task: None if unknown.
+    """
+    try:
+        digest, facts = sha256(path), parsed(path.with_suffix(".json"))
+    except (OSError, ValueError) as error:
+        found.error("set", path, f"the set or its manifest cannot be read: {reason(error)}")
+        return
+    found.checked["set" if record else "snapshot"] += 1
+    if digest != facts.get("sha256"):
+        found.error("set", path, "its content is not that of the sha256 in its manifest")
+    if record is not None and digest != record.artefact:
+        found.error("set", path, f"it is not the set of its record, which has sha256 {record.artefact[:12]}")
+    trial = _check_manifest(path, facts, record, found)
+    try:
+        stored = read(path)
+    except (OSError, ValueError, SafetensorError) as error:
+        found.error("set", path, f"it is no set: {reason(error)}")
+        return
+    if trial is not None:
+        for each in wrong(stored, trial, task, facts, whole=record is not None):
+            found.error("set", path, each)
+    if record is not None:
+        _compare(path, stored, record, found)
+
+
+def read(path: Path) -> Stored:
+    """Return what a set's file holds; raises ValueError for tensors that no set has."""
+    with safe_open(path, framework="np") as file:
+        names = set(file.keys())
+        if "labels" not in names or len(names) < 2:
+            raise ValueError(f"it holds {', '.join(sorted(names)) or 'nothing'}, and not images and labels")
+        tensors = {name: np.asarray(file.get_tensor(name)) for name in sorted(names)}
+    for name, values in tensors.items():
+        if values.dtype != np.float32:
+            raise ValueError(f"its {name} are {values.dtype}, not float32")
+        if not np.isfinite(values).all():
+            raise ValueError(f"its {name} are not finite")
+    labels, images = tensors["labels"], tensors.get("images")
+    if labels.ndim != 3 or labels.shape[0] != labels.shape[2] or not labels.size:
+        raise ValueError(f"its labels are {labels.shape}, not (classes, n, classes)")
+    if (labels < 0).any() or not (labels.sum(-1) > 0).all():
+        raise ValueError("a label of it is negative, or all zero")
+    if images is not None and (images.ndim != 5 or images.shape[:2] != labels.shape[:2] or len(names) > 2):
+        raise ValueError(f"its images are {images.shape}, its labels {labels.shape}")
+    classes, count = labels.shape[:2]
+    hard = bool((labels == np.eye(classes, dtype=np.float32)[:, None]).all())
+    stored = sum(values.nbytes for name, values in tensors.items() if name != "labels")
+    shape = () if images is None else images.shape[2:]
+    return Stored(classes, count, shape, stored + (0 if hard else labels.nbytes), hard)
+
+
+def _check_manifest(
+    path: Path, facts: dict[str, Any], record: Record | None, found: Findings
+) -> Trial | None:
+    """Report a manifest that is not that of the file or of the record; return its trial."""
+    try:
+        trial = Trial.model_validate(facts.get("trial"))
+    except ValueError:
+        found.error("manifest", path.with_suffix(".json"), "it names no trial")
+        return None
+    if trial.id != path.stem[:64]:
+        found.error("manifest", path.with_suffix(".json"), "its trial is another one than its name says")
+    if record is not None and facts.get("data", "") not in ("", record.data):
+        found.error("manifest", path.with_suffix(".json"), "its data are not those of the record")
+    rate = facts.get("lr")
+    if rate is not None and not (isinstance(rate, int | float) and 0 < rate < float("inf")):
+        found.error("manifest", path.with_suffix(".json"), f"its learned rate is {json.dumps(rate)[:60]}")
+    return trial
+
+
+def wrong(
+    stored: Stored, trial: Trial, task: TaskFacts | None, facts: dict[str, Any], *, whole: bool
+) -> list[str]:
+    """Return what its task or its budget does not allow. whole: whether it is finished."""
+    found, factorised = list[str](), "parametrisation" in facts
+    if task is not None and stored.classes != task.classes:
+        found.append(f"it has {stored.classes} classes, and {trial.task} has {task.classes}")
+    if task is not None and stored.shape not in ((), task.shape):
+        found.append(f"its images are {stored.shape}, those of {trial.task} {task.shape}")
+    if isinstance(names := facts.get("class_names"), list) and len(names) != stored.classes:
+        found.append(f"it has {stored.classes} classes, and its manifest names {len(names)}")
+    if factorised != (stored.shape == ()):
+        found.append(
+            f"its manifest says that it is {'' if factorised else 'not '}factorised, its file not so"
+        )
+    elif not factorised and (stored.images > trial.ipc or (whole and stored.images < trial.ipc)):
+        found.append(f"it has {stored.images} images per class, and its budget is {trial.ipc}")
+    if factorised and task is not None:
+        limit = 4 * stored.classes * trial.ipc * prod(task.shape)
+        if stored.stored_bytes > limit:
+            found.append(f"it stores {stored.stored_bytes} bytes, and its budget is {limit}")
+    return found
+
+
+def _compare(path: Path, stored: Stored, record: Record, found: Findings) -> None:
+    """Report what a record says else of its set."""
+    kind = "hard" if stored.hard else "soft"
+    decoded = 0 if stored.shape else stored.images
+    said = {
+        "stored bytes": (record.stored_bytes, stored.stored_bytes),
+        "label kind": (record.label_kind, kind),
+        "images per class that it decodes to": (record.decoded, decoded),
+        "classes": (record.classes or stored.classes, stored.classes),  # earlier releases did not record them
+    }
+    for name, (told, own) in said.items():
+        if told != own:
+            found.error("set", path, f"its record says {name} {told}, and it has {own}")
