@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 import pandas
 from pydantic import ValidationError
 
+from suite.board.columns.signers import marked
 from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
 from suite.board.join import refuse_protocol, valid_records
 from suite.board.render import plots, words
@@ -28,6 +29,7 @@ from suite.records import submission
 from suite.records.datasets import tell_apart
 from suite.records.jobs import Plan, Planned
 from suite.records.record import Record
+from suite.records.signatures import checking
 from suite.records.submission import Submission
 
 Format = Literal["md", "csv", "json", "html"]
@@ -72,15 +74,21 @@ def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     return frame(load([Path(store) for store in several]))
 
 
-def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
+def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS, signers: Path | None = None) -> Board:
     """Return the board of `stores`; log a warning for everything that is left out.
 
     Accuracies printed in papers come from the first `reported.toml` in a store, or else from results/.
+    signers: a file of those whose signatures are shown; without one, none is.
     """
-    return joined(read(stores), stores, weights)
+    return joined(read(stores), stores, weights, signers)
 
 
-def joined(found: Documents, stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
+def joined(
+    found: Documents,
+    stores: Sequence[Path],
+    weights: Weights = DEFAULT_WEIGHTS,
+    signers: Path | None = None,
+) -> Board:
     """Return the board of what was read from `stores`, as `load` does."""
     source = reported_in(stores)
     made = board(
@@ -91,9 +99,10 @@ def joined(found: Documents, stores: Sequence[Path], weights: Weights = DEFAULT_
         warnings=found.warnings,
         weights=weights,
     )
-    for warning in made.warnings:
+    signed, unsigned = checking.signed(stores, signers) if signers else ({}, [])
+    for warning in (*made.warnings, *unsigned):
         warnings.warn(warning, stacklevel=3)
-    return made
+    return marked(made, signed) if signers else made
 
 
 def reported_in(stores: Sequence[Path]) -> Path | None:

@@ -54,12 +54,16 @@ class Spread:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A recorded evaluation and its repetition. row: the spread of the recorded sets of its row."""
+    """A recorded evaluation and its repetition. row: the spread of the recorded sets of its row.
+
+    should_be_equal: whether processor, versions and threads are the same; must_be_equal: the code, too.
+    """
 
     recorded: tuple[float, ...]
     repeated: tuple[float, ...]
     row: Spread
-    must_be_equal: bool
+    should_be_equal: bool = False
+    must_be_equal: bool = False
 
     @property
     def difference(self) -> float:

@@ -108,9 +108,15 @@ def repeat(candidate: Candidate, spread: Spread) -> Repeated:
             raise ValueError("it is neither an evaluation nor a reference")
         again = _ended(work)
     here = again.provenance
-    equal = same_place(record.provenance, here) and same_code([record.provenance.commit, here.commit])
-    accuracies = record.scores["accuracy"], again.scores["accuracy"]
-    return Repeated(candidate, Comparison(*accuracies, spread, equal), again.test_reads)
+    alike = same_place(record.provenance, here)
+    comparison = Comparison(
+        recorded=record.scores["accuracy"],
+        repeated=again.scores["accuracy"],
+        row=spread,
+        should_be_equal=alike,
+        must_be_equal=alike and same_code([record.provenance.commit, here.commit]),
+    )
+    return Repeated(candidate, comparison, again.test_reads)
 
 
 def _evaluation(record: Record[Evaluation], store: Store, resources: Resources) -> Work:

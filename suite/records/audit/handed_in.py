@@ -40,7 +40,7 @@ def check(store: Store, tasks: Tasks, found: Findings) -> None:
         for each in wrong:
             found.error("submission", folder, each)
         for record in verified:
-            found.checked["record of a verification"] += 1
+            found.checked["verification record"] += 1
             for severity, kind, what in figures.wrong(record, tasks[record.task]):
                 getattr(found, severity)(kind, folder, what)
             if record.data != own.data:

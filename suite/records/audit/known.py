@@ -41,11 +41,12 @@ class Tasks:
             answer = self._ask(name)
             if isinstance(answer, str):
                 self.unknown[name] = answer
-                answer = _catalogued(name)
-            self._known[name] = answer
+            self._known[name] = _catalogued(name) if isinstance(answer, str) else answer
         return self._known[name]
 
 
 def _catalogued(name: str) -> TaskFacts | None:
     info = CATALOGUE.get(name.removesuffix(HOLDOUT))
-    return info and TaskFacts(info.classes, info.shape, 0 if name.endswith(HOLDOUT) else info.test)
+    if info is None:
+        return None
+    return TaskFacts(info.classes, info.shape, 0 if name.endswith(HOLDOUT) else info.test)

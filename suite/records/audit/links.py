@@ -104,7 +104,7 @@ class Links:
                     told = f"its cell stands in another row of {self._told(path)}"
                     self.found.doubt("plan", record.path, told)
         self.found.checked["planned cell"] += len(plan.cells)
-        self.found.checked["planned cell without a record"] += len(named - self.finished)
+        self.found.checked["unrecorded planned cell"] += len(named - self.finished)
 
     def check(self) -> None:
         """Report what is wrong between records, and with the sets."""
@@ -133,9 +133,7 @@ class Links:
             if not data:
                 self.found.doubt("data", "", f"{count} records of {task} do not say on which data")
             elif known is not None and known.data:
-                self.found.checked["record whose data are those of this machine"] += (
-                    count if data in known.data else 0
-                )
+                self.found.checked["compared fingerprint"] += count if data in known.data else 0
                 if data not in known.data:
                     here = f"{told(known.data[0])} is what {task} has on this machine"
                     self.found.error("data", "", f"{count} records of {task} have {told(data)}, and {here}")

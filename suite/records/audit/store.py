@@ -11,6 +11,7 @@ from suite.records.audit.known import Ask, Tasks, nothing
 from suite.records.audit.links import Links
 from suite.records.cells import EXTERNAL, SUBMITTED, Trial
 from suite.records.record import Record, is_of
+from suite.records.signatures import checking
 from suite.records.store import Store
 from suite.records.stores import reading
 from suite.records.submission import FOLDER, is_plain
@@ -19,10 +20,11 @@ CHANGED = "+changes"
 """The end of the commit of code that differed from it."""
 
 
-def audit(path: Path, ask: Ask = nothing) -> Findings:
+def audit(path: Path, ask: Ask = nothing, signers: Path | None = None) -> Findings:
     """Return what is wrong with the store at `path`, and what was checked.
 
-    ask: gives what the data on this machine say of a task. Raises ValueError if there is no store.
+    ask: gives what the data on this machine say of a task; signers: a file of those whose signatures count.
+    Raises ValueError if there is no store.
     """
     if not any((path / kind).is_dir() for kind in (*reading.KINDS, FOLDER)):
         reading.opened(path)  # says why it is none
@@ -45,6 +47,7 @@ def audit(path: Path, ask: Ask = nothing) -> Findings:
     documents.checkpoints(store, links.finished, found)
     documents.others(store, found)
     handed_in.check(store, tasks, found)
+    checking.report(path, signers, found)
     found.notes += [f"data of {task} not compared: {why}" for task, why in sorted(tasks.unknown.items())]
     return found
 
@@ -74,7 +77,7 @@ class _Origins:
             if not method.endswith(".py") or not is_plain(path):
                 found.notes.append(f"source of {method} not compared: its file is not on this machine")
                 continue
-            found.checked["trial whose source is on this machine"] += count
+            found.checked["compared source"] += count
             if sha256(path.read_bytes()).hexdigest() != source:
                 told = f"{counted(count, 'trial')} of {method} ran another text of it than it has now"
                 found.doubt("source", "", told)

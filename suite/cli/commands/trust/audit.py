@@ -1,13 +1,14 @@
 """The command that checks whether the records of stores can be believed: `ratbench audit`."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from suite.cli.console import say, write
-from suite.cli.options import Data, TimeLimit, set_data
+from suite.cli.options import Data, Signers, TimeLimit, set_data
 
 
 def audit(
@@ -23,13 +24,7 @@ def audit(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what --rescore would repeat, and how long that took.")
     ] = False,
-    signers: Annotated[
-        Path | None,
-        typer.Option(
-            help="Whose signatures count: a file of names and SSH keys, as git's allowed_signers.",
-            show_default="none",
-        ),
-    ] = None,
+    signers: Signers = None,
     format: Annotated[
         Literal["text", "json"], typer.Option(help="text: a line for each finding; json: one object.")
     ] = "text",
@@ -45,9 +40,12 @@ def audit(
     [bold]ratbench audit results --rescore 5 --time-limit 30m[/]
     """
     from suite.cli.trust import auditing
+    from suite.cli.trust.rescoring import Wanted
 
-    wanted = auditing.Wanted(rescore, seed, time_limit, dry_run)
+    wanted = Wanted(rescore, seed, time_limit, dry_run)
     set_data(data)
+    if format == "json":
+        logging.getLogger("suite").setLevel(logging.WARNING)  # it logs to the standard output
     report = auditing.audited(stores, wanted, signers, say if format == "text" else auditing.unsaid)
     if format == "json":
         write(json.dumps(report.fields, indent=1, ensure_ascii=False) + "\n")
