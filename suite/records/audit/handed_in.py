@@ -7,6 +7,7 @@ from suite.records.audit.documents import PARTIAL, parsed
 from suite.records.audit.findings import Findings
 from suite.records.audit.known import Tasks
 from suite.records.cells import Trial
+from suite.records.record import is_of
 from suite.records.store import Store
 from suite.records.stores.reading import reason
 from suite.records.submission import ABOUT, FOLDER, MANIFEST, SET, Submission, check_files, verification
@@ -43,5 +44,7 @@ def check(store: Store, tasks: Tasks, found: Findings) -> None:
             found.checked["verification record"] += 1
             for severity, kind, what in figures.wrong(record, tasks[record.task]):
                 getattr(found, severity)(kind, folder, what)
+            if is_of(record, Trial) and record.artefact != own.files[SET]:
+                found.error("submission", folder, "the set that was verified is not the one in it")
             if record.data != own.data:
                 found.error("submission", folder, "it was verified on other data than it was made on")

@@ -3,6 +3,7 @@
 Sets are read as numpy arrays and not decoded, so that a hostile file costs no more than its own size.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from math import prod
@@ -18,6 +19,15 @@ from suite.records.audit.known import TaskFacts
 from suite.records.cells import Trial
 from suite.records.record import Record
 from suite.records.stores.reading import reason
+
+LOADERS = frozenset(
+    {
+        "4095d6abff996bf288eafc2ed33e42286a590a11b3dafa8f526483e7598e7187",  # plain sets
+        "34f90e440805266d5ac9fc234728c44c9ac7f9955d7666c072273d83d39ed869",  # linear ones
+        "dc33b4d86e30c8c599d3e5731f33a2b10336b748d64a28eab07f6cea07c1889f",  # multi-formations
+    }
+)
+"""The sha256 of the loaders that manifests of RaT-Bench have had, with `NAME` for the name of the file."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +111,15 @@ def _check_manifest(
     rate = facts.get("lr")
     if rate is not None and not (isinstance(rate, int | float) and 0 < rate < float("inf")):
         found.error("manifest", path.with_suffix(".json"), f"its learned rate is {json.dumps(rate)[:60]}")
+    loader = facts.get("loader")
+    if loader is not None and _digest(str(loader).replace(path.stem, "NAME")) not in LOADERS:
+        told = "its loader is not one of RaT-Bench's: read it before anybody runs it"
+        found.doubt("loader", path.with_suffix(".json"), told)
     return trial
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
 def wrong(
@@ -121,6 +139,13 @@ def wrong(
         )
     elif not factorised and (stored.images > trial.ipc or (whole and stored.images < trial.ipc)):
         found.append(f"it has {stored.images} images per class, and its budget is {trial.ipc}")
+    minibatch = facts.get("minibatch")
+    sizes = minibatch if isinstance(minibatch, dict) else {"": 0}
+    for name, most in {"per_class": stored.images, "classes": stored.classes}.items():
+        if sizes.get(name) is not None and sizes[name] not in range(1, most + 1):
+            found.append(f"its minibatch has {str(sizes[name])[:60]} {name.replace('_', ' ')} of {most}")
+    if "" in sizes or set(sizes) - {"per_class", "classes"}:
+        found.append("its manifest has no minibatch as a set has it")
     if factorised and task is not None:
         limit = 4 * stored.classes * trial.ipc * prod(task.shape)
         if stored.stored_bytes > limit:

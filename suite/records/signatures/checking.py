@@ -124,7 +124,8 @@ def _seal(path: Path) -> str:
     try:
         if path.name == ABOUT:
             return Submission.read(path.parent).sha256
-        seal = parsed(path).get("sha256", "") if path.suffix == ".json" else ""
+        found = parsed(path) if path.suffix == ".json" else {}
     except ValueError:
         return ""
+    seal = found.get("sha256", "") if "cell" in found else ""
     return seal if isinstance(seal, str) else ""
