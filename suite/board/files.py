@@ -58,7 +58,8 @@ def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     seeds, copies. Values with an interval have three columns, `x`, `x_low` and `x_high`.
 
     Lines of `retrain` have rank, method, hyperparameters, errors; standing: `claimed` or `verified` for a
-    submission, else `run here`; signers: who signed all of its records, "" without a file of signers; size: images per class of the whole set;
+    submission, else `run here`; signers: who signed all of its records, as `ratbench leaderboard --signers`
+    shows; size: images per class of the whole set;
     accuracy (under the standard recipe), behind, native (under native_recipe): fractions; share: of the
     full-data accuracy. DD-Ranking's scores ior, hlr, lrs, ars, with robustness_recipe as native recipe, and
     their accuracies, such as set_hard; ior_relabelled, lrs_relabelled and ars_relabelled of a row with soft

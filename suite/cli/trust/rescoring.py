@@ -35,12 +35,14 @@ class Wanted:
 class Rescoring:
     """What was repeated. seed: of the choice; of: how many could be chosen; errors: contradictions.
 
+    doubts: other bits where they should be equal, which another commit may explain.
     cells: what was found of each; left: of those that were not repeated, why; test_reads: for all.
     """
 
     seed: int
     of: int
     errors: int = 0
+    doubts: int = 0
     test_reads: int = 0
     together: str = ""
     cells: list[dict[str, Any]] = field(default_factory=list)
@@ -69,7 +71,7 @@ def rescored(stores: Sequence[Path], wanted: Wanted, deadline: Deadline, tell: S
         return made
     done = []
     for each in chosen:
-        found = _repeated(each, candidates.spreads[each.row], deadline)
+        found = _repeated(each, candidates.spreads(each), deadline)
         facts = _facts(each)
         made.cells.append(facts)
         if isinstance(found, str):
@@ -79,7 +81,8 @@ def rescored(stores: Sequence[Path], wanted: Wanted, deadline: Deadline, tell: S
         done.append(found)
         own, made.test_reads = found.comparison, made.test_reads + found.test_reads
         reason = own.reason(len(chosen))
-        made.errors += bool(reason)
+        other_bits = own.should_be_equal and own.recorded != own.repeated and not reason
+        made.errors, made.doubts = made.errors + bool(reason), made.doubts + other_bits
         facts |= {"recorded": own.recorded, "repeated": own.repeated, "error": reason}
         tell(_told(found, reason, len(chosen)))
     made.together = together([each.comparison for each in done])
@@ -87,21 +90,22 @@ def rescored(stores: Sequence[Path], wanted: Wanted, deadline: Deadline, tell: S
         made.errors += 1
         tell(f"error: {made.together}")
     tell(
-        f"{counted(len(done), 'evaluation')} repeated, {counted(made.errors, 'contradiction')}; honest "
+        f"{counted(len(done), 'evaluation')} repeated, {counted(made.errors, 'error')}, "
+        f"{counted(made.doubts, 'doubt')}; honest "
         f"records have one in less than {100 * LEVEL:.0f}% of audits. The test split was read "
         f"{counted(made.test_reads, 'time')}, which no record counts"
     )
     return made
 
 
-def _repeated(each: "Candidate", spread: Any, deadline: Deadline) -> "Repeated | str":
+def _repeated(each: "Candidate", spreads: Any, deadline: Deadline) -> "Repeated | str":
     """Repeat an evaluation, or return why not."""
     from suite.experiments.rescoring.repeating import repeat
 
     if deadline.near(each.seconds):
         return deadline.reason
     try:
-        return repeat(each, spread)
+        return repeat(each, *spreads)
     except ValueError as error:
         return str(error)
 

@@ -8,9 +8,10 @@ has at the most the variance 2 s² / m, and a record is contradicted if it excee
     t(1 - 0.005 / (2 K); f) · s · sqrt(2 / m) + 0.0005
 
 s: the deviation of accuracies within sets, over the recorded sets of the same row (other seeds, same recipe
-and network) and the repeated networks; f: its degrees of freedom; K: the repeated cells; 0.0005: rounding.
-The mean of all K differences is tested likewise, which finds a small change of many records. Honest records
-fail a whole audit in less than 1% of cases, if accuracies are normal.
+and network) and the repeated networks, and with the weight of five more networks over all rows of the same
+task, size, recipe and network; f: its degrees of freedom; K: the repeated cells; 0.0005: rounding. Five is
+how much rows of results/ resemble each other (the moments of Smyth, 2004). The mean of all K differences is
+tested likewise, which finds a small change of many records.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,6 +25,9 @@ from suite.records.record import Provenance
 
 LEVEL = 0.01
 """The share of audits of honest records, elsewhere than where they were made, that find a contradiction."""
+
+_ALIKE = 5
+"""Degrees of freedom that the spread of the whole table has in that of a row."""
 
 _ROUNDING = 0.0005
 
@@ -44,6 +48,11 @@ class Spread:
     def __add__(self, other: "Spread") -> "Spread":
         return Spread(self.squares + other.squares, self.freedom + other.freedom)
 
+    @property
+    def weighed(self) -> "Spread":
+        """The same spread with `_ALIKE` degrees of freedom; none if nothing varied."""
+        return Spread(_ALIKE * self.squares / self.freedom, _ALIKE) if self.freedom else self
+
     def limit(self, networks: float, level: float) -> float:
         """Return by how much two means of so many networks may differ; infinite if nothing varied twice."""
         if not self.freedom:
@@ -54,7 +63,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A recorded evaluation and its repetition. row: the spread of the recorded sets of its row.
+    """A recorded evaluation and its repetition. row, table: the spreads of recorded sets there.
 
     should_be_equal: whether processor, versions and threads are the same; must_be_equal: the code, too.
     """
@@ -62,6 +71,7 @@ class Comparison:
     recorded: tuple[float, ...]
     repeated: tuple[float, ...]
     row: Spread
+    table: Spread = Spread()
     should_be_equal: bool = False
     must_be_equal: bool = False
 
@@ -72,8 +82,8 @@ class Comparison:
 
     @property
     def spread(self) -> Spread:
-        """The spread of the row and of the repeated networks."""
-        return self.row + Spread.of(self.repeated)
+        """The spread of the row, of the repeated networks, and of the table with its weight."""
+        return self.row + Spread.of(self.repeated) + self.table.weighed
 
     def limit(self, cells: int) -> float:
         """Return by how much the means may differ, if so many cells are repeated."""

@@ -44,10 +44,11 @@ class Candidate:
 
 @dataclass
 class Candidates:
-    """What can be repeated in stores, and how accuracies vary in each row."""
+    """What can be repeated in stores, and how accuracies vary in each row, and in each table of rows."""
 
     every: list[Candidate] = field(default_factory=list)
-    spreads: dict[_Row, Spread] = field(default_factory=dict)
+    rows: dict[_Row, Spread] = field(default_factory=dict)
+    tables: dict[_Row, Spread] = field(default_factory=dict)
 
     @classmethod
     def of(cls, stores: Sequence[Path]) -> "Candidates":
@@ -63,11 +64,16 @@ class Candidates:
         if record.status != "done" or not values or not isinstance(cell, Evaluation | Reference):
             return
         scored = sha256_of(cell.model_dump(mode="json", exclude={"trial", "seed"}))
-        row = (str(path), record.task, str(record.ipc), record.label, record.data, scored)
-        self.spreads[row] = self.spreads.get(row, Spread()) + Spread.of(values)
+        row = (str(path), record.task, str(record.ipc), record.data, scored, record.label)
+        for spreads, key in ((self.rows, row), (self.tables, row[:-1])):
+            spreads[key] = spreads.get(key, Spread()) + Spread.of(values)
         size = f" ipc {record.ipc}" if record.ipc else ""
         title = f"{record.label} on {record.task}{size}, {cell.title}, cell {cell.id[:12]}"
         self.every.append(Candidate(path, cell.id, record.data, title, record.seconds, row))
+
+    def spreads(self, of: Candidate) -> tuple[Spread, Spread]:
+        """Return the spread of a candidate's row, and of its table."""
+        return self.rows[of.row], self.tables[of.row[:-1]]
 
     def choose(self, count: int, seed: int) -> list[Candidate]:
         """Return `count` of them by chance, or all in a random order if there are fewer."""
@@ -85,10 +91,10 @@ class Repeated:
     test_reads: int
 
 
-def repeat(candidate: Candidate, spread: Spread) -> Repeated:
+def repeat(candidate: Candidate, row: Spread, table: Spread) -> Repeated:
     """Repeat an evaluation or a reference here; raises ValueError if it cannot be, with the reason.
 
-    spread: of its row.
+    row, table: the spreads there.
     """
     store = Store(candidate.store, read_only=True)
     record = store.record(candidate.cell, candidate.data)
@@ -112,7 +118,8 @@ def repeat(candidate: Candidate, spread: Spread) -> Repeated:
     comparison = Comparison(
         recorded=record.scores["accuracy"],
         repeated=again.scores["accuracy"],
-        row=spread,
+        row=row,
+        table=table,
         should_be_equal=alike,
         must_be_equal=alike and same_code([record.provenance.commit, here.commit]),
     )

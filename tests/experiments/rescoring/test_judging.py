@@ -1,5 +1,7 @@
 """Repeated accuracies contradict recorded ones beyond what rounding explains, and no more often than said."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -68,7 +70,13 @@ def test_honest_records_fail_in_less_than_one_audit_of_a_hundred(
 
 def test_places_that_round_alike() -> None:
     assert same_place(MADE, MADE)
-    for changes in ({"threads": 2}, {"device": "CPU: another"}, {"versions": {}}, {"deterministic": False}):
+    others: list[dict[str, Any]] = [
+        {"threads": 2},
+        {"device": "CPU: another"},
+        {"versions": {}},
+        {"deterministic": False},
+    ]
+    for changes in others:
         assert not same_place(MADE, MADE.model_copy(update=changes))
     gpu = MADE.model_copy(update={"device": "NVIDIA H200"})
     assert not same_place(gpu, gpu)

@@ -45,7 +45,7 @@ def store(recorded: Path, tmp_path: Path) -> Path:
 def again(store: Path, of: str = "evaluation") -> Repeated:
     found = Candidates.of([store])
     chosen = next(each for each in found.choose(9, 0) if (of == "reference") == ("reference" in each.title))
-    return repeat(chosen, found.spreads[chosen.row])
+    return repeat(chosen, *found.spreads(chosen))
 
 
 def file_of(store: Path, chosen: Candidate) -> Path:
@@ -70,7 +70,7 @@ def test_a_forged_record_has_other_bits_and_a_large_cheat_contradicts_anywhere(
     raised = tuple((round(296 * each) + round(2.96 * points)) / 296 for each in old["accuracy"])
     change(path, scores={**old, "accuracy": raised})
     found = Candidates.of([store])
-    own = repeat(chosen, found.spreads[chosen.row]).comparison
+    own = repeat(chosen, *found.spreads(chosen)).comparison
     assert own.recorded != own.repeated == old["accuracy"] and own.should_be_equal
     assert bool(own.reason(1)) == (points > 5) or own.must_be_equal
 
