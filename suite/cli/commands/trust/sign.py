@@ -15,7 +15,7 @@ def sign(
         Path,
         typer.Option(help="Your SSH key, such as ~/.ssh/id_ed25519; of a key in an agent, its public file."),
     ],
-    everything: Annotated[
+    all_: Annotated[
         bool, typer.Option("--all", help="Sign all files, also those that an earlier signature names.")
     ] = False,
 ) -> None:
@@ -37,7 +37,7 @@ def sign(
         raise ValueError(
             f"{store} is not signed, since the audit finds {counted(found.errors, 'error')}; mend it first"
         )
-    made = lists.sign(store, key.expanduser(), everything=everything)
+    made = lists.sign(store, key.expanduser(), everything=all_)
     if made is None:
         say("nothing to sign: an earlier signature names every file; --all signs them again")
         return
