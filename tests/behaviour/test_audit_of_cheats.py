@@ -60,11 +60,7 @@ def other_seed_with_other_times(store: Store) -> None:
 
 def lucky_seed(store: Store) -> None:
     """Draw seeds of networks until one is good."""
-    path = first(store)
-    record = read(path)
-    path.unlink()
-    lucky = record.cell.model_copy(update={"seed": 12345})
-    store.write(record.model_copy(update={"cell": lucky, "sha256": ""}))
+    renewed(first(store), store, seed=12345)
 
 
 def swapped_sets(store: Store) -> None:
@@ -189,6 +185,25 @@ def other_set_evaluated(store: Store) -> None:
     change(first(store), artefact="be" * 32)
 
 
+def best_of_all(store: Store) -> None:
+    """Pass the best set off as that of another seed."""
+    every = sorted(first(store).parent.glob("*.json"))
+    good, bad = (path for path in every if read(path).cell.kind == "distillation")
+    names = (store.artefact(read(path).cell.id) for path in (good, bad))
+    shutil.copy(*names)
+    at = store.artefact(read(bad).cell.id).with_suffix(".json")
+    at.write_text(json.dumps({**json.loads(at.read_bytes()), "sha256": read(good).artefact}))
+    change(bad, artefact=read(good).artefact)
+
+
+def renewed(path: Path, store: Store, label: str = "", **cell: Any) -> None:
+    """Change the cell of a record, whose id is then another one."""
+    record = read(path)
+    path.unlink()
+    made = record.cell.model_copy(update=cell)
+    store.write(record.model_copy(update={"cell": made, "label": label or record.label, "sha256": ""}))
+
+
 def curve(**values: tuple[float, ...]) -> Cheat:
     def cheat(store: Store) -> None:
         path = first(store, kind="distillation")
@@ -247,6 +262,23 @@ CHEATS: dict[str, tuple[Cheat, str]] = {
     "seconds that fall": (curve(seconds=(9.0, 4.0)), "error curve"),
     "a curve longer than the work": (curve(seconds=(4.0, 900.0)), "error curve"),
     "a diverged trial that was scored": (on("distillation", status="diverged"), "error link"),
+    "the best set for all seeds": (best_of_all, "doubt copied"),
+    "another evaluator's accuracy": (
+        lambda store: renewed(first(store), store, base="kernel_regression"),
+        "error row",
+    ),
+    "an evaluator without its source": (
+        lambda store: renewed(first(store), store, evaluator="mine", base="/home/me/mine.py"),
+        "doubt source",
+    ),
+    "a method under another one's name": (
+        lambda store: renewed(first(store, kind="distillation"), store, method="/home/me/mine.py"),
+        "doubt row",
+    ),
+    "a method without its source": (
+        lambda store: renewed(first(store, kind="distillation"), store, label="mine", method="mine"),
+        "doubt source",
+    ),
     "code with changes": (
         on("evaluation", provenance=MADE.model_copy(update={"commit": "ab+changes"})),
         "doubt code",

@@ -72,8 +72,8 @@ def ask(name: str) -> TaskFacts | str:
     try:
         with nothing_fetched():
             task = tasks.load(name)
-    except (ValueError, OSError) as error:
-        return str(error).partition("\n")[0]
+    except Exception as error:  # the name is a record's, and may be anything
+        return str(error).partition("\n")[0] or type(error).__name__
     count = 0 if name.endswith(HOLDOUT) else sum(task.found.test)
     known = tasks.fingerprint(task), tasks.former_fingerprint(task)
     return TaskFacts(task.train.classes, tuple(task.train.shape), count, known)

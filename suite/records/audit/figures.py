@@ -1,8 +1,10 @@
 """The figures within one record: what its validation does not refuse, and still cannot or should not be."""
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from math import isclose
+from pathlib import Path
 
 from suite.core.seeding import derive
 from suite.records.audit.findings import Severity
@@ -20,6 +22,7 @@ _SLACK, _SECONDS = 1.01, 1.0  # by which times of parts may exceed the time of a
 def wrong(record: Record, task: TaskFacts | None) -> Iterator[Wrong]:
     """Yield what is wrong with a record's figures; task: what is known of its task."""
     yield from _row(record)
+    yield from _names(record)
     if reason := overread(record):
         yield "error", "reads", reason
     yield from _times(record)
@@ -46,6 +49,30 @@ def _row(record: Record) -> Iterator[Wrong]:
         yield "error", "row", f"it stands for the task {record.task!r}, and its cell has {cell.task!r}"
     if isinstance(cell, Evaluation) and cell.part and cell.part.ipc != record.ipc:
         yield "error", "row", f"it stands for {record.ipc} images per class, and scores {cell.part.ipc}"
+
+
+def _names(record: Record) -> Iterator[Wrong]:
+    """Yield where a row's name, or an evaluator's, hides what made the numbers."""
+    cell = record.cell
+    if isinstance(cell, Trial):
+        known = cell.method in built_in("methods") or cell.method.startswith((EXTERNAL, SUBMITTED))
+        if not known and not cell.source:
+            yield "doubt", "source", f"{cell.method!r} is no method of RaT-Bench, and its source is not told"
+        if record.label in built_in("methods") and cell.method != record.label:
+            yield "doubt", "row", f"its row is called {record.label!r}, and {cell.method!r} made the set"
+    if isinstance(cell, Evaluation):
+        scorer = cell.base or cell.evaluator
+        if scorer not in built_in("evaluators") and not cell.source:
+            yield "doubt", "source", f"{scorer!r} is no evaluator of RaT-Bench, and its source is not told"
+        if cell.evaluator in built_in("evaluators") and scorer != cell.evaluator:
+            yield "error", "row", f"it is called {cell.evaluator!r}, and {scorer!r} scored the set"
+
+
+@cache
+def built_in(kind: str) -> frozenset[str]:
+    """Return the names of the methods or evaluators of RaT-Bench, whose files are not imported."""
+    folder = Path(__file__).parents[2] / "plugins" / kind
+    return frozenset(path.stem for path in folder.glob("*.py"))
 
 
 def _times(record: Record) -> Iterator[Wrong]:

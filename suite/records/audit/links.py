@@ -38,6 +38,7 @@ class _Entry(NamedTuple):
     step: int | None
     scored: str
     accuracy: tuple[float, ...]
+    seal: str
 
 
 class Links:
@@ -72,9 +73,10 @@ class Links:
             step=getattr(cell, "step", None),
             scored=_scored(record),
             accuracy=record.scores.get("accuracy", ()),
+            seal=record.sha256,
         )
         self._data[record.task, record.data] += 1
-        self._check_twice(own, record.sha256)
+        self._check_twice(own)
         self._by_cell.setdefault(own.cell, []).append(own)
         if is_of(record, Trial):
             self._trials[str(path)] = record.model_copy(update={"curve": {}})
@@ -115,12 +117,12 @@ class Links:
         self._check_copied()
         self._check_sets(working)
 
-    def _check_twice(self, own: _Entry, seal: str) -> None:
+    def _check_twice(self, own: _Entry) -> None:
         for other in self._by_cell.get(own.cell, ()):
             if own.data == other.data or "" in (own.data, other.data):
-                same = documents.parsed(other.path).get("sha256") == seal
-                told = f"its cell has a record on the same data in {self._told(other.path)}"
-                self.found.error("twice", own.path, told + (", with the same content" if same else ""))
+                same = ", with the same content" if own.seal == other.seal else ""
+                told = f"its cell has a record on the same data in {self._told(other.path)}{same}"
+                self.found.error("twice", own.path, told)
 
     def _check_data(self) -> None:
         counts = {task: dict[str, int]() for task, _ in self._data}
@@ -166,7 +168,14 @@ class Links:
         return any(layout.Listing(self.store.path / "records", once=True).of(cell))
 
     def _check_copied(self) -> None:
-        """Report equal accuracies of different sets or seeds in one row."""
+        """Report sets of several seeds that are equal, and accuracies that are, of different sets or seeds."""
+        made = dict[tuple[object, ...], str]()
+        for path, record in self._trials.items():
+            if record.artefact:
+                other = made.setdefault((record.task, record.label, record.ipc, record.artefact), path)
+                if self._trials[other].cell.seed != record.cell.seed:
+                    told = f"its set is that of another seed, {self._told(Path(other))}"
+                    self.found.doubt("copied", Path(path), f"{told}: does the method use no chance?")
         seen = dict[tuple[object, ...], _Entry]()
         for own, _ in self._evaluations:
             if len(own.accuracy) < _NETWORKS or len(set(own.accuracy)) == 1:

@@ -5,6 +5,7 @@ Sets are read as numpy arrays and not decoded, so that a hostile file costs no m
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -30,6 +31,10 @@ LOADERS = frozenset(
 """The sha256 of the loaders that manifests of RaT-Bench have had, with `NAME` for the name of the file."""
 
 
+_LARGEST = 2**34  # bytes of a set's file
+_LARGEST_ROW = 2**28  # bytes of one class
+
+
 @dataclass(frozen=True)
 class Stored:
     """What a set's file holds. shape: of an image, () for a factorised set, whose images are not decoded."""
@@ -47,6 +52,8 @@ def check(path: Path, record: Record | None, task: TaskFacts | None, found: Find
     record: of its trial, None for a snapshot, of whose set no record has the sha256; task: None if unknown.
     """
     try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError(f"it has more than {_LARGEST >> 30} GiB")
         digest, facts = sha256(path), parsed(path.with_suffix(".json"))
     except (OSError, ValueError) as error:
         found.error("set", path, f"the set or its manifest cannot be read: {reason(error)}")
@@ -70,29 +77,42 @@ def check(path: Path, record: Record | None, task: TaskFacts | None, found: Find
 
 
 def read(path: Path) -> Stored:
-    """Return what a set's file holds; raises ValueError for tensors that no set has."""
+    """Return what a set's file holds, of which one class at a time is read.
+
+    Raises ValueError for tensors that no set has.
+    """
     with safe_open(path, framework="np") as file:
-        names = set(file.keys())
+        names = sorted(file.keys())
         if "labels" not in names or len(names) < 2:
-            raise ValueError(f"it holds {', '.join(sorted(names)) or 'nothing'}, and not images and labels")
-        tensors = {name: np.asarray(file.get_tensor(name)) for name in sorted(names)}
-    for name, values in tensors.items():
-        if values.dtype != np.float32:
-            raise ValueError(f"its {name} are {values.dtype}, not float32")
-        if not np.isfinite(values).all():
-            raise ValueError(f"its {name} are not finite")
-    labels, images = tensors["labels"], tensors.get("images")
-    if labels.ndim != 3 or labels.shape[0] != labels.shape[2] or not labels.size:
-        raise ValueError(f"its labels are {labels.shape}, not (classes, n, classes)")
-    if (labels < 0).any() or not (labels.sum(-1) > 0).all():
-        raise ValueError("a label of it is negative, or all zero")
-    if images is not None and (images.ndim != 5 or images.shape[:2] != labels.shape[:2] or len(names) > 2):
-        raise ValueError(f"its images are {images.shape}, its labels {labels.shape}")
-    classes, count = labels.shape[:2]
-    hard = bool((labels == np.eye(classes, dtype=np.float32)[:, None]).all())
-    stored = sum(values.nbytes for name, values in tensors.items() if name != "labels")
-    shape = () if images is None else images.shape[2:]
-    return Stored(classes, count, shape, stored + (0 if hard else labels.nbytes), hard)
+            raise ValueError(f"it holds {', '.join(names) or 'nothing'}, and not images and labels")
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+        labels, images = shapes["labels"], shapes.get("images")
+        if len(labels) != 3 or labels[0] != labels[2] or not prod(labels):
+            raise ValueError(f"its labels are {labels}, not (classes, n, classes)")
+        if images is not None and (len(images) != 5 or images[:2] != labels[:2] or len(names) > 2):
+            raise ValueError(f"its images are {images}, its labels {labels}")
+        hard = True
+        for name in names:
+            for at, block in enumerate(_blocks(file.get_slice(name), name, shapes[name])):
+                if not np.isfinite(block).all():
+                    raise ValueError(f"its {name} are not finite")
+                if name == "labels":
+                    if (block < 0).any() or not (block.sum(-1) > 0).all():
+                        raise ValueError("a label of it is negative, or all zero")
+                    hard = hard and bool((block == np.eye(1, labels[2], at)).all())
+    stored = {name: 4 * prod(shape) for name, shape in shapes.items()}
+    counted = sum(size for name, size in stored.items() if name != "labels" or not hard)
+    return Stored(labels[0], labels[1], () if images is None else images[2:], counted, hard)
+
+
+def _blocks(tensor: Any, name: str, shape: tuple[int, ...]) -> Iterator[Any]:
+    """Yield the rows of a tensor; raises ValueError for a type that no set has, and for huge rows."""
+    if tensor.get_dtype() != "F32":
+        raise ValueError(f"its {name} are {tensor.get_dtype()}, not float32")
+    if not shape or 4 * prod(shape[1:]) > _LARGEST_ROW:
+        raise ValueError(f"its {name} are {shape}, which no set has")
+    for at in range(shape[0]):
+        yield tensor[at : at + 1]
 
 
 def _check_manifest(

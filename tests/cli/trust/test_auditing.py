@@ -18,7 +18,7 @@ def test_the_data_on_this_machine_are_asked() -> None:
     assert len(set(found.data)) == 2  # with and without class names
     held = ask("digits:holdout")
     assert isinstance(held, TaskFacts) and held.test == 0
-    for name in ("cifar10", "no-such-task", "folder:/no/such/folder"):
+    for name in ("cifar10", "no-such-task", "folder:/no/such/folder", "folder:\0", "hf:" + "x" * 5000):
         assert isinstance(ask(name), str)
 
 

@@ -54,6 +54,15 @@ def test_an_edited_file_of_a_method_is_told(tmp_path: Path) -> None:
     assert not kinds(store) and any("not on this machine" in note for note in audit(store.path).notes)
 
 
+@pytest.mark.parametrize("name", ["x" * 5000 + ".py", "\0.py", "/dev/zero", "/dev.py"])
+def test_a_hostile_name_of_a_method_ends_no_audit(name: str, tmp_path: Path) -> None:
+    store = sound(tmp_path / "store")
+    trial = next(each for each in store.row("digits", 1, "dm") if each.cell.kind == "distillation")
+    cell = trial.cell.model_copy(update={"method": name, "source": "ab" * 32})
+    store.write(trial.model_copy(update={"cell": cell, "sha256": ""}))
+    assert "error set" in kinds(store)
+
+
 def test_a_failure_that_was_overcome_is_told(tmp_path: Path) -> None:
     store = sound(tmp_path / "store")
     trial = next(each for each in store.row("digits", 1, "dm") if each.cell.kind == "distillation")
