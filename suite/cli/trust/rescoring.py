@@ -35,14 +35,12 @@ class Wanted:
 class Rescoring:
     """What was repeated. seed: of the choice; of: how many could be chosen; errors: contradictions.
 
-    doubts: other bits where they should be equal, which another commit may explain.
     cells: what was found of each; left: of those that were not repeated, why; test_reads: for all.
     """
 
     seed: int
     of: int
     errors: int = 0
-    doubts: int = 0
     test_reads: int = 0
     together: str = ""
     cells: list[dict[str, Any]] = field(default_factory=list)
@@ -81,8 +79,7 @@ def rescored(stores: Sequence[Path], wanted: Wanted, deadline: Deadline, tell: S
         done.append(found)
         own, made.test_reads = found.comparison, made.test_reads + found.test_reads
         reason = own.reason(len(chosen))
-        other_bits = own.should_be_equal and own.recorded != own.repeated and not reason
-        made.errors, made.doubts = made.errors + bool(reason), made.doubts + other_bits
+        made.errors += bool(reason)
         facts |= {"recorded": own.recorded, "repeated": own.repeated, "error": reason}
         tell(_told(found, reason, len(chosen)))
     made.together = together([each.comparison for each in done])
@@ -90,8 +87,7 @@ def rescored(stores: Sequence[Path], wanted: Wanted, deadline: Deadline, tell: S
         made.errors += 1
         tell(f"error: {made.together}")
     tell(
-        f"{counted(len(done), 'evaluation')} repeated, {counted(made.errors, 'error')}, "
-        f"{counted(made.doubts, 'doubt')}; honest "
+        f"{counted(len(done), 'evaluation')} repeated, {counted(made.errors, 'error')}; honest "
         f"records have one in less than {100 * LEVEL:.0f}% of audits. The test split was read "
         f"{counted(made.test_reads, 'time')}, which no record counts"
     )
@@ -120,6 +116,5 @@ def _told(found: "Repeated", reason: str, cells: int) -> str:
         return f"error: {title}: {reason}"
     if own.recorded == own.repeated:
         return f"the same bits: {title}"
-    word = "doubt: other bits where they should be equal" if own.should_be_equal else "agrees"
     limit = f"rounding explains up to {100 * own.limit(cells):.2f}"
-    return f"{word}: {title}: {100 * own.difference:+.2f} points, and {limit}"
+    return f"agrees: {title}: {100 * own.difference:+.2f} points, and {limit}"

@@ -1,7 +1,7 @@
 """When a repeated evaluation contradicts its record: by more than rounding that grows through training.
 
-The repeated networks have the seeds of the recorded ones. With the same code, versions, threads and processor
-they must give the same bits. Elsewhere rounding differs, and training lets it grow, at the most until the two
+The repeated networks have the seeds of the recorded ones. With the same processor, versions and threads they
+must give the same bits. Elsewhere rounding differs, and training lets it grow, at the most until the two
 networks of a seed differ as two networks of different seeds do. So the difference of two means of m networks
 has at the most the variance 2 s² / m, and a record is contradicted if it exceeds
 
@@ -14,7 +14,7 @@ how much rows of results/ resemble each other (the moments of Smyth, 2004). The 
 tested likewise, which finds a small change of many records.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
 from statistics import fmean
@@ -65,15 +65,15 @@ class Spread:
 class Comparison:
     """A recorded evaluation and its repetition. row, table: the spreads of recorded sets there.
 
-    should_be_equal: whether processor, versions and threads are the same; must_be_equal: the code, too.
+    must_be_equal: whether processor, versions and threads are the same; commits: of the code, then and now.
     """
 
     recorded: tuple[float, ...]
     repeated: tuple[float, ...]
     row: Spread
     table: Spread = Spread()
-    should_be_equal: bool = False
     must_be_equal: bool = False
+    commits: tuple[str, str] = ("", "")
 
     @property
     def difference(self) -> float:
@@ -100,9 +100,11 @@ class Comparison:
         said = f"{measured}{100 * fmean(self.recorded):.2f}%"
         if abs(off) > limit:
             return f"{said}; rounding explains at most {100 * limit:.2f} points"
-        if self.must_be_equal:
-            return f"{said}, with the code, versions, threads and processor that it names: bits must be equal"
-        return ""
+        if not self.must_be_equal:
+            return ""
+        then, now = self.commits
+        code = f"; its code was {then[:12]}, and this is {now[:12]}" if then != now else ""
+        return f"{said}, with the processor, versions and threads that it names: bits must be equal{code}"
 
 
 def together(found: Sequence[Comparison]) -> str:
@@ -132,9 +134,3 @@ def same_place(recorded: Provenance, here: Provenance) -> bool:
         and recorded.device.startswith("CPU")
         and alike == (here.device, here.threads, here.versions, here.gpu, here.devices)
     )
-
-
-def same_code(commits: Iterable[str]) -> bool:
-    """Return whether all were made by one known commit."""
-    found = set(commits)
-    return len(found) == 1 and not any(each == "none" or each.endswith("+changes") for each in found)

@@ -19,7 +19,7 @@ from suite.core.data.reading.download import nothing_fetched
 from suite.experiments.cells.context import Context, Work, load_task
 from suite.experiments.cells.evaluation import evaluate
 from suite.experiments.cells.reference import train_reference
-from suite.experiments.rescoring.judging import Comparison, Spread, same_code, same_place
+from suite.experiments.rescoring.judging import Comparison, Spread, same_place
 from suite.experiments.resources import Resources
 from suite.records.cells import Evaluation, Reference, Trial, sha256_of
 from suite.records.jobs import Job
@@ -114,14 +114,13 @@ def repeat(candidate: Candidate, row: Spread, table: Spread) -> Repeated:
             raise ValueError("it is neither an evaluation nor a reference")
         again = _ended(work)
     here = again.provenance
-    alike = same_place(record.provenance, here)
     comparison = Comparison(
         recorded=record.scores["accuracy"],
         repeated=again.scores["accuracy"],
         row=row,
         table=table,
-        should_be_equal=alike,
-        must_be_equal=alike and same_code([record.provenance.commit, here.commit]),
+        must_be_equal=same_place(record.provenance, here),
+        commits=(record.provenance.commit, here.commit),
     )
     return Repeated(candidate, comparison, again.test_reads)
 

@@ -168,13 +168,13 @@ class Links:
         return any(layout.Listing(self.store.path / "records", once=True).of(cell))
 
     def _check_copied(self) -> None:
-        """Report sets of several seeds that are equal, and accuracies that are, of different sets or seeds."""
+        """Report equal sets of different seeds, and equal accuracies of different sets or seeds, in a row."""
         made = dict[tuple[object, ...], str]()
         for path, record in self._trials.items():
             if record.artefact:
-                other = made.setdefault((record.task, record.label, record.ipc, record.artefact), path)
-                if self._trials[other].cell.seed != record.cell.seed:
-                    told = f"its set is that of another seed, {self._told(Path(other))}"
+                first = made.setdefault((record.task, record.label, record.ipc, record.artefact), path)
+                if self._trials[first].cell.seed != record.cell.seed:
+                    told = f"its set is that of another seed, {self._told(Path(first))}"
                     self.found.doubt("copied", Path(path), f"{told}: does the method use no chance?")
         seen = dict[tuple[object, ...], _Entry]()
         for own, _ in self._evaluations:

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.experiments.rescoring.judging import Comparison, Spread, same_code, same_place, together
+from suite.experiments.rescoring.judging import Comparison, Spread, same_place, together
 from tests.support.audited import MADE
 
 ROW = Spread.of((0.70, 0.71, 0.69)) + Spread.of((0.70, 0.705, 0.695))
 
 
-def compared(recorded: tuple[float, ...], repeated: tuple[float, ...], **same: bool) -> Comparison:
-    return Comparison(recorded, repeated, ROW, **same)
+def compared(recorded: tuple[float, ...], repeated: tuple[float, ...], **more: Any) -> Comparison:
+    return Comparison(recorded, repeated, ROW, **more)
 
 
 def test_the_limit_is_that_of_the_docstring() -> None:
@@ -31,14 +31,22 @@ def test_equal_bits_agree_and_other_bits_may_not() -> None:
     assert compared((0.7, 0.71, 0.69), (0.7, 0.71, 0.69), must_be_equal=True).reason(1) == ""
     off = (0.701, 0.71, 0.69)
     assert compared((0.7, 0.71, 0.69), off).reason(1) == ""
-    assert compared((0.7, 0.71, 0.69), off, should_be_equal=True).reason(1) == ""
-    assert "bits must be equal" in compared((0.7, 0.71, 0.69), off, must_be_equal=True).reason(1)
+    told = compared((0.7, 0.71, 0.69), off, must_be_equal=True).reason(1)
+    assert told.endswith("bits must be equal")
+    told = compared((0.7, 0.71, 0.69), off, must_be_equal=True, commits=("a" * 40, "b" * 40)).reason(1)
+    assert told.endswith("its code was aaaaaaaaaaaa, and this is bbbbbbbbbbbb")
 
 
 def test_large_differences_and_other_counts_contradict() -> None:
     assert "rounding explains at most" in compared((0.9, 0.91, 0.89), (0.7, 0.71, 0.69)).reason(5)
     assert "rounding explains at most" in compared((0.5, 0.51, 0.49), (0.7, 0.71, 0.69)).reason(5)
     assert "it has 2" in compared((0.9, 0.91), (0.7, 0.71, 0.69)).reason(5)
+
+
+def test_the_table_has_the_weight_of_five_networks() -> None:
+    table = Spread.of(tuple(np.linspace(0.6, 0.8, 101)))
+    own = Comparison((0.7,), (0.7,), Spread.of((0.7,)), table).spread
+    assert own.freedom == 5 and own.squares / 5 == pytest.approx(table.squares / 100)
 
 
 def test_one_network_alone_tells_nothing() -> None:
@@ -80,5 +88,3 @@ def test_places_that_round_alike() -> None:
         assert not same_place(MADE, MADE.model_copy(update=changes))
     gpu = MADE.model_copy(update={"device": "NVIDIA H200"})
     assert not same_place(gpu, gpu)
-    assert same_code(["a", "a"])
-    assert not same_code(["a", "b"]) and not same_code(["none"]) and not same_code(["a+changes", "a+changes"])

@@ -56,23 +56,26 @@ def file_of(store: Path, chosen: Candidate) -> Path:
 def test_the_same_bits_come_again_and_nothing_is_written(of: str, store: Path) -> None:
     before = content(store)
     found = again(store, of)
-    assert found.comparison.repeated == found.comparison.recorded and found.comparison.should_be_equal
+    assert found.comparison.repeated == found.comparison.recorded and found.comparison.must_be_equal
     assert found.test_reads == 1 and content(store) == before
 
 
-@pytest.mark.parametrize("points", [1, 2, 5, 20])
-def test_a_forged_record_has_other_bits_and_a_large_cheat_contradicts_anywhere(
-    points: int, store: Path
-) -> None:
+@pytest.mark.parametrize("points", [1, 2, 5])
+def test_a_forged_record_is_found(points: int, store: Path) -> None:
+    """Where the machine is another one, only a large cheat is: see the tests of judging."""
     chosen = next(each for each in Candidates.of([store]).choose(9, 0) if "reference" not in each.title)
     path = file_of(store, chosen)
     old = Record.model_validate_json(path.read_bytes()).scores
     raised = tuple((round(296 * each) + round(2.96 * points)) / 296 for each in old["accuracy"])
     change(path, scores={**old, "accuracy": raised})
-    found = Candidates.of([store])
-    own = repeat(chosen, *found.spreads(chosen)).comparison
-    assert own.recorded != own.repeated == old["accuracy"] and own.should_be_equal
-    assert bool(own.reason(1)) == (points > 5) or own.must_be_equal
+    own = repeat(chosen, *Candidates.of([store]).spreads(chosen)).comparison
+    assert own.repeated == old["accuracy"] and "bits must be equal" in own.reason(5)
+    if points == 2:
+        result = ratbench("audit", store, "--rescore", "9")
+        assert (
+            result.exit_code == 1 and "error: random_subset on digits ipc 1, retrain dc-300" in result.stdout
+        )
+        assert "3 evaluations repeated, 1 error" in result.stdout
 
 
 def test_the_choice_depends_on_the_seed_alone(store: Path) -> None:
