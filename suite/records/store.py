@@ -252,4 +252,4 @@ def _trace(cell: str) -> str:
 def _mistake(error: ValueError) -> str:
     """Return the first mistake in a file in one line."""
     told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-    return told.partition("\n")[0]
+    return told.removeprefix("Value error, ").partition("\n")[0]
