@@ -9,7 +9,7 @@ from rich.table import Table
 
 from suite.board.atlas.costs import Cost
 from suite.cli.console import console, say
-from suite.cli.running.announced import on_other_data, say_networks
+from suite.cli.running.announced import lost_sets, on_other_data, say_networks
 from suite.cli.running.cost import Costs, by_device, hours, told
 from suite.cli.running.runner import Request, check_settings, counts
 from suite.core.data import tasks
@@ -51,7 +51,8 @@ def dry_run(request: Request) -> None:
         _cells(jobs, store) if sum(len(job.cells) for job in jobs) <= LISTED else _rows(jobs, store, costs)
     )
     console.print(shown)
-    for line in (*on_other_data(jobs, store), counts(jobs, store), *estimated(jobs, store, costs)):
+    said = (*on_other_data(jobs, store), *lost_sets(jobs, store), counts(jobs, store))
+    for line in (*said, *estimated(jobs, store, costs)):
         say(line)
 
 
