@@ -50,8 +50,10 @@ class Request:
     def __post_init__(self) -> None:
         if self.log:
             writers.check(self.log)
-        if self.inline and self.address:
+        if self.inline and self.address is not None:
             raise ValueError("--inline runs without Ray: leave out --address")
+        if self.address == "":
+            raise ValueError("--address is empty: give HOST:PORT, or auto, or leave it out")
         if (self.address or "").startswith("ray://"):
             raise ValueError(
                 f"--address {self.address}: Ray Client is not supported; run on a node, with --address auto"
@@ -199,8 +201,16 @@ def work(
             else:
                 from suite.experiments.cluster import driver  # ray takes seconds to import
 
-                observe, end, stop = display.observe, display.end, deadline.near
-                driver.run_jobs(rest, store, resources, address=address, observe=observe, end=end, stop=stop)
+                driver.run_jobs(
+                    rest,
+                    store,
+                    resources,
+                    address=address,
+                    observe=display.observe,
+                    end=display.end,
+                    stop=deadline.near,
+                    lost=deadline.give_up,
+                )
             if deadline.reason:
                 raise Stopped(deadline.reason)
         except KeyboardInterrupt as error:

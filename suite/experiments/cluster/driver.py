@@ -3,20 +3,16 @@
 import errno
 import logging
 import shutil
-import signal
-import socket
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray import tune
 
-from suite.core.data.tasks import data_folder
-from suite.experiments.cluster.ending import SIGNALS, Ending, Observe, Stop, Watch
+from suite.experiments.cluster.connection import connected
+from suite.experiments.cluster.ending import Ending, Observe, Stop, Watch
 from suite.experiments.cluster.worker import MemoryKept, Worker
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
@@ -39,13 +35,15 @@ def run_jobs(
     observe: Observe,
     end: Callable[[str], None],
     stop: Stop = lambda needs: False,
+    lost: Callable[[str], None],
 ) -> None:
     """Run jobs on a local Ray or the cluster at `address`, until all are done or `stop` says so.
 
-    Raises ValueError if this machine lacks the `resources` of one trial, ConnectionError if no cluster
-    answers, and OSError if the disk is full.
+    lost: interrupts this thread, with a reason; called in another one if Ray is lost. Raises ValueError if
+    this machine lacks the `resources` of one trial, ConnectionError if no cluster answers, and OSError if the
+    disk is full.
     """
-    with _ray(address):
+    with connected(address, lost):
         if address is None:
             _refuse_too_much(resources)
         _tune(jobs, store, resources, observe, end, stop)
@@ -53,64 +51,6 @@ def run_jobs(
         if starved and not stop(0.0):
             # A trial that shares a GPU may need all of it: run it once more, alone.
             _tune(starved, store, replace(resources, gpus=1.0), observe, end, stop)
-
-
-@contextmanager
-def _ray(address: str | None) -> Iterator[None]:
-    """Connect to Ray, and keep our handlers of signals: Ray's abort without cleaning up.
-
-    SIGUSR1 is blocked during the start, and therefore in all processes of a local Ray: Slurm may send it to
-    them, too, and it would end them. Signals wait until Ray has ended, which removes their handlers.
-    """
-    ours = {number: signal.getsignal(number) for number in SIGNALS}
-    try:
-        with _blocked({signal.SIGUSR1}, ours):
-            _connect(address)
-        yield
-    finally:
-        with _blocked(SIGNALS, ours):
-            ray.shutdown()
-
-
-@contextmanager
-def _blocked(signals: Collection[signal.Signals], handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
-    """Block signals in the body of the `with` statement; set all handlers at its end."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-
-
-def _connect(address: str | None) -> None:
-    if address is None:
-        ray.init(
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=100 * 2**20,
-        )
-        return
-    _refuse_silence(address)
-    environment = {"RATBENCH_DATA": str(data_folder().resolve())}
-    ray.init(
-        address=address,
-        runtime_env={"env_vars": environment},
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
-
-
-def _refuse_silence(address: str) -> None:
-    """Raise ConnectionError if nothing listens at a host and port: Ray would try for minutes."""
-    host, colon, port = address.rpartition(":")
-    if colon and port.isdecimal():
-        try:
-            socket.create_connection((host, int(port)), timeout=5).close()
-        except (OSError, OverflowError) as error:
-            raise ConnectionError(f"no Ray cluster answers at {address}: {error}") from None
 
 
 def _refuse_too_much(resources: Resources) -> None:

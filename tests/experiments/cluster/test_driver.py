@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from time import sleep
@@ -26,7 +25,7 @@ from tests.support import broken_files
 def on_ray(jobs: Sequence[Job], store: Store) -> list[Progress]:
     seen: list[Progress] = []
     ended: list[str] = []
-    driver.run_jobs(jobs, store, Resources(), address=None, observe=seen.append, end=ended.append)
+    driver.run_jobs(jobs, store, Resources(), address=None, observe=seen.append, end=ended.append, lost=print)
     assert sorted(ended) == sorted(job.id for job in jobs)
     return seen
 
@@ -98,14 +97,9 @@ def test_a_method_file_is_found_by_its_relative_path(
     assert failure is None, failure.error
 
 
-def test_a_cluster_that_is_not_there_is_refused_at_once(jobs: list[Job], store: Store) -> None:
-    with pytest.raises(ConnectionError, match=r"no Ray cluster answers at 127\.0\.0\.1:9"):
-        driver.run_jobs(jobs, store, Resources(), address="127.0.0.1:9", observe=print, end=print)
-
-
 def test_more_than_the_machine_has_is_refused(jobs: list[Job], store: Store) -> None:
     with pytest.raises(ValueError, match=r"a trial wants 9999 CPUs and this machine has .*--cpus-per-trial"):
-        driver.run_jobs(jobs, store, Resources(9999), address=None, observe=print, end=print)
+        driver.run_jobs(jobs, store, Resources(9999), address=None, observe=print, end=print, lost=print)
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -138,23 +132,3 @@ def test_interrupted_it_says_how_to_continue(tiny: Path, number: int, code: int,
     (job,) = grid.jobs(grid.load(tiny))
     step = store.checkpoint_step(job.id)
     assert step is None if code == 130 else step and step >= 2
-
-
-def test_a_signal_while_ray_ends_waits_for_our_handler(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ray sets the default handler, which ends the process."""
-    heard: list[int] = []
-
-    def end() -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
-        assert not heard
-
-    monkeypatch.setattr(driver, "_connect", lambda address: None)
-    monkeypatch.setattr("ray.shutdown", end)
-    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
-    try:
-        with driver._ray(None):
-            pass
-        assert heard == [signal.SIGTERM]
-    finally:
-        signal.signal(signal.SIGTERM, before)
