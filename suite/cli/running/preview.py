@@ -51,6 +51,8 @@ def dry_run(request: Request) -> None:
         _cells(jobs, store) if sum(len(job.cells) for job in jobs) <= LISTED else _rows(jobs, store, costs)
     )
     console.print(shown)
+    for line in _wanted(jobs):
+        say(line)
     for line in (*on_other_data(jobs, store), counts(jobs, store), *estimated(jobs, store, costs)):
         say(line)
 
@@ -65,6 +67,16 @@ def recorded(store: Store) -> Sequence[Record]:
 def estimated(jobs: Sequence[Job], store: Store, costs: Costs) -> Iterator[str]:
     """Yield lines on what the missing cells will cost."""
     yield from told([costs.of(job, cell) for job in jobs for cell in missing(job, store)])
+
+
+def _wanted(jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield lines on the resources that the grid wants for its rows."""
+    rows = dict[str, list[str]]()
+    for job in jobs:
+        if wanted := str(job.wanted):
+            rows.setdefault(wanted, []).append(job.label)
+    for wanted, labels in rows.items():
+        yield f"resources of {', '.join(dict.fromkeys(labels))}: {wanted}"
 
 
 def _loaded(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from suite.core.data import tasks
 from suite.core.limits import Diverged, check_set
-from suite.core.sets.artefacts import write_artefact
+from suite.core.sets.artefacts import is_whole, write_artefact
 from suite.core.sets.manifest import manifest, stored
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Method, Task, TestSplit
@@ -44,8 +44,7 @@ def distil(trial: Trial, context: Context) -> Work:
         synthetic = distiller.synthetic()
         check_set(synthetic, task.train, Budget(trial.ipc))
         measured = {"status": "done", **stored(synthetic)}
-        path = context.store.new_artefact(trial.id, None, trajectory.data)
-        measured["artefact"] = write(synthetic, path, task, context)
+        measured["artefact"] = _write_set(synthetic, trajectory.data, task, context)
     except Diverged as reason:
         measured = {"status": "diverged", "error": str(reason)}
     return context.record(
@@ -64,6 +63,19 @@ def write(synthetic: SyntheticSet, path: Path, task: Task, context: Context) -> 
     trial = context.job.cell.model_dump(mode="json")
     facts = manifest(trial, task, context.job.label, path.name, synthetic.parametrisation)
     return write_artefact(path, synthetic, facts)
+
+
+def _write_set(synthetic: SyntheticSet, data: str, task: Task, context: Context) -> str:
+    """Write the finished set; return its sha256. That of another worker, which has a record, stays.
+
+    A worker that Ray gave up may live on, as on a node that was frozen, and end after the one in its place.
+    """
+    store, trial = context.store, context.job.cell
+    path = store.new_artefact(trial.id, None, data)
+    earlier = store.record(trial.id, data)
+    if earlier and earlier.artefact and is_whole(path, trial.model_dump(mode="json")):
+        return earlier.artefact
+    return write(synthetic, path, task, context)
 
 
 def _write_snapshot(synthetic: SyntheticSet, step: int, method: Method, task: Task, context: Context) -> None:

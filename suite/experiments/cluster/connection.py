@@ -16,7 +16,7 @@ from typing import Any
 
 import ray
 from ray._private import ray_constants, services
-from ray._raylet import AuthenticationTokenLoader, Config, GcsClient
+from ray._raylet import AuthenticationTokenLoader, Config, GcsClient  # type: ignore[attr-defined]
 
 from suite.core.data.tasks import data_folder
 from suite.experiments.cluster.ending import SIGNALS
@@ -199,7 +199,8 @@ def _needed(address: str | None) -> list[Service]:
     """Return the processes of Ray without which this one cannot go on."""
     context = ray.get_runtime_context()
     host, _, port = context.gcs_address.rpartition(":")
-    own = next(node for node in ray.nodes() if node["NodeID"] == context.get_node_id())
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    own = next(node for node in nodes if node["NodeID"] == context.get_node_id())
     raylet = own["NodeManagerAddress"], own["NodeManagerPort"]
     if address is None:
         ended = "the local Ray ended: something killed it, as the system does where memory is short"

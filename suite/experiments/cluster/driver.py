@@ -4,18 +4,21 @@ import errno
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import ray
 from ray import tune
 
+from suite.experiments import packing
+from suite.experiments.cluster import nodes
 from suite.experiments.cluster.connection import connected
 from suite.experiments.cluster.ending import Ending, Observe, Stop, Watch
 from suite.experiments.cluster.worker import MemoryKept, Worker
 from suite.experiments.resources import Resources
-from suite.records.jobs import Job
+from suite.records.jobs import Job, Wanted
+from suite.records.record import Record
 from suite.records.store import Store
 
 RETRIES = 2  # retries of a killed worker; errors of the work are recorded and not retried
@@ -36,55 +39,90 @@ def run_jobs(
     end: Callable[[str], None],
     stop: Stop = lambda needs: False,
     lost: Callable[[str], None],
+    records: Iterable[Record] = (),
 ) -> None:
     """Run jobs on a local Ray or the cluster at `address`, until all are done or `stop` says so.
 
-    lost: interrupts this thread, with a reason; called in another one if Ray is lost. Raises ValueError if
-    this machine lacks the `resources` of one trial, ConnectionError if no cluster answers, and OSError if the
+    lost: interrupts this thread, with a reason; called in another one if Ray is lost. records: of earlier
+    trials, whose memory tells how many of their kind share a GPU. Raises ValueError if this machine lacks the
+    resources of one trial, or no node has its labels; ConnectionError if no cluster answers; OSError if the
     disk is full.
     """
+    given = {job.id: resources.given(job.wanted) for job in jobs}
     with connected(address, lost):
         if address is None:
-            _refuse_too_much(resources)
-        _tune(jobs, store, resources, observe, end, stop)
-        starved = [job for job in jobs if _out_of_memory(job, store)] if 0 < resources.gpus < 1 else []
+            _refuse_too_much(given.values())
+        nodes.refuse_missing([job.wanted.labels for job in jobs])
+        for part in _rounds(jobs, given, store, records):
+            if stop(0.0):
+                return
+            _tune(part, given, store, observe, end, stop)
+        starved = [job for job in jobs if 0 < given[job.id].gpus < 1 and _out_of_memory(job, store)]
         if starved and not stop(0.0):
             # A trial that shares a GPU may need all of it: run it once more, alone.
-            _tune(starved, store, replace(resources, gpus=1.0), observe, end, stop)
+            alone = {job.id: replace(given[job.id], gpus=1.0) for job in starved}
+            _tune(starved, alone, store, observe, end, stop)
 
 
-def _refuse_too_much(resources: Resources) -> None:
+def _rounds(
+    jobs: Sequence[Job], given: dict[str, Resources], store: Store, records: Iterable[Record]
+) -> Iterator[Sequence[Job]]:
+    """Yield all jobs; those last that wait for the peak memory of their kind. Sets the shares of GPUs.
+
+    given: the resources by job.
+    """
+    packed = [job for job in jobs if given[job.id].packed]
+    found = nodes.gpus() if packed else None
+    if found is None:
+        yield jobs
+        return
+    known = packing.peaks(records, found.names)
+    begin = {job.id for job in packing.first(packed, known, found.number)}
+    waiting = [job for job in packed if job.id not in begin]
+    for part in ([job for job in jobs if job not in waiting], waiting):
+        for job in part:
+            if given[job.id].packed and (peak := known.get(packing.kind(job))):
+                given[job.id] = replace(given[job.id], gpus=packing.share(peak, found.memory_bytes))
+        if part:
+            yield part
+        measured = (store.record(cell.id, job.data) for job in part for cell in job.cells)
+        known |= packing.peaks(filter(None, measured), found.names)
+
+
+def _refuse_too_much(given: Iterable[Resources]) -> None:
     """Raise ValueError for more resources than this machine has: Tune would wait forever."""
-    for name, wanted in (("CPU", resources.cpus), ("GPU", resources.gpus)):
+    for name in ("CPU", "GPU"):
+        wanted = max((getattr(each, f"{name.lower()}s") for each in given), default=0)
         if wanted > (available := ray.cluster_resources().get(name, 0)):  # type: ignore[no-untyped-call]
             raise ValueError(
                 f"a trial wants {wanted:g} {name}s and this machine has {available:g}; "
-                f"lower --{name.lower()}s-per-trial"
+                f"lower --{name.lower()}s-per-trial, or {name.lower()}s in the grid's resources"
             )
 
 
 def _tune(
     jobs: Sequence[Job],
+    given: Mapping[str, Resources],
     store: Store,
-    resources: Resources,
     observe: Observe,
     end: Callable[[str], None],
     stop: Stop,
 ) -> None:
     for job in jobs:
         store.write_job(job)
+    requests = {job.id: _request(given[job.id], job.wanted) for job in jobs}
     # In the store's folder, which every node of a cluster sees; removed at the end.
     folder = tempfile.mkdtemp(dir=store.path.resolve(), prefix=".tune-")
     ending = Ending(stop, Path(folder) / "asked")
     try:
         tune.Tuner(
-            tune.with_resources(Worker, {"cpu": resources.cpus, "gpu": resources.gpus}),
+            tune.with_resources(Worker, lambda config: requests[config["cell"]]),
             param_space={
                 "cell": tune.grid_search([job.id for job in jobs]),
                 "store": str(store.path.resolve()),
                 "asked": str(ending.file),
                 "folder": str(Path.cwd()),
-                "compile": resources.compile,
+                "compile": given[jobs[0].id].compile,
             },
             tune_config=tune.TuneConfig(reuse_actors=True),  # a reused worker starts at once
             run_config=tune.RunConfig(
@@ -102,6 +140,11 @@ def _tune(
         shutil.rmtree(folder, ignore_errors=True)
     if ending.full:
         raise OSError(errno.ENOSPC, "disk full", str(store.path))
+
+
+def _request(resources: Resources, wanted: Wanted) -> tune.PlacementGroupFactory:
+    bundle = {"CPU": resources.cpus, "GPU": resources.gpus}
+    return tune.PlacementGroupFactory([bundle], bundle_label_selector=[wanted.labels])
 
 
 def _out_of_memory(job: Job, store: Store) -> bool:

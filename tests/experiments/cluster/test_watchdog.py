@@ -22,7 +22,8 @@ def listening() -> Iterator[socket]:
 
 
 def service(server: socket, patience: float = 0.2, lost: str = "it is gone") -> Service:
-    return Service(*server.getsockname(), lost=lost, patience=patience)
+    host, port = server.getsockname()
+    return Service(host, port, lost, patience)
 
 
 def test_what_no_longer_answers_is_told_once_with_its_reason(listening: socket) -> None:
