@@ -11,8 +11,7 @@ from pathlib import Path
 import ray
 from ray import tune
 
-from suite.experiments import packing
-from suite.experiments.cluster import nodes
+from suite.experiments.cluster import nodes, packing
 from suite.experiments.cluster.connection import connected
 from suite.experiments.cluster.ending import Ending, Observe, Stop, Watch
 from suite.experiments.cluster.worker import MemoryKept, Worker

@@ -36,7 +36,7 @@ class Service:
 def watched(services: Sequence[Service], lost: Callable[[str], None]) -> Iterator[threading.Event]:
     """Probe services in the body of the `with` statement; call `lost` once, in a thread, if one is away.
 
-    The event is set before that call.
+    services: of several that are away, the reason of the first is given. The event is set before the call.
     """
     over, noticed = threading.Event(), threading.Event()
     thread = threading.Thread(target=_watch, args=(services, lost, over, noticed), daemon=True)
@@ -57,5 +57,6 @@ def _watch(
                 answered[number] = monotonic()
             elif monotonic() - answered[number] > service.patience and not over.is_set():
                 noticed.set()
-                lost(service.lost)
+                away = (each for each in services if not each.answers())
+                lost(next(away, service).lost)
                 return

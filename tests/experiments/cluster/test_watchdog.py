@@ -42,6 +42,20 @@ def test_what_no_longer_answers_is_told_once_with_its_reason(listening: socket) 
     assert told == ["the other is gone"]
 
 
+def test_of_several_the_first_tells_why(listening: socket) -> None:
+    told, called = list[str](), threading.Event()
+
+    def lost(reason: str) -> None:
+        told.append(reason)
+        called.set()
+
+    first, second = service(listening, 300.0, "the head"), service(listening, 0.0, "what hangs on it")
+    listening.close()
+    with watched([first, second], lost):
+        assert called.wait(30)
+    assert told == ["the head"]
+
+
 def test_one_that_comes_back_in_time_is_not_lost(listening: socket) -> None:
     told = list[str]()
     place, before = listening.getsockname(), service(listening, patience=30.0)

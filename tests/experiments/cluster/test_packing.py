@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.experiments import packing
-from suite.experiments.packing import CONTEXT_BYTES, MARGIN, MOST, first, kind, peaks, share
+from suite.experiments.cluster import packing
+from suite.experiments.cluster.packing import CONTEXT_BYTES, MARGIN, MOST, first, kind, peaks, share
 from suite.records.cells import Trial
 from suite.records.jobs import Job
 from suite.records.record import Provenance, Record
