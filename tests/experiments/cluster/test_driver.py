@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from time import sleep
+from typing import Any
 
 import pytest
 import ray
@@ -100,7 +101,7 @@ def test_a_method_file_is_found_by_its_relative_path(
     assert failure is None, failure.error
 
 
-def on_fake_gpus(monkeypatch: pytest.MonkeyPatch, **options: object) -> None:
+def on_fake_gpus(monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
     """Let Ray count GPUs, and workers take the CPU for one of 8 GiB."""
     monkeypatch.setattr("ray.init", partial(ray.init, num_cpus=4, **options))
     monkeypatch.setattr(driver, "Worker", fake_gpus.OnFakeGpu)
