@@ -52,7 +52,7 @@ def dry_run(request: Request) -> None:
     )
     console.print(shown)
     said = (*on_other_data(jobs, store), *lost_sets(jobs, store), counts(jobs, store))
-    for line in (*said, *estimated(jobs, store, costs)):
+    for line in (*_wanted(jobs), *said, *estimated(jobs, store, costs)):
         say(line)
 
 
@@ -66,6 +66,16 @@ def recorded(store: Store) -> Sequence[Record]:
 def estimated(jobs: Sequence[Job], store: Store, costs: Costs) -> Iterator[str]:
     """Yield lines on what the missing cells will cost."""
     yield from told([costs.of(job, cell) for job in jobs for cell in missing(job, store)])
+
+
+def _wanted(jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield lines on the resources that the grid wants for its rows."""
+    rows = dict[str, list[str]]()
+    for job in jobs:
+        if wanted := str(job.wanted):
+            rows.setdefault(wanted, []).append(job.label)
+    for wanted, labels in rows.items():
+        yield f"resources of {', '.join(dict.fromkeys(labels))}: {wanted}"
 
 
 def _loaded(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
