@@ -5,6 +5,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 import torch
@@ -13,12 +14,15 @@ from typer.testing import Result
 from suite.core.execution import compiling
 from suite.experiments import grid
 from suite.experiments.resources import Resources
-from suite.external import child
+from suite.external.sandbox import child
 from suite.records.jobs import Job
 from suite.records.store import Store
 from tests.support import submissions
 from tests.support.command_line import ratbench
 from tests.support.grids import QUICK, TINY
+
+SECRET, SECRETS = "hf_0123456789secret", ("HF_TOKEN", "WANDB_API_KEY", "RAY_AUTH_TOKEN")
+"""What no file may hold, and the variables of the environment that have it while `finished` runs."""
 
 
 @pytest.fixture(autouse=True)
@@ -79,11 +83,11 @@ def interruptible() -> Iterator[None]:
 def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Foreign sets are read in this process, as the child would: a child takes seconds to start."""
 
-    def run(request: str, output: Path) -> None:
+    def run(request: str, output: IO[bytes]) -> None:
         asked = json.loads(request)
-        child.answer(asked, child.prepare(asked))
+        child.answer(asked, child.prepare(asked), output, ["limits"])
 
-    monkeypatch.setattr("suite.external.sandbox._run", run)
+    monkeypatch.setattr("suite.external.sandbox.parent._run", run)
 
 
 @pytest.fixture
@@ -106,6 +110,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, P
     (folder / "quick.toml").write_text(QUICK)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RATBENCH_DATA", str(folder / "data"))
+        for name in SECRETS:
+            patch.setenv(name, SECRET)
         torch.set_num_threads(1)
         ran = ratbench("run", folder / "quick.toml", "--store", folder / "store", "--inline")
     yield folder / "quick.toml", folder / "store", ran

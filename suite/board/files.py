@@ -25,12 +25,15 @@ from suite.board.render.frame import as_csv, frame, lines
 from suite.board.render.markdown import markdown
 from suite.board.reported import reported
 from suite.board.tables import Board, Table, board
+from suite.core.data.atomic_write import write_output
+from suite.core.data.documents import document
 from suite.records import submission
 from suite.records.datasets import tell_apart
 from suite.records.jobs import Plan, Planned
-from suite.records.record import Record
+from suite.records.record import Record, read_record
 from suite.records.signatures import checking
 from suite.records.submission import Submission
+from suite.records.upkeep import facts
 
 Format = Literal["md", "csv", "json", "html"]
 
@@ -115,26 +118,32 @@ def reported_in(stores: Sequence[Path]) -> Path | None:
 def read(stores: Sequence[Path]) -> Documents:
     """Read all records, failures and plans of `stores`; a damaged file becomes a warning.
 
-    Raises ValueError for a record of another protocol, FileNotFoundError without a store.
+    Of two results of one cell on the same data the first counts, with a warning: that of the store that is
+    named first. Raises ValueError for a store of another protocol, FileNotFoundError without a store.
     """
     records: list[Record] = []
     planned: list[Planned] = []
     skipped: list[str] = []
-    for kind, path in (document for store in stores for document in _documents(store)):
+    first: dict[tuple[str, str], tuple[Path, str]] = {}
+    for kind, path in (found for store in stores for found in _documents(store)):
         try:
-            content = json.loads(path.read_bytes())
+            content = document(path)
             if kind == "plan":
-                planned += Plan.model_validate(content).cells
-            else:
-                records.append(_record(content, path))
-        except (
-            ValidationError,
-            json.JSONDecodeError,
-            UnicodeDecodeError,
-            RecursionError,
-            _Unusable,
-        ) as error:
+                planned += Plan.model_validate_json(content).cells
+                continue
+            record = read_record(content, path.stem[:64])
+        except FileNotFoundError:
+            continue  # a failure that was overcome meanwhile
+        except (OSError, ValueError) as error:
             skipped.append(f"{path}: skipped, {_reason(error)}")
+            continue
+        before, sha256 = path, record.sha256
+        if kind == "records":
+            before, sha256 = first.setdefault((record.cell.id, record.data), (path, record.sha256))
+        if sha256 != record.sha256:
+            skipped.append(f"{path}: skipped, {before} has another result of the same cell, and comes first")
+        elif before == path:
+            records.append(record)
     submissions: list[Submission] = []
     for folder in (folder for store in stores for folder in submission.folders(store)):
         try:
@@ -196,12 +205,10 @@ def write(board: Board, target: Path, format: Format = "md") -> list[Path]:
     Markdown links the pictures in `pictures/` beside it.
     """
     paths = [target]
-    target.parent.mkdir(parents=True, exist_ok=True)
     for path, table in _plots(board, target, format).items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(plots.plot(table))
+        write_output(path, plots.plot(table))
         paths.append(path)
-    target.write_bytes(render(board, format, target.parent).encode())
+    write_output(target, render(board, format, target.parent).encode())
     return paths
 
 
@@ -234,26 +241,16 @@ def sets(board: Board) -> Iterator[tuple[str, str, str]]:
             yield words.picture(task, row, seed), trial, row.data
 
 
-class _Unusable(Exception):
-    """A file that is not a sealed record."""
-
-
 def _documents(store: Path) -> Iterator[tuple[str, Path]]:
     """Yield the kind and the path of each file of a store."""
     kinds = ("records", "failures", "plan")
     if not any((store / kind).is_dir() for kind in (*kinds, submission.FOLDER)):
         raise FileNotFoundError(f"no store at {store}: run a grid first, or name the folder it wrote to")
+    if (protocol := facts.stated(store) or facts.recorded(store)) is not None:
+        refuse_protocol(protocol, str(store))
     for kind in kinds:
-        for path in sorted((store / kind).glob("**/*.json")):
+        for path in sorted((store / kind).glob("**/*.json"), key=lambda path: path.with_suffix("")):
             yield kind, path
-
-
-def _record(content: Any, path: Path) -> Record:
-    if not isinstance(content, dict) or not content.get("sha256"):
-        raise _Unusable("not a sealed record")
-    if isinstance(protocol := content.get("protocol"), int):
-        refuse_protocol(protocol, str(path))  # before its fields, which may differ
-    return Record.model_validate(content)
 
 
 def _reason(error: Exception) -> str:

@@ -9,11 +9,11 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from suite.core.data import tasks
-from suite.core.data.atomic_write import disk_full
+from suite.core.data.atomic_write import disk_fault
 from suite.core.execution import compile_cache
 from suite.core.memory import out_of_memory
-from suite.core.sets.artefacts import is_whole
 from suite.core.spec import TestSplit
+from suite.experiments.cells import sets
 from suite.experiments.cells.context import Context, Progress, Work, load_task
 from suite.experiments.cells.distillation import distil
 from suite.experiments.cells.evaluation import evaluate
@@ -31,7 +31,7 @@ from suite.records.stores.heartbeat import Heartbeat
 def run(
     job: Job, store: Store, resources: Resources, *, checkpoint_seconds: float = 60.0
 ) -> Generator[Progress, None, None]:
-    """Do the missing cells of a job and yield progress; errors are recorded, a full disk raises."""
+    """Do the missing cells of a job and yield progress; errors are recorded, a DiskFault is raised."""
     alive = Heartbeat(store.path, job.id, "starting", resources.device_name)
     with resources.applied(), alive:
         job = _on_data(job, resources)
@@ -42,7 +42,7 @@ def run(
         if not _is_complete(job, store):
             yield from _told(job.cell, _recorded(job.cell, _work(context), context), alive)
         for cell in job.evaluations:
-            if _has_set(job, store) and store.record(cell.id, job.data) is None:
+            if _has_set(job, store) and not sets.is_scored(cell, job, store):
                 yield from _told(cell, _recorded(cell, evaluate(cell, context), context), alive)
 
 
@@ -64,28 +64,24 @@ def _load_method(job: Job) -> None:
 
 
 def missing(job: Job, store: Store) -> list[Cell]:
-    """Return the job's cells without a record on its data; none if the trial diverged and has no set."""
+    """Return the job's cells without a record that counts; none if the trial diverged and has no set."""
     record = store.record(job.id, job.data)
     if record and record.status == "diverged":
         return []
-    rest: list[Cell] = [cell for cell in job.evaluations if store.record(cell.id, job.data) is None]
+    rest: list[Cell] = [cell for cell in job.evaluations if not sets.is_scored(cell, job, store, record)]
     return rest if record else [job.cell, *rest]
 
 
 def due(job: Job, store: Store) -> list[Cell]:
-    """Return the cells that `run` will do: those that are missing, and a trial whose set is damaged."""
+    """Return the cells that `run` will do: those that are missing, and a trial whose set is lost."""
     rest = missing(job, store)
-    return rest if not rest or job.cell in rest or _is_complete(job, store) else [job.cell, *rest]
+    return [job.cell, *rest] if job.cell not in rest and sets.lost(job, store) else rest
 
 
 def _is_complete(job: Job, store: Store) -> bool:
     """Return whether the first cell has its record, and all sets if it is a trial."""
     record = store.record(job.id, job.data)
-    if record is None or not isinstance(job.cell, Trial) or record.status == "diverged":
-        return record is not None
-    waiting = {cell.step for cell in job.evaluations if store.record(cell.id, job.data) is None}
-    trial = job.cell.model_dump(mode="json")
-    return all(is_whole(store.artefact(job.id, step, job.data), trial) for step in {None, *waiting})
+    return record is not None and not sets.lost(job, store, record)
 
 
 def _has_set(job: Job, store: Store) -> bool:
@@ -115,13 +111,15 @@ def _recorded(cell: Cell, work: Work, context: Context) -> Generator[Progress, N
     try:
         record: Record = yield from work
     except (Exception, SystemExit) as error:  # a method that calls exit() has failed
-        if disk_full(error):
-            raise
+        if fault := disk_fault(error):
+            raise fault from None
         status: Status = "oom" if out_of_memory(error) else "failed"
         trace = "".join(traceback.format_exception(error))
         record = context.record(cell, status, error=_reason(error), test_reads=TestSplit.total_reads - before)
     if earlier := store.last_failure(cell.id):
         record = record.model_copy(update={"attempts": max(record.attempts, earlier.attempts + 1)})
+    if record.status in ("done", "diverged"):
+        sets.renew(record, store)
     store.write(record, trace)
     context.save_compiled()
     if record.status in ("done", "diverged"):

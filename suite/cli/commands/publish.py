@@ -8,6 +8,7 @@ import typer
 
 from suite.cli.console import console, errors, say, write, wrote
 from suite.cli.options import Artefact, Data, Signers, set_data, writable
+from suite.core.data.atomic_write import write_output
 from suite.core.names import counted
 
 if TYPE_CHECKING:
@@ -230,7 +231,8 @@ def figure(
     measured = narrowing.narrowed(module.measured(stores), wanted, module.NARROWED, figure)
     table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
     write(table)
-    target.write_bytes(module.plot(measured))
-    target.with_suffix(".md").write_text(f"{table}\n![{figure}]({target.name})\n")
+    text = f"{table}\n![{figure}]({target.name})\n"
+    write_output(target, module.plot(measured))
+    write_output(target.with_suffix(".md"), text.encode())
     for path in (target, target.with_suffix(".md")):
         wrote(path)

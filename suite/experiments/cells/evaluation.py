@@ -38,7 +38,11 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
     device = context.resources.device
     task, evaluator = context.task().to(device), build_evaluator(cell)
     data = tasks.fingerprint(task)
-    synthetic, _ = load_artefact(context.store.artefact(context.job.id, cell.step, data))
+    path = context.store.artefact(context.job.id, cell.step, data)
+    synthetic, manifest = load_artefact(path)
+    made = context.store.record(context.job.id, data)
+    if cell.step is None and made and made.artefact not in ("", manifest["sha256"]):
+        raise ValueError(f"{path} is not the set that the trial's record names; run the same command again")
     tasks.check_data(synthetic, task)
     scored = cut(synthetic, cell.part, seed=context.job.cell.seed).to(device)
     if isinstance(trial := context.job.cell, Trial) and trial.method in BASELINES:
@@ -56,6 +60,7 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
         seconds=perf_counter() - started,
         test_reads=max(task.split.reads, TestSplit.total_reads - before),  # the latter with those on the side
         data=data,
+        artefact=manifest["sha256"],
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from suite.core.data.atomic_write import disk_full
+from suite.core.data.atomic_write import DiskFault
 from suite.experiments.cells.context import Progress, load_task
 from suite.experiments.job_runner import run
 from suite.experiments.resources import Resources
@@ -61,10 +61,8 @@ class Worker(tune.Trainable):
         except StopIteration:
             self._free_memory()
             return self._report(last, finished, done=True)
-        except OSError as error:
-            if not disk_full(error):
-                raise
-            return self._report(last, finished, done=True) | {"disk_full": True}
+        except DiskFault as fault:
+            return self._report(last, finished, done=True) | {"fault": str(fault)}
         return self._report(last, finished, done=False)
 
     def _report(self, last: Progress, finished: dict[str, Record], *, done: bool) -> dict[str, Any]:
@@ -78,7 +76,7 @@ class Worker(tune.Trainable):
             "latest": dict(last.latest),
             "where": self.where,
             "done": done,
-            "disk_full": False,
+            "fault": "",
         }
 
     def _free_memory(self) -> None:

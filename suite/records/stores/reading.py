@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from suite.records.cells import PROTOCOL, protocol_remedy
-from suite.records.record import Record
+from suite.core.data.documents import document
+from suite.records.record import Record, read_record
 from suite.records.store import Store
 from suite.records.stores import layout
 from suite.records.submission import mistake
@@ -59,14 +59,7 @@ def records(store: Store, label: str = "") -> Iterator[Record]:
 
 def checked(path: Path, content: bytes | None = None) -> Record:
     """Return the record in a file, or in its `content`; raises ValueError if it is none, or damaged."""
-    record = Record.model_validate_json(path.read_bytes() if content is None else content)
-    if record.protocol != PROTOCOL:
-        raise ValueError(f"it has protocol {record.protocol}; {protocol_remedy(record.protocol)}")
-    if not record.sha256:
-        raise ValueError("it is no sealed record")
-    if path.stem[:64] != record.cell.id:
-        raise ValueError("it belongs to another cell than its name says")
-    return record
+    return read_record(document(path) if content is None else content, path.stem[:64])
 
 
 def reason(error: Exception) -> str:
