@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from suite.core.data.documents import document
+from suite.core.data.reading.documents import document
 from suite.records.record import Record, read_record
 from suite.records.store import Store
 from suite.records.stores import layout
