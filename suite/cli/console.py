@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from suite.cli.running.deadline import Stopped
+from suite.cli.running.deadline import Stopped, stopped
 from suite.core.data.atomic_write import DiskFault
 
 P = ParamSpec("P")
@@ -107,7 +107,7 @@ def exit_with(complete: Callable[[], bool]) -> NoReturn:
     try:
         done = complete()
     except Stopped as reason:
-        say(f"stopped, since {reason}; run the same command again to go on")
+        say(stopped(reason))
         raise typer.Exit(os.EX_TEMPFAIL) from None
     except KeyboardInterrupt:
         say("interrupted; run the same command again to continue")

@@ -7,15 +7,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from suite.core.data import tasks
-from suite.core.data.reading.documents import read_toml
+from suite.core.files.documents import read_toml
 from suite.core.names import did_you_mean
 from suite.core.networks import named
 from suite.core.spec import Method
 from suite.experiments import expand, studies
-from suite.experiments.schema import FULL_DATA, Grid, References
+from suite.experiments.schema import FULL_DATA, Grid, References, ResourcesTable
 from suite.experiments.tuning.settings_file import ENDING, Place, SettingsFile
 from suite.plugins import registry
 from suite.records.cells import RANDOM, RELABELLED, Evaluation, Part, Study, Trial
@@ -93,7 +93,8 @@ def _mistake(error: ValidationError) -> str:
     where = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
         *parents, key = where
-        known = (References if parents else Grid).model_fields
+        tables: dict[str, type[BaseModel]] = {"reference": References, "resources": ResourcesTable}
+        known = (tables[parents[-1]] if parents else Grid).model_fields
         return ": ".join([*parents, f"unknown key {key!r}; {did_you_mean(key, known)}"])
     message = first["msg"]
     own = message.removeprefix("Value error, ")  # our own message, which is not lower-cased

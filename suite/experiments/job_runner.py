@@ -80,7 +80,8 @@ def due(job: Job, store: Store) -> list[Cell]:
 
 def _is_complete(job: Job, store: Store) -> bool:
     """Return whether the first cell has its record, and all sets if it is a trial."""
-    return store.record(job.id, job.data) is not None and not sets.lost(job, store)
+    record = store.record(job.id, job.data)
+    return record is not None and not sets.lost(job, store, record)
 
 
 def _has_set(job: Job, store: Store) -> bool:

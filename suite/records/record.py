@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeInt, model_validator
 from typing_extensions import TypeVar
 
 from suite.core.scores import Score
+from suite.records.audit.ranges import impossible
 from suite.records.cells import (
     PROTOCOL,
     Cell,
@@ -85,6 +86,24 @@ class Record(Frozen, Generic[Of]):
     def sealed(self) -> Self:
         """Return the record with the sha256 of its other fields."""
         return self.model_copy(update={"sha256": self._content()})
+
+    @model_validator(mode="after")
+    def _check_figures(self) -> Self:
+        figures = {
+            "ipc": self.ipc,
+            "seconds": self.seconds,
+            "device_seconds": self.device_seconds,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "stored_bytes": self.stored_bytes,
+            "decoded": self.decoded,
+            "classes": self.classes,
+            "test_reads": self.test_reads,
+            "attempts": self.attempts,
+            "threads": self.provenance.threads,
+        }
+        if reason := impossible(figures, self.scores, self.described, self.curve.get("seconds", ())):
+            raise ValueError(reason)
+        return self
 
     @model_validator(mode="after")
     def _check_sha256(self) -> Self:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from suite.core.data.atomic_write import write_bytes
-from suite.core.data.reading.documents import document, read_json
+from suite.core.files.documents import document, read_json
 from suite.records.cells import PROTOCOL, Trial, protocol_remedy
 from suite.records.jobs import Job
 from suite.records.record import Record, read_record
@@ -252,4 +252,4 @@ def _trace(cell: str) -> str:
 def _mistake(error: ValueError) -> str:
     """Return the first mistake in a file in one line."""
     told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-    return told.partition("\n")[0]
+    return told.removeprefix("Value error, ").partition("\n")[0]

@@ -11,7 +11,8 @@ from safetensors import safe_open
 
 from suite.core.data import tasks
 from suite.core.data.atomic_write import write_bytes
-from suite.core.data.reading.documents import read_json
+from suite.core.files.documents import read_json
+from suite.core.sets import sealing
 from suite.core.sets.manifest import facts
 from suite.core.sets.parametrisations import describe
 from suite.experiments.resources import Resources
@@ -183,6 +184,7 @@ def _check_manifest(path: Path, own: Submission, found: foreign.ReadSet) -> None
         "preprocessing",
         "minibatch",
         "sha256",
+        sealing.SEAL,
         *(["lr"] if found.synthetic.lr is not None else []),
     }
     wrong = [name for name in sorted({*said, *expected} - read) if said.get(name) != expected.get(name)]

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -179,6 +180,23 @@ class TestSeveralData:
         names = sorted(path.name for path in file_of(store).parent.iterdir())
         assert names == [f"{TRIAL.id}-{'b' * 16}.json", f"{TRIAL.id}.json"]
         assert [each.data[0] for each in store.row("digits", 1, "a row")] == ["b", "a"]
+
+    def test_two_processes_that_write_at_once_keep_both(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Neither sees the other's record before it writes its own."""
+        first, second = (record().model_copy(update={"data": data * 64}) for data in "ab")
+        records, other = store.records, Store(store.path)
+
+        def late(cell: str) -> Iterator[Record]:
+            found = list(records(cell))
+            monkeypatch.setattr(store, "records", records)
+            other.write(first)
+            return iter(found)
+
+        monkeypatch.setattr(store, "records", late)
+        store.write(second)
+        assert [each.data[0] for each in store.records(TRIAL.id)] == ["a", "b"]
 
     def test_a_damaged_one_leaves_the_other(self, store: Store) -> None:
         for data in "ab":

@@ -14,6 +14,8 @@ from suite.records.former import bring_over
 from suite.records.jobs import Job
 from suite.records.store import Store
 
+_SHOWN = 10  # lost sets that are named
+
 
 def say_networks(table: Grid) -> None:
     """Print the network of each task if the grid names none, so that it was chosen by the images' size."""
@@ -49,7 +51,13 @@ def on_other_data(jobs: Sequence[Job], store: Store) -> Iterator[str]:
 
 
 def lost_sets(jobs: Sequence[Job], store: Store) -> Iterator[str]:
-    """Yield a line for each finished trial whose set is lost."""
-    for job in jobs:
-        if why := sets.lost(job, store):
-            yield f"{job.title}: {why}; it is distilled again, and evaluated again if the set is another one"
+    """Yield a line for each finished trial whose set is lost, and what a run does."""
+    found = [f"{job.title}: {why}" for job in jobs if (why := sets.lost(job, store))]
+    yield from found[:_SHOWN]
+    if len(found) > _SHOWN:
+        yield f"… and {len(found) - _SHOWN} more"
+    if found:
+        yield (
+            f"{counted(len(found), 'finished trial')} without the set of the record: to distil again, and to "
+            "evaluate again if another set comes out"
+        )

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from suite.board import files
@@ -13,6 +14,7 @@ from suite.cli.logs import writers
 from suite.cli.logs.log import Log
 from suite.cli.logs.writers import Writer
 from suite.cli.running.announced import bring_over_formers, lost_sets, on_other_data, say_networks
+from suite.cli.running.cost import committed
 from suite.cli.running.deadline import Deadline, Stopped
 from suite.cli.running.progress import Display
 from suite.core.data import tasks
@@ -26,8 +28,10 @@ from suite.experiments.schema import Grid
 from suite.external import evaluate as foreign
 from suite.external.sandbox.confinement import told
 from suite.figures.publish import publish
+from suite.records.cells import Study
 from suite.records.jobs import Job
 from suite.records.store import Store
+from suite.records.stores import reading
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,14 @@ class Request:
     def __post_init__(self) -> None:
         if self.log:
             writers.check(self.log)
-        if self.inline and self.address:
+        if self.inline and self.address is not None:
             raise ValueError("--inline runs without Ray: leave out --address")
+        if self.address == "":
+            raise ValueError("--address is empty: give HOST:PORT, or auto, or leave it out")
         if (self.address or "").startswith("ray://"):
             raise ValueError(
-                f"--address {self.address}: Ray Client is not supported; run on a node, with --address auto"
+                f"--address {self.address}: a run is driven from a node of the cluster, beside its store: "
+                "ray job submit --address http://HEAD:8265 -- ratbench run GRID --store STORE --address auto"
             )
 
     @property
@@ -87,7 +94,16 @@ class Request:
 
     def jobs(self) -> list[Job]:
         """Return the jobs of the grid; raises ValueError for a mistake in the grid."""
-        return grid.jobs(self.table())
+        table = self.table()
+        found = [
+            job.model_copy(update={"wanted": table.wanted(job.label, study=isinstance(job.cell, Study))})
+            for job in grid.jobs(table)
+        ]
+        if self.inline and any(job.wanted.labels for job in found):
+            raise ValueError(
+                "--inline runs without Ray, whose nodes have labels: leave out --inline, or labels"
+            )
+        return found
 
 
 def check_settings(request: Request, tasks: Collection[str]) -> None:
@@ -202,8 +218,17 @@ def work(
             else:
                 from suite.experiments.cluster import driver  # ray takes seconds to import
 
-                observe, end, stop = display.observe, display.end, deadline.near
-                driver.run_jobs(rest, store, resources, address=address, observe=observe, end=end, stop=stop)
+                driver.run_jobs(
+                    rest,
+                    store,
+                    resources,
+                    address=address,
+                    observe=display.observe,
+                    end=display.end,
+                    stop=deadline.near,
+                    lost=deadline.give_up,
+                    records=chain(reading.records(known), committed()),
+                )
             if deadline.reason:
                 raise Stopped(deadline.reason)
         except KeyboardInterrupt as error:
@@ -220,7 +245,9 @@ def _work_here(
 ) -> None:
     for job in jobs:
         deadline.check()
-        with closing(job_runner.run(job, store, resources)) as signs:  # closed early, it writes a checkpoint
+        with closing(
+            job_runner.run(job, store, resources.given(job.wanted))
+        ) as signs:  # closed early, it writes a checkpoint
             for progress in signs:
                 display.observe(progress)
                 deadline.check(progress.needs if progress.steps else 0.0)

@@ -33,7 +33,6 @@ _REMEDY = "mend the disk, or choose another folder"
 _UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 """Errors of file systems that do not sync what they are asked to sync, such as folders."""
 
-
 _NO_LINKS = (errno.EPERM, errno.EACCES, errno.EMLINK, errno.EXDEV, *_UNSUPPORTED)
 """Errors of file systems without hard links."""
 
@@ -90,7 +89,7 @@ def write_whole(
 
 def partial_of(name: str) -> str:
     """Return the beginning of the name under which a file of this name is written."""
-    return f"{PARTIAL}{name[:100]}-"
+    return f"{PARTIAL}{os.fsencode(name)[:100].decode(errors='ignore')}-"
 
 
 def write_bytes(path: Path, content: bytes, *, replace: bool = False, sync: bool = True) -> bool:
@@ -101,11 +100,7 @@ def write_bytes(path: Path, content: bytes, *, replace: bool = False, sync: bool
 
 def write_output(path: Path, content: bytes) -> None:
     """Write a file that people asked for, whole; a link to a file is followed, a device written as it is."""
-    if (
-        path.exists()
-        and not (path.is_file() or path.is_dir())
-        and (path.is_symlink() or path.is_char_device())
-    ):
+    if path.is_char_device() or (path.is_symlink() and path.is_fifo()):
         with faults_of(path):
             path.write_bytes(content)  # such as /dev/stdout
     else:

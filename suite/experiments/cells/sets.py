@@ -12,13 +12,14 @@ from suite.records.store import Store
 from suite.records.stores import layout, reading
 
 
-def lost(job: Job, store: Store) -> str:
+def lost(job: Job, store: Store, record: Record | None = None) -> str:
     """Return what is wrong with the sets of a finished trial; "" if nothing is, and for other jobs.
 
     They are the set that its record names, and the snapshots that its evaluations score. Each file is read
     once and then known by its size and its time of change. Raises DiskFault if the disk does not give it.
+    record: the trial's, if it was read.
     """
-    record = store.record(job.id, job.data)
+    record = record or store.record(job.id, job.data)
     if record is None or record.status != "done" or not isinstance(job.cell, Trial):
         return ""
     for step in (None, *sorted(job.snapshots)):

@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from suite.core.data.atomic_write import NotAFile, write_bytes
-from suite.core.data.reading.documents import read_toml
+from suite.core.files.documents import read_toml
 from suite.core.names import did_you_mean
 
 ENDING = ".settings.toml"
@@ -91,8 +91,8 @@ class SettingsFile(_Table):
             ) from None
         except OSError as error:
             raise ValueError(f"settings file {path}: {error.strerror}; give the path of a file") from None
-        except NotAFile as error:
-            raise ValueError(f"settings file {error}; give the path of a file") from None
+        except NotAFile:
+            raise ValueError(f"settings file {path}: it is no file; give the path of a file") from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))

@@ -11,7 +11,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from suite.core.data.atomic_write import write_bytes
-from suite.core.data.reading import documents
+from suite.core.files import documents
 from suite.records.cells import Evaluation
 from suite.records.jobs import Plan, Planned
 from suite.records.record import Record

@@ -14,11 +14,12 @@ from types import TracebackType
 from typing import Self
 
 from suite.core.data.atomic_write import write_bytes
-from suite.core.data.reading.documents import document
+from suite.core.files.documents import document
 from suite.core.scores import SECONDS
 from suite.records.cells import Evaluation
 from suite.records.jobs import Job, Plan
 from suite.records.record import Record
+from suite.records.signatures import lists
 from suite.records.store import Store
 from suite.records.stores import layout, reading, sets_on_disk, submissions
 from suite.records.stores.ledger import Ledger
@@ -119,6 +120,7 @@ class Merge:
             self._copy_jobs(source, store)
             self._unite_plans(source, store)
             submissions.copy(source, store, report)
+            lists.copy(source, store, report)
         os.sync()
         report.superseded["evaluation"] = sum(1 for _ in self._ledger.left_out())
 

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from suite.core.data.reading.documents import document
+from pydantic import ValidationError
+
+from suite.core.files.documents import document
 from suite.records.record import Record, read_record
 from suite.records.store import Store
 from suite.records.stores import layout
+from suite.records.submission import mistake
 
 KINDS = ("records", "failures", "plan")
 """The folders of which a store has at least one."""
@@ -61,6 +64,7 @@ def checked(path: Path, content: bytes | None = None) -> Record:
 
 def reason(error: Exception) -> str:
     """Return the first line of an error that a damaged file caused."""
+    if isinstance(error, ValidationError):
+        return mistake(error)
     lines = str(error).splitlines()
-    inner = [line.strip() for line in lines[1:] if line.startswith("  ")]
-    return (inner[0].partition(" [type=")[0] if inner else lines[0]) if lines else type(error).__name__
+    return lines[0] if lines else type(error).__name__

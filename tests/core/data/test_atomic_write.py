@@ -18,6 +18,7 @@ from suite.core.data.atomic_write import (
     disk_fault,
     read_bytes,
     write_bytes,
+    write_output,
     write_whole,
 )
 from tests.support import disks
@@ -39,6 +40,12 @@ def test_a_file_that_exists_is_replaced_only_on_demand(replace: bool, kept: byte
     write_bytes(tmp_path / "file", b"first")
     write_bytes(tmp_path / "file", b"second", replace=replace)
     assert (tmp_path / "file").read_bytes() == kept and names(tmp_path) == ["file"]
+
+
+def test_a_long_name_of_letters_of_several_bytes(tmp_path: Path) -> None:
+    for name in ("星" * 85, "é" * 127, "\udcff" * 250):
+        assert write_bytes(tmp_path / name, name.encode(errors="replace"))
+    assert len(names(tmp_path)) == 3
 
 
 @pytest.mark.parametrize("replace", [False, True])
@@ -195,6 +202,30 @@ def test_a_fault_is_found_behind_other_errors(tmp_path: Path) -> None:
     except RuntimeError as error:
         assert disk_fault(error) is fault
     assert disk_fault(OSError(errno.ENOSPC, "of a method")) is None and disk_fault(None) is None
+
+
+class TestOutput:
+    def test_a_link_to_a_file_is_followed_and_others_are_replaced(self, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to("file")
+        write_output(tmp_path / "link", b"first")  # which leads nowhere
+        assert not (tmp_path / "link").is_symlink() and not (tmp_path / "file").exists()
+        (tmp_path / "other").symlink_to("link")
+        write_output(tmp_path / "other", b"second")
+        assert (tmp_path / "other").is_symlink() and (tmp_path / "link").read_bytes() == b"second"
+
+    def test_a_device_takes_it_or_does_not(self) -> None:
+        write_output(Path("/dev/null"), b"content")
+        with pytest.raises(DiskFault, match=r"/dev/full cannot be written: No space left on device"):
+            write_output(Path("/dev/full"), b"content")
+        assert Path("/dev/full").is_char_device() and Path("/dev/null").is_char_device()
+
+    def test_standard_output_may_be_a_pipe(self) -> None:
+        code = (
+            "from pathlib import Path; from suite.core.data.atomic_write import write_output;"
+            "write_output(Path('/dev/stdout'), b'content')"
+        )
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        assert ran.stdout == b"content" and Path("/dev/stdout").is_symlink()
 
 
 class TestReading:
