@@ -1,5 +1,6 @@
 """Documents of strangers are plain files of bounded size, number of values, and depth."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def test_anything_else_is_a_value_error(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     DOCUMENTS[kind](path)
     readable: dict[str, Any] = {"null": None, "a list": [], "a text": "text", "a name twice": {"protocol": 2}}
+    readable["an endless number"] = {"protocol": math.inf}
     if kind in readable:
         assert read_json(path) == readable[kind]
         return
