@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from suite.core.data.atomic_write import write_bytes
-from suite.core.data.documents import document, read_json
+from suite.core.files.documents import document, read_json
 from suite.core.sets import sealing
 from suite.records.record import Record
 from suite.records.store import Store

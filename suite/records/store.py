@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from suite.core.data.atomic_write import write_bytes
-from suite.core.data.documents import document, read_json
+from suite.core.files.documents import document, read_json
 from suite.records.cells import PROTOCOL, Trial, protocol_remedy
 from suite.records.jobs import Job
 from suite.records.record import Record, read_record

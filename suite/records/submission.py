@@ -10,7 +10,7 @@ from typing import Annotated, Self
 import tomli_w
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from suite.core.data.documents import document
+from suite.core.files.documents import document
 from suite.core.names import is_device
 from suite.records.cells import SUBMITTED, Frozen, Trial, sha256_of
 from suite.records.record import Record

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from suite.core.data.documents import document, read_json
+from suite.core.files.documents import document, read_json
 
 MANIFEST, SUMS, ROWS = "MANIFEST.json", "SHA256SUMS", "leaderboard.json"
 """What made a release; its checksums, which `sha256sum -c` reads; its rows."""

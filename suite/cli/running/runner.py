@@ -169,9 +169,8 @@ def read(request: foreign.Request, resources: Resources) -> foreign.ReadSet:
     resources.check("--cpus")
     load_task.cache_clear()  # files may have changed since an earlier run of this process
     found = foreign.read(request)
-    for line in found.lines:
+    for line in (*found.lines, told(found.layers)):
         say(line)
-    say(told(found.layers))
     preflight.check_precisions([found.job], resources)
     return found
 

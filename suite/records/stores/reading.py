@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from suite.core.data.documents import document
+from suite.core.files.documents import document
 from suite.records.record import Record, read_record
 from suite.records.store import Store
 from suite.records.stores import layout
