@@ -27,18 +27,33 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 
 @dataclass(frozen=True)
 class Resources:
-    """The resources of one job: CPUs (also its threads), a share of a GPU, and whether it may compile."""
+    """The resources of one job: CPUs (also its threads), a share of a GPU, and how it may use them.
+
+    compile: whether it may compile steps; deterministic: whether a GPU gives the same bits each time, or an error.
+    """
 
     cpus: int = 1
     gpus: float = 0.0
     compile: bool = True
+    deterministic: bool = False
 
     @classmethod
-    def choose(cls, cpus: int = 1, gpus: float | None = None, *, compile: bool = True) -> "Resources":
-        """Return resources; for `gpus` None one GPU if torch can use it; if it cannot, warn."""
+    def choose(
+        cls,
+        cpus: int = 1,
+        gpus: float | None = None,
+        *,
+        compile: bool = True,
+        deterministic: bool = False,
+    ) -> "Resources":
+        """Return resources; for `gpus` None one GPU if torch can use it; if it cannot, warn.
+
+        What is deterministic compiles nothing: a step that does not compile would run as it is, with other bits.
+        """
         if gpus is None and driver() and not torch.cuda.is_available():
             warnings.warn(f"no GPU is used, since {_why_no_gpu()}", stacklevel=2)
-        return cls(cpus, float(torch.cuda.is_available()) if gpus is None else gpus, compile)
+        share = float(torch.cuda.is_available()) if gpus is None else gpus
+        return cls(cpus, share, compile and not deterministic, deterministic)
 
     @property
     def device(self) -> torch.device:
@@ -86,7 +101,7 @@ class Resources:
     def applied(self) -> Iterator[None]:
         """Configure torch in this process, and restore it: threads, compilation, precision, GPU memory."""
         threads, compiled = torch.get_num_threads(), compiling.allowed()
-        with declared_products(), self._limited_memory():
+        with self._repeatable(), declared_products(), self._limited_memory():
             torch.set_num_threads(self.cpus)
             compiling.allow(self.compile)
             try:
@@ -94,6 +109,16 @@ class Resources:
             finally:
                 torch.set_num_threads(threads)
                 compiling.allow(compiled)
+
+    @contextmanager
+    def _repeatable(self) -> Iterator[None]:
+        """Let operations give the same bits each time, or raise, if that is wanted."""
+        before = torch.get_deterministic_debug_mode()
+        torch.use_deterministic_algorithms(self.deterministic)
+        try:
+            yield
+        finally:
+            torch.set_deterministic_debug_mode(before)
 
     @contextmanager
     def _limited_memory(self) -> Iterator[None]:

@@ -11,11 +11,13 @@ from suite.cli.options import (
     Compile,
     CpusPerTrial,
     Data,
+    Deterministic,
     DryRun,
     GpusPerTrial,
     Inline,
     Log,
     Set,
+    StepTimeout,
     TimeLimit,
     set_data,
 )
@@ -35,7 +37,9 @@ def run(
     gpus_per_trial: GpusPerTrial = None,
     set_: Set = None,
     compile: Compile = True,
+    deterministic: Deterministic = False,
     time_limit: TimeLimit = None,
+    step_timeout: StepTimeout = None,
     log: Log = None,
     dry_run: DryRun = False,
     data: Data = None,
@@ -63,7 +67,10 @@ def run(
         store=store,
         inline=inline,
         address=address,
-        resources=Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile),
+        resources=Resources.choose(
+            cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic
+        ),
+        step_timeout=step_timeout,
         log=log,
     )
     if dry_run:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import isfinite
 from time import perf_counter
 
 from suite.core.data import tasks
@@ -10,7 +11,8 @@ from suite.core.sets.subsets import cut
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Evaluator, TestSplit
 from suite.core.training.recipes import RECIPES, Recipe, recipe
-from suite.experiments.cells.context import Context, Progress, Work
+from suite.experiments.cells.context import Context
+from suite.experiments.cells.progress import Progress, Work
 from suite.experiments.expand import RECIPE_SETTINGS
 from suite.plugins import registry
 from suite.records.cells import RANDOM, RELABELLED, Cell, Evaluation, Trial
@@ -47,6 +49,8 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
     scores = evaluator.evaluate(scored, task, seed=cell.seed)
     if undeclared := [name for name in scores.values if not any(s.matches(name) for s in evaluator.scores)]:
         raise ValueError(f"it returned {undeclared[0]!r}, which its `scores` do not declare; add a Score")
+    if wrong := [name for name, values in scores.values.items() if not all(map(isfinite, values))]:
+        raise ValueError(f"its score {wrong[0]!r} is not finite")
     return context.record(
         cell,
         "done",

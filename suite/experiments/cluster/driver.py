@@ -16,18 +16,17 @@ import ray
 from ray import tune
 
 from suite.core.data.tasks import data_folder
+from suite.experiments import job_runner
+from suite.experiments.cells.progress import Lost
 from suite.experiments.cluster.ending import SIGNALS, Ending, Observe, Stop, Watch
-from suite.experiments.cluster.worker import MemoryKept, Worker
+from suite.experiments.cluster.worker import Worker
+from suite.experiments.isolation.job_process import StepLimit
+from suite.experiments.job_runner import due
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.store import Store
 
 RETRIES = 2  # retries of a killed worker; errors of the work are recorded and not retried
-
-# Tune prints why a worker was replaced; memory that was kept is no error.
-logging.getLogger("ray.tune.execution.tune_controller").addFilter(
-    lambda record: MemoryKept.__name__ not in str(record.exc_info)
-)
 
 
 def run_jobs(
@@ -39,6 +38,7 @@ def run_jobs(
     observe: Observe,
     end: Callable[[str], None],
     stop: Stop = lambda needs: False,
+    step_limit: StepLimit | None = None,
 ) -> None:
     """Run jobs on a local Ray or the cluster at `address`, until all are done or `stop` says so.
 
@@ -48,11 +48,11 @@ def run_jobs(
     with _ray(address):
         if address is None:
             _refuse_too_much(resources)
-        _tune(jobs, store, resources, observe, end, stop)
+        _tune(jobs, store, resources, observe, end, stop, step_limit)
         starved = [job for job in jobs if _out_of_memory(job, store)] if 0 < resources.gpus < 1 else []
         if starved and not stop(0.0):
             # A trial that shares a GPU may need all of it: run it once more, alone.
-            _tune(starved, store, replace(resources, gpus=1.0), observe, end, stop)
+            _tune(starved, store, replace(resources, gpus=1.0), observe, end, stop, step_limit)
 
 
 @contextmanager
@@ -130,12 +130,14 @@ def _tune(
     observe: Observe,
     end: Callable[[str], None],
     stop: Stop,
+    step_limit: StepLimit | None,
 ) -> None:
     for job in jobs:
         store.write_job(job)
     # In the store's folder, which every node of a cluster sees; removed at the end.
     folder = tempfile.mkdtemp(dir=store.path.resolve(), prefix=".tune-")
     ending = Ending(stop, Path(folder) / "asked")
+    watch = Watch(observe, end, ending)
     try:
         tune.Tuner(
             tune.with_resources(Worker, {"cpu": resources.cpus, "gpu": resources.gpus}),
@@ -144,7 +146,8 @@ def _tune(
                 "store": str(store.path.resolve()),
                 "asked": str(ending.file),
                 "folder": str(Path.cwd()),
-                "compile": resources.compile,
+                "resources": {"compile": resources.compile, "deterministic": resources.deterministic},
+                "step_limit": step_limit,
             },
             tune_config=tune.TuneConfig(reuse_actors=True),  # a reused worker starts at once
             run_config=tune.RunConfig(
@@ -155,13 +158,25 @@ def _tune(
                 # Workers write checkpoints to our store.
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
-                callbacks=[Watch(observe, end, ending)],
+                callbacks=[watch],
             ),
         ).fit()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if ending.full:
         raise OSError(errno.ENOSPC, "disk full", str(store.path))
+    for job in jobs:
+        if job.id in watch.lost:
+            _give_up(job, watch.lost[job.id], store, resources, observe)
+
+
+def _give_up(job: Job, reason: str, store: Store, resources: Resources, observe: Observe) -> None:
+    """Record the failure of a job whose workers died, each time."""
+    if cells := due(job, store):
+        lost = Lost(f"its worker died {RETRIES + 1} times: {reason}", RETRIES + 1)
+        for progress in job_runner.run(job, store, replace(resources, gpus=0.0), lost={cells[0].id: lost}):
+            observe(progress)
+            break
 
 
 def _out_of_memory(job: Job, store: Store) -> bool:

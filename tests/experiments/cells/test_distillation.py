@@ -9,7 +9,8 @@ import torch
 
 from suite.core.data import tasks
 from suite.core.sets.artefacts import load_artefact, load_set
-from suite.experiments.cells.context import Context, Progress
+from suite.experiments.cells.context import Context
+from suite.experiments.cells.progress import Progress
 from suite.experiments.cells.distillation import build_method, distil
 from suite.experiments.notebook import distil as distilled
 from suite.experiments.resources import Resources

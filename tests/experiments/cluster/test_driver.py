@@ -13,7 +13,7 @@ from time import sleep
 import pytest
 
 from suite.experiments import grid, job_runner
-from suite.experiments.cells.context import Progress
+from suite.experiments.cells.progress import Progress
 from suite.experiments.cluster import driver
 from suite.experiments.cluster.worker import MemoryKept
 from suite.experiments.resources import Resources

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from suite.experiments.cells.context import Progress
+from suite.experiments.cells.progress import Progress
 from suite.experiments.cluster.ending import SIGNALS, Ending, Watch
 
 METRICS, WHERE = {"step": 1.0, "outer_loss": 2.0}, "node gpu 1"
