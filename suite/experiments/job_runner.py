@@ -17,9 +17,9 @@ from suite.core.memory import out_of_memory
 from suite.core.sets.artefacts import is_whole
 from suite.core.spec import TestSplit
 from suite.experiments.cells.context import Context, load_task
-from suite.experiments.cells.progress import Listener, Lost, Progress, Work
 from suite.experiments.cells.distillation import distil
 from suite.experiments.cells.evaluation import evaluate
+from suite.experiments.cells.progress import Listener, Lost, Progress, Work
 from suite.experiments.cells.reference import train_reference
 from suite.experiments.cells.study import measure
 from suite.experiments.resources import Resources
@@ -29,7 +29,6 @@ from suite.records.jobs import Job
 from suite.records.record import Record, Status, loss
 from suite.records.store import Store
 from suite.records.stores.heartbeat import Heartbeat
-
 
 _NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
 
@@ -138,9 +137,7 @@ def _told(
             yield progress
 
 
-def _recorded(
-    cell: Cell, work: Work, context: Context, lost: Lost | None
-) -> Generator[Progress, None, None]:
+def _recorded(cell: Cell, work: Work, context: Context, lost: Lost | None) -> Generator[Progress, None, None]:
     """Do the work and write the record; an error becomes a failure of the cell."""
     before, store = TestSplit.total_reads, context.store
 
@@ -201,9 +198,9 @@ def _with_changes(record: Record, changes: tuple[str, ...]) -> Record:
 def _reason(error: BaseException) -> str:
     """Return an error in a sentence, and where it was raised."""
     text = traceback.format_exception_only(error)[-1].strip()
+    text = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} …"
+    text = text.encode(errors="replace").decode()  # a record has no half characters
     if found := _NOT_DETERMINISTIC.search(text):
         text = f"{found[1]} has no deterministic implementation on this device; run without --deterministic"
     where = traceback.extract_tb(error.__traceback__)[-1]
-    text = text.encode(errors="replace").decode()  # a record has no half characters
-    short = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} …"
-    return f"{short} ({where.filename.rsplit('/', 1)[-1]}:{where.lineno})"
+    return f"{text} ({where.filename.rsplit('/', 1)[-1]}:{where.lineno})"

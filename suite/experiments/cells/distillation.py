@@ -12,8 +12,8 @@ from suite.core.sets.manifest import manifest, stored
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Method, Task, TestSplit
 from suite.experiments.cells.context import Context
-from suite.experiments.cells.progress import Progress, Work
 from suite.experiments.cells.loop import resume, take_steps
+from suite.experiments.cells.progress import Progress, Work
 from suite.plugins import registry
 from suite.records.cells import Trial
 

@@ -14,8 +14,8 @@ from suite.core.spec import Examples
 from suite.core.training.fit import accuracy, fit_full
 from suite.core.training.recipes import recipe
 from suite.experiments.cells.context import Context
-from suite.experiments.cells.progress import Progress, Work
 from suite.experiments.cells.loop import resume, take_steps
+from suite.experiments.cells.progress import Progress, Work
 from suite.records.cells import Reference
 
 

@@ -9,8 +9,8 @@ from suite.core.limits import Diverged
 from suite.core.spec import Budget, TestSplit
 from suite.experiments import studies
 from suite.experiments.cells.context import Context
-from suite.experiments.cells.progress import Progress, Work
 from suite.experiments.cells.loop import resume, take_steps
+from suite.experiments.cells.progress import Progress, Work
 from suite.plugins import registry
 from suite.records.cells import Study
 

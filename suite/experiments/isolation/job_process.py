@@ -14,7 +14,6 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from threading import Thread
-from time import monotonic
 from typing import Any
 
 from suite.experiments.cells.progress import Lost, Progress
@@ -115,8 +114,12 @@ class JobProcess:
             kind, *told = self._heard()
             if kind == "progress":
                 progress: Progress = told[0]
-                failed |= {cell for cell, each in progress.finished.items() if each.status in ("failed", "oom")}
-                self._doing = f"outer step {progress.step + 1}" if progress.steps else progress.doing
+                failed |= {
+                    cell for cell, each in progress.finished.items() if each.status in ("failed", "oom")
+                }
+                self._doing = (
+                    f"an outer step from {progress.step + 1} on" if progress.steps else progress.doing
+                )
                 try:
                     yield progress
                 except GeneratorExit:
@@ -178,7 +181,9 @@ class JobProcess:
         except (ProcessLost, EOFError, OSError):
             self.close()
             last = self._printed.strip().rpartition("\n")[2]
-            raise OSError(f"no process for jobs starts on this machine: {last or 'it says nothing'}") from None
+            raise OSError(
+                f"no process for jobs starts on this machine: {last or 'it says nothing'}"
+            ) from None
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         """Pass on what the process prints, and keep the end of it."""
@@ -188,6 +193,7 @@ class JobProcess:
             while chunk := os.read(stream.fileno(), 2**16):
                 *lines, rest = (rest + chunk.decode(errors="replace")).split("\n")
                 rest = rest[-KEPT_CHARACTERS:]
+                lines = [line for line in lines if not line.startswith("Extension modules: ")]  # of a crash
                 self._printed = "\n".join([self._printed, *lines])[-KEPT_CHARACTERS:]
                 for line in lines:
                     self.said(line)

@@ -58,10 +58,10 @@ _TORCH: dict[str, Callable[[], Any]] = {
         torch.backends.cuda.math_sdp_enabled(),
         torch.backends.cuda.cudnn_sdp_enabled(),
     ),
-    "torch's autocast": lambda: [
-        (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in ("cpu", "cuda")
-    ]
-    + [torch.is_autocast_cache_enabled()],
+    "torch's autocast": lambda: (
+        [(torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in ("cpu", "cuda")]
+        + [torch.is_autocast_cache_enabled()]
+    ),
     "torch's modes": lambda: (
         torch._C._len_torch_function_stack(),
         torch._C._len_torch_dispatch_stack(),
@@ -94,17 +94,48 @@ _PYTHON: dict[str, Callable[[], Any]] = {
     "the time zone": lambda: (time.tzname, time.timezone),
     "the module path": lambda: (list(sys.path), list(map(id, sys.meta_path)), list(map(id, sys.path_hooks))),
     "Python's recursion limit": sys.getrecursionlimit,
-    "Python's tracing": lambda: (sys.gettrace(), sys.getprofile(), threading.gettrace(), threading.getprofile()),
+    "Python's tracing": lambda: (
+        sys.gettrace(),
+        sys.getprofile(),
+        threading.gettrace(),
+        threading.getprofile(),
+    ),
     "Python's streams and hooks": lambda: [
-        id(getattr(sys, name)) for name in ("stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook")
+        id(getattr(sys, name))
+        for name in ("stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook")
     ],
-    "Python's garbage collector": lambda: (gc.isenabled(), gc.get_threshold(), gc.get_debug(), len(gc.callbacks)),
+    "Python's garbage collector": lambda: (
+        gc.isenabled(),
+        gc.get_threshold(),
+        gc.get_debug(),
+        len(gc.callbacks),
+    ),
     "Python's thread switching": sys.getswitchinterval,
     "NumPy's handling of errors": np.geterr,
 }
 
-_WATCHED = ("builtins", "os", "math", "random", "time", "json", "hashlib", "pickle", "io", "tempfile", "shutil")
-_WATCHED += ("numpy", "torch", "torch.nn.functional", "torch.autograd", "torch.func", "torch.optim", "torch.linalg")
+_WATCHED = (
+    "builtins",
+    "os",
+    "math",
+    "random",
+    "time",
+    "json",
+    "hashlib",
+    "pickle",
+    "io",
+    "tempfile",
+    "shutil",
+)
+_WATCHED += (
+    "numpy",
+    "torch",
+    "torch.nn.functional",
+    "torch.autograd",
+    "torch.func",
+    "torch.optim",
+    "torch.linalg",
+)
 """Modules whose functions are watched, besides those of the suite."""
 
 _CLASSES: tuple[type, ...] = (torch.Tensor, torch.Generator, torch.nn.Module, torch.optim.Optimizer)
@@ -146,12 +177,18 @@ class ProcessState:
             if _read(get) != self._values[name]:
                 yield name
         now = dict(os.environ)
-        names = {name for name in now.keys() | self._environment.keys() if now.get(name) != self._environment.get(name)}
+        names = {
+            name
+            for name in now.keys() | self._environment.keys()
+            if now.get(name) != self._environment.get(name)
+        }
         if own := sorted(name for name in names if not name.startswith(_FREE_VARIABLES)):
             yield f"the environment ({', '.join(own[:5])})"
         if replaced := sorted({_named(*each) for each in self._functions if _is_replaced(*each)}):
             yield f"the code of others ({', '.join(replaced[:5])})"
-        if threads := [each for each in threading.enumerate() if each not in self._threads and _is_foreign(each)]:
+        if threads := [
+            each for each in threading.enumerate() if each not in self._threads and _is_foreign(each)
+        ]:
             yield f"its threads ({len(threads)} more)"
         if any(_is_foreign_child(child) for child in _children()):
             yield "its child processes"
