@@ -29,7 +29,8 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 class Resources:
     """The resources of one job: CPUs (also its threads), a share of a GPU, and how it may use them.
 
-    compile: whether it may compile steps; deterministic: whether a GPU gives the same bits each time, or an error.
+    compile: whether it may compile steps; deterministic: whether a GPU gives the same bits each time, or an
+    error.
     """
 
     cpus: int = 1
@@ -48,7 +49,8 @@ class Resources:
     ) -> "Resources":
         """Return resources; for `gpus` None one GPU if torch can use it; if it cannot, warn.
 
-        What is deterministic compiles nothing: a step that does not compile would run as it is, with other bits.
+        What is deterministic compiles nothing: a step that did not compile would run as it is, with other
+        bits.
         """
         if gpus is None and driver() and not torch.cuda.is_available():
             warnings.warn(f"no GPU is used, since {_why_no_gpu()}", stacklevel=2)
@@ -114,6 +116,9 @@ class Resources:
     def _repeatable(self) -> Iterator[None]:
         """Let operations give the same bits each time, or raise, if that is wanted."""
         before = torch.get_deterministic_debug_mode()
+        if self.deterministic == bool(before):
+            yield  # the switch imports a compiler, which takes a second
+            return
         torch.use_deterministic_algorithms(self.deterministic)
         try:
             yield

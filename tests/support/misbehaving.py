@@ -1,5 +1,14 @@
 """A method, and an evaluator, that misbehave in the way that `deed` names; their files as text."""
 
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from suite.experiments import grid
+from suite.records.jobs import Job
+from tests.support.grids import TINY
+
 DEEDS = """
 import ctypes, gc, locale, os, random, resource, signal, subprocess, sys, threading, time, warnings
 import numpy, torch
@@ -88,14 +97,14 @@ FAILS = {
     "raises what cannot be sent": (lambda: left(Unpicklable()), "Unpicklable: cannot be sent"),
     "raises a long text": (lambda: left(ValueError("\\ud800" + "x" * 10**6)), "ValueError: ?xxx"),
     "raises a group": (lambda: left(BaseExceptionGroup("many", [Base(), OSError(5, "one")])), "many"),
-    "recurses": (lambda: recurse.__get__(0)() if False else (lambda f: f(f))(lambda f: f(f)), "RecursionError"),
+    "recurses": (lambda: (lambda f: f(f))(lambda f: f(f)), "RecursionError"),
 }
 DIES = {
     "exits": (lambda: os._exit(0), "left with exit code 0"),
     "exits with 3": (lambda: os._exit(3), "left with exit code 3"),
     "segfaults": (lambda: ctypes.string_at(0), "killed by SIGSEGV"),
     "aborts": (os.abort, "killed by SIGABRT"),
-    "kills itself": (lambda: os.kill(os.getpid(), signal.SIGKILL), "killed by SIGKILL, perhaps since memory ran out"),
+    "kills itself": (lambda: os.kill(os.getpid(), signal.SIGKILL), "killed by SIGKILL, perhaps since memory"),
     "terminates itself": (lambda: os.kill(os.getpid(), signal.SIGTERM), "killed by SIGTERM"),
     "interrupts itself": (lambda: signal.raise_signal(signal.SIGHUP), "killed by SIGHUP"),
     "recurses in C": (recurse, "killed by SIGSEGV"),
@@ -210,3 +219,20 @@ class Misbehaving:
 EVALUATOR = Misbehaving
 '''
 )
+
+
+def deeds(kind: str) -> dict[str, str]:
+    """Return the deeds of a kind, such as FAILS, and what is told of each."""
+    names: dict[str, Any] = {}
+    exec(DEEDS, names)
+    return {name: said for name, (_, said) in names[kind].items()}
+
+
+def jobs(grid_file: Path, deeds: Iterable[str], *, kind: str = "method", more: str = "") -> list[Job]:
+    """Return jobs of the tiny grid's random subset with a misbehaving method or evaluator for each deed."""
+    path = grid_file.with_name(f"misbehaving_{kind}.py")
+    path.write_text(METHOD if kind == "method" else EVALUATOR)
+    text = TINY.partition("[method.rat_bptt]")[0] + '\n[evaluator.retrain]\nrecipe = "dc-300"\ncopies = 1\n'
+    text += f'\n[{kind}.misbehaving]\nbase = "{path}"\ndeed = {json.dumps([*deeds])}\n{more}'
+    grid_file.write_text(text)
+    return grid.jobs(grid.load(grid_file))

@@ -36,8 +36,8 @@ class Request:
 
     made: a grid that was made and not read; `grid` is its name, and `settings` are empty. store: by default
     `runs/<grid>`; log: where the run is logged, besides its records; inline: one job after another in one
-    process, without Ray; address: of a Ray cluster; by default Ray starts locally. step_timeout: the longest time
-    of an outer step, in words.
+    process, without Ray; address: of a Ray cluster; by default Ray starts locally. step_timeout: the longest
+    time of an outer step, in words.
     """
 
     grid: str

@@ -32,7 +32,7 @@ Work = Generator[Progress, None, Record]
 
 @dataclass(frozen=True)
 class Lost:
-    """Why a cell has failed whose process died or was stopped, after how many attempts, and what it printed."""
+    """Why a cell failed whose process died or was stopped, after how many attempts, and what it printed."""
 
     reason: str
     attempts: int = 1

@@ -1,4 +1,4 @@
-"""Do jobs in a process of their own: follow it, stop it where it hangs, replace it where it died or is spoilt.
+"""Do jobs in a process of their own: follow it, stop it if it hangs, replace it if it died or is spoilt.
 
 Needs neither torch nor ray.
 """
@@ -45,10 +45,10 @@ class ProcessLost(Exception):
 
 
 class JobProcess:
-    """A process for jobs. It starts with the first job, and goes on for the next ones as long as it is sound.
+    """A process for jobs. It starts with the first job, and goes on for the next ones while it is sound.
 
-    resources: the fields of `Resources`; step_limit: as the user wrote it, and in seconds, of an outer step, of a
-    start and of an evaluation, if there is one; said: called in another thread with each line that is printed.
+    resources: the fields of `Resources`; step_limit: of an outer step, of a start and of an evaluation, if
+    there is one; said: called in another thread with each line that the process prints.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """What all code of a process shares, and a method may change: torch's settings, the environment, functions.
 
-Nothing is put back: a changed process is replaced by a fresh one, which is right for everything. What every cell
-may use up, it gets anew: the states of global random generators, and the filters of warnings.
+Nothing is put back: a changed process is replaced by a fresh one, which is right for everything. Only what
+any code may use up begins anew with each cell: global random generators, and filters of warnings.
 """
 
 import gc
@@ -27,6 +27,8 @@ from suite.core.execution import compiling
 from suite.core.precision import products
 from suite.core.seeding import derive
 
+_FILLED = "fill_uninitialized_memory"  # which torch makes at run time
+
 _TORCH: dict[str, Callable[[], Any]] = {
     "torch's number of threads": torch.get_num_threads,
     "torch's number of threads between operations": torch.get_num_interop_threads,
@@ -37,7 +39,7 @@ _TORCH: dict[str, Callable[[], Any]] = {
     "torch's anomaly mode": lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
     "torch's deterministic mode": lambda: (
         torch.get_deterministic_debug_mode(),
-        torch.utils.deterministic.fill_uninitialized_memory,
+        getattr(torch.utils.deterministic, _FILLED),
     ),
     "torch's precision of products": lambda: (products(), torch.backends.cuda.preferred_linalg_library()),
     "torch's cuDNN settings": lambda: (
@@ -114,7 +116,7 @@ _PYTHON: dict[str, Callable[[], Any]] = {
     "NumPy's handling of errors": np.geterr,
 }
 
-_WATCHED = (
+_WATCHED: tuple[str, ...] = (
     "builtins",
     "os",
     "math",
@@ -163,7 +165,7 @@ class ProcessState:
         """
         seed = derive(int(hashlib.sha256(cell.encode()).hexdigest()[:8], 16), "global generators")
         torch.manual_seed(seed)
-        np.random.seed(seed % 2**32)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
         random.seed(seed)
         warnings.filters[:] = self._filters  # type: ignore[index]
         warnings._filters_mutated()  # type: ignore[attr-defined]
@@ -224,7 +226,7 @@ def _or_none(get: Callable[..., Any] | None, *given: Any) -> Any:
 
 
 def _functions() -> Iterator[tuple[Mapping[str, Any], str, Any]]:
-    """Yield where functions and classes are found: the names of a module or a class, one of them, and its value."""
+    """Yield functions and classes: the names of the module or the class that has it, its own, and itself."""
     for module_name, module in list(sys.modules.items()):
         if not isinstance(module, ModuleType):
             continue

@@ -1,6 +1,5 @@
 """Real Ray: the same numbers as in one process, killed workers, failures beside successes."""
 
-import logging
 import os
 import signal
 import subprocess
@@ -15,7 +14,6 @@ import pytest
 from suite.experiments import grid, job_runner
 from suite.experiments.cells.progress import Progress
 from suite.experiments.cluster import driver
-from suite.experiments.cluster.worker import MemoryKept
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.record import Record
@@ -77,13 +75,6 @@ def test_ray_gives_what_one_process_gives_and_survives_what_goes_wrong(
     finished = {cell: record.status for progress in seen for cell, record in progress.finished.items()}
     assert sorted(finished.values()) == ["done"] * 8 + ["failed"]
     assert not list(store.path.glob(".tune-*")), "Tune's own folder is no part of a store"
-
-
-@pytest.mark.parametrize(("error", "shown"), [(MemoryKept("kept"), False), (OSError("stale"), True)])
-def test_only_errors_are_printed(error: Exception, shown: bool) -> None:
-    logger = logging.getLogger("ray.tune.execution.tune_controller")
-    record = logger.makeRecord("", logging.ERROR, "", 0, "failed", (), (type(error), error, None))
-    assert bool(logger.filter(record)) is shown
 
 
 def test_a_method_file_is_found_by_its_relative_path(
