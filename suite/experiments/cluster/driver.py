@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import shutil
 import signal
 import socket
@@ -25,6 +26,9 @@ from suite.experiments.job_runner import due
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.store import Store
+
+SOCKET_FOLDER = 35
+"""Bytes of a temporary folder's path, below which the path of a socket of Ray has at most 103."""
 
 RETRIES = 2  # retries of a killed worker; errors of the work are recorded and not retried
 
@@ -87,10 +91,12 @@ def _blocked(signals: Collection[signal.Signals], handlers: Mapping[signal.Signa
 def _connect(address: str | None) -> None:
     if address is None:
         ray.init(
+            address="local",  # whatever RAY_ADDRESS says
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
             object_store_memory=100 * 2**20,
+            _temp_dir=str(_short_folder()),
         )
         return
     _refuse_silence(address)
@@ -100,6 +106,17 @@ def _connect(address: str | None) -> None:
         runtime_env={"env_vars": environment},
         log_to_driver=False,
         logging_level=logging.ERROR,
+    )
+
+
+def _short_folder() -> Path:
+    """Return where Ray puts its sockets, whose paths have a limit; raises ValueError if no place will do."""
+    for folder in dict.fromkeys((tempfile.gettempdir(), "/tmp")):
+        if len(os.fsencode(folder)) <= SOCKET_FOLDER and os.access(folder, os.W_OK):
+            return Path(folder) / "ray"
+    raise ValueError(
+        f"the path of the temporary folder {tempfile.gettempdir()} is too long for Ray's sockets; set TMPDIR "
+        f"to one of at most {SOCKET_FOLDER} bytes, or use --inline"
     )
 
 

@@ -23,6 +23,9 @@ from suite.records.jobs import Job
 KEPT_CHARACTERS = 20_000
 """Characters of what a process printed last that are kept for a traceback."""
 
+MOST_LINES = 100
+"""Lines that a cell may print."""
+
 END_SECONDS = 5.0
 """Seconds that a process may take to end after it closed its connection."""
 
@@ -66,6 +69,7 @@ class JobProcess:
         self._connection: Connection
         self._reader: Thread
         self._printed = self._cell = self._doing = ""
+        self._lines = 0
 
     def run(self, job: Job) -> Generator[Progress, None, None]:
         """Do the missing cells of a job and yield progress, as `job_runner.run` does.
@@ -136,7 +140,8 @@ class JobProcess:
 
     def _note(self, kind: str, told: Any) -> None:
         if kind == "begun":
-            self._cell, self._doing, self._printed = told, "the start of the cell", ""
+            self._cell, self._doing = told, "the start of the cell"
+            self._printed, self._lines = "", 0
         elif kind == "moved":
             self._doing = told
         elif kind == "full":
@@ -196,7 +201,11 @@ class JobProcess:
                 lines = [line for line in lines if not line.startswith("Extension modules: ")]  # of a crash
                 self._printed = "\n".join([self._printed, *lines])[-KEPT_CHARACTERS:]
                 for line in lines:
-                    self.said(line)
+                    self._lines += 1
+                    if self._lines <= MOST_LINES:
+                        self.said(
+                            line if self._lines < MOST_LINES else "… more lines of this cell are not shown"
+                        )
 
     def _send(self, message: object) -> None:
         try:
