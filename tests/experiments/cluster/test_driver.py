@@ -37,12 +37,14 @@ def kept(store: Store, cell: str) -> Record:
 
 @pytest.fixture
 def with_broken(tiny: Path) -> list[Job]:
-    """The tiny grid, and methods whose first worker is killed, keeps GPU memory, or raises."""
+    """The tiny grid, and methods that go wrong: once, or each time."""
     tiny.write_text(tiny.read_text().replace("rat-bptt-1000", "dc-300"))  # the cheapest recipe
     texts = {
         "killed": broken_files.KILLED_ONCE,
         "keeps": broken_files.KEEPS_MEMORY_ONCE,
         "raises": broken_files.RAISES,
+        "terminates": broken_files.TERMINATES_ITS_WORKER_ONCE,
+        "kills": broken_files.KILLS_ITS_WORKERS,
     }
     for name, text in texts.items():
         path = tiny.with_name(f"{name}.py")
@@ -73,7 +75,11 @@ def test_ray_gives_what_one_process_gives_and_survives_what_goes_wrong(
     assert failure is not None and "the method is broken" in failure.error
 
     finished = {cell: record.status for progress in seen for cell, record in progress.finished.items()}
-    assert sorted(finished.values()) == ["done"] * 8 + ["failed"]
+    assert sorted(finished.values()) == ["done"] * 10 + ["failed"] * 2
+    assert (tmp_path / "terminates.killed").exists()
+    assert kept(store, by_label["terminates"].id).status == "done"
+    lost = store.last_failure(by_label["kills"].id)
+    assert lost is not None and lost.error.startswith("its worker died 3 times: ") and lost.attempts == 3
     assert not list(store.path.glob(".tune-*")), "Tune's own folder is no part of a store"
 
 
@@ -116,11 +122,16 @@ def test_interrupted_it_says_how_to_continue(tiny: Path, number: int, code: int,
     command = [sys.executable, "-m", "suite", "run", str(tiny), "--store", str(tiny.with_name("runs"))]
     pipe = subprocess.PIPE
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True
+    ) as process:
         while not path.with_suffix(".2").exists():  # two outer steps
             assert process.poll() is None
             sleep(0.1)
-        process.send_signal(number)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # a terminal sends it to all
+        else:
+            process.send_signal(number)
         rest, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
     assert said in rest
@@ -129,6 +140,7 @@ def test_interrupted_it_says_how_to_continue(tiny: Path, number: int, code: int,
     (job,) = grid.jobs(grid.load(tiny))
     step = store.checkpoint_step(job.id)
     assert step is None if code == 130 else step and step >= 2
+    assert not list(store.path.glob("failures/*/*/*"))
 
 
 def test_a_signal_while_ray_ends_waits_for_our_handler(monkeypatch: pytest.MonkeyPatch) -> None:

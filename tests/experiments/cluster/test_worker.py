@@ -113,7 +113,7 @@ def test_a_worker_that_begins_another_job_ends_its_own(
 def test_its_process_ends_with_it(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     closed = list[bool]()
     monkeypatch.setattr(JobProcess, "close", lambda _: closed.append(True))
-    Worker(config).stop()
+    Worker(config).cleanup()
     assert closed == [True]
 
 

@@ -69,7 +69,7 @@ def test_a_process_that_keeps_gpu_memory_or_its_own_is_not_fresh(
     assert talk(Resources(), order, True)[-1] == ("ended", True, False)
     monkeypatch.undo()
     monkeypatch.setattr(child, "KEPT_BYTES", -(2**40))
-    monkeypatch.setattr(job_runner, "run", lambda *_, **__: (each for each in ()))
+    monkeypatch.setattr(job_runner, "run", lambda *_, **__: (at for at in list[Progress]()))
     assert talk(Resources(), order, True)[-1] == ("ended", True, False)
 
 
