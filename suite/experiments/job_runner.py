@@ -12,7 +12,7 @@ from pathlib import Path
 
 from suite.core.data import tasks
 from suite.core.data.atomic_write import disk_full
-from suite.core.execution import compile_cache
+from suite.core.execution import compile_cache, compiling
 from suite.core.memory import out_of_memory
 from suite.core.sets.artefacts import is_whole
 from suite.core.spec import TestSplit
@@ -130,6 +130,7 @@ def _told(
 ) -> Iterator[Progress]:
     """Pass on the progress of a cell, which others read in the store."""
     alive.begin(cell.id)
+    compiling.begin()
     context.listener.begin(cell.id)
     with closing(signs):  # closed early, it writes a checkpoint
         for progress in signs:

@@ -75,12 +75,14 @@ class Context:
         seconds: float = 0.0,
         cached_seconds: float = 0.0,
         devices: Sequence[str] = (),
+        uncompiled: Sequence[str] = (),
         **measured: Any,
     ) -> Record[Of]:
         """Return the record of a cell of the job.
 
         seconds: wall time of the work; cached_seconds: time of cached work that is also charged to this cell;
-        devices: all that took part; measured: other fields of the record.
+        devices: all that took part; uncompiled: functions that did not compile in an earlier attempt;
+        measured: other fields of the record.
         """
         self.listener.leave_if_forked()
         measured.setdefault("peak_memory_bytes", self.resources.peak_memory_bytes())
@@ -95,7 +97,7 @@ class Context:
             recipe=self.job.recipe,
             seconds=seconds,
             device_seconds=device_seconds + self.resources.charged(cached_seconds),
-            provenance=provenance(self.resources, devices),
+            provenance=provenance(self.resources, devices, uncompiled),
             **measured,
         )
 
