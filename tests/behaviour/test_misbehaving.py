@@ -24,7 +24,7 @@ IMAGES_OF_THEIR_OWN = {"dtype", "device"}
 def test_only_its_own_cell_fails(plugin: str, flags: list[str], tiny: Path, tmp_path: Path) -> None:
     kinds = {deed: kind for kind in KINDS for deed in misbehaving.deeds(kind)}
     jobs = misbehaving.jobs(tiny, kinds, kind=plugin)
-    ran = ratbench("run", tiny, "--store", tmp_path / "store", "--step-timeout", "60s", *flags)
+    ran = ratbench("run", tiny, "--store", tmp_path / "store", "--step-timeout", "30s", *flags)
     assert ran.exit_code == 1
     store = Store(tmp_path / "store")
     figures = set[tuple[str, tuple[float, ...]]]()
