@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 import pandas
 from pydantic import ValidationError
 
+from suite.board.columns.signers import marked
 from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
 from suite.board.join import refuse_protocol, valid_records
 from suite.board.render import plots, words
@@ -24,11 +25,15 @@ from suite.board.render.frame import as_csv, frame, lines
 from suite.board.render.markdown import markdown
 from suite.board.reported import reported
 from suite.board.tables import Board, Table, board
+from suite.core.data.atomic_write import write_output
+from suite.core.data.documents import document
 from suite.records import submission
 from suite.records.datasets import tell_apart
 from suite.records.jobs import Plan, Planned
-from suite.records.record import Record
+from suite.records.record import Record, read_record
+from suite.records.signatures import checking
 from suite.records.submission import Submission
+from suite.records.upkeep import facts
 
 Format = Literal["md", "csv", "json", "html"]
 
@@ -56,7 +61,8 @@ def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     seeds, copies. Values with an interval have three columns, `x`, `x_low` and `x_high`.
 
     Lines of `retrain` have rank, method, hyperparameters, errors; standing: `claimed` or `verified` for a
-    submission, else `run here`; size: images per class of the whole set;
+    submission, else `run here`; signers: who signed all of its records, as `ratbench leaderboard --signers`
+    shows; size: images per class of the whole set;
     accuracy (under the standard recipe), behind, native (under native_recipe): fractions; share: of the
     full-data accuracy. DD-Ranking's scores ior, hlr, lrs, ars, with robustness_recipe as native recipe, and
     their accuracies, such as set_hard; ior_relabelled, lrs_relabelled and ars_relabelled of a row with soft
@@ -72,15 +78,21 @@ def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     return frame(load([Path(store) for store in several]))
 
 
-def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
+def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS, signers: Path | None = None) -> Board:
     """Return the board of `stores`; log a warning for everything that is left out.
 
     Accuracies printed in papers come from the first `reported.toml` in a store, or else from results/.
+    signers: a file of those whose signatures are shown; without one, none is.
     """
-    return joined(read(stores), stores, weights)
+    return joined(read(stores), stores, weights, signers)
 
 
-def joined(found: Documents, stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
+def joined(
+    found: Documents,
+    stores: Sequence[Path],
+    weights: Weights = DEFAULT_WEIGHTS,
+    signers: Path | None = None,
+) -> Board:
     """Return the board of what was read from `stores`, as `load` does."""
     source = reported_in(stores)
     made = board(
@@ -91,9 +103,10 @@ def joined(found: Documents, stores: Sequence[Path], weights: Weights = DEFAULT_
         warnings=found.warnings,
         weights=weights,
     )
-    for warning in made.warnings:
+    signed, unsigned = checking.signed(stores, signers) if signers else ({}, [])
+    for warning in (*made.warnings, *unsigned):
         warnings.warn(warning, stacklevel=3)
-    return made
+    return marked(made, signed) if signers else made
 
 
 def reported_in(stores: Sequence[Path]) -> Path | None:
@@ -105,20 +118,32 @@ def reported_in(stores: Sequence[Path]) -> Path | None:
 def read(stores: Sequence[Path]) -> Documents:
     """Read all records, failures and plans of `stores`; a damaged file becomes a warning.
 
-    Raises ValueError for a record of another protocol, FileNotFoundError without a store.
+    Of two results of one cell on the same data the first counts, with a warning: that of the store that is
+    named first. Raises ValueError for a store of another protocol, FileNotFoundError without a store.
     """
     records: list[Record] = []
     planned: list[Planned] = []
     skipped: list[str] = []
-    for kind, path in (document for store in stores for document in _documents(store)):
+    first: dict[tuple[str, str], tuple[Path, str]] = {}
+    for kind, path in (found for store in stores for found in _documents(store)):
         try:
-            content = json.loads(path.read_bytes())
+            content = document(path)
             if kind == "plan":
-                planned += Plan.model_validate(content).cells
-            else:
-                records.append(_record(content, path))
-        except (ValidationError, json.JSONDecodeError, UnicodeDecodeError, _Unusable) as error:
+                planned += Plan.model_validate_json(content).cells
+                continue
+            record = read_record(content, path.stem[:64])
+        except FileNotFoundError:
+            continue  # a failure that was overcome meanwhile
+        except (OSError, ValueError) as error:
             skipped.append(f"{path}: skipped, {_reason(error)}")
+            continue
+        before, sha256 = path, record.sha256
+        if kind == "records":
+            before, sha256 = first.setdefault((record.cell.id, record.data), (path, record.sha256))
+        if sha256 != record.sha256:
+            skipped.append(f"{path}: skipped, {before} has another result of the same cell, and comes first")
+        elif before == path:
+            records.append(record)
     submissions: list[Submission] = []
     for folder in (folder for store in stores for folder in submission.folders(store)):
         try:
@@ -180,12 +205,10 @@ def write(board: Board, target: Path, format: Format = "md") -> list[Path]:
     Markdown links the pictures in `pictures/` beside it.
     """
     paths = [target]
-    target.parent.mkdir(parents=True, exist_ok=True)
     for path, table in _plots(board, target, format).items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(plots.plot(table))
+        write_output(path, plots.plot(table))
         paths.append(path)
-    target.write_bytes(render(board, format, target.parent).encode())
+    write_output(target, render(board, format, target.parent).encode())
     return paths
 
 
@@ -218,32 +241,23 @@ def sets(board: Board) -> Iterator[tuple[str, str, str]]:
             yield words.picture(task, row, seed), trial, row.data
 
 
-class _Unusable(Exception):
-    """A file that is not a sealed record."""
-
-
 def _documents(store: Path) -> Iterator[tuple[str, Path]]:
     """Yield the kind and the path of each file of a store."""
     kinds = ("records", "failures", "plan")
     if not any((store / kind).is_dir() for kind in (*kinds, submission.FOLDER)):
         raise FileNotFoundError(f"no store at {store}: run a grid first, or name the folder it wrote to")
+    if (protocol := facts.stated(store) or facts.recorded(store)) is not None:
+        refuse_protocol(protocol, str(store))
     for kind in kinds:
-        for path in sorted((store / kind).glob("**/*.json")):
+        for path in sorted((store / kind).glob("**/*.json"), key=lambda path: path.with_suffix("")):
             yield kind, path
-
-
-def _record(content: Any, path: Path) -> Record:
-    if not isinstance(content, dict) or not content.get("sha256"):
-        raise _Unusable("not a sealed record")
-    if isinstance(protocol := content.get("protocol"), int):
-        refuse_protocol(protocol, str(path))  # before its fields, which may differ
-    return Record.model_validate(content)
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return ": ".join([*(str(part) for part in first["loc"]), first["msg"]])
+        told = first["msg"].removeprefix("Value error, ")
+        return ": ".join([*(str(part) for part in first["loc"]), told])
     return str(error)
 
 

@@ -149,8 +149,8 @@ class Cells:
 def valid_records(records: Iterable[Record]) -> tuple[list[Record], tuple[str, ...]]:
     """Return one record per cell and task's name, and a warning for each that read test too often.
 
-    If a cell has several records, finished ones come first, then the smallest sha256. Records that read too
-    often are left out. Raises ValueError for a record of another protocol.
+    If a cell has several records, finished ones come first, then the one that is given first. Records that
+    read too often are left out. Raises ValueError for a record of another protocol.
     """
     every: dict[_Key, Record] = {}
     for record in sorted(records, key=_precedence):
@@ -227,8 +227,8 @@ def _record(source: Record | Planned) -> Record | None:
     return source if isinstance(source, Record) else None
 
 
-def _precedence(record: Record) -> tuple[int, str]:
-    return ["done", "diverged", "oom", "failed"].index(record.status), record.sealed().sha256
+def _precedence(record: Record) -> int:
+    return ["done", "diverged", "oom", "failed"].index(record.status)
 
 
 def _key_of(source: Record | Planned) -> _Key:
@@ -249,13 +249,24 @@ def _attach(trials: Mapping[_Key, TrialResult], sources: Mapping[_Key, Record | 
             or (cell.part and cell.part.how != "prefix")
         ):
             continue
-        if trial := trials.get((cell.trial, task)):
+        if (trial := trials.get((cell.trial, task))) and _scored_another(_record(source), trial.record):
+            warnings.append(
+                f"evaluation {key[:12]} of {source.label} left out: it scored another set than the one that "
+                f"trial {cell.trial[:12]} records"
+            )
+        elif trial:
             trial.evaluations.append(Evaluated(cell, _key(cell, source), _record(source)))
         else:
             warnings.append(
                 f"evaluation {key[:12]} of {source.label} left out: no trial {cell.trial[:12]} on {task}"
             )
     return warnings
+
+
+def _scored_another(evaluation: Record | None, trial: Record | None) -> bool:
+    """Return whether an evaluation scored another set than a trial made, as far as both are known."""
+    made = {record.artefact for record in (evaluation, trial) if record and record.artefact}
+    return len(made) > 1
 
 
 def _tell_recipes_apart(trials: Collection[TrialResult]) -> None:

@@ -17,7 +17,8 @@ from rich.segment import Segment
 from rich.text import Text
 
 from suite.cli.environment import mute, prepare
-from suite.cli.running.deadline import Stopped
+from suite.cli.running.deadline import Stopped, stopped
+from suite.core.data.atomic_write import DiskFault
 
 P = ParamSpec("P")
 
@@ -87,6 +88,8 @@ def readable(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except ValueError as error:
             _fail(str(error))
+        except DiskFault as fault:
+            _fail(str(fault))
         except OSError as error:
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
@@ -117,7 +120,7 @@ def exit_with(complete: Callable[[], bool]) -> NoReturn:
     try:
         done = complete()
     except Stopped as reason:
-        say(f"stopped, since {reason}; run the same command again to go on")
+        say(stopped(reason))
         raise typer.Exit(os.EX_TEMPFAIL) from None
     except KeyboardInterrupt:
         say("interrupted; run the same command again to continue")

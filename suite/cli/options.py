@@ -78,6 +78,13 @@ Log = Annotated[
         show_default="none",
     ),
 ]
+Signers = Annotated[
+    Path | None,
+    typer.Option(
+        help="Whose signatures count: a file of names and SSH keys, as git's allowed_signers.",
+        show_default="none",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List the cells with their status; run nothing.")]
 
 SetTask = Annotated[str, typer.Option("--task", help="A task from `ratbench list tasks`.")]

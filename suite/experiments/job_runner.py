@@ -11,11 +11,11 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from suite.core.data import tasks
-from suite.core.data.atomic_write import disk_full
+from suite.core.data.atomic_write import disk_fault
 from suite.core.execution import compile_cache, compiling
 from suite.core.memory import out_of_memory
-from suite.core.sets.artefacts import is_whole
 from suite.core.spec import TestSplit
+from suite.experiments.cells import sets
 from suite.experiments.cells.context import Context, load_task
 from suite.experiments.cells.distillation import distil
 from suite.experiments.cells.evaluation import evaluate
@@ -46,7 +46,7 @@ def run(
     settled: Collection[str] = (),
     lost: Mapping[str, Lost] | None = None,
 ) -> Generator[Progress, None, None]:
-    """Do the missing cells of a job and yield progress; errors are recorded, a full disk raises.
+    """Do the missing cells of a job and yield progress; errors are recorded, a DiskFault is raised.
 
     settled: ids of cells that have failed in this run, and are not tried again; lost: cells by their ids that
     are not tried either, since their process died, and whose failures are recorded.
@@ -67,7 +67,7 @@ def run(
         if not _is_complete(job, store):
             yield from recorded(job.cell, _work(context))
         for cell in job.evaluations:
-            if _has_set(job, store) and store.record(cell.id, job.data) is None:
+            if _has_set(job, store) and not sets.is_scored(cell, job, store):
                 yield from recorded(cell, evaluate(cell, context))
 
 
@@ -89,28 +89,24 @@ def _load_method(job: Job) -> None:
 
 
 def missing(job: Job, store: Store) -> list[Cell]:
-    """Return the job's cells without a record on its data; none if the trial diverged and has no set."""
+    """Return the job's cells without a record that counts; none if the trial diverged and has no set."""
     record = store.record(job.id, job.data)
     if record and record.status == "diverged":
         return []
-    rest: list[Cell] = [cell for cell in job.evaluations if store.record(cell.id, job.data) is None]
+    rest: list[Cell] = [cell for cell in job.evaluations if not sets.is_scored(cell, job, store, record)]
     return rest if record else [job.cell, *rest]
 
 
 def due(job: Job, store: Store) -> list[Cell]:
-    """Return the cells that `run` will do: those that are missing, and a trial whose set is damaged."""
+    """Return the cells that `run` will do: those that are missing, and a trial whose set is lost."""
     rest = missing(job, store)
-    return rest if not rest or job.cell in rest or _is_complete(job, store) else [job.cell, *rest]
+    return [job.cell, *rest] if job.cell not in rest and sets.lost(job, store) else rest
 
 
 def _is_complete(job: Job, store: Store) -> bool:
     """Return whether the first cell has its record, and all sets if it is a trial."""
     record = store.record(job.id, job.data)
-    if record is None or not isinstance(job.cell, Trial) or record.status == "diverged":
-        return record is not None
-    waiting = {cell.step for cell in job.evaluations if store.record(cell.id, job.data) is None}
-    trial = job.cell.model_dump(mode="json")
-    return all(is_whole(store.artefact(job.id, step, job.data), trial) for step in {None, *waiting})
+    return record is not None and not sets.lost(job, store, record)
 
 
 def _has_set(job: Job, store: Store) -> bool:
@@ -143,8 +139,8 @@ def _recorded(cell: Cell, work: Work, context: Context, lost: Lost | None) -> Ge
     before, store = TestSplit.total_reads, context.store
 
     def failed(error: BaseException) -> tuple[Record, str]:
-        if disk_full(error):
-            raise error
+        if fault := disk_fault(error):
+            raise fault from None
         status: Status = "oom" if out_of_memory(error) else "failed"
         reads = TestSplit.total_reads - before
         record: Record = context.record(cell, status, error=_reason(error), test_reads=reads)
@@ -159,11 +155,9 @@ def _recorded(cell: Cell, work: Work, context: Context, lost: Lost | None) -> Ge
     if earlier := store.last_failure(cell.id):
         record = record.model_copy(update={"attempts": max(record.attempts, earlier.attempts + 1)})
     record = _with_changes(record, context.listener.changes())
-    try:
-        store.write(record, trace)
-    except ValueError as error:  # JSON has no infinite numbers
-        record, trace = failed(error)
-        store.write(record, trace)
+    if record.status in ("done", "diverged"):
+        sets.renew(record, store)
+    store.write(record, trace)
     context.save_compiled()
     if record.status in ("done", "diverged"):
         store.drop_checkpoints(cell.id)

@@ -11,19 +11,20 @@ from typing import Any, Literal
 from suite.core.data import tasks
 from suite.core.limits import check_set
 from suite.core.networks.named import network
-from suite.core.sets.artefacts import is_whole
 from suite.core.sets.manifest import stored
 from suite.core.sets.parametrisations import MultiFormation, describe
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Task
 from suite.core.training.recipes import RECIPES
 from suite.experiments import expand, grid
-from suite.experiments.cells import distillation
+from suite.experiments.cells import distillation, sets
 from suite.experiments.cells.context import Context
 from suite.experiments.resources import Resources
-from suite.external import agreement, preprocess, sandbox
+from suite.external import agreement, preprocess
 from suite.external.labels import Kind, as_targets, as_the_tasks
 from suite.external.locate import SetFiles, locate
+from suite.external.sandbox.parent import ForeignSet
+from suite.external.sandbox.parent import read as read_foreign
 from suite.external.validate import Wanted
 from suite.plugins import registry
 from suite.records.cells import EXTERNAL, RETRAIN, Trial
@@ -64,13 +65,17 @@ class Request:
 
 @dataclass(frozen=True)
 class ReadSet:
-    """A set that was read and checked. lines: what was read, and the decisions about it."""
+    """A set that was read and checked.
+
+    lines: what was read, and the decisions about it; layers: what confined the process that read it.
+    """
 
     trial: Trial
     job: Job
     task: Task
     synthetic: SyntheticSet
     lines: tuple[str, ...]
+    layers: tuple[str, ...]
 
 
 def read(request: Request) -> ReadSet:
@@ -81,7 +86,7 @@ def read(request: Request) -> ReadSet:
     task = tasks.load(request.task)
     network(request.network, task.train.shape, task.train.classes)
     wanted = Wanted(task.train.classes, request.ipc, task.train.shape, request.run)
-    brought = sandbox.read(found, wanted)
+    brought = read_foreign(found, wanted)
     if (own := brought.manifest.get("data")) and not tasks.is_of(own, task):
         both = f"{told(str(own))}, and {task.name} has {told(tasks.fingerprint(task))}"
         warnings.warn(f"the set was distilled from {both}", stacklevel=2)
@@ -101,7 +106,7 @@ def read(request: Request) -> ReadSet:
     trial = Trial(
         task=request.task,
         method=label,
-        source=found.sha256(),
+        source=brought.source,
         hyperparameters={
             "format": brought.format,
             "preprocessing": prepared.kind,
@@ -113,15 +118,14 @@ def read(request: Request) -> ReadSet:
     cells = [expand.evaluation(trial, RETRAIN, values) for values in settings]
     job = Job(label=label, cell=trial, evaluations=tuple(cells), data=tasks.fingerprint(task))
     lines = (*brought.notes, *meant, *ordered, prepared.line, agreed)
-    return ReadSet(trial, job, task, synthetic, lines)
+    return ReadSet(trial, job, task, synthetic, lines, brought.layers)
 
 
 def record(found: ReadSet, store: Store, resources: Resources) -> None:
     """Write the plan, and the trial's artefact and record unless both exist."""
     trial, job = found.trial, found.job
     store.write_plan(f"{job.label.replace(':', '-')}-{trial.id[:12]}", grid.plan([job]).to_json())
-    whole = is_whole(store.artefact(trial.id, data=job.data), trial.model_dump(mode="json"))
-    if whole and store.record(trial.id, job.data):
+    if store.record(trial.id, job.data) and not sets.lost(job, store):
         return
     context, path = Context(job, store, resources), store.new_artefact(trial.id, None, job.data)
     sha256 = distillation.write(found.synthetic, path, found.task, context)
@@ -131,7 +135,7 @@ def record(found: ReadSet, store: Store, resources: Resources) -> None:
     store.write(made)
 
 
-def _keeps_weights(brought: sandbox.ForeignSet) -> bool:
+def _keeps_weights(brought: ForeignSet) -> bool:
     """Return whether the format is known to have targets of any sum: our artefacts, RaT-BPTT's files."""
     return "preprocessing" in brought.manifest or brought.format == "h5"
 

@@ -1,6 +1,6 @@
 """Export an artefact: a Hugging Face dataset, pictures in folders, MTT's tensors; and push it to the hub."""
 
-import json
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.data.atomic_write import make_folder, move, read_bytes, write_bytes
+from suite.core.sets import sealing
 from suite.core.sets.artefacts import load_artefact
 from suite.core.sets.manifest import loader
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
@@ -75,12 +76,12 @@ def export(artefact: Path, format: Format, output: Path, *, push: Repository | N
 def _whole(output: Path) -> Iterator[Path]:
     """Yield a folder beside `output`, which becomes it at the end, and is removed after an error."""
     folder = output.absolute().with_name(f".partial-{output.absolute().name}-{os.getpid()}")
-    folder.mkdir(parents=True)
     try:
+        make_folder(folder)
         yield folder
         if output.exists():
             output.rmdir()  # it is empty
-        folder.rename(output)
+        move(folder, output)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -101,19 +102,20 @@ def _write_exact(artefact: Path, synthetic: SyntheticSet, manifest: dict[str, An
     }
     if trial := shared_trial(manifest):
         made["trial"] = trial
-    shutil.copyfile(artefact, output / EXACT)
-    text = json.dumps(made, indent=1, sort_keys=True) + "\n"
-    write_bytes((output / EXACT).with_suffix(".json"), text.encode())
+    write_bytes(output / EXACT, read_bytes(artefact))
+    write_bytes((output / EXACT).with_suffix(".json"), sealing.to_json(made).encode())
 
 
 def _write_tensors(synthetic: SyntheticSet, output: Path) -> None:
     images, targets = synthetic.flat()
     labels = targets.argmax(1) if synthetic.hard else targets
-    torch.save(images.contiguous(), output / "images_best.pt")
-    torch.save(labels.contiguous(), output / "labels_best.pt")
+    files: dict[str, object] = {"images_best.pt": images.contiguous(), "labels_best.pt": labels.contiguous()}
     if synthetic.lr is not None:
-        for name in ("lr_best.pt", "lr.pt"):  # TESLA and DATM have the first name, DD-Ranking the other
-            torch.save(synthetic.lr, output / name)
+        files |= {"lr_best.pt": synthetic.lr, "lr.pt": synthetic.lr}  # TESLA's and DATM's, DD-Ranking's name
+    for name, value in files.items():
+        buffer = io.BytesIO()  # torch tells a full disk by an error of its own
+        torch.save(value, buffer)
+        write_bytes(output / name, buffer.getvalue())
 
 
 def _decoded(synthetic: SyntheticSet) -> Iterator[str]:

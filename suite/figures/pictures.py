@@ -1,5 +1,6 @@
 """Pictures of synthetic sets and of samples: a row per class, with its name on the left."""
 
+import io
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from suite.board.render import style
+from suite.core.data.atomic_write import write_output
 from suite.core.spec import Task
 
 _GAP = 2  # pixels between images
@@ -61,8 +63,9 @@ def plot_set(
         pen.text((start - _MARGIN, top + height // 2), name, fill="black", font=font, anchor="rm")
         for column in range(count):
             canvas.paste(_image(pixels[label, column]), (start + column * (width + _GAP), top))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    canvas.save(path, format="PNG")
+    buffer = io.BytesIO()
+    canvas.save(buffer, format="PNG")
+    write_output(path, buffer.getvalue())
 
 
 def plot_samples(task: Task, path: Path) -> None:

@@ -15,13 +15,18 @@ from suite.records.store import Store
 
 
 def publish(
-    stores: Sequence[Path], target: Path, format: files.Format = "md", weights: Weights = DEFAULT_WEIGHTS
+    stores: Sequence[Path],
+    target: Path,
+    format: files.Format = "md",
+    weights: Weights = DEFAULT_WEIGHTS,
+    signers: Path | None = None,
 ) -> list[Path]:
     """Write the board of `stores` to `target`; return the paths.
 
-    For Markdown also write plots, and missing pictures of sets whose artefacts are in the stores.
+    For Markdown also write plots, and missing pictures of sets whose artefacts are in the stores. signers: a
+    file of those whose signatures are shown.
     """
-    board = files.load(stores, weights)
+    board = files.load(stores, weights, signers)
     for name, trial, data in files.sets(board) if format == "md" else ():
         for store in map(Store, stores):
             artefact = store.artefact(trial, data=data)

@@ -40,7 +40,7 @@ def _load(path: Path, text: bytes) -> ModuleType:
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses look their module up
     try:
-        exec(compile(text, path, "exec"), vars(module))
+        exec(compile(text, path, "exec"), vars(module))  # nosec B102 # the user's own file
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # it may also call exit()

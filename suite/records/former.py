@@ -1,9 +1,10 @@
 """Bring records over whose fingerprint was computed by an earlier release from the same data."""
 
-import json
 from pathlib import Path
 
 from suite.core.data.atomic_write import write_bytes
+from suite.core.data.documents import document, read_json
+from suite.core.sets import sealing
 from suite.records.record import Record
 from suite.records.store import Store
 from suite.records.stores import layout
@@ -12,7 +13,7 @@ from suite.records.stores import layout
 def carrying(store: Store, fingerprint: str) -> list[Path]:
     """Return the manifests, then the records, that carry a fingerprint."""
     found = [*layout.listed(store.path / "artefacts", ".json"), *layout.files(store.path / "records")]
-    return [path for path in found if fingerprint.encode() in path.read_bytes()]
+    return [path for path in found if fingerprint.encode() in document(path)]
 
 
 def bring_over(store: Store, former: str, now: str) -> int:
@@ -24,12 +25,11 @@ def bring_over(store: Store, former: str, now: str) -> int:
     for path in carrying(store, former):
         try:
             if path.parent.name == "artefacts":
-                content = json.loads(path.read_bytes()) | {"data": now}
-                text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+                facts = read_json(path)
+                sealing.check(facts)
+                text = sealing.to_json(facts | {"data": now})
             else:
-                text = (
-                    Record.model_validate_json(path.read_bytes()).model_copy(update={"data": now}).to_json()
-                )
+                text = Record.model_validate_json(document(path)).model_copy(update={"data": now}).to_json()
                 count += 1
         except ValueError:
             continue

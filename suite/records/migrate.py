@@ -5,15 +5,15 @@ which it was measured. The old store is not changed. Checkpoints are not convert
 again.
 """
 
-import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.data.atomic_write import read_bytes, write_bytes
+from suite.core.data.documents import read_json
 from suite.core.names import FORMER_METHODS, FORMER_RECIPES, FORMER_SETTINGS
 from suite.core.scores import Score
+from suite.core.sets import sealing
 from suite.records.cells import EXTERNAL, Study, Trial, sha256_of
 from suite.records.jobs import Plan
 from suite.records.record import Record
@@ -141,7 +141,7 @@ def _without(values: Json, *names: str) -> Json:
 
 def _check(old: Path, new: Path) -> None:
     facts = old / "store.json"
-    protocol = json.loads(facts.read_bytes()).get("protocol") if facts.is_file() else None
+    protocol = read_json(facts).get("protocol") if facts.is_file() else None
     if protocol != OLD_PROTOCOL:
         found = f"it has protocol {protocol}" if protocol else f"{facts} is missing"
         raise ValueError(f"{old} is not a store of protocol {OLD_PROTOCOL}: {found}")
@@ -154,7 +154,7 @@ def _check(old: Path, new: Path) -> None:
 def _read(path: Path, report: Report) -> Json | None:
     """Return the JSON object in a file; None, with a reason in the report, if there is none."""
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
     except (OSError, ValueError) as error:
         report.left.append(f"{path}: it cannot be read: {error}")
         return None
@@ -247,8 +247,7 @@ def _score_name(name: str) -> str:
 
 def _copy_artefact(old: Path, facts: Json, new: Path, trial: Trial | Study) -> None:
     """Copy a set's file unchanged, and its manifest `facts` with the new names."""
-    new.parent.mkdir(exist_ok=True)
-    shutil.copyfile(old, new)
+    write_bytes(new, read_bytes(old))
     if "code" in facts:
         facts["parametrisation"] = facts.pop("code")
     facts["trial"] = trial.model_dump(mode="json")
@@ -256,4 +255,4 @@ def _copy_artefact(old: Path, facts: Json, new: Path, trial: Trial | Study) -> N
     if "loader" in facts:
         loader = facts["loader"].replace(f'"{old.stem}"', f'"{new.stem}"')
         facts["loader"] = loader.replace('facts["code"]', 'facts["parametrisation"]')
-    write_bytes(new.with_suffix(".json"), (json.dumps(facts, indent=1, sort_keys=True) + "\n").encode())
+    write_bytes(new.with_suffix(".json"), sealing.to_json(facts).encode())

@@ -8,7 +8,18 @@ from pydantic import Field, NonNegativeInt, model_validator
 from typing_extensions import TypeVar
 
 from suite.core.scores import Score
-from suite.records.cells import PROTOCOL, Cell, Evaluation, Frozen, Reference, Study, Trial, sha256_of
+from suite.records.audit.ranges import impossible
+from suite.records.cells import (
+    PROTOCOL,
+    Cell,
+    Evaluation,
+    Frozen,
+    Reference,
+    Study,
+    Trial,
+    protocol_remedy,
+    sha256_of,
+)
 
 LOSS = "outer_loss"
 """What methods of RaT-Bench call the loss of an outer step, in their metrics and in a record's curve."""
@@ -63,7 +74,7 @@ class Record(Frozen, Generic[Of]):
     decoded: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)
     classes: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)
     label_kind: Literal["hard", "soft", ""] = ""
-    artefact: str = ""  # sha256 of the artefact's file
+    artefact: str = ""  # sha256 of the file of the set that a trial made, or an evaluation scored
     data: str = ""  # fingerprint of the task's images, labels and preprocessing
     test_reads: int = 0
     attempts: int = 1
@@ -79,6 +90,24 @@ class Record(Frozen, Generic[Of]):
         return self.model_copy(update={"sha256": self._content()})
 
     @model_validator(mode="after")
+    def _check_figures(self) -> Self:
+        figures = {
+            "ipc": self.ipc,
+            "seconds": self.seconds,
+            "device_seconds": self.device_seconds,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "stored_bytes": self.stored_bytes,
+            "decoded": self.decoded,
+            "classes": self.classes,
+            "test_reads": self.test_reads,
+            "attempts": self.attempts,
+            "threads": self.provenance.threads,
+        }
+        if reason := impossible(figures, self.scores, self.described, self.curve.get("seconds", ())):
+            raise ValueError(reason)
+        return self
+
+    @model_validator(mode="after")
     def _check_sha256(self) -> Self:
         if self.sha256 and self.sha256 != self._content():
             raise ValueError("the record's content does not match its sha256")
@@ -91,6 +120,18 @@ class Record(Frozen, Generic[Of]):
         """Return the sealed record as indented JSON in a stable form."""
         value = self.sealed().model_dump(mode="json")
         return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def read_record(content: bytes, cell: str) -> Record:
+    """Return the record in a file of the cell with this id; raises ValueError if it is none that counts."""
+    record = Record.model_validate_json(content)
+    if record.protocol != PROTOCOL:
+        raise ValueError(f"it has protocol {record.protocol}; {protocol_remedy(record.protocol)}")
+    if not record.sha256:
+        raise ValueError("it is no sealed record")
+    if record.cell.id != cell:
+        raise ValueError("it belongs to another cell than its name says")
+    return record
 
 
 def is_of(record: Record, kind: type[Kind]) -> TypeGuard[Record[Kind]]:

@@ -5,31 +5,30 @@ files move to `quarantine/`. A store may hold records and sets of one cell on se
 images of a folder changed: the name of a later one ends in the data's fingerprint.
 """
 
-import hashlib
-import io
 import json
-import shutil
+import os
+import re
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from suite.core.data.atomic_write import write_bytes
+from suite.core.data.documents import document, read_json
 from suite.records.cells import PROTOCOL, Trial, protocol_remedy
 from suite.records.jobs import Job
-from suite.records.record import Record
+from suite.records.record import Record, read_record
 from suite.records.stores import heartbeat, layout
+from suite.records.upkeep import facts, leftovers
+from suite.records.upkeep.checkpoints import Checkpoints
+from suite.records.upkeep.known import Known
 
-MIN_FREE_BYTES = 200 * 2**20
-"""Bytes that must be free before a run starts."""
 
-
-class Store:
+class Store(Checkpoints):
     """A folder with the records, artefacts and checkpoints of grids.
 
     read_only: it is asked much and at once, so that its records are listed once, and damaged files stay where
@@ -37,7 +36,7 @@ class Store:
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self.path, self.read_only = path, read_only
+        super().__init__(path, read_only=read_only)
         self._listing = layout.Listing(path / "records", once=read_only)
 
     @classmethod
@@ -54,50 +53,67 @@ class Store:
         except OSError as error:
             why = f"store {path} cannot be written: {error.strerror}"
             raise ValueError(f"{why}; choose another {option}") from None
-        store.check_room()
-        facts = path / "store.json"
-        if not facts.exists():
-            write_bytes(facts, json.dumps({"protocol": PROTOCOL}).encode() + b"\n")
+        facts.check_room(path)
+        store._write_facts()
         store.check_protocol(option)
         return store
 
+    def _write_facts(self) -> None:
+        """Write the file that states the protocol, if it is missing or damaged: that of the records."""
+        path = self.path / facts.FACTS
+        if facts.stated(self.path) is None:
+            if os.path.lexists(path):
+                self.set_aside(path, "is damaged", "it is written again")
+            protocol = facts.recorded(self.path) or PROTOCOL
+            write_bytes(path, json.dumps({"protocol": protocol}).encode() + b"\n")
+
     def check_protocol(self, option: str = "--store") -> None:
-        """Raise ValueError if the store, given by `option`, has another protocol version."""
-        facts = self.path / "store.json"
-        try:
-            found = json.loads(facts.read_text())["protocol"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise ValueError(f"{self.path} is not a store: {facts} is missing or damaged") from None
-        if found != PROTOCOL:
+        """Raise ValueError if the store, given by `option`, has another protocol version.
+
+        Its records tell the protocol if `store.json` is missing or damaged.
+        """
+        found = facts.stated(self.path)
+        if found is None and (found := facts.recorded(self.path)) is None:
             raise ValueError(
-                f"store {self.path} has protocol {found}, this release writes protocol {PROTOCOL}; "
-                f"choose another {option}, or {protocol_remedy(found, str(self.path))}"
+                f"{self.path} is not a store: {self.path / facts.FACTS} is missing or damaged, and there are "
+                "no records; name the folder that a run wrote to"
             )
+        if found != PROTOCOL:
+            remedy = f"choose another {option}, or {protocol_remedy(found, str(self.path))}"
+            if facts.recorded(self.path) == PROTOCOL:
+                remedy += f"; its records have protocol {PROTOCOL}: if they are right, delete {facts.FACTS}"
+            raise ValueError(
+                f"store {self.path} has protocol {found}, this release writes protocol {PROTOCOL}; {remedy}"
+            )
+
+    @cached_property
+    def known(self) -> Known:
+        """What is known of its files without reading them again."""
+        return Known(self.path)
 
     def as_it_is(self) -> "Store":
         """Return the store for many questions at once, read only."""
         return Store(self.path, read_only=True)
 
-    def check_room(self) -> None:
-        """Raise ValueError if less than `MIN_FREE_BYTES` are free."""
-        free = shutil.disk_usage(self.path).free
-        if free < MIN_FREE_BYTES:
-            raise ValueError(
-                f"disk full: {free >> 20} MiB free below {self.path}, {MIN_FREE_BYTES >> 20} MiB are needed"
-            )
-
     @contextmanager
     def locked(self, doing: str = "run") -> Iterator[None]:
         """Lock the store for one run, or what else `doing` says; raises ValueError if another one has it."""
-        lock = FileLock(self.path / "driver.lock", timeout=0)
+        path = self.path / "driver.lock"
+        lock = FileLock(path, timeout=0)
         try:
             lock.acquire()
         except Timeout:
             driver = heartbeat.signs(self.path).get(heartbeat.DRIVER)
             by = driver.where if driver else "another process"
             raise ValueError(f"store {self.path} is in use by {by}; wait for it, or end it") from None
+        except (OSError, NotImplementedError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise ValueError(
+                f"{path} cannot be locked: {why}; remove it, or put the store on another file system"
+            ) from None
         with lock:
             heartbeat.clear(self.path)
+            leftovers.sweep(self.path)
             with heartbeat.Heartbeat(self.path, heartbeat.DRIVER, doing):
                 yield
 
@@ -114,32 +130,33 @@ class Store:
         """Yield the valid records of a cell, one for each data, the first written first."""
         for path in self._listing.of(cell):
             try:
-                record = Record.model_validate_json(path.read_bytes())
-                if record.cell.id != cell:
-                    raise ValueError("the record belongs to another cell")
-                yield record
+                yield read_record(document(path), cell)
             except FileNotFoundError:
                 continue  # another process set it aside
             except ValueError as error:
-                self._quarantine(path, f"is damaged ({_mistake(error)})")
+                self.set_aside(path, f"is damaged ({_mistake(error)})")
 
     def write(self, record: Record, trace: str = "") -> None:
         """Write a record. An earlier record on the same data is kept; an earlier failure is replaced.
 
         trace: the traceback of a failure, which is written beside it.
         """
-        folder = "records" if record.status in ("done", "diverged") else "failures"
-        place = self.path / folder / layout.place_of(record)
-        others = [] if folder == "failures" else [other.data for other in self.records(record.cell.id)]
-        path = place / f"{_named(record.cell.id, record.data if others else '')}.json"
-        if record.data not in others:
-            write_bytes(path, record.to_json().encode(), replace=folder == "failures")
-        if folder == "records":
-            for name in (f"{record.cell.id}.json", _trace(record.cell.id)):
-                for failure in self.path.glob(f"failures/*/*/{name}"):
-                    failure.unlink(missing_ok=True)
-        elif trace:
-            write_bytes(self.traceback(record), trace.encode(errors="replace"), replace=True)
+        cell = record.cell.id
+        if record.status not in ("done", "diverged"):
+            place = self.path / "failures" / layout.place_of(record)
+            self.put(place / f"{cell}.json", record.to_json().encode(), replace=True)
+            if trace:
+                self.put(self.traceback(record), trace.encode(errors="replace"), replace=True)
+            return
+        place = self.path / "records" / layout.place_of(record)
+        for _ in range(2):  # another process may take the name meanwhile
+            others = [other.data for other in self.records(cell)]
+            name = _named(cell, record.data if others else "")
+            if record.data in others or self.put(place / f"{name}.json", record.to_json().encode()):
+                break
+        for name in (f"{cell}.json", _trace(cell)):
+            for failure in self.path.glob(f"failures/*/*/{name}"):
+                failure.unlink(missing_ok=True)
 
     def add(self, record: Record, content: bytes, *, another: bool) -> None:
         """Write the file of a record as it is, without a sync.
@@ -154,9 +171,11 @@ class Store:
         """Return the last failure of a cell; None if it has none."""
         for path in self.path.glob(f"failures/*/*/{cell}.json"):
             try:
-                return Record.model_validate_json(path.read_bytes())
-            except ValidationError as error:
-                self._quarantine(path, f"is damaged ({_mistake(error)})")
+                return read_record(document(path), cell)
+            except FileNotFoundError:
+                continue  # another process overcame it
+            except ValueError as error:
+                self.set_aside(path, f"is damaged ({_mistake(error)})")
         return None
 
     def traceback(self, failure: Record) -> Path:
@@ -167,19 +186,20 @@ class Store:
         """Yield the records of a row; damaged ones are left out."""
         for path in sorted((self.path / "records" / layout.place(task, ipc, label)).glob("*.json")):
             with suppress(OSError, ValueError):
-                yield Record.model_validate_json(path.read_bytes())
+                yield read_record(document(path), path.stem[:64])
 
     def write_plan(self, grid: str, text: str) -> None:
         """Write the plan of a grid, from which a board knows the missing cells."""
-        write_bytes(self.path / "plan" / f"{grid}.json", text.encode(), replace=True)
+        self.put(self.path / "plan" / f"{grid}.json", text.encode(), replace=True)
 
     def write_job(self, job: Job) -> None:
         """Write a job, which a worker reads by its id."""
-        write_bytes(self.path / "jobs" / f"{job.id}.json", job.model_dump_json().encode(), replace=True)
+        path = self.path / "jobs" / f"{job.id}.json"
+        self.put(path, job.model_dump_json().encode(), replace=True)
 
     def job(self, cell: str) -> Job:
         """Return the job whose first cell has this id."""
-        return Job.model_validate_json((self.path / "jobs" / f"{cell}.json").read_bytes())
+        return Job.model_validate_json(document(self.path / "jobs" / f"{cell}.json"))
 
     # Artefacts
 
@@ -203,7 +223,7 @@ class Store:
         None without an artefact or a readable manifest, "" if that has no fingerprint.
         """
         try:
-            return str(json.loads(artefact.with_suffix(".json").read_bytes()).get("data", ""))
+            return str(read_json(artefact.with_suffix(".json")).get("data", ""))
         except (OSError, ValueError, AttributeError):
             return None
 
@@ -211,7 +231,7 @@ class Store:
     def trial_of(artefact: Path) -> str | None:
         """Return the id of the trial that an artefact's manifest names; None without a readable one."""
         try:
-            return Trial.model_validate(json.loads(artefact.with_suffix(".json").read_bytes())["trial"]).id
+            return Trial.model_validate(read_json(artefact.with_suffix(".json"))["trial"]).id
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -219,62 +239,10 @@ class Store:
         after = "" if step is None else f"@{step}"
         return self.path / "artefacts" / f"{_named(trial, data)}{after}.safetensors"
 
-    # Checkpoints
-
-    def save_checkpoint(self, trial: str, step: int, state: dict[str, Any]) -> None:
-        """Write a checkpoint, its sha256 in its name; the last two are kept."""
-        import torch  # imported here, since boards read records without torch
-
-        folder, buffer = self.path / "checkpoints" / trial, io.BytesIO()
-        torch.save(state, buffer)
-        content = hashlib.sha256(buffer.getvalue()).hexdigest()[:16]
-        write_bytes(folder / f"{step:09d}-{content}.pt", buffer.getvalue())
-        for old in sorted(folder.glob("*.pt"))[:-2]:
-            old.unlink()
-
-    def load_checkpoint(self, trial: str) -> dict[str, Any] | None:
-        """Return the newest valid checkpoint of a trial or study, or None."""
-        import torch
-
-        for path in sorted((self.path / "checkpoints" / trial).glob("*.pt"), reverse=True):
-            content = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-            if path.stem.endswith(content):
-                # It may be loaded on a machine without the GPU on which it was written.
-                state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-                return state
-            self._quarantine(path, "is damaged (its content does not match its name)")
-        return None
-
-    def checkpoint_step(self, trial: str) -> int | None:
-        """Return the outer step of the last checkpoint, or None."""
-        names = [path.stem for path in (self.path / "checkpoints" / trial).glob("*.pt")]
-        return int(max(names).partition("-")[0]) if names else None
-
-    def drop_checkpoints(self, trial: str) -> None:
-        """Remove the checkpoints of a finished trial or study."""
-        shutil.rmtree(self.path / "checkpoints" / trial, ignore_errors=True)
-
-    def quarantine_checkpoints(self, trial: str, reason: str) -> None:
-        """Move checkpoints to quarantine; the trial or study then starts again.
-
-        reason: a verb and its object, for the warning.
-        """
-        for path in sorted((self.path / "checkpoints" / trial).glob("*.pt")):
-            self._quarantine(path, reason)
-
-    def _quarantine(self, path: Path, reason: str) -> None:
-        if self.read_only:
-            warnings.warn(f"{path} {reason}; its cell will run again", stacklevel=3)
-            return
-        folder = self.path / "quarantine"
-        folder.mkdir(exist_ok=True)
-        target = folder / f"{len(list(folder.iterdir())):04d}-{path.name}"
-        path.replace(target)
-        warnings.warn(f"{path} {reason}; moved to {target}, its cell will run again", stacklevel=3)
-
 
 def _named(cell: str, data: str) -> str:
-    return f"{cell}-{data[:16]}" if data else cell
+    """Return the name of a file of a cell on some data, whose fingerprint may be any text of a stranger."""
+    return f"{cell}-{re.sub('[^0-9A-Za-z]', '', data)[:16]}" if data else cell
 
 
 def _trace(cell: str) -> str:
@@ -284,4 +252,4 @@ def _trace(cell: str) -> str:
 def _mistake(error: ValueError) -> str:
     """Return the first mistake in a file in one line."""
     told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-    return told.partition("\n")[0]
+    return told.removeprefix("Value error, ").partition("\n")[0]

@@ -48,7 +48,7 @@ def bits(jobs: Sequence[Job], store: Store) -> Bits:
 def test_order_packing_and_retries_change_no_bit(jobs: list[Job], tmp_path: Path) -> None:
     """On Ray, two at once, of which one is killed; then here, the last first."""
     packed, reverse = Store.create(tmp_path / "packed"), Store.create(tmp_path / "reverse")
-    driver.run_jobs(jobs, packed, CPU, address=None, observe=lambda at: None, end=lambda job: None)
+    driver.run_jobs(jobs, packed, CPU, address=None, observe=print, end=print, lost=print)
     assert (tmp_path / "once.killed").exists()
     for job in reversed(jobs):
         complete(job, reverse, CPU)
@@ -61,9 +61,9 @@ def test_a_gpu_repeats_its_bits(jobs: list[Job], tmp_path: Path) -> None:
     gpu, found = Resources(gpus=1.0, compile=False, deterministic=True), list[Bits]()
     for name, order in (("first", jobs), ("second", jobs[::-1])):  # one is killed in the first
         store = Store.create(tmp_path / name)
-        with closing(JobProcess(store.path, vars(gpu))) as process:
+        with closing(JobProcess(store.path)) as process:
             for job in order:
-                list(process.run(job))
+                list(process.run(job, vars(gpu)))
         found.append(bits(jobs, store))
     assert found[0] == found[1]
 

@@ -1,8 +1,12 @@
 """Runs that were cut off, and artefacts and checkpoints that were damaged: the same bits at the end."""
 
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import torch
 
 from suite.core.spec import Examples
 from suite.experiments import job_runner
+from suite.experiments.cells import distillation, sets
 from suite.experiments.cells.loop import Trajectory, resume
 from suite.experiments.resources import Resources
 from suite.plugins import registry
@@ -88,6 +93,50 @@ def test_a_damaged_artefact_does_not_repeat_its_evaluation(
     store.artefact(job.id).unlink()
     assert complete(job, store, resources) == {job.id: "done"}
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["write", "drop_checkpoints"])
+def test_killed_between_the_set_and_its_record_nothing_is_half_there(
+    name: str, tiny: Path, jobs: list[Job], store: Store, resources: Resources, tmp_path: Path
+) -> None:
+    """The set comes first: no record names a set that is not there."""
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "import torch; torch.set_num_threads(1)\n"
+        "from suite.experiments import grid, job_runner; from suite.experiments.resources import Resources\n"
+        "from suite.records.store import Store\n"
+        f"Store.{name} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "job = grid.jobs(grid.load(Path(sys.argv[1])))[0].model_copy(update={'evaluations': ()})\n"
+        "list(job_runner.run(job, Store(Path(sys.argv[2])), Resources()))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, tiny, store.path])
+    assert ended.returncode == -signal.SIGKILL
+    job, recorded = jobs[0].model_copy(update={"evaluations": ()}), name == "drop_checkpoints"
+    path = store.artefact(job.id)
+    before = path.read_bytes()
+    assert (store.record(job.id) is not None) is recorded and list(store.path.glob("failures/*/*/*")) == []
+    assert sets.kept(job, store) == (done(job, store).artefact if recorded else "")
+    assert complete(job, store, resources) == ({} if recorded else {job.id: "done"})
+    assert path.read_bytes() == before
+    assert done(job, store).artefact == sets.kept(job, store)
+
+
+def test_a_set_that_another_process_recorded_meanwhile_stays(
+    jobs: list[Job], store: Store, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A zombie may finish after the one that took its place, and on a GPU with other bits."""
+    job = one(jobs, "rat_bptt").model_copy(update={"evaluations": ()})
+    zombie = job_runner.run(job, store, resources)
+    next(zombie)
+    complete(job, store, resources)
+    record, before = done(job, store), store.artefact(job.id).read_bytes()
+    write = distillation.write
+    monkeypatch.setattr(
+        distillation, "write", lambda made, *rest: write(replace(made, images=made.images + 1e-6), *rest)
+    )
+    list(zombie)
+    assert done(job, store) == record and store.artefact(job.id).read_bytes() == before
+    assert sets.lost(job, store) == ""
 
 
 def test_the_artefact_of_another_trial_is_not_scored_as_this_ones(

@@ -14,6 +14,7 @@ from suite.board import files
 from suite.core.data import tasks
 from suite.core.execution import compile_cache
 from suite.core.scores import Score
+from suite.core.sets import sealing
 from suite.core.sets.artefacts import load_artefact
 from suite.experiments import grid, job_runner, preflight
 from suite.experiments.cells.context import Context
@@ -170,7 +171,7 @@ def test_a_set_of_other_images_is_not_evaluated(jobs: list[Job], store: Store, r
     complete(job.model_copy(update={"evaluations": ()}), store, resources)
     manifest = store.artefact(job.id).with_suffix(".json")
     facts = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps(facts | {"data": "something else"}))
+    manifest.write_text(sealing.to_json(facts | {"data": "something else"}))
     assert complete(job, store, resources) == {job.evaluations[0].id: "failed"}
     failure = store.last_failure(job.evaluations[0].id)
     assert failure is not None and "distilled from other images or with other preprocessing" in failure.error

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -180,6 +181,23 @@ class TestSeveralData:
         assert names == [f"{TRIAL.id}-{'b' * 16}.json", f"{TRIAL.id}.json"]
         assert [each.data[0] for each in store.row("digits", 1, "a row")] == ["b", "a"]
 
+    def test_two_processes_that_write_at_once_keep_both(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Neither sees the other's record before it writes its own."""
+        first, second = (record().model_copy(update={"data": data * 64}) for data in "ab")
+        records, other = store.records, Store(store.path)
+
+        def late(cell: str) -> Iterator[Record]:
+            found = list(records(cell))
+            monkeypatch.setattr(store, "records", records)
+            other.write(first)
+            return iter(found)
+
+        monkeypatch.setattr(store, "records", late)
+        store.write(second)
+        assert [each.data[0] for each in store.records(TRIAL.id)] == ["a", "b"]
+
     def test_a_damaged_one_leaves_the_other(self, store: Store) -> None:
         for data in "ab":
             store.write(record().model_copy(update={"data": data * 64}))
@@ -297,7 +315,7 @@ def test_a_plain_artefacts_bytes_and_manifest_are_as_ever(store: Store) -> None:
     write_artefact(store.artefact("t"), SET, {"label": "x"})
     assert store.artefact("t").read_bytes() == save({"images": SET.images, "labels": SET.labels})
     _, manifest = load_artefact(store.artefact("t"))
-    assert set(manifest) == {"label", "minibatch", "sha256"}
+    assert set(manifest) == {"label", "minibatch", "seal", "sha256"}
 
 
 class TestCheckpoints:
@@ -363,9 +381,24 @@ class TestOpening:
             Store.create(store.path)
 
     @pytest.mark.parametrize("text", ["", "[]", "{}", "nonsense"])
-    def test_damaged_facts_are_refused(self, store: Store, text: str) -> None:
-        (store.path / "store.json").write_text(text)
-        with pytest.raises(ValueError, match=r"store\.json is missing or damaged"):
+    def test_damaged_facts_are_written_again(self, store: Store, text: str) -> None:
+        facts = store.path / "store.json"
+        before = facts.read_bytes()
+        store.write(record())
+        facts.write_text(text)
+        store.check_protocol()
+        with pytest.warns(UserWarning, match=r"store\.json is damaged; moved to .*, it is written again"):
+            Store.create(store.path)
+        assert facts.read_bytes() == before
+
+    def test_without_facts_the_records_tell_the_protocol(self, store: Store) -> None:
+        (store.path / "store.json").unlink()
+        with pytest.raises(ValueError, match=r"is not a store: .*store\.json is missing or damaged"):
+            store.check_protocol()
+        place = store.path / "records" / "digits-ipc1" / "dm" / f"{TRIAL.id}.json"
+        place.parent.mkdir(parents=True)
+        place.write_text('{"protocol": 1}')
+        with pytest.raises(ValueError, match=r"has protocol 1, .*`ratbench migrate"):
             Store.create(store.path)
 
     def test_a_path_below_a_file_cannot_be_written(self, tmp_path: Path) -> None:

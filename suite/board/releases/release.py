@@ -14,6 +14,7 @@ from suite.board import files
 from suite.board.releases.changes import changes
 from suite.board.releases.frozen import MANIFEST, SUMS, before, digest, number, read
 from suite.board.render.frame import as_csv
+from suite.core.data.atomic_write import faults_of
 from suite.records.cells import PROTOCOL, Evaluation
 from suite.records.datasets import Datasets
 from suite.records.record import Record
@@ -80,11 +81,12 @@ def _write(target: Path, texts: Mapping[str, str]) -> None:
     """Write the files with their checksums into a folder beside `target`, which then gets its name."""
     sums = "".join(f"{digest(text.encode())}  {name}\n" for name, text in sorted(texts.items()))
     partial = target.with_name(f".partial-{target.name}-{os.getpid()}")
-    partial.mkdir(parents=True)
     try:
-        for name, text in {**texts, SUMS: sums}.items():
-            (partial / name).write_bytes(text.encode())
-        partial.rename(target)
+        with faults_of(target):
+            partial.mkdir(parents=True)
+            for name, text in {**texts, SUMS: sums}.items():
+                (partial / name).write_bytes(text.encode())
+            partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -23,6 +23,7 @@ from suite.cli.options import (
     writable,
 )
 from suite.cli.running.deadline import Deadline
+from suite.core.data.atomic_write import write_output
 
 REPRODUCTIONS = Path("runs/reproductions")
 
@@ -55,7 +56,7 @@ def atlas(
     if not check and output is None:
         write(text)
     elif not check:
-        writable(target).write_bytes(text.encode())
+        write_output(writable(target), text.encode())
         wrote(target)
     elif difference := files.difference(target, text):
         say(difference, to=errors)

@@ -1,5 +1,6 @@
 """The command that runs a grid: `ratbench run`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -67,8 +68,9 @@ def run(
         store=store,
         inline=inline,
         address=address,
-        resources=Resources.choose(
-            cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic
+        resources=replace(
+            Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic),
+            packed=gpus_per_trial is None,
         ),
         step_timeout=step_timeout,
         log=log,

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from suite.cli.console import say
 from suite.core.names import counted
 from suite.experiments import grid
+from suite.experiments.cells import sets
 from suite.experiments.job_runner import missing
 from suite.experiments.schema import Grid
 from suite.records.datasets import told
 from suite.records.former import bring_over
 from suite.records.jobs import Job
 from suite.records.store import Store
+
+_SHOWN = 10  # lost sets that are named
 
 
 def say_networks(table: Grid) -> None:
@@ -44,4 +47,17 @@ def on_other_data(jobs: Sequence[Job], store: Store) -> Iterator[str]:
         yield (
             f"{task}: {count} {were} recorded on {before}, and the task has {now} now: to do again; "
             "the old records are kept, in tables apart"
+        )
+
+
+def lost_sets(jobs: Sequence[Job], store: Store) -> Iterator[str]:
+    """Yield a line for each finished trial whose set is lost, and what a run does."""
+    found = [f"{job.title}: {why}" for job in jobs if (why := sets.lost(job, store))]
+    yield from found[:_SHOWN]
+    if len(found) > _SHOWN:
+        yield f"… and {len(found) - _SHOWN} more"
+    if found:
+        yield (
+            f"{counted(len(found), 'finished trial')} without the set of the record: to distil again, and to "
+            "evaluate again if another set comes out"
         )

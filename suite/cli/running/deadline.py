@@ -1,7 +1,9 @@
 """When a run must stop: near its time limit, or soon after SIGTERM or SIGUSR1."""
 
+import os
 import re
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,6 +86,14 @@ class Deadline:
             self.check_long_enough()
             raise
 
+    def give_up(self, reason: str) -> None:
+        """Interrupt the main thread at once, for another thread; end the process if that does not help."""
+        self._signalled, self.reason = True, reason
+        self._interrupt()
+        self._timer = threading.Timer(GRACE_SECONDS, self._leave)
+        self._timer.daemon = True
+        self._timer.start()
+
     def rest(self) -> None:
         """Interrupt nothing from now on, unless a signal comes."""
         self._timer.cancel()
@@ -104,10 +114,20 @@ class Deadline:
             self._timer.daemon = True
             self._timer.start()
 
+    def _leave(self) -> None:
+        sys.stdout.write(f"\n{stopped(self.reason)}\n")
+        sys.stdout.flush()
+        os._exit(os.EX_TEMPFAIL)
+
     def _interrupt(self) -> None:
         self.near(inf)
         self.over = True
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+
+
+def stopped(reason: object) -> str:
+    """Return the last line of a run that was stopped."""
+    return f"stopped, since {reason}; run the same command again to go on"
 
 
 def parse(text: str, option: str = "--time-limit") -> float:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from suite.board.atlas.costs import Cost
 from suite.cli.console import console, say
-from suite.cli.running.announced import on_other_data, say_networks
+from suite.cli.running.announced import lost_sets, on_other_data, say_networks
 from suite.cli.running.cost import Costs, by_device, hours, told
 from suite.cli.running.runner import Request, check_settings, counts
 from suite.core.data import tasks
@@ -51,7 +51,8 @@ def dry_run(request: Request) -> None:
         _cells(jobs, store) if sum(len(job.cells) for job in jobs) <= LISTED else _rows(jobs, store, costs)
     )
     console.print(shown)
-    for line in (*on_other_data(jobs, store), counts(jobs, store), *estimated(jobs, store, costs)):
+    said = (*on_other_data(jobs, store), *lost_sets(jobs, store), counts(jobs, store))
+    for line in (*_wanted(jobs), *said, *estimated(jobs, store, costs)):
         say(line)
 
 
@@ -65,6 +66,16 @@ def recorded(store: Store) -> Sequence[Record]:
 def estimated(jobs: Sequence[Job], store: Store, costs: Costs) -> Iterator[str]:
     """Yield lines on what the missing cells will cost."""
     yield from told([costs.of(job, cell) for job in jobs for cell in missing(job, store)])
+
+
+def _wanted(jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield lines on the resources that the grid wants for its rows."""
+    rows = dict[str, list[str]]()
+    for job in jobs:
+        if wanted := str(job.wanted):
+            rows.setdefault(wanted, []).append(job.label)
+    for wanted, labels in rows.items():
+        yield f"resources of {', '.join(dict.fromkeys(labels))}: {wanted}"
 
 
 def _loaded(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:

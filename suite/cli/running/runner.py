@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from suite.board import files
@@ -12,7 +13,8 @@ from suite.cli.console import console, say
 from suite.cli.logs import writers
 from suite.cli.logs.log import Log
 from suite.cli.logs.writers import Writer
-from suite.cli.running.announced import bring_over_formers, on_other_data, say_networks
+from suite.cli.running.announced import bring_over_formers, lost_sets, on_other_data, say_networks
+from suite.cli.running.cost import committed
 from suite.cli.running.deadline import Deadline, Stopped, parse
 from suite.cli.running.progress import Display
 from suite.core.data import tasks
@@ -25,9 +27,12 @@ from suite.experiments.job_runner import due, missing
 from suite.experiments.resources import Resources
 from suite.experiments.schema import Grid
 from suite.external import evaluate as foreign
+from suite.external.sandbox.confinement import told
 from suite.figures.publish import publish
+from suite.records.cells import Study
 from suite.records.jobs import Job
 from suite.records.store import Store
+from suite.records.stores import reading
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,14 @@ class Request:
         if self.log:
             writers.check(self.log)
         _ = self.step_limit  # raises ValueError for one that cannot be read
-        if self.inline and self.address:
+        if self.inline and self.address is not None:
             raise ValueError("--inline runs without Ray: leave out --address")
+        if self.address == "":
+            raise ValueError("--address is empty: give HOST:PORT, or auto, or leave it out")
         if (self.address or "").startswith("ray://"):
             raise ValueError(
-                f"--address {self.address}: Ray Client is not supported; run on a node, with --address auto"
+                f"--address {self.address}: a run is driven from a node of the cluster, beside its store: "
+                "ray job submit --address http://HEAD:8265 -- ratbench run GRID --store STORE --address auto"
             )
 
     @property
@@ -95,7 +103,16 @@ class Request:
 
     def jobs(self) -> list[Job]:
         """Return the jobs of the grid; raises ValueError for a mistake in the grid."""
-        return grid.jobs(self.table())
+        table = self.table()
+        found = [
+            job.model_copy(update={"wanted": table.wanted(job.label, study=isinstance(job.cell, Study))})
+            for job in grid.jobs(table)
+        ]
+        if self.inline and any(job.wanted.labels for job in found):
+            raise ValueError(
+                "--inline runs without Ray, whose nodes have labels: leave out --inline, or labels"
+            )
+        return found
 
 
 def check_settings(request: Request, tasks: Collection[str]) -> None:
@@ -127,8 +144,9 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         bring_over_formers(store, formers)
         store.write_plan(request.plan, grid.plan(jobs).to_json())
         known = store.as_it_is()
-        for line in (*on_other_data(jobs, known), counts(jobs, known)):
+        for line in (*on_other_data(jobs, known), *lost_sets(jobs, known), counts(jobs, known)):
             say(line)
+        known.known.save()
         try:
             work(
                 jobs,
@@ -163,6 +181,7 @@ def read(request: foreign.Request, resources: Resources) -> foreign.ReadSet:
     found = foreign.read(request)
     for line in found.lines:
         say(line)
+    say(told(found.layers))
     preflight.check_precisions([found.job], resources)
     return found
 
@@ -197,7 +216,7 @@ def work(
     ValueError if nothing was done before it.
     """
     known, deadline = store.as_it_is(), deadline or Deadline()
-    rest = [job for job in jobs if missing(job, known)]
+    rest = [job for job in jobs if due(job, known)]
     if not rest:
         return
     log = Log(writer, name, jobs) if writer else None
@@ -219,6 +238,8 @@ def work(
                     end=display.end,
                     stop=deadline.near,
                     step_limit=step_limit,
+                    lost=deadline.give_up,
+                    records=chain(reading.records(known), committed()),
                 )
             if deadline.reason:
                 raise Stopped(deadline.reason)
@@ -239,11 +260,13 @@ def _work_inline(
     display: Display,
     step_limit: StepLimit | None,
 ) -> None:
-    process = JobProcess(store.path, vars(resources), step_limit=step_limit, said=display.say)
+    process = JobProcess(store.path, step_limit=step_limit, said=display.say)
     with closing(process):
         for job in jobs:
             deadline.check()
-            with closing(process.run(job)) as signs:  # closed early, it writes a checkpoint
+            with closing(
+                process.run(job, vars(resources.given(job.wanted)))
+            ) as signs:  # closed early, it writes a checkpoint
                 for progress in signs:
                     display.observe(progress)
                     deadline.check(progress.needs if progress.steps else 0.0)
@@ -293,5 +316,5 @@ def _begun(jobs: Sequence[Job], store: Store) -> Iterator[str]:
 def counts(jobs: Sequence[Job], store: Store) -> str:
     """Return how many cells there are, how many of them are done, and where."""
     total = sum(len(job.cells) for job in jobs)
-    left = sum(len(missing(job, store)) for job in jobs)
+    left = sum(len(due(job, store)) for job in jobs)
     return f"{counted(total, 'cell')}, {total - left} done, {left} to do ({store.path})"

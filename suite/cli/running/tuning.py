@@ -9,7 +9,7 @@ from rich.table import Table
 
 from suite.cli.console import console, say, wrote
 from suite.cli.running import preview, runner
-from suite.cli.running.announced import on_other_data
+from suite.cli.running.announced import lost_sets, on_other_data
 from suite.cli.running.cost import Costs
 from suite.cli.running.deadline import Deadline, Stopped
 from suite.core.data import tasks
@@ -92,7 +92,11 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
                 run = request.run
                 store.write_plan(request.folder.name, grid.plan(jobs).to_json())
                 known = store.as_it_is()
-                for line in (*on_other_data(jobs, known), runner.counts(jobs, known)):
+                for line in (
+                    *on_other_data(jobs, known),
+                    *lost_sets(jobs, known),
+                    runner.counts(jobs, known),
+                ):
                     say(line)
                 # Neighbours, above all those that compile, would make a method seem slower than it is.
                 alone = run.inline or (not run.address and all(isinstance(job.cell, Study) for job in jobs))

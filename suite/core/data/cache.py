@@ -1,7 +1,8 @@
 """Tensors on disk, built once and memory-mapped by every process that opens them.
 
-An entry is <stem>.safetensors and <stem>.json. The JSON is written last and holds the facts and a checksum of
-parts of the tensors. A truncated or altered entry counts as absent and is built again.
+An entry is <stem>.safetensors and <stem>.json. The JSON is written last and holds the facts and the sha256 of
+the tensors' file and of themselves. Every process checks both whole, once, at about the speed of the disk. A
+truncated or altered entry counts as absent and is built again.
 """
 
 import hashlib
@@ -9,7 +10,8 @@ import json
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,14 +22,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from suite.core.data.atomic_write import write_whole
+from suite.core.data.atomic_write import faults_of, partial_of, read_bytes, write_bytes, write_whole
 
 T = TypeVar("T")
 Facts = Mapping[str, Any]
 Tensors = Mapping[str, Tensor]
 
 _DTYPES = {torch.float32: "F32", torch.int64: "I64"}
-_PROBES, _PROBE_BYTES = 256, 1 << 14
+
+_checked: dict[Path, tuple[list[int], str]] = {}
+"""Of each file of tensors that this process hashed: by what a change is known, and its sha256."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,9 @@ def open_or_build(
         return finish({name: _gather(stream) for name, stream in building.streams.items()}, building.facts)
     found = _open(folder, stem, finish)
     if not found:
-        with FileLock(folder / f"{stem}.lock"):
+        with _locked(folder / f"{stem}.lock"):
+            for left in folder.glob(f"{partial_of(stem)[:-1]}.*"):  # by a process that was killed
+                left.unlink(missing_ok=True)
             # Another process may have built it meanwhile.
             found = _open(folder, stem, finish)
             if not found:
@@ -85,16 +91,27 @@ def open_or_build(
     return found[0]
 
 
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = FileLock(path)
+    with faults_of(path):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def remembered(folder: Path | None, stem: str, find: Callable[[], Facts]) -> Facts:
     """Return the facts in <stem>.json, or find and write them; None as folder only finds them."""
     if folder is None:
         return find()
     path = folder / f"{stem}.json"
     try:
-        return dict(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        return dict(_read(path)["facts"])
+    except (OSError, ValueError, TypeError, KeyError):
         found = find()
-    write_whole(path, lambda partial: partial.write_text(json.dumps(dict(found))))
+    write_bytes(path, _sealed({"facts": dict(found)}), replace=True)
     return found
 
 
@@ -116,8 +133,8 @@ def _open(folder: Path, stem: str, finish: Callable[[Tensors, Facts], T]) -> lis
 
 def _load(folder: Path, stem: str) -> tuple[Tensors, Facts]:
     path = folder / f"{stem}.safetensors"
-    entry = json.loads((folder / f"{stem}.json").read_text())
-    if entry["probe"] != _probe(path):
+    entry = _read(folder / f"{stem}.json")
+    if "sha256" in entry and entry["sha256"] != _sha256(path):
         raise ValueError("its bytes have changed since they were written")
     return load_file(path), entry["facts"]
 
@@ -125,8 +142,8 @@ def _load(folder: Path, stem: str) -> tuple[Tensors, Facts]:
 def _write(folder: Path, stem: str, building: Building) -> None:
     path = folder / f"{stem}.safetensors"
     write_whole(path, lambda partial: _write_streams(partial, building.streams))
-    entry = {"facts": dict(building.facts), "probe": _probe(path)}
-    write_whole(folder / f"{stem}.json", lambda partial: partial.write_text(json.dumps(entry, indent=1)))
+    entry = {"facts": dict(building.facts), "sha256": _sha256(path)}
+    write_bytes(folder / f"{stem}.json", _sealed(entry), replace=True)
 
 
 def _write_streams(path: Path, streams: Mapping[str, Stream]) -> None:
@@ -160,13 +177,33 @@ def _gather(stream: Stream) -> Tensor:
     return tensor
 
 
-def _probe(path: Path) -> str:
-    """Return the sha256 of a file's size and 4 MiB of its bytes, evenly spread; of all if there are fewer."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    step = max(_PROBE_BYTES, size // _PROBES)
+def _sha256(path: Path) -> str:
+    """Return the sha256 of a file, which is read once and again after it changed."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
     with path.open("rb") as file:
-        for start in (*range(0, size, step), max(0, size - _PROBE_BYTES)):
-            file.seek(start)
-            digest.update(file.read(_PROBE_BYTES))
-    return digest.hexdigest()
+        found = os.fstat(file.fileno())
+        mark = [found.st_size, found.st_ino, found.st_ctime_ns]
+        if path not in _checked or _checked[path][0] != mark:
+            _checked[path] = mark, hashlib.file_digest(file, "sha256").hexdigest()
+    return _checked[path][1]
+
+
+def _sealed(entry: dict[str, Any]) -> bytes:
+    """Return an entry as JSON with the sha256 of its content."""
+    return json.dumps({**entry, "seal": _seal(entry)}, indent=1).encode()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return what `_sealed` wrote; raises ValueError if it was changed.
+
+    Earlier releases sealed none: of their entries, `finish` checks the tensors.
+    """
+    entry = dict(json.loads(read_bytes(path)))
+    if "probe" not in entry and entry.pop("seal") != _seal(entry):
+        raise ValueError("its facts have changed since they were written")
+    return entry
+
+
+def _seal(entry: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()

@@ -14,10 +14,10 @@ from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
-from suite.core.data.atomic_write import write_whole
+from suite.core.data.atomic_write import write_bytes
 from suite.core.execution.transfer import send
 from suite.core.names import did_you_mean
 from suite.core.spec import Preprocessing
@@ -111,7 +111,7 @@ class Whitening(ABC):
     def save(self, folder: Path) -> Path:
         """Write the tensors into `folder` under their sha256, for `restore`."""
         path = _matrix_path(folder, self._sha256)
-        write_whole(path, lambda partial: save_file(self._tensors(), partial))
+        write_bytes(path, save(self._tensors()), replace=True)
         return path
 
     def _unwhitened(self, images: Tensor) -> Tensor:
@@ -242,6 +242,8 @@ def restore(description: Mapping[str, Any], matrices: Path | None = None) -> Pre
     path = _matrix_path(matrices, expected)
     found: Whitening
     try:
+        if not path.is_file():
+            raise FileNotFoundError(f"no file {path}")
         tensors = load_file(path)
         if kind == "zca":
             found = ZCA(tensors["matrix"], float(description["regularisation"]))

@@ -55,8 +55,8 @@ FORMS = {
 
 _LOG = logging.getLogger(__name__)
 
-_VERSION = 2
-"""Increase it if a change of code gives other tensors for the same files."""
+_VERSION = 3
+"""Increase it if a change of code gives other tensors for the same files, or other entries of the cache."""
 
 REGULARISATION = 0.1
 """Added to the eigenvalues of every `-zca` task, as a share of their mean."""

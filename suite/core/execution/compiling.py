@@ -14,6 +14,7 @@ from suite.core.execution.fx_passes import (
     materialise_broadcasts,
     replace_strided_zeros,
 )
+from suite.core.execution.private_folders import keep_private
 from suite.core.memory import out_of_memory
 
 Function = Callable[..., tuple[Tensor, ...]]
@@ -114,6 +115,7 @@ def _example(value: Tensor) -> Tensor:
 
 
 def _inductor(function: Function, inputs: tuple[Tensor, ...]) -> Function:
+    keep_private()
     from torch._guards import TracingContext, tracing
     from torch._inductor import compile
     from torch._subclasses import FakeTensorMode

@@ -1,18 +1,17 @@
 """Distilled sets on disk: a safetensors file with its manifest, checked when it is read."""
 
 import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 
 from suite.core.data import tasks
-from suite.core.data.atomic_write import write_bytes, write_whole
-from suite.core.sets import parametrisations
+from suite.core.data.atomic_write import DiskFault, read_bytes, write_bytes
+from suite.core.data.documents import read_json
+from suite.core.sets import parametrisations, sealing
 from suite.core.sets.manifest import facts
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.core.spec import Task
@@ -45,47 +44,41 @@ def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]
     """Write a set, and its manifest beside it; return the sha256 of its file.
 
     The file of a factorised set holds its parametrisation's tensors in place of images, and the manifest
-    its kind and settings.
+    its kind and settings. Raises DiskFault if the disk does not take them.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     code = synthetic.parametrisation
     stored = {"images": synthetic.images} if code is None else code.tensors
     tensors = {
         name: value.cpu().contiguous() for name, value in (stored | {"labels": synthetic.labels}).items()
     }
-    write_whole(path, lambda partial: save_file(tensors, partial))
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    file = save(tensors)  # in memory: safetensors tells a full disk by an error of its own
+    sha256 = hashlib.sha256(file).hexdigest()
+    write_bytes(path, file, replace=True)
     content = {**manifest, "minibatch": asdict(synthetic.minibatch), "sha256": sha256}
     content |= {} if code is None else {"parametrisation": parametrisations.describe(code)}
     content |= {} if synthetic.lr is None else {"lr": synthetic.lr}
-    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
-    write_bytes(path.with_suffix(".json"), text.encode(), replace=True)
+    write_bytes(path.with_suffix(".json"), sealing.to_json(content).encode(), replace=True)
     return sha256
 
 
 def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
-    """Read a set and its manifest; raises ValueError if either is missing or damaged."""
+    """Read a set and its manifest; raises ValueError if either is missing or damaged, or DiskFault."""
     try:
-        manifest: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
-        content, sha256, minibatch = path.read_bytes(), manifest["sha256"], Minibatch(**manifest["minibatch"])
+        manifest: dict[str, Any] = read_json(path.with_suffix(".json"))
+        content, sha256, minibatch = read_bytes(path), manifest["sha256"], Minibatch(**manifest["minibatch"])
+    except DiskFault:
+        raise
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"artefact {path}: the file or its manifest cannot be read: {error}") from None
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"artefact {path} does not match the sha256 in its manifest")
     lr, data = manifest.get("lr"), str(manifest.get("data", ""))
     try:
-        tensors = load_file(path)
+        tensors = load(content)
         if "parametrisation" not in manifest:
             return SyntheticSet(tensors["images"], tensors["labels"], minibatch, None, lr, data), manifest
         code = parametrisations.read(manifest["parametrisation"], tensors)
-        return SyntheticSet(code.decode(), tensors["labels"], minibatch, code, lr, data), manifest
-    except (ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
+        images = parametrisations.decoded(code)
+        return SyntheticSet(images, tensors["labels"], minibatch, code, lr, data), manifest
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, SafetensorError) as error:
         raise ValueError(f"artefact {path}: its set cannot be read: {error}") from None
-
-
-def is_whole(path: Path, trial: Mapping[str, Any]) -> bool:
-    """Return whether `path` is an undamaged set of this trial, which is given as its cell's JSON."""
-    try:
-        return bool(load_artefact(path)[1]["trial"] == trial)
-    except (ValueError, KeyError):
-        return False

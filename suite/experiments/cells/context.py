@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from pydantic import ValidationError
 
 from suite.core.data import tasks
 from suite.core.execution import compile_cache
@@ -20,6 +21,7 @@ from suite.records.datasets import told
 from suite.records.jobs import Job
 from suite.records.record import Record, Status
 from suite.records.store import Store
+from suite.records.stores.reading import reason
 
 Of = TypeVar("Of", bound=Cell)
 
@@ -82,24 +84,27 @@ class Context:
 
         seconds: wall time of the work; cached_seconds: time of cached work that is also charged to this cell;
         devices: all that took part; uncompiled: functions that did not compile in an earlier attempt;
-        measured: other fields of the record.
+        measured: other fields of the record. Raises ValueError for a figure that cannot be.
         """
         self.listener.leave_if_forked()
         measured.setdefault("peak_memory_bytes", self.resources.peak_memory_bytes())
         measured.setdefault("data", self.job.data)
         device_seconds = measured.pop("device_seconds", self.resources.charged(seconds))
-        return Record(
-            cell=cell,
-            label=self.job.label,
-            task=self.job.cell.task,
-            ipc=self.job.size(cell),
-            status=status,
-            recipe=self.job.recipe,
-            seconds=seconds,
-            device_seconds=device_seconds + self.resources.charged(cached_seconds),
-            provenance=provenance(self.resources, devices, uncompiled),
-            **measured,
-        )
+        try:
+            return Record(
+                cell=cell,
+                label=self.job.label,
+                task=self.job.cell.task,
+                ipc=self.job.size(cell),
+                status=status,
+                recipe=self.job.recipe,
+                seconds=seconds,
+                device_seconds=device_seconds + self.resources.charged(cached_seconds),
+                provenance=provenance(self.resources, devices, uncompiled),
+                **measured,
+            )
+        except ValidationError as error:  # pydantic's text has many lines
+            raise ValueError(reason(error)) from None
 
 
 @lru_cache(maxsize=2)

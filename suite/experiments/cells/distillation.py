@@ -11,6 +11,7 @@ from suite.core.sets.artefacts import write_artefact
 from suite.core.sets.manifest import manifest, stored
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Method, Task, TestSplit
+from suite.experiments.cells import sets
 from suite.experiments.cells.context import Context
 from suite.experiments.cells.loop import resume, take_steps
 from suite.experiments.cells.progress import Progress, Work
@@ -47,7 +48,8 @@ def distil(trial: Trial, context: Context) -> Work:
         check_set(synthetic, task.train, Budget(trial.ipc))
         measured = {"status": "done", **stored(synthetic)}
         path = context.store.new_artefact(trial.id, None, trajectory.data)
-        measured["artefact"] = write(synthetic, path, task, context)
+        # A set that another process finished and recorded meanwhile stays.
+        measured["artefact"] = sets.kept(context.job, context.store) or write(synthetic, path, task, context)
     except Diverged as reason:
         measured = {"status": "diverged", "error": str(reason)}
     return context.record(
@@ -66,6 +68,8 @@ def write(synthetic: SyntheticSet, path: Path, task: Task, context: Context) -> 
     context.listener.leave_if_forked()
     trial = context.job.cell.model_dump(mode="json")
     facts = manifest(trial, task, context.job.label, path.name, synthetic.parametrisation)
+    for each in (path, path.with_suffix(".json")):
+        context.store.make_way(each)
     return write_artefact(path, synthetic, facts)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from math import isfinite
 from time import perf_counter
 
 from suite.core.data import tasks
@@ -40,7 +39,11 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
     device = context.resources.device
     task, evaluator = context.task().to(device), build_evaluator(cell)
     data = tasks.fingerprint(task)
-    synthetic, _ = load_artefact(context.store.artefact(context.job.id, cell.step, data))
+    path = context.store.artefact(context.job.id, cell.step, data)
+    synthetic, manifest = load_artefact(path)
+    made = context.store.record(context.job.id, data)
+    if cell.step is None and made and made.artefact not in ("", manifest["sha256"]):
+        raise ValueError(f"{path} is not the set that the trial's record names; run the same command again")
     tasks.check_data(synthetic, task)
     scored = cut(synthetic, cell.part, seed=context.job.cell.seed).to(device)
     if isinstance(trial := context.job.cell, Trial) and trial.method in BASELINES:
@@ -49,8 +52,6 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
     scores = evaluator.evaluate(scored, task, seed=cell.seed)
     if undeclared := [name for name in scores.values if not any(s.matches(name) for s in evaluator.scores)]:
         raise ValueError(f"it returned {undeclared[0]!r}, which its `scores` do not declare; add a Score")
-    if wrong := [name for name, values in scores.values.items() if not all(map(isfinite, values))]:
-        raise ValueError(f"its score {wrong[0]!r} is not finite")
     return context.record(
         cell,
         "done",
@@ -60,6 +61,7 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
         seconds=perf_counter() - started,
         test_reads=max(task.split.reads, TestSplit.total_reads - before),  # the latter with those on the side
         data=data,
+        artefact=manifest["sha256"],
     )
 
 

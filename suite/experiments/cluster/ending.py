@@ -77,7 +77,7 @@ def _reason(trial: Any) -> str:
 
 
 class Ending(tune.Stopper):
-    """Stop every trial when the disk is full, since all others would fail, or when the run's end is near.
+    """Stop every trial when the disk takes no more, since all others would fail, or near the run's end.
 
     Near the end, workers are asked by `file` to write a checkpoint: Tune alone would kill a worker that needs
     more than ten seconds for it. A cell without outer steps, which has no checkpoints, does not begin without
@@ -87,7 +87,7 @@ class Ending(tune.Stopper):
     def __init__(self, stop: Stop, file: Path) -> None:
         self.stop, self.file = stop, file
         self.running: set[str] = set()
-        self.full = self.asked = False
+        self.fault, self.asked = "", False
         file.touch()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -96,19 +96,22 @@ class Ending(tune.Stopper):
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Return whether to stop a trial after its report."""
-        self.full = self.full or bool(result.get("disk_full"))
+        self.fault = self.fault or str(result.get("fault", ""))
         needs = REPORT_SECONDS + result["needs"]
         if result["of"]:
             self._ask_if_near(needs)
-            return self.full
-        return self.full or (result["needs"] > 0 and self.stop(needs))
+            return bool(self.fault)
+        return bool(self.fault) or (result["needs"] > 0 and self.stop(needs))
 
     def stop_all(self) -> bool:
         """Return whether to stop all trials, which Tune asks again and again."""
         self._ask_if_near(0.0)
-        return self.full or (self.asked and not self.running)
+        return bool(self.fault) or (self.asked and not self.running)
 
     def _ask_if_near(self, needs: float) -> None:
         if not self.asked and self.stop(needs):
-            self.file.write_text("stop")
+            try:
+                self.file.write_text("stop")
+            except OSError:  # a disk that is full takes no word; a file that is gone asks, too
+                self.file.unlink(missing_ok=True)
             self.asked = True

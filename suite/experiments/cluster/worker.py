@@ -13,7 +13,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from suite.core.data.atomic_write import disk_full
+from suite.core.data.atomic_write import DiskFault
 from suite.experiments.cells.progress import Progress
 from suite.experiments.isolation.job_process import JobProcess
 from suite.records.record import Record
@@ -30,13 +30,8 @@ class Worker(tune.Trainable):
         _end_only_by_force()
         if Path(config["folder"]).is_dir():
             os.chdir(config["folder"])  # methods and images may be named by relative paths
-        wanted = self.trial_resources
-        given = wanted.required_resources if wanted else {}
-        cpus, gpus = max(1, int(given.get("CPU", 1))), float(given.get("GPU", 0.0))
-        self.where = place(gpus)
         self.store = Store(Path(config["store"]))
-        resources = {"cpus": cpus, "gpus": gpus, **config["resources"]}
-        self.process = JobProcess(self.store.path, resources, step_limit=config["step_limit"])
+        self.process = JobProcess(self.store.path, step_limit=config["step_limit"])
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -51,7 +46,11 @@ class Worker(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         self.job, self.asked = self.store.job(config["cell"]), Path(config["asked"])
-        self.work = self.process.run(self.job)
+        wanted = self.trial_resources
+        given = wanted.required_resources if wanted else {}
+        cpus, gpus = max(1, int(given.get("CPU", 1))), float(given.get("GPU", 0.0))
+        self.where = place(gpus)
+        self.work = self.process.run(self.job, {"cpus": cpus, "gpus": gpus, **config["resources"]})
 
     def step(self) -> dict[str, Any]:
         """Work for `REPORT_SECONDS`, or until a cell begins or ends, and report."""
@@ -68,10 +67,8 @@ class Worker(tune.Trainable):
                     break
         except StopIteration:
             return self._report(last, finished, done=True)
-        except OSError as error:
-            if not disk_full(error):
-                raise
-            return self._report(last, finished, done=True) | {"disk_full": True}
+        except DiskFault as fault:
+            return self._report(last, finished, done=True) | {"fault": str(fault)}
         return self._report(last, finished, done=False)
 
     def _report(self, last: Progress, finished: dict[str, Record], *, done: bool) -> dict[str, Any]:
@@ -85,7 +82,7 @@ class Worker(tune.Trainable):
             "latest": dict(last.latest),
             "where": self.where,
             "done": done,
-            "disk_full": False,
+            "fault": "",
         }
 
 

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from time import monotonic
 from typing import Any
 
-from suite.core.data.atomic_write import disk_full
+from suite.core.data.atomic_write import DiskFault
 from suite.experiments import job_runner
 from suite.experiments.cells.context import load_task
 from suite.experiments.cells.progress import Listener, Progress
@@ -101,10 +101,12 @@ class _Worker(Listener):
                         done = False
                         break
                     reported = monotonic()
+        except (BrokenPipeError, EOFError):
+            raise
         except Exception as error:
-            if isinstance(error, BrokenPipeError | EOFError):
-                raise
-            self._send("full" if disk_full(error) else "raised", _sent(error))
+            # A method may have lowered the limits of this process, in which case the disk is not at fault.
+            at_fault = isinstance(error, DiskFault) and not self.state.changes()
+            self._send("fault" if at_fault else "raised", error if at_fault else repr(error))
             return
         self._send("ended", done, self._is_fresh())
 
@@ -128,10 +130,3 @@ class _Worker(Listener):
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     sys.stderr.write(f"warning: {message}\n")
-
-
-def _sent(error: Exception) -> OSError:
-    """Return an error as it can be sent."""
-    if isinstance(error, OSError):
-        return OSError(error.errno, error.strerror, error.filename)
-    return OSError(f"{type(error).__name__}: {error}")

@@ -50,20 +50,20 @@ class ProcessLost(Exception):
 class JobProcess:
     """A process for jobs. It starts with the first job, and goes on for the next ones while it is sound.
 
-    resources: the fields of `Resources`; step_limit: of an outer step, of a start and of an evaluation, if
+    step_limit: of an outer step, of a start and of an evaluation, if
     there is one; said: called in another thread with each line that the process prints.
     """
 
     def __init__(
         self,
         store: Path,
-        resources: Mapping[str, Any],
         *,
         step_limit: StepLimit | None = None,
         checkpoint_seconds: float = 60.0,
         said: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.store, self.resources, self.said = store.resolve(), dict(resources), said
+        self.store, self.said = store.resolve(), said
+        self.resources = dict[str, Any]()  # of the process
         self.step_limit, self.checkpoint_seconds = step_limit, checkpoint_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection
@@ -71,12 +71,17 @@ class JobProcess:
         self._printed = self._cell = self._doing = ""
         self._lines = 0
 
-    def run(self, job: Job) -> Generator[Progress, None, None]:
+    def run(self, job: Job, resources: Mapping[str, Any]) -> Generator[Progress, None, None]:
         """Do the missing cells of a job and yield progress, as `job_runner.run` does.
 
+        resources: the fields of `Resources`; a process that has others is replaced.
+
         A cell whose process dies is tried again from its last checkpoint, and then recorded as failed. Closed
-        early, the process writes a checkpoint. Raises OSError if the disk is full, or no process can work.
+        early, the process writes a checkpoint. Raises DiskFault, or OSError if no process can work.
         """
+        if self.resources != resources:
+            self.close()
+            self.resources = dict(resources)
         deaths, lost, failed = Counter[str](), dict[str, Lost](), set[str]()
         done = False
         try:
@@ -144,7 +149,7 @@ class JobProcess:
             self._printed, self._lines = "", 0
         elif kind == "moved":
             self._doing = told
-        elif kind == "full":
+        elif kind == "fault":
             raise told
         else:
             raise ProcessLost(str(told))

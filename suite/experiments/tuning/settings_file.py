@@ -1,14 +1,14 @@
 """Settings files: what `ratbench tune` chose for each row, task and size of a grid, with all its tries."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.data.atomic_write import NotAFile, write_bytes
+from suite.core.data.documents import read_toml
 from suite.core.names import did_you_mean
 
 ENDING = ".settings.toml"
@@ -84,20 +84,22 @@ class SettingsFile(_Table):
     def read(cls, path: Path) -> "SettingsFile":
         """Read a settings file; raises ValueError if it is missing or none."""
         try:
-            return cls.model_validate(tomllib.loads(path.read_text("utf-8")))
+            return cls.model_validate(read_toml(path))
         except FileNotFoundError:
             raise ValueError(
                 f"no settings file {path}; write it by `ratbench tune`, or leave `settings` out of the grid"
             ) from None
         except OSError as error:
             raise ValueError(f"settings file {path}: {error.strerror}; give the path of a file") from None
+        except NotAFile:
+            raise ValueError(f"settings file {path}: it is no file; give the path of a file") from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise ValueError(
                 f"{path} is no settings file of `ratbench tune`: {where}: {first['msg'].lower()}"
             ) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
     def fitting(self, path: Path, rows: Mapping[Place, tuple[str, Mapping[str, Any]]]) -> dict[Place, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from suite.core.data.atomic_write import write_bytes
 from suite.core.names import is_device
 from suite.external.writers.pictures import png
 
@@ -35,9 +36,8 @@ def class_folders(names: Sequence[str]) -> list[str]:
 def write_folders(pixels: Tensor, names: Sequence[str], output: Path) -> None:
     """Write PNGs of bytes (classes, ipc, channels, height, width) into the folders of their classes."""
     for folder, images in zip(class_folders(names), pixels, strict=True):
-        (output / folder).mkdir()
         for number, image in enumerate(images):
-            (output / folder / f"{number:04}.png").write_bytes(png(image))
+            write_bytes(output / folder / f"{number:04}.png", png(image), sync=False)
 
 
 def _plain(name: str) -> str:

@@ -1,11 +1,13 @@
 """A Hugging Face dataset: one Parquet file of pictures and labels, which `datasets.load_dataset` reads."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from suite.core.data.atomic_write import write_bytes
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.external.writers.pictures import png
 
@@ -32,11 +34,12 @@ def write_parquet(pixels: Tensor, synthetic: SyntheticSet, names: Sequence[str],
     if not synthetic.hard:
         columns["target"] = synthetic.flat()[1].tolist()
     made = datasets.Dataset.from_dict(columns, features=features(names, hard=synthetic.hard))
-    (output / FILE).parent.mkdir()
+    buffer = io.BytesIO()
     progress = datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:
-        made.to_parquet(output / FILE)
+        made.to_parquet(buffer)
     finally:
         if progress:
             datasets.enable_progress_bars()
+    write_bytes(output / FILE, buffer.getvalue())

@@ -1,11 +1,13 @@
 """Who works in a store: the driver of a run and each worker have a small file in `running/`.
 
 A file is written every few seconds and removed at the end. That of a process which was killed stays, and is
-recognised: on this machine by the process, elsewhere by the time of its last beat.
+recognised: on this machine by the process, elsewhere by the time of its last beat. That time is the disk's
+own, so that no other clock matters, and after a jump of that one the next beat is right.
 """
 
 import os
 import socket
+import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +17,8 @@ from typing import Self
 
 from pydantic import Field
 
+from suite.core.data.atomic_write import write_bytes
+from suite.core.data.documents import document
 from suite.records.cells import Frozen
 
 BEAT_SECONDS = 5.0
@@ -46,13 +50,6 @@ class Sign(Frozen):
     since: float
     moved: float
     beat: float
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process still works, as far as this machine can tell."""
-        if time() - self.beat > DEAD_SECONDS:
-            return False
-        return self.host != socket.gethostname() or _exists(self.pid)
 
     @property
     def where(self) -> str:
@@ -107,22 +104,32 @@ class Heartbeat:
 
     def _write(self) -> None:
         """Write the sign atomically. It need not be on disk after a crash, so it is not synced."""
-        partial = self._file.with_suffix(f".partial-{os.getpid()}-{threading.get_ident()}")
+        text = self._sign.model_copy(update={"beat": time()}).model_dump_json()
         with suppress(OSError):
             self._file.parent.mkdir(exist_ok=True)
-            partial.write_text(self._sign.model_copy(update={"beat": time()}).model_dump_json())
-            partial.replace(self._file)
+            write_bytes(self._file, text.encode(), replace=True, sync=False)
 
 
 def signs(store: Path) -> dict[str, Sign]:
     """Return the signs of processes that are alive, by the ids of their jobs; the driver's by `DRIVER`."""
-    found = {}
+    found, now = {}, None
     for path in sorted(store.glob("running/*.json")):
         with suppress(OSError, ValueError):
-            sign = Sign.model_validate_json(path.read_bytes())
-            if sign.alive:
+            sign = Sign.model_validate_json(document(path))
+            now = now or _now(path.parent)
+            fresh = abs(now - path.stat().st_mtime) <= DEAD_SECONDS
+            if fresh and (sign.host != socket.gethostname() or _exists(sign.pid)):
                 found[path.stem] = sign
     return found
+
+
+def _now(folder: Path) -> float:
+    """Return the time by which a folder's disk dates files, or else this machine's."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return time()
 
 
 def clear(store: Path) -> None:

@@ -82,8 +82,15 @@ def listed(folder: Path, ending: str) -> list[Path]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as found:
-        names = [each.name for each in found if each.name.endswith(ending) and each.is_file()]
+        names = [each.name for each in found if each.name.endswith(ending) and _is_file(each)]
     return [folder / name for name in sorted(names) if not name.startswith(".")]
+
+
+def _is_file(found: "os.DirEntry[str]") -> bool:
+    try:
+        return found.is_file()
+    except OSError:  # a link to itself
+        return False
 
 
 def _below(path: Path) -> list[Path]:

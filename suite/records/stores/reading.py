@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from suite.records.cells import PROTOCOL, protocol_remedy
-from suite.records.record import Record
+from pydantic import ValidationError
+
+from suite.core.data.documents import document
+from suite.records.record import Record, read_record
 from suite.records.store import Store
 from suite.records.stores import layout
+from suite.records.submission import mistake
 
 KINDS = ("records", "failures", "plan")
 """The folders of which a store has at least one."""
@@ -56,18 +59,12 @@ def records(store: Store, label: str = "") -> Iterator[Record]:
 
 def checked(path: Path, content: bytes | None = None) -> Record:
     """Return the record in a file, or in its `content`; raises ValueError if it is none, or damaged."""
-    record = Record.model_validate_json(path.read_bytes() if content is None else content)
-    if record.protocol != PROTOCOL:
-        raise ValueError(f"it has protocol {record.protocol}; {protocol_remedy(record.protocol)}")
-    if not record.sha256:
-        raise ValueError("it is no sealed record")
-    if path.stem[:64] != record.cell.id:
-        raise ValueError("it belongs to another cell than its name says")
-    return record
+    return read_record(document(path) if content is None else content, path.stem[:64])
 
 
 def reason(error: Exception) -> str:
     """Return the first line of an error that a damaged file caused."""
+    if isinstance(error, ValidationError):
+        return mistake(error)
     lines = str(error).splitlines()
-    inner = [line.strip() for line in lines[1:] if line.startswith("  ")]
-    return (inner[0].partition(" [type=")[0] if inner else lines[0]) if lines else type(error).__name__
+    return lines[0] if lines else type(error).__name__

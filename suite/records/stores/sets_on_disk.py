@@ -4,9 +4,11 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
-from suite.core.data.atomic_write import disk_full, write_bytes, write_whole
+from suite.core.data.atomic_write import DiskFault, make_folder, read_bytes, write_bytes, write_whole
+from suite.core.data.documents import read_json
+from suite.core.sets import sealing
 from suite.records.store import Store
 from suite.records.stores import layout, reading
 
@@ -39,11 +41,14 @@ def parts_of(name: str) -> tuple[str, int | None]:
 def manifest_of(path: Path) -> dict[str, Any]:
     """Return the manifest of a set; raises Damaged without a readable one."""
     try:
-        found = json.loads(path.with_suffix(".json").read_bytes())
+        found = read_json(path.with_suffix(".json"))
+        if not isinstance(found, dict) or not isinstance(found.get("sha256"), str):
+            raise Damaged("its manifest has no sha256")
+        sealing.check(found)
+    except Damaged:
+        raise
     except (OSError, ValueError) as error:
         raise Damaged(f"its manifest cannot be read: {reading.reason(error)}") from None
-    if not isinstance(found, dict) or not isinstance(found.get("sha256"), str):
-        raise Damaged("its manifest has no sha256")
     return found
 
 
@@ -53,9 +58,9 @@ def copy(source: Store, store: Store, number: int, chosen: Chosen, report: readi
         try:
             facts = manifest_of(path)
             kind = _copy_one(path, facts, store, number, chosen)
+        except DiskFault:
+            raise
         except (OSError, Damaged) as error:
-            if disk_full(error):
-                raise
             report.left.append(f"{path}: {reading.reason(error)}")
             continue
         getattr(report, kind)["set"] += 1
@@ -86,17 +91,26 @@ def _write(path: Path, facts: dict[str, Any], target: Path) -> None:
 
     def copied(partial: Path) -> None:
         digest = hashlib.sha256()
-        with path.open("rb") as read, partial.open("wb") as written:
-            while chunk := read.read(_CHUNK):
+        with partial.open("wb") as written:
+            while chunk := _next(read, path):
                 digest.update(chunk)
                 written.write(chunk)
         if digest.hexdigest() != facts["sha256"]:
             raise Damaged("its content does not match the sha256 in its manifest")
 
-    target.parent.mkdir(exist_ok=True)
-    write_whole(target, copied)
-    content = path.with_suffix(".json").read_bytes()
+    make_folder(target.parent)
+    with path.open("rb") as read:
+        write_whole(target, copied)
+    content = read_bytes(path.with_suffix(".json"))
     if target.name != path.name and isinstance(facts.get("loader"), str):
         loader = facts["loader"].replace(json.dumps(path.stem), json.dumps(target.stem))
-        content = (json.dumps({**facts, "loader": loader}, indent=1, sort_keys=True) + "\n").encode()
+        content = sealing.to_json({**facts, "loader": loader}).encode()
     write_bytes(target.with_suffix(".json"), content, replace=True)
+
+
+def _next(file: BinaryIO, path: Path) -> bytes:
+    """Return the next bytes of the file at `path`; raises Damaged if the disk does not give them."""
+    try:
+        return file.read(_CHUNK)
+    except OSError as error:
+        raise Damaged(f"{path} cannot be read: {error.strerror}") from None

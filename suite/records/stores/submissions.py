@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from suite.core.data.atomic_write import PARTIAL, faults_of
 from suite.records.store import Store
 from suite.records.stores.reading import Report
 from suite.records.submission import FOLDER
@@ -31,14 +32,15 @@ def copy(source: Store, store: Store, report: Report) -> None:
         if link := next((each for each in path.rglob("*") if each.is_symlink()), None):
             report.left.append(f"{link}: it is a link, which a submission must not have")
             continue
-        target.parent.mkdir(exist_ok=True)
-        partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=".partial-"))
-        try:
-            shutil.copytree(path, partial, dirs_exist_ok=True)
-            partial.chmod(0o755)
-            partial.rename(target)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        with faults_of(target):
+            target.parent.mkdir(exist_ok=True)
+            partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=PARTIAL))
+            try:
+                shutil.copytree(path, partial, dirs_exist_ok=True)
+                partial.chmod(0o755)
+                partial.rename(target)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
         report.done["submission"] += 1
 
 

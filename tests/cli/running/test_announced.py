@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import Result
 
-from suite.cli.running.announced import on_other_data, say_networks
+from suite.cli.running.announced import lost_sets, on_other_data, say_networks
 from suite.experiments import grid
 from suite.experiments.resources import Resources
 from suite.records.store import Store
+from tests.support.command_line import ratbench
 from tests.support.job_runs import complete
 
 TASKS = '["digits", "cifar10", "tiny-imagenet"]'
@@ -36,3 +38,24 @@ def test_cells_that_are_recorded_on_other_data_are_told(quick: Path, store: Stor
     assert f"{len(job.cells)} cells were recorded on data {data[:12]}" in line
     assert "the task has data ffffffffffff now: to do again" in line
     assert not list(on_other_data([job.model_copy(update={"data": data})], store))
+
+
+def test_sets_that_are_lost_are_told_and_to_do_again(
+    copied: Path, finished: tuple[Path, Path, Result]
+) -> None:
+    assert not list(lost_sets(grid.jobs(grid.load(finished[0])), Store(copied)))
+    path = sorted(copied.glob("artefacts/*.safetensors"))[0]
+    path.unlink()
+    for words in (["--dry-run"], ["--inline"]):
+        said = ratbench("run", finished[0], "--store", copied, *words).stdout
+        assert f": {path} is missing\n" in said and "4 cells, 3 done, 1 to do" in said
+        assert "1 finished trial without the set of the record: to distil again" in said
+    assert path.is_file()
+    assert "0 to do" in ratbench("run", finished[0], "--store", copied, "--dry-run").stdout
+
+
+def test_many_are_counted(copied: Path, finished: tuple[Path, Path, Result]) -> None:
+    (copied / "artefacts").rename(copied / "elsewhere")
+    jobs = grid.jobs(grid.load(finished[0]))
+    *named, more, counted = lost_sets(jobs * 7, Store(copied))
+    assert len(named) == 10 and more == "… and 4 more" and counted.startswith("14 finished trials without")

@@ -31,11 +31,14 @@ def failed(store: Path, label: str, trace: str = "Traceback") -> Record:
     return record
 
 
-def killed(store: Path, cell: str, **changes: object) -> None:
-    """Leave the sign of a worker on another machine."""
+def killed(store: Path, cell: str, age: float = 0.0, **changes: object) -> None:
+    """Leave the sign of a worker on another machine, written `age` seconds ago."""
     own = {"cell": cell, "host": "node7", "pid": 9, "since": 0.0, "moved": 0.0, "beat": time(), **changes}
     (store / "running").mkdir(exist_ok=True)
-    (store / "running" / f"{cell}.json").write_text(Sign.model_validate(own).model_dump_json())
+    path = store / "running" / f"{cell}.json"
+    path.write_text(Sign.model_validate(own).model_dump_json())
+    written = path.stat().st_mtime - age
+    os.utime(path, (written, written))
 
 
 def test_all_is_done(copied: Path) -> None:
@@ -94,7 +97,7 @@ def test_cells_of_a_killed_worker_wait(copied: Path) -> None:
     trial.unlink()
     killed(copied, trial.stem)
     assert status(copied).plans[0].counts["running"] == 1
-    killed(copied, trial.stem, beat=time() - 3600)
+    killed(copied, trial.stem, age=3600)
     assert status(copied).plans[0].counts == {"done": 3, "waiting": 1}
     killed(copied, trial.stem, host=socket.gethostname(), pid=2**22 + 1)
     assert status(copied).plans[0].counts == {"done": 3, "waiting": 1}

@@ -1,14 +1,18 @@
 """The cache of tensors: built once, memory-mapped, and built again when damaged."""
 
+import hashlib
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from suite.core.data.atomic_write import DiskFault
 from suite.core.data.cache import (
     Building,
     Facts,
@@ -19,6 +23,7 @@ from suite.core.data.cache import (
     remembered,
     usable_folder,
 )
+from tests.support import disks
 
 VALUES = torch.arange(12.0).view(6, 2)
 
@@ -34,6 +39,20 @@ class Builds:
         time.sleep(self.seconds)
         streams = {"values": Stream(torch.float32, (self.rows, 2), VALUES.split(4))}
         return Building(streams, {"name": "thing"})
+
+
+class Large(Builds):
+    """Of ten megabytes."""
+
+    ROWS = 10 * 2**18
+
+    def __call__(self) -> Building:
+        self.count += 1
+        return Building({"values": Stream(torch.float32, (self.ROWS,), [torch.ones(self.ROWS)])}, {})
+
+
+def large(tensors: Tensors, facts: Facts) -> Tensor:
+    return tensors["values"]
 
 
 def finish(tensors: Tensors, facts: Facts) -> Tensor:
@@ -95,6 +114,74 @@ def test_chunks_that_do_not_add_up_leave_no_entry(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".partial-*")) and not list(tmp_path.glob("*.safetensors"))
 
 
+def test_an_entry_is_checked_whole(tmp_path: Path) -> None:
+    """Every bit of the file of tensors, and every fact; the rest of the entry is built again with a word."""
+    build = Large()
+    assert open_or_build(tmp_path, "entry", build, large).sum() == Large.ROWS
+    path = tmp_path / "entry.safetensors"
+    whole, size = path.read_bytes(), path.stat().st_size
+    for count, place in enumerate(range(100, size, size // 7), 1):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        path.write_bytes(changed)
+        with pytest.warns(UserWarning, match="is damaged and built again: its bytes have changed"):
+            assert open_or_build(tmp_path, "entry", build, large).sum() == Large.ROWS
+        assert build.count == count + 1 and path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "json"])
+@pytest.mark.parametrize("damage", disks.DAMAGES, ids=lambda damage: damage.__name__)
+def test_each_damage_is_healed_or_said(damage: Callable[[Path], None], ending: str, tmp_path: Path) -> None:
+    build = Builds()
+    open_or_build(tmp_path, "entry", build, finish)
+    damage(tmp_path / f"entry.{ending}")
+    if damage in (disks.a_folder, disks.a_full_folder):
+        with pytest.raises(DiskFault, match="move the folder of this name away"):
+            open_or_build(tmp_path, "entry", build, finish)
+        return
+    assert torch.equal(open_or_build(tmp_path, "entry", build, finish), VALUES) and build.count == 2
+    assert torch.equal(open_or_build(tmp_path, "entry", build, finish), VALUES) and build.count == 2
+
+
+def test_a_process_reads_an_entry_once_and_again_after_a_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, digest = list[object](), hashlib.file_digest
+
+    def counted(file: Any, name: str) -> Any:
+        read.append(file)
+        return digest(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    for _ in range(3):
+        open_or_build(tmp_path, "entry", Builds(), finish)
+    assert len(read) == 1
+    (tmp_path / "entry.safetensors").touch()
+    open_or_build(tmp_path, "entry", Builds(), finish)
+    assert len(read) == 2
+
+
+@disks.needs_mounts
+def test_a_disk_without_room_is_a_fault_that_names_it(tmp_path: Path) -> None:
+    with disks.full(tmp_path / "disk"), pytest.raises(DiskFault, match=r"disk/entry.* cannot be written"):
+        open_or_build(tmp_path / "disk", "entry", Builds(), finish)
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / ".partial-entry.safetensors-x1y2").touch()
+    (tmp_path / ".partial-entry-2.safetensors-x1y2").touch()  # of another entry
+    open_or_build(tmp_path, "entry", Builds(), finish)
+    assert [path.name for path in tmp_path.glob(".partial-*")] == [".partial-entry-2.safetensors-x1y2"]
+
+
+def test_entries_of_earlier_releases_are_checked_by_their_users(tmp_path: Path) -> None:
+    """Such as experts, which took hours."""
+    build = Builds()
+    open_or_build(tmp_path, "entry", build, finish)
+    (tmp_path / "entry.json").write_text(json.dumps({"facts": {"name": "thing"}, "probe": "0" * 64}))
+    assert torch.equal(open_or_build(tmp_path, "entry", build, finish), VALUES) and build.count == 1
+
+
 def test_facts_are_found_once(tmp_path: Path) -> None:
     found = list[int]()
 
@@ -103,9 +190,11 @@ def test_facts_are_found_once(tmp_path: Path) -> None:
         return {"found": len(found)}
 
     assert remembered(tmp_path, "facts", find) == remembered(tmp_path, "facts", find) == {"found": 1}
-    (tmp_path / "facts.json").write_text("{")
-    assert remembered(tmp_path, "facts", find) == remembered(tmp_path, "facts", find) == {"found": 2}
-    assert remembered(None, "facts", find) == {"found": 3}
+    path = tmp_path / "facts.json"
+    for count, text in enumerate(("{", '{"found": 7}', path.read_text().replace(": 1", ": 7")), 2):
+        path.write_text(text)
+        assert remembered(tmp_path, "facts", find) == remembered(tmp_path, "facts", find) == {"found": count}
+    assert remembered(None, "facts", find) == {"found": 5}
 
 
 def test_the_folder_is_in_the_data_or_else_in_the_users_cache(

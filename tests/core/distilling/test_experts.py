@@ -151,7 +151,6 @@ def test_a_damaged_one_is_trained_again(damage: str, tmp_path: Path, trainings: 
 
 
 def test_the_checksum_is_of_every_byte(tmp_path: Path, trainings: list[int]) -> None:
-    """The cache's own probe reads a half of this file, 16 KiB at a time."""
     name, recipe = "mlp-w256", replace(RECIPE, epochs=31, batch=10)
     first = experts(train(), name, recipe, 1).trajectories[0].clone()
     (path,) = files(tmp_path / "data")
@@ -160,7 +159,7 @@ def test_the_checksum_is_of_every_byte(tmp_path: Path, trainings: list[int]) -> 
     content[100 * (len(content) // 256) + (24 << 10)] ^= 1
     path.unlink()  # it is mapped: write a new file instead of tearing that one
     path.write_bytes(content)
-    with pytest.warns(UserWarning, match="do not match their sha256"):
+    with pytest.warns(UserWarning, match="its bytes have changed since they were written"):
         assert torch.equal(first, experts(train(), name, recipe, 1).trajectories[0])
     assert len(trainings) == 2
 

@@ -1,6 +1,7 @@
 """Trainings that are kept: what is found again, what is built anew, and who pays."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -76,11 +77,16 @@ def test_whole_numbers_stay_whole(clock: Clock) -> None:
         assert found.dtype == torch.int64 and found.tolist() == [0, 1, 2, 3]
 
 
-def test_an_entry_with_a_wrong_checksum_is_built_again(clock: Clock, tmp_path: Path) -> None:
+def test_an_earlier_releases_entry_with_a_wrong_checksum_is_built_again(clock: Clock, tmp_path: Path) -> None:
     cached_training("thing", TRAIN, [], clock.one)
     (facts,) = (tmp_path / "data" / ".ratbench").glob("thing-*.json")
     sha256 = hashlib.sha256(torch.zeros(3).numpy().tobytes()).hexdigest()
-    facts.write_text(facts.read_text().replace(sha256, hashlib.sha256(b"").hexdigest()))
+    own = json.loads(facts.read_text())["facts"]
+    facts.write_text(json.dumps({"facts": own, "probe": ""}))
+    assert torch.equal(cached_training("thing", TRAIN, [], clock.one)[0], torch.zeros(3))
+    assert len(clock.groups) == 1
+    assert own["sha256"] == sha256
+    facts.write_text(json.dumps({"facts": own | {"sha256": hashlib.sha256(b"").hexdigest()}, "probe": ""}))
     with pytest.warns(UserWarning, match="do not match their sha256"):
         found, paid = cached_training("thing", TRAIN, [], clock.one)
     assert torch.equal(found, torch.zeros(3)) and paid == 0 and len(clock.groups) == 2

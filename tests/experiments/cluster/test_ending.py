@@ -66,7 +66,7 @@ def test_a_signal_asks_at_once(ending: Ending, clock: Clock) -> None:
 
 
 def test_a_full_disk_stops_all(ending: Ending) -> None:
-    assert ending("one", report(disk_full=True)) and ending.stop_all() and ending("two", report())
+    assert ending("one", report(fault="no room")) and ending.stop_all() and ending("two", report())
 
 
 def test_a_worker_runs_from_its_start_to_its_end(ending: Ending) -> None:

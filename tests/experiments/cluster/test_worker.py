@@ -1,11 +1,12 @@
 """A worker reports before a cell begins, and stops with a checkpoint where it is asked to."""
 
+import errno
 import os
 import signal
 from collections.abc import Iterator
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -92,6 +93,22 @@ def test_asked_to_stop_it_writes_a_checkpoint_and_another_goes_on(
     undisturbed = Store.create(tmp_path / "undisturbed")
     list(job_runner.run(job, undisturbed, Resources()))
     assert done(job, store).artefact == done(job, undisturbed).artefact and done(job, store).attempts == 2
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EACCES])
+def test_a_fault_of_the_disk_is_reported_and_no_failure(
+    number: int, config: dict[str, Any], jobs: list[Job], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    worker = Worker(config)
+    monkeypatch.setattr(os, "fsync", refuse)
+    reports = [worker.step()]
+    while not reports[-1]["done"]:
+        reports.append(worker.step())
+    assert f"artefacts/{worker.job.id}.safetensors cannot be written" in reports[-1]["fault"]
+    assert store.last_failure(worker.job.id) is None and store.record(worker.job.id) is None
 
 
 def test_without_its_driver_it_stops(config: dict[str, Any], asked: Path) -> None:

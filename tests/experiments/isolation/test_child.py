@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from suite.core.data.atomic_write import DiskFault
 from suite.experiments import job_runner
 from suite.experiments.cells.context import load_task
 from suite.experiments.cells.progress import Progress
@@ -17,6 +18,8 @@ from suite.experiments.isolation.orders import Order
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 
+FULL = DiskFault(Path("a"), OSError(errno.ENOSPC, "No space left"))
+
 
 def talk(worker_resources: Resources, order: Order, *answers: bool) -> list[tuple[Any, ...]]:
     """Return what is said of a job; each report of progress is answered, the last answer again and again."""
@@ -24,7 +27,7 @@ def talk(worker_resources: Resources, order: Order, *answers: bool) -> list[tupl
     heard, left = list[tuple[Any, ...]](), [*answers]
 
     def answer() -> None:
-        while not heard or heard[-1][0] not in ("ended", "raised", "full"):
+        while not heard or heard[-1][0] not in ("ended", "raised", "fault"):
             heard.append(ours.recv())
             if heard[-1][0] == "progress":
                 ours.send(left.pop(0) if len(left) > 1 else left[0])
@@ -81,9 +84,7 @@ def test_the_tasks_of_a_gpu_are_freed_after_a_job(order: Order, monkeypatch: pyt
         assert bool(load_task.cache_info().currsize) is kept
 
 
-@pytest.mark.parametrize(
-    ("error", "kind"), [(OSError(errno.ENOSPC, "No space left"), "full"), (LookupError("what"), "raised")]
-)
+@pytest.mark.parametrize(("error", "kind"), [(FULL, "fault"), (LookupError("what"), "raised")])
 def test_errors_of_the_store_are_told(
     error: Exception, kind: str, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,4 +94,16 @@ def test_errors_of_the_store_are_told(
 
     monkeypatch.setattr(job_runner, "run", run)
     ((said, sent),) = talk(Resources(), order, True)
-    assert said == kind and isinstance(sent, OSError) and (sent.errno == errno.ENOSPC or "what" in str(sent))
+    assert (said, str(sent)) == (kind, str(FULL) if kind == "fault" else "LookupError('what')")
+
+
+def test_a_disk_is_not_at_fault_where_a_method_changed_limits(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*_: Any, **__: Any) -> Iterator[Progress]:
+        raise FULL
+        yield
+
+    monkeypatch.setattr(job_runner, "run", run)
+    monkeypatch.setattr(child.ProcessState, "changes", lambda _: ("resource limits",))
+    assert [kind for kind, *_ in talk(Resources(), order, True)] == ["raised"]

@@ -28,13 +28,13 @@ SLOW = pytest.mark.benchmark
 
 @pytest.fixture
 def process(store: Store) -> Made:
-    made = JobProcess(store.path, {})
+    made = JobProcess(store.path)
     yield made
     made.close()
 
 
 def finished(process: JobProcess, jobs: Sequence[Job]) -> dict[str, Record]:
-    return {cell: each for job in jobs for at in process.run(job) for cell, each in at.finished.items()}
+    return {cell: each for job in jobs for at in process.run(job, {}) for cell, each in at.finished.items()}
 
 
 def bits(store: Store, job: Job) -> tuple[str, tuple[float, ...], dict[str, tuple[float, ...]]]:
@@ -142,7 +142,7 @@ def test_a_process_that_keeps_memory_is_replaced(tiny: Path, process: JobProcess
 
 def test_what_is_printed_is_passed_on_in_bounds(tiny: Path, store: Store) -> None:
     lines = list[str]()
-    process = JobProcess(store.path, {}, said=lines.append)
+    process = JobProcess(store.path, said=lines.append)
     prints, _ = sorted(misbehaving.jobs(tiny, ["prints"]), key=lambda job: job.label)
     finished(process, [prints])
     process.close()
@@ -164,8 +164,8 @@ def marked(tiny: Path) -> Job:
 def test_killed_in_a_step_it_goes_on_from_its_checkpoint_to_the_same_bits(
     number: signal.Signals, marked: Job, store: Store, tmp_path: Path
 ) -> None:
-    process, killed = JobProcess(store.path, {}, checkpoint_seconds=0.0), 0
-    for at in process.run(marked):
+    process, killed = JobProcess(store.path, checkpoint_seconds=0.0), 0
+    for at in process.run(marked, {}):
         if at.steps and at.step >= 4 and not killed:
             assert process._process is not None
             killed = at.step
@@ -178,7 +178,7 @@ def test_killed_in_a_step_it_goes_on_from_its_checkpoint_to_the_same_bits(
 
 
 def test_closed_early_it_writes_a_checkpoint(marked: Job, process: JobProcess, store: Store) -> None:
-    work = process.run(marked)
+    work = process.run(marked, {})
     while (step := next(work).step) < 3:
         pass
     work.close()
@@ -189,8 +189,8 @@ def test_closed_early_it_writes_a_checkpoint(marked: Job, process: JobProcess, s
 def test_it_ends_with_the_process_that_started_it(marked: Job, store: Store) -> None:
     ours, theirs = os.pipe()
     if not (parent := os.fork()):
-        process = JobProcess(store.path, {})
-        for at in process.run(marked):
+        process = JobProcess(store.path)
+        for at in process.run(marked, {}):
             if at.step and process._process is not None:
                 os.write(theirs, f"{process._process.pid}\n".encode())
                 sleep(600)
@@ -206,6 +206,6 @@ def test_it_ends_with_the_process_that_started_it(marked: Job, store: Store) -> 
 
 
 def test_a_process_that_cannot_start_is_said(jobs: list[Job], store: Store) -> None:
-    process = JobProcess(store.path, {"nonsense": 1})
+    process = JobProcess(store.path)
     with pytest.raises(OSError, match=r"no process for jobs starts .*nonsense"):
-        next(process.run(jobs[0]))
+        next(process.run(jobs[0], {"nonsense": 1}))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from suite.core.sets import sealing
 from suite.records.cells import Trial
 from suite.records.store import Store
 from suite.records.stores import reading
@@ -68,7 +69,7 @@ class TestFind:
         for ending in (".safetensors", ".json"):
             shutil.copy(path.with_suffix(ending), path.with_name(f"{path.stem}-{'f' * 16}{ending}"))
         manifest = path.with_name(f"{path.stem}-{'f' * 16}.json")
-        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "data": "f" * 64}))
+        manifest.write_text(sealing.to_json({**json.loads(manifest.read_text()), "data": "f" * 64}))
         with pytest.raises(ValueError, match="several sets"):
             find(f"{copied}:rat_bptt")
         assert find(f"{copied}:rat_bptt/{path.stem}-ffff").stem == f"{path.stem}-{'f' * 16}"
@@ -150,7 +151,7 @@ class TestMadeOf:
 
     def test_a_label_cannot_lead_elsewhere(self, path: Path) -> None:
         facts = json.loads(path.with_suffix(".json").read_text())
-        path.with_suffix(".json").write_text(json.dumps({**facts, "label": "../../\x1b[2Jevil"}))
+        path.with_suffix(".json").write_text(sealing.to_json({**facts, "label": "../../\x1b[2Jevil"}))
         assert made_of(path, ".png") == Path(f"2Jevil-ipc1-seed0-{path.stem[:8]}.png")
 
 

@@ -19,10 +19,13 @@ def sign(**changes: object) -> Sign:
     return Sign.model_validate({**own, **changes})
 
 
-def put(store: Path, name: str, found: Sign) -> Path:
+def put(store: Path, name: str, found: Sign, age: float = 0.0) -> Path:
+    """Write a sign that was written `age` seconds ago."""
     path = store / "running" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(found.model_dump_json())
+    written = path.stat().st_mtime - age
+    os.utime(path, (written, written))
     return path
 
 
@@ -86,13 +89,39 @@ def test_a_process_that_was_killed_is_not_alive(tmp_path: Path) -> None:
 
 def test_another_host_is_judged_by_its_last_beat(tmp_path: Path) -> None:
     put(tmp_path, "works", sign(host="node7", pid=dead()))
-    put(tmp_path, "gone", sign(host="node8", pid=os.getpid(), beat=time() - DEAD_SECONDS - 1))
+    put(tmp_path, "gone", sign(host="node8", pid=os.getpid()), age=DEAD_SECONDS + 1)
     assert list(signs(tmp_path)) == ["works"]
 
 
+@pytest.mark.parametrize("jump", [-1e9, -3600.0, 3600.0, 1e9])
+def test_neither_the_readers_nor_the_writers_clock_matters(
+    jump: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "elsewhere", sign(host="node7", beat=time() + jump))
+    put(tmp_path, "gone", sign(host="node8"), age=DEAD_SECONDS + 1)
+    monkeypatch.setattr(heartbeat, "time", lambda: time() + jump)
+    with Heartbeat(tmp_path, "here", "starting"):
+        assert list(signs(tmp_path)) == ["elsewhere", "here"]
+
+
+@pytest.mark.parametrize("age", [-1e6, 1e6])
+def test_after_a_jump_of_the_disks_clock_the_next_beat_is_right(age: float, tmp_path: Path) -> None:
+    with Heartbeat(tmp_path, "here", "starting") as alive:
+        put(tmp_path, "here", sign(), age=age)
+        assert signs(tmp_path) == {}
+        alive.begin("a cell")
+        assert list(signs(tmp_path)) == ["here"]
+
+
 def test_a_pid_that_another_process_has_now_is_not_believed(tmp_path: Path) -> None:
-    put(tmp_path, "old", sign(beat=time() - DEAD_SECONDS - 1))
+    put(tmp_path, "old", sign(), age=DEAD_SECONDS + 1)
     assert signs(tmp_path) == {}
+
+
+def test_a_pipe_among_the_signs_is_not_waited_for(tmp_path: Path) -> None:
+    put(tmp_path, "alive", sign())
+    os.mkfifo(tmp_path / "running" / "pipe.json")
+    assert list(signs(tmp_path)) == ["alive"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from suite.board import files
+from suite.core.sets import sealing
 from suite.records.cells import Evaluation, Trial
 from suite.records.jobs import Plan
 from suite.records.record import Record
@@ -135,7 +136,7 @@ def test_records_of_other_data_stand_beside_each_other(copied: Path, other: Path
     for path in other.glob("records/*/*/*.json"):
         change(path, data="f" * 64)
     for path in other.glob("artefacts/*.json"):
-        path.write_text(json.dumps({**json.loads(path.read_text()), "data": "f" * 64}))
+        path.write_text(sealing.to_json({**json.loads(path.read_text()), "data": "f" * 64}))
     merge(copied, other, output=tmp_path / "all")
     store, trial = Store(tmp_path / "all"), record_of(copied, "rat_bptt", Trial).stem
     assert len(list(store.records(trial))) == 2

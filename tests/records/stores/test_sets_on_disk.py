@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from suite.core.sets import sealing
 from suite.core.sets.artefacts import load_artefact
 from suite.records.store import Store
 from suite.records.stores.reading import Report
@@ -94,7 +95,7 @@ class TestCopy:
         there = store.path / "artefacts" / path.name
         there.parent.mkdir()
         there.write_bytes(b"other")
-        there.with_suffix(".json").write_text(json.dumps({**facts, "sha256": "0" * 64}))
+        there.with_suffix(".json").write_text(sealing.to_json({**facts, "sha256": "0" * 64}))
         (line,) = copied_to(store, copied, Chosen()).left
         assert line == f"{path}: {there} is another set" and there.read_bytes() == b"other"
 

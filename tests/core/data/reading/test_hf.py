@@ -372,6 +372,6 @@ def test_the_survey_of_sizes_is_remembered(tmp_path: Path, monkeypatch: pytest.M
     write_dataset(tmp_path / "pets")
     describe(f"hf:{tmp_path / 'pets'}")
     kept = next((tmp_path / "data/.ratbench").glob("shape-*.json"))
-    assert json.loads(kept.read_text()) == {"shape": [3, 8, 8]}
+    assert json.loads(kept.read_text())["facts"] == {"shape": [3, 8, 8]}
     monkeypatch.setattr(hf, "survey", None)
     assert describe(f"hf:{tmp_path / 'pets'}").shape == (3, 8, 8)

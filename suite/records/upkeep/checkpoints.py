@@ -1,0 +1,66 @@
+"""Checkpoints in a store: two of each trial, with the hash of their content in their names."""
+
+import hashlib
+import io
+import re
+import shutil
+from contextlib import suppress
+from typing import Any
+
+from suite.core.data.atomic_write import NotAFile, read_bytes
+from suite.records.upkeep.folder import Folder
+
+
+class Checkpoints(Folder):
+    """A folder with the checkpoints of trials and studies, in `checkpoints/`."""
+
+    def save_checkpoint(self, trial: str, step: int, state: dict[str, Any]) -> None:
+        """Write a checkpoint, its sha256 in its name; the last two are kept."""
+        import torch  # imported here, since boards read records without torch
+
+        folder, buffer = self.path / "checkpoints" / trial, io.BytesIO()
+        torch.save(state, buffer)
+        content = buffer.getvalue()
+        name = f"{step:09d}-{hashlib.sha256(content).hexdigest()[:16]}.pt"
+        self.put(folder / name, content, replace=True)
+        for old in sorted(folder.glob("*.pt"))[:-2]:
+            with suppress(OSError):  # another process may have removed it
+                old.unlink()
+
+    def load_checkpoint(self, trial: str) -> dict[str, Any] | None:
+        """Return the newest valid checkpoint of a trial or study, or None."""
+        import torch
+
+        for path in sorted((self.path / "checkpoints" / trial).glob("*.pt"), reverse=True):
+            try:
+                content = read_bytes(path)
+            except FileNotFoundError:
+                continue  # another process removed it
+            except NotAFile:
+                self.set_aside(path, "is no file")
+                continue
+            if not path.stem.endswith(hashlib.sha256(content).hexdigest()[:16]):
+                self.set_aside(path, "is damaged (its content does not match its name)")
+                continue
+            # It may be loaded on a machine without the GPU on which it was written.
+            state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+            return state
+        return None
+
+    def checkpoint_step(self, trial: str) -> int | None:
+        """Return the outer step of the last checkpoint, or None."""
+        names = [path.stem for path in (self.path / "checkpoints" / trial).glob("*.pt")]
+        steps = [int(found[1]) for name in names if (found := re.fullmatch(r"(\d+)-[0-9a-f]{16}", name))]
+        return max(steps, default=None)
+
+    def drop_checkpoints(self, trial: str) -> None:
+        """Remove the checkpoints of a finished trial or study."""
+        shutil.rmtree(self.path / "checkpoints" / trial, ignore_errors=True)
+
+    def quarantine_checkpoints(self, trial: str, reason: str) -> None:
+        """Move checkpoints to quarantine; the trial or study then starts again.
+
+        reason: a verb and its object, for the warning.
+        """
+        for path in sorted((self.path / "checkpoints" / trial).glob("*.pt")):
+            self.set_aside(path, reason)

@@ -1,0 +1,53 @@
+"""What a store says of itself, its protocol, and whether its disk has room."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from suite.core.data.documents import read_json
+from suite.records.stores import layout
+
+FACTS = "store.json"
+"""The file that says which protocol a store has."""
+
+MIN_FREE_BYTES = 200 * 2**20
+"""Bytes that must be free before a run starts."""
+
+MIN_FREE_FILES = 1_000
+"""Files that the disk must still take before a run starts, where it has a limit."""
+
+
+def stated(store: Path) -> Any:
+    """Return the protocol that a store's file of facts states; None if it is missing or damaged."""
+    try:
+        return read_json(store / FACTS)["protocol"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def recorded(store: Path) -> int | None:
+    """Return the protocol of a store's first readable record; None without one."""
+    for path in layout.files(store / "records"):
+        try:
+            found = read_json(path)["protocol"]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            continue
+        if isinstance(found, int):
+            return found
+    return None
+
+
+def check_room(store: Path) -> None:
+    """Raise ValueError if a store's disk has too little room for a run."""
+    free = shutil.disk_usage(store).free
+    if free < MIN_FREE_BYTES:
+        raise ValueError(
+            f"disk full: {free >> 20} MiB free below {store}, {MIN_FREE_BYTES >> 20} MiB are needed"
+        )
+    found = os.statvfs(store)
+    if found.f_files and found.f_favail < MIN_FREE_FILES:
+        raise ValueError(
+            f"disk full: it takes {found.f_favail} more files below {store}, {MIN_FREE_FILES} are needed: "
+            "its inodes are used up; remove files, or choose another folder"
+        )

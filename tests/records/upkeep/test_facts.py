@@ -1,0 +1,41 @@
+"""What a store says of itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from suite.records.store import Store
+from suite.records.upkeep import facts
+from suite.records.upkeep.facts import check_room, recorded, stated
+from tests.support import disks
+
+
+def test_the_protocol_is_stated(store: Store) -> None:
+    assert stated(store.path) == 2 and recorded(store.path) is None
+
+
+@pytest.mark.parametrize("damage", disks.DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_statement_is_none_or_another(damage: object, store: Store) -> None:
+    assert callable(damage)
+    damage(store.path / "store.json")
+    assert stated(store.path) != 2
+
+
+def test_the_first_readable_record_tells_it(copied: Path) -> None:
+    first, second, *_ = sorted(copied.glob("records/*/*/*.json"))
+    first.write_text("{")
+    second.write_text(json.dumps({"protocol": 1}))
+    assert recorded(copied) == 1
+
+
+@disks.needs_mounts
+def test_a_disk_with_few_inodes_has_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "MIN_FREE_BYTES", 0)
+    with disks.mounted(tmp_path / "disk", "nr_inodes=500") as disk:
+        with pytest.raises(ValueError, match=r"^disk full: it takes 49\d more files below .*, 1000 are"):
+            check_room(disk)
+        with pytest.raises(ValueError, match="inodes are used up"):
+            Store.create(disk / "store")
+    with disks.mounted(tmp_path / "disk", "nr_inodes=2000") as disk:
+        check_room(disk)
