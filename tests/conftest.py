@@ -3,16 +3,18 @@
 import json
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 import torch
 from typer.testing import Result
 
 from suite.core.execution import compiling
-from suite.experiments import grid
+from suite.experiments import grid, job_runner
+from suite.experiments.cells.progress import Progress
+from suite.experiments.isolation.job_process import JobProcess
 from suite.experiments.resources import Resources
 from suite.external.sandbox import child
 from suite.records.jobs import Job
@@ -20,6 +22,8 @@ from suite.records.store import Store
 from tests.support import submissions
 from tests.support.command_line import ratbench
 from tests.support.grids import QUICK, TINY
+
+_RUN = JobProcess.run
 
 SECRET, SECRETS = "hf_0123456789secret", ("HF_TOKEN", "WANDB_API_KEY", "RAY_AUTH_TOKEN")
 """What no file may hold, and the variables of the environment that have it while `finished` runs."""
@@ -34,6 +38,22 @@ def alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert compiling.allowed()
     torch.set_num_threads(1)
     monkeypatch.setenv("RATBENCH_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture(autouse=True)
+def jobs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run in this process: another takes seconds to start. Tests of such processes take `jobs_apart`."""
+
+    def run(process: JobProcess, job: Job, resources: Mapping[str, Any]) -> Iterator[Progress]:
+        return job_runner.run(job, Store(process.store), Resources(**resources))
+
+    monkeypatch.setattr(JobProcess, "run", run)
+
+
+@pytest.fixture
+def jobs_apart(jobs_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run in processes of their own, as they do for users."""
+    monkeypatch.setattr(JobProcess, "run", _RUN)
 
 
 @pytest.fixture

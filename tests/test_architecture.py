@@ -158,7 +158,8 @@ def global_randomness(text: str) -> list[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_no_global_randomness(path: Path) -> None:
-    if path.name != "smoke.py":  # which disturbs the global states to see who depends on them
+    # The first disturbs the global states to see who depends on them; with the second all cells begin alike.
+    if path.name not in ("smoke.py", "process_state.py"):
         assert global_randomness(path.read_text()) == []
 
 

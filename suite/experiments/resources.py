@@ -30,20 +30,28 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 class Resources:
     """The resources of one job: CPUs (also its threads), a share of a GPU, and whether it may compile.
 
-    packed: whether jobs on Ray may get a smaller share of a GPU if that is all that they need.
+    packed: whether jobs on Ray may get a smaller share of a GPU if that is all that they need; deterministic:
+    whether a GPU gives the same bits each time, or an error.
     """
 
     cpus: int = 1
     gpus: float = 0.0
     compile: bool = True
     packed: bool = False
+    deterministic: bool = False
 
     @classmethod
-    def choose(cls, cpus: int = 1, gpus: float | None = None, *, compile: bool = True) -> "Resources":
-        """Return resources; for `gpus` None one GPU if torch can use it; if it cannot, warn."""
+    def choose(
+        cls, cpus: int = 1, gpus: float | None = None, *, compile: bool = True, deterministic: bool = False
+    ) -> "Resources":
+        """Return resources; for `gpus` None one GPU if torch can use it; if it cannot, warn.
+
+        What is deterministic compiles nothing: a step that did not compile would run with other bits.
+        """
         if gpus is None and driver() and not torch.cuda.is_available():
             warnings.warn(f"no GPU is used, since {_why_no_gpu()}", stacklevel=2)
-        return cls(cpus, float(torch.cuda.is_available()) if gpus is None else gpus, compile)
+        share = float(torch.cuda.is_available()) if gpus is None else gpus
+        return cls(cpus, share, compile and not deterministic, deterministic=deterministic)
 
     def given(self, wanted: Wanted) -> "Resources":
         """Return the resources of a job whose grid wants some of them."""
@@ -100,7 +108,7 @@ class Resources:
     def applied(self) -> Iterator[None]:
         """Configure torch in this process, and restore it: threads, compilation, precision, GPU memory."""
         threads, compiled = torch.get_num_threads(), compiling.allowed()
-        with declared_products(), self._limited_memory():
+        with self._repeatable(), declared_products(), self._limited_memory():
             torch.set_num_threads(self.cpus)
             compiling.allow(self.compile)
             try:
@@ -108,6 +116,19 @@ class Resources:
             finally:
                 torch.set_num_threads(threads)
                 compiling.allow(compiled)
+
+    @contextmanager
+    def _repeatable(self) -> Iterator[None]:
+        """Let operations give the same bits each time, or raise, if that is wanted."""
+        before = torch.get_deterministic_debug_mode()
+        if self.deterministic == bool(before):
+            yield  # the switch imports a compiler, which takes a second
+            return
+        torch.use_deterministic_algorithms(self.deterministic)
+        try:
+            yield
+        finally:
+            torch.set_deterministic_debug_mode(before)
 
     @contextmanager
     def _limited_memory(self) -> Iterator[None]:

@@ -42,6 +42,8 @@ class Provenance(Frozen):
     devices: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     # Versions of a GPU's software; the precision and the choice of its products, unless a cell declares more.
     gpu: dict[str, str] = Field(default={}, exclude_if=lambda facts: not facts)
+    # What the work left changed of its process, such as torch's precision; the process was then replaced.
+    changed: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
 
 
 class Record(Frozen, Generic[Of]):

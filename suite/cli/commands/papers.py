@@ -12,10 +12,12 @@ from suite.cli.options import (
     Compile,
     CpusPerTrial,
     Data,
+    Deterministic,
     DryRun,
     GpusPerTrial,
     Inline,
     Set,
+    StepTimeout,
     TimeLimit,
     set_data,
     writable,
@@ -77,7 +79,9 @@ def reproduce(
     gpus_per_trial: GpusPerTrial = None,
     set_: Set = None,
     compile: Compile = True,
+    deterministic: Deterministic = False,
     time_limit: TimeLimit = None,
+    step_timeout: StepTimeout = None,
     dry_run: DryRun = False,
     data: Data = None,
 ) -> None:
@@ -108,7 +112,10 @@ def reproduce(
         store=store,
         inline=inline,
         address=address,
-        resources=Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile),
+        resources=Resources.choose(
+            cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic
+        ),
+        step_timeout=step_timeout,
     )
     for line in found.before(seeds):
         say(line)

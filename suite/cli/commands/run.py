@@ -12,11 +12,13 @@ from suite.cli.options import (
     Compile,
     CpusPerTrial,
     Data,
+    Deterministic,
     DryRun,
     GpusPerTrial,
     Inline,
     Log,
     Set,
+    StepTimeout,
     TimeLimit,
     set_data,
 )
@@ -36,7 +38,9 @@ def run(
     gpus_per_trial: GpusPerTrial = None,
     set_: Set = None,
     compile: Compile = True,
+    deterministic: Deterministic = False,
     time_limit: TimeLimit = None,
+    step_timeout: StepTimeout = None,
     log: Log = None,
     dry_run: DryRun = False,
     data: Data = None,
@@ -65,8 +69,10 @@ def run(
         inline=inline,
         address=address,
         resources=replace(
-            Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile), packed=gpus_per_trial is None
+            Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic),
+            packed=gpus_per_trial is None,
         ),
+        step_timeout=step_timeout,
         log=log,
     )
     if dry_run:

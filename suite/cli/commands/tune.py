@@ -11,10 +11,12 @@ from suite.cli.options import (
     Compile,
     CpusPerTrial,
     Data,
+    Deterministic,
     DryRun,
     GpusPerTrial,
     Inline,
     Set,
+    StepTimeout,
     TimeLimit,
     set_data,
 )
@@ -47,7 +49,9 @@ def tune(
     gpus_per_trial: GpusPerTrial = None,
     set_: Set = None,
     compile: Compile = True,
+    deterministic: Deterministic = False,
     time_limit: TimeLimit = None,
+    step_timeout: StepTimeout = None,
     dry_run: DryRun = False,
     data: Data = None,
 ) -> None:
@@ -78,7 +82,10 @@ def tune(
         store=store,
         inline=inline,
         address=address,
-        resources=Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile),
+        resources=Resources.choose(
+            cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic
+        ),
+        step_timeout=step_timeout,
     )
     rule = Rule(tries, seed, seconds, charge=run.resources.charged(1.0))
     request = tuning.Request(run, rule, output)

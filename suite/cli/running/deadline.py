@@ -130,8 +130,11 @@ def stopped(reason: object) -> str:
     return f"stopped, since {reason}; run the same command again to go on"
 
 
-def parse(text: str) -> float:
-    """Return the seconds of a time such as 90s, 9m, 1h30m, 00:09:00 or 540; raises ValueError."""
+def parse(text: str, option: str = "--time-limit") -> float:
+    """Return the seconds of a time such as 90s, 9m, 1h30m, 00:09:00 or 540; raises ValueError.
+
+    option: by which it was given.
+    """
     parts = (
         re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
         or re.fullmatch(r"(\d+):([0-5]\d):([0-5]\d)", text)
@@ -140,4 +143,4 @@ def parse(text: str) -> float:
     hours, minutes, seconds = (float(part or 0) for part in parts.groups()) if parts else (0.0, 0.0, 0.0)
     if total := 3600 * hours + 60 * minutes + seconds:
         return total
-    raise ValueError(f"--time-limit {text!r}: write a time above 0, such as 90s, 9m, 1h30m, 00:09:00 or 540")
+    raise ValueError(f"{option} {text!r}: write a time above 0, such as 90s, 9m, 1h30m, 00:09:00 or 540")

@@ -15,13 +15,14 @@ from suite.cli.logs.log import Log
 from suite.cli.logs.writers import Writer
 from suite.cli.running.announced import bring_over_formers, lost_sets, on_other_data, say_networks
 from suite.cli.running.cost import committed
-from suite.cli.running.deadline import Deadline, Stopped
+from suite.cli.running.deadline import Deadline, Stopped, parse
 from suite.cli.running.progress import Display
 from suite.core.data import tasks
 from suite.core.data.tasks import former_fingerprint
 from suite.core.names import counted
-from suite.experiments import grid, job_runner, preflight
+from suite.experiments import grid, preflight
 from suite.experiments.cells.context import load_task
+from suite.experiments.isolation.job_process import JobProcess, StepLimit
 from suite.experiments.job_runner import due, missing
 from suite.experiments.resources import Resources
 from suite.experiments.schema import Grid
@@ -39,8 +40,9 @@ class Request:
     """A grid by name or path, changes to it, and options of the run.
 
     made: a grid that was made and not read; `grid` is its name, and `settings` are empty. store: by default
-    `runs/<grid>`; log: where the run is logged, besides its records; inline: one job after another in this
-    process, without Ray; address: of a Ray cluster; by default Ray starts locally.
+    `runs/<grid>`; log: where the run is logged, besides its records; inline: one job after another in one
+    process, without Ray; address: of a Ray cluster; by default Ray starts locally. step_timeout: the longest
+    time of an outer step, in words.
     """
 
     grid: str
@@ -51,10 +53,12 @@ class Request:
     address: str | None = None
     resources: Resources = field(default_factory=Resources)
     log: writers.Kind | None = None
+    step_timeout: str | None = None
 
     def __post_init__(self) -> None:
         if self.log:
             writers.check(self.log)
+        _ = self.step_limit  # raises ValueError for one that cannot be read
         if self.inline and self.address is not None:
             raise ValueError("--inline runs without Ray: leave out --address")
         if self.address == "":
@@ -64,6 +68,11 @@ class Request:
                 f"--address {self.address}: a run is driven from a node of the cluster, beside its store: "
                 "ray job submit --address http://HEAD:8265 -- ratbench run GRID --store STORE --address auto"
             )
+
+    @property
+    def step_limit(self) -> StepLimit | None:
+        """The longest time of an outer step, in words and in seconds; None without one."""
+        return (self.step_timeout, parse(self.step_timeout, "--step-timeout")) if self.step_timeout else None
 
     @property
     def name(self) -> str:
@@ -148,6 +157,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
                 inline=request.inline,
                 address=request.address,
                 writer=writer,
+                step_limit=request.step_limit,
             )
         except Stopped as error:
             stopped = error
@@ -197,11 +207,12 @@ def work(
     inline: bool = True,
     address: str | None = None,
     writer: Writer | None = None,
+    step_limit: StepLimit | None = None,
 ) -> None:
-    """Run the missing cells of jobs in this process or on Ray, and show the progress.
+    """Run the missing cells of jobs, in one process beside this one or on Ray, and show the progress.
 
-    name: of the grid; writer: of a log. Raises Stopped at the deadline, or ValueError if nothing was done
-    before it.
+    name: of the grid; writer: of a log; step_limit: as in `Request`. Raises Stopped at the deadline, or
+    ValueError if nothing was done before it.
     """
     known, deadline = store.as_it_is(), deadline or Deadline()
     rest = [job for job in jobs if due(job, known)]
@@ -213,7 +224,7 @@ def work(
     with display, log or nullcontext():
         try:
             if inline:
-                _work_here(rest, store, resources, deadline, display)
+                _work_inline(rest, store, resources, deadline, display, step_limit)
             else:
                 from suite.experiments.cluster import driver  # ray takes seconds to import
 
@@ -225,6 +236,7 @@ def work(
                     observe=display.observe,
                     end=display.end,
                     stop=deadline.near,
+                    step_limit=step_limit,
                     lost=deadline.give_up,
                     records=chain(reading.records(known), committed()),
                 )
@@ -239,20 +251,27 @@ def work(
             raise Stopped(deadline.reason) from None
 
 
-def _work_here(
-    jobs: Sequence[Job], store: Store, resources: Resources, deadline: Deadline, display: Display
+def _work_inline(
+    jobs: Sequence[Job],
+    store: Store,
+    resources: Resources,
+    deadline: Deadline,
+    display: Display,
+    step_limit: StepLimit | None,
 ) -> None:
-    for job in jobs:
-        deadline.check()
-        with closing(
-            job_runner.run(job, store, resources.given(job.wanted))
-        ) as signs:  # closed early, it writes a checkpoint
-            for progress in signs:
-                display.observe(progress)
-                deadline.check(progress.needs if progress.steps else 0.0)
-                if deadline.near(progress.needs):
-                    break  # no time for a cell without checkpoints; the next job may have some
-        display.end(job.id)
+    process = JobProcess(store.path, step_limit=step_limit, said=display.say)
+    with closing(process):
+        for job in jobs:
+            deadline.check()
+            with closing(
+                process.run(job, vars(resources.given(job.wanted)))
+            ) as signs:  # closed early, it writes a checkpoint
+                for progress in signs:
+                    display.observe(progress)
+                    deadline.check(progress.needs if progress.steps else 0.0)
+                    if deadline.near(progress.needs):
+                        break  # no time for a cell without checkpoints; the next job may have some
+            display.end(job.id)
 
 
 def show(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:

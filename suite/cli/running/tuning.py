@@ -100,9 +100,15 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
                     say(line)
                 # Neighbours, above all those that compile, would make a method seem slower than it is.
                 alone = run.inline or (not run.address and all(isinstance(job.cell, Study) for job in jobs))
-                address = run.address
                 runner.work(
-                    jobs, store, run.resources, deadline, name=run.name, inline=alone, address=address
+                    jobs,
+                    store,
+                    run.resources,
+                    deadline,
+                    name=run.name,
+                    inline=alone,
+                    address=run.address,
+                    step_limit=run.step_limit,
                 )
         except Stopped as error:
             stopped = error

@@ -47,6 +47,10 @@ class DiskFault(OSError):
         super().__init__(error.errno, error.strerror)
         self.path, self._what = path, what
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return what another process makes it of."""
+        return DiskFault, (self.path, OSError(self.errno, self.strerror), self._what)
+
     def __str__(self) -> str:
         remedy = _REMEDIES.get(self.errno or 0, _REMEDY)
         reason = self.strerror or "the disk failed"

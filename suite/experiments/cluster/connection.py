@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import socket
+import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -28,6 +29,9 @@ MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PAT
 HEAD_SECONDS, RAYLET_SECONDS = 20.0, 6.0
 """Seconds that a head or the raylet of this machine may be away. Some heads are restarted, but Ray ends a
 process that has none for 60 s, and the board takes time. A raylet does not come back."""
+
+SOCKET_FOLDER = 35
+"""Bytes of a temporary folder's path, below which the path of a socket of Ray has at most 103."""
 
 ABANDON_SECONDS = 15.0
 """Seconds that a lost Ray has to end."""
@@ -91,6 +95,7 @@ def _start() -> None:
             log_to_driver=False,
             logging_level=logging.ERROR,
             object_store_memory=100 * 2**20,
+            _temp_dir=str(_short_folder()),
         )
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = elsewhere
@@ -110,6 +115,17 @@ def _job() -> JobConfig:
     made = JobConfig()
     made._py_driver_sys_path = _Trusted()
     return made
+
+
+def _short_folder() -> Path:
+    """Return where Ray puts its sockets, whose paths have a limit; raises ValueError if no place will do."""
+    for folder in dict.fromkeys((tempfile.gettempdir(), "/tmp")):  # nosec B108 # where Ray puts them anyway
+        if len(os.fsencode(folder)) <= SOCKET_FOLDER and os.access(folder, os.W_OK):
+            return Path(folder) / "ray"
+    raise ValueError(
+        f"the path of the temporary folder {tempfile.gettempdir()} is too long for Ray's sockets; set TMPDIR "
+        f"to one of at most {SOCKET_FOLDER} bytes, or use --inline"
+    )
 
 
 @cache

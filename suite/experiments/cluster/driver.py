@@ -1,30 +1,29 @@
 """Run jobs on a local Ray, or on a cluster."""
 
-import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import ray
 from ray import tune
 
+from suite.experiments import job_runner
+from suite.experiments.cells.progress import Lost
 from suite.experiments.cluster import nodes, packing
 from suite.experiments.cluster.connection import connected
 from suite.experiments.cluster.ending import Ending, Observe, Stop, Watch
-from suite.experiments.cluster.worker import MemoryKept, Worker
+from suite.experiments.cluster.worker import Worker
+from suite.experiments.isolation.job_process import StepLimit
+from suite.experiments.job_runner import due
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job, Wanted
 from suite.records.record import Record
 from suite.records.store import Store
 
 RETRIES = 2  # retries of a killed worker; errors of the work are recorded and not retried
-
-# Tune prints why a worker was replaced; memory that was kept is no error.
-logging.getLogger("ray.tune.execution.tune_controller").addFilter(
-    lambda record: MemoryKept.__name__ not in str(record.exc_info)
-)
 
 
 def run_jobs(
@@ -38,13 +37,14 @@ def run_jobs(
     stop: Stop = lambda needs: False,
     lost: Callable[[str], None],
     records: Iterable[Record] = (),
+    step_limit: StepLimit | None = None,
 ) -> None:
     """Run jobs on a local Ray or the cluster at `address`, until all are done or `stop` says so.
 
     lost: interrupts this thread, with a reason; called in another one if Ray is lost. records: of earlier
-    trials, whose memory tells how many of their kind share a GPU. Raises ValueError if this machine lacks the
-    resources of one trial, or no node has its labels; ConnectionError if no cluster answers; OSError if the
-    disk does not take a file.
+    trials, whose memory tells how many of their kind share a GPU; step_limit: of an outer step. Raises
+    ValueError if this machine lacks the resources of one trial, or no node has its labels; ConnectionError if
+    no cluster answers; OSError if the disk does not take a file.
     """
     given = {job.id: resources.given(job.wanted) for job in jobs}
     with connected(address, lost):
@@ -54,12 +54,12 @@ def run_jobs(
         for part in _rounds(jobs, given, store, records):
             if stop(0.0):
                 return
-            _tune(part, given, store, observe, end, stop)
+            _tune(part, given, store, observe, end, stop, step_limit)
         starved = [job for job in jobs if 0 < given[job.id].gpus < 1 and _out_of_memory(job, store)]
         if starved and not stop(0.0):
             # A trial that shares a GPU may need all of it: run it once more, alone.
             alone = {job.id: replace(given[job.id], gpus=1.0) for job in starved}
-            _tune(starved, alone, store, observe, end, stop)
+            _tune(starved, alone, store, observe, end, stop, step_limit)
 
 
 def _rounds(
@@ -105,6 +105,7 @@ def _tune(
     observe: Observe,
     end: Callable[[str], None],
     stop: Stop,
+    step_limit: StepLimit | None,
 ) -> None:
     for job in jobs:
         store.write_job(job)
@@ -112,6 +113,7 @@ def _tune(
     # In the store's folder, which every node of a cluster sees; removed at the end.
     folder = tempfile.mkdtemp(dir=store.path.resolve(), prefix=".tune-")
     ending = Ending(stop, Path(folder) / "asked")
+    watch = Watch(observe, end, ending)
     try:
         tune.Tuner(
             tune.with_resources(Worker, lambda config: requests[config["cell"]]),
@@ -120,7 +122,10 @@ def _tune(
                 "store": str(store.path.resolve()),
                 "asked": str(ending.file),
                 "folder": str(Path.cwd()),
-                "compile": given[jobs[0].id].compile,
+                "resources": {
+                    name: getattr(given[jobs[0].id], name) for name in ("compile", "deterministic")
+                },
+                "step_limit": step_limit,
             },
             tune_config=tune.TuneConfig(reuse_actors=True),  # a reused worker starts at once
             run_config=tune.RunConfig(
@@ -131,13 +136,25 @@ def _tune(
                 # Workers write checkpoints to our store.
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
-                callbacks=[Watch(observe, end, ending)],
+                callbacks=[watch],
             ),
         ).fit()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if ending.fault:
         raise OSError(ending.fault)
+    for job in jobs:
+        if job.id in watch.lost:
+            _give_up(job, watch.lost[job.id], store, given[job.id], observe)
+
+
+def _give_up(job: Job, reason: str, store: Store, resources: Resources, observe: Observe) -> None:
+    """Record the failure of a job whose workers died, each time."""
+    if cells := due(job, store):
+        lost = Lost(f"its worker died {RETRIES + 1} times: {reason}", RETRIES + 1)
+        here = replace(resources, gpus=0.0)
+        with closing(job_runner.run(job, store, here, lost={cells[0].id: lost})) as work:
+            observe(next(work))
 
 
 def _request(resources: Resources, wanted: Wanted) -> tune.PlacementGroupFactory:

@@ -16,8 +16,9 @@ import torch
 
 from suite.core.data import tasks
 from suite.core.data.reading.download import nothing_fetched
-from suite.experiments.cells.context import Context, Work, load_task
+from suite.experiments.cells.context import Context, load_task
 from suite.experiments.cells.evaluation import evaluate
+from suite.experiments.cells.progress import Work
 from suite.experiments.cells.reference import train_reference
 from suite.experiments.rescoring.judging import Comparison, Spread, same_place
 from suite.experiments.resources import Resources

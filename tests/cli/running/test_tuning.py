@@ -69,7 +69,7 @@ def test_steps_are_timed_without_neighbours(
     (tmp_path / "tuned.toml").write_text(TUNED)
     asked = list[tuple[set[str], bool]]()
 
-    def work(jobs: list[Job], *_: Any, inline: bool, address: str | None, name: str) -> None:
+    def work(jobs: list[Job], *_: Any, inline: bool, **_options: Any) -> None:
         asked.append(({job.cell.kind for job in jobs}, inline))
 
     monkeypatch.setattr(runner, "work", work)

@@ -6,9 +6,10 @@ import pytest
 
 from suite.core.data import tasks
 from suite.core.sets.artefacts import load_set
-from suite.experiments.cells.context import Context, Progress
+from suite.experiments.cells.context import Context
 from suite.experiments.cells.distillation import write
 from suite.experiments.cells.evaluation import build_evaluator, evaluate
+from suite.experiments.cells.progress import Progress
 from suite.experiments.notebook import evaluate as scored
 from suite.experiments.resources import Resources
 from suite.plugins.smoke import smoke_set

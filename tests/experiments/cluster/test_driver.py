@@ -1,6 +1,5 @@
 """Real Ray: the same numbers as in one process, killed workers, failures beside successes."""
 
-import logging
 import os
 import signal
 import subprocess
@@ -15,9 +14,8 @@ import pytest
 import ray
 
 from suite.experiments import grid, job_runner
-from suite.experiments.cells.context import Progress
+from suite.experiments.cells.progress import Progress
 from suite.experiments.cluster import driver, nodes
-from suite.experiments.cluster.worker import MemoryKept
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job, Wanted
 from suite.records.record import Record
@@ -42,12 +40,14 @@ def kept(store: Store, cell: str) -> Record:
 
 @pytest.fixture
 def with_broken(tiny: Path) -> list[Job]:
-    """The tiny grid, and methods whose first worker is killed, keeps GPU memory, or raises."""
+    """The tiny grid, and methods that go wrong: once, or each time."""
     tiny.write_text(tiny.read_text().replace("rat-bptt-1000", "dc-300"))  # the cheapest recipe
     texts = {
         "killed": broken_files.KILLED_ONCE,
         "keeps": broken_files.KEEPS_MEMORY_ONCE,
         "raises": broken_files.RAISES,
+        "terminates": broken_files.TERMINATES_ITS_WORKER_ONCE,
+        "kills": broken_files.KILLS_ITS_WORKERS,
     }
     for name, text in texts.items():
         path = tiny.with_name(f"{name}.py")
@@ -78,15 +78,12 @@ def test_ray_gives_what_one_process_gives_and_survives_what_goes_wrong(
     assert failure is not None and "the method is broken" in failure.error
 
     finished = {cell: record.status for progress in seen for cell, record in progress.finished.items()}
-    assert sorted(finished.values()) == ["done"] * 8 + ["failed"]
+    assert sorted(finished.values()) == ["done"] * 10 + ["failed"] * 2
+    assert (tmp_path / "terminates.killed").exists()
+    assert kept(store, by_label["terminates"].id).status == "done"
+    lost = store.last_failure(by_label["kills"].id)
+    assert lost is not None and lost.error.startswith("its worker died 3 times: ") and lost.attempts == 3
     assert not list(store.path.glob(".tune-*")), "Tune's own folder is no part of a store"
-
-
-@pytest.mark.parametrize(("error", "shown"), [(MemoryKept("kept"), False), (OSError("stale"), True)])
-def test_only_errors_are_printed(error: Exception, shown: bool) -> None:
-    logger = logging.getLogger("ray.tune.execution.tune_controller")
-    record = logger.makeRecord("", logging.ERROR, "", 0, "failed", (), (type(error), error, None))
-    assert bool(logger.filter(record)) is shown
 
 
 def test_a_method_file_is_found_by_its_relative_path(
@@ -170,11 +167,16 @@ def test_interrupted_it_says_how_to_continue(tiny: Path, number: int, code: int,
     command = [sys.executable, "-m", "suite", "run", str(tiny), "--store", str(tiny.with_name("runs"))]
     pipe = subprocess.PIPE
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True
+    ) as process:
         while not path.with_suffix(".2").exists():  # two outer steps
             assert process.poll() is None
             sleep(0.1)
-        process.send_signal(number)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # a terminal sends it to all
+        else:
+            process.send_signal(number)
         rest, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
     assert said in rest
@@ -183,3 +185,4 @@ def test_interrupted_it_says_how_to_continue(tiny: Path, number: int, code: int,
     (job,) = grid.jobs(grid.load(tiny))
     step = store.checkpoint_step(job.id)
     assert step is None if code == 130 else step and step >= 2
+    assert not list(store.path.glob("failures/*/*/*"))
