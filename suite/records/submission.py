@@ -226,7 +226,7 @@ def verification(folder: Path, own: Submission) -> list[Record]:
     if place.is_symlink() or not all(map(is_plain, paths)):
         raise ValueError(f"{folder}: its verification has a link or no plain file; put the files there")
     try:
-        records = [Record.model_validate_json(document(path)) for path in paths]
+        records = [Record.read(document(path)) for path in paths]
     except ValidationError as error:
         raise ValueError(f"{folder}: its verification is damaged: {mistake(error)}") from None
     trials = {record.cell.id for record in records if _is_of(record.cell, own)}

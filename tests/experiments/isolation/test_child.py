@@ -13,7 +13,7 @@ from suite.core.data.atomic_write import DiskFault
 from suite.experiments import job_runner
 from suite.experiments.cells.context import load_task
 from suite.experiments.cells.progress import Progress
-from suite.experiments.isolation import child
+from suite.experiments.isolation import child, process_state
 from suite.experiments.isolation.orders import Order
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
@@ -105,5 +105,5 @@ def test_a_disk_is_not_at_fault_where_a_method_changed_limits(
         yield
 
     monkeypatch.setattr(job_runner, "run", run)
-    monkeypatch.setattr(child.ProcessState, "changes", lambda _: ("resource limits",))
+    monkeypatch.setattr(process_state.ProcessState, "changes", lambda _: ("resource limits",))
     assert [kind for kind, *_ in talk(Resources(), order, True)] == ["raised"]
