@@ -15,6 +15,9 @@ lint: .venv/tested
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/bandit -q -c pyproject.toml -r suite methods evaluators
+	$(BIN)/zizmor -q --offline .github
+	$(BIN)/python .ci/audit.py
 
 board: .venv/installed
 	$(BIN)/ratbench leaderboard results --output results/leaderboard.md

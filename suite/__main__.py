@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from suite.cli.commands import inspect, papers, profile, publish, run, sets, stores, submissions, tune
+from suite.cli.commands.trust import audit, sign
 from suite.cli.console import add, say
 
 app = typer.Typer(
@@ -50,6 +51,8 @@ add(app, sets.export)
 add(app, sets.subset)
 add(app, submissions.submit)
 add(app, submissions.verify)
+add(app, audit.audit)
+add(app, sign.sign)
 add(app, stores.status)
 add(app, stores.compare)
 add(app, stores.merge)

@@ -3,22 +3,30 @@
 import json
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 import torch
 from typer.testing import Result
 
 from suite.core.execution import compiling
-from suite.experiments import grid
+from suite.experiments import grid, job_runner
+from suite.experiments.cells.progress import Progress
+from suite.experiments.isolation.job_process import JobProcess
 from suite.experiments.resources import Resources
-from suite.external import child
+from suite.external.sandbox import child
 from suite.records.jobs import Job
 from suite.records.store import Store
 from tests.support import submissions
 from tests.support.command_line import ratbench
 from tests.support.grids import QUICK, TINY
+
+_RUN = JobProcess.run
+
+SECRET, SECRETS = "hf_0123456789secret", ("HF_TOKEN", "WANDB_API_KEY", "RAY_AUTH_TOKEN")
+"""What no file may hold, and the variables of the environment that have it while `finished` runs."""
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +38,22 @@ def alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert compiling.allowed()
     torch.set_num_threads(1)
     monkeypatch.setenv("RATBENCH_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture(autouse=True)
+def jobs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run in this process: another takes seconds to start. Tests of such processes take `jobs_apart`."""
+
+    def run(process: JobProcess, job: Job, resources: Mapping[str, Any]) -> Iterator[Progress]:
+        return job_runner.run(job, Store(process.store), Resources(**resources))
+
+    monkeypatch.setattr(JobProcess, "run", run)
+
+
+@pytest.fixture
+def jobs_apart(jobs_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run in processes of their own, as they do for users."""
+    monkeypatch.setattr(JobProcess, "run", _RUN)
 
 
 @pytest.fixture
@@ -79,11 +103,11 @@ def interruptible() -> Iterator[None]:
 def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Foreign sets are read in this process, as the child would: a child takes seconds to start."""
 
-    def run(request: str, output: Path) -> None:
+    def run(request: str, output: IO[bytes]) -> None:
         asked = json.loads(request)
-        child.answer(asked, child.prepare(asked))
+        child.answer(asked, child.prepare(asked), output, ["limits"])
 
-    monkeypatch.setattr("suite.external.sandbox._run", run)
+    monkeypatch.setattr("suite.external.sandbox.parent._run", run)
 
 
 @pytest.fixture
@@ -106,6 +130,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, P
     (folder / "quick.toml").write_text(QUICK)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RATBENCH_DATA", str(folder / "data"))
+        for name in SECRETS:
+            patch.setenv(name, SECRET)
         torch.set_num_threads(1)
         ran = ratbench("run", folder / "quick.toml", "--store", folder / "store", "--inline")
     yield folder / "quick.toml", folder / "store", ran

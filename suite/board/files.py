@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 import pandas
 from pydantic import ValidationError
 
+from suite.board.columns.signers import marked
 from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
 from suite.board.join import refuse_protocol, valid_records
 from suite.board.render import plots, words
@@ -24,11 +25,13 @@ from suite.board.render.frame import as_csv, frame, lines
 from suite.board.render.markdown import markdown
 from suite.board.reported import reported
 from suite.board.tables import Board, Table, board
-from suite.core.data.atomic_write import read_bytes, write_output
+from suite.core.data.atomic_write import write_output
+from suite.core.files.documents import document
 from suite.records import submission
 from suite.records.datasets import tell_apart
 from suite.records.jobs import Plan, Planned
 from suite.records.record import Record, read_record
+from suite.records.signatures import checking
 from suite.records.stores import layout, reading
 from suite.records.submission import Submission
 from suite.records.upkeep import facts
@@ -63,7 +66,8 @@ def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     seeds, copies. Values with an interval have three columns, `x`, `x_low` and `x_high`.
 
     Lines of `retrain` have rank, method, hyperparameters, errors; standing: `claimed` or `verified` for a
-    submission, else `run here`; size: images per class of the whole set;
+    submission, else `run here`; signers: who signed all of its records, as `ratbench leaderboard --signers`
+    shows; size: images per class of the whole set;
     accuracy (under the standard recipe), behind, native (under native_recipe): fractions; share: of the
     full-data accuracy. DD-Ranking's scores ior, hlr, lrs, ars, with robustness_recipe as native recipe, and
     their accuracies, such as set_hard; ior_relabelled, lrs_relabelled and ars_relabelled of a row with soft
@@ -79,16 +83,27 @@ def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     return frame(load([Path(store) for store in several]))
 
 
-def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS, memory: Memory | None = None) -> Board:
+def load(
+    stores: Sequence[Path],
+    weights: Weights = DEFAULT_WEIGHTS,
+    signers: Path | None = None,
+    memory: Memory | None = None,
+) -> Board:
     """Return the board of `stores`; log a warning for everything that is left out.
 
     Accuracies printed in papers come from the first `reported.toml` in a store, or else from results/.
+    signers: a file of those whose signatures are shown; without one, none is.
     """
-    return joined(read(stores, memory), stores, weights)
+    return joined(read(stores, memory), stores, weights, signers)
 
 
 @reading.uncollected()
-def joined(found: Documents, stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS) -> Board:
+def joined(
+    found: Documents,
+    stores: Sequence[Path],
+    weights: Weights = DEFAULT_WEIGHTS,
+    signers: Path | None = None,
+) -> Board:
     """Return the board of what was read from `stores`, as `load` does."""
     source = reported_in(stores)
     made = board(
@@ -99,9 +114,10 @@ def joined(found: Documents, stores: Sequence[Path], weights: Weights = DEFAULT_
         warnings=found.warnings,
         weights=weights,
     )
-    for warning in made.warnings:
+    signed, unsigned = checking.signed(stores, signers) if signers else ({}, [])
+    for warning in (*made.warnings, *unsigned):
         warnings.warn(warning, stacklevel=3)
-    return made
+    return marked(made, signed) if signers else made
 
 
 def reported_in(stores: Sequence[Path]) -> Path | None:
@@ -122,13 +138,13 @@ def read(stores: Sequence[Path], memory: Memory | None = None) -> Documents:
     planned: list[Planned] = []
     skipped: list[str] = []
     first: dict[tuple[str, str], tuple[Path, str]] = {}
-    for kind, path in (document for store in stores for document in _documents(store)):
+    for kind, path in (found for store in stores for found in _documents(store)):
         try:
             if kind == "plan":
-                planned += Plan.model_validate_json(read_bytes(path)).cells
+                planned += Plan.model_validate_json(document(path)).cells
                 continue
             known = memory.get(path) if memory else None
-            record = known or read_record(read_bytes(path), path.stem[:64])
+            record = known or read_record(document(path), path.stem[:64])
         except FileNotFoundError:
             continue  # a failure that was overcome meanwhile
         except (OSError, ValueError) as error:
@@ -259,7 +275,8 @@ def _documents(store: Path) -> Iterator[tuple[str, Path]]:
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return ": ".join([*(str(part) for part in first["loc"]), first["msg"]])
+        told = first["msg"].removeprefix("Value error, ")
+        return ": ".join([*(str(part) for part in first["loc"]), told])
     return str(error)
 
 

@@ -1,6 +1,5 @@
 """Accuracies printed in papers, from a `reported.toml`: shown beside ours, never ranked."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from suite.board.join import TableKey
 from suite.core.data.catalogue import family
+from suite.core.files.documents import read_toml
 from suite.core.names import STANDARD_NETWORK
 
 Figure = tuple[int, float] | tuple[int, float, float]
@@ -64,8 +64,7 @@ class Reported(BaseModel):
 
 def reported(path: Path) -> tuple[Reported, ...]:
     """Read the entries of `path`; raises ValueError for an unknown key, a duplicate entry or bad TOML."""
-    with path.open("rb") as file:
-        content = tomllib.load(file)
+    content = read_toml(path)
     if unknown := sorted(set(content) - {"reported"}):
         raise ValueError(f"{path}: unknown key {unknown[0]!r}; entries are [[reported]]")
     entries = tuple(Reported.model_validate(entry) for entry in content.get("reported", []))

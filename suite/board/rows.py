@@ -44,7 +44,7 @@ class BoardRow:
     selected_recipes: per recipe, the recipes chosen by an evaluator. native: the method's native recipe;
     share: of the full-data accuracy. data: the fingerprint of its data; made_by: the code of its records.
     pictures: (seed, trial id), none of submissions. submission: what its authors handed in, None for other
-    rows.
+    rows. seals: the sha256 of its records; signers: who signed all of them.
     """
 
     name: str
@@ -69,6 +69,8 @@ class BoardRow:
     pictures: tuple[tuple[int, str], ...] = ()
     robustness: Robustness = field(default_factory=Robustness)
     submission: Submission | None = None
+    seals: frozenset[str] = frozenset()
+    signers: tuple[str, ...] = ()
 
     @property
     def external(self) -> bool:
@@ -142,6 +144,7 @@ def row(
         ),
         robustness=robustness,
         submission=submission,
+        seals=frozenset(each.sha256 for each in [*records, *(item.record for item in scored if item.record)]),
     )
 
 
@@ -170,6 +173,7 @@ def reference(
         costs=of_reference(main),
         papers=PaperFigures(papers.same_network),
         made_by=frozenset(map(_code, best.values())),
+        seals=frozenset(each.sha256 for each in best.values()),
     )
 
 

@@ -231,6 +231,7 @@ def _claimed(submission: Submission) -> BoardRow:
         state=CLAIMED,
         scores={claim.recipe: found},
         submission=submission,
+        seals=frozenset({submission.sha256}),
     )
 
 

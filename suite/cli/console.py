@@ -16,13 +16,17 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from suite.cli.running.deadline import Stopped
+from suite.cli.environment import mute, prepare
+from suite.cli.running.deadline import Stopped, stopped
 from suite.core.data.atomic_write import DiskFault
 
 P = ParamSpec("P")
 
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Characters that command a terminal, that turn text around, or that cannot be seen or printed."""
+
+
+prepare()
 
 
 class Plain(Console):
@@ -33,6 +37,11 @@ class Plain(Console):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def on_broken_pipe(self) -> None:
+        """Go on in silence: a run is more than its output."""
+        self.quiet = True
+        mute(self.file)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a string as it is printed, by which columns are measured."""
@@ -94,7 +103,11 @@ def say(line: str, *, to: Console = console) -> None:
 
 def write(text: str) -> None:
     """Write text that stands in a file, too, to the standard output."""
-    sys.stdout.write(visible(text))
+    try:
+        sys.stdout.write(visible(text))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        mute(sys.stdout)
 
 
 def wrote(path: Path) -> None:
@@ -107,7 +120,7 @@ def exit_with(complete: Callable[[], bool]) -> NoReturn:
     try:
         done = complete()
     except Stopped as reason:
-        say(f"stopped, since {reason}; run the same command again to go on")
+        say(stopped(reason))
         raise typer.Exit(os.EX_TEMPFAIL) from None
     except KeyboardInterrupt:
         say("interrupted; run the same command again to continue")

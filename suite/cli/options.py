@@ -55,10 +55,33 @@ TimeLimit = Annotated[
         show_default="none",
     ),
 ]
+StepTimeout = Annotated[
+    str | None,
+    typer.Option(
+        help="Stop an outer step, the start of a cell, or an evaluation that takes longer than 90s, 9m, "
+        "1h30m, 00:09:00 or seconds; its cell has failed.",
+        show_default="none",
+    ),
+]
+Deterministic = Annotated[
+    bool,
+    typer.Option(
+        "--deterministic",
+        help="Give the same bits in each run on the same kind of device, also on a GPU; slower, since "
+        "nothing is compiled.",
+    ),
+]
 Log = Annotated[
     Literal["tensorboard", "wandb", "mlflow"] | None,
     typer.Option(
         help="Also log losses, accuracies and device seconds there; files are in the store's log/.",
+        show_default="none",
+    ),
+]
+Signers = Annotated[
+    Path | None,
+    typer.Option(
+        help="Whose signatures count: a file of names and SSH keys, as git's allowed_signers.",
         show_default="none",
     ),
 ]

@@ -72,6 +72,15 @@ def declared_products() -> Iterator[None]:
                 place.fp32_precision = word
 
 
+def products() -> tuple[Any, ...]:
+    """Return all settings of this process by which products round, in some order."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    words = tuple(place.fp32_precision for place in _PLACES)
+    older = _read(torch.get_float32_matmul_precision), _read(lambda: matmul.allow_tf32)
+    reductions = matmul.allow_bf16_reduced_precision_reduction, matmul.allow_fp16_reduced_precision_reduction
+    return words, older, _read(lambda: cudnn.allow_tf32), reductions
+
+
 def _read(switch: Callable[[], Any]) -> Any:
     """Return an older switch's value; None if a newer one was set to another value, which makes it raise."""
     try:

@@ -7,14 +7,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from suite.core.data import tasks
+from suite.core.files.documents import read_toml
 from suite.core.names import did_you_mean
 from suite.core.networks import named
 from suite.core.spec import Method
 from suite.experiments import expand, studies
-from suite.experiments.schema import FULL_DATA, Grid, References
+from suite.experiments.schema import FULL_DATA, Grid, References, ResourcesTable
 from suite.experiments.tuning.settings_file import ENDING, Place, SettingsFile
 from suite.plugins import registry
 from suite.records.cells import RANDOM, RELABELLED, Evaluation, Part, Study, Trial
@@ -43,15 +44,14 @@ def _packaged() -> dict[str, Path]:
     return {path.stem: path for path in FOLDER.glob("*/*.toml") if not path.name.endswith(ENDING)}
 
 
-@tasks.described_once()
 def load(path: Path, settings: Sequence[str] = (), *, tuned: bool = True) -> Grid:
     """Read a grid file and apply `key.key=value` settings to it; raises ValueError.
 
     tuned: whether its settings file applies.
     """
     try:
-        table = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = read_toml(path)
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     own, found = made(str(path), table), made(str(path), table, settings)
     if not (tuned and found.settings):
@@ -93,7 +93,8 @@ def _mistake(error: ValidationError) -> str:
     where = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
         *parents, key = where
-        known = (References if parents else Grid).model_fields
+        tables: dict[str, type[BaseModel]] = {"reference": References, "resources": ResourcesTable}
+        known = (tables[parents[-1]] if parents else Grid).model_fields
         return ": ".join([*parents, f"unknown key {key!r}; {did_you_mean(key, known)}"])
     message = first["msg"]
     own = message.removeprefix("Value error, ")  # our own message, which is not lower-cased
@@ -126,7 +127,7 @@ def toml_value(text: str) -> Any:
         return text.strip()
 
 
-@tasks.described_once()
+@tasks.located_once()
 def jobs(grid: Grid) -> list[Job]:
     """Expand a grid: references, trials by (task, ipc, method, seed), studies; raises ValueError."""
     found = [job for task in grid.tasks for job in _references(grid, task)]
@@ -151,7 +152,7 @@ def network(grid: Grid, task: str) -> str:
     return grid.network or named.standard(tasks.describe(task).shape)
 
 
-@tasks.described_once()
+@tasks.located_once()
 def places(grid: Grid) -> list[Place]:
     """Return each row of a method with each task and size at which it runs; raises ValueError."""
     sizes = {label: _parts(grid, label) for label in grid.method}

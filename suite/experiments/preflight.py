@@ -27,14 +27,15 @@ def check(jobs: Sequence[Job], resources: Resources | None) -> None:
     """
     load_task.cache_clear()  # files may have changed since an earlier run of this process
     if resources is not None:
-        resources.check()
+        for given in {resources.given(job.wanted) for job in jobs}:
+            given.check()
     for job in jobs:
         size = f" at ipc {job.ipc}" if job.ipc else ""
         try:
             _check_cell(job)
             if resources is not None:
                 images = load_task(job.cell.task, "cpu").train.images
-                resources.check_memory("train", images.nbytes)
+                resources.given(job.wanted).check_memory("train", images.nbytes)
         except ValueError as error:
             kind = DataMissing if isinstance(error, DataMissing) else ValueError
             raise kind(f"{job.label} on {job.cell.task}{size}: {error}") from None
@@ -76,7 +77,7 @@ def check_precisions(jobs: Sequence[Job], resources: Resources) -> None:
     for job in jobs:
         for precision in _precisions(job):
             try:
-                check_precision(precision, resources.device)
+                check_precision(precision, resources.given(job.wanted).device)
             except ValueError as error:
                 raise ValueError(f"{job.label}: {error}") from None
 

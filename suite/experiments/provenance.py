@@ -16,13 +16,18 @@ from suite.records.record import Provenance
 _VERSIONED = ("torch", "torchvision", "numpy", "ray")
 
 
-def provenance(resources: Resources, devices: Sequence[str] = ()) -> Provenance:
+def provenance(
+    resources: Resources, devices: Sequence[str] = (), uncompiled: Sequence[str] = ()
+) -> Provenance:
     """Return the code, versions and device of this process.
 
-    devices: all that took part in the work, recorded if there are several.
+    devices: all that took part in the work, recorded if there are several; uncompiled: functions that did not
+    compile in an earlier attempt.
     """
     versions = {"python": platform.python_version()} | {name: _version(name) for name in _VERSIONED}
     versions["torch.compile"] = "allowed" if compiling.allowed() else "off"
+    if failed := sorted({*uncompiled, *compiling.uncompiled()}):
+        versions["torch.compile"] += f"; failed for {', '.join(failed)}"
     return Provenance(
         commit=commit(),
         versions=versions,

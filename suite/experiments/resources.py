@@ -8,7 +8,7 @@ import resource
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +17,7 @@ import torch
 
 from suite.core.execution import compiling
 from suite.core.precision import declared_products
+from suite.records.jobs import Wanted
 
 KEPT_SHARE = 0.05
 """Share of a job's GPU memory that its worker may keep for the next job, such as captured steps."""
@@ -27,18 +28,40 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 
 @dataclass(frozen=True)
 class Resources:
-    """The resources of one job: CPUs (also its threads), a share of a GPU, and whether it may compile."""
+    """The resources of one job: CPUs (also its threads), a share of a GPU, and whether it may compile.
+
+    packed: whether jobs on Ray may get a smaller share of a GPU if that is all that they need; deterministic:
+    whether a GPU gives the same bits each time, or an error.
+    """
 
     cpus: int = 1
     gpus: float = 0.0
     compile: bool = True
+    packed: bool = False
+    deterministic: bool = False
 
     @classmethod
-    def choose(cls, cpus: int = 1, gpus: float | None = None, *, compile: bool = True) -> "Resources":
-        """Return resources; for `gpus` None one GPU if torch can use it; if it cannot, warn."""
+    def choose(
+        cls, cpus: int = 1, gpus: float | None = None, *, compile: bool = True, deterministic: bool = False
+    ) -> "Resources":
+        """Return resources; for `gpus` None one GPU if torch can use it; if it cannot, warn.
+
+        What is deterministic compiles nothing: a step that did not compile would run with other bits.
+        """
         if gpus is None and driver() and not torch.cuda.is_available():
             warnings.warn(f"no GPU is used, since {_why_no_gpu()}", stacklevel=2)
-        return cls(cpus, float(torch.cuda.is_available()) if gpus is None else gpus, compile)
+        share = float(torch.cuda.is_available()) if gpus is None else gpus
+        return cls(cpus, share, compile and not deterministic, deterministic=deterministic)
+
+    def given(self, wanted: Wanted) -> "Resources":
+        """Return the resources of a job whose grid wants some of them."""
+        gpus, packed = (self.gpus, self.packed) if wanted.gpus is None else (wanted.gpus, False)
+        return replace(self, cpus=wanted.cpus or self.cpus, gpus=gpus, packed=packed and gpus > 0)
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory of the GPU."""
+        return torch.cuda.get_device_properties(self.device).total_memory
 
     @property
     def device(self) -> torch.device:
@@ -75,8 +98,7 @@ class Resources:
         """Raise ValueError if a GPU job's share of memory is less than `needed` bytes."""
         if not self.gpus:
             return
-        total = torch.cuda.get_device_properties(self.device).total_memory
-        if needed > (share := min(1.0, self.gpus) * total):
+        if needed > (share := min(1.0, self.gpus) * self.memory_bytes):
             raise ValueError(
                 f"{what} takes {needed / 2**30:.1f} GiB, and a trial's share of the GPU is "
                 f"{share / 2**30:.1f} GiB; raise --gpus-per-trial, or use --gpus-per-trial 0"
@@ -86,7 +108,7 @@ class Resources:
     def applied(self) -> Iterator[None]:
         """Configure torch in this process, and restore it: threads, compilation, precision, GPU memory."""
         threads, compiled = torch.get_num_threads(), compiling.allowed()
-        with declared_products(), self._limited_memory():
+        with self._repeatable(), declared_products(), self._limited_memory():
             torch.set_num_threads(self.cpus)
             compiling.allow(self.compile)
             try:
@@ -94,6 +116,19 @@ class Resources:
             finally:
                 torch.set_num_threads(threads)
                 compiling.allow(compiled)
+
+    @contextmanager
+    def _repeatable(self) -> Iterator[None]:
+        """Let operations give the same bits each time, or raise, if that is wanted."""
+        before = torch.get_deterministic_debug_mode()
+        if self.deterministic == bool(before):
+            yield  # the switch imports a compiler, which takes a second
+            return
+        torch.use_deterministic_algorithms(self.deterministic)
+        try:
+            yield
+        finally:
+            torch.set_deterministic_debug_mode(before)
 
     @contextmanager
     def _limited_memory(self) -> Iterator[None]:
@@ -118,8 +153,7 @@ class Resources:
             torch.cuda.empty_cache()
         except RuntimeError:
             return False  # after some errors of a GPU, all further work of the process fails
-        total = torch.cuda.get_device_properties(self.device).total_memory
-        return torch.cuda.memory_reserved() <= KEPT_SHARE * min(1.0, self.gpus) * total
+        return torch.cuda.memory_reserved() <= KEPT_SHARE * min(1.0, self.gpus) * self.memory_bytes
 
     def synchronise(self) -> None:
         """Wait for the GPU."""

@@ -18,8 +18,17 @@ from pydantic import (
 from suite.core.data import tasks
 from suite.core.training.recipes import recipe_on_real
 from suite.records.cells import STANDARD_RECIPE, Part, Reference
+from suite.records.jobs import Wanted
 
 Value = TypeVar("Value", int, str)
+
+_WORD = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+
+LABEL = re.compile(rf"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?{_WORD}")
+"""The name of a label, as Kubernetes and Ray have it."""
+
+SELECTOR = re.compile(rf"!?({_WORD}|in\({_WORD}(, ?{_WORD})*\))")
+"""The values of a label that Ray selects."""
 
 FULL_DATA = "full_data"
 """The row of the networks that are trained on all of train."""
@@ -48,6 +57,36 @@ class Where(BaseModel):
         return self.task in (None, task) and self.ipc in (None, ipc)
 
 
+class ResourcesTable(BaseModel):
+    """Resources of each trial, in place of the command line's. A row's replace the grid's, key by key."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    cpus: PositiveInt | None = None
+    """CPUs, and threads."""
+    gpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """GPUs; trials with a fraction share a GPU. By default trials share one if their memory allows it."""
+    labels: dict[str, str] = {}
+    """Labels of the Ray nodes on which they run, such as `"ray.io/accelerator-type" = "H100"`. A value may be
+    `"in(A100, H100)"`; `!` before it stands for any other value."""
+
+    @field_validator("labels")
+    @classmethod
+    def _check(cls, labels: dict[str, str]) -> dict[str, str]:
+        for key, value in labels.items():
+            if not (LABEL.fullmatch(key) and SELECTOR.fullmatch(value)):
+                raise ValueError(f'{key} = {value!r}: write KEY = "VALUE", "!VALUE" or "in(ONE, OTHER)"')
+        return labels
+
+    def over(self, other: "ResourcesTable") -> Wanted:
+        """Return what is wanted by this table, and by another one where it says nothing."""
+        return Wanted(
+            cpus=self.cpus or other.cpus,
+            gpus=other.gpus if self.gpus is None else self.gpus,
+            labels={**other.labels, **self.labels},
+        )
+
+
 class StudyTable(BaseModel):
     """A study's table. Its other keys are settings."""
 
@@ -55,6 +94,8 @@ class StudyTable(BaseModel):
 
     base: str | None = None
     """The study, if the row has another name."""
+    resources: ResourcesTable = ResourcesTable()
+    """The table `[study.NAME.resources]`: resources of its trials, as in `[resources]`."""
 
     @property
     def values(self) -> dict[str, Any]:
@@ -82,6 +123,8 @@ class MethodTable(BaseModel):
     """Evaluate this number of random subsets of every smaller size of the grid."""
     leave_one_out: NonNegativeInt = 0
     """Evaluate this number of sets without one image of each class: without the first, the second, …"""
+    resources: ResourcesTable = ResourcesTable()
+    """The table `[method.NAME.resources]`: resources of its trials, as in `[resources]`."""
     where: list[Where] = []
     """Exceptions for a task or a size: `[[method.NAME.where]]`."""
 
@@ -228,6 +271,13 @@ class Grid(BaseModel):
     from; `ratbench figure curve` plots them."""
     reference: References | None = None
     """The table `[reference]`: full data and random subsets."""
+    resources: ResourcesTable = ResourcesTable()
+    """The table `[resources]`: CPUs, GPUs and node labels of each trial."""
+
+    def wanted(self, label: str, *, study: bool = False) -> Wanted:
+        """Return the resources of each trial of a row; those of `[resources]` for a reference."""
+        row = (self.study if study else self.method).get(label)
+        return (row.resources if row else self.resources).over(self.resources)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -20,9 +20,11 @@ from suite.experiments import expand, grid
 from suite.experiments.cells import distillation, sets
 from suite.experiments.cells.context import Context
 from suite.experiments.resources import Resources
-from suite.external import agreement, preprocess, sandbox
+from suite.external import agreement, preprocess
 from suite.external.labels import Kind, as_targets, as_the_tasks
 from suite.external.locate import SetFiles, locate
+from suite.external.sandbox.parent import ForeignSet
+from suite.external.sandbox.parent import read as read_foreign
 from suite.external.validate import Wanted
 from suite.plugins import registry
 from suite.records.cells import EXTERNAL, RETRAIN, Trial
@@ -63,13 +65,17 @@ class Request:
 
 @dataclass(frozen=True)
 class ReadSet:
-    """A set that was read and checked. lines: what was read, and the decisions about it."""
+    """A set that was read and checked.
+
+    lines: what was read, and the decisions about it; layers: what confined the process that read it.
+    """
 
     trial: Trial
     job: Job
     task: Task
     synthetic: SyntheticSet
     lines: tuple[str, ...]
+    layers: tuple[str, ...]
 
 
 def read(request: Request) -> ReadSet:
@@ -80,7 +86,7 @@ def read(request: Request) -> ReadSet:
     task = tasks.load(request.task)
     network(request.network, task.train.shape, task.train.classes)
     wanted = Wanted(task.train.classes, request.ipc, task.train.shape, request.run)
-    brought = sandbox.read(found, wanted)
+    brought = read_foreign(found, wanted)
     if (own := brought.manifest.get("data")) and not tasks.is_of(own, task):
         both = f"{told(str(own))}, and {task.name} has {told(tasks.fingerprint(task))}"
         warnings.warn(f"the set was distilled from {both}", stacklevel=2)
@@ -100,7 +106,7 @@ def read(request: Request) -> ReadSet:
     trial = Trial(
         task=request.task,
         method=label,
-        source=found.sha256(),
+        source=brought.source,
         hyperparameters={
             "format": brought.format,
             "preprocessing": prepared.kind,
@@ -112,7 +118,7 @@ def read(request: Request) -> ReadSet:
     cells = [expand.evaluation(trial, RETRAIN, values) for values in settings]
     job = Job(label=label, cell=trial, evaluations=tuple(cells), data=tasks.fingerprint(task))
     lines = (*brought.notes, *meant, *ordered, prepared.line, agreed)
-    return ReadSet(trial, job, task, synthetic, lines)
+    return ReadSet(trial, job, task, synthetic, lines, brought.layers)
 
 
 def record(found: ReadSet, store: Store, resources: Resources) -> None:
@@ -129,7 +135,7 @@ def record(found: ReadSet, store: Store, resources: Resources) -> None:
     store.write(made)
 
 
-def _keeps_weights(brought: sandbox.ForeignSet) -> bool:
+def _keeps_weights(brought: ForeignSet) -> bool:
     """Return whether the format is known to have targets of any sum: our artefacts, RaT-BPTT's files."""
     return "preprocessing" in brought.manifest or brought.format == "h5"
 

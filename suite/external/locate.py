@@ -1,9 +1,12 @@
-"""Find the files of a foreign set, and their kind, by names and sizes alone."""
+"""Find the files of a foreign set, and their kind, by names and sizes alone; copy them for the reader."""
 
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import BufferedReader, FileIO
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +16,7 @@ LIMIT = 256 * 2**20
 """Limit in bytes for all files of a set, and for each tensor."""
 
 FILES = 100_000
-"""Largest number of files of one set."""
+"""Largest number of files of one set, and of entries of its folders."""
 
 IMAGES, LABELS, LR = "images", "labels", "lr"
 """What files of torch are called by what they hold: images_best.pt, labels_best.pt, lr_best.pt or lr.pt."""
@@ -22,6 +25,7 @@ EXACT = "exact.safetensors"
 """The artefact in a folder that was exported from it, with its manifest `exact.json`."""
 
 _SHOWN = 6
+_CHUNK = 2**20
 _TORCH = frozenset((".pt", ".pth", ".pkl"))
 _KINDS = {
     ".h5": "h5",
@@ -54,13 +58,14 @@ class SetFiles:
 
     def sha256(self) -> str:
         """Return the sha256 of a single file; for several files, of their names and sha256s."""
-        parts = [(path.relative_to(self._base).as_posix(), _sha256(path)) for path in self.content]
+        parts = [(path.relative_to(self.base).as_posix(), _sha256(path)) for path in self.content]
         if len(parts) == 1:
             return parts[0][1]
         return hashlib.sha256("".join(f"{digest}  {name}\n" for name, digest in parts).encode()).hexdigest()
 
     @property
-    def _base(self) -> Path:
+    def base(self) -> Path:
+        """The folder in which all files are."""
         return self.path if self.path.is_dir() else self.path.parent
 
 
@@ -77,7 +82,7 @@ def locate(path: Path) -> SetFiles:
     if empty := [file for file, size in zip(found.content, sizes, strict=True) if not size]:
         raise ValueError(f"{empty[0]} is empty")
     if sum(sizes) > LIMIT:
-        raise ValueError(f"{path} has {sum(sizes) >> 20} MiB; the limit for a foreign set is {LIMIT >> 20}")
+        raise ValueError(_too_large(path))
     return found
 
 
@@ -105,39 +110,97 @@ def _beside(images: Path) -> Iterator[Path]:
 
 
 def _folder(path: Path) -> SetFiles:
+    there = _listed(path)
+    names = {each.name for each in there}
     for name in ("images_best.pt", "images.pt"):
-        if (images := path / name).is_file():
-            if not (path / (labels := name.replace(IMAGES, LABELS))).is_file():
+        if name in names:
+            if (labels := name.replace(IMAGES, LABELS)) not in names:
                 raise ValueError(f"{path} has {name}, but no {labels}")
-            return SetFiles(path, "torch", (images, *_beside(images)))
-    for folder in (path, path / "train", path / "data"):
+            return SetFiles(path, "torch", (path / name, *_beside(path / name)))
+    for folder in (path, *(path / name for name in ("train", "data") if name in names)):
+        inside = [each for each in _listed(folder) if each.is_file()]
         for suffix, kind in ((".arrow", "arrow"), (".parquet", "parquet")):
-            if files := _listed(folder.glob(f"*{suffix}"), path):
+            if files := tuple(each for each in inside if each.suffix == suffix):
                 train = tuple(file for file in files if file.name.startswith("train"))
                 return SetFiles(path, kind, train or files)
-    pictures = (
-        file
-        for file in path.glob("*/*")
-        if file.suffix.lower() in PICTURES and not (file.name[0] == "." or file.parent.name[0] in "._")
-    )
-    if files := _listed(pictures, path):
+    classes = (each for each in there if each.name[0] not in "._" and each.is_dir())
+    if files := tuple(_at_most(_pictures(classes), path)):
         return SetFiles(path, "folder", files)
-    if (path / EXACT).is_file():
+    if EXACT in names:
         return _file(path / EXACT)
-    there = ", ".join(sorted(islice((each.name for each in path.iterdir()), _SHOWN))) or "nothing"
+    shown = ", ".join(each.name for each in there[:_SHOWN]) or "nothing"
     raise ValueError(
         f"{path} holds no distilled set: images_best.pt and labels_best.pt, .arrow or .parquet files, "
-        f"or a folder of images for each class; it has {there}"
+        f"or a folder of images for each class; it has {shown}"
     )
 
 
-def _listed(files: Iterable[Path], path: Path) -> tuple[Path, ...]:
-    listed = tuple(islice((file for file in files if file.is_file()), FILES + 1))
-    if len(listed) > FILES:
-        raise ValueError(f"{path} has more than {FILES} files, which is the limit")
-    return tuple(sorted(listed))
+def _pictures(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in folders:
+        for file in _listed(folder):
+            if file.suffix.lower() in PICTURES and file.name[0] != "." and file.is_file():
+                yield file
+
+
+def _listed(folder: Path) -> list[Path]:
+    """Return what is in a folder, sorted; [] if it is none."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return sorted(_at_most((folder / entry.name for entry in entries), folder))
+
+
+def _at_most(files: Iterable[Path], where: Path) -> list[Path]:
+    found = list(islice(files, FILES + 1))
+    if len(found) > FILES:
+        raise ValueError(f"{where} has more than {FILES} files, which is the limit")
+    return found
+
+
+def snapshot(found: SetFiles, folder: Path) -> SetFiles:
+    """Copy the files of a set into a folder of the caller's; return the copies.
+
+    Who then reads and hashes the copies has the same bytes in both, whatever happens to the files meanwhile.
+    Raises ValueError for what is no plain file, and above the limit.
+    """
+    base, left = found.base, LIMIT
+    files = (*found.content, *filter(None, [found.manifest]))
+    for parent in {path.parent for path in files}:
+        (folder / parent.relative_to(base)).mkdir(parents=True, exist_ok=True)
+
+    def copied(path: Path) -> Path:
+        nonlocal left
+        target = folder / path.relative_to(base)
+        with _opened(path) as source, target.open("xb", buffering=0) as copy:
+            while chunk := source.read(min(_CHUNK, left + 1)):
+                left -= len(chunk)
+                if left < 0:
+                    raise ValueError(_too_large(found.path))
+                copy.write(chunk)
+        return target
+
+    content = tuple(copied(path) for path in found.content)
+    manifest = copied(found.manifest) if found.manifest else None
+    at = folder if base == found.path else folder / found.path.name
+    return replace(found, path=at, content=content, manifest=manifest)
+
+
+def _opened(path: Path) -> BufferedReader:
+    """Open a plain file; raises ValueError for another one, such as a pipe, which might never end."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ValueError(f"{path} is no plain file")
+    return BufferedReader(FileIO(handle), _CHUNK)
+
+
+def _too_large(path: Path) -> str:
+    return f"{path} has more than {LIMIT >> 20} MiB, which is the limit for a foreign set"
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with _opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,7 +12,7 @@ from torch.nn.functional import avg_pool2d
 from suite.core.data import tasks
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Task
-from suite.external.sandbox import ForeignSet
+from suite.external.sandbox.parent import ForeignSet
 
 Kind = Literal["task", "raw", "normalised"]
 

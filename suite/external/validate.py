@@ -17,9 +17,6 @@ from suite.core.sets.parametrisations import Parametrisation
 from suite.core.sets.synthetic_set import Minibatch
 from suite.external.locate import LIMIT
 
-ANSWER, TENSORS = "answer.json", "set.safetensors"
-"""The files that the reading process writes."""
-
 _NUMBERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 

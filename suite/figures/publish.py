@@ -20,14 +20,15 @@ def publish(
     target: Path,
     format: files.Format = "md",
     weights: Weights = DEFAULT_WEIGHTS,
+    signers: Path | None = None,
     board: Board | None = None,
 ) -> list[Path]:
     """Write the board of `stores` to `target`; return the paths.
 
-    For Markdown also write plots, and missing pictures of sets whose artefacts are in the stores.
-    board: that of the stores, if it was made.
+    For Markdown also write plots, and missing pictures of sets whose artefacts are in the stores. signers: a
+    file of those whose signatures are shown; board: that of the stores, if it was made.
     """
-    board = board or files.load(stores, weights)
+    board = board or files.load(stores, weights, signers)
     for name, trial, data in files.sets(board) if format == "md" else ():
         for store in map(Store, stores):
             artefact = store.artefact(trial, data=data)

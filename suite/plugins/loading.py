@@ -40,8 +40,10 @@ def _load(path: Path, text: bytes) -> ModuleType:
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses look their module up
     try:
-        exec(compile(text, path, "exec"), vars(module))
-    except (Exception, SystemExit) as error:
+        exec(compile(text, path, "exec"), vars(module))  # nosec B102 # the user's own file
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # it may also call exit()
         raise ValueError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     for constant, table in TABLES.items():
         for name, value in _named(vars(module).get(constant, {}), constant, path):

@@ -1,11 +1,11 @@
 """Bring records over whose fingerprint was computed by an earlier release from the same data."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from suite.core.data.atomic_write import write_bytes
+from suite.core.files.documents import document, read_json
 from suite.core.sets import sealing
 from suite.records.record import Record
 from suite.records.store import Store
@@ -14,13 +14,13 @@ from suite.records.stores import layout
 
 def carrying(store: Store, fingerprint: str) -> list[Path]:
     """Return the manifests, then the records, that carry a fingerprint."""
-    return [path for path in _files(store) if fingerprint.encode() in path.read_bytes()]
+    return [path for path in _files(store) if fingerprint.encode() in document(path)]
 
 
 def carried(store: Store, fingerprints: Iterable[str]) -> set[str]:
     """Return those of the fingerprints that a store's files carry; each file is read once."""
     known = re.compile("|".join(sorted(map(re.escape, fingerprints))).encode())
-    return {each.decode() for path in _files(store) for each in known.findall(path.read_bytes())} - {""}
+    return {each.decode() for path in _files(store) for each in known.findall(document(path))} - {""}
 
 
 def _files(store: Store) -> Iterator[Path]:
@@ -37,11 +37,11 @@ def bring_over(store: Store, former: str, now: str) -> int:
     for path in carrying(store, former):
         try:
             if path.parent.name == "artefacts":
-                facts = json.loads(path.read_bytes())
+                facts = read_json(path)
                 sealing.check(facts)
                 text = sealing.to_json(facts | {"data": now})
             else:
-                text = Record.read(path.read_bytes()).model_copy(update={"data": now}).to_json()
+                text = Record.read(document(path)).model_copy(update={"data": now}).to_json()
                 count += 1
         except ValueError:
             continue

@@ -3,9 +3,24 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from suite.records.cells import Cell, Evaluation, Frozen, Reference, Study, Trial, differing_keys
+
+
+class Wanted(Frozen):
+    """What a grid wants for a job: CPUs, GPUs, labels of a Ray node; None leaves it to the command line."""
+
+    cpus: PositiveInt | None = None
+    gpus: NonNegativeFloat | None = None
+    labels: dict[str, str] = {}
+
+    def __str__(self) -> str:
+        """Return what it wants in words; "" if it wants nothing."""
+        counts = {"CPUs": self.cpus, "GPUs": self.gpus}
+        words = [f"{count:g} {name}" for name, count in counts.items() if count is not None]
+        words += [f"nodes with {key} = {value}" for key, value in self.labels.items()]
+        return ", ".join(words)
 
 
 class Job(Frozen):
@@ -19,6 +34,7 @@ class Job(Frozen):
     evaluations: tuple[Evaluation, ...] = ()
     recipe: str = ""  # the method's native recipe
     data: str = ""
+    wanted: Wanted = Field(default=Wanted(), exclude_if=lambda wanted: wanted == Wanted())
 
     @property
     def id(self) -> str:

@@ -5,12 +5,12 @@ which it was measured. The old store is not changed. Checkpoints are not convert
 again.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from suite.core.data.atomic_write import read_bytes, write_bytes
+from suite.core.files.documents import read_json
 from suite.core.names import FORMER_METHODS, FORMER_RECIPES, FORMER_SETTINGS
 from suite.core.scores import Score
 from suite.core.sets import sealing
@@ -141,7 +141,7 @@ def _without(values: Json, *names: str) -> Json:
 
 def _check(old: Path, new: Path) -> None:
     facts = old / "store.json"
-    protocol = json.loads(facts.read_bytes()).get("protocol") if facts.is_file() else None
+    protocol = read_json(facts).get("protocol") if facts.is_file() else None
     if protocol != OLD_PROTOCOL:
         found = f"it has protocol {protocol}" if protocol else f"{facts} is missing"
         raise ValueError(f"{old} is not a store of protocol {OLD_PROTOCOL}: {found}")
@@ -154,7 +154,7 @@ def _check(old: Path, new: Path) -> None:
 def _read(path: Path, report: Report) -> Json | None:
     """Return the JSON object in a file; None, with a reason in the report, if there is none."""
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
     except (OSError, ValueError) as error:
         report.left.append(f"{path}: it cannot be read: {error}")
         return None

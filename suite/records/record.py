@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeInt, ValidationInfo, model_validator
 from typing_extensions import TypeVar
 
 from suite.core.scores import Score
+from suite.records.audit.ranges import impossible
 from suite.records.cells import (
     PROTOCOL,
     Cell,
@@ -46,6 +47,8 @@ class Provenance(Frozen):
     devices: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     # Versions of a GPU's software; the precision and the choice of its products, unless a cell declares more.
     gpu: dict[str, str] = Field(default={}, exclude_if=lambda facts: not facts)
+    # What the work left changed of its process, such as torch's precision; the process was then replaced.
+    changed: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
 
 
 class Record(Frozen, Generic[Of]):
@@ -97,6 +100,24 @@ class Record(Frozen, Generic[Of]):
         record = cls.model_validate_json(content, context=_seal_that_holds(content))
         _share(record)
         return record
+
+    @model_validator(mode="after")
+    def _check_figures(self) -> Self:
+        figures = {
+            "ipc": self.ipc,
+            "seconds": self.seconds,
+            "device_seconds": self.device_seconds,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "stored_bytes": self.stored_bytes,
+            "decoded": self.decoded,
+            "classes": self.classes,
+            "test_reads": self.test_reads,
+            "attempts": self.attempts,
+            "threads": self.provenance.threads,
+        }
+        if reason := impossible(figures, self.scores, self.described, self.curve.get("seconds", ())):
+            raise ValueError(reason)
+        return self
 
     @model_validator(mode="after")
     def _check_sha256(self, info: ValidationInfo) -> Self:

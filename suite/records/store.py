@@ -7,6 +7,7 @@ images of a folder changed: the name of a later one ends in the data's fingerpri
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,7 +17,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from suite.core.data.atomic_write import read_bytes, write_bytes
+from suite.core.data.atomic_write import write_bytes
+from suite.core.files.documents import document, read_json
 from suite.records.cells import PROTOCOL, Cell, Trial, protocol_remedy
 from suite.records.jobs import Job
 from suite.records.record import Record, read_record
@@ -158,7 +160,7 @@ class Store(Checkpoints):
 
     def _valid(self, path: Path, cell: str) -> Record | None:
         try:
-            return read_record(read_bytes(path), cell)
+            return read_record(document(path), cell)
         except FileNotFoundError:
             return None  # another process set it aside
         except ValueError as error:
@@ -208,7 +210,7 @@ class Store(Checkpoints):
         """Return the last failure of a cell; None if it has none. written: as in `records`."""
         for path in self._failures.of(cell, written):
             try:
-                return read_record(read_bytes(path), cell)
+                return read_record(document(path), cell)
             except FileNotFoundError:
                 continue  # another process overcame it
             except ValueError as error:
@@ -227,7 +229,7 @@ class Store(Checkpoints):
         """Yield the records of a row; damaged ones are left out."""
         for path in sorted((self.path / "records" / layout.place(task, ipc, label)).glob("*.json")):
             with suppress(OSError, ValueError):
-                yield read_record(read_bytes(path), path.stem[:64])
+                yield read_record(document(path), path.stem[:64])
 
     def write_plan(self, grid: str, text: str) -> None:
         """Write the plan of a grid, from which a board knows the missing cells."""
@@ -240,7 +242,7 @@ class Store(Checkpoints):
 
     def job(self, cell: str) -> Job:
         """Return the job whose first cell has this id."""
-        return Job.model_validate_json(read_bytes(self.path / "jobs" / f"{cell}.json"))
+        return Job.model_validate_json(document(self.path / "jobs" / f"{cell}.json"))
 
     # Artefacts
 
@@ -264,7 +266,7 @@ class Store(Checkpoints):
         None without an artefact or a readable manifest, "" if that has no fingerprint.
         """
         try:
-            return str(json.loads(read_bytes(artefact.with_suffix(".json"))).get("data", ""))
+            return str(read_json(artefact.with_suffix(".json")).get("data", ""))
         except (OSError, ValueError, AttributeError):
             return None
 
@@ -272,7 +274,7 @@ class Store(Checkpoints):
     def trial_of(artefact: Path) -> str | None:
         """Return the id of the trial that an artefact's manifest names; None without a readable one."""
         try:
-            return Trial.model_validate(json.loads(read_bytes(artefact.with_suffix(".json")))["trial"]).id
+            return Trial.model_validate(read_json(artefact.with_suffix(".json"))["trial"]).id
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -282,7 +284,8 @@ class Store(Checkpoints):
 
 
 def _named(cell: str, data: str) -> str:
-    return f"{cell}-{data[:16]}" if data else cell
+    """Return the name of a file of a cell on some data, whose fingerprint may be any text of a stranger."""
+    return f"{cell}-{re.sub('[^0-9A-Za-z]', '', data)[:16]}" if data else cell
 
 
 def _trace(cell: str) -> str:
@@ -292,4 +295,4 @@ def _trace(cell: str) -> str:
 def _mistake(error: ValueError) -> str:
     """Return the first mistake in a file in one line."""
     told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-    return told.partition("\n")[0]
+    return told.removeprefix("Value error, ").partition("\n")[0]

@@ -17,7 +17,7 @@ def drop_overread(records: Sequence[Record]) -> tuple[list[Record], tuple[str, .
     Distillations and studies never read the test split; evaluations and references read it at most once per
     trained network. Evaluations of a refused distillation are left out, too.
     """
-    refused = {(record.cell.id, record.task): reason for record in records if (reason := _reason(record))}
+    refused = {(record.cell.id, record.task): reason for record in records if (reason := overread(record))}
     kept = [
         record
         for record in records
@@ -33,8 +33,8 @@ def distinct_reads(records: Iterable[Record], kind: str) -> tuple[int, ...]:
     return tuple(sorted({record.test_reads for record in done}))
 
 
-def _reason(record: Record) -> str:
-    """Return the reason for leaving out a record, or ""."""
+def overread(record: Record) -> str:
+    """Return why a record is left out, "" if it follows the rule."""
     who = f"{record.cell.kind} {record.cell.id[:12]} of {record.label} on {record.task} left out"
     read = f"it read the test split {counted(record.test_reads, 'time')}"
     if isinstance(record.cell, Trial | Study):

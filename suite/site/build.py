@@ -10,14 +10,17 @@ from suite.site.rendering import File
 from suite.site.source import Aiding, Source, load, unaided
 
 
-def build(stores: Sequence[Path], folder: Path, aiding: Aiding = unaided) -> list[Path]:
+def build(
+    stores: Sequence[Path], folder: Path, aiding: Aiding = unaided, signers: Path | None = None
+) -> list[Path]:
     """Write the site of `stores` into `folder`; return the paths of its files.
 
-    Equal records give equal bytes. Raises FileNotFoundError without a store, ValueError for records of
-    another protocol or too many, and for a folder that holds other files or cannot be written.
+    signers: a file of those whose signatures are shown. Equal records give equal bytes. Raises
+    FileNotFoundError without a store, ValueError for records of another protocol or too many, and for a
+    folder that holds other files or cannot be written.
     """
     output.check(folder)
-    return output.write(made(load(stores, aiding)), folder)
+    return output.write(made(load(stores, aiding, signers)), folder)
 
 
 def made(source: Source) -> Iterator[File]:

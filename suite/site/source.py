@@ -39,10 +39,11 @@ def unaided(stores: Sequence[Path], records: Sequence[Record]) -> Aids:
     return NO_AIDS
 
 
-def load(stores: Sequence[Path], aiding: Aiding = unaided) -> Source:
+def load(stores: Sequence[Path], aiding: Aiding = unaided, signers: Path | None = None) -> Source:
     """Read and join `stores`; log a warning for everything that is left out.
 
-    Raises FileNotFoundError without a store, ValueError for records of another protocol, or too many.
+    signers: a file of those whose signatures are shown. Raises FileNotFoundError without a store, ValueError
+    for records of another protocol, or too many.
     """
     folders = (store / kind for store in stores for kind in ("records", "failures"))
     paths = (path for folder in folders for path in folder.glob("**/*.json"))
@@ -50,5 +51,5 @@ def load(stores: Sequence[Path], aiding: Aiding = unaided) -> Source:
         most = f"{MOST_RECORDS:,} records"
         raise ValueError(f"the stores hold more than {most}, the most of a site; name fewer stores")
     found = files.read(stores)
-    board = files.joined(found, stores)
+    board = files.joined(found, stores, signers=signers)
     return Source(tuple(stores), board, aiding(stores, found.records))

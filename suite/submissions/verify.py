@@ -1,6 +1,5 @@
 """Verify a submission: check its files, read the set in the sandbox, search it for test images, retrain."""
 
-import json
 import re
 import secrets
 import tempfile
@@ -12,6 +11,7 @@ from safetensors import safe_open
 
 from suite.core.data import tasks
 from suite.core.data.atomic_write import write_bytes
+from suite.core.files.documents import read_json
 from suite.core.sets import sealing
 from suite.core.sets.manifest import facts
 from suite.core.sets.parametrisations import describe
@@ -175,7 +175,7 @@ def _check_nothing_else(path: Path, found: foreign.ReadSet) -> None:
 
 def _check_manifest(path: Path, own: Submission, found: foreign.ReadSet) -> None:
     """Raise ValueError for a manifest that says other things than that of the set, such as another loader."""
-    said, code = json.loads(path.read_bytes()), found.synthetic.parametrisation
+    said, code = read_json(path), found.synthetic.parametrisation
     expected = facts(found.task, SET, code) | {"label": EXTERNAL + own.name, "data": own.data}
     del expected["preprocessing"]  # its last bits depend on the machine; the fingerprint of the data does not
     expected |= {"parametrisation": describe(code)} if code else {}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from suite.external.labels import as_the_tasks
 from suite.external.locate import locate
-from suite.external.sandbox import ForeignSet, read
+from suite.external.sandbox.parent import ForeignSet, read
 from tests.support import foreign_sets
 from tests.support.foreign_sets import BYTES, EXACT, WANTED
 

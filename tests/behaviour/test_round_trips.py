@@ -20,7 +20,7 @@ from suite.external.export import export
 from suite.external.labels import as_targets, as_the_tasks
 from suite.external.locate import EXACT, locate
 from suite.external.preprocess import prepare
-from suite.external.sandbox import ForeignSet, read
+from suite.external.sandbox.parent import ForeignSet, read
 from suite.external.validate import Wanted
 from suite.external.writers.card import Format
 from tests.support import foreign_sets

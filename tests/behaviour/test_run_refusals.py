@@ -161,7 +161,30 @@ class TestRefusedPlaces:
         refused(ratbench("run", quick, "--inline", "--address", "auto"), "leave out --address")
 
     def test_a_cluster_from_outside(self, quick: Path) -> None:
-        refused(ratbench("run", quick, "--address", "ray://head:10001"), "run on a node, with --address auto")
+        result = ratbench("run", quick, "--address", "ray://head:10001")
+        refused(result, "ray job submit --address http://HEAD:8265 -- ratbench run GRID --store STORE")
+
+    def test_an_empty_address(self, quick: Path) -> None:
+        refused(ratbench("run", quick, "--address", ""), "--address is empty: give HOST:PORT, or auto")
+
+    def test_labels_without_ray(self, quick: Path) -> None:
+        quick.write_text(quick.read_text() + '\n[resources]\nlabels = {gpu = "H100"}\n')
+        refused(ratbench("run", quick, "--inline"), "leave out --inline, or labels")
+
+    @pytest.mark.parametrize(
+        ("table", "why"),
+        [
+            ("gpu = 1", "resources: unknown key 'gpu'; did you mean 'gpus'?"),
+            ("gpus = -0.5", "resources.gpus: input should be greater than or equal to 0"),
+            ("gpus = nan", "resources.gpus: input should be"),
+            ("cpus = 0", "resources.cpus: input should be greater than 0"),
+            ('labels = {gpu = "a b"}', 'gpu = \'a b\': write KEY = "VALUE", "!VALUE" or "in(ONE, OTHER)"'),
+            ('labels = {"g u" = "a"}', "g u = 'a': write KEY"),
+        ],
+    )
+    def test_resources_that_no_trial_can_have(self, quick: Path, table: str, why: str) -> None:
+        quick.write_text(f"{quick.read_text()}\n[resources]\n{table}\n")
+        refused(ratbench("run", quick, "--dry-run"), why)
 
     @pytest.mark.parametrize("below", ["quick.toml", "quick.toml/store"])
     def test_a_store_that_cannot_be_written(self, quick: Path, below: str) -> None:

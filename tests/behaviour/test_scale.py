@@ -20,8 +20,9 @@ import pytest
 from PIL import Image
 
 from suite.board import files
+from suite.board.tables import board
 from suite.cli.stores.status import Watched
-from suite.core.data.reading import image_files
+from suite.core.data.reading.folders import list_folder
 from suite.records import record as record_module
 from suite.records.cells import Evaluation, Trial
 from suite.records.jobs import Job, Plan
@@ -115,23 +116,25 @@ def test_nothing_to_do_reads_each_record_once(
 def test_the_files_of_a_folder_are_looked_at_once_for_all_rows(
     rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once to expand the grid and once to load the task, whatever the number of rows and sizes."""
+    """Whatever the number of rows and sizes."""
     for split, name, number in product(("train", "test"), "ab", range(4)):
         (folder := tmp_path / "data" / split / name).mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8), (60 * number, 20 * number, 250 * (name == "a"))).save(folder / f"{number}.png")
-    looked, list_folder = list[Path](), image_files.list_folder
+        Image.new("RGB", (8, 8), (60 * number, 20 * number, 250 * (name == "a"))).save(
+            folder / f"{number}.png"
+        )
+    looked = list[Path]()
 
     def noted(folder: Path) -> Any:
         looked.append(folder)
         return list_folder(folder)
 
-    monkeypatch.setattr(image_files, "list_folder", noted)
+    monkeypatch.setattr("suite.core.data.reading.image_files.list_folder", noted)
     head = f"title = 'x'\ntasks = ['folder:{tmp_path / 'data'}']\nseeds = [0]\nipc = {[1, 2, 3][:rows]}\n"
     tables = (f"[method.row{row}]\nbase = 'dm'\nsteps = {row + 1}\n" for row in range(rows))
     (tmp_path / "grid.toml").write_text(f"{head}network = 'convnet-d1-w8-in'\n{''.join(tables)}")
     ran = ratbench("run", tmp_path / "grid.toml", "--dry-run", "--store", tmp_path / "none")
     assert ran.exit_code == 0, ran.output
-    assert len(looked) == 2
+    assert len(looked) == 1
 
 
 # What is read fast is what is read slowly
@@ -194,7 +197,7 @@ def test_planned_cells_with_a_record_change_nothing(filled: Path, tmp_path: Path
     found = files.read([store])
     every = Plan.model_validate_json((store / "plan" / "large.json").read_bytes()).cells
     assert 0 < len(found.planned) < len(every)
-    boards = [files.board(found.records, planned=planned) for planned in (found.planned, every)]
+    boards = [board(found.records, planned=planned) for planned in (found.planned, every)]
     assert files.render(boards[0], "json") == files.render(boards[1], "json")
     assert files.render(boards[0], "md") == files.render(boards[1], "md")
 
@@ -218,7 +221,7 @@ def test_records_of_a_store_share_what_is_equal(filled: Path) -> None:
 # Times, on demand
 
 
-def used(*words: str | Path) -> tuple[float, int]:
+def used(*words: object) -> tuple[float, int]:
     """Return the seconds of the processor that a command takes, and its peak memory in bytes."""
     code = "import resource, sys\nfrom suite.__main__ import app\ntry: app()\nfinally: "
     code += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"

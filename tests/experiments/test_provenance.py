@@ -6,6 +6,7 @@ from importlib.metadata import version
 import pytest
 import torch
 
+from suite.core.execution import compiling
 from suite.core.precision import declared_products, multiplying
 from suite.experiments.provenance import commit, provenance
 from suite.experiments.resources import Resources
@@ -17,6 +18,25 @@ def test_a_record_names_its_device_threads_and_versions() -> None:
     assert found.versions["python"] == platform.python_version()
     assert found.versions["torch"] == version("torch") and found.versions["numpy"] == version("numpy")
     assert found.versions["torch.compile"] in ("allowed", "off")
+
+
+def test_what_did_not_compile_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives other bits than what did."""
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(compiling, "_inductor", fails)
+    step = compiling.Compiled(lambda x: (x + 1,), "a step")
+    compiling.begin()
+    with pytest.warns(UserWarning, match="a step is not compiled"):
+        step(torch.ones(1))
+    compiling.begin()
+    assert provenance(Resources()).versions["torch.compile"] == "allowed"
+    step(torch.ones(1))
+    told = provenance(Resources(), uncompiled=["another"]).versions["torch.compile"]
+    compiling.begin()
+    assert told == "allowed; failed for a step, another"
 
 
 def test_a_cpu_repeats_its_bits() -> None:

@@ -10,6 +10,7 @@ import torch
 
 from suite.core.execution import compiling
 from suite.experiments.resources import KEPT_SHARE, Resources, driver
+from suite.records.jobs import Wanted
 
 
 def test_device_seconds_are_charged_by_share() -> None:
@@ -25,6 +26,15 @@ def test_a_share_of_a_gpu_is_work_on_a_gpu() -> None:
 def test_by_default_a_gpu_is_used_if_there_is_one() -> None:
     assert Resources.choose(gpus=None).gpus == float(torch.cuda.is_available())
     assert Resources.choose(3, 0.0, compile=False) == Resources(3, 0.0, compile=False)
+
+
+def test_what_a_grid_wants_replaces_the_command_line() -> None:
+    own = Resources(2, 1.0, packed=True)
+    assert own.given(Wanted()) == own
+    assert own.given(Wanted(cpus=4)) == Resources(4, 1.0, packed=True)
+    assert own.given(Wanted(gpus=0.5)) == Resources(2, 0.5), "its share is not measured"
+    assert own.given(Wanted(gpus=0)) == Resources(2, 0.0)
+    assert not Resources(packed=True).given(Wanted()).packed, "without a GPU there is nothing to share"
 
 
 def test_more_than_the_machine_has_is_refused() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from suite.experiments.schema import MethodTable, References, StudyTable, Where
+from suite.experiments.schema import Grid, MethodTable, References, StudyTable, Where
 from suite.records.cells import Part
+from suite.records.jobs import Wanted
 
 
 def table(**values: Any) -> MethodTable:
@@ -99,3 +100,22 @@ def test_full_data_has_the_recipes_full_name() -> None:
 def test_a_studys_other_keys_are_its_settings() -> None:
     found = StudyTable.model_validate({"base": "gradient_study", "unroll": 4, "share": 0.5})
     assert found.values == {"unroll": 4, "share": 0.5} and found.base == "gradient_study"
+
+
+def test_a_rows_resources_replace_the_grids_key_by_key() -> None:
+    grid = Grid.model_validate(
+        {
+            "title": "t",
+            "tasks": ["digits"],
+            "ipc": [1],
+            "seeds": [0],
+            "resources": {"cpus": 2, "gpus": 0.5, "labels": {"zone": "a", "kind": "A100"}},
+            "method": {"dm": {}, "dc": {"resources": {"gpus": 0, "labels": {"kind": "!A100"}}}},
+            "study": {"dm": {"resources": {"cpus": 4}}},
+        }
+    )
+    own = Wanted(cpus=2, gpus=0.5, labels={"zone": "a", "kind": "A100"})
+    assert grid.wanted("dm") == grid.wanted("full_data") == own
+    assert grid.wanted("dc") == Wanted(cpus=2, gpus=0, labels={"zone": "a", "kind": "!A100"})
+    assert grid.wanted("dm", study=True) == own.model_copy(update={"cpus": 4})
+    assert grid.method["dc"].values("digits", 1) == {}, "they are no hyper-parameters"

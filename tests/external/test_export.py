@@ -17,7 +17,7 @@ from suite.core.sets.parametrisations import Linear
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.external.labels import as_the_tasks
 from suite.external.locate import locate
-from suite.external.sandbox import read
+from suite.external.sandbox.parent import read
 from suite.figures.publish import plot_artefact
 from suite.records.cells import Trial
 from suite.records.store import Store

@@ -1,12 +1,14 @@
 """Foreign sets found by names and sizes alone: their kind, their files, their name, their sha256."""
 
 import hashlib
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from suite.external.locate import LIMIT, locate
+from suite.external.locate import LIMIT, locate, snapshot
 from tests.support import foreign_sets
 
 
@@ -78,7 +80,7 @@ def test_sizes_are_limited(tmp_path: Path) -> None:
         locate(tmp_path / "empty.pt")
     with (tmp_path / "large.pt").open("wb") as file:
         file.truncate(LIMIT + 2**20)
-    with pytest.raises(ValueError, match="has 257 MiB; the limit for a foreign set is 256"):
+    with pytest.raises(ValueError, match="has more than 256 MiB, which is the limit for a foreign set"):
         locate(tmp_path / "large.pt")
 
 
@@ -101,3 +103,71 @@ class TestIdentity:
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(b" ")
         assert locate(tmp_path / path).name == name
+
+
+class TestSnapshot:
+    @pytest.fixture
+    def copies(self, tmp_path: Path) -> Path:
+        (tmp_path / "copies").mkdir()
+        return tmp_path / "copies"
+
+    def test_copies_have_the_names_the_bytes_and_the_digest(self, tmp_path: Path, copies: Path) -> None:
+        source = tmp_path / "set"
+        for name in ("a", "b"):
+            (source / name).mkdir(parents=True)
+            (source / name / "0.png").write_bytes(name.encode())
+        (tmp_path / "elsewhere").write_bytes(b"linked")  # as in the hub's cache
+        (source / "b" / "1.png").symlink_to(tmp_path / "elsewhere")
+        found = locate(source)
+        made = snapshot(found, copies)
+        assert {path.relative_to(copies).as_posix(): path.read_bytes() for path in made.content} == {
+            "a/0.png": b"a",
+            "b/0.png": b"b",
+            "b/1.png": b"linked",
+        }
+        assert not any(path.is_symlink() for path in made.content)
+        assert made.sha256() == found.sha256()
+
+    def test_a_manifest_is_copied(self, tmp_path: Path, copies: Path) -> None:
+        for name in ("set.safetensors", "set.json"):
+            (tmp_path / name).write_text(name)
+        made = snapshot(locate(tmp_path / "set.safetensors"), copies)
+        assert made.path == made.content[0] == copies / "set.safetensors"
+        assert made.manifest == copies / "set.json" and made.manifest.read_text() == "set.json"
+
+    @pytest.mark.parametrize(
+        ("swap", "reason"),
+        [
+            (os.mkfifo, "is no plain file"),
+            (lambda path: path.symlink_to("/dev/zero"), "is no plain file"),
+            (lambda path: path.symlink_to(path.name), "cannot be read"),
+            (lambda path: None, "cannot be read: No such file"),
+            (lambda path: path.write_bytes(bytes(300)), "has more than 0 MiB, which is the limit"),
+        ],
+        ids=["pipe", "device", "circle", "gone", "grown"],
+    )
+    def test_what_became_of_a_file_meanwhile_is_refused(
+        self, swap: Any, reason: str, tmp_path: Path, copies: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("suite.external.locate.LIMIT", 200)
+        path = tmp_path / "set.npz"
+        path.write_bytes(b"fine")
+        found = locate(path)
+        path.unlink()
+        swap(path)
+        with pytest.raises(ValueError, match=f"set.npz {reason}"):
+            snapshot(found, copies)
+
+
+@pytest.mark.parametrize("names", ["1.txt", "{}/1.png", "a/{}.png", "data/{}.bin"])
+def test_folders_of_many_files_are_refused_soon(
+    names: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suite.external.locate.FILES", 50)
+    for number in range(60):
+        path = tmp_path / names.format(number)
+        path = path if "{" in names else tmp_path / f"{number}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with pytest.raises(ValueError, match="has more than 50 files, which is the limit"):
+        locate(tmp_path)

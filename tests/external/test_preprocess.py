@@ -23,7 +23,7 @@ from suite.core.data.tasks import fingerprint
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Examples, Task, TestSplit
 from suite.external.preprocess import Constants, Prepared, constants, doubts, prepare
-from suite.external.sandbox import ForeignSet
+from suite.external.sandbox.parent import ForeignSet
 from tests.support import foreign_sets
 
 TASK = foreign_sets.task()

@@ -1,7 +1,7 @@
 """Jobs and plans: their cells, sizes and snapshots; JSON and back; titles."""
 
 from suite.records.cells import Evaluation, Part, Reference, Study, Trial
-from suite.records.jobs import Job, Plan, Planned, titles
+from suite.records.jobs import Job, Plan, Planned, Wanted, titles
 
 TRIAL = Trial(task="digits", method="dm", hyperparameters={}, ipc=10, seed=0)
 REFERENCE = Reference(task="digits", network="mlp-w8", recipe="dc-300", epochs=2, copies=1, seed=0)
@@ -67,3 +67,13 @@ def test_references_and_studies() -> None:
         "pace steps=2",
         "pace steps=5",
     ]
+
+
+def test_what_a_job_wants_is_no_part_of_its_cells(jobs: list[Job]) -> None:
+    wanted = Wanted(cpus=2, gpus=0.5, labels={"kind": "fast", "zone": "!a"})
+    job = jobs[0].model_copy(update={"wanted": wanted})
+    assert job.id == jobs[0].id and Job.model_validate_json(job.model_dump_json()) == job
+    assert "wanted" not in jobs[0].model_dump_json()
+    assert str(wanted) == "2 CPUs, 0.5 GPUs, nodes with kind = fast, nodes with zone = !a" and not str(
+        Wanted()
+    )

@@ -54,6 +54,10 @@ KILLED_ONCE = (
         return {"outer_loss": 1.0}
 """
 )
+TERMINATES_ITS_WORKER_ONCE = KILLED_ONCE.replace(
+    "os.getpid(), signal.SIGKILL", "os.getppid(), signal.SIGTERM"
+)
+KILLS_ITS_WORKERS = HEAD + "        os.kill(os.getppid(), signal.SIGKILL); import time; time.sleep(600)\n"
 MENDED = HEAD + '        return {"outer_loss": 1.0}\n'
 KEEPS_MEMORY_ONCE = (
     HEAD

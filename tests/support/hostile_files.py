@@ -68,13 +68,17 @@ def payload_in_labels(folder: Path) -> Path:
     return pair(folder / "set", images(), Payload(folder / "ran"))
 
 
-PAYLOADS: dict[str, Callable[[Path], Path]] = {
-    made.__name__: made for made in (payload_zip, payload_legacy, payload_raw, payload_in_labels)
+PAYLOADS: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "payload in a zip": (payload_zip, "none of it was executed"),
+    "payload in an old file": (payload_legacy, "none of it was executed"),
+    "payload without a file": (payload_raw, "none of it was executed"),
+    "payload in labels": (payload_in_labels, "none of it was executed"),
 }
+"""Pickles that run a command; by name, as `MISTAKES`."""
 
 
 def _deflate_bomb(folder: Path) -> Path:
-    """Half a megabyte that unpacks to half a gigabyte."""
+    """A small file that unpacks to 100 MiB."""
     torch.save(torch.zeros(1), folder / "small.pt")
     with zipfile.ZipFile(folder / "small.pt") as small, zipfile.ZipFile(folder / "set.pt", "w") as bomb:
         for name in small.namelist():
@@ -84,7 +88,7 @@ def _deflate_bomb(folder: Path) -> Path:
         info = zipfile.ZipInfo("small/data/2")
         info.compress_type = zipfile.ZIP_DEFLATED
         with bomb.open(info, "w") as member:
-            for _ in range(512):
+            for _ in range(100):
                 member.write(bytes(2**20))
     return folder / "set.pt"
 
@@ -130,7 +134,8 @@ def _npz(folder: Path, **arrays: Any) -> Path:
 
 
 def _npz_bomb(folder: Path) -> Path:
-    np.savez_compressed(folder / "set.npz", images=np.zeros((300, 2**20), dtype="u1"))
+    with zipfile.ZipFile(folder / "set.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        file.writestr("images.npy", bytes(300 * 2**20))
     return folder / "set.npz"
 
 

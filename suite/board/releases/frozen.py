@@ -1,12 +1,13 @@
 """Releases on disk: found, verified, and read."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from suite.core.files.documents import document, read_json
 
 MANIFEST, SUMS, ROWS = "MANIFEST.json", "SHA256SUMS", "leaderboard.json"
 """What made a release; its checksums, which `sha256sum -c` reads; its rows."""
@@ -41,8 +42,8 @@ def before(folder: Path, name: str) -> Path | None:
 def read(path: Path) -> Frozen:
     """Return a release that was verified; raises ValueError if another program wrote it."""
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
-        rows = [dict(row) for row in json.loads((path / ROWS).read_bytes())["rows"]]
+        manifest = read_json(path / MANIFEST)
+        rows = [dict(row) for row in read_json(path / ROWS)["rows"]]
         return Frozen(dict(manifest), rows)
     except (OSError, ValueError, KeyError, TypeError):
         raise ValueError(f"{path}: its {MANIFEST} or {ROWS} is not as a release has it") from None
@@ -54,8 +55,8 @@ def problems(path: Path) -> list[str]:
     Raises ValueError for a folder that is no release.
     """
     try:
-        lines = (path / SUMS).read_text().splitlines()
-        manifest = json.loads((path / MANIFEST).read_bytes())
+        lines = document(path / SUMS).decode().splitlines()
+        manifest = read_json(path / MANIFEST)
         name = manifest["release"]
     except (OSError, ValueError, KeyError, TypeError):
         raise ValueError(f"{path} is no release: it lacks a readable {SUMS} or {MANIFEST}") from None
@@ -64,7 +65,8 @@ def problems(path: Path) -> list[str]:
     if len(sums) < len(lines):
         found.append(f"{SUMS} has lines that are none of checksums")
     found += [f"{own} is missing in {SUMS}" for own in (MANIFEST, ROWS) if own not in sums]
-    there = {each.relative_to(path).as_posix() for each in path.rglob("*") if not each.is_dir()} - {SUMS}
+    there = {each.relative_to(path).as_posix() for each in path.rglob("*") if not each.is_dir()}
+    there -= {SUMS, f"{SUMS}.sig"}  # who vouches for it signs its checksums
     found += [f"{each} is missing" for each in sorted(sums.keys() - there)]
     found += [f"{each} was added" for each in sorted(there - sums.keys())]
     changed = (

@@ -51,6 +51,7 @@ def _line(table: Table, row: BoardRow) -> dict[str, Any]:
         "size": row.size,
         "state": row.state,
         "standing": row.standing,
+        "signers": _listed(row.signers),
         "errors": _listed(row.errors),
         **_numbers("accuracy", row.accuracy),
         **_numbers("behind", row.behind),

@@ -133,6 +133,11 @@ def origin(row: BoardRow) -> str:
     return STANDING_NOTES.get(row.standing) or (EXTERNAL_NOTE if row.external else "")
 
 
+def signed(row: BoardRow) -> str:
+    """Return who signed all records of a row; "" for nobody."""
+    return f"signed by {', '.join(row.signers)}" if row.signers else ""
+
+
 def native(row: BoardRow, *, brief: bool = False) -> str:
     """Return the accuracy under the native recipe; `same` if that is the standard recipe and was measured.
 

@@ -12,10 +12,12 @@ from suite.cli.options import (
     Compile,
     CpusPerTrial,
     Data,
+    Deterministic,
     DryRun,
     GpusPerTrial,
     Inline,
     Set,
+    StepTimeout,
     TimeLimit,
     set_data,
     writable,
@@ -77,7 +79,9 @@ def reproduce(
     gpus_per_trial: GpusPerTrial = None,
     set_: Set = None,
     compile: Compile = True,
+    deterministic: Deterministic = False,
     time_limit: TimeLimit = None,
+    step_timeout: StepTimeout = None,
     dry_run: DryRun = False,
     data: Data = None,
 ) -> None:
@@ -97,18 +101,22 @@ def reproduce(
     from suite.cli import describe
     from suite.cli.reproducing import reproduction
     from suite.cli.running import preview, runner
+    from suite.cli.running.request import Request
     from suite.experiments.resources import Resources
     from suite.plugins.differences import differences
 
     set_data(data)
     found = reproduction.find(method, task, ipc)
-    request = runner.Request(
+    request = Request(
         grid=found.name,
         made=found.grid(seeds, copies, set_ or ()),
         store=store,
         inline=inline,
         address=address,
-        resources=Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile),
+        resources=Resources.choose(
+            cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic
+        ),
+        step_timeout=step_timeout,
     )
     for line in found.before(seeds):
         say(line)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from suite.cli.console import console, errors, say, write, wrote
-from suite.cli.options import Artefact, Data, set_data, writable
+from suite.cli.options import Artefact, Data, Signers, set_data, writable
 from suite.core.data.atomic_write import write_output
 from suite.core.names import counted
 
@@ -47,6 +47,7 @@ def leaderboard(
     augmentation_weight: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Weight of the augmented term in ARS.")
     ] = 0.5,
+    signers: Signers = None,
 ) -> None:
     """Make the leaderboard from the records of one or more stores.
 
@@ -64,20 +65,20 @@ def leaderboard(
     sources, weights = stores or [RESULTS], Weights(label_weight, augmentation_weight)
     if output is None and not check:
         if format is None and console.is_terminal:
-            for table in terminal(files.load(sources, weights), console.width):
+            for table in terminal(files.load(sources, weights, signers), console.width):
                 console.print(table)
         else:
-            write(files.render(files.load(sources, weights), format or "md"))
+            write(files.render(files.load(sources, weights, signers), format or "md"))
         return
     format = format or "md"
     target = output or sources[0] / f"leaderboard.{format}"
     if not check:
         from suite.figures.publish import publish  # torch, for the pictures
 
-        for path in publish(sources, writable(target), format, weights):
+        for path in publish(sources, writable(target), format, weights, signers):
             wrote(path)
         return
-    board = files.load(sources, weights)
+    board = files.load(sources, weights, signers)
     if difference := files.check(board, target, format):
         say(difference, to=errors)
         say(f"{target} does not match the records; write it with --output {target}", to=errors)
@@ -93,6 +94,7 @@ def site(
     ] = None,
     *,
     output: Annotated[Path, typer.Option(help="The folder to write, new or of an earlier site.")],
+    signers: Signers = None,
 ) -> None:
     """Make a static site of one or more stores: the leaderboard to sort, filter and search.
 
@@ -102,7 +104,7 @@ def site(
     """
     from suite.site.build import build
 
-    written = build(stores or [RESULTS], output, _aids)
+    written = build(stores or [RESULTS], output, _aids, signers)
     say(f"wrote {counted(len(written), 'file')}; open {output / 'index.html'}")
 
 

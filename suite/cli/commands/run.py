@@ -1,5 +1,6 @@
 """The command that runs a grid: `ratbench run`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,13 @@ from suite.cli.options import (
     Compile,
     CpusPerTrial,
     Data,
+    Deterministic,
     DryRun,
     GpusPerTrial,
     Inline,
     Log,
     Set,
+    StepTimeout,
     TimeLimit,
     set_data,
 )
@@ -35,7 +38,9 @@ def run(
     gpus_per_trial: GpusPerTrial = None,
     set_: Set = None,
     compile: Compile = True,
+    deterministic: Deterministic = False,
     time_limit: TimeLimit = None,
+    step_timeout: StepTimeout = None,
     log: Log = None,
     dry_run: DryRun = False,
     data: Data = None,
@@ -54,16 +59,21 @@ def run(
     deadline = Deadline(time_limit)  # counts from here, before slow imports
 
     from suite.cli.running import runner
+    from suite.cli.running.request import Request
     from suite.experiments.resources import Resources
 
     set_data(data)
-    request = runner.Request(
+    request = Request(
         grid=grid,
         settings=tuple(set_ or ()),
         store=store,
         inline=inline,
         address=address,
-        resources=Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile),
+        resources=replace(
+            Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic),
+            packed=gpus_per_trial is None,
+        ),
+        step_timeout=step_timeout,
         log=log,
     )
     if dry_run:

@@ -153,24 +153,22 @@ def _say_left(report: "Report") -> None:
 
 
 class _Registry:
-    """Titles of the installed methods and evaluators; others have none."""
+    """Titles of the installed methods and evaluators; others have none: a record's path is never run."""
 
     def method(self, name: str) -> tuple[str, str]:
         from suite.plugins import registry
 
-        try:
-            cls = registry.method(name)
-        except ValueError:
+        if name not in registry.names("method"):
             return "", ""
+        cls = registry.method(name)
         return cls.title, cls.paper
 
     def evaluator(self, name: str) -> tuple[str, tuple[Score, ...]]:
         from suite.plugins import registry
 
-        try:
-            cls = registry.evaluator(name)
-        except ValueError:
+        if name not in registry.names("evaluator"):
             return "", ()
+        cls = registry.evaluator(name)
         return cls.title, cls.scores
 
 

@@ -11,10 +11,12 @@ from suite.cli.options import (
     Compile,
     CpusPerTrial,
     Data,
+    Deterministic,
     DryRun,
     GpusPerTrial,
     Inline,
     Set,
+    StepTimeout,
     TimeLimit,
     set_data,
 )
@@ -47,7 +49,9 @@ def tune(
     gpus_per_trial: GpusPerTrial = None,
     set_: Set = None,
     compile: Compile = True,
+    deterministic: Deterministic = False,
     time_limit: TimeLimit = None,
+    step_timeout: StepTimeout = None,
     dry_run: DryRun = False,
     data: Data = None,
 ) -> None:
@@ -67,21 +71,25 @@ def tune(
     """
     deadline = Deadline(time_limit)  # counts from here, before slow imports
 
-    from suite.cli.running import runner, tuning
+    from suite.cli.running import tuning
+    from suite.cli.running.request import Request
     from suite.experiments.resources import Resources
     from suite.experiments.tuning.tries import Rule
 
     set_data(data)
-    run = runner.Request(
+    run = Request(
         grid=grid,
         settings=tuple(set_ or ()),
         store=store,
         inline=inline,
         address=address,
-        resources=Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile),
+        resources=Resources.choose(
+            cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic
+        ),
+        step_timeout=step_timeout,
     )
     rule = Rule(tries, seed, seconds, charge=run.resources.charged(1.0))
-    request = tuning.Request(run, rule, output)
+    request = tuning.TuningRequest(run, rule, output)
     if dry_run:
         tuning.dry_run(request)
         return

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from suite.cli.logs.writers import Run, Writer
-from suite.experiments.cells.context import Progress
+from suite.experiments.cells.progress import Progress
 from suite.records.cells import Evaluation, Trial
 from suite.records.jobs import Job, titles
 from suite.records.record import Record

@@ -42,9 +42,7 @@ class Costs:
     @classmethod
     def known(cls, own: Iterable[Record]) -> "Costs":
         """Return the costs in a store's records, in `results/`, and in the file of the package."""
-        stores = sorted(path.parent for path in RESULTS.glob("**/store.json"))
-        others = (record for store in stores for record in reading.records(Store(store)))
-        return cls(own, others, step_costs(COSTS))
+        return cls(own, committed(), step_costs(COSTS))
 
     def of(self, job: Job, cell: Cell) -> Cost | None:
         """Return the cost of a job's cell; None if nothing like it was measured."""
@@ -61,6 +59,12 @@ class Costs:
         values, steps = canonical_json(trial.hyperparameters), trial.hyperparameters.get("steps")
         target = Target(trial.task, trial.method, values, trial.ipc, recipe="", network="", steps=steps)
         return cost(target, self._steps)
+
+
+def committed() -> Iterator[Record]:
+    """Yield the records in `results/`."""
+    for path in sorted(RESULTS.glob("**/store.json")):
+        yield from reading.records(Store(path.parent))
 
 
 def told(costs: Sequence[Cost | None]) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """When a run must stop: near its time limit, or soon after SIGTERM or SIGUSR1."""
 
+import os
 import re
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,6 +86,14 @@ class Deadline:
             self.check_long_enough()
             raise
 
+    def give_up(self, reason: str) -> None:
+        """Interrupt the main thread at once, for another thread; end the process if that does not help."""
+        self._signalled, self.reason = True, reason
+        self._interrupt()
+        self._timer = threading.Timer(GRACE_SECONDS, self._leave)
+        self._timer.daemon = True
+        self._timer.start()
+
     def rest(self) -> None:
         """Interrupt nothing from now on, unless a signal comes."""
         self._timer.cancel()
@@ -104,14 +114,27 @@ class Deadline:
             self._timer.daemon = True
             self._timer.start()
 
+    def _leave(self) -> None:
+        sys.stdout.write(f"\n{stopped(self.reason)}\n")
+        sys.stdout.flush()
+        os._exit(os.EX_TEMPFAIL)
+
     def _interrupt(self) -> None:
         self.near(inf)
         self.over = True
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
 
-def parse(text: str) -> float:
-    """Return the seconds of a time such as 90s, 9m, 1h30m, 00:09:00 or 540; raises ValueError."""
+def stopped(reason: object) -> str:
+    """Return the last line of a run that was stopped."""
+    return f"stopped, since {reason}; run the same command again to go on"
+
+
+def parse(text: str, option: str = "--time-limit") -> float:
+    """Return the seconds of a time such as 90s, 9m, 1h30m, 00:09:00 or 540; raises ValueError.
+
+    option: by which it was given.
+    """
     parts = (
         re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
         or re.fullmatch(r"(\d+):([0-5]\d):([0-5]\d)", text)
@@ -120,4 +143,4 @@ def parse(text: str) -> float:
     hours, minutes, seconds = (float(part or 0) for part in parts.groups()) if parts else (0.0, 0.0, 0.0)
     if total := 3600 * hours + 60 * minutes + seconds:
         return total
-    raise ValueError(f"--time-limit {text!r}: write a time above 0, such as 90s, 9m, 1h30m, 00:09:00 or 540")
+    raise ValueError(f"{option} {text!r}: write a time above 0, such as 90s, 9m, 1h30m, 00:09:00 or 540")

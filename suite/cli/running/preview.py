@@ -11,7 +11,8 @@ from suite.board.atlas.costs import Cost
 from suite.cli.console import console, say
 from suite.cli.running.announced import lost_sets, on_other_data, say_networks
 from suite.cli.running.cost import Costs, by_device, hours, told
-from suite.cli.running.runner import Request, check_settings, counts
+from suite.cli.running.request import Request, check_settings
+from suite.cli.running.runner import counts
 from suite.core.data import tasks
 from suite.core.data.reading.download import nothing_fetched
 from suite.core.data.tasks import DataMissing
@@ -29,7 +30,7 @@ LISTED = 50
 """Grids of more cells are summed up by task and row."""
 
 
-@tasks.described_once()
+@tasks.located_once()
 def dry_run(request: Request) -> None:
     """Show the cells of a grid with their status, and estimate the cost of the missing ones."""
     table, store = request.table(), Store(request.folder, read_only=True)
@@ -54,7 +55,7 @@ def dry_run(request: Request) -> None:
     )
     console.print(shown)
     said = (*on_other_data(jobs, store), *lost_sets(jobs, store), counts(jobs, store))
-    for line in (*said, *estimated(jobs, store, costs)):
+    for line in (*_wanted(jobs), *said, *estimated(jobs, store, costs)):
         say(line)
 
 
@@ -68,6 +69,16 @@ def recorded(store: Store) -> Sequence[Record]:
 def estimated(jobs: Sequence[Job], store: Store, costs: Costs) -> Iterator[str]:
     """Yield lines on what the missing cells will cost."""
     yield from told([costs.of(job, cell) for job in jobs for cell in missing(job, store)])
+
+
+def _wanted(jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield lines on the resources that the grid wants for its rows."""
+    rows = dict[str, list[str]]()
+    for job in jobs:
+        if wanted := str(job.wanted):
+            rows.setdefault(wanted, []).append(job.label)
+    for wanted, labels in rows.items():
+        yield f"resources of {', '.join(dict.fromkeys(labels))}: {wanted}"
 
 
 def _loaded(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:

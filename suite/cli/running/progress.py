@@ -14,10 +14,10 @@ from rich.live import Live
 from rich.text import Text
 
 from suite.board.render.words import duration
-from suite.cli.console import say, visible
+from suite.cli.console import errors, say, visible
 from suite.cli.logs.log import Log
 from suite.cli.running.remaining import Remaining
-from suite.experiments.cells.context import Progress
+from suite.experiments.cells.progress import Progress
 from suite.records.cells import Cell
 from suite.records.jobs import Job, titles
 from suite.records.record import Record, loss
@@ -81,6 +81,10 @@ class Display:
                 self._print(line)
         if not self.is_live and monotonic() - self.said > PLAIN_SECONDS:
             self._print(self._counts() + f", {self._left()}")
+
+    def say(self, line: str) -> None:
+        """Print a line of a process of jobs, such as a warning, or what a method prints."""
+        say(line, to=errors)
 
     def end(self, job: str) -> None:
         """Note the end of a job."""

@@ -7,7 +7,7 @@ from statistics import fmean as mean
 from time import monotonic
 
 from suite.cli.running.cost import kind_of
-from suite.experiments.cells.context import Progress
+from suite.experiments.cells.progress import Progress
 from suite.records.cells import Cell
 from suite.records.jobs import Job
 from suite.records.record import Record

@@ -1,99 +1,35 @@
 """Run a grid, or evaluate a foreign set: checks before, progress during, the board after."""
 
-import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from suite.board import files
 from suite.board.render.terminal import terminal
 from suite.board.tables import Board
 from suite.cli.console import console, say
-from suite.cli.logs import writers
 from suite.cli.logs.log import Log
 from suite.cli.logs.writers import Writer
 from suite.cli.running.announced import bring_over_formers, lost_sets, on_other_data, say_networks
+from suite.cli.running.cost import committed
 from suite.cli.running.deadline import Deadline, Stopped
 from suite.cli.running.progress import Display
+from suite.cli.running.request import Request, check_settings
 from suite.core.data import tasks
 from suite.core.data.tasks import former_fingerprint
 from suite.core.names import counted
-from suite.experiments import grid, job_runner, preflight
+from suite.experiments import grid, preflight
 from suite.experiments.cells.context import load_task
+from suite.experiments.isolation.job_process import JobProcess, StepLimit
 from suite.experiments.job_runner import due, missing
 from suite.experiments.resources import Resources
-from suite.experiments.schema import Grid
 from suite.external import evaluate as foreign
+from suite.external.sandbox.confinement import told
 from suite.figures.publish import publish
 from suite.records.jobs import Job
 from suite.records.store import Store
-
-
-@dataclass(frozen=True)
-class Request:
-    """A grid by name or path, changes to it, and options of the run.
-
-    made: a grid that was made and not read; `grid` is its name, and `settings` are empty. store: by default
-    `runs/<grid>`; log: where the run is logged, besides its records; inline: one job after another in this
-    process, without Ray; address: of a Ray cluster; by default Ray starts locally.
-    """
-
-    grid: str
-    settings: tuple[str, ...] = ()
-    made: Grid | None = None
-    store: Path | None = None
-    inline: bool = False
-    address: str | None = None
-    resources: Resources = field(default_factory=Resources)
-    log: writers.Kind | None = None
-
-    def __post_init__(self) -> None:
-        if self.log:
-            writers.check(self.log)
-        if self.inline and self.address:
-            raise ValueError("--inline runs without Ray: leave out --address")
-        if (self.address or "").startswith("ray://"):
-            raise ValueError(
-                f"--address {self.address}: Ray Client is not supported; run on a node, with --address auto"
-            )
-
-    @property
-    def name(self) -> str:
-        """The grid's name."""
-        return Path(self.grid).stem
-
-    @property
-    def folder(self) -> Path:
-        """The store's path."""
-        return self.store or Path("runs") / self.name
-
-    @property
-    def plan(self) -> str:
-        """The name of the grid's plan: its own if it comes with the package, else also that of its path."""
-        path = Path(self.grid)
-        if path.suffix != ".toml":
-            return self.grid
-        # Of two files of one name each has its plan, or cells of one would no longer be missed.
-        return f"{path.stem}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
-
-    def writer(self, folder: Path) -> Writer | None:
-        """Return what writes the log, below the store's `folder`; raises ValueError if it cannot."""
-        return writers.writer(self.log, folder / "log" / self.log, self.name) if self.log else None
-
-    def table(self) -> Grid:
-        """Return the grid; raises ValueError for a mistake in its file."""
-        return self.made or grid.load(grid.locate(self.grid), self.settings)
-
-    def jobs(self) -> list[Job]:
-        """Return the jobs of the grid; raises ValueError for a mistake in the grid."""
-        return grid.jobs(self.table())
-
-
-def check_settings(request: Request, tasks: Collection[str]) -> None:
-    """Raise ValueError if the grid's settings file was made on other data than these of its tasks have."""
-    if (table := request.table()).settings:
-        preflight.check_settings(grid.locate(request.grid), table.settings, tasks)
+from suite.records.stores import reading
 
 
 def run(request: Request, deadline: Deadline | None = None) -> bool:
@@ -102,7 +38,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     Raises ValueError before compute, and Stopped if cells are left at the deadline.
     """
     deadline = deadline or Deadline()
-    with deadline.preparing(), tasks.described_once():
+    with deadline.preparing(), tasks.located_once():
         jobs = request.jobs()
         say_networks(request.table())
         # A cluster's head may have no GPU, and its nodes are not checked.
@@ -132,6 +68,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
                 inline=request.inline,
                 address=request.address,
                 writer=writer,
+                step_limit=request.step_limit,
                 known=known,
             )
         except Stopped as error:
@@ -156,7 +93,7 @@ def read(request: foreign.Request, resources: Resources) -> foreign.ReadSet:
     resources.check("--cpus")
     load_task.cache_clear()  # files may have changed since an earlier run of this process
     found = foreign.read(request)
-    for line in found.lines:
+    for line in (*found.lines, told(found.layers)):
         say(line)
     preflight.check_precisions([found.job], resources)
     return found
@@ -184,12 +121,13 @@ def work(
     inline: bool = True,
     address: str | None = None,
     writer: Writer | None = None,
+    step_limit: StepLimit | None = None,
     known: Store | None = None,
 ) -> None:
-    """Run the missing cells of jobs in this process or on Ray, and show the progress.
+    """Run the missing cells of jobs, in one process beside this one or on Ray, and show the progress.
 
-    name: of the grid; writer: of a log; known: the store as it is, if it was read. Raises Stopped at the
-    deadline, or ValueError if nothing was done before it.
+    name: of the grid; writer: of a log; step_limit: as in `Request`; known: the store as it is, if it was
+    read. Raises Stopped at the deadline, or ValueError if nothing was done before it.
     """
     known, deadline = known or store.as_it_is(), deadline or Deadline()
     rest = [job for job in jobs if due(job, known)]
@@ -201,12 +139,22 @@ def work(
     with display, log or nullcontext():
         try:
             if inline:
-                _work_here(rest, store, resources, deadline, display)
+                _work_inline(rest, store, resources, deadline, display, step_limit)
             else:
                 from suite.experiments.cluster import driver  # ray takes seconds to import
 
-                observe, end, stop = display.observe, display.end, deadline.near
-                driver.run_jobs(rest, store, resources, address=address, observe=observe, end=end, stop=stop)
+                driver.run_jobs(
+                    rest,
+                    store,
+                    resources,
+                    address=address,
+                    observe=display.observe,
+                    end=display.end,
+                    stop=deadline.near,
+                    step_limit=step_limit,
+                    lost=deadline.give_up,
+                    records=chain(reading.records(known), committed()),
+                )
             if deadline.reason:
                 raise Stopped(deadline.reason)
         except KeyboardInterrupt as error:
@@ -218,18 +166,27 @@ def work(
             raise Stopped(deadline.reason) from None
 
 
-def _work_here(
-    jobs: Sequence[Job], store: Store, resources: Resources, deadline: Deadline, display: Display
+def _work_inline(
+    jobs: Sequence[Job],
+    store: Store,
+    resources: Resources,
+    deadline: Deadline,
+    display: Display,
+    step_limit: StepLimit | None,
 ) -> None:
-    for job in jobs:
-        deadline.check()
-        with closing(job_runner.run(job, store, resources)) as signs:  # closed early, it writes a checkpoint
-            for progress in signs:
-                display.observe(progress)
-                deadline.check(progress.needs if progress.steps else 0.0)
-                if deadline.near(progress.needs):
-                    break  # no time for a cell without checkpoints; the next job may have some
-        display.end(job.id)
+    process = JobProcess(store.path, step_limit=step_limit, said=display.say)
+    with closing(process):
+        for job in jobs:
+            deadline.check()
+            with closing(
+                process.run(job, vars(resources.given(job.wanted)))
+            ) as signs:  # closed early, it writes a checkpoint
+                for progress in signs:
+                    display.observe(progress)
+                    deadline.check(progress.needs if progress.steps else 0.0)
+                    if deadline.near(progress.needs):
+                        break  # no time for a cell without checkpoints; the next job may have some
+            display.end(job.id)
 
 
 def show(jobs: Sequence[Job], store: Store, *, board: Board | None = None, stopped: bool = False) -> bool:

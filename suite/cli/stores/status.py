@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from suite.board.atlas.costs import Cost
 from suite.cli.running.cost import Costs, by_device
+from suite.core.files.documents import document
 from suite.records.cells import Cell, Evaluation
 from suite.records.jobs import Job, Plan
 from suite.records.record import Record
@@ -217,7 +218,7 @@ class Watched:
             try:
                 changed = path.stat().st_mtime_ns
                 if self._plans.get(path, (0,))[0] != changed:
-                    self._plans[path] = changed, _places(Plan.model_validate_json(path.read_bytes()))
+                    self._plans[path] = changed, _places(Plan.model_validate_json(document(path)))
             except (OSError, ValueError) as error:
                 warnings.warn(f"{path}: skipped, {reading.reason(error)}", stacklevel=2)
                 continue

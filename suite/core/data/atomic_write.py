@@ -47,6 +47,10 @@ class DiskFault(OSError):
         super().__init__(error.errno, error.strerror)
         self.path, self._what = path, what
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return what another process makes it of."""
+        return DiskFault, (self.path, OSError(self.errno, self.strerror), self._what)
+
     def __str__(self) -> str:
         remedy = _REMEDIES.get(self.errno or 0, _REMEDY)
         reason = self.strerror or "the disk failed"
@@ -119,11 +123,11 @@ def move(path: Path, target: Path) -> None:
         path.rename(target)
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, limit: int | None = None) -> bytes:
     """Return the content of a file.
 
-    Raises FileNotFoundError if nothing has its name, NotAFile for what is no file, and DiskFault if the disk
-    does not give it.
+    Raises FileNotFoundError if nothing has its name, NotAFile for what is no file, ValueError above `limit`
+    bytes, and DiskFault if the disk does not give it.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would make it wait
@@ -131,7 +135,10 @@ def read_bytes(path: Path) -> bytes:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise NotAFile(f"{path} is no file")
             with os.fdopen(handle, "rb", closefd=False) as file:
-                return file.read()
+                content = file.read() if limit is None else file.read(limit + 1)
+            if limit is not None and len(content) > limit:
+                raise ValueError(f"{path} has more than {limit >> 20} MiB, which is the limit")
+            return content
         finally:
             os.close(handle)
     except FileNotFoundError:

@@ -1,17 +1,22 @@
 """Compiled steps in files, shared by processes and machines.
 
 Without them each machine compiles anew: torch keeps compiled code in a temporary folder of its own. The files
-hold code, which the compiler unpickles and runs: load none that others may have written.
+hold code, which the compiler unpickles and runs, so that only those are loaded that this user alone can have
+written: in a store that several users share, each compiles for himself.
 """
 
 import hashlib
+import os
+import stat
 import warnings
 from pathlib import Path
 
 import torch
 from torch.compiler._cache import CacheArtifactManager, CacheInfo
 
-from suite.core.data.atomic_write import PARTIAL, read_bytes, write_bytes
+from suite.core.data.atomic_write import PARTIAL, write_bytes
+from suite.core.execution.private_folders import keep_private, only_by_this_user
+from suite.core.names import counted
 
 _read: set[Path] = set()
 _known: set[str] = set()
@@ -19,17 +24,32 @@ _known: set[str] = set()
 
 
 def load(folder: Path) -> None:
-    """Let this process's compiler find what is in `folder`, once; warn of damaged files, and ignore them."""
+    """Let this process's compiler find what is in `folder`, once.
+
+    Warns of damaged files, and of those that others may have written, and ignores them.
+    """
     if folder in _read:
         return
     _read.add(folder)
+    foreign = 0
     for path in sorted(folder.glob("*")):
         if path.name.startswith(PARTIAL):
             continue  # another process is writing it
-        if (found := _loaded(path)) is None:
+        try:
+            found = _loaded(path)
+        except PermissionError:
+            foreign += 1
+            continue
+        if found is None:
             warnings.warn(f"{path} is no file of compiled steps, or damaged; it is ignored", stacklevel=2)
             continue
         _known.update(_keys(found))
+    if foreign:
+        warnings.warn(
+            f"{counted(foreign, 'file')} in {folder} may have been written by others, and would be run: "
+            "steps are compiled anew; delete them if they are yours",
+            stacklevel=2,
+        )
 
 
 def save(folder: Path) -> None:
@@ -46,16 +66,35 @@ def save(folder: Path) -> None:
 
 
 def _loaded(path: Path) -> CacheInfo | None:
-    try:
-        content = read_bytes(path)
-    except (OSError, ValueError):
+    if path.suffix != ".artifacts" or (content := _own(path)) is None:
         return None
-    if path.suffix != ".artifacts" or not path.stem.endswith(_digest(content)):
+    if not path.stem.endswith(_digest(content)):
         return None
+    keep_private()  # where the compiler unpacks it
     try:
         return torch.compiler.load_cache_artifacts(content)
     except Exception:  # of a compiler, which may raise any error
         return None
+
+
+def _own(path: Path) -> bytes | None:
+    """Return the content of a file, None if it is none; raises PermissionError if it may be of others."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise
+        return None
+    try:
+        found = os.fstat(handle)  # of what was opened, not of what has the name by now
+        if not only_by_this_user(found):
+            raise PermissionError(f"{path} may have been written by others")
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(handle)
 
 
 def _keys(info: CacheInfo) -> list[str]:

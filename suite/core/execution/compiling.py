@@ -14,11 +14,14 @@ from suite.core.execution.fx_passes import (
     materialise_broadcasts,
     replace_strided_zeros,
 )
+from suite.core.execution.private_folders import keep_private
 from suite.core.memory import out_of_memory
 
 Function = Callable[..., tuple[Tensor, ...]]
 
 _allowed = True
+_uncompiled: set[str] = set()
+"""Names of functions that ran as they are, though they may be compiled, since `begin`."""
 
 
 def allow(yes: bool) -> None:
@@ -30,6 +33,16 @@ def allow(yes: bool) -> None:
 def allowed() -> bool:
     """Return whether functions may be compiled in this process."""
     return _allowed
+
+
+def begin() -> None:
+    """Begin to note which functions run uncompiled."""
+    _uncompiled.clear()
+
+
+def uncompiled() -> list[str]:
+    """Return the names of functions that did not compile, and ran with other bits since `begin`."""
+    return sorted(_uncompiled)
 
 
 class Compiled:
@@ -49,7 +62,10 @@ class Compiled:
         key = torch.get_num_threads(), *((x.shape, x.stride(), x.dtype, x.device) for x in inputs)
         if key not in self._by_shape:
             self._by_shape[key] = self._compile(inputs)
-        return self._by_shape[key](*inputs)
+        function = self._by_shape[key]
+        if function is self.function:
+            _uncompiled.add(self.name)
+        return function(*inputs)
 
     def _compile(self, inputs: tuple[Tensor, ...]) -> Function:
         try:
@@ -99,6 +115,7 @@ def _example(value: Tensor) -> Tensor:
 
 
 def _inductor(function: Function, inputs: tuple[Tensor, ...]) -> Function:
+    keep_private()
     from torch._guards import TracingContext, tracing
     from torch._inductor import compile
     from torch._subclasses import FakeTensorMode

@@ -1,7 +1,6 @@
 """Distilled sets on disk: a safetensors file with its manifest, checked when it is read."""
 
 import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from safetensors.torch import load, save
 
 from suite.core.data import tasks
 from suite.core.data.atomic_write import DiskFault, read_bytes, write_bytes
+from suite.core.files.documents import read_json
 from suite.core.sets import parametrisations, sealing
 from suite.core.sets.manifest import facts
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
@@ -64,7 +64,7 @@ def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]
 def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
     """Read a set and its manifest; raises ValueError if either is missing or damaged, or DiskFault."""
     try:
-        manifest: dict[str, Any] = json.loads(read_bytes(path.with_suffix(".json")))
+        manifest: dict[str, Any] = read_json(path.with_suffix(".json"))
         content, sha256, minibatch = read_bytes(path), manifest["sha256"], Minibatch(**manifest["minibatch"])
     except DiskFault:
         raise
@@ -78,6 +78,7 @@ def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
         if "parametrisation" not in manifest:
             return SyntheticSet(tensors["images"], tensors["labels"], minibatch, None, lr, data), manifest
         code = parametrisations.read(manifest["parametrisation"], tensors)
-        return SyntheticSet(code.decode(), tensors["labels"], minibatch, code, lr, data), manifest
-    except (ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
+        images = parametrisations.decoded(code)
+        return SyntheticSet(images, tensors["labels"], minibatch, code, lr, data), manifest
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, SafetensorError) as error:
         raise ValueError(f"artefact {path}: its set cannot be read: {error}") from None

@@ -154,6 +154,8 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
         return _enlarged(parts, height, width).reshape(classes, -1, channels, height, width)
 
 
+_DECODED, _RATIO = 256 * 2**20, 64  # bytes, and times the stored bytes
+
 _OURS: Mapping[str, type[Parametrisation]] = {cls.kind: cls for cls in (Linear, MultiFormation)}
 
 PARAMETRISATIONS: Table[type[Parametrisation]] = Table("parametrisation", _OURS)
@@ -170,6 +172,21 @@ def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Param
         raise ValueError(
             f"a {cls.kind} parametrisation cannot be made of {sorted([*found, *settings])}: {error}"
         ) from None
+
+
+def decoded(code: Parametrisation) -> Tensor:
+    """Return the images of a code that others may have made.
+
+    Raises ValueError if they take more than 256 MiB and more than 64 times its own bytes, before they do.
+    """
+    limit = max(_DECODED, _RATIO * code.nbytes)
+    try:
+        size = code.to(torch.device("meta")).decode().nbytes if code.kind in _OURS else 0
+        if size <= limit:
+            return code.decode()
+    except RuntimeError as error:
+        raise ValueError(f"a {code.kind} set that cannot be decoded: {error}") from None
+    raise ValueError(f"a {code.kind} set of {code.nbytes} bytes that decodes to {size >> 20} MiB")
 
 
 def describe(code: Parametrisation) -> dict[str, Any]:

@@ -1,17 +1,19 @@
 """The context of the work on a cell; it creates the records."""
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from pydantic import ValidationError
 
 from suite.core.data import tasks
 from suite.core.execution import compile_cache
 from suite.core.spec import Task
+from suite.experiments.cells.progress import Listener
 from suite.experiments.provenance import provenance
 from suite.experiments.resources import Resources
 from suite.records.cells import Cell
@@ -19,41 +21,20 @@ from suite.records.datasets import told
 from suite.records.jobs import Job
 from suite.records.record import Record, Status
 from suite.records.store import Store
+from suite.records.stores.reading import reason
 
 Of = TypeVar("Of", bound=Cell)
 
 
 @dataclass(frozen=True)
-class Progress:
-    """A report of progress: outer steps taken, and the record of every finished cell.
-
-    needs: seconds that the next piece of work, and a checkpoint after it, may take; 0 if unknown. latest:
-    metrics of the last outer step whose metrics were read, with its `step` and `seconds`. where: the machine
-    and its GPU, "" for this process. Without `steps` a cell has finished, or begins.
-    """
-
-    job: str
-    doing: str
-    step: int = 0
-    steps: int = 0
-    finished: Mapping[str, Record] = field(default_factory=dict)
-    needs: float = 0.0
-    latest: Mapping[str, float] = field(default_factory=dict)
-    where: str = ""
-
-
-Work = Generator[Progress, None, Record]
-"""The work on a cell: yields progress and returns the record; an error is a failure of the cell."""
-
-
-@dataclass(frozen=True)
 class Context:
-    """The job of a cell, the store, and the resources."""
+    """The job of a cell, the store, the resources, and who hears of the work."""
 
     job: Job
     store: Store
     resources: Resources
     checkpoint_seconds: float = 60.0
+    listener: Listener = field(default_factory=Listener)
 
     def task(self) -> Task:
         """Return the job's task on its device, and begin to measure peak memory.
@@ -79,6 +60,7 @@ class Context:
 
     def save_checkpoint(self, cell: str, step: int, state: dict[str, Any]) -> None:
         """Write a checkpoint of a cell, and what was compiled for it, which goes on with it elsewhere."""
+        self.listener.leave_if_forked()
         self.store.save_checkpoint(cell, step, state)
         self.save_compiled()
 
@@ -95,28 +77,34 @@ class Context:
         seconds: float = 0.0,
         cached_seconds: float = 0.0,
         devices: Sequence[str] = (),
+        uncompiled: Sequence[str] = (),
         **measured: Any,
     ) -> Record[Of]:
         """Return the record of a cell of the job.
 
         seconds: wall time of the work; cached_seconds: time of cached work that is also charged to this cell;
-        devices: all that took part; measured: other fields of the record.
+        devices: all that took part; uncompiled: functions that did not compile in an earlier attempt;
+        measured: other fields of the record. Raises ValueError for a figure that cannot be.
         """
+        self.listener.leave_if_forked()
         measured.setdefault("peak_memory_bytes", self.resources.peak_memory_bytes())
         measured.setdefault("data", self.job.data)
         device_seconds = measured.pop("device_seconds", self.resources.charged(seconds))
-        return Record(
-            cell=cell,
-            label=self.job.label,
-            task=self.job.cell.task,
-            ipc=self.job.size(cell),
-            status=status,
-            recipe=self.job.recipe,
-            seconds=seconds,
-            device_seconds=device_seconds + self.resources.charged(cached_seconds),
-            provenance=provenance(self.resources, devices),
-            **measured,
-        )
+        try:
+            return Record(
+                cell=cell,
+                label=self.job.label,
+                task=self.job.cell.task,
+                ipc=self.job.size(cell),
+                status=status,
+                recipe=self.job.recipe,
+                seconds=seconds,
+                device_seconds=device_seconds + self.resources.charged(cached_seconds),
+                provenance=provenance(self.resources, devices, uncompiled),
+                **measured,
+            )
+        except ValidationError as error:  # pydantic's text has many lines
+            raise ValueError(reason(error)) from None
 
 
 @lru_cache(maxsize=2)

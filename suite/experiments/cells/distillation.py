@@ -12,8 +12,9 @@ from suite.core.sets.manifest import manifest, stored
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Method, Task, TestSplit
 from suite.experiments.cells import sets
-from suite.experiments.cells.context import Context, Progress, Work
+from suite.experiments.cells.context import Context
 from suite.experiments.cells.loop import resume, take_steps
+from suite.experiments.cells.progress import Progress, Work
 from suite.plugins import registry
 from suite.records.cells import Trial
 
@@ -30,6 +31,7 @@ def distil(trial: Trial, context: Context) -> Work:
     before, task, method = TestSplit.total_reads, context.task(), build_method(trial)
     start = partial(method.start, task.train, Budget(trial.ipc), seed=trial.seed)
     distiller, trajectory = resume(start, context.store, trial.id, tasks.fingerprint(task))
+    context.listener.moved("outer steps")
     before -= trajectory.test_reads  # those of earlier attempts count, too
     kept = context.job.snapshots | set(distiller.milestones)
     save, every = partial(context.save_checkpoint, trial.id), context.checkpoint_seconds
@@ -63,6 +65,7 @@ def distil(trial: Trial, context: Context) -> Work:
 
 def write(synthetic: SyntheticSet, path: Path, task: Task, context: Context) -> str:
     """Write a set of the job's trial with its manifest; return the sha256 of its file."""
+    context.listener.leave_if_forked()
     trial = context.job.cell.model_dump(mode="json")
     facts = manifest(trial, task, context.job.label, path.name, synthetic.parametrisation)
     for each in (path, path.with_suffix(".json")):

@@ -13,7 +13,8 @@ from suite.core.sets.subsets import cut
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Evaluator, TestSplit
 from suite.core.training.recipes import RECIPES, Recipe, recipe
-from suite.experiments.cells.context import Context, Progress, Work
+from suite.experiments.cells.context import Context
+from suite.experiments.cells.progress import Progress, Work
 from suite.experiments.expand import RECIPE_SETTINGS
 from suite.plugins import registry
 from suite.records.cells import RANDOM, RELABELLED, Evaluation, Trial, canonical_json

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
+from suite.core.execution import compiling
 from suite.core.limits import Diverged
 from suite.core.memory import out_of_memory
 from suite.core.spec import TestSplit
@@ -61,6 +62,7 @@ class Trajectory:
     attempts: int = 0
     test_reads: int = 0  # test reads by outer steps: 0 unless the method breaks the rule
     devices: list[str] = field(default_factory=list)  # all that took part
+    uncompiled: list[str] = field(default_factory=list)  # functions that did not compile, in any attempt
     recent: list[float] = field(default_factory=list)  # seconds of the last outer steps
     saving: float = 0.0  # seconds of the last checkpoint
     curve: dict[str, list[float]] = field(default_factory=dict)
@@ -104,6 +106,7 @@ class Trajectory:
             "device_seconds": self.device_seconds,
             "attempts": self.attempts,
             "devices": self.devices,
+            "uncompiled": self.uncompiled,
             "data": self.data,
             "curve": {name: tuple(values) for name, values in self.curve.items()},
         }
@@ -160,6 +163,7 @@ def take_steps(
         started, before = perf_counter(), TestSplit.total_reads
         metrics = run.step()
         trajectory.test_reads += TestSplit.total_reads - before
+        trajectory.uncompiled = sorted({*trajectory.uncompiled, *compiling.uncompiled()})
         trajectory.step += 1
         due = trajectory.on_curve or monotonic() - read >= READ_SECONDS
         known = {name: value for name, value in metrics.items() if due or not _waits(value)}

@@ -2,10 +2,9 @@
 
 import os
 
-# Read when ray is imported: no usage reports, no token in the home folder, no output of Tune's own,
-# no working directory for each trial, and Ctrl-C left to the driver.
+# Read when ray is imported: no usage reports, no output of Tune's own, no working directory for each trial,
+# and Ctrl-C left to the driver.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")

@@ -1,32 +1,29 @@
 """Run jobs on a local Ray, or on a cluster."""
 
-import logging
 import shutil
-import signal
-import socket
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray import tune
 
-from suite.core.data.tasks import data_folder
-from suite.experiments.cluster.ending import SIGNALS, Ending, Observe, Stop, Watch
-from suite.experiments.cluster.worker import MemoryKept, Worker
+from suite.experiments import job_runner
+from suite.experiments.cells.progress import Lost
+from suite.experiments.cluster import nodes, packing
+from suite.experiments.cluster.connection import connected
+from suite.experiments.cluster.ending import Ending, Observe, Stop, Watch
+from suite.experiments.cluster.worker import Worker
+from suite.experiments.isolation.job_process import StepLimit
+from suite.experiments.job_runner import due
 from suite.experiments.resources import Resources
-from suite.records.jobs import Job
+from suite.records.jobs import Job, Wanted
+from suite.records.record import Record
 from suite.records.store import Store
 
 RETRIES = 2  # retries of a killed worker; errors of the work are recorded and not retried
-
-# Tune prints why a worker was replaced; memory that was kept is no error.
-logging.getLogger("ray.tune.execution.tune_controller").addFilter(
-    lambda record: MemoryKept.__name__ not in str(record.exc_info)
-)
 
 
 def run_jobs(
@@ -38,112 +35,97 @@ def run_jobs(
     observe: Observe,
     end: Callable[[str], None],
     stop: Stop = lambda needs: False,
+    lost: Callable[[str], None],
+    records: Iterable[Record] = (),
+    step_limit: StepLimit | None = None,
 ) -> None:
     """Run jobs on a local Ray or the cluster at `address`, until all are done or `stop` says so.
 
-    Raises ValueError if this machine lacks the `resources` of one trial, ConnectionError if no cluster
-    answers, and OSError if the disk does not take a file.
+    lost: interrupts this thread, with a reason; called in another one if Ray is lost. records: of earlier
+    trials, whose memory tells how many of their kind share a GPU; step_limit: of an outer step. Raises
+    ValueError if this machine lacks the resources of one trial, or no node has its labels; ConnectionError if
+    no cluster answers; OSError if the disk does not take a file.
     """
-    with _ray(address):
+    given = {job.id: resources.given(job.wanted) for job in jobs}
+    with connected(address, lost):
         if address is None:
-            _refuse_too_much(resources)
-        _tune(jobs, store, resources, observe, end, stop)
-        starved = [job for job in jobs if _out_of_memory(job, store)] if 0 < resources.gpus < 1 else []
+            _refuse_too_much(given.values())
+        nodes.refuse_missing([job.wanted.labels for job in jobs])
+        for part in _rounds(jobs, given, store, records):
+            if stop(0.0):
+                return
+            _tune(part, given, store, observe, end, stop, step_limit)
+        starved = [job for job in jobs if 0 < given[job.id].gpus < 1 and _out_of_memory(job, store)]
         if starved and not stop(0.0):
             # A trial that shares a GPU may need all of it: run it once more, alone.
-            _tune(starved, store, replace(resources, gpus=1.0), observe, end, stop)
+            alone = {job.id: replace(given[job.id], gpus=1.0) for job in starved}
+            _tune(starved, alone, store, observe, end, stop, step_limit)
 
 
-@contextmanager
-def _ray(address: str | None) -> Iterator[None]:
-    """Connect to Ray, and keep our handlers of signals: Ray's abort without cleaning up.
+def _rounds(
+    jobs: Sequence[Job], given: dict[str, Resources], store: Store, records: Iterable[Record]
+) -> Iterator[Sequence[Job]]:
+    """Yield all jobs; those last that wait for the peak memory of their kind. Sets the shares of GPUs.
 
-    SIGUSR1 is blocked during the start, and therefore in all processes of a local Ray: Slurm may send it to
-    them, too, and it would end them. Signals wait until Ray has ended, which removes their handlers.
+    given: the resources by job.
     """
-    ours = {number: signal.getsignal(number) for number in SIGNALS}
-    try:
-        with _blocked({signal.SIGUSR1}, ours):
-            _connect(address)
-        yield
-    finally:
-        with _blocked(SIGNALS, ours):
-            ray.shutdown()
-
-
-@contextmanager
-def _blocked(signals: Collection[signal.Signals], handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
-    """Block signals in the body of the `with` statement; set all handlers at its end."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-
-
-def _connect(address: str | None) -> None:
-    if address is None:
-        ray.init(
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=100 * 2**20,
-        )
+    packed = [job for job in jobs if given[job.id].packed]
+    found = nodes.gpus() if packed else None
+    if found is None:
+        yield jobs
         return
-    _refuse_silence(address)
-    environment = {"RATBENCH_DATA": str(data_folder().resolve())}
-    ray.init(
-        address=address,
-        runtime_env={"env_vars": environment},
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    known = packing.peaks(records, found.names)
+    begin = {job.id for job in packing.first(packed, known, found.number)}
+    waiting = [job for job in packed if job.id not in begin]
+    for part in ([job for job in jobs if job not in waiting], waiting):
+        for job in part:
+            if given[job.id].packed and (peak := known.get(packing.kind(job))):
+                given[job.id] = replace(given[job.id], gpus=packing.share(peak, found.memory_bytes))
+        if part:
+            yield part
+        measured = (store.record(cell.id, job.data) for job in part for cell in job.cells)
+        known |= packing.peaks(filter(None, measured), found.names)
 
 
-def _refuse_silence(address: str) -> None:
-    """Raise ConnectionError if nothing listens at a host and port: Ray would try for minutes."""
-    host, colon, port = address.rpartition(":")
-    if colon and port.isdecimal():
-        try:
-            socket.create_connection((host, int(port)), timeout=5).close()
-        except (OSError, OverflowError) as error:
-            raise ConnectionError(f"no Ray cluster answers at {address}: {error}") from None
-
-
-def _refuse_too_much(resources: Resources) -> None:
+def _refuse_too_much(given: Iterable[Resources]) -> None:
     """Raise ValueError for more resources than this machine has: Tune would wait forever."""
-    for name, wanted in (("CPU", resources.cpus), ("GPU", resources.gpus)):
+    for name in ("CPU", "GPU"):
+        wanted = max((getattr(each, f"{name.lower()}s") for each in given), default=0)
         if wanted > (available := ray.cluster_resources().get(name, 0)):  # type: ignore[no-untyped-call]
             raise ValueError(
                 f"a trial wants {wanted:g} {name}s and this machine has {available:g}; "
-                f"lower --{name.lower()}s-per-trial"
+                f"lower --{name.lower()}s-per-trial, or {name.lower()}s in the grid's resources"
             )
 
 
 def _tune(
     jobs: Sequence[Job],
+    given: Mapping[str, Resources],
     store: Store,
-    resources: Resources,
     observe: Observe,
     end: Callable[[str], None],
     stop: Stop,
+    step_limit: StepLimit | None,
 ) -> None:
     for job in jobs:
         store.write_job(job)
+    requests = {job.id: _request(given[job.id], job.wanted) for job in jobs}
     # In the store's folder, which every node of a cluster sees; removed at the end.
     folder = tempfile.mkdtemp(dir=store.path.resolve(), prefix=".tune-")
     ending = Ending(stop, Path(folder) / "asked")
+    watch = Watch(observe, end, ending)
     try:
         tune.Tuner(
-            tune.with_resources(Worker, {"cpu": resources.cpus, "gpu": resources.gpus}),
+            tune.with_resources(Worker, lambda config: requests[config["cell"]]),
             param_space={
                 "cell": tune.grid_search([job.id for job in jobs]),
                 "store": str(store.path.resolve()),
                 "asked": str(ending.file),
                 "folder": str(Path.cwd()),
-                "compile": resources.compile,
+                "resources": {
+                    name: getattr(given[jobs[0].id], name) for name in ("compile", "deterministic")
+                },
+                "step_limit": step_limit,
             },
             tune_config=tune.TuneConfig(reuse_actors=True),  # a reused worker starts at once
             run_config=tune.RunConfig(
@@ -154,13 +136,30 @@ def _tune(
                 # Workers write checkpoints to our store.
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
-                callbacks=[Watch(observe, end, ending)],
+                callbacks=[watch],
             ),
         ).fit()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if ending.fault:
         raise OSError(ending.fault)
+    for job in jobs:
+        if job.id in watch.lost:
+            _give_up(job, watch.lost[job.id], store, given[job.id], observe)
+
+
+def _give_up(job: Job, reason: str, store: Store, resources: Resources, observe: Observe) -> None:
+    """Record the failure of a job whose workers died, each time."""
+    if cells := due(job, store):
+        lost = Lost(f"its worker died {RETRIES + 1} times: {reason}", RETRIES + 1)
+        here = replace(resources, gpus=0.0)
+        with closing(job_runner.run(job, store, here, lost={cells[0].id: lost})) as work:
+            observe(next(work))
+
+
+def _request(resources: Resources, wanted: Wanted) -> tune.PlacementGroupFactory:
+    bundle = {"CPU": resources.cpus, "GPU": resources.gpus}
+    return tune.PlacementGroupFactory([bundle], bundle_label_selector=[wanted.labels])
 
 
 def _out_of_memory(job: Job, store: Store) -> bool:

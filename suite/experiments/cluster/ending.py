@@ -7,7 +7,7 @@ from typing import Any
 
 from ray import tune
 
-from suite.experiments.cells.context import Progress
+from suite.experiments.cells.progress import Progress
 from suite.experiments.cluster.worker import REPORT_SECONDS
 from suite.records.record import Record
 
@@ -20,10 +20,14 @@ Stop = Callable[[float], bool]
 
 
 class Watch(tune.Callback):
-    """Pass reports on to the display, and tell the end which trials run."""
+    """Pass reports on to the display, and tell the end which trials run.
+
+    lost: why workers died until they were given up, by the first cells of their jobs.
+    """
 
     def __init__(self, observe: Observe, end: Callable[[str], None], ending: "Ending") -> None:
         self.observe, self.end, self.running = observe, end, ending.running
+        self.lost: dict[str, str] = {}
         self.handlers = {number: signal.getsignal(number) for number in SIGNALS}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -59,8 +63,17 @@ class Watch(tune.Callback):
         self.end(trial.config["cell"])
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """Note that a worker is gone."""
+        """Note that a worker is gone for good, and why."""
+        self.lost[trial.config["cell"]] = _reason(trial)
         self.on_trial_complete(iteration, trials, trial)
+
+
+def _reason(trial: Any) -> str:
+    """Return what Ray tells of the death of a trial's last worker."""
+    error = trial.get_error()
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if "exit" in line.lower() or "killed" in line.lower()]
+    return (told or lines or [type(error).__name__])[-1]
 
 
 class Ending(tune.Stopper):

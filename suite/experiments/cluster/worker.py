@@ -1,8 +1,11 @@
-"""The worker of a job: a Ray trial that reports progress, and stops where the driver asks it to."""
+"""The worker of a job: a Ray trial that reports progress, and stops where the driver asks it to.
+
+The job itself runs in a process beside it, so that a worker outlives it, and says what happened.
+"""
 
 import os
+import signal
 import socket
-from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -11,17 +14,12 @@ import ray
 from ray import tune
 
 from suite.core.data.atomic_write import DiskFault
-from suite.experiments.cells.context import Progress, load_task
-from suite.experiments.job_runner import run
-from suite.experiments.resources import Resources
+from suite.experiments.cells.progress import Progress
+from suite.experiments.isolation.job_process import JobProcess
 from suite.records.record import Record
 from suite.records.store import Store
 
 REPORT_SECONDS = 1.0
-
-
-class MemoryKept(RuntimeError):
-    """A worker still holds GPU memory after its job, so that Tune must replace it."""
 
 
 class Worker(tune.Trainable):
@@ -29,22 +27,30 @@ class Worker(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begin the job that `config` names."""
+        _end_only_by_force()
         if Path(config["folder"]).is_dir():
             os.chdir(config["folder"])  # methods and images may be named by relative paths
-        store = _store(Path(config["store"]))
-        self.job, self.asked = store.job(config["cell"]), Path(config["asked"])
+        self.store = Store(Path(config["store"]))
+        self.process = JobProcess(self.store.path, step_limit=config["step_limit"])
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Begin another job in the same processes."""
+        self.work.close()
+        self._begin(new_config)
+        return True
+
+    def cleanup(self) -> None:
+        """End the process of the job."""
+        self.process.close()
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self.job, self.asked = self.store.job(config["cell"]), Path(config["asked"])
         wanted = self.trial_resources
         given = wanted.required_resources if wanted else {}
         cpus, gpus = max(1, int(given.get("CPU", 1))), float(given.get("GPU", 0.0))
-        self.resources = Resources(cpus, gpus, config["compile"])
         self.where = place(gpus)
-        self.work = run(self.job, store, self.resources)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begin another job in the same process."""
-        self.work.close()
-        self.setup(new_config)
-        return True
+        self.work = self.process.run(self.job, {"cpus": cpus, "gpus": gpus, **config["resources"]})
 
     def step(self) -> dict[str, Any]:
         """Work for `REPORT_SECONDS`, or until a cell begins or ends, and report."""
@@ -60,7 +66,6 @@ class Worker(tune.Trainable):
                 if not last.steps or monotonic() >= until:
                     break
         except StopIteration:
-            self._free_memory()
             return self._report(last, finished, done=True)
         except DiskFault as fault:
             return self._report(last, finished, done=True) | {"fault": str(fault)}
@@ -80,21 +85,15 @@ class Worker(tune.Trainable):
             "fault": "",
         }
 
-    def _free_memory(self) -> None:
-        """Free the GPU for the next job of this process; raises MemoryKept if that fails.
 
-        The job is then run once more, which finds it done: Tune gives up a job that `reset_config` refuses.
-        """
-        if self.resources.gpus:
-            load_task.cache_clear()
-        if not self.resources.release():
-            raise MemoryKept(f"GPU memory is in use after {self.job.label}; another worker goes on")
+def _end_only_by_force() -> None:
+    """Let SIGTERM kill this process as SIGKILL does, and Ctrl-C do nothing.
 
-
-@lru_cache(maxsize=1)
-def _store(path: Path) -> Store:
-    """Return a store, whose records are listed once for all jobs of this process."""
-    return Store(path)
+    Ray takes a worker that SIGTERM ends for one that has finished, and its job would not be tried again. A
+    terminal sends Ctrl-C to the driver, too, which ends its workers.
+    """
+    signal.signal(signal.SIGTERM, lambda number, frame: os.kill(os.getpid(), signal.SIGKILL))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def place(gpus: float) -> str:

@@ -13,7 +13,7 @@ from suite.experiments.schema import Grid
 from suite.experiments.tuning.settings_file import Place
 from suite.plugins import registry
 from suite.records.cells import Study
-from suite.records.jobs import Job
+from suite.records.jobs import Job, Wanted
 
 ACCURACY = "accuracy"
 """The score that chooses."""
@@ -45,6 +45,11 @@ class Row:
         """The task on which its tries run."""
         return self.place[1] + HOLDOUT
 
+    @property
+    def wanted(self) -> Wanted:
+        """The resources that the grid wants for it."""
+        return self.grid.wanted(self.place[0])
+
     def build(self, changes: Mapping[str, Any]) -> Method:
         """Return the method with some values changed; raises ValueError for values that it refuses."""
         where = f"method.{self.place[0]}"
@@ -61,7 +66,14 @@ class Row:
         cells = expand.evaluations(
             trial, self.evaluator, table, network=grid.network(self.grid, self.place[1]), native=native
         )
-        return Job(label=label, cell=trial, evaluations=(next(cells),), recipe=native, data=self.data)
+        return Job(
+            label=label,
+            cell=trial,
+            evaluations=(next(cells),),
+            recipe=native,
+            data=self.data,
+            wanted=self.wanted,
+        )
 
     def pace(self, seconds: float) -> Job:
         """Return the study that times outer steps, of which as many as fit into `seconds` are planned."""
@@ -73,7 +85,7 @@ class Row:
             "seconds": seconds,
         }
         cell = Study(task=self.holdout, study="pace", settings=settings, ipc=ipc, seed=self.grid.seeds[0])
-        return Job(label=label, cell=cell, data=self.data)
+        return Job(label=label, cell=cell, data=self.data, wanted=self.wanted)
 
     def on_data(self) -> "Row":
         """Return the row with the fingerprint of its holdout; records on other data do not count for it."""

@@ -1,14 +1,14 @@
 """Settings files: what `ratbench tune` chose for each row, task and size of a grid, with all its tries."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from suite.core.data.atomic_write import NotAFile, read_bytes, write_bytes
+from suite.core.data.atomic_write import NotAFile, write_bytes
+from suite.core.files.documents import read_toml
 from suite.core.names import did_you_mean
 
 ENDING = ".settings.toml"
@@ -84,7 +84,7 @@ class SettingsFile(_Table):
     def read(cls, path: Path) -> "SettingsFile":
         """Read a settings file; raises ValueError if it is missing or none."""
         try:
-            return cls.model_validate(tomllib.loads(read_bytes(path).decode()))
+            return cls.model_validate(read_toml(path))
         except FileNotFoundError:
             raise ValueError(
                 f"no settings file {path}; write it by `ratbench tune`, or leave `settings` out of the grid"
@@ -99,7 +99,7 @@ class SettingsFile(_Table):
             raise ValueError(
                 f"{path} is no settings file of `ratbench tune`: {where}: {first['msg'].lower()}"
             ) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
     def fitting(self, path: Path, rows: Mapping[Place, tuple[str, Mapping[str, Any]]]) -> dict[Place, Any]:

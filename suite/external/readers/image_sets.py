@@ -55,15 +55,15 @@ def read_arrow(files: Sequence[Path], wanted: Wanted) -> Contents:
 
 def read_parquet(files: Sequence[Path], wanted: Wanted) -> Contents:
     """Read parquet files."""
-    tables = [parquet.ParquetFile(file) for file in files]
-    _check_count(sum(table.metadata.num_rows for table in tables), wanted)
-    schema = tables[0].schema_arrow
+    _check_count(sum(parquet.read_metadata(file).num_rows for file in files), wanted)
 
     def batches() -> Iterator[Any]:
-        for table in tables:
-            yield from table.iter_batches(_ROWS, use_threads=False)
+        for file in files:
+            # The reading process may start no threads.
+            with parquet.ParquetFile(file, pre_buffer=False) as table:
+                yield from table.iter_batches(_ROWS, use_threads=False)
 
-    return _read_rows(batches(), schema, wanted)
+    return _read_rows(batches(), parquet.read_schema(files[0]), wanted)
 
 
 READERS = {"folder": read_folder, "arrow": read_arrow, "parquet": read_parquet}

@@ -11,6 +11,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from suite.core.data.atomic_write import write_bytes
+from suite.core.files import documents
 from suite.records.cells import Evaluation
 from suite.records.jobs import Plan, Planned
 from suite.records.record import Record
@@ -116,7 +117,7 @@ class Forgetting:
         if not gone:
             return 0
         target = self.store.path / FOLDER / path.relative_to(self.store.path)
-        before = [Plan.model_validate_json(target.read_bytes())] if target.exists() else []
+        before = [Plan.model_validate_json(documents.document(target))] if target.exists() else []
         write_bytes(target, united([*before, Plan(cells=tuple(gone))]).to_json().encode(), replace=True)
         kept = tuple(each for each in plan.cells if each.cell.id not in self._reasons)
         write_bytes(path, Plan(cells=kept).to_json().encode(), replace=True)
@@ -136,4 +137,4 @@ class Forgetting:
     def _read_plans(self) -> Iterator[tuple[Path, Plan]]:
         for path in layout.listed(self.store.path / "plan", ".json"):
             with suppress(OSError, ValueError):  # damaged ones are named by the board
-                yield path, Plan.model_validate_json(path.read_bytes())
+                yield path, Plan.model_validate_json(documents.document(path))

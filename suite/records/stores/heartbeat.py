@@ -17,7 +17,8 @@ from typing import Self
 
 from pydantic import Field
 
-from suite.core.data.atomic_write import read_bytes, write_bytes
+from suite.core.data.atomic_write import write_bytes
+from suite.core.files.documents import document
 from suite.records.cells import Frozen
 
 BEAT_SECONDS = 5.0
@@ -114,7 +115,7 @@ def signs(store: Path) -> dict[str, Sign]:
     found, now = {}, None
     for path in sorted(store.glob("running/*.json")):
         with suppress(OSError, ValueError):
-            sign = Sign.model_validate_json(read_bytes(path))
+            sign = Sign.model_validate_json(document(path))
             now = now or _now(path.parent)
             fresh = abs(now - path.stat().st_mtime) <= DEAD_SECONDS
             if fresh and (sign.host != socket.gethostname() or _exists(sign.pid)):

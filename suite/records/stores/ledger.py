@@ -91,7 +91,8 @@ class Ledger:
 
     def _note(self, entry: Entry, **values: int) -> None:
         for column, value in values.items():
-            self._db.execute(f"update record set {column} = ? where number = ?", (value, entry.number))
+            query = f"update record set {column} = ? where number = ?"  # nosec B608 # our own columns
+            self._db.execute(query, (value, entry.number))
 
     def scores_a_chosen_set(self, entry: Entry) -> bool:
         """Return whether the set of an evaluation's store is the chosen one; True for other cells."""
@@ -113,7 +114,7 @@ class Ledger:
         return self._made("taken = ? and cell = ? and (data = ? or ? = '')", 1, cell, "") is not None
 
     def _made(self, where: str, number: int, cell: str, data: str) -> str | None:
-        query = f"select made from record where {where} order by data = ? desc limit 1"
+        query = f"select made from record where {where} order by data = ? desc limit 1"  # nosec B608 # ours
         found = self._db.execute(query, (number, cell, data, data, data)).fetchone()
         return None if found is None else str(found[0])
 
@@ -142,9 +143,7 @@ class Ledger:
         return int(found[0])
 
     def _entries(self, where: str, value: int) -> Iterator[Entry]:
-        query = (
-            "select number, store, path, cell, data, seal, content, trial, made from record"
-            f" where {where} order by cell, store, path"
-        )
+        columns = "number, store, path, cell, data, seal, content, trial, made"
+        query = f"select {columns} from record where {where} order by cell, store, path"  # nosec B608 # ours
         for number, store, path, *rest in self._db.execute(query, (value,)):
             yield Entry(number, store, Path(path), *rest)

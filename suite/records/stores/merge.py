@@ -13,11 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from suite.core.data.atomic_write import read_bytes, write_bytes
+from suite.core.data.atomic_write import write_bytes
+from suite.core.files.documents import document
 from suite.core.scores import SECONDS
 from suite.records.cells import Evaluation
 from suite.records.jobs import Job, Plan
 from suite.records.record import Record
+from suite.records.signatures import lists
 from suite.records.store import Store
 from suite.records.stores import layout, reading, sets_on_disk, submissions
 from suite.records.stores.ledger import Ledger
@@ -76,7 +78,7 @@ class Merge:
         for number, store in enumerate([self.output, *self.sources]):
             for path in layout.files(store.path / "records"):
                 try:
-                    content = read_bytes(path)
+                    content = document(path)
                     self._ledger.add(number, path, content, reading.checked(path, content))
                 except (OSError, ValueError) as error:
                     if number == 0:
@@ -118,13 +120,14 @@ class Merge:
             self._copy_jobs(source, store)
             self._unite_plans(source, store)
             submissions.copy(source, store, report)
+            lists.copy(source, store, report)
         os.sync()
         report.superseded["evaluation"] = sum(1 for _ in self._ledger.left_out())
 
     def _copy_records(self, store: Store) -> None:
         failures = {path.stem: path for path in layout.files(store.path / "failures")}
         for entry, another in self._ledger.chosen(first=1):
-            content = entry.path.read_bytes()
+            content = document(entry.path)
             if sha256(content).hexdigest() != entry.content:
                 self.report.left.append(f"{entry.path}: it changed while it was read; merge again")
                 continue
@@ -160,7 +163,7 @@ class Merge:
             if target.exists():
                 continue
             try:
-                content = path.read_bytes()
+                content = document(path)
                 if Job.model_validate_json(content).id != path.stem:
                     raise ValueError("it belongs to another cell than its name says")
             except (OSError, ValueError) as error:
@@ -173,9 +176,9 @@ class Merge:
         """Plans of one name become one with the cells of both: a board then knows all that are missing."""
         for path in layout.listed(source.path / "plan", ".json"):
             target = store.path / "plan" / path.name
-            before = target.read_bytes() if target.is_file() else b""
+            before = document(target) if target.is_file() else b""
             try:
-                content = path.read_bytes()
+                content = document(path)
                 if content != before:
                     both = [Plan.model_validate_json(each) for each in (before, content) if each]
                     content = united(both).to_json().encode()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from suite.core.data.atomic_write import DiskFault, make_folder, read_bytes, write_bytes, write_whole
+from suite.core.files.documents import read_json
 from suite.core.sets import sealing
 from suite.records.store import Store
 from suite.records.stores import layout, reading
@@ -40,7 +41,7 @@ def parts_of(name: str) -> tuple[str, int | None]:
 def manifest_of(path: Path) -> dict[str, Any]:
     """Return the manifest of a set; raises Damaged without a readable one."""
     try:
-        found = json.loads(read_bytes(path.with_suffix(".json")))
+        found = read_json(path.with_suffix(".json"))
         if not isinstance(found, dict) or not isinstance(found.get("sha256"), str):
             raise Damaged("its manifest has no sha256")
         sealing.check(found)

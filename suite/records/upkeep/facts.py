@@ -1,12 +1,11 @@
 """What a store says of itself, its protocol, and whether its disk has room."""
 
-import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-from suite.core.data.atomic_write import read_bytes
+from suite.core.files.documents import read_json
 from suite.records.stores import layout
 
 FACTS = "store.json"
@@ -22,7 +21,7 @@ MIN_FREE_FILES = 1_000
 def stated(store: Path) -> Any:
     """Return the protocol that a store's file of facts states; None if it is missing or damaged."""
     try:
-        return json.loads(read_bytes(store / FACTS))["protocol"]
+        return read_json(store / FACTS)["protocol"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
@@ -31,7 +30,7 @@ def recorded(store: Path) -> int | None:
     """Return the protocol of a store's first readable record; None without one."""
     for path in layout.files(store / "records"):
         try:
-            found = json.loads(read_bytes(path))["protocol"]
+            found = read_json(path)["protocol"]
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             continue
         if isinstance(found, int):

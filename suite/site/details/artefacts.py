@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite.board.render import words
+from suite.core.files.documents import read_json
 from suite.records.cells import canonical_json
 from suite.site import paths
 from suite.site.details import scores
@@ -70,7 +71,7 @@ def planned(stores: Sequence[Path]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in sorted(path for store in stores for path in (store / "plan").glob("*.json")):
         try:
-            cells = [each["cell"] for each in json.loads(path.read_bytes())["cells"]]
+            cells = [each["cell"] for each in read_json(path)["cells"]]
         except (OSError, ValueError, KeyError, TypeError):
             continue  # of which `suite.board.files.read` warns
         for cell in cells:

@@ -1,7 +1,6 @@
 """The sets of a board, also those handed in: each with its record, its files and its picture."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +11,7 @@ from suite.board.join import TrialResult
 from suite.board.render import words
 from suite.board.rows import CLAIMED, BoardRow
 from suite.board.tables import Table
+from suite.core.files.documents import read_json
 from suite.records.cells import SUBMITTED
 from suite.records.record import Record
 from suite.records.store import Store
@@ -110,7 +110,7 @@ class Set:
         if isinstance(self.artefact, str):
             return {}
         try:
-            found = json.loads(self.artefact.with_suffix(".json").read_bytes())
+            found = read_json(self.artefact.with_suffix(".json"))
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}

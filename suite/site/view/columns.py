@@ -115,6 +115,13 @@ _AFTER = (
         "choice",
         ("standing",),
     ),
+    Column(
+        "signers",
+        "signed by",
+        "Who signed all records of the row, with a key that was checked.",
+        "choice",
+        ("signers",),
+    ),
     STATE,
     Column("sets", "sets", "The row's sets, by the seed of their distillation.", "text", ("sets",)),
     NOTES,

@@ -152,6 +152,7 @@ def _texts(table: Table, row: BoardRow, scores: Sequence[DDScore], *, tied: bool
         "labels": row.costs.label_kind,
         "device": row.costs.device_class,
         "standing": _standing(row),
+        "signers": ", ".join(row.signers),
         "state": row.state,
         "sets": " ".join(map(str, paths.sets(table.task, row))),
         "notes": "; ".join(_notes(table, row)),

@@ -9,7 +9,7 @@ import pytest
 from suite.cli.logs import log
 from suite.cli.logs.log import Log
 from suite.cli.logs.writers import Run
-from suite.experiments.cells.context import Progress
+from suite.experiments.cells.progress import Progress
 from suite.records.cells import Cell
 from suite.records.jobs import Job
 from suite.records.record import Record, Status

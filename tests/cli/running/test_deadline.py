@@ -1,6 +1,9 @@
 """When a run stops: limits that are read, signals that are heard, work that is given up."""
 
 import signal
+import subprocess
+import sys
+import threading
 from time import monotonic, sleep
 
 import pytest
@@ -106,3 +109,32 @@ def test_a_limit_in_which_nothing_was_done_is_too_short() -> None:
     with end.watched():
         signal.raise_signal(signal.SIGTERM)
         end.check_long_enough()  # not the limit's fault
+
+
+def test_given_up_by_another_thread_it_is_interrupted_with_the_reason() -> None:
+    end, started = Deadline(), monotonic()
+    with end.watched(), pytest.raises(Stopped, match="the cluster is gone"):
+        threading.Thread(target=end.give_up, args=("the cluster is gone",)).start()
+        sleep(20)
+    assert monotonic() - started < 10 and end.over is False
+    end.check_long_enough()  # not the limit's fault
+
+
+DEAF = """
+import signal, threading
+from suite.cli.running import deadline
+deadline.GRACE_SECONDS = 0.1
+end = deadline.Deadline()
+with end.watched():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=end.give_up, args=("the cluster is gone",)).start()
+    while True:
+        pass
+"""
+
+
+def test_what_an_interrupt_does_not_reach_is_ended_with_the_reason() -> None:
+    """As where Ray waits for its head, in C++."""
+    ran = subprocess.run([sys.executable, "-c", DEAF], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 75
+    assert ran.stdout == "\nstopped, since the cluster is gone; run the same command again to go on\n"

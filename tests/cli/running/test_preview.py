@@ -8,7 +8,7 @@ import pytest
 from suite.cli.console import console
 from suite.cli.running import preview, runner
 from suite.cli.running.cost import Costs
-from suite.cli.running.runner import Request
+from suite.cli.running.request import Request
 from suite.core.data import tasks
 from suite.records.store import Store
 from tests.support.costs import record
@@ -21,6 +21,15 @@ def test_a_small_grid_is_listed(tiny: Path, capsys: pytest.CaptureFixture[str]) 
     said = capsys.readouterr().out
     assert said.count("to do") == 5 and "4 cells, 0 done, 4 to do" in said
     assert "unknown cost: 4 cells, since nothing like them was measured" in said
+
+
+def test_what_the_grid_wants_of_nodes_is_told(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = '\n[resources]\ngpus = 0\n\n[method.rat_bptt.resources]\ncpus = 1\nlabels = {kind = "fast"}\n'
+    tiny.write_text(tiny.read_text() + table)
+    preview.dry_run(Request(str(tiny)))
+    said = capsys.readouterr().out
+    assert "resources of random_subset: 0 GPUs\n" in said
+    assert "resources of rat_bptt: 1 CPUs, 0 GPUs, nodes with kind = fast\n" in said
 
 
 def test_a_large_grid_is_summed_up_by_task_and_row(

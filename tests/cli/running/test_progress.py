@@ -10,7 +10,7 @@ from rich.text import Text
 from suite.cli.console import Plain
 from suite.cli.running import progress
 from suite.cli.running.progress import Display, clock
-from suite.experiments.cells.context import Progress
+from suite.experiments.cells.progress import Progress
 from suite.records.jobs import Job
 from suite.records.record import Record, Status
 from suite.records.store import Store

@@ -4,7 +4,7 @@ import pytest
 
 from suite.cli.running import remaining
 from suite.cli.running.remaining import Left, Remaining
-from suite.experiments.cells.context import Progress
+from suite.experiments.cells.progress import Progress
 from suite.records.cells import Cell
 from suite.records.jobs import Job
 from suite.records.record import Record, Status

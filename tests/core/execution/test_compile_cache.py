@@ -1,5 +1,8 @@
 """Compiled steps in files: another process, without anything on its disk, need not compile them."""
 
+import os
+import pickle
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -50,12 +53,53 @@ def test_what_one_process_compiled_another_finds(tmp_path: Path, monkeypatch: py
 @pytest.mark.usefixtures("fresh")
 def test_damaged_and_foreign_files_are_ignored_with_a_warning(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "folder-0123.artifacts").mkdir()
     (tmp_path / "0123-4567.artifacts").write_bytes(b"cut")
     content = b"not what the compiler wrote"
     (tmp_path / f"0-{compile_cache._digest(content)}.artifacts").write_bytes(content)
     (tmp_path / ".partial-abc").write_bytes(b"half")
     with pytest.warns(UserWarning, match="is no file of compiled steps, or damaged; it is ignored") as caught:
         compile_cache.load(tmp_path)
-    assert len(caught) == 3 and not compile_cache._known
+    assert len(caught) == 4 and not compile_cache._known
     compile_cache.load(tmp_path)
-    assert len(caught) == 3, "a folder is read once"
+    assert len(caught) == 4, "a folder is read once"
+
+
+class Payload:
+    """Leaves a mark when it is unpickled, as the compiler does with what it finds."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (self.marker,)
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("kind", ["of all", "of a group", "of another user", "a link to one of all"])
+def test_what_others_may_have_written_is_not_run(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "of another user" and os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    folder, content = tmp_path / "compiled", pickle.dumps(Payload(tmp_path / "ran"))
+    folder.mkdir()
+    path = folder / f"0-{compile_cache._digest(content)}.artifacts"
+    path.write_bytes(content)
+    monkeypatch.setattr("torch.compiler.load_cache_artifacts", pickle.loads)
+    if kind == "of another user":
+        os.chown(path, 12345, 12345)
+    else:
+        path.chmod(0o664 if kind == "of a group" else 0o666)
+    if kind.startswith("a link"):
+        path = path.rename(tmp_path / "elsewhere")
+        (folder / f"0-{compile_cache._digest(content)}.artifacts").symlink_to(path)
+    with pytest.warns(UserWarning, match="1 file in .* may have been written by others, and would be run"):
+        compile_cache.load(folder)
+    assert not (tmp_path / "ran").exists()
+    if kind != "of another user":
+        path.chmod(0o644)
+        monkeypatch.setattr(compile_cache, "_read", set())
+        with suppress(AttributeError), pytest.warns(UserWarning, match="damaged"):
+            compile_cache.load(folder)
+        assert (tmp_path / "ran").exists(), "the payload is harmless: the test shows nothing"

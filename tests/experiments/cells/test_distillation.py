@@ -9,8 +9,9 @@ import torch
 
 from suite.core.data import tasks
 from suite.core.sets.artefacts import load_artefact, load_set
-from suite.experiments.cells.context import Context, Progress
+from suite.experiments.cells.context import Context
 from suite.experiments.cells.distillation import build_method, distil
+from suite.experiments.cells.progress import Progress
 from suite.experiments.notebook import distil as distilled
 from suite.experiments.resources import Resources
 from suite.records.cells import Evaluation, Trial

@@ -1,33 +1,34 @@
 """Real Ray: the same numbers as in one process, killed workers, failures beside successes."""
 
-import logging
 import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from time import sleep
+from typing import Any
 
 import pytest
+import ray
 
 from suite.experiments import grid, job_runner
-from suite.experiments.cells.context import Progress
-from suite.experiments.cluster import driver
-from suite.experiments.cluster.worker import MemoryKept
+from suite.experiments.cells.progress import Progress
+from suite.experiments.cluster import driver, nodes
 from suite.experiments.resources import Resources
-from suite.records.jobs import Job
+from suite.records.jobs import Job, Wanted
 from suite.records.record import Record
 from suite.records.store import Store
-from tests.support import broken_files
+from tests.support import broken_files, fake_gpus
 
 
-def on_ray(jobs: Sequence[Job], store: Store) -> list[Progress]:
+def on_ray(jobs: Sequence[Job], store: Store, resources: Resources | None = None) -> list[Progress]:
     seen: list[Progress] = []
     ended: list[str] = []
-    driver.run_jobs(jobs, store, Resources(), address=None, observe=seen.append, end=ended.append)
-    assert sorted(ended) == sorted(job.id for job in jobs)
+    given, observe, end = resources or Resources(), seen.append, ended.append
+    driver.run_jobs(jobs, store, given, address=None, observe=observe, end=end, lost=print)
+    assert set(ended) == {job.id for job in jobs}
     return seen
 
 
@@ -39,12 +40,14 @@ def kept(store: Store, cell: str) -> Record:
 
 @pytest.fixture
 def with_broken(tiny: Path) -> list[Job]:
-    """The tiny grid, and methods whose first worker is killed, keeps GPU memory, or raises."""
+    """The tiny grid, and methods that go wrong: once, or each time."""
     tiny.write_text(tiny.read_text().replace("rat-bptt-1000", "dc-300"))  # the cheapest recipe
     texts = {
         "killed": broken_files.KILLED_ONCE,
         "keeps": broken_files.KEEPS_MEMORY_ONCE,
         "raises": broken_files.RAISES,
+        "terminates": broken_files.TERMINATES_ITS_WORKER_ONCE,
+        "kills": broken_files.KILLS_ITS_WORKERS,
     }
     for name, text in texts.items():
         path = tiny.with_name(f"{name}.py")
@@ -75,15 +78,12 @@ def test_ray_gives_what_one_process_gives_and_survives_what_goes_wrong(
     assert failure is not None and "the method is broken" in failure.error
 
     finished = {cell: record.status for progress in seen for cell, record in progress.finished.items()}
-    assert sorted(finished.values()) == ["done"] * 8 + ["failed"]
+    assert sorted(finished.values()) == ["done"] * 10 + ["failed"] * 2
+    assert (tmp_path / "terminates.killed").exists()
+    assert kept(store, by_label["terminates"].id).status == "done"
+    lost = store.last_failure(by_label["kills"].id)
+    assert lost is not None and lost.error.startswith("its worker died 3 times: ") and lost.attempts == 3
     assert not list(store.path.glob(".tune-*")), "Tune's own folder is no part of a store"
-
-
-@pytest.mark.parametrize(("error", "shown"), [(MemoryKept("kept"), False), (OSError("stale"), True)])
-def test_only_errors_are_printed(error: Exception, shown: bool) -> None:
-    logger = logging.getLogger("ray.tune.execution.tune_controller")
-    record = logger.makeRecord("", logging.ERROR, "", 0, "failed", (), (type(error), error, None))
-    assert bool(logger.filter(record)) is shown
 
 
 def test_a_method_file_is_found_by_its_relative_path(
@@ -98,14 +98,56 @@ def test_a_method_file_is_found_by_its_relative_path(
     assert failure is None, failure.error
 
 
-def test_a_cluster_that_is_not_there_is_refused_at_once(jobs: list[Job], store: Store) -> None:
-    with pytest.raises(ConnectionError, match=r"no Ray cluster answers at 127\.0\.0\.1:9"):
-        driver.run_jobs(jobs, store, Resources(), address="127.0.0.1:9", observe=print, end=print)
+def on_fake_gpus(monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
+    """Let Ray count GPUs, and workers take the CPU for one of 8 GiB."""
+    monkeypatch.setattr("ray.init", partial(ray.init, num_cpus=4, **options))
+    monkeypatch.setattr(driver, "Worker", fake_gpus.OnFakeGpu)
+    told = nodes.Gpus(frozenset({fake_gpus.NAME}), 8 * fake_gpus.GIB, 1)
+    monkeypatch.setattr(nodes, "gpus", lambda: told)
 
 
-def test_more_than_the_machine_has_is_refused(jobs: list[Job], store: Store) -> None:
-    with pytest.raises(ValueError, match=r"a trial wants 9999 CPUs and this machine has .*--cpus-per-trial"):
-        driver.run_jobs(jobs, store, Resources(9999), address=None, observe=print, end=print)
+def test_later_trials_share_a_gpu_by_the_first_and_one_without_memory_gets_a_whole_one(
+    tiny: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial that takes 1 GiB, a margin and its context: three share 8 GiB."""
+    on_fake_gpus(monkeypatch, num_gpus=1, labels={"kind": "fake"})
+    path = tiny.with_name("starved.py")
+    path.write_text(broken_files.OUT_OF_MEMORY)
+    head, _, _ = tiny.read_text().partition("[method")
+    rows = f'[method.random_subset]\n[method.starved]\nbase = "{path}"\nresources = {{gpus = 0.5}}\n'
+    tiny.write_text(head.replace("seeds = [0]", "seeds = [0, 1, 2]") + rows)
+    table = grid.load(tiny)
+    jobs = [
+        job.model_copy(update={"wanted": table.wanted(job.label).model_copy(update={"labels": labels})})
+        for job, labels in zip(grid.jobs(table), [{"kind": "!other"}, *[{}] * 5], strict=True)
+    ]
+    on_ray(jobs, store, Resources(gpus=1.0, packed=True))
+    taken = {}
+    for job in jobs[:3]:
+        record = kept(store, job.id)
+        taken[job.cell.seed] = round(record.device_seconds / record.seconds, 4)
+        assert record.provenance.device == fake_gpus.NAME
+    assert taken == {0: 1.0, 1: 0.3333, 2: 0.3333}
+    for job in jobs[3:]:
+        failure = store.last_failure(job.id)
+        assert failure is not None and (failure.status, failure.attempts) == ("oom", 2)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (
+            Wanted(cpus=9999),
+            "a trial wants 9999 CPUs and this machine has .*--cpus-per-trial, or cpus in the grid",
+        ),
+        (Wanted(labels={"kind": "other"}), "no node has the labels kind = other of the grid; nodes have "),
+    ],
+)
+def test_what_the_machine_does_not_have_is_refused(
+    jobs: list[Job], store: Store, wanted: Wanted, why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        on_ray([jobs[0].model_copy(update={"wanted": wanted})], store)
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -125,11 +167,16 @@ def test_interrupted_it_says_how_to_continue(tiny: Path, number: int, code: int,
     command = [sys.executable, "-m", "suite", "run", str(tiny), "--store", str(tiny.with_name("runs"))]
     pipe = subprocess.PIPE
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True
+    ) as process:
         while not path.with_suffix(".2").exists():  # two outer steps
             assert process.poll() is None
             sleep(0.1)
-        process.send_signal(number)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # a terminal sends it to all
+        else:
+            process.send_signal(number)
         rest, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
     assert said in rest
@@ -138,23 +185,4 @@ def test_interrupted_it_says_how_to_continue(tiny: Path, number: int, code: int,
     (job,) = grid.jobs(grid.load(tiny))
     step = store.checkpoint_step(job.id)
     assert step is None if code == 130 else step and step >= 2
-
-
-def test_a_signal_while_ray_ends_waits_for_our_handler(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ray sets the default handler, which ends the process."""
-    heard: list[int] = []
-
-    def end() -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
-        assert not heard
-
-    monkeypatch.setattr(driver, "_connect", lambda address: None)
-    monkeypatch.setattr("ray.shutdown", end)
-    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
-    try:
-        with driver._ray(None):
-            pass
-        assert heard == [signal.SIGTERM]
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    assert not list(store.path.glob("failures/*/*/*"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from suite.experiments.cells.context import Progress
+from suite.experiments.cells.progress import Progress
 from suite.experiments.cluster.ending import SIGNALS, Ending, Watch
 
 METRICS, WHERE = {"step": 1.0, "outer_loss": 2.0}, "node gpu 1"
@@ -81,8 +81,27 @@ def test_a_worker_runs_from_its_start_to_its_end(ending: Ending) -> None:
     watch.on_trial_recover(0, [], trial)
     assert not ending.running and not ended
     watch.on_trial_start(0, [], trial)
+    watch.on_trial_complete(0, [], trial)
+    assert not ending.running and ended == ["a"] and not watch.lost
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            "Traceback\n  The actor died.\n\tWorker exit type: SYSTEM_ERROR Worker exit detail: gone.\n",
+            "Worker exit",
+        ),
+        ("Traceback\nRuntimeError: broken\n", "RuntimeError: broken"),
+        ("", "RuntimeError"),
+    ],
+)
+def test_a_worker_that_is_given_up_is_lost_for_a_reason(ending: Ending, error: str, said: str) -> None:
+    ended = list[str]()
+    watch = Watch(print, ended.append, ending)
+    trial = SimpleNamespace(trial_id="one", config={"cell": "a"}, get_error=lambda: RuntimeError(error))
     watch.on_trial_error(0, [], trial)
-    assert not ending.running and ended == ["a"]
+    assert ending.running == {"two"} and ended == ["a"] and watch.lost["a"].startswith(said)
 
 
 def test_signals_stay_ours(ending: Ending) -> None:

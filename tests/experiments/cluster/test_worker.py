@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 from collections.abc import Iterator
 from math import inf
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 import torch
 
 from suite.experiments import job_runner
-from suite.experiments.cells.context import load_task
-from suite.experiments.cluster.worker import MemoryKept, Worker
+from suite.experiments.cluster.worker import Worker
+from suite.experiments.isolation.job_process import JobProcess
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.record import Record
@@ -35,14 +36,18 @@ def config(
     monkeypatch.setattr("suite.experiments.cluster.worker.REPORT_SECONDS", inf)
     for job in jobs:
         store.write_job(job)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield {
         "store": str(store.path),
         "asked": str(asked),
         "folder": str(Path.cwd()),
-        "compile": True,
+        "resources": {"compile": True},
+        "step_limit": None,
         "cell": one(jobs, "rat_bptt").id,
     }
     torch.set_num_threads(1)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def status(record: str) -> str:
@@ -122,28 +127,17 @@ def test_a_worker_that_begins_another_job_ends_its_own(
     assert store.checkpoint_step(str(config["cell"])) == 1 and worker.step()["job"] == other.id
 
 
-def test_one_that_keeps_gpu_memory_fails_after_its_job(
-    config: dict[str, Any], jobs: list[Job], store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job, freed = one(jobs, "random_subset"), list[bool]()
-    worker = Worker({**config, "cell": job.id})
-    monkeypatch.setattr(Resources, "release", lambda _: freed.append(False))
-    finished = [cell for _ in range(3) for cell in worker.step()["finished"]]
-    assert finished == [cell.id for cell in job.cells] and not freed
-    with pytest.raises(MemoryKept, match="GPU memory is in use after random_subset; another worker goes on"):
-        worker.step()
-    monkeypatch.undo()
-    assert Worker({**config, "cell": job.id}).step()["done"], "the job itself is done"
+def test_its_process_ends_with_it(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = list[bool]()
+    monkeypatch.setattr(JobProcess, "close", lambda _: closed.append(True))
+    Worker(config).cleanup()
+    assert closed == [True]
 
 
-def test_the_tasks_of_a_gpu_are_freed_after_a_job(
-    config: dict[str, Any], jobs: list[Job], store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Resources, "release", lambda _: True)
-    job = one(jobs, "random_subset")
-    list(job_runner.run(job, store, Resources()))
-    for gpus, kept in ((0.0, True), (1.0, False)):
-        worker = Worker({**config, "cell": job.id})
-        worker.resources = Resources(gpus=gpus)
-        load_task("digits", "cpu")
-        assert worker.step()["done"] and bool(load_task.cache_info().currsize) is kept
+def test_only_force_ends_it(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What SIGTERM ends is for Ray a worker that has finished."""
+    Worker(config)
+    sent = list[int]()
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append(number))
+    signal.raise_signal(signal.SIGTERM)
+    assert sent == [signal.SIGKILL] and signal.getsignal(signal.SIGINT) is signal.SIG_IGN

@@ -15,7 +15,7 @@ from suite.core.sets.parametrisations import Linear
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.external.locate import locate
 from suite.external.readers.tables import read_h5, read_npz, read_safetensors
-from suite.external.sandbox import read
+from suite.external.sandbox.parent import read
 from suite.external.validate import Refused
 from suite.records.store import Store
 from tests.support import foreign_sets

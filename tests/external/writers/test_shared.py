@@ -10,7 +10,7 @@ from suite.core.sets.artefacts import write_artefact
 from suite.core.sets.manifest import manifest
 from suite.external.export import export
 from suite.external.locate import locate
-from suite.external.sandbox import read
+from suite.external.sandbox.parent import read
 from suite.external.writers.shared import shared_task, shared_trial
 from tests.support import foreign_sets
 

@@ -12,4 +12,4 @@ def test_keys_and_fields_are_unique() -> None:
 
 def test_text_stands_left() -> None:
     left = {column.key for column in leaderboard([]) if column.left}
-    assert left == {"method", "device", "labels", "standing", "state", "sets", "notes"}
+    assert left == {"method", "device", "labels", "standing", "signers", "state", "sets", "notes"}

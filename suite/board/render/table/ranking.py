@@ -71,7 +71,7 @@ def _cells(
 
 def _remarks(table: Table, row: BoardRow) -> list[str]:
     """Return the footnotes on what a row's numbers mean."""
-    remarks = [origin] if (origin := words.origin(row)) else []
+    remarks = [told for told in (words.origin(row), words.signed(row)) if told]
     if row.method and row.accuracy and row.accuracy.seeds == 1 and not _one_seed(table):
         remarks.append(_ONE_SEED)
     if row.accuracy and not row.accuracy.measured and row.standing != CLAIMED:

@@ -1,20 +1,23 @@
-"""The child process that reads a foreign file: it sets limits, reads, and writes safetensors.
+"""The child process that reads a foreign file: it confines itself, reads, and writes an answer.
 
-`suite.external.sandbox` starts it. Any error becomes one sentence for the parent.
+`suite.external.sandbox.parent` starts it. Any error becomes one sentence for the parent. The answer is a line
+of JSON, then the numbers of each tensor that it names.
 """
 
 import json
 import os
-import resource
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from safetensors.torch import save_file
+import torch
 
+import suite
 from suite.core.sets import parametrisations
 from suite.external.locate import LIMIT
-from suite.external.validate import ANSWER, TENSORS, Contents, Refused, Wanted, arrange
+from suite.external.sandbox.confinement import confine
+from suite.external.validate import Contents, Refused, Wanted, arrange
 
 MEMORY = 576 * 2**20
 """Bytes for reading a file, in addition to the libraries."""
@@ -25,16 +28,31 @@ _SENTENCE = 300  # characters
 Reader = Callable[[], Contents]
 
 
-def main(text: str) -> None:
-    """Execute the JSON request `text`: write an answer and the tensors into its folder `output`."""
-    request = json.loads(text)
+def main(file: int) -> None:
+    """Read the request from standard input; write the answer to the open file of number `file`."""
+    with open(file, "wb") as output:
+        serve(json.load(sys.stdin), output)
+
+
+def serve(request: dict[str, Any], output: IO[bytes]) -> None:
+    """Confine this process, then read and answer."""
     reader = prepare(request)  # before the limits, since libraries are not counted
-    _limit(sum(Path(file).stat().st_size for file in request["files"]))
-    answer(request, reader)
+    answer(request, reader, output, confined(request))
+
+
+def confined(request: dict[str, Any]) -> Sequence[str]:
+    """Confine this process for a request; return the layers in force."""
+    size = sum(Path(file).stat().st_size for file in request["files"])
+    # Besides the set, what Python or a library may still load.
+    packages = Path(torch.__file__).parents[1]
+    readable = {packages, *map(Path, (request["folder"], sys.prefix, sys.base_prefix, *suite.__path__))}
+    seconds = SECONDS + size // (8 * 2**20)
+    return confine(sorted(readable), memory=MEMORY, seconds=seconds, written=2 * LIMIT)
 
 
 def prepare(request: dict[str, Any]) -> Reader:
     """Return the reader for the request's kind of file, with its library imported."""
+    torch.backends.cpu.get_cpu_capability()  # torch asks the system once, and rounds by the answer
     kind, manifest = request["kind"], request["manifest"]
     files, wanted = [Path(file) for file in request["files"]], wanted_by(request)
     if kind == "torch":
@@ -60,14 +78,17 @@ def wanted_by(request: dict[str, Any]) -> Wanted:
     return Wanted(wanted["classes"], wanted["ipc"], tuple(wanted["shape"]), wanted["run"])
 
 
-def answer(request: dict[str, Any], reader: Reader) -> None:
+def answer(request: dict[str, Any], reader: Reader, output: IO[bytes], layers: Sequence[str] = ()) -> None:
     """Read, check and write; an error becomes a sentence in the answer."""
-    output = Path(request["output"])
+    arrays: list[Any] = []
     try:
         contents = reader()
         made, code = arrange(contents, wanted_by(request)), contents.code
         tensors = {"images": made.images, "labels": made.labels, **(code.tensors if code else {})}
-        save_file({name: each.contiguous() for name, each in tensors.items()}, output / TENSORS)
+        for name, tensor in tensors.items():
+            if tensor.dtype != torch.float32:
+                raise Refused(f"the tensor {name!r} of its code is {tensor.dtype}, not float32")
+        arrays = [tensor.contiguous().numpy() for tensor in tensors.values()]
         found = {
             "format": contents.format,
             "raw": made.raw,
@@ -76,6 +97,8 @@ def answer(request: dict[str, Any], reader: Reader) -> None:
             "lr": contents.lr,
             "code": parametrisations.describe(code) if code else None,
             "notes": [_sentence(note) for note in made.notes],
+            "layers": layers,
+            "tensors": {name: list(tensor.shape) for name, tensor in tensors.items()},
         }
     except Refused as error:
         found = {"refused": _sentence(str(error))}
@@ -83,29 +106,9 @@ def answer(request: dict[str, Any], reader: Reader) -> None:
         full = isinstance(error, MemoryError) or "allocate" in str(error)
         reason = f"it needs more than {MEMORY >> 20} MiB of memory" if full else f"it cannot be read: {error}"
         found = {"refused": _sentence(reason)}
-    (output / ANSWER).write_text(json.dumps(found))
-
-
-def _limit(size: int) -> None:
-    """Limit memory, processor time and written files, in addition to current use."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime) + SECONDS + size // (8 * 2**20)
-    _lower(resource.RLIMIT_CPU, seconds)
-    _lower(resource.RLIMIT_CORE, 0)
-    _lower(resource.RLIMIT_FSIZE, 2 * LIMIT)
-    # RLIMIT_DATA, since the limit on address space would also count memory that torch only maps.
-    try:
-        status = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return  # not Linux: only the other limits and the checks apply
-    taken = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
-    _lower(resource.RLIMIT_DATA, taken + MEMORY)
-
-
-def _lower(which: int, value: int) -> None:
-    _, hard = resource.getrlimit(which)
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(which, (value, value))
+    output.write(json.dumps(found).encode() + b"\n")
+    for array in arrays:
+        output.write(array)
 
 
 def _sentence(text: str) -> str:

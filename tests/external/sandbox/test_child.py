@@ -1,33 +1,32 @@
-"""What the reading process answers; its limits are tested in test_sandbox.py."""
+"""What the reading process answers; how it is confined is tested in test_confinement.py."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from suite.external.child import answer, prepare, wanted_by
 from suite.external.locate import locate
-from suite.external.validate import ANSWER, TENSORS, Wanted
+from suite.external.sandbox.child import answer, prepare, wanted_by
+from suite.external.validate import Wanted
 from tests.support import foreign_sets
 
 WANTED: dict[str, Any] = {"classes": 10, "ipc": 2, "shape": [1, 8, 8], "run": None}
 
 
-def request(path: Path, output: Path) -> dict[str, Any]:
+def request(path: Path) -> dict[str, Any]:
     found = locate(path)
     files = [str(file) for file in found.content]
-    output.mkdir()
-    return {
-        "kind": found.kind,
-        "files": files,
-        "manifest": None,
-        "view": "",
-        "wanted": WANTED,
-        "output": str(output),
-    }
+    return {"kind": found.kind, "files": files, "manifest": None, "view": "", "wanted": WANTED}
+
+
+def answered(asked: dict[str, Any], reader: Any) -> tuple[dict[str, Any], bytes]:
+    output = BytesIO()
+    answer(asked, reader, output)
+    line, _, numbers = output.getvalue().partition(b"\n")
+    return json.loads(line), numbers
 
 
 def test_what_is_wanted_comes_from_json() -> None:
@@ -45,14 +44,16 @@ def test_what_is_wanted_comes_from_json() -> None:
     ],
     ids=lambda each: getattr(each, "__name__", str(each)),
 )
-def test_the_answer_and_the_tensors_are_files(make: Any, format: str, raw: bool, tmp_path: Path) -> None:
-    asked = request(make(tmp_path), tmp_path / "output")
-    answer(asked, prepare(asked))
-    found = json.loads((tmp_path / "output" / ANSWER).read_text())
+def test_the_answer_is_a_line_and_the_numbers_of_the_tensors(
+    make: Any, format: str, raw: bool, tmp_path: Path
+) -> None:
+    asked = request(make(tmp_path))
+    found, numbers = answered(asked, prepare(asked))
     assert (found["format"], found["raw"]) == (format, raw)
-    images = load_file(tmp_path / "output" / TENSORS)["images"].flatten(0, 1)
+    assert found["tensors"] == {"images": [10, 2, 1, 8, 8], "labels": [10, 2, 10]}
+    images, labels = torch.frombuffer(bytearray(numbers), dtype=torch.float32).split([20 * 64, 20 * 10])
     expected = foreign_sets.pixels() / 255 if raw else foreign_sets.flat()[0]
-    assert torch.equal(images, expected)
+    assert torch.equal(images.view(20, 1, 8, 8), expected) and labels.sum() == 20
 
 
 @pytest.mark.parametrize(
@@ -64,10 +65,8 @@ def test_the_answer_and_the_tensors_are_files(make: Any, format: str, raw: bool,
         (ValueError("x" * 1000), "it cannot be read: " + "x" * 281),
     ],
 )
-def test_an_error_is_one_printable_sentence(error: Exception, reason: str, tmp_path: Path) -> None:
+def test_an_error_is_one_printable_sentence(error: Exception, reason: str) -> None:
     def reader() -> Any:
         raise error
 
-    answer({"output": str(tmp_path), "wanted": WANTED}, reader)
-    assert json.loads((tmp_path / ANSWER).read_text()) == {"refused": reason}
-    assert not (tmp_path / TENSORS).exists()
+    assert answered({"wanted": WANTED}, reader) == ({"refused": reason}, b"")

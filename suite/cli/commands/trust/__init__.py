@@ -1,0 +1,1 @@
+"""The commands that tell whether records can be believed, and who vouches for them."""

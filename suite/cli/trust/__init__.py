@@ -1,0 +1,1 @@
+"""What the command line tells of the trust in records: audits, repeated evaluations, signatures."""

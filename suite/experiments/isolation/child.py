@@ -1,0 +1,132 @@
+"""The process of jobs: does the orders that come over a connection, one job after another.
+
+It ends with the process that started it, and prints to where that one says.
+"""
+
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+import warnings
+from contextlib import closing
+from multiprocessing.connection import Connection
+from time import monotonic
+from typing import Any
+
+from suite.core.data.atomic_write import DiskFault
+from suite.experiments import job_runner
+from suite.experiments.cells.context import load_task
+from suite.experiments.cells.progress import Listener, Progress
+from suite.experiments.isolation.orders import KEPT_BYTES, LOST_CONNECTION, REPORT_SECONDS, Order
+from suite.experiments.isolation.process_state import ProcessState, kept_bytes
+from suite.experiments.resources import Resources
+from suite.records.store import Store
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(handle: int, parent: int) -> None:
+    """Do what is ordered over the connection `handle` by the process `parent`, until that one has enough."""
+    _end_with(parent)
+    faulthandler.enable()  # says where a crash happened
+    warnings.showwarning = _warn
+    connection = Connection(handle)
+    try:
+        resources = Resources(**connection.recv())
+        with resources.applied():
+            worker = _Worker(connection, resources)
+            connection.send(("ready",))
+            while (order := connection.recv()) is not None:
+                worker.do(order)
+    except (EOFError, OSError):
+        os._exit(LOST_CONNECTION)
+    os._exit(0)  # threads of methods may go on
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent ends, however that happens and whatever this one does."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(LOST_CONNECTION)
+
+
+class _Worker(Listener):
+    """Does jobs, and says where it is."""
+
+    alone = True
+
+    def __init__(self, connection: Connection, resources: Resources) -> None:
+        super().__init__()
+        self.connection, self.resources = connection, resources
+        self.state, self.began_with = ProcessState(), kept_bytes()
+        self.spoilt = False
+
+    def begin(self, cell: str) -> None:
+        """Say that work on a cell begins, which finds the process like any other."""
+        self.state.reset(cell)
+        self._send("begun", cell)
+
+    def moved(self, doing: str) -> None:
+        """Say what is done from now on."""
+        self._send("moved", doing)
+
+    def changes(self) -> tuple[str, ...]:
+        """Return what changed in the process, which then ends with the cell."""
+        found = self.state.changes()
+        self.spoilt = self.spoilt or bool(found)
+        return found
+
+    def do(self, order: Order) -> None:
+        """Do a job until it ends, it is not to go on, or the process is spoilt for the next cell."""
+        work = job_runner.run(
+            order.job,
+            Store(order.store),
+            self.resources,
+            checkpoint_seconds=order.checkpoint_seconds,
+            listener=self,
+            settled=order.settled,
+            lost=order.lost,
+        )
+        reported, done = -REPORT_SECONDS, True
+        try:
+            with closing(work):  # closed early, it writes a checkpoint
+                for progress in work:
+                    if progress.steps and monotonic() - reported < REPORT_SECONDS:
+                        continue
+                    if not self._goes_on(progress):
+                        break
+                    if self.spoilt:
+                        done = False
+                        break
+                    reported = monotonic()
+        except (BrokenPipeError, EOFError):
+            raise
+        except Exception as error:
+            # A method may have lowered the limits of this process, in which case the disk is not at fault.
+            at_fault = isinstance(error, DiskFault) and not self.state.changes()
+            self._send("fault" if at_fault else "raised", error if at_fault else repr(error))
+            return
+        self._send("ended", done, self._is_fresh())
+
+    def _goes_on(self, progress: Progress) -> bool:
+        self._send("progress", progress)
+        goes_on: bool = self.connection.recv()
+        return goes_on
+
+    def _is_fresh(self) -> bool:
+        """Return whether the next job may be done in this process, whose memory is free again."""
+        if self.resources.gpus:
+            load_task.cache_clear()
+        if not self.resources.release():
+            return False
+        return not self.spoilt and kept_bytes() - self.began_with <= KEPT_BYTES
+
+    def _send(self, *message: Any) -> None:
+        self.leave_if_forked()
+        self.connection.send(message)
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    sys.stderr.write(f"warning: {message}\n")

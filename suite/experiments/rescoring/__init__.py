@@ -1,0 +1,1 @@
+"""Evaluations of a store that are repeated on this machine, and compared with what their records say."""

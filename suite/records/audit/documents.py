@@ -1,0 +1,195 @@
+"""The files of a store as an audit reads them: plain, of a bounded size, each checked against its name."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from time import time
+from typing import Any
+
+from suite.core.data.atomic_write import PARTIAL
+from suite.records.audit.findings import Findings
+from suite.records.cells import PROTOCOL, protocol_remedy
+from suite.records.jobs import Job, Plan
+from suite.records.record import Record
+from suite.records.store import Store
+from suite.records.stores import heartbeat, layout, reading
+from suite.records.stores.sets_on_disk import ENDING, parts_of
+from suite.records.submission import is_plain
+
+_LARGEST = 64 * 2**20  # bytes of a JSON file
+_UNFINISHED = 3600  # seconds after which a file is no longer being written
+_CHUNK = 2**20
+_OWN = {  # the folders of a store that an audit knows, and the endings of their files
+    "records": (".json",),
+    "failures": (".json", ".txt"),
+    "plan": (".json",),
+    "jobs": (".json",),
+    "artefacts": (".json", ENDING),
+    "checkpoints": (".pt",),
+    "running": (".json",),
+}
+
+
+def content(path: Path) -> bytes:
+    """Return the bytes of a JSON file; raises ValueError if it is a link, no plain file, or too large."""
+    if not is_plain(path):
+        raise ValueError("it is a link or no plain file")
+    with path.open("rb") as file:
+        read = file.read(_LARGEST + 1)
+    if len(read) > _LARGEST:
+        raise ValueError(f"it has more than {_LARGEST >> 20} MiB")
+    return read
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; raises ValueError without one."""
+    try:
+        found = json.loads(content(path))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"it cannot be read: {reading.reason(error)}") from None
+    if not isinstance(found, dict):
+        raise ValueError("it is no JSON object")
+    return found
+
+
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file of any size; raises ValueError for a link or no plain file."""
+    if not is_plain(path):
+        raise ValueError("it is a link or no plain file")
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def records(store: Store, kind: str, found: Findings) -> Iterator[tuple[Path, Record]]:
+    """Yield the undamaged records or failures with their paths, and report the others.
+
+    A sealed record is undamaged: its content is that of its sha256, and its file has the cell's name.
+    """
+    for path in layout.files(store.path / kind):
+        try:
+            record = reading.checked(path, content(path))
+        except FileNotFoundError:
+            continue  # a run set it aside, or overcame a failure
+        except (OSError, ValueError, RecursionError) as error:
+            found.error("record", path, f"it is damaged: {reading.reason(error)}")
+            continue
+        found.checked[kind.removesuffix("s")] += 1
+        _check_place(path, record, kind, store, found)
+        yield path, record
+
+
+def _check_place(path: Path, record: Record, kind: str, store: Store, found: Findings) -> None:
+    """Report a record in another row's folder, or under a name that says other data."""
+    row = layout.place_of(record)
+    if path.parent != store.path / kind / row:
+        found.error("place", path, f"it is one of {kind}/{row}, and stands in another row's folder")
+    after = path.stem[64:]
+    if after and (not record.data or after != f"-{record.data[:16]}"):
+        found.error("place", path, "its name ends in a fingerprint that is not that of its data")
+    if (record.status in ("done", "diverged")) != (kind == "records"):
+        found.error("status", path, f"its status is {record.status!r}, which has no place in {kind}/")
+
+
+def plans(store: Store, found: Findings) -> Iterator[tuple[Path, Plan]]:
+    """Yield the undamaged plans, and report the others."""
+    for path in layout.listed(store.path / "plan", ".json"):
+        try:
+            plan = Plan.model_validate_json(content(path))
+        except (OSError, ValueError, RecursionError) as error:
+            found.error("plan", path, f"it is damaged: {reading.reason(error)}")
+            continue
+        found.checked["plan"] += 1
+        yield path, plan
+
+
+def jobs(store: Store, found: Findings) -> None:
+    """Report damaged jobs, and those under another cell's name."""
+    for path in layout.listed(store.path / "jobs", ".json"):
+        try:
+            if Job.model_validate_json(content(path)).id != path.stem:
+                raise ValueError("it belongs to another cell than its name says")
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, RecursionError) as error:
+            found.error("job", path, f"it is damaged: {reading.reason(error)}")
+            continue
+        found.checked["job"] += 1
+
+
+def checkpoints(store: Store, finished: set[str], found: Findings) -> None:
+    """Report damaged checkpoints, and those of finished cells."""
+    for folder in _folders(store.path / "checkpoints"):
+        paths = layout.listed(folder, ".pt")
+        if paths and folder.name in finished:
+            found.doubt("checkpoint", folder, "its cell is finished, so that nobody needs it any more")
+        for path in paths:
+            try:
+                whole = path.stem.endswith(sha256(path)[:16])
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError) as error:
+                found.error("checkpoint", path, f"it cannot be read: {reading.reason(error)}")
+                continue
+            found.checked["checkpoint"] += 1
+            if not whole:
+                found.error("checkpoint", path, "its content is not that of the sha256 in its name")
+
+
+def protocol(store: Store, found: Findings) -> None:
+    """Report a store of another protocol, or one that does not say."""
+    path = store.path / "store.json"
+    try:
+        said = parsed(path).get("protocol")
+    except ValueError as error:
+        found.error("store", path, str(error))
+        return
+    if said != PROTOCOL:
+        remedy = protocol_remedy(said, str(store.path))
+        found.error("store", path, f"it has protocol {str(said)[:60]}; {remedy}")
+
+
+def others(store: Store, found: Findings) -> None:
+    """Report files that a run left behind, set aside, or did not write."""
+    alive = bool(heartbeat.signs(store.path))
+    for name, endings in _OWN.items():
+        for path in sorted((store.path / name).rglob("*")):
+            if path.is_dir() and not path.is_symlink() and not path.name.endswith(endings):
+                continue
+            if PARTIAL in path.name:
+                if not alive or _age(path) > _UNFINISHED:
+                    found.doubt("partial", path, "it was not written to its end; it may be removed")
+            elif not path.name.endswith(endings) or path.name.startswith("."):
+                found.doubt("stranger", path, f"nothing of RaT-Bench writes such a file into {name}/")
+            elif not path.is_file():  # a link to a file is told of where it is read
+                found.error("stranger", path, "it is no file, so that nothing reads it")
+            elif name == "records" and len(path.relative_to(store.path).parts) != 4:
+                found.error("place", path, "it is not in the folder of a row, so that no command reads it")
+    for name, told in (("quarantine", "set aside as damaged"), ("forgotten", "forgotten")):
+        if count := sum(path.is_file() for path in (store.path / name).rglob("*")):
+            found.doubt(name, name, f"{count} files were {told}; look whether results are missing for it")
+
+
+def unpaired(store: Store) -> Iterator[Path]:
+    """Yield sets without a manifest, manifests without a set, and files of neither name."""
+    folder = store.path / "artefacts"
+    names = {path.name for path in layout.listed(folder, "")}
+    for name in sorted(names):
+        path = folder / name
+        partner = path.with_suffix(".json" if name.endswith(ENDING) else ENDING)
+        if partner.name not in names or not parts_of(path.stem)[0]:
+            yield path
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(each for each in path.iterdir() if each.is_dir()) if path.is_dir() else []
+
+
+def _age(path: Path) -> float:
+    try:
+        return time() - path.lstat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,150 @@
+"""The figures within one record: what its validation does not refuse, and still cannot or should not be."""
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from math import isclose
+from pathlib import Path
+
+from suite.core.seeding import derive
+from suite.records.audit.findings import Severity
+from suite.records.audit.known import TaskFacts
+from suite.records.cells import EXTERNAL, RETRAIN, SUBMITTED, Evaluation, Reference, Study, Trial
+from suite.records.record import Record, is_of
+from suite.records.test_audit import overread
+
+Wrong = tuple[Severity, str, str]
+"""A finding's severity, kind and words."""
+
+_SLACK, _SECONDS = 1.01, 1.0  # by which times of parts may exceed the time of all, and seconds of rounding
+
+
+def wrong(record: Record, task: TaskFacts | None) -> Iterator[Wrong]:
+    """Yield what is wrong with a record's figures; task: what is known of its task."""
+    yield from _row(record)
+    yield from _names(record)
+    if reason := overread(record):
+        yield "error", "reads", reason
+    yield from _times(record)
+    yield from _curve(record)
+    if record.status != "done":
+        return
+    if record.error:
+        yield "doubt", "status", "it is done, and has an error"
+    if isinstance(record.cell, Evaluation | Reference):
+        yield from _copies(record)
+        yield from _counts(record, task)
+    if is_of(record, Trial):
+        yield from _distilled(record)
+
+
+def _row(record: Record) -> Iterator[Wrong]:
+    """Yield where a record's row is not that of its cell."""
+    cell = record.cell
+    if isinstance(cell, Trial | Study) and record.ipc != cell.ipc:
+        yield "error", "row", f"it stands for {record.ipc} images per class, and its cell has {cell.ipc}"
+    if isinstance(cell, Reference) and record.ipc:
+        yield "error", "row", f"it stands for {record.ipc} images per class, and is one of full data"
+    if not isinstance(cell, Evaluation) and record.task != cell.task:
+        yield "error", "row", f"it stands for the task {record.task!r}, and its cell has {cell.task!r}"
+    if isinstance(cell, Evaluation) and cell.part and cell.part.ipc != record.ipc:
+        yield "error", "row", f"it stands for {record.ipc} images per class, and scores {cell.part.ipc}"
+
+
+def _names(record: Record) -> Iterator[Wrong]:
+    """Yield where a row's name, or an evaluator's, hides what made the numbers."""
+    cell = record.cell
+    if isinstance(cell, Trial):
+        known = cell.method in built_in("methods") or cell.method.startswith((EXTERNAL, SUBMITTED))
+        if not known and not cell.source:
+            yield "doubt", "source", f"{cell.method!r} is no method of RaT-Bench, and its source is not told"
+        if record.label in built_in("methods") and cell.method != record.label:
+            yield "doubt", "row", f"its row is called {record.label!r}, and {cell.method!r} made the set"
+    if isinstance(cell, Evaluation):
+        scorer = cell.base or cell.evaluator
+        if scorer not in built_in("evaluators") and not cell.source:
+            yield "doubt", "source", f"{scorer!r} is no evaluator of RaT-Bench, and its source is not told"
+        if cell.evaluator in built_in("evaluators") and scorer != cell.evaluator:
+            yield "error", "row", f"it is called {cell.evaluator!r}, and {scorer!r} scored the set"
+
+
+@cache
+def built_in(kind: str) -> frozenset[str]:
+    """Return the names of the methods or evaluators of RaT-Bench, whose files are not imported."""
+    folder = Path(__file__).parents[2] / "plugins" / kind
+    return frozenset(path.stem for path in folder.glob("*.py"))
+
+
+def _times(record: Record) -> Iterator[Wrong]:
+    made = record.provenance
+    on_cpu = made.device.startswith("CPU") and not made.devices
+    if on_cpu and record.device_seconds * _SLACK + _SECONDS < record.seconds:
+        told = f"{record.seconds:.0f} s of work are {record.device_seconds:.0f} device-seconds of a CPU"
+        yield "error", "time", f"{told}, which are one or more for each second"
+    if record.seconds > _SECONDS and record.device_seconds == 0:
+        yield "error", "time", f"it took {record.seconds:.0f} s, and no device-seconds"
+    parts = sum(record.scores.get("seconds", ()))
+    if parts > record.seconds * _SLACK + _SECONDS:
+        yield "error", "time", f"its trainings took {parts:.0f} s, and all its work {record.seconds:.0f} s"
+    own = isinstance(record.cell, Trial) and record.cell.method.startswith((EXTERNAL, SUBMITTED))
+    if record.status == "done" and not own and record.peak_memory_bytes == 0:
+        yield "doubt", "memory", "its peak memory is 0, so that it was not measured"
+    if 0 < record.peak_memory_bytes < record.stored_bytes:
+        yield "error", "memory", "its peak memory is less than the size of its set"
+
+
+def _curve(record: Record) -> Iterator[Wrong]:
+    curve = record.curve
+    lengths = {len(values) for values in curve.values()}
+    if len(lengths) > 1:
+        yield "error", "curve", f"the metrics of its curve have {sorted(lengths)} values"
+    steps, seconds = curve.get("step", ()), curve.get("seconds", ())
+    if any(after <= before for before, after in pairwise(steps)):
+        yield "error", "curve", "the outer steps of its curve do not rise"
+    if any(after < before for before, after in pairwise(seconds)):
+        yield "error", "curve", "the seconds of its curve fall"
+    if seconds and seconds[-1] > record.seconds * _SLACK + _SECONDS:
+        told = f"its curve ends after {seconds[-1]:.0f} s, and all its work took {record.seconds:.0f} s"
+        yield "error", "curve", told
+    planned = record.cell.hyperparameters.get("steps") if isinstance(record.cell, Trial) else None
+    if steps and isinstance(planned, int) and steps[-1] > planned:
+        yield "error", "curve", f"its curve ends at outer step {steps[-1]:g} of {planned}"
+
+
+def _copies(record: Record) -> Iterator[Wrong]:
+    """Yield where the number of accuracies is not that of the networks."""
+    cell, values = record.cell, record.scores.get("accuracy", ())
+    if not record.scores or not all(record.scores.values()):
+        yield "error", "copies", "it is done, and a score of it has no value"
+    copies = cell.copies if isinstance(cell, Reference) else getattr(cell, "settings", {}).get("copies")
+    if values and isinstance(copies, int) and len(values) != copies:
+        yield "error", "copies", f"it has {len(values)} accuracies of {copies} networks"
+    if record.described:
+        for name in record.scores:
+            if not any(score.matches(name) for score in record.described):
+                yield "doubt", "copies", f"its score {name!r} is not among those that it describes"
+
+
+def _counts(record: Record, task: TaskFacts | None) -> Iterator[Wrong]:
+    """Yield accuracies that are no share of the test images."""
+    cell = record.cell
+    if task is None or not task.test:
+        return
+    if isinstance(cell, Evaluation) and (cell.base or cell.evaluator) != RETRAIN:
+        return
+    for value in record.scores.get("accuracy", ()):
+        if not isclose(right := value * task.test, round(right), abs_tol=1e-6 * task.test):
+            yield "error", "accuracy", f"accuracy {value:g} is no share of {task.test} test images"
+            return
+
+
+def _distilled(record: Record[Trial]) -> Iterator[Wrong]:
+    if not record.artefact:
+        yield "error", "set", "it is done, and names no set"
+    if not record.label_kind:
+        yield "doubt", "set", "it does not say whether its labels are hard or soft"
+
+
+def wrong_seed(cell: Evaluation, trial: Trial) -> bool:
+    """Return whether an evaluation has another seed than a run gives it; that of a submission is drawn."""
+    return not trial.method.startswith(SUBMITTED) and cell.seed != derive(trial.seed, "evaluation") >> 16

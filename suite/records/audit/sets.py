@@ -1,0 +1,193 @@
+"""The sets of a store: file, manifest and record agree, and the set is one that its task and budget allow.
+
+Sets are read as numpy arrays and not decoded, so that a hostile file costs no more than its own size.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from suite.core.sets import sealing
+from suite.records.audit.documents import parsed, sha256
+from suite.records.audit.findings import Findings
+from suite.records.audit.known import TaskFacts
+from suite.records.cells import Trial
+from suite.records.record import Record
+from suite.records.stores.reading import reason
+
+LOADERS = frozenset(
+    {
+        "4095d6abff996bf288eafc2ed33e42286a590a11b3dafa8f526483e7598e7187",  # plain sets
+        "34f90e440805266d5ac9fc234728c44c9ac7f9955d7666c072273d83d39ed869",  # linear ones
+        "dc33b4d86e30c8c599d3e5731f33a2b10336b748d64a28eab07f6cea07c1889f",  # multi-formations
+    }
+)
+"""The sha256 of the loaders that manifests of RaT-Bench have had, with `NAME` for the name of the file."""
+
+
+_LARGEST = 2**34  # bytes of a set's file
+_LARGEST_ROW = 2**28  # bytes of one class
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a set's file holds. shape: of an image, () for a factorised set, whose images are not decoded."""
+
+    classes: int
+    images: int
+    shape: tuple[int, ...]
+    stored_bytes: int
+    hard: bool
+
+
+def check(path: Path, record: Record | None, task: TaskFacts | None, found: Findings) -> None:
+    """Report what is wrong with a set and its manifest.
+
+    record: of its trial, None for a snapshot, of whose set no record has the sha256; task: None if unknown.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError(f"it has more than {_LARGEST >> 30} GiB")
+        digest, facts = sha256(path), parsed(path.with_suffix(".json"))
+    except (OSError, ValueError) as error:
+        found.error("set", path, f"the set or its manifest cannot be read: {reason(error)}")
+        return
+    found.checked["set" if record else "snapshot"] += 1
+    try:
+        sealing.check(facts)
+    except ValueError as error:
+        found.error("manifest", path.with_suffix(".json"), str(error))
+    if digest != facts.get("sha256"):
+        found.error("set", path, "its content is not that of the sha256 in its manifest")
+    if record is not None and digest != record.artefact:
+        found.error("set", path, f"it is not the set of its record, which has sha256 {record.artefact[:12]}")
+    trial = _check_manifest(path, facts, record, found)
+    try:
+        stored = read(path)
+    except (OSError, ValueError, SafetensorError) as error:
+        found.error("set", path, f"it is no set: {reason(error)}")
+        return
+    if trial is not None:
+        for each in wrong(stored, trial, task, facts, whole=record is not None):
+            found.error("set", path, each)
+    if record is not None:
+        _compare(path, stored, record, found)
+
+
+def read(path: Path) -> Stored:
+    """Return what a set's file holds, of which one class at a time is read.
+
+    Raises ValueError for tensors that no set has.
+    """
+    with safe_open(path, framework="np") as file:
+        names = sorted(file.keys())
+        if "labels" not in names or len(names) < 2:
+            raise ValueError(f"it holds {', '.join(names) or 'nothing'}, and not images and labels")
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+        labels, images = shapes["labels"], shapes.get("images")
+        if len(labels) != 3 or labels[0] != labels[2] or not prod(labels):
+            raise ValueError(f"its labels are {labels}, not (classes, n, classes)")
+        if images is not None and (len(images) != 5 or images[:2] != labels[:2] or len(names) > 2):
+            raise ValueError(f"its images are {images}, its labels {labels}")
+        hard = True
+        for name in names:
+            for at, block in enumerate(_blocks(file.get_slice(name), name, shapes[name])):
+                if not np.isfinite(block).all():
+                    raise ValueError(f"its {name} are not finite")
+                if name == "labels":
+                    if (block < 0).any() or not (block.sum(-1) > 0).all():
+                        raise ValueError("a label of it is negative, or all zero")
+                    hard = hard and bool((block == np.eye(1, labels[2], at)).all())
+    stored = {name: 4 * prod(shape) for name, shape in shapes.items()}
+    counted = sum(size for name, size in stored.items() if name != "labels" or not hard)
+    return Stored(labels[0], labels[1], () if images is None else images[2:], counted, hard)
+
+
+def _blocks(tensor: Any, name: str, shape: tuple[int, ...]) -> Iterator[Any]:
+    """Yield the rows of a tensor; raises ValueError for a type that no set has, and for huge rows."""
+    if tensor.get_dtype() != "F32":
+        raise ValueError(f"its {name} are {tensor.get_dtype()}, not float32")
+    if not shape or 4 * prod(shape[1:]) > _LARGEST_ROW:
+        raise ValueError(f"its {name} are {shape}, which no set has")
+    for at in range(shape[0]):
+        yield tensor[at : at + 1]
+
+
+def _check_manifest(
+    path: Path, facts: dict[str, Any], record: Record | None, found: Findings
+) -> Trial | None:
+    """Report a manifest that is not that of the file or of the record; return its trial."""
+    try:
+        trial = Trial.model_validate(facts.get("trial"))
+    except ValueError:
+        found.error("manifest", path.with_suffix(".json"), "it names no trial")
+        return None
+    if trial.id != path.stem[:64]:
+        found.error("manifest", path.with_suffix(".json"), "its trial is another one than its name says")
+    if record is not None and facts.get("data", "") not in ("", record.data):
+        found.error("manifest", path.with_suffix(".json"), "its data are not those of the record")
+    rate = facts.get("lr")
+    if rate is not None and not (isinstance(rate, int | float) and 0 < rate < float("inf")):
+        found.error("manifest", path.with_suffix(".json"), f"its learned rate is {json.dumps(rate)[:60]}")
+    loader = facts.get("loader")
+    if loader is not None and _digest(str(loader).replace(path.stem, "NAME")) not in LOADERS:
+        told = "its loader is not one of RaT-Bench's: read it before anybody runs it"
+        found.doubt("loader", path.with_suffix(".json"), told)
+    return trial
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def wrong(
+    stored: Stored, trial: Trial, task: TaskFacts | None, facts: dict[str, Any], *, whole: bool
+) -> list[str]:
+    """Return what its task or its budget does not allow. whole: whether it is finished."""
+    found, factorised = list[str](), "parametrisation" in facts
+    if task is not None and stored.classes != task.classes:
+        found.append(f"it has {stored.classes} classes, and {trial.task} has {task.classes}")
+    if task is not None and stored.shape not in ((), task.shape):
+        found.append(f"its images are {stored.shape}, those of {trial.task} {task.shape}")
+    if isinstance(names := facts.get("class_names"), list) and len(names) != stored.classes:
+        found.append(f"it has {stored.classes} classes, and its manifest names {len(names)}")
+    if factorised != (stored.shape == ()):
+        found.append(
+            f"its manifest says that it is {'' if factorised else 'not '}factorised, its file not so"
+        )
+    elif not factorised and (stored.images > trial.ipc or (whole and stored.images < trial.ipc)):
+        found.append(f"it has {stored.images} images per class, and its budget is {trial.ipc}")
+    minibatch = facts.get("minibatch")
+    sizes = minibatch if isinstance(minibatch, dict) else {"": 0}
+    for name, most in {"per_class": stored.images, "classes": stored.classes}.items():
+        if sizes.get(name) is not None and sizes[name] not in range(1, most + 1):
+            found.append(f"its minibatch has {str(sizes[name])[:60]} {name.replace('_', ' ')} of {most}")
+    if "" in sizes or set(sizes) - {"per_class", "classes"}:
+        found.append("its manifest has no minibatch as a set has it")
+    if factorised and task is not None:
+        limit = 4 * stored.classes * trial.ipc * prod(task.shape)
+        if stored.stored_bytes > limit:
+            found.append(f"it stores {stored.stored_bytes} bytes, and its budget is {limit}")
+    return found
+
+
+def _compare(path: Path, stored: Stored, record: Record, found: Findings) -> None:
+    """Report what a record says else of its set."""
+    kind = "hard" if stored.hard else "soft"
+    decoded = 0 if stored.shape else stored.images
+    said = {
+        "stored bytes": (record.stored_bytes, stored.stored_bytes),
+        "label kind": (record.label_kind, kind),
+        "images per class that it decodes to": (record.decoded, decoded),
+        "classes": (record.classes or stored.classes, stored.classes),  # earlier releases did not record them
+    }
+    for name, (told, own) in said.items():
+        if told != own:
+            found.error("set", path, f"its record says {name} {told}, and it has {own}")

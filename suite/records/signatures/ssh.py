@@ -1,0 +1,103 @@
+"""Signatures by SSH keys: `ssh-keygen -Y` of OpenSSH 8.2 or later signs and checks."""
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+NAMESPACE = "ratbench"
+"""What is signed is for RaT-Bench: a signature of a commit or a mail is none."""
+
+_SECONDS = 30.0
+_PATTERN = re.compile(r"[*?!]")  # in names that stand for several
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A signature that was checked. fits: whether it is one of these bytes; key: its fingerprint.
+
+    signer: the name that the file of signers has for the key, "" if it has none that counts.
+    """
+
+    fits: bool
+    key: str = ""
+    signer: str = ""
+
+
+def sign(content: bytes, key: Path, folder: Path) -> bytes:
+    """Return the signature of `content` with a key; raises ValueError if it cannot be made.
+
+    key: a private key, or a public one whose private key an agent has; folder: an empty one, for the time.
+    """
+    if not key.is_file():
+        raise ValueError(f"no key at {key}; name an SSH key, such as ~/.ssh/id_ed25519")
+    file = folder / "list"
+    file.write_bytes(content)
+    ran = _ssh_keygen("sign", "-q", "-f", str(key), str(file), patient=True)
+    signature = file.with_name("list.sig")
+    if ran.returncode or not signature.is_file():
+        raise ValueError(f"{key} does not sign: {_reason(ran)}")
+    return signature.read_bytes()
+
+
+def check(content: bytes, signature: Path, signers: Path) -> Checked:
+    """Return whether a file is a signature of `content`, and by whom.
+
+    signers: a file of names and keys, in the format of `allowed_signers` in ssh-keygen(1).
+    """
+    fits = _ssh_keygen("check-novalidate", "-s", str(signature), content=content)
+    if fits.returncode:
+        return Checked(fits=False)
+    key = re.search(r"key (SHA256:\S+)", _text(fits))
+    made = Checked(fits=True, key=key[1] if key else "unknown")
+    for name in _names(signature, signers):
+        ran = _ssh_keygen("verify", "-f", str(signers), "-I", name, "-s", str(signature), content=content)
+        if not ran.returncode:
+            return Checked(fits=True, key=made.key, signer=name)
+    return made
+
+
+def check_signers(path: Path) -> None:
+    """Raise ValueError unless there is a file of signers, and OpenSSH to check them."""
+    if not path.is_file():
+        raise ValueError(
+            f"no file of signers at {path}; give one with lines such as `ada@example.org ssh-ed25519 AAAA…`"
+        )
+    _ssh_keygen("find-principals", "-s", str(path), "-f", str(path))
+
+
+def _names(signature: Path, signers: Path) -> list[str]:
+    """Return the names that a file of signers has for the key of a signature."""
+    ran = _ssh_keygen("find-principals", "-s", str(signature), "-f", str(signers))
+    names = [name for line in _text(ran).splitlines() for name in line.split(",")]
+    return [name for name in names if name and not _PATTERN.search(name) and not name.startswith("-")]
+
+
+def _ssh_keygen(
+    action: str, *words: str, content: bytes | None = None, patient: bool = False
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run ssh-keygen. patient: whether it may wait for a passphrase or a touch."""
+    command = [
+        "ssh-keygen",
+        "-Y",
+        action,
+        *([] if action == "find-principals" else ["-n", NAMESPACE]),
+        *words,
+    ]
+    given = None if patient else content or b""
+    limit = None if patient else _SECONDS
+    try:
+        return subprocess.run(command, input=given, capture_output=True, timeout=limit, check=False)
+    except FileNotFoundError:
+        raise ValueError("ssh-keygen is not installed; install OpenSSH 8.2 or later") from None
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, b"", b"it did not end in time")
+
+
+def _text(ran: "subprocess.CompletedProcess[bytes]") -> str:
+    return ran.stdout.decode(errors="replace")
+
+
+def _reason(ran: "subprocess.CompletedProcess[bytes]") -> str:
+    lines = ran.stderr.decode(errors="replace").strip().splitlines()
+    return lines[-1][:300] if lines else f"ssh-keygen ended with {ran.returncode}"

@@ -1,0 +1,70 @@
+"""What changes in a process is found, and what any code uses up is none."""
+
+# ruff: noqa: NPY002
+
+import os
+import random
+import signal
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from suite.experiments.isolation.process_state import ProcessState, kept_bytes
+from suite.experiments.resources import Resources
+from tests.support import misbehaving
+
+
+def after(kind: str, deed: str) -> str:
+    """Return what a deed changes, in a process that ends with it."""
+    ours, theirs = os.pipe()
+    if not (child := os.fork()):
+        os.setsid()
+        with Resources().applied():
+            state, names = ProcessState(), dict[str, dict[str, tuple[object, str]]]()
+            exec(misbehaving.DEEDS, names)
+            names[kind][deed][0]()  # type: ignore[operator]
+            os.write(theirs, f"{'; '.join(state.changes())}\n".encode())
+            os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours) as answer:
+        found = answer.readline().strip()
+    os.killpg(child, signal.SIGKILL)  # with what it started
+    os.waitpid(child, 0)
+    return found
+
+
+@pytest.mark.parametrize(("deed", "change"), misbehaving.deeds("CHANGES").items())
+def test_what_a_method_changes_is_found(deed: str, change: str) -> None:
+    assert after("CHANGES", deed).startswith(change)
+
+
+@pytest.mark.parametrize("deed", misbehaving.deeds("HARMLESS"))
+def test_what_is_harmless_is_none(deed: str) -> None:
+    assert after("HARMLESS", deed) == ""
+
+
+def test_each_cell_begins_with_the_same_random_numbers_and_warnings() -> None:
+    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    with warnings.catch_warnings():
+        state = ProcessState()
+
+        def numbers(cell: str) -> tuple[float, ...]:
+            state.reset(cell)
+            return torch.rand(1).item(), np.random.rand(), random.random()
+
+        assert numbers("a") == numbers("a") != numbers("b")
+        warnings.simplefilter("error")
+        state.reset("a")
+        with pytest.warns(UserWarning):
+            warnings.warn("shown", stacklevel=1)
+    torch.set_rng_state(before[0])
+    np.random.set_state(before[1])
+    random.setstate(before[2])
+
+
+def test_memory_that_is_kept_counts() -> None:
+    before = kept_bytes()
+    held = np.ones(2**24)  # 128 MiB
+    assert kept_bytes() - before > 100 * 2**20 and held.any()

@@ -1,0 +1,74 @@
+"""Sets are read as arrays, and never decoded. More in tests/behaviour/test_audit_of_cheats.py."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from suite.core.sets.manifest import loader
+from suite.core.sets.parametrisations import Linear, MultiFormation
+from suite.core.sets.synthetic_set import one_hot
+from suite.records.audit import sets
+from suite.records.audit.findings import Findings
+
+
+def test_the_loaders_of_this_release_are_known() -> None:
+    codes = (
+        None,
+        MultiFormation(torch.zeros(2, 1, 1, 4, 4), 2),
+        Linear(torch.zeros(2, 1, 2, 2), torch.zeros(2, 3, 2), 4, 4),
+    )
+    made = {hashlib.sha256(loader("NAME.safetensors", code).encode()).hexdigest() for code in codes}
+    assert made == sets.LOADERS
+
+
+@pytest.mark.parametrize(
+    ("tensors", "told"),
+    [
+        ({"labels": torch.ones(2, 1, 2)}, "not images and labels"),
+        ({"images": torch.ones(2, 1, 1, 4, 4)}, "not images and labels"),
+        ({"images": torch.ones(2, 1, 1, 4, 4).half(), "labels": one_hot(2, 1)}, "F16"),
+        ({"images": torch.full((2, 1, 1, 4, 4), torch.inf), "labels": one_hot(2, 1)}, "not finite"),
+        ({"images": torch.ones(2, 1, 1, 4, 4), "labels": one_hot(2, 2)}, "its images are"),
+        ({"images": torch.ones(2, 1, 1, 4, 4), "labels": torch.ones(2, 1, 3)}, "its labels are"),
+        ({"images": torch.ones(2, 1, 1, 4, 4), "labels": -one_hot(2, 1)}, "negative"),
+        ({"images": torch.ones(2, 1, 1, 4, 4), "labels": torch.zeros(2, 1, 2)}, "all zero"),
+    ],
+)
+def test_what_is_no_set_is_refused(tensors: dict[str, torch.Tensor], told: str, tmp_path: Path) -> None:
+    save_file({name: value.contiguous() for name, value in tensors.items()}, tmp_path / "set.safetensors")
+    with pytest.raises(ValueError, match=told):
+        sets.read(tmp_path / "set.safetensors")
+
+
+def test_a_factorised_set_is_measured_without_decoding(tmp_path: Path) -> None:
+    tensors = {"formations": torch.rand(2, 1, 1, 4, 4), "labels": torch.rand(2, 4, 2) + 0.1}
+    save_file(tensors, tmp_path / "set.safetensors")
+    found = sets.read(tmp_path / "set.safetensors")
+    assert found == sets.Stored(
+        classes=2, images=4, shape=(), stored_bytes=2 * 16 * 4 + 2 * 4 * 2 * 4, hard=False
+    )
+
+
+def test_a_set_that_fills_memory_is_refused(tmp_path: Path) -> None:
+    """The file is sparse: it takes no room on disk."""
+    path, size = tmp_path / "set.safetensors", 2**34
+    header = {
+        "images": {"dtype": "F32", "shape": [1, 1, 1, 2**16, 2**14], "data_offsets": [0, 2**32]},
+        "labels": {"dtype": "F32", "shape": [1, 1, 1], "data_offsets": [2**32, 2**32 + 4]},
+    }
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + 2**32 + 4)
+    with pytest.raises(ValueError, match="which no set has"):
+        sets.read(path)
+    path.with_suffix(".json").write_text("{}")
+    os.truncate(path, size + 1)
+    found = Findings(tmp_path)
+    sets.check(path, None, None, found)
+    assert "more than 16 GiB" in found.found[0].what
