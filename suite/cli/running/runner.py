@@ -63,8 +63,8 @@ class Request:
             raise ValueError("--inline runs without Ray: leave out --address")
         if not (self.inline or _is_utf8(self.folder)):
             raise ValueError(
-                f"Ray takes no path that is not UTF-8, as {self.folder.resolve()}; choose another --store, or "
-                "use --inline"
+                f"Ray takes no path that is not UTF-8, as {self.folder.resolve()}; choose another --store "
+                "or use --inline"
             )
         if self.address == "":
             raise ValueError("--address is empty: give HOST:PORT, or auto, or leave it out")
