@@ -26,12 +26,13 @@ from suite.board.render.markdown import markdown
 from suite.board.reported import reported
 from suite.board.tables import Board, Table, board
 from suite.core.data.atomic_write import write_output
-from suite.core.data.documents import document
+from suite.core.files.documents import document
 from suite.records import submission
 from suite.records.datasets import tell_apart
 from suite.records.jobs import Plan, Planned
 from suite.records.record import Record, read_record
 from suite.records.signatures import checking
+from suite.records.stores import layout, reading
 from suite.records.submission import Submission
 from suite.records.upkeep import facts
 
@@ -43,7 +44,8 @@ REPORTED = "reported.toml"
 
 @dataclass(frozen=True)
 class Documents:
-    """What stores hold: records, failures among them, planned cells, and warnings of unreadable files.
+    """What stores hold: records, failures among them, planned cells without one, and warnings of unreadable
+    files.
 
     submissions: what was handed in; the records of verifications are among the others.
     """
@@ -87,6 +89,7 @@ def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS, signers: Pa
     return joined(read(stores), stores, weights, signers)
 
 
+@reading.uncollected()
 def joined(
     found: Documents,
     stores: Sequence[Path],
@@ -115,6 +118,7 @@ def reported_in(stores: Sequence[Path]) -> Path | None:
     return next((path for path in found if path.is_file()), None)
 
 
+@reading.uncollected()
 def read(stores: Sequence[Path]) -> Documents:
     """Read all records, failures and plans of `stores`; a damaged file becomes a warning.
 
@@ -157,7 +161,9 @@ def read(stores: Sequence[Path]) -> Documents:
             records += submission.verification(folder, own)
         except ValueError as error:
             skipped.append(f"submission {own.name} is shown as a claim: {error}")
-    return Documents(tuple(records), tuple(planned), tuple(skipped), tuple(submissions))
+    known = set(map(_key, records))
+    waiting = tuple(each for each in planned if _key(each) not in known)
+    return Documents(tuple(records), waiting, tuple(skipped), tuple(submissions))
 
 
 def finished(stores: Sequence[Path], *, diverged: bool = False) -> list[Record]:
@@ -241,6 +247,10 @@ def sets(board: Board) -> Iterator[tuple[str, str, str]]:
             yield words.picture(task, row, seed), trial, row.data
 
 
+def _key(document: Record | Planned) -> tuple[str, str, str]:
+    return document.cell.id, document.task, document.data
+
+
 def _documents(store: Path) -> Iterator[tuple[str, Path]]:
     """Yield the kind and the path of each file of a store."""
     kinds = ("records", "failures", "plan")
@@ -249,8 +259,7 @@ def _documents(store: Path) -> Iterator[tuple[str, Path]]:
     if (protocol := facts.stated(store) or facts.recorded(store)) is not None:
         refuse_protocol(protocol, str(store))
     for kind in kinds:
-        for path in sorted((store / kind).glob("**/*.json"), key=lambda path: path.with_suffix("")):
-            yield kind, path
+        yield from ((kind, path) for path in layout.below(store / kind, ".json"))
 
 
 def _reason(error: Exception) -> str:

@@ -24,6 +24,9 @@ from suite.records.test_audit import drop_overread
 RANKED = (RETRAIN, *EVALUATORS)
 """The evaluators shown in the leaderboard's rows; others have separate tables."""
 
+Configuration = tuple[str, str, str, int]
+"""Of trials: task, label, the fields of the method as canonical JSON, size."""
+
 _Key = tuple[str, str]  # a cell's id, and its task's name, which tells its data
 
 
@@ -89,6 +92,16 @@ class TrialResult:
     evaluations: list[Evaluated] = field(default_factory=list)
 
     @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from all others: its id and its task's name on the board."""
+        return self.trial.id, self.task
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """What it has in common with the trials of its row: all but the seed."""
+        return self.task, self.label, canonical_json(self.fields), self.trial.ipc
+
+    @property
     def made(self) -> bool:
         """Whether its set exists, so that it can be evaluated."""
         return self.record is not None and self.record.status == "done"
@@ -137,6 +150,20 @@ class Cells:
     def of(self, method: str, task: str, ipc: int) -> Sequence[TrialResult]:
         """Return the trials of a method on a task and of a size."""
         return self._by_method.get((method, task, ipc), ())
+
+    @cached_property
+    def made(self) -> frozenset[tuple[str, str]]:
+        """The methods that have trials, each with a task."""
+        return frozenset((method, task) for method, task, _ in self._by_method)
+
+    @cached_property
+    def by_place(self) -> Mapping[tuple[str, int], Mapping[Configuration, Sequence[TrialResult]]]:
+        """The trials with a set, or a scored prefix, of a task and size, by configuration."""
+        found: dict[tuple[str, int], dict[Configuration, list[TrialResult]]] = {}
+        for each in self.trials:
+            for ipc in each.sizes:
+                found.setdefault((each.task, ipc), {}).setdefault(each.configuration, []).append(each)
+        return found
 
     @cached_property
     def _by_method(self) -> Mapping[tuple[str, str, int], Sequence[TrialResult]]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from suite.board.join import TableKey
 from suite.core.data.catalogue import family
-from suite.core.data.documents import read_toml
+from suite.core.files.documents import read_toml
 from suite.core.names import STANDARD_NETWORK
 
 Figure = tuple[int, float] | tuple[int, float, float]

@@ -6,19 +6,26 @@ from dataclasses import dataclass, field
 from suite.board.breakdown import Breakdown, breakdowns
 from suite.board.columns.robustness import robustness
 from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
-from suite.board.join import RANKED, Cells, TableKey, TrialResult, in_table, join, settings_text
+from suite.board.join import (
+    RANKED,
+    Cells,
+    Configuration,
+    TableKey,
+    TrialResult,
+    in_table,
+    join,
+    settings_text,
+)
 from suite.board.ranks import Averages, averages, ranked
 from suite.board.reported import Reported
 from suite.board.rows import CLAIMED, BoardRow, reference, row
 from suite.board.statistics.intervals import Interval
 from suite.core.names import STANDARD_NETWORK
 from suite.records import test_audit
-from suite.records.cells import PROTOCOL, RETRAIN, STANDARD_RECIPE, canonical_json, differing_keys
+from suite.records.cells import PROTOCOL, RETRAIN, STANDARD_RECIPE, differing_keys
 from suite.records.jobs import Planned
 from suite.records.record import Record
 from suite.records.submission import Submission
-
-_Configuration = tuple[str, str, str, int]  # task, label, canonical fields, size
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,7 @@ def board(
     return Board(
         tables=tables,
         averages=averages([table.rows for table in tables]),
-        breakdowns=breakdowns(cells, suffix=lambda trial: suffixes[_configuration(trial)]),
+        breakdowns=breakdowns(cells, suffix=lambda trial: suffixes[trial.configuration]),
         methods=_methods(cells.records, claims),
         versions=_versions(cells.records),
         commits=tuple(sorted({record.provenance.commit for record in cells.records})),
@@ -141,16 +148,12 @@ def _in_leaderboard(trial: TrialResult) -> bool:
     return bool(trial.by(*RANKED)) or not any(item.done for item in trial.evaluations)
 
 
-def _configuration(trial: TrialResult) -> _Configuration:
-    return trial.task, trial.label, canonical_json(trial.fields), trial.trial.ipc
-
-
-def _suffixes(trials: Iterable[TrialResult]) -> dict[_Configuration, str]:
+def _suffixes(trials: Iterable[TrialResult]) -> dict[Configuration, str]:
     """Return text that distinguishes configurations of one label: the fields that differ at some size."""
-    labels: dict[tuple[str, str], dict[int, dict[_Configuration, TrialResult]]] = {}
+    labels: dict[tuple[str, str], dict[int, dict[Configuration, TrialResult]]] = {}
     for trial in trials:
         sizes = labels.setdefault((trial.task, trial.label), {})
-        sizes.setdefault(trial.trial.ipc, {})[_configuration(trial)] = trial
+        sizes.setdefault(trial.trial.ipc, {})[trial.configuration] = trial
     suffixes = {}
     for sizes in labels.values():
         tables = ([trial.fields for trial in same.values()] for same in sizes.values())
@@ -164,16 +167,12 @@ def _suffixes(trials: Iterable[TrialResult]) -> dict[_Configuration, str]:
 def _table(
     cells: Cells,
     key: TableKey,
-    suffixes: Mapping[_Configuration, str],
+    suffixes: Mapping[Configuration, str],
     reported: Sequence[Reported],
     weights: Weights,
     handed_in: Mapping[tuple[str, str], Submission],
     claims: Iterable[Submission],
 ) -> Table:
-    configurations: dict[_Configuration, list[TrialResult]] = {}
-    for trial in cells.trials:
-        if trial.task == key.task and key.ipc in trial.sizes:
-            configurations.setdefault(_configuration(trial), []).append(trial)
     full = reference(cells.references, key, reported)
     rows = [
         row(
@@ -185,7 +184,7 @@ def _table(
             robustness=robustness(trials, key, cells, weights),
             submission=handed_in.get((trials[0].trial.method, trials[0].trial.source)),
         )
-        for configuration, trials in configurations.items()
+        for configuration, trials in cells.by_place.get((key.task, key.ipc), {}).items()
         if _belongs(trials, key)
     ]
     rows += [_claimed(each) for each in claims if _claimed_key(each) == key]

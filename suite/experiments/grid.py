@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from suite.core.data import tasks
-from suite.core.data.documents import read_toml
+from suite.core.files.documents import read_toml
 from suite.core.names import did_you_mean
 from suite.core.networks import named
 from suite.core.spec import Method

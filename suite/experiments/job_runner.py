@@ -90,7 +90,7 @@ def _load_method(job: Job) -> None:
 
 def missing(job: Job, store: Store) -> list[Cell]:
     """Return the job's cells without a record that counts; none if the trial diverged and has no set."""
-    record = store.record(job.id, job.data)
+    record = store.record_of(job, job.cell)
     if record and record.status == "diverged":
         return []
     rest: list[Cell] = [cell for cell in job.evaluations if not sets.is_scored(cell, job, store, record)]
@@ -105,12 +105,12 @@ def due(job: Job, store: Store) -> list[Cell]:
 
 def _is_complete(job: Job, store: Store) -> bool:
     """Return whether the first cell has its record, and all sets if it is a trial."""
-    record = store.record(job.id, job.data)
+    record = store.record_of(job, job.cell)
     return record is not None and not sets.lost(job, store, record)
 
 
 def _has_set(job: Job, store: Store) -> bool:
-    record = store.record(job.id, job.data)
+    record = store.record_of(job, job.cell)
     return record is not None and record.status == "done"
 
 
@@ -149,7 +149,7 @@ def _recorded(cell: Cell, work: Work, context: Context, lost: Lost | None) -> Ge
         status: Status = "oom" if out_of_memory(result) else "failed"
         trace, reads = "".join(traceback.format_exception(result)), TestSplit.total_reads - before
         record = context.record(cell, status, error=_reason(result), test_reads=reads)
-    if earlier := store.last_failure(cell.id):
+    if earlier := store.failure_of(context.job, cell):
         record = record.model_copy(update={"attempts": max(record.attempts, earlier.attempts + 1)})
     record = _with_changes(record, context.listener.changes())
     if record.status in ("done", "diverged"):

@@ -52,6 +52,7 @@ def _gpu() -> dict[str, str]:
     return versions | {name: "on" if value else "off" for name, value in settings.items()}
 
 
+@cache
 def _version(name: str) -> str:
     try:
         return version(name)

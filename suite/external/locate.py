@@ -6,9 +6,9 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from io import BufferedReader, FileIO
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 from suite.core.data.reading.decoding import PICTURES
 
@@ -185,7 +185,7 @@ def snapshot(found: SetFiles, folder: Path) -> SetFiles:
     return replace(found, path=at, content=content, manifest=manifest)
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> BufferedReader:
     """Open a plain file; raises ValueError for another one, such as a pipe, which might never end."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -194,7 +194,7 @@ def _opened(path: Path) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise ValueError(f"{path} is no plain file")
-    return os.fdopen(handle, "rb", buffering=_CHUNK)
+    return BufferedReader(FileIO(handle), _CHUNK)
 
 
 def _too_large(path: Path) -> str:

@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
@@ -68,10 +69,16 @@ class _Cell(Frozen):
         """A few words for people."""
         return self.kind
 
-    @property
+    @cached_property  # boards of many cells ask again and again
     def id(self) -> str:
         """The cell's id: sha256 of its canonical JSON and the protocol version."""
         return sha256_of({"protocol": PROTOCOL, **self.model_dump(mode="json")})
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with changed fields, and the id of these."""
+        copied = super().model_copy(update=update, deep=deep)
+        vars(copied).pop("id", None)
+        return copied
 
 
 class Trial(_Cell):

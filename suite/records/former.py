@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from suite.core.data.atomic_write import write_bytes
-from suite.core.data.documents import document, read_json
+from suite.core.files.documents import document, read_json
 from suite.core.sets import sealing
 from suite.records.record import Record
 from suite.records.store import Store
@@ -29,7 +29,7 @@ def bring_over(store: Store, former: str, now: str) -> int:
                 sealing.check(facts)
                 text = sealing.to_json(facts | {"data": now})
             else:
-                text = Record.model_validate_json(document(path)).model_copy(update={"data": now}).to_json()
+                text = Record.read(document(path)).model_copy(update={"data": now}).to_json()
                 count += 1
         except ValueError:
             continue

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from suite.core.data.atomic_write import read_bytes, write_bytes
-from suite.core.data.documents import read_json
+from suite.core.files.documents import read_json
 from suite.core.names import FORMER_METHODS, FORMER_RECIPES, FORMER_SETTINGS
 from suite.core.scores import Score
 from suite.core.sets import sealing

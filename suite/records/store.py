@@ -9,7 +9,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from suite.core.data.atomic_write import write_bytes
-from suite.core.data.documents import document, read_json
-from suite.records.cells import PROTOCOL, Trial, protocol_remedy
+from suite.core.files.documents import document, read_json
+from suite.records.cells import PROTOCOL, Cell, Trial, protocol_remedy
 from suite.records.jobs import Job
 from suite.records.record import Record, read_record
 from suite.records.stores import heartbeat, layout
@@ -38,6 +38,8 @@ class Store(Checkpoints):
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         super().__init__(path, read_only=read_only)
         self._listing = layout.Listing(path / "records", once=read_only)
+        self._failures = layout.Listing(path / "failures", once=read_only)
+        self._read = dict[Path, Record | None]()  # if read only; None for a damaged one
 
     @classmethod
     def create(cls, path: Path, option: str = "--store") -> "Store":
@@ -126,37 +128,72 @@ class Store(Checkpoints):
         """
         return next((record for record in self.records(cell) if data in ("", record.data)), None)
 
-    def records(self, cell: str) -> Iterator[Record]:
-        """Yield the valid records of a cell, one for each data, the first written first."""
-        for path in self._listing.of(cell):
-            try:
-                yield read_record(document(path), cell)
-            except FileNotFoundError:
-                continue  # another process set it aside
-            except ValueError as error:
-                self.set_aside(path, f"is damaged ({_mistake(error)})")
+    def record_of(self, job: Job, cell: Cell) -> Record | None:
+        """Return the record of a job's cell on the job's data, as `record` does.
+
+        A cell is looked for where its job writes it, besides what was there at the first question: with a
+        hundred thousand records it takes as long as with one.
+        """
+        found = self.records(cell.id, self._written("records", layout.place_in(job, cell), cell.id, job.data))
+        return next((record for record in found if job.data in ("", record.data)), None)
+
+    def earlier(self, record: Record) -> Record | None:
+        """Return the record that the cell of `record` has on the same data, looked for as by `record_of`."""
+        paths = self._written("records", layout.place_of(record), record.cell.id, record.data)
+        found = self.records(record.cell.id, paths)
+        return next((each for each in found if record.data in ("", each.data)), None)
+
+    def records(self, cell: str, written: Sequence[Path] = ()) -> Iterator[Record]:
+        """Yield the valid records of a cell, one for each data, the first written first.
+
+        written: the only paths where those of other processes are looked for; by default in all rows.
+        """
+        for path in self._listing.of(cell, written):
+            if path not in self._read:
+                found = self._valid(path, cell)
+                if self.read_only:
+                    self._read[path] = found
+            else:
+                found = self._read[path]
+            if found:
+                yield found
+
+    def _valid(self, path: Path, cell: str) -> Record | None:
+        try:
+            return read_record(document(path), cell)
+        except FileNotFoundError:
+            return None  # another process set it aside
+        except ValueError as error:
+            self.set_aside(path, f"is damaged ({_mistake(error)})")
+            return None
+
+    def _written(self, kind: str, place: Path, cell: str, data: str = "") -> list[Path]:
+        """Return the paths to which a run writes the records, or failures, of a cell."""
+        names = dict.fromkeys(_named(cell, each) for each in ("", data))
+        return [self.path / kind / place / f"{name}.json" for name in names]
 
     def write(self, record: Record, trace: str = "") -> None:
         """Write a record. An earlier record on the same data is kept; an earlier failure is replaced.
 
         trace: the traceback of a failure, which is written beside it.
         """
-        cell = record.cell.id
+        cell, place = record.cell.id, layout.place_of(record)
         if record.status not in ("done", "diverged"):
-            place = self.path / "failures" / layout.place_of(record)
-            self.put(place / f"{cell}.json", record.to_json().encode(), replace=True)
+            path = self.path / "failures" / place / f"{cell}.json"
+            self.put(path, record.to_json().encode(), replace=True)
             if trace:
                 self.put(self.traceback(record), trace.encode(errors="replace"), replace=True)
             return
-        place = self.path / "records" / layout.place_of(record)
+        paths = self._written("records", place, cell, record.data)
         for _ in range(2):  # another process may take the name meanwhile
-            others = [other.data for other in self.records(cell)]
-            name = _named(cell, record.data if others else "")
-            if record.data in others or self.put(place / f"{name}.json", record.to_json().encode()):
+            others = [other.data for other in self.records(cell, paths)]
+            path = paths[-1] if others else paths[0]
+            if record.data in others or self.put(path, record.to_json().encode()):
                 break
-        for name in (f"{cell}.json", _trace(cell)):
-            for failure in self.path.glob(f"failures/*/*/{name}"):
-                failure.unlink(missing_ok=True)
+        failed = self._written("failures", place, cell)
+        for folder in {each.parent for each in (*failed, *self._failures.of(cell, failed))}:
+            for name in (f"{cell}.json", _trace(cell)):
+                (folder / name).unlink(missing_ok=True)
 
     def add(self, record: Record, content: bytes, *, another: bool) -> None:
         """Write the file of a record as it is, without a sync.
@@ -167,9 +204,9 @@ class Store(Checkpoints):
         path = self.path / "records" / layout.place_of(record) / f"{name}.json"
         write_bytes(path, content, sync=False)
 
-    def last_failure(self, cell: str) -> Record | None:
-        """Return the last failure of a cell; None if it has none."""
-        for path in self.path.glob(f"failures/*/*/{cell}.json"):
+    def last_failure(self, cell: str, written: Sequence[Path] = ()) -> Record | None:
+        """Return the last failure of a cell; None if it has none. written: as in `records`."""
+        for path in self._failures.of(cell, written):
             try:
                 return read_record(document(path), cell)
             except FileNotFoundError:
@@ -177,6 +214,10 @@ class Store(Checkpoints):
             except ValueError as error:
                 self.set_aside(path, f"is damaged ({_mistake(error)})")
         return None
+
+    def failure_of(self, job: Job, cell: Cell) -> Record | None:
+        """Return the last failure of a job's cell, looked for as by `record_of`."""
+        return self.last_failure(cell.id, self._written("failures", layout.place_in(job, cell), cell.id))
 
     def traceback(self, failure: Record) -> Path:
         """Return the path of a failure's traceback."""
@@ -195,7 +236,7 @@ class Store(Checkpoints):
     def write_job(self, job: Job) -> None:
         """Write a job, which a worker reads by its id."""
         path = self.path / "jobs" / f"{job.id}.json"
-        self.put(path, job.model_dump_json().encode(), replace=True)
+        self.put(path, job.model_dump_json().encode(), replace=True, sync=False)  # each run writes it
 
     def job(self, cell: str) -> Job:
         """Return the job whose first cell has this id."""

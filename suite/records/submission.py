@@ -10,7 +10,7 @@ from typing import Annotated, Self
 import tomli_w
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from suite.core.data.documents import document
+from suite.core.files.documents import document
 from suite.core.names import is_device
 from suite.records.cells import SUBMITTED, Frozen, Trial, sha256_of
 from suite.records.record import Record
@@ -226,7 +226,7 @@ def verification(folder: Path, own: Submission) -> list[Record]:
     if place.is_symlink() or not all(map(is_plain, paths)):
         raise ValueError(f"{folder}: its verification has a link or no plain file; put the files there")
     try:
-        records = [Record.model_validate_json(document(path)) for path in paths]
+        records = [Record.read(document(path)) for path in paths]
     except ValidationError as error:
         raise ValueError(f"{folder}: its verification is damaged: {mistake(error)}") from None
     trials = {record.cell.id for record in records if _is_of(record.cell, own)}

@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from suite.core.data import tasks
 from suite.core.data.atomic_write import write_bytes
-from suite.core.data.documents import read_json
+from suite.core.files.documents import read_json
 from suite.core.sets import sealing
 from suite.core.sets.manifest import facts
 from suite.core.sets.parametrisations import describe

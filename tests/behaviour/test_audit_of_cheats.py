@@ -112,6 +112,11 @@ def poisoned_loader(store: Store) -> None:
     at.write_text(json.dumps({**facts, "loader": facts["loader"] + "\nimport os; os.system('true')\n"}))
 
 
+def edited_manifest(store: Store) -> None:
+    at = next((store.path / "artefacts").glob("*.json"))
+    at.write_text(json.dumps({**json.loads(at.read_bytes()), "lr": 0.5}))
+
+
 def hidden_tensor(store: Store) -> None:
     path = first(store, kind="distillation")
     at = store.artefact(read(path).cell.id)
@@ -235,6 +240,7 @@ CHEATS: dict[str, tuple[Cheat, str]] = {
     "five of ten classes": (fewer_classes, "error set"),
     "soft labels called hard": (soft_as_hard, "error set"),
     "a set that is not finite": (not_finite, "error set"),
+    "a learned rate put into a manifest": (edited_manifest, "error manifest"),
     "a tensor beside the set": (hidden_tensor, "error set"),
     "a poisoned loader": (poisoned_loader, "doubt loader"),
     "a record in another row's folder": (moved, "error place"),
@@ -343,7 +349,7 @@ def test_what_is_left_behind_is_found_and_nothing_is_written(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("damage", ["empty", "half", "flipped", "nested", "binary"])
 def test_every_damaged_file_is_found_without_a_traceback(damage: str, tmp_path: Path) -> None:
-    """A flipped bit in the text of a manifest may stay unnoticed: no record has its hash."""
+    """A flipped bit in the text of a plan or a job may stay unnoticed: they have no seal."""
     store = sound(tmp_path / "store")
     for path in sorted(each for each in store.path.rglob("*") if each.is_file()):
         whole = path.read_bytes()
@@ -358,7 +364,7 @@ def test_every_damaged_file_is_found_without_a_traceback(damage: str, tmp_path: 
             }[damage]
         )
         found = kinds(store)
-        text = path.suffix == ".json" and path.parent.name in ("artefacts", "plan", "jobs")
+        text = path.parent.name in ("plan", "jobs")
         if damage != "flipped" or not text:
             assert any(each.startswith("error") for each in found), path
         path.write_bytes(whole)

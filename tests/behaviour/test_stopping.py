@@ -8,7 +8,7 @@ import pytest
 
 from suite.cli.running import runner
 from suite.cli.running.deadline import Deadline, Stopped
-from suite.cli.running.runner import Request
+from suite.cli.running.request import Request
 from suite.records.cells import Evaluation
 from suite.records.jobs import Job
 from suite.records.store import Store

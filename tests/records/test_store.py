@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -188,8 +188,8 @@ class TestSeveralData:
         first, second = (record().model_copy(update={"data": data * 64}) for data in "ab")
         records, other = store.records, Store(store.path)
 
-        def late(cell: str) -> Iterator[Record]:
-            found = list(records(cell))
+        def late(cell: str, written: Sequence[Path]) -> Iterator[Record]:
+            found = list(records(cell, written))
             monkeypatch.setattr(store, "records", records)
             other.write(first)
             return iter(found)

@@ -86,6 +86,7 @@ class _Row:
     trials: Sequence[TrialResult]
     key: TableKey
     cells: Cells
+    _known: dict[tuple[str, str], Sequence[tuple[_Measured, Copies]]] = field(default_factory=dict)
 
     @cached_property
     def native_recipe(self) -> str:
@@ -101,9 +102,7 @@ class _Row:
     @property
     def has_second_reference(self) -> bool:
         """Whether it is compared with relabelled random subsets: labels are soft, and its task has some."""
-        return self.soft and any(
-            (each.trial.method, each.task) == (RELABELLED, self.key.task) for each in self.cells.trials
-        )
+        return self.soft and (RELABELLED, self.key.task) in self.cells.made
 
     @property
     def teacher(self) -> str:
@@ -120,13 +119,19 @@ class _Row:
             return {FULL_DATA_SEED: Copies(FULL_DATA_SEED, values)} if values else {}
         found: dict[int, Copies] = {}
         for trial in self._trials(training):
-            retrained = [item for item in trial.retrained if in_table(item, self.key)]
-            for item in [*retrained, *self.robust(trial)]:
-                for measured, copies in _trained(trial, item):
-                    known = found.get(trial.trial.seed)
-                    if measured == wanted and (known is None or len(known.values) < len(copies.values)):
-                        found[trial.trial.seed] = copies
+            for measured, copies in self._every_training(trial):
+                known = found.get(trial.trial.seed)
+                if measured == wanted and (known is None or len(known.values) < len(copies.values)):
+                    found[trial.trial.seed] = copies
         return found
+
+    def _every_training(self, trial: TrialResult) -> Sequence[tuple[_Measured, Copies]]:
+        """Return how networks were trained on a trial's set in this table, with their accuracies."""
+        if trial.key not in self._known:
+            retrained = [item for item in trial.retrained if in_table(item, self.key)]
+            items = [*retrained, *self.robust(trial)]
+            self._known[trial.key] = [pair for item in items for pair in _trained(trial, item)]
+        return self._known[trial.key]
 
     def lacks(self, trainings: Sequence[Training]) -> tuple[str, ...]:
         """Return what is to be done for missing accuracies, or why nothing can be done."""

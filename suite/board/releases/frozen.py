@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from suite.core.data.documents import document, read_json
+from suite.core.files.documents import document, read_json
 
 MANIFEST, SUMS, ROWS = "MANIFEST.json", "SHA256SUMS", "leaderboard.json"
 """What made a release; its checksums, which `sha256sum -c` reads; its rows."""
@@ -65,7 +65,8 @@ def problems(path: Path) -> list[str]:
     if len(sums) < len(lines):
         found.append(f"{SUMS} has lines that are none of checksums")
     found += [f"{own} is missing in {SUMS}" for own in (MANIFEST, ROWS) if own not in sums]
-    there = {each.relative_to(path).as_posix() for each in path.rglob("*") if not each.is_dir()} - {SUMS}
+    there = {each.relative_to(path).as_posix() for each in path.rglob("*") if not each.is_dir()}
+    there -= {SUMS, f"{SUMS}.sig"}  # who vouches for it signs its checksums
     found += [f"{each} is missing" for each in sorted(sums.keys() - there)]
     found += [f"{each} was added" for each in sorted(there - sums.keys())]
     changed = (

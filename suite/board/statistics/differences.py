@@ -1,6 +1,6 @@
 """Compare methods: differences and weighted sums with intervals, and ranks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -130,7 +130,7 @@ def _mean(per_seed: PerSeed) -> float:
     return float(np.mean([np.mean(copies.values) for copies in per_seed.values()]))
 
 
-def _paired(first: PerSeed, second: PerSeed) -> frozenset[int]:
+def _paired(first: Mapping[int, object], second: Mapping[int, object]) -> frozenset[int]:
     """Return the seeds drawn jointly: the shared ones, unless only one of several is shared."""
     shared = first.keys() & second.keys()
     return frozenset(shared if len(shared) >= min(2, len(first.keys() | second.keys())) else ())
@@ -160,25 +160,56 @@ def _tail(units: int, level: float) -> float:
 
 def _resampled(sides: Sequence[PerSeed], seed: int) -> list[resampling.Floats]:
     """Return each side's mean in every resample; NaN if a resample drew none of its seeds."""
+    shape = tuple(
+        tuple((each, side[each].networks, len(side[each].values)) for each in sorted(side)) for side in sides
+    )
+    values = [[value for each in sorted(side) for value in side[each].values] for side in sides]
+    parts = [
+        [resampling.means(*each) for each in zip(values, weights, strict=True)]
+        for weights in _weights(shape, seed)
+    ]
+    return [np.concatenate(side) for side in zip(*parts, strict=True)]
+
+
+_Shape = tuple[tuple[tuple[int, int, int], ...], ...]
+"""Of each side: its seeds in order, with their networks and the number of their copies."""
+
+
+def _weights(shape: _Shape, seed: int) -> Iterable[Sequence[resampling.Floats]]:
+    """Return the weights of each side's values in all resamples, in parts."""
+    numbers = sum(len(side) * max(copies for *_, copies in side) for side in shape)
+    parts = tuple(resampling.parts(numbers))
+    few = numbers * resampling.RESAMPLES <= resampling.KEPT
+    return _kept(shape, seed, parts) if few else _drawn(shape, seed, parts)
+
+
+@lru_cache(maxsize=resampling.DRAWS)
+def _kept(shape: _Shape, seed: int, parts: tuple[int, ...]) -> Sequence[Sequence[resampling.Floats]]:
+    return tuple(_drawn(shape, seed, parts))
+
+
+def _drawn(shape: _Shape, seed: int, parts: tuple[int, ...]) -> Iterator[Sequence[resampling.Floats]]:
+    sides = [{each: (networks, copies) for each, networks, copies in side} for side in shape]
     rng, first = np.random.default_rng(seed), sides[0]
     paired = [frozenset(first), *(_paired(first, side) for side in sides[1:])]
     together = sorted({each for side, seeds in zip(sides, paired, strict=True) if seeds for each in side})
     orders = [together if seeds else sorted(side) for side, seeds in zip(sides, paired, strict=True)]
-    shared = resampling.sample_seeds(len(together), rng)
-    drawn = [
-        shared if seeds else resampling.sample_seeds(len(orders[at]), rng) for at, seeds in enumerate(paired)
+    alike = [
+        np.array([each in seeds and first[each] == side[each] for each in together])
+        for side, seeds in zip(sides, paired, strict=True)
     ]
-    most = max(len(copies.values) for side in sides for copies in side.values())
-    chosen = [resampling.sample_copies(seeds, most, rng) for seeds in drawn]
-    for at, seeds in enumerate(paired):
-        alike = np.array([each in seeds and _alike(first[each], sides[at][each]) for each in together])
-        if seeds:
-            chosen[at] = np.where(alike[shared][..., None], chosen[0], chosen[at])
-    return [
-        resampling.means([side[each].values if each in side else () for each in order], seeds, copies)
-        for side, order, seeds, copies in zip(sides, orders, drawn, chosen, strict=True)
-    ]
-
-
-def _alike(first: Copies, second: Copies) -> bool:
-    return first.networks == second.networks and len(first.values) == len(second.values)
+    most = max(copies for side in sides for _, copies in side.values())
+    for resamples in parts:
+        shared = resampling.sample_seeds(len(together), rng, resamples)
+        drawn = [
+            shared if seeds else resampling.sample_seeds(len(order), rng, resamples)
+            for seeds, order in zip(paired, orders, strict=True)
+        ]
+        chosen = [resampling.sample_copies(seeds, most, rng) for seeds in drawn]
+        for at, seeds in enumerate(paired):
+            if seeds:
+                chosen[at] = np.where(alike[at][shared][..., None], chosen[0], chosen[at])
+        yield [
+            resampling.weights([side[each][1] if each in side else 0 for each in order], seeds, copies)
+            for side, order, seeds, copies in zip(sides, orders, drawn, chosen, strict=True)
+        ]

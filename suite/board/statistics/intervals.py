@@ -1,8 +1,9 @@
 """Intervals over distillation seeds with retrained copies nested in them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 
@@ -53,8 +54,10 @@ def _interval(groups: tuple[tuple[float, ...], ...], level: float, seed: int) ->
     refuse(groups, level)
     means = np.array([np.mean(group) for group in groups])
     tail = 100 * (1 - level) / 2
-    low, high = np.percentile(_resampled_means(groups, seed), [tail, 100 - tail])
     copies = tuple(len(group) for group in groups)
+    values, drawn = list(chain.from_iterable(groups)), _weights(copies, seed)
+    resampled = np.concatenate([resampling.means(values, weights) for weights in drawn])
+    low, high = np.percentile(resampled, [tail, 100 - tail])
     mean, low, high = (round(float(value), DIGITS) for value in (means.mean(), low, high))
     return Interval(mean, low, high, len(groups), copies)
 
@@ -69,8 +72,21 @@ def refuse(groups: Sequence[Sequence[float]], level: float) -> None:
         raise ValueError("an interval needs finite values; leave out diverged copies and count them")
 
 
-def _resampled_means(groups: Sequence[Sequence[float]], seed: int) -> resampling.Floats:
+def _weights(copies: tuple[int, ...], seed: int) -> Iterable[resampling.Floats]:
+    """Return the weights of the values in all resamples, in parts."""
+    parts = tuple(resampling.parts(len(copies) * max(copies)))
+    few = len(copies) * max(copies) * resampling.RESAMPLES <= resampling.KEPT
+    return _kept(copies, seed, parts) if few else _drawn(copies, seed, parts)
+
+
+@lru_cache(maxsize=resampling.DRAWS)
+def _kept(copies: tuple[int, ...], seed: int, parts: tuple[int, ...]) -> Sequence[resampling.Floats]:
+    return tuple(_drawn(copies, seed, parts))
+
+
+def _drawn(copies: tuple[int, ...], seed: int, parts: tuple[int, ...]) -> Iterator[resampling.Floats]:
     rng = np.random.default_rng(seed)
-    drawn = resampling.sample_seeds(len(groups), rng)
-    chosen = resampling.sample_copies(drawn, max(len(group) for group in groups), rng)
-    return resampling.means(groups, drawn, chosen)
+    for resamples in parts:
+        drawn = resampling.sample_seeds(len(copies), rng, resamples)
+        chosen = resampling.sample_copies(drawn, max(copies), rng)
+        yield resampling.weights(copies, drawn, chosen)

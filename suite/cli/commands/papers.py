@@ -101,12 +101,13 @@ def reproduce(
     from suite.cli import describe
     from suite.cli.reproducing import reproduction
     from suite.cli.running import preview, runner
+    from suite.cli.running.request import Request
     from suite.experiments.resources import Resources
     from suite.plugins.differences import differences
 
     set_data(data)
     found = reproduction.find(method, task, ipc)
-    request = runner.Request(
+    request = Request(
         grid=found.name,
         made=found.grid(seeds, copies, set_ or ()),
         store=store,

@@ -59,10 +59,11 @@ def run(
     deadline = Deadline(time_limit)  # counts from here, before slow imports
 
     from suite.cli.running import runner
+    from suite.cli.running.request import Request
     from suite.experiments.resources import Resources
 
     set_data(data)
-    request = runner.Request(
+    request = Request(
         grid=grid,
         settings=tuple(set_ or ()),
         store=store,

@@ -71,12 +71,13 @@ def tune(
     """
     deadline = Deadline(time_limit)  # counts from here, before slow imports
 
-    from suite.cli.running import runner, tuning
+    from suite.cli.running import tuning
+    from suite.cli.running.request import Request
     from suite.experiments.resources import Resources
     from suite.experiments.tuning.tries import Rule
 
     set_data(data)
-    run = runner.Request(
+    run = Request(
         grid=grid,
         settings=tuple(set_ or ()),
         store=store,
@@ -88,7 +89,7 @@ def tune(
         step_timeout=step_timeout,
     )
     rule = Rule(tries, seed, seconds, charge=run.resources.charged(1.0))
-    request = tuning.Request(run, rule, output)
+    request = tuning.TuningRequest(run, rule, output)
     if dry_run:
         tuning.dry_run(request)
         return

@@ -11,7 +11,8 @@ from suite.board.atlas.costs import Cost
 from suite.cli.console import console, say
 from suite.cli.running.announced import lost_sets, on_other_data, say_networks
 from suite.cli.running.cost import Costs, by_device, hours, told
-from suite.cli.running.runner import Request, check_settings, counts
+from suite.cli.running.request import Request, check_settings
+from suite.cli.running.runner import counts
 from suite.core.data import tasks
 from suite.core.data.reading.download import nothing_fetched
 from suite.core.data.tasks import DataMissing

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from statistics import mean
+from statistics import fmean as mean
 from time import monotonic
 
 from suite.cli.running.cost import kind_of
@@ -32,6 +32,9 @@ class Remaining:
 
     def __init__(self, cells: Iterable[tuple[Job, Cell]]) -> None:
         self._left = {cell.id: _Waiting(job.id, (kind_of(job, cell), cell.kind)) for job, cell in cells}
+        self._of_job = defaultdict[str, list[str]](list)
+        for cell, waiting in self._left.items():
+            self._of_job[waiting.job].append(cell)
         self._took = defaultdict[Hashable, list[float]](list)
         self._begun = dict[str, tuple[float, int]]()  # by job: when its steps were first seen, and which
 
@@ -51,10 +54,11 @@ class Remaining:
                 rest[job], total = paced
                 for kind in self._left[job].kinds:
                     took[kind].append(total)
+        means = {kind: mean(seconds) for kind, seconds in took.items()}
         for cell, waiting in self._left.items():
-            kind = next((kind for kind in waiting.kinds if kind in took), None)
+            kind = next((kind for kind in waiting.kinds if kind in means), None)
             if kind is not None:
-                rest.setdefault(cell, mean(took[kind]))
+                rest.setdefault(cell, means[kind])
         longest = max((rest[job] for job in running if job in rest), default=0.0)
         seconds = max(longest, sum(rest.values()) / max(1, len(running)))
         return Left(seconds, whole=len(rest) == len(self._left))
@@ -63,7 +67,9 @@ class Remaining:
         if waiting := self._left.pop(cell, None):
             for kind in waiting.kinds:
                 self._took[kind].append(record.seconds)
-        if record.status != "done":  # a trial without a set is not evaluated
+        if (
+            record.status != "done" and waiting and waiting.job == cell
+        ):  # a trial without a set is not evaluated
             self._left = {other: each for other, each in self._left.items() if each.job != cell}
 
     def _paced(self, progress: Progress) -> tuple[float, float] | None:

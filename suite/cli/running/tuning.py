@@ -12,6 +12,7 @@ from suite.cli.running import preview, runner
 from suite.cli.running.announced import lost_sets, on_other_data
 from suite.cli.running.cost import Costs
 from suite.cli.running.deadline import Deadline, Stopped
+from suite.cli.running.request import Request
 from suite.core.data import tasks
 from suite.experiments import grid, preflight
 from suite.experiments.cells.context import load_task
@@ -27,10 +28,10 @@ TOLERANCE = 1.25
 
 
 @dataclass(frozen=True)
-class Request:
+class TuningRequest:
     """A run of tries, the rule by which they are made, and where the chosen settings are written."""
 
-    run: runner.Request
+    run: Request
     rule: Rule
     output: Path | None = None
 
@@ -59,7 +60,7 @@ class Request:
         return rows(grid.load(path, self.run.settings, tuned=False))
 
 
-def dry_run(request: Request) -> None:
+def dry_run(request: TuningRequest) -> None:
     """List the tries of each row, as far as they are known, and estimate their cost."""
     found, store = _checked(request), Store(request.folder, read_only=True)
     records = preview.recorded(store)
@@ -76,7 +77,7 @@ def dry_run(request: Request) -> None:
         say(line)
 
 
-def tune(request: Request, deadline: Deadline | None = None) -> bool:
+def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
     """Run the missing tries and write the settings file; return whether all of them are done.
 
     Raises ValueError before compute, or if a row has no time for an outer step; Stopped at the deadline.
@@ -122,7 +123,7 @@ def tune(request: Request, deadline: Deadline | None = None) -> bool:
     return True
 
 
-def _checked(request: Request) -> list[Row]:
+def _checked(request: TuningRequest) -> list[Row]:
     """Return the rows on their data, and tell these; raises ValueError for the first problem of a row."""
     found = request.rows()
     # A cluster's nodes are not checked.
@@ -134,7 +135,7 @@ def _checked(request: Request) -> list[Row]:
     return [row.on_data() for row in found]
 
 
-def _stages(request: Request, found: Sequence[Row], store: Store) -> Iterator[list[Job]]:
+def _stages(request: TuningRequest, found: Sequence[Row], store: Store) -> Iterator[list[Job]]:
     """Yield the jobs that time outer steps, and then, if all steps have been timed, the tries."""
     rule = request.rule
     if paces := [job for row in found if (job := rule.pace(row))]:
@@ -146,7 +147,7 @@ def _stages(request: Request, found: Sequence[Row], store: Store) -> Iterator[li
     yield list({job.id: job for job in tries}.values())  # rows may have tries in common
 
 
-def _write(request: Request, found: Sequence[Row], store: Store) -> None:
+def _write(request: TuningRequest, found: Sequence[Row], store: Store) -> None:
     """Choose, write the settings file, and show it."""
     rule = request.rule
     chosen = [rule.choose(row, rule.steps(row, store) or {}, store) for row in found]

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from suite.board.atlas.costs import Cost
 from suite.cli.running.cost import Costs, by_device
-from suite.core.data.documents import document
+from suite.core.files.documents import document
 from suite.records.cells import Cell, Evaluation
 from suite.records.jobs import Job, Plan
 from suite.records.record import Record

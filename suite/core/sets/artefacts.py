@@ -10,7 +10,7 @@ from safetensors.torch import load, save
 
 from suite.core.data import tasks
 from suite.core.data.atomic_write import DiskFault, read_bytes, write_bytes
-from suite.core.data.documents import read_json
+from suite.core.files.documents import read_json
 from suite.core.sets import parametrisations, sealing
 from suite.core.sets.manifest import facts
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet

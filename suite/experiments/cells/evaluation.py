@@ -1,7 +1,10 @@
 """Evaluations: score the set of a trial, or a part of it."""
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
 from time import perf_counter
 
 from suite.core.data import tasks
@@ -14,7 +17,8 @@ from suite.experiments.cells.context import Context
 from suite.experiments.cells.progress import Progress, Work
 from suite.experiments.expand import RECIPE_SETTINGS
 from suite.plugins import registry
-from suite.records.cells import RANDOM, RELABELLED, Cell, Evaluation, Trial
+from suite.records.cells import RANDOM, RELABELLED, Evaluation, Trial, canonical_json
+from suite.records.store import Store
 
 BASELINES = (RANDOM, RELABELLED)
 """Methods whose sets are evaluated under every recipe, to be compared with."""
@@ -35,30 +39,33 @@ def recipes_of(cell: Evaluation) -> Iterator[Recipe]:
 
 def evaluate(cell: Evaluation, context: Context) -> Work:
     """Score the artefact of the job's trial; raises ValueError for a set of other data than the task's."""
-    yield Progress(context.job.id, f"evaluating: {cell.title}", needs=_expected_seconds(cell, context))
+    job, store = context.job, context.store
+    times = _times(store.path, job.cell.task, job.size(cell), job.label)
+    yield Progress(job.id, f"evaluating: {cell.title}", needs=times.expected(cell, store))
     device = context.resources.device
     task, evaluator = context.task().to(device), build_evaluator(cell)
     data = tasks.fingerprint(task)
-    path = context.store.artefact(context.job.id, cell.step, data)
+    path = store.artefact(job.id, cell.step, data)
     synthetic, manifest = load_artefact(path)
-    made = context.store.record(context.job.id, data)
+    made = store.record_of(job, job.cell)
     if cell.step is None and made and made.artefact not in ("", manifest["sha256"]):
         raise ValueError(f"{path} is not the set that the trial's record names; run the same command again")
     tasks.check_data(synthetic, task)
-    scored = cut(synthetic, cell.part, seed=context.job.cell.seed).to(device)
-    if isinstance(trial := context.job.cell, Trial) and trial.method in BASELINES:
+    scored = cut(synthetic, cell.part, seed=job.cell.seed).to(device)
+    if isinstance(trial := job.cell, Trial) and trial.method in BASELINES:
         scored = _at_the_recipes_rate(scored, cell)
     started, before = perf_counter(), TestSplit.total_reads
     scores = evaluator.evaluate(scored, task, seed=cell.seed)
     if undeclared := [name for name in scores.values if not any(s.matches(name) for s in evaluator.scores)]:
         raise ValueError(f"it returned {undeclared[0]!r}, which its `scores` do not declare; add a Score")
+    times.note(cell, seconds := perf_counter() - started)
     return context.record(
         cell,
         "done",
         scores=dict(scores.values),
         title=evaluator.title,
         described=evaluator.scores,
-        seconds=perf_counter() - started,
+        seconds=seconds,
         test_reads=max(task.split.reads, TestSplit.total_reads - before),  # the latter with those on the side
         data=data,
         artefact=manifest["sha256"],
@@ -71,16 +78,38 @@ def _at_the_recipes_rate(synthetic: SyntheticSet, cell: Evaluation) -> Synthetic
     return replace(synthetic, lr=rates.pop()) if len(rates) == 1 else synthetic
 
 
-def _expected_seconds(cell: Evaluation, context: Context) -> float:
-    """Return the longest time of this evaluation on other sets of its row; 0 if there was none."""
-    job = context.job
-    others = context.store.row(job.cell.task, job.size(cell), job.label)
-    return max((other.seconds for other in others if _same_work(other.cell, cell)), default=0.0)
+@dataclass
+class _Times:
+    """The longest time of evaluations on the sets of a row.
+
+    The row is read when one is asked for that is not known, the first, the second, the fourth, the eighth
+    time: reading it for each cell would take the square of its cells.
+    """
+
+    row: tuple[str, int, str]
+    longest: dict[str, float] = field(default_factory=dict)
+    asked: Counter[str] = field(default_factory=Counter)
+
+    def expected(self, cell: Evaluation, store: Store) -> float:
+        """Return the longest time of an evaluation that differs at most in the set; 0 if there was none."""
+        work = _work(cell)
+        if work not in self.longest:
+            self.asked[work] += 1
+            if self.asked[work].bit_count() == 1:
+                for other in store.row(*self.row):
+                    if isinstance(other.cell, Evaluation):
+                        self.note(other.cell, other.seconds)
+        return self.longest.get(work, 0.0)
+
+    def note(self, cell: Evaluation, seconds: float) -> None:
+        """Note how long an evaluation took."""
+        self.longest[_work(cell)] = max(seconds, self.longest.get(_work(cell), 0.0))
 
 
-def _same_work(other: Cell, cell: Evaluation) -> bool:
-    """Return whether two cells differ at most in the set that is evaluated, and the seed."""
-    return isinstance(other, Evaluation) and (other.evaluator, other.settings) == (
-        cell.evaluator,
-        cell.settings,
-    )
+@lru_cache(maxsize=1024)
+def _times(store: Path, task: str, ipc: int, label: str) -> _Times:
+    return _Times((task, ipc, label))
+
+
+def _work(cell: Evaluation) -> str:
+    return canonical_json([cell.evaluator, cell.settings])

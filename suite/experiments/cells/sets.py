@@ -19,7 +19,7 @@ def lost(job: Job, store: Store, record: Record | None = None) -> str:
     once and then known by its size and its time of change. Raises DiskFault if the disk does not give it.
     record: the trial's, if it was read.
     """
-    record = record or store.record(job.id, job.data)
+    record = record or store.record_of(job, job.cell)
     if record is None or record.status != "done" or not isinstance(job.cell, Trial):
         return ""
     for step in (None, *sorted(job.snapshots)):
@@ -42,7 +42,7 @@ def lost(job: Job, store: Store, record: Record | None = None) -> str:
 
 def kept(job: Job, store: Store) -> str:
     """Return the sha256 of the set of a finished trial, which another process may have written; else ""."""
-    record = store.record(job.id, job.data)
+    record = store.record_of(job, job.cell)
     return record.artefact if record and record.status == "done" and not lost(job, store) else ""
 
 
@@ -51,7 +51,7 @@ def is_scored(cell: Evaluation, job: Job, store: Store, trial: Record | None = N
 
     trial: the record of the trial, if it was read. Earlier releases did not record which set was scored.
     """
-    record, trial = store.record(cell.id, job.data), trial or store.record(job.id, job.data)
+    record, trial = store.record_of(job, cell), trial or store.record_of(job, job.cell)
     if record is None or trial is None or cell.step is not None:
         return record is not None
     return record.artefact == trial.artefact or "" in (record.artefact, trial.artefact)
@@ -63,7 +63,7 @@ def renew(record: Record, store: Store) -> None:
     Nothing happens if the set is the same: then the earlier record stays. Evaluations go first: a crash in
     between leaves none without the record of its set.
     """
-    earlier = store.record(record.cell.id, record.data)
+    earlier = store.earlier(record)
     if earlier is None or (earlier.status, earlier.artefact or record.artefact) == (
         record.status,
         record.artefact,

@@ -9,7 +9,7 @@ import socket
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import ray
 from ray._private import ray_constants, services
 from ray._raylet import AuthenticationTokenLoader, Config, GcsClient  # type: ignore[attr-defined]
+from ray.job_config import JobConfig
 
 from suite.core.data.tasks import data_folder
 from suite.experiments.cluster.ending import SIGNALS
@@ -89,6 +90,7 @@ def _start() -> None:
     try:
         ray.init(
             address="local",
+            job_config=_job(),
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
@@ -97,6 +99,22 @@ def _start() -> None:
         )
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = elsewhere
+
+
+class _Trusted(list[str]):
+    """The folders that Ray puts first into the import path of workers: none but that of this code.
+
+    Ray adds the working directory, in which a stranger's `torch.py` may lie.
+    """
+
+    def extend(self, paths: Iterable[str]) -> None:
+        super().extend(path for path in paths if Path(path).resolve() == Path(__file__).resolve().parents[3])
+
+
+def _job() -> JobConfig:
+    made = JobConfig()
+    made._py_driver_sys_path = _Trusted()
+    return made
 
 
 def _short_folder() -> Path:
@@ -139,6 +157,7 @@ def _join(address: str) -> None:
     environment = {"RATBENCH_DATA": str(data_folder().resolve())}
     ray.init(
         address=found,
+        job_config=_job(),
         runtime_env={"env_vars": environment},
         log_to_driver=False,
         logging_level=logging.ERROR,

@@ -163,5 +163,5 @@ def _request(resources: Resources, wanted: Wanted) -> tune.PlacementGroupFactory
 
 
 def _out_of_memory(job: Job, store: Store) -> bool:
-    failures = [store.last_failure(cell.id) for cell in job.cells]
+    failures = [store.failure_of(job, cell) for cell in job.cells]
     return any(failure is not None and failure.status == "oom" for failure in failures)

@@ -44,8 +44,8 @@ def confined(request: dict[str, Any]) -> Sequence[str]:
     """Confine this process for a request; return the layers in force."""
     size = sum(Path(file).stat().st_size for file in request["files"])
     # Besides the set, what Python or a library may still load.
-    code = (sys.prefix, sys.base_prefix, Path(torch.__file__).parents[1], *suite.__path__)
-    readable = {Path(request["folder"]), *(Path(each) for each in code)}
+    packages = Path(torch.__file__).parents[1]
+    readable = {packages, *map(Path, (request["folder"], sys.prefix, sys.base_prefix, *suite.__path__))}
     seconds = SECONDS + size // (8 * 2**20)
     return confine(sorted(readable), memory=MEMORY, seconds=seconds, written=2 * LIMIT)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from time import time
 from typing import Any
 
+from suite.core.data.atomic_write import PARTIAL
 from suite.records.audit.findings import Findings
 from suite.records.cells import PROTOCOL, protocol_remedy
 from suite.records.jobs import Job, Plan
@@ -15,9 +16,6 @@ from suite.records.store import Store
 from suite.records.stores import heartbeat, layout, reading
 from suite.records.stores.sets_on_disk import ENDING, parts_of
 from suite.records.submission import is_plain
-
-PARTIAL = ".partial-"
-"""The beginning of the names of files that are being written."""
 
 _LARGEST = 64 * 2**20  # bytes of a JSON file
 _UNFINISHED = 3600  # seconds after which a file is no longer being written

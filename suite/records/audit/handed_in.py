@@ -2,8 +2,9 @@
 
 from safetensors import SafetensorError
 
+from suite.core.data.atomic_write import PARTIAL
 from suite.records.audit import figures, sets
-from suite.records.audit.documents import PARTIAL, parsed
+from suite.records.audit.documents import parsed
 from suite.records.audit.findings import Findings
 from suite.records.audit.known import Tasks
 from suite.records.cells import Trial

@@ -4,6 +4,7 @@ A store may be written meanwhile: what seems to be missing is looked for again, 
 """
 
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -152,10 +153,18 @@ class Links:
             self.found.error("link", own.path, f"it stands for {own.ipc} images, its trial for {of.ipc}")
         if of.status != "done":
             self.found.error("link", own.path, f"its trial is {of.status}, so that there is no set to score")
-        if own.artefact not in ("", of.artefact):
-            self.found.error("link", own.path, "it scored another set than that of its trial's record")
+        if own.artefact not in ("", self._scorable(of, cell, own.data)):
+            self.found.error("link", own.path, "it scored another set than the one that its trial has")
         if wrong_seed(cell, self._trials[str(of.path)].cell):
             self.found.doubt("seed", own.path, "its seed is not the one that a run gives: it was chosen")
+
+    def _scorable(self, of: _Entry, cell: Evaluation, data: str) -> str:
+        """Return the sha256 of the set or snapshot that an evaluation is of; "" if it is not there."""
+        if cell.step is None:
+            return of.artefact
+        with suppress(OSError, ValueError):
+            return documents.sha256(self.store.artefact(cell.trial, cell.step, data))
+        return ""
 
     def _trial_of(self, own: _Entry) -> _Entry | None:
         """Return the trial of an evaluation on its data; None without its record."""

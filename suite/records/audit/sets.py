@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from suite.core.sets import sealing
 from suite.records.audit.documents import parsed, sha256
 from suite.records.audit.findings import Findings
 from suite.records.audit.known import TaskFacts
@@ -59,6 +60,10 @@ def check(path: Path, record: Record | None, task: TaskFacts | None, found: Find
         found.error("set", path, f"the set or its manifest cannot be read: {reason(error)}")
         return
     found.checked["set" if record else "snapshot"] += 1
+    try:
+        sealing.check(facts)
+    except ValueError as error:
+        found.error("manifest", path.with_suffix(".json"), str(error))
     if digest != facts.get("sha256"):
         found.error("set", path, "its content is not that of the sha256 in its manifest")
     if record is not None and digest != record.artefact:

@@ -18,7 +18,7 @@ from typing import Self
 from pydantic import Field
 
 from suite.core.data.atomic_write import write_bytes
-from suite.core.data.documents import document
+from suite.core.files.documents import document
 from suite.records.cells import Frozen
 
 BEAT_SECONDS = 5.0

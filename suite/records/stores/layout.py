@@ -2,10 +2,13 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from time import time_ns
 
+from suite.records.cells import Cell
+from suite.records.jobs import Job
 from suite.records.record import Record
 
 _LONGEST = 200
@@ -17,30 +20,42 @@ _SETTLED = 10**9
 
 
 class Listing:
-    """The files of records by cell. A row's folder is listed again if it has changed since, unless `once`."""
+    """The files of records, or of failures, by cell.
+
+    `once`: what was there at the first look. Else a row's folder is listed again if it has changed since,
+    unless it is known where a cell's files are written: only there others are looked for then. So the time
+    for a cell does not grow with the store.
+    """
 
     def __init__(self, path: Path, *, once: bool) -> None:
         self._path, self._once = path, once
-        self._rows: dict[Path, tuple[int, dict[str, list[Path]]]] | None = None
+        self._rows: dict[Path, tuple[int, list[Path]]] | None = None
+        self._cells: dict[str, list[Path]] = {}
 
-    def of(self, cell: str) -> list[Path]:
-        """Return the files of the cell with this id, the first written first."""
-        if self._rows is None or not self._once:
-            before = self._rows or {}
-            self._rows = {folder: self._row(folder, before.get(folder)) for folder in folders(self._path)}
-        found = (path for _, cells in self._rows.values() for path in cells.get(cell, ()))
+    def of(self, cell: str, written: Sequence[Path] = ()) -> list[Path]:
+        """Return the files of the cell with this id, the first written first.
+
+        written: the paths to which a run writes it.
+        """
+        if self._rows is None or not (self._once or written):
+            self._look()
+        found = {*self._cells.get(cell, ()), *(() if self._once else filter(Path.exists, written))}
         return sorted(found, key=lambda path: path.stem)
 
-    def _row(
-        self, folder: Path, before: tuple[int, dict[str, list[Path]]] | None
-    ) -> tuple[int, dict[str, list[Path]]]:
+    def _look(self) -> None:
+        before, self._rows = self._rows or {}, {}
+        for folder in folders(self._path):
+            self._rows[folder] = self._row(folder, before.get(folder))
+        if self._rows != before:
+            self._cells = {}
+            for path in (path for _, paths in self._rows.values() for path in paths):
+                self._cells.setdefault(path.stem[:64], []).append(path)
+
+    def _row(self, folder: Path, before: tuple[int, list[Path]] | None) -> tuple[int, list[Path]]:
         now, changed = time_ns(), folder.stat().st_mtime_ns
         if before is not None and before[0] == changed:
             return before
-        cells: dict[str, list[Path]] = {}
-        for path in listed(folder, ".json"):
-            cells.setdefault(path.stem[:64], []).append(path)
-        return (changed if now - changed > _SETTLED else -1), cells
+        return (changed if now - changed > _SETTLED else -1), listed(folder, ".json")
 
 
 def place_of(record: Record) -> Path:
@@ -48,6 +63,12 @@ def place_of(record: Record) -> Path:
     return place(record.task, record.ipc, record.label)
 
 
+def place_in(job: Job, cell: Cell) -> Path:
+    """Return the folder of a job's cell, as `place_of` does of its record."""
+    return place(job.cell.task, job.size(cell), job.label)
+
+
+@lru_cache(maxsize=1024)
 def place(task: str, ipc: int, label: str) -> Path:
     """Return the folder of a row, below that of records or failures."""
     size = f"-ipc{ipc}" if ipc else "-full"
@@ -66,6 +87,19 @@ def files(path: Path) -> Iterator[Path]:
     """Yield the JSON files below the folder of records or failures, in order; each folder is read once."""
     for folder in folders(path):
         yield from listed(folder, ".json")
+
+
+def below(folder: Path, ending: str) -> Iterator[Path]:
+    """Yield the files with this ending in and below a folder, in order; none if there is no such folder."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda each: each.name)
+    for each in entries:
+        if each.is_dir(follow_symlinks=False):
+            yield from below(folder / each.name, ending)
+        elif each.name.endswith(ending):
+            yield folder / each.name
 
 
 def folders(path: Path, row: str = "") -> Iterator[Path]:

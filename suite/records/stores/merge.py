@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from suite.core.data.atomic_write import write_bytes
-from suite.core.data.documents import document
+from suite.core.files.documents import document
 from suite.core.scores import SECONDS
 from suite.records.cells import Evaluation
 from suite.records.jobs import Job, Plan

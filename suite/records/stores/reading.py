@@ -1,18 +1,36 @@
 """Read whole stores, file by file: records are checked, and nothing is moved or changed."""
 
+import gc
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from suite.core.data.documents import document
+from suite.core.files.documents import document
 from suite.records.record import Record, read_record
 from suite.records.store import Store
 from suite.records.stores import layout
 from suite.records.submission import mistake
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Pause Python's search for circles of objects: records have none, and it looks at all of them each time.
+
+    Use it where a whole store is read; it halves the time.
+    """
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
 
 KINDS = ("records", "failures", "plan")
 """The folders of which a store has at least one."""

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from suite.core.data.documents import read_json
+from suite.core.files.documents import read_json
 from suite.records.stores import layout
 
 FACTS = "store.json"

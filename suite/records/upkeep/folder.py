@@ -17,10 +17,10 @@ class Folder:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path, self.read_only = path, read_only
 
-    def put(self, path: Path, content: bytes, *, replace: bool = False) -> bool:
+    def put(self, path: Path, content: bytes, *, replace: bool = False, sync: bool = True) -> bool:
         """Write a file as `write_bytes` does, after `make_way`."""
         self.make_way(path)
-        return write_bytes(path, content, replace=replace)
+        return write_bytes(path, content, replace=replace, sync=sync)
 
     def make_way(self, path: Path) -> None:
         """Set aside what is no file, and stands where one is to be written."""

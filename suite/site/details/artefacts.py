@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite.board.render import words
-from suite.core.data.documents import read_json
+from suite.core.files.documents import read_json
 from suite.records.cells import canonical_json
 from suite.site import paths
 from suite.site.details import scores

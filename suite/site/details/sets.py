@@ -11,7 +11,7 @@ from suite.board.join import TrialResult
 from suite.board.render import words
 from suite.board.rows import CLAIMED, BoardRow
 from suite.board.tables import Table
-from suite.core.data.documents import read_json
+from suite.core.files.documents import read_json
 from suite.records.cells import SUBMITTED
 from suite.records.record import Record
 from suite.records.store import Store

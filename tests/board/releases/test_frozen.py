@@ -57,6 +57,8 @@ def test_the_one_before_is_the_last_by_its_number(tmp_path: Path) -> None:
 def test_any_change_is_found(tmp_path: Path) -> None:
     path = frozen(tmp_path, "2026.12")
     assert problems(path) == []
+    (path / "SHA256SUMS.sig").write_text("who vouches for it signed its checksums")
+    assert problems(path) == []
     (path / "leaderboard.json").write_text("{}")
     (path / "new.md").write_text("")
     assert problems(path) == ["new.md was added", "leaderboard.json was changed"]

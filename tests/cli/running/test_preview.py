@@ -8,7 +8,7 @@ import pytest
 from suite.cli.console import console
 from suite.cli.running import preview, runner
 from suite.cli.running.cost import Costs
-from suite.cli.running.runner import Request
+from suite.cli.running.request import Request
 from suite.core.data import tasks
 from suite.records.store import Store
 from tests.support.costs import record

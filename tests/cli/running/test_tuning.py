@@ -11,6 +11,7 @@ import torch
 
 from suite.cli.running import preview, runner, tuning
 from suite.cli.running.deadline import Stopped
+from suite.cli.running.request import Request
 from suite.core.data.tasks import fingerprint, load
 from suite.core.examples import TestSplit
 from suite.experiments import grid, preflight
@@ -24,9 +25,9 @@ from tests.support.tuned import TUNED
 RULE = Rule(tries=3, seed=0, seconds=30.0)
 
 
-def request(folder: Path, rule: Rule = RULE) -> tuning.Request:
-    run = runner.Request(str(folder / "tuned.toml"), store=folder / "tries", inline=True)
-    return tuning.Request(run, rule, folder / "tuned.settings.toml")
+def request(folder: Path, rule: Rule = RULE) -> tuning.TuningRequest:
+    run = Request(str(folder / "tuned.toml"), store=folder / "tries", inline=True)
+    return tuning.TuningRequest(run, rule, folder / "tuned.settings.toml")
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def test_a_grid_is_refused_on_other_images_than_those_of_its_settings(tuned: Pat
         with pytest.raises(
             ValueError, match=r"for 'random_subset' were chosen on data 0123.* of digits, which has data"
         ):
-            run(runner.Request(str(path), store=tuned / "store", inline=True))
+            run(Request(str(path), store=tuned / "store", inline=True))
     assert not (tuned / "store").exists()
 
 
@@ -169,18 +170,18 @@ def test_other_rules_have_other_tries(tuned: Path, capsys: pytest.CaptureFixture
 
 class TestOutput:
     def test_it_is_not_the_grid(self, tuned: Path) -> None:
-        wrong = tuning.Request(request(tuned).run, RULE, tuned / "tuned.toml")
+        wrong = tuning.TuningRequest(request(tuned).run, RULE, tuned / "tuned.toml")
         with pytest.raises(ValueError, match="is the grid itself; choose another file"):
             tuning.tune(wrong)
 
     @pytest.mark.parametrize("text", ["[project]\nname = 'mine'\n", "my notes"])
     def test_nor_a_file_of_another_kind(self, tuned: Path, text: str) -> None:
         (tuned / "mine.toml").write_text(text)
-        wrong = tuning.Request(request(tuned).run, RULE, tuned / "mine.toml")
+        wrong = tuning.TuningRequest(request(tuned).run, RULE, tuned / "mine.toml")
         with pytest.raises(ValueError, match=r"--output would replace another file: .*mine\.toml"):
             tuning.tune(wrong)
         assert (tuned / "mine.toml").read_text() == text
 
     def test_by_default_it_is_in_the_store(self, tuned: Path) -> None:
-        asked = tuning.Request(runner.Request("demo"), RULE)
+        asked = tuning.TuningRequest(Request("demo"), RULE)
         assert asked.folder == Path("runs/demo-tuning") and asked.file == asked.folder / "settings.toml"

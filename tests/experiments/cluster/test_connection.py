@@ -1,5 +1,6 @@
 """Ray has tokens: its own on this machine, where it listens on loopback alone, and those of clusters."""
 
+import colorsys
 import os
 import signal
 import subprocess
@@ -69,8 +70,20 @@ LOOPBACK = {"0100007F", "0" * 16 + "FFFF0000" + "0100007F", "0" * 24 + "01000000
 """127.0.0.1, the same as an IPv6 address, and ::1."""
 
 
-def test_a_local_ray_listens_on_loopback_and_refuses_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the environment says: RAY_ADDRESS, no authentication, no home folder."""
+def imported() -> str:
+    """Return from where a worker imports a module of Python's own."""
+    return str(ray.get(ray.remote(lambda: __import__("colorsys").__file__).remote()))
+
+
+def test_a_local_ray_listens_on_loopback_and_refuses_strangers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever the environment says: RAY_ADDRESS, no authentication, no home folder.
+
+    Nor do workers import what lies in the working directory.
+    """
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "colorsys.py").write_text("planted = True\n")
     monkeypatch.setenv("RAY_ADDRESS", "10.255.255.1:6379")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/nowhere/token")
@@ -80,6 +93,7 @@ def test_a_local_ray_listens_on_loopback_and_refuses_strangers(monkeypatch: pyte
         server.close()
     with connected(None, print):
         assert worker() != os.getpid()
+        assert imported() == colorsys.__file__
         found = listening(below(os.getpid()))
         assert found and found <= LOOPBACK
         address = ray.get_runtime_context().gcs_address

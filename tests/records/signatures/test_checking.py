@@ -21,7 +21,7 @@ def store(tmp_path: Path) -> Store:
     ada, bob = key(tmp_path / "ada"), key(tmp_path / "bob")
     signers(tmp_path, {"ada": ada, "bob": bob})
     lists.sign(made.path, ada)
-    made.write(distilled(made, "mine", 3, 30))
+    made.write(distilled(made, "dc", 3, 30))
     lists.sign(made.path, bob)
     return made
 
@@ -43,7 +43,7 @@ def of(store: Store) -> list[Path]:
 def test_signatures_that_count(store: Store, file: Path) -> None:
     found, warnings = signed([store.path], file)
     own = Record.model_validate_json(first(store).read_bytes()).sha256
-    added = next(store.row("digits", 1, "mine")).sha256
+    added = next(store.row("digits", 1, "dc")).sha256
     assert found[own] == {"ada"} and found[added] == {"bob"} and not warnings
     report = audited(store, signers=file)
     assert not report.found and "signed by ada: 17 of 20 files" in report.notes
@@ -97,7 +97,7 @@ def test_a_selection_of_signed_records(store: Store, file: Path) -> None:
 def test_a_changed_record_is_not_signed(store: Store, file: Path) -> None:
     change(first(store), scores={"accuracy": accuracies(20)})
     assert "changed or removed since" in told(store, file)
-    assert signed([store.path], file)[0].keys() == {next(store.row("digits", 1, "mine")).sha256}
+    assert signed([store.path], file)[0].keys() == {next(store.row("digits", 1, "dc")).sha256}
 
 
 def test_a_manifest_that_changed_is_a_doubt(store: Store, file: Path) -> None:

@@ -25,7 +25,7 @@ def test_a_list_is_what_common_tools_check(tmp_path: Path) -> None:
 def test_what_is_added_gets_another_signature(tmp_path: Path) -> None:
     store, ada, bob = sound(tmp_path / "store"), key(tmp_path / "ada"), key(tmp_path / "bob")
     assert lists.sign(store.path, ada) and lists.sign(store.path, ada) is None
-    store.write(distilled(store, "mine", 3, 30))
+    store.write(distilled(store, "dc", 3, 30))
     file = signers(tmp_path, {"ada": ada, "bob": bob})
     assert kinds(store, signers=file) == {"doubt signature"}
     added = lists.sign(store.path, bob)

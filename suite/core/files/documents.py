@@ -28,7 +28,7 @@ def document(path: Path) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """Return a document of JSON; raises ValueError for anything else, numbers that are none among it."""
+    """Return a document of JSON; raises ValueError for anything else, such as NaN."""
     return parse_json(document(path))
 
 

@@ -1,0 +1,116 @@
+"""What a run is asked for: a grid, changes to it, and options."""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from suite.cli.logs import writers
+from suite.cli.logs.writers import Writer
+from suite.cli.running.deadline import parse
+from suite.experiments import grid, preflight
+from suite.experiments.isolation.job_process import StepLimit
+from suite.experiments.resources import Resources
+from suite.experiments.schema import Grid
+from suite.records.cells import Study
+from suite.records.jobs import Job
+
+
+@dataclass(frozen=True)
+class Request:
+    """A grid by name or path, changes to it, and options of the run.
+
+    made: a grid that was made and not read; `grid` is its name, and `settings` are empty. store: by default
+    `runs/<grid>`; log: where the run is logged, besides its records; inline: one job after another in one
+    process, without Ray; address: of a Ray cluster; by default Ray starts locally. step_timeout: the longest
+    time of an outer step, in words.
+    """
+
+    grid: str
+    settings: tuple[str, ...] = ()
+    made: Grid | None = None
+    store: Path | None = None
+    inline: bool = False
+    address: str | None = None
+    resources: Resources = field(default_factory=Resources)
+    log: writers.Kind | None = None
+    step_timeout: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.log:
+            writers.check(self.log)
+        _ = self.step_limit  # raises ValueError for one that cannot be read
+        if self.inline and self.address is not None:
+            raise ValueError("--inline runs without Ray: leave out --address")
+        if not (self.inline or _is_utf8(self.folder)):
+            raise ValueError(
+                f"Ray takes no path that is not UTF-8, as {self.folder.resolve()}; choose another --store, "
+                "or use --inline"
+            )
+        if self.address == "":
+            raise ValueError("--address is empty: give HOST:PORT, or auto, or leave it out")
+        if (self.address or "").startswith("ray://"):
+            raise ValueError(
+                f"--address {self.address}: a run is driven from a node of the cluster, beside its store: "
+                "ray job submit --address http://HEAD:8265 -- ratbench run GRID --store STORE --address auto"
+            )
+
+    @property
+    def step_limit(self) -> StepLimit | None:
+        """The longest time of an outer step, in words and in seconds; None without one."""
+        if self.step_timeout is None:
+            return None
+        return self.step_timeout, parse(self.step_timeout, "--step-timeout")
+
+    @property
+    def name(self) -> str:
+        """The grid's name."""
+        return Path(self.grid).stem
+
+    @property
+    def folder(self) -> Path:
+        """The store's path."""
+        return self.store or Path("runs") / self.name
+
+    @property
+    def plan(self) -> str:
+        """The name of the grid's plan: its own if it comes with the package, else also that of its path."""
+        path = Path(self.grid)
+        if path.suffix != ".toml":
+            return self.grid
+        # Of two files of one name each has its plan, or cells of one would no longer be missed.
+        return f"{path.stem}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+
+    def writer(self, folder: Path) -> Writer | None:
+        """Return what writes the log, below the store's `folder`; raises ValueError if it cannot."""
+        return writers.writer(self.log, folder / "log" / self.log, self.name) if self.log else None
+
+    def table(self) -> Grid:
+        """Return the grid; raises ValueError for a mistake in its file."""
+        return self.made or grid.load(grid.locate(self.grid), self.settings)
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs of the grid; raises ValueError for a mistake in the grid."""
+        table = self.table()
+        found = [
+            job.model_copy(update={"wanted": table.wanted(job.label, study=isinstance(job.cell, Study))})
+            for job in grid.jobs(table)
+        ]
+        if self.inline and any(job.wanted.labels for job in found):
+            raise ValueError(
+                "--inline runs without Ray, whose nodes have labels: leave out --inline, or labels"
+            )
+        return found
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        return bool(str(path.resolve()).encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def check_settings(request: Request, tasks: Collection[str]) -> None:
+    """Raise ValueError if the grid's settings file was made on other data than these of its tasks have."""
+    if (table := request.table()).settings:
+        preflight.check_settings(grid.locate(request.grid), table.settings, tasks)
