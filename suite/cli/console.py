@@ -19,6 +19,7 @@ from rich.text import Text
 from suite.cli.environment import mute, prepare
 from suite.cli.running.deadline import Stopped, stopped
 from suite.core.data.atomic_write import DiskFault
+from suite.records.remote.place import copies
 
 P = ParamSpec("P")
 
@@ -56,9 +57,13 @@ class Plain(Console):
 def visible(text: str) -> str:
     r"""Return text with its control characters as JSON has them, except line ends and tabs.
 
+    A copy of a store on an object store has the store's URL as its name.
+
     >>> print(visible("\x1b[31mred"))
     \u001b[31mred
     """
+    for copy, url in copies.items():
+        text = text.replace(copy, url)
     return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

@@ -109,6 +109,7 @@ def _tune(
 ) -> None:
     for job in jobs:
         store.write_job(job)
+    store.send()
     requests = {job.id: _request(given[job.id], job.wanted) for job in jobs}
     # In the store's folder, which every node of a cluster sees; removed at the end.
     folder = tempfile.mkdtemp(dir=store.path.resolve(), prefix=".tune-")
@@ -119,7 +120,7 @@ def _tune(
             tune.with_resources(Worker, lambda config: requests[config["cell"]]),
             param_space={
                 "cell": tune.grid_search([job.id for job in jobs]),
-                "store": str(store.path.resolve()),
+                "store": store.address,
                 "asked": str(ending.file),
                 "folder": str(Path.cwd()),
                 "resources": {
@@ -143,6 +144,7 @@ def _tune(
         shutil.rmtree(folder, ignore_errors=True)
     if ending.fault:
         raise OSError(ending.fault)
+    store.fetch()
     for job in jobs:
         if job.id in watch.lost:
             _give_up(job, watch.lost[job.id], store, given[job.id], observe)

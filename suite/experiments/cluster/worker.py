@@ -17,7 +17,7 @@ from suite.core.data.atomic_write import DiskFault
 from suite.experiments.cells.progress import Progress
 from suite.experiments.isolation.job_process import JobProcess
 from suite.records.record import Record
-from suite.records.store import Store
+from suite.records.remote import working
 
 REPORT_SECONDS = 1.0
 
@@ -30,7 +30,7 @@ class Worker(tune.Trainable):
         _end_only_by_force()
         if Path(config["folder"]).is_dir():
             os.chdir(config["folder"])  # methods and images may be named by relative paths
-        self.store = Store(Path(config["store"]))
+        self.store = working.of_worker(config["store"])
         self.process = JobProcess(self.store.path, step_limit=config["step_limit"])
         self._begin(config)
 
@@ -43,6 +43,7 @@ class Worker(tune.Trainable):
     def cleanup(self) -> None:
         """End the process of the job."""
         self.process.close()
+        self.store.close()
 
     def _begin(self, config: dict[str, Any]) -> None:
         self.job, self.asked = self.store.job(config["cell"]), Path(config["asked"])
@@ -50,7 +51,8 @@ class Worker(tune.Trainable):
         given = wanted.required_resources if wanted else {}
         cpus, gpus = max(1, int(given.get("CPU", 1))), float(given.get("GPU", 0.0))
         self.where = place(gpus)
-        self.work = self.process.run(self.job, {"cpus": cpus, "gpus": gpus, **config["resources"]})
+        work = self.process.run(self.job, {"cpus": cpus, "gpus": gpus, **config["resources"]})
+        self.work = self.store.following(self.job, work)
 
     def step(self) -> dict[str, Any]:
         """Work for `REPORT_SECONDS`, or until a cell begins or ends, and report."""

@@ -12,9 +12,11 @@ from threading import RLock
 from suite.core.data.atomic_write import PARTIAL, DiskFault, read_bytes, write_bytes
 from suite.records.jobs import Job
 from suite.records.record import read_record
-from suite.records.remote.place import Place, size_of
+from suite.records.remote.place import Place, RemoteFault, size_of
 from suite.records.stores import layout
 from suite.records.upkeep.folder import QUARANTINE
+
+_TRIES = 3
 
 Local = list[int]
 """What changes when a local file changes: size, time, number."""
@@ -44,7 +46,7 @@ def of_job(job: Job) -> Scope:
     names = ["store.json", f"jobs/{job.id}.json", f"artefacts/{job.id}", f"checkpoints/{job.id}/"]
     names.append(f"running/{job.id}.json")
     for cell in job.cells:
-        row = layout.place(job.cell.task, job.size(cell), job.label).as_posix()
+        row = layout.place_in(job, cell).as_posix()
         names += [f"records/{row}/{cell.id}", f"failures/{row}/{cell.id[:12]}"]
     return Scope(tuple(names))
 
@@ -79,7 +81,6 @@ class Mirror:
                 self._take(name, content, there[name])
             for name in here.keys() - there.keys():
                 self._drop(name)
-            self._save()
 
     def push(self, scope: Scope = STORE) -> None:
         """Make the objects of a scope what the local files are, as far as these changed since they were equal.
@@ -105,13 +106,17 @@ class Mirror:
             self.place.remove(gone)
             for name in gone:
                 self._drop(name)
-            self._save()
 
     def forget(self, scope: Scope) -> None:
         """Remove the local files of a scope, and leave the objects."""
         with self._busy:
             for name, _ in list(self._here(scope)):
                 self._drop(name)
+
+    def save(self) -> None:
+        """Remember what is equal."""
+        if self._index is not None:
+            write_bytes(self._index, json.dumps(self._known).encode(), replace=True, sync=False)
 
     def _there(self, scope: Scope) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
@@ -123,11 +128,11 @@ class Mirror:
     def _here(self, scope: Scope) -> Iterator[tuple[str, Local]]:
         """Yield the local files of a scope."""
         for prefix in scope.within:
-            folder, _, _ = prefix.rpartition("/")
-            for path in _files(self.folder / folder):
+            folder, _, begin = prefix.rpartition("/")
+            for path in _files(self.folder / folder, begin):
                 name = path.relative_to(self.folder).as_posix()
-                if scope.has(name) and name.startswith(prefix):
-                    with suppress(FileNotFoundError):  # of another process, such as a sign of life
+                if scope.has(name):
+                    with suppress(FileNotFoundError):  # a sign of life, which another thread or process removed
                         yield name, _local(path)
 
     def _gives_way(self, name: str) -> bool:
@@ -153,23 +158,22 @@ class Mirror:
         return False
 
     def _create(self, name: str, own: Local) -> None:
-        """Write a record that is new, or changes the one from which it was made."""
-        content = read_bytes(self.folder / name)
-        if name in self._known and self.place.mark(name) == self._known[name][0]:
+        """Write a record that is new, or that changes the one from which it was made."""
+        content, known = read_bytes(self.folder / name), self._known.get(name)
+        if known and self.place.mark(name) == known[0]:
             self._write({name: own})
             return
-        while True:
+        for _ in range(_TRIES):
             try:
                 self.place.create(name, content)
             except FileExistsError:
-                if self._is_ours(name, content) or not self._taken(name):
-                    continue_ = self.place.mark(name) is None
-                    if continue_:
-                        continue
-                else:
-                    return
+                if not self._is_ours(name, content):
+                    if self._taken(name):
+                        return
+                    continue  # it was damaged, and is set aside
             self._known[name] = self.place.mark(name) or [], own
             return
+        raise RemoteFault(f"{self.place.url}/{name} is damaged again and again; see who writes there")
 
     def _is_ours(self, name: str, content: bytes) -> bool:
         """Return whether an object is what was to be written: the answer to a write may be lost."""
@@ -209,10 +213,6 @@ class Mirror:
         with suppress(OSError):
             (self.folder / name).unlink(missing_ok=True)
 
-    def _save(self) -> None:
-        if self._index is not None:
-            write_bytes(self._index, json.dumps(self._known).encode(), replace=True, sync=False)
-
 
 def _cell(record: str) -> str:
     return Path(record).stem[:64]
@@ -228,9 +228,13 @@ def _local(path: Path) -> Local:
     return [found.st_size, found.st_mtime_ns, found.st_ino]
 
 
-def _files(folder: Path) -> Iterable[Path]:
-    """Yield the files below a folder, except those that are being written."""
-    for place, _, names in os.walk(folder):
+def _files(folder: Path, begin: str = "") -> Iterator[Path]:
+    """Yield the files of which the path in a folder has this beginning, except those that are being written."""
+    for place, folders, names in os.walk(folder):
+        if begin:
+            folders[:] = [each for each in folders if each.startswith(begin)]
+            names = [each for each in names if each.startswith(begin)]
+            begin = ""
         for name in names:
             path = Path(place, name)
             if not name.startswith(PARTIAL) and path.is_file() and not path.is_symlink():

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from copy import copy
 from functools import partial
 from pathlib import Path, PurePosixPath
 from time import monotonic, sleep
@@ -31,6 +32,9 @@ _MARKS = ("size", "ETag", "etag", "md5Hash", "content_md5", "LastModified", "upd
 _REFUSED = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError")
 _REFUSED += ("CredentialRetrievalError", "SSOTokenLoadError", "DefaultCredentialsError", "RefreshError")
 _SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID")
+
+copies: dict[str, str] = {}
+"""The URLs of the local copies that this process works in, by their paths."""
 
 
 class RemoteFault(DiskFault):
@@ -89,6 +93,13 @@ class Place:
         except Exception as error:  # any, of many libraries
             raise self._fault(error) from None
         self.fs, self.root = made, str(root).rstrip("/")
+        self._patience: float | None = None
+
+    def impatient(self) -> "Place":
+        """Return it without trying again."""
+        other = copy(self)
+        other._patience = 0.0
+        return other
 
     def check(self) -> float:
         """Return the object store's time in seconds since 1970, by an object that is written and removed.
@@ -96,17 +107,18 @@ class Place:
         Raises RemoteFault at once if it is not reached, or takes no objects, or cannot create exclusively.
         """
         name = f".ratbench-{uuid4().hex}"
-        self.create(name, b"", patience=0.0)
+        at_once = self.impatient()
+        at_once.create(name, b"")
         try:
-            now = self.modified(name)
+            now = at_once.modified(name)
             with suppress(FileExistsError):
-                self.create(name, b"", patience=0.0)
+                at_once.create(name, b"")
                 raise RemoteFault(
                     f"{self.url}: this object store overwrites objects that should be new; it is no place for a store"
                 )
             return now
         finally:
-            self.remove([name])
+            at_once.remove([name])
 
     def listed(self, prefix: str = "") -> dict[str, list[str]]:
         """Return the objects whose names begin with a prefix, each with what changes when it changes."""
@@ -140,9 +152,9 @@ class Place:
             values = {self._path(name): contents[name]() for name in chunk}
             self._tried(partial(self.fs.pipe, values))
 
-    def create(self, name: str, content: bytes, *, patience: float | None = None) -> None:
+    def create(self, name: str, content: bytes) -> None:
         """Write an object; raises FileExistsError if it is there."""
-        self._tried(partial(self.fs.pipe_file, self._path(name), content, mode="create"), patience=patience)
+        self._tried(partial(self.fs.pipe_file, self._path(name), content, mode="create"))
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove objects, as far as they are there."""
@@ -165,13 +177,14 @@ class Place:
                 raise each
         return {path: each for path, each in found.items() if isinstance(each, bytes)}
 
-    def _tried(self, action: Callable[[], T], absent: Any = ..., patience: float | None = None) -> T:
+    def _tried(self, action: Callable[[], T], absent: Any = ...) -> T:
         """Return what an action returns, which is tried again while the object store fails.
 
         absent: returned if the object is not there; without it, that is a fault. Raises FileExistsError,
         RemoteFault.
         """
-        end, wait = monotonic() + (PATIENCE_SECONDS if patience is None else patience), 0.5
+        patience = PATIENCE_SECONDS if self._patience is None else self._patience
+        end, wait = monotonic() + patience, 0.5
         while True:
             try:
                 return action()
