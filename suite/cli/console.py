@@ -19,7 +19,7 @@ from rich.text import Text
 from suite.cli.environment import mute, prepare
 from suite.cli.running.deadline import Stopped, stopped
 from suite.core.data.atomic_write import DiskFault
-from suite.records.remote.place import copies
+from suite.records.remote.place import copies, url_of
 
 P = ParamSpec("P")
 
@@ -90,6 +90,7 @@ def readable(command: Callable[P, None]) -> Callable[P, None]:
         warnings.showwarning = _warn
         _log()
         try:
+            _refuse_remote(kwargs.get("output"))
             command(*args, **kwargs)
         except ValueError as error:
             _fail(str(error))
@@ -99,6 +100,12 @@ def readable(command: Callable[P, None]) -> Callable[P, None]:
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
     return wrapped
+
+
+def _refuse_remote(output: object) -> None:
+    """Raise ValueError for a URL where files are to be written."""
+    if isinstance(output, Path) and (url := url_of(output)):
+        raise ValueError(f"--output {url}: nothing is written there; name a place on this machine")
 
 
 def say(line: str, *, to: Console = console) -> None:

@@ -1,9 +1,9 @@
-"""Keep a local folder and the objects of a store equal: what is there is pulled, what changed here is pushed."""
+"""A local copy of the objects of a store: what changed there is pulled, what changed here is pushed."""
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,13 @@ class Mirror:
         self._busy = RLock()
         if index is not None:
             with suppress(OSError, ValueError, TypeError):
-                self._known = {name: (mark, own) for name, (mark, own) in json.loads(read_bytes(index)).items()}
+                saved = json.loads(read_bytes(index))
+                self._known = {name: (mark, own) for name, (mark, own) in saved.items()}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known to be there."""
+        return not self._known
 
     def pull(self, scope: Scope = STORE) -> None:
         """Make the local files of a scope what the objects are; others are removed."""
@@ -83,7 +89,7 @@ class Mirror:
                 self._drop(name)
 
     def push(self, scope: Scope = STORE) -> None:
-        """Make the objects of a scope what the local files are, as far as these changed since they were equal.
+        """Make the objects of a scope what the local files are, as far as these changed since.
 
         A set goes before its record, and nothing is removed before what replaces it is there. The first valid
         record of a cell wins, with its set: another one gives way to it, here too.
@@ -132,11 +138,11 @@ class Mirror:
             for path in _files(self.folder / folder, begin):
                 name = path.relative_to(self.folder).as_posix()
                 if scope.has(name):
-                    with suppress(FileNotFoundError):  # a sign of life, which another thread or process removed
+                    with suppress(FileNotFoundError):  # a sign of life that ended
                         yield name, _local(path)
 
     def _gives_way(self, name: str) -> bool:
-        """Take the valid record, and its set, that another process wrote meanwhile; return whether there is one."""
+        """Take the valid record that another process wrote meanwhile, and its set; return whether it did."""
         mark, known = self.place.mark(name), self._known.get(name)
         if mark is None or (known and known[0] == mark):
             return False
@@ -201,7 +207,8 @@ class Mirror:
 
     def _keep(self, name: str, content: bytes) -> None:
         digest = hashlib.sha256(content).hexdigest()[:8]
-        self.place.write({(to := f"{QUARANTINE}/{digest}-{Path(name).name}"): lambda: content}, {to: len(content)})
+        target = f"{QUARANTINE}/{digest}-{Path(name).name}"
+        self.place.write({target: lambda: content}, {target: len(content)})
 
     def _take(self, name: str, content: bytes, mark: list[str]) -> None:
         path = self.folder / name
@@ -229,7 +236,7 @@ def _local(path: Path) -> Local:
 
 
 def _files(folder: Path, begin: str = "") -> Iterator[Path]:
-    """Yield the files of which the path in a folder has this beginning, except those that are being written."""
+    """Yield the files whose paths in a folder have this beginning, except those that are being written."""
     for place, folders, names in os.walk(folder):
         if begin:
             folders[:] = [each for each in folders if each.startswith(begin)]

@@ -1,4 +1,4 @@
-"""A folder of an object store, named by a URL that fsspec knows: its objects, and sentences for its errors."""
+"""A folder of an object store, named by a URL that fsspec knows: its objects, and what its errors mean."""
 
 import errno
 import os
@@ -29,8 +29,8 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 _INSTALL = {"s3": "pip install 'rat-bench[s3]'", "s3a": "pip install 'rat-bench[s3]'"}
 _MARKS = ("size", "ETag", "etag", "md5Hash", "content_md5", "LastModified", "updated", "mtime", "created")
-_REFUSED = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError")
-_REFUSED += ("CredentialRetrievalError", "SSOTokenLoadError", "DefaultCredentialsError", "RefreshError")
+_REFUSED = {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"}
+_REFUSED |= {"TokenRetrievalError", "SSOTokenLoadError", "DefaultCredentialsError", "RefreshError"}
 _SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID")
 
 copies: dict[str, str] = {}
@@ -82,14 +82,19 @@ class Place:
         if not rest.partition("/")[0]:
             raise ValueError(f"{url} names no bucket; write {protocol}://BUCKET/FOLDER")
         if protocol not in fsspec.available_protocols() or "::" in url:
-            raise ValueError(f"{url}: fsspec knows no {protocol}://; write s3://, gs:// or another of its URLs")
+            raise ValueError(
+                f"{url}: fsspec knows no {protocol}://; write s3://, gs:// or another of its URLs"
+            )
         try:
             made, root = url_to_fs(
-                url, use_listings_cache=False, skip_instance_cache=protocol != "memory", **_OPTIONS.get(protocol, {})
+                url,
+                use_listings_cache=False,
+                skip_instance_cache=protocol != "memory",
+                **_OPTIONS.get(protocol, {}),
             )
         except ImportError as error:
-            remedy = _INSTALL.get(protocol, f"install what fsspec needs for {protocol}://")
-            raise ValueError(f"{url} cannot be opened: {error.name or error} is missing; {remedy}") from None
+            remedy = _INSTALL.get(protocol, "install it with pip")
+            raise ValueError(f"{url} cannot be opened: {error}; {remedy}") from None
         except Exception as error:  # any, of many libraries
             raise self._fault(error) from None
         self.fs, self.root = made, str(root).rstrip("/")
@@ -114,7 +119,7 @@ class Place:
             with suppress(FileExistsError):
                 at_once.create(name, b"")
                 raise RemoteFault(
-                    f"{self.url}: this object store overwrites objects that should be new; it is no place for a store"
+                    f"{self.url}: this object store overwrites objects that should be new; choose another one"
                 )
             return now
         finally:
@@ -206,20 +211,22 @@ class Place:
         """Return a sentence on an error, without what is secret."""
         if _is_refusal(error):
             return RemoteFault(
-                f"{self.url} refuses access ({_said(error)}); give this machine credentials that may list, read, "
-                "write and delete there, and run the same command again"
+                f"{self.url} refuses access ({_said(error)}); give this machine credentials that may list, "
+                "read, write and delete there, and run the same command again"
             )
         if isinstance(error, FileNotFoundError):
-            return RemoteFault(f"{self.url} cannot be written: there is no such bucket; create it, or correct its name")
+            return RemoteFault(
+                f"{self.url} cannot be written: there is no such bucket; create it, or correct its name"
+            )
         return RemoteFault(
-            f"{self.url} does not answer as it should ({_said(error)}); check the network and the endpoint, and run "
-            "the same command again"
+            f"{self.url} does not answer as it should ({_said(error)}); check the network and the endpoint, "
+            "and run the same command again"
         )
 
 
 def _is_refusal(error: Exception) -> bool:
     names = {each.__name__ for each in type(error).__mro__}
-    return isinstance(error, PermissionError) or bool(names & set(_REFUSED))
+    return isinstance(error, PermissionError) or bool(names & _REFUSED)
 
 
 def _said(error: Exception) -> str:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from suite.core.data.atomic_write import DiskFault, read_bytes
 from suite.records.jobs import Job
-from suite.records.remote.mirror import STORE, Mirror, Scope, of_job
+from suite.records.remote.mirror import Mirror, Scope, of_job
 from suite.records.remote.place import Place, RemoteFault, copies, plain, url_of
 from suite.records.store import Store
 from suite.records.stores import heartbeat
@@ -37,28 +37,36 @@ _COPY = "ratbench-store-"
 def create(path: Path, option: str = "--store") -> Store:
     """Open the store at a path or a URL, which `option` named; create it if it does not exist.
 
-    Raises ValueError as `Store.create` does, and for a URL that cannot be used; RemoteFault before any work if the
-    object store refuses or does not answer.
+    Raises ValueError as `Store.create` does, and for a URL that cannot be used; RemoteFault if the object
+    store refuses, or does not answer.
     """
     url = url_of(path)
     if url is None:
         return Store.create(plain(path), option)
     place = Place(url)
     place.check()
-    store = RemoteStore(place, folder_of(url, "run"), remembers=True)
-    store.mirror.pull(Scope((FACTS,)))
+    store, stated = RemoteStore(place, folder_of(url, "run"), remembers=True), Scope((FACTS,))
+    store.mirror.pull(stated)
     if not (store.path / FACTS).is_file():
         store.mirror.pull(Scope(("records/",)))  # which tell the protocol
-    return store.prepared(option)
+    store.prepared(option)
+    store.mirror.push(stated)
+    return store
 
 
 def of_worker(address: str) -> Store:
-    """Return the store of a run for a worker on a node; for a URL it has a folder of its own until the end."""
+    """Return the store of a run for a worker on a node; for a URL its copy is temporary.
+
+    Raises RemoteFault if this node cannot open it.
+    """
     url = url_of(address)
     if url is None:
         return Store(Path(address))
     _sweep(Path(tempfile.gettempdir()))
-    return RemoteStore(Place(url), Path(tempfile.mkdtemp(prefix=f"{_COPY}{os.getpid()}-")))
+    try:
+        return RemoteStore(Place(url), Path(tempfile.mkdtemp(prefix=f"{_COPY}{os.getpid()}-")))
+    except ValueError as error:
+        raise RemoteFault(f"on node {socket.gethostname()}: {error}") from None
 
 
 def folder_of(url: str, use: str) -> Path:
@@ -129,8 +137,8 @@ class RemoteStore(Store):
     def locked(self, doing: str = "run", lost: Callable[[str], None] = lambda reason: None) -> Iterator[None]:
         """Lock the store as others do, here and on the object store; the copy is made equal at both ends.
 
-        lost: called in a thread, with a reason, if another run takes the lock, since this one gave no sign of life
-        for a minute.
+        lost: called in a thread, with a reason, if another run takes the lock, since this one gave no sign of
+        life for a minute.
         """
         with super().locked(doing):
             own = self._acquire()
@@ -142,7 +150,7 @@ class RemoteStore(Store):
                 self.send()
             finally:
                 with suppress(RemoteFault):
-                    if self._holder() == own:
+                    if (holder := self._holder()) and _is_same(holder, own):
                         self.place.remove([_LOCK])
 
     def _acquire(self) -> Sign:
@@ -158,7 +166,9 @@ class RemoteStore(Store):
                     return own  # the answer was lost
                 if self._is_alive(holder):
                     by = holder.where if holder else "another process"
-                    raise ValueError(f"store {self.address} is in use by {by}; wait for it, or end it") from None
+                    raise ValueError(
+                        f"store {self.address} is in use by {by}; wait for it, or end it"
+                    ) from None
                 self.place.remove([_LOCK])
 
     def _holder(self, place: Place | None = None) -> Sign | None:
