@@ -3,7 +3,6 @@
 import errno
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from math import inf
 from pathlib import Path
@@ -121,10 +120,8 @@ def test_without_its_driver_it_stops(config: dict[str, Any], asked: Question) ->
     assert worker.asked.to_stop.wait(60) and worker.step()["done"]
 
 
-def test_a_store_that_its_node_cannot_open_is_a_fault(
-    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "s3fs", None)
+@pytest.mark.usefixtures("without_s3fs")
+def test_a_store_that_its_node_cannot_open_is_a_fault(config: dict[str, Any]) -> None:
     report = Worker({**config, "store": "s3://bucket/store"}).step()
     assert report["done"] and report["fault"].startswith("on node ")
     assert report["fault"].endswith("pip install 'rat-bench[s3]'")
@@ -143,7 +140,11 @@ def test_a_worker_that_begins_another_job_ends_its_own(
 def test_its_process_ends_with_it(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     closed = list[bool]()
     monkeypatch.setattr(JobProcess, "close", lambda _: closed.append(True))
-    Worker(config).cleanup()
+    worker = Worker(config)
+    worker.cleanup()
+    assert closed == [], "of a worker that had no job yet"
+    worker.step()
+    worker.cleanup()
     assert closed == [True]
 
 
