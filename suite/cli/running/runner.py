@@ -28,6 +28,7 @@ from suite.external import evaluate as foreign
 from suite.external.sandbox.confinement import told
 from suite.figures.publish import publish
 from suite.records.jobs import Job
+from suite.records.remote import working
 from suite.records.store import Store
 from suite.records.stores import reading
 
@@ -48,12 +49,13 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         for name in dict.fromkeys(job.cell.task for job in jobs):
             for line in tasks.told(load_task(name, "cpu")):
                 say(line)
-        store = Store.create(request.folder)
+        store = working.create(request.folder)
         writer = request.writer(store.path)
     stopped = None
-    with store.locked():
+    with store.locked(lost=deadline.give_up):
         bring_over_formers(store, formers)
         store.write_plan(request.plan, grid.plan(jobs).to_json())
+        store.send()
         known = store.as_it_is()
         for line in (*on_other_data(jobs, known), *lost_sets(jobs, known), counts(jobs, known)):
             say(line)
@@ -101,7 +103,7 @@ def read(request: foreign.Request, resources: Resources) -> foreign.ReadSet:
 
 def retrain(found: foreign.ReadSet, folder: Path, resources: Resources) -> bool:
     """Retrain networks on a set that was read, as `evaluate` does; return whether all cells are done."""
-    jobs, store = [found.job], Store.create(folder)
+    jobs, store = [found.job], working.create(folder)
     with store.locked():
         bring_over_formers(store, {job.data: former_fingerprint(found.task) for job in jobs})
         for line in on_other_data(jobs, store):
@@ -178,9 +180,8 @@ def _work_inline(
     with closing(process):
         for job in jobs:
             deadline.check()
-            with closing(
-                process.run(job, vars(resources.given(job.wanted)))
-            ) as signs:  # closed early, it writes a checkpoint
+            work = store.following(job, process.run(job, vars(resources.given(job.wanted))))
+            with closing(work) as signs:  # closed early, it writes a checkpoint
                 for progress in signs:
                     display.observe(progress)
                     deadline.check(progress.needs if progress.steps else 0.0)
