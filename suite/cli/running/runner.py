@@ -128,8 +128,8 @@ def work(
 ) -> None:
     """Run the missing cells of jobs, in one process beside this one or on Ray, and show the progress.
 
-    name: of the grid; writer: of a log; step_limit: as in `Request`; known: the store as it is, if it was read.
-    Raises Stopped at the deadline, or ValueError if nothing was done before it.
+    name: of the grid; writer: of a log; step_limit: as in `Request`; known: the store as it is, if it was
+    read. Raises Stopped at the deadline, or ValueError if nothing was done before it.
     """
     known, deadline = known or store.as_it_is(), deadline or Deadline()
     rest = [job for job in jobs if due(job, known)]
