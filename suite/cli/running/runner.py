@@ -30,6 +30,9 @@ from suite.records.jobs import Job
 from suite.records.store import Store
 from suite.records.stores import reading
 
+BOARD = "leaderboard.md"
+"""The file of a store's board."""
+
 
 def run(request: Request, deadline: Deadline | None = None) -> bool:
     """Run the missing cells; return whether all are done.
@@ -72,7 +75,8 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         except Stopped as error:
             stopped = error
         deadline.rest()
-        board, *_ = publish([store.path], store.path / "leaderboard.md")
+        store.make_way(store.path / BOARD)
+        board, *_ = publish([store.path], store.path / BOARD)
     complete = show(jobs, store, stopped=stopped is not None)
     say(f"leaderboard: {board}")
     if writer:
