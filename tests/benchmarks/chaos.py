@@ -94,6 +94,7 @@ def main() -> None:
     )
     parser.add_argument("--faults", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ray", action="store_true", help="on a local Ray, in real processes")
     parser.add_argument("--episode", type=int, help="run this one only, and print what happens")
     parser.add_argument(
         "--time-limit", type=float, default=float("inf"), help="seconds; then go on by --output"

@@ -1,7 +1,7 @@
 """Episodes on a local Ray, in real processes: a start takes many seconds, so that there are few of them.
 
-Moments are numbers of files in the store, seen by polling. Checkpoints are written every minute, as for users,
-which is more than a trial takes.
+Moments are numbers of files in the store, seen by polling. Checkpoints are written every minute, as for
+users, which is more than a trial takes.
 """
 
 import os
@@ -66,7 +66,7 @@ KINDS: dict[str, tuple[Victims, signal.Signals, tuple[int, ...]]] = {
     "Ray: SIGKILL of the raylet": (raylet, signal.SIGKILL, (75, 0)),
     "Ray: SIGKILL of the head": (head, signal.SIGKILL, (75, 0)),
 }
-"""Kinds of faults: who gets which signal, and how the run may end; 0 if all was done before it was noticed."""
+"""Who gets which signal, and how the run may end: with 0 if all was done before it was noticed."""
 
 
 def episode(made: Campaign, number: int) -> Episode:
