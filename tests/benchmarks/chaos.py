@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.chaos --faults 1000 --seed 0 --output results/measurements/chaos.json
     python -m tests.benchmarks.chaos --seed 0 --episode 17        # one episode again, with what it says
+    python -m tests.benchmarks.chaos --ray --faults 20 --output results/measurements/chaos-ray.json
 
 With --output it goes on where it stopped: each episode is drawn from the seed and its own number.
 """
@@ -11,6 +12,7 @@ import json
 import resource
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic, process_time
 from typing import Any
@@ -18,17 +20,18 @@ from typing import Any
 import torch
 
 from tests.benchmarks import timing
+from tests.support.chaos import clusters
 from tests.support.chaos.campaign import FAULTS, Campaign, Episode, campaign, kinds
 
 
-def begun(output: Path | None, seed: int) -> dict[str, Any]:
-    """Return what was measured so far."""
+def begun(output: Path | None, seed: int, costs: Mapping[str, str]) -> dict[str, Any]:
+    """Return what was measured so far. costs: what each kind may cost."""
     if output and output.exists():
         found: dict[str, Any] = json.loads(output.read_text())
         if found["seed"] != seed:
             raise SystemExit(f"{output} has seed {found['seed']}; choose another --output")
         return found
-    by_kind = {kind.name: {"faults": 0, "may cost": kind.cost} for kind in kinds()}
+    by_kind = {name: {"faults": 0, "may cost": cost} for name, cost in costs.items()}
     counts = dict.fromkeys(("episodes", "faults", "problems", "outer steps taken again"), 0)
     return {"seed": seed, **counts, "seconds": 0.0, "CPU seconds": 0.0, "problem": [], "kinds": by_kind}
 
@@ -46,7 +49,7 @@ def add(found: dict[str, Any], episode: Episode, seconds: float, cpu: float) -> 
             {"episode": episode.number, "problems": [each[:500] for each in episode.problems]}
         )
     for name, count in episode.faults.items():
-        found["kinds"].setdefault(name, {"faults": 0})["faults"] += count
+        found["kinds"][name]["faults"] += count
 
 
 def cpu_seconds() -> float:
@@ -64,13 +67,16 @@ def tell(episode: Episode) -> None:
 def run(made: Campaign, given: argparse.Namespace) -> bool:
     """Run episodes until there are enough faults; return whether nothing was wrong."""
     if given.episode is not None:
-        one = made.episode(given.episode)
+        one = clusters.episode(made, given.episode) if given.ray else made.episode(given.episode)
         tell(one)
         return not one.problems
-    found, end = begun(given.output, given.seed), monotonic() + given.time_limit
+    costs = {kind.name: kind.cost for kind in kinds()}
+    costs = dict.fromkeys(clusters.KINDS, "one checkpoint interval") if given.ray else costs
+    found, end = begun(given.output, given.seed, costs), monotonic() + given.time_limit
     while found["faults"] < given.faults and monotonic() < end:
         started, cpu = monotonic(), cpu_seconds()
-        episode = made.episode(found["episodes"], min(FAULTS, given.faults - found["faults"]))
+        number, left = found["episodes"], given.faults - found["faults"]
+        episode = clusters.episode(made, number) if given.ray else made.episode(number, min(FAULTS, left))
         add(found, episode, monotonic() - started, cpu_seconds() - cpu)
         if episode.problems:
             tell(episode)
@@ -88,6 +94,7 @@ def main() -> None:
     )
     parser.add_argument("--faults", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ray", action="store_true", help="on a local Ray, in real processes")
     parser.add_argument("--episode", type=int, help="run this one only, and print what happens")
     parser.add_argument(
         "--time-limit", type=float, default=float("inf"), help="seconds; then go on by --output"

@@ -32,6 +32,9 @@ from suite.records.remote import working
 from suite.records.store import Store
 from suite.records.stores import reading
 
+BOARD = "leaderboard.md"
+"""The file of a store's board."""
+
 
 def run(request: Request, deadline: Deadline | None = None) -> bool:
     """Run the missing cells; return whether all are done.
@@ -78,7 +81,8 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         deadline.rest()
         known = store.as_it_is() if any(due(job, known) for job in jobs) else known
         board = files.load([store.path], memory=known.memory)
-        path, *_ = publish([store.path], store.path / "leaderboard.md", board=board)
+        store.make_way(store.path / BOARD)
+        path, *_ = publish([store.path], store.path / BOARD, board=board)
     complete = show(jobs, known, board=board, stopped=stopped is not None)
     say(f"leaderboard: {path}")
     if writer:

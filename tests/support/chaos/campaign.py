@@ -61,11 +61,12 @@ class Episode:
     problems: list[str] = field(default_factory=list)
     repeated: int = 0
     told: list[str] = field(default_factory=list)
+    words: str = ""
 
     @property
     def command(self) -> str:
         """What runs it again."""
-        return f"python -m tests.benchmarks.chaos --seed {self.seed} --episode {self.number}"
+        return f"python -m tests.benchmarks.chaos --seed {self.seed} --episode {self.number}{self.words}"
 
 
 class Campaign:
@@ -101,7 +102,7 @@ class Campaign:
             checks.pause(kind)
             complete = complete or int(len(checks.finished) == len(self.reference.cores))
         if not ended.problems:
-            ended.told.append(_undisturbed(world))
+            ended.told.append(undisturbed(world))
             checks.pause(None)
             checks.end()
         ended.repeated = checks.repeated
@@ -155,7 +156,7 @@ def _judge(world: World, kind: Kind | None, code: int, output: str) -> None:
     world.expect(code in codes, f"exit code {code}, not of {codes}: {output}")
 
 
-def _undisturbed(world: World) -> str:
+def undisturbed(world: World) -> str:
     """Run the same command again, until it is complete."""
     for _ in range(2):  # a first one may be refused, with a remedy
         gate = Gate(world.store)

@@ -11,6 +11,9 @@ from tests.support import misbehaving
 STEPS = 4
 """Outer steps of each trial that has some."""
 
+STARTS = "drifting.starts"
+"""The file, beside the grid, to which each start of a trial of `drifting` adds its seed."""
+
 ONCE = '''
 from pathlib import Path
 
@@ -44,6 +47,8 @@ class Drifting(BaseMethod):
     title = "Drifting"
 
     def start(self, train, budget, *, seed):
+        with open(Path(__file__).with_suffix(".starts"), "a") as out:
+            out.write(f"{seed}\\n")
         return Run(self, train, budget, seed)
 
 class Run(BaseDistiller):

@@ -22,7 +22,7 @@ class World:
 
     folder: of the grid and the data; draw: by which a fault chooses; excused: cells of which a fault damaged
     something, so that they may be done again; steps: how many outer steps of a cell faults may have cost so
-    far; problems: what should not have happened.
+    far; problems: what should not have happened; pictures: those that were damaged, which stay so.
     """
 
     folder: Path
@@ -32,6 +32,7 @@ class World:
     excused: set[str] = field(default_factory=set)
     steps: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    pictures: set[Path] = field(default_factory=set)
     around: Surroundings = field(default_factory=Surroundings)
     command: Command | None = None
     at_gate: int = 0
@@ -104,7 +105,7 @@ class World:
         found = [
             each for store in report["stores"] for each in store["findings"] if each["severity"] == "error"
         ]
-        found += [each for each in report["rescoring"]["cells"] if each["error"]]
+        found += [each for each in report["rescoring"]["cells"] if each.get("error")]
         return json.dumps(found)
 
     def victim(self, *patterns: str, below: Path | None = None) -> Path:

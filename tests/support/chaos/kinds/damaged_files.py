@@ -49,6 +49,7 @@ TARGETS = (
     Target("store.json", ("store.json",)),
     Target("checked.json", ("checked.json",)),
     Target("board", ("leaderboard.md",)),
+    Target("picture", ("pictures/*/*.png",), lambda world, path: world.pictures.add(path)),
 )
 
 
