@@ -9,10 +9,11 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -47,18 +48,21 @@ class Store(Checkpoints):
 
         Raises ValueError for a store of another protocol, a folder that cannot be written, a full disk.
         """
-        store = cls(path)
+        return cls(path).prepared(option)
+
+    def prepared(self, option: str = "--store") -> Self:
+        """Return the store, created if it does not exist; raises ValueError as `create` does."""
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
                 pass
         except OSError as error:
-            why = f"store {path} cannot be written: {error.strerror}"
+            why = f"store {self.path} cannot be written: {error.strerror}"
             raise ValueError(f"{why}; choose another {option}") from None
-        facts.check_room(path)
-        store._write_facts()
-        store.check_protocol(option)
-        return store
+        facts.check_room(self.path)
+        self._write_facts()
+        self.check_protocol(option)
+        return self
 
     def _write_facts(self) -> None:
         """Write the file that states the protocol, if it is missing or damaged: that of the records."""
@@ -98,8 +102,11 @@ class Store(Checkpoints):
         return Store(self.path, read_only=True)
 
     @contextmanager
-    def locked(self, doing: str = "run") -> Iterator[None]:
-        """Lock the store for one run, or what else `doing` says; raises ValueError if another one has it."""
+    def locked(self, doing: str = "run", lost: Callable[[str], None] = print) -> Iterator[None]:
+        """Lock the store for one run, or what else `doing` says; raises ValueError if another one has it.
+
+        lost: called with a reason if the lock is lost, which a folder's is not.
+        """
         path = self.path / "driver.lock"
         lock = FileLock(path, timeout=0)
         try:

@@ -23,6 +23,7 @@ from suite.records.datasets import told as told_data
 from suite.records.former import carried, carrying
 from suite.records.jobs import Job
 from suite.records.record import Record
+from suite.records.remote.reading import here
 from suite.records.store import Store
 from suite.records.stores import reading
 
@@ -33,7 +34,7 @@ LISTED = 50
 @tasks.located_once()
 def dry_run(request: Request) -> None:
     """Show the cells of a grid with their status, and estimate the cost of the missing ones."""
-    table, store = request.table(), Store(request.folder, read_only=True)
+    table, store = request.table(), Store(here(request.folder), read_only=True)
     jobs = request.jobs()
     say_networks(table)
     present, lines = _loaded(jobs)

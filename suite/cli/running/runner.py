@@ -28,8 +28,12 @@ from suite.external import evaluate as foreign
 from suite.external.sandbox.confinement import told
 from suite.figures.publish import publish
 from suite.records.jobs import Job
+from suite.records.remote import working
 from suite.records.store import Store
 from suite.records.stores import reading
+
+BOARD = "leaderboard.md"
+"""The file of a store's board."""
 
 
 def run(request: Request, deadline: Deadline | None = None) -> bool:
@@ -48,12 +52,13 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         for name in dict.fromkeys(job.cell.task for job in jobs):
             for line in tasks.told(load_task(name, "cpu")):
                 say(line)
-        store = Store.create(request.folder)
+        store = working.create(request.folder)
         writer = request.writer(store.path)
     stopped = None
-    with store.locked():
+    with store.locked(lost=deadline.give_up):
         bring_over_formers(store, formers)
         store.write_plan(request.plan, grid.plan(jobs).to_json())
+        store.send()
         known = store.as_it_is()
         for line in (*on_other_data(jobs, known), *lost_sets(jobs, known), counts(jobs, known)):
             say(line)
@@ -76,7 +81,8 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         deadline.rest()
         known = store.as_it_is() if any(due(job, known) for job in jobs) else known
         board = files.load([store.path], memory=known.memory)
-        path, *_ = publish([store.path], store.path / "leaderboard.md", board=board)
+        store.make_way(store.path / BOARD)
+        path, *_ = publish([store.path], store.path / BOARD, board=board)
     complete = show(jobs, known, board=board, stopped=stopped is not None)
     say(f"leaderboard: {path}")
     if writer:
@@ -101,7 +107,7 @@ def read(request: foreign.Request, resources: Resources) -> foreign.ReadSet:
 
 def retrain(found: foreign.ReadSet, folder: Path, resources: Resources) -> bool:
     """Retrain networks on a set that was read, as `evaluate` does; return whether all cells are done."""
-    jobs, store = [found.job], Store.create(folder)
+    jobs, store = [found.job], working.create(folder)
     with store.locked():
         bring_over_formers(store, {job.data: former_fingerprint(found.task) for job in jobs})
         for line in on_other_data(jobs, store):
@@ -178,9 +184,8 @@ def _work_inline(
     with closing(process):
         for job in jobs:
             deadline.check()
-            with closing(
-                process.run(job, vars(resources.given(job.wanted)))
-            ) as signs:  # closed early, it writes a checkpoint
+            work = store.following(job, process.run(job, vars(resources.given(job.wanted))))
+            with closing(work) as signs:  # closed early, it writes a checkpoint
                 for progress in signs:
                     display.observe(progress)
                     deadline.check(progress.needs if progress.steps else 0.0)

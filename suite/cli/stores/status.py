@@ -18,6 +18,7 @@ from suite.core.files.documents import document
 from suite.records.cells import Cell, Evaluation
 from suite.records.jobs import Job, Plan
 from suite.records.record import Record
+from suite.records.remote import reading as remote
 from suite.records.stores import layout, reading
 from suite.records.stores.heartbeat import DRIVER, Sign, signs
 
@@ -116,7 +117,8 @@ class Watched:
     """A store whose status is asked once or again; raises ValueError for what is no store."""
 
     def __init__(self, path: Path) -> None:
-        self.store = reading.opened(path)
+        self._path = path
+        self.store = reading.opened(remote.here(path, remote.LIVE))
         self._recorded = dict[str, list[tuple[str, str]]]()  # by cell: data and status
         self._failed = dict[str, Record]()
         self._read = set[Path]()  # records
@@ -127,6 +129,7 @@ class Watched:
     @reading.uncollected()
     def status(self) -> Status:
         """Return the status as it is now."""
+        remote.here(self._path, remote.LIVE)
         self._read_records()
         self._read_failures()
         alive = signs(self.store.path)
