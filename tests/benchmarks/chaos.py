@@ -23,7 +23,6 @@ from tests.benchmarks import timing
 from tests.support.chaos import clusters
 from tests.support.chaos.campaign import FAULTS, Campaign, Episode, campaign, kinds
 
-
 COUNTS = {
     "lost": ("lost", "a record without its set", "not as undisturbed"),
     "finished and done again": ("finished, and done again",),

@@ -75,7 +75,8 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         except Stopped as error:
             stopped = error
         deadline.rest()
-        store.make_way(store.path / BOARD)
+        for path in (store.path / BOARD, *_drawn(store.path)):
+            store.make_way(path)
         board, *_ = publish([store.path], store.path / BOARD)
     complete = show(jobs, store, stopped=stopped is not None)
     say(f"leaderboard: {board}")
@@ -224,6 +225,12 @@ def _begun(jobs: Sequence[Job], store: Store) -> Iterator[str]:
     for job in jobs:
         if (step := store.checkpoint_step(job.id)) is not None:
             yield f"goes on after outer step {step}: {job.title}"
+
+
+def _drawn(store: Path) -> Iterator[Path]:
+    """Yield what stands where a run writes plots and pictures."""
+    for folder in ("plots", "pictures"):
+        yield from (store / folder).rglob("*.png")
 
 
 def counts(jobs: Sequence[Job], store: Store) -> str:

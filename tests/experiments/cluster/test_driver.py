@@ -38,6 +38,20 @@ def kept(store: Store, cell: str) -> Record:
     return record
 
 
+def test_where_memory_ran_out_it_is_said(
+    jobs: list[Job], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray Tune raises what Ray says of a worker that it ended in the middle of a step."""
+
+    def fit(tuner: ray.tune.Tuner) -> None:
+        raise RuntimeError("Caught unexpected exception") from ray.exceptions.OutOfMemoryError("much is used")
+
+    monkeypatch.setattr(ray.tune.Tuner, "fit", fit)
+    with pytest.raises(OSError, match="the memory of their machine was used up; free some, or"):
+        on_ray(jobs[:1], store)
+    assert not list(store.path.glob(".tune-*"))
+
+
 @pytest.fixture
 def with_broken(tiny: Path) -> list[Job]:
     """The tiny grid, and methods that go wrong: once, or each time."""
