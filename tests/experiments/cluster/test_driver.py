@@ -42,9 +42,10 @@ def test_where_memory_ran_out_it_is_said(
     jobs: list[Job], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ray Tune raises what Ray says of a worker that it ended in the middle of a step."""
+    memory: Exception = ray.exceptions.OutOfMemoryError("much is used")  # type: ignore[no-untyped-call]
 
     def fit(tuner: ray.tune.Tuner) -> None:
-        raise RuntimeError("Caught unexpected exception") from ray.exceptions.OutOfMemoryError("much is used")
+        raise RuntimeError("Caught unexpected exception") from memory
 
     monkeypatch.setattr(ray.tune.Tuner, "fit", fit)
     with pytest.raises(OSError, match="the memory of their machine was used up; free some, or"):

@@ -68,10 +68,10 @@ def text() -> list[str]:
     return [
         *lines(),
         "",
-        f"Of {found['faults']} faults in {found['episodes']} episodes, {found['lost']} lost a result, {done} "
-        "repeated a finished cell, and",
-        f"{found['wrong']} put a wrong figure on the board. {found['outer steps taken again']} outer steps were "
-        f"taken again, in {hours:.1f} hours of one core in all.",
+        f"Of {found['faults']} faults in {found['episodes']} episodes, {found['lost']} lost a result, "
+        f"{done} repeated a finished cell, and",
+        f"{found['wrong']} put a wrong figure on the board. Outer steps that were taken again: "
+        f"{found['outer steps taken again']}. It took {hours:.1f} hours of one core.",
         "The counts by kind are in `results/measurements/` (`chaos-seed-0.json`, `chaos-seed-1.json`, "
         "`chaos-ray.json`).",
     ]
