@@ -3,9 +3,12 @@
 import json
 import shutil
 import signal
+import sys
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 import torch
@@ -18,10 +21,14 @@ from suite.experiments.isolation.job_process import JobProcess
 from suite.experiments.resources import Resources
 from suite.external.sandbox import child
 from suite.records.jobs import Job
+from suite.records.remote import place
 from suite.records.store import Store
 from tests.support import submissions
 from tests.support.command_line import ratbench
 from tests.support.grids import QUICK, TINY
+
+if TYPE_CHECKING:
+    from tests.support.s3_server import S3Server
 
 _RUN = JobProcess.run
 
@@ -72,6 +79,39 @@ def jobs(tiny: Path) -> list[Job]:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store.create(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> "Iterator[S3Server]":
+    """An S3 server with a bucket, for all tests of this process."""
+    from tests.support.s3_server import running  # takes a second
+
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: "S3Server", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "S3Server":
+    """The server as processes of this test find it; they keep their copies in a fresh folder."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place.copies.clear()
+    return s3_server
+
+
+@pytest.fixture
+def url(s3: "S3Server") -> str:
+    """The URL of a store that does not exist yet."""
+    return f"s3://bucket/{uuid4().hex}"
+
+
+@pytest.fixture
+def without_s3fs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package is not installed."""
+    known = import_module("fsspec.registry")
+    monkeypatch.delitem(known._registry, "s3", raising=False)
+    monkeypatch.setitem(sys.modules, "s3fs", None)
 
 
 @pytest.fixture

@@ -127,7 +127,8 @@ def test_help_is_fast_and_inline_needs_no_ray() -> None:
 def test_ray_is_the_clusters_alone() -> None:
     using = {name(path) for path in FILES if re.search(r"^\s*(import|from) ray\b", path.read_text(), re.M)}
     assert using == {
-        f"suite.experiments.cluster.{own}" for own in ("connection", "driver", "ending", "nodes", "worker")
+        f"suite.experiments.cluster.{own}"
+        for own in ("asking", "connection", "driver", "ending", "nodes", "worker")
     }
 
 

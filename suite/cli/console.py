@@ -19,6 +19,7 @@ from rich.text import Text
 from suite.cli.environment import mute, prepare
 from suite.cli.running.deadline import Stopped, stopped
 from suite.core.data.atomic_write import DiskFault
+from suite.records.remote.place import copies, url_of
 
 P = ParamSpec("P")
 
@@ -56,9 +57,13 @@ class Plain(Console):
 def visible(text: str) -> str:
     r"""Return text with its control characters as JSON has them, except line ends and tabs.
 
+    A copy of a store on an object store has the store's URL as its name.
+
     >>> print(visible("\x1b[31mred"))
     \u001b[31mred
     """
+    for copy, url in copies.items():
+        text = text.replace(copy, url)
     return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
@@ -85,6 +90,7 @@ def readable(command: Callable[P, None]) -> Callable[P, None]:
         warnings.showwarning = _warn
         _log()
         try:
+            _refuse_remote(kwargs.get("output"))
             command(*args, **kwargs)
         except ValueError as error:
             _fail(str(error))
@@ -94,6 +100,12 @@ def readable(command: Callable[P, None]) -> Callable[P, None]:
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
     return wrapped
+
+
+def _refuse_remote(output: object) -> None:
+    """Raise ValueError for a URL where files are to be written."""
+    if isinstance(output, Path) and (url := url_of(output)):
+        raise ValueError(f"--output {url}: nothing is written there; name a place on this machine")
 
 
 def say(line: str, *, to: Console = console) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from suite.external import Kind
+from suite.records.remote.place import url_of
 
 Data = Annotated[
     Path | None,
@@ -133,6 +134,15 @@ Rate = Annotated[
         "--lr", help="The learned rate of the set, for recipes that use it.", show_default="the file's"
     ),
 ]
+
+
+def folder_only(store: Path) -> Path:
+    """Return the folder of a store that a command changes; raises ValueError for a URL."""
+    if url := url_of(store):
+        raise ValueError(
+            f"{url}: this command changes folders only; `ratbench merge {url} --output FOLDER` makes one"
+        )
+    return store
 
 
 def set_data(data: Path | None) -> None:

@@ -136,22 +136,19 @@ def _told(
 
 def _recorded(cell: Cell, work: Work, context: Context, lost: Lost | None) -> Generator[Progress, None, None]:
     """Do the work and write the record; an error becomes a failure of the cell."""
-    before, store = TestSplit.total_reads, context.store
-
-    def failed(error: BaseException) -> tuple[Record, str]:
-        if fault := disk_fault(error):
-            raise fault from None
-        status: Status = "oom" if out_of_memory(error) else "failed"
-        reads = TestSplit.total_reads - before
-        record: Record = context.record(cell, status, error=_reason(error), test_reads=reads)
-        return record, "".join(traceback.format_exception(error))
-
-    if lost:
-        record: Record = context.record(cell, "failed", error=lost.reason, attempts=lost.attempts)
-        trace = lost.output or lost.reason
+    before, store, trace = TestSplit.total_reads, context.store, ""
+    result = lost or (yield from _attempted(work, context.listener))
+    if isinstance(result, Record):
+        record: Record = result
+    elif isinstance(result, Lost):
+        trace = result.output or result.reason
+        record = context.record(cell, "failed", error=result.reason, attempts=result.attempts)
     else:
-        result = yield from _attempted(work, context.listener)
-        record, trace = failed(result) if isinstance(result, BaseException) else (result, "")
+        if fault := disk_fault(result):
+            raise fault from None
+        status: Status = "oom" if out_of_memory(result) else "failed"
+        trace, reads = "".join(traceback.format_exception(result)), TestSplit.total_reads - before
+        record = context.record(cell, status, error=_reason(result), test_reads=reads)
     if earlier := store.failure_of(context.job, cell):
         record = record.model_copy(update={"attempts": max(record.attempts, earlier.attempts + 1)})
     record = _with_changes(record, context.listener.changes())

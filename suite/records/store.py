@@ -9,10 +9,11 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -32,14 +33,14 @@ class Store(Checkpoints):
     """A folder with the records, artefacts and checkpoints of grids.
 
     read_only: it is asked much and at once, so that its records are listed once, and damaged files stay where
-    they are.
+    they are. memory: what was read of it then, by path; None for a damaged record.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         super().__init__(path, read_only=read_only)
         self._listing = layout.Listing(path / "records", once=read_only)
         self._failures = layout.Listing(path / "failures", once=read_only)
-        self._read = dict[Path, Record | None]()  # if read only; None for a damaged one
+        self.memory = dict[Path, Record | None]()
 
     @classmethod
     def create(cls, path: Path, option: str = "--store") -> "Store":
@@ -47,18 +48,21 @@ class Store(Checkpoints):
 
         Raises ValueError for a store of another protocol, a folder that cannot be written, a full disk.
         """
-        store = cls(path)
+        return cls(path).prepared(option)
+
+    def prepared(self, option: str = "--store") -> Self:
+        """Return the store, created if it does not exist; raises ValueError as `create` does."""
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
                 pass
         except OSError as error:
-            why = f"store {path} cannot be written: {error.strerror}"
+            why = f"store {self.path} cannot be written: {error.strerror}"
             raise ValueError(f"{why}; choose another {option}") from None
-        facts.check_room(path)
-        store._write_facts()
-        store.check_protocol(option)
-        return store
+        facts.check_room(self.path)
+        self._write_facts()
+        self.check_protocol(option)
+        return self
 
     def _write_facts(self) -> None:
         """Write the file that states the protocol, if it is missing or damaged: that of the records."""
@@ -91,15 +95,18 @@ class Store(Checkpoints):
     @cached_property
     def known(self) -> Known:
         """What is known of its files without reading them again."""
-        return Known(self.path)
+        return Known(self.path, once=self.read_only)
 
     def as_it_is(self) -> "Store":
         """Return the store for many questions at once, read only."""
         return Store(self.path, read_only=True)
 
     @contextmanager
-    def locked(self, doing: str = "run") -> Iterator[None]:
-        """Lock the store for one run, or what else `doing` says; raises ValueError if another one has it."""
+    def locked(self, doing: str = "run", lost: Callable[[str], None] = print) -> Iterator[None]:
+        """Lock the store for one run, or what else `doing` says; raises ValueError if another one has it.
+
+        lost: called with a reason if the lock is lost, which a folder's is not.
+        """
         path = self.path / "driver.lock"
         lock = FileLock(path, timeout=0)
         try:
@@ -149,12 +156,12 @@ class Store(Checkpoints):
         written: the only paths where those of other processes are looked for; by default in all rows.
         """
         for path in self._listing.of(cell, written):
-            if path not in self._read:
+            if path not in self.memory:
                 found = self._valid(path, cell)
                 if self.read_only:
-                    self._read[path] = found
+                    self.memory[path] = found
             else:
-                found = self._read[path]
+                found = self.memory[path]
             if found:
                 yield found
 
@@ -168,7 +175,9 @@ class Store(Checkpoints):
             return None
 
     def _written(self, kind: str, place: Path, cell: str, data: str = "") -> list[Path]:
-        """Return the paths to which a run writes the records, or failures, of a cell."""
+        """Return the paths to which a run writes the records, or failures, of a cell; none if read only."""
+        if self.read_only:
+            return []
         names = dict.fromkeys(_named(cell, each) for each in ("", data))
         return [self.path / kind / place / f"{name}.json" for name in names]
 

@@ -110,10 +110,10 @@ def test_missing_data_are_told() -> None:
 
 def test_a_machine_must_have_what_a_job_wants(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="lower --cpus-per-trial"):
-        preflight.check([], Resources(cpus=(os.cpu_count() or 1) + 1))
+        preflight.check([job(trial())], Resources(cpus=(os.cpu_count() or 1) + 1))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="a GPU was requested"):
-        preflight.check([], Resources(gpus=1.0))
+        preflight.check([job(trial())], Resources(gpus=1.0))
     preflight.check([job(trial())], None)  # a cluster is not asked
 
 

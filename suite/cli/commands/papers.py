@@ -49,8 +49,9 @@ def atlas(
     """
     from suite.board import files
     from suite.cli.reproducing.reproduction import published
+    from suite.records.remote.reading import all_here
 
-    sources = stores or [RESULTS]
+    sources = all_here(stores or [RESULTS])
     text = published(sources)
     target = output or sources[0] / "atlas.md"
     if not check and output is None:

@@ -61,8 +61,11 @@ def leaderboard(
     from suite.board import files
     from suite.board.dd_ranking import Weights
     from suite.board.render.terminal import terminal
+    from suite.records.remote.mirror import STORE
+    from suite.records.remote.reading import RECORDS, all_here
 
-    sources, weights = stores or [RESULTS], Weights(label_weight, augmentation_weight)
+    scope = RECORDS if output is None and not check else STORE  # with sets, for pictures
+    sources, weights = all_here(stores or [RESULTS], scope), Weights(label_weight, augmentation_weight)
     if output is None and not check:
         if format is None and console.is_terminal:
             for table in terminal(files.load(sources, weights, signers), console.width):
@@ -102,9 +105,10 @@ def site(
 
     [bold]ratbench site results --output build/board[/]
     """
+    from suite.records.remote.reading import all_here
     from suite.site.build import build
 
-    written = build(stores or [RESULTS], output, _aids, signers)
+    written = build(all_here(stores or [RESULTS]), output, _aids, signers)
     say(f"wrote {counted(len(written), 'file')}; open {output / 'index.html'}")
 
 
@@ -157,8 +161,9 @@ def release(
     from suite.board.releases.release import Made, release
     from suite.cli.reproducing.reproduction import published
     from suite.experiments.provenance import commit
+    from suite.records.remote.reading import all_here
 
-    sources = stores or [RESULTS]
+    sources = all_here(stores or [RESULTS])
     made = Made(version("rat-bench"), commit(), published(sources))
     wrote(release(name, sources, output, made))
 
@@ -215,6 +220,7 @@ def figure(
     [bold]ratbench figure gradient-study runs/gradient-study[/]
     """
     from suite.figures import budget_curve, gradient_study, loss, narrowing, snapshots
+    from suite.records.remote.reading import RECORDS, all_here
 
     modules = {
         "budget-curve": budget_curve,
@@ -228,7 +234,7 @@ def figure(
         "ipc": [ipc] if ipc else [],
         "method": method or [],
     }
-    measured = narrowing.narrowed(module.measured(stores), wanted, module.NARROWED, figure)
+    measured = narrowing.narrowed(module.measured(all_here(stores, RECORDS)), wanted, module.NARROWED, figure)
     table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
     write(table)
     text = f"{table}\n![{figure}]({target.name})\n"

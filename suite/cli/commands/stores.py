@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from suite.cli.console import console, errors, say, write
+from suite.cli.options import folder_only
 from suite.core.names import counted
 from suite.core.scores import Score
 
@@ -105,9 +106,10 @@ def merge(
 
     [bold]ratbench merge runs/node1 runs/node2 --output runs/all[/]
     """
+    from suite.records.remote.reading import all_here
     from suite.records.stores.merge import Merge
 
-    with Merge(stores, output) as union:
+    with Merge(all_here(stores), output) as union:
         union.read()
         if keep is None:
             _refuse_conflicts(union.conflicts())
@@ -197,7 +199,10 @@ def forget(
     from suite.records.stores import forget as forgetting_files
     from suite.records.stores import reading
 
-    found_store, reason = reading.opened(store), forgetting.Named(what) if what else forgetting.Stale()
+    found_store, reason = (
+        reading.opened(folder_only(store)),
+        forgetting.Named(what) if what else forgetting.Stale(),
+    )
     with found_store.locked("forget") if yes else nullcontext():
         found = forgetting_files.Forgetting(found_store, reason)
         if isinstance(reason, forgetting.Named):
@@ -230,6 +235,6 @@ def migrate(
     """
     from suite.records import migrate as migration
 
-    report = migration.migrate(old, new, _Registry())
+    report = migration.migrate(folder_only(old), folder_only(new), _Registry())
     say(", ".join(counted(count, kind) for kind, count in report.done.items()) + f" written to {new}")
     _say_left(report)

@@ -21,6 +21,7 @@ from suite.cli.options import (
     SetTask,
     Std,
     TrustLabels,
+    folder_only,
     set_data,
 )
 from suite.records.cells import STANDARD_RECIPE
@@ -103,6 +104,7 @@ def submit(
     from suite.submissions import pack
 
     set_data(data)
+    folder_only(store)
     folder, resources = output / method, Resources.choose(cpus, gpu)
     about = pack.facts(
         folder,

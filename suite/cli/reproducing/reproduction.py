@@ -16,6 +16,7 @@ from suite.cli.reproducing.comparable import printed, target
 from suite.core.names import counted, did_you_mean
 from suite.experiments import reproduction
 from suite.experiments.schema import Grid
+from suite.records.remote.reading import RECORDS, here
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Reproduction:
 
     def after(self, store: Path) -> Iterator[str]:
         """Yield the status of each printed figure, and accuracies at other settings, by a store's records."""
+        store = here(store, RECORDS)
         records = files.read([store]).records if store.exists() else ()
         for row in atlas(records, self.printed, costs=costs.step_costs(COSTS)).rows:
             yield from (f"beside, not compared: {text}" for text in _beside(row))

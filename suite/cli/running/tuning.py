@@ -21,6 +21,9 @@ from suite.experiments.tuning.settings_file import ENDING, Chosen, SettingsFile
 from suite.experiments.tuning.tries import Rule
 from suite.records.cells import Study
 from suite.records.jobs import Job
+from suite.records.remote import working
+from suite.records.remote.place import url_of
+from suite.records.remote.reading import here
 from suite.records.store import Store
 
 TOLERANCE = 1.25
@@ -47,6 +50,8 @@ class TuningRequest:
 
     def rows(self) -> list[Row]:
         """Return the rows of the grid; raises ValueError for a mistake in it, or an output that is taken."""
+        if self.output is None and (url := url_of(self.folder)):
+            raise ValueError(f"no settings file is written to {url}; name one of this machine by --output")
         path = grid.locate(self.run.grid)
         if self.file.resolve() == path.resolve():
             raise ValueError(f"--output {self.file} is the grid itself; choose another file")
@@ -62,7 +67,7 @@ class TuningRequest:
 
 def dry_run(request: TuningRequest) -> None:
     """List the tries of each row, as far as they are known, and estimate their cost."""
-    found, store = _checked(request), Store(request.folder, read_only=True)
+    found, store = _checked(request), Store(here(request.folder), read_only=True)
     records = preview.recorded(store)
     table = Table("task", "ipc", "row", "outer steps", "tries", "tuned", box=SIMPLE_HEAD)
     for row in found:
@@ -83,11 +88,11 @@ def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
     Raises ValueError before compute, or if a row has no time for an outer step; Stopped at the deadline.
     """
     deadline = deadline or Deadline()
-    with deadline.preparing():
+    with deadline.preparing(), tasks.described_once():
         found = _checked(request)
-        store = Store.create(request.folder)
+        store = working.create(request.folder)
     stopped, jobs = None, list[Job]()
-    with store.locked():
+    with store.locked(lost=deadline.give_up):
         try:
             for jobs in _stages(request, found, store):
                 run = request.run

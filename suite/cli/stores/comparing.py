@@ -13,6 +13,7 @@ from suite.board.comparison.pairs import Compared, Comparison, Side
 from suite.board.render import words
 from suite.board.render.frame import as_csv
 from suite.board.render.layout import escaped, markdown_table
+from suite.records.remote.reading import RECORDS, here
 from suite.records.stores import addresses
 
 _MISTAKEN = ((2, "14 to 37%"), (4, "8 to 14%"), (10**9, "about 5%"))
@@ -31,7 +32,7 @@ def sides(first: Path, second: Path | None, methods: Sequence[str]) -> tuple[Sid
 def _side(text: Path, method: str) -> Side:
     parts = addresses.split(text)
     if parts is None:
-        return Side(text, method)
+        return Side(here(text, RECORDS), method)
     if method:
         raise ValueError(f"{text} names a row already; leave out --method {method}")
     return Side(parts[0], parts[1], tuple(addresses.readings(parts[1])))

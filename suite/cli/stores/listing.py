@@ -15,6 +15,7 @@ from suite.board.render import words
 from suite.board.render.frame import as_csv
 from suite.records.cells import RETRAIN, STANDARD_RECIPE, Evaluation
 from suite.records.record import is_of
+from suite.records.remote import reading as remote
 from suite.records.store import Store
 from suite.records.stores import layout, reading
 from suite.records.stores.addresses import SetInStore, sets_of, told_apart
@@ -61,7 +62,7 @@ class Listed:
 def listed(stores: Sequence[Path]) -> list[Listed]:
     """Return the sets whose files are in the stores; each record is read once. Raises ValueError."""
     paths = dict[Path, Path]()
-    for path in stores:
+    for path in remote.all_here(stores):
         paths.setdefault(path.resolve(), path)
     found = [reading.opened(path) for path in paths.values()]
     return [each for store in found for each in _of(store)]

@@ -18,6 +18,7 @@ from suite.core.files.documents import document
 from suite.records.cells import Cell, Evaluation
 from suite.records.jobs import Job, Plan
 from suite.records.record import Record
+from suite.records.remote import reading as remote
 from suite.records.stores import layout, reading
 from suite.records.stores.heartbeat import DRIVER, Sign, signs
 
@@ -116,7 +117,8 @@ class Watched:
     """A store whose status is asked once or again; raises ValueError for what is no store."""
 
     def __init__(self, path: Path) -> None:
-        self.store = reading.opened(path)
+        self._path = path
+        self.store = reading.opened(remote.here(path, remote.LIVE))
         self._recorded = dict[str, list[tuple[str, str]]]()  # by cell: data and status
         self._failed = dict[str, Record]()
         self._read = set[Path]()  # records
@@ -124,8 +126,10 @@ class Watched:
         self._latest = deque[Record](maxlen=_FOR_COSTS)
         self._costs, self._priced = Costs(()), -1
 
+    @reading.uncollected()
     def status(self) -> Status:
         """Return the status as it is now."""
+        remote.here(self._path, remote.LIVE)
         self._read_records()
         self._read_failures()
         alive = signs(self.store.path)
@@ -182,15 +186,15 @@ class Watched:
         return Failure(title, record.status, reason, record.attempts, trace if trace.is_file() else None)
 
     def _read_records(self) -> None:
-        there = set(layout.files(self.store.path / "records"))
-        if not self._read <= there:  # some were set aside
+        there = list(layout.files(self.store.path / "records"))
+        if not self._read <= set(there):  # some were set aside
             self._read, self._recorded = set(), {}
             self._latest.clear()
-        for path in there - self._read:
+        for path in (path for path in there if path not in self._read):
             if record := self._checked(path):
                 self._recorded.setdefault(record.cell.id, []).append((record.data, record.status))
                 self._latest.append(record.model_copy(update={"curve": {}, "described": ()}))
-        self._read = there
+        self._read = set(there)
         if not self._priced <= len(there) <= 1.1 * self._priced:
             self._costs, self._priced = Costs.known(self._latest), len(there)
 

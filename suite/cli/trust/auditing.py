@@ -12,6 +12,7 @@ from suite.core.names import HOLDOUT, counted
 from suite.records.audit.findings import Findings
 from suite.records.audit.known import TaskFacts
 from suite.records.audit.store import audit
+from suite.records.remote import reading as remote
 from suite.records.signatures.ssh import check_signers
 
 
@@ -44,7 +45,7 @@ def audited(stores: Sequence[Path], wanted: Wanted, signers: Path | None, tell: 
     report, deadline = Report(), Deadline(wanted.time_limit)
     if signers is not None:
         check_signers(signers)
-    for path in dict.fromkeys(stores):
+    for path in remote.all_here(dict.fromkeys(stores), remote.ALL):
         found = audit(path, ask, signers)
         report.stores.append(found)
         for line in lines(found):

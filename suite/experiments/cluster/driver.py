@@ -13,6 +13,7 @@ from ray import tune
 from suite.experiments import job_runner
 from suite.experiments.cells.progress import Lost
 from suite.experiments.cluster import nodes, packing
+from suite.experiments.cluster.asking import Question
 from suite.experiments.cluster.connection import connected
 from suite.experiments.cluster.ending import Ending, Observe, Stop, Watch
 from suite.experiments.cluster.worker import Worker
@@ -109,18 +110,20 @@ def _tune(
 ) -> None:
     for job in jobs:
         store.write_job(job)
+    store.send()
     requests = {job.id: _request(given[job.id], job.wanted) for job in jobs}
-    # In the store's folder, which every node of a cluster sees; removed at the end.
+    # Tune's own notes; in the store's folder, where there is room. Removed at the end.
     folder = tempfile.mkdtemp(dir=store.path.resolve(), prefix=".tune-")
-    ending = Ending(stop, Path(folder) / "asked")
+    question = Question()
+    ending = Ending(stop, question)
     watch = Watch(observe, end, ending)
     try:
         tune.Tuner(
             tune.with_resources(Worker, lambda config: requests[config["cell"]]),
             param_space={
                 "cell": tune.grid_search([job.id for job in jobs]),
-                "store": str(store.path.resolve()),
-                "asked": str(ending.file),
+                "store": store.address,
+                "asked": question.key,
                 "folder": str(Path.cwd()),
                 "resources": {
                     name: getattr(given[jobs[0].id], name) for name in ("compile", "deterministic")
@@ -147,9 +150,11 @@ def _tune(
             "at once by a larger --cpus-per-trial, and run the same command again"
         ) from None
     finally:
+        question.close()
         shutil.rmtree(folder, ignore_errors=True)
     if ending.fault:
         raise OSError(ending.fault)
+    store.fetch()
     for job in jobs:
         if job.id in watch.lost:
             _give_up(job, watch.lost[job.id], store, given[job.id], observe)

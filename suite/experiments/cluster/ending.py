@@ -2,12 +2,12 @@
 
 import signal
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from ray import tune
 
 from suite.experiments.cells.progress import Progress
+from suite.experiments.cluster.asking import Question
 from suite.experiments.cluster.worker import REPORT_SECONDS
 from suite.records.record import Record
 
@@ -79,16 +79,15 @@ def _reason(trial: Any) -> str:
 class Ending(tune.Stopper):
     """Stop every trial when the disk takes no more, since all others would fail, or near the run's end.
 
-    Near the end, workers are asked by `file` to write a checkpoint: Tune alone would kill a worker that needs
-    more than ten seconds for it. A cell without outer steps, which has no checkpoints, does not begin without
-    time for all of it; others may.
+    Near the end, workers are asked by `question` to write a checkpoint: Tune alone would kill a worker that
+    needs more than ten seconds for it. A cell without outer steps, which has no checkpoints, does not begin
+    without time for all of it; others may.
     """
 
-    def __init__(self, stop: Stop, file: Path) -> None:
-        self.stop, self.file = stop, file
+    def __init__(self, stop: Stop, question: Question) -> None:
+        self.stop, self.question = stop, question
         self.running: set[str] = set()
         self.fault, self.asked = "", False
-        file.touch()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return an empty state, as above."""
@@ -110,8 +109,5 @@ class Ending(tune.Stopper):
 
     def _ask_if_near(self, needs: float) -> None:
         if not self.asked and self.stop(needs):
-            try:
-                self.file.write_text("stop")
-            except OSError:  # a disk that is full takes no word; a file that is gone asks, too
-                self.file.unlink(missing_ok=True)
+            self.question.ask()
             self.asked = True

@@ -6,6 +6,7 @@ The job itself runs in a process beside it, so that a worker outlives it, and sa
 import os
 import signal
 import socket
+from collections.abc import Generator
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,8 +16,10 @@ from ray import tune
 
 from suite.core.data.atomic_write import DiskFault
 from suite.experiments.cells.progress import Progress
+from suite.experiments.cluster.asking import Asked
 from suite.experiments.isolation.job_process import JobProcess
 from suite.records.record import Record
+from suite.records.remote import working
 from suite.records.store import Store
 
 REPORT_SECONDS = 1.0
@@ -25,13 +28,15 @@ REPORT_SECONDS = 1.0
 class Worker(tune.Trainable):
     """One Ray trial: the job of a cell, read from the store."""
 
+    store: Store | None = None
+    process: JobProcess
+
     def setup(self, config: dict[str, Any]) -> None:
         """Begin the job that `config` names."""
         _end_only_by_force()
         if Path(config["folder"]).is_dir():
             os.chdir(config["folder"])  # methods and images may be named by relative paths
-        self.store = Store(Path(config["store"]))
-        self.process = JobProcess(self.store.path, step_limit=config["step_limit"])
+        self.asked = Asked(config["asked"])
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -42,22 +47,33 @@ class Worker(tune.Trainable):
 
     def cleanup(self) -> None:
         """End the process of the job."""
-        self.process.close()
+        self.asked.close()
+        if self.store is not None:
+            self.process.close()
+            self.store.close()
 
     def _begin(self, config: dict[str, Any]) -> None:
-        self.job, self.asked = self.store.job(config["cell"]), Path(config["asked"])
         wanted = self.trial_resources
         given = wanted.required_resources if wanted else {}
         cpus, gpus = max(1, int(given.get("CPU", 1))), float(given.get("GPU", 0.0))
-        self.where = place(gpus)
-        self.work = self.process.run(self.job, {"cpus": cpus, "gpus": gpus, **config["resources"]})
+        self.job, self.where = str(config["cell"]), place(gpus)
+        self.work = self._do(config, {"cpus": cpus, "gpus": gpus, **config["resources"]})
+
+    def _do(self, config: dict[str, Any], resources: dict[str, Any]) -> Generator[Progress, None, None]:
+        """Do the job; also a store that this node cannot open is a fault of the disk, which the run tells."""
+        if self.store is None:
+            store = working.of_worker(config["store"])
+            self.process = JobProcess(store.path, step_limit=config["step_limit"])
+            self.store = store
+        job = self.store.job(self.job)
+        yield from self.store.following(job, self.process.run(job, resources))
 
     def step(self) -> dict[str, Any]:
         """Work for `REPORT_SECONDS`, or until a cell begins or ends, and report."""
-        until, last = monotonic() + REPORT_SECONDS, Progress(self.job.id, "starting")
+        until, last = monotonic() + REPORT_SECONDS, Progress(self.job, "starting")
         finished: dict[str, Record] = {}
         try:
-            if _is_asked_to_stop(self.asked):
+            if self.asked.to_stop.is_set():
                 self.work.close()  # writes a checkpoint
                 return self._report(last, finished, done=True)
             while True:
@@ -100,14 +116,3 @@ def place(gpus: float) -> str:
     """Return the machine of this process, and its GPUs by number if it has some."""
     numbers = ", ".join(map(str, ray.get_gpu_ids())) if gpus else ""
     return f"{socket.gethostname()} gpu {numbers}" if numbers else socket.gethostname()
-
-
-def _is_asked_to_stop(file: Path) -> bool:
-    """Return whether the driver wrote to the file, which it makes empty and removes at its end.
-
-    Other nodes may see a new file late, but its content at once when they open it.
-    """
-    try:
-        return bool(file.read_bytes())
-    except OSError:
-        return True

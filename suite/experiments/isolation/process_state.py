@@ -94,7 +94,7 @@ _PYTHON: dict[str, Callable[[], Any]] = {
     "the process's CPUs": lambda: _or_none(getattr(os, "sched_getaffinity", None), 0),
     "the locale": lambda: locale.setlocale(locale.LC_ALL),
     "the time zone": lambda: (time.tzname, time.timezone),
-    "the module path": lambda: (list(sys.path), list(map(id, sys.meta_path)), list(map(id, sys.path_hooks))),
+    "the module path": lambda: list(sys.path),
     "Python's recursion limit": sys.getrecursionlimit,
     "Python's tracing": lambda: (
         sys.gettrace(),
@@ -280,8 +280,10 @@ def _children() -> Iterator[int]:
 
 def _is_foreign_child(pid: int) -> bool:
     """Return whether a child process goes on which no library of ours started."""
+    process = Path(f"/proc/{pid}")
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()  # empty for one that has ended
+        ended = process.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        command = process.joinpath("cmdline").read_bytes()
     except OSError:
         return False
-    return bool(command) and not any(each in command for each in _OWN_CHILDREN)
+    return not (ended or any(each in command for each in _OWN_CHILDREN))

@@ -14,6 +14,8 @@ from pathlib import Path
 from suite.core.names import did_you_mean
 from suite.records.cells import Trial
 from suite.records.record import Record, is_of
+from suite.records.remote import reading as remote
+from suite.records.remote.place import url_of
 from suite.records.store import Store
 from suite.records.stores import layout, reading
 from suite.records.stores.sets_on_disk import Damaged, manifest_of, parts_of
@@ -79,6 +81,7 @@ def find(text: Path | str) -> Path:
     if parts is None:
         return Path(text)
     store, wanted = reading.opened(parts[0]), list(readings(parts[1]))
+    remote.with_sets(store.path, _trials(store, wanted))
     found = {
         made.path: made
         for each in wanted
@@ -156,6 +159,8 @@ def _stem(made: SetInStore) -> str:
 
 def split(address: Path | str) -> tuple[Path, str] | None:
     """Return the store and the rest of an address; None for a path. Raises ValueError without a store."""
+    if url_of(address):
+        return remote.split(address)
     text = str(address)
     if ":" not in text or re.match(r"[A-Za-z]:[\\/]", text) or Path(text).exists():
         return None
@@ -187,6 +192,18 @@ def _number(parts: Sequence[str], word: str) -> tuple[Sequence[str], int | None]
     """Return the parts without a last one such as `ipc10`, and its number."""
     found = re.fullmatch(rf"{word}(\d{{1,9}})", parts[-1]) if parts else None
     return (parts[:-1], int(found[1])) if found else (parts, None)
+
+
+def _trials(store: Store, wanted: Sequence[Address]) -> set[str]:
+    """Return the ids of trials whose sets an address may mean."""
+    return {
+        record.cell.id
+        for each in wanted
+        for record in reading.records(store, each.label)
+        if is_of(record, Trial)
+        and each.ipc in (None, record.cell.ipc)
+        and each.seed in (None, record.cell.seed)
+    }
 
 
 def _near(store: Store, wanted: Sequence[Address]) -> str:

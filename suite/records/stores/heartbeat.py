@@ -118,7 +118,7 @@ def signs(store: Path) -> dict[str, Sign]:
             sign = Sign.model_validate_json(document(path))
             now = now or _now(path.parent)
             fresh = abs(now - path.stat().st_mtime) <= DEAD_SECONDS
-            if fresh and (sign.host != socket.gethostname() or _exists(sign.pid)):
+            if fresh and (sign.host != socket.gethostname() or exists(sign.pid)):
                 found[path.stem] = sign
     return found
 
@@ -139,7 +139,8 @@ def clear(store: Path) -> None:
             path.unlink()
 
 
-def _exists(pid: int) -> bool:
+def exists(pid: int) -> bool:
+    """Return whether this machine has a process of this number."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -2,10 +2,15 @@
 
 import os
 import warnings
+from collections.abc import Generator
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 from suite.core.data.atomic_write import DiskFault, make_folder, move, write_bytes
+from suite.records.jobs import Job
+
+T = TypeVar("T")
 
 QUARANTINE = "quarantine"
 """The folder of what was set aside; nothing of it is deleted."""
@@ -51,3 +56,23 @@ class Folder:
         target = folder / f"{number:04d}-{path.name}"
         move(path, target)
         return target
+
+    # What is otherwise if it is the copy of an object store: `suite/records/remote/working.py`
+
+    @property
+    def address(self) -> str:
+        """The path or the URL by which another process of the run opens it."""
+        return str(self.path.resolve())
+
+    def send(self) -> None:
+        """Let others see what was written."""
+
+    def fetch(self) -> None:
+        """See what others wrote."""
+
+    def close(self) -> None:
+        """Remove what is of this process alone."""
+
+    def following(self, job: Job, work: Generator[T, None, None]) -> Generator[T, None, None]:
+        """Return the work on a job by another process, which yields reports, and let others see its files."""
+        return work

@@ -1,13 +1,13 @@
 """When the driver ends a run: workers are asked first, and cells that take too long do not begin."""
 
 import signal
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from suite.experiments.cells.progress import Progress
+from suite.experiments.cluster.asking import Question
 from suite.experiments.cluster.ending import SIGNALS, Ending, Watch
 
 METRICS, WHERE = {"step": 1.0, "outer_loss": 2.0}, "node gpu 1"
@@ -37,19 +37,21 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ending(clock: Clock, tmp_path: Path) -> Ending:
-    made = Ending(clock.stop, tmp_path / "asked")
+def ending(clock: Clock, ray_table: dict[str, bytes]) -> Ending:
+    made = Ending(clock.stop, Question())
     made.running |= {"one", "two"}
     return made
 
 
-def test_all_are_asked_when_one_has_no_time_for_another_step(ending: Ending, clock: Clock) -> None:
+def test_all_are_asked_when_one_has_no_time_for_another_step(
+    ending: Ending, clock: Clock, ray_table: dict[str, bytes]
+) -> None:
     assert not ending("one", report(needs=90.0)) and not ending.stop_all() and not ending.asked
     clock.left = 80.0
     assert not ending("one", report(needs=90.0)), (
         "Tune leaves the worker alone until it has written a checkpoint"
     )
-    assert ending.asked and ending.file.read_text() and not ending.stop_all()
+    assert ending.asked and ray_table[ending.question.key] == b"stop" and not ending.stop_all()
     ending.running.clear()
     assert ending.stop_all()
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from suite.experiments import job_runner
+from suite.experiments.cluster.asking import Question
 from suite.experiments.cluster.worker import Worker
 from suite.experiments.isolation.job_process import JobProcess
 from suite.experiments.resources import Resources
@@ -22,15 +23,14 @@ from tests.support.job_runs import done, one
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Path:
-    path = tmp_path / "asked"
-    path.touch()
-    return path
+def asked(ray_table: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Question:
+    monkeypatch.setattr("suite.experiments.cluster.asking.ASK_SECONDS", 0.01)
+    return Question()
 
 
 @pytest.fixture
 def config(
-    store: Store, asked: Path, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+    store: Store, asked: Question, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dict[str, Any]]:
     """Of a worker that reports only where a cell begins or ends, however slow this machine is."""
     monkeypatch.setattr("suite.experiments.cluster.worker.REPORT_SECONDS", inf)
@@ -39,7 +39,7 @@ def config(
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield {
         "store": str(store.path),
-        "asked": str(asked),
+        "asked": asked.key,
         "folder": str(Path.cwd()),
         "resources": {"compile": True},
         "step_limit": None,
@@ -76,16 +76,19 @@ def test_asked_to_stop_it_writes_a_checkpoint_and_another_goes_on(
     config: dict[str, Any],
     jobs: list[Job],
     store: Store,
-    asked: Path,
+    asked: Question,
+    ray_table: dict[str, bytes],
     tmp_path: Path,
     every_step: None,
 ) -> None:
     job, worker = one(jobs, "rat_bptt"), Worker(config)
     assert [worker.step()["at"] for _ in range(2)] == [1, 2] and store.checkpoint_step(job.id) is None
-    asked.write_text("stop")
+    asked.ask()
+    assert worker.asked.to_stop.wait(60)
     assert worker.step()["done"] and store.checkpoint_step(job.id) == 2
-    assert Worker(config).step()["done"], "and begins nothing"
-    asked.write_text("")
+    late = Worker(config)
+    assert late.asked.to_stop.wait(60) and late.step()["done"], "and begins nothing"
+    ray_table[asked.key] = b"go on"
     again = Worker(config)
     assert [again.step()["at"] for _ in range(2)] == [3, 4]
     while not again.step()["done"]:
@@ -107,14 +110,21 @@ def test_a_fault_of_the_disk_is_reported_and_no_failure(
     reports = [worker.step()]
     while not reports[-1]["done"]:
         reports.append(worker.step())
-    assert f"artefacts/{worker.job.id}.safetensors cannot be written" in reports[-1]["fault"]
-    assert store.last_failure(worker.job.id) is None and store.record(worker.job.id) is None
+    assert f"artefacts/{worker.job}.safetensors cannot be written" in reports[-1]["fault"]
+    assert store.last_failure(worker.job) is None and store.record(worker.job) is None
 
 
-def test_without_its_driver_it_stops(config: dict[str, Any], asked: Path) -> None:
+def test_without_its_driver_it_stops(config: dict[str, Any], asked: Question) -> None:
     worker = Worker(config)
-    asked.unlink()
-    assert worker.step()["done"]
+    asked.close()
+    assert worker.asked.to_stop.wait(60) and worker.step()["done"]
+
+
+@pytest.mark.usefixtures("without_s3fs")
+def test_a_store_that_its_node_cannot_open_is_a_fault(config: dict[str, Any]) -> None:
+    report = Worker({**config, "store": "s3://bucket/store"}).step()
+    assert report["done"] and report["fault"].startswith("on node ")
+    assert report["fault"].endswith("pip install 'rat-bench[s3]'")
 
 
 def test_a_worker_that_begins_another_job_ends_its_own(
@@ -130,7 +140,11 @@ def test_a_worker_that_begins_another_job_ends_its_own(
 def test_its_process_ends_with_it(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     closed = list[bool]()
     monkeypatch.setattr(JobProcess, "close", lambda _: closed.append(True))
-    Worker(config).cleanup()
+    worker = Worker(config)
+    worker.cleanup()
+    assert closed == [], "of a worker that had no job yet"
+    worker.step()
+    worker.cleanup()
     assert closed == [True]
 
 

@@ -13,8 +13,9 @@ from suite.core.data.atomic_write import DiskFault
 from suite.experiments import job_runner
 from suite.experiments.cells.context import load_task
 from suite.experiments.cells.progress import Progress
-from suite.experiments.isolation import child, process_state
+from suite.experiments.isolation import child
 from suite.experiments.isolation.orders import Order
+from suite.experiments.isolation.process_state import ProcessState
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 
@@ -47,7 +48,8 @@ def order(jobs: list[Job], tmp_path: Path) -> Order:
 
 @pytest.fixture(autouse=True)
 def given(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job of three reports; torch's state is that of the tests."""
+    """A job of three reports, in a process whose state other tests may change."""
+    monkeypatch.setattr(ProcessState, "changes", lambda _: ())
 
     def run(job: Job, *_: Any, **__: Any) -> Iterator[Progress]:
         for step in range(3):
@@ -105,5 +107,5 @@ def test_a_disk_is_not_at_fault_where_a_method_changed_limits(
         yield
 
     monkeypatch.setattr(job_runner, "run", run)
-    monkeypatch.setattr(process_state.ProcessState, "changes", lambda _: ("resource limits",))
+    monkeypatch.setattr(ProcessState, "changes", lambda _: ("resource limits",))
     assert [kind for kind, *_ in talk(Resources(), order, True)] == ["raised"]

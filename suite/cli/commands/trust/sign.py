@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from suite.cli.console import errors, say, wrote
+from suite.cli.options import folder_only
 from suite.core.names import counted
 
 
@@ -29,7 +30,7 @@ def sign(
     from suite.records.audit.store import audit
     from suite.records.signatures import lists
 
-    found = audit(store)
+    found = audit(folder_only(store))
     for each in found.found:
         if each.severity == "error":
             say(each.line, to=errors)

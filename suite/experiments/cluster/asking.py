@@ -1,0 +1,48 @@
+"""The question whether workers are to stop, in the table of Ray's head, which every node can read."""
+
+import secrets
+from threading import Event, Thread
+
+from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _internal_kv_put
+
+ASK_SECONDS = 1.0
+
+_GO_ON, _STOP = b"go on", b"stop"
+
+
+class Question:
+    """The driver's side: workers go on until `ask`, or `close`."""
+
+    def __init__(self) -> None:
+        self.key = f"ratbench-{secrets.token_hex(8)}"
+        _internal_kv_put(self.key, _GO_ON)
+
+    def ask(self) -> None:
+        """Ask all workers to stop."""
+        _internal_kv_put(self.key, _STOP)
+
+    def close(self) -> None:
+        """Forget the question; workers that are left stop, too."""
+        _internal_kv_del(self.key)
+
+
+class Asked:
+    """The worker's side. It asks in a thread, so that a head that is away for a while stops no work."""
+
+    def __init__(self, key: str) -> None:
+        self.key, self.to_stop, self._over = key, Event(), Event()
+        self._thread = Thread(target=self._go_on, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._over.set()
+
+    def _go_on(self) -> None:
+        while not (self._over.is_set() or self.to_stop.is_set()):
+            try:
+                if _internal_kv_get(self.key) != _GO_ON:
+                    self.to_stop.set()
+            except Exception:  # of Ray, whose head is away; the driver notices that
+                pass
+            self._over.wait(ASK_SECONDS)

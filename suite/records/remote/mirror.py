@@ -1,0 +1,248 @@
+"""A local copy of the objects of a store: what changed there is pulled, what changed here is pushed."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import RLock
+
+from suite.core.data.atomic_write import PARTIAL, DiskFault, read_bytes, write_bytes
+from suite.records.jobs import Job
+from suite.records.record import read_record
+from suite.records.remote.place import Place, RemoteFault, size_of
+from suite.records.stores import layout
+from suite.records.upkeep.folder import QUARANTINE
+
+_TRIES = 3
+
+Local = list[int]
+"""What changes when a local file changes: size, time, number."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The files of a store whose names begin with one of `within`, and with none of `without`."""
+
+    within: tuple[str, ...]
+    without: tuple[str, ...] = ()
+
+    def has(self, name: str) -> bool:
+        """Return whether a file is among them."""
+        return name.startswith(self.within) and not name.startswith(self.without)
+
+
+_OWN = ("driver.lock", "checked.json", "compiled/", ".tune-")
+"""What belongs to one machine."""
+
+STORE = Scope(("",), (*_OWN, "checkpoints/", "running/", f"{QUARANTINE}/", "log/"))
+"""All that a driver needs, and writes. Checkpoints and signs of life belong to jobs."""
+
+
+def of_job(job: Job) -> Scope:
+    """Return what a job reads and writes."""
+    names = ["store.json", f"jobs/{job.id}.json", f"artefacts/{job.id}", f"checkpoints/{job.id}/"]
+    names.append(f"running/{job.id}.json")
+    for cell in job.cells:
+        row = layout.place_in(job, cell).as_posix()
+        names += [f"records/{row}/{cell.id}", f"failures/{row}/{cell.id[:12]}"]
+    return Scope(tuple(names))
+
+
+class Mirror:
+    """The local copy of a store in `folder`.
+
+    index: the file that remembers what is equal; without one, all is pulled anew by another process. Methods
+    raise RemoteFault, and DiskFault.
+    """
+
+    def __init__(self, place: Place, folder: Path, index: Path | None = None) -> None:
+        self.place, self.folder, self._index = place, folder, index
+        self._known: dict[str, tuple[list[str], Local]] = {}
+        self._kept: set[tuple[str, int]] = set()  # what was set aside, and sent
+        self._busy = RLock()
+        if index is not None:
+            with suppress(OSError, ValueError, TypeError):
+                saved = json.loads(read_bytes(index))
+                self._known = {name: (mark, own) for name, (mark, own) in saved.items()}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known to be there."""
+        return not self._known
+
+    def pull(self, scope: Scope = STORE) -> None:
+        """Make the local files of a scope what the objects are; others are removed."""
+        with self._busy:
+            there = self._there(scope)
+            here = dict(self._here(scope))
+            new = {
+                name: size_of(mark)
+                for name, mark in there.items()
+                if name not in here or self._known.get(name) != (mark, here[name])
+            }
+            for name, content in self.place.read(new):
+                self._take(name, content, there[name])
+            for name in here.keys() - there.keys():
+                self._drop(name)
+
+    def push(self, scope: Scope = STORE) -> None:
+        """Make the objects of a scope what the local files are, as far as these changed since.
+
+        A set goes before its record, and nothing is removed before what replaces it is there. The first valid
+        record of a cell wins, with its set: another one gives way to it, here too.
+        """
+        with self._busy:
+            here = dict(self._here(scope))
+            new = [name for name, own in here.items() if self._known.get(name, ([], []))[1] != own]
+            records = [name for name in new if name.startswith("records/")]
+            for name in [each for each in records if self._gives_way(each)]:
+                records.remove(name)
+                new = [each for each in new if not each.startswith((name, f"artefacts/{_cell(name)}"))]
+            for ending in (".safetensors", ""):
+                part = [name for name in new if name.endswith(ending) and name not in records]
+                self._write({name: here[name] for name in part})
+                new = [name for name in new if name not in part]
+            for name in records:
+                self._create(name, here[name])
+            self._set_aside()
+            gone = [name for name in self._known if scope.has(name) and name not in here]
+            self.place.remove(gone)
+            for name in gone:
+                self._drop(name)
+
+    def forget(self, scope: Scope) -> None:
+        """Remove the local files of a scope, and leave the objects."""
+        with self._busy:
+            for name, _ in list(self._here(scope)):
+                self._drop(name)
+
+    def save(self) -> None:
+        """Remember what is equal."""
+        if self._index is not None:
+            write_bytes(self._index, json.dumps(self._known).encode(), replace=True, sync=False)
+
+    def _there(self, scope: Scope) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for prefix in scope.within:
+            found |= self.place.listed(prefix)
+        folders = {parent for name in found for parent in _parents(name)}
+        return {name: mark for name, mark in found.items() if scope.has(name) and name not in folders}
+
+    def _here(self, scope: Scope) -> Iterator[tuple[str, Local]]:
+        """Yield the local files of a scope."""
+        for prefix in scope.within:
+            folder, _, begin = prefix.rpartition("/")
+            for path in _files(self.folder / folder, begin):
+                name = path.relative_to(self.folder).as_posix()
+                if scope.has(name):
+                    with suppress(FileNotFoundError):  # a sign of life that ended
+                        yield name, _local(path)
+
+    def _gives_way(self, name: str) -> bool:
+        """Take the valid record that another process wrote meanwhile, and its set; return whether it did."""
+        mark, known = self.place.mark(name), self._known.get(name)
+        if mark is None or (known and known[0] == mark):
+            return False
+        return self._taken(name)
+
+    def _taken(self, name: str) -> bool:
+        """Take a record that is there, and the sets of its cell; return whether it is valid."""
+        mark = self.place.mark(name)
+        for _, content in self.place.read({name: 0}):
+            try:
+                read_record(content, _cell(name))
+            except ValueError:
+                self._keep(name, content)
+                self.place.remove([name])
+                return False
+            self.pull(Scope((f"artefacts/{_cell(name)}",)))
+            self._take(name, content, mark or [])
+            return True
+        return False
+
+    def _create(self, name: str, own: Local) -> None:
+        """Write a record that is new, or that changes the one from which it was made."""
+        content, known = read_bytes(self.folder / name), self._known.get(name)
+        if known and self.place.mark(name) == known[0]:
+            self._write({name: own})
+            return
+        for _ in range(_TRIES):
+            try:
+                self.place.create(name, content)
+            except FileExistsError:
+                if not self._is_ours(name, content):
+                    if self._taken(name):
+                        return
+                    continue  # it was damaged, and is set aside
+            self._known[name] = self.place.mark(name) or [], own
+            return
+        raise RemoteFault(f"{self.place.url}/{name} is damaged again and again; see who writes there")
+
+    def _is_ours(self, name: str, content: bytes) -> bool:
+        """Return whether an object is what was to be written: the answer to a write may be lost."""
+        return any(found == content for _, found in self.place.read({name: 0}))
+
+    def _write(self, files: dict[str, Local]) -> None:
+        def content(name: str) -> bytes:
+            return read_bytes(self.folder / name)
+
+        self.place.write(
+            {name: lambda name=name: content(name) for name in files},  # type: ignore[misc]
+            {name: own[0] for name, own in files.items()},
+        )
+        for name, own in files.items():
+            self._known[name] = self.place.mark(name) or [], own
+
+    def _set_aside(self) -> None:
+        """Write what was set aside here; names of several machines differ by the content."""
+        for path in _files(self.folder / QUARANTINE):
+            name = path.relative_to(self.folder / QUARANTINE).as_posix()
+            with suppress(DiskFault, FileNotFoundError, ValueError):
+                if (key := (name, path.stat().st_mtime_ns)) not in self._kept:
+                    self._keep(name, read_bytes(path))
+                    self._kept.add(key)
+
+    def _keep(self, name: str, content: bytes) -> None:
+        digest = hashlib.sha256(content).hexdigest()[:8]
+        target = f"{QUARANTINE}/{digest}-{Path(name).name}"
+        self.place.write({target: lambda: content}, {target: len(content)})
+
+    def _take(self, name: str, content: bytes, mark: list[str]) -> None:
+        path = self.folder / name
+        write_bytes(path, content, replace=True, sync=False)
+        self._known[name] = mark, _local(path)
+
+    def _drop(self, name: str) -> None:
+        self._known.pop(name, None)
+        with suppress(OSError):
+            (self.folder / name).unlink(missing_ok=True)
+
+
+def _cell(record: str) -> str:
+    return Path(record).stem[:64]
+
+
+def _parents(name: str) -> Iterator[str]:
+    parts = name.split("/")
+    yield from ("/".join(parts[:count]) for count in range(1, len(parts)))
+
+
+def _local(path: Path) -> Local:
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ino]
+
+
+def _files(folder: Path, begin: str = "") -> Iterator[Path]:
+    """Yield the files whose paths in a folder have this beginning, except those that are being written."""
+    for place, folders, names in os.walk(folder):
+        if begin:
+            folders[:] = [each for each in folders if each.startswith(begin)]
+            names = [each for each in names if each.startswith(begin)]
+            begin = ""
+        for name in names:
+            path = Path(place, name)
+            if not name.startswith(PARTIAL) and path.is_file() and not path.is_symlink():
+                yield path

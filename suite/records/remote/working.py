@@ -1,0 +1,227 @@
+"""A store on an object store, in which a run works: a local copy, its lock, and what a job needs of it."""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from threading import Event, Thread
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from suite.core.data.atomic_write import DiskFault, read_bytes
+from suite.records.jobs import Job
+from suite.records.remote.mirror import Mirror, Scope, of_job
+from suite.records.remote.place import Place, RemoteFault, copies, plain, url_of
+from suite.records.store import Store
+from suite.records.stores import heartbeat
+from suite.records.stores.heartbeat import DEAD_SECONDS, Sign
+from suite.records.upkeep.facts import FACTS
+
+T = TypeVar("T")
+
+BEAT_SECONDS = 10.0
+"""Seconds between two signs of life on the object store."""
+
+_LOCK = f"running/{heartbeat.DRIVER}.json"
+"""The object that is the lock: the driver's sign of life, which is created exclusively and then renewed."""
+
+_COPY = "ratbench-store-"
+"""The beginning of the names of folders of workers, with the process behind it."""
+
+
+def create(path: Path, option: str = "--store") -> Store:
+    """Open the store at a path or a URL, which `option` named; create it if it does not exist.
+
+    Raises ValueError as `Store.create` does, and for a URL that cannot be used; RemoteFault if the object
+    store refuses, or does not answer.
+    """
+    url = url_of(path)
+    if url is None:
+        return Store.create(plain(path), option)
+    place = Place(url)
+    place.check()
+    store, stated = RemoteStore(place, folder_of(url, "run"), remembers=True), Scope((FACTS,))
+    store.mirror.pull(stated)
+    if not (store.path / FACTS).is_file():
+        store.mirror.pull(Scope(("records/",)))  # which tell the protocol
+    store.prepared(option)
+    store.mirror.push(stated)
+    return store
+
+
+def of_worker(address: str) -> Store:
+    """Return the store of a run for a worker on a node; for a URL its copy is temporary.
+
+    Raises RemoteFault if this node cannot open it.
+    """
+    url = url_of(address)
+    if url is None:
+        return Store(Path(address))
+    _sweep(Path(tempfile.gettempdir()))
+    try:
+        return RemoteStore(Place(url), Path(tempfile.mkdtemp(prefix=f"{_COPY}{os.getpid()}-")))
+    except ValueError as error:
+        raise RemoteFault(f"on node {socket.gethostname()}: {error}") from None
+
+
+def folder_of(url: str, use: str) -> Path:
+    """Return the folder of this user's copy of a store."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "ratbench" / "stores" / f"{sha256(url.encode()).hexdigest()[:16]}-{use}"
+
+
+class RemoteStore(Store):
+    """A store on an object store; all work is done in a local copy at `path`.
+
+    remembers: whether the copy is kept, so that only what changed is pulled next time.
+    """
+
+    def __init__(self, place: Place, path: Path, *, remembers: bool = False) -> None:
+        super().__init__(path)
+        self.place = place
+        self.mirror = Mirror(place, path, path.with_name(f"{path.name}.json") if remembers else None)
+        self._temporary = not remembers
+        copies[str(path)] = place.url
+
+    @property
+    def address(self) -> str:
+        """Its URL."""
+        return self.place.url
+
+    def send(self) -> None:
+        """Write what is new in the copy; raises RemoteFault."""
+        self.mirror.push()
+        self.mirror.save()
+
+    def fetch(self) -> None:
+        """Read what others wrote into the copy; raises RemoteFault."""
+        self.mirror.pull()
+        self.mirror.save()
+
+    def job(self, cell: str) -> Job:
+        """Return the job whose first cell has this id, from the object store."""
+        self.mirror.pull(Scope((f"jobs/{cell}.json",)))
+        return super().job(cell)
+
+    def close(self) -> None:
+        """Remove the copy of a worker."""
+        if self._temporary:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def following(self, job: Job, work: Generator[T, None, None]) -> Generator[T, None, None]:
+        """Do the work on a job in the copy: read what it needs, and write what it made after each report."""
+        scope, faulty = of_job(job), False
+        self.mirror.pull(scope)
+        with _regularly(lambda: self.mirror.push(Scope((f"running/{job.id}.json",)))):
+            try:
+                with closing(work):
+                    for report in work:
+                        try:
+                            self.mirror.push(scope)
+                        except DiskFault:
+                            faulty = True
+                            raise
+                        yield report
+            finally:
+                if not faulty:
+                    self.mirror.push(scope)
+        if self._temporary:
+            self.mirror.forget(scope)
+
+    @contextmanager
+    def locked(self, doing: str = "run", lost: Callable[[str], None] = lambda reason: None) -> Iterator[None]:
+        """Lock the store as others do, here and on the object store; the copy is made equal at both ends.
+
+        lost: called in a thread, with a reason, if another run takes the lock, since this one gave no sign of
+        life for a minute.
+        """
+        with super().locked(doing):
+            own = self._acquire()
+            try:
+                self.place.remove([name for name in self.place.listed("running/") if name != _LOCK])
+                self.fetch()
+                with _regularly(lambda: self._renew(own, lost)):
+                    yield
+                self.send()
+            finally:
+                with suppress(RemoteFault):
+                    if (holder := self._holder()) and _is_same(holder, own):
+                        self.place.remove([_LOCK])
+
+    def _acquire(self) -> Sign:
+        """Take the lock; raises ValueError if another process has it, and is alive."""
+        content = read_bytes(self.path / _LOCK)
+        while True:
+            try:
+                self.place.create(_LOCK, content)
+                return Sign.model_validate_json(content)
+            except FileExistsError:
+                holder = self._holder()
+                if holder is not None and _is_same(holder, own := Sign.model_validate_json(content)):
+                    return own  # the answer was lost
+                if self._is_alive(holder):
+                    by = holder.where if holder else "another process"
+                    raise ValueError(
+                        f"store {self.address} is in use by {by}; wait for it, or end it"
+                    ) from None
+                self.place.remove([_LOCK])
+
+    def _holder(self, place: Place | None = None) -> Sign | None:
+        """Return who has the lock; None if nobody has it, or it cannot be read."""
+        for _, content in (place or self.place).read({_LOCK: 0}):
+            with suppress(ValidationError):
+                return Sign.model_validate_json(content)
+        return None
+
+    def _is_alive(self, holder: Sign | None) -> bool:
+        """Return whether the lock's owner gave a sign of life lately, by the object store's clock."""
+        if holder and holder.host == socket.gethostname() and not heartbeat.exists(holder.pid):
+            return False
+        return self.place.check() - self.place.modified(_LOCK) <= DEAD_SECONDS
+
+    def _renew(self, own: Sign, lost: Callable[[str], None]) -> None:
+        """Give a sign of life, or say that another process has the lock."""
+        place = self.place.impatient()
+        holder = self._holder(place)
+        if holder is None or not _is_same(holder, own):
+            by = holder.where if holder else "another process"
+            lost(f"{by} took over store {self.address}")
+            return
+        content = read_bytes(self.path / _LOCK)
+        place.write({_LOCK: lambda: content}, {_LOCK: len(content)})
+
+
+def _is_same(first: Sign, second: Sign) -> bool:
+    return (first.host, first.pid, first.since) == (second.host, second.pid, second.since)
+
+
+@contextmanager
+def _regularly(action: Callable[[], None]) -> Iterator[None]:
+    """Call an action again and again in the body of the `with` statement; its faults are no matter."""
+    over = Event()
+
+    def go_on() -> None:
+        while not over.wait(BEAT_SECONDS):
+            with suppress(OSError):
+                action()
+
+    thread = Thread(target=go_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the copies of workers of this machine that were killed."""
+    for path in folder.glob(f"{_COPY}*"):
+        pid = path.name.removeprefix(_COPY).partition("-")[0]
+        if pid.isdecimal() and not heartbeat.exists(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)
