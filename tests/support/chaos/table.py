@@ -1,7 +1,6 @@
-"""The table of docs/stores.md, from the committed measurements: `python -m tests.support.chaos.table`."""
+"""Writes the table of docs/stores.md from the committed measurements: `python -m tests.support.chaos.table`."""
 
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,9 @@ from tests.support.chaos.kinds import (
 )
 
 FOLDER = Path(__file__).parents[3] / "results" / "measurements"
-FILES = ("chaos-seed-0", "chaos-seed-1", "chaos-ray")
+PATTERN = "chaos-*.json"
+PAGE = FOLDER.parents[1] / "docs" / "stores.md"
+BEGIN, END = "<!-- chaos -->", "<!-- end of chaos -->"
 
 TITLES = {
     (processes, "one checkpoint interval"): "signals to the driver, or to the process of a job",
@@ -25,7 +26,10 @@ TITLES = {
     (broken_disks, "one checkpoint interval"): "disks that are full, read-only or broken",
     (damaged_files, "one checkpoint interval"): "damaged checkpoints",
     (damaged_files, "one cell"): "damaged sets, manifests, records",
-    (damaged_files, "nothing"): "damaged plans, `store.json`, boards, prepared images, compiled steps",
+    (
+        damaged_files,
+        "nothing",
+    ): "damaged plans, `store.json`, boards, pictures, prepared images, compiled steps",
     (misbehaving_code, "one checkpoint interval"): "methods and evaluators that misbehave once",
     (strange_stores, "one cell"): "records that are edited, or of another protocol",
     (strange_stores, "nothing"): "stores of another protocol, or in conflict",
@@ -38,7 +42,7 @@ ON_RAY = "on Ray: signals to driver, worker and job's process; raylet, head kill
 
 
 def measured() -> list[dict[str, Any]]:
-    return [json.loads((FOLDER / f"{name}.json").read_text()) for name in FILES]
+    return [json.loads(path.read_text()) for path in sorted(FOLDER.glob(PATTERN))]
 
 
 def lines() -> list[str]:
@@ -72,10 +76,16 @@ def text() -> list[str]:
         f"{done} repeated a finished cell, and",
         f"{found['wrong']} put a wrong figure on the board. Outer steps that were taken again: "
         f"{found['outer steps taken again']}. It took {hours:.1f} hours of one core.",
-        "The counts by kind are in `results/measurements/` (`chaos-seed-0.json`, `chaos-seed-1.json`, "
-        "`chaos-ray.json`).",
+        "The counts by kind are in `results/measurements/` (`chaos-*.json`).",
     ]
 
 
+def with_table(page: str) -> str:
+    """Return the page with the table between its two marks."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return "\n".join([before + BEGIN, "", *text(), "", END + after])
+
+
 if __name__ == "__main__":
-    sys.stdout.write("\n".join(text()) + "\n")
+    PAGE.write_text(with_table(PAGE.read_text()))
