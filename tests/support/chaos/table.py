@@ -1,4 +1,4 @@
-"""Writes the table of docs/stores.md from the committed measurements: `python -m tests.support.chaos.table`."""
+"""Writes the table of docs/stores.md from what was measured: `python -m tests.support.chaos.table`."""
 
 import json
 from collections import Counter

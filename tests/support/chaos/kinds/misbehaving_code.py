@@ -20,7 +20,7 @@ class Deed(Kind):
         super().__init__(f"{who} that {kind.lower()} once")
         self.kind, self.who, self.codes = kind, who, CODES[kind]
         self.fails = kind in ("FAILS", "HANGS")
-        self.weight = 1 if kind == "HANGS" else 2
+        self.weight = 1 if kind == "HANGS" else 4
         if kind == "HANGS":
             self.more = ("--step-timeout", "3s")
 
