@@ -130,8 +130,8 @@ def _fault(world: World, kind: Kind, moment: int, of: str) -> str:
     gate = Gate(world.store, moment, of)
     world.command = command = Command([*world.words, *kind.more], gate, world.started, world.around)
     try:
-        if moment and (at := command.reaches_the_gate()):
-            world.at_gate, orders = at, None
+        if moment and command.reaches_the_gate():
+            orders = None
             try:
                 orders = kind.strike(world)
                 struck = True
