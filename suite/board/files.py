@@ -9,7 +9,7 @@ Equal records give equal bytes.
 import difflib
 import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -37,6 +37,9 @@ from suite.records.submission import Submission
 from suite.records.upkeep import facts
 
 Format = Literal["md", "csv", "json", "html"]
+
+Memory = Mapping[Path, Record | None]
+"""Records that were read already, by path; None for a damaged one."""
 
 REPORTED = "reported.toml"
 """The file of accuracies printed in papers: in a store, or in results/."""
@@ -80,13 +83,18 @@ def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     return frame(load([Path(store) for store in several]))
 
 
-def load(stores: Sequence[Path], weights: Weights = DEFAULT_WEIGHTS, signers: Path | None = None) -> Board:
+def load(
+    stores: Sequence[Path],
+    weights: Weights = DEFAULT_WEIGHTS,
+    signers: Path | None = None,
+    memory: Memory | None = None,
+) -> Board:
     """Return the board of `stores`; log a warning for everything that is left out.
 
     Accuracies printed in papers come from the first `reported.toml` in a store, or else from results/.
     signers: a file of those whose signatures are shown; without one, none is.
     """
-    return joined(read(stores), stores, weights, signers)
+    return joined(read(stores, memory), stores, weights, signers)
 
 
 @reading.uncollected()
@@ -119,11 +127,12 @@ def reported_in(stores: Sequence[Path]) -> Path | None:
 
 
 @reading.uncollected()
-def read(stores: Sequence[Path]) -> Documents:
+def read(stores: Sequence[Path], memory: Memory | None = None) -> Documents:
     """Read all records, failures and plans of `stores`; a damaged file becomes a warning.
 
     Of two results of one cell on the same data the first counts, with a warning: that of the store that is
-    named first. Raises ValueError for a store of another protocol, FileNotFoundError without a store.
+    named first. memory: records that were read already. Raises ValueError for a store of another protocol,
+    FileNotFoundError without a store.
     """
     records: list[Record] = []
     planned: list[Planned] = []
@@ -131,11 +140,11 @@ def read(stores: Sequence[Path]) -> Documents:
     first: dict[tuple[str, str], tuple[Path, str]] = {}
     for kind, path in (found for store in stores for found in _documents(store)):
         try:
-            content = document(path)
             if kind == "plan":
-                planned += Plan.model_validate_json(content).cells
+                planned += Plan.model_validate_json(document(path)).cells
                 continue
-            record = read_record(content, path.stem[:64])
+            known = memory.get(path) if memory else None
+            record = known or read_record(document(path), path.stem[:64])
         except FileNotFoundError:
             continue  # a failure that was overcome meanwhile
         except (OSError, ValueError) as error:
@@ -161,8 +170,8 @@ def read(stores: Sequence[Path]) -> Documents:
             records += submission.verification(folder, own)
         except ValueError as error:
             skipped.append(f"submission {own.name} is shown as a claim: {error}")
-    known = set(map(_key, records))
-    waiting = tuple(each for each in planned if _key(each) not in known)
+    recorded = set(map(_key, records))
+    waiting = tuple(each for each in planned if _key(each) not in recorded)
     return Documents(tuple(records), waiting, tuple(skipped), tuple(submissions))
 
 
@@ -212,7 +221,8 @@ def write(board: Board, target: Path, format: Format = "md") -> list[Path]:
     """
     paths = [target]
     for path, table in _plots(board, target, format).items():
-        write_output(path, plots.plot(table))
+        if not plots.is_current(path, table):
+            write_output(path, plots.plot(table))
         paths.append(path)
     write_output(target, render(board, format, target.parent).encode())
     return paths

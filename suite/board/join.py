@@ -24,9 +24,7 @@ from suite.records.test_audit import drop_overread
 RANKED = (RETRAIN, *EVALUATORS)
 """The evaluators shown in the leaderboard's rows; others have separate tables."""
 
-Configuration = tuple[str, str, str, int]
-"""Of trials: task, label, the fields of the method as canonical JSON, size."""
-
+Configuration = tuple[str, str, str, int]  # task, label, canonical fields, size
 _Key = tuple[str, str]  # a cell's id, and its task's name, which tells its data
 
 
@@ -91,11 +89,6 @@ class TrialResult:
     record: Record | None
     evaluations: list[Evaluated] = field(default_factory=list)
 
-    @property
-    def key(self) -> tuple[str, str]:
-        """What tells it from all others: its id and its task's name on the board."""
-        return self.trial.id, self.task
-
     @cached_property
     def configuration(self) -> Configuration:
         """What it has in common with the trials of its row: all but the seed."""
@@ -154,16 +147,7 @@ class Cells:
     @cached_property
     def made(self) -> frozenset[tuple[str, str]]:
         """The methods that have trials, each with a task."""
-        return frozenset((method, task) for method, task, _ in self._by_method)
-
-    @cached_property
-    def by_place(self) -> Mapping[tuple[str, int], Mapping[Configuration, Sequence[TrialResult]]]:
-        """The trials with a set, or a scored prefix, of a task and size, by configuration."""
-        found: dict[tuple[str, int], dict[Configuration, list[TrialResult]]] = {}
-        for each in self.trials:
-            for ipc in each.sizes:
-                found.setdefault((each.task, ipc), {}).setdefault(each.configuration, []).append(each)
-        return found
+        return frozenset(key[:2] for key in self._by_method)
 
     @cached_property
     def _by_method(self) -> Mapping[tuple[str, str, int], Sequence[TrialResult]]:
@@ -182,7 +166,7 @@ def valid_records(records: Iterable[Record]) -> tuple[list[Record], tuple[str, .
     every: dict[_Key, Record] = {}
     for record in sorted(records, key=_precedence):
         refuse_protocol(record.protocol, f"record of {record.label} on {record.task}")
-        every.setdefault(_key_of(record), record)
+        every.setdefault((record.cell.id, record.task), record)
     return drop_overread(list(every.values()))
 
 
@@ -190,8 +174,8 @@ def join(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
     """Join `records` and `planned` cells by trial; raises ValueError for a record of another protocol."""
     found, waiting, mixed = tell_apart(list(records), list(planned))
     valid, refusals = valid_records(found)
-    sources: dict[_Key, Record | Planned] = {_key_of(item): item for item in waiting}
-    sources |= {_key_of(record): record for record in valid}
+    sources: dict[_Key, Record | Planned] = {(item.cell.id, item.task): item for item in waiting}
+    sources |= {(record.cell.id, record.task): record for record in valid}
     sources = {key: sources[key] for key in sorted(sources)}
     trials = {
         key: TrialResult(source.cell, source.task, source.label, _record(source))
@@ -256,10 +240,6 @@ def _record(source: Record | Planned) -> Record | None:
 
 def _precedence(record: Record) -> int:
     return ["done", "diverged", "oom", "failed"].index(record.status)
-
-
-def _key_of(source: Record | Planned) -> _Key:
-    return source.cell.id, source.task
 
 
 def _attach(trials: Mapping[_Key, TrialResult], sources: Mapping[_Key, Record | Planned]) -> list[str]:

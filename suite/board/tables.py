@@ -112,7 +112,8 @@ def board(
         _keys(cells) | set(map(_claimed_key, claims)),
         key=lambda key: (key.task, key.network != STANDARD_NETWORK, key.network, key.conditions, key.ipc),
     )
-    tables = tuple(_table(cells, key, suffixes, reported, weights, handed_in, claims) for key in keys)
+    places = _places(cells.trials)
+    tables = tuple(_table(cells, key, places, suffixes, reported, weights, handed_in, claims) for key in keys)
     return Board(
         tables=tables,
         averages=averages([table.rows for table in tables]),
@@ -148,6 +149,17 @@ def _in_leaderboard(trial: TrialResult) -> bool:
     return bool(trial.by(*RANKED)) or not any(item.done for item in trial.evaluations)
 
 
+def _places(
+    trials: Iterable[TrialResult],
+) -> dict[tuple[str, int], dict[Configuration, list[TrialResult]]]:
+    """Return the trials with a set, or a scored prefix, of a task and size, by configuration."""
+    found: dict[tuple[str, int], dict[Configuration, list[TrialResult]]] = {}
+    for each in trials:
+        for ipc in each.sizes:
+            found.setdefault((each.task, ipc), {}).setdefault(each.configuration, []).append(each)
+    return found
+
+
 def _suffixes(trials: Iterable[TrialResult]) -> dict[Configuration, str]:
     """Return text that distinguishes configurations of one label: the fields that differ at some size."""
     labels: dict[tuple[str, str], dict[int, dict[Configuration, TrialResult]]] = {}
@@ -167,6 +179,7 @@ def _suffixes(trials: Iterable[TrialResult]) -> dict[Configuration, str]:
 def _table(
     cells: Cells,
     key: TableKey,
+    places: Mapping[tuple[str, int], Mapping[Configuration, Sequence[TrialResult]]],
     suffixes: Mapping[Configuration, str],
     reported: Sequence[Reported],
     weights: Weights,
@@ -184,7 +197,7 @@ def _table(
             robustness=robustness(trials, key, cells, weights),
             submission=handed_in.get((trials[0].trial.method, trials[0].trial.source)),
         )
-        for configuration, trials in cells.by_place.get((key.task, key.ipc), {}).items()
+        for configuration, trials in places.get((key.task, key.ipc), {}).items()
         if _belongs(trials, key)
     ]
     rows += [_claimed(each) for each in claims if _claimed_key(each) == key]

@@ -8,6 +8,7 @@ from typing import Any
 from suite.board import files
 from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
 from suite.board.render import words
+from suite.board.tables import Board
 from suite.core.data.tasks import to_pixels
 from suite.core.sets.artefacts import load_artefact
 from suite.figures.pictures import plot_set
@@ -20,13 +21,14 @@ def publish(
     format: files.Format = "md",
     weights: Weights = DEFAULT_WEIGHTS,
     signers: Path | None = None,
+    board: Board | None = None,
 ) -> list[Path]:
     """Write the board of `stores` to `target`; return the paths.
 
     For Markdown also write plots, and missing pictures of sets whose artefacts are in the stores. signers: a
-    file of those whose signatures are shown.
+    file of those whose signatures are shown; board: that of the stores, if it was made.
     """
-    board = files.load(stores, weights, signers)
+    board = board or files.load(stores, weights, signers)
     for name, trial, data in files.sets(board) if format == "md" else ():
         for store in map(Store, stores):
             artefact = store.artefact(trial, data=data)

@@ -103,17 +103,13 @@ def names(trials: Sequence[Record[Trial]]) -> dict[Key, str]:
     rows: dict[tuple[str, int, str], list[Trial]] = {}
     for record in trials:
         rows.setdefault((record.task, record.ipc, record.label), []).append(record.cell)
-    return {
-        (cell.id, task): _suffixed(label, cell, cells)
-        for (task, _, label), cells in rows.items()
-        for cell in cells
-    }
-
-
-def _suffixed(label: str, cell: Trial, others: Sequence[Trial]) -> str:
-    telling = sorted(differing_keys([other.fields for other in others]))
-    shown = [f"{name}={cell.fields.get(name)}" for name in telling]
-    return f"{label} ({', '.join(shown)})" if shown else label
+    found = {}
+    for (task, _, label), cells in rows.items():
+        telling = sorted(differing_keys([cell.fields for cell in cells]))
+        for cell in cells:
+            shown = ", ".join(f"{name}={cell.fields.get(name)}" for name in telling)
+            found[cell.id, task] = f"{label} ({shown})" if shown else label
+    return found
 
 
 def retrained(records: Sequence[Record]) -> list[Record[Evaluation]]:

@@ -1,5 +1,7 @@
 """Bring records over whose fingerprint was computed by an earlier release from the same data."""
 
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from suite.core.data.atomic_write import write_bytes
@@ -12,8 +14,18 @@ from suite.records.stores import layout
 
 def carrying(store: Store, fingerprint: str) -> list[Path]:
     """Return the manifests, then the records, that carry a fingerprint."""
-    found = [*layout.listed(store.path / "artefacts", ".json"), *layout.files(store.path / "records")]
-    return [path for path in found if fingerprint.encode() in document(path)]
+    return [path for path in _files(store) if fingerprint.encode() in document(path)]
+
+
+def carried(store: Store, fingerprints: Iterable[str]) -> set[str]:
+    """Return those of the fingerprints that a store's files carry; each file is read once."""
+    known = re.compile("|".join(sorted(map(re.escape, fingerprints))).encode())
+    return {each.decode() for path in _files(store) for each in known.findall(document(path))} - {""}
+
+
+def _files(store: Store) -> Iterator[Path]:
+    yield from layout.listed(store.path / "artefacts", ".json")
+    yield from layout.files(store.path / "records")
 
 
 def bring_over(store: Store, former: str, now: str) -> int:

@@ -33,14 +33,14 @@ class Store(Checkpoints):
     """A folder with the records, artefacts and checkpoints of grids.
 
     read_only: it is asked much and at once, so that its records are listed once, and damaged files stay where
-    they are.
+    they are. memory: what was read of it then, by path; None for a damaged record.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         super().__init__(path, read_only=read_only)
         self._listing = layout.Listing(path / "records", once=read_only)
         self._failures = layout.Listing(path / "failures", once=read_only)
-        self._read = dict[Path, Record | None]()  # if read only; None for a damaged one
+        self.memory = dict[Path, Record | None]()
 
     @classmethod
     def create(cls, path: Path, option: str = "--store") -> "Store":
@@ -95,7 +95,7 @@ class Store(Checkpoints):
     @cached_property
     def known(self) -> Known:
         """What is known of its files without reading them again."""
-        return Known(self.path)
+        return Known(self.path, once=self.read_only)
 
     def as_it_is(self) -> "Store":
         """Return the store for many questions at once, read only."""
@@ -156,12 +156,12 @@ class Store(Checkpoints):
         written: the only paths where those of other processes are looked for; by default in all rows.
         """
         for path in self._listing.of(cell, written):
-            if path not in self._read:
+            if path not in self.memory:
                 found = self._valid(path, cell)
                 if self.read_only:
-                    self._read[path] = found
+                    self.memory[path] = found
             else:
-                found = self._read[path]
+                found = self.memory[path]
             if found:
                 yield found
 
@@ -175,7 +175,9 @@ class Store(Checkpoints):
             return None
 
     def _written(self, kind: str, place: Path, cell: str, data: str = "") -> list[Path]:
-        """Return the paths to which a run writes the records, or failures, of a cell."""
+        """Return the paths to which a run writes the records, or failures, of a cell; none if read only."""
+        if self.read_only:
+            return []
         names = dict.fromkeys(_named(cell, each) for each in ("", data))
         return [self.path / kind / place / f"{name}.json" for name in names]
 

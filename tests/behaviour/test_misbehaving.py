@@ -25,7 +25,7 @@ def test_only_its_own_cell_fails(plugin: str, flags: list[str], tiny: Path, tmp_
     kinds = {deed: kind for kind in KINDS for deed in misbehaving.deeds(kind)}
     jobs = misbehaving.jobs(tiny, kinds, kind=plugin)
     ran = ratbench("run", tiny, "--store", tmp_path / "store", "--step-timeout", "30s", *flags)
-    assert ran.exit_code == 1
+    assert ran.exit_code == 1, ran.output
     store = Store(tmp_path / "store")
     figures = set[tuple[str, tuple[float, ...]]]()
     for job in jobs:

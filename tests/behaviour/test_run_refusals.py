@@ -1,5 +1,6 @@
 """What `ratbench run` refuses before it starts, each in one line."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,14 @@ class TestRefusedPlaces:
     def test_resources_that_no_trial_can_have(self, quick: Path, table: str, why: str) -> None:
         quick.write_text(f"{quick.read_text()}\n[resources]\n{table}\n")
         refused(ratbench("run", quick, "--dry-run"), why)
+
+    def test_a_path_that_ray_cannot_take(self, quick: Path) -> None:
+        result = ratbench("run", quick, "--store", Path(os.fsdecode(b"store-\xff")))
+        refused(result, "Ray takes no path that is not UTF-8", "choose another --store, or use --inline")
+
+    @pytest.mark.parametrize("limit", ["soon", "0", ""])
+    def test_no_step_timeout_at_all(self, quick: Path, limit: str) -> None:
+        refused(ratbench("run", quick, "--step-timeout", limit), "--step-timeout", "write a time above 0")
 
     @pytest.mark.parametrize("below", ["quick.toml", "quick.toml/store"])
     def test_a_store_that_cannot_be_written(self, quick: Path, below: str) -> None:

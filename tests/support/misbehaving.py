@@ -35,8 +35,8 @@ def left(error):
 
 def recurse():
     sys.setrecursionlimit(10**9)
-    def deeper(n):
-        return deeper(n + 1) + max([1], key=lambda x: deeper(n + 1))
+    def deeper(_):
+        return max([1], key=deeper)
     deeper(0)
 
 
@@ -50,9 +50,6 @@ def nothing():
 
 
 def hang_in_c():
-    class Stuck:
-        def __radd__(self, other):
-            return 1
     ctypes.PyDLL(None).sleep(10**6)  # holds the interpreter's lock
 
 

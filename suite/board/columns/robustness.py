@@ -127,11 +127,12 @@ class _Row:
 
     def _every_training(self, trial: TrialResult) -> Sequence[tuple[_Measured, Copies]]:
         """Return how networks were trained on a trial's set in this table, with their accuracies."""
-        if trial.key not in self._known:
+        key = trial.trial.id, trial.task
+        if key not in self._known:
             retrained = [item for item in trial.retrained if in_table(item, self.key)]
             items = [*retrained, *self.robust(trial)]
-            self._known[trial.key] = [pair for item in items for pair in _trained(trial, item)]
-        return self._known[trial.key]
+            self._known[key] = [pair for item in items for pair in _trained(trial, item)]
+        return self._known[key]
 
     def lacks(self, trainings: Sequence[Training]) -> tuple[str, ...]:
         """Return what is to be done for missing accuracies, or why nothing can be done."""

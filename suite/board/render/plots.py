@@ -15,6 +15,9 @@ from suite.board.statistics.intervals import Interval
 from suite.board.tables import Table
 from suite.records.cells import RANDOM, STANDARD_RECIPE, canonical_json
 
+MOST = 40
+"""Rows of a plot: one of two thousand would be higher than a picture may be."""
+
 _Point = tuple[BoardRow, Interval]
 
 _LOOK = 2  # increase it if the same values are drawn in another way
@@ -23,8 +26,9 @@ _FAR = 2.5  # interquartile ranges below the first quartile: rows further away a
 
 def fingerprint(table: Table) -> str:
     """Return the sha256 of a plot's values; `plot` writes it into the file."""
-    values = [(row.name, row.rank, _rounded(accuracy)) for row, accuracy in table.ranked]
+    values = [(row.name, row.rank, _rounded(accuracy)) for row, accuracy in table.ranked[:MOST]]
     content = [_LOOK, words.heading(table), table.ipc, values, _ceiling(table)]
+    content += [len(table.ranked)] * (len(table.ranked) > MOST)
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
@@ -34,14 +38,15 @@ def is_current(path: Path, table: Table) -> bool:
         return False
     try:
         with Image.open(path) as image:
+            image.verify()
             return image.info.get("Comment") == fingerprint(table)
-    except OSError:
+    except (OSError, SyntaxError):  # Pillow's error for a damaged PNG
         return False
 
 
 def plot(table: Table) -> bytes:
-    """Plot the accuracies of the ranked rows of `table`, best first, as a PNG."""
-    points = table.ranked
+    """Plot the accuracies of the best ranked rows of `table`, at most `MOST`, as a PNG."""
+    points = table.ranked[:MOST]
     return style.png(
         lambda figure: _fill(figure.add_subplot(), points),
         width=8,
@@ -57,6 +62,8 @@ def _facts(table: Table, points: Sequence[_Point]) -> Iterator[str]:
     yield ", ".join(filter(None, [words.network(table.network), table.conditions]))
     yield f"recipe {STANDARD_RECIPE}"
     yield f"n = {sizes.pop()} (sets × networks)" if len(sizes) == 1 else "n as in the table"
+    if (count := len(table.ranked)) > len(points):
+        yield f"the first {len(points)} of {count} rows"
     yield "dots: means; bars: 95% intervals; rows in one band share the rank beside their name"
     if ceiling := _ceiling(table):
         yield "{}: {:.1f} %".format(*ceiling)

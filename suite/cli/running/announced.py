@@ -10,7 +10,7 @@ from suite.experiments.cells import sets
 from suite.experiments.job_runner import missing
 from suite.experiments.schema import Grid
 from suite.records.datasets import told
-from suite.records.former import bring_over
+from suite.records.former import bring_over, carried
 from suite.records.jobs import Job
 from suite.records.store import Store
 
@@ -29,8 +29,9 @@ def say_networks(table: Grid) -> None:
 
 def bring_over_formers(store: Store, formers: Mapping[str, str]) -> None:
     """Give records of an earlier release today's fingerprints of their data. formers: by today's."""
+    waiting = carried(store, formers.values())
     for now, former in formers.items():
-        if count := bring_over(store, former, now):
+        if former in waiting and (count := bring_over(store, former, now)):
             say(f"{counted(count, 'record')} of earlier releases brought over: {told(former)} is {told(now)}")
 
 

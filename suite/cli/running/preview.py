@@ -20,7 +20,7 @@ from suite.experiments import preflight
 from suite.experiments.cells.context import load_task
 from suite.experiments.job_runner import missing
 from suite.records.datasets import told as told_data
-from suite.records.former import carrying
+from suite.records.former import carried, carrying
 from suite.records.jobs import Job
 from suite.records.record import Record
 from suite.records.remote.reading import here
@@ -31,6 +31,7 @@ LISTED = 50
 """Grids of more cells are summed up by task and row."""
 
 
+@tasks.described_once()
 def dry_run(request: Request) -> None:
     """Show the cells of a grid with their status, and estimate the cost of the missing ones."""
     table, store = request.table(), Store(here(request.folder), read_only=True)
@@ -44,10 +45,11 @@ def dry_run(request: Request) -> None:
     known, formers = preflight.on_data(present)
     by_id = {job.id: job for job in known}
     jobs = [by_id.get(job.id, job) for job in jobs]
+    waiting = carried(store, formers.values())
     for now, former in formers.items():
-        if waiting := carrying(store, former):
+        if former in waiting:
             names = f"{told_data(now)} as {told_data(former)}"
-            say(f"{len(waiting)} files know {names}; `ratbench run` renews them")
+            say(f"{len(carrying(store, former))} files know {names}; `ratbench run` renews them")
     costs = Costs.known(recorded(store))
     shown = (
         _cells(jobs, store) if sum(len(job.cells) for job in jobs) <= LISTED else _rows(jobs, store, costs)

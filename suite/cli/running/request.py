@@ -42,6 +42,11 @@ class Request:
         _ = self.step_limit  # raises ValueError for one that cannot be read
         if self.inline and self.address is not None:
             raise ValueError("--inline runs without Ray: leave out --address")
+        if not (self.inline or _is_utf8(self.folder)):
+            raise ValueError(
+                f"Ray takes no path that is not UTF-8, as {self.folder.resolve()}; choose another --store, "
+                "or use --inline"
+            )
         if self.address == "":
             raise ValueError("--address is empty: give HOST:PORT, or auto, or leave it out")
         if (self.address or "").startswith("ray://"):
@@ -53,7 +58,9 @@ class Request:
     @property
     def step_limit(self) -> StepLimit | None:
         """The longest time of an outer step, in words and in seconds; None without one."""
-        return (self.step_timeout, parse(self.step_timeout, "--step-timeout")) if self.step_timeout else None
+        if self.step_timeout is None:
+            return None
+        return self.step_timeout, parse(self.step_timeout, "--step-timeout")
 
     @property
     def name(self) -> str:
@@ -94,6 +101,13 @@ class Request:
                 "--inline runs without Ray, whose nodes have labels: leave out --inline, or labels"
             )
         return found
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        return bool(str(path.resolve()).encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def check_settings(request: Request, tasks: Collection[str]) -> None:

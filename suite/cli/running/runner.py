@@ -7,6 +7,7 @@ from pathlib import Path
 
 from suite.board import files
 from suite.board.render.terminal import terminal
+from suite.board.tables import Board
 from suite.cli.console import console, say
 from suite.cli.logs.log import Log
 from suite.cli.logs.writers import Writer
@@ -31,6 +32,9 @@ from suite.records.remote import working
 from suite.records.store import Store
 from suite.records.stores import reading
 
+BOARD = "leaderboard.md"
+"""The file of a store's board."""
+
 
 def run(request: Request, deadline: Deadline | None = None) -> bool:
     """Run the missing cells; return whether all are done.
@@ -38,7 +42,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     Raises ValueError before compute, and Stopped if cells are left at the deadline.
     """
     deadline = deadline or Deadline()
-    with deadline.preparing():
+    with deadline.preparing(), tasks.described_once():
         jobs = request.jobs()
         say_networks(request.table())
         # A cluster's head may have no GPU, and its nodes are not checked.
@@ -70,13 +74,17 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
                 address=request.address,
                 writer=writer,
                 step_limit=request.step_limit,
+                known=known,
             )
         except Stopped as error:
             stopped = error
         deadline.rest()
-        board, *_ = publish([store.path], store.path / "leaderboard.md")
-    complete = show(jobs, store, stopped=stopped is not None)
-    say(f"leaderboard: {board}")
+        known = store.as_it_is() if any(due(job, known) for job in jobs) else known
+        board = files.load([store.path], memory=known.memory)
+        store.make_way(store.path / BOARD)
+        path, *_ = publish([store.path], store.path / BOARD, board=board)
+    complete = show(jobs, known, board=board, stopped=stopped is not None)
+    say(f"leaderboard: {path}")
     if writer:
         say(f"log:         {writer.where}")
     shown = [str(folder) for name in ("pictures", "plots") if (folder := store.path / name).is_dir()]
@@ -120,13 +128,14 @@ def work(
     address: str | None = None,
     writer: Writer | None = None,
     step_limit: StepLimit | None = None,
+    known: Store | None = None,
 ) -> None:
     """Run the missing cells of jobs, in one process beside this one or on Ray, and show the progress.
 
-    name: of the grid; writer: of a log; step_limit: as in `Request`. Raises Stopped at the deadline, or
-    ValueError if nothing was done before it.
+    name: of the grid; writer: of a log; step_limit: as in `Request`; known: the store as it is, if it was
+    read. Raises Stopped at the deadline, or ValueError if nothing was done before it.
     """
-    known, deadline = store.as_it_is(), deadline or Deadline()
+    known, deadline = known or store.as_it_is(), deadline or Deadline()
     rest = [job for job in jobs if due(job, known)]
     if not rest:
         return
@@ -185,19 +194,19 @@ def _work_inline(
             display.end(job.id)
 
 
-def show(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
+def show(jobs: Sequence[Job], store: Store, *, board: Board | None = None, stopped: bool = False) -> bool:
     """Print the board's tables, then missing cells with reasons; return whether all cells are done.
 
-    stopped: whether cells are missing because the run was stopped.
+    board: of the store, if it was made; stopped: whether cells are missing because the run was stopped.
     """
-    for table in terminal(files.load([store.path]), console.width):
+    for table in terminal(board or files.load([store.path]), console.width):
         console.print(table)
     return tell(jobs, store, stopped=stopped)
 
 
 def tell(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
     """Print missing cells with reasons, as `show` does; return whether all cells are done."""
-    store = store.as_it_is()
+    store = store if store.read_only else store.as_it_is()
     for line in (*_failures(jobs, store), *_begun(jobs, store)):
         say(line)
     records = [store.record(cell.id, job.data) for job in jobs for cell in job.cells]
@@ -218,7 +227,8 @@ def _failures(jobs: Sequence[Job], store: Store) -> Iterator[str]:
 
 
 def _begun(jobs: Sequence[Job], store: Store) -> Iterator[str]:
-    for job in jobs:
+    begun = store.begun()
+    for job in (job for job in jobs if job.id in begun):
         if (step := store.checkpoint_step(job.id)) is not None:
             yield f"goes on after outer step {step}: {job.title}"
 

@@ -126,6 +126,7 @@ class Watched:
         self._latest = deque[Record](maxlen=_FOR_COSTS)
         self._costs, self._priced = Costs(()), -1
 
+    @reading.uncollected()
     def status(self) -> Status:
         """Return the status as it is now."""
         remote.here(self._path, remote.LIVE)
@@ -185,15 +186,15 @@ class Watched:
         return Failure(title, record.status, reason, record.attempts, trace if trace.is_file() else None)
 
     def _read_records(self) -> None:
-        there = set(layout.files(self.store.path / "records"))
-        if not self._read <= there:  # some were set aside
+        there = list(layout.files(self.store.path / "records"))
+        if not self._read <= set(there):  # some were set aside
             self._read, self._recorded = set(), {}
             self._latest.clear()
-        for path in there - self._read:
+        for path in (path for path in there if path not in self._read):
             if record := self._checked(path):
                 self._recorded.setdefault(record.cell.id, []).append((record.data, record.status))
                 self._latest.append(record.model_copy(update={"curve": {}, "described": ()}))
-        self._read = there
+        self._read = set(there)
         if not self._priced <= len(there) <= 1.1 * self._priced:
             self._costs, self._priced = Costs.known(self._latest), len(there)
 

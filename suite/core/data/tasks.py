@@ -11,6 +11,8 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,28 +23,17 @@ from torch import Tensor
 
 from suite.core.data import cache, identity
 from suite.core.data.cache import Building, Facts, Stream, Tensors
-from suite.core.data.catalogue import CATALOGUE, TaskInfo
+from suite.core.data.catalogue import CATALOGUE
+from suite.core.data.catalogue import TaskInfo as TaskInfo
 from suite.core.data.found import Found, find, lines
 from suite.core.data.preprocessing import ZCA, KorniaZCA, Normalise, Whitening, restore
 from suite.core.data.reading import hf, image_files, readers
-from suite.core.data.reading.download import DataMissing
+from suite.core.data.reading.download import DataMissing as DataMissing
 from suite.core.data.reading.readers import Raw, Source, Splits
 from suite.core.examples import hash_tensor
 from suite.core.names import HOLDOUT, did_you_mean
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Preprocessing, Task, TestSplit
-
-__all__ = [
-    "DataMissing",
-    "LoadedTask",
-    "TaskInfo",
-    "data_folder",
-    "describe",
-    "fingerprint",
-    "load",
-    "names",
-    "told",
-]
 
 OWN = ("folder:", hf.PREFIX)
 """Prefixes of tasks that are not in the catalogue."""
@@ -53,6 +44,7 @@ FORMS = {
 }
 """How tasks that are not in the catalogue are called."""
 
+_DESCRIBED: ContextVar[dict[tuple[str, Path], TaskInfo]] = ContextVar("described")
 _LOG = logging.getLogger(__name__)
 
 _VERSION = 3
@@ -81,11 +73,27 @@ def names() -> tuple[str, ...]:
     return tuple(CATALOGUE)
 
 
+@contextmanager
+def described_once() -> Iterator[None]:
+    """Look at the files of each task once in the body of the `with` statement, for all its descriptions.
+
+    A grid asks for them for each row and size, and a folder may have a million files.
+    """
+    token = _DESCRIBED.set(_DESCRIBED.get({}))
+    try:
+        yield
+    finally:
+        _DESCRIBED.reset(token)
+
+
 def describe(name: str) -> TaskInfo:
     """Return the facts about a task without reading its images; raises ValueError for an unknown name."""
     name = name.removesuffix(HOLDOUT)
     if name.startswith(OWN):
-        return _locate(name, data_folder())[1]
+        key, known = (name, data_folder()), _DESCRIBED.get({})
+        if key not in known:
+            known[key] = _locate(*key)[1]
+        return known[key]
     if name not in CATALOGUE:
         raise ValueError(f"unknown task {name!r}; {_hint(name)}")
     return CATALOGUE[name]

@@ -50,8 +50,8 @@ class ProcessLost(Exception):
 class JobProcess:
     """A process for jobs. It starts with the first job, and goes on for the next ones while it is sound.
 
-    step_limit: of an outer step, of a start and of an evaluation, if
-    there is one; said: called in another thread with each line that the process prints.
+    step_limit: of an outer step, of a start and of an evaluation, if there is one; said: called in another
+    thread with each line that the process prints.
     """
 
     def __init__(
@@ -74,10 +74,9 @@ class JobProcess:
     def run(self, job: Job, resources: Mapping[str, Any]) -> Generator[Progress, None, None]:
         """Do the missing cells of a job and yield progress, as `job_runner.run` does.
 
-        resources: the fields of `Resources`; a process that has others is replaced.
-
-        A cell whose process dies is tried again from its last checkpoint, and then recorded as failed. Closed
-        early, the process writes a checkpoint. Raises DiskFault, or OSError if no process can work.
+        resources: the fields of `Resources`; a process that has others is replaced. A cell whose
+        process dies is tried again from its last checkpoint, and then recorded as failed. Closed early, the
+        process writes a checkpoint. Raises DiskFault, or OSError if no process can work.
         """
         if self.resources != resources:
             self.close()

@@ -47,6 +47,11 @@ class Checkpoints(Folder):
             return state
         return None
 
+    def begun(self) -> set[str]:
+        """Return the ids of the trials and studies that may have checkpoints."""
+        folder = self.path / "checkpoints"
+        return {each.name for each in folder.iterdir()} if folder.is_dir() else set()
+
     def checkpoint_step(self, trial: str) -> int | None:
         """Return the outer step of the last checkpoint, or None."""
         names = [path.stem for path in (self.path / "checkpoints" / trial).glob("*.pt")]

@@ -16,10 +16,14 @@ FILE = "checked.json"
 
 
 class Known:
-    """Facts about the files below the folder `root`, which `save` remembers there."""
+    """Facts about the files below the folder `root`, which `save` remembers there.
 
-    def __init__(self, root: Path) -> None:
-        self._root, self._changed = root, False
+    once: a file is looked at once, for many questions at a time.
+    """
+
+    def __init__(self, root: Path, *, once: bool = False) -> None:
+        self._root, self._once, self._changed = root, once, False
+        self._looked = set[Path]()
         self._facts: dict[str, tuple[list[int], str]] = {}
         with suppress(OSError, ValueError, TypeError):
             self._facts = {name: (mark, fact) for name, (mark, fact) in self._saved().items()}
@@ -29,6 +33,8 @@ class Known:
 
         Raises FileNotFoundError, NotAFile, DiskFault, and what `find` raises.
         """
+        if path in self._looked:
+            return self._facts[path.relative_to(self._root).as_posix()][1]
         name, found = path.relative_to(self._root).as_posix(), path.stat() if path.is_file() else None
         # Taken before the file is read: if it changes meanwhile, it is read again.
         mark = [found.st_size, found.st_ino, found.st_ctime_ns] if found else []
@@ -36,6 +42,8 @@ class Known:
         if before is None or before[0] != mark:
             self._facts[name] = before = mark, find(read_bytes(path))
             self._changed = True
+        if self._once:
+            self._looked.add(path)
         return before[1]
 
     def save(self) -> None:

@@ -10,16 +10,24 @@ from suite.core.data.atomic_write import PARTIAL
 TUNE = ".tune-"
 """The beginning of the names of Ray Tune's folders."""
 
-_FOLDERS = ("records", "failures", "artefacts", "checkpoints", "plan", "jobs", "compiled", "submissions")
-"""Where whole folders belong to the one who has the store's lock."""
-
-_SHARED = (".", "pictures", "plots")
-"""Folders in which others may have folders of theirs."""
+_FOLDERS = (
+    "records",
+    "failures",
+    "artefacts",
+    "checkpoints",
+    "plan",
+    "jobs",
+    "compiled",
+    "submissions",
+    "pictures",
+    "plots",
+)
+"""Where whole folders belong to the one who has the store's lock; beside them others may have theirs."""
 
 
 def sweep(store: Path) -> int:
     """Remove leftovers; return their number. For the one who holds the store's lock."""
-    found = [Path(each.path) for name in _SHARED for each in _listed(store / name)]
+    found = [Path(each.path) for each in _listed(store)]
     for name in _FOLDERS:
         for folder, folders, files in os.walk(store / name):
             found += [Path(folder, each) for each in (*folders, *files)]

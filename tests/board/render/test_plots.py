@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from suite.board.render.plots import fingerprint, is_current, plot
+from suite.board.render.plots import MOST, fingerprint, is_current, plot
 from suite.board.tables import Table, board
 from suite.records.record import Record
 from tests.support.board_records import SMALL, full_data, pair
@@ -38,6 +38,16 @@ def test_each_row_takes_a_line() -> None:
     more = [record for name in "abcdefgh" for record in pair(name, (0.7,), (0.71,))]
     few, many = (Image.open(io.BytesIO(plot(each))) for each in (table(), table(*more)))
     assert many.height - few.height == 8 * 36
+
+
+def test_of_very_many_rows_the_best_are_drawn() -> None:
+    """A picture of two thousand lines would be higher than pictures may be."""
+    more = [record for at in range(MOST) for record in pair(f"row{at}", (0.5 + at / 1000,))]
+    one, two = table(*more), table(*more, *pair("the last", (0.01,)))
+    shown = facts(lambda: plot(one))["subtitle"]
+    assert f"the first {MOST} of {MOST + 2} rows; " in shown and fingerprint(one) != fingerprint(two)
+    heights = {Image.open(io.BytesIO(plot(each))).height for each in (one, two)}
+    assert len(heights) == 1
 
 
 def test_a_file_is_current_as_long_as_its_rows_are(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import Result
 
 from suite.cli.running import preview, runner
 from suite.cli.running.request import Request
@@ -11,7 +12,7 @@ from suite.experiments.job_runner import missing
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.store import Store
-from tests.support import broken_files
+from tests.support import broken_files, disks
 from tests.support.grids import QUICK
 
 TASKS = '["digits", "cifar10", "tiny-imagenet"]'
@@ -86,6 +87,16 @@ def test_a_run_ends_with_a_board(quick: Path, tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.usefixtures("no_network")
+def test_a_folder_in_the_place_of_the_board_is_set_aside(
+    finished: tuple[Path, Path, Result], copied: Path
+) -> None:
+    """No run of the store would end well again, though all of its cells are done."""
+    disks.a_full_folder(copied / "leaderboard.md")
+    with pytest.warns(UserWarning, match=r"leaderboard\.md is no file; moved to .*quarantine"):
+        assert runner.run(Request(str(finished[0]), store=copied, inline=True))
+    assert (copied / "leaderboard.md").is_file()
+
+
 def test_a_dry_run_tells_the_tasks_that_are_here(quick: Path, capsys: pytest.CaptureFixture[str]) -> None:
     preview.dry_run(Request(str(quick), settings=('tasks=["cifar10", "digits"]',)))
     said = capsys.readouterr().out

@@ -2,10 +2,12 @@
 
 # ruff: noqa: NPY002
 
+import json
 import os
 import random
 import signal
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ import torch
 
 from suite.experiments.isolation.process_state import ProcessState, kept_bytes
 from suite.experiments.resources import Resources
+from suite.plugins import registry
 from tests.support import misbehaving
+from tests.support.command_line import ratbench
 
 
 def after(kind: str, deed: str) -> str:
@@ -68,3 +72,18 @@ def test_memory_that_is_kept_counts() -> None:
     before = kept_bytes()
     held = np.ones(2**24)  # 128 MiB
     assert kept_bytes() - before > 100 * 2**20 and held.any()
+
+
+@pytest.mark.benchmark
+@pytest.mark.usefixtures("jobs_apart")
+def test_no_method_and_evaluator_of_ours_changes_anything(tmp_path: Path) -> None:
+    rows, shown = 'title = "All"\ntasks = ["digits"]\nipc = [1]\nseeds = [0]\n', json.dumps
+    for kind in ("method", "evaluator"):
+        for name in registry.names(kind):
+            smoke = registry.find(kind, name).smoke
+            settings = [f"{key} = {shown(value)}\n" for key, value in smoke.items() if value is not None]
+            rows += f"\n[{kind}.{name}]\n{''.join(settings)}"
+    (tmp_path / "all.toml").write_text(rows)
+    ran = ratbench("run", tmp_path / "all.toml", "--inline", "--store", tmp_path / "store")
+    assert "changed" not in ran.output, ran.output
+    assert ran.exit_code == 0, ran.output

@@ -13,7 +13,8 @@ def test_leftovers_go_and_all_else_stays(copied: Path) -> None:
     (copied / "releases" / ".partial-of-another-command").touch()
     before = content(copied)
     row = next(copied.glob("records/*/*"))
-    for folder in (copied, row, copied / "artefacts", copied / "plan", copied / "pictures"):
+    pictures = copied / "pictures"
+    for folder in (copied, row, copied / "artefacts", copied / "plan", pictures, pictures / "digits"):
         (folder / ".partial-a.json-x1").write_text("half")
     (copied / "checkpoints" / "cell").mkdir(parents=True)
     (copied / "checkpoints" / "cell" / ".partial-1.pt-x2").touch()
@@ -21,7 +22,7 @@ def test_leftovers_go_and_all_else_stays(copied: Path) -> None:
     (copied / ".tune-abc" / "run" / "state.json").touch()
     os.mkfifo(copied / "artefacts" / ".partial-pipe")
     (copied / ".tune-link").symlink_to(copied / "records")
-    assert sweep(copied) == 9 and content(copied) == before
+    assert sweep(copied) == 10 and content(copied) == before
     assert sweep(copied) == 0
 
 
