@@ -79,8 +79,6 @@ def test_a_run_is_what_it_is_in_a_folder(finished: Finished, url: str, s3: S3Ser
     assert not any(secret.encode() in content for content in found.values() for secret in (KEY, SECRET))
     assert KEY not in ran.output and SECRET not in ran.output
 
-    # The lock could not be removed, and its process, this one, is alive.
-    monkeypatch.setattr(working, "DEAD_SECONDS", -1.0)
     again = ratbench("run", finished[0], "--store", url, "--inline")
     assert again.exit_code == 0 and f"4 cells, 4 done, 0 to do ({url})" in again.output
     assert s3.contents(f"{key(url)}/") == found
