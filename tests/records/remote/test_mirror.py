@@ -65,9 +65,11 @@ def test_another_machine_gets_the_same_files(mirror: Mirror, other: Mirror) -> N
     assert files(other.folder) == files(mirror.folder) and len(files(other.folder)) > 9
 
 
+@pytest.mark.parametrize("many", [0, 100])
 def test_only_what_changed_is_moved(
-    mirror: Mirror, other: Mirror, place: Place, monkeypatch: pytest.MonkeyPatch
+    many: int, mirror: Mirror, other: Mirror, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("suite.records.remote.mirror._MANY", many)
     mirror.push()
     other.pull()
     moved = noted(monkeypatch, "read", "write")
