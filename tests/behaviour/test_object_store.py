@@ -238,7 +238,9 @@ def test_damaged_objects_are_made_again(
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.benchmark)]
+)
 def test_another_machine_goes_on_after_a_driver_was_killed(
     number: signal.Signals,
     tiny: Path,
