@@ -44,7 +44,6 @@ def _packaged() -> dict[str, Path]:
     return {path.stem: path for path in FOLDER.glob("*/*.toml") if not path.name.endswith(ENDING)}
 
 
-@tasks.described_once()
 def load(path: Path, settings: Sequence[str] = (), *, tuned: bool = True) -> Grid:
     """Read a grid file and apply `key.key=value` settings to it; raises ValueError.
 
@@ -128,7 +127,7 @@ def toml_value(text: str) -> Any:
         return text.strip()
 
 
-@tasks.described_once()
+@tasks.located_once()
 def jobs(grid: Grid) -> list[Job]:
     """Expand a grid: references, trials by (task, ipc, method, seed), studies; raises ValueError."""
     found = [job for task in grid.tasks for job in _references(grid, task)]
@@ -153,7 +152,7 @@ def network(grid: Grid, task: str) -> str:
     return grid.network or named.standard(tasks.describe(task).shape)
 
 
-@tasks.described_once()
+@tasks.located_once()
 def places(grid: Grid) -> list[Place]:
     """Return each row of a method with each task and size at which it runs; raises ValueError."""
     sizes = {label: _parts(grid, label) for label in grid.method}

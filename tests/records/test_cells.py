@@ -98,3 +98,9 @@ def test_a_cell_takes_neither_unknown_fields_nor_changes() -> None:
 def test_older_stores_are_converted_and_newer_ones_are_not() -> None:
     assert "`ratbench migrate runs/a NEW`" in protocol_remedy(PROTOCOL - 1, "runs/a")
     assert protocol_remedy(PROTOCOL + 1) == protocol_remedy("text") == "use the release that wrote it"
+
+
+def test_a_changed_copy_has_an_id_of_its_own() -> None:
+    first = Trial(task="digits", method="dm", hyperparameters={}, ipc=1, seed=0)
+    ids = [first.id, first.model_copy(update={"seed": 1}).id, first.model_copy(deep=True).id]
+    assert ids == [first.id, Trial(**{**first.model_dump(), "seed": 1}).id, first.id] and len(set(ids)) == 2

@@ -7,7 +7,7 @@ import pytest
 
 from suite.core.data.tasks import fingerprint, former_fingerprint, load
 from suite.core.sets.artefacts import load_artefact
-from suite.records.former import bring_over, carrying
+from suite.records.former import bring_over, carried, carrying
 from suite.records.record import Record
 from suite.records.store import Store
 from tests.support.command_line import ratbench
@@ -55,3 +55,17 @@ def test_a_run_brings_them_over(copied: Path, finished: tuple[Path, Path, object
 @pytest.mark.parametrize("name", ["digits", "digits:holdout"])
 def test_the_former_fingerprint_is_another(name: str) -> None:
     assert former_fingerprint(load(name)) != fingerprint(load(name))
+
+
+def test_fingerprints_that_are_carried_are_found_in_one_pass(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, seen = fingerprint(load("digits")), list[Path]()
+
+    def noted(path: Path) -> bytes:
+        seen.append(path)
+        return path.read_bytes()
+
+    monkeypatch.setattr("suite.records.former.document", noted)
+    assert carried(Store(copied), [FORMER, now, "1" * 64]) == {now}
+    assert len(seen) == len(set(seen)) and carried(Store(copied), []) == set()

@@ -150,3 +150,32 @@ def test_whoever_edits_what_was_measured_where_breaks_the_seal(record: Record, p
         Record.model_validate({**content, part: changed})
     with pytest.raises(ValidationError, match="sha256"):
         Record.model_validate({**content, "measured_under": 1})
+
+
+def read(how: Any, content: bytes) -> Record | None:
+    try:
+        found: Record = how(content)
+    except ValueError:
+        return None
+    return found
+
+
+@given(records, st.integers(0), st.binary(max_size=3), st.integers(0, 3))
+@settings(max_examples=300, deadline=None)
+def test_a_damaged_file_is_read_as_if_its_json_were_built_anew(
+    record: Record, place: int, put: bytes, cut: int
+) -> None:
+    """The seal of a file is checked by its text; a wrong byte anywhere must not pass."""
+    content = record.to_json().encode()
+    at = place % len(content)
+    damaged = content[:at] + put + content[at + cut :]
+    assert read(Record.read, content) == record.sealed()
+    assert read(Record.read, damaged) == read(Record.model_validate_json, damaged)
+
+
+@given(records)
+@FAST
+def test_a_file_in_another_form_has_the_same_seal(record: Record) -> None:
+    value = json.loads(record.to_json())
+    for form in (json.dumps(value), json.dumps(shuffled(value), indent=1), json.dumps(value, indent=4)):
+        assert Record.read(form.encode()) == record.sealed()

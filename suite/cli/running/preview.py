@@ -31,7 +31,7 @@ LISTED = 50
 """Grids of more cells are summed up by task and row."""
 
 
-@tasks.described_once()
+@tasks.located_once()
 def dry_run(request: Request) -> None:
     """Show the cells of a grid with their status, and estimate the cost of the missing ones."""
     table, store = request.table(), Store(here(request.folder), read_only=True)

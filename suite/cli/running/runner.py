@@ -42,7 +42,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     Raises ValueError before compute, and Stopped if cells are left at the deadline.
     """
     deadline = deadline or Deadline()
-    with deadline.preparing(), tasks.described_once():
+    with deadline.preparing(), tasks.located_once():
         jobs = request.jobs()
         say_networks(request.table())
         # A cluster's head may have no GPU, and its nodes are not checked.

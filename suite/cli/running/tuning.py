@@ -88,7 +88,7 @@ def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
     Raises ValueError before compute, or if a row has no time for an outer step; Stopped at the deadline.
     """
     deadline = deadline or Deadline()
-    with deadline.preparing(), tasks.described_once():
+    with deadline.preparing(), tasks.located_once():
         found = _checked(request)
         store = working.create(request.folder)
     stopped, jobs = None, list[Job]()

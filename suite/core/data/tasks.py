@@ -44,7 +44,7 @@ FORMS = {
 }
 """How tasks that are not in the catalogue are called."""
 
-_DESCRIBED: ContextVar[dict[tuple[str, Path], TaskInfo]] = ContextVar("described")
+_LOCATED: ContextVar[dict[tuple[str, Path], tuple[Source, TaskInfo]]] = ContextVar("located")
 _LOG = logging.getLogger(__name__)
 
 _VERSION = 3
@@ -74,26 +74,20 @@ def names() -> tuple[str, ...]:
 
 
 @contextmanager
-def described_once() -> Iterator[None]:
-    """Look at the files of each task once in the body of the `with` statement, for all its descriptions.
-
-    A grid asks for them for each row and size, and a folder may have a million files.
-    """
-    token = _DESCRIBED.set(_DESCRIBED.get({}))
+def located_once() -> Iterator[None]:
+    """Look for a task's files once in the body of the `with` statement: grids ask for each row and size."""
+    token = _LOCATED.set(_LOCATED.get({}))
     try:
         yield
     finally:
-        _DESCRIBED.reset(token)
+        _LOCATED.reset(token)
 
 
 def describe(name: str) -> TaskInfo:
     """Return the facts about a task without reading its images; raises ValueError for an unknown name."""
     name = name.removesuffix(HOLDOUT)
     if name.startswith(OWN):
-        key, known = (name, data_folder()), _DESCRIBED.get({})
-        if key not in known:
-            known[key] = _locate(*key)[1]
-        return known[key]
+        return _locate(name, data_folder())[1]
     if name not in CATALOGUE:
         raise ValueError(f"unknown task {name!r}; {_hint(name)}")
     return CATALOGUE[name]
@@ -198,6 +192,13 @@ def _hint(name: str) -> str:
 
 
 def _locate(name: str, data: Path) -> tuple[Source, TaskInfo]:
+    known = _LOCATED.get({})
+    if (name, data) not in known:
+        known[name, data] = _located(name, data)
+    return known[name, data]
+
+
+def _located(name: str, data: Path) -> tuple[Source, TaskInfo]:
     if name.startswith(hf.PREFIX):
         return hf.locate(name, data)
     if not name.startswith("folder:"):

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from suite.board.statistics.resampling import means, sample_copies, sample_seeds, weights
+from suite.board.statistics.resampling import (
+    AT_ONCE,
+    RESAMPLES,
+    means,
+    parts,
+    sample_copies,
+    sample_seeds,
+    weights,
+)
 
 
 def test_means_by_hand() -> None:
@@ -27,3 +35,25 @@ def test_draws_repeat_and_cover_all() -> None:
     copies = sample_copies(first, 2, np.random.default_rng(1))
     assert copies.shape == (1000, 3, 2) and copies.min() >= 0 and copies.max() < 1
     assert copies.mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_weights_are_those_of_the_drawn_copies() -> None:
+    """Against the definition, resample by resample: seeds with several numbers of copies, one without any."""
+    rng, copies = np.random.default_rng(3), [2, 0, 1, 3]
+    values = [[1.0, 2.0], [], [5.0], [7.0, 8.0, 9.0]]
+    drawn = sample_seeds(4, rng, 50)
+    chosen = sample_copies(drawn, 3, rng)
+    found = means([value for group in values for value in group], weights(copies, drawn, chosen))
+    for at in range(50):
+        seeds = [
+            np.mean([values[seed][int(number * copies[seed])] for number in numbers[: copies[seed]]])
+            for seed, numbers in zip(drawn[at], chosen[at], strict=True)
+            if copies[seed]
+        ]
+        assert found[at] == pytest.approx(np.mean(seeds)) if seeds else np.isnan(found[at])
+
+
+def test_many_numbers_are_drawn_in_parts() -> None:
+    assert parts(15) == [RESAMPLES]
+    assert sum(parts(10_000)) == RESAMPLES and max(parts(10_000)) * 10_000 <= AT_ONCE
+    assert parts(10 * AT_ONCE) == [1] * RESAMPLES

@@ -23,6 +23,7 @@ from suite.core.data.tasks import (
     former_fingerprint,
     is_of,
     load,
+    located_once,
     names,
 )
 from suite.core.sets.synthetic_set import SyntheticSet
@@ -302,3 +303,23 @@ def test_the_catalogue_is_whole() -> None:
         assert name in (info.family, f"{info.family}-zca", f"{info.family}-kornia")
         assert len(info.mean) in (0, info.shape[0]) and len(info.class_names) in (0, info.classes)
         json.dumps(info.__dict__, default=vars)
+
+
+def test_files_are_looked_for_once_and_again_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = list[str]()
+
+    def located(name: str, data: Path) -> tuple[None, str]:
+        looked.append(name)
+        return None, name
+
+    monkeypatch.setattr("suite.core.data.tasks._located", located)
+    with located_once():
+        assert describe("folder:a") is describe("folder:a")
+        with located_once():
+            describe("folder:a:holdout")
+        assert looked == ["folder:a"]
+    describe("folder:a")
+    describe("folder:a")
+    assert looked == ["folder:a"] * 3

@@ -1,6 +1,7 @@
 """Evaluations: the set that is scored is the one that was asked for, on the task it was made from."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -103,3 +104,22 @@ def test_it_may_take_as_long_as_the_same_evaluation_of_another_set_of_its_row(co
         context.store.write(context.record(other, "done", seconds=seconds))
     context.store.write(context.record(TRIAL, "done", seconds=500.0))
     assert next(evaluate(WHOLE, context)).needs == 30
+
+
+def test_a_row_is_read_seldom_however_many_of_its_sets_are_evaluated(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An evaluation that always fails has no time; reading its row each time would take ever longer."""
+    read, row = list[str](), Store.row
+
+    def noted(store: Store, task: str, ipc: int, label: str) -> Iterator[Record]:
+        read.append(label)
+        return row(store, task, ipc, label)
+
+    monkeypatch.setattr(Store, "row", noted)
+    for _ in range(40):
+        assert next(evaluate(WHOLE, context)).needs == 0
+    assert len(read) <= 7
+    context.store.write(context.record(WHOLE.model_copy(update={"seed": 8}), "done", seconds=30.0))
+    needs = [next(evaluate(WHOLE, context)).needs for _ in range(40)]
+    assert needs[-1] == 30 and len(read) <= 8

@@ -121,6 +121,7 @@ def on_fake_gpus(monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
     monkeypatch.setattr(nodes, "gpus", lambda: told)
 
 
+@pytest.mark.benchmark
 def test_later_trials_share_a_gpu_by_the_first_and_one_without_memory_gets_a_whole_one(
     tiny: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

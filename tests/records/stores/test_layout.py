@@ -54,3 +54,22 @@ class TestFiles:
         assert [path.name for path in layout.folders(copied / "records", "rat_bptt")] == ["rat_bptt"]
         assert len(list(layout.folders(copied / "records"))) == 2
         assert list(layout.folders(copied / "records", "../rat_bptt")) == []
+
+
+def test_files_below_a_folder_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
+    for name in ("b.json", "a/z.json", "a/b/c.json", "a-b/d.json", ".hidden.json", "a/other.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(layout.below(tmp_path, ".json")) == sorted(tmp_path.glob("**/*.json"))
+    assert list(layout.below(tmp_path / "none", ".json")) == []
+
+
+def test_where_a_cell_is_written_alone_is_looked_at(copied: Path) -> None:
+    path = record_of(copied, "rat_bptt", Trial)
+    listing, other = layout.Listing(copied / "records", once=False), path.with_stem(f"{path.stem}-0a")
+    assert listing.of(path.stem, [other]) == [path]
+    shutil.copy(path, other)
+    elsewhere = shutil.copytree(path.parent, path.parent.with_name("by hand"))
+    assert listing.of(path.stem, [other]) == [path, other]
+    # Without a place all rows are looked at again.
+    assert set(listing.of(path.stem)) == {path, other, *(elsewhere / each.name for each in (path, other))}

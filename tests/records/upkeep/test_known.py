@@ -64,3 +64,12 @@ def test_a_folder_that_takes_no_file_is_no_fault(tmp_path: Path) -> None:
     known = Known(tmp_path)
     assert known.of(tmp_path / "a", Find()) == "first"
     known.save()
+
+
+def test_once_a_file_is_looked_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("first")
+    known, find = Known(tmp_path, once=True), Find()
+    assert known.of(tmp_path / "a", find) == "first"
+    (tmp_path / "a").write_text("another")
+    assert known.of(tmp_path / "a", find) == "first" and find.count == 1
+    assert Known(tmp_path, once=True).of(tmp_path / "a", find) == "another"
