@@ -67,7 +67,7 @@ def totals() -> Counter[str]:
 def text() -> list[str]:
     """Return what the page says: the table, and what came of the faults."""
     found = totals()
-    hours = sum(each["CPU seconds"] for each in measured()) / 3600
+    minutes = sum(each["CPU seconds"] for each in measured()) / 60
     done = found["finished and done again"]
     return [
         *lines(),
@@ -75,7 +75,7 @@ def text() -> list[str]:
         f"Of {found['faults']} faults in {found['episodes']} episodes, {found['lost']} lost a result, "
         f"{done} repeated a finished cell, and",
         f"{found['wrong']} put a wrong figure on the board. Outer steps that were taken again: "
-        f"{found['outer steps taken again']}. It took {hours:.1f} hours of one core.",
+        f"{found['outer steps taken again']}. It took {minutes:.0f} minutes of one core.",
         "The counts by kind are in `results/measurements/` (`chaos-*.json`).",
     ]
 
