@@ -10,7 +10,7 @@ on Ray, those of the driver.
 
 import argparse
 import json
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -35,13 +35,19 @@ ROWS: dict[str, Callable[[int], int]] = {
 }
 
 
-def measured(words: Sequence[str]) -> dict[str, float]:
-    """Return the seconds that a command takes by the clock and of the processor."""
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), perf_counter()
-    subprocess.run([sys.executable, "-m", "suite", *words], check=True, stdout=subprocess.DEVNULL)
-    seconds, after = perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"seconds": seconds, "processor_seconds": used}
+def measured(words: Sequence[object]) -> dict[str, float]:
+    """Return the seconds that a command takes by the clock and of the processor, and its peak memory."""
+    started, ours = perf_counter(), [sys.executable, "-m", "suite", *map(str, words)]
+    with subprocess.Popen(ours, stdout=subprocess.DEVNULL) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise ValueError(f"{' '.join(ours)} ended with {process.returncode}")
+    return {
+        "seconds": perf_counter() - started,
+        "processor_seconds": used.ru_utime + used.ru_stime,
+        "peak_bytes": 1024 * used.ru_maxrss,
+    }
 
 
 def run(cells: int, form: str, rows: str) -> dict[str, dict[str, float]]:

@@ -84,7 +84,7 @@ def _rounds(
                 given[job.id] = replace(given[job.id], gpus=packing.share(peak, found.memory_bytes))
         if part:
             yield part
-        measured = (store.record(cell.id, job.data) for job in part for cell in job.cells)
+        measured = (store.record_of(job, cell) for job in part for cell in job.cells)
         known |= packing.peaks(filter(None, measured), found.names)
 
 

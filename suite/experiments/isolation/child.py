@@ -10,7 +10,9 @@ import signal
 import sys
 import warnings
 from contextlib import closing
+from functools import lru_cache
 from multiprocessing.connection import Connection
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -82,7 +84,7 @@ class _Worker(Listener):
         """Do a job until it ends, it is not to go on, or the process is spoilt for the next cell."""
         work = job_runner.run(
             order.job,
-            Store(order.store),
+            _store(order.store),
             self.resources,
             checkpoint_seconds=order.checkpoint_seconds,
             listener=self,
@@ -126,6 +128,12 @@ class _Worker(Listener):
     def _send(self, *message: Any) -> None:
         self.leave_if_forked()
         self.connection.send(message)
+
+
+@lru_cache(maxsize=1)
+def _store(path: Path) -> Store:
+    """Return a store, whose files are listed once for all jobs."""
+    return Store(path)
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
