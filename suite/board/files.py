@@ -116,7 +116,7 @@ def joined(
     )
     signed, unsigned = checking.signed(stores, signers) if signers else ({}, [])
     for warning in (*made.warnings, *unsigned):
-        warnings.warn(warning, stacklevel=3)
+        warnings.warn(warning, stacklevel=4)  # one is of the decorator
     return marked(made, signed) if signers else made
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Self
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from suite.core.data.atomic_write import write_bytes
 from suite.core.files.documents import document, read_json
@@ -26,6 +25,7 @@ from suite.records.record import Record, read_record
 from suite.records.stores import heartbeat, layout
 from suite.records.upkeep import facts, leftovers
 from suite.records.upkeep.checkpoints import Checkpoints
+from suite.records.upkeep.folder import mistake
 from suite.records.upkeep.known import Known
 
 
@@ -171,7 +171,7 @@ class Store(Checkpoints):
         except FileNotFoundError:
             return None  # another process set it aside
         except ValueError as error:
-            self.set_aside(path, f"is damaged ({_mistake(error)})")
+            self.set_aside(path, f"is damaged ({mistake(error)})")
             return None
 
     def _written(self, kind: str, place: Path, cell: str, data: str = "") -> list[Path]:
@@ -221,7 +221,7 @@ class Store(Checkpoints):
             except FileNotFoundError:
                 continue  # another process overcame it
             except ValueError as error:
-                self.set_aside(path, f"is damaged ({_mistake(error)})")
+                self.set_aside(path, f"is damaged ({mistake(error)})")
         return None
 
     def failure_of(self, job: Job, cell: Cell) -> Record | None:
@@ -297,9 +297,3 @@ def _named(cell: str, data: str) -> str:
 
 def _trace(cell: str) -> str:
     return f"{cell[:12]}.txt"  # so short that its path, which people open, fits a terminal
-
-
-def _mistake(error: ValueError) -> str:
-    """Return the first mistake in a file in one line."""
-    told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-    return told.removeprefix("Value error, ").partition("\n")[0]

@@ -144,7 +144,8 @@ def running(file: Path, *words: str) -> Iterator[Run]:
         run.process.wait()
 
 
-@pytest.mark.parametrize("service", ["raylet", pytest.param("gcs_server", marks=pytest.mark.benchmark)])
+@pytest.mark.benchmark
+@pytest.mark.parametrize("service", ["raylet", "gcs_server"])
 def test_a_local_ray_that_ends_ends_the_run_soon_and_the_same_command_goes_on(
     hold: Path, service: str
 ) -> None:

@@ -351,10 +351,10 @@ def renamed(record: Record, task: str) -> Record:
 
 def test_markup_in_records_is_shown_and_never_run(browser: Browser, tmp_path: Path) -> None:
     store, folder = tmp_path / "store", tmp_path / "site"
-    for at, record in enumerate(hostile()):
-        kind = "failures" if record.status == "failed" else "records"
-        (store / kind / "x").mkdir(parents=True, exist_ok=True)
-        (store / kind / "x" / f"{at}.json").write_text(record.to_json())
+    for record in hostile():
+        row = store / ("failures" if record.status == "failed" else "records") / "x" / "y"
+        row.mkdir(parents=True, exist_ok=True)
+        (row / f"{record.cell.id}.json").write_text(record.to_json())
     build([store], folder)
     page = browser.new_page()
     watched = Watched(page)

@@ -9,6 +9,7 @@ import pytest
 from suite.cli.running import runner
 from suite.cli.running.deadline import Deadline, Stopped
 from suite.cli.running.request import Request
+from suite.experiments.cells import evaluation
 from suite.records.cells import Evaluation
 from suite.records.jobs import Job
 from suite.records.store import Store
@@ -80,6 +81,7 @@ def lengthen(store: Store, job: Job) -> None:
     record = store.record(cell.id)
     assert record is not None and isinstance(record.cell, Evaluation)
     path.write_text(record.model_copy(update={"seconds": 7200.0}).to_json())
+    evaluation._times.cache_clear()  # as in another process
 
 
 def test_ctrl_c_stays_ctrl_c(quick: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

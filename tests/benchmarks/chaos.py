@@ -23,6 +23,13 @@ from tests.benchmarks import timing
 from tests.support.chaos import clusters
 from tests.support.chaos.campaign import FAULTS, Campaign, Episode, campaign, kinds
 
+COUNTS = {
+    "lost": ("lost", "a record without its set", "not as undisturbed"),
+    "finished and done again": ("finished, and done again",),
+    "wrong": ("wrong",),
+}
+"""What problems are counted as, by how they begin."""
+
 
 def begun(output: Path | None, seed: int, costs: Mapping[str, str]) -> dict[str, Any]:
     """Return what was measured so far. costs: what each kind may cost."""
@@ -32,7 +39,7 @@ def begun(output: Path | None, seed: int, costs: Mapping[str, str]) -> dict[str,
             raise SystemExit(f"{output} has seed {found['seed']}; choose another --output")
         return found
     by_kind = {name: {"faults": 0, "may cost": cost} for name, cost in costs.items()}
-    counts = dict.fromkeys(("episodes", "faults", "problems", "outer steps taken again"), 0)
+    counts = dict.fromkeys(("episodes", "faults", "problems", *COUNTS, "outer steps taken again"), 0)
     return {"seed": seed, **counts, "seconds": 0.0, "CPU seconds": 0.0, "problem": [], "kinds": by_kind}
 
 
@@ -41,6 +48,8 @@ def add(found: dict[str, Any], episode: Episode, seconds: float, cpu: float) -> 
     found["episodes"] += 1
     found["faults"] += episode.faults.total()
     found["problems"] += len(episode.problems)
+    for name, beginnings in COUNTS.items():
+        found[name] += sum(each.startswith(beginnings) for each in episode.problems)
     found["outer steps taken again"] += episode.repeated
     found["seconds"] += seconds
     found["CPU seconds"] += cpu

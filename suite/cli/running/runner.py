@@ -81,7 +81,8 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         deadline.rest()
         known = store.as_it_is() if any(due(job, known) for job in jobs) else known
         board = files.load([store.path], memory=known.memory)
-        store.make_way(store.path / BOARD)
+        for each in (store.path / BOARD, *_drawn(store.path)):
+            store.make_way(each)
         path, *_ = publish([store.path], store.path / BOARD, board=board)
     complete = show(jobs, known, board=board, stopped=stopped is not None)
     say(f"leaderboard: {path}")
@@ -231,6 +232,12 @@ def _begun(jobs: Sequence[Job], store: Store) -> Iterator[str]:
     for job in (job for job in jobs if job.id in begun):
         if (step := store.checkpoint_step(job.id)) is not None:
             yield f"goes on after outer step {step}: {job.title}"
+
+
+def _drawn(store: Path) -> Iterator[Path]:
+    """Yield what stands where a run writes plots and pictures."""
+    for folder in ("plots", "pictures"):
+        yield from (store / folder).rglob("*.png")
 
 
 def counts(jobs: Sequence[Job], store: Store) -> str:

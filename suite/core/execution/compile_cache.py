@@ -6,6 +6,7 @@ written: in a store that several users share, each compiles for himself.
 """
 
 import hashlib
+import logging
 import os
 import stat
 import warnings
@@ -17,6 +18,8 @@ from torch.compiler._cache import CacheArtifactManager, CacheInfo
 from suite.core.data.atomic_write import PARTIAL, write_bytes
 from suite.core.execution.private_folders import keep_private, only_by_this_user
 from suite.core.names import counted
+
+_torch_log = logging.getLogger("torch.compiler._cache")
 
 _read: set[Path] = set()
 _known: set[str] = set()
@@ -71,10 +74,13 @@ def _loaded(path: Path) -> CacheInfo | None:
     if not path.stem.endswith(_digest(content)):
         return None
     keep_private()  # where the compiler unpacks it
+    _torch_log.disabled = True  # it prints tracebacks of damaged files, of which `load` warns
     try:
         return torch.compiler.load_cache_artifacts(content)
     except Exception:  # of a compiler, which may raise any error
         return None
+    finally:
+        _torch_log.disabled = False
 
 
 def _own(path: Path) -> bytes | None:

@@ -1,6 +1,7 @@
 """The question whether workers are to stop, in the table of Ray's head, which every node can read."""
 
 import secrets
+from contextlib import suppress
 from threading import Event, Thread
 
 from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _internal_kv_put
@@ -40,9 +41,7 @@ class Asked:
 
     def _go_on(self) -> None:
         while not (self._over.is_set() or self.to_stop.is_set()):
-            try:
+            with suppress(Exception):  # of Ray, whose head is away; the driver notices that
                 if _internal_kv_get(self.key) != _GO_ON:
                     self.to_stop.set()
-            except Exception:  # of Ray, whose head is away; the driver notices that
-                pass
             self._over.wait(ASK_SECONDS)

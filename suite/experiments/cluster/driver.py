@@ -45,7 +45,7 @@ def run_jobs(
     lost: interrupts this thread, with a reason; called in another one if Ray is lost. records: of earlier
     trials, whose memory tells how many of their kind share a GPU; step_limit: of an outer step. Raises
     ValueError if this machine lacks the resources of one trial, or no node has its labels; ConnectionError if
-    no cluster answers; OSError if the disk does not take a file.
+    no cluster answers; OSError if the disk does not take a file, or the memory of a machine is used up.
     """
     given = {job.id: resources.given(job.wanted) for job in jobs}
     with connected(address, lost):
@@ -142,6 +142,13 @@ def _tune(
                 callbacks=[watch],
             ),
         ).fit()
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, ray.exceptions.OutOfMemoryError):
+            raise
+        raise OSError(
+            "Ray ended workers, since the memory of their machine was used up; free some, or do fewer trials "
+            "at once by a larger --cpus-per-trial, and run the same command again"
+        ) from None
     finally:
         question.close()
         shutil.rmtree(folder, ignore_errors=True)

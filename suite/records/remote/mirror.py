@@ -18,6 +18,9 @@ from suite.records.upkeep.folder import QUARANTINE
 
 _TRIES = 3
 
+_MANY = 100
+"""Objects of which a list of all tells more quickly what became of them."""
+
 Local = list[int]
 """What changes when a local file changes: size, time, number."""
 
@@ -193,8 +196,9 @@ class Mirror:
             {name: lambda name=name: content(name) for name in files},  # type: ignore[misc]
             {name: own[0] for name, own in files.items()},
         )
+        marks = self.place.listed() if len(files) > _MANY else {name: self.place.mark(name) for name in files}
         for name, own in files.items():
-            self._known[name] = self.place.mark(name) or [], own
+            self._known[name] = marks.get(name) or [], own
 
     def _set_aside(self) -> None:
         """Write what was set aside here; names of several machines differ by the content."""

@@ -50,10 +50,18 @@ class RemoteFault(DiskFault):
 
 def url_of(path: Path | str) -> str | None:
     """Return the URL that a path means, of which pathlib drops a slash; None for a path of this machine."""
-    found = re.fullmatch(r"([a-z][a-z0-9+.-]*[a-z0-9]):/+(.*)", str(path), re.DOTALL)
+    found = re.fullmatch(r"([a-z][a-z0-9+.-]*[a-z0-9]):(/*)(.*)", str(path), re.DOTALL)
     if found is None or found[1] == "file" or Path(path).exists():
         return None
-    return f"{found[1]}://{found[2].rstrip('/')}"
+    if not found[2] and (found[3] or not _is_protocol(found[1])):  # s3:// is s3: as a path
+        return None
+    return f"{found[1]}://{found[3].rstrip('/')}"
+
+
+def _is_protocol(name: str) -> bool:
+    import fsspec  # imported here: it takes time, and only stores of this kind need it
+
+    return name in fsspec.available_protocols()
 
 
 def plain(path: Path) -> Path:
@@ -69,7 +77,6 @@ class Place:
     """
 
     def __init__(self, url: str) -> None:
-        import fsspec  # imported here: it takes time, and only stores of this kind need it
         from fsspec.core import url_to_fs
 
         self.url = url
@@ -81,7 +88,7 @@ class Place:
             )
         if not rest.partition("/")[0]:
             raise ValueError(f"{url} names no bucket; write {protocol}://BUCKET/FOLDER")
-        if protocol not in fsspec.available_protocols() or "::" in url:
+        if not _is_protocol(protocol) or "::" in url:
             raise ValueError(
                 f"{url}: fsspec knows no {protocol}://; write s3://, gs:// or another of its URLs"
             )

@@ -7,6 +7,8 @@ from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from suite.core.data.atomic_write import DiskFault, make_folder, move, write_bytes
 from suite.records.jobs import Job
 
@@ -76,3 +78,9 @@ class Folder:
     def following(self, job: Job, work: Generator[T, None, None]) -> Generator[T, None, None]:
         """Return the work on a job by another process, which yields reports, and let others see its files."""
         return work
+
+
+def mistake(error: ValueError) -> str:
+    """Return the first mistake in a file in one line."""
+    told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+    return told.removeprefix("Value error, ").partition("\n")[0]

@@ -87,14 +87,15 @@ def test_a_run_ends_with_a_board(quick: Path, tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.usefixtures("no_network")
-def test_a_folder_in_the_place_of_the_board_is_set_aside(
-    finished: tuple[Path, Path, Result], copied: Path
+@pytest.mark.parametrize("name", ["leaderboard.md", "pictures/digits/rat_bptt-ipc1-seed0.png"])
+def test_a_folder_in_the_place_of_a_board_or_a_picture_is_set_aside(
+    name: str, finished: tuple[Path, Path, Result], copied: Path
 ) -> None:
     """No run of the store would end well again, though all of its cells are done."""
-    disks.a_full_folder(copied / "leaderboard.md")
-    with pytest.warns(UserWarning, match=r"leaderboard\.md is no file; moved to .*quarantine"):
+    disks.a_full_folder(copied / name)
+    with pytest.warns(UserWarning, match="is no file; moved to .*quarantine"):
         assert runner.run(Request(str(finished[0]), store=copied, inline=True))
-    assert (copied / "leaderboard.md").is_file()
+    assert (copied / name).is_file()
 
 
 def test_a_dry_run_tells_the_tasks_that_are_here(quick: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ def test_a_worker_stops_when_the_question_is_gone(ray_table: dict[str, bytes]) -
 def test_a_head_that_is_away_stops_nothing(
     ray_table: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    question, tried, table = Question(), Event(), asking._internal_kv_get
+    question, tried = Question(), Event()
 
     def away(key: str) -> NoReturn:
         tried.set()
@@ -43,5 +43,5 @@ def test_a_head_that_is_away_stops_nothing(
     asked = Asked(question.key)
     assert tried.wait(60) and not asked.to_stop.wait(0.1)
     question.ask()
-    monkeypatch.setattr(asking, "_internal_kv_get", table)
+    monkeypatch.setattr(asking, "_internal_kv_get", ray_table.get)
     assert asked.to_stop.wait(60)

@@ -38,6 +38,21 @@ def kept(store: Store, cell: str) -> Record:
     return record
 
 
+def test_where_memory_ran_out_it_is_said(
+    jobs: list[Job], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray Tune raises what Ray says of a worker that it ended in the middle of a step."""
+    memory: Exception = ray.exceptions.OutOfMemoryError("much is used")  # type: ignore[no-untyped-call]
+
+    def fit(tuner: ray.tune.Tuner) -> None:
+        raise RuntimeError("Caught unexpected exception") from memory
+
+    monkeypatch.setattr(ray.tune.Tuner, "fit", fit)
+    with pytest.raises(OSError, match="the memory of their machine was used up; free some, or"):
+        on_ray(jobs[:1], store)
+    assert not list(store.path.glob(".tune-*"))
+
+
 @pytest.fixture
 def with_broken(tiny: Path) -> list[Job]:
     """The tiny grid, and methods that go wrong: once, or each time."""
@@ -106,6 +121,7 @@ def on_fake_gpus(monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
     monkeypatch.setattr(nodes, "gpus", lambda: told)
 
 
+@pytest.mark.benchmark
 def test_later_trials_share_a_gpu_by_the_first_and_one_without_memory_gets_a_whole_one(
     tiny: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,9 @@
 """A local copy and its objects: what goes where, in which order, and who wins."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -41,21 +43,36 @@ def objects(place: Place) -> dict[str, bytes]:
     return dict(place.read(dict.fromkeys(place.listed(), 1)))
 
 
+def noted(patch: pytest.MonkeyPatch, *actions: str) -> list[str]:
+    """Return a list that gets the names of all objects of these actions."""
+    names: list[str] = []
+
+    def following(action: Callable[..., Any]) -> Callable[..., Any]:
+        def act(place: Place, objects: Any, *others: Any) -> Any:
+            names.extend([objects] if isinstance(objects, str) else objects)
+            return action(place, objects, *others)
+
+        return act
+
+    for action in actions:
+        patch.setattr(Place, action, following(getattr(Place, action)))
+    return names
+
+
 def test_another_machine_gets_the_same_files(mirror: Mirror, other: Mirror) -> None:
     mirror.push()
     other.pull()
     assert files(other.folder) == files(mirror.folder) and len(files(other.folder)) > 9
 
 
+@pytest.mark.parametrize("many", [0, 100])
 def test_only_what_changed_is_moved(
-    mirror: Mirror, other: Mirror, place: Place, monkeypatch: pytest.MonkeyPatch
+    many: int, mirror: Mirror, other: Mirror, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("suite.records.remote.mirror._MANY", many)
     mirror.push()
     other.pull()
-    moved: list[str] = []
-    read, write = Place.read, Place.write
-    monkeypatch.setattr(Place, "read", lambda own, names: moved.extend(names) or read(own, names))
-    monkeypatch.setattr(Place, "write", lambda own, new, sizes: moved.extend(new) or write(own, new, sizes))
+    moved = noted(monkeypatch, "read", "write")
     mirror.push()
     other.pull()
     assert moved == []
@@ -90,11 +107,7 @@ def test_a_set_goes_before_its_record_and_a_checkpoint_goes_last(
     all_ = Scope(("",))
     mirror.push(Scope(("checkpoints/",)))
     shutil.rmtree(checkpoint.parent)
-    order: list[str] = []
-    write, create, remove = Place.write, Place.create, Place.remove
-    monkeypatch.setattr(Place, "write", lambda own, new, sizes: order.extend(new) or write(own, new, sizes))
-    monkeypatch.setattr(Place, "create", lambda own, name, new: order.append(name) or create(own, name, new))
-    monkeypatch.setattr(Place, "remove", lambda own, names: order.extend(names) or remove(own, names))
+    order = noted(monkeypatch, "write", "create", "remove")
     mirror.push(all_)
     kinds = [Path(name).parts[0] if not name.endswith(".safetensors") else "set" for name in order]
     first_record, last_set = kinds.index("records"), len(kinds) - kinds[::-1].index("set")

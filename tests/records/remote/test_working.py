@@ -46,7 +46,14 @@ def below(remote: Store) -> str:
 
 def signed(s3: S3Server, remote: Store, **changes: Any) -> None:
     """Give the store a driver."""
-    sign = {"doing": "run", "host": "other", "pid": 1, "since": 1.0, "moved": 1.0, "beat": 1.0} | changes
+    sign: dict[str, Any] = {
+        "doing": "run",
+        "host": "other",
+        "pid": 1,
+        "since": 1.0,
+        "moved": 1.0,
+        "beat": 1.0,
+    } | changes
     s3.write(f"{below(remote)}/running/driver.json", Sign(**sign).model_dump_json().encode())
 
 
@@ -104,7 +111,7 @@ def test_a_driver_that_lost_its_lock_is_told(
 ) -> None:
     monkeypatch.setattr(working, "BEAT_SECONDS", 0.05)
     told, heard = list[str](), Event()
-    with remote.locked(lost=lambda reason: (told.append(reason), heard.set())):  # type: ignore[func-returns-value, arg-type, return-value]
+    with remote.locked(lost=lambda reason: (told.append(reason), heard.set())):  # type: ignore[func-returns-value, arg-type]
         assert not heard.wait(0.3)
         signed(s3, remote)
         assert heard.wait(60)
@@ -157,7 +164,7 @@ def test_what_a_job_wrote_when_it_is_stopped_is_sent(
             checkpoint.parent.mkdir(parents=True)
             checkpoint.write_bytes(b"state")
 
-    with closing(remote.following(job, (each for each in stopped()))) as reports:  # type: ignore[var-annotated]
+    with closing(remote.following(job, (each for each in stopped()))) as reports:
         next(reports)
     sent = f"{below(remote)}/{checkpoint.relative_to(remote.path).as_posix()}"
     assert s3.names(f"{below(remote)}/checkpoints") in ([], [sent])

@@ -92,9 +92,9 @@ def test_hostile_labels_stay_in_the_folder_and_are_text(tmp_path: Path) -> None:
         made.model_copy(update={"label": label}),
         evaluated(made, 0.5).model_copy(update={"label": label}),
     ]
-    (tmp_path / "records" / "x").mkdir(parents=True)
-    for at, record in enumerate(records):
-        (tmp_path / "records" / "x" / f"{at}.json").write_text(record.to_json())
+    (tmp_path / "records" / "x" / "y").mkdir(parents=True)
+    for record in records:
+        (tmp_path / "records" / "x" / "y" / f"{record.cell.id}.json").write_text(record.to_json())
     (each,) = sets(load([tmp_path]))
     files = list(artefacts.files(each, {}))
     assert all(".." not in file.path and file.path.startswith("artefacts/digits/") for file in files)

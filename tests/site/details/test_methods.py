@@ -85,10 +85,11 @@ def test_snapshots_of_a_method_are_curves_on_its_page(tmp_path: Path) -> None:
 
 def test_hostile_labels_have_pages_of_their_own(tmp_path: Path) -> None:
     labels = ("../up", "..", "A", "a", "a/b", "a b", "x" * 300)
-    (tmp_path / "records").mkdir()
+    folder = tmp_path / "records" / "x" / "y"
+    folder.mkdir(parents=True)
     for at, label in enumerate(labels):
         record = trial("dm", window=at).model_copy(update={"label": label})
-        (tmp_path / "records" / f"{at}.json").write_text(record.to_json())
+        (folder / f"{record.cell.id}.json").write_text(record.to_json())
     found = [page.path for page in methods.pages(load([tmp_path]), [])]
     assert len({path.casefold() for path in found}) == len(labels)
     assert all(path.startswith("methods/") and path.count("/") == 1 and len(path) < 120 for path in found)

@@ -40,6 +40,9 @@ AFTERWARDS = 3
 TRIES = 30
 """Faults that are drawn for them at most: some find nothing to act upon."""
 
+DISTILLING, IN_CHECKPOINTS = "checkpoints", 40
+"""The folder that changes while trials are distilled, and about how often."""
+
 _NEW_MOUNTS = 0x00020000  # CLONE_NEWNS
 
 
@@ -92,9 +95,11 @@ class Campaign:
             if ended.faults.total() >= faults or complete > AFTERWARDS or ended.problems:
                 break
             (kind,) = draw.choices(found, [each.weight for each in found])
-            moment = ceil(self.reference.events ** draw.random()) if kind.at_gate else 0
+            of = kind.of or draw.choice(["", DISTILLING])
+            most = IN_CHECKPOINTS if of else self.reference.events
+            moment = ceil(most ** draw.random()) if kind.at_gate else 0
             world.draw = random.Random(draw.random())
-            told = _fault(world, kind, moment)
+            told = _fault(world, kind, moment, of)
             if told:
                 ended.faults[kind.name] += 1
                 ended.told.append(told)
@@ -109,7 +114,7 @@ class Campaign:
         return ended
 
 
-def _fault(world: World, kind: Kind, moment: int) -> str:
+def _fault(world: World, kind: Kind, moment: int, of: str) -> str:
     """Let a fault happen, beside a run unless it is one at rest; return what is told, "" if it missed."""
     struck = not kind.at_gate
     world.around = Surroundings()
@@ -122,11 +127,11 @@ def _fault(world: World, kind: Kind, moment: int) -> str:
             return f"{kind.name} ({getattr(kind, 'told', '')})"
     except Missed:
         return ""
-    gate = Gate(world.store, moment)
+    gate = Gate(world.store, moment, of)
     world.command = command = Command([*world.words, *kind.more], gate, world.started, world.around)
     try:
-        if moment and (at := command.reaches_the_gate()):
-            world.at_gate, orders = at, None
+        if moment and command.reaches_the_gate():
+            orders = None
             try:
                 orders = kind.strike(world)
                 struck = True
@@ -139,14 +144,17 @@ def _fault(world: World, kind: Kind, moment: int) -> str:
                 kind.after(world, code, output)
             except Missed:
                 struck = False
-        _judge(world, kind if struck else None, code, output)
+        if damaged_files.mend_facts(world, output):
+            struck = False  # an earlier fault stopped the run before this one
+        else:
+            _judge(world, kind if struck else None, code, output)
     finally:
         command.close()
         gate.close()
         world.command = None
     if not struck:
         return ""
-    return f"{kind.name} ({getattr(kind, 'told', '')}) at change {moment}: exit code {code}\n{output}"
+    return f"{kind.name} ({getattr(kind, 'told', '')}) at change {moment} {of}: exit code {code}\n{output}"
 
 
 def _judge(world: World, kind: Kind | None, code: int, output: str) -> None:

@@ -27,8 +27,8 @@ from tests.support.ray_nodes import below, named, parents, send
 FAULTS = 2
 """Faults of an episode."""
 
-FILES = 40
-"""Records and sets of the grid, at which a fault may come."""
+FILES = 25
+"""So many records, sets and manifests are written at most before a fault; the grid has 31."""
 
 Victims = Callable[[int], list[int]]
 
@@ -112,6 +112,7 @@ def _run(world: World, name: str, files: int, faults: Counter[str]) -> str:
     environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryFile() as out:
         run = subprocess.Popen(command, stdout=out, stderr=out, env=environment, preexec_fn=_interruptible)
+        files += _files(world.store)
         try:
             _wait(lambda: run.poll() is not None or _files(world.store) >= files)
             found = victims(run.pid) if run.poll() is None else []

@@ -58,8 +58,10 @@ class Command:
         self._log = os.open(started, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         around = around or Surroundings()
         sys.stdout.flush()
+        parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
+            child._end_with(parent)
             _leave(lambda: self._become(around))
         os.close(self._log)
         self._handle = os.pidfd_open(self.pid)

@@ -31,10 +31,10 @@ _NOT_COUNTED = ("running", "driver.lock")
 
 
 class Gate:
-    """The gate of one command. stop_at: the number of the event; 0 for none."""
+    """The gate of one command. stop_at: the number of the event; 0 for none; of: the folder that counts."""
 
-    def __init__(self, store: Path, stop_at: int = 0) -> None:
-        self.store, self.stop_at = store, stop_at
+    def __init__(self, store: Path, stop_at: int = 0, of: str = "") -> None:
+        self.store, self.of = store, of
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)
         self._put(0, stop_at, 0, 0)
         self._reached, self._arrive = os.pipe()
@@ -92,11 +92,10 @@ class Gate:
             return False
         path = os.fspath(name)
         own = os.fspath(self.store) + os.sep
-        return (
-            isinstance(path, str)
-            and path.startswith(own)
-            and Path(path[len(own) :]).parts[0] not in _NOT_COUNTED
-        )
+        if not isinstance(path, str) or not path.startswith(own):
+            return False
+        folder = Path(path[len(own) :]).parts[0]
+        return folder == self.of if self.of else folder not in _NOT_COUNTED
 
     def _pass(self, event: str, path: str) -> None:
         events, stop_at, error, clock = self._get()

@@ -35,7 +35,6 @@ class World:
     pictures: set[Path] = field(default_factory=set)
     around: Surroundings = field(default_factory=Surroundings)
     command: Command | None = None
-    at_gate: int = 0
 
     @property
     def running(self) -> Command:

@@ -1,6 +1,8 @@
 """Files that are damaged, lost, or replaced by something else, while a run is at work or at rest."""
 
 import hashlib
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ from suite.experiments.resources import Resources
 from suite.records.store import Store
 from tests.support import disks
 from tests.support.chaos.kinds.kind import Cost, Kind
-from tests.support.chaos.world import World
+from tests.support.chaos.world import Missed, World
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Damaged(Kind):
 
     def __init__(self, target: Target, *, at_rest: bool) -> None:
         super().__init__(f"damaged {target.name}, {'at rest' if at_rest else 'while it runs'}")
-        self.target, self.fails = target, not at_rest
+        self.target, self.fails, self.weight = target, not at_rest, 1 if target.price == "nothing" else 3
         self.cost, self.at_rest, self.at_gate = target.price, at_rest, not at_rest
 
     def strike(self, world: World) -> None:
@@ -81,6 +83,24 @@ def mend_facts(world: World, output: str) -> bool:
     if asked:
         (world.store / "store.json").unlink()
     return asked
+
+
+class CheckpointOfTheKilled(Kind):
+    """The driver is killed, and the newest checkpoints of its trial are damaged."""
+
+    of = "checkpoints"
+    codes = (-signal.SIGKILL,)
+    weight = 12
+
+    def strike(self, world: World) -> None:
+        for _ in range(world.draw.choice([1, 1, 2])):
+            found = sorted(each for each in world.store.glob("checkpoints/*/*.pt") if each.is_file())
+            if not found:
+                raise Missed
+            _checkpoint(world, found[-1])
+            world.draw.choice(disks.DAMAGES)(found[-1])
+        world.interrupt()
+        os.kill(world.running.pid, signal.SIGKILL)
 
 
 class PreparedImages(Kind):
@@ -120,4 +140,5 @@ KINDS: list[Kind] = [
     *(Damaged(target, at_rest=each) for target in TARGETS for each in (False, True)),
     *(PreparedImages(at_rest=each) for each in (False, True)),
     CompiledSteps("damaged compiled steps"),
+    CheckpointOfTheKilled("damaged checkpoint of a run that is killed"),
 ]

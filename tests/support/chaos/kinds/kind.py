@@ -13,11 +13,13 @@ class Kind:
     """A kind of fault.
 
     cost: what it may cost; codes: the exit codes that the disturbed run may have; at_rest: whether it happens
-    while no run is at work; at_gate: whether a run stops for it at a change of a file; fails: whether the run
+    while no run is at work; at_gate: whether a run stops for it at a change of a file; of: the
+    folder of that file, if it must be one; fails: whether the run
     may record failures of cells; more: words of the run's command.
     """
 
     cost: Cost = "one checkpoint interval"
+    of: str = ""
     at_rest: bool = False
     at_gate: bool = True
     weight: int = 2
