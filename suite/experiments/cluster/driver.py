@@ -20,11 +20,14 @@ from suite.experiments.cluster.worker import Worker
 from suite.experiments.isolation.job_process import StepLimit
 from suite.experiments.job_runner import due
 from suite.experiments.resources import Resources
-from suite.records.jobs import Job, Wanted
+from suite.records.jobs import Job
 from suite.records.record import Record
 from suite.records.store import Store
 
 RETRIES = 2  # retries of a killed worker; errors of the work are recorded and not retried
+
+
+_Kind = tuple[Resources, tuple[tuple[str, str], ...]]  # the resources of a trial, and its node's labels
 
 
 def run_jobs(
@@ -77,8 +80,8 @@ def _rounds(
         return
     known = packing.peaks(records, found.names)
     begin = {job.id for job in packing.first(packed, known, found.number)}
-    waiting = [job for job in packed if job.id not in begin]
-    for part in ([job for job in jobs if job not in waiting], waiting):
+    waiting = {job.id: job for job in packed if job.id not in begin}
+    for part in ([job for job in jobs if job.id not in waiting], list(waiting.values())):
         for job in part:
             if given[job.id].packed and (peak := known.get(packing.kind(job))):
                 given[job.id] = replace(given[job.id], gpus=packing.share(peak, found.memory_bytes))
@@ -111,7 +114,10 @@ def _tune(
     for job in jobs:
         store.write_job(job)
     store.send()
-    requests = {job.id: _request(given[job.id], job.wanted) for job in jobs}
+    # Tune copies the requests for each trial: of all jobs they would take the square of their number.
+    kinds = dict.fromkeys(_kind(job, given) for job in jobs)
+    requests, numbers = list(map(_request, kinds)), {kind: number for number, kind in enumerate(kinds)}
+    wanted = {job.id: numbers[_kind(job, given)] for job in jobs}
     # Tune's own notes; in the store's folder, where there is room. Removed at the end.
     folder = tempfile.mkdtemp(dir=store.path.resolve(), prefix=".tune-")
     question = Question()
@@ -119,9 +125,10 @@ def _tune(
     watch = Watch(observe, end, ending)
     try:
         tune.Tuner(
-            tune.with_resources(Worker, lambda config: requests[config["cell"]]),
+            tune.with_resources(Worker, lambda config: requests[config["wanted"]]),
             param_space={
                 "cell": tune.grid_search([job.id for job in jobs]),
+                "wanted": tune.sample_from(lambda config: wanted[config["cell"]]),
                 "store": store.address,
                 "asked": question.key,
                 "folder": str(Path.cwd()),
@@ -169,9 +176,14 @@ def _give_up(job: Job, reason: str, store: Store, resources: Resources, observe:
             observe(next(work))
 
 
-def _request(resources: Resources, wanted: Wanted) -> tune.PlacementGroupFactory:
+def _kind(job: Job, given: Mapping[str, Resources]) -> _Kind:
+    return given[job.id], tuple(sorted(job.wanted.labels.items()))
+
+
+def _request(kind: _Kind) -> tune.PlacementGroupFactory:
+    resources, labels = kind
     bundle = {"CPU": resources.cpus, "GPU": resources.gpus}
-    return tune.PlacementGroupFactory([bundle], bundle_label_selector=[wanted.labels])
+    return tune.PlacementGroupFactory([bundle], bundle_label_selector=[dict(labels)])
 
 
 def _out_of_memory(job: Job, store: Store) -> bool:
