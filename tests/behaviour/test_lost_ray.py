@@ -176,6 +176,7 @@ def node_of(made: Cluster, pid: int) -> Node:
     return next(node for node in made.nodes if pid in node.pids)
 
 
+@pytest.mark.benchmark
 def test_a_node_is_lost_halfway_and_another_one_goes_on(two: Cluster, hold: Path) -> None:
     run_with_a_lost_node(two, hold, 6)
 
