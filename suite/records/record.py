@@ -27,7 +27,6 @@ LOSS = "outer_loss"
 """What methods of RaT-Bench call the loss of an outer step, in their metrics and in a record's curve."""
 
 _SEAL = re.compile(rb'\n "sha256": "([0-9a-f]{64})",')
-_WHITE = re.compile(rb"\n *")
 
 Status = Literal["done", "diverged", "failed", "oom"]
 Of = TypeVar("Of", bound=Cell, default=Cell, covariant=True)
@@ -156,7 +155,7 @@ def _seal_that_holds(content: bytes) -> str | None:
     if found is None or b'\\":' in content:  # in a string, where a blank counts
         return None
     rest = content[: found.start()] + content[found.end() :]
-    canonical = _WHITE.sub(b"", rest).replace(b'": ', b'":')
+    canonical = b"".join(map(bytes.lstrip, rest.splitlines())).replace(b'": ', b'":')
     seal = found[1].decode()
     return seal if hashlib.sha256(canonical).hexdigest() == seal else None
 

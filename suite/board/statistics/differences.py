@@ -96,7 +96,7 @@ def _combination(
     mean = _sum(weights, [_mean(per_seed) for per_seed in sides])
     tail = 100 * _tail(_units(sides), level)
     found = _sum(weights, _resampled(sides, seed))
-    low, high = np.percentile(found[np.isfinite(found)], [tail, 100 - tail])
+    low, high = resampling.ends(found[np.isfinite(found)], tail)
     mean, low, high = (round(float(value), DIGITS) for value in (mean, low, high))
     paired = [seeds for side in sides[1:] if (seeds := _paired(sides[0], side))]
     return Difference(mean, low, high, len(frozenset.intersection(*paired)) if paired else 0)

@@ -57,7 +57,7 @@ def _interval(groups: tuple[tuple[float, ...], ...], level: float, seed: int) ->
     copies = tuple(len(group) for group in groups)
     values, drawn = list(chain.from_iterable(groups)), _weights(copies, seed)
     resampled = np.concatenate([resampling.means(values, weights) for weights in drawn])
-    low, high = np.percentile(resampled, [tail, 100 - tail])
+    low, high = resampling.ends(resampled, tail)
     mean, low, high = (round(float(value), DIGITS) for value in (means.mean(), low, high))
     return Interval(mean, low, high, len(groups), copies)
 

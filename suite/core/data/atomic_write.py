@@ -132,13 +132,13 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would make it wait
         try:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
                 raise NotAFile(f"{path} is no file")
-            with os.fdopen(handle, "rb", closefd=False) as file:
-                content = file.read() if limit is None else file.read(limit + 1)
-            if limit is not None and len(content) > limit:
+            if limit is not None and found.st_size > limit:
                 raise ValueError(f"{path} has more than {limit >> 20} MiB, which is the limit")
-            return content
+            with open(handle, "rb", buffering=0, closefd=False) as file:
+                return file.readall()
         finally:
             os.close(handle)
     except FileNotFoundError:

@@ -54,6 +54,10 @@ def test_a_file_is_current_as_long_as_its_rows_are(tmp_path: Path) -> None:
     changed = table(*pair("kip", (0.6,)))
     (path := tmp_path / "plot.png").write_bytes(plot(table()))
     assert is_current(path, table()) and not is_current(path, changed)
+    whole = path.read_bytes()
+    for damaged in (whole[:-20], whole[: len(whole) // 2], whole.replace(b"IDAT", b"IDAU", 1)):
+        path.write_bytes(damaged)
+        assert not is_current(path, table())
     path.write_bytes(b"no picture")
     assert not is_current(path, table()) and not is_current(tmp_path / "none.png", table())
 

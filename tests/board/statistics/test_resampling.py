@@ -6,6 +6,7 @@ import pytest
 from suite.board.statistics.resampling import (
     AT_ONCE,
     RESAMPLES,
+    ends,
     means,
     parts,
     sample_copies,
@@ -57,3 +58,11 @@ def test_many_numbers_are_drawn_in_parts() -> None:
     assert parts(15) == [RESAMPLES]
     assert sum(parts(10_000)) == RESAMPLES and max(parts(10_000)) * 10_000 <= AT_ONCE
     assert parts(10 * AT_ONCE) == [1] * RESAMPLES
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 40, 1000])
+def test_ends_are_those_of_numpy(count: int) -> None:
+    rng = np.random.default_rng(count)
+    for tail in (0.0, 2.5, 0.1, 16.0, 50.0):
+        for values in (rng.normal(size=count), rng.integers(3, size=count) / 7):
+            assert ends(values, tail) == pytest.approx(np.percentile(values, [tail, 100 - tail]), abs=1e-14)
