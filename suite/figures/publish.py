@@ -9,9 +9,6 @@ from suite.board import files
 from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
 from suite.board.render import words
 from suite.board.tables import Board
-from suite.core.data.tasks import to_pixels
-from suite.core.sets.artefacts import load_artefact
-from suite.figures.pictures import plot_set
 from suite.records.store import Store
 
 
@@ -46,6 +43,11 @@ def publish(
 
 def plot_artefact(artefact: Path, target: Path, *, columns: int = 10) -> None:
     """Write a PNG of a synthetic set, below its name; raises ValueError if it cannot be read."""
+    # Torch, which a board without new pictures does not wait for.
+    from suite.core.data.tasks import to_pixels
+    from suite.core.sets.artefacts import load_artefact
+    from suite.figures.pictures import plot_set
+
     synthetic, manifest = load_artefact(artefact)
     pixels = to_pixels(synthetic.images, manifest["preprocessing"])
     plot_set(pixels, manifest["class_names"], target, columns=columns, title=_title(manifest, columns))

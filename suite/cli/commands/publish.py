@@ -76,7 +76,7 @@ def leaderboard(
     format = format or "md"
     target = output or sources[0] / f"leaderboard.{format}"
     if not check:
-        from suite.figures.publish import publish  # torch, for the pictures
+        from suite.figures.publish import publish
 
         for path in publish(sources, writable(target), format, weights, signers):
             wrote(path)
