@@ -113,8 +113,10 @@ def test_a_driver_that_lost_its_lock_is_told(
     told, heard = list[str](), Event()
     with remote.locked(lost=lambda reason: (told.append(reason), heard.set())):  # type: ignore[func-returns-value, arg-type]
         assert not heard.wait(0.3)
-        signed(s3, remote)
-        assert heard.wait(60)
+        for _ in range(60):  # a renewal under way may write over it, of which the other one would be told
+            signed(s3, remote)
+            if heard.wait(1):
+                break
     assert told[0] == f"process 1 on other took over store {remote.address}"
     assert b'"other"' in s3.read(f"{below(remote)}/running/driver.json"), "which stays the other one's"
 
