@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from tests.conftest import SECRET
 from tests.support.command_line import ratbench, refused
 from tests.support.hostile_documents import DOCUMENTS
 from tests.support.stores import change, record_of
+from tests.support.usage import measured
 
 FOLDERS = ("records/digits-ipc1/stranger", "failures/digits-ipc1/stranger", "plan", "jobs")
 
@@ -85,19 +84,9 @@ def test_other_commands_end_as_they_do(
         assert name(list(DOCUMENTS).index("deep")) in told
 
 
-def test_the_board_takes_a_bounded_memory(strange: Path, tmp_path: Path) -> None:
-    """Measured by a process of its own."""
-    script = (
-        "import resource, sys\n"
-        "from suite.board import files\n"
-        "files.read([__import__('pathlib').Path(sys.argv[1])])\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)"
-    )
-    root = Path(__file__).parents[2]
-    ran = subprocess.run(
-        [sys.executable, "-c", script, strange], capture_output=True, text=True, check=True, cwd=root
-    )
-    assert 50 < int(ran.stdout) < 1500  # MiB
+def test_the_board_takes_a_bounded_memory(strange: Path) -> None:
+    script = "from pathlib import Path\nfrom suite.board import files\nfiles.read([Path(sys.argv[1])])"
+    assert 50e6 < measured([strange], script)["peak_bytes"] < 1.5e9
 
 
 @pytest.mark.parametrize("kind", DOCUMENTS)

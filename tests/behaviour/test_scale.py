@@ -5,10 +5,7 @@ of a hundred thousand records are measured by `pytest -m benchmark`.
 """
 
 import json
-import resource
 import shutil
-import subprocess
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -33,6 +30,7 @@ from tests.support import trivial_grids
 from tests.support.command_line import ratbench
 from tests.support.counted_calls import counted
 from tests.support.large_store import fill, varied
+from tests.support.usage import measured
 
 ROOT = Path(__file__).parents[2]
 
@@ -221,19 +219,6 @@ def test_records_of_a_store_share_what_is_equal(filled: Path) -> None:
 # Times, on demand
 
 
-def used(*words: object) -> tuple[float, int]:
-    """Return the seconds of the processor that a command takes, and its peak memory in bytes."""
-    code = "import resource, sys\nfrom suite.__main__ import app\ntry: app()\nfinally: "
-    code += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    ran = subprocess.run(
-        [sys.executable, "-c", code, *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, 1024 * int(ran.stderr.split()[-1])
-
-
 @pytest.fixture(scope="module")
 def hundred_thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("hundred-thousand") / "store"
@@ -255,8 +240,8 @@ def hundred_thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_commands_on_a_hundred_thousand_records(words: tuple[str, ...], hundred_thousand: Path) -> None:
     command, *rest = words
     subject = [command, *(rest[:1] if command == "list" else []), hundred_thousand]
-    seconds, memory = used(*subject, *(rest[1:] if command == "list" else rest))
-    assert seconds < 20 and memory < 2 * 10**9
+    found = measured([*subject, *(rest[1:] if command == "list" else rest)])
+    assert found["processor_seconds"] < 20 and found["peak_bytes"] < 2 * 10**9
 
 
 @pytest.mark.benchmark
@@ -265,6 +250,6 @@ def test_commands_on_a_hundred_thousand_records(words: tuple[str, ...], hundred_
 def test_ten_thousand_trivial_cells(rows: int, tmp_path: Path) -> None:
     grid = trivial_grids.write(tmp_path, 10_000, rows=rows, evaluated=True)
     words = ["run", grid, "--store", tmp_path / "store"]
-    assert used(*words, "--dry-run")[0] < 10
-    assert used(*words, "--inline")[0] < 0.02 * 10_000
-    assert used(*words, "--inline")[0] < 20, "nothing to do"
+    assert measured([*words, "--dry-run"])["processor_seconds"] < 10
+    assert measured([*words, "--inline"])["processor_seconds"] < 0.02 * 10_000
+    assert measured([*words, "--inline"])["processor_seconds"] < 20, "nothing to do"

@@ -10,14 +10,10 @@ on Ray, those of the driver.
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -25,6 +21,7 @@ from matplotlib.figure import Figure
 from suite.board.render import style
 from tests.benchmarks import timing
 from tests.support import trivial_grids
+from tests.support.usage import measured
 
 FORMS = {"inline": ("--inline",), "ray": ()}
 LIMITS = {"inline": 20.0, "ray": 150.0}
@@ -33,21 +30,6 @@ ROWS: dict[str, Callable[[int], int]] = {
     "one row": lambda cells: 1,
     "a row for each set": lambda cells: cells // 2,
 }
-
-
-def measured(words: Sequence[object]) -> dict[str, float]:
-    """Return the seconds that a command takes by the clock and of the processor, and its peak memory."""
-    started, ours = perf_counter(), [sys.executable, "-m", "suite", *map(str, words)]
-    with subprocess.Popen(ours, stdout=subprocess.DEVNULL) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise ValueError(f"{' '.join(ours)} ended with {process.returncode}")
-    return {
-        "seconds": perf_counter() - started,
-        "processor_seconds": used.ru_utime + used.ru_stime,
-        "peak_bytes": 1024 * used.ru_maxrss,
-    }
 
 
 def run(cells: int, form: str, rows: str) -> dict[str, dict[str, float]]:

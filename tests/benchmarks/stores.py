@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks import timing
-from tests.benchmarks.cells import measured
 from tests.support.large_store import fill, varied
+from tests.support.usage import measured
 
 
 def commands(store: Path, folder: Path) -> dict[str, list[object]]:
