@@ -25,7 +25,7 @@ from suite.board.render.frame import as_csv, frame, lines
 from suite.board.render.markdown import markdown
 from suite.board.reported import reported
 from suite.board.tables import Board, Table, board
-from suite.core.data.atomic_write import write_output
+from suite.core.files.atomic_write import write_output
 from suite.core.files.documents import document
 from suite.records import submission
 from suite.records.datasets import tell_apart

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from suite.cli.environment import mute, prepare
 from suite.cli.running.deadline import Stopped, stopped
-from suite.core.data.atomic_write import DiskFault
+from suite.core.files.atomic_write import DiskFault
 from suite.records.remote.place import copies, url_of
 
 P = ParamSpec("P")

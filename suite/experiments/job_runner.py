@@ -11,8 +11,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from suite.core.data import tasks
-from suite.core.data.atomic_write import disk_fault
 from suite.core.execution import compile_cache, compiling
+from suite.core.files.atomic_write import disk_fault
 from suite.core.memory import out_of_memory
 from suite.core.spec import TestSplit
 from suite.experiments.cells import sets

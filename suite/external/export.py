@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from suite.core.data.atomic_write import make_folder, move, read_bytes, write_bytes
+from suite.core.files.atomic_write import make_folder, move, read_bytes, write_bytes
 from suite.core.sets import sealing
 from suite.core.sets.artefacts import load_artefact
 from suite.core.sets.manifest import loader

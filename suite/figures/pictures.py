@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from suite.board.render import style
-from suite.core.data.atomic_write import write_output
+from suite.core.files.atomic_write import write_output
 from suite.core.spec import Task
 
 _GAP = 2  # pixels between images

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.files.atomic_write import write_bytes
 from suite.core.files.documents import document, read_json
 from suite.core.sets import sealing
 from suite.records.record import Record

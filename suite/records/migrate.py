@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from suite.core.data.atomic_write import read_bytes, write_bytes
+from suite.core.files.atomic_write import read_bytes, write_bytes
 from suite.core.files.documents import read_json
 from suite.core.names import FORMER_METHODS, FORMER_RECIPES, FORMER_SETTINGS
 from suite.core.scores import Score

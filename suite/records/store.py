@@ -17,7 +17,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.files.atomic_write import write_bytes
 from suite.core.files.documents import document, read_json
 from suite.records.cells import PROTOCOL, Cell, Trial, protocol_remedy
 from suite.records.jobs import Job

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from suite.board.statistics.intervals import interval
 from suite.core.data import tasks
-from suite.core.data.atomic_write import write_bytes
+from suite.core.files.atomic_write import write_bytes
 from suite.core.sets.artefacts import write_artefact
 from suite.core.sets.manifest import manifest
 from suite.experiments.provenance import provenance

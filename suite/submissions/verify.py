@@ -10,7 +10,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from suite.core.data import tasks
-from suite.core.data.atomic_write import write_bytes
+from suite.core.files.atomic_write import write_bytes
 from suite.core.files.documents import read_json
 from suite.core.sets import sealing
 from suite.core.sets.manifest import facts

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from suite.core.data.atomic_write import DiskFault, write_bytes
 from suite.core.execution import compile_cache
+from suite.core.files.atomic_write import DiskFault, write_bytes
 from suite.experiments import grid, job_runner
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job

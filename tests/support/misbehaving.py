@@ -37,7 +37,10 @@ def recurse():
     sys.setrecursionlimit(10**9)
     def deeper(_):
         return max([1], key=deeper)
-    deeper(0)
+    threading.stack_size(2**24)  # where a process may have a stack of any size, it would fill the memory
+    thread = threading.Thread(target=deeper, args=(0,))
+    thread.start()
+    thread.join()
 
 
 def fork(then):

@@ -14,7 +14,7 @@ from suite.board import files
 from suite.board.releases.changes import changes
 from suite.board.releases.frozen import MANIFEST, SUMS, before, digest, number, read
 from suite.board.render.frame import as_csv
-from suite.core.data.atomic_write import faults_of
+from suite.core.files.atomic_write import faults_of
 from suite.records.cells import PROTOCOL, Evaluation
 from suite.records.datasets import Datasets
 from suite.records.record import Record

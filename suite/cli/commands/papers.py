@@ -23,7 +23,7 @@ from suite.cli.options import (
     writable,
 )
 from suite.cli.running.deadline import Deadline
-from suite.core.data.atomic_write import write_output
+from suite.core.files.atomic_write import write_output
 
 REPRODUCTIONS = Path("runs/reproductions")
 

@@ -8,7 +8,7 @@ import typer
 
 from suite.cli.console import console, errors, say, write, wrote
 from suite.cli.options import Artefact, Data, Signers, set_data, writable
-from suite.core.data.atomic_write import write_output
+from suite.core.files.atomic_write import write_output
 from suite.core.names import counted
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from suite.core.data.atomic_write import faults_of, partial_of, read_bytes, write_bytes, write_whole
+from suite.core.files.atomic_write import faults_of, partial_of, read_bytes, write_bytes, write_whole
 
 T = TypeVar("T")
 Facts = Mapping[str, Any]

@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from suite.core.data.atomic_write import write_bytes
 from suite.core.execution.transfer import send
+from suite.core.files.atomic_write import write_bytes
 from suite.core.names import did_you_mean
 from suite.core.spec import Preprocessing
 

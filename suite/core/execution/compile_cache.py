@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch.compiler._cache import CacheArtifactManager, CacheInfo
 
-from suite.core.data.atomic_write import PARTIAL, write_bytes
 from suite.core.execution.private_folders import keep_private, only_by_this_user
+from suite.core.files.atomic_write import PARTIAL, write_bytes
 from suite.core.names import counted
 
 _torch_log = logging.getLogger("torch.compiler._cache")

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from suite.core.data.atomic_write import read_bytes
+from suite.core.files.atomic_write import read_bytes
 
 LARGEST = 64 * 2**20
 """Bytes of a document: those of a plan of 150,000 cells."""

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from suite.core.data import tasks
-from suite.core.data.atomic_write import DiskFault, read_bytes, write_bytes
+from suite.core.files.atomic_write import DiskFault, read_bytes, write_bytes
 from suite.core.files.documents import read_json
 from suite.core.sets import parametrisations, sealing
 from suite.core.sets.manifest import facts

@@ -14,7 +14,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from suite.core.data.atomic_write import DiskFault
+from suite.core.files.atomic_write import DiskFault
 from suite.experiments.cells.progress import Progress
 from suite.experiments.cluster.asking import Asked
 from suite.experiments.isolation.job_process import JobProcess

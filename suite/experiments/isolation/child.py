@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from suite.core.data.atomic_write import DiskFault
+from suite.core.files.atomic_write import DiskFault
 from suite.experiments import job_runner
 from suite.experiments.cells.context import load_task
 from suite.experiments.cells.progress import Listener, Progress

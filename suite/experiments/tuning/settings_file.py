@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from suite.core.data.atomic_write import NotAFile, write_bytes
+from suite.core.files.atomic_write import NotAFile, write_bytes
 from suite.core.files.documents import read_toml
 from suite.core.names import did_you_mean
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.files.atomic_write import write_bytes
 from suite.core.names import is_device
 from suite.external.writers.pictures import png
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.files.atomic_write import write_bytes
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.external.writers.pictures import png
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-from suite.core.data.atomic_write import PARTIAL
+from suite.core.files.atomic_write import PARTIAL
 from suite.records.audit.findings import Findings
 from suite.records.cells import PROTOCOL, protocol_remedy
 from suite.records.jobs import Job, Plan

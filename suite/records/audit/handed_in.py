@@ -2,7 +2,7 @@
 
 from safetensors import SafetensorError
 
-from suite.core.data.atomic_write import PARTIAL
+from suite.core.files.atomic_write import PARTIAL
 from suite.records.audit import figures, sets
 from suite.records.audit.documents import parsed
 from suite.records.audit.findings import Findings

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 
-from suite.core.data.atomic_write import PARTIAL, DiskFault, read_bytes, write_bytes
+from suite.core.files.atomic_write import PARTIAL, DiskFault, read_bytes, write_bytes
 from suite.records.jobs import Job
 from suite.records.record import read_record
 from suite.records.remote.place import Place, RemoteFault, size_of

@@ -12,7 +12,7 @@ from time import monotonic, sleep
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from suite.core.data.atomic_write import DiskFault
+from suite.core.files.atomic_write import DiskFault
 
 T = TypeVar("T")
 

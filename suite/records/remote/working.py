@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from suite.core.data.atomic_write import DiskFault, read_bytes
+from suite.core.files.atomic_write import DiskFault, read_bytes
 from suite.records.jobs import Job
 from suite.records.remote.mirror import Mirror, Scope, of_job
 from suite.records.remote.place import Place, RemoteFault, copies, plain, url_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from suite.core.data.atomic_write import PARTIAL, write_bytes
+from suite.core.files.atomic_write import PARTIAL, write_bytes
 from suite.records.audit.documents import sha256 as sha256_of_file
 from suite.records.signatures import ssh
 from suite.records.store import Store

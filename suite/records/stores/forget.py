@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
 
-from suite.core.data.atomic_write import write_bytes
 from suite.core.files import documents
+from suite.core.files.atomic_write import write_bytes
 from suite.records.cells import Evaluation
 from suite.records.jobs import Plan, Planned
 from suite.records.record import Record

@@ -17,7 +17,7 @@ from typing import Self
 
 from pydantic import Field
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.files.atomic_write import write_bytes
 from suite.core.files.documents import document
 from suite.records.cells import Frozen
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.files.atomic_write import write_bytes
 from suite.core.files.documents import document
 from suite.core.scores import SECONDS
 from suite.records.cells import Evaluation

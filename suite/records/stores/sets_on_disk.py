@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from suite.core.data.atomic_write import DiskFault, make_folder, read_bytes, write_bytes, write_whole
+from suite.core.files.atomic_write import DiskFault, make_folder, read_bytes, write_bytes, write_whole
 from suite.core.files.documents import read_json
 from suite.core.sets import sealing
 from suite.records.store import Store

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from suite.core.data.atomic_write import PARTIAL, faults_of
+from suite.core.files.atomic_write import PARTIAL, faults_of
 from suite.records.store import Store
 from suite.records.stores.reading import Report
 from suite.records.submission import FOLDER

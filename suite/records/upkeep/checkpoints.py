@@ -7,7 +7,7 @@ import shutil
 from contextlib import suppress
 from typing import Any
 
-from suite.core.data.atomic_write import NotAFile, read_bytes
+from suite.core.files.atomic_write import NotAFile, read_bytes
 from suite.records.upkeep.folder import Folder
 
 

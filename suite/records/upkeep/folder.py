@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from suite.core.data.atomic_write import DiskFault, make_folder, move, write_bytes
+from suite.core.files.atomic_write import DiskFault, make_folder, move, write_bytes
 from suite.records.jobs import Job
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from suite.core.data.atomic_write import DiskFault, read_bytes, write_bytes
+from suite.core.files.atomic_write import DiskFault, read_bytes, write_bytes
 
 FILE = "checked.json"
 """The file of a store that remembers what is known; without it all are read again."""

@@ -5,7 +5,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from suite.core.data.atomic_write import PARTIAL
+from suite.core.files.atomic_write import PARTIAL
 
 TUNE = ".tune-"
 """The beginning of the names of Ray Tune's folders."""

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from suite.core.data.atomic_write import write_bytes
+from suite.core.files.atomic_write import write_bytes
 
 OUT = Path(os.environ.get("OUT") or "gpu-out")
 WORK = Path(os.environ["WORK"]) if os.environ.get("WORK") else None

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from suite.core.data.atomic_write import write_whole
 from suite.core.data.tasks import load
+from suite.core.files.atomic_write import write_whole
 from tests.benchmarks.gpu.book import END_AT, OUT, TINY, WORK, Book, numbers
 from tests.benchmarks.gpu.engine import RUN
 

@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.data.atomic_write import DiskFault
 from suite.core.data.cache import (
     Building,
     Facts,
@@ -23,6 +22,7 @@ from suite.core.data.cache import (
     remembered,
     usable_folder,
 )
+from suite.core.files.atomic_write import DiskFault
 from tests.support import disks
 
 VALUES = torch.arange(12.0).view(6, 2)

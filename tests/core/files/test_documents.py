@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from suite.core.data.atomic_write import NotAFile
 from suite.core.files import documents
+from suite.core.files.atomic_write import NotAFile
 from suite.core.files.documents import document, read_json, read_toml
 from tests.support.hostile_documents import DOCUMENTS
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from suite.core.data.atomic_write import DiskFault
+from suite.core.files.atomic_write import DiskFault
 from suite.experiments import job_runner
 from suite.experiments.cells.context import load_task
 from suite.experiments.cells.progress import Progress

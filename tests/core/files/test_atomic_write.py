@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import pytest
 
-from suite.core.data.atomic_write import (
+from suite.core.files.atomic_write import (
     DiskFault,
     NotAFile,
     disk_fault,
@@ -160,7 +160,7 @@ def test_without_hard_links_the_first_of_many_writers_wins(tmp_path: Path) -> No
     """In processes of their own, which a lock keeps apart."""
     code = (
         "import errno, os, sys; from pathlib import Path\n"
-        "from suite.core.data.atomic_write import write_bytes\n"
+        "from suite.core.files.atomic_write import write_bytes\n"
         "def refuse(*_, **__): raise OSError(errno.EPERM, 'no links')\n"
         "os.link = refuse\n"
         "sys.stdin.readline()\n"
@@ -221,7 +221,7 @@ class TestOutput:
 
     def test_standard_output_may_be_a_pipe(self) -> None:
         code = (
-            "from pathlib import Path; from suite.core.data.atomic_write import write_output;"
+            "from pathlib import Path; from suite.core.files.atomic_write import write_output;"
             "write_output(Path('/dev/stdout'), b'content')"
         )
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
