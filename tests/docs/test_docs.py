@@ -14,6 +14,7 @@ from suite.board import files
 from suite.figures import budget_curve, gradient_study, snapshots
 from suite.records.cells import Evaluation, Trial
 from suite.records.record import is_of
+from tests.benchmarks.cells import LIMITS, ROWS, milliseconds
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ROOT / "results" / "studies"
@@ -163,3 +164,21 @@ def test_the_board_of_budgets_is_the_records() -> None:
     folder = STUDIES / "budget-curve"
     table = budget_curve.summary(budget_curve.measured([folder])).to_markdown(index=False).splitlines()
     assert set(table[2:]) <= set((folder / "figure.md").read_text().splitlines())
+
+
+def test_times_of_large_stores_and_grids_are_the_measured_ones() -> None:
+    page = (ROOT / "docs" / "stores.md").read_text()
+    records, runs = measurement("stores-cpu")["records"], measurement("cells-cpu")["runs"]
+    for command in records["100000"]:
+        cells = [
+            f"{found['seconds']:.1f} s, {found['peak_bytes'] / 1e9:.1f} GB"
+            for found in (each[command] for each in records.values())
+        ]
+        assert f"| {command} | {' | '.join(cells)} |" in page
+    for (form, rows), sizes in ((tuple(key.split(", ")), each) for key, each in runs.items()):
+        shown = [f"{milliseconds(runs, form, rows, int(cells)):.0f} ms" for cells in sizes if cells != "2"]
+        assert f"| {form} | {rows} | {' | '.join(shown)} |" in page
+    for found in (records["100000"][command] for command in ("status", "leaderboard")):
+        assert found["processor_seconds"] < 20 and found["peak_bytes"] < 2e9
+    assert all(milliseconds(runs, "inline", rows, 10_000) < LIMITS["inline"] for rows in ROWS)
+    assert all(milliseconds(runs, "ray", rows, 10_000) < LIMITS["ray"] for rows in ROWS)
