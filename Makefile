@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/ratbench run demo
 
 test: .venv/tested
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/tested
 	$(BIN)/ruff format --check .

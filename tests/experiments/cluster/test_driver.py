@@ -172,7 +172,6 @@ def test_what_the_machine_does_not_have_is_refused(
     [
         (signal.SIGINT, 130, "interrupted; run the same command again to continue"),
         (signal.SIGTERM, 75, "goes on after outer step"),
-        (signal.SIGUSR1, 75, "stopped, since SIGUSR1 came; run the same command again to go on"),
     ],
 )
 def test_interrupted_it_says_how_to_continue(tiny: Path, number: int, code: int, said: str) -> None:
