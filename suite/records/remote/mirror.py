@@ -1,4 +1,4 @@
-"""A local copy of the objects of a store: what changed there is pulled, what changed here is pushed."""
+"""A local copy of the objects of a store: changed objects are pulled, changed files are pushed."""
 
 import hashlib
 import json
@@ -19,33 +19,33 @@ from suite.records.upkeep.folder import QUARANTINE
 _TRIES = 3
 
 _MANY = 100
-"""Objects of which a list of all tells more quickly what became of them."""
+"""For the marks of more objects than this, all are listed: that is faster than to ask for each."""
 
 Local = list[int]
-"""What changes when a local file changes: size, time, number."""
+"""Differs after each change of a local file: size, time of change, inode."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """The files of a store whose names begin with one of `within`, and with none of `without`."""
+    """The files of a store whose names begin with one of `within` and with none of `without`."""
 
     within: tuple[str, ...]
     without: tuple[str, ...] = ()
 
     def has(self, name: str) -> bool:
-        """Return whether a file is among them."""
+        """Return whether the file of this name is one of them."""
         return name.startswith(self.within) and not name.startswith(self.without)
 
 
 _OWN = ("driver.lock", "checked.json", "compiled/", ".tune-")
-"""What belongs to one machine."""
+"""Files of one machine, which are never pushed."""
 
 STORE = Scope(("",), (*_OWN, "checkpoints/", "running/", f"{QUARANTINE}/", "log/"))
-"""All that a driver needs, and writes. Checkpoints and signs of life belong to jobs."""
+"""What a driver reads and writes. Checkpoints and signs of life belong to jobs."""
 
 
 def of_job(job: Job) -> Scope:
-    """Return what a job reads and writes."""
+    """Return the files that a job reads and writes."""
     names = ["store.json", f"jobs/{job.id}.json", f"artefacts/{job.id}", f"checkpoints/{job.id}/"]
     names.append(f"running/{job.id}.json")
     for cell in job.cells:
@@ -57,14 +57,14 @@ def of_job(job: Job) -> Scope:
 class Mirror:
     """The local copy of a store in `folder`.
 
-    index: the file that remembers what is equal; without one, all is pulled anew by another process. Methods
-    raise RemoteFault, and DiskFault.
+    index: a file that remembers which files are equal to their objects; without it, the next process pulls
+    all of them again. Methods raise RemoteFault and DiskFault.
     """
 
     def __init__(self, place: Place, folder: Path, index: Path | None = None) -> None:
         self.place, self.folder, self._index = place, folder, index
         self._known: dict[str, tuple[list[str], Local]] = {}
-        self._kept: set[tuple[str, int]] = set()  # what was set aside, and sent
+        self._kept: set[tuple[str, int]] = set()  # files in quarantine that were pushed
         self._busy = RLock()
         if index is not None:
             with suppress(OSError, ValueError, TypeError):
@@ -73,11 +73,11 @@ class Mirror:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known to be there."""
+        """Whether no object is known."""
         return not self._known
 
     def pull(self, scope: Scope = STORE) -> None:
-        """Make the local files of a scope what the objects are; others are removed."""
+        """Make the local files of a scope equal to the objects; other files are removed."""
         with self._busy:
             there = self._there(scope)
             here = dict(self._here(scope))
@@ -92,10 +92,10 @@ class Mirror:
                 self._drop(name)
 
     def push(self, scope: Scope = STORE) -> None:
-        """Make the objects of a scope what the local files are, as far as these changed since.
+        """Write the files of a scope that changed, and remove the objects of those that are gone.
 
-        A set goes before its record, and nothing is removed before what replaces it is there. The first valid
-        record of a cell wins, with its set: another one gives way to it, here too.
+        Sets are written first, then other files, then records; objects are removed last. The first valid
+        record of a cell wins, with its set: a later one, and its set, are replaced here.
         """
         with self._busy:
             here = dict(self._here(scope))
@@ -117,13 +117,13 @@ class Mirror:
                 self._drop(name)
 
     def forget(self, scope: Scope) -> None:
-        """Remove the local files of a scope, and leave the objects."""
+        """Remove the local files of a scope, but not the objects."""
         with self._busy:
             for name, _ in list(self._here(scope)):
                 self._drop(name)
 
     def save(self) -> None:
-        """Remember what is equal."""
+        """Write the index, if there is one."""
         if self._index is not None:
             write_bytes(self._index, json.dumps(self._known).encode(), replace=True, sync=False)
 
@@ -145,29 +145,29 @@ class Mirror:
                         yield name, _local(path)
 
     def _gives_way(self, name: str) -> bool:
-        """Take the valid record that another process wrote meanwhile, and its set; return whether it did."""
+        """Return whether another process wrote a valid record meanwhile; take that one, and its set."""
         mark, known = self.place.mark(name), self._known.get(name)
         if mark is None or (known and known[0] == mark):
             return False
         return self._taken(name)
 
     def _taken(self, name: str) -> bool:
-        """Take a record that is there, and the sets of its cell; return whether it is valid."""
-        mark = self.place.mark(name)
-        for _, content in self.place.read({name: 0}):
-            try:
-                read_record(content, _cell(name))
-            except ValueError:
-                self._keep(name, content)
-                self.place.remove([name])
-                return False
-            self.pull(Scope((f"artefacts/{_cell(name)}",)))
-            self._take(name, content, mark or [])
-            return True
-        return False
+        """Take the record of this name and the sets of its cell; return False if it is damaged or gone."""
+        mark, content = self.place.mark(name), self.place.content(name)
+        if content is None:
+            return False
+        try:
+            read_record(content, _cell(name))
+        except ValueError:
+            self._keep(name, content)
+            self.place.remove([name])
+            return False
+        self.pull(Scope((f"artefacts/{_cell(name)}",)))
+        self._take(name, content, mark or [])
+        return True
 
     def _create(self, name: str, own: Local) -> None:
-        """Write a record that is new, or that changes the one from which it was made."""
+        """Write a record that is new, or that replaces the one of which it is a changed copy."""
         content, known = read_bytes(self.folder / name), self._known.get(name)
         if known and self.place.mark(name) == known[0]:
             self._write({name: own})
@@ -176,7 +176,8 @@ class Mirror:
             try:
                 self.place.create(name, content)
             except FileExistsError:
-                if not self._is_ours(name, content):
+                # The same content is ours: the answer to an earlier try was lost.
+                if self.place.content(name) != content:
                     if self._taken(name):
                         return
                     continue  # it was damaged, and is set aside
@@ -184,24 +185,15 @@ class Mirror:
             return
         raise RemoteFault(f"{self.place.url}/{name} is damaged again and again; see who writes there")
 
-    def _is_ours(self, name: str, content: bytes) -> bool:
-        """Return whether an object is what was to be written: the answer to a write may be lost."""
-        return any(found == content for _, found in self.place.read({name: 0}))
-
     def _write(self, files: dict[str, Local]) -> None:
-        def content(name: str) -> bytes:
-            return read_bytes(self.folder / name)
-
-        self.place.write(
-            {name: lambda name=name: content(name) for name in files},  # type: ignore[misc]
-            {name: own[0] for name, own in files.items()},
-        )
+        sizes = {name: own[0] for name, own in files.items()}
+        self.place.write(sizes, lambda name: read_bytes(self.folder / name))
         marks = self.place.listed() if len(files) > _MANY else {name: self.place.mark(name) for name in files}
         for name, own in files.items():
             self._known[name] = marks.get(name) or [], own
 
     def _set_aside(self) -> None:
-        """Write what was set aside here; names of several machines differ by the content."""
+        """Push the files in quarantine."""
         for path in _files(self.folder / QUARANTINE):
             name = path.relative_to(self.folder / QUARANTINE).as_posix()
             with suppress(DiskFault, FileNotFoundError, ValueError):
@@ -210,9 +202,8 @@ class Mirror:
                     self._kept.add(key)
 
     def _keep(self, name: str, content: bytes) -> None:
-        digest = hashlib.sha256(content).hexdigest()[:8]
-        target = f"{QUARANTINE}/{digest}-{Path(name).name}"
-        self.place.write({target: lambda: content}, {target: len(content)})
+        digest = hashlib.sha256(content).hexdigest()[:8]  # machines give the same name to several files
+        self.place.put(f"{QUARANTINE}/{digest}-{Path(name).name}", content)
 
     def _take(self, name: str, content: bytes, mark: list[str]) -> None:
         path = self.folder / name
@@ -240,7 +231,7 @@ def _local(path: Path) -> Local:
 
 
 def _files(folder: Path, begin: str = "") -> Iterator[Path]:
-    """Yield the files whose paths in a folder have this beginning, except those that are being written."""
+    """Yield the files of a folder whose paths in it begin so, except those that are being written."""
     for place, folders, names in os.walk(folder):
         if begin:
             folders[:] = [each for each in folders if each.startswith(begin)]

@@ -1,4 +1,4 @@
-"""A folder of an object store, named by a URL that fsspec knows: its objects, and what its errors mean."""
+"""The objects below a URL of an object store, through fsspec, and what its errors mean."""
 
 import errno
 import os
@@ -17,12 +17,12 @@ from suite.core.files.atomic_write import DiskFault
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 120.0
-"""Seconds for which a failed access is tried again before a run stops, as for a full disk."""
+"""Seconds for which a failed access is tried again. Then the run stops, as for a full disk."""
 
 LONGEST_WAIT_SECONDS = 10.0
 
 _CHUNK_BYTES, _CHUNK_FILES = 64 * 2**20, 200
-"""The most that is read or written at once."""
+"""Limits of what is read or written at once."""
 
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "s3": {"config_kwargs": {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 2}}}
@@ -34,11 +34,11 @@ _REFUSED |= {"TokenRetrievalError", "SSOTokenLoadError", "DefaultCredentialsErro
 _SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID")
 
 copies: dict[str, str] = {}
-"""The URLs of the local copies that this process works in, by their paths."""
+"""The URLs of which this process has local copies, by the path of the copy."""
 
 
 class RemoteFault(DiskFault):
-    """An object that the object store did not take, or does not give."""
+    """An object that could not be written or read."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(Path(), OSError(errno.EIO, sentence))
@@ -49,7 +49,7 @@ class RemoteFault(DiskFault):
 
 
 def url_of(path: Path | str) -> str | None:
-    """Return the URL that a path means, of which pathlib drops a slash; None for a path of this machine."""
+    """Return the URL that a path stands for, of which pathlib drops a slash; None for a path here."""
     found = re.fullmatch(r"([a-z][a-z0-9+.-]*[a-z0-9]):(/*)(.*)", str(path), re.DOTALL)
     if found is None or found[1] == "file" or Path(path).exists():
         return None
@@ -65,15 +65,14 @@ def _is_protocol(name: str) -> bool:
 
 
 def plain(path: Path) -> Path:
-    """Return the path that `file:///path` means; other paths as they are."""
+    """Return the path in a URL such as `file:///path`; other paths as they are."""
     return Path("/", str(path).removeprefix("file:").lstrip("/")) if str(path).startswith("file:/") else path
 
 
 class Place:
     """The objects below a URL; names are relative to it.
 
-    Raises ValueError for a URL of which nothing can be read, RemoteFault if the object store fails; missing
-    objects are no fault.
+    Raises ValueError for a URL that cannot be used. Methods raise RemoteFault if the object store fails.
     """
 
     def __init__(self, url: str) -> None:
@@ -105,18 +104,19 @@ class Place:
         except Exception as error:  # any, of many libraries
             raise self._fault(error) from None
         self.fs, self.root = made, str(root).rstrip("/")
-        self._patience: float | None = None
+        self._patient = True
 
     def impatient(self) -> "Place":
-        """Return it without trying again."""
+        """Return the same place, where a failed access is not tried again."""
         other = copy(self)
-        other._patience = 0.0
+        other._patient = False
         return other
 
     def check(self) -> float:
-        """Return the object store's time in seconds since 1970, by an object that is written and removed.
+        """Write and remove an object; return when it was written, by the object store's clock.
 
-        Raises RemoteFault at once if it is not reached, or takes no objects, or cannot create exclusively.
+        In seconds since 1970. Raises RemoteFault at once if the object store does not answer, takes no
+        objects, or cannot create exclusively.
         """
         name = f".ratbench-{uuid4().hex}"
         at_once = self.impatient()
@@ -133,7 +133,10 @@ class Place:
             at_once.remove([name])
 
     def listed(self, prefix: str = "") -> dict[str, list[str]]:
-        """Return the objects whose names begin with a prefix, each with what changes when it changes."""
+        """Return the marks of the objects whose names begin with a prefix, by name.
+
+        A mark differs after each change of an object: its size, its hash, its time.
+        """
         folder, _, begin = prefix.rpartition("/")
         path = f"{self.root}/{folder}".rstrip("/")
         options = {"prefix": begin} if begin and "s3" in self._protocols else {}
@@ -142,34 +145,40 @@ class Place:
         return {name: mark for name, mark in names.items() if name.startswith(prefix) and _is_name(name)}
 
     def mark(self, name: str) -> list[str] | None:
-        """Return what changes when an object changes; None without one."""
+        """Return the mark of an object; None if there is no such object."""
         found = self._tried(lambda: self.fs.info(self._path(name)), None)
         return None if found is None else _mark(found)
 
     def modified(self, name: str) -> float:
-        """Return when an object was written, in seconds since 1970; 0 without one."""
+        """Return when an object was written, in seconds since 1970; 0 if there is no such object."""
         found = self._tried(lambda: self.fs.modified(self._path(name)), None)
         return 0.0 if found is None else float(found.timestamp())
 
-    def read(self, names: Mapping[str, int]) -> Iterable[tuple[str, bytes]]:
-        """Yield objects and their contents; those that are gone meanwhile are left out. names: with sizes."""
-        for chunk in _chunks(names):
-            paths = {self._path(name): name for name in chunk}
-            got = self._tried(partial(self._cat, list(paths)), {})
-            yield from ((paths[path], content) for path, content in got.items())
+    def read(self, sizes: Mapping[str, int]) -> Iterable[tuple[str, bytes]]:
+        """Yield the names and contents of objects, except those that are gone. sizes: by name."""
+        for names in _chunks(sizes):
+            found = self._tried(partial(self._contents, names))
+            yield from ((name, content) for name, content in found.items() if content is not None)
 
-    def write(self, contents: Mapping[str, Callable[[], bytes]], sizes: Mapping[str, int]) -> None:
-        """Write objects; earlier ones are replaced."""
-        for chunk in _chunks(sizes):
-            values = {self._path(name): contents[name]() for name in chunk}
-            self._tried(partial(self.fs.pipe, values))
+    def content(self, name: str) -> bytes | None:
+        """Return the content of an object; None if there is no such object."""
+        return self._tried(lambda: self._contents([name])[name])
+
+    def write(self, sizes: Mapping[str, int], content: Callable[[str], bytes]) -> None:
+        """Write objects; earlier ones are replaced. sizes: by name; content: gives that of a name."""
+        for names in _chunks(sizes):
+            self._tried(partial(self.fs.pipe, {self._path(name): content(name) for name in names}))
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write an object; an earlier one is replaced."""
+        self.write({name: len(content)}, lambda _: content)
 
     def create(self, name: str, content: bytes) -> None:
-        """Write an object; raises FileExistsError if it is there."""
+        """Write a new object; raises FileExistsError if there is one of this name."""
         self._tried(partial(self.fs.pipe_file, self._path(name), content, mode="create"))
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove objects, as far as they are there."""
+        """Remove objects; names of no object are passed over."""
         for name in names:
             self._tried(partial(self.fs.rm_file, self._path(name)), None)
 
@@ -181,22 +190,23 @@ class Place:
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}"
 
-    def _cat(self, paths: list[str]) -> dict[str, bytes]:
-        found = self.fs.cat(paths, on_error="return")
-        found = found if isinstance(found, dict) else {paths[0]: found}
-        for each in found.values():
+    def _contents(self, names: list[str]) -> dict[str, bytes | None]:
+        # Not `cat`, to which names with [ are patterns.
+        found = self.fs.cat_ranges([*map(self._path, names)], None, None, on_error="return")
+        for each in found:
             if isinstance(each, Exception) and not isinstance(each, FileNotFoundError):
                 raise each
-        return {path: each for path, each in found.items() if isinstance(each, bytes)}
+        return {
+            name: each if isinstance(each, bytes) else None for name, each in zip(names, found, strict=True)
+        }
 
     def _tried(self, action: Callable[[], T], absent: Any = ...) -> T:
-        """Return what an action returns, which is tried again while the object store fails.
+        """Return what `action` returns; it is called again while the object store fails.
 
-        absent: returned if the object is not there; without it, that is a fault. Raises FileExistsError,
+        absent: what to return if there is no such object; by default that is a fault. Raises FileExistsError,
         RemoteFault.
         """
-        patience = PATIENCE_SECONDS if self._patience is None else self._patience
-        end, wait = monotonic() + patience, 0.5
+        end, wait = monotonic() + (PATIENCE_SECONDS if self._patient else 0.0), 0.5
         while True:
             try:
                 return action()
@@ -215,7 +225,7 @@ class Place:
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
     def _fault(self, error: Exception) -> RemoteFault:
-        """Return a sentence on an error, without what is secret."""
+        """Return the fault that an error means, in a sentence without secrets."""
         if _is_refusal(error):
             return RemoteFault(
                 f"{self.url} refuses access ({_said(error)}); give this machine credentials that may list, "
@@ -255,7 +265,7 @@ def size_of(mark: list[str]) -> int:
 
 
 def _is_name(name: str) -> bool:
-    """Return whether an object may be a file of a store: it names nothing outside of it."""
+    """Return whether an object's name can be that of a file in a store, and leads nowhere else."""
     parts = PurePosixPath(name).parts
     whole = "/".join(parts) == name and not name.startswith("/") and "\0" not in name
     return whole and ".." not in parts and all(len(part.encode(errors="replace")) < 256 for part in parts)

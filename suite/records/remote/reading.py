@@ -1,4 +1,4 @@
-"""Stores on object stores for commands that read: copies on this machine; only what changed is pulled."""
+"""Stores on object stores for commands that read: local copies, of which only what changed is pulled."""
 
 import os
 import shutil
@@ -15,20 +15,20 @@ from suite.records.stores import layout
 RECORDS = Scope(
     ("store.json", "reported.toml", "records/", "failures/", "plan/", "submissions/", "signatures/")
 )
-"""What tables are made of."""
+"""What tables need."""
 
 LIVE = Scope(("store.json", "records/", "failures/", "plan/", "running/"))
-"""What the status is made of."""
+"""What `status` needs."""
 
 ALL = Scope(STORE.within, tuple(each for each in STORE.without if each not in ("checkpoints/", "running/")))
-"""All that is no machine's own."""
+"""All but the files of one machine."""
 
 
 def here(path: Path, scope: Scope = STORE) -> Path:
-    """Return the folder of a store to read; for a URL a copy of its files of a scope, the same one each time.
+    """Return the folder of a store to read: that of a URL is a copy, into which a scope is pulled.
 
-    The copy does not exist if there is no store. Raises ValueError for a URL of which nothing can be read,
-    RemoteFault.
+    It is the same folder each time, and does not exist if there is no store. Raises ValueError for a URL that
+    cannot be used, RemoteFault.
     """
     url = url_of(path)
     if url is None:
@@ -36,7 +36,7 @@ def here(path: Path, scope: Scope = STORE) -> Path:
     place, folder = Place(url).impatient(), folder_of(url, "read")
     copies[str(folder)] = url
     _pull(place, folder, scope)
-    for sign in layout.listed(folder / "running", ".json"):  # whose age tells who is alive
+    for sign in layout.listed(folder / "running", ".json"):  # their age tells who is alive
         written = place.modified(f"running/{sign.name}")
         os.utime(sign, (written, written))
     return folder
@@ -48,9 +48,9 @@ def all_here(paths: Iterable[Path], scope: Scope = STORE) -> list[Path]:
 
 
 def split(text: Path | str) -> tuple[Path, str] | None:
-    """Return the copy of a store, with its records, and the rest of an address that begins with a URL.
+    """Split an address that begins with a URL; return the copy of its store, with its records, and the rest.
 
-    None for another text. Raises ValueError without a store.
+    None for other addresses. Raises ValueError if there is no store.
     """
     url = url_of(text) or ""
     ends = [place for place, letter in enumerate(url) if letter == ":"][1:]
@@ -63,7 +63,7 @@ def split(text: Path | str) -> tuple[Path, str] | None:
 
 
 def with_sets(folder: Path, trials: Iterable[str]) -> None:
-    """Pull the sets of trials into a copy that `here` returned; other folders have what they have."""
+    """Pull the sets of trials into a copy that `here` returned; do nothing for another folder."""
     if str(folder) in copies and (names := tuple(f"artefacts/{trial}" for trial in trials)):
         _pull(Place(copies[str(folder)]).impatient(), folder, Scope(names))
 

@@ -1,4 +1,4 @@
-"""A store on an object store, in which a run works: a local copy, its lock, and what a job needs of it."""
+"""A run's store on an object store: its local copy, its lock, and the files of its jobs."""
 
 import os
 import shutil
@@ -28,17 +28,17 @@ BEAT_SECONDS = 10.0
 """Seconds between two signs of life on the object store."""
 
 _LOCK = f"running/{heartbeat.DRIVER}.json"
-"""The object that is the lock: the driver's sign of life, which is created exclusively and then renewed."""
+"""The object that is the lock: the driver's sign of life. It is created exclusively, then renewed."""
 
 _COPY = "ratbench-store-"
-"""The beginning of the names of folders of workers, with the process behind it."""
+"""The folder of a worker's copy is called so, then by the number of its process."""
 
 
 def create(path: Path, option: str = "--store") -> Store:
-    """Open the store at a path or a URL, which `option` named; create it if it does not exist.
+    """Open the store at a path or a URL, given by `option`; create it if it does not exist.
 
     Raises ValueError as `Store.create` does, and for a URL that cannot be used; RemoteFault if the object
-    store refuses, or does not answer.
+    store refuses access or does not answer.
     """
     url = url_of(path)
     if url is None:
@@ -48,14 +48,14 @@ def create(path: Path, option: str = "--store") -> Store:
     store, stated = RemoteStore(place, folder_of(url, "run"), remembers=True), Scope((FACTS,))
     store.mirror.pull(stated)
     if not (store.path / FACTS).is_file():
-        store.mirror.pull(Scope(("records/",)))  # which tell the protocol
+        store.mirror.pull(Scope(("records/",)))  # they state the protocol, too
     store.prepared(option)
     store.mirror.push(stated)
     return store
 
 
 def of_worker(address: str) -> Store:
-    """Return the store of a run for a worker on a node; for a URL its copy is temporary.
+    """Return a run's store for a worker; that of a URL works in a temporary copy.
 
     Raises RemoteFault if this node cannot open it.
     """
@@ -70,15 +70,15 @@ def of_worker(address: str) -> Store:
 
 
 def folder_of(url: str, use: str) -> Path:
-    """Return the folder of this user's copy of a store."""
+    """Return the folder of this user's copy of a store. use: "read" or "run"."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return home / "ratbench" / "stores" / f"{sha256(url.encode()).hexdigest()[:16]}-{use}"
 
 
 class RemoteStore(Store):
-    """A store on an object store; all work is done in a local copy at `path`.
+    """A store on an object store, with a local copy at `path`, in which all work is done.
 
-    remembers: whether the copy is kept, so that only what changed is pulled next time.
+    remembers: whether the copy is kept, so that the next run pulls only what changed.
     """
 
     def __init__(self, place: Place, path: Path, *, remembers: bool = False) -> None:
@@ -94,17 +94,17 @@ class RemoteStore(Store):
         return self.place.url
 
     def send(self) -> None:
-        """Write what is new in the copy; raises RemoteFault."""
+        """Push what is new in the copy; raises RemoteFault."""
         self.mirror.push()
         self.mirror.save()
 
     def fetch(self) -> None:
-        """Read what others wrote into the copy; raises RemoteFault."""
+        """Pull what others wrote; raises RemoteFault."""
         self.mirror.pull()
         self.mirror.save()
 
     def job(self, cell: str) -> Job:
-        """Return the job whose first cell has this id, from the object store."""
+        """Pull and return the job whose first cell has this id."""
         self.mirror.pull(Scope((f"jobs/{cell}.json",)))
         return super().job(cell)
 
@@ -114,7 +114,7 @@ class RemoteStore(Store):
             shutil.rmtree(self.path, ignore_errors=True)
 
     def following(self, job: Job, work: Generator[T, None, None]) -> Generator[T, None, None]:
-        """Do the work on a job in the copy: read what it needs, and write what it made after each report."""
+        """Pull what a job needs, pass on the reports of `work`, and push what it wrote after each."""
         scope, faulty = of_job(job), False
         self.mirror.pull(scope)
         with _regularly(lambda: self.mirror.push(Scope((f"running/{job.id}.json",)))):
@@ -135,10 +135,10 @@ class RemoteStore(Store):
 
     @contextmanager
     def locked(self, doing: str = "run", lost: Callable[[str], None] = lambda reason: None) -> Iterator[None]:
-        """Lock the store as others do, here and on the object store; the copy is made equal at both ends.
+        """Lock the copy and the object store; pull at the beginning, push at the end.
 
-        lost: called in a thread, with a reason, if another run takes the lock, since this one gave no sign of
-        life for a minute.
+        lost: called in a thread, with a reason, if another run takes the lock because this one gave no sign
+        of life for a minute.
         """
         with super().locked(doing):
             own = self._acquire()
@@ -154,7 +154,7 @@ class RemoteStore(Store):
                         self.place.remove([_LOCK])
 
     def _acquire(self) -> Sign:
-        """Take the lock; raises ValueError if another process has it, and is alive."""
+        """Take the lock; raises ValueError if a living process has it."""
         content = read_bytes(self.path / _LOCK)
         while True:
             try:
@@ -163,7 +163,7 @@ class RemoteStore(Store):
             except FileExistsError:
                 holder = self._holder()
                 if holder is not None and _is_same(holder, own := Sign.model_validate_json(content)):
-                    return own  # the answer was lost
+                    return own  # the answer to an earlier try was lost
                 if self._is_alive(holder):
                     by = holder.where if holder else "another process"
                     raise ValueError(
@@ -173,27 +173,25 @@ class RemoteStore(Store):
 
     def _holder(self, place: Place | None = None) -> Sign | None:
         """Return who has the lock; None if nobody has it, or it cannot be read."""
-        for _, content in (place or self.place).read({_LOCK: 0}):
-            with suppress(ValidationError):
-                return Sign.model_validate_json(content)
+        with suppress(ValidationError):
+            return Sign.model_validate_json((place or self.place).content(_LOCK) or b"")
         return None
 
     def _is_alive(self, holder: Sign | None) -> bool:
-        """Return whether the lock's owner gave a sign of life lately, by the object store's clock."""
+        """Return whether the lock's holder gave a sign of life lately, by the object store's clock."""
         if holder and holder.host == socket.gethostname() and not heartbeat.exists(holder.pid):
             return False
         return self.place.check() - self.place.modified(_LOCK) <= DEAD_SECONDS
 
     def _renew(self, own: Sign, lost: Callable[[str], None]) -> None:
-        """Give a sign of life, or say that another process has the lock."""
+        """Give a sign of life; call `lost` if another process has the lock."""
         place = self.place.impatient()
         holder = self._holder(place)
         if holder is None or not _is_same(holder, own):
             by = holder.where if holder else "another process"
             lost(f"{by} took over store {self.address}")
             return
-        content = read_bytes(self.path / _LOCK)
-        place.write({_LOCK: lambda: content}, {_LOCK: len(content)})
+        place.put(_LOCK, read_bytes(self.path / _LOCK))
 
 
 def _is_same(first: Sign, second: Sign) -> bool:
@@ -202,7 +200,7 @@ def _is_same(first: Sign, second: Sign) -> bool:
 
 @contextmanager
 def _regularly(action: Callable[[], None]) -> Iterator[None]:
-    """Call an action again and again in the body of the `with` statement; its faults are no matter."""
+    """Call `action` every `BEAT_SECONDS` in the body of the `with` statement; its faults do not count."""
     over = Event()
 
     def go_on() -> None:
@@ -220,7 +218,7 @@ def _regularly(action: Callable[[], None]) -> Iterator[None]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove the copies of workers of this machine that were killed."""
+    """Remove the copies of killed workers of this machine."""
     for path in folder.glob(f"{_COPY}*"):
         pid = path.name.removeprefix(_COPY).partition("-")[0]
         if pid.isdecimal() and not heartbeat.exists(int(pid)):

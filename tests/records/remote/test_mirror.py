@@ -159,7 +159,7 @@ def test_the_first_valid_record_wins_with_its_set(
     third = Mirror(place, other.folder.with_name("third"))
     shutil.copytree(mirror.folder, third.folder)
     ours = change(third.folder / name, seconds=7.0).to_json().encode()
-    place.write({name: lambda: damage}, {name: 1})
+    place.put(name, damage)
     third.push()
     found = objects(place)
     assert found[name] == ours == (third.folder / name).read_bytes()
@@ -200,7 +200,7 @@ def test_a_record_that_is_damaged_again_and_again(
     mirror: Mirror, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def spoilt(own: Place, name: str, content: bytes) -> None:
-        own.write({name: lambda: b"{"}, {name: 1})
+        own.put(name, b"{")
         raise FileExistsError(name)
 
     monkeypatch.setattr(Place, "create", spoilt)

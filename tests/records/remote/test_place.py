@@ -16,7 +16,7 @@ def place(url: str) -> Place:
 
 
 def put(place: Place, **contents: bytes) -> None:
-    place.write({name: lambda name=name: contents[name] for name in contents}, dict.fromkeys(contents, 1))  # type: ignore[misc]
+    place.write(dict.fromkeys(contents, 1), contents.__getitem__)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_objects_are_written_listed_read_and_removed(place: Place, s3: S3Server)
     assert set(place.listed("o")) == {"one"} and set(place.listed("folder/o")) == {"folder/one"}
     assert place.listed("folder/x") == {} == place.listed("none/")
     assert dict(place.read({"one": 1, "gone": 1, "two": 2})) == {"one": b"1", "two": b"22"}
-    assert dict(place.read({"gone": 1})) == {}
+    assert dict(place.read({"gone": 1})) == {} and place.content("gone") is None
     before = place.mark("one")
     put(place, one=b"other")
     assert before != place.mark("one") == place.listed()["one"] and place.mark("gone") is None
@@ -63,7 +63,15 @@ def test_an_object_is_created_once(place: Place) -> None:
     place.create("one", b"first")
     with pytest.raises(FileExistsError):
         place.create("one", b"second")
-    assert dict(place.read({"one": 5})) == {"one": b"first"}
+    assert place.content("one") == b"first"
+
+
+def test_a_name_is_no_pattern(place: Place) -> None:
+    """As that of the row `[method."dm [a]"]` of a grid."""
+    place.put("dm [a]/one", b"1")
+    place.put("dm a/one", b"2")
+    assert dict(place.read(dict.fromkeys(place.listed(), 1))) == {"dm [a]/one": b"1", "dm a/one": b"2"}
+    assert place.content("dm [a]/one") == b"1"
 
 
 @pytest.mark.parametrize("name", ["../up", "a/../../up", "a//b", "/root", f"long/{'x' * 256}", "."])
