@@ -147,6 +147,11 @@ class Reference(_Cell):
     seed: int
 
 
+def scoring(cell: Evaluation | Reference) -> str:
+    """Return a digest of how a cell scores networks: of its fields without the trial and the seed."""
+    return sha256_of(cell.model_dump(mode="json", exclude={"trial", "seed"}))
+
+
 class Study(_Cell):
     """Measurements over outer steps that produce no set; see `suite.experiments.studies`."""
 

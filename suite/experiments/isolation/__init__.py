@@ -1,6 +1,6 @@
-"""Jobs in processes of their own: whatever a method does to its process ends with it.
+"""Jobs run in processes of their own, so that what a method does to its process ends with it.
 
-A method or an evaluator may crash, leave, hang, fork, keep memory, or change what all code of its process
-shares. `job_process.py` starts a process, follows its work, and replaces it; `child.py` is what runs there;
-`process_state.py` finds what was changed. A run with --inline has one such process, and each Ray worker.
+A method or an evaluator may crash, exit, hang, fork, keep memory, or change state that all code of its
+process shares. `job_process.py` starts a process, follows its work and replaces it; `child.py` runs in it;
+`process_state.py` finds changes. A run with --inline has one such process, on Ray each worker has one.
 """

@@ -1,6 +1,6 @@
-"""The process of jobs: does the orders that come over a connection, one job after another.
+"""The process of jobs: it does one job after another, as ordered over a connection.
 
-It ends with the process that started it, and prints to where that one says.
+It ends when the process that started it ends.
 """
 
 import ctypes
@@ -29,7 +29,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(handle: int, parent: int) -> None:
-    """Do what is ordered over the connection `handle` by the process `parent`, until that one has enough."""
+    """Do the orders of the process `parent`, which come over the connection `handle`, until it sends None."""
     _end_with(parent)
     faulthandler.enable()  # says where a crash happened
     warnings.showwarning = _warn
@@ -47,7 +47,7 @@ def main(handle: int, parent: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent ends, however that happens and whatever this one does."""
+    """End this process whenever its parent ends, whatever either of them does."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -55,7 +55,7 @@ def _end_with(parent: int) -> None:
 
 
 class _Worker(Listener):
-    """Does jobs, and says where it is."""
+    """Does jobs and reports to the parent."""
 
     alone = True
 
@@ -66,22 +66,22 @@ class _Worker(Listener):
         self.spoilt = False
 
     def begin(self, cell: str) -> None:
-        """Say that work on a cell begins, which finds the process like any other."""
+        """Report that work on a cell begins; reset what cells use up."""
         self.state.reset(cell)
         self._send("begun", cell)
 
     def moved(self, doing: str) -> None:
-        """Say what is done from now on."""
+        """Report what is done from now on."""
         self._send("moved", doing)
 
     def changes(self) -> tuple[str, ...]:
-        """Return what changed in the process, which then ends with the cell."""
+        """Return what changed in the process; if anything did, the process ends after the cell."""
         found = self.state.changes()
         self.spoilt = self.spoilt or bool(found)
         return found
 
     def do(self, order: Order) -> None:
-        """Do a job until it ends, it is not to go on, or the process is spoilt for the next cell."""
+        """Do a job until it ends, the parent stops it, or the process is spoilt for its next cell."""
         work = job_runner.run(
             order.job,
             _store(order.store),
@@ -118,7 +118,7 @@ class _Worker(Listener):
         return goes_on
 
     def _is_fresh(self) -> bool:
-        """Return whether the next job may be done in this process, whose memory is free again."""
+        """Free memory; return whether the process may do the next job."""
         if self.resources.gpus:
             load_task.cache_clear()
         if not self.resources.release():
@@ -132,7 +132,7 @@ class _Worker(Listener):
 
 @lru_cache(maxsize=1)
 def _store(path: Path) -> Store:
-    """Return a store, whose files are listed once for all jobs."""
+    """Return a store; its files are listed once for all jobs."""
     return Store(path)
 
 

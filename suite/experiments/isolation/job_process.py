@@ -1,6 +1,6 @@
 """Do jobs in a process of their own: follow it, stop it if it hangs, replace it if it died or is spoilt.
 
-Needs neither torch nor ray.
+This side needs neither torch nor ray.
 """
 
 import json
@@ -21,10 +21,10 @@ from suite.experiments.isolation.orders import ATTEMPTS, LOST_CONNECTION, REPORT
 from suite.records.jobs import Job
 
 KEPT_CHARACTERS = 20_000
-"""Characters of what a process printed last that are kept for a traceback."""
+"""The last so many characters that a process printed are kept for a traceback."""
 
 MOST_LINES = 100
-"""Lines that a cell may print."""
+"""Lines of a cell's output that are shown."""
 
 END_SECONDS = 5.0
 """Seconds that a process may take to end after it closed its connection."""
@@ -34,13 +34,12 @@ _START = (
     "from suite.experiments.isolation.child import main; main(int(sys.argv[2]), int(sys.argv[3]))"
 )
 
-
 StepLimit = tuple[str, float]
-"""The longest time of an outer step, as the user wrote it, and in seconds."""
+"""The longest time of an outer step, as the user wrote it and in seconds."""
 
 
 class ProcessLost(Exception):
-    """The process died, or was stopped since it took too long; it is then tried no more."""
+    """The process died, or was stopped because it took too long. again: whether to try its cell again."""
 
     def __init__(self, reason: str, *, again: bool = True) -> None:
         super().__init__(reason)
@@ -48,10 +47,10 @@ class ProcessLost(Exception):
 
 
 class JobProcess:
-    """A process for jobs. It starts with the first job, and goes on for the next ones while it is sound.
+    """A process for jobs. It starts with the first job and is kept for the next ones while it is sound.
 
-    step_limit: of an outer step, of a start and of an evaluation, if there is one; said: called in another
-    thread with each line that the process prints.
+    step_limit: of an outer step, a start or an evaluation, None for no limit; said: called in another thread
+    with each line that the process prints.
     """
 
     def __init__(
@@ -74,9 +73,9 @@ class JobProcess:
     def run(self, job: Job, resources: Mapping[str, Any]) -> Generator[Progress, None, None]:
         """Do the missing cells of a job and yield progress, as `job_runner.run` does.
 
-        resources: the fields of `Resources`; a process that has others is replaced. A cell whose
-        process dies is tried again from its last checkpoint, and then recorded as failed. Closed early, the
-        process writes a checkpoint. Raises DiskFault, or OSError if no process can work.
+        If the process dies, a new one goes on from the last checkpoint; after `ATTEMPTS` deaths the cell has
+        failed. If the generator is closed early, the process writes a checkpoint. resources: the fields of
+        `Resources`; a process with others is replaced. Raises DiskFault, or OSError if no process can work.
         """
         if self.resources != resources:
             self.close()
@@ -99,11 +98,11 @@ class JobProcess:
         except GeneratorExit:
             raise
         except BaseException:
-            self.close()  # it may be anywhere in its work
+            self.close()  # it may be in the middle of its work
             raise
 
     def close(self) -> None:
-        """End the process, and those that it started."""
+        """End the process and those that it started."""
         if self._process is None:
             return
         process, self._process = self._process, None
@@ -111,10 +110,10 @@ class JobProcess:
             os.killpg(process.pid, signal.SIGKILL)
         self._connection.close()
         process.wait()
-        self._reader.join(timeout=1.0)  # longer where a process that left the group has our pipe
+        self._reader.join(timeout=1.0)  # a process that left the group may keep the pipe open
 
     def _followed(self, order: Order, failed: set[str]) -> Generator[Progress, None, bool]:
-        """Follow the work on a job; return whether it is done, or else goes on in another process."""
+        """Yield the progress of a job; return False if another process has to go on with it."""
         if self._process is None:
             self._start()
         self._send(order)
@@ -186,7 +185,7 @@ class JobProcess:
         self._reader.start()
         try:
             self._send(self.resources)
-            self._connection.recv()  # that it is ready, which may take long where files are far
+            self._connection.recv()  # "ready"; no time limit, since slow file systems make the start slow
         except (ProcessLost, EOFError, OSError):
             self.close()
             last = self._printed.strip().rpartition("\n")[2]
@@ -195,7 +194,7 @@ class JobProcess:
             ) from None
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
-        """Pass on what the process prints, and keep the end of it."""
+        """Pass on what the process prints, and keep the last part."""
         assert process.stdout is not None
         rest = ""
         with process.stdout as stream:
@@ -218,14 +217,14 @@ class JobProcess:
             raise self._death() from None
 
     def _heard(self) -> tuple[Any, ...]:
-        """Return the next message; raises ProcessLost if there comes none."""
+        """Return the next message; raises ProcessLost if none comes."""
         text, seconds = self.step_limit or ("", None)
         if not self._connection.poll(seconds and seconds + REPORT_SECONDS):
             raise ProcessLost(f"{self._doing} took longer than --step-timeout {text}", again=False)
         try:
             message: tuple[Any, ...] = self._connection.recv()
             return message
-        except Exception:  # also where something else is written into the connection
+        except Exception:  # of any kind: a method may write into the connection
             raise self._death() from None
 
     def _death(self) -> ProcessLost:

@@ -1,4 +1,4 @@
-"""What a process of jobs is told, and by which limits it is judged; needs neither torch nor ray."""
+"""The order that a process of jobs gets, and its limits; needs neither torch nor ray."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ REPORT_SECONDS = 0.1
 """Seconds between two reports of outer steps."""
 
 KEPT_BYTES = 2**30
-"""Bytes that a process may hold after a job, above those at its start; one that holds more is replaced."""
+"""A process that holds so many bytes more after a job than at its start is replaced."""
 
 ATTEMPTS = 3
-"""Attempts at a cell whose process dies."""
+"""Times that a cell is begun whose process dies."""
 
 LOST_CONNECTION = 71
-"""Exit code of a process that cannot talk any more to the one that started it."""
+"""Exit code of a process that lost the connection to the one that started it."""
 
 
 @dataclass(frozen=True)

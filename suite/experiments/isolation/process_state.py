@@ -1,7 +1,7 @@
-"""What all code of a process shares, and a method may change: torch's settings, the environment, functions.
+"""What all code of a process shares and a method may change: torch's settings, the environment, functions.
 
-Nothing is put back: a changed process is replaced by a fresh one, which is right for everything. Only what
-any code may use up begins anew with each cell: global random generators, and filters of warnings.
+Changes are not undone: a changed process is replaced. Only what any code may use is reset for each cell:
+global random generators and filters of warnings.
 """
 
 import gc
@@ -27,8 +27,6 @@ from suite.core.execution import compiling
 from suite.core.precision import products
 from suite.core.seeding import derive
 
-_FILLED = "fill_uninitialized_memory"  # which torch makes at run time
-
 _TORCH: dict[str, Callable[[], Any]] = {
     "torch's number of threads": torch.get_num_threads,
     "torch's number of threads between operations": torch.get_num_interop_threads,
@@ -39,7 +37,7 @@ _TORCH: dict[str, Callable[[], Any]] = {
     "torch's anomaly mode": lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
     "torch's deterministic mode": lambda: (
         torch.get_deterministic_debug_mode(),
-        getattr(torch.utils.deterministic, _FILLED),
+        torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
     ),
     "torch's precision of products": lambda: (products(), torch.backends.cuda.preferred_linalg_library()),
     "torch's cuDNN settings": lambda: (
@@ -86,7 +84,7 @@ _PYTHON: dict[str, Callable[[], Any]] = {
         _status("SigBlk"),
         _status("SigIgn"),
     ),
-    "a timer": lambda: [signal.getitimer(kind)[1] > 0 or signal.getitimer(kind)[0] > 0 for kind in (0, 1, 2)],
+    "a timer": lambda: [any(signal.getitimer(kind)) for kind in (0, 1, 2)],
     "resource limits": lambda: [
         resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")
     ],
@@ -116,41 +114,23 @@ _PYTHON: dict[str, Callable[[], Any]] = {
     "NumPy's handling of errors": np.geterr,
 }
 
-_WATCHED: tuple[str, ...] = (
-    "builtins",
-    "os",
-    "math",
-    "random",
-    "time",
-    "json",
-    "hashlib",
-    "pickle",
-    "io",
-    "tempfile",
-    "shutil",
-)
-_WATCHED += (
-    "numpy",
-    "torch",
-    "torch.nn.functional",
-    "torch.autograd",
-    "torch.func",
-    "torch.optim",
-    "torch.linalg",
-)
-"""Modules whose functions are watched, besides those of the suite."""
+_WATCHED = {
+    *("builtins", "os", "math", "random", "time", "json", "hashlib", "pickle", "io", "tempfile", "shutil"),
+    *("numpy", "torch", "torch.nn.functional", "torch.autograd", "torch.func", "torch.optim", "torch.linalg"),
+}
+"""Modules whose functions are watched, besides all of the suite."""
 
 _CLASSES: tuple[type, ...] = (torch.Tensor, torch.Generator, torch.nn.Module, torch.optim.Optimizer)
 _OWN_THREADS = ("torch.", "concurrent.", "suite.", "multiprocessing.")
 _OWN_CHILDREN = (b"torch/_inductor", b"multiprocessing.resource_tracker", b"multiprocessing.forkserver")
 _FREE_VARIABLES = ("TORCH", "TRITON", "KMP_", "CUDA_", "MPL")
-"""Beginnings of what libraries start, and set, when they are first used."""
+"""What libraries start, and set in the environment, when they are first used: how the names begin."""
 
-Functions = list[tuple[Mapping[str, Any], str, Any]]
+Function = tuple[Mapping[str, Any], str, Any]
 
 
 class ProcessState:
-    """The state of this process when it was made."""
+    """The state of this process when the object was made."""
 
     def __init__(self) -> None:
         self._values = {name: _read(get) for name, get in (_TORCH | _PYTHON).items()}
@@ -159,9 +139,10 @@ class ProcessState:
         self._threads, self._functions = set(threading.enumerate()), list(_functions())
 
     def reset(self, cell: str) -> None:
-        """Begin a cell: seed the global random generators by its id, and put the filters of warnings back.
+        """Seed the global random generators by a cell's id, and restore the filters of warnings.
 
-        No method should use these generators; one that does gives the same numbers in any order of cells.
+        No method should use these generators; one that does still gives the same numbers in any order of
+        cells.
         """
         seed = derive(int(hashlib.sha256(cell.encode()).hexdigest()[:8], 16), "global generators")
         torch.manual_seed(seed)
@@ -171,7 +152,7 @@ class ProcessState:
         warnings._filters_mutated()  # type: ignore[attr-defined]
 
     def changes(self) -> tuple[str, ...]:
-        """Return what differs from then, in words."""
+        """Return what has changed since, in words."""
         return tuple(self._changes())
 
     def _changes(self) -> Iterator[str]:
@@ -197,12 +178,12 @@ class ProcessState:
 
 
 def kept_bytes() -> int:
-    """Return the bytes of memory that this process holds for itself; 0 if the system does not tell."""
+    """Return the bytes of this process's own memory; 0 if the system does not tell."""
     return int((_status("RssAnon") or "0").split()[0]) * 1024
 
 
 def _status(name: str) -> str | None:
-    """Return an entry of what Linux tells of this process."""
+    """Return an entry of Linux's status of this process; None without it."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
@@ -211,7 +192,7 @@ def _status(name: str) -> str | None:
 
 
 def _read(get: Callable[[], Any]) -> Any:
-    """Return a value, or the kind of error that reading it raises, as torch's switches do that disagree."""
+    """Return a value, or the type of the error if it cannot be read, as torch's switches that disagree."""
     try:
         return get()
     except Exception as error:
@@ -225,8 +206,8 @@ def _or_none(get: Callable[..., Any] | None, *given: Any) -> Any:
         return None
 
 
-def _functions() -> Iterator[tuple[Mapping[str, Any], str, Any]]:
-    """Yield functions and classes: the names of the module or the class that has it, its own, and itself."""
+def _functions() -> Iterator[Function]:
+    """Yield functions and classes, each as the namespace of its module or class, its name, and itself."""
     for module_name, module in list(sys.modules.items()):
         if not isinstance(module, ModuleType):
             continue
@@ -242,14 +223,14 @@ def _functions() -> Iterator[tuple[Mapping[str, Any], str, Any]]:
         yield from _methods(watched)
 
 
-def _methods(owner: type) -> Iterator[tuple[Mapping[str, Any], str, Any]]:
+def _methods(owner: type) -> Iterator[Function]:
     for name, value in list(vars(owner).items()):
         if callable(value) or isinstance(value, classmethod | staticmethod | property):
             yield vars(owner), name, value
 
 
 def _is_replaced(place: Mapping[str, Any], name: str, value: Any) -> bool:
-    """Return whether a name stands for something else now, unless a library wrapped its own function."""
+    """Return whether a name has another value now; torch may wrap its own functions."""
     now = place.get(name)
     if now is value:
         return False
@@ -263,7 +244,7 @@ def _named(place: Mapping[str, Any], name: str, value: Any) -> str:
 
 
 def _is_foreign(thread: threading.Thread) -> bool:
-    """Return whether a thread was not started by a library that we use."""
+    """Return whether a living thread was started by none of the libraries that we use."""
     target = getattr(thread, "_target", None) or thread.run
     owner = getattr(target, "__self__", None)
     module = type(owner).__module__ if owner is not None else getattr(target, "__module__", "")
@@ -279,7 +260,7 @@ def _children() -> Iterator[int]:
 
 
 def _is_foreign_child(pid: int) -> bool:
-    """Return whether a child process goes on which no library of ours started."""
+    """Return whether a child process is alive that none of our libraries started."""
     process = Path(f"/proc/{pid}")
     try:
         ended = process.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "Z"

@@ -22,7 +22,7 @@ from suite.experiments.cells.progress import Work
 from suite.experiments.cells.reference import train_reference
 from suite.experiments.rescoring.judging import Comparison, Spread, same_place
 from suite.experiments.resources import Resources
-from suite.records.cells import Evaluation, Reference, Trial, sha256_of
+from suite.records.cells import Evaluation, Reference, Trial, scoring
 from suite.records.jobs import Job
 from suite.records.record import Record, is_of
 from suite.records.store import Store
@@ -64,8 +64,7 @@ class Candidates:
         cell, values = record.cell, record.scores.get("accuracy", ())
         if record.status != "done" or not values or not isinstance(cell, Evaluation | Reference):
             return
-        scored = sha256_of(cell.model_dump(mode="json", exclude={"trial", "seed"}))
-        row = (str(path), record.task, str(record.ipc), record.data, scored, record.label)
+        row = (str(path), record.task, str(record.ipc), record.data, scoring(cell), record.label)
         for spreads, key in ((self.rows, row), (self.tables, row[:-1])):
             spreads[key] = spreads.get(key, Spread()) + Spread.of(values)
         size = f" ipc {record.ipc}" if record.ipc else ""

@@ -1,13 +1,14 @@
-"""The files of a store as an audit reads them: plain, of a bounded size, each checked against its name."""
+"""The files of a store as an audit reads them: plain, of bounded size, each checked against its name."""
 
 import hashlib
-import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from time import time
-from typing import Any
+from typing import Any, TypeVar
 
 from suite.core.files.atomic_write import PARTIAL
+from suite.core.files.documents import document, parse_json
 from suite.records.audit.findings import Findings
 from suite.records.cells import PROTOCOL, protocol_remedy
 from suite.records.jobs import Job, Plan
@@ -17,9 +18,9 @@ from suite.records.stores import heartbeat, layout, reading
 from suite.records.stores.sets_on_disk import ENDING, parts_of
 from suite.records.submission import is_plain
 
-_LARGEST = 64 * 2**20  # bytes of a JSON file
+T = TypeVar("T")
+
 _UNFINISHED = 3600  # seconds after which a file is no longer being written
-_CHUNK = 2**20
 _OWN = {  # the folders of a store that an audit knows, and the endings of their files
     "records": (".json",),
     "failures": (".json", ".txt"),
@@ -32,21 +33,16 @@ _OWN = {  # the folders of a store that an audit knows, and the endings of their
 
 
 def content(path: Path) -> bytes:
-    """Return the bytes of a JSON file; raises ValueError if it is a link, no plain file, or too large."""
-    if not is_plain(path):
-        raise ValueError("it is a link or no plain file")
-    with path.open("rb") as file:
-        read = file.read(_LARGEST + 1)
-    if len(read) > _LARGEST:
-        raise ValueError(f"it has more than {_LARGEST >> 20} MiB")
-    return read
+    """Return the content of a document; raises ValueError if it is a link, no plain file, or too large."""
+    _check_plain(path)
+    return document(path)
 
 
 def parsed(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file; raises ValueError without one."""
+    """Return the JSON object in a file; raises ValueError for anything else."""
     try:
-        found = json.loads(content(path))
-    except (OSError, ValueError, RecursionError) as error:
+        found = parse_json(content(path))
+    except (OSError, ValueError) as error:
         raise ValueError(f"it cannot be read: {reading.reason(error)}") from None
     if not isinstance(found, dict):
         raise ValueError("it is no JSON object")
@@ -55,13 +51,30 @@ def parsed(path: Path) -> dict[str, Any]:
 
 def sha256(path: Path) -> str:
     """Return the sha256 of a file of any size; raises ValueError for a link or no plain file."""
-    if not is_plain(path):
-        raise ValueError("it is a link or no plain file")
-    digest = hashlib.sha256()
+    _check_plain(path)
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_plain(path: Path) -> None:
+    if os.path.lexists(path) and not is_plain(path):
+        raise ValueError("it is a link or no plain file")
+
+
+def _undamaged(
+    paths: Iterable[Path], kind: str, counted: str, read: Callable[[Path], T], found: Findings
+) -> Iterator[tuple[Path, T]]:
+    """Yield what `read` returns for each file; report, as findings of a kind, those that it refuses."""
+    for path in paths:
+        try:
+            made = read(path)
+        except FileNotFoundError:
+            continue  # a run removed it meanwhile
+        except (OSError, ValueError) as error:
+            found.error(kind, path, f"it is damaged: {reading.reason(error)}")
+            continue
+        found.checked[counted] += 1
+        yield path, made
 
 
 def records(store: Store, kind: str, found: Findings) -> Iterator[tuple[Path, Record]]:
@@ -69,15 +82,12 @@ def records(store: Store, kind: str, found: Findings) -> Iterator[tuple[Path, Re
 
     A sealed record is undamaged: its content is that of its sha256, and its file has the cell's name.
     """
-    for path in layout.files(store.path / kind):
-        try:
-            record = reading.checked(path, content(path))
-        except FileNotFoundError:
-            continue  # a run set it aside, or overcame a failure
-        except (OSError, ValueError, RecursionError) as error:
-            found.error("record", path, f"it is damaged: {reading.reason(error)}")
-            continue
-        found.checked[kind.removesuffix("s")] += 1
+    paths, counted = layout.files(store.path / kind), kind.removesuffix("s")
+
+    def read(path: Path) -> Record:
+        return reading.checked(path, content(path))
+
+    for path, record in _undamaged(paths, "record", counted, read, found):
         _check_place(path, record, kind, store, found)
         yield path, record
 
@@ -96,28 +106,22 @@ def _check_place(path: Path, record: Record, kind: str, store: Store, found: Fin
 
 def plans(store: Store, found: Findings) -> Iterator[tuple[Path, Plan]]:
     """Yield the undamaged plans, and report the others."""
-    for path in layout.listed(store.path / "plan", ".json"):
-        try:
-            plan = Plan.model_validate_json(content(path))
-        except (OSError, ValueError, RecursionError) as error:
-            found.error("plan", path, f"it is damaged: {reading.reason(error)}")
-            continue
-        found.checked["plan"] += 1
-        yield path, plan
+
+    def read(path: Path) -> Plan:
+        return Plan.model_validate_json(content(path))
+
+    return _undamaged(layout.listed(store.path / "plan", ".json"), "plan", "plan", read, found)
 
 
 def jobs(store: Store, found: Findings) -> None:
     """Report damaged jobs, and those under another cell's name."""
-    for path in layout.listed(store.path / "jobs", ".json"):
-        try:
-            if Job.model_validate_json(content(path)).id != path.stem:
-                raise ValueError("it belongs to another cell than its name says")
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError, RecursionError) as error:
-            found.error("job", path, f"it is damaged: {reading.reason(error)}")
-            continue
-        found.checked["job"] += 1
+
+    def read(path: Path) -> None:
+        if Job.model_validate_json(content(path)).id != path.stem:
+            raise ValueError("it belongs to another cell than its name says")
+
+    for _ in _undamaged(layout.listed(store.path / "jobs", ".json"), "job", "job", read, found):
+        pass
 
 
 def checkpoints(store: Store, finished: set[str], found: Findings) -> None:
@@ -126,16 +130,8 @@ def checkpoints(store: Store, finished: set[str], found: Findings) -> None:
         paths = layout.listed(folder, ".pt")
         if paths and folder.name in finished:
             found.doubt("checkpoint", folder, "its cell is finished, so that nobody needs it any more")
-        for path in paths:
-            try:
-                whole = path.stem.endswith(sha256(path)[:16])
-            except FileNotFoundError:
-                continue
-            except (OSError, ValueError) as error:
-                found.error("checkpoint", path, f"it cannot be read: {reading.reason(error)}")
-                continue
-            found.checked["checkpoint"] += 1
-            if not whole:
+        for path, digest in _undamaged(paths, "checkpoint", "checkpoint", sha256, found):
+            if not path.stem.endswith(digest[:16]):
                 found.error("checkpoint", path, "its content is not that of the sha256 in its name")
 
 

@@ -1,4 +1,4 @@
-"""The figures within one record: what its validation does not refuse, and still cannot or should not be."""
+"""The figures of one record: what its validation accepts, and is still impossible or doubtful."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -16,7 +16,7 @@ from suite.records.test_audit import overread
 Wrong = tuple[Severity, str, str]
 """A finding's severity, kind and words."""
 
-_SLACK, _SECONDS = 1.01, 1.0  # by which times of parts may exceed the time of all, and seconds of rounding
+_SLACK, _SECONDS = 1.01, 1.0  # the factor and the seconds by which parts may take longer than the whole
 
 
 def wrong(record: Record, task: TaskFacts | None) -> Iterator[Wrong]:
@@ -52,7 +52,7 @@ def _row(record: Record) -> Iterator[Wrong]:
 
 
 def _names(record: Record) -> Iterator[Wrong]:
-    """Yield where a row's name, or an evaluator's, hides what made the numbers."""
+    """Yield where the name of a row or an evaluator hides what made the numbers."""
     cell = record.cell
     if isinstance(cell, Trial):
         known = cell.method in built_in("methods") or cell.method.startswith((EXTERNAL, SUBMITTED))
@@ -70,7 +70,7 @@ def _names(record: Record) -> Iterator[Wrong]:
 
 @cache
 def built_in(kind: str) -> frozenset[str]:
-    """Return the names of the methods or evaluators of RaT-Bench, whose files are not imported."""
+    """Return the names of RaT-Bench's own methods or evaluators, without importing them."""
     folder = Path(__file__).parents[2] / "plugins" / kind
     return frozenset(path.stem for path in folder.glob("*.py"))
 
@@ -126,7 +126,7 @@ def _copies(record: Record) -> Iterator[Wrong]:
 
 
 def _counts(record: Record, task: TaskFacts | None) -> Iterator[Wrong]:
-    """Yield accuracies that are no share of the test images."""
+    """Yield the first accuracy that is no whole number of test images."""
     cell = record.cell
     if task is None or not task.test:
         return
@@ -146,5 +146,5 @@ def _distilled(record: Record[Trial]) -> Iterator[Wrong]:
 
 
 def wrong_seed(cell: Evaluation, trial: Trial) -> bool:
-    """Return whether an evaluation has another seed than a run gives it; that of a submission is drawn."""
+    """Return whether an evaluation's seed is not the one that a run gives; those of submissions are drawn."""
     return not trial.method.startswith(SUBMITTED) and cell.seed != derive(trial.seed, "evaluation") >> 16

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Severity = Literal["error", "doubt"]
-"""error: it cannot be, or a hash or a link is broken; doubt: it may be right, and somebody should look."""
+"""error: it is impossible, or breaks a hash or a link; doubt: it may be right, and somebody should look."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Finding:
 
 @dataclass
 class Findings:
-    """The findings on a store so far. checked: what was counted, in words; notes: what was not checked."""
+    """The findings on a store so far. checked: how many of what, in words; notes: what was not checked."""
 
     store: Path
     found: list[Finding] = field(default_factory=list)
@@ -35,16 +35,17 @@ class Findings:
 
     def error(self, kind: str, where: Path | str, what: str) -> None:
         """Add an error."""
-        self._add("error", kind, where, what)
+        self.add("error", kind, where, what)
 
     def doubt(self, kind: str, where: Path | str, what: str) -> None:
         """Add a doubt."""
-        self._add("doubt", kind, where, what)
+        self.add("doubt", kind, where, what)
 
-    def _add(self, severity: Severity, kind: str, where: Path | str, what: str) -> None:
-        below = isinstance(where, Path) and where.is_relative_to(self.store)
-        path = str(where.relative_to(self.store)) if below and isinstance(where, Path) else str(where)
-        self.found.append(Finding(severity, kind, path, " ".join(what.split())))
+    def add(self, severity: Severity, kind: str, where: Path | str, what: str) -> None:
+        """Add a finding. where: a path, or ""."""
+        if isinstance(where, Path) and where.is_relative_to(self.store):
+            where = where.relative_to(self.store)
+        self.found.append(Finding(severity, kind, str(where), " ".join(what.split())))
 
     @property
     def errors(self) -> int:
@@ -53,7 +54,7 @@ class Findings:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What JSON has of it."""
+        """The findings as JSON has them."""
         return {
             "store": str(self.store),
             "errors": self.errors,

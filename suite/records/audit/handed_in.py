@@ -30,7 +30,7 @@ def check(store: Store, tasks: Tasks, found: Findings) -> None:
             facts = parsed(folder / MANIFEST)
             trial = Trial.model_validate(facts.get("trial"))
             verified = verification(folder, own)
-        except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             found.error("submission", folder, reason(error))
             continue
         found.checked["submission"] += 1
@@ -44,7 +44,7 @@ def check(store: Store, tasks: Tasks, found: Findings) -> None:
         for record in verified:
             found.checked["verification record"] += 1
             for severity, kind, what in figures.wrong(record, tasks[record.task]):
-                getattr(found, severity)(kind, folder, what)
+                found.add(severity, kind, folder, what)
             if is_of(record, Trial) and record.artefact != own.files[SET]:
                 found.error("submission", folder, "the set that was verified is not the one in it")
             if record.data != own.data:

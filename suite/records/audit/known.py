@@ -11,7 +11,7 @@ from suite.core.names import HOLDOUT
 class TaskFacts:
     """Facts about a task. shape: of an image; test: number of test images, 0 if unknown.
 
-    data: the fingerprints of its data on this machine, today's and that of earlier releases; () without.
+    data: the fingerprints of its data on this machine, by this release and by earlier ones; () if unknown.
     """
 
     classes: int
@@ -25,7 +25,7 @@ Ask = Callable[[str], TaskFacts | str]
 
 
 def nothing(name: str) -> str:
-    """Return why no data are compared, if nobody is asked."""
+    """Return why data are not compared: an `Ask` that knows no task."""
     return "no data were compared"
 
 

@@ -1,6 +1,7 @@
-"""What the records of a store say of each other, of its sets and of its plans.
+"""Whether the records of a store agree with each other, with its sets and with its plans.
 
-A store may be written meanwhile: what seems to be missing is looked for again, and sets in work are left out.
+A run may write meanwhile: a record that seems to be missing is looked for again, and sets of running trials
+are left out.
 """
 
 from collections import Counter
@@ -12,7 +13,7 @@ from suite.records.audit import documents, sets
 from suite.records.audit.figures import wrong_seed
 from suite.records.audit.findings import Findings
 from suite.records.audit.known import Tasks
-from suite.records.cells import Evaluation, Trial, sha256_of
+from suite.records.cells import Evaluation, Trial, scoring
 from suite.records.datasets import Datasets, told
 from suite.records.jobs import Plan
 from suite.records.record import Record, is_of
@@ -20,12 +21,12 @@ from suite.records.store import Store
 from suite.records.stores import heartbeat, layout
 from suite.records.stores.sets_on_disk import ENDING, parts_of
 
-_TIMED = 0.1  # seconds of work from which on equal times, to the last bit, are no chance
-_NETWORKS = 3  # accuracies from which on equal ones are hardly chance
+_TIMED = 0.1  # seconds of work above which two equal times are no chance
+_NETWORKS = 3  # fewer accuracies may be equal by chance
 
 
 class _Entry(NamedTuple):
-    """What is kept of a record. step: of an evaluated snapshot; scored: how a set was scored."""
+    """What is kept of a record. step: of an evaluated snapshot; scored: a digest of how a set was scored."""
 
     path: Path
     cell: str
@@ -43,7 +44,7 @@ class _Entry(NamedTuple):
 
 
 class Links:
-    """The links of a store: give it all records, then failures and plans, then ask for `check`."""
+    """The links of a store. Add all records, then failures and plans, then call `check`."""
 
     def __init__(self, store: Store, tasks: Tasks, found: Findings) -> None:
         self.store, self.tasks, self.found = store, tasks, found
@@ -72,7 +73,7 @@ class Links:
             trial=getattr(cell, "trial", ""),
             seed=cell.seed,
             step=getattr(cell, "step", None),
-            scored=_scored(record),
+            scored=scoring(cell) if isinstance(cell, Evaluation) else "",
             accuracy=record.scores.get("accuracy", ()),
             seal=record.sha256,
         )
@@ -190,17 +191,14 @@ class Links:
             if len(own.accuracy) < _NETWORKS or len(set(own.accuracy)) == 1:
                 continue
             other = seen.setdefault((own.row, own.ipc, own.data, own.scored, own.accuracy), own)
-            sets_of = {
-                (each.seed, of.artefact if (of := self._trial_of(each)) else "") for each in (own, other)
-            }
-            if other is not own and len(sets_of) > 1:
+            if self._scored_set(own) != self._scored_set(other):
                 told = f"its {len(own.accuracy)} accuracies are those of {self._told(other.path)}"
                 self.found.doubt("copied", own.path, f"{told}, of another set or seed: is one a copy?")
 
     def _scored_set(self, own: _Entry) -> tuple[str, int]:
-        """Return the sha256 of the set of an evaluation, and its seed."""
+        """Return the sha256 of the set of an evaluation, "" if unknown, and the evaluation's seed."""
         of = self._trial_of(own)
-        return of.artefact if of else own.trial, own.seed
+        return of.artefact if of else "", own.seed
 
     def _check_sets(self, working: set[str]) -> None:
         folder, known = self.store.path / "artefacts", set[Path]()
@@ -234,10 +232,3 @@ class Links:
 
     def _told(self, path: Path) -> str:
         return str(path.relative_to(self.store.path))
-
-
-def _scored(record: Record) -> str:
-    """Return a digest of how a set was scored: equal ones are compared."""
-    if not isinstance(record.cell, Evaluation):
-        return ""
-    return sha256_of(record.cell.model_dump(mode="json", exclude={"trial", "seed"}))

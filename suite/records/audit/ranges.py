@@ -1,4 +1,4 @@
-"""Which figures a record can have: no time or size is negative, and accuracies lie in [0, 1]."""
+"""Which figures are possible: no time or size is negative, and accuracies lie in [0, 1]."""
 
 from collections.abc import Iterable, Mapping
 from math import isfinite
@@ -6,7 +6,7 @@ from math import isfinite
 from suite.core.scores import Score, Unit
 
 MOST = 2.0**53
-"""Above every time in seconds and every size in bytes; a float has whole numbers up to here."""
+"""Larger than any time in seconds or size in bytes; up to here a float is exact for whole numbers."""
 
 _LIMITS: Mapping[Unit, tuple[float, float]] = {
     "percent": (0, 1),
@@ -16,7 +16,7 @@ _LIMITS: Mapping[Unit, tuple[float, float]] = {
     "seconds": (0, MOST),
     "number": (-MOST, MOST),
 }
-_ROUNDING = 1e-9  # of means
+_ROUNDING = 1e-9  # a mean of accuracies may exceed 1 by it
 
 
 def impossible(
@@ -25,10 +25,10 @@ def impossible(
     described: Iterable[Score],
     seconds: Iterable[float] = (),
 ) -> str:
-    """Return in one sentence the first figure that cannot be, "" without one.
+    """Return in one sentence the first impossible figure, "" without one.
 
-    figures: counts, times and sizes by name; scores: one value per copy; seconds: of a curve. An accuracy is
-    an accuracy whatever its description says.
+    figures: counts, times and sizes by name; scores: one value per copy; described: their units; seconds: of
+    a curve. An accuracy keeps to [0, 1] whatever unit a description gives it.
     """
     declared = tuple(described)
     for name, value in (*figures.items(), *(("seconds of its curve", value) for value in seconds)):

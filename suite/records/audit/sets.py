@@ -1,6 +1,6 @@
-"""The sets of a store: file, manifest and record agree, and the set is one that its task and budget allow.
+"""The sets of a store: file, manifest and record agree, and the set keeps to its task and budget.
 
-Sets are read as numpy arrays and not decoded, so that a hostile file costs no more than its own size.
+Sets are read as numpy arrays and not decoded, so that a hostile file needs no more memory than its own size.
 """
 
 import hashlib
@@ -29,8 +29,7 @@ LOADERS = frozenset(
         "dc33b4d86e30c8c599d3e5731f33a2b10336b748d64a28eab07f6cea07c1889f",  # multi-formations
     }
 )
-"""The sha256 of the loaders that manifests of RaT-Bench have had, with `NAME` for the name of the file."""
-
+"""The sha256 of all loaders that releases wrote into manifests, with `NAME` as the name of the file."""
 
 _LARGEST = 2**34  # bytes of a set's file
 _LARGEST_ROW = 2**28  # bytes of one class
@@ -38,7 +37,7 @@ _LARGEST_ROW = 2**28  # bytes of one class
 
 @dataclass(frozen=True)
 class Stored:
-    """What a set's file holds. shape: of an image, () for a factorised set, whose images are not decoded."""
+    """What a set's file holds. shape: of an image, () for a factorised set; hard: whether all labels are."""
 
     classes: int
     images: int
@@ -50,7 +49,7 @@ class Stored:
 def check(path: Path, record: Record | None, task: TaskFacts | None, found: Findings) -> None:
     """Report what is wrong with a set and its manifest.
 
-    record: of its trial, None for a snapshot, of whose set no record has the sha256; task: None if unknown.
+    record: of its trial, None for a snapshot, since no record has its sha256; task: None if unknown.
     """
     try:
         if path.stat().st_size > _LARGEST:
@@ -82,10 +81,7 @@ def check(path: Path, record: Record | None, task: TaskFacts | None, found: Find
 
 
 def read(path: Path) -> Stored:
-    """Return what a set's file holds, of which one class at a time is read.
-
-    Raises ValueError for tensors that no set has.
-    """
+    """Return what a set's file holds; it is read class by class. Raises ValueError for what is no set."""
     with safe_open(path, framework="np") as file:
         names = sorted(file.keys())
         if "labels" not in names or len(names) < 2:
@@ -111,7 +107,7 @@ def read(path: Path) -> Stored:
 
 
 def _blocks(tensor: Any, name: str, shape: tuple[int, ...]) -> Iterator[Any]:
-    """Yield the rows of a tensor; raises ValueError for a type that no set has, and for huge rows."""
+    """Yield the rows of a tensor; raises ValueError for another type than float32, and for huge rows."""
     if tensor.get_dtype() != "F32":
         raise ValueError(f"its {name} are {tensor.get_dtype()}, not float32")
     if not shape or 4 * prod(shape[1:]) > _LARGEST_ROW:
@@ -150,7 +146,7 @@ def _digest(text: str) -> str:
 def wrong(
     stored: Stored, trial: Trial, task: TaskFacts | None, facts: dict[str, Any], *, whole: bool
 ) -> list[str]:
-    """Return what its task or its budget does not allow. whole: whether it is finished."""
+    """Return what is not as the task, the budget or the manifest says. whole: False for a snapshot."""
     found, factorised = list[str](), "parametrisation" in facts
     if task is not None and stored.classes != task.classes:
         found.append(f"it has {stored.classes} classes, and {trial.task} has {task.classes}")
@@ -179,7 +175,7 @@ def wrong(
 
 
 def _compare(path: Path, stored: Stored, record: Record, found: Findings) -> None:
-    """Report what a record says else of its set."""
+    """Report where a record describes another set."""
     kind = "hard" if stored.hard else "soft"
     decoded = 0 if stored.shape else stored.images
     said = {

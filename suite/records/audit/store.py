@@ -1,4 +1,4 @@
-"""The audit of one store: every file is read once, nothing is written, and nothing in it is executed."""
+"""The audit of one store: each file is read once, nothing is written, and nothing of it is executed."""
 
 from collections import Counter
 from hashlib import sha256
@@ -17,13 +17,13 @@ from suite.records.stores import reading
 from suite.records.submission import FOLDER, is_plain
 
 CHANGED = "+changes"
-"""The end of the commit of code that differed from it."""
+"""The end of a record's commit if the code differed from it."""
 
 
 def audit(path: Path, ask: Ask = nothing, signers: Path | None = None) -> Findings:
     """Return what is wrong with the store at `path`, and what was checked.
 
-    ask: gives what the data on this machine say of a task; signers: a file of those whose signatures count.
+    ask: gives the facts of a task from the data on this machine; signers: a file of accepted signers.
     Raises ValueError if there is no store.
     """
     if not any((path / kind).is_dir() for kind in (*reading.KINDS, FOLDER)):
@@ -34,7 +34,7 @@ def audit(path: Path, ask: Ask = nothing, signers: Path | None = None) -> Findin
     documents.protocol(store, found)
     for at, record in documents.records(store, "records", found):
         for severity, kind, what in figures.wrong(record, tasks[record.task]):
-            getattr(found, severity)(kind, at, what)
+            found.add(severity, kind, at, what)
         links.add(at, record)
         origins.add(record)
     for at, failure in documents.records(store, "failures", found):

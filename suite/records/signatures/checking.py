@@ -1,4 +1,4 @@
-"""Which records are signed by whom, as far as a file of signers says; and what is wrong with signatures."""
+"""Which records are signed by whom, by a file of signers, and what is wrong with signatures."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ Signed = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True)
 class Judged:
-    """A signed list that was checked against the files of a store. wrong: why it does not count, or "".
+    """A signed list, compared with the files of a store. wrong: why it does not count, or "".
 
-    kind: of what is wrong; missing: files that it names and that are not in the store as they were signed.
+    kind: of what is wrong; missing: how many of its files the store does not have as they were signed.
     """
 
     listed: Listed
@@ -66,9 +66,9 @@ def _judge(own: Listed, every: Sequence[Listed], signers: Path, there: frozenset
 
 
 def signed(stores: Sequence[Path], signers: Path) -> tuple[Signed, list[str]]:
-    """Return who signed the records and submissions of `stores`, and a warning for each that does not count.
+    """Return who signed the records and submissions of `stores`, and warnings of lists that do not count.
 
-    A list counts if every record that it names is there as it was signed: the rest might be a selection.
+    A list counts only if the store has every record of it as it was signed: the rest may be a selection.
     Raises ValueError without a file of signers.
     """
     ssh.check_signers(signers)
@@ -85,7 +85,7 @@ def signed(stores: Sequence[Path], signers: Path) -> tuple[Signed, list[str]]:
 
 
 def signers_of(found: Iterable[Judged]) -> Signed:
-    """Return the names of those who signed a file, by its sha256; lists that do not count are left out."""
+    """Return who signed a file, by its sha256, from the lists that count."""
     by = dict[str, frozenset[str]]()
     for each in found:
         for digest in () if each.wrong else each.listed.files.values():
@@ -94,7 +94,7 @@ def signers_of(found: Iterable[Judged]) -> Signed:
 
 
 def report(store: Path, signers: Path | None, found: Findings) -> None:
-    """Report what is wrong with the signatures of a store, and what of it is signed by whom."""
+    """Report what is wrong with the signatures of a store, and how much is signed by whom."""
     if signers is None:
         if count := len(lists.read(store)):
             found.notes.append(f"{counted(count, 'signature')} not checked; give --signers FILE")

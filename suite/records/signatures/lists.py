@@ -1,7 +1,6 @@
-"""Lists of files with their sha256, as `sha256sum -c` reads them, and their signatures, in `signatures/`."""
+"""Signed lists of files with their sha256, as `sha256sum -c` reads them, in `signatures/`."""
 
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ _MOST = 100  # lists of a store that are read
 
 @dataclass(frozen=True)
 class Listed:
-    """A list that was read. files: the sha256 of each path; signature: its file, which may be missing."""
+    """A list that was read. files: the sha256 by path."""
 
     path: Path
     content: bytes
@@ -43,12 +42,12 @@ class Listed:
 
     @property
     def signature(self) -> Path:
-        """The file of its signature."""
+        """The file of its signature, which may be missing."""
         return self.path.with_name(self.path.name.removesuffix(LIST) + SIGNATURE)
 
 
 def of(store: Path) -> Iterator[Path]:
-    """Yield the paths of what is signed: records, sets with their manifests, and submissions."""
+    """Yield the files that can be signed: records, sets with their manifests, and submissions."""
     yield from layout.files(store / "records")
     for ending in (".json", ENDING):
         yield from layout.listed(store / "artefacts", ending)
@@ -82,20 +81,19 @@ def _read(path: Path) -> Listed:
 
 
 def sign(store: Path, key: Path, *, everything: bool = False) -> tuple[Path, int] | None:
-    """Sign the files that no list of the store names yet, or all; return the new list, and how many it names.
+    """Sign the files that no list of the store names yet, or all.
 
-    None if there is nothing to sign. Raises ValueError if the key does not sign.
+    Returns the new list and the number of its files, None if there is nothing to sign. Raises ValueError if
+    the key does not sign.
     """
     files = hashed(store)
-    named = (
-        {} if everything else {name: digest for each in read(store) for name, digest in each.files.items()}
-    )
+    lists = [] if everything else read(store)
+    named = {name: digest for each in lists for name, digest in each.files.items()}
     lines = [f"{digest}  {name}\n" for name, digest in sorted(files.items()) if named.get(name) != digest]
     if not lines:
         return None
     content = (_HEAD + "".join(lines)).encode()
-    with tempfile.TemporaryDirectory(prefix="ratbench-") as place:
-        signature = ssh.sign(content, key, Path(place))
+    signature = ssh.sign(content, key)
     stem = sha256(signature).hexdigest()[:16]
     write_bytes(store / FOLDER / f"{stem}{SIGNATURE}", signature)
     write_bytes(store / FOLDER / f"{stem}{LIST}", content)

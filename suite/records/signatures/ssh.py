@@ -2,21 +2,22 @@
 
 import re
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 NAMESPACE = "ratbench"
-"""What is signed is for RaT-Bench: a signature of a commit or a mail is none."""
+"""A signature for another use, such as a commit, is none for RaT-Bench."""
 
 _SECONDS = 30.0
-_PATTERN = re.compile(r"[*?!]")  # in names that stand for several
+_PATTERN = re.compile(r"[*?!]")  # in names that stand for several people
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A signature that was checked. fits: whether it is one of these bytes; key: its fingerprint.
+    """A checked signature. fits: whether it is one of the content; key: the fingerprint of its key.
 
-    signer: the name that the file of signers has for the key, "" if it has none that counts.
+    signer: the name of the key in the file of signers, "" without one that counts.
     """
 
     fits: bool
@@ -24,20 +25,21 @@ class Checked:
     signer: str = ""
 
 
-def sign(content: bytes, key: Path, folder: Path) -> bytes:
+def sign(content: bytes, key: Path) -> bytes:
     """Return the signature of `content` with a key; raises ValueError if it cannot be made.
 
-    key: a private key, or a public one whose private key an agent has; folder: an empty one, for the time.
+    key: a private key, or a public one whose private key an agent has.
     """
     if not key.is_file():
         raise ValueError(f"no key at {key}; name an SSH key, such as ~/.ssh/id_ed25519")
-    file = folder / "list"
-    file.write_bytes(content)
-    ran = _ssh_keygen("sign", "-q", "-f", str(key), str(file), patient=True)
-    signature = file.with_name("list.sig")
-    if ran.returncode or not signature.is_file():
-        raise ValueError(f"{key} does not sign: {_reason(ran)}")
-    return signature.read_bytes()
+    with tempfile.TemporaryDirectory(prefix="ratbench-") as folder:
+        file = Path(folder, "list")
+        file.write_bytes(content)
+        ran = _ssh_keygen("sign", "-q", "-f", str(key), str(file), patient=True)
+        signature = file.with_name("list.sig")
+        if ran.returncode or not signature.is_file():
+            raise ValueError(f"{key} does not sign: {_reason(ran)}")
+        return signature.read_bytes()
 
 
 def check(content: bytes, signature: Path, signers: Path) -> Checked:
@@ -49,12 +51,11 @@ def check(content: bytes, signature: Path, signers: Path) -> Checked:
     if fits.returncode:
         return Checked(fits=False)
     key = re.search(r"key (SHA256:\S+)", _text(fits))
-    made = Checked(fits=True, key=key[1] if key else "unknown")
-    for name in _names(signature, signers):
-        ran = _ssh_keygen("verify", "-f", str(signers), "-I", name, "-s", str(signature), content=content)
-        if not ran.returncode:
-            return Checked(fits=True, key=made.key, signer=name)
-    return made
+    given = ("-f", str(signers), "-s", str(signature))
+    names = _names(signature, signers)
+    ran = ((name, _ssh_keygen("verify", *given, "-I", name, content=content)) for name in names)
+    signer = next((name for name, each in ran if not each.returncode), "")
+    return Checked(fits=True, key=key[1] if key else "unknown", signer=signer)
 
 
 def check_signers(path: Path) -> None:
@@ -67,7 +68,7 @@ def check_signers(path: Path) -> None:
 
 
 def _names(signature: Path, signers: Path) -> list[str]:
-    """Return the names that a file of signers has for the key of a signature."""
+    """Return the names of a signature's key in a file of signers."""
     ran = _ssh_keygen("find-principals", "-s", str(signature), "-f", str(signers))
     names = [name for line in _text(ran).splitlines() for name in line.split(",")]
     return [name for name in names if name and not _PATTERN.search(name) and not name.startswith("-")]

@@ -1,10 +1,11 @@
-"""Checkpoints in a store: two of each trial, with the hash of their content in their names."""
+"""Checkpoints in a store: the last two of each trial or study, each named by its step and its sha256."""
 
 import hashlib
 import io
 import re
 import shutil
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from suite.core.files.atomic_write import NotAFile, read_bytes
@@ -15,15 +16,15 @@ class Checkpoints(Folder):
     """A folder with the checkpoints of trials and studies, in `checkpoints/`."""
 
     def save_checkpoint(self, trial: str, step: int, state: dict[str, Any]) -> None:
-        """Write a checkpoint, its sha256 in its name; the last two are kept."""
+        """Write a checkpoint; the last two are kept."""
         import torch  # imported here, since boards read records without torch
 
-        folder, buffer = self.path / "checkpoints" / trial, io.BytesIO()
+        buffer = io.BytesIO()
         torch.save(state, buffer)
         content = buffer.getvalue()
         name = f"{step:09d}-{hashlib.sha256(content).hexdigest()[:16]}.pt"
-        self.put(folder / name, content, replace=True)
-        for old in sorted(folder.glob("*.pt"))[:-2]:
+        self.put(self.path / "checkpoints" / trial / name, content, replace=True)
+        for old in self._checkpoints(trial)[:-2]:
             with suppress(OSError):  # another process may have removed it
                 old.unlink()
 
@@ -31,7 +32,7 @@ class Checkpoints(Folder):
         """Return the newest valid checkpoint of a trial or study, or None."""
         import torch
 
-        for path in sorted((self.path / "checkpoints" / trial).glob("*.pt"), reverse=True):
+        for path in reversed(self._checkpoints(trial)):
             try:
                 content = read_bytes(path)
             except FileNotFoundError:
@@ -54,7 +55,7 @@ class Checkpoints(Folder):
 
     def checkpoint_step(self, trial: str) -> int | None:
         """Return the outer step of the last checkpoint, or None."""
-        names = [path.stem for path in (self.path / "checkpoints" / trial).glob("*.pt")]
+        names = [path.stem for path in self._checkpoints(trial)]
         steps = [int(found[1]) for name in names if (found := re.fullmatch(r"(\d+)-[0-9a-f]{16}", name))]
         return max(steps, default=None)
 
@@ -67,5 +68,8 @@ class Checkpoints(Folder):
 
         reason: a verb and its object, for the warning.
         """
-        for path in sorted((self.path / "checkpoints" / trial).glob("*.pt")):
+        for path in self._checkpoints(trial):
             self.set_aside(path, reason)
+
+    def _checkpoints(self, trial: str) -> list[Path]:
+        return sorted((self.path / "checkpoints" / trial).glob("*.pt"))

@@ -1,4 +1,4 @@
-"""What a store says of itself, its protocol, and whether its disk has room."""
+"""The protocol that a store states, and whether its disk has room."""
 
 import os
 import shutil
@@ -15,27 +15,25 @@ MIN_FREE_BYTES = 200 * 2**20
 """Bytes that must be free before a run starts."""
 
 MIN_FREE_FILES = 1_000
-"""Files that the disk must still take before a run starts, where it has a limit."""
+"""Inodes that must be free before a run starts, where a disk has a limit of them."""
 
 
 def stated(store: Path) -> Any:
     """Return the protocol that a store's file of facts states; None if it is missing or damaged."""
-    try:
-        return read_json(store / FACTS)["protocol"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
+    return _protocol(store / FACTS)
 
 
 def recorded(store: Path) -> int | None:
     """Return the protocol of a store's first readable record; None without one."""
-    for path in layout.files(store / "records"):
-        try:
-            found = read_json(path)["protocol"]
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            continue
-        if isinstance(found, int):
-            return found
-    return None
+    found = map(_protocol, layout.files(store / "records"))
+    return next((protocol for protocol in found if isinstance(protocol, int)), None)
+
+
+def _protocol(path: Path) -> Any:
+    try:
+        return read_json(path)["protocol"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
 
 
 def check_room(store: Path) -> None:

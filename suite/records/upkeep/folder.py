@@ -1,4 +1,4 @@
-"""A folder whose files appear whole, and from which damaged ones are moved to `quarantine/`."""
+"""A folder in which files are written whole; damaged ones are moved to `quarantine/`."""
 
 import os
 import warnings
@@ -15,11 +15,11 @@ from suite.records.jobs import Job
 T = TypeVar("T")
 
 QUARANTINE = "quarantine"
-"""The folder of what was set aside; nothing of it is deleted."""
+"""The folder of files that were set aside; none of them is deleted."""
 
 
 class Folder:
-    """The folder at `path`. read_only: damaged files stay where they are."""
+    """The folder at `path`. read_only: whether damaged files stay where they are."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path, self.read_only = path, read_only
@@ -30,14 +30,14 @@ class Folder:
         return write_bytes(path, content, replace=replace, sync=sync)
 
     def make_way(self, path: Path) -> None:
-        """Set aside what is no file, and stands where one is to be written."""
+        """Set aside a folder, a pipe or the like that has the name of a file to be written."""
         if os.path.lexists(path) and not path.is_file():
             self.set_aside(path, "is no file", "a file is written in its place")
 
     def set_aside(self, path: Path, reason: str, outcome: str = "its cell will run again") -> None:
-        """Move a file, or what stands in its place, to quarantine with a warning; raises DiskFault.
+        """Move a path to quarantine with a warning; if the folder is read only, only warn. Raises DiskFault.
 
-        reason: a verb and its object; outcome: what happens then. A folder that is read only warns alone.
+        reason: a verb and its object; outcome: what happens then.
         """
         if self.read_only:
             warnings.warn(f"{path} {reason}; {outcome}", stacklevel=3)
@@ -46,7 +46,7 @@ class Folder:
             target = self._quarantined(path)
         except DiskFault:
             if not os.path.lexists(path):
-                return  # another process did
+                return  # another process moved it
             raise
         warnings.warn(f"{path} {reason}; moved to {target}, {outcome}", stacklevel=3)
 
@@ -59,24 +59,24 @@ class Folder:
         move(path, target)
         return target
 
-    # What is otherwise if it is the copy of an object store: `suite/records/remote/working.py`
+    # The local copy of an object store overrides these: `suite/records/remote/working.py`.
 
     @property
     def address(self) -> str:
-        """The path or the URL by which another process of the run opens it."""
+        """The path or URL at which other processes of the run open it."""
         return str(self.path.resolve())
 
     def send(self) -> None:
-        """Let others see what was written."""
+        """Send what was written to where others see it."""
 
     def fetch(self) -> None:
-        """See what others wrote."""
+        """Fetch what others wrote."""
 
     def close(self) -> None:
-        """Remove what is of this process alone."""
+        """Remove what belongs to this process alone."""
 
     def following(self, job: Job, work: Generator[T, None, None]) -> Generator[T, None, None]:
-        """Return the work on a job by another process, which yields reports, and let others see its files."""
+        """Return the reports of `work` on a job, and send after each what the job wrote."""
         return work
 
 

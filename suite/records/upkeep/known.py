@@ -1,7 +1,7 @@
-"""What is known of files without reading them again: each is read once, and again after it changed.
+"""Facts about the content of files: each file is read once, and again after it changed.
 
-A change is known by a file's size, its number on the disk and its time of change, which no program can set.
-What a disk changes by itself is found by reading all, which `ratbench audit` does.
+A change shows in a file's size, its inode and its time of change (ctime), which no program can set. What a
+disk changes by itself does not show; `ratbench audit` reads all files.
 """
 
 import json
@@ -12,13 +12,13 @@ from pathlib import Path
 from suite.core.files.atomic_write import DiskFault, read_bytes, write_bytes
 
 FILE = "checked.json"
-"""The file of a store that remembers what is known; without it all are read again."""
+"""The file of a store that remembers the facts; without it all files are read again."""
 
 
 class Known:
-    """Facts about the files below the folder `root`, which `save` remembers there.
+    """Facts about the files below the folder `root`, where `save` writes them.
 
-    once: a file is looked at once, for many questions at a time.
+    once: whether a change of a file after the first question about it is overlooked.
     """
 
     def __init__(self, root: Path, *, once: bool = False) -> None:
@@ -26,16 +26,18 @@ class Known:
         self._looked = set[Path]()
         self._facts: dict[str, tuple[list[int], str]] = {}
         with suppress(OSError, ValueError, TypeError):
-            self._facts = {name: (mark, fact) for name, (mark, fact) in self._saved().items()}
+            saved = dict(json.loads(read_bytes(root / FILE)))
+            self._facts = {name: (mark, fact) for name, (mark, fact) in saved.items()}
 
     def of(self, path: Path, find: Callable[[bytes], str]) -> str:
-        """Return what `find` tells of a file's content; always the same `find` for a file.
+        """Return the fact that `find` gets from a file's content; it must be the same `find` each time.
 
         Raises FileNotFoundError, NotAFile, DiskFault, and what `find` raises.
         """
+        name = path.relative_to(self._root).as_posix()
         if path in self._looked:
-            return self._facts[path.relative_to(self._root).as_posix()][1]
-        name, found = path.relative_to(self._root).as_posix(), path.stat() if path.is_file() else None
+            return self._facts[name][1]
+        found = path.stat() if path.is_file() else None
         # Taken before the file is read: if it changes meanwhile, it is read again.
         mark = [found.st_size, found.st_ino, found.st_ctime_ns] if found else []
         before = self._facts.get(name)
@@ -47,11 +49,8 @@ class Known:
         return before[1]
 
     def save(self) -> None:
-        """Remember what was found; that a disk does not take it is no fault."""
+        """Write the facts; if the disk refuses them, nothing is lost."""
         if self._changed:
             with suppress(DiskFault):
                 write_bytes(self._root / FILE, json.dumps(self._facts).encode(), replace=True)
             self._changed = False
-
-    def _saved(self) -> dict[str, tuple[list[int], str]]:
-        return dict(json.loads(read_bytes(self._root / FILE)))

@@ -1,8 +1,9 @@
-"""Remove what killed processes left in a store: files that were half written, and folders of Ray Tune."""
+"""Remove what killed processes left in a store: partial files, and folders of Ray Tune."""
 
 import os
 import shutil
 from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 
 from suite.core.files.atomic_write import PARTIAL
@@ -22,15 +23,13 @@ _FOLDERS = (
     "pictures",
     "plots",
 )
-"""Where whole folders belong to the one who has the store's lock; beside them others may have theirs."""
+"""Folders in which only the holder of the store's lock writes."""
 
 
 def sweep(store: Path) -> int:
-    """Remove leftovers; return their number. For the one who holds the store's lock."""
-    found = [Path(each.path) for each in _listed(store)]
-    for name in _FOLDERS:
-        for folder, folders, files in os.walk(store / name):
-            found += [Path(folder, each) for each in (*folders, *files)]
+    """Remove leftovers; return their number. Only the holder of the store's lock may call it."""
+    walked = chain(islice(os.walk(store), 1), *(os.walk(store / name) for name in _FOLDERS))
+    found = (Path(folder, each) for folder, folders, files in walked for each in (*folders, *files))
     left = [path for path in found if path.name.startswith((PARTIAL, TUNE))]
     for path in left:
         if path.is_dir() and not path.is_symlink():
@@ -39,9 +38,3 @@ def sweep(store: Path) -> int:
             with suppress(OSError):
                 path.unlink()
     return len(left)
-
-
-def _listed(folder: Path) -> list["os.DirEntry[str]"]:
-    with suppress(OSError), os.scandir(folder) as found:
-        return list(found)
-    return []

@@ -12,9 +12,8 @@ from tests.support.keys import key, signers
 def test_a_signature_is_checked(tmp_path: Path) -> None:
     own, other = key(tmp_path / "own"), key(tmp_path / "other")
     file = signers(tmp_path, {"ada@example.org": own})
-    (tmp_path / "work").mkdir()
     signature = tmp_path / "a.sig"
-    signature.write_bytes(ssh.sign(b"text", own, tmp_path / "work"))
+    signature.write_bytes(ssh.sign(b"text", own))
     found = ssh.check(b"text", signature, file)
     assert found.fits and found.signer == "ada@example.org" and found.key.startswith("SHA256:")
     assert not ssh.check(b"another", signature, file).fits
@@ -31,8 +30,7 @@ def test_whose_signature_does_not_count(line: str, tmp_path: Path) -> None:
     own = key(tmp_path / "own")
     public = " ".join(own.with_name("own.pub").read_text().split()[:2])
     (tmp_path / "signers").write_text(line.format(key=public) + "\n")
-    (tmp_path / "work").mkdir()
-    (tmp_path / "a.sig").write_bytes(ssh.sign(b"text", own, tmp_path / "work"))
+    (tmp_path / "a.sig").write_bytes(ssh.sign(b"text", own))
     assert ssh.check(b"text", tmp_path / "a.sig", tmp_path / "signers").signer == ""
 
 
@@ -46,10 +44,10 @@ def test_a_signature_for_git_is_none(tmp_path: Path) -> None:
 
 def test_what_cannot_sign_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="no key at"):
-        ssh.sign(b"", tmp_path / "none", tmp_path)
+        ssh.sign(b"", tmp_path / "none")
     (tmp_path / "bad").write_text("no key")
     with pytest.raises(ValueError, match="does not sign: "):
-        ssh.sign(b"", tmp_path / "bad", tmp_path)
+        ssh.sign(b"", tmp_path / "bad")
     with pytest.raises(ValueError, match="no file of signers"):
         ssh.check_signers(tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
