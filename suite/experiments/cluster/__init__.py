@@ -1,9 +1,9 @@
-"""Jobs on Ray Tune, which only schedules them; the records on disk show which cells are done."""
+"""Jobs on Ray Tune, which only schedules them: which cells are done, the records in the store tell."""
 
 import os
 
-# Read when ray is imported: no usage reports, no output of Tune's own, no working directory for each trial,
-# and Ctrl-C left to the driver.
+# Ray reads them when it is imported: no usage reports, no output of Tune, no working directory for each
+# trial; the driver handles Ctrl-C.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")

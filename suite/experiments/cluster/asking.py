@@ -1,4 +1,4 @@
-"""The question whether workers are to stop, in the table of Ray's head, which every node can read."""
+"""Whether workers are to stop: an entry in the key-value table of Ray's head, which all nodes can read."""
 
 import secrets
 from contextlib import suppress
@@ -23,12 +23,12 @@ class Question:
         _internal_kv_put(self.key, _STOP)
 
     def close(self) -> None:
-        """Forget the question; workers that are left stop, too."""
+        """Remove the question; workers that still run stop, too."""
         _internal_kv_del(self.key)
 
 
 class Asked:
-    """The worker's side. It asks in a thread, so that a head that is away for a while stops no work."""
+    """The worker's side. It asks in a thread, so that work goes on while the head is away."""
 
     def __init__(self, key: str) -> None:
         self.key, self.to_stop, self._over = key, Event(), Event()
@@ -41,7 +41,7 @@ class Asked:
 
     def _go_on(self) -> None:
         while not (self._over.is_set() or self.to_stop.is_set()):
-            with suppress(Exception):  # of Ray, whose head is away; the driver notices that
+            with suppress(Exception):  # of Ray while the head is away, which the driver notices
                 if _internal_kv_get(self.key) != _GO_ON:
                     self.to_stop.set()
             self._over.wait(ASK_SECONDS)

@@ -1,4 +1,4 @@
-"""A Ray of one's own on this machine, or a cluster that is joined; both with tokens."""
+"""Start a Ray on this machine, or join a cluster; both with tokens."""
 
 import atexit
 import logging
@@ -27,14 +27,14 @@ from suite.experiments.cluster.watchdog import Service, watched
 MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 
 HEAD_SECONDS, RAYLET_SECONDS = 20.0, 6.0
-"""Seconds that a head or the raylet of this machine may be away. Some heads are restarted, but Ray ends a
-process that has none for 60 s, and the board takes time. A raylet does not come back."""
+"""Seconds that a head, or the raylet of this machine, may be away. A head may be restarted; but after 60 s
+without one Ray ends this process, which must write the board before. A raylet is not restarted."""
 
 SOCKET_FOLDER = 35
-"""Bytes of a temporary folder's path, below which the path of a socket of Ray has at most 103."""
+"""The longest path of a temporary folder in bytes, so that Ray's sockets in it have paths of at most 103."""
 
 ABANDON_SECONDS = 15.0
-"""Seconds that a lost Ray has to end."""
+"""Seconds for the end of a lost Ray."""
 
 
 @contextmanager
@@ -43,10 +43,10 @@ def connected(address: str | None, lost: Callable[[str], None]) -> Iterator[None
 
     lost: called in a thread, with a reason, if Ray is lost; it is to interrupt the body.
 
-    Keeps our handlers of signals: Ray's abort without cleaning up. SIGUSR1 is blocked during the start, and
-    therefore in all processes of a local Ray: Slurm may send it to them, too, and it would end them. Signals
-    wait until Ray has ended, which removes their handlers. Raises ConnectionError if no cluster answers,
-    ValueError if it refuses our token.
+    Our handlers of signals stay: those of Ray abort without cleaning up. While Ray ends, which removes them,
+    signals wait. SIGUSR1 is blocked while a local Ray starts, and so in all of its processes: Slurm may send
+    it to them, and it would end them. Raises ConnectionError if no cluster answers, ValueError if it refuses
+    our token.
     """
     ours = {number: signal.getsignal(number) for number in SIGNALS}
     environment = {name: os.environ.get(name) for name in (MODE, TOKEN, TOKEN_PATH)}
@@ -64,7 +64,7 @@ def connected(address: str | None, lost: Callable[[str], None]) -> Iterator[None
 
 
 def _abandon() -> None:
-    """End a lost Ray as far as it can be ended in time; its end may hang."""
+    """End a lost Ray; give up after a while, since its end may hang."""
     atexit.unregister(ray.shutdown)
     ending = threading.Thread(target=ray.shutdown, daemon=True)
     ending.start()
@@ -73,7 +73,7 @@ def _abandon() -> None:
 
 @contextmanager
 def _blocked(signals: Collection[signal.Signals], handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
-    """Block signals in the body of the `with` statement; set all handlers at its end."""
+    """Block signals in the body of the `with` statement; set the handlers at its end."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
@@ -102,9 +102,9 @@ def _start() -> None:
 
 
 class _Trusted(list[str]):
-    """The folders that Ray puts first into the import path of workers: none but that of this code.
+    """The folders that Ray puts first into the import path of workers: only that of this code.
 
-    Ray adds the working directory, in which a stranger's `torch.py` may lie.
+    Ray would add the working directory, which may contain a stranger's `torch.py`.
     """
 
     def extend(self, paths: Iterable[str]) -> None:
@@ -118,7 +118,7 @@ def _job() -> JobConfig:
 
 
 def _short_folder() -> Path:
-    """Return where Ray puts its sockets, whose paths have a limit; raises ValueError if no place will do."""
+    """Return a folder for Ray's sockets, whose paths must be short; raises ValueError without one."""
     for folder in dict.fromkeys((tempfile.gettempdir(), "/tmp")):  # nosec B108 # where Ray puts them anyway
         if len(os.fsencode(folder)) <= SOCKET_FOLDER and os.access(folder, os.W_OK):
             return Path(folder) / "ray"
@@ -130,12 +130,12 @@ def _short_folder() -> Path:
 
 @cache
 def _own_token() -> str:
-    """Return a token that only this process and its children know, in their environment."""
+    """Return a token for a Ray of this process alone."""
     return secrets.token_hex(32)
 
 
 def _join(address: str) -> None:
-    """Join a cluster, with its token if it wants one."""
+    """Join a cluster; with a warning if it has no token."""
     found, own = _located(address), _users_token()
     _authenticate(None)
     if _takes(found):
@@ -189,7 +189,7 @@ def _takes(address: str) -> bool:
 
 @contextmanager
 def _unheard() -> Iterator[None]:
-    """Drop what C++ writes to the standard error, where Ray tells of a refusal."""
+    """Drop what Ray's C++ code writes to the standard error about a refusal."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -201,7 +201,7 @@ def _unheard() -> Iterator[None]:
 
 
 def _users_token() -> str:
-    """Return the token from where Ray reads it; "" without one. Raises ValueError for a file without one."""
+    """Return the user's token, found as by Ray; "" without one. Raises ValueError for an unreadable file."""
     if token := os.environ.get(TOKEN, "").strip():
         return token
     named = os.environ.get(TOKEN_PATH)
@@ -215,11 +215,11 @@ def _users_token() -> str:
 
 
 def _authenticate(token: str | None) -> None:
-    """Set the token of this process and its children; None for none."""
+    """Use this token in this process and its children; None to use none."""
     _set(TOKEN_PATH, None)
     _set(TOKEN, token)
     _set(MODE, "token" if token else "disabled")
-    Config.initialize("")  # read anew what this process knows since ray was imported, or since another run
+    Config.initialize("")  # else Ray keeps what it read when it was imported, or in an earlier run
     AuthenticationTokenLoader.instance().reset_cache()
 
 
@@ -231,7 +231,7 @@ def _set(name: str, value: str | None) -> None:
 
 
 def _needed(address: str | None) -> list[Service]:
-    """Return the processes of Ray without which this one cannot go on."""
+    """Return the processes of Ray that this one needs."""
     context = ray.get_runtime_context()
     host, _, port = context.gcs_address.rpartition(":")
     nodes = ray.nodes()  # type: ignore[no-untyped-call]

@@ -1,10 +1,11 @@
-"""Run jobs on a local Ray, or on a cluster."""
+"""Run jobs on a local Ray or on a cluster."""
 
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import ray
@@ -24,8 +25,7 @@ from suite.records.jobs import Job
 from suite.records.record import Record
 from suite.records.store import Store
 
-RETRIES = 2  # retries of a killed worker; errors of the work are recorded and not retried
-
+RETRIES = 2  # of a job whose worker was killed; errors of the work are recorded and not retried
 
 _Kind = tuple[Resources, tuple[tuple[str, str], ...]]  # the resources of a trial, and its node's labels
 
@@ -45,12 +45,14 @@ def run_jobs(
 ) -> None:
     """Run jobs on a local Ray or the cluster at `address`, until all are done or `stop` says so.
 
-    lost: interrupts this thread, with a reason; called in another one if Ray is lost. records: of earlier
-    trials, whose memory tells how many of their kind share a GPU; step_limit: of an outer step. Raises
-    ValueError if this machine lacks the resources of one trial, or no node has its labels; ConnectionError if
-    no cluster answers; OSError if the disk does not take a file, or the memory of a machine is used up.
+    observe, end: get the progress of jobs, and the ids of those that ended; lost: called in another thread,
+    with a reason, if Ray is lost, to interrupt this one; records: of earlier trials, whose peak memory tells
+    how many of their kind share a GPU. Raises ValueError if this machine lacks the resources of a trial, or
+    no node has its labels; ConnectionError if no cluster answers; OSError if the disk fails, or a machine has
+    too little memory.
     """
     given = {job.id: resources.given(job.wanted) for job in jobs}
+    work = partial(_tune, store=store, observe=observe, end=end, stop=stop, step_limit=step_limit)
     with connected(address, lost):
         if address is None:
             _refuse_too_much(given.values())
@@ -58,20 +60,20 @@ def run_jobs(
         for part in _rounds(jobs, given, store, records):
             if stop(0.0):
                 return
-            _tune(part, given, store, observe, end, stop, step_limit)
+            work(part, given)
         starved = [job for job in jobs if 0 < given[job.id].gpus < 1 and _out_of_memory(job, store)]
         if starved and not stop(0.0):
             # A trial that shares a GPU may need all of it: run it once more, alone.
             alone = {job.id: replace(given[job.id], gpus=1.0) for job in starved}
-            _tune(starved, alone, store, observe, end, stop, step_limit)
+            work(starved, alone)
 
 
 def _rounds(
     jobs: Sequence[Job], given: dict[str, Resources], store: Store, records: Iterable[Record]
 ) -> Iterator[Sequence[Job]]:
-    """Yield all jobs; those last that wait for the peak memory of their kind. Sets the shares of GPUs.
+    """Yield the jobs that run together: those that begin, then those that waited for the peak of their kind.
 
-    given: the resources by job.
+    given: the resources by job, in which the shares of GPUs are set before a part is yielded.
     """
     packed = [job for job in jobs if given[job.id].packed]
     found = nodes.gpus() if packed else None
@@ -92,7 +94,7 @@ def _rounds(
 
 
 def _refuse_too_much(given: Iterable[Resources]) -> None:
-    """Raise ValueError for more resources than this machine has: Tune would wait forever."""
+    """Raise ValueError if a trial wants more than this machine has: Tune would wait forever."""
     for name in ("CPU", "GPU"):
         wanted = max((getattr(each, f"{name.lower()}s") for each in given), default=0)
         if wanted > (available := ray.cluster_resources().get(name, 0)):  # type: ignore[no-untyped-call]
@@ -105,6 +107,7 @@ def _refuse_too_much(given: Iterable[Resources]) -> None:
 def _tune(
     jobs: Sequence[Job],
     given: Mapping[str, Resources],
+    *,
     store: Store,
     observe: Observe,
     end: Callable[[str], None],
@@ -114,11 +117,11 @@ def _tune(
     for job in jobs:
         store.write_job(job)
     store.send()
-    # Tune copies the requests for each trial: of all jobs they would take the square of their number.
+    # Tune copies all requests for each trial, so there is one for each kind, not for each job.
     kinds = dict.fromkeys(_kind(job, given) for job in jobs)
     requests, numbers = list(map(_request, kinds)), {kind: number for number, kind in enumerate(kinds)}
     wanted = {job.id: numbers[_kind(job, given)] for job in jobs}
-    # Tune's own notes; in the store's folder, where there is room. Removed at the end.
+    # For Tune's own files; in the store, where there is room.
     folder = tempfile.mkdtemp(dir=store.path.resolve(), prefix=".tune-")
     question = Question()
     ending = Ending(stop, question)
@@ -168,7 +171,7 @@ def _tune(
 
 
 def _give_up(job: Job, reason: str, store: Store, resources: Resources, observe: Observe) -> None:
-    """Record the failure of a job whose workers died, each time."""
+    """Record the failure of a job whose workers died at each try."""
     if cells := due(job, store):
         lost = Lost(f"its worker died {RETRIES + 1} times: {reason}", RETRIES + 1)
         here = replace(resources, gpus=0.0)

@@ -1,4 +1,4 @@
-"""The driver's view of running workers, and when they all stop."""
+"""What the driver hears of running workers, and when it stops all of them."""
 
 import signal
 from collections.abc import Callable
@@ -20,9 +20,9 @@ Stop = Callable[[float], bool]
 
 
 class Watch(tune.Callback):
-    """Pass reports on to the display, and tell the end which trials run.
+    """Pass reports on to the display, and note for `ending` which trials run.
 
-    lost: why workers died until they were given up, by the first cells of their jobs.
+    lost: why jobs were given up, by the ids of their first cells.
     """
 
     def __init__(self, observe: Observe, end: Callable[[str], None], ending: "Ending") -> None:
@@ -42,7 +42,7 @@ class Watch(tune.Callback):
             signal.signal(number, handler)
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        """Note a worker, also one that was reused."""
+        """Note that a trial runs, also on a reused worker."""
         self.running.add(trial.trial_id)
 
     def on_trial_result(
@@ -69,7 +69,7 @@ class Watch(tune.Callback):
 
 
 def _reason(trial: Any) -> str:
-    """Return what Ray tells of the death of a trial's last worker."""
+    """Return Ray's line on the death of a trial's last worker."""
     error = trial.get_error()
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [line for line in lines if "exit" in line.lower() or "killed" in line.lower()]
@@ -77,11 +77,11 @@ def _reason(trial: Any) -> str:
 
 
 class Ending(tune.Stopper):
-    """Stop every trial when the disk takes no more, since all others would fail, or near the run's end.
+    """Stop all trials after a fault of the disk, which would fail them all, and near the end of the run.
 
-    Near the end, workers are asked by `question` to write a checkpoint: Tune alone would kill a worker that
-    needs more than ten seconds for it. A cell without outer steps, which has no checkpoints, does not begin
-    without time for all of it; others may.
+    Near the end, `question` asks workers to write a checkpoint: Tune itself kills a worker that needs more
+    than ten seconds for it. A cell without outer steps has no checkpoints, and begins only if there is time
+    for all of it.
     """
 
     def __init__(self, stop: Stop, question: Question) -> None:
@@ -103,7 +103,7 @@ class Ending(tune.Stopper):
         return bool(self.fault) or (result["needs"] > 0 and self.stop(needs))
 
     def stop_all(self) -> bool:
-        """Return whether to stop all trials, which Tune asks again and again."""
+        """Return whether to stop all trials; Tune asks again and again."""
         self._ask_if_near(0.0)
         return bool(self.fault) or (self.asked and not self.running)
 

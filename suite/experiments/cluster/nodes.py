@@ -12,12 +12,12 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from suite.experiments.resources import Resources
 
 GPU_SECONDS = 60.0
-"""Seconds in which GPUs tell what they are. Those of others may be in use; trials then share none."""
+"""Seconds in which GPUs must answer. One that others use does not, and then trials share no GPU."""
 
 
 @dataclass(frozen=True)
 class Gpus:
-    """The GPUs of all nodes: the names of their kinds, the memory of the smallest in bytes, their number."""
+    """The GPUs of all nodes: the names of their models, the memory of the smallest in bytes, their number."""
 
     names: frozenset[str]
     memory_bytes: int

@@ -1,4 +1,7 @@
-"""How many trials share a GPU: as many as fit, by the measured peak memory of trials of their kind."""
+"""How many trials share a GPU: as many as fit, by the measured peak memory of their kind.
+
+Jobs are of one kind if they differ only in the seed.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,29 +13,29 @@ MOST = 8
 """Trials on one GPU at most."""
 
 MARGIN = 1.25
-"""What a trial may need, as a multiple of its measured peak: fragments and another seed cost memory."""
+"""The memory for a trial, as a multiple of the measured peak: another seed, and fragments, may need more."""
 
 CONTEXT_BYTES = 2**30
-"""What a process takes on a GPU beside its tensors."""
+"""Memory of a process on a GPU besides its tensors."""
 
 
 def share(peak: int, total: int) -> float:
-    """Return the share of a GPU for a trial: 1 / n for the largest n <= MOST that fit into its memory.
+    """Return the share of a GPU for a trial: 1 / n, where n <= MOST trials fit into its memory.
 
-    peak: bytes at the peak of a trial of its kind; total: bytes of the GPU. Shares are rounded down to what
-    Ray counts, a ten-thousandth, so that n of them never exceed a GPU.
+    peak: of its kind, in bytes; total: bytes of the GPU. Shares are rounded down to a ten-thousandth, which
+    is Ray's unit, so that n of them never exceed a GPU.
     """
     need = MARGIN * peak + CONTEXT_BYTES
     return int(10_000 / max(1, min(MOST, int(total / need)))) / 10_000
 
 
 def kind(job: Job) -> str:
-    """Return what jobs have in common that differ only in their seed, and take the same memory."""
+    """Return a name that jobs share which differ only in the seed, and so need the same memory."""
     return job.cell.model_copy(update={"seed": 0}).id
 
 
 def peaks(records: Iterable[Record], devices: Iterable[str]) -> dict[str, int]:
-    """Return the highest peak in bytes of each kind, with its evaluations, over records of these devices."""
+    """Return the highest peak of each kind in bytes, evaluations included, on these devices."""
     wanted, kinds, found = set(devices), dict[str, str](), dict[str, int]()
     for record in records:
         if record.provenance.device not in wanted:
@@ -49,9 +52,9 @@ def peaks(records: Iterable[Record], devices: Iterable[str]) -> dict[str, int]:
 
 
 def first(jobs: Sequence[Job], known: Mapping[str, int], gpus: int) -> list[Job]:
-    """Return the jobs that begin: all of known kinds, and of others as many as there are whole GPUs for.
+    """Return the jobs that begin: all whose kind's peak is known, and of other kinds one for each whole GPU.
 
-    These are at least one of each kind; the others wait for its peak.
+    Of each other kind at least one begins; the rest waits for its peak.
     """
     unknown = dict[str, list[Job]]()
     for job in jobs:

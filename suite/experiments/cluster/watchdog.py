@@ -1,4 +1,4 @@
-"""Notices that the Ray of a run is lost: Ray itself would hang, or end the process after a silent minute."""
+"""Notices that a run has lost its Ray; Ray itself hangs then, or ends the process after a silent minute."""
 
 import socket
 import threading
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from time import monotonic
 
 PROBE_SECONDS = 2.0
-"""Seconds between two probes, and seconds that one may take."""
+"""Seconds between two probes, and the limit of each."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """A process of Ray that a driver cannot do without.
+    """A process of Ray that a driver needs.
 
-    lost: a sentence without a full stop, for the user; patience: seconds that it may be away, above 0.
+    lost: what to tell the user, a sentence without a full stop; patience: seconds that it may be away.
     """
 
     host: str
@@ -36,7 +36,7 @@ class Service:
 def watched(services: Sequence[Service], lost: Callable[[str], None]) -> Iterator[threading.Event]:
     """Probe services in the body of the `with` statement; call `lost` once, in a thread, if one is away.
 
-    services: of several that are away, the reason of the first is given. The event is set before the call.
+    If several are away, `lost` gets the reason of the first in `services`. The event is set before the call.
     """
     over, noticed = threading.Event(), threading.Event()
     thread = threading.Thread(target=_watch, args=(services, lost, over, noticed), daemon=True)

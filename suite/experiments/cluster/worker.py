@@ -1,6 +1,6 @@
-"""The worker of a job: a Ray trial that reports progress, and stops where the driver asks it to.
+"""The worker of a job: a Ray trial that reports progress, and stops if the driver asks for it.
 
-The job itself runs in a process beside it, so that a worker outlives it, and says what happened.
+The job itself runs in another process, so that the worker survives its death and reports it.
 """
 
 import os
@@ -60,7 +60,7 @@ class Worker(tune.Trainable):
         self.work = self._do(config, {"cpus": cpus, "gpus": gpus, **config["resources"]})
 
     def _do(self, config: dict[str, Any], resources: dict[str, Any]) -> Generator[Progress, None, None]:
-        """Do the job; also a store that this node cannot open is a fault of the disk, which the run tells."""
+        """Do the job. A store that this node cannot open is a DiskFault here, which ends the run."""
         if self.store is None:
             store = working.of_worker(config["store"])
             self.process = JobProcess(store.path, step_limit=config["step_limit"])
@@ -105,14 +105,14 @@ class Worker(tune.Trainable):
 def _end_only_by_force() -> None:
     """Let SIGTERM kill this process as SIGKILL does, and Ctrl-C do nothing.
 
-    Ray takes a worker that SIGTERM ends for one that has finished, and its job would not be tried again. A
-    terminal sends Ctrl-C to the driver, too, which ends its workers.
+    Ray regards a worker that SIGTERM ended as finished, and would not try its job again. Ctrl-C in a terminal
+    also reaches the driver, which ends its workers.
     """
     signal.signal(signal.SIGTERM, lambda number, frame: os.kill(os.getpid(), signal.SIGKILL))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def place(gpus: float) -> str:
-    """Return the machine of this process, and its GPUs by number if it has some."""
+    """Return the machine of this process, with the numbers of its GPUs if it has some."""
     numbers = ", ".join(map(str, ray.get_gpu_ids())) if gpus else ""
     return f"{socket.gethostname()} gpu {numbers}" if numbers else socket.gethostname()
