@@ -1,4 +1,4 @@
-"""What a run says of its networks and its data before it computes."""
+"""What a run says before it computes: networks, data, and what there is to do."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from suite.cli.console import say
 from suite.core.names import counted
 from suite.experiments import grid
 from suite.experiments.cells import sets
-from suite.experiments.job_runner import missing
+from suite.experiments.job_runner import due, missing
 from suite.experiments.schema import Grid
 from suite.records.datasets import told
 from suite.records.former import bring_over, carried
@@ -18,7 +18,7 @@ _SHOWN = 10  # lost sets that are named
 
 
 def say_networks(table: Grid) -> None:
-    """Print the network of each task if the grid names none, so that it was chosen by the images' size."""
+    """Print the network of each task if the grid names none; then the images' size decides."""
     if table.network is None:
         chosen: dict[str, list[str]] = {}
         for task in table.tasks:
@@ -28,11 +28,20 @@ def say_networks(table: Grid) -> None:
 
 
 def bring_over_formers(store: Store, formers: Mapping[str, str]) -> None:
-    """Give records of an earlier release today's fingerprints of their data. formers: by today's."""
+    """Give records of earlier releases the fingerprints of this one. formers: the earlier ones by these."""
     waiting = carried(store, formers.values())
     for now, former in formers.items():
         if former in waiting and (count := bring_over(store, former, now)):
             say(f"{counted(count, 'record')} of earlier releases brought over: {told(former)} is {told(now)}")
+
+
+def to_do(jobs: Sequence[Job], store: Store) -> Iterator[str]:
+    """Yield lines on what a run has to do, and why it does some of it again."""
+    yield from on_other_data(jobs, store)
+    yield from lost_sets(jobs, store)
+    total = sum(len(job.cells) for job in jobs)
+    left = sum(len(due(job, store)) for job in jobs)
+    yield f"{counted(total, 'cell')}, {total - left} done, {left} to do ({store.path})"
 
 
 def on_other_data(jobs: Sequence[Job], store: Store) -> Iterator[str]:

@@ -21,15 +21,15 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 class Stopped(KeyboardInterrupt):
-    """A run stops before it is complete, and the same command goes on; no error of a cell."""
+    """A run stops before it is complete. No cell has failed; the same command goes on."""
 
 
 class Deadline:
     """The end of a run, which starts with this object.
 
-    Cells stop after an outer step if `near` says so. What does not stop in time is given up: in `watched`,
-    the main thread is interrupted by Stopped. reason: why the run stopped, or left a cell out; else "". over:
-    whether it was interrupted.
+    Cells stop after an outer step if `near` says so. For what does not stop in time, `watched` raises Stopped
+    in the main thread. reason: why the run stopped, or left a cell out, else ""; over: whether the main
+    thread was interrupted.
     """
 
     def __init__(self, time_limit: str | None = None) -> None:
@@ -54,7 +54,7 @@ class Deadline:
             raise Stopped(self.reason)
 
     def check_long_enough(self) -> None:
-        """Raise ValueError if the run was stopped by its time limit, before anything was done."""
+        """Raise ValueError if the time limit is near; for a run that has done nothing yet."""
         if not self._signalled:
             raise ValueError(
                 f"--time-limit {self.time_limit} is too short: after {monotonic() - self._started:.0f} s no "
@@ -63,7 +63,7 @@ class Deadline:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Listen to signals in the body of the `with` statement, and interrupt it some time after one."""
+        """Listen to signals in the body of the `with` statement; interrupt it some time after one."""
         before = {number: signal.signal(number, self._hear) for number in SIGNALS}
         try:
             yield
@@ -74,9 +74,9 @@ class Deadline:
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
-        """Prepare a run in the body of the `with` statement; it is interrupted at the end, as all after it.
+        """Prepare a run in the body of the `with` statement; from here on the time limit interrupts.
 
-        Raises ValueError if the time limit is too short for it, Stopped after a signal.
+        Raises ValueError if the time limit is too short for the body, Stopped after a signal.
         """
         try:
             self._interrupt_at_the_end()
@@ -87,7 +87,7 @@ class Deadline:
             raise
 
     def give_up(self, reason: str) -> None:
-        """Interrupt the main thread at once, for another thread; end the process if that does not help."""
+        """Interrupt the main thread, from another thread; end the process if that does not help."""
         self._signalled, self.reason = True, reason
         self._interrupt()
         self._timer = threading.Timer(GRACE_SECONDS, self._leave)
@@ -95,7 +95,7 @@ class Deadline:
         self._timer.start()
 
     def rest(self) -> None:
-        """Interrupt nothing from now on, unless a signal comes."""
+        """From now on interrupt only after a signal."""
         self._timer.cancel()
         self._ends, self.over = inf, False
 
@@ -126,14 +126,14 @@ class Deadline:
 
 
 def stopped(reason: object) -> str:
-    """Return the last line of a run that was stopped."""
+    """Return the last line of a stopped run."""
     return f"stopped, since {reason}; run the same command again to go on"
 
 
 def parse(text: str, option: str = "--time-limit") -> float:
-    """Return the seconds of a time such as 90s, 9m, 1h30m, 00:09:00 or 540; raises ValueError.
+    """Return the seconds in a time such as 90s, 9m, 1h30m, 00:09:00 or 540, given by `option`.
 
-    option: by which it was given.
+    Raises ValueError for anything else.
     """
     parts = (
         re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)

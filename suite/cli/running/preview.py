@@ -9,10 +9,9 @@ from rich.table import Table
 
 from suite.board.atlas.costs import Cost
 from suite.cli.console import console, say
-from suite.cli.running.announced import lost_sets, on_other_data, say_networks
+from suite.cli.running.announced import say_networks, to_do
 from suite.cli.running.cost import Costs, by_device, hours, told
 from suite.cli.running.request import Request, check_settings
-from suite.cli.running.runner import counts
 from suite.core.data import tasks
 from suite.core.data.reading.download import nothing_fetched
 from suite.core.data.tasks import DataMissing
@@ -55,8 +54,7 @@ def dry_run(request: Request) -> None:
         _cells(jobs, store) if sum(len(job.cells) for job in jobs) <= LISTED else _rows(jobs, store, costs)
     )
     console.print(shown)
-    said = (*on_other_data(jobs, store), *lost_sets(jobs, store), counts(jobs, store))
-    for line in (*_wanted(jobs), *said, *estimated(jobs, store, costs)):
+    for line in (*_wanted(jobs), *to_do(jobs, store), *estimated(jobs, store, costs)):
         say(line)
 
 

@@ -20,10 +20,11 @@ from suite.records.jobs import Job
 class Request:
     """A grid by name or path, changes to it, and options of the run.
 
-    made: a grid that was made and not read; `grid` is its name, and `settings` are empty. store: by default
-    `runs/<grid>`; log: where the run is logged, besides its records; inline: one job after another in one
-    process, without Ray; address: of a Ray cluster; by default Ray starts locally. step_timeout: the longest
-    time of an outer step, in words.
+    made: a grid that was not read from a file; then `grid` is its name, and `settings` are empty. store: by
+    default `runs/<grid>`; log: where the run is logged besides its records; inline: whether jobs run one
+    after another, without Ray; address: of a Ray cluster, by default Ray starts locally; step_timeout: the
+    longest time of an outer step, as given by `--step-timeout`. Raises ValueError for options that exclude
+    each other.
     """
 
     grid: str
@@ -57,7 +58,7 @@ class Request:
 
     @property
     def step_limit(self) -> StepLimit | None:
-        """The longest time of an outer step, in words and in seconds; None without one."""
+        """The longest time of an outer step, as given and in seconds; None for no limit."""
         if self.step_timeout is None:
             return None
         return self.step_timeout, parse(self.step_timeout, "--step-timeout")
@@ -78,7 +79,7 @@ class Request:
         path = Path(self.grid)
         if path.suffix != ".toml":
             return self.grid
-        # Of two files of one name each has its plan, or cells of one would no longer be missed.
+        # Two files of one name have two plans; in one plan, cells of the other file would not be missed.
         return f"{path.stem}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
 
     def writer(self, folder: Path) -> Writer | None:

@@ -11,7 +11,7 @@ from suite.board.tables import Board
 from suite.cli.console import console, say
 from suite.cli.logs.log import Log
 from suite.cli.logs.writers import Writer
-from suite.cli.running.announced import bring_over_formers, lost_sets, on_other_data, say_networks
+from suite.cli.running.announced import bring_over_formers, on_other_data, say_networks, to_do
 from suite.cli.running.cost import committed
 from suite.cli.running.deadline import Deadline, Stopped
 from suite.cli.running.progress import Display
@@ -60,7 +60,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
         store.write_plan(request.plan, grid.plan(jobs).to_json())
         store.send()
         known = store.as_it_is()
-        for line in (*on_other_data(jobs, known), *lost_sets(jobs, known), counts(jobs, known)):
+        for line in to_do(jobs, known):
             say(line)
         known.known.save()
         try:
@@ -238,10 +238,3 @@ def _drawn(store: Path) -> Iterator[Path]:
     """Yield what stands where a run writes plots and pictures."""
     for folder in ("plots", "pictures"):
         yield from (store / folder).rglob("*.png")
-
-
-def counts(jobs: Sequence[Job], store: Store) -> str:
-    """Return how many cells there are, how many of them are done, and where."""
-    total = sum(len(job.cells) for job in jobs)
-    left = sum(len(due(job, store)) for job in jobs)
-    return f"{counted(total, 'cell')}, {total - left} done, {left} to do ({store.path})"

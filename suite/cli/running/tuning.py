@@ -9,7 +9,7 @@ from rich.table import Table
 
 from suite.cli.console import console, say, wrote
 from suite.cli.running import preview, runner
-from suite.cli.running.announced import lost_sets, on_other_data
+from suite.cli.running.announced import to_do
 from suite.cli.running.cost import Costs
 from suite.cli.running.deadline import Deadline, Stopped
 from suite.cli.running.request import Request
@@ -78,7 +78,7 @@ def dry_run(request: TuningRequest) -> None:
         table.add_row(task, str(ipc), label, length, str(tries), ", ".join(row.method.space) or "nothing")
     console.print(table)
     jobs = [job for stage in _stages(request, found, store) for job in stage]
-    for line in (runner.counts(jobs, store), *preview.estimated(jobs, store, Costs.known(records))):
+    for line in (*to_do(jobs, store), *preview.estimated(jobs, store, Costs.known(records))):
         say(line)
 
 
@@ -97,12 +97,7 @@ def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
             for jobs in _stages(request, found, store):
                 run = request.run
                 store.write_plan(request.folder.name, grid.plan(jobs).to_json())
-                known = store.as_it_is()
-                for line in (
-                    *on_other_data(jobs, known),
-                    *lost_sets(jobs, known),
-                    runner.counts(jobs, known),
-                ):
+                for line in to_do(jobs, store.as_it_is()):
                     say(line)
                 # Neighbours, above all those that compile, would make a method seem slower than it is.
                 alone = run.inline or (not run.address and all(isinstance(job.cell, Study) for job in jobs))

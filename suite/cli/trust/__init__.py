@@ -1,1 +1,1 @@
-"""What the command line tells of the trust in records: audits, repeated evaluations, signatures."""
+"""What the command line tells of audits and repeated evaluations."""

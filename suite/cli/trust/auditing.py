@@ -1,4 +1,4 @@
-"""Audits of several stores: findings, what was checked, and evaluations that are repeated."""
+"""Audit several stores: tell findings and what was checked, and repeat evaluations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,12 +17,12 @@ from suite.records.signatures.ssh import check_signers
 
 
 def unsaid(line: str) -> None:
-    """Say nothing: the report has it."""
+    """Say nothing, since the report has all."""
 
 
 @dataclass
 class Report:
-    """The findings on stores, and what was repeated; None if nothing was to be."""
+    """The findings on stores. rescoring: what was repeated, None if nothing was asked for."""
 
     stores: list[Findings] = field(default_factory=list)
     rescoring: Rescoring | None = None
@@ -35,13 +35,13 @@ class Report:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What JSON has of it."""
-        again = {"rescoring": self.rescoring.fields} if self.rescoring else {}
-        return {"sound": self.sound, "stores": [each.fields for each in self.stores], **again}
+        """Its fields for JSON."""
+        found = {"sound": self.sound, "stores": [each.fields for each in self.stores]}
+        return found | ({"rescoring": self.rescoring.fields} if self.rescoring else {})
 
 
 def audited(stores: Sequence[Path], wanted: Wanted, signers: Path | None, tell: Say) -> Report:
-    """Audit stores, repeat what is wanted, and tell each finding. Raises ValueError for what is no store."""
+    """Audit stores, repeat what is wanted, and tell each finding. Raises ValueError if one is no store."""
     report, deadline = Report(), Deadline(wanted.time_limit)
     if signers is not None:
         check_signers(signers)
@@ -66,7 +66,7 @@ def lines(found: Findings) -> list[str]:
 
 
 def ask(name: str) -> TaskFacts | str:
-    """Return what the data of a task on this machine say, or why they do not; nothing is fetched."""
+    """Return the facts of a task from the data on this machine, or why there are none; nothing is fetched."""
     from suite.core.data import tasks  # torch
     from suite.core.data.reading.download import nothing_fetched
 

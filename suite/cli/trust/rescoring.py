@@ -1,4 +1,4 @@
-"""Evaluations of stores that are chosen by chance and repeated: what is told of them."""
+"""Choose evaluations of stores by chance, repeat them, and tell how they compare with their records."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ from suite.cli.running.deadline import Deadline
 from suite.core.names import counted
 
 if TYPE_CHECKING:
+    from suite.experiments.rescoring.judging import Comparison
     from suite.experiments.rescoring.repeating import Candidate, Repeated
 
 Say = Callable[[str], None]
@@ -18,7 +19,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be repeated. seed: of the choice, None to draw it; raises ValueError for a lone option."""
+    """What is to be repeated. seed: of the choice, None to draw it.
+
+    Raises ValueError for an option that has no meaning without `rescore`.
+    """
 
     rescore: int = 0
     seed: int | None = None
@@ -33,9 +37,10 @@ class Wanted:
 
 @dataclass
 class Rescoring:
-    """What was repeated. seed: of the choice; of: how many could be chosen; errors: contradictions.
+    """What was repeated. seed: of the choice; of: the number of candidates; errors: contradictions.
 
-    cells: what was found of each; left: of those that were not repeated, why; test_reads: for all.
+    together: how all cells contradict their records, "" if they do not; cells: a table for each chosen one,
+    with `left`, the reason, if it was not repeated; test_reads: of all repetitions.
     """
 
     seed: int
@@ -47,42 +52,39 @@ class Rescoring:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What JSON has of it."""
+        """Its fields for JSON."""
         return asdict(self)
 
 
 def rescored(stores: Sequence[Path], wanted: Wanted, deadline: Deadline, tell: Say) -> Rescoring:
-    """Repeat evaluations of `stores`, or tell which ones and how long they took; return what was found."""
+    """Repeat evaluations of `stores`, or tell which ones if it is a dry run; return what was found."""
     from suite.experiments.rescoring.judging import LEVEL, together  # scipy and torch
     from suite.experiments.rescoring.repeating import Candidates
 
     seed = secrets.randbits(32) if wanted.seed is None else wanted.seed
     candidates = Candidates.of(stores)
     chosen = candidates.choose(wanted.rescore, seed)
-    made, count = Rescoring(seed, len(candidates.every)), counted(len(chosen), "evaluation")
-    spent = duration(sum(each.seconds for each in chosen))
+    made = Rescoring(seed, len(candidates.every), cells=[_facts(each) for each in chosen])
+    count, spent = counted(len(chosen), "evaluation"), duration(sum(each.seconds for each in chosen))
     tell(f"{count} of {made.of} chosen by seed {seed}; they took {spent} where they were recorded")
     if wanted.dry_run:
         for each in chosen:
-            made.cells.append(_facts(each))
             tell(f"would repeat {each.title}: {duration(each.seconds)}")
         return made
-    done = []
-    for each in chosen:
+    done = list["Comparison"]()
+    for each, facts in zip(chosen, made.cells, strict=True):
         found = _repeated(each, candidates.spreads(each), deadline)
-        facts = _facts(each)
-        made.cells.append(facts)
         if isinstance(found, str):
             facts["left"] = found
             tell(f"not repeated: {each.title}: {found}")
             continue
-        done.append(found)
-        own, made.test_reads = found.comparison, made.test_reads + found.test_reads
-        reason = own.reason(len(chosen))
+        own, reason = found.comparison, found.comparison.reason(len(chosen))
+        done.append(own)
+        made.test_reads += found.test_reads
         made.errors += bool(reason)
         facts |= {"recorded": own.recorded, "repeated": own.repeated, "error": reason}
-        tell(_told(found, reason, len(chosen)))
-    made.together = together([each.comparison for each in done])
+        tell(_told(each.title, own, reason, len(chosen)))
+    made.together = together(done)
     if made.together:
         made.errors += 1
         tell(f"error: {made.together}")
@@ -110,8 +112,7 @@ def _facts(each: "Candidate") -> dict[str, Any]:
     return {"store": str(each.store), "cell": each.cell, "title": each.title, "seconds": each.seconds}
 
 
-def _told(found: "Repeated", reason: str, cells: int) -> str:
-    own, title = found.comparison, found.candidate.title
+def _told(title: str, own: "Comparison", reason: str, cells: int) -> str:
     if reason:
         return f"error: {title}: {reason}"
     if own.recorded == own.repeated:

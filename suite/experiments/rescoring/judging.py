@@ -1,17 +1,17 @@
-"""When a repeated evaluation contradicts its record: by more than rounding that grows through training.
+"""When a repeated evaluation contradicts its record: if they differ by more than rounding explains.
 
 The repeated networks have the seeds of the recorded ones. With the same processor, versions and threads they
-must give the same bits. Elsewhere rounding differs, and training lets it grow, at the most until the two
-networks of a seed differ as two networks of different seeds do. So the difference of two means of m networks
-has at the most the variance 2 s² / m, and a record is contradicted if it exceeds
+must give the same bits. On other machines rounding differs, and training amplifies the difference, at most
+until two networks of one seed are as far apart as networks of two seeds. Then the difference of two means of
+m networks has the variance 2 s² / m. A record is contradicted if the difference exceeds
 
     t(1 - 0.005 / (2 K); f) · s · sqrt(2 / m) + 0.0005
 
-s: the deviation of accuracies within sets, over the recorded sets of the same row (other seeds, same recipe
-and network) and the repeated networks, and with the weight of five more networks over all rows of the same
-task, size, recipe and network; f: its degrees of freedom; K: the repeated cells; 0.0005: rounding. Five is
-how much rows of results/ resemble each other (the moments of Smyth, 2004). The mean of all K differences is
-tested likewise, which finds a small change of many records.
+s: the deviation of accuracies within sets: over the recorded sets of the same row (other seeds, same recipe
+and network), over the repeated networks, and, with the weight of five networks, over all rows of the same
+task, size, recipe and network; f: its degrees of freedom; K: the number of repeated cells; 0.0005: rounding.
+Five is estimated from how alike the rows of results/ are (by the moments of Smyth, 2004). The mean of all K
+differences is tested in the same way, which finds a small change of many records.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,10 @@ from scipy.stats import t as student
 from suite.records.record import Provenance
 
 LEVEL = 0.01
-"""The share of audits of honest records, elsewhere than where they were made, that find a contradiction."""
+"""The share of audits that find a contradiction in honest records of other machines."""
 
 _ALIKE = 5
-"""Degrees of freedom that the spread of the whole table has in that of a row."""
+"""Degrees of freedom with which the spread of a table counts in that of a row."""
 
 _ROUNDING = 0.0005
 
@@ -54,7 +54,7 @@ class Spread:
         return Spread(_ALIKE * self.squares / self.freedom, _ALIKE) if self.freedom else self
 
     def limit(self, networks: float, level: float) -> float:
-        """Return by how much two means of so many networks may differ; infinite if nothing varied twice."""
+        """Return by how much two means of so many networks may differ; infinite if `freedom` is 0."""
         if not self.freedom:
             return inf
         deviation = sqrt(self.squares / self.freedom)
@@ -63,7 +63,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A recorded evaluation and its repetition. row, table: the spreads of recorded sets there.
+    """A recorded evaluation and its repetition. row, table: the spreads of recorded sets in them.
 
     must_be_equal: whether processor, versions and threads are the same; commits: of the code, then and now.
     """
@@ -86,7 +86,7 @@ class Comparison:
         return self.row + Spread.of(self.repeated) + self.table.weighed
 
     def limit(self, cells: int) -> float:
-        """Return by how much the means may differ, if so many cells are repeated."""
+        """Return by how much the means may differ if so many cells are repeated."""
         return self.spread.limit(min(len(self.recorded), len(self.repeated)), LEVEL / 2 / cells)
 
     def reason(self, cells: int) -> str:

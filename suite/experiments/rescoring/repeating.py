@@ -1,7 +1,7 @@
 """Choose evaluations of stores at random, and repeat them. Nothing is written to a store.
 
-A repeated evaluation reads the test split as the recorded one did. The reads are counted and told, and are in
-no record: the rule that an evaluation reads the split once protects choices, and nothing is chosen here.
+A repetition reads the test split as the recorded evaluation did. These reads are told, but no record counts
+them: the rule of one read protects choices, and nothing is chosen here.
 """
 
 import os
@@ -33,7 +33,7 @@ _Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Candidate:
-    """An evaluation or a reference that may be repeated. seconds: that it took."""
+    """An evaluation or a reference that may be repeated. seconds: the time that it took."""
 
     store: Path
     cell: str
@@ -45,7 +45,7 @@ class Candidate:
 
 @dataclass
 class Candidates:
-    """What can be repeated in stores, and how accuracies vary in each row, and in each table of rows."""
+    """What can be repeated in stores, and how accuracies vary in each row and in each table of rows."""
 
     every: list[Candidate] = field(default_factory=list)
     rows: dict[_Row, Spread] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Candidates:
         return self.rows[of.row], self.tables[of.row[:-1]]
 
     def choose(self, count: int, seed: int) -> list[Candidate]:
-        """Return `count` of them by chance, or all in a random order if there are fewer."""
+        """Return `count` of them, or all if there are fewer, in a random order."""
         ordered = sorted(self.every, key=lambda each: (str(each.store), each.cell, each.data))
         order = np.random.default_rng(seed).permutation(len(ordered))[:count]
         return [ordered[at] for at in order]
@@ -84,17 +84,16 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Repeated:
-    """A candidate that was repeated. test_reads: by the repetition."""
+    """A repetition and its reads of the test split."""
 
-    candidate: Candidate
     comparison: Comparison
     test_reads: int
 
 
 def repeat(candidate: Candidate, row: Spread, table: Spread) -> Repeated:
-    """Repeat an evaluation or a reference here; raises ValueError if it cannot be, with the reason.
+    """Repeat an evaluation or a reference on this machine.
 
-    row, table: the spreads there.
+    row, table: the spreads of its row and table. Raises ValueError, with the reason, if it cannot be done.
     """
     store = Store(candidate.store, read_only=True)
     record = store.record(candidate.cell, candidate.data)
@@ -122,7 +121,7 @@ def repeat(candidate: Candidate, row: Spread, table: Spread) -> Repeated:
         must_be_equal=same_place(record.provenance, here),
         commits=(record.provenance.commit, here.commit),
     )
-    return Repeated(candidate, comparison, again.test_reads)
+    return Repeated(comparison, again.test_reads)
 
 
 def _evaluation(record: Record[Evaluation], store: Store, resources: Resources) -> Work:
@@ -151,7 +150,7 @@ def _ended(work: Work) -> Record:
 
 
 def _resources(record: Record) -> Resources:
-    """Return the resources of a record, as far as this machine has them."""
+    """Return the resources that a record had, as far as this machine has them."""
     made = record.provenance
     gpu = not made.device.startswith("CPU") and torch.cuda.is_available()
     threads = min(made.threads, os.cpu_count() or 1)

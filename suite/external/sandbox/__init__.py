@@ -1,5 +1,5 @@
-"""Foreign files are read in a child process that has given up what reading does not need.
+"""Foreign files are read in a child process that has given up all rights that reading does not need.
 
-`parent` copies the files, starts the child and checks its answer; `child` reads; `confinement` says what the
-child gives up, which `landlock` and `seccomp` ask of Linux.
+`parent` copies the files, starts the child and checks its answer; `child` confines itself and reads;
+`confinement` takes the rights away, with `landlock` and `seccomp` of Linux.
 """

@@ -1,7 +1,7 @@
 """The child process that reads a foreign file: it confines itself, reads, and writes an answer.
 
-`suite.external.sandbox.parent` starts it. Any error becomes one sentence for the parent. The answer is a line
-of JSON, then the numbers of each tensor that it names.
+`suite.external.sandbox.parent` starts it. The answer is a line of JSON, then the numbers of each tensor that
+it names. An error becomes a sentence in the answer.
 """
 
 import json
@@ -20,7 +20,7 @@ from suite.external.sandbox.confinement import confine
 from suite.external.validate import Contents, Refused, Wanted, arrange
 
 MEMORY = 576 * 2**20
-"""Bytes for reading a file, in addition to the libraries."""
+"""Bytes of memory for reading, besides the libraries."""
 SECONDS = 5
 """Seconds of processor time for reading, plus one for each 8 MiB of files."""
 _SENTENCE = 300  # characters
@@ -36,14 +36,14 @@ def main(file: int) -> None:
 
 def serve(request: dict[str, Any], output: IO[bytes]) -> None:
     """Confine this process, then read and answer."""
-    reader = prepare(request)  # before the limits, since libraries are not counted
+    reader = prepare(request)  # before the limits, so that the libraries do not count
     answer(request, reader, output, confined(request))
 
 
 def confined(request: dict[str, Any]) -> Sequence[str]:
     """Confine this process for a request; return the layers in force."""
     size = sum(Path(file).stat().st_size for file in request["files"])
-    # Besides the set, what Python or a library may still load.
+    # Python and the libraries may still load files of their own.
     packages = Path(torch.__file__).parents[1]
     readable = {packages, *map(Path, (request["folder"], sys.prefix, sys.base_prefix, *suite.__path__))}
     seconds = SECONDS + size // (8 * 2**20)
@@ -52,7 +52,7 @@ def confined(request: dict[str, Any]) -> Sequence[str]:
 
 def prepare(request: dict[str, Any]) -> Reader:
     """Return the reader for the request's kind of file, with its library imported."""
-    torch.backends.cpu.get_cpu_capability()  # torch asks the system once, and rounds by the answer
+    torch.backends.cpu.get_cpu_capability()  # torch asks the system at the first call, and rounds accordingly
     kind, manifest = request["kind"], request["manifest"]
     files, wanted = [Path(file) for file in request["files"]], wanted_by(request)
     if kind == "torch":
@@ -112,6 +112,6 @@ def answer(request: dict[str, Any], reader: Reader, output: IO[bytes], layers: S
 
 
 def _sentence(text: str) -> str:
-    """Return one line of printable characters: parts of it may come from the file."""
+    """Return the text as one line of printable characters: parts of it may come from the file."""
     line = " ".join(os.fsencode(text).decode(errors="replace").split())
     return "".join(each for each in line if each.isprintable())[:_SENTENCE]

@@ -1,13 +1,13 @@
-"""What a process gives up before it reads a file that it does not trust; it cannot get any of it back.
+"""What a process gives up, for good, before it reads a file that it does not trust.
 
 | layer | refuses | where |
 |---|---|---|
-| limits | more memory, processor time, open files; other processes | everywhere (processes: unless root) |
+| limits | more memory, processor time and open files; new processes | everywhere (processes: unless root) |
 | namespace | the network, also loopback | Linux with user namespaces |
-| landlock | opening files but those below a few folders, changing any | Linux since 5.13 |
-| seccomp | all but seventy system calls: sockets, processes, signals | Linux on x86-64 and ARM64 |
+| landlock | to open files outside of a few folders, to change any file | Linux since 5.13 |
+| seccomp | all but seventy system calls; so no sockets, processes, signals | Linux on x86-64 and ARM64 |
 
-Each is used where the kernel has it, since they fail in different ways and places.
+All layers that the kernel has are used: where one fails, another holds.
 """
 
 import ctypes
@@ -28,10 +28,10 @@ _DUMPABLE, _NO_NEW_PRIVILEGES = 4, 38  # of prctl
 
 
 def confine(readable: Sequence[Path], *, memory: int, seconds: int, written: int) -> tuple[str, ...]:
-    """Confine this process, which may have one thread only; return the names of the layers in force.
+    """Confine this process, which must have a single thread; return the names of the layers in force.
 
-    readable: the folders below which files may be opened; memory: bytes in addition to those in use; seconds:
-    of processor time, likewise; written: the largest size in bytes of a file that is open for writing.
+    readable: the folders below which files may be opened; memory: bytes besides those in use; seconds: of
+    processor time besides those used; written: the largest size in bytes of a file that is written.
     """
     _limit(memory, seconds, written)
     layers = {"limits": True, "namespace": _leave_network()}
@@ -44,14 +44,14 @@ def confine(readable: Sequence[Path], *, memory: int, seconds: int, written: int
 
 
 def told(layers: Sequence[str]) -> str:
-    """Return in a sentence what confined the reader, and what this system lacks."""
+    """Return in a sentence which layers confined the reader, and which ones this system lacks."""
     missing = [name for name in LAYERS if name not in layers]
     lacks = f"; this system lacks {' and '.join(missing)}, see SECURITY.md" if missing else ""
     return f"read in a process confined by {', '.join(layers)}{lacks}"
 
 
 def _leave_network() -> bool:
-    """Move this process into a network of its own, without any device; return whether the kernel does it."""
+    """Move this process into a network without devices; return whether the kernel does it."""
     return sys.platform == "linux" and int(ctypes.CDLL(None).unshare(_NEW_USER | _NEW_NETWORK)) == 0
 
 
@@ -62,7 +62,7 @@ def _limit(memory: int, seconds: int, written: int) -> None:
     _lower(resource.RLIMIT_FSIZE, written)
     _lower(resource.RLIMIT_NOFILE, FILES)
     _lower(resource.RLIMIT_NPROC, 0)
-    # RLIMIT_DATA, since the limit on address space would also count memory that torch only maps.
+    # RLIMIT_DATA and not RLIMIT_AS, which would also count memory that torch only maps.
     try:
         status = Path("/proc/self/status").read_text().splitlines()
     except OSError:

@@ -1,6 +1,6 @@
-"""Landlock: the kernel lets a process open files below a few folders for reading, and nothing else.
+"""Landlock: the kernel lets a process read files below a few folders, and neither open nor change others.
 
-Linux has it since 5.13 (man landlock). Later versions also refuse TCP and signals to other processes.
+Linux has it since 5.13 (man landlock). Later versions also refuse TCP, and signals to other processes.
 """
 
 import ctypes
@@ -14,18 +14,18 @@ _CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same numbers on all processors
 _VERSION, _BENEATH = 1, 1
 _READ = 1 << 2 | 1 << 3  # files and folders
 _RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}
-"""From this version on, the first so many rights to files can be refused."""
+"""How many rights to files can be refused, by the version since which it is so."""
 
 
 def version() -> int:
-    """Return the version that the kernel has, 0 without any."""
+    """Return the kernel's version of Landlock, 0 without it."""
     if sys.platform != "linux":
         return 0
     return max(0, _call(_CREATE, None, 0, _VERSION))
 
 
 def restrict(readable: Iterable[Path]) -> bool:
-    """Allow this thread only to read below `readable`; return whether the kernel can and does."""
+    """Allow this thread only to read below `readable`; return whether the kernel does so."""
     found = version()
     if not found:
         return False

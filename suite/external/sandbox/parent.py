@@ -21,7 +21,7 @@ from suite.external.locate import LIMIT, SetFiles, snapshot
 from suite.external.validate import Refused, Wanted
 
 SECONDS = 90.0
-"""Wall time, including the start of the child."""
+"""Time by the clock, with the start of the child."""
 
 _ANSWER = 2 * 2**20  # most characters read from the answer
 _END = dict.fromkeys((int(signal.SIGKILL), int(signal.SIGXCPU)), "reading took too much time or memory")
@@ -44,8 +44,8 @@ class ForeignSet:
     """A foreign set, its classes in the file's order; its labels are numbers of any kind.
 
     raw: whether its images were bytes, which are now in [0, 1]; manifest: of a RaT-Bench artefact;
-    class_names: of its classes, () without any; notes: what was chosen in reading, each a sentence;
-    source: digest of the bytes that were read; layers: what confined the child, see `confinement`.
+    class_names: () without any; notes: sentences on what the reader chose; source: sha256 of what was read;
+    layers: what confined the child, see `confinement`.
     """
 
     format: str
@@ -59,7 +59,7 @@ class ForeignSet:
 
 
 def read(found: SetFiles, wanted: Wanted) -> ForeignSet:
-    """Read the files in a child process; raises ValueError, in one sentence, where they are refused."""
+    """Read files in a child process; raises ValueError, in one sentence, if they are refused."""
     with tempfile.TemporaryDirectory(prefix="ratbench-") as folder, tempfile.TemporaryFile() as output:
         copies = snapshot(found, Path(folder))
         try:
@@ -82,7 +82,7 @@ def request(found: SetFiles, wanted: Wanted, folder: Path) -> dict[str, Any]:
 
 
 def _run(request: str, output: IO[bytes]) -> None:
-    # Isolated: neither the working directory nor the environment changes what is imported.
+    # -I: neither the working directory nor the environment changes what is imported.
     command = [sys.executable, "-I", "-c", _START, str(_ROOT), str(output.fileno())]
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LD_LIBRARY_PATH", "HOME")}
     try:
@@ -108,7 +108,7 @@ def _check_end(code: int) -> None:
 
 
 def _brought(output: IO[bytes], wanted: Wanted, source: str) -> ForeignSet:
-    """Return the child's answer, which is trusted no more than the file."""
+    """Return the set in the child's answer, which is trusted no more than the file."""
     try:
         output.seek(0)
         answer = json.loads(output.readline(_ANSWER))

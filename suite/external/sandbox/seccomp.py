@@ -1,7 +1,7 @@
 """seccomp: the kernel refuses a process all system calls but those that reading needs.
 
-A refused call fails as on a kernel that lacks it, which libraries expect. There is no call among the allowed
-ones for sockets, processes, signals, or changes to files other than those that are open.
+A refused call fails as on a kernel without it, which libraries expect. No allowed call makes sockets or
+processes, sends signals, or changes files other than open ones.
 """
 
 import ctypes
@@ -94,7 +94,7 @@ _MISSING, _DENIED = 38, 13  # ENOSYS, EACCES
 
 
 def restrict() -> bool:
-    """Refuse this thread all other system calls; return whether the kernel can and does."""
+    """Refuse this thread all other system calls; return whether the kernel does so."""
     if sys.platform != "linux" or (machine := os.uname().machine) not in _MACHINES:
         return False
     content = program(machine)

@@ -27,7 +27,7 @@ def found(
 
     def again(candidate: Candidate, row: Spread, table: Spread) -> Repeated:
         values = (0.7, 0.71, 0.69)
-        return Repeated(candidate, Comparison(tuple(each + off for each in values), values, SPREAD), 1)
+        return Repeated(Comparison(tuple(each + off for each in values), values, SPREAD), 1)
 
     monkeypatch.setattr(repeating, "repeat", again)
     lines = list[str]()
