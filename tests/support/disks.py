@@ -92,7 +92,9 @@ def a_pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
-DAMAGES: list[Callable[[Path], None]] = [
+Damage = Callable[[Path], None]
+
+DAMAGES: list[Damage] = [
     truncated,
     flipped,
     emptied,

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import socket
@@ -51,10 +51,9 @@ def send(pids: list[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def until(holds: object, seconds: float = 120.0, every: float = 0.1) -> None:
+def until(holds: Callable[[], object], seconds: float = 120.0, every: float = 0.1) -> None:
     """Wait until `holds()` is true."""
     end = monotonic() + seconds
-    assert callable(holds)
     while not holds():
         if monotonic() > end:
             pytest.fail(f"not within {seconds:g} s: {holds}")
@@ -111,7 +110,7 @@ class Cluster:
             cpus=cpus,
         )
         self.nodes = [self.head]
-        until(lambda: self.answers(), 60)
+        until(self.answers, 60)
 
     @property
     def address(self) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from suite.cli.console import console
-from suite.cli.running import preview, runner
+from suite.cli.running import preview
+from suite.cli.running.announced import to_do
 from suite.cli.running.cost import Costs
 from suite.cli.running.request import Request
 from suite.core.data import tasks
@@ -65,7 +66,7 @@ def test_ten_thousand_cells_take_seconds(tiny: Path, capsys: pytest.CaptureFixtu
     started = time.process_time()
     costs, store = Costs([]), Store(Path("store"))
     console.print(preview._rows(jobs, store, costs))
-    assert "10000" in "".join(runner.counts(jobs, store))
+    assert "10000" in "".join(to_do(jobs, store))
     assert time.process_time() - started < 10 and len(capsys.readouterr().out.splitlines()) < 10
 
 

@@ -37,6 +37,12 @@ def finished(process: JobProcess, jobs: Sequence[Job]) -> dict[str, Record]:
     return {cell: each for job in jobs for at in process.run(job, {}) for cell, each in at.finished.items()}
 
 
+def pair(grid_file: Path, deed: str) -> tuple[Job, Job]:
+    """Return the job of a method that misbehaves, and a sound one."""
+    jobs = misbehaving.jobs(grid_file, [deed])
+    return one(jobs, "misbehaving"), one(jobs, "random_subset")
+
+
 def bits(store: Store, job: Job) -> tuple[str, tuple[float, ...], dict[str, tuple[float, ...]]]:
     """Return what a job's records have but times."""
     scores = store.record(job.evaluations[0].id)
@@ -77,7 +83,7 @@ def test_a_process_that_dies_leaves_a_failure_that_says_how(
     deed: str, tiny: Path, process: JobProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_process, "ATTEMPTS", 1)
-    dies, sound = sorted(misbehaving.jobs(tiny, [deed]), key=lambda job: job.label)
+    dies, sound = pair(tiny, deed)
     records = finished(process, [dies, sound])
     assert records[dies.id].status == "failed" and misbehaving.deeds("DIES")[deed] in records[dies.id].error
     assert [records[cell.id].status for cell in sound.cells] == ["done", "done"]
@@ -86,7 +92,7 @@ def test_a_process_that_dies_leaves_a_failure_that_says_how(
 @SLOW
 def test_a_process_that_closed_its_files_is_replaced(tiny: Path, process: JobProcess, store: Store) -> None:
     """It could still write its record."""
-    closes, sound = sorted(misbehaving.jobs(tiny, ["closes files"]), key=lambda job: job.label)
+    closes, sound = pair(tiny, "closes files")
     finished(process, [closes, sound])
     records = [store.record(cell.id) for job in (closes, sound) for cell in job.cells]
     assert [record and record.status for record in records] == ["done"] * 4
@@ -94,7 +100,7 @@ def test_a_process_that_closed_its_files_is_replaced(tiny: Path, process: JobPro
 
 @SLOW
 def test_it_dies_three_times_before_it_is_given_up(tiny: Path, process: JobProcess, store: Store) -> None:
-    job, _ = sorted(misbehaving.jobs(tiny, ["aborts"]), key=lambda job: job.label)
+    job, _ = pair(tiny, "aborts")
     records = finished(process, [job])
     assert records[job.id].error == "its process was killed by SIGABRT (3 times in a row)"
     assert records[job.id].attempts == 3
@@ -102,7 +108,7 @@ def test_it_dies_three_times_before_it_is_given_up(tiny: Path, process: JobProce
 
 
 def test_a_step_that_hangs_is_stopped(tiny: Path, process: JobProcess) -> None:
-    hangs, sound = sorted(misbehaving.jobs(tiny, ["hangs in C"]), key=lambda job: job.label)
+    hangs, sound = pair(tiny, "hangs in C")
     process.step_limit = ("5s", 5.0)
     error = finished(process, [hangs])[hangs.id].error
     assert error.endswith(" took longer than --step-timeout 5s")
@@ -114,7 +120,7 @@ def test_what_a_method_changes_is_told_and_changes_no_figure(
     tiny: Path, process: JobProcess, store: Store, tmp_path: Path
 ) -> None:
     """Not even of its own evaluation."""
-    changes, sound = sorted(misbehaving.jobs(tiny, ["patches us"]), key=lambda job: job.label)
+    changes, sound = pair(tiny, "patches us")
     records = finished(process, [changes, sound])
     change = misbehaving.deeds("CHANGES")["patches us"]
     assert records[changes.id].provenance.changed == (change,)
@@ -125,7 +131,7 @@ def test_what_a_method_changes_is_told_and_changes_no_figure(
 
 
 def test_a_fork_that_goes_on_writes_nothing(tiny: Path, process: JobProcess, store: Store) -> None:
-    forks, _ = sorted(misbehaving.jobs(tiny, ["forks and both go on"]), key=lambda job: job.label)
+    forks, _ = pair(tiny, "forks and both go on")
     records = finished(process, [forks])
     assert [records[cell.id].status for cell in forks.cells] == ["done", "done"]
     assert records[forks.id].attempts == 1 and not list(store.path.glob("failures/*/*/*"))
@@ -133,7 +139,7 @@ def test_a_fork_that_goes_on_writes_nothing(tiny: Path, process: JobProcess, sto
 
 @SLOW
 def test_a_process_that_keeps_memory_is_replaced(tiny: Path, process: JobProcess) -> None:
-    leaks, sound = sorted(misbehaving.jobs(tiny, ["leaks"]), key=lambda job: job.label)
+    leaks, sound = pair(tiny, "leaks")
     assert {each.status for each in finished(process, [leaks]).values()} == {"done"}
     assert process._process is None
     finished(process, [sound])
@@ -143,7 +149,7 @@ def test_a_process_that_keeps_memory_is_replaced(tiny: Path, process: JobProcess
 def test_what_is_printed_is_passed_on_in_bounds(tiny: Path, store: Store) -> None:
     lines = list[str]()
     process = JobProcess(store.path, said=lines.append)
-    prints, _ = sorted(misbehaving.jobs(tiny, ["prints"]), key=lambda job: job.label)
+    prints, _ = pair(tiny, "prints")
     finished(process, [prints])
     process.close()
     assert (

@@ -9,12 +9,13 @@ from tests.support import disks
 
 
 @pytest.mark.parametrize("damage", disks.DAMAGES, ids=lambda damage: damage.__name__)
-def test_a_damaged_one_falls_back_to_the_older_and_is_written_again(damage: object, tmp_path: Path) -> None:
+def test_a_damaged_one_falls_back_to_the_older_and_is_written_again(
+    damage: disks.Damage, tmp_path: Path
+) -> None:
     folder = Checkpoints(tmp_path)
     for step in (1, 2):
         folder.save_checkpoint("t", step, {"step": step})
     newest = max((tmp_path / "checkpoints" / "t").iterdir())
-    assert callable(damage)
     damage(newest)
     if damage is disks.deleted:
         assert folder.load_checkpoint("t") == {"step": 1}

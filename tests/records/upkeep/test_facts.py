@@ -16,8 +16,7 @@ def test_the_protocol_is_stated(store: Store) -> None:
 
 
 @pytest.mark.parametrize("damage", disks.DAMAGES, ids=lambda damage: damage.__name__)
-def test_a_damaged_statement_is_none_or_another(damage: object, store: Store) -> None:
-    assert callable(damage)
+def test_a_damaged_statement_is_none_or_another(damage: disks.Damage, store: Store) -> None:
     damage(store.path / "store.json")
     assert stated(store.path) != 2
 

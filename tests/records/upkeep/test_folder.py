@@ -37,10 +37,9 @@ def test_what_another_process_set_aside_is_no_fault(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("replace", [False, True])
 @pytest.mark.parametrize("damage", disks.DAMAGES[4:], ids=lambda damage: damage.__name__)
-def test_what_is_no_file_makes_room_for_one(damage: object, replace: bool, tmp_path: Path) -> None:
+def test_what_is_no_file_makes_room_for_one(damage: disks.Damage, replace: bool, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
-    assert callable(damage)
     damage(path)
     with pytest.warns(UserWarning, match="file is no file; moved to .*, a file is written in its place"):
         assert Folder(tmp_path).put(path, b"content", replace=replace)
