@@ -100,16 +100,17 @@ class Mirror:
         with self._busy:
             here = dict(self._here(scope))
             new = [name for name, own in here.items() if self._known.get(name, ([], []))[1] != own]
-            records = [name for name in new if name.startswith("records/")]
-            for name in [each for each in records if self._gives_way(each)]:
-                records.remove(name)
-                new = [each for each in new if not each.startswith((name, f"artefacts/{_cell(name)}"))]
-            for ending in (".safetensors", ""):
-                part = [name for name in new if name.endswith(ending) and name not in records]
-                self._write({name: here[name] for name in part})
-                new = [name for name in new if name not in part]
-            for name in records:
-                self._create(name, here[name])
+            late = [name for name in new if _turn(name) == 2 and self._gives_way(name)]
+            replaced = (*late, *(f"artefacts/{_cell(name)}" for name in late))
+            turns: list[dict[str, Local]] = [{}, {}, {}]
+            for name in new:
+                if not name.startswith(replaced):
+                    turns[_turn(name)][name] = here[name]
+            sets, others, records = turns
+            self._write(sets)
+            self._write(others)
+            for name, own in records.items():
+                self._create(name, own)
             self._set_aside()
             gone = [name for name in self._known if scope.has(name) and name not in here]
             self.place.remove(gone)
@@ -214,6 +215,11 @@ class Mirror:
         self._known.pop(name, None)
         with suppress(OSError):
             (self.folder / name).unlink(missing_ok=True)
+
+
+def _turn(name: str) -> int:
+    """Return when a file is written: sets first (0), records last (2)."""
+    return 2 if name.startswith("records/") else int(not name.endswith(".safetensors"))
 
 
 def _cell(record: str) -> str:

@@ -150,19 +150,20 @@ class RemoteStore(Store):
                 self.send()
             finally:
                 with suppress(RemoteFault):
-                    if (holder := self._holder()) and _is_same(holder, own):
+                    if _is_same(self._holder(), own):
                         self.place.remove([_LOCK])
 
     def _acquire(self) -> Sign:
         """Take the lock; raises ValueError if a living process has it."""
         content = read_bytes(self.path / _LOCK)
+        own = Sign.model_validate_json(content)
         while True:
             try:
                 self.place.create(_LOCK, content)
-                return Sign.model_validate_json(content)
+                return own
             except FileExistsError:
                 holder = self._holder()
-                if holder is not None and _is_same(holder, own := Sign.model_validate_json(content)):
+                if _is_same(holder, own):
                     return own  # the answer to an earlier try was lost
                 if self._is_alive(holder):
                     by = holder.where if holder else "another process"
@@ -187,15 +188,15 @@ class RemoteStore(Store):
         """Give a sign of life; call `lost` if another process has the lock."""
         place = self.place.impatient()
         holder = self._holder(place)
-        if holder is None or not _is_same(holder, own):
+        if not _is_same(holder, own):
             by = holder.where if holder else "another process"
             lost(f"{by} took over store {self.address}")
             return
         place.put(_LOCK, read_bytes(self.path / _LOCK))
 
 
-def _is_same(first: Sign, second: Sign) -> bool:
-    return (first.host, first.pid, first.since) == (second.host, second.pid, second.since)
+def _is_same(holder: Sign | None, own: Sign) -> bool:
+    return holder is not None and (holder.host, holder.pid, holder.since) == (own.host, own.pid, own.since)
 
 
 @contextmanager
