@@ -31,6 +31,7 @@ _PR_SET_PDEATHSIG = 1
 def main(handle: int, parent: int) -> None:
     """Do the orders of the process `parent`, which come over the connection `handle`, until it sends None."""
     _end_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run
     faulthandler.enable()  # says where a crash happened
     warnings.showwarning = _warn
     connection = Connection(handle)

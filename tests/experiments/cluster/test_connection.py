@@ -40,6 +40,7 @@ def strangers(address: str, *environments: dict[str, str]) -> list[str]:
     """Return what programs say that run a command, each in its environment, which must not lead elsewhere."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
     clean["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # 127.0.0.1 stays what it is
+    clean["RAY_NUM_REDIS_GET_RETRIES"] = "2"  # refused, they would ask for twenty seconds
     command, pipe = [sys.executable, "-c", STRANGER, address], subprocess.PIPE
     started = [
         subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True, env={**clean, **each})

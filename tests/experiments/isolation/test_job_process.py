@@ -183,6 +183,15 @@ def test_killed_in_a_step_it_goes_on_from_its_checkpoint_to_the_same_bits(
     assert bits(store, marked) == bits(in_process([marked], tmp_path / "undisturbed"), marked)
 
 
+def test_an_interrupt_is_for_the_run_and_not_for_its_process(
+    marked: Job, process: JobProcess, store: Store
+) -> None:
+    for at in process.run(marked, {}):
+        if at.steps and process._process is not None:
+            os.kill(process._process.pid, signal.SIGINT)
+    assert done(marked, store).attempts == 1 and store.record(marked.evaluations[0].id)
+
+
 def test_closed_early_it_writes_a_checkpoint(marked: Job, process: JobProcess, store: Store) -> None:
     work = process.run(marked, {})
     while (step := next(work).step) < 3:

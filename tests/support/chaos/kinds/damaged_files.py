@@ -93,12 +93,12 @@ class CheckpointOfTheKilled(Kind):
     weight = 12
 
     def strike(self, world: World) -> None:
-        for _ in range(world.draw.choice([1, 1, 2])):
-            found = sorted(each for each in world.store.glob("checkpoints/*/*.pt") if each.is_file())
-            if not found:
-                raise Missed
-            _checkpoint(world, found[-1])
-            world.draw.choice(disks.DAMAGES)(found[-1])
+        found = sorted(each for each in world.store.glob("checkpoints/*/*.pt") if each.is_file())
+        if not found:
+            raise Missed
+        for path in found[-world.draw.choice([1, 1, 2]) :]:
+            _checkpoint(world, path)
+            world.draw.choice(disks.DAMAGES)(path)
         world.interrupt()
         os.kill(world.running.pid, signal.SIGKILL)
 

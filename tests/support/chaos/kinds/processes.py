@@ -76,7 +76,7 @@ KINDS: list[Kind] = [
     OfTheDriver(signal.SIGHUP, -signal.SIGHUP),
     OfTheJob(signal.SIGKILL, 0),
     OfTheJob(signal.SIGTERM, 0),
-    OfTheJob(signal.SIGINT, 0, 1),
+    OfTheJob(signal.SIGINT, 0),
     OfTheJob(signal.SIGSTOP, 0, 1),
     SecondDriver("a second driver"),
     Readers("readers beside the run"),
