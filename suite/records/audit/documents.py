@@ -62,9 +62,12 @@ def _check_plain(path: Path) -> None:
 
 
 def _undamaged(
-    paths: Iterable[Path], kind: str, counted: str, read: Callable[[Path], T], found: Findings
+    paths: Iterable[Path], kind: str, read: Callable[[Path], T], found: Findings, counted: str = ""
 ) -> Iterator[tuple[Path, T]]:
-    """Yield what `read` returns for each file; report, as findings of a kind, those that it refuses."""
+    """Yield what `read` returns for each file, and report those that it refuses.
+
+    kind: of the findings; counted: the word by which files are counted, if it is another one.
+    """
     for path in paths:
         try:
             made = read(path)
@@ -73,7 +76,7 @@ def _undamaged(
         except (OSError, ValueError) as error:
             found.error(kind, path, f"it is damaged: {reading.reason(error)}")
             continue
-        found.checked[counted] += 1
+        found.checked[counted or kind] += 1
         yield path, made
 
 
@@ -83,11 +86,8 @@ def records(store: Store, kind: str, found: Findings) -> Iterator[tuple[Path, Re
     A sealed record is undamaged: its content is that of its sha256, and its file has the cell's name.
     """
     paths, counted = layout.files(store.path / kind), kind.removesuffix("s")
-
-    def read(path: Path) -> Record:
-        return reading.checked(path, content(path))
-
-    for path, record in _undamaged(paths, "record", counted, read, found):
+    read = _undamaged(paths, "record", lambda path: reading.checked(path, content(path)), found, counted)
+    for path, record in read:
         _check_place(path, record, kind, store, found)
         yield path, record
 
@@ -106,11 +106,8 @@ def _check_place(path: Path, record: Record, kind: str, store: Store, found: Fin
 
 def plans(store: Store, found: Findings) -> Iterator[tuple[Path, Plan]]:
     """Yield the undamaged plans, and report the others."""
-
-    def read(path: Path) -> Plan:
-        return Plan.model_validate_json(content(path))
-
-    return _undamaged(layout.listed(store.path / "plan", ".json"), "plan", "plan", read, found)
+    paths = layout.listed(store.path / "plan", ".json")
+    return _undamaged(paths, "plan", lambda path: Plan.model_validate_json(content(path)), found)
 
 
 def jobs(store: Store, found: Findings) -> None:
@@ -120,7 +117,7 @@ def jobs(store: Store, found: Findings) -> None:
         if Job.model_validate_json(content(path)).id != path.stem:
             raise ValueError("it belongs to another cell than its name says")
 
-    for _ in _undamaged(layout.listed(store.path / "jobs", ".json"), "job", "job", read, found):
+    for _ in _undamaged(layout.listed(store.path / "jobs", ".json"), "job", read, found):
         pass
 
 
@@ -130,7 +127,7 @@ def checkpoints(store: Store, finished: set[str], found: Findings) -> None:
         paths = layout.listed(folder, ".pt")
         if paths and folder.name in finished:
             found.doubt("checkpoint", folder, "its cell is finished, so that nobody needs it any more")
-        for path, digest in _undamaged(paths, "checkpoint", "checkpoint", sha256, found):
+        for path, digest in _undamaged(paths, "checkpoint", sha256, found):
             if not path.stem.endswith(digest[:16]):
                 found.error("checkpoint", path, "its content is not that of the sha256 in its name")
 

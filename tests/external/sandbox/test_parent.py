@@ -147,6 +147,7 @@ def test_the_command_says_it_and_leaves_nothing(elsewhere: None, tmp_path: Path)
     assert not (tmp_path / "ran").exists() and not (tmp_path / "runs").exists()
 
 
+@pytest.mark.usefixtures("read_here")
 def test_one_channel_for_a_colour_task(tmp_path: Path) -> None:
     colour = Wanted(10, 2, (3, 8, 8))
     with pytest.raises(ValueError, match="1 channel, those of the task 3"):
