@@ -54,7 +54,7 @@ class Deadline:
             raise Stopped(self.reason)
 
     def check_long_enough(self) -> None:
-        """Raise ValueError if the time limit is near; for a run that has done nothing yet."""
+        """Raise ValueError if the time limit, and no signal, stopped a run that has done nothing yet."""
         if not self._signalled:
             raise ValueError(
                 f"--time-limit {self.time_limit} is too short: after {monotonic() - self._started:.0f} s no "

@@ -1,4 +1,4 @@
-"""Jobs on Ray Tune, which only schedules them: which cells are done, the records in the store tell."""
+"""Jobs on Ray Tune, which only schedules them; the records in the store tell which cells are done."""
 
 import os
 

@@ -20,9 +20,9 @@ CONTEXT_BYTES = 2**30
 
 
 def share(peak: int, total: int) -> float:
-    """Return the share of a GPU for a trial: 1 / n, where n <= MOST trials fit into its memory.
+    """Return the share of a GPU for a trial: 1 / n, where n is the most that fit into its memory, up to MOST.
 
-    peak: of its kind, in bytes; total: bytes of the GPU. Shares are rounded down to a ten-thousandth, which
+    peak: of the trial's kind, in bytes; total: bytes of the GPU. Shares are rounded down to a ten-thousandth, which
     is Ray's unit, so that n of them never exceed a GPU.
     """
     need = MARGIN * peak + CONTEXT_BYTES

@@ -67,7 +67,7 @@ class _Worker(Listener):
         self.spoilt = False
 
     def begin(self, cell: str) -> None:
-        """Report that work on a cell begins; reset what cells use up."""
+        """Report that work on a cell begins; reset random generators and warnings."""
         self.state.reset(cell)
         self._send("begun", cell)
 

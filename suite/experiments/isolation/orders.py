@@ -14,7 +14,7 @@ KEPT_BYTES = 2**30
 """A process that holds so many bytes more after a job than at its start is replaced."""
 
 ATTEMPTS = 3
-"""Times that a cell is begun whose process dies."""
+"""How often a cell is tried whose process dies."""
 
 LOST_CONNECTION = 71
 """Exit code of a process that lost the connection to the one that started it."""

@@ -124,7 +124,7 @@ _CLASSES: tuple[type, ...] = (torch.Tensor, torch.Generator, torch.nn.Module, to
 _OWN_THREADS = ("torch.", "concurrent.", "suite.", "multiprocessing.")
 _OWN_CHILDREN = (b"torch/_inductor", b"multiprocessing.resource_tracker", b"multiprocessing.forkserver")
 _FREE_VARIABLES = ("TORCH", "TRITON", "KMP_", "CUDA_", "MPL")
-"""What libraries start, and set in the environment, when they are first used: how the names begin."""
+"""Parts of the names of threads, processes and variables that libraries make when they are first used."""
 
 Function = tuple[Mapping[str, Any], str, Any]
 

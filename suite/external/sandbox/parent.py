@@ -21,7 +21,7 @@ from suite.external.locate import LIMIT, SetFiles, snapshot
 from suite.external.validate import Refused, Wanted
 
 SECONDS = 90.0
-"""Time by the clock, with the start of the child."""
+"""The longest time by the clock, with the start of the child."""
 
 _ANSWER = 2 * 2**20  # most characters read from the answer
 _END = dict.fromkeys((int(signal.SIGKILL), int(signal.SIGXCPU)), "reading took too much time or memory")
