@@ -22,8 +22,8 @@ CONTEXT_BYTES = 2**30
 def share(peak: int, total: int) -> float:
     """Return the share of a GPU for a trial: 1 / n, where n is the most that fit into its memory, up to MOST.
 
-    peak: of the trial's kind, in bytes; total: bytes of the GPU. Shares are rounded down to a ten-thousandth, which
-    is Ray's unit, so that n of them never exceed a GPU.
+    peak: of the trial's kind, in bytes; total: bytes of the GPU. Shares are rounded down to a ten-thousandth,
+    which is Ray's unit, so that n of them never exceed a GPU.
     """
     need = MARGIN * peak + CONTEXT_BYTES
     return int(10_000 / max(1, min(MOST, int(total / need)))) / 10_000
