@@ -85,7 +85,9 @@ class Record(Frozen, Generic[Of]):
     recipe: str = ""  # the trial's native recipe, for the board
     method_title: str = Field(default="", exclude_if=lambda title: not title)
     paper: str = Field(default="", exclude_if=lambda paper: not paper)
-    measured_under: int = Field(default=PROTOCOL, exclude_if=lambda protocol: protocol == PROTOCOL)
+    measured_under: int = Field(
+        default=PROTOCOL, ge=1, le=PROTOCOL, exclude_if=lambda protocol: protocol == PROTOCOL
+    )
     provenance: Provenance
     sha256: str = ""
 

@@ -79,7 +79,7 @@ class Deadline:
         Raises ValueError if the time limit is too short for the body, Stopped after a signal.
         """
         try:
-            self._interrupt_at_the_end()
+            self.interrupt_at_the_end()
             yield
             self.check()
         except Stopped:
@@ -105,9 +105,10 @@ class Deadline:
         if not self._signalled:
             self._signalled, self.reason = True, f"{signal.Signals(number).name} came"
         self._ends = min(self._ends, monotonic() + GRACE_SECONDS)
-        self._interrupt_at_the_end()
+        self.interrupt_at_the_end()
 
-    def _interrupt_at_the_end(self) -> None:
+    def interrupt_at_the_end(self) -> None:
+        """Raise Stopped in the main thread at the end; within `watched`."""
         self._timer.cancel()
         if self._ends < inf:
             self._timer = threading.Timer(max(0.0, self._ends - monotonic()), self._interrupt)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.cli.running.deadline import Deadline
-from suite.cli.trust import rescoring
+from suite.cli.trust import rescoring, settings
 from suite.cli.trust.rescoring import Rescoring, Say, Wanted
 from suite.core.names import HOLDOUT, counted
 from suite.records.audit.findings import Findings
@@ -46,7 +46,7 @@ def audited(stores: Sequence[Path], wanted: Wanted, signers: Path | None, tell: 
     if signers is not None:
         check_signers(signers)
     for path in remote.all_here(dict.fromkeys(stores), remote.ALL):
-        found = audit(path, ask, signers)
+        found = audit(path, ask, signers, settings.wrong)
         report.stores.append(found)
         for line in lines(found):
             tell(line)
@@ -76,5 +76,11 @@ def ask(name: str) -> TaskFacts | str:
     except Exception as error:  # the name is a record's, and may be anything
         return str(error).partition("\n")[0] or type(error).__name__
     count = 0 if name.endswith(HOLDOUT) else sum(task.found.test)
-    known = tasks.fingerprint(task), tasks.former_fingerprint(task)
-    return TaskFacts(task.train.classes, tuple(task.train.shape), count, known)
+    return TaskFacts(
+        classes=task.train.classes,
+        shape=tuple(task.train.shape),
+        test=count,
+        data=(tasks.fingerprint(task), tasks.former_fingerprint(task)),
+        class_names=tuple(task.class_names),
+        preprocessing=task.preprocessing.describe(),
+    )

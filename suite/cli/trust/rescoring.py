@@ -2,12 +2,14 @@
 
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suite.board.render.words import duration
-from suite.cli.running.deadline import Deadline
+from suite.cli.running.deadline import Deadline, Stopped
 from suite.core.names import counted
 
 if TYPE_CHECKING:
@@ -39,13 +41,15 @@ class Wanted:
 class Rescoring:
     """What was repeated. seed: of the choice; of: the number of candidates; errors: contradictions.
 
-    together: how all cells contradict their records, "" if they do not; cells: a table for each chosen one,
-    with `left`, the reason, if it was not repeated; test_reads: of all repetitions.
+    unclear: repetitions that can neither contradict nor support their record; together: how all cells
+    contradict their records, "" if they do not; cells: a table for each chosen one, with `left`, the reason,
+    if it was not repeated; test_reads: of all repetitions.
     """
 
     seed: int
     of: int
     errors: int = 0
+    unclear: int = 0
     test_reads: int = 0
     together: str = ""
     cells: list[dict[str, Any]] = field(default_factory=list)
@@ -72,24 +76,34 @@ def rescored(stores: Sequence[Path], wanted: Wanted, deadline: Deadline, tell: S
             tell(f"would repeat {each.title}: {duration(each.seconds)}")
         return made
     done = list["Comparison"]()
-    for each, facts in zip(chosen, made.cells, strict=True):
-        found = _repeated(each, candidates.spreads(each), deadline)
-        if isinstance(found, str):
-            facts["left"] = found
-            tell(f"not repeated: {each.title}: {found}")
-            continue
-        own, reason = found.comparison, found.comparison.reason(len(chosen))
-        done.append(own)
-        made.test_reads += found.test_reads
-        made.errors += bool(reason)
-        facts |= {"recorded": own.recorded, "repeated": own.repeated, "error": reason}
-        tell(_told(each.title, own, reason, len(chosen)))
+    with deadline.watched(), suppress(Stopped):
+        deadline.interrupt_at_the_end()
+        for each, facts in zip(chosen, made.cells, strict=True):
+            found = _repeated(each, candidates.spreads(each), deadline)
+            if isinstance(found, str):
+                facts["left"] = found
+                continue
+            own, reason = found.comparison, found.comparison.reason(len(chosen))
+            done.append(own)
+            made.test_reads += found.test_reads
+            made.errors += bool(reason)
+            made.unclear += not reason and own.is_unclear(len(chosen))
+            facts |= {"recorded": own.recorded, "repeated": own.repeated, "error": reason}
+            tell(_told(each.title, own, reason, len(chosen)))
+    for facts in made.cells:
+        if "repeated" not in facts:
+            left = facts.setdefault("left", deadline.reason)
+            tell(f"not repeated: {facts['title']}: {left}")
+    if chosen and not done:
+        made.errors += 1
+        tell("error: no evaluation was repeated, so that nothing is known of the accuracies")
     made.together = together(done)
     if made.together:
         made.errors += 1
         tell(f"error: {made.together}")
     tell(
-        f"{counted(len(done), 'evaluation')} repeated, {counted(made.errors, 'error')}; honest "
+        f"{counted(len(done), 'evaluation')} repeated, {made.unclear} without a verdict, "
+        f"{len(chosen) - len(done)} not repeated, {counted(made.errors, 'error')}; honest "
         f"records have one in less than {100 * LEVEL:.0f}% of audits. The test split was read "
         f"{counted(made.test_reads, 'time')}, which no record counts"
     )
@@ -117,5 +131,8 @@ def _told(title: str, own: "Comparison", reason: str, cells: int) -> str:
         return f"error: {title}: {reason}"
     if own.recorded == own.repeated:
         return f"the same bits: {title}"
-    limit = f"rounding explains up to {100 * own.limit(cells):.2f}"
-    return f"agrees: {title}: {100 * own.difference:+.2f} points, and {limit}"
+    off, limit = f"{100 * own.difference:+.2f} points", own.limit(cells)
+    if own.is_unclear(cells):
+        why = f"differ by {100 * limit:.0f} points" if limit < inf else "differ by any number of points"
+        return f"no verdict: {title}: {off}, and its networks vary so much that rounding may {why}"
+    return f"agrees: {title}: {off}, and rounding explains up to {100 * limit:.2f}"

@@ -26,6 +26,9 @@ from suite.records.record import Provenance
 LEVEL = 0.01
 """The share of audits that find a contradiction in honest records of other machines."""
 
+UNCLEAR = 0.15
+"""The largest difference of accuracies that a repetition may allow, and still be evidence."""
+
 _ALIKE = 5
 """Degrees of freedom with which the spread of a table counts in that of a row."""
 
@@ -88,6 +91,10 @@ class Comparison:
     def limit(self, cells: int) -> float:
         """Return by how much the means may differ if so many cells are repeated."""
         return self.spread.limit(min(len(self.recorded), len(self.repeated)), LEVEL / 2 / cells)
+
+    def is_unclear(self, cells: int) -> bool:
+        """Return whether the repetition is no evidence, since far too large a difference would be allowed."""
+        return self.recorded != self.repeated and self.limit(cells) > UNCLEAR
 
     def reason(self, cells: int) -> str:
         """Return how the repetition contradicts the record; "" if it does not."""

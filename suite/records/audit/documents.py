@@ -42,6 +42,8 @@ def parsed(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file; raises ValueError for anything else."""
     try:
         found = parse_json(content(path))
+    except FileNotFoundError:
+        raise ValueError("it is missing") from None
     except (OSError, ValueError) as error:
         raise ValueError(f"it cannot be read: {reading.reason(error)}") from None
     if not isinstance(found, dict):
@@ -74,7 +76,7 @@ def _undamaged(
         except FileNotFoundError:
             continue  # a run removed it meanwhile
         except (OSError, ValueError) as error:
-            found.error(kind, path, f"it is damaged: {reading.reason(error)}")
+            found.error(kind, path, f"it does not count: {reading.reason(error)}")
             continue
         found.checked[counted or kind] += 1
         yield path, made

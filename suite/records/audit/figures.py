@@ -24,7 +24,7 @@ def wrong(record: Record, task: TaskFacts | None) -> Iterator[Wrong]:
     yield from _row(record)
     yield from _names(record)
     if reason := overread(record):
-        yield "error", "reads", reason
+        yield "error", "reads", reason.partition("left out: ")[2]
     yield from _times(record)
     yield from _curve(record)
     if record.status != "done":
@@ -32,6 +32,10 @@ def wrong(record: Record, task: TaskFacts | None) -> Iterator[Wrong]:
     if record.error:
         yield "doubt", "status", "it is done, and has an error"
     if isinstance(record.cell, Evaluation | Reference):
+        if record.scores and not record.test_reads:
+            yield "error", "reads", "it has scores, and did not read the test split"
+        if not record.seconds:
+            yield "error", "time", "it has scores, and took no time"
         yield from _copies(record)
         yield from _counts(record, task)
     if is_of(record, Trial):

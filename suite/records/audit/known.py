@@ -1,7 +1,8 @@
 """What is known of the tasks of a store: from the catalogue, and from the data on this machine."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from suite.core.data.catalogue import CATALOGUE
 from suite.core.names import HOLDOUT
@@ -11,13 +12,16 @@ from suite.core.names import HOLDOUT
 class TaskFacts:
     """Facts about a task. shape: of an image; test: number of test images, 0 if unknown.
 
-    data: the fingerprints of its data on this machine, by this release and by earlier ones; () if unknown.
+    The others are those of its data on this machine, empty if unknown. data: the fingerprints by this release
+    and by earlier ones; preprocessing: as a manifest describes it.
     """
 
     classes: int
     shape: tuple[int, ...]
     test: int = 0
     data: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
 
 Ask = Callable[[str], TaskFacts | str]

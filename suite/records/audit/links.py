@@ -52,7 +52,7 @@ class Links:
         self._trials = dict[str, Record[Trial]]()
         self._evaluations = list[tuple[_Entry, Evaluation]]()
         self._times = dict[tuple[float, ...], Path]()
-        self._data = Counter[tuple[str, str]]()
+        self._data, self._first = Counter[tuple[str, str]](), dict[tuple[str, str], Path]()
 
     @property
     def finished(self) -> set[str]:
@@ -78,6 +78,7 @@ class Links:
             seal=record.sha256,
         )
         self._data[record.task, record.data] += 1
+        self._first.setdefault((record.task, record.data), path)
         self._check_twice(own)
         self._by_cell.setdefault(own.cell, []).append(own)
         if is_of(record, Trial):
@@ -133,14 +134,16 @@ class Links:
         for line in Datasets(counts).mixed:
             self.found.doubt("data", "", line)
         for (task, data), count in sorted(self._data.items()):
-            known = self.tasks[task]
+            known, first = self.tasks[task], self._first[task, data]
             if not data:
-                self.found.doubt("data", "", f"{count} records of {task} do not say on which data")
+                told_of = f"records of {task} that do not say on which data: {count}, this one among them"
+                self.found.doubt("data", first, told_of)
             elif known is not None and known.data:
                 self.found.checked["compared fingerprint"] += count if data in known.data else 0
                 if data not in known.data:
                     here = f"{told(known.data[0])} is what {task} has on this machine"
-                    self.found.error("data", "", f"{count} records of {task} have {told(data)}, and {here}")
+                    told_of = f"records of {task} with {told(data)}: {count}, this one among them; {here}"
+                    self.found.error("data", first, told_of)
 
     def _check_evaluation(self, own: _Entry, cell: Evaluation) -> None:
         of = self._trial_of(own)
@@ -201,7 +204,7 @@ class Links:
         return of.artefact if of else "", own.seed
 
     def _check_sets(self, working: set[str]) -> None:
-        folder, known = self.store.path / "artefacts", set[Path]()
+        folder, known, sealed = self.store.path / "artefacts", set[Path](), dict[Path, bool]()
         done = [(path, each) for path, each in self._trials.items() if each.status == "done"]
         if done and not folder.is_dir():
             told = f"it has no artefacts/, so that the sets of {len(done)} records are not checked"
@@ -213,21 +216,26 @@ class Links:
                 continue
             known.add(path)
             if record.cell.id not in working:
-                sets.check(path, record, self.tasks[record.task], self.found)
+                sealed[path] = sets.check(path, record, self.tasks[record.task], self.found)
         trials = {record.cell.id: record for _, record in done}
         for path in layout.listed(folder, ENDING):
             trial, step = parts_of(path.name)
             if path in known or not trial or trial in working:
                 continue
             if trial in trials and step is not None:
-                sets.check(path, None, self.tasks[trials[trial].task], self.found)
+                sealed[path] = sets.check(path, None, self.tasks[trials[trial].task], self.found)
             elif not self._there_now(trial):
                 self.found.doubt("set", path, "no record names it")
+        unsealed = [path for path, has_seal in sealed.items() if not has_seal]
+        if 0 < len(unsealed) < len(sealed):
+            told = "its manifest has no seal, and others of the store have one; manifests like it: "
+            self.found.doubt("manifest", unsealed[0].with_suffix(".json"), f"{told}{len(unsealed)}")
         for own, cell in self._evaluations if folder.is_dir() else ():
             if cell.step is not None and not self.store.artefact(cell.trial, cell.step, own.data).is_file():
                 self.found.error("set", own.path, f"the snapshot after {cell.step} steps is not in the store")
+        named = {each.where for each in self.found.found}
         for path in documents.unpaired(self.store):
-            if parts_of(path.stem)[0] not in working:
+            if parts_of(path.stem)[0] not in working and self._told(path) not in named:
                 self.found.doubt("set", path, "its set or its manifest is missing, or its name is no trial's")
 
     def _told(self, path: Path) -> str:

@@ -5,9 +5,9 @@ Sets are read as numpy arrays and not decoded, so that a hostile file needs no m
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
+from math import isclose, prod
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,8 @@ class Stored:
     hard: bool
 
 
-def check(path: Path, record: Record | None, task: TaskFacts | None, found: Findings) -> None:
-    """Report what is wrong with a set and its manifest.
+def check(path: Path, record: Record | None, task: TaskFacts | None, found: Findings) -> bool:
+    """Report what is wrong with a set and its manifest; return whether the manifest has a seal.
 
     record: of its trial, None for a snapshot, since no record has its sha256; task: None if unknown.
     """
@@ -57,7 +57,7 @@ def check(path: Path, record: Record | None, task: TaskFacts | None, found: Find
         digest, facts = sha256(path), parsed(path.with_suffix(".json"))
     except (OSError, ValueError) as error:
         found.error("set", path, f"the set or its manifest cannot be read: {reason(error)}")
-        return
+        return True
     found.checked["set" if record else "snapshot"] += 1
     try:
         sealing.check(facts)
@@ -72,12 +72,13 @@ def check(path: Path, record: Record | None, task: TaskFacts | None, found: Find
         stored = read(path)
     except (OSError, ValueError, SafetensorError) as error:
         found.error("set", path, f"it is no set: {reason(error)}")
-        return
+        return sealing.SEAL in facts
     if trial is not None:
         for each in wrong(stored, trial, task, facts, whole=record is not None):
             found.error("set", path, each)
     if record is not None:
         _compare(path, stored, record, found)
+    return sealing.SEAL in facts
 
 
 def read(path: Path) -> Stored:
@@ -129,6 +130,9 @@ def _check_manifest(
         found.error("manifest", path.with_suffix(".json"), "its trial is another one than its name says")
     if record is not None and facts.get("data", "") not in ("", record.data):
         found.error("manifest", path.with_suffix(".json"), "its data are not those of the record")
+    if record is not None and facts.get("label", record.label) != record.label:
+        told = f"its set is one of {str(facts['label'])[:60]!r}, and the record's row is {record.label!r}"
+        found.error("manifest", path.with_suffix(".json"), told)
     rate = facts.get("lr")
     if rate is not None and not (isinstance(rate, int | float) and 0 < rate < float("inf")):
         found.error("manifest", path.with_suffix(".json"), f"its learned rate is {json.dumps(rate)[:60]}")
@@ -154,6 +158,10 @@ def wrong(
         found.append(f"its images are {stored.shape}, those of {trial.task} {task.shape}")
     if isinstance(names := facts.get("class_names"), list) and len(names) != stored.classes:
         found.append(f"it has {stored.classes} classes, and its manifest names {len(names)}")
+    if task is not None and facts.get("data") in task.data:
+        for name, here in (("class_names", task.class_names), ("preprocessing", task.preprocessing)):
+            if here and not _alike(facts.get(name), here):
+                found.append(f"its manifest has another {name} than the data of {trial.task} on this machine")
     if factorised != (stored.shape == ()):
         found.append(
             f"its manifest says that it is {'' if factorised else 'not '}factorised, its file not so"
@@ -172,6 +180,17 @@ def wrong(
         if stored.stored_bytes > limit:
             found.append(f"it stores {stored.stored_bytes} bytes, and its budget is {limit}")
     return found
+
+
+def _alike(first: Any, second: Any) -> bool:
+    """Return whether two values of JSON are equal, but for rounding."""
+    if isinstance(first, dict) and isinstance(second, Mapping):
+        return first.keys() == second.keys() and all(_alike(first[key], second[key]) for key in first)
+    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
+        return len(first) == len(second) and all(map(_alike, first, second))
+    if isinstance(first, float) and isinstance(second, float):
+        return isclose(first, second, rel_tol=1e-4)
+    return bool(first == second)
 
 
 def _compare(path: Path, stored: Stored, record: Record, found: Findings) -> None:

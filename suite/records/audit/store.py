@@ -1,11 +1,13 @@
 """The audit of one store: each file is read once, nothing is written, and nothing of it is executed."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 
 from suite.core.names import counted
 from suite.records.audit import documents, figures, handed_in
+from suite.records.audit.figures import Wrong
 from suite.records.audit.findings import Findings
 from suite.records.audit.known import Ask, Tasks, nothing
 from suite.records.audit.links import Links
@@ -20,11 +22,16 @@ CHANGED = "+changes"
 """The end of a record's commit if the code differed from it."""
 
 
-def audit(path: Path, ask: Ask = nothing, signers: Path | None = None) -> Findings:
+def audit(
+    path: Path,
+    ask: Ask = nothing,
+    signers: Path | None = None,
+    more: Callable[[Record], Iterable[Wrong]] = lambda record: (),
+) -> Findings:
     """Return what is wrong with the store at `path`, and what was checked.
 
-    ask: gives the facts of a task from the data on this machine; signers: a file of accepted signers.
-    Raises ValueError if there is no store.
+    ask: gives the facts of a task from the data on this machine; signers: a file of accepted signers; more:
+    gives what else is wrong with a record. Raises ValueError if there is no store.
     """
     if not any((path / kind).is_dir() for kind in (*reading.KINDS, FOLDER)):
         reading.opened(path)  # says why it is none
@@ -33,10 +40,10 @@ def audit(path: Path, ask: Ask = nothing, signers: Path | None = None) -> Findin
     links, origins = Links(store, tasks, found), _Origins()
     documents.protocol(store, found)
     for at, record in documents.records(store, "records", found):
-        for severity, kind, what in figures.wrong(record, tasks[record.task]):
+        for severity, kind, what in (*figures.wrong(record, tasks[record.task]), *more(record)):
             found.add(severity, kind, at, what)
         links.add(at, record)
-        origins.add(record)
+        origins.add(at, record)
     for at, failure in documents.records(store, "failures", found):
         links.add_failure(at, failure)
     for at, plan in documents.plans(store, found):
@@ -56,20 +63,20 @@ class _Origins:
     """The code that made the records of a store."""
 
     def __init__(self) -> None:
-        self._changed, self._sources = Counter[str](), Counter[tuple[str, str]]()
+        self._changed, self._sources = dict[str, list[Path]](), Counter[tuple[str, str]]()
 
-    def add(self, record: Record) -> None:
+    def add(self, path: Path, record: Record) -> None:
         """Add a record."""
         if record.provenance.commit.endswith(CHANGED):
-            self._changed[record.provenance.commit] += 1
+            self._changed.setdefault(record.provenance.commit, []).append(path)
         if is_of(record, Trial) and record.cell.source:
             self._sources[record.cell.method, record.cell.source] += 1
 
     def report(self, found: Findings) -> None:
         """Report changed code, and compare the files of methods where they are on this machine."""
-        for commit, count in sorted(self._changed.items()):
-            told = f"{counted(count, 'record')} made by code that differs from its commit {commit[:12]}"
-            found.doubt("code", "", told)
+        for commit, paths in sorted(self._changed.items()):
+            told = f"made by code that differs from its commit {commit[:12]}; records like it: {len(paths)}"
+            found.doubt("code", paths[0], told)
         for (method, source), count in sorted(self._sources.items()):
             if method.startswith((EXTERNAL, SUBMITTED)):
                 continue

@@ -49,7 +49,10 @@ def _judge(own: Listed, every: Sequence[Listed], signers: Path, there: frozenset
         wrong = "its signature is not one of this list: one of the two was forged, changed or damaged"
         return Judged(own, kind="forged", wrong=wrong)
     if not found.signer:
-        wrong = f"it is signed with the key {found.key}, which no signer has whose signature counts"
+        wrong = (
+            f"it is signed with the key {found.key}, which {signers.name} does not accept: it is unknown, "
+            f"expired, not for {ssh.NAMESPACE}, or of a name that stands for several"
+        )
         return Judged(own, kind="stranger", wrong=wrong)
     missing = sum(digest not in there for digest in own.files.values())
     if missing == len(own.files):
@@ -58,8 +61,8 @@ def _judge(own: Listed, every: Sequence[Listed], signers: Path, there: frozenset
     records = sum(name.startswith(RECORDS) and digest not in there for name, digest in own.files.items())
     if records:
         wrong = (
-            f"of the {counted(len(own.files), 'file')} that {found.signer} signed, {missing} were changed or "
-            "removed since, records among them, so that the rest may be a selection"
+            f"{found.signer} signed {counted(len(own.files), 'file')}; changed or removed since: {missing}, "
+            "records among them, so that the rest may be a selection"
         )
         return Judged(own, found.signer, "partly", wrong, missing)
     return Judged(own, found.signer, missing=missing)
@@ -108,15 +111,18 @@ def report(store: Path, signers: Path | None, found: Findings) -> None:
         elif each.wrong:
             found.error("signature", where, each.wrong)
         elif each.missing:
-            told = f"{each.missing} of the files that {each.signer} signed were changed or removed since"
+            told = f"files that {each.signer} signed and that were changed or removed since: {each.missing}"
             found.doubt("signature", where, told)
     by = signers_of(checked)
     for name in sorted({name for names in by.values() for name in names}):
         own = sum(name in by.get(digest, ()) for digest in files.values())
         found.notes.append(f"signed by {name}: {own} of {counted(len(files), 'file')}")
+    for path in lists.alone(store):
+        found.doubt("signature", path, "this signature has no list, which says what was signed")
     unsigned = [path for path, digest in files.items() if digest not in by and path.startswith(RECORDS)]
-    if by and unsigned:
-        found.doubt("signature", unsigned[0], f"nobody signed it, nor {len(unsigned) - 1} other records")
+    if unsigned:
+        told = f"no signer that {signers.name} accepts signed it; records like it: {len(unsigned)}"
+        found.doubt("signature", unsigned[0], told)
 
 
 def _seal(path: Path) -> str:

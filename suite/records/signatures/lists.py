@@ -65,6 +65,12 @@ def hashed(store: Path) -> dict[str, str]:
     return found
 
 
+def alone(store: Path) -> list[Path]:
+    """Return the signatures of a store whose lists are gone."""
+    found = layout.listed(store / FOLDER, SIGNATURE)
+    return [path for path in found if not path.with_suffix("").is_file()]
+
+
 def read(store: Path) -> list[Listed]:
     """Return the lists of a store; those that cannot be read are empty."""
     return [_read(path) for path in layout.listed(store / FOLDER, LIST)[:_MOST]]

@@ -11,6 +11,7 @@ NAMESPACE = "ratbench"
 
 _SECONDS = 30.0
 _PATTERN = re.compile(r"[*?!]")  # in names that stand for several people
+_LINE = re.compile(r"""("[^"]+"|\S+)\s+(([^\s"]|"[^"]*")+\s+)?[a-z][\w.@-]+\s+AAAA[\w+/]+=*(\s|$)""")
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,16 @@ def check(content: bytes, signature: Path, signers: Path) -> Checked:
 
 
 def check_signers(path: Path) -> None:
-    """Raise ValueError unless there is a file of signers, and OpenSSH to check them."""
+    """Raise ValueError unless a file has signers with their keys, and OpenSSH is there to check them."""
+    remedy = "give one with lines such as `ada@example.org ssh-ed25519 AAAA…`"
     if not path.is_file():
-        raise ValueError(
-            f"no file of signers at {path}; give one with lines such as `ada@example.org ssh-ed25519 AAAA…`"
-        )
+        raise ValueError(f"no file of signers at {path}; {remedy}")
+    lines = path.read_text(errors="replace").splitlines()
+    given = {at: line for at, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")}
+    if wrong := [at for at, line in given.items() if not _LINE.match(line)]:
+        raise ValueError(f"line {wrong[0]} of {path} names no signer with a key; {remedy}")
+    if not given:
+        raise ValueError(f"{path} names no signer; {remedy}")
     _ssh_keygen("find-principals", "-s", str(path), "-f", str(path))
 
 
