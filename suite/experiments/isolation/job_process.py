@@ -235,7 +235,7 @@ class JobProcess:
         except subprocess.TimeoutExpired:
             code = LOST_CONNECTION
         if code == LOST_CONNECTION:
-            return ProcessLost("its process lost the connection to the run, as if it had closed all files")
+            return ProcessLost("its process lost the connection to the run; it may have closed all files")
         if code >= 0:
             return ProcessLost(f"its process left with exit code {code}")
         name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"

@@ -62,11 +62,13 @@ def prepare(request: dict[str, Any]) -> Reader:
     if kind in ("h5", "npz", "safetensors"):
         from suite.external.readers import tables
 
-        if kind != "safetensors":
-            read = {"h5": tables.read_h5, "npz": tables.read_npz}[kind]
-            return lambda: read(files[0], wanted)
         beside = Path(manifest) if manifest else None
-        return lambda: tables.read_safetensors(files[0], beside, wanted, request["view"])
+        readers: dict[str, Reader] = {
+            "h5": lambda: tables.read_h5(files[0], wanted),
+            "npz": lambda: tables.read_npz(files[0], wanted),
+            "safetensors": lambda: tables.read_safetensors(files[0], beside, wanted, request["view"]),
+        }
+        return readers[kind]
     from suite.external.readers import image_sets
 
     return lambda: image_sets.READERS[kind](files, wanted)

@@ -128,7 +128,7 @@ def checkpoints(store: Store, finished: set[str], found: Findings) -> None:
     for folder in _folders(store.path / "checkpoints"):
         paths = layout.listed(folder, ".pt")
         if paths and folder.name in finished:
-            found.doubt("checkpoint", folder, "its cell is finished, so that nobody needs it any more")
+            found.doubt("checkpoint", folder, "its cell is finished: nothing needs it any more")
         for path, digest in _undamaged(paths, "checkpoint", sha256, found):
             if not path.stem.endswith(digest[:16]):
                 found.error("checkpoint", path, "its content is not that of the sha256 in its name")
@@ -160,12 +160,12 @@ def others(store: Store, found: Findings) -> None:
             elif not path.name.endswith(endings) or path.name.startswith("."):
                 found.doubt("stranger", path, f"nothing of RaT-Bench writes such a file into {name}/")
             elif not path.is_file():  # a link to a file is told of where it is read
-                found.error("stranger", path, "it is no file, so that nothing reads it")
+                found.error("stranger", path, "it is no file: nothing reads it")
             elif name == "records" and len(path.relative_to(store.path).parts) != 4:
-                found.error("place", path, "it is not in the folder of a row, so that no command reads it")
+                found.error("place", path, "it is not in the folder of a row: no command reads it")
     for name, told in (("quarantine", "set aside as damaged"), ("forgotten", "forgotten")):
         if count := sum(path.is_file() for path in (store.path / name).rglob("*")):
-            found.doubt(name, name, f"{count} files were {told}; look whether results are missing for it")
+            found.doubt(name, name, f"{count} files were {told}; check whether results are missing")
 
 
 def unpaired(store: Store) -> Iterator[Path]:

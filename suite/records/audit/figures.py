@@ -83,8 +83,8 @@ def _times(record: Record) -> Iterator[Wrong]:
     made = record.provenance
     on_cpu = made.device.startswith("CPU") and not made.devices
     if on_cpu and record.device_seconds * _SLACK + _SECONDS < record.seconds:
-        told = f"{record.seconds:.0f} s of work are {record.device_seconds:.0f} device-seconds of a CPU"
-        yield "error", "time", f"{told}, which are one or more for each second"
+        told = f"{record.seconds:.0f} s of work on a CPU are only {record.device_seconds:.0f} device-seconds"
+        yield "error", "time", f"{told}, and must be at least one a second"
     if record.seconds > _SECONDS and record.device_seconds == 0:
         yield "error", "time", f"it took {record.seconds:.0f} s, and no device-seconds"
     parts = sum(record.scores.get("seconds", ()))
@@ -92,7 +92,7 @@ def _times(record: Record) -> Iterator[Wrong]:
         yield "error", "time", f"its trainings took {parts:.0f} s, and all its work {record.seconds:.0f} s"
     own = isinstance(record.cell, Trial) and record.cell.method.startswith((EXTERNAL, SUBMITTED))
     if record.status == "done" and not own and record.peak_memory_bytes == 0:
-        yield "doubt", "memory", "its peak memory is 0, so that it was not measured"
+        yield "doubt", "memory", "its peak memory is 0: it was not measured"
     if 0 < record.peak_memory_bytes < record.stored_bytes:
         yield "error", "memory", "its peak memory is less than the size of its set"
 
@@ -119,7 +119,7 @@ def _copies(record: Record) -> Iterator[Wrong]:
     """Yield where the number of accuracies is not that of the networks."""
     cell, values = record.cell, record.scores.get("accuracy", ())
     if not record.scores or not all(record.scores.values()):
-        yield "error", "copies", "it is done, and a score of it has no value"
+        yield "error", "copies", "it is done, and one of its scores has no value"
     copies = cell.copies if isinstance(cell, Reference) else getattr(cell, "settings", {}).get("copies")
     if values and isinstance(copies, int) and len(values) != copies:
         yield "error", "copies", f"it has {len(values)} accuracies of {copies} networks"

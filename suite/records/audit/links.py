@@ -48,6 +48,7 @@ class Links:
 
     def __init__(self, store: Store, tasks: Tasks, found: Findings) -> None:
         self.store, self.tasks, self.found = store, tasks, found
+        self._listing = layout.Listing(store.path / "records", once=False)
         self._by_cell = dict[str, list[_Entry]]()
         self._trials = dict[str, Record[Trial]]()
         self._evaluations = list[tuple[_Entry, Evaluation]]()
@@ -95,7 +96,7 @@ class Links:
     def add_failure(self, path: Path, record: Record) -> None:
         """Add a failure, after all records."""
         if any(each.data == record.data for each in self._by_cell.get(record.cell.id, ())):
-            self.found.doubt("failure", path, "its cell is finished, so that the failure was overcome")
+            self.found.doubt("failure", path, "its cell is finished: the failure was overcome")
 
     def add_plan(self, path: Path, plan: Plan) -> None:
         """Add a plan, after all records."""
@@ -156,7 +157,7 @@ class Links:
         if cell.part is None and of.ipc != own.ipc:
             self.found.error("link", own.path, f"it stands for {own.ipc} images, its trial for {of.ipc}")
         if of.status != "done":
-            self.found.error("link", own.path, f"its trial is {of.status}, so that there is no set to score")
+            self.found.error("link", own.path, f"its trial is {of.status}: there is no set to score")
         if own.artefact not in ("", self._scorable(of, cell, own.data)):
             self.found.error("link", own.path, "it scored another set than the one that its trial has")
         if wrong_seed(cell, self._trials[str(of.path)].cell):
@@ -178,7 +179,7 @@ class Links:
         )
 
     def _there_now(self, cell: str) -> bool:
-        return any(layout.Listing(self.store.path / "records", once=True).of(cell))
+        return bool(self._listing.of(cell))
 
     def _check_copied(self) -> None:
         """Report equal sets of different seeds, and equal accuracies of different sets or seeds, in a row."""
@@ -207,7 +208,7 @@ class Links:
         folder, known, sealed = self.store.path / "artefacts", set[Path](), dict[Path, bool]()
         done = [(path, each) for path, each in self._trials.items() if each.status == "done"]
         if done and not folder.is_dir():
-            told = f"it has no artefacts/, so that the sets of {len(done)} records are not checked"
+            told = f"it has no artefacts/: the sets of {len(done)} records are not checked"
             self.found.doubt("set", "", told)
         for at, record in done if folder.is_dir() else ():
             path = self.store.artefact(record.cell.id, None, record.data)

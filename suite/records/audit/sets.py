@@ -100,7 +100,7 @@ def read(path: Path) -> Stored:
                     raise ValueError(f"its {name} are not finite")
                 if name == "labels":
                     if (block < 0).any() or not (block.sum(-1) > 0).all():
-                        raise ValueError("a label of it is negative, or all zero")
+                        raise ValueError("one of its labels is negative, or all zero")
                     hard = hard and bool((block == np.eye(1, labels[2], at)).all())
     stored = {name: 4 * prod(shape) for name, shape in shapes.items()}
     counted = sum(size for name, size in stored.items() if name != "labels" or not hard)
@@ -163,9 +163,8 @@ def wrong(
             if here and not _alike(facts.get(name), here):
                 found.append(f"its manifest has another {name} than the data of {trial.task} on this machine")
     if factorised != (stored.shape == ()):
-        found.append(
-            f"its manifest says that it is {'' if factorised else 'not '}factorised, its file not so"
-        )
+        told, own = ("", "not ") if factorised else ("not ", "")
+        found.append(f"its manifest says that it is {told}factorised, and its file is {own}so")
     elif not factorised and (stored.images > trial.ipc or (whole and stored.images < trial.ipc)):
         found.append(f"it has {stored.images} images per class, and its budget is {trial.ipc}")
     minibatch = facts.get("minibatch")
