@@ -11,11 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from suite.core.scores import SECONDS, Score
+from suite.core.sets import sealing
 from suite.core.sets.artefacts import write_artefact
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.records.cells import Evaluation
 from suite.records.record import Record
 from suite.records.store import Store
-from tests.support.audited import DATA, MADE, accuracies, audited, first, kinds, sound
+from tests.support.audited import DATA, MADE, NAMES, PREPROCESSING, accuracies, audited, first, kinds, sound
 from tests.support.stores import change, content
 
 Cheat = Callable[[Store], object]
@@ -115,6 +118,34 @@ def poisoned_loader(store: Store) -> None:
 def edited_manifest(store: Store) -> None:
     at = next((store.path / "artefacts").glob("*.json"))
     at.write_text(json.dumps({**json.loads(at.read_bytes()), "lr": 0.5}))
+
+
+def manifest(**values: Any) -> Cheat:
+    """Return a cheat that changes a manifest and seals it again."""
+
+    def cheat(store: Store) -> None:
+        at = next((store.path / "artefacts").glob("*.json"))
+        at.write_text(sealing.to_json({**json.loads(at.read_bytes()), **values}))
+
+    return cheat
+
+
+def seal_removed(store: Store) -> None:
+    at = next((store.path / "artefacts").glob("*.json"))
+    facts = json.loads(at.read_bytes())
+    at.write_text(json.dumps({name: value for name, value in facts.items() if name != sealing.SEAL}))
+
+
+def set_as(**settings: Any) -> Cheat:
+    """Return a cheat that gives an evaluation other settings, so that its cell is another one."""
+
+    def cheat(store: Store) -> None:
+        path = first(store)
+        cell = read(path).cell
+        assert isinstance(cell, Evaluation)
+        renewed(path, store, settings={**cell.settings, **settings})
+
+    return cheat
 
 
 def hidden_tensor(store: Store) -> None:
@@ -241,6 +272,14 @@ CHEATS: dict[str, tuple[Cheat, str]] = {
     "soft labels called hard": (soft_as_hard, "error set"),
     "a set that is not finite": (not_finite, "error set"),
     "a learned rate put into a manifest": (edited_manifest, "error manifest"),
+    "classes swapped in a manifest": (manifest(class_names=[*NAMES[1:], NAMES[0]]), "error set"),
+    "pixels scaled by a manifest": (
+        manifest(preprocessing={**PREPROCESSING, "std": [0.5]}),
+        "error set",
+    ),
+    "another kind of preprocessing": (manifest(preprocessing=None), "error set"),
+    "a manifest of another row": (manifest(label="mine"), "error manifest"),
+    "a seal removed": (seal_removed, "doubt manifest"),
     "a tensor beside the set": (hidden_tensor, "error set"),
     "a poisoned loader": (poisoned_loader, "doubt loader"),
     "a record in another row's folder": (moved, "error place"),
@@ -254,6 +293,19 @@ CHEATS: dict[str, tuple[Cheat, str]] = {
     "other data": (other_data, "error data"),
     "a record where none is read": (hidden, "error place"),
     "an evaluation of another set": (other_set_evaluated, "error link"),
+    "networks that are no whole number": (set_as(copies=3.0), "error settings"),
+    "a setting that the evaluator has not": (set_as(note=1), "error settings"),
+    "a recipe that nobody has": (set_as(recipe="/home/me/mine.py"), "error settings"),
+    "more networks than accuracies": (set_as(copies=9), "error copies"),
+    "lower is better": (
+        on("evaluation", described=(Score("accuracy", "accuracy", better="lower", ranks=True), SECONDS)),
+        "error settings",
+    ),
+    "test split not read": (on("evaluation", test_reads=0), "error reads"),
+    "no time": (
+        on("evaluation", seconds=0.0, device_seconds=0.0, scores={"accuracy": accuracies(2)}),
+        "error time",
+    ),
     "test split read by a trial": (on("distillation", test_reads=1), "error reads"),
     "test split read for a choice": (on("evaluation", test_reads=9), "error reads"),
     "a trial without a set": (on("distillation", artefact=""), "error set"),

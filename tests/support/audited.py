@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from suite.cli.trust import settings
 from suite.core.scores import SECONDS, Score
 from suite.core.seeding import derive
 from suite.core.sets.artefacts import write_artefact
@@ -21,7 +22,9 @@ from suite.records.store import Store
 
 DATA = "da" * 32
 TEST = 296  # test images of digits
-HERE = TaskFacts(10, (1, 8, 8), TEST, (DATA,))
+NAMES = tuple(map(str, range(10)))
+PREPROCESSING = {"kind": "normalise", "mean": [0.3051], "std": [0.3762]}
+HERE = TaskFacts(10, (1, 8, 8), TEST, (DATA,), NAMES, PREPROCESSING)
 MADE = Provenance(
     commit="ab" * 20, versions={"torch": "2.13.0"}, device="CPU: a processor", threads=1, deterministic=True
 )
@@ -45,7 +48,7 @@ def distilled(store: Store, label: str, seed: int, at: int, **changes: Any) -> R
     images = torch.rand(10, 1, 1, 8, 8, generator=torch.Generator().manual_seed(at))
     made, path = SyntheticSet.with_hard_labels(images), store.artefact(cell.id)
     facts = {"trial": cell.model_dump(mode="json"), "label": label, "data": DATA, "loader": loader(path.name)}
-    names = {"class_names": list(map(str, range(10)))}
+    names = {"class_names": list(NAMES), "preprocessing": PREPROCESSING}
     sha256 = write_artefact(path, made, {**facts, **names})
     curve = {"step": (10.0, 20.0), "seconds": (4.0 + at / 7, 9.0 + at / 7), "outer_loss": (2.0, 1.0)}
     own = {**stored(made), "artefact": sha256, "curve": curve, "recipe": "dc-300"}
@@ -92,7 +95,7 @@ def kinds(store: Path | Store, **given: Any) -> set[str]:
 
 def audited(store: Path | Store, **given: Any) -> Findings:
     path = store.path if isinstance(store, Store) else store
-    return audit(path, **{"ask": lambda name: HERE, **given})
+    return audit(path, **{"ask": lambda name: HERE, "more": settings.wrong, **given})
 
 
 def first(store: Store, label: str = "dm", kind: str = "evaluation") -> Path:

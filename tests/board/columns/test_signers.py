@@ -53,7 +53,7 @@ def test_every_form_of_the_board_shows_it_escaped(signed_store: tuple[Path, Path
 def test_nothing_is_shown_without_a_file_of_signers(signed_store: tuple[Path, Path]) -> None:
     store, file = signed_store
     assert "signed by" not in files.render(files.load([store]), "md")
-    with pytest.warns(UserWarning, match="which no signer has"):
+    with pytest.warns(UserWarning, match="which signers does not accept"):
         stranger = joined(
             files.read([store]), [store], signers=signers(file.parent, {"bob": key(file.parent / "b")})
         )

@@ -1,14 +1,17 @@
 """What is told of repeated evaluations. The repetition itself: tests/experiments/rescoring/."""
 
+import signal
+from dataclasses import replace
 from pathlib import Path
+from time import sleep
 
 import pytest
 
-from suite.cli.running.deadline import Deadline
+from suite.cli.running.deadline import SIGNALS, Deadline
 from suite.cli.trust.rescoring import Wanted, rescored
 from suite.experiments.rescoring import repeating
 from suite.experiments.rescoring.judging import Comparison, Spread
-from suite.experiments.rescoring.repeating import Candidate, Repeated
+from suite.experiments.rescoring.repeating import Candidate, Candidates, Repeated
 from tests.support.audited import sound
 
 SPREAD = Spread.of((0.7, 0.71, 0.69))
@@ -56,8 +59,38 @@ def test_reads_are_counted_and_contradictions_are_errors(
 
 def test_the_time_limit_leaves_evaluations_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report, lines = found(tmp_path, Wanted(4, seed=0, time_limit="3s"), monkeypatch)
-    assert lines.count("not repeated") == 4 and "the time limit of 3s is near" in lines
-    assert report["test_reads"] == 0
+    assert lines.count("not repeated: ") == 4 and "the time limit of 3s is near" in lines
+    assert report["test_reads"] == 0 and report["errors"] == 1
+    assert "error: no evaluation was repeated" in lines and "4 not repeated, 1 error" in lines
+
+
+def test_a_repetition_is_ended_at_the_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one of a record that says that it took no time."""
+
+    def endless(candidate: Candidate, row: Spread, table: Spread) -> Repeated:
+        while True:
+            sleep(0.01)
+
+    monkeypatch.setattr(repeating, "repeat", endless)
+    monkeypatch.setattr(Candidates, "choose", lambda self, *_: [replace(self.every[0], seconds=0.0)] * 2)
+    lines = list[str]()
+    store, handlers = sound(tmp_path / "store"), [signal.getsignal(number) for number in SIGNALS]
+    report = rescored([store.path], Wanted(2), Deadline("1s"), lines.append)
+    assert report.errors == 1 and "\n".join(lines).count("the time limit of 1s is near") == 2
+    assert [signal.getsignal(number) for number in SIGNALS] == handlers
+
+
+def test_networks_that_vary_much_give_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = (0.05, 0.3, 0.75)
+
+    def again(candidate: Candidate, row: Spread, table: Spread) -> Repeated:
+        return Repeated(Comparison(wide, (0.2, 0.2, 0.21), Spread.of(wide)), 1)
+
+    monkeypatch.setattr(repeating, "repeat", again)
+    lines = list[str]()
+    report = rescored([sound(tmp_path / "store").path], Wanted(2, seed=0), Deadline(), lines.append)
+    assert (report.unclear, report.errors) == (2, 0) and "agrees" not in "\n".join(lines)
+    assert lines[1].startswith("no verdict: ") and "2 without a verdict" in lines[-1]
 
 
 def test_a_drawn_seed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

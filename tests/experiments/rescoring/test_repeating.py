@@ -75,7 +75,7 @@ def test_a_forged_record_is_found(points: int, store: Path) -> None:
         assert (
             result.exit_code == 1 and "error: random_subset on digits ipc 1, retrain dc-300" in result.stdout
         )
-        assert "3 evaluations repeated, 1 error" in result.stdout
+        assert "3 evaluations repeated, 0 without a verdict, 0 not repeated, 1 error" in result.stdout
 
 
 def test_the_choice_depends_on_the_seed_alone(store: Path) -> None:

@@ -65,7 +65,7 @@ def test_a_changed_list_is_forged(store: Store, file: Path) -> None:
 
 def test_another_key_is_a_stranger(store: Store, file: Path, tmp_path: Path) -> None:
     signers(tmp_path, {"bob": tmp_path / "bob"})
-    assert "which no signer has" in told(store, file)
+    assert "which signers does not accept: it is unknown, expired, not for ratbench" in told(store, file)
 
 
 def test_swapped_signatures(store: Store, file: Path) -> None:
@@ -103,10 +103,21 @@ def test_a_changed_record_is_not_signed(store: Store, file: Path) -> None:
 def test_a_manifest_that_changed_is_a_doubt(store: Store, file: Path) -> None:
     path = next((store.path / "artefacts").glob("*.json"))
     path.write_text(path.read_text() + "\n")
-    assert "signed were changed or removed since" in told(store, file)
+    assert "signed and that were changed or removed since: 1" in told(store, file)
     assert signed([store.path], file)[0]
 
 
 def test_a_list_without_a_signature(store: Store, file: Path) -> None:
     Path(f"{of(store)[0]}.sig").unlink()
     assert "this list has no signature" in told(store, file)
+
+
+@pytest.mark.parametrize("kept", [(), (".sig",)])
+def test_a_store_whose_lists_were_removed_is_not_signed(
+    kept: tuple[str, ...], store: Store, file: Path
+) -> None:
+    for path in (store.path / "signatures").iterdir():
+        if path.suffix not in kept:
+            path.unlink()
+    assert "no signer that signers accepts signed it; records like it: " in told(store, file)
+    assert ("this signature has no list" in told(store, file)) == bool(kept)

@@ -8,6 +8,8 @@ import pytest
 from suite.records.signatures import ssh
 from tests.support.keys import key, signers
 
+LINE = "ada@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFZd9wMG5dCiqDJfZIgFrMH6eCbRFkwSKhD5rfFdWv0B"
+
 
 def test_a_signature_is_checked(tmp_path: Path) -> None:
     own, other = key(tmp_path / "own"), key(tmp_path / "other")
@@ -50,6 +52,32 @@ def test_what_cannot_sign_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ssh.sign(b"", tmp_path / "bad")
     with pytest.raises(ValueError, match="no file of signers"):
         ssh.check_signers(tmp_path / "none")
+    (tmp_path / "signers").write_text(f"# ours\n\n{LINE}\n")
+    ssh.check_signers(tmp_path / "signers")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ValueError, match="OpenSSH"):
-        ssh.check_signers(tmp_path / "bad")
+        ssh.check_signers(tmp_path / "signers")
+
+
+@pytest.mark.parametrize(
+    "options", ["", 'namespaces="ratbench" ', 'valid-before="20300101",namespaces="a b" ']
+)
+def test_a_signer_has_a_key(options: str, tmp_path: Path) -> None:
+    (file := tmp_path / "signers").write_text(LINE.replace("ssh-", f"{options}ssh-"))
+    ssh.check_signers(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "names no signer"),
+        ("# nobody\n", "names no signer"),
+        ("localhost\n", "line 1 of .* names no signer with a key"),
+        ("# ours\nada@example.org ssh-ed25519\n", "line 2 of .* names no signer with a key"),
+        ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA\n", "line 1 of .* names no signer with a key"),
+    ],
+)
+def test_a_file_that_names_no_signer_is_refused(text: str, why: str, tmp_path: Path) -> None:
+    (file := tmp_path / "signers").write_text(text)
+    with pytest.raises(ValueError, match=why):
+        ssh.check_signers(file)
