@@ -26,6 +26,8 @@ P = ParamSpec("P")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Characters that command a terminal, that turn text around, or that cannot be seen or printed."""
 
+MOST_CHARACTERS = 300
+"""Characters of an error that are printed."""
 
 prepare()
 
@@ -106,6 +108,12 @@ def _refuse_remote(output: object) -> None:
     """Raise ValueError for a URL where files are to be written."""
     if isinstance(output, Path) and (url := url_of(output)):
         raise ValueError(f"--output {url}: nothing is written there; name a place on this machine")
+
+
+def brief(text: str) -> str:
+    """Return the beginning of an error on one line; the whole is in its traceback."""
+    line = " ".join(text.split())
+    return line if len(line) <= MOST_CHARACTERS else f"{line[:MOST_CHARACTERS]} …"
 
 
 def say(line: str, *, to: Console = console) -> None:

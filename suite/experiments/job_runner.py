@@ -32,6 +32,8 @@ from suite.records.stores.heartbeat import Heartbeat
 
 _NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
 
+_OWN_FILE = re.compile(r"^ratbench_file_\w+\.")  # the module of a plug-in's file, before its own exceptions
+
 MOST_CHARACTERS = 2000
 """Characters of an error that a record keeps; all of it is in its traceback."""
 
@@ -189,7 +191,7 @@ def _with_changes(record: Record, changes: tuple[str, ...]) -> Record:
 
 def _reason(error: BaseException) -> str:
     """Return an error in a sentence, and where it was raised."""
-    text = traceback.format_exception_only(error)[-1].strip()
+    text = _OWN_FILE.sub("", traceback.format_exception_only(error)[-1].strip())
     text = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} …"
     text = text.encode(errors="replace").decode()  # a record has no half characters
     if found := _NOT_DETERMINISTIC.search(text):

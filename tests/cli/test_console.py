@@ -14,7 +14,18 @@ from rich.table import Table
 from rich.text import Text
 from typer.testing import CliRunner
 
-from suite.cli.console import Plain, add, exit_with, paragraphs, readable, say, write, wrote
+from suite.cli.console import (
+    MOST_CHARACTERS,
+    Plain,
+    add,
+    brief,
+    exit_with,
+    paragraphs,
+    readable,
+    say,
+    write,
+    wrote,
+)
 
 
 def greet(name: str) -> None:
@@ -132,3 +143,8 @@ def test_what_stands_in_files_stays_json(capsys: pytest.CaptureFixture[str]) -> 
     write(json.dumps({"label": HOSTILE}, ensure_ascii=False) + "\n")
     shown = capsys.readouterr().out
     assert json.loads(shown) == {"label": HOSTILE} and not set(shown) & set("\x1b\x9b\u202e")
+
+
+def test_a_long_error_is_cut() -> None:
+    assert brief("a\n  b") == "a b"
+    assert brief("x" * 10**6) == "x" * MOST_CHARACTERS + " …"

@@ -99,40 +99,39 @@ def reproduce(
     """
     deadline = Deadline(time_limit)  # counts from here, before slow imports
 
-    from suite.cli import describe
-    from suite.cli.reproducing import reproduction
-    from suite.cli.running import preview, runner
-    from suite.cli.running.request import Request
-    from suite.experiments.resources import Resources
-    from suite.plugins.differences import differences
+    def go() -> bool:
+        from suite.cli import describe
+        from suite.cli.reproducing import reproduction
+        from suite.cli.running import preview, runner
+        from suite.cli.running.request import Request
+        from suite.experiments.resources import Resources
+        from suite.plugins.differences import differences
 
-    set_data(data)
-    found = reproduction.find(method, task, ipc)
-    request = Request(
-        grid=found.name,
-        made=found.grid(seeds, copies, set_ or ()),
-        store=store,
-        inline=inline,
-        address=address,
-        resources=Resources.choose(
-            cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic
-        ),
-        step_timeout=step_timeout,
-    )
-    for line in found.before(seeds):
-        say(line)
-    if own := differences(method):
-        console.print(describe.difference_table(own))
-
-    def run() -> bool:
-        done = runner.run(request, deadline)
+        set_data(data)
+        found = reproduction.find(method, task, ipc)
+        request = Request(
+            grid=found.name,
+            made=found.grid(seeds, copies, set_ or ()),
+            store=store,
+            inline=inline,
+            address=address,
+            resources=Resources.choose(
+                cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic
+            ),
+            step_timeout=step_timeout,
+        )
+        for line in found.before(seeds):
+            say(line)
+        if own := differences(method):
+            console.print(describe.difference_table(own))
+        done = True
+        if dry_run:
+            preview.dry_run(request)
+        else:
+            done = runner.run(request, deadline)
         for line in found.after(store):
             say(line)
         return done
 
-    if not dry_run:
-        with deadline.watched():
-            exit_with(run)
-    preview.dry_run(request)
-    for line in found.after(store):
-        say(line)
+    with deadline.watched():
+        exit_with(go)

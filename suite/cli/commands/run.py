@@ -47,8 +47,8 @@ def run(
 ) -> None:
     """Run a grid. Run it again to continue.
 
-    The exit code is 0 only if every cell is done, and 75 if the run was stopped by --time-limit, SIGTERM or
-    SIGUSR1.
+    The exit code is 0 only if every cell is done, and 75 if the run was stopped by --time-limit, SIGTERM,
+    SIGUSR1 or SIGHUP. It is 2 after an error, also if the time limit is too short for a first outer step.
 
     [bold]ratbench run demo[/]
 
@@ -58,28 +58,33 @@ def run(
     """
     deadline = Deadline(time_limit)  # counts from here, before slow imports
 
-    from suite.cli.running import runner
-    from suite.cli.running.request import Request
-    from suite.experiments.resources import Resources
+    def go() -> bool:
+        from suite.cli.running import runner
+        from suite.cli.running.request import Request
+        from suite.experiments.resources import Resources
 
-    set_data(data)
-    request = Request(
-        grid=grid,
-        settings=tuple(set_ or ()),
-        store=store,
-        inline=inline,
-        address=address,
-        resources=replace(
-            Resources.choose(cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic),
-            packed=gpus_per_trial is None,
-        ),
-        step_timeout=step_timeout,
-        log=log,
-    )
-    if dry_run:
-        from suite.cli.running import preview
+        set_data(data)
+        request = Request(
+            grid=grid,
+            settings=tuple(set_ or ()),
+            store=store,
+            inline=inline,
+            address=address,
+            resources=replace(
+                Resources.choose(
+                    cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic
+                ),
+                packed=gpus_per_trial is None,
+            ),
+            step_timeout=step_timeout,
+            log=log,
+        )
+        if dry_run:
+            from suite.cli.running import preview
 
-        preview.dry_run(request)
-        return
+            preview.dry_run(request)
+            return True
+        return runner.run(request, deadline)
+
     with deadline.watched():
-        exit_with(lambda: runner.run(request, deadline))
+        exit_with(go)

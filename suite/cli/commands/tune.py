@@ -71,27 +71,30 @@ def tune(
     """
     deadline = Deadline(time_limit)  # counts from here, before slow imports
 
-    from suite.cli.running import tuning
-    from suite.cli.running.request import Request
-    from suite.experiments.resources import Resources
-    from suite.experiments.tuning.tries import Rule
+    def go() -> bool:
+        from suite.cli.running import tuning
+        from suite.cli.running.request import Request
+        from suite.experiments.resources import Resources
+        from suite.experiments.tuning.tries import Rule
 
-    set_data(data)
-    run = Request(
-        grid=grid,
-        settings=tuple(set_ or ()),
-        store=store,
-        inline=inline,
-        address=address,
-        resources=Resources.choose(
-            cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic
-        ),
-        step_timeout=step_timeout,
-    )
-    rule = Rule(tries, seed, seconds, charge=run.resources.charged(1.0))
-    request = tuning.TuningRequest(run, rule, output)
-    if dry_run:
-        tuning.dry_run(request)
-        return
+        set_data(data)
+        run = Request(
+            grid=grid,
+            settings=tuple(set_ or ()),
+            store=store,
+            inline=inline,
+            address=address,
+            resources=Resources.choose(
+                cpus_per_trial, gpus_per_trial, compile=compile, deterministic=deterministic
+            ),
+            step_timeout=step_timeout,
+        )
+        rule = Rule(tries, seed, seconds, charge=run.resources.charged(1.0))
+        request = tuning.TuningRequest(run, rule, output)
+        if dry_run:
+            tuning.dry_run(request)
+            return True
+        return tuning.tune(request, deadline)
+
     with deadline.watched():
-        exit_with(lambda: tuning.tune(request, deadline))
+        exit_with(go)

@@ -1,4 +1,4 @@
-"""When a run must stop: near its time limit, or soon after SIGTERM or SIGUSR1."""
+"""When a run must stop: near its time limit, or soon after SIGTERM, SIGUSR1 or SIGHUP."""
 
 import os
 import re
@@ -17,7 +17,7 @@ GRACE_SECONDS = 20.0
 BOARD_SECONDS = 10.0
 """Seconds of a time limit that are left for the end of Ray and for the board, or a tenth of a short limit."""
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
 class Stopped(KeyboardInterrupt):
@@ -63,8 +63,12 @@ class Deadline:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Listen to signals in the body of the `with` statement; interrupt it some time after one."""
-        before = {number: signal.signal(number, self._hear) for number in SIGNALS}
+        """Listen to signals in the body of the `with` statement; interrupt it some time after one.
+
+        Signals that this process ignores, as `nohup` has it, stay ignored.
+        """
+        heard = (number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN)
+        before = {number: signal.signal(number, self._hear) for number in heard}
         try:
             yield
         finally:

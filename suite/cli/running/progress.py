@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from suite.board.render.words import duration
-from suite.cli.console import errors, say, visible
+from suite.cli.console import brief, errors, say, visible
 from suite.cli.logs.log import Log
 from suite.cli.running.remaining import Remaining
 from suite.experiments.cells.progress import Progress
@@ -98,7 +98,7 @@ class Display:
         if record.status == "done":
             yield f"{count}{record.cell.title} done,{_measured(record)} {duration(record.seconds)}"
             return
-        yield f"{count}{record.cell.title} {record.status}: {' '.join(record.error.split())}"
+        yield f"{count}{record.cell.title} {record.status}: {brief(record.error)}"
         if (trace := self.store.traceback(record)).is_file():
             yield f"  traceback: {_shown(trace)}"
 

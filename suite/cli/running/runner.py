@@ -8,7 +8,7 @@ from pathlib import Path
 from suite.board import files
 from suite.board.render.terminal import terminal
 from suite.board.tables import Board
-from suite.cli.console import console, say
+from suite.cli.console import brief, console, say
 from suite.cli.logs.log import Log
 from suite.cli.logs.writers import Writer
 from suite.cli.running.announced import bring_over_formers, on_other_data, say_networks, to_do
@@ -137,6 +137,10 @@ def work(
     read. Raises Stopped at the deadline, or ValueError if nothing was done before it.
     """
     known, deadline = known or store.as_it_is(), deadline or Deadline()
+    begun = store.begun()
+    for job in (job for job in jobs if job.id in begun):
+        if job.cell not in due(job, known):  # killed after its record, or the lost set of one, was written
+            store.drop_checkpoints(job.id)
     rest = [job for job in jobs if due(job, known)]
     if not rest:
         return
@@ -224,7 +228,7 @@ def _failures(jobs: Sequence[Job], store: Store) -> Iterator[str]:
         for cell in job.cells:
             record = store.record(cell.id, job.data) or store.last_failure(cell.id)
             if record and record.status != "done":
-                yield f"{record.status}: {job.title}: {' '.join(record.error.split())}"
+                yield f"{record.status}: {job.title}: {brief(record.error)}"
 
 
 def _begun(jobs: Sequence[Job], store: Store) -> Iterator[str]:

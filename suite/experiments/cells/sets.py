@@ -30,7 +30,8 @@ def lost(job: Job, store: Store, record: Record | None = None) -> str:
         except FileNotFoundError as error:
             return f"{error.filename or path} is missing"
         except ValueError as error:
-            return f"{path} or its manifest is damaged ({reading.reason(error)})"
+            why = reading.reason(error).replace(f"{path} ", "it ", 1)
+            return f"{path} or its manifest is damaged ({why})"
         if trial != job.id:
             return f"{path} is the set of another trial"
         if made != sha256:

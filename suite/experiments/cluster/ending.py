@@ -11,7 +11,7 @@ from suite.experiments.cluster.asking import Question
 from suite.experiments.cluster.worker import REPORT_SECONDS
 from suite.records.record import Record
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 """Signals whose handlers Ray or Tune replace."""
 
 Observe = Callable[[Progress], None]

@@ -8,8 +8,9 @@ import faulthandler
 import os
 import signal
 import sys
+import traceback
 import warnings
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -109,7 +110,8 @@ class _Worker(Listener):
         except Exception as error:
             # A method may have lowered the limits of this process, in which case the disk is not at fault.
             at_fault = isinstance(error, DiskFault) and not self.state.changes()
-            self._send("fault" if at_fault else "raised", error if at_fault else repr(error))
+            why = traceback.format_exception_only(error)[-1].strip()
+            self._send("fault" if at_fault else "raised", error if at_fault else why)
             return
         self._send("ended", done, self._is_fresh())
 
@@ -138,4 +140,5 @@ def _store(path: Path) -> Store:
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    sys.stderr.write(f"warning: {message}\n")
+    with suppress(OSError):  # a method may have closed it, or replaced `sys.stderr`
+        os.write(2, f"warning: {message}\n".encode(errors="backslashreplace"))

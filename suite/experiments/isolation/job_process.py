@@ -124,9 +124,7 @@ class JobProcess:
                 failed |= {
                     cell for cell, each in progress.finished.items() if each.status in ("failed", "oom")
                 }
-                self._doing = (
-                    f"an outer step from {progress.step + 1} on" if progress.steps else progress.doing
-                )
+                self._doing = f"a step after step {progress.step}" if progress.steps else progress.doing
                 try:
                     yield progress
                 except GeneratorExit:

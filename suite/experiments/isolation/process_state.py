@@ -11,6 +11,7 @@ import os
 import random
 import resource
 import signal
+import site
 import sys
 import threading
 import time
@@ -76,6 +77,9 @@ _TORCH: dict[str, Callable[[], Any]] = {
     ],
 }
 
+_INSTALLED = tuple(f"{path}{os.sep}" for path in site.getsitepackages())
+"""The beginnings of paths within installed packages: setuptools adds one when torch compiles."""
+
 _PYTHON: dict[str, Callable[[], Any]] = {
     "the working directory": lambda: _or_none(os.getcwd),
     "the umask": lambda: _status("Umask"),
@@ -92,7 +96,7 @@ _PYTHON: dict[str, Callable[[], Any]] = {
     "the process's CPUs": lambda: _or_none(getattr(os, "sched_getaffinity", None), 0),
     "the locale": lambda: locale.setlocale(locale.LC_ALL),
     "the time zone": lambda: (time.tzname, time.timezone),
-    "the module path": lambda: list(sys.path),
+    "the module path": lambda: [path for path in sys.path if not path.startswith(_INSTALLED)],
     "Python's recursion limit": sys.getrecursionlimit,
     "Python's tracing": lambda: (
         sys.gettrace(),
@@ -121,7 +125,7 @@ _WATCHED = {
 """Modules whose functions are watched, besides all of the suite."""
 
 _CLASSES: tuple[type, ...] = (torch.Tensor, torch.Generator, torch.nn.Module, torch.optim.Optimizer)
-_OWN_THREADS = ("torch.", "concurrent.", "suite.", "multiprocessing.")
+_OWN_THREADS = ("torch.", "concurrent.", "suite.", "multiprocessing.", "tqdm.")
 _OWN_CHILDREN = (b"torch/_inductor", b"multiprocessing.resource_tracker", b"multiprocessing.forkserver")
 _FREE_VARIABLES = ("TORCH", "TRITON", "KMP_", "CUDA_", "MPL")
 """Parts of the names of threads, processes and variables that libraries make when they are first used."""
@@ -165,7 +169,7 @@ class ProcessState:
             for name in now.keys() | self._environment.keys()
             if now.get(name) != self._environment.get(name)
         }
-        if own := sorted(name for name in names if not name.startswith(_FREE_VARIABLES)):
+        if own := sorted(name for name in names if not name.lstrip("_").startswith(_FREE_VARIABLES)):
             yield f"the environment ({', '.join(own[:5])})"
         if replaced := sorted({_named(*each) for each in self._functions if _is_replaced(*each)}):
             yield f"the code of others ({', '.join(replaced[:5])})"

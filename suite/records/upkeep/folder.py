@@ -39,6 +39,7 @@ class Folder:
 
         reason: a verb and its object; outcome: what happens then.
         """
+        reason = reason.replace(f"({path} ", "(it ")
         if self.read_only:
             warnings.warn(f"{path} {reason}; {outcome}", stacklevel=3)
             return

@@ -11,6 +11,7 @@ from time import sleep
 import pytest
 from typer.testing import Result
 
+from suite.experiments.resources import Resources
 from tests.support import broken_files
 from tests.support.command_line import ratbench
 from tests.support.grids import QUICK
@@ -87,6 +88,19 @@ class TestRun:
 
 @pytest.mark.usefixtures("interruptible")
 class TestInterrupted:
+    def test_a_signal_while_it_starts_ends_it_with_75(
+        self, quick: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Before anything is read: schedulers try again what ends so."""
+
+        def signalled(*given: object, **named: object) -> Resources:
+            signal.raise_signal(signal.SIGTERM)
+            return Resources()
+
+        monkeypatch.setattr(Resources, "choose", signalled)
+        ran = ratbench("run", quick, "--inline")
+        assert ran.exit_code == 75 and "stopped, since SIGTERM came; run the same command again" in ran.stdout
+
     @pytest.mark.parametrize(
         ("number", "code", "said"),
         [

@@ -59,7 +59,7 @@ def test_without_a_limit_the_end_is_never_near() -> None:
         end.check(1e9)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", deadline.SIGNALS)
 def test_a_signal_is_an_end(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     end = Deadline("1h")
@@ -67,6 +67,19 @@ def test_a_signal_is_an_end(number: signal.Signals) -> None:
         signal.raise_signal(number)
         assert end.near() and end.reason == f"{number.name} came" and not end.over
     assert signal.getsignal(number) is before
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    """`nohup` ignores SIGHUP."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        end = Deadline()
+        with end.watched():
+            signal.raise_signal(signal.SIGHUP)
+            assert not end.near()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_what_does_not_stop_after_a_signal_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

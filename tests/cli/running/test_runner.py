@@ -117,3 +117,15 @@ def test_a_set_that_is_made_again_is_counted(
     runner.work([job], store, Resources())
     said = capsys.readouterr().out
     assert "[1/2]" in said and "[2/2]" in said
+
+
+def test_checkpoints_of_a_finished_trial_are_removed(
+    quick: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that was killed between the record, or a lost set that came again, and their end."""
+    jobs = Request(str(quick)).jobs()
+    runner.work(jobs, store, Resources())
+    store.save_checkpoint(jobs[0].id, 3, {})
+    runner.work(jobs, store, Resources())
+    assert runner.show(jobs, store) and "goes on" not in capsys.readouterr().out
+    assert not list((store.path / "checkpoints").glob("*"))

@@ -96,7 +96,7 @@ def test_errors_of_the_store_are_told(
 
     monkeypatch.setattr(job_runner, "run", run)
     ((said, sent),) = talk(Resources(), order, True)
-    assert (said, str(sent)) == (kind, str(FULL) if kind == "fault" else "LookupError('what')")
+    assert (said, str(sent)) == (kind, str(FULL) if kind == "fault" else "LookupError: what")
 
 
 def test_a_disk_is_not_at_fault_where_a_method_changed_limits(

@@ -6,6 +6,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from suite.experiments.resources import Resources
 from suite.plugins import registry
 from tests.support import misbehaving
 from tests.support.command_line import ratbench
+
+ROOT = Path(__file__).parents[3]
 
 
 def after(kind: str, deed: str) -> str:
@@ -87,3 +91,19 @@ def test_no_method_and_evaluator_of_ours_changes_anything(tmp_path: Path) -> Non
     ran = ratbench("run", tmp_path / "all.toml", "--inline", "--store", tmp_path / "store")
     assert "changed" not in ran.output, ran.output
     assert ran.exit_code == 0, ran.output
+
+
+def test_what_libraries_set_up_when_torch_first_compiles_is_none() -> None:
+    """A path of setuptools, a thread of tqdm, a variable of inductor."""
+    code = (
+        "import os, sys\n"
+        "from suite.experiments.isolation.process_state import ProcessState\n"
+        "before, path = ProcessState(), list(sys.path)\n"
+        "import setuptools\n"
+        "from tqdm import tqdm\n"
+        "list(tqdm(range(2), file=open(os.devnull, 'w')))\n"
+        "os.environ['_TORCHINDUCTOR_PYOBJECT_TENSOR_DATA_PTR'] = '1'\n"
+        "print(path != sys.path, before.changes())\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stdout == "True ()\n"

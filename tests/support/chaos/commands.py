@@ -157,7 +157,7 @@ def _direct(stdin: int, output: int) -> None:
 
 def _reset_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (*deadline.SIGNALS, signal.SIGHUP):
+    for number in deadline.SIGNALS:
         signal.signal(number, signal.SIG_DFL)
 
 

@@ -75,7 +75,7 @@ def text() -> list[str]:
         f"Of {found['faults']} faults in {found['episodes']} episodes, {found['lost']} lost a result, "
         f"{done} repeated a finished cell, and",
         f"{found['wrong']} put a wrong figure on the board. Outer steps that were taken again: "
-        f"{found['outer steps taken again']}. It took {minutes:.0f} minutes of one core.",
+        f"{found['outer steps taken again']}. Minutes of one core: {minutes:.0f}.",
         "The counts by kind are in `results/measurements/` (`chaos-*.json`).",
     ]
 

@@ -73,7 +73,7 @@ KINDS: list[Kind] = [
     OfTheDriver(signal.SIGKILL, -signal.SIGKILL),
     OfTheDriver(signal.SIGTERM, 75, 0),
     OfTheDriver(signal.SIGINT, 130),
-    OfTheDriver(signal.SIGHUP, -signal.SIGHUP),
+    OfTheDriver(signal.SIGHUP, 75, 0),
     OfTheJob(signal.SIGKILL, 0),
     OfTheJob(signal.SIGTERM, 0),
     OfTheJob(signal.SIGINT, 0),
