@@ -97,7 +97,7 @@ _PYTHON: dict[str, Callable[[], Any]] = {
     "the locale": lambda: locale.setlocale(locale.LC_ALL),
     "the time zone": lambda: (time.tzname, time.timezone),
     "the module path": lambda: [path for path in sys.path if not path.startswith(_INSTALLED)],
-    "Python's recursion limit": sys.getrecursionlimit,
+    "Python's recursion limit": lambda: max(sys.getrecursionlimit(), 2000),  # to which torch may raise it
     "Python's tracing": lambda: (
         sys.gettrace(),
         sys.getprofile(),

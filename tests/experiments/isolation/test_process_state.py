@@ -94,7 +94,7 @@ def test_no_method_and_evaluator_of_ours_changes_anything(tmp_path: Path) -> Non
 
 
 def test_what_libraries_set_up_when_torch_first_compiles_is_none() -> None:
-    """A path of setuptools, a thread of tqdm, a variable of inductor."""
+    """A path of setuptools, a thread of tqdm, a variable and the recursion limit of inductor."""
     code = (
         "import os, sys\n"
         "from suite.experiments.isolation.process_state import ProcessState\n"
@@ -103,6 +103,7 @@ def test_what_libraries_set_up_when_torch_first_compiles_is_none() -> None:
         "from tqdm import tqdm\n"
         "list(tqdm(range(2), file=open(os.devnull, 'w')))\n"
         "os.environ['_TORCHINDUCTOR_PYOBJECT_TENSOR_DATA_PTR'] = '1'\n"
+        "sys.setrecursionlimit(2000)\n"
         "print(path != sys.path, before.changes())\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
