@@ -5,7 +5,6 @@ files move to `quarantine/`. A store may hold records and sets of one cell on se
 images of a folder changed: the name of a later one ends in the data's fingerprint.
 """
 
-import json
 import os
 import re
 import tempfile
@@ -70,8 +69,7 @@ class Store(Checkpoints):
         if facts.stated(self.path) is None:
             if os.path.lexists(path):
                 self.set_aside(path, "is damaged", "it is written again")
-            protocol = facts.recorded(self.path) or PROTOCOL
-            write_bytes(path, json.dumps({"protocol": protocol}).encode() + b"\n")
+            facts.write(self.path, facts.recorded(self.path) or PROTOCOL)
 
     def check_protocol(self, option: str = "--store") -> None:
         """Raise ValueError if the store, given by `option`, has another protocol version.

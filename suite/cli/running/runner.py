@@ -1,6 +1,6 @@
 """Run a grid, or evaluate a foreign set: checks before, progress during, the board after."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from itertools import chain
 from pathlib import Path
@@ -22,11 +22,12 @@ from suite.core.names import counted
 from suite.experiments import grid, preflight
 from suite.experiments.cells.context import load_task
 from suite.experiments.isolation.job_process import JobProcess, StepLimit
-from suite.experiments.job_runner import due, missing
+from suite.experiments.job_runner import due
 from suite.experiments.resources import Resources
 from suite.external import evaluate as foreign
 from suite.external.sandbox.confinement import told
 from suite.figures.publish import publish
+from suite.records.cells import Cell
 from suite.records.jobs import Job
 from suite.records.remote import working
 from suite.records.store import Store
@@ -212,23 +213,32 @@ def show(jobs: Sequence[Job], store: Store, *, board: Board | None = None, stopp
 def tell(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
     """Print missing cells with reasons, as `show` does; return whether all cells are done."""
     store = store if store.read_only else store.as_it_is()
-    for line in (*_failures(jobs, store), *_begun(jobs, store)):
+    undone = list(_undone(jobs, store))
+    for line in (*_failures(undone, store), *_begun(jobs, store)):
         say(line)
-    records = [store.record(cell.id, job.data) for job in jobs for cell in job.cells]
-    left = sum(1 for record in records if record is None or record.status != "done")
-    if left:
-        again = any(missing(job, store) for job in jobs) and not stopped
+    if left := len(undone):
+        again = any(due(job, store) for job in jobs) and not stopped
         remedy = "; run the same command again to try the failed ones" if again else ""
         say(f"{counted(left, 'cell')} {'is' if left == 1 else 'are'} not done{remedy}")
     return not left
 
 
-def _failures(jobs: Sequence[Job], store: Store) -> Iterator[str]:
+def _undone(jobs: Sequence[Job], store: Store) -> Iterator[tuple[Job, Cell]]:
+    """Yield the cells that are not done, and those whose sets are lost."""
     for job in jobs:
+        again = due(job, store)
         for cell in job.cells:
-            record = store.record(cell.id, job.data) or store.last_failure(cell.id)
-            if record and record.status != "done":
-                yield f"{record.status}: {job.title}: {brief(record.error)}"
+            record = store.record(cell.id, job.data)
+            if record is None or record.status != "done" or (cell == job.cell and cell in again):
+                yield job, cell
+
+
+def _failures(undone: Iterable[tuple[Job, Cell]], store: Store) -> Iterator[str]:
+    for job, cell in undone:
+        record = store.record(cell.id, job.data)
+        failed = store.last_failure(cell.id) if record is None or record.status == "done" else record
+        if failed:
+            yield f"{failed.status}: {job.title}: {brief(failed.error)}"
 
 
 def _begun(jobs: Sequence[Job], store: Store) -> Iterator[str]:

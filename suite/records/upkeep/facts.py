@@ -1,10 +1,13 @@
 """The protocol that a store states, and whether its disk has room."""
 
+import errno
+import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+from suite.core.files.atomic_write import DiskFault, write_bytes
 from suite.core.files.documents import read_json
 from suite.records.stores import layout
 
@@ -27,6 +30,17 @@ def recorded(store: Path) -> int | None:
     """Return the protocol of a store's first readable record; None without one."""
     found = map(_protocol, layout.files(store / "records"))
     return next((protocol for protocol in found if isinstance(protocol, int)), None)
+
+
+def write(store: Path, protocol: int) -> None:
+    """Write a store's file of facts, unless it is there; raises DiskFault."""
+    path, content = store / FACTS, json.dumps({"protocol": protocol}).encode() + b"\n"
+    try:
+        write_bytes(path, content)
+    except DiskFault as fault:
+        if fault.errno != errno.ENOENT or not store.is_dir():
+            raise
+        write_bytes(path, content)  # another run, which has the lock, swept what was half written
 
 
 def _protocol(path: Path) -> Any:

@@ -8,6 +8,8 @@ from typer.testing import Result
 from suite.cli.running import preview, runner
 from suite.cli.running.request import Request
 from suite.core.data import tasks
+from suite.experiments import job_runner
+from suite.experiments.cells.progress import Work
 from suite.experiments.job_runner import missing
 from suite.experiments.resources import Resources
 from suite.records.jobs import Job
@@ -129,3 +131,27 @@ def test_checkpoints_of_a_finished_trial_are_removed(
     runner.work(jobs, store, Resources())
     assert runner.show(jobs, store) and "goes on" not in capsys.readouterr().out
     assert not list((store.path / "checkpoints").glob("*"))
+
+
+def test_a_lost_set_that_does_not_come_again_is_not_done(
+    quick: Path, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its record is there and says that it is."""
+
+    def fails(*_: object) -> Work:
+        raise RuntimeError("broken now")
+        yield
+
+    jobs = Request(str(quick)).jobs()
+    runner.work(jobs, store, Resources())
+    assert runner.show(jobs, store)
+    store.artefact(jobs[0].id).unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(job_runner, "distil", fails)
+        runner.work(jobs, store, Resources())
+    capsys.readouterr()
+    assert not runner.show(jobs, store)
+    said = capsys.readouterr().out
+    assert "RuntimeError: broken now" in said and "1 cell is not done; run the same command again" in said
+    runner.work(jobs, store, Resources())
+    assert runner.show(jobs, store)

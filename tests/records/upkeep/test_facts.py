@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from suite.core.files import atomic_write
 from suite.records.store import Store
-from suite.records.upkeep import facts
+from suite.records.upkeep import facts, leftovers
 from suite.records.upkeep.facts import check_room, recorded, stated
 from tests.support import disks
 
@@ -38,3 +39,17 @@ def test_a_disk_with_few_inodes_has_no_room(tmp_path: Path, monkeypatch: pytest.
             Store.create(disk / "store")
     with disks.mounted(tmp_path / "disk", "nr_inodes=2000") as disk:
         check_room(disk)
+
+
+def test_a_store_is_created_while_another_run_sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other run has the lock, and this one has not asked for it yet."""
+    sync, swept = atomic_write._sync, list[int]()
+
+    def swept_once(path: Path) -> None:
+        sync(path)
+        if not swept:
+            swept.append(leftovers.sweep(tmp_path / "store"))
+
+    monkeypatch.setattr(atomic_write, "_sync", swept_once)
+    store = Store.create(tmp_path / "store")
+    assert swept == [1] and (store.path / "store.json").is_file()
