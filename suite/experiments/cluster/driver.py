@@ -1,5 +1,6 @@
 """Run jobs on a local Ray or on a cluster."""
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -123,6 +124,7 @@ def _tune(
     wanted = {job.id: numbers[_kind(job, given)] for job in jobs}
     # For Tune's own files; in the store, where there is room.
     folder = tempfile.mkdtemp(dir=store.path.resolve(), prefix=".tune-")
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what it would say of lost workers is said here
     question = Question()
     ending = Ending(stop, question)
     watch = Watch(observe, end, ending)

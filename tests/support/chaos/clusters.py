@@ -30,6 +30,9 @@ FAULTS = 2
 FILES = 25
 """So many records, sets and manifests are written at most before a fault; the grid has 31."""
 
+TRAINABLE = "ray::ResourceTrainable"
+"""The title of a worker; Ray's agents are called `ray::`, too, and the raylet ends with them."""
+
 Victims = Callable[[int], list[int]]
 
 
@@ -38,12 +41,12 @@ def driver(run: int) -> list[int]:
 
 
 def worker(run: int) -> list[int]:
-    return named(below(run), "ray::")[:1]
+    return named(below(run), TRAINABLE)[:1]
 
 
 def job(run: int) -> list[int]:
     """Return a process of a job: a child of a worker."""
-    workers, of = set(named(below(run), "ray::")), parents()
+    workers, of = set(named(below(run), TRAINABLE)), parents()
     return [pid for pid, parent in of.items() if parent in workers][:1]
 
 
