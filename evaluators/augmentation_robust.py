@@ -38,7 +38,7 @@ class AugmentationRobust:
         SECONDS,
     )
     smoke: ClassVar[Mapping[str, Any]] = {
-        "native_recipe": "rat-bptt-1000",
+        "native_recipe": "dc-300",
         "augment": "flip-rotate",
         "network": "convnet-d1-w8-in",
         "copies": 1,

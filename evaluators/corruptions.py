@@ -44,7 +44,7 @@ class Corruptions:
         SECONDS,
     )
     smoke: ClassVar[Mapping[str, Any]] = {
-        "recipe": "rat-bptt-1000",
+        "recipe": "dc-300",
         "network": "convnet-d1-w8-in",
         "copies": 1,
     }

@@ -39,8 +39,8 @@ class LabelRobust:
         SECONDS,
     )
     smoke: ClassVar[Mapping[str, Any]] = {
-        "native_recipe": "rat-bptt-1000",
-        "recipe": "rat-bptt-1000",
+        "native_recipe": "dc-300",
+        "recipe": "dc-300",
         "network": "convnet-d1-w8-in",
         "copies": 1,
     }

@@ -34,9 +34,13 @@ def test_smoke_takes_about_a_second(name: str) -> None:
 def test_evaluator_depends_on_its_seed(name: str) -> None:
     cls = registry.evaluator(name)
     evaluator: Evaluator = registry.configure(cls, cls.smoke, where=name)
-    one, other = (evaluator.evaluate(smoke_set(), smoke_task(), seed=seed) for seed in (0, 5))
-    assert one.values["accuracy"] != other.values["accuracy"]
-    assert all(0 <= value <= 1 for value in one.values["accuracy"])
+
+    def accuracy(seed: int) -> tuple[float, ...]:
+        return evaluator.evaluate(smoke_set(), smoke_task(), seed=seed).values["accuracy"]
+
+    one = accuracy(0)
+    assert all(0 <= value <= 1 for value in one)
+    assert any(accuracy(seed) != one for seed in (5, 6, 7)), "two seeds may agree on so few test images"
 
 
 class TestCommand:
