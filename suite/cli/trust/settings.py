@@ -13,31 +13,28 @@ from suite.records.record import Record, is_of
 def wrong(record: Record) -> Iterator[Wrong]:
     """Yield what no run with these settings records: it would have refused them, or scored otherwise."""
     from suite.experiments.cells.evaluation import build_evaluator  # torch
+    from suite.experiments.expand import plain
 
     if not is_of(record, Evaluation) or record.cell.source:
         return
     cell, name = record.cell, record.cell.base or record.cell.evaluator
     if name not in built_in("evaluators"):
         return
+    settings = {key: _corrected(value) for key, value in cell.settings.items()}
     try:
-        evaluator = build_evaluator(cell.model_copy(update={"settings": _corrected(cell.settings)}))
+        evaluator = build_evaluator(cell.model_copy(update={"settings": settings}))
     except ValueError as error:
         yield "error", "settings", f"no run has its settings: {error}"
         return
-    copies, values = getattr(evaluator, "copies", 0), record.scores.get("accuracy", ())
-    if values and copies and len(values) != copies:
-        yield "error", "copies", f"it has {len(values)} accuracies of {copies} networks"
+    if missing := sorted(plain(evaluator).keys() - settings.keys()):
+        yield "error", "settings", f"it does not say {missing[0]}, as each run does"
     own = {replace(score, title="") for score in evaluator.scores}
     if other := sorted(score.name for score in record.described if replace(score, title="") not in own):
         yield "error", "settings", f"it describes its score {other[0]!r} otherwise than {name} does"
 
 
-def _corrected(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with the recipes of today in place of those that were corrected since."""
-    return {name: _corrected_recipe(value) for name, value in settings.items()}
-
-
-def _corrected_recipe(value: Any) -> Any:
+def _corrected(value: Any) -> Any:
+    """Return today's recipe for one that was corrected since; other values as they are."""
     if not isinstance(value, str):
         return value
     name, precision, rest = value.partition(":")
