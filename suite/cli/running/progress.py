@@ -18,6 +18,7 @@ from suite.cli.console import brief, errors, say, visible
 from suite.cli.logs.log import Log
 from suite.cli.running.remaining import Remaining
 from suite.experiments.cells.progress import Progress
+from suite.experiments.job_runner import due
 from suite.records.cells import Cell
 from suite.records.jobs import Job, titles
 from suite.records.record import Record, loss
@@ -87,7 +88,13 @@ class Display:
         say(line, to=errors)
 
     def end(self, job: str) -> None:
-        """Note the end of a job."""
+        """Note the end of a job, and cells that it recorded and nobody told: its worker died before that."""
+        given = self.jobs[job]
+        if waiting := self.remaining.of(given):
+            left = due(given, self.store)
+            records = {cell.id: self.store.record_of(given, cell) for cell in waiting if cell not in left}
+            if finished := {cell: record for cell, record in records.items() if record}:
+                self.observe(Progress(job, "done", finished=finished))
         if self.log:
             self.log.end(job)
         self.running.pop(job, None)

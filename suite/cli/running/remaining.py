@@ -32,11 +32,12 @@ class Remaining:
 
     def __init__(self, cells: Iterable[tuple[Job, Cell]]) -> None:
         self._left = {cell.id: _Waiting(job.id, (kind_of(job, cell), cell.kind)) for job, cell in cells}
-        self._of_job = defaultdict[str, list[str]](list)
-        for cell, waiting in self._left.items():
-            self._of_job[waiting.job].append(cell)
         self._took = defaultdict[Hashable, list[float]](list)
         self._begun = dict[str, tuple[float, int]]()  # by job: when its steps were first seen, and which
+
+    def of(self, job: Job) -> list[Cell]:
+        """Return the cells of a job that are left."""
+        return [cell for cell in job.cells if cell.id in self._left]
 
     def observe(self, progress: Progress) -> None:
         """Note steps and finished cells."""
@@ -67,9 +68,8 @@ class Remaining:
         if waiting := self._left.pop(cell, None):
             for kind in waiting.kinds:
                 self._took[kind].append(record.seconds)
-        if (
-            record.status != "done" and waiting and waiting.job == cell
-        ):  # a trial without a set is not evaluated
+        if record.status != "done" and waiting and waiting.job == cell:
+            # A trial without a set is not evaluated.
             self._left = {other: each for other, each in self._left.items() if each.job != cell}
 
     def _paced(self, progress: Progress) -> tuple[float, float] | None:

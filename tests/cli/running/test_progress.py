@@ -1,6 +1,7 @@
 """What is said, and shown, while a grid runs."""
 
 import io
+from contextlib import closing
 from pathlib import Path
 from socket import gethostname
 
@@ -10,7 +11,9 @@ from rich.text import Text
 from suite.cli.console import Plain
 from suite.cli.running import progress
 from suite.cli.running.progress import Display, clock
+from suite.experiments import job_runner
 from suite.experiments.cells.progress import Progress
+from suite.experiments.resources import Resources
 from suite.records.jobs import Job
 from suite.records.record import Record, Status
 from suite.records.store import Store
@@ -75,6 +78,24 @@ def test_a_failure_is_told_at_once_with_its_traceback(run: Run, store: Store) ->
     )
     path = Path(where.removeprefix("  traceback: "))
     assert path.read_text() == trace and len(path.name) == len("0123456789ab.txt")
+
+
+def test_what_a_worker_recorded_before_it_died_is_told_at_the_end_of_its_job(
+    run: Run, store: Store, resources: Resources
+) -> None:
+    (job,) = {job.id: job for job, _ in run.cells if job.label == "random_subset"}.values()
+    with closing(job_runner.run(job, store, resources)) as work:
+        while not next(work).finished:
+            pass
+    run.display.end(job.id)
+    run.display.end(job.id)
+    (line,) = run.lines()
+    assert line.startswith("[1/4] random_subset: distillation done, ")
+
+    store.artefact(job.id).unlink()
+    again = Run([job], store)
+    again.display.end(job.id)
+    assert not again.lines(), "a record whose set is lost is no result of this run"
 
 
 def test_of_other_scores_the_first_that_is_shown(run: Run) -> None:
