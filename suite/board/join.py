@@ -239,7 +239,7 @@ def _record(source: Record | Planned) -> Record | None:
 
 
 def _precedence(record: Record) -> int:
-    return ["done", "diverged", "oom", "failed"].index(record.status)
+    return ["done", "diverged", "late", "oom", "failed"].index(record.status)
 
 
 def _attach(trials: Mapping[_Key, TrialResult], sources: Mapping[_Key, Record | Planned]) -> list[str]:
@@ -250,11 +250,7 @@ def _attach(trials: Mapping[_Key, TrialResult], sources: Mapping[_Key, Record | 
     warnings = []
     for (key, task), source in sources.items():
         cell = source.cell
-        if (
-            not isinstance(cell, Evaluation)
-            or cell.step is not None
-            or (cell.part and cell.part.how != "prefix")
-        ):
+        if not isinstance(cell, Evaluation) or cell.of_snapshot or (cell.part and cell.part.how != "prefix"):
             continue
         if (trial := trials.get((cell.trial, task))) and _scored_another(_record(source), trial.record):
             warnings.append(

@@ -16,7 +16,7 @@ from suite.records.cells import EXTERNAL, STANDARD_RECIPE, SUBMITTED, Reference,
 from suite.records.record import Record
 from suite.records.submission import Submission
 
-WORDS = {"diverged": "div.", "failed": "failed", "oom": "oom", "missing": "missing"}
+WORDS = {"diverged": "div.", "late": "late", "failed": "failed", "oom": "oom", "missing": "missing"}
 """The board's word for a cell without an accuracy."""
 
 NOT_STANDARD = f"not under {STANDARD_RECIPE}"

@@ -11,8 +11,8 @@ from suite.core.data import tasks
 from suite.core.networks.named import standard
 from suite.core.spec import Budget, Distiller, Method
 from suite.core.timing import Recorder, Spent, recording
-from suite.experiments.grid import toml_value
 from suite.experiments.resources import Resources
+from suite.experiments.tables.setting import toml_value
 from suite.plugins import registry
 
 REST = "the rest"

@@ -146,7 +146,7 @@ class Distiller(Protocol):
     """
 
     steps: int  # outer steps planned
-    cached_seconds: float  # time of cached work by an earlier trial, which is also charged to this trial
+    cached_seconds: float  # time of cached work by earlier trials, which is also charged to this trial
 
     def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step and return its metrics, which may be tensors on the device."""

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from suite.core.seeding import derive
 from suite.core.spec import LATER
 from suite.plugins import registry
-from suite.records.cells import Evaluation, Part, Trial, sha256_of
+from suite.records.cells import Evaluation, Trial, sha256_of
 
 NATIVE = "native"
 """The word in a grid for the recipe of the method whose set is evaluated."""
@@ -25,10 +25,8 @@ def evaluations(
     *,
     network: str,
     native: str,
-    step: int | None = None,
-    part: Part | None = None,
 ) -> Iterator[Evaluation]:
-    """Yield the cells of an evaluator's table for a trial's set, one for each combination of its lists.
+    """Yield the cells of an evaluator's table for a trial's finished set, one for each value of its lists.
 
     Where the evaluator has these fields and the table leaves them out, `network` is the grid's and
     `native_recipe` the method's. Raises ValueError for wrong settings, and for a name that is taken.
@@ -42,19 +40,11 @@ def evaluations(
     defaults = {key: value for key, value in given.items() if key in registry.field_names(cls)}
     for values in combinations(cls, {**defaults, **table}, where):
         recipes = {key: native for key in RECIPE_SETTINGS if values.get(key) == NATIVE}
-        yield evaluation(trial, label, {**values, **recipes}, base=base, step=step, part=part)
+        yield evaluation(trial, label, {**values, **recipes}, base=base)
 
 
-def evaluation(
-    trial: Trial,
-    label: str,
-    values: Mapping[str, Any],
-    *,
-    base: str = "",
-    step: int | None = None,
-    part: Part | None = None,
-) -> Evaluation:
-    """Return the cell of an evaluator on a trial's set, or a part; raises ValueError for wrong settings.
+def evaluation(trial: Trial, label: str, values: Mapping[str, Any], *, base: str = "") -> Evaluation:
+    """Return the cell of an evaluator on a trial's finished set; raises ValueError for wrong settings.
 
     base: the evaluator, by name or path, if `label` is only its name in the grid.
     """
@@ -68,8 +58,6 @@ def evaluation(
         settings=plain(evaluator),
         # All methods have the same seed, so the same fresh networks are retrained on each set.
         seed=derive(trial.seed, "evaluation") >> 16,
-        step=step,
-        part=part,
     )
 
 

@@ -1,7 +1,6 @@
 """Read grid files in TOML, and expand them to jobs."""
 
 import copy
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -15,7 +14,10 @@ from suite.core.names import did_you_mean
 from suite.core.networks import named
 from suite.core.spec import Method
 from suite.experiments import expand, studies
-from suite.experiments.schema import FULL_DATA, Grid, References, ResourcesTable
+from suite.experiments.schema import FULL_DATA, Grid, References
+from suite.experiments.tables.budget import BudgetTable
+from suite.experiments.tables.resources import ResourcesTable
+from suite.experiments.tables.setting import apply
 from suite.experiments.tuning.settings_file import ENDING, Place, SettingsFile
 from suite.plugins import registry
 from suite.records.cells import RANDOM, RELABELLED, Evaluation, Part, Study, Trial
@@ -76,7 +78,7 @@ def made(name: str, table: dict[str, Any], settings: Sequence[str] = ()) -> Grid
     _validated(name, table)
     changed = copy.deepcopy(table)
     for setting in settings:
-        _apply(changed, setting)
+        apply(changed, setting)
     return _validated(name, changed)
 
 
@@ -93,38 +95,16 @@ def _mistake(error: ValidationError) -> str:
     where = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
         *parents, key = where
-        tables: dict[str, type[BaseModel]] = {"reference": References, "resources": ResourcesTable}
+        tables: dict[str, type[BaseModel]] = {
+            "reference": References,
+            "resources": ResourcesTable,
+            "budget": BudgetTable,
+        }
         known = (tables[parents[-1]] if parents else Grid).model_fields
         return ": ".join([*parents, f"unknown key {key!r}; {did_you_mean(key, known)}"])
     message = first["msg"]
     own = message.removeprefix("Value error, ")  # our own message, which is not lower-cased
     return ": ".join(filter(None, [".".join(where), own if own != message else message.lower()]))
-
-
-def _apply(table: dict[str, Any], setting: str) -> None:
-    """Apply one `--set`."""
-    key, equals, text = setting.partition("=")
-    *parents, last = key.strip().split(".")
-    if not equals or not last:
-        raise ValueError(f"--set {setting}: write key.key=value, such as method.rat_bptt.window=40")
-    for number, part in enumerate(parents):
-        if not isinstance(table.get(part), dict):
-            tables = [key for key, value in table.items() if isinstance(value, dict)]
-            raise ValueError(f"--set {setting}: unknown key {part!r}; {did_you_mean(part, tables)}")
-        table = table[part]
-        if number == 1:
-            # A value of --set also overrides the exceptions of the grid.
-            for exception in table.get("where", []):
-                exception.pop(last, None)
-    table[last] = toml_value(text)
-
-
-def toml_value(text: str) -> Any:
-    """Return a value given on the command line: TOML, or else a string."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text.strip()
 
 
 @tasks.located_once()
@@ -187,7 +167,16 @@ def trial(grid: Grid, label: str, task: str, ipc: int, seed: int, method: Method
     """Return a trial of a row's method with its hyper-parameters."""
     name, source = method_name(grid, label), registry.source(method_name(grid, label))
     values = expand.plain(method)
-    return Trial(task=task, method=name, source=source, hyperparameters=values, ipc=ipc, seed=seed)
+    last = grid.budget.all[-1] if grid.budget else None
+    return Trial(
+        task=task,
+        method=name,
+        source=source,
+        hyperparameters=values,
+        ipc=ipc,
+        seed=seed,
+        device_seconds=last,
+    )
 
 
 def plan(found: Sequence[Job]) -> Plan:
@@ -280,11 +269,18 @@ def _evaluations(
 ) -> Iterator[Evaluation]:
     """Yield the evaluations of a trial's finished set, of its snapshots, and of its parts, each once."""
     kept: dict[str, Evaluation] = {}
-    sets = [(None, None), *((step, None) for step in steps), *((None, part) for part in parts)]
-    for (step, part), (label, table) in product(sets, grid.evaluator.items()):
+    budgets = grid.budget.all[:-1] if grid.budget and trial.device_seconds else []
+    sets: list[dict[str, Any]] = [
+        {},
+        *({"step": step} for step in steps),
+        *({"device_seconds": each} for each in budgets),
+    ]
+    scored = [*sets, *({"part": part} for part in parts)]
+    for which, (label, table) in product(scored, grid.evaluator.items()):
         settings = {"network": network(grid, trial.task), "native": native}
-        for cell in expand.evaluations(trial, label, table, **settings, step=step, part=part):
-            kept.setdefault(cell.id, cell)
+        for cell in expand.evaluations(trial, label, table, **settings):
+            own = cell.model_copy(update=which)
+            kept.setdefault(own.id, own)
     yield from kept.values()
 
 

@@ -26,7 +26,7 @@ from suite.experiments.resources import Resources
 from suite.plugins.loading import load
 from suite.records.cells import Cell, Reference, Trial
 from suite.records.jobs import Job
-from suite.records.record import Record, Status, loss
+from suite.records.record import FINAL, Record, Status, loss
 from suite.records.store import Store
 from suite.records.stores.heartbeat import Heartbeat
 
@@ -69,7 +69,8 @@ def run(
         if not _is_complete(job, store):
             yield from recorded(job.cell, _work(context))
         for cell in job.evaluations:
-            if _has_set(job, store) and not sets.is_scored(cell, job, store):
+            record = store.record_of(job, job.cell)
+            if record and sets.is_made(cell, record) and not sets.is_scored(cell, job, store, record):
                 yield from recorded(cell, evaluate(cell, context))
 
 
@@ -91,11 +92,13 @@ def _load_method(job: Job) -> None:
 
 
 def missing(job: Job, store: Store) -> list[Cell]:
-    """Return the job's cells without a record that counts; none if the trial diverged and has no set."""
+    """Return the job's cells without a record that counts, except evaluations of sets that do not exist."""
     record = store.record_of(job, job.cell)
-    if record and record.status == "diverged":
-        return []
-    rest: list[Cell] = [cell for cell in job.evaluations if not sets.is_scored(cell, job, store, record)]
+    rest: list[Cell] = [
+        cell
+        for cell in job.evaluations
+        if (record is None or sets.is_made(cell, record)) and not sets.is_scored(cell, job, store, record)
+    ]
     return rest if record else [job.cell, *rest]
 
 
@@ -109,11 +112,6 @@ def _is_complete(job: Job, store: Store) -> bool:
     """Return whether the first cell has its record, and all sets if it is a trial."""
     record = store.record_of(job, job.cell)
     return record is not None and not sets.lost(job, store, record)
-
-
-def _has_set(job: Job, store: Store) -> bool:
-    record = store.record_of(job, job.cell)
-    return record is not None and record.status == "done"
 
 
 def _work(context: Context) -> Work:
@@ -154,11 +152,11 @@ def _recorded(cell: Cell, work: Work, context: Context, lost: Lost | None) -> Ge
     if earlier := store.failure_of(context.job, cell):
         record = record.model_copy(update={"attempts": max(record.attempts, earlier.attempts + 1)})
     record = _with_changes(record, context.listener.changes())
-    if record.status in ("done", "diverged"):
+    if record.status in FINAL:
         sets.renew(record, store)
     store.write(record, trace)
     context.save_compiled()
-    if record.status in ("done", "diverged"):
+    if record.status in FINAL:
         store.drop_checkpoints(cell.id)
     yield Progress(context.job.id, record.status, finished={cell.id: record})
 

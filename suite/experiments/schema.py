@@ -17,18 +17,12 @@ from pydantic import (
 
 from suite.core.data import tasks
 from suite.core.training.recipes import recipe_on_real
+from suite.experiments.tables.budget import BudgetTable
+from suite.experiments.tables.resources import ResourcesTable
 from suite.records.cells import STANDARD_RECIPE, Part, Reference
 from suite.records.jobs import Wanted
 
 Value = TypeVar("Value", int, str)
-
-_WORD = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
-
-LABEL = re.compile(rf"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?{_WORD}")
-"""The name of a label, as Kubernetes and Ray have it."""
-
-SELECTOR = re.compile(rf"!?({_WORD}|in\({_WORD}(, ?{_WORD})*\))")
-"""The values of a label that Ray selects."""
 
 FULL_DATA = "full_data"
 """The row of the networks that are trained on all of train."""
@@ -55,36 +49,6 @@ class Where(BaseModel):
     def holds(self, task: str, ipc: int) -> bool:
         """Return whether its values apply."""
         return self.task in (None, task) and self.ipc in (None, ipc)
-
-
-class ResourcesTable(BaseModel):
-    """Resources of each trial, in place of the command line's. A row's replace the grid's, key by key."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
-
-    cpus: PositiveInt | None = None
-    """CPUs, and threads."""
-    gpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    """GPUs; trials with a fraction share a GPU. By default trials share one if their memory allows it."""
-    labels: dict[str, str] = {}
-    """Labels of the Ray nodes on which they run, such as `"ray.io/accelerator-type" = "H100"`. A value may be
-    `"in(A100, H100)"`; `!` before it stands for any other value."""
-
-    @field_validator("labels")
-    @classmethod
-    def _check(cls, labels: dict[str, str]) -> dict[str, str]:
-        for key, value in labels.items():
-            if not (LABEL.fullmatch(key) and SELECTOR.fullmatch(value)):
-                raise ValueError(f'{key} = {value!r}: write KEY = "VALUE", "!VALUE" or "in(ONE, OTHER)"')
-        return labels
-
-    def over(self, other: "ResourcesTable") -> Wanted:
-        """Return what is wanted by this table, and by another one where it says nothing."""
-        return Wanted(
-            cpus=self.cpus or other.cpus,
-            gpus=other.gpus if self.gpus is None else self.gpus,
-            labels={**other.labels, **self.labels},
-        )
 
 
 class StudyTable(BaseModel):
@@ -269,6 +233,8 @@ class Grid(BaseModel):
     snapshots: list[Annotated[float, Field(ge=0, lt=1)]] = []
     """Shares of a trial's outer steps after which its set is evaluated, too, 0 for the set that it starts
     from; `ratbench figure curve` plots them."""
+    budget: BudgetTable | None = None
+    """The table `[budget]`: device-seconds after which the sets of all rows are compared."""
     reference: References | None = None
     """The table `[reference]`: full data and random subsets."""
     resources: ResourcesTable = ResourcesTable()

@@ -244,7 +244,7 @@ def _networks(
     record: Record[Evaluation], trials: dict[snapshots.Key, Record[Trial]], names: dict[snapshots.Key, str]
 ) -> Iterator[tuple[Any, ...]]:
     cell = record.cell
-    if cell.step is not None or (trial := trials.get(key := (cell.trial, record.task))) is None:
+    if cell.of_snapshot or (trial := trials.get(key := (cell.trial, record.task))) is None:
         return
     how, index = (cell.part.how, cell.part.index) if cell.part else (_WHOLE, 0)
     place = (record.task, cell.settings.get("network", ""), cell.settings.get("recipe", ""))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat
 
 from suite.core.sets.part import Part as Part
 
@@ -85,7 +85,7 @@ class Trial(_Cell):
     """One distillation: a method with its hyper-parameters, a task, a budget and a seed.
 
     source: sha256 of the method's file if it is not part of RaT-Bench, so that an edited file gives another
-    trial; for an external set, sha256 of its files.
+    trial; for an external set, sha256 of its files. device_seconds: after which it stops, if it has a budget.
     """
 
     kind: Literal["distillation"] = "distillation"
@@ -95,12 +95,14 @@ class Trial(_Cell):
     hyperparameters: dict[str, Any]
     ipc: int
     seed: int
+    device_seconds: PositiveFloat | None = Field(default=None, exclude_if=lambda seconds: seconds is None)
 
     @property
     def fields(self) -> dict[str, Any]:
         """What distinguishes it from trials of the same row and size, except the seed."""
         source = {"source": self.source[:12]} if self.source else {}
-        return {"method": self.method, **source, **self.hyperparameters}
+        budget = {"device_seconds": self.device_seconds} if self.device_seconds else {}
+        return {"method": self.method, **source, **self.hyperparameters, **budget}
 
 
 class Evaluation(_Cell):
@@ -108,8 +110,9 @@ class Evaluation(_Cell):
 
     evaluator: the name of its table in the grid, which boards show; base: the evaluator, by name or path, if
     different; source: sha256 of the files of the evaluator and its recipes, as in a trial; step: outer steps
-    of the scored snapshot, None for the finished set; part: the scored part, None for the whole set. Empty
-    fields are left out of the JSON and of the id.
+    of the scored snapshot; device_seconds: the budget within which the scored snapshot was made; neither for
+    the finished set; part: the scored part, None for the whole set. Empty fields are left out of the JSON and
+    of the id.
     """
 
     kind: Literal["evaluation"] = "evaluation"
@@ -120,7 +123,13 @@ class Evaluation(_Cell):
     settings: dict[str, Any]
     seed: int
     step: NonNegativeInt | None = Field(default=None, exclude_if=lambda step: step is None)
+    device_seconds: PositiveFloat | None = Field(default=None, exclude_if=lambda seconds: seconds is None)
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
+
+    @property
+    def of_snapshot(self) -> bool:
+        """Whether it scores the set as it was during the trial."""
+        return self.step is not None or self.device_seconds is not None
 
     @property
     def recipe(self) -> str:
@@ -132,6 +141,7 @@ class Evaluation(_Cell):
         """A few words for people."""
         words = " ".join(filter(None, (self.evaluator, self.recipe)))
         told = words if self.step is None else f"{words} after {self.step} steps"
+        told += f" within {self.device_seconds:g} device-seconds" if self.device_seconds else ""
         return told if self.part is None else f"{told}, {self.part.title}"
 
 

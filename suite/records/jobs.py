@@ -67,6 +67,11 @@ class Job(Frozen):
         """The outer steps of all snapshots that evaluations need."""
         return frozenset(cell.step for cell in self.evaluations if cell.step is not None)
 
+    @property
+    def budgets(self) -> list[float]:
+        """The budgets in device-seconds within which evaluations need a snapshot, the smallest first."""
+        return sorted({cell.device_seconds for cell in self.evaluations if cell.device_seconds is not None})
+
 
 class Planned(Frozen):
     """A cell of a grid, and its row on the board."""

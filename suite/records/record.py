@@ -6,7 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, Generic, Literal, Self, TypeGuard
 
-from pydantic import Field, NonNegativeInt, ValidationInfo, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    model_validator,
+)
 from typing_extensions import TypeVar
 
 from suite.core.scores import Score
@@ -28,7 +36,13 @@ LOSS = "outer_loss"
 
 _SEAL = re.compile(rb'\n "sha256": "([0-9a-f]{64})",')
 
-Status = Literal["done", "diverged", "failed", "oom"]
+Final = Literal["done", "diverged", "late"]
+Status = Final | Literal["failed", "oom"]
+"""late: no outer step ended within the budget."""
+
+FINAL: tuple[Final, ...] = ("done", "diverged", "late")
+"""The statuses of cells that are not tried again, since the result would be equal."""
+
 Of = TypeVar("Of", bound=Cell, default=Cell, covariant=True)
 Value = TypeVar("Value")
 Kind = TypeVar("Kind", Trial, Evaluation, Reference, Study)
@@ -50,14 +64,33 @@ class Provenance(Frozen):
     changed: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
 
 
+class Late(ValueError):
+    """No outer step had ended when a budget in device-seconds was spent."""
+
+    def __init__(self, budget: float) -> None:
+        super().__init__(f"no outer step ended within {budget:g} device-seconds")
+
+
+class Moment(Frozen):
+    """The snapshot of a trial that counts for a budget: that of the last outer step which ended within it.
+
+    All three are device-seconds or outer steps of the trial so far.
+    """
+
+    budget: PositiveFloat
+    step: PositiveInt
+    device_seconds: NonNegativeFloat
+
+
 class Record(Frozen, Generic[Of]):
     """The measurements of one cell; `Record[Trial]` is the record of a trial.
 
     scores: for each name one value per copy, accuracies in [0, 1]; title, described: the evaluator's title
     and the descriptions of its scores. seconds: wall time of the work; device_seconds: seconds times the GPU
-    share, or times CPU threads. decoded: images per class to which a factorised set decodes; classes: of a
-    trial's set. method_title, paper: of a trial's method. measured_under: for a migrated record, the protocol
-    under which it was measured. Empty fields are left out of the JSON.
+    share, or times CPU threads; compile_seconds: further ones, of compiling. moments: of budgets that a trial
+    has spent, without the last one, for which its set counts. decoded: images per class to which a factorised
+    set decodes; classes: of a trial's set. method_title, paper: of a trial's method. measured_under: for a
+    migrated record, the protocol under which it was measured. Empty fields are left out of the JSON.
     """
 
     protocol: int = PROTOCOL
@@ -73,6 +106,8 @@ class Record(Frozen, Generic[Of]):
     curve: dict[str, tuple[float, ...]] = {}  # metrics over outer steps, thinned
     seconds: float = 0.0
     device_seconds: float = 0.0
+    compile_seconds: float = Field(default=0.0, exclude_if=lambda seconds: seconds == 0)
+    moments: tuple[Moment, ...] = Field(default=(), exclude_if=lambda moments: not moments)
     peak_memory_bytes: int = 0
     stored_bytes: int = 0
     decoded: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)
@@ -91,6 +126,20 @@ class Record(Frozen, Generic[Of]):
     provenance: Provenance
     sha256: str = ""
 
+    def step_of(self, cell: Evaluation) -> int | None:
+        """Return the outer step of the snapshot of this trial that an evaluation scores.
+
+        None for the finished set, also if it was finished within the budget. Raises Late if the trial had no
+        set then.
+        """
+        budget, steps = cell.device_seconds, {each.budget: each.step for each in self.moments}
+        if budget in steps:
+            return steps[budget]
+        budget = budget or (self.cell.device_seconds if is_of(self, Trial) else None)
+        if budget is not None and (self.status == "late" or self.device_seconds > budget):
+            raise Late(budget)
+        return cell.step
+
     def sealed(self) -> Self:
         """Return the record with the sha256 of its other fields."""
         return self.model_copy(update={"sha256": self._content()})
@@ -108,6 +157,7 @@ class Record(Frozen, Generic[Of]):
             "ipc": self.ipc,
             "seconds": self.seconds,
             "device_seconds": self.device_seconds,
+            "compile_seconds": self.compile_seconds,
             "peak_memory_bytes": self.peak_memory_bytes,
             "stored_bytes": self.stored_bytes,
             "decoded": self.decoded,

@@ -20,7 +20,7 @@ from suite.core.files.atomic_write import write_bytes
 from suite.core.files.documents import document, read_json
 from suite.records.cells import PROTOCOL, Cell, Trial, protocol_remedy
 from suite.records.jobs import Job
-from suite.records.record import Record, read_record
+from suite.records.record import FINAL, Record, read_record
 from suite.records.stores import heartbeat, layout
 from suite.records.upkeep import facts, leftovers
 from suite.records.upkeep.checkpoints import Checkpoints
@@ -185,7 +185,7 @@ class Store(Checkpoints):
         trace: the traceback of a failure, which is written beside it.
         """
         cell, place = record.cell.id, layout.place_of(record)
-        if record.status not in ("done", "diverged"):
+        if record.status not in FINAL:
             path = self.path / "failures" / place / f"{cell}.json"
             self.put(path, record.to_json().encode(), replace=True)
             if trace:

@@ -16,7 +16,7 @@ import torch
 from suite.core.spec import Examples
 from suite.experiments import job_runner
 from suite.experiments.cells import distillation, sets
-from suite.experiments.cells.loop import Trajectory, resume
+from suite.experiments.outer_loop.loop import Trajectory, resume
 from suite.experiments.resources import Resources
 from suite.plugins import registry
 from suite.plugins.smoke import BUDGET, smoke_data
@@ -180,7 +180,7 @@ def test_a_trial_goes_on_on_another_kind_of_device(name: str, first: str, then: 
         store.save_checkpoint("cell", 1, {"state": run.state_dict(), "trajectory": vars(Trajectory(2, 1))})
         images = run.synthetic().images.cpu()
     with on(then) as train:
-        again, trajectory = resume(partial(method.start, train, BUDGET, seed=0), store, "cell")
+        again, trajectory = resume(partial(method.start, train, BUDGET, seed=0), store, "cell", Resources())
         assert trajectory.step == 1 and torch.equal(again.synthetic().images.cpu(), images)
         again.step()
         assert not torch.equal(again.synthetic().images.cpu(), images)

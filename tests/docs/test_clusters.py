@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from typer.testing import CliRunner
 
 from suite.__main__ import app
-from suite.experiments.schema import ResourcesTable
+from suite.experiments.tables.resources import ResourcesTable
 from tests.support.packages import ROOT
 
 FILES = ROOT / "examples" / "clusters"

@@ -229,14 +229,14 @@ def _undone(jobs: Sequence[Job], store: Store) -> Iterator[tuple[Job, Cell]]:
         again = due(job, store)
         for cell in job.cells:
             record = store.record(cell.id, job.data)
-            if record is None or record.status != "done" or (cell == job.cell and cell in again):
+            if record is None or record.status == "diverged" or (cell == job.cell and cell in again):
                 yield job, cell
 
 
 def _failures(undone: Iterable[tuple[Job, Cell]], store: Store) -> Iterator[str]:
     for job, cell in undone:
         record = store.record(cell.id, job.data)
-        failed = store.last_failure(cell.id) if record is None or record.status == "done" else record
+        failed = record if record and record.status == "diverged" else store.last_failure(cell.id)
         if failed:
             yield f"{failed.status}: {job.title}: {brief(failed.error)}"
 

@@ -17,13 +17,14 @@ from suite.cli.running.cost import Costs, by_device
 from suite.core.files.documents import document
 from suite.records.cells import Cell, Evaluation
 from suite.records.jobs import Job, Plan
-from suite.records.record import Record
+from suite.records.record import FINAL, Record
+from suite.records.record import Status as CellStatus
 from suite.records.remote import reading as remote
 from suite.records.stores import layout, reading
 from suite.records.stores.heartbeat import DRIVER, Sign, signs
 
-State = Literal["done", "running", "failed", "diverged", "waiting"]
-STATES: tuple[State, ...] = ("done", "running", "failed", "diverged", "waiting")
+State = CellStatus | Literal["running", "waiting"]
+STATES: tuple[State, ...] = ("done", "running", "failed", "diverged", "late", "waiting")
 
 _FOR_COSTS = 5_000  # the latest records, from which costs are estimated
 
@@ -68,7 +69,7 @@ class PlanStatus:
     @property
     def over(self) -> bool:
         """Whether nothing is left to do; sets of diverged trials do not exist."""
-        return self.counts["done"] + self.counts["diverged"] == self.total
+        return sum(self.counts[state] for state in FINAL) == self.total
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Watched:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.store = reading.opened(remote.here(path, remote.LIVE))
-        self._recorded = dict[str, list[tuple[str, str]]]()  # by cell: data and status
+        self._recorded = dict[str, list[tuple[str, CellStatus]]]()  # by cell: data and status
         self._failed = dict[str, Record]()
         self._read = set[Path]()  # records
         self._plans = dict[Path, tuple[int, list[Place]]]()
@@ -157,7 +158,7 @@ class Watched:
         costs = tuple(
             self._cost(place, running.get(place.id))
             for place, state in zip(places, states, strict=True)
-            if state not in ("done", "diverged")
+            if state not in FINAL
         )
         return PlanStatus(name, Counter(states), costs)
 
@@ -170,15 +171,15 @@ class Watched:
 
     def _state(self, place: Place, running: dict[str, Sign]) -> State:
         if status := self._status_of(place.id, place.job.data):
-            return "done" if status == "done" else "diverged"
+            return status
         if place.id in running:
             return "running"
         if self._status_of(place.job.id, place.job.data) == "diverged":
             return "diverged"
         return "failed" if place.id in self._failed else "waiting"
 
-    def _status_of(self, cell: str, data: str) -> str:
-        return next((status for own, status in self._recorded.get(cell, ()) if data in ("", own)), "")
+    def _status_of(self, cell: str, data: str) -> CellStatus | None:
+        return next((status for own, status in self._recorded.get(cell, ()) if data in ("", own)), None)
 
     def _failure(self, title: str, record: Record) -> Failure:
         trace = self.store.traceback(record)

@@ -7,6 +7,7 @@ folder in a separate file, and shared by all trials.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from time import perf_counter
 
 import torch
 from torch import Tensor
@@ -25,9 +26,9 @@ from suite.core.training.together import networks_that_fit
 
 @dataclass(frozen=True)
 class Experts:
-    """Trajectories (epochs + 1, size) float32 on the CPU, memory-mapped, and the seconds of their training.
+    """Trajectories (epochs + 1, size) float32 on the CPU, memory-mapped, and the seconds of earlier training.
 
-    The seconds include all experts, also those trained by other processes.
+    The seconds are those of all experts, also of other processes, less those that it took to get them now.
     """
 
     trajectories: tuple[Tensor, ...]
@@ -52,9 +53,10 @@ def experts(train: Examples, name: str, recipe: Recipe, count: int) -> Experts:
     def build(indices: Sequence[int]) -> list[Tensor]:
         return fit_trajectories(net, train, recipe, seeds=[derive(0, "expert", index) for index in indices])
 
+    started = perf_counter()
     found = cached_trainings("expert", train, how, count, build, at_once=networks_that_fit(net, job))
     trajectories, seconds = zip(*found, strict=True)
-    return Experts(trajectories, sum(seconds))
+    return Experts(trajectories, max(0.0, sum(seconds) - (perf_counter() - started)))
 
 
 def correctly_classified(

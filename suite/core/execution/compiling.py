@@ -1,13 +1,17 @@
 """Compile pure functions of tensors, once for each shape; a function that does not compile runs as it is."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
+from suite.core.execution import cpu_time
 from suite.core.execution.fx_passes import (
     DECOMPOSITIONS,
     drop_dead_convolutions,
@@ -22,6 +26,27 @@ Function = Callable[..., tuple[Tensor, ...]]
 _allowed = True
 _uncompiled: set[str] = set()
 """Names of functions that ran as they are, though they may be compiled, since `begin`."""
+
+
+@dataclass
+class Spent:
+    """Seconds that this process has compiled, and their CPU time, that of a compiler it started too."""
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Add what is done inside."""
+        started, cpu = perf_counter(), cpu_time.own()
+        try:
+            yield
+        finally:
+            self.seconds += perf_counter() - started
+            self.cpu_seconds += cpu_time.own() - cpu
+
+
+spent = Spent()
 
 
 def allow(yes: bool) -> None:
@@ -61,7 +86,8 @@ class Compiled:
             return self.function(*inputs)
         key = torch.get_num_threads(), *((x.shape, x.stride(), x.dtype, x.device) for x in inputs)
         if key not in self._by_shape:
-            self._by_shape[key] = self._compile(inputs)
+            with spent.counting():
+                self._by_shape[key] = self._compile(inputs)
         function = self._by_shape[key]
         if function is self.function:
             _uncompiled.add(self.name)

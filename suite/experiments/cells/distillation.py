@@ -13,10 +13,12 @@ from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Method, Task, TestSplit
 from suite.experiments.cells import sets
 from suite.experiments.cells.context import Context
-from suite.experiments.cells.loop import resume, take_steps
 from suite.experiments.cells.progress import Progress, Work
+from suite.experiments.outer_loop.budgets import Budgets
+from suite.experiments.outer_loop.loop import resume, take_steps
 from suite.plugins import registry
 from suite.records.cells import Trial
+from suite.records.record import Late
 
 
 def build_method(trial: Trial) -> Method:
@@ -30,32 +32,46 @@ def distil(trial: Trial, context: Context) -> Work:
     """Run the method from its start or its last checkpoint, and write the set and its snapshots."""
     before, task, method = TestSplit.total_reads, context.task(), build_method(trial)
     start = partial(method.start, task.train, Budget(trial.ipc), seed=trial.seed)
-    distiller, trajectory = resume(start, context.store, trial.id, tasks.fingerprint(task))
+    distiller, trajectory = resume(start, context.store, trial.id, context.resources, tasks.fingerprint(task))
     context.listener.moved("outer steps")
     before -= trajectory.test_reads  # those of earlier attempts count, too
-    kept = context.job.snapshots | set(distiller.milestones)
+    steps_kept = context.job.snapshots | set(distiller.milestones)
+    last = trial.device_seconds
+    given = [*context.job.budgets, *([last] if last else [])]
+    budgets, ending = Budgets(given, distiller, trajectory, context.resources), None
     save, every = partial(context.save_checkpoint, trial.id), context.checkpoint_seconds
-    measured: dict[str, Any] = {}
     try:
-        if trajectory.step in kept:
+        if trajectory.step in steps_kept:
             _write_snapshot(distiller.synthetic(), trajectory.step, method, task, context)
-        with closing(take_steps(distiller, trajectory, context.resources, save=save, every=every)) as steps:
+        loop = take_steps(
+            distiller, trajectory, context.resources, save=save, every=every, careful=budgets.near
+        )
+        with closing(loop) as steps:
             for at in steps:
-                if at.step in kept:
+                if at.step in steps_kept:
                     _write_snapshot(distiller.synthetic(), at.step, method, task, context)
+                for budget, kept in budgets.look():
+                    if kept is None and budget == last:
+                        raise Late(budget)
+                    if budget == last:
+                        ending, at.steps = kept, at.step  # the loop ends here
+                    elif kept:
+                        _write_snapshot(kept.synthetic, kept.at.step, method, task, context)
+                        at.moments[budget] = kept.at.step, kept.device_seconds
                 yield Progress(trial.id, "distilling", at.step, at.steps, needs=at.needs, latest=at.latest)
-        synthetic = distiller.synthetic()
-        check_set(synthetic, task.train, Budget(trial.ipc))
-        measured = {"status": "done", **stored(synthetic)}
+        ending = ending or budgets.keep()
+        check_set(ending.synthetic, task.train, Budget(trial.ipc))
         path = context.store.new_artefact(trial.id, None, trajectory.data)
         # A set that another process finished and recorded meanwhile stays.
-        measured["artefact"] = sets.kept(context.job, context.store) or write(synthetic, path, task, context)
-    except Diverged as reason:
-        measured = {"status": "diverged", "error": str(reason)}
+        made = sets.kept(context.job, context.store) or write(ending.synthetic, path, task, context)
+        measured: dict[str, Any] = {"status": "done", "artefact": made, **stored(ending.synthetic)}
+        measured |= ending.at.measured()
+    except (Diverged, Late) as reason:
+        status = "late" if isinstance(reason, Late) else "diverged"
+        measured = {"status": status, "error": str(reason), **trajectory.measured()}
     return context.record(
         trial,
         **measured,
-        **trajectory.measured(),
         method_title=method.title,
         paper=method.paper,
         cached_seconds=distiller.cached_seconds,

@@ -18,6 +18,7 @@ from suite.experiments.cells.progress import Progress, Work
 from suite.experiments.expand import RECIPE_SETTINGS
 from suite.plugins import registry
 from suite.records.cells import RANDOM, RELABELLED, Evaluation, Trial, canonical_json
+from suite.records.record import Late, Record, is_of
 from suite.records.store import Store
 
 BASELINES = (RANDOM, RELABELLED)
@@ -45,11 +46,17 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
     device = context.resources.device
     task, evaluator = context.task().to(device), build_evaluator(cell)
     data = tasks.fingerprint(task)
-    path = store.artefact(job.id, cell.step, data)
-    synthetic, manifest = load_artefact(path)
     made = store.record_of(job, job.cell)
-    if cell.step is None and made and made.artefact not in ("", manifest["sha256"]):
+    try:
+        step = made.step_of(cell) if made else cell.step
+    except Late as reason:
+        return context.record(cell, "late", error=str(reason), data=data)
+    path = store.artefact(job.id, step, data)
+    synthetic, manifest = load_artefact(path)
+    if not cell.of_snapshot and made and made.artefact not in ("", manifest["sha256"]):
         raise ValueError(f"{path} is not the set that the trial's record names; run the same command again")
+    if known := _known(cell, manifest["sha256"], context):
+        return known
     tasks.check_data(synthetic, task)
     scored = cut(synthetic, cell.part, seed=job.cell.seed).to(device)
     if isinstance(trial := job.cell, Trial) and trial.method in BASELINES:
@@ -70,6 +77,21 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
         data=data,
         artefact=manifest["sha256"],
     )
+
+
+def _known(cell: Evaluation, made: str, context: Context) -> Record[Evaluation] | None:
+    """Return the record of a cell if its set was scored in the same way for another budget."""
+    for other in context.job.evaluations:
+        record = context.store.record_of(context.job, other)
+        if record is None or not is_of(record, Evaluation) or other == cell:
+            continue
+        if record.artefact == made and _how(other) == _how(cell):
+            return record.model_copy(update={"cell": cell})
+    return None
+
+
+def _how(cell: Evaluation) -> Evaluation:
+    return cell.model_copy(update={"step": None, "device_seconds": None})
 
 
 def _at_the_recipes_rate(synthetic: SyntheticSet, cell: Evaluation) -> SyntheticSet:

@@ -14,8 +14,8 @@ from suite.core.spec import Examples
 from suite.core.training.fit import accuracy, fit_full
 from suite.core.training.recipes import recipe
 from suite.experiments.cells.context import Context
-from suite.experiments.cells.loop import resume, take_steps
 from suite.experiments.cells.progress import Progress, Work
+from suite.experiments.outer_loop.loop import resume, take_steps
 from suite.records.cells import Reference
 
 
@@ -24,7 +24,7 @@ def train_reference(cell: Reference, context: Context) -> Work:
     task = context.task().to(context.resources.device)
     net = network(cell.network, task.train.shape, task.train.classes)
     start = partial(_Copies, cell, net, task.train)
-    copies, trajectory = resume(start, context.store, cell.id, tasks.fingerprint(task))
+    copies, trajectory = resume(start, context.store, cell.id, context.resources, tasks.fingerprint(task))
     context.listener.moved("training")
     save, every = partial(context.save_checkpoint, cell.id), context.checkpoint_seconds
     with closing(take_steps(copies, trajectory, context.resources, save=save, every=every)) as steps:

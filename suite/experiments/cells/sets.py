@@ -13,16 +13,17 @@ from suite.records.stores import layout, reading
 
 
 def lost(job: Job, store: Store, record: Record | None = None) -> str:
-    """Return what is wrong with the sets of a finished trial; "" if nothing is, and for other jobs.
+    """Return what is wrong with the sets of a recorded trial; "" if nothing is, and for other jobs.
 
     They are the set that its record names, and the snapshots that its evaluations score. Each file is read
     once and then known by its size and its time of change. Raises DiskFault if the disk does not give it.
     record: the trial's, if it was read.
     """
     record = record or store.record_of(job, job.cell)
-    if record is None or record.status != "done" or not isinstance(job.cell, Trial):
+    if record is None or not isinstance(job.cell, Trial):
         return ""
-    for step in (None, *sorted(job.snapshots)):
+    finished = [None, *sorted(job.snapshots)] if record.status == "done" else []
+    for step in (*finished, *(each.step for each in record.moments if each.budget in job.budgets)):
         path = store.artefact(job.id, step, job.data)
         try:
             trial, _, sha256 = store.known.of(path.with_suffix(".json"), _said).partition(" ")
@@ -47,13 +48,21 @@ def kept(job: Job, store: Store) -> str:
     return record.artefact if record and record.status == "done" and not lost(job, store) else ""
 
 
+def is_made(cell: Evaluation, trial: Record) -> bool:
+    """Return whether an evaluation of a recorded trial can be done: there is a set, maybe from before the
+    trial diverged, or there was none in time.
+    """
+    in_time = {each.budget for each in trial.moments}
+    return trial.status in ("done", "late") or cell.device_seconds in in_time
+
+
 def is_scored(cell: Evaluation, job: Job, store: Store, trial: Record | None = None) -> bool:
     """Return whether an evaluation has a record, and not one of another set than the trial's record names.
 
     trial: the record of the trial, if it was read. Earlier releases did not record which set was scored.
     """
     record, trial = store.record_of(job, cell), trial or store.record_of(job, job.cell)
-    if record is None or trial is None or cell.step is not None:
+    if record is None or trial is None or cell.of_snapshot:
         return record is not None
     return record.artefact == trial.artefact or "" in (record.artefact, trial.artefact)
 

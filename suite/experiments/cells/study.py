@@ -9,8 +9,8 @@ from suite.core.limits import Diverged
 from suite.core.spec import Budget, TestSplit
 from suite.experiments import studies
 from suite.experiments.cells.context import Context
-from suite.experiments.cells.loop import resume, take_steps
 from suite.experiments.cells.progress import Progress, Work
+from suite.experiments.outer_loop.loop import resume, take_steps
 from suite.plugins import registry
 from suite.records.cells import Study
 
@@ -26,7 +26,7 @@ def measure(cell: Study, context: Context) -> Work:
     """Take all outer steps of the study, from its start or its last checkpoint."""
     before, task = TestSplit.total_reads, context.task()
     start = partial(build_study(cell).start, task.train, Budget(cell.ipc), seed=cell.seed)
-    run, trajectory = resume(start, context.store, cell.id, tasks.fingerprint(task))
+    run, trajectory = resume(start, context.store, cell.id, context.resources, tasks.fingerprint(task))
     context.listener.moved("outer steps")
     before -= trajectory.test_reads  # those of earlier attempts count, too
     save, every = partial(context.save_checkpoint, cell.id), context.checkpoint_seconds

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from suite.core.names import did_you_mean
 from suite.core.spec import Budget, Examples
-from suite.experiments.cells.loop import OuterSteps
+from suite.experiments.outer_loop.loop import OuterSteps
 from suite.experiments.studies.gradient_study import GradientStudy
 from suite.experiments.studies.pace import Pace
 

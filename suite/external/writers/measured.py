@@ -58,7 +58,7 @@ def measured(artefact: Path, manifest: Mapping[str, Any]) -> Measured:
 
 def _score(record: Record, trial: str) -> Score | None:
     cell = record.cell
-    if not isinstance(cell, Evaluation) or (cell.trial, cell.step, cell.part) != (trial, None, None):
+    if not isinstance(cell, Evaluation) or cell.trial != trial or cell.of_snapshot or cell.part:
         return None
     if record.status != "done" or not (accuracy := record.scores.get("accuracy")):
         return None

@@ -12,7 +12,7 @@ from suite.core.files.documents import document, parse_json
 from suite.records.audit.findings import Findings
 from suite.records.cells import PROTOCOL, protocol_remedy
 from suite.records.jobs import Job, Plan
-from suite.records.record import Record
+from suite.records.record import FINAL, Record
 from suite.records.store import Store
 from suite.records.stores import heartbeat, layout, reading
 from suite.records.stores.sets_on_disk import ENDING, parts_of
@@ -102,7 +102,7 @@ def _check_place(path: Path, record: Record, kind: str, store: Store, found: Fin
     after = path.stem[64:]
     if after and (not record.data or after != f"-{record.data[:16]}"):
         found.error("place", path, "its name ends in a fingerprint that is not that of its data")
-    if (record.status in ("done", "diverged")) != (kind == "records"):
+    if (record.status in FINAL) != (kind == "records"):
         found.error("status", path, f"its status is {record.status!r}, which has no place in {kind}/")
 
 

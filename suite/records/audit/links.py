@@ -43,6 +43,10 @@ class _Entry(NamedTuple):
     seal: str
 
 
+def _set_of(evaluation: _Entry) -> tuple[str, str]:
+    return evaluation.trial, evaluation.artefact
+
+
 class Links:
     """The links of a store. Add all records, then failures and plans, then call `check`."""
 
@@ -52,7 +56,7 @@ class Links:
         self._by_cell = dict[str, list[_Entry]]()
         self._trials = dict[str, Record[Trial]]()
         self._evaluations = list[tuple[_Entry, Evaluation]]()
-        self._times = dict[tuple[float, ...], Path]()
+        self._times = dict[tuple[float, ...], _Entry]()
         self._data, self._first = Counter[tuple[str, str]](), dict[tuple[str, str], Path]()
 
     @property
@@ -88,9 +92,10 @@ class Links:
             self._evaluations.append((own, cell))
         times = (record.seconds, *record.scores.get("seconds", ()), *record.curve.get("seconds", ())[-1:])
         if record.seconds >= _TIMED:
-            other = self._times.setdefault(times, path)
-            if other != path:
-                told = f"it took the same time as {self._told(other)} to the last bit: one is a copy"
+            # A set that was finished within several budgets is scored once.
+            other = self._times.setdefault(times, own)
+            if other is not own and (not own.trial or _set_of(other) != _set_of(own)):
+                told = f"it took the same time as {self._told(other.path)} to the last bit: one is a copy"
                 self.found.error("copied", path, told)
 
     def add_failure(self, path: Path, record: Record) -> None:
@@ -156,7 +161,8 @@ class Links:
             self.found.error("link", own.path, f"it stands in another row than its trial, {of.row[1]!r}")
         if cell.part is None and of.ipc != own.ipc:
             self.found.error("link", own.path, f"it stands for {own.ipc} images, its trial for {of.ipc}")
-        if of.status != "done":
+        in_time = {each.budget for each in self._trials[str(of.path)].moments}
+        if own.status == "done" and of.status != "done" and cell.device_seconds not in in_time:
             self.found.error("link", own.path, f"its trial is {of.status}: there is no set to score")
         if own.artefact not in ("", self._scorable(of, cell, own.data)):
             self.found.error("link", own.path, "it scored another set than the one that its trial has")
@@ -165,10 +171,11 @@ class Links:
 
     def _scorable(self, of: _Entry, cell: Evaluation, data: str) -> str:
         """Return the sha256 of the set or snapshot that an evaluation is of; "" if it is not there."""
-        if cell.step is None:
-            return of.artefact
         with suppress(OSError, ValueError):
-            return documents.sha256(self.store.artefact(cell.trial, cell.step, data))
+            step = self._trials[str(of.path)].step_of(cell)
+            return (
+                of.artefact if step is None else documents.sha256(self.store.artefact(cell.trial, step, data))
+            )
         return ""
 
     def _trial_of(self, own: _Entry) -> _Entry | None:

@@ -26,9 +26,10 @@ from suite.cli.running import deadline
 from suite.core.data import cache
 from suite.core.execution import compile_cache
 from suite.experiments import job_runner
-from suite.experiments.cells import context, distillation, evaluation, loop, reference
+from suite.experiments.cells import context, distillation, evaluation, reference
 from suite.experiments.isolation import child, job_process
 from suite.experiments.isolation.job_process import JobProcess
+from suite.experiments.outer_loop import loop
 from tests.support.chaos.gate import Gate
 from tests.support.ray_nodes import below, send
 
@@ -184,20 +185,20 @@ def _forget() -> None:
 
 def _note_starts(log: int, modules: Path | None) -> None:
     """Let a process write a line for each cell that it begins, and for each outer step that it took."""
-    resume, evaluate, spend, at = loop.resume, evaluation.evaluate, loop.Trajectory.spend, [""]
+    resume, evaluate, took, at = loop.resume, evaluation.evaluate, loop.Trajectory.took, [""]
 
     def note(*words: object) -> None:
         _note_modules(modules)
         os.write(log, (" ".join(map(str, words)) + "\n").encode())
 
-    def resumed(start: Any, store: Any, cell: str, data: str = "") -> Any:
-        run, trajectory = resume(start, store, cell, data)
+    def resumed(start: Any, store: Any, cell: str, *around: Any) -> Any:
+        run, trajectory = resume(start, store, cell, *around)
         at[0] = cell
         note("begins", cell, trajectory.step)
         return run, trajectory
 
-    def spent(trajectory: loop.Trajectory, seconds: float, resources: Any) -> None:
-        spend(trajectory, seconds, resources)
+    def noted(trajectory: loop.Trajectory, seconds: float) -> None:
+        took(trajectory, seconds)
         note("step", at[0], trajectory.step)
 
     def evaluated(cell: Any, around: Any) -> Any:
@@ -207,7 +208,7 @@ def _note_starts(log: int, modules: Path | None) -> None:
     patches = (
         (distillation, "resume", resumed),
         (reference, "resume", resumed),
-        (loop.Trajectory, "spend", spent),
+        (loop.Trajectory, "took", noted),
         (job_runner, "evaluate", evaluated),
     )
     for place, name, by in patches:

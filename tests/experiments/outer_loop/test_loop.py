@@ -9,7 +9,7 @@ from torch import Tensor
 
 from suite.core.data.tasks import load
 from suite.core.limits import Diverged
-from suite.experiments.cells.loop import Trajectory, resume, take_steps
+from suite.experiments.outer_loop.loop import Trajectory, resume, take_steps
 from suite.experiments.resources import Resources
 from suite.records.store import Store
 
@@ -81,12 +81,12 @@ def test_reads_of_test_are_counted() -> None:
 
 
 def test_a_run_goes_on_from_its_checkpoint(store: Store) -> None:
-    run, trajectory = resume(Counter, store, "cell")
+    run, trajectory = resume(Counter, store, "cell", Resources())
     assert (run.taken, trajectory.step, trajectory.attempts) == (0, 0, 1)
     save = lambda step, state: store.save_checkpoint("cell", step, state)  # noqa: E731
     steps = take_steps(run, trajectory, Resources(), save=save, every=0.0)
     assert [next(steps).step for _ in range(3)] == [1, 2, 3]  # a step is saved before it is told
-    again, known = resume(Counter, store, "cell")
+    again, known = resume(Counter, store, "cell", Resources())
     assert (again.taken, known.step, known.attempts) == (3, 3, 2) and known.curve["step"] == [1, 2, 3]
     taken(again, known)
     assert known.curve["loss"] == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4])
@@ -95,7 +95,7 @@ def test_a_run_goes_on_from_its_checkpoint(store: Store) -> None:
 def test_a_checkpoint_that_cannot_be_loaded_is_put_aside(store: Store) -> None:
     store.save_checkpoint("cell", 2, {"state": {"other": 2}, "trajectory": vars(Trajectory(4, step=2))})
     with pytest.warns(UserWarning, match="the method cannot load it: 'taken'"):
-        run, trajectory = resume(Counter, store, "cell")
+        run, trajectory = resume(Counter, store, "cell", Resources())
     assert (run.taken, trajectory.step, trajectory.attempts) == (0, 0, 1)
     assert store.load_checkpoint("cell") is None
 
@@ -107,7 +107,7 @@ def test_too_little_memory_is_no_fault_of_a_checkpoint(store: Store) -> None:
 
     store.save_checkpoint("cell", 2, {"state": {"taken": 2}, "trajectory": vars(Trajectory(4, step=2))})
     with pytest.raises(torch.OutOfMemoryError):
-        resume(Full, store, "cell")
+        resume(Full, store, "cell", Resources())
     assert store.load_checkpoint("cell") is not None
 
 
@@ -123,26 +123,25 @@ def test_closed_early_it_saves_its_last_step_once(stop: int, every: float, expec
 
 
 def test_a_run_closed_after_its_last_step_goes_on_to_its_end(store: Store) -> None:
-    run, trajectory = resume(Counter, store, "cell")
+    run, trajectory = resume(Counter, store, "cell", Resources())
     save = lambda step, state: store.save_checkpoint("cell", step, state)  # noqa: E731
     steps = take_steps(run, trajectory, Resources(), save=save, every=1e9)
     while next(steps).step < 4:
         pass
     steps.close()
-    again, known = resume(Counter, store, "cell")
+    again, known = resume(Counter, store, "cell", Resources())
     assert taken(again, known) == [] and (again.taken, known.step, known.curve) == (4, 4, trajectory.curve)
 
 
 def test_the_next_step_takes_about_as_long_as_the_last_ones() -> None:
-    trajectory, here = Trajectory(9), Resources()
+    trajectory = Trajectory(9)
     for seconds in (300.0, 2.0):
-        trajectory.spend(seconds, here)
+        trajectory.took(seconds)
         assert trajectory.needs == 0, "the first steps compile"
     for seconds in (3.0, 1.0, 1.0, 1.0):
-        trajectory.spend(seconds, here)
+        trajectory.took(seconds)
     trajectory.saving = 0.5
     assert trajectory.recent == [2, 3, 1, 1, 1] and trajectory.needs == 2 * (1 + 0.5)
-    assert trajectory.seconds == trajectory.device_seconds == 308
 
 
 def test_every_device_that_took_part_is_known_and_charged_by_its_share(
@@ -153,7 +152,7 @@ def test_every_device_that_took_part_is_known_and_charged_by_its_share(
     seconds = []
     for device, resources in (("CPU: a", Resources(3)), ("CPU: b", Resources()), ("CPU: a", Resources())):
         monkeypatch.setattr(Resources, "device_name", device)
-        run, trajectory = resume(Counter, store, "cell")
+        run, trajectory = resume(Counter, store, "cell", resources)
         steps = take_steps(run, trajectory, resources, save=save, every=0.0)
         next(steps)
         steps.close()

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
@@ -13,8 +13,10 @@ from suite.core.execution import compiling
 from suite.core.limits import Diverged
 from suite.core.memory import out_of_memory
 from suite.core.spec import TestSplit
+from suite.experiments.outer_loop.meter import Meter
 from suite.experiments.resources import Resources
 from suite.records.datasets import told
+from suite.records.record import Moment
 from suite.records.store import Store
 
 CURVE_POINTS = 100  # most values of each metric in a record
@@ -52,13 +54,16 @@ Run = TypeVar("Run", bound=OuterSteps)
 class Trajectory:
     """Progress and measurements of a cell with outer steps; saved with its checkpoints.
 
-    data: the fingerprint of the task's data.
+    seconds, device_seconds: of the start and the outer steps, without compiling; data: the fingerprint of
+    the task's data; moments: by the budgets that are spent, the step of the snapshot that was kept, and the
+    device-seconds until then.
     """
 
     steps: int
     step: int = 0
     seconds: float = 0.0
     device_seconds: float = 0.0
+    compile_seconds: float = 0.0
     attempts: int = 0
     test_reads: int = 0  # test reads by outer steps: 0 unless the method breaks the rule
     devices: list[str] = field(default_factory=list)  # all that took part
@@ -68,6 +73,7 @@ class Trajectory:
     curve: dict[str, list[float]] = field(default_factory=dict)
     latest: dict[str, float] = field(default_factory=dict)  # the last metrics, as on the curve
     data: str = ""
+    moments: dict[float, tuple[int, float]] = field(default_factory=dict)
 
     @property
     def needs(self) -> float:
@@ -93,31 +99,38 @@ class Trajectory:
             for name, value in values.items():
                 self.curve.setdefault(name, []).append(value)
 
-    def spend(self, seconds: float, resources: Resources) -> None:
-        """Add the seconds of an outer step."""
-        self.seconds += seconds
-        self.device_seconds += resources.charged(seconds)
+    def took(self, seconds: float) -> None:
+        """Note the seconds of the last outer step."""
         self.recent = [*self.recent, seconds][-RECENT_STEPS:]
 
     def measured(self) -> dict[str, Any]:
-        """Return what it knows for the cell's record."""
+        """Return what it knows for the cell's record, of steps until now."""
+        points = sum(step <= self.step for step in self.curve.get("step", ()))
         return {
             "seconds": self.seconds,
             "device_seconds": self.device_seconds,
+            "compile_seconds": self.compile_seconds,
             "attempts": self.attempts,
             "devices": self.devices,
             "uncompiled": self.uncompiled,
             "data": self.data,
-            "curve": {name: tuple(values) for name, values in self.curve.items()},
+            "curve": {name: tuple(values[:points]) for name, values in self.curve.items()},
+            "moments": tuple(
+                Moment(budget=budget, step=step, device_seconds=spent)
+                for budget, (step, spent) in self.moments.items()
+            ),
         }
 
 
-def resume(start: Callable[[], Run], store: Store, cell: str, data: str = "") -> tuple[Run, Trajectory]:
+def resume(
+    start: Callable[[], Run], store: Store, cell: str, resources: Resources, data: str = ""
+) -> tuple[Run, Trajectory]:
     """Start a run, or resume it from the cell's last checkpoint that can be loaded.
 
     data: the fingerprint of the task's data; a run that began on other data is not resumed.
     """
-    run, trajectory, reason = start(), None, ""
+    run, begun = _started(start, resources, data)
+    trajectory, reason = None, ""
     if saved := store.load_checkpoint(cell):
         try:
             run.load_state_dict(saved["state"])
@@ -130,9 +143,20 @@ def resume(start: Callable[[], Run], store: Store, cell: str, data: str = "") ->
             reason = f"is damaged (the method cannot load it: {error})"
     if reason:
         store.quarantine_checkpoints(cell, reason)
-        run, trajectory = start(), None
-    trajectory = trajectory or Trajectory(run.steps, data=data)
+        (run, begun), trajectory = _started(start, resources, data), None
+    trajectory = trajectory or begun  # a run that goes on has paid for its start
     trajectory.attempts += 1
+    return run, trajectory
+
+
+def _started(start: Callable[[], Run], resources: Resources, data: str) -> tuple[Run, Trajectory]:
+    trajectory = Trajectory(0, data=data)
+    meter = Meter(resources, trajectory)
+    with meter.running():
+        run = start()
+        resources.synchronise()
+    meter.look()
+    trajectory.steps = run.steps
     return run, trajectory
 
 
@@ -143,14 +167,16 @@ def take_steps(
     *,
     save: Callable[[int, dict[str, Any]], None],
     every: float,
+    careful: Callable[[], bool] = lambda: False,
 ) -> Generator[Trajectory, None, None]:
     """Take all steps of a run and yield after each; raises Diverged.
 
     save: writes the checkpoint of a step; called every `every` seconds, and when the iterator is closed, so
-    that a run can stop after any step and lose nothing.
+    that a run can stop after any step and lose nothing. careful: whether to wait for the device after the
+    next step, whose end must be known.
     """
     saved = read = monotonic()
-    kept = trajectory.step
+    kept, meter = trajectory.step, Meter(resources, trajectory)
     if (device := resources.device_name) not in trajectory.devices:
         trajectory.devices.append(device)
 
@@ -160,17 +186,20 @@ def take_steps(
         trajectory.saving = monotonic() - started
 
     while trajectory.step < trajectory.steps:
-        started, before = perf_counter(), TestSplit.total_reads
-        metrics = run.step()
-        trajectory.test_reads += TestSplit.total_reads - before
-        trajectory.uncompiled = sorted({*trajectory.uncompiled, *compiling.uncompiled()})
-        trajectory.step += 1
-        due = trajectory.on_curve or monotonic() - read >= READ_SECONDS
-        known = {name: value for name, value in metrics.items() if due or not _waits(value)}
+        reads, seconds = TestSplit.total_reads, trajectory.seconds
+        with meter.running():
+            metrics = run.step()
+            trajectory.step += 1
+            if due := trajectory.on_curve or monotonic() - read >= READ_SECONDS or careful():
+                resources.synchronise()
+        if monotonic() - read >= READ_SECONDS or trajectory.step == trajectory.steps:
+            meter.look()
         if due:
-            resources.synchronise()
             read = monotonic()
-        trajectory.spend(perf_counter() - started, resources)
+        trajectory.took(trajectory.seconds - seconds)
+        trajectory.test_reads += TestSplit.total_reads - reads
+        trajectory.uncompiled = sorted({*trajectory.uncompiled, *compiling.uncompiled()})
+        known = {name: value for name, value in metrics.items() if due or not _waits(value)}
         try:
             trajectory.add({name: float(value) for name, value in known.items()})
         except Diverged as error:

@@ -1,0 +1,67 @@
+"""The sets that count for the budgets of a trial: those of the last outer step that ended within each."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.spec import Distiller
+from suite.experiments.outer_loop.loop import READ_SECONDS, RECENT_STEPS, Trajectory
+from suite.experiments.outer_loop.meter import Meter
+from suite.experiments.resources import Resources
+
+MARGIN = 10
+"""A set is kept before an outer step that could spend a budget by taking so many times as long as others."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A set, and what its run had spent when it was asked for it; cached work is included."""
+
+    synthetic: SyntheticSet
+    at: Trajectory
+    device_seconds: float
+
+
+class Budgets:
+    """Watches a run for the moments when it has spent its budgets in device-seconds.
+
+    A set from before the first outer step counts for none.
+    """
+
+    def __init__(
+        self, budgets: Sequence[float], distiller: Distiller, at: Trajectory, resources: Resources
+    ) -> None:
+        self.distiller, self.at, self.resources = distiller, at, resources
+        self.left = sorted(set(budgets) - set(at.moments))
+        self.meter = Meter(resources, at)
+        self.held: Kept | None = None
+
+    @property
+    def spent(self) -> float:
+        """Device-seconds of the run so far, with those of cached work."""
+        return self.at.device_seconds + self.resources.charged(self.distiller.cached_seconds)
+
+    def near(self) -> bool:
+        """Return whether the next outer step may spend a budget."""
+        if not self.left or len(self.at.recent) < RECENT_STEPS:
+            return bool(self.left)
+        longest = max(MARGIN * max(self.at.recent), 2 * READ_SECONDS)
+        return self.spent + self.resources.charged(longest) > self.left[0]
+
+    def look(self) -> Iterator[tuple[float, Kept | None]]:
+        """Yield each budget that is spent since the last look, with its set; None if there was none.
+
+        A step that took very much longer than those before it may have spent a budget by surprise. Then its
+        own set is yielded, which says what was spent.
+        """
+        while self.left and self.spent > self.left[0]:
+            surprise = self.held is None and self.at.step > 1
+            yield self.left.pop(0), self.keep() if surprise else self.held
+        self.held = self.keep() if self.at.step and self.near() else None
+
+    def keep(self) -> Kept:
+        """Return the set as it stands; what the method does for that is charged."""
+        with self.meter.running():
+            synthetic = self.distiller.synthetic()
+            self.resources.synchronise()
+        return Kept(synthetic, replace(self.at), self.spent)

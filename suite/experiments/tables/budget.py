@@ -1,0 +1,37 @@
+"""The table `[budget]`: device-seconds after which sets are compared."""
+
+from itertools import pairwise
+from math import ceil, log10
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validator
+
+
+class BudgetTable(BaseModel):
+    """Budgets of each trial, which stops when it has spent the last one. Its set is evaluated as it was when
+    each budget was spent.
+
+    All that touches train is charged, also what other trials share, such as experts, but not compiling.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    device_seconds: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
+    """Budgets in device-seconds, the smallest first: GPU-seconds, or thread-seconds on a CPU."""
+    moments: NonNegativeInt = 0
+    """Further budgets between the first and the last, so many for each factor of ten."""
+
+    @field_validator("device_seconds")
+    @classmethod
+    def _check(cls, budgets: list[float]) -> list[float]:
+        if any(after <= before for before, after in pairwise(budgets)):
+            raise ValueError(f"{budgets}: write each once, the smallest first")
+        return budgets
+
+    @property
+    def all(self) -> list[float]:
+        """All budgets, the smallest first."""
+        first, last = self.device_seconds[0], self.device_seconds[-1]
+        count = ceil(self.moments * log10(last / first))
+        between = (first * (last / first) ** (number / count) for number in range(1, count))
+        return sorted({*self.device_seconds, *(float(f"{seconds:.2g}") for seconds in between)})
