@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
-from suite.board.join import Cells, Evaluated, TableKey, TrialResult
+from suite.board.cells import Cells, Evaluated, TableKey, TrialResult
 from suite.board.rows import WORDS, named
 from suite.board.statistics.intervals import Interval, interval
 from suite.core.names import counted

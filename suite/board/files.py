@@ -62,8 +62,9 @@ class Documents:
 def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     """Return the board of `stores` with one line per row, best first in each table, as CSV and JSON have it.
 
-    evaluator, task, ipc, network, conditions: the table; name, label: the row; state: "" if complete;
-    seeds, copies. Values with an interval have three columns, `x`, `x_low` and `x_high`.
+    evaluator, task, ipc, network, conditions, within (a budget in device-seconds): the table; name, label:
+    the row; state: "" if complete; seeds, copies. Values with an interval have three columns, `x`, `x_low`
+    and `x_high`.
 
     Lines of `retrain` have rank, method, hyperparameters, errors; standing: `claimed` or `verified` for a
     submission, else `run here`; signers: who signed all of its records, as `ratbench leaderboard --signers`

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from suite.board.cells import Evaluated, TableKey, TrialResult, full_data, in_table
 from suite.board.columns.costs import Costs as Costs
 from suite.board.columns.costs import costs, of_reference
 from suite.board.columns.robustness import Robustness
-from suite.board.join import Evaluated, TableKey, TrialResult, full_data, in_table
 from suite.board.reported import PaperFigures, Reported, figures
 from suite.board.statistics.differences import Copies, Difference, PerSeed
 from suite.board.statistics.intervals import Interval, interval
@@ -136,11 +136,13 @@ def row(
         native=_native(trials, scores),
         share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
         costs=costs(trial, records, key.ipc / trial.ipc),
-        papers=figures(reported, key, label) if whole else PaperFigures(),
+        papers=figures(reported, key, label) if whole and not key.within else PaperFigures(),
         data=next((record.data for record in records if record.data), ""),
         made_by=frozenset(map(_code, [*records, *(item.record for item in scored if item.record)])),
         pictures=tuple(
-            (each.trial.seed, each.trial.id) for each in trials if each.made and whole and not submission
+            (each.trial.seed, each.trial.id)
+            for each in trials
+            if each.made and each.finished and whole and not submission
         ),
         robustness=robustness,
         submission=submission,

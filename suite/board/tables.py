@@ -4,18 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from suite.board.breakdown import Breakdown, breakdowns
-from suite.board.columns.robustness import robustness
-from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
-from suite.board.join import (
+from suite.board.cells import (
     RANKED,
     Cells,
     Configuration,
     TableKey,
     TrialResult,
+    Within,
     in_table,
-    join,
     settings_text,
 )
+from suite.board.columns.robustness import robustness
+from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
+from suite.board.join import join
 from suite.board.ranks import Averages, averages, ranked
 from suite.board.reported import Reported
 from suite.board.rows import CLAIMED, BoardRow, reference, row
@@ -32,7 +33,8 @@ from suite.records.submission import Submission
 class Table:
     """Comparable rows: one task, size and network, and the same conditions.
 
-    conditions: the evaluator's settings except recipe, network and copies, such as `epochs=50`.
+    conditions, within: the budget, and the evaluator's settings except recipe, network and copies, as in
+    `TableKey`.
     network: "" if nothing has been evaluated yet. reference: full data, None if not measured.
     """
 
@@ -42,11 +44,12 @@ class Table:
     conditions: str
     rows: tuple[BoardRow, ...]
     reference: BoardRow | None
+    within: Within | None = None
 
     @property
     def key(self) -> TableKey:
         """What its rows have in common."""
-        return TableKey(self.task, self.ipc, self.network, self.conditions)
+        return TableKey(self.task, self.ipc, self.network, self.conditions, self.within)
 
     @property
     def ranked(self) -> list[tuple[BoardRow, Interval]]:
@@ -110,13 +113,13 @@ def board(
     claims = [each for key, each in handed_in.items() if key not in verified]
     keys = sorted(
         _keys(cells) | set(map(_claimed_key, claims)),
-        key=lambda key: (key.task, key.network != STANDARD_NETWORK, key.network, key.conditions, key.ipc),
+        key=_order,
     )
     places = _places(cells.trials)
     tables = tuple(_table(cells, key, places, suffixes, reported, weights, handed_in, claims) for key in keys)
     return Board(
         tables=tables,
-        averages=averages([table.rows for table in tables]),
+        averages=averages([table.rows for table in tables if not table.within]),
         breakdowns=breakdowns(cells, suffix=lambda trial: suffixes[trial.configuration]),
         methods=_methods(cells.records, claims),
         versions=_versions(cells.records),
@@ -138,10 +141,22 @@ def _keys(cells: Cells) -> set[TableKey]:
         item.key for item in items if item.cell.evaluator == RETRAIN and item.recipe == STANDARD_RECIPE
     }
     places = {key.place for key in standard}
-    other = {TableKey(*item.key.place, "") for item in items if item.key.place not in places}
-    known = {key[:2] for key in standard | other}
-    waiting = {(each.task, ipc) for each in cells.trials if _in_leaderboard(each) for ipc in each.sizes}
-    return standard | other | {TableKey(task, ipc, "", "") for task, ipc in waiting - known}
+    other = {
+        item.key._replace(conditions=str(item.key.within or ""))
+        for item in items
+        if item.key.place not in places
+    }
+    known = {(key.task, key.ipc, key.within) for key in standard | other}
+    waiting = {
+        (each.task, ipc, each.within) for each in cells.trials if _in_leaderboard(each) for ipc in each.sizes
+    }
+    empty = {TableKey(task, ipc, "", "", within).place for task, ipc, within in waiting - known}
+    return standard | other | empty
+
+
+def _order(key: TableKey) -> tuple[object, ...]:
+    """Return a key by which tables are sorted: those of a task and network by budget, conditions and size."""
+    return key.task, key.network != STANDARD_NETWORK, key.network, key.within or (), key.conditions, key.ipc
 
 
 def _in_leaderboard(trial: TrialResult) -> bool:
@@ -198,10 +213,10 @@ def _table(
             submission=handed_in.get((trials[0].trial.method, trials[0].trial.source)),
         )
         for configuration, trials in places.get((key.task, key.ipc), {}).items()
-        if _belongs(trials, key)
+        if trials[0].within == key.within and _belongs(trials, key)
     ]
     rows += [_claimed(each) for each in claims if _claimed_key(each) == key]
-    return Table(*key, rows=ranked(rows), reference=full)
+    return Table(*key[:4], rows=ranked(rows), reference=full, within=key.within)
 
 
 def _belongs(trials: Sequence[TrialResult], key: TableKey) -> bool:

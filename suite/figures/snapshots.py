@@ -23,14 +23,15 @@ NARROWED = ("task", "ipc", "method")
 
 _LINE = ["task", "ipc", "method", "recipe", "network"]
 _TOGETHER = 6  # lines in colour in a panel
-_AXES = {"step": "outer steps", "seconds": "seconds of distillation, compiling included"}
+_AXES = {"step": "outer steps", "seconds": "seconds of distillation"}
 
 
 def measured(stores: Sequence[Path]) -> pd.DataFrame:
-    """Return a row for each retrained network: its line, seed, step, seconds and accuracy.
+    """Return a row for each retrained network: its line, seed, moment, step, seconds and accuracy.
 
-    Only for trials with snapshots. step: outer steps taken; seconds: their duration.
-    Raises ValueError if the stores hold no evaluated snapshot.
+    Only for trials with snapshots. step: outer steps taken; seconds: their duration; moment: the budget that
+    was spent, or else the step, by which the seeds of a line belong together. Raises ValueError if the stores
+    hold no evaluated snapshot.
     """
     found = of_records(files.finished(stores))
     if found.empty:
@@ -49,9 +50,9 @@ def of_records(records: Sequence[Record]) -> pd.DataFrame:
     }
     named = names(list(trials.values()))
     rows = [row for record in scored for row in _copies(record, trials, named)]
-    table = pd.DataFrame(rows, columns=[*_LINE, "seed", "step", "seconds", "accuracy"])
-    snapshots = table.groupby([*_LINE, "seed"])["step"].transform("nunique") > 1
-    return table[snapshots].sort_values([*_LINE, "step", "seed"], kind="stable", ignore_index=True)
+    table = pd.DataFrame(rows, columns=[*_LINE, "seed", "moment", "step", "seconds", "accuracy"])
+    snapshots = table.groupby([*_LINE, "seed"])["moment"].transform("nunique") > 1
+    return table[snapshots].sort_values([*_LINE, "moment", "seed"], kind="stable", ignore_index=True)
 
 
 def summary(copies: pd.DataFrame) -> pd.DataFrame:
@@ -120,7 +121,7 @@ def retrained(records: Sequence[Record]) -> list[Record[Evaluation]]:
         if is_of(record, Evaluation) and record.cell.evaluator == RETRAIN:
             cell = record.cell
             how = canonical_json({**cell.settings, "copies": 0, "source": cell.source})
-            found[record.task, cell.trial, cell.step, cell.part, how] = record
+            found[record.task, cell.trial, cell.step, cell.device_seconds, cell.part, how] = record
     return sorted(found.values(), key=lambda record: (record.cell.id, record.task))
 
 
@@ -131,20 +132,23 @@ def _copies(
     if cell.part is not None or (trial := trials.get(key := (cell.trial, record.task))) is None:
         return
     at, seconds = trial.curve["step"], trial.curve["seconds"]
-    step = at[-1] if cell.step is None else cell.step
+    last = trial.step_of(cell)
+    step = at[-1] if last is None else last
+    moment = cell.device_seconds or trial.cell.device_seconds or step
     spent = float(np.interp(step, [0, *at], [0, *seconds]))
     how = cell.settings.get("recipe", ""), cell.settings.get("network", "")
     line = (record.task, record.ipc, named[key], *how)
     for accuracy in record.scores["accuracy"]:
-        yield (*line, trial.cell.seed, int(step), spent, accuracy)
+        yield (*line, trial.cell.seed, moment, int(step), spent, accuracy)
 
 
 def _points(copies: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    for key, rows in copies.groupby([*_LINE, "step"], sort=False):
+    for key, rows in copies.groupby([*_LINE, "moment"], sort=False):
         groups = [(100 * group).tolist() for _, group in rows.groupby("seed")["accuracy"]]
         found = interval(groups)
         yield {
-            **dict(zip([*_LINE, "step"], key, strict=True)),
+            **dict(zip(_LINE, key, strict=False)),
+            "step": rows["step"].mean(),
             "seconds": rows["seconds"].mean(),
             "accuracy": found.mean,
             "low": found.low,

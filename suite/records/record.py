@@ -140,6 +140,16 @@ class Record(Frozen, Generic[Of]):
             raise Late(budget)
         return cell.step
 
+    def within(self, budget: float) -> Self:
+        """Return the record of a trial as it was when it had spent a budget in device-seconds."""
+        moment = next((each for each in self.moments if each.budget == budget), None)
+        if moment is None and (self.device_seconds <= budget or self.status in ("failed", "oom")):
+            return self
+        if moment is None:
+            return self.model_copy(update={"status": "late", "error": str(Late(budget)), "artefact": ""})
+        spent = {"device_seconds": moment.device_seconds, "artefact": ""}
+        return self.model_copy(update={"status": "done", "error": "", **spent})
+
     def sealed(self) -> Self:
         """Return the record with the sha256 of its other fields."""
         return self.model_copy(update={"sha256": self._content()})

@@ -38,7 +38,7 @@ def test_formats_agree() -> None:
     assert [line["rank"] for line in content["rows"]] == [1, 2, None, None]
     assert content["rows"][0]["accuracy"] == 0.82
     assert content["rows"][0]["hyperparameters"] == {"window": 40}
-    assert render(made, "csv").splitlines()[1].startswith(f"retrain,digits,10,{STANDARD},,1,rat_bptt,")
+    assert render(made, "csv").splitlines()[1].startswith(f"retrain,digits,10,{STANDARD},,,1,rat_bptt,")
     with pytest.raises(ValueError, match="unknown format 'xml'; known: md, csv, json"):
         render(made, "xml")  # type: ignore[arg-type]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.board.join import TableKey
+from suite.board.cells import TableKey
 from suite.board.reported import PaperFigures, Reported, figures, reported
 from suite.core.data.catalogue import family
 from suite.core.names import STANDARD_NETWORK as STANDARD

@@ -129,7 +129,7 @@ def test_a_curve_is_tabled_and_drawn(run: Path, tmp_path: Path) -> None:
 def test_lines_are_drawn_few_at_a_time() -> None:
     """24 lines in 8 colours cannot be told apart: rows of panels have up to six."""
     rows = {"task": "digits", "ipc": 1, "recipe": "dc-300", "network": "n", "seed": 0, "accuracy": 0.5}
-    steps = [{"step": step, "seconds": 1.0 * step} for step in (0, 5)]
+    steps = [{"moment": step, "step": step, "seconds": 1.0 * step} for step in (0, 5)]
 
     def height(count: int) -> int:
         lines = [{**rows, **at, "method": f"m{number}"} for number in range(count) for at in steps]

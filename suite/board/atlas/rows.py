@@ -8,7 +8,8 @@ from typing import Any
 from suite.board.atlas.costs import Cost, StepCost, cost
 from suite.board.atlas.targets import Printed, Target
 from suite.board.atlas.verdicts import Verdict, verdict
-from suite.board.join import Evaluated, TrialResult, join
+from suite.board.cells import Evaluated, TrialResult
+from suite.board.join import join
 from suite.board.rows import WORDS
 from suite.board.statistics.differences import Copies, PerSeed
 from suite.board.statistics.intervals import Interval, interval
@@ -88,10 +89,11 @@ def _row(printed: Printed, trials: Sequence[TrialResult], costs: Sequence[StepCo
 
 def _same_method(each: TrialResult, target: Target) -> bool:
     """Return whether a trial is of the target's method and size, on images that may stand beside."""
-    own = family(each.task)
-    images = {own, OTHER_DATA.get(own, own)}
+    here = family(each.task)
+    images = {here, OTHER_DATA.get(here, here)}
     wanted = (target.method, target.ipc, "")
-    return (each.trial.method, each.trial.ipc, each.trial.source) == wanted and family(target.task) in images
+    own = each.trial.method, each.trial.ipc, each.trial.source
+    return each.within is None and own == wanted and family(target.task) in images
 
 
 def _wanted(target: Target) -> tuple[str, str]:

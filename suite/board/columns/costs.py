@@ -51,15 +51,21 @@ def costs(trial: Trial, records: Sequence[Record], share: float) -> Costs:
         decoded=max((record.decoded for record in made), default=0),
         label_kind=next((record.label_kind for record in made), ""),
         devices=tuple(sorted(set(map(_device, told)))),
-        device_class=_device_class(told),
+        device_class=device_class(told),
     )
 
 
 def of_reference(record: Record[Reference]) -> Costs:
     """Return the costs of training on full data."""
     device = (_device(record),)
-    kind = _device_class([record])
+    kind = device_class([record])
     return Costs(record.device_seconds, record.peak_memory_bytes, devices=device, device_class=kind)
+
+
+def device_class(records: Sequence[Record]) -> str:
+    """Return the models of the processors and GPUs of records, without threads."""
+    names = {device for record in records for device in _devices(record)}
+    return " and ".join(sorted({" ".join(_TRADE_MARK.sub("", name).split()) for name in names}))
 
 
 def _classes(trial: Trial, records: Sequence[Record]) -> int:
@@ -70,11 +76,6 @@ def _classes(trial: Trial, records: Sequence[Record]) -> int:
 
 def _devices(record: Record) -> tuple[str, ...]:
     return record.provenance.devices or (record.provenance.device,)
-
-
-def _device_class(records: Sequence[Record]) -> str:
-    names = {device for record in records for device in _devices(record)}
-    return " and ".join(sorted({" ".join(_TRADE_MARK.sub("", name).split()) for name in names}))
 
 
 def _device(record: Record) -> str:

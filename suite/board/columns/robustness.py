@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from suite.board.cells import Cells, Evaluated, TableKey, TrialResult, full_data, in_table
 from suite.board.dd_ranking import (
     AUGMENTATION_ROBUST,
     EVALUATORS,
@@ -19,7 +20,6 @@ from suite.board.dd_ranking import (
     Training,
     Weights,
 )
-from suite.board.join import Cells, Evaluated, TableKey, TrialResult, full_data, in_table
 from suite.board.statistics.differences import Copies, Difference, PerSeed
 from suite.board.statistics.intervals import Interval, interval
 from suite.records.cells import RANDOM, RELABELLED, STANDARD_RECIPE, canonical_json

@@ -182,7 +182,7 @@ def _compared(table: Table, first: BoardRow, second: BoardRow) -> Iterator[Compa
     for recipe in (recipe for recipe in first.copies if recipe in second.copies):
         costs = first.costs.device_seconds, second.costs.device_seconds
         yield Compared(
-            *table.key,
+            *table.key[:4],
             recipe=recipe,
             rows=(first.name, second.name),
             accuracies=(first.scores[recipe], second.scores[recipe]),

@@ -42,7 +42,7 @@ def lines(board: Board) -> list[dict[str, Any]]:
 def _line(table: Table, row: BoardRow) -> dict[str, Any]:
     return {
         "evaluator": RETRAIN,
-        **table.key._asdict(),
+        **table.key.facts,
         "rank": row.rank,
         "name": row.name,
         "label": row.label,
@@ -91,7 +91,7 @@ def _scores(table: Breakdown, row: BreakdownRow) -> dict[str, Any]:
     values = {f"{table.evaluator}/{name}": row.scores.get(name) for name in names}
     return {
         "evaluator": table.evaluator,
-        **table.key._asdict(),
+        **table.key.facts,
         "name": row.name,
         "label": row.label,
         "state": row.state,

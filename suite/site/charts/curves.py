@@ -23,7 +23,7 @@ def anytime(copies: pd.DataFrame) -> Iterator[Chart]:
     copies: of `suite.figures.snapshots.measured`.
     """
     for place, rows in copies.groupby(["task", "ipc", "network", "recipe"], sort=True):
-        yield _anytime(rows, place, "seconds", "time of distillation, compiling included", words.duration)
+        yield _anytime(rows, place, "seconds", "time of distillation", words.duration)
         yield _anytime(rows, place, "step", "outer steps", lambda step: f"{step:,.0f}")
 
 
@@ -78,7 +78,7 @@ def _anytime(
 
 def _means(rows: pd.DataFrame, column: str) -> Iterator[tuple[float, Interval]]:
     """Yield the mean place of each snapshot on the x-axis, and its accuracy."""
-    for _, group in rows.groupby("step", sort=True):
+    for _, group in rows.groupby("moment", sort=True):
         seeds = [tuple(map(float, each)) for _, each in group.groupby("seed")["accuracy"]]
         yield float(group[column].mean()), interval(seeds)
 

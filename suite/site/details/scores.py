@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from suite.board.breakdown import UNDECLARED
-from suite.board.join import Evaluated, TrialResult
+from suite.board.cells import Evaluated, TrialResult
 from suite.board.render import words
 from suite.board.rows import WORDS
 from suite.board.statistics.intervals import interval

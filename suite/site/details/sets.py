@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from suite.board.join import TrialResult
+from suite.board.cells import TrialResult
 from suite.board.render import words
 from suite.board.rows import CLAIMED, BoardRow
 from suite.board.tables import Table
@@ -119,7 +119,7 @@ class Set:
 def sets(source: Source) -> Iterator[Set]:
     """Yield each set of the board's rows once, in the order of the tables."""
     trials = source.board.cells.trials
-    results = {(each.trial.id, each.task): each for each in trials}
+    results = {(each.trial.id, each.task): each for each in trials if each.finished}
     verified = {each.trial.source: each for each in trials if each.trial.method.startswith(SUBMITTED)}
     seen: set[str] = set()
     for table in source.board.tables:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from suite.board.breakdown import Breakdown, BreakdownRow
 from suite.board.breakdown import Column as Score
+from suite.board.cells import TableKey
 from suite.board.dd_ranking import DDScore
-from suite.board.join import TableKey
 from suite.board.render import breakdown, dd_ranking, words
 from suite.board.render.frame import lines
 from suite.board.rows import CLAIMED, BoardRow
@@ -122,7 +122,7 @@ def _leaderboard(table: Table, methods: Mapping[str, Method], csv: Iterator[Line
 
 
 def _facts(evaluator: str, key: TableKey) -> Mapping[str, Value]:
-    return {"evaluator": evaluator, **key._asdict()}
+    return {"evaluator": evaluator, **key.facts}
 
 
 def _robust(score: DDScore) -> Column:

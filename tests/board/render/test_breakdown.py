@@ -1,7 +1,7 @@
 """Evaluators' tables as Markdown, from tables made by hand."""
 
 from suite.board.breakdown import Breakdown, BreakdownRow, Column
-from suite.board.join import TableKey
+from suite.board.cells import TableKey
 from suite.board.render.breakdown import cell, heading, place, sections
 from suite.board.statistics.intervals import interval
 from suite.core.scores import Score

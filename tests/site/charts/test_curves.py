@@ -15,6 +15,7 @@ def snapshots(**methods: tuple[float, ...]) -> pd.DataFrame:
             "ipc": 10,
             "method": name,
             "seed": seed,
+            "moment": 100 * at,
             "step": 100 * at,
             "seconds": 60.0 * at,
             "accuracy": mean + seed / 100,

@@ -1,0 +1,53 @@
+"""Curves of accuracy over device-seconds as Markdown: a table for each place."""
+
+from collections.abc import Iterator, Mapping
+
+from suite.board.anytime.curves import Anytime, Curve, anytime
+from suite.board.render import words
+from suite.board.render.layout import code, escaped, link, markdown_table
+from suite.board.rows import BoardRow
+from suite.board.tables import Board
+
+_INTRODUCTION = """Each distillation stopped when it had spent the last budget. Its set was scored as it was
+when each budget was spent. All work on train counts: experts, teachers and scores that select images, too,
+even where several sets share them. Compiling does not. **Mean**: accuracy in percent over the logarithm of
+time, with its 95% interval; a budget without a set counts as chance. In bold: rank 1 after this budget.
+**Time to**: the first budget after which the accuracy was reached (p < 0.01), ∞ if it was not."""
+
+
+def sections(board: Board, papers: Mapping[str, str]) -> list[str]:
+    """Return the paragraphs on all curves; none without budgets. papers: the address of a label's paper."""
+    found = anytime(board.tables)
+    if not found:
+        return []
+    return [
+        "## At equal device time",
+        _INTRODUCTION,
+        *(part for each in found for part in _section(each, papers)),
+    ]
+
+
+def _section(found: Anytime, papers: Mapping[str, str]) -> Iterator[str]:
+    table = found.tables[0]
+    place = ", ".join((table.task, words.size(table.ipc), words.network(table.network)))
+    yield f"**{escaped(place)}, on {escaped(found.device or 'any device')}**"
+    budgets = [f"{budget:g} s" for budget in found.budgets]
+    targets = [f"time to {escaped(each.name)} ({100 * each.accuracy:.1f})" for each in found.targets]
+    lines = [_cells(curve, papers) for curve in found.curves]
+    yield markdown_table(["method", "mean", *budgets, *targets], lines)
+
+
+def _cells(curve: Curve, papers: Mapping[str, str]) -> list[str]:
+    return [
+        link(code(curve.name), papers.get(curve.label, "")),
+        words.spanned(curve.area, 100) if curve.area else "–",
+        *map(_accuracy, curve.rows),
+        *("∞" if budget is None else f"{budget:g} s" for budget in curve.reached),
+    ]
+
+
+def _accuracy(row: BoardRow | None) -> str:
+    if row is None or row.accuracy is None or row.state:
+        return escaped(row.state) if row and row.state else "–"
+    text = f"{100 * row.accuracy.mean:.1f}"
+    return f"**{text}**" if row.rank == 1 else text
