@@ -29,9 +29,9 @@ _AXES = {"step": "outer steps", "seconds": "seconds of distillation"}
 def measured(stores: Sequence[Path]) -> pd.DataFrame:
     """Return a row for each retrained network: its line, seed, moment, step, seconds and accuracy.
 
-    Only for trials with snapshots. step: outer steps taken; seconds: their duration; moment: the budget that
-    was spent, or else the step, by which the seeds of a line belong together. Raises ValueError if the stores
-    hold no evaluated snapshot.
+    Only for trials with snapshots. step: outer steps taken; seconds: their duration, or else the budget that
+    was spent; moment: the step or the budget, by which the seeds of a line belong together. Raises ValueError
+    if the stores hold no evaluated snapshot.
     """
     found = of_records(files.finished(stores))
     if found.empty:
@@ -80,6 +80,9 @@ def plot(copies: pd.DataFrame) -> bytes:
             style.legend(pair[1])
         for axes, name in zip(panels[-1], _AXES.values(), strict=True):
             axes.set_xlabel(name)
+        if copies["seconds"].equals(copies["moment"]):  # budgets, which grow by factors
+            panels[-1][1].set_xscale("log")
+            panels[-1][1].xaxis.set_major_formatter("{x:g}")
 
     common = {column: found[column].iloc[0] for column in _LINE if found[column].nunique() == 1}
     size = [words.size(int(common["ipc"]))] if "ipc" in common else []
@@ -134,12 +137,12 @@ def _copies(
     at, seconds = trial.curve["step"], trial.curve["seconds"]
     last = trial.step_of(cell)
     step = at[-1] if last is None else last
-    moment = cell.device_seconds or trial.cell.device_seconds or step
-    spent = float(np.interp(step, [0, *at], [0, *seconds]))
+    budget = cell.device_seconds or trial.cell.device_seconds
+    spent = budget or float(np.interp(step, [0, *at], [0, *seconds]))
     how = cell.settings.get("recipe", ""), cell.settings.get("network", "")
     line = (record.task, record.ipc, named[key], *how)
     for accuracy in record.scores["accuracy"]:
-        yield (*line, trial.cell.seed, moment, int(step), spent, accuracy)
+        yield (*line, trial.cell.seed, budget or step, int(step), spent, accuracy)
 
 
 def _points(copies: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,6 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     ValidationInfo,
     model_validator,
 )
@@ -74,11 +73,11 @@ class Late(ValueError):
 class Moment(Frozen):
     """The snapshot of a trial that counts for a budget: that of the last outer step which ended within it.
 
-    All three are device-seconds or outer steps of the trial so far.
+    step: 0 if none had ended; device_seconds: of the trial until then.
     """
 
     budget: PositiveFloat
-    step: PositiveInt
+    step: NonNegativeInt
     device_seconds: NonNegativeFloat
 
 
@@ -130,25 +129,38 @@ class Record(Frozen, Generic[Of]):
         """Return the outer step of the snapshot of this trial that an evaluation scores.
 
         None for the finished set, also if it was finished within the budget. Raises Late if the trial had no
-        set then.
+        set then, and ValueError if it is not known.
         """
-        budget, steps = cell.device_seconds, {each.budget: each.step for each in self.moments}
-        if budget in steps:
-            return steps[budget]
-        budget = budget or (self.cell.device_seconds if is_of(self, Trial) else None)
-        if budget is not None and (self.status == "late" or self.device_seconds > budget):
+        if (budget := cell.device_seconds) is None:
+            if is_of(self, Trial) and self.status == "late":
+                raise Late(self.cell.device_seconds or 0.0)
+            return cell.step
+        if moment := self._moment(budget):
+            if not moment.step:
+                raise Late(budget)
+            return moment.step
+        if self.status == "late":
             raise Late(budget)
-        return cell.step
+        if self.device_seconds <= budget:
+            return None
+        raise ValueError(
+            f"trial {self.cell.id[:12]} kept no set for {budget:g} device-seconds, since this budget came "
+            f"later; set it aside by `ratbench forget STORE {self.cell.id[:12]} --yes`, and run again"
+        )
 
-    def within(self, budget: float) -> Self:
-        """Return the record of a trial as it was when it had spent a budget in device-seconds."""
-        moment = next((each for each in self.moments if each.budget == budget), None)
-        if moment is None and (self.device_seconds <= budget or self.status in ("failed", "oom")):
-            return self
+    def within(self, budget: float) -> Self | None:
+        """Return the record of a trial as it was when it had spent a budget; None if it is not known."""
+        moment = self._moment(budget)
         if moment is None:
-            return self.model_copy(update={"status": "late", "error": str(Late(budget)), "artefact": ""})
+            known = self.device_seconds <= budget or self.status != "done"
+            return self if known else None
         spent = {"device_seconds": moment.device_seconds, "artefact": ""}
+        if not moment.step:
+            return self.model_copy(update={"status": "late", "error": str(Late(budget)), **spent})
         return self.model_copy(update={"status": "done", "error": "", **spent})
+
+    def _moment(self, budget: float) -> Moment | None:
+        return next((each for each in self.moments if each.budget == budget), None)
 
     def sealed(self) -> Self:
         """Return the record with the sha256 of its other fields."""

@@ -173,6 +173,7 @@ def test_a_start_is_charged_and_a_budget_that_ends_in_it_has_no_set(tmp_path: Pa
     store = Store(folder)
     found = Done(job_of(path), store)
     assert found.trial.seconds >= 0.4 and found.steps == {0.2: "late", None: found.last_within(0.65)}
+    assert [each.step for each in found.trial.moments] == [0]
     assert found.evaluations[0.2].error == "no outer step ended within 0.2 device-seconds"
     assert result.exit_code == 0 and f"late: {found.evaluations[0.2].error}" in result.output
     (plan,) = Watched(folder).status().plans
@@ -230,6 +231,21 @@ def test_a_wrong_budget_is_refused(tmp_path: Path, line: str, message: str) -> N
     path.write_text(path.read_text().replace("budget.device_seconds = [1.0]", line))
     with pytest.raises(ValueError, match=message):
         grid.load(path)
+
+
+def test_a_budget_that_comes_later_needs_a_new_run(tmp_path: Path, store: Store) -> None:
+    run(written(tmp_path, [0.15, 0.65]), store)
+    path = written(tmp_path, [0.15, 0.35, 0.65])
+    job = job_of(path)
+    list(job_runner.run(job, store, Resources()))
+    (cell,) = job_runner.due(job, store)
+    failure = store.last_failure(cell.id)
+    assert (
+        failure is not None
+        and f"set it aside by `ratbench forget STORE {job.id[:12]} --yes`" in failure.error
+    )
+    assert ratbench("forget", str(store.path), job.id[:12], "--yes").exit_code == 0
+    assert run(path, store).steps.keys() == {0.15, 0.35, None}
 
 
 def test_titles_tell_budgets_apart(tmp_path: Path) -> None:

@@ -16,15 +16,19 @@ BUDGETS = (10.0, 100.0, 600.0)
 
 
 def spending(
-    label: str, *, spent: float = 590.0, moments: tuple[float, ...] = (10.0, 100.0), **changes: Any
+    label: str,
+    *,
+    spent: float = 590.0,
+    moments: tuple[float, ...] = (10.0, 100.0),
+    late: tuple[float, ...] = (),
+    **changes: Any,
 ) -> Record:
     """A trial that had sets within some budgets before its last one."""
     of = trial(label, ipc=1, device_seconds=spent, artefact="last", **changes)
     assert isinstance(of.cell, Trial)
-    kept = [
-        Moment(budget=budget, step=place + 1, device_seconds=budget - 1)
-        for place, budget in enumerate(moments)
-    ]
+    kept = [Moment(budget=budget, step=0, device_seconds=0.0) for budget in late]
+    for place, budget in enumerate(moments):
+        kept.append(Moment(budget=budget, step=place + 1, device_seconds=budget - 1))
     cell = of.cell.model_copy(update={"device_seconds": BUDGETS[-1]})
     return of.model_copy(update={"cell": cell, "moments": tuple(kept)})
 
@@ -65,7 +69,7 @@ def test_each_budget_ranks_the_sets_of_its_moment_by_their_cost_until_then() -> 
 
 
 def test_what_was_finished_early_stands_in_all_later_tables() -> None:
-    done = spending("quick", spent=14.0, moments=())
+    done = spending("quick", spent=14.0, moments=(), late=(10.0,))
     late = scored(done, 10, status="late")
     made = board([done, late, scored(done, 100, 0.3, 0.3), scored(done, 600, 0.3, 0.3)])
     assert shown(made, 100) == shown(made, 600) == {"quick": (1, 0.3, 14)}

@@ -15,6 +15,7 @@ from suite.experiments.resources import Resources
 from suite.figures import snapshots
 from suite.records.jobs import Job
 from suite.records.store import Store
+from tests.board.test_cells import scored, spending
 from tests.support.board_records import STANDARD, evaluated, trial
 from tests.support.command_line import ratbench, refused
 from tests.support.grids import QUICK
@@ -86,6 +87,19 @@ def test_snapshots_asked_for_later_are_made_and_the_trials_record_stays(
     store.artefact(job.id, 2).unlink()
     assert set(complete(job, store, resources)) == {job.id}  # it is evaluated already
     assert store.artefact(job.id, 2).is_file() and done(job, store) == before
+
+
+def test_a_curve_over_budgets_has_a_point_for_each(tmp_path: Path) -> None:
+    """Seeds belong together by the budget, whatever their steps."""
+    records = []
+    for seed, steps in enumerate((3, 5)):
+        curve = {"step": tuple(range(1, steps + 1)), "seconds": tuple(range(200, 200 * steps + 1, 200))}
+        of = spending("slow", seed=seed, curve=curve)
+        records += [of, scored(of, 10, 0.1), scored(of, 100, 0.2), scored(of, 600, 0.6)]
+    table = snapshots.summary(snapshots.of_records(records))
+    assert table["seconds"].to_list() == [10, 100, 600] and table["seeds"].to_list() == [2] * 3
+    assert table["step"].to_list() == [1, 2, 4] and table["accuracy"].to_list() == [10, 20, 60]
+    assert snapshots.plot(snapshots.of_records(records)).startswith(b"\x89PNG")
 
 
 def test_boards_leave_snapshots_out(jobs: list[Job], snapped: list[Job], ran: Store) -> None:

@@ -14,7 +14,7 @@ from suite.core.spec import Budget, Method, Task, TestSplit
 from suite.experiments.cells import sets
 from suite.experiments.cells.context import Context
 from suite.experiments.cells.progress import Progress, Work
-from suite.experiments.outer_loop.budgets import Budgets
+from suite.experiments.outer_loop.budgets import Budgets, Kept
 from suite.experiments.outer_loop.loop import resume, take_steps
 from suite.plugins import registry
 from suite.records.cells import Trial
@@ -51,13 +51,12 @@ def distil(trial: Trial, context: Context) -> Work:
                 if at.step in steps_kept:
                     _write_snapshot(distiller.synthetic(), at.step, method, task, context)
                 for budget, kept in budgets.look():
-                    if kept is None and budget == last:
+                    if budget != last:
+                        at.moments[budget] = _write_moment(kept, method, task, context)
+                    elif kept is None:
                         raise Late(budget)
-                    if budget == last:
+                    else:
                         ending, at.steps = kept, at.step  # the loop ends here
-                    elif kept:
-                        _write_snapshot(kept.synthetic, kept.at.step, method, task, context)
-                        at.moments[budget] = kept.at.step, kept.device_seconds
                 yield Progress(trial.id, "distilling", at.step, at.steps, needs=at.needs, latest=at.latest)
         ending = ending or budgets.keep()
         check_set(ending.synthetic, task.train, Budget(trial.ipc))
@@ -87,6 +86,14 @@ def write(synthetic: SyntheticSet, path: Path, task: Task, context: Context) -> 
     for each in (path, path.with_suffix(".json")):
         context.store.make_way(each)
     return write_artefact(path, synthetic, facts)
+
+
+def _write_moment(kept: Kept | None, method: Method, task: Task, context: Context) -> tuple[int, float]:
+    """Write the snapshot that counts for a budget; return its step and device-seconds, 0 without one."""
+    if kept is None:
+        return 0, 0.0
+    _write_snapshot(kept.synthetic, kept.at.step, method, task, context)
+    return kept.at.step, kept.device_seconds
 
 
 def _write_snapshot(synthetic: SyntheticSet, step: int, method: Method, task: Task, context: Context) -> None:

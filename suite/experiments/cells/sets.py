@@ -23,7 +23,8 @@ def lost(job: Job, store: Store, record: Record | None = None) -> str:
     if record is None or not isinstance(job.cell, Trial):
         return ""
     finished = [None, *sorted(job.snapshots)] if record.status == "done" else []
-    for step in (*finished, *(each.step for each in record.moments if each.budget in job.budgets)):
+    moments = [each.step for each in record.moments if each.step and each.budget in job.budgets]
+    for step in (*finished, *moments):
         path = store.artefact(job.id, step, job.data)
         try:
             trial, _, sha256 = store.known.of(path.with_suffix(".json"), _said).partition(" ")
@@ -52,7 +53,7 @@ def is_made(cell: Evaluation, trial: Record) -> bool:
     """Return whether an evaluation of a recorded trial can be done: there is a set, maybe from before the
     trial diverged, or there was none in time.
     """
-    in_time = {each.budget for each in trial.moments}
+    in_time = {each.budget for each in trial.moments if each.step}
     return trial.status in ("done", "late") or cell.device_seconds in in_time
 
 

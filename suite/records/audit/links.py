@@ -161,7 +161,7 @@ class Links:
             self.found.error("link", own.path, f"it stands in another row than its trial, {of.row[1]!r}")
         if cell.part is None and of.ipc != own.ipc:
             self.found.error("link", own.path, f"it stands for {own.ipc} images, its trial for {of.ipc}")
-        in_time = {each.budget for each in self._trials[str(of.path)].moments}
+        in_time = {each.budget for each in self._trials[str(of.path)].moments if each.step}
         if own.status == "done" and of.status != "done" and cell.device_seconds not in in_time:
             self.found.error("link", own.path, f"its trial is {of.status}: there is no set to score")
         if own.artefact not in ("", self._scorable(of, cell, own.data)):

@@ -47,7 +47,7 @@ def test_its_interval_covers_seeds_whose_budgets_go_together() -> None:
 
 
 def test_a_budget_without_a_set_counts_as_chance_and_a_missing_cell_leaves_no_mean() -> None:
-    of = spending("mtt", moments=(100.0,), classes=10)
+    of = spending("mtt", moments=(100.0,), late=(10.0,), classes=10)
     late = scored(of, 10, status="late")
     found = curves(of, late, scored(of, 100, 0.5, 0.5), scored(of, 600, 0.5, 0.5))
     area = one(found, "mtt").area
