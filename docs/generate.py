@@ -25,6 +25,8 @@ from suite.core.data import tasks
 from suite.core.spec import Evaluator
 from suite.core.training.recipes import RECIPES
 from suite.experiments import grid, schema
+from suite.experiments.tables.budget import BudgetTable
+from suite.experiments.tables.resources import ResourcesTable
 from suite.plugins import registry
 from suite.plugins.differences import differences
 
@@ -36,6 +38,8 @@ TABLES: dict[str, type[BaseModel]] = {
     "`[[method.NAME.where]]`": schema.Where,
     "`[study.NAME]`": schema.StudyTable,
     "`[reference]`": schema.References,
+    "`[budget]`": BudgetTable,
+    "`[resources]`": ResourcesTable,
 }
 
 

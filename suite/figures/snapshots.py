@@ -151,7 +151,7 @@ def _points(copies: pd.DataFrame) -> Iterator[dict[str, Any]]:
         found = interval(groups)
         yield {
             **dict(zip(_LINE, key, strict=False)),
-            "step": rows["step"].mean(),
+            "step": round(rows["step"].mean()),
             "seconds": rows["seconds"].mean(),
             "accuracy": found.mean,
             "low": found.low,

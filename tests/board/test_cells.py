@@ -23,7 +23,7 @@ def spending(
     late: tuple[float, ...] = (),
     **changes: Any,
 ) -> Record:
-    """A trial that had sets within some budgets before its last one."""
+    """A trial that had sets within some budgets before its last one, and none within others."""
     of = trial(label, ipc=1, device_seconds=spent, artefact="last", **changes)
     assert isinstance(of.cell, Trial)
     kept = [Moment(budget=budget, step=0, device_seconds=0.0) for budget in late]
