@@ -22,6 +22,7 @@ from tests.support.fake_operations import FakeGPU, Traffic
 from tests.support.recipes import replaced
 
 COPIES: Mapping[str, int] = {
+    "at_bptt": 6,
     "boosted_dm": 2,
     "boosted_rat_bptt": 3,
     "bptt": 3,
@@ -166,7 +167,9 @@ def test_every_method_and_evaluator_has_its_limits() -> None:
 
 @pytest.mark.parametrize("name", COPIES)
 def test_no_outer_step_waits(name: str) -> None:
-    assert [each.waits for each in run(name).steps] == [[]] * len(run(name).steps)
+    """Except where an epoch begins whose window depends on gradients."""
+    waiting = [len(each.waits) for each in run(name).steps]
+    assert waiting == ([1, 0, 2] if name == "at_bptt" else [0] * len(waiting))
 
 
 @pytest.mark.parametrize("name", COPIES)

@@ -37,12 +37,13 @@ class StackedBatches:
 
 
 def average(found: Sequence[MetaGradient]) -> MetaGradient:
-    """Return the mean over inner networks, with the state sums of all networks."""
+    """Return the mean over inner networks, with the state sums and the final parameters of all networks."""
     return MetaGradient(
         torch.stack([one.loss for one in found]).mean(),
         tuple(torch.stack(values).mean(0) for values in zip(*(x.gradients for x in found), strict=True)),
         torch.stack([one.lr for one in found]).mean(),
         torch.cat([one.state_sums for one in found]),
+        tuple(final for one in found for final in one.final),
     )
 
 

@@ -23,14 +23,15 @@ class MetaGradient:
     """The outer loss, and its derivatives for the inputs and the learning rate.
 
     loss: a scalar; gradients: shaped like the inputs; lr: a scalar; state_sums: (steps,) the sum of the
-    parameters and moments after each inner step, finite only if all of them are. Creating it does not wait
-    for a device.
+    parameters and moments after each inner step, finite only if all of them are; final: the parameters
+    (size,) of each inner network after its last step. Creating it does not wait for a device.
     """
 
     loss: Tensor
     gradients: tuple[Tensor, ...]
     lr: Tensor
     state_sums: Tensor
+    final: tuple[Tensor, ...] = ()
 
     @property
     def finite(self) -> Tensor:
@@ -123,7 +124,7 @@ class Unroll:
             raise ValueError("no batch of the window depends on the inputs; make the batches from them")
         loss, to_lr = self.graphs["loss"].clone(), self.graphs["to lr"].clone()
         sums = torch.stack([self.sums[slot] for slot in range(-window.before, window.length)])
-        return MetaGradient(loss, tuple(gradients), to_lr, sums)
+        return MetaGradient(loss, tuple(gradients), to_lr, sums, (self.graphs["final"].clone(),))
 
     def _advance(self, given: Given, slots: range) -> None:
         """Take steps of which only the last state is kept."""
