@@ -248,6 +248,20 @@ def test_a_budget_that_comes_later_needs_a_new_run(tmp_path: Path, store: Store)
     assert run(path, store).steps.keys() == {0.15, 0.35, None}
 
 
+def test_a_lost_snapshot_is_made_again_with_what_follows_from_it(tmp_path: Path, store: Store) -> None:
+    """Another run may be faster or slower, so that the budgets are spent after other steps."""
+    path = written(tmp_path, [0.25, 5.0], "steps = 4")
+    before, job = run(path, store), job_of(path)
+    store.artefact(job.id, before.trial.moments[0].step).unlink()
+    assert job_runner.due(job, store)[0] == job.cell
+    (tmp_path / "slow.py").write_text(METHOD.replace("sleep(0.1)", "sleep(0.2)"))
+    # Only the time differs, as on a slower machine: the id of the trial stays.
+    list(job_runner.run(job, store, Resources()))
+    after = Done(job, store)
+    assert [each.step for each in after.trial.moments] == [1] and after.steps == {0.25: 1, None: 4}
+    assert job_runner.due(job, store) == [] and not wrong(store)
+
+
 def test_titles_tell_budgets_apart(tmp_path: Path) -> None:
     job = job_of(written(tmp_path, [10, 100]))
     assert [cell.title for cell in job.evaluations if isinstance(cell, Evaluation)] == [

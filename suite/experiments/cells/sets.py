@@ -75,16 +75,19 @@ def renew(record: Record, store: Store) -> None:
     between leaves none without the record of its set.
     """
     earlier = store.earlier(record)
-    if earlier is None or (earlier.status, earlier.artefact or record.artefact) == (
-        record.status,
-        record.artefact,
-    ):
+    if earlier is None or _made(earlier, record) == _made(record, record):
         return
     paths = list(layout.files(store.path / "records"))
     for kind in ("evaluation", record.cell.kind):
         for path in paths:
             if _is_of(path, record, kind):
                 store.set_aside(path, "is of a set that was lost, and the trial gave another one")
+
+
+def _made(record: Record, other: Record) -> tuple[object, ...]:
+    """Return what tells the sets of a trial apart; a record without a sha256 has the other's."""
+    steps = [(each.budget, each.step) for each in record.moments]
+    return record.status, record.artefact or other.artefact, steps
 
 
 def _is_of(path: Path, record: Record, kind: str) -> bool:
