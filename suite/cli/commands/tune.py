@@ -24,18 +24,36 @@ from suite.cli.running.deadline import Deadline
 
 
 def tune(
-    grid: Annotated[
-        str, typer.Argument(help="A name from `ratbench list grids`, or the path of a .toml file.")
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="GRID|METHOD",
+            help="A grid: a name from `ratbench list grids`, or the path of a .toml file. Or a method: a "
+            "name from `ratbench list methods`, or the path of a .py file, with --task and --ipc.",
+        ),
     ],
     tries: Annotated[int, typer.Option(min=1, help="Tries of each row, task and size.")],
+    task: Annotated[str | None, typer.Option(help="The task of a method.", show_default=False)] = None,
+    ipc: Annotated[
+        int | None, typer.Option(min=1, help="Images per class of a method's set.", show_default=False)
+    ] = None,
     seconds: Annotated[
         float | None,
         typer.Option(
-            help="Device-seconds that a set may cost. A few outer steps of each row are timed; its number of "
-            "outer steps is what fits, and at most that of the grid.",
+            help="Device-seconds that a set may cost. A few outer steps of each row of a grid are timed; its "
+            "number of outer steps is what fits, and at most that of the grid. A method's tries, and those "
+            "of --halving, are stopped when the seconds are spent.",
             show_default="no limit",
         ),
     ] = None,
+    halving: Annotated[
+        bool,
+        typer.Option(
+            "--halving",
+            help="Run all tries for a ninth of --seconds, the best third of them for a third, and the best "
+            "third of these for all of it.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="The seed by which tries are sampled.")] = 0,
     output: Annotated[
         Path | None, typer.Option(help="The settings file to write.", show_default="STORE/settings.toml")
@@ -55,32 +73,36 @@ def tune(
     dry_run: DryRun = False,
     data: Data = None,
 ) -> None:
-    """Choose the settings of a grid's methods on the holdout, by one rule. Run it again to continue.
+    """Choose the settings of methods on the holdout, by one rule. Run it again to continue.
 
     Every row has the same number of tries at each task and size. The first has the settings of the grid; the
     others are sampled from the method's search space. Each try is distilled from train without the holdout,
     with the grid's first seed, and scored on the holdout by the grid's first evaluator. The test split is
-    never read. The try with the best mean accuracy is chosen, or the earliest of several. The grid reads the
-    file by its key `settings`.
+    never read. The try with the best mean accuracy is chosen, or the earliest of several. A try that diverges
+    or fails is a try. The grid reads the file by its key `settings`.
 
     The exit codes are those of `ratbench run`.
 
     [bold]ratbench tune demo --tries 4 --seconds 10[/]
 
     [bold]ratbench tune my-grid.toml --tries 6 --seconds 60 --output my-grid.settings.toml --time-limit 1h[/]
+
+    [bold]ratbench tune dm --task fashion-mnist --ipc 10 --tries 9 --seconds 90 --halving[/]
     """
     deadline = Deadline(time_limit)  # counts from here, before slow imports
 
     def go() -> bool:
         from suite.cli.running import tuning
-        from suite.cli.running.request import Request
+        from suite.cli.running.request import Request, one_method
         from suite.experiments.resources import Resources
         from suite.experiments.tuning.tries import Rule
 
         set_data(data)
+        alone = one_method(what, task, ipc, set_ or ())
         run = Request(
-            grid=grid,
-            settings=tuple(set_ or ()),
+            grid=alone.title if alone else what,
+            settings=() if alone else tuple(set_ or ()),
+            made=alone,
             store=store,
             inline=inline,
             address=address,
@@ -89,7 +111,8 @@ def tune(
             ),
             step_timeout=step_timeout,
         )
-        rule = Rule(tries, seed, seconds, charge=run.resources.charged(1.0))
+        by_time = seconds is not None and (alone is not None or halving)
+        rule = Rule(tries, seed, seconds, by_time, halving, charge=run.resources.charged(1.0))
         request = tuning.TuningRequest(run, rule, output)
         if dry_run:
             tuning.dry_run(request)

@@ -1,7 +1,7 @@
 """What a run is asked for: a grid, changes to it, and options."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +12,12 @@ from suite.experiments import grid, preflight
 from suite.experiments.isolation.job_process import StepLimit
 from suite.experiments.resources import Resources
 from suite.experiments.schema import Grid
-from suite.records.cells import Study
+from suite.plugins import registry
+from suite.records.cells import STANDARD_RECIPE, Study
 from suite.records.jobs import Job
+
+COPIES = 3
+"""Networks that score a try of a method that is tuned without a grid."""
 
 
 @dataclass(frozen=True)
@@ -115,3 +119,27 @@ def check_settings(request: Request, tasks: Collection[str]) -> None:
     """Raise ValueError if the grid's settings file was made on other data than these of its tasks have."""
     if (table := request.table()).settings:
         preflight.check_settings(grid.locate(request.grid), table.settings, tasks)
+
+
+def one_method(what: str, task: str | None, ipc: int | None, settings: Sequence[str] = ()) -> Grid | None:
+    """Return the grid of one method, by name or the path of a .py file; None if `what` is no method.
+
+    Its title is the method's name. Raises ValueError for a method without a task or a size, and for a grid
+    with one.
+    """
+    if not (what.endswith(".py") or (what in registry.names("method") and what not in grid.names())):
+        if given := [name for name, value in (("--task", task), ("--ipc", ipc)) if value is not None]:
+            raise ValueError(f"{given[0]} is for a method, and {what!r} is none: a grid has tasks and sizes")
+        return None
+    if task is None or ipc is None:
+        raise ValueError(f"{what} is a method: say on which images it is tuned, by --task and --ipc")
+    name, path = (Path(what).stem, {"base": what}) if what.endswith(".py") else (what, {})
+    table = {
+        "title": name,
+        "tasks": [task],
+        "ipc": [ipc],
+        "seeds": [0],
+        "method": {name: path},
+        "evaluator": {"retrain": {"recipe": STANDARD_RECIPE, "copies": COPIES}},
+    }
+    return grid.made(name, table, settings)

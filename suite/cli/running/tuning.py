@@ -18,8 +18,8 @@ from suite.experiments import grid, preflight
 from suite.experiments.cells.context import load_task
 from suite.experiments.tuning.rows import Row, rows
 from suite.experiments.tuning.settings_file import ENDING, Chosen, SettingsFile
-from suite.experiments.tuning.tries import Rule
-from suite.records.cells import Study
+from suite.experiments.tuning.tries import Rule, tried
+from suite.records.cells import Study, Trial
 from suite.records.jobs import Job
 from suite.records.remote import working
 from suite.records.remote.place import url_of
@@ -52,8 +52,8 @@ class TuningRequest:
         """Return the rows of the grid; raises ValueError for a mistake in it, or an output that is taken."""
         if self.output is None and (url := url_of(self.folder)):
             raise ValueError(f"no settings file is written to {url}; name one of this machine by --output")
-        path = grid.locate(self.run.grid)
-        if self.file.resolve() == path.resolve():
+        path = None if self.run.made else grid.locate(self.run.grid)
+        if path and self.file.resolve() == path.resolve():
             raise ValueError(f"--output {self.file} is the grid itself; choose another file")
         if self.file.exists():
             try:
@@ -62,7 +62,10 @@ class TuningRequest:
                 raise ValueError(
                     f"--output would replace another file: {error}; choose another one"
                 ) from None
-        return rows(grid.load(path, self.run.settings, tuned=False))
+        found = self.run.made or grid.load(grid.locate(self.run.grid), self.run.settings, tuned=False)
+        if found.budget and self.rule.seconds:
+            raise ValueError("the grid has budgets, by which its tries stop: leave out --seconds")
+        return rows(found)
 
 
 def dry_run(request: TuningRequest) -> None:
@@ -85,18 +88,20 @@ def dry_run(request: TuningRequest) -> None:
 def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
     """Run the missing tries and write the settings file; return whether all of them are done.
 
+    A try that failed is a try, which is not chosen, and is tried again the next time.
     Raises ValueError before compute, or if a row has no time for an outer step; Stopped at the deadline.
     """
     deadline = deadline or Deadline()
     with deadline.preparing(), tasks.located_once():
         found = _checked(request)
         store = working.create(request.folder)
-    stopped, jobs = None, list[Job]()
+    stopped, every = None, list[Job]()
     with store.locked(lost=deadline.give_up):
         try:
             for jobs in _stages(request, found, store):
                 run = request.run
-                store.write_plan(request.folder.name, grid.plan(jobs).to_json())
+                every += jobs
+                store.write_plan(request.folder.name, grid.plan(every).to_json())
                 for line in to_do(jobs, store.as_it_is()):
                     say(line)
                 # Neighbours, above all those that compile, would make a method seem slower than it is.
@@ -114,13 +119,19 @@ def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
         except Stopped as error:
             stopped = error
         deadline.rest()
-    complete = runner.tell(jobs, store, stopped=stopped is not None)
+    complete = runner.tell(every, store, stopped=stopped is not None)
     if stopped:
         raise stopped
-    if not complete:
-        return False
-    _write(request, found, store)
-    return True
+    tries = [job for job in every if isinstance(job.cell, Trial)]
+    if not (tries and all(tried(job, store) for job in tries)):
+        return False  # a pace could not be measured
+    try:
+        _write(request, found, store)
+    except ValueError as reason:
+        if complete:
+            raise
+        say(str(reason))
+    return complete
 
 
 def _checked(request: TuningRequest) -> list[Row]:
@@ -136,15 +147,21 @@ def _checked(request: TuningRequest) -> list[Row]:
 
 
 def _stages(request: TuningRequest, found: Sequence[Row], store: Store) -> Iterator[list[Job]]:
-    """Yield the jobs that time outer steps, and then, if all steps have been timed, the tries."""
+    """Yield the jobs that time outer steps, and then, if all steps have been timed, the tries, by rungs."""
     rule = request.rule
     if paces := [job for row in found if (job := rule.pace(row))]:
         yield paces
     lengths = [(row, rule.steps(row, store)) for row in found]
     if any(steps is None for _, steps in lengths):
         return
-    tries = [row.job(each) for row, steps in lengths for each in rule.changes(row, steps or {})]
-    yield list({job.id: job for job in tries}.values())  # rows may have tries in common
+    known = dict[str, Job]()
+    while True:
+        rungs = (rung for row, steps in lengths for rung in rule.rungs(row, steps or {}, store))
+        jobs = {job.id: job for rung in rungs for job in rung.jobs.values()}  # rows may have tries in common
+        if not (new := [job for cell, job in jobs.items() if cell not in known]):
+            return
+        yield new
+        known |= jobs
 
 
 def _write(request: TuningRequest, found: Sequence[Row], store: Store) -> None:

@@ -54,10 +54,15 @@ class Budgets:
         A step that took very much longer than those before it may have spent a budget by surprise. Then its
         own set is yielded, which says what was spent.
         """
+        yield from self._over()
+        made = self.keep() if self.at.step and self.near() else None
+        yield from self._over()  # if asking for the set spent a budget, the one before counts
+        self.held = made
+
+    def _over(self) -> Iterator[tuple[float, Kept | None]]:
         while self.left and self.spent > self.left[0]:
             surprise = self.held is None and self.at.step > 1
             yield self.left.pop(0), self.keep() if surprise else self.held
-        self.held = self.keep() if self.at.step and self.near() else None
 
     def keep(self) -> Kept:
         """Return the set as it stands; what the method does for that is charged."""

@@ -57,10 +57,15 @@ class Row:
         made: Method = registry.configure(self.method, values, where=where)
         return made
 
-    def job(self, changes: Mapping[str, Any]) -> Job:
-        """Return a try: a trial on the holdout, and the first evaluation of the grid's first evaluator."""
+    def job(self, changes: Mapping[str, Any], seconds: float | None = None) -> Job:
+        """Return a try: a trial on the holdout, and the first evaluation of the grid's first evaluator.
+
+        seconds: device-seconds after which the trial stops, by default those of the grid's last budget.
+        """
         label, _, ipc = self.place
         trial = grid.trial(self.grid, label, self.holdout, ipc, self.grid.seeds[0], self.build(changes))
+        if seconds is not None:
+            trial = trial.model_copy(update={"device_seconds": seconds})
         native = grid.native_recipe(self.grid, *self.place)
         table = self.grid.evaluator[self.evaluator]
         cells = expand.evaluations(

@@ -23,10 +23,14 @@ class _Table(BaseModel):
 
 
 class Try(_Table):
-    """One try: its values of the hyper-parameters that are tuned, and its mean accuracy on the holdout."""
+    """One try: its values of the hyper-parameters that are tuned, and its mean accuracy on the holdout.
+
+    seconds: device-seconds after which it was stopped, if it was; accuracy: None if it diverged or failed.
+    """
 
     settings: dict[str, Any]
-    accuracy: float | None = None  # None: it diverged
+    accuracy: float | None = None
+    seconds: float | None = None
 
 
 class Chosen(_Table):
@@ -62,7 +66,8 @@ class SettingsFile(_Table):
     """A settings file.
 
     tries, seed: how many there were of each row, and the seed by which they were sampled; seconds:
-    device-seconds that a set may cost, if that is limited; trial_seed: the distillation seed of all tries.
+    device-seconds that a set may cost, if that is limited; halving: whether only some tries had all of them;
+    trial_seed: the distillation seed of all tries.
     """
 
     version: str
@@ -70,6 +75,7 @@ class SettingsFile(_Table):
     tries: PositiveInt
     seed: int
     seconds: float | None = None
+    halving: bool = False
     trial_seed: int
     chosen: list[Chosen] = Field(min_length=1)
 

@@ -1,10 +1,10 @@
 """The tries of a row, of the same number and at the same cost as those of other rows, and their choice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
-from math import floor, inf
+from math import ceil, floor, inf
 from statistics import fmean
 from typing import Any
 
@@ -23,16 +23,38 @@ Changes = Mapping[str, Any]
 """Hyper-parameters that replace those of the grid."""
 
 
+KEPT = 3
+"""By halving, one of so many tries goes on to the next rung, which is as many times as long."""
+
+RUNGS = 3
+
+
+@dataclass(frozen=True)
+class Rung:
+    """Tries of a row that are compared.
+
+    seconds: device-seconds after which they stop, if they do; jobs: by the number of the try, from 0.
+    """
+
+    seconds: float | None
+    jobs: Mapping[int, Job]
+
+
 @dataclass(frozen=True)
 class Rule:
     """How settings are chosen, the same for all rows.
 
-    seconds: device-seconds that a set may cost, if that is limited; charge: device-seconds of a second.
+    seconds: device-seconds that a set may cost, if that is limited; by_time: whether a try stops when they
+    are spent, and not after as many steps as fit; halving: whether all tries run for a part of them, and the
+    best ones for more (successive halving: Jamieson and Talwalkar, arXiv 1502.07943); charge: device-seconds
+    of a second.
     """
 
     tries: int
     seed: int = 0
     seconds: float | None = None
+    by_time: bool = False
+    halving: bool = False
     charge: float = 1.0
 
     def __post_init__(self) -> None:
@@ -40,10 +62,14 @@ class Rule:
             raise ValueError(f"--tries {self.tries} must be at least 1")
         if self.seconds is not None and not 0 < self.seconds < inf:
             raise ValueError(f"--seconds {self.seconds} must be a number above 0")
+        if self.halving and not self.by_time:
+            raise ValueError("--halving needs --seconds, the time of the longest tries")
+        if self.halving and self.tries < KEPT ** (RUNGS - 1):
+            raise ValueError(f"--halving needs at least {KEPT ** (RUNGS - 1)} tries; raise --tries")
 
     def pace(self, row: Row) -> Job | None:
-        """Return the job that times a row's outer steps; None if its length is not limited."""
-        if self.seconds is None or not row.has_steps:
+        """Return the job that times a row's outer steps; None if their number is not limited."""
+        if self.seconds is None or self.by_time or not row.has_steps:
             return None
         return row.pace(self.seconds / self.charge)
 
@@ -82,10 +108,30 @@ class Rule:
         others = (each for each in sampled if each != first and _runs(row, steps, each))
         return [{**steps, **each} for each in (first, *islice(others, self.tries - 1))]
 
+    def rungs(self, row: Row, steps: Changes, store: Store) -> Iterator[Rung]:
+        """Yield the rungs of a row's tries, as far as they are known: the last one may be still to do."""
+        changes = self.changes(row, steps)
+        places = list(range(len(changes)))
+        for seconds in self._seconds():
+            rung = Rung(seconds, {place: row.job(changes[place], seconds) for place in places})
+            yield rung
+            if not all(tried(job, store) for job in rung.jobs.values()):
+                return
+            found = {place: _accuracy(job, store) for place, job in rung.jobs.items()}
+            best = sorted(places, key=lambda place: found[place] or 0.0, reverse=True)
+            places = sorted(best[: ceil(len(places) / KEPT)])
+
+    def _seconds(self) -> list[float | None]:
+        """Return the device-seconds of the tries of each rung."""
+        if self.seconds is None or not self.by_time:
+            return [None]
+        return [self.seconds / KEPT**rung for rung in reversed(range(RUNGS if self.halving else 1))]
+
     def choose(self, row: Row, steps: Changes, store: Store) -> Chosen:
         """Return the settings of the try with the best mean accuracy, or the earliest of several.
 
-        All tries have been done. Raises ValueError if all of them diverged.
+        It is one of the last rung. All tries have been done. Raises ValueError if those of the last rung all
+        diverged or failed.
         """
         label, task, ipc = row.place
         facts: dict[str, Any] = {"row": label, "method": row.name, "task": task, "ipc": ipc}
@@ -93,27 +139,35 @@ class Rule:
         changes = self.changes(row, steps)
         if not changes:
             return Chosen(**facts, settings=plain(steps))
-        jobs = [row.job(each) for each in changes]
-        found = [_accuracy(job, store) for job in jobs]
-        if not (known := [accuracy for accuracy in found if accuracy is not None]):
-            raise ValueError(
-                f"{label} on {task} at ipc {ipc}: all {len(jobs)} tries diverged; change its space"
+        *_, last = rungs = list(self.rungs(row, steps, store))
+        ends = {place: (rung, job) for rung in rungs for place, job in rung.jobs.items()}
+        tries = [
+            Try(
+                settings={name: changes[place][name] for name in row.method.space},
+                accuracy=_accuracy(job, store),
+                seconds=rung.seconds,
             )
-        choice = found.index(max(known))
-        trial = store.record(jobs[choice].id, row.data)
+            for place, (rung, job) in sorted(ends.items())
+        ]
+        found = {place: accuracy for place in last.jobs if (accuracy := tries[place].accuracy) is not None}
+        if not found:
+            raise ValueError(
+                f"{label} on {task} at ipc {ipc}: all {len(last.jobs)} tries diverged or failed; change its "
+                "space"
+            )
+        choice = max(found, key=lambda place: (found[place], -place))
+        job = last.jobs[choice]
+        trial = store.record(job.id, row.data)
         return Chosen(
             **facts,
             settings=plain(changes[choice]),
-            evaluation=jobs[choice].evaluations[0].title,
+            evaluation=job.evaluations[0].title,
             choice=choice + 1,
             accuracy=found[choice],
-            base_accuracy=found[0],
+            base_accuracy=tries[0].accuracy,
             device_seconds=round(trial.device_seconds, 1) if trial else None,
-            trial=jobs[choice].id,
-            tries=[
-                Try(settings={name: each[name] for name in row.method.space}, accuracy=accuracy)
-                for each, accuracy in zip(changes, found, strict=True)
-            ],
+            trial=job.id,
+            tries=tries,
         )
 
     def file(self, name: str, chosen: Sequence[Chosen], *, trial_seed: int) -> SettingsFile:
@@ -124,6 +178,7 @@ class Rule:
             tries=self.tries,
             seed=self.seed,
             seconds=self.seconds,
+            halving=self.halving,
             trial_seed=trial_seed,
             chosen=list(chosen),
         )
@@ -139,8 +194,19 @@ def _runs(row: Row, steps: Changes, changes: Changes) -> bool:
     return True
 
 
+def tried(job: Job, store: Store) -> bool:
+    """Return whether a try was done: scored, or ended without a set, or failed."""
+    (evaluation,) = job.evaluations
+    trial = store.record(job.id, job.data)
+    ended = trial is not None and trial.status != "done"
+    known = (store.record(evaluation.id, job.data), *map(store.last_failure, (job.id, evaluation.id)))
+    return ended or any(record is not None for record in known)
+
+
 def _accuracy(job: Job, store: Store) -> float | None:
-    """Return the mean accuracy of a try on the holdout, of six digits; None if it diverged."""
+    """Return the mean accuracy of a try on the holdout, of six digits; None if it has none."""
     (evaluation,) = job.evaluations
     record: Record | None = store.record(evaluation.id, job.data)
-    return None if record is None else round(fmean(record.scores[ACCURACY]), 6)
+    if record is None or not record.scores:
+        return None
+    return round(fmean(record.scores[ACCURACY]), 6)

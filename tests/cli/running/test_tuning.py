@@ -20,6 +20,7 @@ from suite.experiments.tuning.tries import Rule
 from suite.records.cells import Trial
 from suite.records.jobs import Job
 from suite.records.store import Store
+from tests.support.command_line import ratbench, refused
 from tests.support.tuned import TUNED
 
 RULE = Rule(tries=3, seed=0, seconds=30.0)
@@ -185,3 +186,75 @@ class TestOutput:
     def test_by_default_it_is_in_the_store(self, tuned: Path) -> None:
         asked = tuning.TuningRequest(Request("demo"), RULE)
         assert asked.folder == Path("runs/demo-tuning") and asked.file == asked.folder / "settings.toml"
+
+
+METHOD = """
+from dataclasses import dataclass
+from typing import ClassVar
+from suite.core.spec import Choice
+from suite.plugins.methods.dm import DM
+
+@dataclass(frozen=True)
+class Mine(DM):
+    \"\"\"DM that breaks at one rate.\"\"\"
+    steps: int = 100_000
+    real_batch: int = 16
+    image_lr: float = 0.5
+    space: ClassVar = {"image_lr": Choice((0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0))}
+
+    def start(self, train, budget, *, seed):
+        if self.image_lr == 2.0:
+            raise RuntimeError("broken at this rate")
+        return super().start(train, budget, seed=seed)
+
+METHOD = Mine
+"""
+
+
+def test_a_method_is_tuned_without_a_grid_by_halving(tmp_path: Path) -> None:
+    path, store = tmp_path / "mine.py", tmp_path / "tries"
+    path.write_text(METHOD)
+    words = ["tune", path, "--task", "digits", "--ipc", 1, "--tries", 9, "--seconds", 0.9, "--halving"]
+    given = [*map(str, words), "--store", str(store), "--inline", "--set", "network=convnet-d1-w8-in"]
+    given += ["--set", "evaluator.retrain.recipe=dc-300"]
+    result = ratbench(*given)
+    assert "broken at this rate" in result.output and result.exit_code == 1
+    file = SettingsFile.read(store / "settings.toml")
+    (chosen,) = file.chosen
+    assert (file.tries, file.seconds, file.halving, file.grid) == (9, 0.9, True, "mine")
+    assert (chosen.row, chosen.task, chosen.ipc, len(chosen.tries)) == ("mine", "digits", 1, 9)
+    seconds = sorted(each.seconds or 0 for each in chosen.tries)
+    assert seconds == pytest.approx([0.1] * 6 + [0.3] * 2 + [0.9])
+    (broken,) = (each for each in chosen.tries if each.settings["image_lr"] == 2.0)
+    assert broken.accuracy is None
+    trial = Store(store).record(chosen.trial)
+    assert trial is not None and trial.device_seconds <= 0.9 and trial.test_reads == 0
+
+    before = (store / "settings.toml").read_bytes()
+    assert "broken at this rate" in ratbench(*given).output, "the failed try is tried again"
+    assert (store / "settings.toml").read_bytes() == before
+
+    path.write_text(METHOD.replace("== 2.0", "== 99"))
+    again = ratbench(*map(str, words), "--store", str(store), "--dry-run")
+    assert "18 to do" in again.output, "an edited method is another one"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["dm", "--tries", "3"], "dm is a method: say on which images it is tuned, by --task and --ipc"),
+        (["dm", "--tries", "3", "--task", "digits"], "by --task and --ipc"),
+        (["demo", "--tries", "3", "--task", "digits"], "--task is for a method, and 'demo' is none"),
+        (["demo", "--tries", "9", "--halving"], "--halving needs --seconds"),
+        (["dmm", "--tries", "3"], "unknown grid 'dmm'"),
+    ],
+)
+def test_what_is_tuned_has_to_be_clear(words: list[str], message: str) -> None:
+    refused(ratbench("tune", *words), message)
+
+
+def test_a_grid_with_budgets_has_its_own_seconds(tmp_path: Path) -> None:
+    first = "[method.random_subset]"
+    (tmp_path / "tuned.toml").write_text(TUNED.replace(first, f"budget.device_seconds = [1]\n\n{first}"))
+    with pytest.raises(ValueError, match="the grid has budgets, by which its tries stop: leave out"):
+        tuning.tune(request(tmp_path))

@@ -1,5 +1,6 @@
 """Which set counts for a budget: that of the last outer step that ended within it."""
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -75,6 +76,20 @@ def test_far_from_a_budget_no_set_is_asked_for() -> None:
     run.takes(*[1.0] * 12)
     assert run.distiller.asked > asked and run.budgets.near()
     assert run.takes(*[1.0] * 9) == [(100.5, 100)]
+
+
+def test_a_set_that_takes_long_to_make_does_not_count_where_it_is_over() -> None:
+    run = Run(2.5, 9.0)
+    run.takes(1, 1)
+    whole = run.budgets.keep
+
+    def slow() -> Kept:
+        found = whole()
+        run.at.device_seconds += 0.4
+        return replace(found, device_seconds=run.budgets.spent)
+
+    run.budgets.keep = slow  # type: ignore[method-assign]
+    assert run.takes(0.2) == [(2.5, 2)], "at 2.2, and 2.6 with the making of the set"
 
 
 def test_a_step_that_takes_long_by_surprise_says_so() -> None:

@@ -10,7 +10,8 @@ from suite.experiments.cells.context import Context
 from suite.experiments.resources import Resources
 from suite.experiments.studies.pace import FIRST, PREPARED, STEP
 from suite.experiments.tuning.rows import Row, rows
-from suite.experiments.tuning.tries import Rule
+from suite.experiments.tuning.tries import Rule, tried
+from suite.records.cells import Trial
 from suite.records.jobs import Job
 from suite.records.store import Store
 from tests.support.tuned import TUNED
@@ -140,9 +141,71 @@ class TestChoice:
         assert (found.settings, found.tries, found.choice) == ({}, [], None)
 
 
+class TestHalving:
+    """Nine tries: all for 2 seconds, the best three for 6, the best one for 18."""
+
+    rule = Rule(tries=9, seconds=18.0, by_time=True, halving=True)
+
+    def rungs(self, row: Row, store: Store) -> list[tuple[float | None, list[int]]]:
+        return [(rung.seconds, list(rung.jobs)) for rung in self.rule.rungs(row, {}, store)]
+
+    def score(self, row: Row, store: Store, accuracies: dict[int, float | None]) -> None:
+        *_, rung = self.rule.rungs(row, {}, store)
+        assert list(rung.jobs) == list(accuracies)
+        for place, accuracy in accuracies.items():
+            job = rung.jobs[place]
+            assert isinstance(job.cell, Trial) and job.cell.device_seconds == rung.seconds
+            if accuracy is None:
+                record(job, store, status="failed", error="broken")
+            else:
+                record(job, store, device_seconds=rung.seconds)
+                record(job, store, 1, scores={"accuracy": (accuracy,)})
+
+    def test_the_best_third_goes_on(self, dm: Row, store: Store) -> None:
+        assert self.rule.pace(dm) is None and self.rungs(dm, store) == [(2, list(range(9)))]
+        first = {0: 0.5, 1: 0.1, 2: 0.7, 3: None, 4: 0.6, 5: 0.6, 6: 0.2, 7: 0.2, 8: 0.6}
+        self.score(dm, store, first)
+        assert self.rungs(dm, store) == [(2, list(range(9))), (6, [2, 4, 5])], "of equals the first"
+        self.score(dm, store, {2: 0.71, 4: 0.8, 5: 0.72})
+        assert self.rungs(dm, store)[-1] == (18, [4])
+        self.score(dm, store, {4: 0.79})
+        found = self.rule.choose(dm, {}, store)
+        assert (found.choice, found.accuracy, found.base_accuracy) == (5, 0.79, 0.5)
+        assert [(each.accuracy, each.seconds) for each in found.tries][:5] == [
+            (0.5, 2),
+            (0.1, 2),
+            (0.71, 6),
+            (None, 2),
+            (0.79, 18),
+        ]
+        assert "steps" not in found.settings and self.rule.file("x", [found], trial_seed=0).halving
+
+    def test_a_rung_that_is_not_over_is_the_last_one(self, dm: Row, store: Store) -> None:
+        *_, rung = self.rule.rungs(dm, {}, store)
+        record(rung.jobs[0], store)
+        assert not tried(rung.jobs[0], store), "it has a set, which was not scored"
+        record(rung.jobs[0], store, 1, scores={"accuracy": (0.5,)})
+        assert tried(rung.jobs[0], store) and len(self.rungs(dm, store)) == 1
+
+    def test_if_none_of_the_last_rung_has_a_set_there_is_no_choice(self, dm: Row, store: Store) -> None:
+        self.score(dm, store, dict.fromkeys(range(9), 0.5))
+        self.score(dm, store, dict.fromkeys(range(3), 0.5))
+        self.score(dm, store, {0: None})
+        with pytest.raises(ValueError, match="all 1 tries diverged or failed"):
+            self.rule.choose(dm, {}, store)
+
+
+def test_a_try_by_time_stops_when_its_seconds_are_spent(dm: Row, store: Store) -> None:
+    (rung,) = Rule(3, seconds=20.0, by_time=True).rungs(dm, {}, store)
+    cells = [job.cell for job in rung.jobs.values()]
+    assert [cell.device_seconds for cell in cells if isinstance(cell, Trial)] == [20.0] * 3
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"tries": 9, "halving": True}, "--halving needs --seconds"),
+        ({"tries": 8, "seconds": 9.0, "by_time": True, "halving": True}, "needs at least 9 tries; raise"),
         ({"tries": 0}, "--tries 0 must be at least 1"),
         ({"tries": -3}, "--tries -3 must be at least 1"),
         ({"tries": 2, "seconds": 0.0}, "--seconds 0.0 must be a number above 0"),
