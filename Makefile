@@ -20,11 +20,11 @@ lint: .venv/tested
 	$(BIN)/python .ci/audit.py
 
 board: .venv/installed
-	$(BIN)/ratbench leaderboard results --output results/leaderboard.md
-	$(BIN)/ratbench atlas results --output results/atlas.md
+	$(BIN)/ratbench leaderboard results results/cifar10-small --output results/leaderboard.md
+	$(BIN)/ratbench atlas results results/cifar10-small --output results/atlas.md
 
 site: .venv/installed
-	$(BIN)/ratbench site results --output build/board
+	$(BIN)/ratbench site results results/cifar10-small --output build/board
 
 papers: .venv/tested
 	$(BIN)/python -m docs.generate

@@ -8,8 +8,10 @@ from suite.board.render import words
 from suite.board.render.layout import Notes, escaped, link, listed, markdown_table, noted, row_name
 from suite.board.rows import CLAIMED, BoardRow
 from suite.board.tables import Table
-from suite.core.names import CORRECTED_RECIPES
+from suite.core.names import CORRECTED_RECIPES, counted
 from suite.records.cells import STANDARD_RECIPE
+
+_NAMED = 5  # rows without pictures whose names are listed
 
 _ONE_SEED = "1 seed: no interval across distillations; ranks hold for these sets only"
 
@@ -103,4 +105,5 @@ def _undrawn(table: Table, folder: Path | None) -> list[str]:
     if folder is None:
         return []
     lacking = [row.name for row in table.rows if len(words.drawn(table, row, folder)) < len(row.pictures)]
-    return [f"no picture of every set of {listed(lacking)}: it is in none of the stores"] if lacking else []
+    few = listed(lacking) if len(lacking) <= _NAMED else counted(len(lacking), "row")
+    return [f"no picture of every set of {few}: it is in none of the stores"] if lacking else []
