@@ -46,8 +46,8 @@ def distil(trial: Trial, context: Context) -> Work:
         loop = take_steps(
             distiller, trajectory, context.resources, save=save, every=every, careful=budgets.near
         )
-        with closing(loop) as steps:
-            for at in steps:
+        with closing(loop):
+            for at in loop:
                 if at.step in steps_kept:
                     _write_snapshot(distiller.synthetic(), at.step, method, task, context)
                 for budget, kept in budgets.look():
@@ -57,7 +57,8 @@ def distil(trial: Trial, context: Context) -> Work:
                         raise Late(budget)
                     else:
                         ending, at.steps = kept, at.step  # the loop ends here
-                yield Progress(trial.id, "distilling", at.step, at.steps, needs=at.needs, latest=at.latest)
+                steps = budgets.planned() if last else at.steps
+                yield Progress(trial.id, "distilling", at.step, steps, needs=at.needs, latest=at.latest)
         ending = ending or budgets.keep()
         check_set(ending.synthetic, task.train, Budget(trial.ipc))
         path = context.store.new_artefact(trial.id, None, trajectory.data)

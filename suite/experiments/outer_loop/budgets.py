@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Distiller
@@ -47,6 +48,12 @@ class Budgets:
             return bool(self.left)
         longest = max(MARGIN * max(self.at.recent), 2 * READ_SECONDS)
         return self.spent + self.resources.charged(longest) > self.left[0]
+
+    def planned(self) -> int:
+        """Return how many outer steps the run will take, by its pace so far if the last budget stops it."""
+        if not (self.left and self.at.step and self.spent):
+            return self.at.steps
+        return min(self.at.steps, ceil(self.at.step * max(1.0, self.left[-1] / self.spent)))
 
     def look(self) -> Iterator[tuple[float, Kept | None]]:
         """Yield each budget that is spent since the last look, with its set; None if there was none.

@@ -103,6 +103,15 @@ def test_a_step_that_takes_long_by_surprise_says_so() -> None:
     )
 
 
+def test_the_planned_steps_are_those_that_the_last_budget_allows() -> None:
+    run = Run(10.0, 100.0)
+    assert run.budgets.planned() == 1000
+    run.takes(2, 2)
+    assert run.budgets.planned() == 50
+    run.takes(*[2] * 60)
+    assert run.budgets.planned() == 1000 and not run.budgets.left
+
+
 def test_a_run_that_goes_on_keeps_what_was_spent() -> None:
     run = Run(2.5, 5.5)
     run.at.moments[2.5] = (2, 2.0)
