@@ -18,7 +18,7 @@ from tests.benchmarks.cells import LIMITS, ROWS, milliseconds
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ROOT / "results" / "studies"
-TEXT = (ROOT / "docs" / "engine.md").read_text()
+TEXT = "".join((ROOT / "docs" / name).read_text() for name in ("engine.md", "studies.md"))
 AGAINST = "against the official scheme"
 
 
@@ -43,13 +43,13 @@ def test_the_study_of_gradients_is_the_records() -> None:
     assert shown(gradient_study.summary(gradient_study.measured([STUDIES / "gradient-study"])))
 
 
-@pytest.mark.parametrize("name", ["equal-seconds", "standard-width", "saturation"])
+@pytest.mark.parametrize("name", ["equal-seconds", "standard-width", "saturation", "cut-short"])
 def test_curves_are_the_records(name: str) -> None:
     assert shown(snapshots.summary(snapshots.measured([STUDIES / name])))
 
 
 def test_every_picture_is_there() -> None:
-    for name in ("gradient-study", "equal-seconds", "standard-width", "saturation"):
+    for name in ("gradient-study", "equal-seconds", "standard-width", "saturation", "cut-short"):
         assert f"../results/studies/{name}/figure.png" in TEXT
         assert (STUDIES / name / "figure.png").is_file()
 
