@@ -125,9 +125,9 @@ OTHERS = {("cifar10-jpeg", 1): {("rat_bptt", "idc")}, ("cifar10-jpeg", 10): {("d
 
 @pytest.mark.parametrize("place", EXPLAINED)
 def test_methods_stand_in_the_order_of_their_papers(place: tuple[str, int]) -> None:
-    """Under their own recipes, where printed figures are two points apart, but for those that the text explains.
+    """Under their own recipes, where printed figures are two points apart, but for those that are explained.
 
-    docs/studies.md has the numbers of pairs.
+    docs/studies.md has the numbers of pairs, and the reasons.
     """
     pairs, turned = order(*place)
     assert {pair for pair in turned if pair[0] not in EXPLAINED[place]} == OTHERS.get(place, set())

@@ -164,7 +164,7 @@ class Links:
         in_time = {each.budget for each in self._trials[str(of.path)].moments if each.step}
         if own.status == "done" and of.status != "done" and cell.device_seconds not in in_time:
             self.found.error("link", own.path, f"its trial is {of.status}: there is no set to score")
-        if own.artefact not in ("", self._scorable(of, cell, own.data)):
+        if (known := self._scorable(of, cell, own.data)) and own.artefact not in ("", known):
             self.found.error("link", own.path, "it scored another set than the one that its trial has")
         if wrong_seed(cell, self._trials[str(of.path)].cell):
             self.found.doubt("seed", own.path, "its seed is not the one that a run gives: it was chosen")
@@ -177,6 +177,15 @@ class Links:
                 of.artefact if step is None else documents.sha256(self.store.artefact(cell.trial, step, data))
             )
         return ""
+
+    def _step(self, own: _Entry, cell: Evaluation) -> int | None:
+        """Return the outer step of the snapshot that an evaluation is of; None for a finished set."""
+        of = self._trial_of(own)
+        if of is None or own.status != "done":
+            return cell.step
+        with suppress(ValueError):
+            return self._trials[str(of.path)].step_of(cell)
+        return None
 
     def _trial_of(self, own: _Entry) -> _Entry | None:
         """Return the trial of an evaluation on its data; None without its record."""
@@ -239,8 +248,9 @@ class Links:
             told = "its manifest has no seal, and others of the store have one; manifests like it: "
             self.found.doubt("manifest", unsealed[0].with_suffix(".json"), f"{told}{len(unsealed)}")
         for own, cell in self._evaluations if folder.is_dir() else ():
-            if cell.step is not None and not self.store.artefact(cell.trial, cell.step, own.data).is_file():
-                self.found.error("set", own.path, f"the snapshot after {cell.step} steps is not in the store")
+            step = self._step(own, cell)
+            if step is not None and not self.store.artefact(cell.trial, step, own.data).is_file():
+                self.found.error("set", own.path, f"the snapshot after {step} steps is not in the store")
         named = {each.where for each in self.found.found}
         for path in documents.unpaired(self.store):
             if parts_of(path.stem)[0] not in working and self._told(path) not in named:

@@ -35,6 +35,7 @@ LEFT_OUT = {
     "ray": "runs are inline",
     "datasets": "only exports in Hugging Face's format need it",
     "fsspec": "only stores on an object store need it",
+    "psutil": "only work on a CPU that starts processes needs it",
     "tomli-w": "only tuning and submissions write files by it",
     "jinja2": "only sites are made by it",
     "markupsafe": "only sites are made by it",

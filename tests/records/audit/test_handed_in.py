@@ -19,7 +19,8 @@ def folder(tmp_path: Path) -> Path:
     """A verified submission in a store."""
     store = sound(tmp_path)
     made = packed(store.path)
-    assert ratbench("verify", made, "--cpu").exit_code == 0
+    result = ratbench("verify", made, "--cpu")
+    assert result.exit_code == 0, result.output
     for path in (made / "verification").glob("evaluation*.json"):  # untrained networks have odd accuracies
         change(path, scores={"accuracy": (0.5, 0.25, 0.5, 0.75, 0.5), "seconds": (0.0,) * 5})
     return made
