@@ -152,8 +152,9 @@ def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks are not retrained: their accuracies are drawn, around 70%."""
+    """Networks are not retrained: their accuracies are drawn, around 70%, and by no secret seed."""
     monkeypatch.setattr("suite.plugins.evaluators.retrain.retrain", submissions.retrained)
+    monkeypatch.setattr("suite.submissions.verify.secrets.randbits", lambda bits: 2 ** (bits - 1))
 
 
 @pytest.fixture
