@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
@@ -154,7 +155,10 @@ def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks are not retrained: their accuracies are drawn, around 70%, and by no secret seed."""
     monkeypatch.setattr("suite.plugins.evaluators.retrain.retrain", submissions.retrained)
-    monkeypatch.setattr("suite.submissions.verify.secrets.randbits", lambda bits: 2 ** (bits - 1))
+    seeds = count()
+    monkeypatch.setattr(
+        "suite.submissions.verify.secrets.randbits", lambda bits: 2 ** (bits - 1) + next(seeds)
+    )
 
 
 @pytest.fixture
