@@ -162,19 +162,15 @@ class ATBPTTDistiller(RaTBPTTDistiller):
     @torch.no_grad()
     def _norms(self) -> Tensor:
         """Train a fresh network on the set for an unroll; return the norms of its gradients (unroll,)."""
-        minibatch, augment, steps = self.training.minibatch, self.training.augment, range(self.windows.unroll)
         images, labels = self.learned.images.value, self.learned.labels.value
-        classes, size = images.shape[:2]
-        start = self.network.initialise(self.network_rng).to(images.dtype)
-        rows = [minibatch.sample(classes, size, self.batch_rng) for _ in steps]
-        params = [augment.sample(len(rows[0]), self.augment_rng) for _ in steps]
-        start, rows, params = send_nested((start, rows, params), images.device)
-        state, corrections = self.inner.optimiser.start(start), self.inner.corrections(len(steps), start)
+        drawn = self.draws(self.windows.unroll, images.shape[1])
+        start, rows, params = send_nested(drawn, images.device)
+        state, corrections = self.inner.optimiser.start(start), self.inner.corrections(len(rows), start)
         rate, norms = state.new_full((), self.windows.inner_lr), []
         with multiplying(self.windows.precision):
-            for step in steps:
-                seen = augment.apply(images.flatten(0, 1)[rows[step]], params[step])
-                targets = labels.flatten(0, 1)[rows[step]]
+            for step, own in enumerate(rows):
+                seen = self.training.augment.apply(images.flatten(0, 1)[own], params[step])
+                targets = labels.flatten(0, 1)[own]
                 state, gradient, *_ = self.inner.forward_keeping(
                     state, rate, corrections[step], seen, targets
                 )

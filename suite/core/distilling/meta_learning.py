@@ -82,11 +82,8 @@ class MetaLearner(BaseDistiller):
         learned: leaves that require gradients; real_rows: rows of train in the real batch, on the CPU; size:
         images per class of the set that `decode` reads.
         """
-        minibatch, augment = self.training.minibatch, self.training.augment
-        steps, classes = range(window.before + window.length), self.train.classes
-        start = self.network.initialise(self.network_rng).to(self.train.images.dtype)
-        rows = torch.stack([minibatch.sample(classes, size, self.batch_rng) for _ in steps])
-        params = [augment.sample(rows.shape[1], self.augment_rng) for _ in steps]
+        augment = self.training.augment
+        start, rows, params = self.draws(window.before + window.length, size)
         of_real = augment.sample(len(real_rows), self.augment_rng)
         drawn = start, rows, params, real_rows, of_real
         start, rows, params, real_rows, of_real = send_nested(drawn, self.train.images.device)
@@ -105,6 +102,18 @@ class MetaLearner(BaseDistiller):
             window=window,
             checkpoint_every=self.training.checkpoint_every,
         )
+
+    def draws(self, steps: int, size: int) -> tuple[Tensor, Tensor, list[AugmentParams]]:
+        """Return what the training of a fresh network draws, on the CPU.
+
+        Its parameters (size,), and for each step the rows (steps, n) of its batch and their augmentation.
+        size: images per class of the set.
+        """
+        minibatch, augment = self.training.minibatch, self.training.augment
+        start = self.network.initialise(self.network_rng).to(self.train.images.dtype)
+        rows = [minibatch.sample(self.train.classes, size, self.batch_rng) for _ in range(steps)]
+        params = [augment.sample(len(each), self.augment_rng) for each in rows]
+        return start, torch.stack(rows), params
 
     def _real(self, rows: Tensor, params: AugmentParams) -> Iterator[Batch]:
         with phase("real batch, drawn"):

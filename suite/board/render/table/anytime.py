@@ -12,7 +12,8 @@ _INTRODUCTION = """Each distillation stopped when it had spent the last budget. 
 when each budget was spent. All work on train counts: experts, teachers and scores that select images, too,
 even where several sets share them. Compiling does not. **Mean**: accuracy in percent over the logarithm of
 time, with its 95% interval; a budget without a set counts as chance. In bold: rank 1 after this budget.
-**Time to**: the first budget after which the accuracy was reached (p < 0.01), ∞ if it was not."""
+**Time to**: the first budget after which the accuracy was reached, ∞ if it was not: the lower end of the 98%
+interval lies there (p < 0.01; with two or three seeds it is wrong more often)."""
 
 
 def sections(board: Board, papers: Mapping[str, str]) -> list[str]:
