@@ -122,9 +122,9 @@ def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
     complete = runner.tell(every, store, stopped=stopped is not None)
     if stopped:
         raise stopped
-    tries = [job for job in every if isinstance(job.cell, Trial)]
-    if not (tries and all(tried(job, store) for job in tries)):
-        return False  # a pace could not be measured
+    timed = all(request.rule.steps(row, store) is not None for row in found)
+    if not (timed and all(tried(job, store) for job in every if isinstance(job.cell, Trial))):
+        return False
     try:
         _write(request, found, store)
     except ValueError as reason:

@@ -253,6 +253,17 @@ def test_what_is_tuned_has_to_be_clear(words: list[str], message: str) -> None:
     refused(ratbench("tune", *words), message)
 
 
+def test_a_grid_without_anything_to_tune_has_its_file(tmp_path: Path) -> None:
+    head, _, rest = TUNED.partition("[method.dm]")
+    (tmp_path / "tuned.toml").write_text(head + rest[rest.index("[evaluator") :])
+    assert tuning.tune(request(tmp_path))
+    chosen = SettingsFile.read(tmp_path / "tuned.settings.toml").chosen
+    assert [(each.row, each.ipc, each.tries) for each in chosen] == [
+        ("random_subset", 1, []),
+        ("random_subset", 2, []),
+    ]
+
+
 def test_a_grid_with_budgets_has_its_own_seconds(tmp_path: Path) -> None:
     first = "[method.random_subset]"
     (tmp_path / "tuned.toml").write_text(TUNED.replace(first, f"budget.device_seconds = [1]\n\n{first}"))
