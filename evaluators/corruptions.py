@@ -74,7 +74,7 @@ class Corruptions:
         """
         net, started = network(self.network, task.train.shape, task.train.classes), perf_counter()
         own, seeds = recipe(self.recipe).for_data(task.train), copy_seeds(seed, self.copies)
-        label = labeller(own, self.network, task.train)
+        label = labeller(own, self.network, task.train, synthetic.teachers)
         trained = list(fit_copies(net, synthetic, own, seeds=seeds, label=label))
         seconds = perf_counter() - started
         test = task.test  # the only read, after the last training step

@@ -111,7 +111,7 @@ class CrossArchitecture:
     def _fit(self, name: str, rate: float, synthetic: SyntheticSet, task: Task, seed: int) -> list[Tensor]:
         net = network(name, task.train.shape, task.train.classes)
         own, seeds = recipe(self.recipe).for_data(task.train).with_lr(rate), copy_seeds(seed, self.copies)
-        label = labeller(own, name, task.train)
+        label = labeller(own, name, task.train, synthetic.teachers)
         return list(fit_copies(net, synthetic, own, seeds=seeds, label=label))
 
 

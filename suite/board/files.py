@@ -74,7 +74,8 @@ def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     their accuracies, such as set_hard; ior_relabelled, lrs_relabelled and ars_relabelled of a row with soft
     labels, where random subsets have a teacher's labels, too. device_seconds, peak_memory_bytes,
     stored_bytes, bits_per_class, label_kind, devices; device_class: compare times only within one; decoded:
-    images per class of a factorised set. reported, reported_source: accuracy in a paper, in percent.
+    images per class of a factorised set; teacher_bytes: of teachers that label every augmented batch, beside
+    stored_bytes. reported, reported_source: accuracy in a paper, in percent.
 
     Lines of another evaluator have its shown scores as returned, such as `cross_architecture/mean`.
 

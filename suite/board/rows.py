@@ -120,7 +120,9 @@ def row(
     whole = key.ipc == trial.ipc
     prefixed = any(len(each.sizes) > 1 for each in trials)
     records = [each.record for each in trials if each.record]
-    scored = [item for found in by_recipe for item in found.values()]
+    retrained = [item.record for found in by_recipe for item in found.values() if item.record]
+    native = _native(trials, scores)
+    natively = [found[native].record for found in by_recipe if native in found]
     return BoardRow(
         name=named(label, "" if whole else f"first {key.ipc} of {trial.ipc}", suffix),
         label=label,
@@ -133,12 +135,12 @@ def row(
         scores=scores,
         copies=copies,
         selected_recipes=_selected_recipes(by_recipe),
-        native=_native(trials, scores),
+        native=native,
         share=accuracy.mean / ceiling.mean if accuracy and ceiling and ceiling.mean else None,
-        costs=costs(trial, records, key.ipc / trial.ipc),
+        costs=costs(trial, records, [each for each in natively if each], key.ipc / trial.ipc),
         papers=figures(reported, key, label) if whole and not key.within else PaperFigures(),
         data=next((record.data for record in records if record.data), ""),
-        made_by=frozenset(map(_code, [*records, *(item.record for item in scored if item.record)])),
+        made_by=frozenset(map(_code, [*records, *retrained])),
         pictures=tuple(
             (each.trial.seed, each.trial.id)
             for each in trials
@@ -146,7 +148,7 @@ def row(
         ),
         robustness=robustness,
         submission=submission,
-        seals=frozenset(each.sha256 for each in [*records, *(item.record for item in scored if item.record)]),
+        seals=frozenset(each.sha256 for each in [*records, *retrained]),
     )
 
 

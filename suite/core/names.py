@@ -61,6 +61,9 @@ STANDARD_NETWORK = "convnet-d3-w128-in"
 HOLDOUT = ":holdout"
 """Suffix of a task's name for its holdout, a part of train."""
 
+TEACHER = "teacher-"
+"""Before a teacher's number: the name of its parameters in a set's file."""
+
 _FORMER = {**FORMER_METHODS, **FORMER_RECIPES, **FORMER_SETTINGS}
 
 _NEAR = 0.5  # below this similarity a suggestion would be nonsense

@@ -88,8 +88,10 @@ class Record(Frozen, Generic[Of]):
     and the descriptions of its scores. seconds: wall time of the work; device_seconds: seconds times the GPU
     share, or times CPU threads; compile_seconds: further ones, of compiling. moments: of budgets that a trial
     has spent, without the last one, for which its set counts. decoded: images per class to which a factorised
-    set decodes; classes: of a trial's set. method_title, paper: of a trial's method. measured_under: for a
-    migrated record, the protocol under which it was measured. Empty fields are left out of the JSON.
+    set decodes; classes: of a trial's set. teacher_bytes: of the teachers that a trial's set brings, or that
+    label every augmented batch of an evaluation's trainings. method_title, paper: of a trial's method.
+    measured_under: for a migrated record, the protocol under which it was measured. Empty fields are left out
+    of the JSON.
     """
 
     protocol: int = PROTOCOL
@@ -109,6 +111,7 @@ class Record(Frozen, Generic[Of]):
     moments: tuple[Moment, ...] = Field(default=(), exclude_if=lambda moments: not moments)
     peak_memory_bytes: int = 0
     stored_bytes: int = 0
+    teacher_bytes: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)
     decoded: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)
     classes: NonNegativeInt = Field(default=0, exclude_if=lambda count: count == 0)
     label_kind: Literal["hard", "soft", ""] = ""
@@ -182,6 +185,7 @@ class Record(Frozen, Generic[Of]):
             "compile_seconds": self.compile_seconds,
             "peak_memory_bytes": self.peak_memory_bytes,
             "stored_bytes": self.stored_bytes,
+            "teacher_bytes": self.teacher_bytes,
             "decoded": self.decoded,
             "classes": self.classes,
             "test_reads": self.test_reads,

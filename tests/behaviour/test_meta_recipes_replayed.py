@@ -154,7 +154,8 @@ def test_a_teacher_labels_rdeds_augmented_batches(tmp_path: object, monkeypatch:
     vector_to_parameters(values, [*teacher.parameters(), *running])
     made = soft_set(8)
     with torch.no_grad():
-        torch.testing.assert_close(label(known), (teacher(known) / 20).softmax(1), atol=1e-5, rtol=1e-4)
+        found = label(known[None], torch.zeros(1, 5, 10))[0]
+        torch.testing.assert_close(found, (teacher(known) / 20).softmax(1), atol=1e-5, rtol=1e-4)
 
     def targets(seen: Tensor, rows: Tensor, partner: Tensor, share: float) -> Tensor:
         with torch.no_grad():

@@ -16,14 +16,17 @@ _TRADE_MARK = re.compile(r"\((R|TM)\)")
 class Costs:
     """The cost of a distillation, and the size of its set.
 
-    device_seconds: mean over distillations; stored_bytes: of the row's set or prefix; classes: of the set, 0
-    if not recorded; decoded: images per class to which a factorised set decodes, else 0. device_class: the
-    models of its processors and GPUs, without threads; times of different classes are not to be compared.
+    device_seconds: mean over distillations; stored_bytes: of the row's set or prefix; teacher_bytes: of the
+    teachers that label every augmented batch, which the set brings or its native recipe trains; classes: of
+    the set, 0 if not recorded; decoded: images per class to which a factorised set decodes, else 0.
+    device_class: the models of its processors and GPUs, without threads; times of different classes are not
+    to be compared.
     """
 
     device_seconds: float = 0.0
     peak_memory_bytes: int = 0
     stored_bytes: int = 0
+    teacher_bytes: int = 0
     classes: int = 0
     decoded: int = 0
     label_kind: str = ""
@@ -36,10 +39,11 @@ class Costs:
         return 8 * self.stored_bytes / self.classes if self.stored_bytes and self.classes else None
 
 
-def costs(trial: Trial, records: Sequence[Record], share: float) -> Costs:
+def costs(trial: Trial, records: Sequence[Record], native: Sequence[Record], share: float) -> Costs:
     """Return the costs of trials over their records.
 
-    trial: any of them; share: the size of the row's set over that of the whole set.
+    trial: any of them; native: records of their evaluations under the native recipe; share: the size of the
+    row's set over that of the whole set.
     """
     made = [record for record in records if record.status == "done"]
     told = made or records
@@ -47,6 +51,7 @@ def costs(trial: Trial, records: Sequence[Record], share: float) -> Costs:
         device_seconds=sum(record.device_seconds for record in made) / max(1, len(made)),
         peak_memory_bytes=max((record.peak_memory_bytes for record in told), default=0),
         stored_bytes=round(share * max((record.stored_bytes for record in made), default=0)),
+        teacher_bytes=max((record.teacher_bytes for record in (*made, *native)), default=0),
         classes=_classes(trial, made),
         decoded=max((record.decoded for record in made), default=0),
         label_kind=next((record.label_kind for record in made), ""),

@@ -64,6 +64,7 @@ def _line(table: Table, row: BoardRow) -> dict[str, Any]:
         "device_seconds": round(row.costs.device_seconds, 3),
         "peak_memory_bytes": row.costs.peak_memory_bytes,
         "stored_bytes": row.costs.stored_bytes,
+        "teacher_bytes": row.costs.teacher_bytes,
         "bits_per_class": row.costs.bits_per_class,
         "decoded": row.costs.decoded,
         "label_kind": row.costs.label_kind,

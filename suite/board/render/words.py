@@ -211,6 +211,19 @@ def memory(count: int) -> str:
     return f"{size:.1f} TB"
 
 
+def stored(row: BoardRow) -> str:
+    """Return the bytes of a row's set, and of the teachers beside it: `1.2 MB + 31.0 kB`."""
+    parts = memory(row.costs.stored_bytes), memory(row.costs.teacher_bytes)
+    return " + ".join(filter(None, parts))
+
+
+def taught(row: BoardRow) -> str:
+    """Return what the teachers' bytes are; "" without a teacher."""
+    if not row.costs.teacher_bytes:
+        return ""
+    return f"beside the set {memory(row.costs.teacher_bytes)} of teachers, which label every augmented batch"
+
+
 def size(ipc: int) -> str:
     """Return `10 images per class`."""
     return f"{counted(ipc, 'image')} per class"

@@ -161,6 +161,36 @@ def _frepo_rotate(images: Tensor, uniform: Tensor) -> Tensor:
     return _turned(images, (uniform[:, 0] * 2 - 1) * math.radians(15), "border")
 
 
+_ATTEMPTS, _RATIO = 10, 4 / 3  # of torchvision's RandomResizedCrop: draws of a size, and of its sides
+
+CROP_NUMBERS = 2 * _ATTEMPTS + 2
+"""Uniform numbers of a `resized_crop`."""
+
+
+def resized_crop(images: Tensor, uniform: Tensor, least: float) -> Tensor:
+    """Return a crop of each image, enlarged bilinearly to the image's size: torchvision's RandomResizedCrop.
+
+    Its area is uniform from `least` to 1, as a share of the image's; the logarithm of width / height is
+    uniform from 3/4 to 4/3. The first of ten sizes that fits is taken; if none does, the whole image.
+    uniform: (n, CROP_NUMBERS); areas, ratios, then the place.
+    """
+    size = images.shape[2], images.shape[3]
+    area = (least + (1 - least) * uniform[:, :_ATTEMPTS]) * (size[0] * size[1])
+    ratio = ((uniform[:, _ATTEMPTS : 2 * _ATTEMPTS] * 2 - 1) * math.log(_RATIO)).exp()
+    heights, widths = (area / ratio).sqrt().round(), (area * ratio).sqrt().round()
+    fits = (heights >= 1) & (heights <= size[0]) & (widths >= 1) & (widths <= size[1])
+    first = fits.int().argmax(1, keepdim=True)
+    maps = []
+    for axis, (side, lengths) in enumerate(zip(size, (heights, widths), strict=True)):
+        length = torch.where(fits.any(1), lengths.gather(1, first)[:, 0], side)
+        start = (uniform[:, 2 * _ATTEMPTS + axis] * (side - length + 1)).floor()
+        pixels = torch.arange(side, device=images.device, dtype=images.dtype)
+        inside = ((pixels + 0.5) * (length[:, None] / side) - 0.5).clamp(min=0)
+        at = start[:, None] + torch.minimum(inside, length[:, None] - 1)
+        maps.append((1 - (at[:, :, None] - pixels).abs()).clamp(min=0))  # weights of the pixels (n, out, in)
+    return maps[0][:, None] @ images @ maps[1][:, None].transpose(2, 3)
+
+
 def _integers(uniform: Tensor, limit: int) -> Tensor:
     """Map uniforms to integers in [-limit, limit]."""
     return (uniform * (2 * limit + 1)).floor().long() - limit

@@ -17,6 +17,7 @@ linear classifier.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 
@@ -29,6 +30,7 @@ from suite.core.networks.architectures import Shape, alexnet, convnet, mlp, resn
 from suite.core.networks.layers import (
     PLAIN,
     RELU,
+    Hook,
     Layer,
     Lowering,
     Shapes,
@@ -46,6 +48,7 @@ __all__ = [
     "forms",
     "network",
     "standard",
+    "with_batch_norm",
 ]
 
 STANDARD = STANDARD_NETWORK
@@ -99,6 +102,10 @@ class Network:
         """Return the logits (n, classes) of `images` (n, channels, height, width)."""
         return self._apply(self.layers, parameters, images)
 
+    def logits_with_hook(self, parameters: Tensor, images: Tensor, hook: Hook) -> Tensor:
+        """Return the logits, and call `hook` for each layer without parts, in order."""
+        return self._hooked(self.layers, parameters, images, hook)
+
     def features(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return the embedding (n, d), the input of the last layer."""
         return self._apply(self.layers[:-1], parameters, images)
@@ -111,10 +118,7 @@ class Network:
             if layer is RELU:
                 seen.append(output)
 
-        self.check_images(images)
-        for layer, own in zip(self.layers[:-1], self.pieces(parameters), strict=False):
-            images = apply_with_hook(layer, own, images, hook)
-        return seen, images
+        return seen, self._hooked(self.layers[:-1], parameters, images, hook)
 
     def first_statistics(self, device: torch.device | None = None) -> Tensor:
         """Return the running statistics before training (statistics_size,): means 0 and variances 1."""
@@ -136,9 +140,7 @@ class Network:
             if layer.statistics:
                 measured.extend(batch_statistics(given))
 
-        self.check_images(images)
-        for layer, own in zip(self.layers, self.pieces(parameters), strict=True):
-            images = apply_with_hook(layer, own, images, hook)
+        self.logits_with_hook(parameters, images, hook)
         return torch.lerp(statistics, torch.cat([statistics[:0], *measured]), momentum)
 
     def pieces(self, parameters: Tensor) -> list[tuple[Tensor, ...]]:
@@ -182,6 +184,12 @@ class Network:
         self.check_images(images)
         for layer, own in zip(layers, self.pieces(parameters), strict=False):
             images = layer.apply(own, images)
+        return images
+
+    def _hooked(self, layers: Sequence[Layer], parameters: Tensor, images: Tensor, hook: Hook) -> Tensor:
+        self.check_images(images)
+        for layer, own in zip(layers, self.pieces(parameters), strict=False):
+            images = apply_with_hook(layer, own, images, hook)
         return images
 
 
@@ -278,6 +286,13 @@ def standard(shape: Shape) -> str:
     """
     depth = max(3, min(shape[1:]).bit_length() - 3)
     return STANDARD.replace("-d3-", f"-d{depth}-")
+
+
+def with_batch_norm(name: str, shape: Shape, classes: int) -> str:
+    """Return the name of a network with batch norm in place of its own norm; `name` if there is none."""
+    with suppress(ValueError):
+        name = network(re.sub("-(in|ln|none)$", "-bn", name), shape, classes).name
+    return name
 
 
 def forms() -> dict[str, str]:

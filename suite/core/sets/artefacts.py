@@ -11,9 +11,10 @@ from safetensors.torch import load, save
 from suite.core.data import tasks
 from suite.core.files.atomic_write import DiskFault, read_bytes, write_bytes
 from suite.core.files.documents import read_json
+from suite.core.names import TEACHER
 from suite.core.sets import parametrisations, sealing
 from suite.core.sets.manifest import facts
-from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, Teacher
 from suite.core.spec import Task
 
 
@@ -48,15 +49,15 @@ def write_artefact(path: Path, synthetic: SyntheticSet, manifest: dict[str, Any]
     """
     code = synthetic.parametrisation
     stored = {"images": synthetic.images} if code is None else code.tensors
-    tensors = {
-        name: value.cpu().contiguous() for name, value in (stored | {"labels": synthetic.labels}).items()
-    }
+    stored |= {"labels": synthetic.labels, **synthetic.teachers_by_name}
+    tensors = {name: value.cpu().contiguous() for name, value in stored.items()}
     file = save(tensors)  # in memory: safetensors tells a full disk by an error of its own
     sha256 = hashlib.sha256(file).hexdigest()
     write_bytes(path, file, replace=True)
     content = {**manifest, "minibatch": asdict(synthetic.minibatch), "sha256": sha256}
     content |= {} if code is None else {"parametrisation": parametrisations.describe(code)}
     content |= {} if synthetic.lr is None else {"lr": synthetic.lr}
+    content |= {"teachers": [each.network for each in synthetic.teachers]} if synthetic.teachers else {}
     write_bytes(path.with_suffix(".json"), sealing.to_json(content).encode(), replace=True)
     return sha256
 
@@ -75,10 +76,13 @@ def load_artefact(path: Path) -> tuple[SyntheticSet, dict[str, Any]]:
     lr, data = manifest.get("lr"), str(manifest.get("data", ""))
     try:
         tensors = load(content)
-        if "parametrisation" not in manifest:
-            return SyntheticSet(tensors["images"], tensors["labels"], minibatch, None, lr, data), manifest
-        code = parametrisations.read(manifest["parametrisation"], tensors)
-        images = parametrisations.decoded(code)
-        return SyntheticSet(images, tensors["labels"], minibatch, code, lr, data), manifest
+        about = manifest.get("parametrisation")
+        code = None if about is None else parametrisations.read(about, tensors)
+        images = tensors["images"] if code is None else parametrisations.decoded(code)
+        teachers = tuple(
+            Teacher(str(name), tensors[f"{TEACHER}{at}"])
+            for at, name in enumerate(manifest.get("teachers", ()))
+        )
+        return SyntheticSet(images, tensors["labels"], minibatch, code, lr, data, teachers), manifest
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, SafetensorError) as error:
         raise ValueError(f"artefact {path}: its set cannot be read: {error}") from None

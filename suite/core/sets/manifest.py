@@ -52,6 +52,7 @@ def stored(synthetic: SyntheticSet) -> dict[str, Any]:
     """Return the fields of a record that describe a stored set."""
     return {
         "stored_bytes": synthetic.stored_bytes,
+        "teacher_bytes": synthetic.teacher_bytes,
         "decoded": 0 if synthetic.parametrisation is None else synthetic.ipc,
         "classes": synthetic.classes,
         "label_kind": "hard" if synthetic.hard else "soft",

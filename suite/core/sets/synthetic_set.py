@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from suite.core.names import TEACHER
 from suite.core.sets.parametrisations import Parametrisation
 
 
@@ -61,6 +62,14 @@ class Minibatch:
 
 
 @dataclass(frozen=True)
+class Teacher:
+    """A network trained on train: its name, and its parameters (n,), with its running statistics."""
+
+    network: str
+    parameters: Tensor
+
+
+@dataclass(frozen=True)
 class SyntheticSet:
     """A distilled set; the first k images of each class are its prefix of size k.
 
@@ -69,7 +78,8 @@ class SyntheticSet:
     minibatch: the minibatch of the method's inner loop, for its native recipe, no larger than the set;
     parametrisation: the stored code of a factorised set, which decodes to the images;
     lr: the learning rate that was learned with the set, if any, for recipes that use it;
-    data: the fingerprint of the data from which it was distilled, "" if unknown.
+    data: the fingerprint of the data from which it was distilled, "" if unknown;
+    teachers: the networks that label every augmented batch, in recipes that do so.
     """
 
     images: Tensor
@@ -78,6 +88,7 @@ class SyntheticSet:
     parametrisation: Parametrisation | None = None
     lr: float | None = None
     data: str = ""
+    teachers: tuple[Teacher, ...] = ()
 
     @classmethod
     def with_hard_labels(cls, images: Tensor) -> "SyntheticSet":
@@ -166,15 +177,25 @@ class SyntheticSet:
 
     @property
     def stored_bytes(self) -> int:
-        """Stored bytes: the images or their parametrisation, and labels that are not one-hot."""
+        """Bytes of the images or their parametrisation, and of labels that are not one-hot."""
         labels = 0 if self.hard else self.labels.nbytes
         return (self.images if self.parametrisation is None else self.parametrisation).nbytes + labels
 
     @property
+    def teacher_bytes(self) -> int:
+        """Bytes of the teachers' weights and running statistics."""
+        return sum(each.parameters.nbytes for each in self.teachers)
+
+    @property
     def tensors(self) -> dict[str, Tensor]:
-        """Images, labels, and what a factorised set stores, by name."""
+        """Images, labels, what a factorised set stores, and the teachers' parameters, by name."""
         code = {} if self.parametrisation is None else self.parametrisation.tensors
-        return {"images": self.images, "labels": self.labels, **code}
+        return {"images": self.images, "labels": self.labels, **code, **self.teachers_by_name}
+
+    @property
+    def teachers_by_name(self) -> dict[str, Tensor]:
+        """The teachers' parameters, by the names that they have in a file."""
+        return {f"{TEACHER}{at}": each.parameters for at, each in enumerate(self.teachers)}
 
     def prefix(self, ipc: int) -> "SyntheticSet":
         """Return the first `ipc` images of each class; raises ValueError for a factorised set."""
@@ -191,9 +212,8 @@ class SyntheticSet:
         """Return the images of each class at `rows` (classes, n), in that order, without a code."""
         at, rows = torch.arange(self.classes, device=self.images.device)[:, None], rows.to(self.images.device)
         minibatch = self.minibatch.within(*rows.shape)
-        return SyntheticSet(
-            self.images[at, rows], self.labels[at, rows], minibatch, lr=self.lr, data=self.data
-        )
+        images, labels = self.images[at, rows], self.labels[at, rows]
+        return replace(self, images=images, labels=labels, minibatch=minibatch, parametrisation=None)
 
     def flat(self) -> tuple[Tensor, Tensor]:
         """Return images (classes * n, …) and targets (classes * n, classes), class-major."""
@@ -202,9 +222,9 @@ class SyntheticSet:
     def to(self, device: torch.device) -> "SyntheticSet":
         """Return the set on `device`."""
         code = None if self.parametrisation is None else self.parametrisation.to(device)
-        return replace(
-            self, images=self.images.to(device), labels=self.labels.to(device), parametrisation=code
-        )
+        teachers = tuple(replace(each, parameters=each.parameters.to(device)) for each in self.teachers)
+        images, labels = self.images.to(device), self.labels.to(device)
+        return replace(self, images=images, labels=labels, parametrisation=code, teachers=teachers)
 
 
 def one_hot(classes: int, count: int, *, like: Tensor | None = None) -> Tensor:

@@ -5,179 +5,24 @@ differentiable. Parameters sampled for one image broadcast over a batch.
 The file of a plug-in adds augmentations as `AUGMENTATIONS = {"name": MyAugmentation()}`.
 A name such as `color+move+cutout` has the parts in their order; `move` is a crop, scale or rotation.
 Sources: DSA, arXiv 2102.08259; `+`, IDC, arXiv 2205.14959; flip-rotate, arXiv 2311.07025; crop-scale-rotate,
-DC, arXiv 2006.05929; CutMix, arXiv 1905.04899.
+DC, arXiv 2006.05929; CutMix, arXiv 1905.04899; mixup, arXiv 1710.09412.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
-from suite.core.data.operations import OPERATIONS
 from suite.core.examples import Examples
 from suite.core.names import Table
-
-Size = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class AugmentParams:
-    """An operation by name, and uniform numbers (n, k) in [0, 1): a row of parameters for each image."""
-
-    operation: str
-    uniform: Tensor
-
-
-class Augmentation(Protocol):
-    """A family of random transformations of images (n, channels, height, width).
-
-    mixes: whether images of a batch, and their targets, are mixed. If not, each image depends only on its row
-    of parameters, so that images of several batches can be augmented together.
-    """
-
-    mixes: ClassVar[bool]
-
-    def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
-        """Draw the parameters of `count` images; parameters of one image broadcast over a batch."""
-        ...
-
-    def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
-        """Return the augmented images, of the same shape."""
-        ...
-
-    def mix(self, targets: Tensor, params: AugmentParams, size: Size) -> Tensor:
-        """Return the targets (n, classes) of the augmented images, which are of `size` (height, width)."""
-        ...
-
-
-class _Unmixed:
-    """An augmentation of single images."""
-
-    mixes: ClassVar[bool] = False
-
-    def mix(self, targets: Tensor, params: AugmentParams, size: Size) -> Tensor:
-        """Return the targets unchanged."""
-        return targets
-
-
-@dataclass(frozen=True)
-class OneOf(_Unmixed):
-    """One of several operations, drawn for each batch, with separate parameters for each image.
-
-    before, after: operations that every batch has, before and after the drawn one.
-    """
-
-    operations: tuple[str, ...]
-    before: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-
-    def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
-        """Draw the operation, then three uniform numbers for each operation: (count, 3 * operations)."""
-        index = int(torch.randint(len(self.operations), (), generator=rng))
-        numbers = 3 * (len(self.before) + 1 + len(self.after))
-        return AugmentParams(self.operations[index], torch.rand(count, numbers, generator=rng))
-
-    def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
-        """Apply the operations in their order."""
-        own, changed = params.uniform.to(images).expand(len(images), -1).split(3, dim=1), images
-        for name, uniform in zip((*self.before, params.operation, *self.after), own, strict=True):
-            changed = OPERATIONS[name](changed, uniform)
-        return _laid_out_as(images, changed)
-
-
-@dataclass(frozen=True)
-class EachOneOf(_Unmixed):
-    """One of several operations, drawn for each image."""
-
-    operations: tuple[str, ...]
-
-    def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
-        """Draw the number that chooses the operation, then its uniform numbers: (count, 4)."""
-        return AugmentParams("", torch.rand(count, 4, generator=rng))
-
-    def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
-        """Apply each image's operation."""
-        choice, uniform = params.uniform.to(images).expand(len(images), -1).split([1, 3], dim=1)
-        drawn, changed = (choice * len(self.operations)).floor()[..., None, None], images
-        for number, name in enumerate(self.operations):
-            changed = torch.where(drawn == number, OPERATIONS[name](images, uniform), changed)
-        return _laid_out_as(images, changed)
-
-
-@dataclass(frozen=True)
-class Identity(_Unmixed):
-    """No augmentation."""
-
-    def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
-        """Draw nothing."""
-        return AugmentParams("none", torch.zeros(1, 0))
-
-    def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
-        """Return the images unchanged."""
-        return images
-
-
-@dataclass(frozen=True)
-class CutMix:
-    """Apply another augmentation; then, with a probability, mix in a rectangle of another image.
-
-    The rectangle is the same for a batch. Its centre and its share of the area (before it is cut at the
-    border) are uniform. The other images are a permutation of the batch. Targets are mixed by area.
-    """
-
-    first: OneOf
-    probability: float
-
-    mixes: ClassVar[bool] = True
-
-    def sample(self, count: int, rng: torch.Generator) -> AugmentParams:
-        """Draw the parameters of `first`, and five more numbers for each image."""
-        drawn = self.first.sample(count, rng)
-        return AugmentParams(
-            drawn.operation, torch.cat([drawn.uniform, torch.rand(count, 5, generator=rng)], 1)
-        )
-
-    def apply(self, images: Tensor, params: AugmentParams) -> Tensor:
-        """Augment, then fill the rectangle."""
-        uniform, size = params.uniform.to(images), (images.shape[2], images.shape[3])
-        seen = self.first.apply(images, AugmentParams(params.operation, uniform[:, :-5]))
-        spans = zip(self._rectangle(uniform, size), size, strict=True)
-        rows, columns = (_within(*span, side) for span, side in spans)
-        return torch.where(rows[:, None] & columns, seen[_partners(uniform)], seen)
-
-    def mix(self, targets: Tensor, params: AugmentParams, size: Size) -> Tensor:
-        """Mix the targets by the rectangle's share of the area."""
-        uniform = params.uniform.to(targets.device)
-        (top, bottom), (left, right) = self._rectangle(uniform, size)
-        share = ((bottom - top) * (right - left)).double() / (size[0] * size[1])
-        return (1 - share) * targets + share * targets[_partners(uniform)]
-
-    def _rectangle(self, uniform: Tensor, size: Size) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """Return the rows and columns of the rectangle as (start, end), empty if nothing is mixed."""
-        whether, area, *centre = uniform[0, -4:].double().unbind()
-        spans = []
-        for side, at in zip(size, centre, strict=True):
-            middle, half = (at * side).long(), (side * area.sqrt()).long() // 2
-            half = torch.where(whether < self.probability, half, 0)
-            spans.append(((middle - half).clamp(min=0), (middle + half).clamp(max=side)))
-        return spans[0], spans[1]
-
-
-def _laid_out_as(images: Tensor, found: Tensor) -> Tensor:
-    """Return `found` in the memory format of `images`; a training step is compiled for each format."""
-    last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
-    return found.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
-
-
-def _within(start: Tensor, end: Tensor, side: int) -> Tensor:
-    places = torch.arange(side, device=start.device)
-    return (places >= start) & (places < end)
-
-
-def _partners(uniform: Tensor) -> Tensor:
-    return uniform[:, -5].argsort()
+from suite.core.training.augmentation.mixing import CutMix as CutMix
+from suite.core.training.augmentation.mixing import Mixup
+from suite.core.training.augmentation.single import Augmentation as Augmentation
+from suite.core.training.augmentation.single import AugmentParams as AugmentParams
+from suite.core.training.augmentation.single import EachOneOf as EachOneOf
+from suite.core.training.augmentation.single import Identity, ResizedCrop
+from suite.core.training.augmentation.single import OneOf as OneOf
+from suite.core.training.augmentation.single import Size as Size
 
 
 def apply_each(augment: Augmentation, images: Tensor, params: Sequence[AugmentParams]) -> Tensor:
@@ -233,6 +78,16 @@ _OURS: dict[str, Augmentation] = {
     "flip+color+move+cutmix": CutMix(OneOf(_MOVES, before=("flip", "color")), 0.5),
     "flip-cutmix": CutMix(OneOf(("flip",)), 1.0),
     "cutmix": CutMix(OneOf(("none",)), 1.0),
+    "crop+flip": OneOf(("flip",), before=("crop",)),
+    "crop": OneOf(("crop",)),
+    "crop+flip+mixup": Mixup(OneOf(("flip",), before=("crop",)), 0.8),
+    "crop+mixup": Mixup(OneOf(("crop",)), 0.8),
+    "resize+flip": ResizedCrop(0.08),
+    "resize": ResizedCrop(0.08, mirrors=False),
+    "resize+flip+cutmix": CutMix(ResizedCrop(0.08), 1.0),
+    "resize+cutmix": CutMix(ResizedCrop(0.08, mirrors=False), 1.0),
+    "resize-25+flip+cutmix": CutMix(ResizedCrop(0.25), 1.0),
+    "resize-25+cutmix": CutMix(ResizedCrop(0.25, mirrors=False), 1.0),
 }
 
 AUGMENTATIONS: Table[Augmentation] = Table("augmentation", _OURS)
@@ -242,6 +97,11 @@ _UNMIRRORED = {
     "frepo": "frepo-unmirrored",
     "flip+color+move+cutmix": "color+move+cutmix",
     "flip-cutmix": "cutmix",
+    "crop+flip": "crop",
+    "crop+flip+mixup": "crop+mixup",
+    "resize+flip": "resize",
+    "resize+flip+cutmix": "resize+cutmix",
+    "resize-25+flip+cutmix": "resize-25+cutmix",
 }
 """Augmentations with a flip -> those without. flip-rotate has none: its authors flip digits as well."""
 

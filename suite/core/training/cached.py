@@ -8,7 +8,6 @@ trial that uses it.
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -23,8 +22,9 @@ from suite.core.data import cache
 from suite.core.data.cache import Building, Facts, Stream, Tensors
 from suite.core.data.tasks import data_folder
 from suite.core.examples import Examples, hash_tensor
-from suite.core.networks.named import network
+from suite.core.networks.named import network, with_batch_norm
 from suite.core.seeding import derive, generator
+from suite.core.sets.synthetic_set import Teacher
 from suite.core.training.fit import fit_full, map_batches
 from suite.core.training.jobs import Labeller
 from suite.core.training.recipes import Recipe, recipe_on_real
@@ -48,27 +48,63 @@ def trained_network(train: Examples, name: str, training: str, epochs: int, *, s
     return cached_training("network", train, [name, asdict(recipe_on_real(training)), epochs, seed], build)
 
 
-def labeller(recipe: Recipe, name: str, train: Examples) -> Labeller | None:
+def own_teacher(train: Examples, name: str, training: str, epochs: int) -> tuple[Teacher, float]:
+    """Return the teacher `name` that all methods and recipes share which train it in this way.
+
+    Also return the seconds of cached training that are charged to whoever uses it.
+    """
+    parameters, seconds = trained_network(train, name, training, epochs, seed=derive(0, "teacher"))
+    return Teacher(name, parameters), seconds
+
+
+def labeller(recipe: Recipe, name: str, train: Examples, brought: Sequence[Teacher] = ()) -> Labeller | None:
     """Return the teacher of networks called `name` under `recipe`; None if the recipe has none.
 
-    The teacher is the same network with batch norm where there is one, trained on `train` by `dc-300`'s
-    optimiser for `teacher_epochs`, once for all sets. Its targets are those of the recipe.
+    brought: the teachers of the set; recipes of decoupled methods take the mean of their logits. The teacher
+    of other recipes, and of sets that bring none, is the same network with batch norm where there is one,
+    trained on `train` by `dc-300`'s optimiser for `teacher_epochs`, once for all sets.
     """
     if not recipe.teacher_epochs:
         return None
-    name = _with_batch_norm(name, train)
-    found, _ = trained_network(train, name, "dc-300", recipe.teacher_epochs, seed=derive(0, "teacher"))
-    logits = partial(network(name, train.shape, train.classes).logits, found)
-    # In float64, where probabilities that temperature makes large again are not rounded to zero.
-    return lambda images: recipe.targets(map_batches(logits, images).double().softmax(1)).to(images)
+    teachers = brought if recipe.by_own_teachers else ()
+    if not teachers:
+        name = with_batch_norm(name, train.shape, train.classes)
+        teachers = [own_teacher(train, name, "dc-300", recipe.teacher_epochs)[0]]
+    functions = [_logits(each, train, by_batch=recipe.labels_by_batch) for each in teachers]
+
+    def label(views: Tensor, labels: Tensor) -> Tensor:
+        logits = torch.stack([function(views) for function in functions]).mean(0)
+        found = recipe.relabelled(logits.flatten(0, 1), labels.flatten(0, 1))
+        return found.view(*views.shape[:2], -1)
+
+    return label
 
 
-def _with_batch_norm(name: str, train: Examples) -> str:
-    twin = re.sub("-(in|ln|none)$", "-bn", name)
-    try:
-        return network(twin, train.shape, train.classes).name
-    except ValueError:
-        return name
+def _logits(teacher: Teacher, train: Examples, *, by_batch: bool) -> Callable[[Tensor], Tensor]:
+    """Return a function from views (batches, n, …) to logits (batches, n, classes).
+
+    by_batch: batch norms use the statistics of each batch in place of the running ones.
+    """
+    net = network(teacher.network, train.shape, train.classes)
+    if not by_batch:
+        return partial(map_batches, partial(net.logits, teacher.parameters))
+    parameters = teacher.parameters[: net.size]
+
+    @torch.no_grad()
+    def logits(views: Tensor) -> Tensor:
+        return torch.stack([net.logits(parameters, batch) for batch in views])
+
+    return logits
+
+
+def teacher_bytes(recipe: Recipe, name: str, train: Examples, brought: Sequence[Teacher] = ()) -> int:
+    """Return the bytes of the teachers that label batches for networks called `name`; 0 without one."""
+    if not recipe.teacher_epochs:
+        return 0
+    if recipe.by_own_teachers and brought:
+        return sum(each.parameters.nbytes for each in brought)
+    net = network(with_batch_norm(name, train.shape, train.classes), train.shape, train.classes)
+    return 4 * (net.size + net.statistics_size)
 
 
 def cached_training(kind: str, train: Examples, how: Sequence[Any], build: Callable[[], Tensor]) -> Timed:

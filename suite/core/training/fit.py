@@ -107,7 +107,8 @@ def training_problem(network: Network, jobs: Sequence[TrainingJob]) -> InnerProb
     steps = sum(len(job.lr_schedule) for job in jobs)
     compiled = worth_compiling(network, batch=jobs[0].batch, steps=steps, device=device)
     if device.type == "cpu" and not compiled and recipe.precision == "float32":
-        return inner_problem(network, recipe.optimiser_of(network, recipe.lr), objective=recipe.objective)
+        rule = recipe.optimiser_of(network, recipe.lr)
+        return inner_problem(network, rule, compiled=False, objective=recipe.objective)
     # The learning rate is an input of the step, so jobs at several rates share code and graphs.
     # (A rule of the protocol `Optimiser` is hashable: a frozen dataclass.)
     how = recipe.optimiser_of(network, 1.0), recipe.objective, recipe.precision, compiled, device

@@ -14,8 +14,9 @@ from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.training.recipes import Recipe
 
-Labeller = Callable[[Tensor], Tensor]
-"""Map images (n, channels, height, width) to targets (n, classes)."""
+Labeller = Callable[[Tensor, Tensor], Tensor]
+"""Map batches of views (batches, n, channels, height, width) and the labels (batches, n, classes) of their
+images to targets (batches, n, …)."""
 
 
 @dataclass(frozen=True, eq=False)

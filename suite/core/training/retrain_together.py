@@ -30,7 +30,7 @@ def retrain(
         if done:
             continue
         own = recipe.for_data(task.train)
-        label, started = labeller(own, name, task.train), perf_counter()
+        label, started = labeller(own, name, task.train, synthetic.teachers), perf_counter()
         for parameters in fit_copies(net, synthetic, own, seeds=copy_seeds(seed, copies), label=label):
             done.append(parameters)
             seconds.append(perf_counter() - started)

@@ -146,9 +146,10 @@ class _Batches:
             rows.extend(step + first for step in own)
             params.extend(self.augment.sample(len(step), rng) for step in own)
         chosen, params = send_nested((torch.stack(rows), params), self.images.device)
-        images, targets = augment_each(self.augment, self.images[chosen], self.targets[chosen], params)
+        labels = self.targets[chosen]
+        images, targets = augment_each(self.augment, self.images[chosen], labels, params)
         if self.label is not None:
-            targets = self.label(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+            targets = self.label(images, labels)
         return list(zip(images.split(len(steps)), targets.split(len(steps)), strict=True))
 
 

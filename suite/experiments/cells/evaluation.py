@@ -11,7 +11,8 @@ from suite.core.data import tasks
 from suite.core.sets.artefacts import load_artefact
 from suite.core.sets.subsets import cut
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.spec import Evaluator, TestSplit
+from suite.core.spec import Evaluator, Task, TestSplit
+from suite.core.training.cached import teacher_bytes
 from suite.core.training.recipes import RECIPES, Recipe, recipe
 from suite.experiments.cells.context import Context
 from suite.experiments.cells.progress import Progress, Work
@@ -76,7 +77,19 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
         test_reads=max(task.split.reads, TestSplit.total_reads - before),  # the latter with those on the side
         data=data,
         artefact=manifest["sha256"],
+        teacher_bytes=_teacher_bytes(cell, evaluator, scored, task),
     )
+
+
+def _teacher_bytes(cell: Evaluation, evaluator: Evaluator, synthetic: SyntheticSet, task: Task) -> int:
+    """Return the bytes of the largest teachers that label batches of its trainings; 0 without one."""
+    names = [getattr(evaluator, "network", ""), *getattr(evaluator, "networks", ())]
+    found = [
+        teacher_bytes(how, name, task.train, synthetic.teachers)
+        for how in recipes_of(cell)
+        for name in filter(None, names)
+    ]
+    return max(found, default=0)
 
 
 def _known(cell: Evaluation, made: str, context: Context) -> Record[Evaluation] | None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from suite.core.names import TEACHER, counted
 from suite.core.sets import sealing
 from suite.records.audit.documents import parsed, sha256
 from suite.records.audit.findings import Findings
@@ -37,13 +38,18 @@ _LARGEST_ROW = 2**28  # bytes of one class
 
 @dataclass(frozen=True)
 class Stored:
-    """What a set's file holds. shape: of an image, () for a factorised set; hard: whether all labels are."""
+    """What a set's file holds. shape: of an image, () for a factorised set; hard: whether all labels are.
+
+    stored_bytes: without those of the teachers.
+    """
 
     classes: int
     images: int
     shape: tuple[int, ...]
     stored_bytes: int
     hard: bool
+    teachers: int = 0
+    teacher_bytes: int = 0
 
 
 def check(path: Path, record: Record | None, task: TaskFacts | None, found: Findings) -> bool:
@@ -84,7 +90,9 @@ def check(path: Path, record: Record | None, task: TaskFacts | None, found: Find
 def read(path: Path) -> Stored:
     """Return what a set's file holds; it is read class by class. Raises ValueError for what is no set."""
     with safe_open(path, framework="np") as file:
-        names = sorted(file.keys())
+        every = sorted(file.keys())
+        names = [name for name in every if not name.startswith(TEACHER)]
+        teachers = [file.get_slice(f"{TEACHER}{at}") for at in range(len(every) - len(names))]
         if "labels" not in names or len(names) < 2:
             raise ValueError(f"it holds {', '.join(names) or 'nothing'}, and not images and labels")
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
@@ -93,6 +101,11 @@ def read(path: Path) -> Stored:
             raise ValueError(f"its labels are {labels}, not (classes, n, classes)")
         if images is not None and (len(images) != 5 or images[:2] != labels[:2] or len(names) > 2):
             raise ValueError(f"its images are {images}, its labels {labels}")
+        for teacher in teachers:
+            if teacher.get_dtype() != "F32" or len(teacher.get_shape()) != 1:
+                raise ValueError("the weights of a teacher are not a row of float32 numbers")
+            if not np.isfinite(teacher[:]).all():
+                raise ValueError("the weights of a teacher are not finite")
         hard = True
         for name in names:
             for at, block in enumerate(_blocks(file.get_slice(name), name, shapes[name])):
@@ -103,8 +116,10 @@ def read(path: Path) -> Stored:
                         raise ValueError("one of its labels is negative, or all zero")
                     hard = hard and bool((block == np.eye(1, labels[2], at)).all())
     stored = {name: 4 * prod(shape) for name, shape in shapes.items()}
-    counted = sum(size for name, size in stored.items() if name != "labels" or not hard)
-    return Stored(labels[0], labels[1], () if images is None else images[2:], counted, hard)
+    own = sum(size for name, size in stored.items() if name != "labels" or not hard)
+    weights = sum(4 * prod(teacher.get_shape()) for teacher in teachers)
+    shape = () if images is None else images[2:]
+    return Stored(labels[0], labels[1], shape, own, hard, len(teachers), weights)
 
 
 def _blocks(tensor: Any, name: str, shape: tuple[int, ...]) -> Iterator[Any]:
@@ -167,6 +182,9 @@ def wrong(
         found.append(f"its manifest says that it is {told}factorised, and its file is {own}so")
     elif not factorised and (stored.images > trial.ipc or (whole and stored.images < trial.ipc)):
         found.append(f"it has {stored.images} images per class, and its budget is {trial.ipc}")
+    named = facts.get("teachers", [])
+    if not isinstance(named, list) or len(named) != stored.teachers:
+        found.append(f"it has the weights of {counted(stored.teachers, 'teacher')}, and its manifest others")
     minibatch = facts.get("minibatch")
     sizes = minibatch if isinstance(minibatch, dict) else {"": 0}
     for name, most in {"per_class": stored.images, "classes": stored.classes}.items():
@@ -198,6 +216,7 @@ def _compare(path: Path, stored: Stored, record: Record, found: Findings) -> Non
     decoded = 0 if stored.shape else stored.images
     said = {
         "stored bytes": (record.stored_bytes, stored.stored_bytes),
+        "teacher bytes": (record.teacher_bytes, stored.teacher_bytes),
         "label kind": (record.label_kind, kind),
         "images per class that it decodes to": (record.decoded, decoded),
         "classes": (record.classes or stored.classes, stored.classes),  # earlier releases did not record them

@@ -147,7 +147,7 @@ def _texts(table: Table, row: BoardRow, scores: Sequence[DDScore], *, tied: bool
         "reported": "; ".join(printed),
         "time": words.cost(row),
         "memory": words.memory(row.costs.peak_memory_bytes),
-        "stored": words.memory(row.costs.stored_bytes),
+        "stored": words.stored(row),
         "bits": words.bits(row.costs.bits_per_class),
         "labels": row.costs.label_kind,
         "device": row.costs.device_class,
@@ -163,6 +163,8 @@ def _notes(table: Table, row: BoardRow) -> Iterator[str]:
     yield from row.errors
     if told := words.decoded(row):
         yield f"factorised: {told}"
+    if told := words.taught(row):
+        yield told
     if row.method and row.size != table.ipc:
         yield f"time and memory are those of the whole set, {words.size(row.size)}"
     if row.submission:

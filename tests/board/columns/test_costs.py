@@ -47,6 +47,22 @@ def test_bits_per_class_need_a_known_number_of_classes(task: str, recorded: int,
     assert line["bits_per_class"] == bits and line["stored_bytes"] == 25_600
 
 
+def test_teachers_of_the_set_and_of_the_native_recipe_stand_beside_its_bytes() -> None:
+    """Those of a recipe that is not the row's own do not; a prefix keeps the whole teacher."""
+    rded = trial("rded", recipe="rded-300-v2")
+    native, other = (
+        evaluated(rded, 0.5, recipe=name).model_copy(update={"teacher_bytes": size})
+        for name, size in (("rded-300-v2", 800), ("sre2l-300", 900))
+    )
+    made = rows(board([rded, evaluated(rded, 0.6), other]))["rded"]
+    assert made.costs.teacher_bytes == 0
+    made = rows(board([rded, evaluated(rded, 0.6), native, other]))["rded"]
+    assert (made.costs.stored_bytes, made.costs.teacher_bytes) == (25_600, 800)
+    brought = trial("sre2l", teacher_bytes=700)
+    parts = {line["ipc"]: line for line in lines(board([brought, evaluated(brought, 0.5, ipc=1)]))}
+    assert (parts[1]["stored_bytes"], parts[1]["teacher_bytes"]) == (2_560, 700)
+
+
 def test_a_prefix_has_its_share_of_the_bits_and_a_missing_set_has_none() -> None:
     of = trial("dm")
     parts = {line["ipc"]: line for line in lines(board([of, evaluated(of, 0.5, ipc=1), evaluated(of, 0.7)]))}

@@ -1,5 +1,6 @@
 """The operations of DC's augmentation against torch's and scipy's; those of DSA are in test_augment.py."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -8,7 +9,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from suite.core.data.operations import OPERATIONS
+from suite.core.data.operations import CROP_NUMBERS, OPERATIONS, resized_crop
 from suite.core.seeding import generator
 
 IMAGE = torch.rand(1, 2, 28, 28, generator=generator(0)) + 1
@@ -69,6 +70,29 @@ def test_each_image_has_its_own_numbers(name: str) -> None:
     together = act(images, uniform)
     for row in range(3):
         torch.testing.assert_close(together[row], act(IMAGE, uniform[row : row + 1])[0])
+
+
+@pytest.mark.parametrize("least", [0.08, 0.6, 1.0])
+def test_a_resized_crop_is_torchvisions(least: float) -> None:
+    """Of the ten sizes that are drawn, the first that fits is cut out and enlarged; else the whole image."""
+    images = torch.randn(60, 2, 12, 16, generator=generator(3))
+    uniform = torch.rand(60, CROP_NUMBERS, generator=generator(4))
+    found, whole = resized_crop(images, uniform, least), 0
+    for image, own, seen in zip(images, uniform.tolist(), found, strict=True):
+        height, width = 12, 16
+        for area, ratio in zip(own[:10], own[10:20], strict=True):
+            pixels = (least + (1 - least) * area) * 12 * 16
+            shape = math.exp((2 * ratio - 1) * math.log(4 / 3))
+            tall, wide = round(math.sqrt(pixels / shape)), round(math.sqrt(pixels * shape))
+            if 1 <= tall <= 12 and 1 <= wide <= 16:
+                height, width = tall, wide
+                break
+        else:
+            whole += 1
+        top, left = int(own[20] * (13 - height)), int(own[21] * (17 - width))
+        part = image[None, :, top : top + height, left : left + width]
+        torch.testing.assert_close(seen, interpolate(part, (12, 16), mode="bilinear")[0], atol=1e-4, rtol=0)
+    assert (whole > 0) == (least == 1.0)
 
 
 def test_none_changes_nothing() -> None:

@@ -10,7 +10,15 @@ from torch import nn
 from suite.core.names import Table
 from suite.core.networks import named
 from suite.core.networks.layers import FLATTEN, RELU, Layer, Lowering, add, chain, dense
-from suite.core.networks.named import ARCHITECTURES, Architecture, Network, Shape, forms, network
+from suite.core.networks.named import (
+    ARCHITECTURES,
+    Architecture,
+    Network,
+    Shape,
+    forms,
+    network,
+    with_batch_norm,
+)
 from suite.core.seeding import generator
 from tests.support.fake_device import GPU, fake_gpu
 
@@ -172,6 +180,21 @@ def test_activations_are_seen_in_both_branches_of_a_sum() -> None:
     assert len(seen) == 1 + 8 * 2
     assert torch.equal(embedding, net.features(parameters, images))
     assert torch.equal(seen[-1].mean((2, 3)), embedding)
+
+
+def test_a_hook_sees_every_layer_in_order() -> None:
+    net, images = network("convnet-d1-w2-bn", (1, 4, 4), 3), torch.randn(2, 1, 4, 4, generator=generator(0))
+    parameters, seen = net.initialise(generator(1)), list[tuple[Layer, torch.Tensor]]()
+    logits = net.logits_with_hook(parameters, images, lambda layer, given, _: seen.append((layer, given)))
+    assert torch.equal(logits, net.logits(parameters, images))
+    assert [bool(layer.statistics) for layer, _ in seen] == [False, True, False, False, False, False]
+    assert seen[0][1] is images
+
+
+def test_batch_norm_takes_the_place_of_another_norm() -> None:
+    for norm in ("in", "ln", "none", "bn"):
+        assert with_batch_norm(f"convnet-d2-w4-{norm}", (1, 8, 8), 10) == "convnet-d2-w4-bn"
+    assert with_batch_norm("mlp-w4", (1, 8, 8), 10) == "mlp-w4"
 
 
 def test_what_the_layers_of_a_network_give_is_counted() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from suite.core.data import tasks
 from suite.core.sets.artefacts import load_artefact, load_set, save_set, write_artefact
 from suite.core.sets.parametrisations import MultiFormation
-from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, Teacher
 from tests.support import foreign_sets
 
 RNG = torch.Generator().manual_seed(0)
@@ -25,13 +26,19 @@ FACTORISED = SyntheticSet.from_parametrisation(
 )
 
 
-@pytest.mark.parametrize("made", [LEARNED, FACTORISED], ids=["learned", "factorised"])
+TAUGHT = replace(LEARNED, teachers=(Teacher("mlp-w8", torch.randn(9)), Teacher("mlp-w4", torch.randn(3))))
+
+
+@pytest.mark.parametrize("made", [LEARNED, FACTORISED, TAUGHT], ids=["learned", "factorised", "taught"])
 def test_a_set_comes_back_bit_for_bit(made: SyntheticSet, tmp_path: Path) -> None:
     path = tmp_path / "folder" / "set.safetensors"
     sha256 = write_artefact(path, made, {"label": "mine"})
     found, manifest = load_artefact(path)
     assert torch.equal(found.images, made.images) and torch.equal(found.labels, made.labels)
     assert (found.minibatch, found.lr, found.stored_bytes) == (made.minibatch, made.lr, made.stored_bytes)
+    assert [each.network for each in found.teachers] == [each.network for each in made.teachers]
+    pairs = zip(found.teachers, made.teachers, strict=True)
+    assert all(torch.equal(one.parameters, other.parameters) for one, other in pairs)
     assert manifest["label"] == "mine"
     assert manifest["sha256"] == sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 

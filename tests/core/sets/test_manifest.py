@@ -1,5 +1,6 @@
 """Manifests: the facts about a set, and code that loads it without this package."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from suite.core.data import tasks
 from suite.core.sets.artefacts import write_artefact
 from suite.core.sets.manifest import facts, loader, manifest, stored
 from suite.core.sets.parametrisations import Linear
-from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.sets.synthetic_set import SyntheticSet, Teacher, one_hot
 from tests.support import foreign_sets
 
 RNG = torch.Generator().manual_seed(0)
@@ -47,7 +48,10 @@ def test_what_a_record_says_of_a_set() -> None:
     """Two floats a class of 4x4 images: 2 x 2 x 16 x 4 bytes, and as many labels of two floats if soft."""
     images = torch.zeros(2, 2, 1, 4, 4)
     hard, soft = SyntheticSet(images, one_hot(2, 2)), SyntheticSet(images, torch.full((2, 2, 2), 0.5))
-    assert stored(hard) == {"stored_bytes": 256, "decoded": 0, "classes": 2, "label_kind": "hard"}
-    assert stored(soft) == {"stored_bytes": 256 + 32, "decoded": 0, "classes": 2, "label_kind": "soft"}
+    plain = {"stored_bytes": 256, "teacher_bytes": 0, "decoded": 0, "classes": 2, "label_kind": "hard"}
+    assert stored(hard) == plain
+    assert stored(soft) == {**plain, "stored_bytes": 256 + 32, "label_kind": "soft"}
     factorised = stored(SyntheticSet.from_parametrisation(CODE))
-    assert factorised == {"stored_bytes": 432, "decoded": 2, "classes": 10, "label_kind": "hard"}
+    assert factorised == {**plain, "stored_bytes": 432, "decoded": 2, "classes": 10}
+    taught = replace(hard, teachers=(Teacher("a", torch.zeros(5)), Teacher("b", torch.zeros(7))))
+    assert stored(taught) == {**plain, "teacher_bytes": 4 * 12}

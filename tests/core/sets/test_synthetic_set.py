@@ -1,12 +1,13 @@
 """Sets made of flat images and labels, as other code has them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from suite.core.seeding import generator
-from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, Teacher, one_hot
 
 IMAGES = torch.arange(6.0).reshape(6, 1, 1, 1)
 
@@ -79,5 +80,10 @@ def test_a_minibatch_is_of_whole_numbers(size: Any) -> None:
 def test_a_part_has_a_minibatch_that_it_can_give() -> None:
     whole = SyntheticSet(torch.zeros(3, 4, 1, 1, 1), one_hot(3, 4), Minibatch(3, 2), lr=0.1, data="d")
     assert whole.prefix(2).minibatch == Minibatch(2, 2) and whole.prefix(3).minibatch == Minibatch(3, 2)
+    whole = replace(whole, teachers=(Teacher("mlp-w2", torch.ones(5)),))
     part = whole.take(torch.zeros(3, 1, dtype=torch.int64))
+    assert part.teachers == whole.prefix(2).teachers == whole.teachers and part.teacher_bytes == 20
+    assert torch.equal(whole.tensors["teacher-0"], torch.ones(5))
+    (moved,) = whole.to(torch.device("meta")).teachers
+    assert moved.parameters.is_meta and moved.network == "mlp-w2"
     assert (part.minibatch, part.lr, part.data) == (Minibatch(1, 2), 0.1, "d")

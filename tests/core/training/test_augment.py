@@ -246,9 +246,10 @@ class TestCutMix:
         assert augmentation("flip-cutmix", mixing=True) == CutMix(OneOf(("flip",)), 1.0)
 
 
-def test_only_cutmix_mixes() -> None:
+def test_only_cutmix_and_mixup_mix() -> None:
     mixing = {name for name, family in AUGMENTATIONS.items() if family.mixes}
-    assert mixing == {name for name in AUGMENTATIONS if name.endswith("cutmix")} and len(mixing) == 5
+    assert mixing == {name for name in AUGMENTATIONS if name.endswith(("cutmix", "mixup"))}
+    assert len(mixing) == 11
 
 
 def test_without_mixing_targets_stay() -> None:
@@ -306,9 +307,8 @@ def test_digits_are_not_flipped() -> None:
             assert "flip" not in repr(augmentation(augment_for(name, digits), mixing=True))
     assert augmentation("dsa-unmirrored") == OneOf(("color", "crop", "cutout", "scale", "rotate"))
     flipped, plain = (augmentation(name, mixing=True) for name in (IDC, augment_for(IDC, digits)))
-    assert isinstance(flipped, CutMix) and plain == replace(
-        flipped, first=replace(flipped.first, before=("color",))
-    )
+    assert isinstance(flipped, CutMix) and isinstance(flipped.first, OneOf)
+    assert plain == replace(flipped, first=replace(flipped.first, before=("color",)))
 
 
 IDC = "flip+color+move+cutmix"

@@ -14,7 +14,13 @@ from suite.core.networks.named import network
 from suite.core.seeding import derive, generator
 from suite.core.spec import Examples
 from suite.core.training import cached
-from suite.core.training.cached import cached_training, cached_trainings, labeller, trained_network
+from suite.core.training.cached import (
+    cached_training,
+    cached_trainings,
+    labeller,
+    teacher_bytes,
+    trained_network,
+)
 from suite.core.training.recipes import RECIPES
 
 TRAIN = Examples(torch.randn(6, 1, 2, 2, generator=generator(0)), torch.arange(6) % 2, 2)
@@ -105,4 +111,8 @@ def test_a_teacher_has_batch_norm_and_softens_its_labels(
         values, _ = trained_network(train, teacher, "dc-300", 2, seed=seed)
         logits = network(teacher, train.shape, 2).logits(values, train.images)
         assert label is not None
-        torch.testing.assert_close(label(train.images), (logits / 20).softmax(1))
+        found = label(train.images.view(2, 20, 1, 4, 4), torch.zeros(2, 20, 2))
+        torch.testing.assert_close(found, (logits / 20).softmax(1).view(2, 20, 2))
+        count = network(teacher, train.shape, 2)
+        assert teacher_bytes(how, name, train) == 4 * (count.size + count.statistics_size)
+    assert teacher_bytes(RECIPES["dsa-1000"], "convnet-d1-w4-in", train) == 0

@@ -56,10 +56,15 @@ def test_a_seed_repeats_its_bits(name: str) -> None:
     images = torch.randn(10, 2, 1, 8, 8, generator=generator(0))
     digits = SyntheticSet(images, one_hot(10, 2), lr=0.01 if recipe.learned_lr else None)
     net = network("convnet-d1-w4-in", (1, 8, 8), 10)
-    label = (lambda images: images.flatten(1)[:, :10].softmax(1)) if recipe.teacher_epochs else None
+
+    def label(views: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        found = recipe.relabelled(views.flatten(2).flatten(0, 1)[:, :10], labels.flatten(0, 1))
+        return found.unflatten(0, views.shape[:2])
 
     def trained(seed: int) -> torch.Tensor:
-        return next(fit_copies(net, digits, short, seeds=[seed], label=label))
+        return next(
+            fit_copies(net, digits, short, seeds=[seed], label=label if recipe.teacher_epochs else None)
+        )
 
     torch.manual_seed(0)
     first = trained(0)
@@ -304,6 +309,14 @@ def test_images_are_mapped_in_batches_whatever_their_dimensions() -> None:
     found = map_batches(sums, images.requires_grad_())
     assert sizes == [500, 500, 200]
     assert torch.equal(found, images.detach().sum((2, 3)))
+
+
+def test_a_network_with_one_value_per_channel_trains_in_batches() -> None:
+    """The last map of ResNet-18 for 8x8 images is one pixel."""
+    train = Examples(torch.randn(8, 1, 8, 8, generator=generator(0)), torch.arange(8) % 2, 2)
+    net = network("resnet18-w1-bn", (1, 8, 8), 2)
+    found = fit_full(net, train, RECIPES["g-vbsm-squeeze-50"], 1, seed=0)
+    assert len(found) == net.size + net.statistics_size and found.isfinite().all()
 
 
 def test_a_set_of_another_image_size_is_refused() -> None:

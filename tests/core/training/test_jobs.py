@@ -64,4 +64,4 @@ def test_a_teacher_is_needed_where_the_recipe_has_one() -> None:
     taught = replace(EPOCHS, teacher_epochs=1)
     with pytest.raises(ValueError, match="recipe 'test' has a teacher that labels the images; pass it"):
         TrainingJob.on_set(synthetic(), taught, 0)
-    assert TrainingJob.on_set(synthetic(), taught, 0, lambda images: images).label is not None
+    assert TrainingJob.on_set(synthetic(), taught, 0, lambda views, labels: labels).label is not None

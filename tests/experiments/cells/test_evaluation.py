@@ -2,11 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+import torch
 
 from suite.core.data import tasks
+from suite.core.networks.named import network
+from suite.core.seeding import generator
 from suite.core.sets.artefacts import load_set
+from suite.core.sets.synthetic_set import Teacher
+from suite.core.training.recipes import RECIPES
 from suite.experiments.cells.context import Context
 from suite.experiments.cells.distillation import write
 from suite.experiments.cells.evaluation import build_evaluator, evaluate
@@ -18,6 +24,7 @@ from suite.records.cells import Evaluation, Part, Trial
 from suite.records.jobs import Job
 from suite.records.record import Record
 from suite.records.store import Store
+from tests.support.recipes import replaced
 
 SETTINGS = {"recipe": "dc-300", "network": "mlp-w8", "copies": 2}
 TRIAL = Trial(task="digits", method="random_subset", hyperparameters={}, ipc=2, seed=0)
@@ -67,6 +74,22 @@ def test_a_baseline_takes_the_rate_that_a_recipe_states_as_its_learned_one(conte
     write(smoke_set(), context.store.artefact(learned.job.id), task, learned)
     with pytest.raises(ValueError, match="this set has none"):
         list(evaluate(WHOLE.model_copy(update={"settings": settings, "trial": learned.job.id}), learned))
+
+
+@pytest.mark.parametrize("brings", [False, True])
+def test_the_bytes_of_teachers_are_recorded_where_they_label(brings: bool, context: Context) -> None:
+    """A set's own are larger here than the one that is trained where it brings none."""
+    net, own = (network(name, (1, 8, 8), 10) for name in ("convnet-d1-w8-bn", "convnet-d1-w4-bn"))
+    weights = torch.cat([net.initialise(generator(0)), net.first_statistics()])
+    teachers = (Teacher(net.name, weights),) if brings else ()
+    made = replace(smoke_set(), teachers=teachers)
+    write(made, context.store.artefact(TRIAL.id), tasks.load("digits"), context)
+    short = replace(RECIPES["sre2l-300"], epochs=1, teacher_epochs=1)
+    with replaced(short):
+        for recipe, told in (("sre2l-300", net if brings else own), ("dc-300", None)):
+            settings = {"recipe": recipe, "network": "convnet-d1-w4-in", "copies": 1}
+            record = finish(WHOLE.model_copy(update={"settings": settings}), context)
+            assert record.teacher_bytes == (4 * (told.size + told.statistics_size) if told else 0)
 
 
 def test_a_part_alone_is_scored(context: Context) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,22 @@ def test_a_factorised_set_is_measured_without_decoding(tmp_path: Path) -> None:
     assert found == sets.Stored(
         classes=2, images=4, shape=(), stored_bytes=2 * 16 * 4 + 2 * 4 * 2 * 4, hard=False
     )
+
+
+def test_the_weights_of_teachers_are_counted_apart(tmp_path: Path) -> None:
+    tensors = {"images": torch.ones(2, 1, 1, 4, 4), "labels": one_hot(2, 1), "teacher-0": torch.ones(5)}
+    path = tmp_path / "set.safetensors"
+    save_file(tensors, path)
+    plain = sets.Stored(classes=2, images=1, shape=(1, 4, 4), stored_bytes=128, hard=True)
+    assert sets.read(path) == replace(plain, teachers=1, teacher_bytes=20)
+    for wrong, told in (
+        ({"teacher-0": torch.full((5,), torch.nan)}, "the weights of a teacher are not finite"),
+        ({"teacher-0": torch.ones(5).half()}, "not a row of float32 numbers"),
+        ({"teacher-0": torch.ones(5, 1)}, "not a row of float32 numbers"),
+    ):
+        save_file({**tensors, **wrong}, path)
+        with pytest.raises(ValueError, match=told):
+            sets.read(path)
 
 
 def test_a_set_that_fills_memory_is_refused(tmp_path: Path) -> None:

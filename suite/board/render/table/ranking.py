@@ -66,7 +66,7 @@ def _cells(
         "behind": words.behind(row),
         "n": "" if _common_size(table) else words.count(row),
         "device time": noted(words.cost(row), notes.mark(device)) if words.cost(row) else "",
-        "stored": noted(words.memory(row.costs.stored_bytes), notes.mark(_decoded(row))),
+        "stored": noted(words.stored(row), notes.mark(_stored(row))),
         "pictures": " ".join(f"[{seed}]({path})" for seed, path in words.drawn(table, row, folder)),
     }
 
@@ -83,8 +83,14 @@ def _remarks(table: Table, row: BoardRow) -> list[str]:
     return remarks
 
 
-def _decoded(row: BoardRow) -> list[str]:
-    return [f"bytes of a factorised set, which {told}"] if (told := words.decoded(row)) else []
+def _stored(row: BoardRow) -> list[str]:
+    """Return the footnotes on the bytes of a row's set."""
+    factorised, taught = words.decoded(row), words.taught(row)
+    by = f" under `{row.native}`" if row.native in row.scores else ""
+    return [
+        *([f"bytes of a factorised set, which {factorised}"] if factorised else []),
+        *([f"{taught}{by}"] if taught else []),
+    ]
 
 
 def _one_seed(table: Table) -> list[str]:

@@ -1,4 +1,7 @@
-"""The recipes for training networks: `kinds` has their classes, `frozen` those with a name."""
+"""The recipes for training networks: `kinds` has their classes, `frozen` those with a name.
+
+`relabelled` has both for the recipes of decoupled methods, whose teachers label every augmented batch.
+"""
 
 from suite.core.training.recipes.frozen import RECIPES as RECIPES
 from suite.core.training.recipes.frozen import recipe as recipe

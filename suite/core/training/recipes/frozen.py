@@ -13,6 +13,7 @@ from dataclasses import replace
 from suite.core.names import Table, UnknownName, did_you_mean
 from suite.core.precision import PRECISIONS
 from suite.core.training.recipes.kinds import KLRecipe, Recipe, RegressionRecipe, StepDecayRecipe
+from suite.core.training.recipes.relabelled import RELABELLED
 
 
 def _sgd(name: str, source: str, epochs: int, augment: str, batch: int = 256) -> Recipe:
@@ -126,7 +127,7 @@ _OURS = (
     ),
 )
 
-RECIPES: Table[Recipe] = Table("recipe", {each.name: each for each in _OURS})
+RECIPES: Table[Recipe] = Table("recipe", {each.name: each for each in (*_OURS, *RELABELLED)})
 
 _ROUNDED = [precision for precision in PRECISIONS if precision != "float32"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import cos, pi
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -48,6 +48,13 @@ class Recipe:
     learned_lr: bool = False
     precision: Precision = "float32"
     teacher_epochs: int = 0
+
+    by_own_teachers: ClassVar[bool] = False  # in its place those that a set brings, if it brings some
+
+    @property
+    def labels_by_batch(self) -> bool:
+        """Whether the teacher's batch norms use the statistics of each batch, not the running ones."""
+        return False
 
     def check(self) -> None:
         """Raise ValueError for an optimiser, a learning rate, a length or an augmentation that cannot be."""
@@ -114,6 +121,14 @@ class Recipe:
     def targets(self, labels: Tensor) -> Tensor:
         """Return the targets (n, classes) of labels (n, classes), before augmentation mixes them."""
         return labels
+
+    def relabelled(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the targets (n, …) of views of which the teachers' mean logits are (n, classes).
+
+        labels: those of the set (n, classes), not mixed.
+        """
+        # In float64, where probabilities that temperature makes large again are not rounded to zero.
+        return self.targets(logits.double().softmax(1)).to(logits)
 
     @property
     def objective(self) -> Objective:

@@ -35,6 +35,12 @@ def test_what_differs_has_a_column_or_a_mark() -> None:
     assert notes == "- ¹ on NVIDIA H200: compare times only within one device"
 
 
+def test_teachers_are_told_beside_the_bytes_of_the_set() -> None:
+    _, text, notes = ranked(*SMALL, *pair("sre2l", (0.6,), (0.7,), teacher_bytes=31_000, recipe="sre2l-300"))
+    assert "| 25.6 kB + 31.0 kB ¹ |" in text
+    assert "¹ beside the set 31.0 kB of teachers, which label every augmented batch" in notes
+
+
 def test_a_method_is_linked_to_its_paper() -> None:
     text = ranked(*SMALL, papers={"rat_bptt": "https://arxiv.org/abs/2311.07025", "random_subset": ""})[1]
     assert "| [`rat_bptt`](https://arxiv.org/abs/2311.07025) |" in text and "| `random_subset` |" in text

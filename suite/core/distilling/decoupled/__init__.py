@@ -1,0 +1,1 @@
+"""Decoupled distillation: teachers are trained on train once, then images are recovered from them."""
