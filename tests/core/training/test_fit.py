@@ -59,7 +59,7 @@ def test_a_seed_repeats_its_bits(name: str) -> None:
 
     def label(views: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         found = recipe.relabelled(views.flatten(2).flatten(0, 1)[:, :10], labels.flatten(0, 1))
-        return found.unflatten(0, views.shape[:2])
+        return found.view(*views.shape[:2], -1)
 
     def trained(seed: int) -> torch.Tensor:
         return next(
