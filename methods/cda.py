@@ -9,19 +9,16 @@ from dataclasses import dataclass
 from math import cos, pi
 from typing import Any, ClassVar
 
-from torch import Tensor
-
 from suite.core.spec import ANY_SIZE, Budget, Distiller, Examples
-from suite.core.training.augment import AugmentParams
 from suite.core.training.augmentation.single import ResizedCrop
-from suite.plugins.methods.sre2l import FAMILIES, SRe2L, SRe2LDistiller
+from suite.plugins.methods.sre2l import FAMILIES, OneTeacher, OneTeacherDistiller
 
 LEAST = 0.08
 """Smallest area of a crop at the end of the curriculum, as a share of the image's area."""
 
 
 @dataclass(frozen=True)
-class CDA(SRe2L):
+class CDA(OneTeacher):
     """Recover images as SRe2L does, under a curriculum of crops."""
 
     milestone: float = 1.0  # share of the steps after which the least area has its last value
@@ -44,8 +41,6 @@ class CDA(SRe2L):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.augment != "none":
-            raise ValueError(f"augment {self.augment!r}: views are the crops of the curriculum; leave it out")
         if not 0 < self.milestone <= 1:
             raise ValueError(f"milestone {self.milestone} must be larger than 0, and at most 1")
 
@@ -59,23 +54,15 @@ class CDA(SRe2L):
         return CDADistiller(self, train, budget, seed)
 
 
-class CDADistiller(SRe2LDistiller):
+class CDADistiller(OneTeacherDistiller):
     """One run of CDA."""
 
     method: CDA
 
     @property
-    def crop(self) -> ResizedCrop:
+    def views(self) -> ResizedCrop:
         """The crops of this step."""
         return ResizedCrop(self.method.least(self.step_count), self.train.mirrored)
-
-    def draw(self) -> AugmentParams:
-        """Draw the crop of a batch."""
-        return self.crop.sample(1, self.rng)
-
-    def augmented(self, images: Tensor, params: AugmentParams) -> Tensor:
-        """Return the crops of a batch."""
-        return self.crop.apply(images, params)
 
 
 METHOD = CDA

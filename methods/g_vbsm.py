@@ -28,7 +28,7 @@ from suite.core.networks.named import Network, network
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import Teacher
 from suite.core.spec import ANY_SIZE, Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.augment import AugmentParams, augment_for, augmentation
+from suite.core.training.augment import Augmentation, augment_for, augmentation
 from suite.core.training.cached import cached_training
 from suite.core.training.recipes import recipe_on_real
 from suite.plugins.methods.sre2l import FAMILIES
@@ -162,13 +162,10 @@ class GVBSMDistiller(RecoveryDistiller):
         """Return the class-major rows (n,) of each batch, class after class."""
         return list(torch.arange(self.train.classes * self.ipc).split(self.method.batch))
 
-    def draw(self) -> AugmentParams:
-        """Draw the augmentation of a batch."""
-        return augmentation(augment_for(self.method.augment, self.train)).sample(1, self.rng)
-
-    def augmented(self, images: Tensor, params: AugmentParams) -> Tensor:
-        """Return the augmented images of a batch."""
-        return augmentation(augment_for(self.method.augment, self.train)).apply(images, params)
+    @property
+    def views(self) -> Augmentation:
+        """The augmentation, without flips on digits."""
+        return augmentation(augment_for(self.method.augment, self.train))
 
     def loss(self, seen: Tensor, labels: Tensor, batch: int) -> Tensor:
         """Return the cross-entropy, the weighted distance of statistics, and the eigenvalues' loss."""

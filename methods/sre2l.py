@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from suite.core.distilling.decoupled.recovery import RecoveryDistiller, RecoveryMethod
 from suite.core.distilling.decoupled.statistics import batch_norm_gaps
 from suite.core.spec import ANY_SIZE, Budget, Choice, Distiller, Examples, LogUniform
-from suite.core.training.augment import AugmentParams, augment_for, augmentation
+from suite.core.training.augment import Augmentation, augment_for, augmentation
 
 IMAGENET: Mapping[str, Any] = {"steps": 4000, "jitter": 32, "augment": "resize+flip"}
 """The authors' settings for ImageNet-1k at all sizes, where they are not the defaults."""
@@ -26,14 +26,11 @@ FAMILIES = ("imagenet-1k", "imagenette-128", "imagewoof-128")
 
 
 @dataclass(frozen=True)
-class SRe2L(RecoveryMethod):
-    """Recover images by the cross-entropy and the batch-norm statistics of a trained network."""
+class OneTeacher(RecoveryMethod):
+    """A method that recovers images from one network; CDA and DELT are others."""
 
-    teacher: str = ""  # its network; "" takes `network` with batch norm
-    augment: str = "none"  # of the views in recovery; one draw for a batch
+    teacher: str | None = None  # its network; None: `network` with batch norm
 
-    title: ClassVar[str] = "SRe2L: squeeze, recover and relabel"
-    paper: ClassVar[str] = "arXiv 2306.13092"
     recipe: ClassVar[str] = "sre2l-cifar-400"
     recipes: ClassVar[Mapping[tuple[str, int], str]] = {
         ("tiny-imagenet", ANY_SIZE): "sre2l-tiny-100",
@@ -49,6 +46,30 @@ class SRe2L(RecoveryMethod):
         "image_lr": LogUniform(0.02, 1.0),
         "match_weight": LogUniform(1e-3, 1.0),
     }
+
+    def teacher_names(self, train: Examples) -> list[str]:
+        """Return the one teacher."""
+        return [self.teacher or self.own(train)]
+
+
+class OneTeacherDistiller(RecoveryDistiller):
+    """One run of such a method."""
+
+    def loss(self, seen: Tensor, labels: Tensor, batch: int) -> Tensor:
+        """Return the cross-entropy plus the weighted distance of the batch norms' statistics."""
+        (net,), (teacher,) = self.known.networks, self.known.teachers
+        logits, gaps = batch_norm_gaps(net, teacher.parameters, seen)
+        return cross_entropy(logits, labels) + self.method.match_weight * self.weighted(gaps)
+
+
+@dataclass(frozen=True)
+class SRe2L(OneTeacher):
+    """Recover images by the cross-entropy and the batch-norm statistics of a trained network."""
+
+    augment: str = "none"  # of the views in recovery; one draw for a batch
+
+    title: ClassVar[str] = "SRe2L: squeeze, recover and relabel"
+    paper: ClassVar[str] = "arXiv 2306.13092"
     # For CIFAR-100 the defaults, from the authors' commands, as all of these.
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         ("cifar10", ANY_SIZE): {},
@@ -72,33 +93,20 @@ class SRe2L(RecoveryMethod):
         super().__post_init__()
         augmentation(self.augment)
 
-    def teacher_names(self, train: Examples) -> list[str]:
-        """Return the one teacher."""
-        return [self.teacher or self.own(train)]
-
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Load the teacher, or train it, and start from noise."""
         return SRe2LDistiller(self, train, budget, seed)
 
 
-class SRe2LDistiller(RecoveryDistiller):
+class SRe2LDistiller(OneTeacherDistiller):
     """One run of SRe2L."""
 
     method: SRe2L
 
-    def draw(self) -> AugmentParams:
-        """Draw the augmentation of a batch."""
-        return augmentation(augment_for(self.method.augment, self.train)).sample(1, self.rng)
-
-    def augmented(self, images: Tensor, params: AugmentParams) -> Tensor:
-        """Return the augmented images of a batch."""
-        return augmentation(augment_for(self.method.augment, self.train)).apply(images, params)
-
-    def loss(self, seen: Tensor, labels: Tensor, batch: int) -> Tensor:
-        """Return the cross-entropy plus the weighted distance of the batch norms' statistics."""
-        (net,), (teacher,) = self.known.networks, self.known.teachers
-        logits, gaps = batch_norm_gaps(net, teacher.parameters, seen)
-        return cross_entropy(logits, labels) + self.method.match_weight * self.weighted(gaps)
+    @property
+    def views(self) -> Augmentation:
+        """The augmentation, without flips on digits."""
+        return augmentation(augment_for(self.method.augment, self.train))
 
 
 METHOD = SRe2L

@@ -28,12 +28,12 @@ def test_crops_follow_the_curriculum(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("RATBENCH_DATA", str(tmp_path))
     train = few_digits(4)
     run: Any = CDA(steps=10, epochs=1, network="convnet-d1-w4-in").start(train, Budget(1), seed=0)
-    params, images = run.draw(), train.images[:3]
-    assert torch.allclose(run.augmented(images, params), images, atol=1e-5) and not run.crop.mirrors
+    params, images = run.views.sample(1, run.rng), train.images[:3]
+    assert torch.allclose(run.views.apply(images, params), images, atol=1e-5) and not run.views.mirrors
     for _ in range(9):
         run.step()
-    assert run.crop.least == pytest.approx(run.method.least(9))
-    assert not torch.allclose(run.augmented(images, params), images, atol=0.1)
+    assert run.views.least == pytest.approx(run.method.least(9))
+    assert not torch.allclose(run.views.apply(images, params), images, atol=0.1)
 
 
 def test_the_authors_settings() -> None:
@@ -47,5 +47,3 @@ def test_the_authors_settings() -> None:
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="milestone 0 must be larger than 0"):
         CDA(milestone=0)
-    with pytest.raises(ValueError, match="augment 'crop\\+flip': views are the crops of the curriculum"):
-        CDA(augment="crop+flip")

@@ -86,11 +86,11 @@ def test_the_teacher_recognises_what_is_recovered() -> None:
 def test_a_batch_has_one_crop() -> None:
     """As torchvision's transforms of a batch: its images are cropped alike."""
     run = started(1, 0, **TINY, augment="resize+flip")
-    params = run.draw()
+    params = run.views.sample(1, run.rng)
     same = train().images[:1].expand(4, -1, -1, -1)
-    seen = run.augmented(same, params)
+    seen = run.views.apply(same, params)
     assert len(params.uniform) == 1 and torch.equal(seen, seen[:1].expand(4, -1, -1, -1))
-    assert not torch.equal(seen, run.augmented(same, run.draw()))
+    assert not torch.equal(seen, run.views.apply(same, run.views.sample(1, run.rng)))
 
 
 def test_the_authors_settings() -> None:

@@ -221,7 +221,7 @@ def taught(row: BoardRow) -> str:
     """Return what the teachers' bytes are; "" without a teacher."""
     if not row.costs.teacher_bytes:
         return ""
-    return f"beside the set {memory(row.costs.teacher_bytes)} of teachers, which label every augmented batch"
+    return f"beside the set {memory(row.costs.teacher_bytes)}: the teachers that label every augmented batch"
 
 
 def size(ipc: int) -> str:

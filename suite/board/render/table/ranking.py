@@ -86,7 +86,7 @@ def _remarks(table: Table, row: BoardRow) -> list[str]:
 def _stored(row: BoardRow) -> list[str]:
     """Return the footnotes on the bytes of a row's set."""
     factorised, taught = words.decoded(row), words.taught(row)
-    by = f" under `{row.native}`" if row.native in row.scores else ""
+    by = f" under {row.native}" if row.native in row.scores else ""
     return [
         *([f"bytes of a factorised set, which {factorised}"] if factorised else []),
         *([f"{taught}{by}"] if taught else []),

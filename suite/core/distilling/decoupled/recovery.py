@@ -21,7 +21,7 @@ from suite.core.networks.named import STANDARD, Network, network, with_batch_nor
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet, Teacher
 from suite.core.spec import Budget, Examples
-from suite.core.training.augment import AugmentParams
+from suite.core.training.augment import Augmentation, AugmentParams
 from suite.core.training.cached import own_teacher
 from suite.core.training.recipes import recipe_on_real
 
@@ -122,13 +122,10 @@ class RecoveryDistiller(BaseDistiller):
         places = torch.arange(self.train.classes * self.ipc).view(self.train.classes, self.ipc)
         return [rows for column in places.t() for rows in column.split(self.method.batch)]
 
+    @property
     @abstractmethod
-    def draw(self) -> AugmentParams:
-        """Draw the augmentation of a batch, the same for all its images."""
-
-    @abstractmethod
-    def augmented(self, images: Tensor, params: AugmentParams) -> Tensor:
-        """Return the augmented images of a batch."""
+    def views(self) -> Augmentation:
+        """The augmentation of this step; one draw is for all images of a batch."""
 
     @abstractmethod
     def loss(self, seen: Tensor, labels: Tensor, batch: int) -> Tensor:
@@ -139,11 +136,11 @@ class RecoveryDistiller(BaseDistiller):
         rate = (1 + cos(pi * self.step_count / self.steps)) / 2
         self.optimiser.param_groups[0]["lr"] = self.method.image_lr * rate
         self.optimiser.zero_grad()
-        views = send_nested([self._view(rows) for rows in self.batches()], self.images.device)
+        drawn = send_nested([self._view(rows) for rows in self.batches()], self.images.device)
         losses = []
-        for number, view in enumerate(views):
+        for number, view in enumerate(drawn):
             chosen = self.images.flatten(0, 1)[view.rows]
-            seen = self.augmented(chosen, view.params).roll(view.roll, (2, 3))
+            seen = self.views.apply(chosen, view.params).roll(view.roll, (2, 3))
             loss = self.loss(seen, view.rows // self.ipc, number)
             loss.backward()
             losses.append(loss.detach())
@@ -154,7 +151,7 @@ class RecoveryDistiller(BaseDistiller):
         return {"outer_loss": torch.stack(losses).mean()}
 
     def _view(self, rows: Tensor) -> View:
-        params, most = self.draw(), self.method.jitter + 1
+        params, most = self.views.sample(1, self.rng), self.method.jitter + 1
         down, right = torch.randint(most, (2,), generator=self.rng).tolist()
         return View(rows, params, (down, right))
 

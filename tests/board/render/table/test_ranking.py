@@ -38,7 +38,7 @@ def test_what_differs_has_a_column_or_a_mark() -> None:
 def test_teachers_are_told_beside_the_bytes_of_the_set() -> None:
     _, text, notes = ranked(*SMALL, *pair("sre2l", (0.6,), (0.7,), teacher_bytes=31_000, recipe="sre2l-300"))
     assert "| 25.6 kB + 31.0 kB ¹ |" in text
-    assert "¹ beside the set 31.0 kB of teachers, which label every augmented batch" in notes
+    assert "¹ beside the set 31.0 kB: the teachers that label every augmented batch" in notes
 
 
 def test_a_method_is_linked_to_its_paper() -> None:
