@@ -63,6 +63,12 @@ class Request:
             raise ValueError(f"--lr {self.lr:g}: give a number above 0, or leave it out for the file's")
 
 
+_TEACHERS = (
+    "its teachers are left out, since those of a file may know the test images: a recipe that has a teacher "
+    "trains one on train"
+)
+
+
 @dataclass(frozen=True)
 class ReadSet:
     """A set that was read and checked.
@@ -117,7 +123,8 @@ def read(request: Request) -> ReadSet:
     )
     cells = [expand.evaluation(trial, RETRAIN, values) for values in settings]
     job = Job(label=label, cell=trial, evaluations=tuple(cells), data=tasks.fingerprint(task))
-    lines = (*brought.notes, *meant, *ordered, prepared.line, agreed)
+    taught = [_TEACHERS] if brought.manifest.get("teachers") else []
+    lines = (*brought.notes, *taught, *meant, *ordered, prepared.line, agreed)
     return ReadSet(trial, job, task, synthetic, lines, brought.layers)
 
 

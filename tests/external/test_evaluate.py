@@ -14,7 +14,7 @@ from suite.board import files
 from suite.core.data import tasks
 from suite.core.sets.artefacts import load_artefact
 from suite.core.sets.parametrisations import Linear, MultiFormation
-from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, Teacher
 from suite.records.cells import Evaluation, Trial
 from suite.records.record import Record
 from tests.support import foreign_sets
@@ -50,6 +50,18 @@ def test_a_file_becomes_a_trial_and_its_evaluation(tmp_path: Path) -> None:
     synthetic, manifest = load_artefact(Path("runs/external/artefacts") / f"{trial.cell.id}.safetensors")
     assert torch.equal(synthetic.images, foreign_sets.digits().images)
     assert manifest["sha256"] == trial.artefact and manifest["trial"]["source"] == trial.cell.source
+
+
+def test_teachers_of_a_file_are_left_out(tmp_path: Path) -> None:
+    """Whoever made them may have shown them the test images."""
+    made = replace(foreign_sets.digits(), teachers=(Teacher("mlp-w8", torch.ones(5)),))
+    suite.save_set(made, tmp_path / "set.safetensors", tasks.load("digits"))
+    result = evaluate(tmp_path / "set.safetensors")
+    assert result.exit_code == 0 and "its teachers are left out" in " ".join(result.stdout.split())
+    trial = records(Path("runs/external"))["distillation"]
+    synthetic, _ = load_artefact(Path("runs/external/artefacts") / f"{trial.cell.id}.safetensors")
+    assert trial.teacher_bytes == 0 and synthetic.teachers == ()
+    assert torch.equal(synthetic.images, made.images)
 
 
 def test_running_it_again_does_nothing_twice(tmp_path: Path) -> None:

@@ -211,10 +211,9 @@ def memory(count: int) -> str:
     return f"{size:.1f} TB"
 
 
-def stored(row: BoardRow) -> str:
-    """Return the bytes of a row's set, and of the teachers beside it: `1.2 MB + 31.0 kB`."""
-    parts = memory(row.costs.stored_bytes), memory(row.costs.teacher_bytes)
-    return " + ".join(filter(None, parts))
+def stored(set_bytes: int, teacher_bytes: int) -> str:
+    """Return the bytes of a set, and of the teachers beside it: `1.2 MB + 31.0 kB`."""
+    return " + ".join(filter(None, [memory(set_bytes), memory(teacher_bytes)]))
 
 
 def taught(row: BoardRow) -> str:

@@ -51,6 +51,7 @@ class Listed:
             "seed": made.seed,
             "step": made.step,
             "stored_bytes": made.stored_bytes,
+            "teacher_bytes": made.teacher_bytes,
             "accuracy": self.accuracy,
             "recipe": self.recipe,
             "sha256": made.sha256,
@@ -77,7 +78,8 @@ def table(found: Sequence[Listed]) -> Table:
     for each in found:
         recipe = "" if each.recipe in ("", STANDARD_RECIPE) else f" ({each.recipe})"
         accuracy = "" if each.accuracy is None else f"{100 * each.accuracy:.1f}{recipe}"
-        size, digest = words.memory(each.made.stored_bytes), each.made.sha256[:12]
+        size = words.stored(each.made.stored_bytes, each.made.teacher_bytes)
+        digest = each.made.sha256[:12]
         made.add_row(each.fields["address"], each.made.method, size, accuracy, digest)
     return made
 

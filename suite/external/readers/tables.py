@@ -190,6 +190,8 @@ def _with_facts(
     lr: float | None = None,
 ) -> Contents:
     said, trial = {key: facts[key] for key in _FACTS if key in facts}, facts.get("trial")
+    if facts.get("teachers"):
+        said["teachers"] = True
     if "minibatch" in said:
         said["minibatch"] = layouts.minibatch(said["minibatch"])
     if isinstance(trial, dict) and type(trial.get("ipc")) is int:

@@ -186,6 +186,7 @@ def _parts(exported: Exported) -> Iterator[str]:
             ["labels", "one class each" if synthetic.hard else "learned targets, one row for each image"],
             *([["learned rate", f"{synthetic.lr:g}"]] if synthetic.lr is not None else []),
             ["stored", f"{synthetic.stored_bytes} bytes"],
+            *([["teachers", _teachers(synthetic)]] if synthetic.teachers else []),
             [f"sha256 of `{EXACT}`", code(exported.manifest.get("sha256", ""))],
         ],
     )
@@ -213,6 +214,11 @@ def _method(exported: Exported) -> str:
     number = re.fullmatch(r"arXiv (\d{4}\.\d{4,5})", measured.paper)
     link = f"[{measured.paper}](https://arxiv.org/abs/{number[1]})" if number else plain(measured.paper)
     return ", ".join(filter(None, [title, link]))
+
+
+def _teachers(synthetic: SyntheticSet) -> str:
+    names = ", ".join(code(each.network) for each in synthetic.teachers)
+    return f"{synthetic.teacher_bytes} bytes of {names}, for recipes that label every augmented batch"
 
 
 def _source(exported: Exported) -> str:

@@ -50,6 +50,7 @@ class SetInStore:
     data: str
     sha256: str
     stored_bytes: int
+    teacher_bytes: int
     recipe: str
     step: int | None = None
     digits: str = ""
@@ -115,6 +116,7 @@ def sets_of(store: Store, record: Record, steps: Iterable[int]) -> Iterator[SetI
                 data=record.data,
                 sha256=record.artefact if step is None else "",
                 stored_bytes=record.stored_bytes,
+                teacher_bytes=record.teacher_bytes,
                 recipe=record.recipe,
                 step=step,
             )

@@ -147,7 +147,7 @@ def _texts(table: Table, row: BoardRow, scores: Sequence[DDScore], *, tied: bool
         "reported": "; ".join(printed),
         "time": words.cost(row),
         "memory": words.memory(row.costs.peak_memory_bytes),
-        "stored": words.stored(row),
+        "stored": words.stored(row.costs.stored_bytes, row.costs.teacher_bytes),
         "bits": words.bits(row.costs.bits_per_class),
         "labels": row.costs.label_kind,
         "device": row.costs.device_class,

@@ -25,6 +25,15 @@ def test_each_set_with_its_address_and_accuracy(copied: Path) -> None:
     assert Path(second["path"]).is_file()
 
 
+def test_teachers_are_told_beside_the_bytes_of_a_set(copied: Path) -> None:
+    change(record_of(copied, "rat_bptt", Trial), teacher_bytes=5600)
+    made = listed([copied])
+    assert [each.fields["teacher_bytes"] for each in made] == [0, 5600]
+    console = Console(width=200, record=True)
+    console.print(table(made))
+    assert "2.6 kB + 5.6 kB" in console.export_text()
+
+
 def test_the_standard_recipe_counts_first(copied: Path) -> None:
     path = record_of(copied, "rat_bptt", Evaluation)
     record = json.loads(path.read_text())

@@ -12,7 +12,7 @@ from huggingface_hub import metadata_load
 
 import suite
 from suite.core.data.reading.hf_card import card_features, read_card
-from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.sets.synthetic_set import SyntheticSet, Teacher
 from suite.external.export import export
 from suite.external.writers.card import Exported, card, code, licence, plain
 from suite.external.writers.hub import Repository
@@ -35,6 +35,13 @@ def saved(tmp_path: Path) -> Path:
 
 def exported(**change: Any) -> Exported:
     return replace(Exported(foreign_sets.digits(), MANIFEST, "hf"), **change)
+
+
+def test_teachers_are_told_with_their_bytes() -> None:
+    taught = replace(foreign_sets.digits(), teachers=(Teacher("mlp-w8", torch.ones(5)),))
+    text = card(exported(synthetic=taught))
+    assert "20 bytes of `mlp-w8`, for recipes that label every augmented batch" in text
+    assert "augmented batch" not in card(exported())
 
 
 def check_exact(found: dict[str, Any]) -> None:

@@ -66,7 +66,9 @@ def _cells(
         "behind": words.behind(row),
         "n": "" if _common_size(table) else words.count(row),
         "device time": noted(words.cost(row), notes.mark(device)) if words.cost(row) else "",
-        "stored": noted(words.stored(row), notes.mark(_stored(row))),
+        "stored": noted(
+            words.stored(row.costs.stored_bytes, row.costs.teacher_bytes), notes.mark(_stored(row))
+        ),
         "pictures": " ".join(f"[{seed}]({path})" for seed, path in words.drawn(table, row, folder)),
     }
 

@@ -61,7 +61,11 @@ class RecoveryMethod(NetworkMethod):
         """Also refuse teachers without batch norm, whose statistics could not be matched."""
         super().check(train, budget)
         for name in self.teacher_names(train):
-            if not network(name, train.shape, train.classes).statistics_size:
+            try:
+                normed = network(name, train.shape, train.classes).statistics_size > 0
+            except ValueError as error:
+                raise ValueError(f"teacher {name!r}: {error}") from None
+            if not normed:
                 # The network's own twin, or that of the field's network.
                 fitting = (with_batch_norm(each, train.shape, train.classes) for each in (name, STANDARD))
                 raise ValueError(

@@ -94,7 +94,7 @@ def test_the_set_brings_its_teacher() -> None:
     [
         ({"network": "mlp-w8"}, "teacher 'mlp-w8' has no batch norm, .* such as 'convnet-d3-w128-bn'"),
         ({"teacher": "convnet-d2-w8-in"}, "'convnet-d2-w8-in' has no .* such as 'convnet-d2-w8-bn'"),
-        ({"teacher": "vgg11-w8-bn"}, "8x8 images are too small for 5 blocks"),
+        ({"teacher": "vgg11-w8-bn"}, "teacher 'vgg11-w8-bn': 8x8 images are too small for 5 blocks"),
     ],
 )
 def test_a_teacher_without_batch_norm_is_refused(changes: dict[str, Any], message: str) -> None:
