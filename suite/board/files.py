@@ -47,8 +47,8 @@ REPORTED = "reported.toml"
 
 @dataclass(frozen=True)
 class Documents:
-    """What stores hold: records, failures among them, planned cells without one, and warnings of unreadable
-    files.
+    """What stores hold: records, failures among them, planned cells that have none or whose settings were
+    tuned, and warnings of unreadable files.
 
     submissions: what was handed in; the records of verifications are among the others.
     """
@@ -72,7 +72,8 @@ def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     accuracy (under the standard recipe), behind, native (under native_recipe): fractions; share: of the
     full-data accuracy. DD-Ranking's scores ior, hlr, lrs, ars, with robustness_recipe as native recipe, and
     their accuracies, such as set_hard; ior_relabelled, lrs_relabelled and ars_relabelled of a row with soft
-    labels, where random subsets have a teacher's labels, too. device_seconds, peak_memory_bytes,
+    labels, where random subsets have a teacher's labels, too. tries, tuning_seconds: how its settings were
+    chosen on the holdout, 0 if they were given. device_seconds, peak_memory_bytes,
     stored_bytes, bits_per_class, label_kind, devices; device_class: compare times only within one; decoded:
     images per class of a factorised set. reported, reported_source: accuracy in a paper, in percent.
 
@@ -172,8 +173,8 @@ def read(stores: Sequence[Path], memory: Memory | None = None) -> Documents:
         except ValueError as error:
             skipped.append(f"submission {own.name} is shown as a claim: {error}")
     recorded = set(map(_key, records))
-    waiting = tuple(each for each in planned if _key(each) not in recorded)
-    return Documents(tuple(records), waiting, tuple(skipped), tuple(submissions))
+    kept = tuple(each for each in planned if each.tuned or _key(each) not in recorded)
+    return Documents(tuple(records), kept, tuple(skipped), tuple(submissions))
 
 
 def finished(stores: Sequence[Path], *, diverged: bool = False) -> list[Record]:
