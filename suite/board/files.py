@@ -11,12 +11,14 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import pandas
 from pydantic import ValidationError
 
+from suite.board.anytime.devices import told_apart
 from suite.board.columns.signers import marked
 from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
 from suite.board.join import refuse_protocol, valid_records
@@ -133,25 +135,28 @@ def read(stores: Sequence[Path], memory: Memory | None = None) -> Documents:
     """Read all records, failures and plans of `stores`; a damaged file becomes a warning.
 
     Of two results of one cell on the same data the first counts, with a warning: that of the store that is
-    named first. memory: records that were read already. Raises ValueError for a store of another protocol,
-    FileNotFoundError without a store.
+    named first. What a budget bought on two classes of devices counts twice. memory: records that were read
+    already. Raises ValueError for a store of another protocol, FileNotFoundError without a store.
     """
     records: list[Record] = []
     planned: list[Planned] = []
     skipped: list[str] = []
+    found: list[list[tuple[str, Path, Record]]] = [[] for _ in stores]
+    for store, its in zip(stores, found, strict=True):
+        for kind, path in _documents(store):
+            try:
+                if kind == "plan":
+                    planned += Plan.model_validate_json(document(path)).cells
+                    continue
+                known = memory.get(path) if memory else None
+                its.append((kind, path, known or read_record(document(path), path.stem[:64])))
+            except FileNotFoundError:
+                continue  # a failure that was overcome meanwhile
+            except (OSError, ValueError) as error:
+                skipped.append(f"{path}: skipped, {_reason(error)}")
     first: dict[tuple[str, str], tuple[Path, str]] = {}
-    for kind, path in (found for store in stores for found in _documents(store)):
-        try:
-            if kind == "plan":
-                planned += Plan.model_validate_json(document(path)).cells
-                continue
-            known = memory.get(path) if memory else None
-            record = known or read_record(document(path), path.stem[:64])
-        except FileNotFoundError:
-            continue  # a failure that was overcome meanwhile
-        except (OSError, ValueError) as error:
-            skipped.append(f"{path}: skipped, {_reason(error)}")
-            continue
+    apart = told_apart([[record for *_, record in each] for each in found])
+    for (kind, path, _), record in zip(chain(*found), chain(*apart), strict=True):
         before, sha256 = path, record.sha256
         if kind == "records":
             before, sha256 = first.setdefault((record.cell.id, record.data), (path, record.sha256))
