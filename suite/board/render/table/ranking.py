@@ -65,6 +65,7 @@ def _cells(
         "accuracy %": escaped(words.accuracy(row)),
         "behind": words.behind(row),
         "n": "" if _common_size(table) else words.count(row),
+        "tuned": words.tuned(row),
         "device time": noted(words.cost(row), notes.mark(device)) if words.cost(row) else "",
         "stored": noted(
             words.stored(row.costs.stored_bytes, row.costs.teacher_bytes), notes.mark(_stored(row))
