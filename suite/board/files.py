@@ -76,9 +76,8 @@ def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     lrs_relabelled and ars_relabelled of a row with soft labels, where random subsets have a teacher's labels,
     too. tries, tuning_seconds: how its settings were chosen on the holdout, 0 if they were given.
     device_seconds, peak_memory_bytes, stored_bytes, bits_per_class, label_kind, devices; device_class:
-    compare times only within one; teacher_bytes: beside stored_bytes, of teachers that label every augmented
-    batch; decoded: images per class of a factorised set. reported, reported_source: accuracy in a paper, in
-    percent.
+    compare times only within one; teacher_bytes: beside stored_bytes, of teachers that label every batch;
+    decoded: images per class of a factorised set. reported, reported_source: accuracy in a paper, in percent.
 
     Lines of another evaluator have its shown scores as returned, such as `cross_architecture/mean`.
 

@@ -49,6 +49,9 @@ COPIES: Mapping[str, int] = {
 }
 """Copies to the GPU in an outer step, at most: usually one of rows and one of floats."""
 
+DECOMPOSING = {"g_vbsm"}
+"""Methods that take eigenvalues: torch waits to learn whether it found them, which the fake GPU does not."""
+
 BY_META_LEARNER = [name for name in COPIES if name.endswith("bptt") or name == "rtp"]
 LONGER: Mapping[str, Mapping[str, Any]] = {
     **{name: {"unroll": 9} for name in BY_META_LEARNER},
@@ -246,7 +249,7 @@ def test_an_evaluation_sends_many_steps_together(name: str) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-@pytest.mark.parametrize("name", COPIES)
+@pytest.mark.parametrize("name", sorted(set(COPIES) - DECOMPOSING))
 def test_a_real_gpu_is_not_waited_for_either(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "_allowed", False)
     own = started(name, {})
