@@ -229,8 +229,8 @@ def on_train(train: Examples, net: Network, teacher: Teacher, method: GVBSM) -> 
     def build() -> Tensor:
         rng = generator(0, "statistics")
         (order,) = send([torch.randperm(len(train), generator=rng)], train.images.device)
-        batches = [train.images[rows] for rows in order.split(MEASURED_BATCH)]
-        views = (augment.apply(batch, augment.sample(len(batch), rng)) for batch in batches)
+        batches = order.split(MEASURED_BATCH)
+        views = (augment.apply(train.images[rows], augment.sample(len(rows), rng)) for rows in batches)
         found = mean_statistics(net, parameters, views, len(train))
         return torch.cat([value for own in found for value in own])
 

@@ -6,7 +6,7 @@ they match and in how long an image is optimised.
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi
 from typing import ClassVar
 
@@ -110,7 +110,7 @@ class RecoveryDistiller(BaseDistiller):
         nets = tuple(network(each.network, train.shape, train.classes) for each in teachers)
         low, high = train.images.amin((0, 2, 3)), train.images.amax((0, 2, 3))
         self.known = Known(teachers, nets, low[:, None, None], high[:, None, None])
-        self.images = self.first_images(seed).requires_grad_()
+        self.images = self.first_images(seed)
         self.optimiser = torch.optim.Adam([self.images], lr=method.image_lr, betas=BETAS)
         self.rng = generator(seed, "views")
 
@@ -139,18 +139,17 @@ class RecoveryDistiller(BaseDistiller):
         """Take one outer step."""
         rate = (1 + cos(pi * self.step_count / self.steps)) / 2
         self.optimiser.param_groups[0]["lr"] = self.method.image_lr * rate
-        self.optimiser.zero_grad()
-        drawn = send_nested([self._view(rows) for rows in self.batches()], self.images.device)
-        losses = []
+        self.images.grad = torch.zeros_like(self.images)
+        drawn, losses = send_nested([self._view(rows) for rows in self.batches()], self.images.device), []
         for number, view in enumerate(drawn):
-            chosen = self.images.flatten(0, 1)[view.rows]
+            chosen = self.images.flatten(0, 1)[view.rows].requires_grad_()
             seen = self.views.apply(chosen, view.params).roll(view.roll, (2, 3))
             loss = self.loss(seen, view.rows // self.ipc, number)
-            loss.backward()
+            # Into its rows: by autograd each batch would make a gradient of all images.
+            self.images.grad.flatten(0, 1)[view.rows] = torch.autograd.grad(loss, chosen)[0]
             losses.append(loss.detach())
         self.optimiser.step()
-        with torch.no_grad():
-            self.images.clamp_(self.known.low, self.known.high)
+        self.images.clamp_(self.known.low, self.known.high)
         self.step_count += 1
         return {"outer_loss": torch.stack(losses).mean()}
 
@@ -161,9 +160,9 @@ class RecoveryDistiller(BaseDistiller):
 
     def weighted(self, gaps: Sequence[Tensor]) -> Tensor:
         """Return the sum of the layers' distances, the first one with `first_weight`."""
-        return self.method.first_weight * gaps[0] + sum(gaps[1:], start=gaps[0] * 0)
+        return self.method.first_weight * gaps[0] + sum(gaps[1:], start=gaps[0].new_zeros(()))
 
     def synthetic(self) -> SyntheticSet:
         """Return the images with hard labels, and the teachers for recipes that label every batch."""
-        made = SyntheticSet.with_hard_labels(self.images.detach().clone())
-        return SyntheticSet(made.images, made.labels, teachers=self.known.teachers)
+        made = SyntheticSet.with_hard_labels(self.images.clone())
+        return replace(made, teachers=self.known.teachers)
