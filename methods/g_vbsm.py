@@ -56,6 +56,7 @@ class GVBSM(RecoveryMethod):
     density_weight: float = 1.0  # of the eigenvalues' loss
     temperature: float = 4.0  # of the eigenvalues that it aims at
 
+    matched: ClassVar[str] = "convolutions"
     title: ClassVar[str] = "G-VBSM: various backbone and statistical matching"
     paper: ClassVar[str] = "arXiv 2311.17950"
     recipe: ClassVar[str] = "g-vbsm-1000"
@@ -105,22 +106,24 @@ class GVBSM(RecoveryMethod):
                 raise ValueError(f"{name} {value} must be less than 1")
 
     def teacher_names(self, train: Examples) -> list[str]:
-        """Return the given teachers, "" being `network` with batch norm.
+        """Return the given teachers, "" being `network`.
 
-        By default that network, and ResNet-18, VGG-11 and AlexNet of a width in proportion, as far as the
-        images are large enough: at width 128 the field's networks.
+        By default that network, and ResNet-18, VGG-11 and AlexNet with batch norm and of a width in
+        proportion, as far as the images are large enough: at width 128 the field's networks.
         """
-        own = self.own(train)
         if self.teachers:
-            return [name or own for name in self.teachers]
-        if not (width := re.search(r"-w(\d+)-bn$", own)):
-            return [own]
-        half, whole = max(1, int(width[1]) // 2), max(2, int(width[1]) // 2 * 2)
-        found = {own: own}
-        for name in (f"resnet18-w{half}-bn", f"vgg11-w{half}-bn", f"alexnet-w{whole}-bn"):
+            return [name or self.network for name in self.teachers]
+        found = {self.network: self.network}
+        width = re.search(r"-w(\d+)", self.network)
+        half = max(1, int(width[1]) // 2) if width else 64
+        for name in (f"resnet18-w{half}-bn", f"vgg11-w{half}-bn", f"alexnet-w{2 * half}-bn"):
             with suppress(ValueError):  # the images are too small
                 found[name] = network(name, train.shape, train.classes).name
         return list(found)
+
+    def teaches(self, net: Network) -> bool:
+        """Return whether a network has convolutions; one without batch norm is matched by these alone."""
+        return any(len(shape) == 4 for layer in net.layers for shape in layer.shapes)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Load the teachers and what they see on train, or train and measure them, and start from noise."""

@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from suite.core.distilling.decoupled.recovery import RecoveryDistiller, RecoveryMethod
 from suite.core.distilling.decoupled.statistics import batch_norm_gaps
+from suite.core.networks.named import with_batch_norm
 from suite.core.spec import ANY_SIZE, Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.augment import Augmentation, augment_for, augmentation
 
@@ -49,7 +50,7 @@ class OneTeacher(RecoveryMethod):
 
     def teacher_names(self, train: Examples) -> list[str]:
         """Return the one teacher."""
-        return [self.teacher or self.own(train)]
+        return [self.teacher or with_batch_norm(self.network, train.shape, train.classes)]
 
 
 class OneTeacherDistiller(RecoveryDistiller):

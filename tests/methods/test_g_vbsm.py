@@ -116,18 +116,18 @@ def test_the_eigenvalues_loss_by_hand() -> None:
 
 
 def test_convolutions_are_left_out_and_batch_norms_are_not() -> None:
-    run = started(1, 0, **TINY, teachers=("",), dropped=0.5)
+    run = started(1, 0, **TINY, teachers=("convnet-d2-w4-bn",), dropped=0.5)
     known = run.seen.by_teacher[0]
     assert [len(sizes) for sizes in known.sizes] == [4, 2, 4, 2]
     drawn = [run._left_out(known) for _ in range(400)]
     assert {number for out in drawn for number in out} == {0, 2}
     assert 350 < sum(map(len, drawn)) < 450
-    kept = started(1, 0, **TINY, teachers=("",), dropped=0.0)
+    kept = started(1, 0, **TINY, teachers=("convnet-d2-w4-bn",), dropped=0.0)
     assert kept._left_out(known) == set()
 
 
 def test_a_layer_that_is_left_out_keeps_its_averages() -> None:
-    run = started(1, 0, **TINY, teachers=("",), dropped=0.99)
+    run = started(1, 0, **TINY, teachers=("convnet-d2-w4-bn",), dropped=0.99)
     run.step()
     first, *_ = (sum(sizes) for sizes in run.seen.by_teacher[0].sizes)
     averages = run.averages[0, 0]
@@ -135,18 +135,21 @@ def test_a_layer_that_is_left_out_keeps_its_averages() -> None:
 
 
 def test_four_families_teach_as_far_as_images_allow() -> None:
-    method = GVBSM()
     cifar = Examples(torch.zeros(2, 3, 32, 32), torch.arange(2), 2)
-    assert method.teacher_names(cifar) == [
-        "convnet-d3-w128-bn",
-        "resnet18-w64-bn",
-        "vgg11-w64-bn",
-        "alexnet-w128-bn",
-    ]
+    others = ["resnet18-w64-bn", "vgg11-w64-bn", "alexnet-w128-bn"]
+    assert GVBSM().teacher_names(cifar) == ["convnet-d3-w128-in", *others]
     small = GVBSM(network="convnet-d2-w5-in").teacher_names(train())
-    assert small == ["convnet-d2-w5-bn", "resnet18-w2-bn", "alexnet-w4-bn"]  # VGG-11 halves five times
+    assert small == ["convnet-d2-w5-in", "resnet18-w2-bn", "alexnet-w4-bn"]  # VGG-11 halves five times
     given = GVBSM(teachers=("", "resnet18-w3-bn"), network="convnet-d2-w5-in")
-    assert given.teacher_names(train()) == ["convnet-d2-w5-bn", "resnet18-w3-bn"]
+    assert given.teacher_names(train()) == ["convnet-d2-w5-in", "resnet18-w3-bn"]
+
+
+def test_a_teacher_without_batch_norm_is_matched_by_its_convolutions() -> None:
+    """As the authors' ConvNet, which has instance norm."""
+    run = started(1, 0, **TINY, teachers=("",), dropped=0.0)
+    assert [len(sizes) for sizes in run.seen.by_teacher[0].sizes] == [4, 4]
+    before = run.images.clone()
+    assert float(run.step()["outer_loss"]) > 0 and not torch.equal(run.images, before)
 
 
 def test_what_teachers_see_is_measured_once() -> None:
@@ -177,5 +180,5 @@ def test_wrong_settings_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             GVBSM(**changes)
-    with pytest.raises(ValueError, match="teacher 'mlp-w8' has no batch norm"):
+    with pytest.raises(ValueError, match=r"'mlp-w8' has no convolutions, .* such as 'convnet-d3-w128-bn'"):
         GVBSM(teachers=("", "mlp-w8"), network="convnet-d2-w5-in").check(train(), Budget(1))

@@ -31,7 +31,7 @@ BETAS = (0.5, 0.9)
 
 @dataclass(frozen=True)
 class RecoveryMethod(NetworkMethod):
-    """A method that recovers images from trained networks with batch norm."""
+    """A method that recovers images from trained networks, by the statistics of some of their layers."""
 
     steps: int = 1000  # of each image
     image_lr: float = 0.25  # of Adam; it falls to zero along half a cosine
@@ -43,6 +43,7 @@ class RecoveryMethod(NetworkMethod):
     epochs: int = 200  # of the teachers
 
     batch_norm: ClassVar[bool] = True
+    matched: ClassVar[str] = "batch norm"  # the layers that a teacher must have
 
     def __post_init__(self) -> None:
         recipe_on_real(self.training)
@@ -53,24 +54,25 @@ class RecoveryMethod(NetworkMethod):
     def teacher_names(self, train: Examples) -> list[str]:
         """Return the names of the teachers' networks for the images of `train`."""
 
-    def own(self, train: Examples) -> str:
-        """Return the name of `network` with batch norm."""
-        return with_batch_norm(self.network, train.shape, train.classes)
+    def teaches(self, net: Network) -> bool:
+        """Return whether a network has the layers whose statistics are matched."""
+        return net.statistics_size > 0
 
     def check(self, train: Examples, budget: Budget) -> None:
-        """Also refuse teachers without batch norm, whose statistics could not be matched."""
+        """Also refuse teachers without the layers whose statistics are matched."""
         super().check(train, budget)
         for name in self.teacher_names(train):
             try:
-                normed = network(name, train.shape, train.classes).statistics_size > 0
+                fits = self.teaches(network(name, train.shape, train.classes))
             except ValueError as error:
                 raise ValueError(f"teacher {name!r}: {error}") from None
-            if not normed:
+            if not fits:
                 # The network's own twin, or that of the field's network.
                 fitting = (with_batch_norm(each, train.shape, train.classes) for each in (name, STANDARD))
+                other = next(each for each in fitting if each != name)
                 raise ValueError(
-                    f"teacher {name!r} has no batch norm, whose statistics are matched; set the teacher to a "
-                    f"network that has it, such as {next(each for each in fitting if each != name)!r}"
+                    f"teacher {name!r} has no {self.matched}, whose statistics are matched; set the teacher "
+                    f"to another network, such as {other!r}"
                 )
 
 
