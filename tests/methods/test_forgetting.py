@@ -9,7 +9,7 @@ from torch import Tensor
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
-from suite.plugins.methods.forgetting import Memory, most
+from suite.plugins.methods.forgetting import Memory
 from tests.support.small_data import few_digits
 
 FORGETTING = import_module("suite.plugins.methods.forgetting").METHOD
