@@ -29,14 +29,6 @@ def test_an_image_is_forgotten_when_it_was_right_and_is_wrong() -> None:
     assert memory.forgotten().tolist() == [0, 2, 0, 3, 1]
 
 
-def test_the_most_forgotten_come_first_and_equal_ones_by_chance() -> None:
-    counts = torch.tensor([0, 2, 1, 2, 0, 2])
-    found = [most(counts, 4, generator(seed)).tolist() for seed in range(20)]
-    assert all(sorted(rows[:3]) == [1, 3, 5] and rows[3] == 2 for rows in found)
-    assert {rows[0] for rows in found} == {1, 3, 5}
-    assert most(counts, 2, generator(0)).tolist() == found[0][:2]
-
-
 def test_forgetting_judges_every_image_once_an_epoch_by_the_network_before_the_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

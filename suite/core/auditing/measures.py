@@ -12,7 +12,7 @@ def worst_class(right: Tensor, labels: Tensor, classes: int) -> float:
     """
     counts = labels.bincount(minlength=classes)
     found = labels[right].bincount(minlength=classes)
-    return float((found / counts.clamp(min=1))[counts > 0].min())
+    return float((found.double() / counts.clamp(min=1))[counts > 0].min())
 
 
 def calibration_error(probabilities: Tensor, labels: Tensor, bins: int) -> float:
