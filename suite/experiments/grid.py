@@ -21,7 +21,7 @@ from suite.experiments.tables.setting import apply
 from suite.experiments.tuning.settings_file import ENDING, Place, SettingsFile
 from suite.plugins import registry
 from suite.records.cells import RANDOM, RELABELLED, Evaluation, Part, Study, Trial
-from suite.records.jobs import Job, Plan, Planned
+from suite.records.jobs import Job
 
 FOLDER = Path(__file__).parents[1] / "grids"
 
@@ -64,10 +64,11 @@ def load(path: Path, settings: Sequence[str] = (), *, tuned: bool = True) -> Gri
         for place in places(found)
     }
     file = path.parent / found.settings
-    for (label, task, ipc), chosen in SettingsFile.read(file).fitting(file, rows).items():
+    fitting = SettingsFile.read(file).fitting(file, rows)
+    for (label, task, ipc), chosen in fitting.items():
         exceptions = table["method"][label].setdefault("where", [])
-        exceptions.append({"task": task, "ipc": ipc, **chosen})
-    return made(str(path), table, settings)
+        exceptions.append({"task": task, "ipc": ipc, **chosen.settings})
+    return made(str(path), table, settings).with_chosen(fitting)
 
 
 def made(name: str, table: dict[str, Any], settings: Sequence[str] = ()) -> Grid:
@@ -179,16 +180,6 @@ def trial(grid: Grid, label: str, task: str, ipc: int, seed: int, method: Method
     )
 
 
-def plan(found: Sequence[Job]) -> Plan:
-    """Return the planned cells of jobs, for the board."""
-    cells = [
-        Planned(label=job.label, task=job.cell.task, ipc=job.size(cell), cell=cell, data=job.data)
-        for job in found
-        for cell in job.cells
-    ]
-    return Plan(cells=tuple(cells))
-
-
 def _references(grid: Grid, task: str) -> Iterator[Job]:
     """Yield full data, then the random subsets of every size."""
     tasks.describe(task)
@@ -250,7 +241,9 @@ def _trials(grid: Grid, label: str, task: str, ipc: int) -> Iterator[Job]:
         method: Method = registry.configure(cls, values, where=where)
         own = trial(grid, label, task, ipc, seed, method)
         cells = _evaluations(grid, own, native, _snapshots(grid, method, where), parts)
-        yield Job(label=label, cell=own, evaluations=tuple(cells), recipe=native)
+        chosen = grid.chosen.get((label, task, ipc))
+        tuned = chosen.tuned(own) if chosen else None
+        yield Job(label=label, cell=own, evaluations=tuple(cells), recipe=native, tuned=tuned)
 
 
 def _snapshots(grid: Grid, method: Method, where: str) -> list[int]:

@@ -8,7 +8,7 @@ import pytest
 from suite.experiments import grid, preflight
 from suite.experiments.resources import Resources
 from suite.records.cells import Evaluation, Reference, Trial
-from suite.records.jobs import Job
+from suite.records.jobs import Job, Plan
 from tests.support import broken_files
 
 
@@ -41,7 +41,7 @@ def test_a_grid_is_the_product_of_tasks_sizes_methods_and_seeds(tiny: Path) -> N
     assert isinstance(jobs[0].cell, Reference)
     order = [(job.ipc, job.label, job.cell.seed) for job in jobs[1:]]
     assert order == [(i, m, s) for i in (1, 2) for m in ("random_subset", "rat_bptt") for s in (0, 1, 2)]
-    assert len(grid.plan(jobs).cells) == 1 + 2 * len(order)
+    assert len(Plan.of(jobs).cells) == 1 + 2 * len(order)
 
 
 def test_lists_become_rows(tiny: Path) -> None:

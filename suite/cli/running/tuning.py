@@ -20,7 +20,7 @@ from suite.experiments.tuning.rows import Row, rows
 from suite.experiments.tuning.settings_file import ENDING, Chosen, SettingsFile
 from suite.experiments.tuning.tries import Rule, tried
 from suite.records.cells import Study, Trial
-from suite.records.jobs import Job
+from suite.records.jobs import Job, Plan
 from suite.records.remote import working
 from suite.records.remote.place import url_of
 from suite.records.remote.reading import here
@@ -101,7 +101,7 @@ def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
             for jobs in _stages(request, found, store):
                 run = request.run
                 every += jobs
-                store.write_plan(request.folder.name, grid.plan(every).to_json())
+                store.write_plan(request.folder.name, Plan.of(every).to_json())
                 for line in to_do(jobs, store.as_it_is()):
                     say(line)
                 # Neighbours, above all those that compile, would make a method seem slower than it is.

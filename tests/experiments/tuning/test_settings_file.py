@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from suite.experiments import grid
 from suite.experiments.tuning.settings_file import Chosen, SettingsFile, Try
 from suite.records.cells import Trial
+from suite.records.jobs import Plan, Tuned
 from tests.support.grids import TINY
 
 GIVEN = {"network": "convnet-d1-w8-in", "steps": 4, "unroll": 4, "window": 2, "real_batch": 32}
@@ -66,6 +67,20 @@ class TestUse:
     def test_the_command_line_changes_whatever_it_names(self, path: Path) -> None:
         found = learned(path, "method.rat_bptt.outer_lr=0.1", "method.rat_bptt.unroll=5").hyperparameters
         assert (found["outer_lr"], found["unroll"], found["steps"]) == (0.1, 5, 3)
+
+    def test_trials_with_chosen_values_are_tuned_and_others_are_not(self, path: Path) -> None:
+        tries = [Try(settings={}, accuracy=0.5), Try(settings={"outer_lr": 0.5}, accuracy=0.6)]
+        entry = chosen(tries=tries, choice=2, tuning_seconds=12.5)
+        made(SUBSET, entry).write(path.parent / "tiny.settings.toml")
+
+        def tuned(*settings: str) -> dict[str, Tuned | None]:
+            return {job.label: job.tuned for job in grid.jobs(grid.load(path, settings))}
+
+        assert tuned() == {"random_subset": None, "rat_bptt": Tuned(tries=2, device_seconds=12.5)}
+        assert tuned("method.rat_bptt.unroll=5")["rat_bptt"]  # was not chosen
+        assert tuned("method.rat_bptt.outer_lr=0.1")["rat_bptt"] is None
+        plan = Plan.of(grid.jobs(grid.load(path)))
+        assert [each.cell.kind for each in plan.cells if each.tuned] == ["distillation"]
 
     def test_it_can_be_left_out(self, path: Path) -> None:
         assert learned(path, "settings=").hyperparameters["steps"] == 4
