@@ -83,7 +83,7 @@ SELECTIONS: Mapping[str, Few] = {
 """Methods of one step. They wait for the labels, and to hash the data that their network is trained on."""
 
 EVALUATORS: Mapping[str, Few] = {
-    "audit": Few(30, 20),
+    "audit": Few(17, 40),  # an attack preprocesses its images in each step
     "augmentation_robust": Few(2, 2),
     "corruptions": Few(31 + 15, 31 + 20),  # blur, pixels and JPEG on the host, noise drawn on it
     "cross_architecture": Few(27, 24),

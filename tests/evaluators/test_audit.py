@@ -2,6 +2,7 @@
 
 import dataclasses
 from statistics import mean
+from typing import Any
 
 import pytest
 import torch
@@ -123,9 +124,10 @@ def test_what_cannot_be_audited_is_refused() -> None:
         Audit(strengths=(2, 2))
     with pytest.raises(ValueError, match=r"strengths \[0, 300\] must lie between 1 and 255"):
         Audit(strengths=(0, 8, 300))
-    for field in ("copies", "bins", "steps", "attacked"):
+    none: dict[str, Any] = dict.fromkeys(("copies", "bins", "steps", "attacked"), 0)
+    for field in none:
         with pytest.raises(ValueError, match=f"{field} 0 must be at least 1"):
-            dataclasses.replace(QUICK, **{field: 0})
+            Audit(**{field: none[field]})
     one = smoke_task().train.take(torch.tensor([0]))
     with pytest.raises(ValueError, match="train has one image, which has no neighbour"):
         QUICK.check(one)

@@ -39,9 +39,9 @@ def attacked_accuracy(
     logits: Logits, images: Tensor, labels: Tensor, *, epsilon: float, step: float, steps: int
 ) -> float:
     """Return the accuracy in [0, 1] on attacked images (n, …), which are in [0, 1]."""
-    right = 0
+    right = []
     for batch, own in zip(images.split(BATCH), labels.split(BATCH), strict=True):
         found = attack(logits, batch, own, epsilon=epsilon, step=step, steps=steps)
         with torch.no_grad():
-            right += int((logits(found).argmax(1) == own).sum())
-    return right / len(labels)
+            right.append(logits(found).argmax(1) == own)
+    return float(torch.cat(right).double().mean())

@@ -51,12 +51,14 @@ def nearest_train(images: Tensor, train: Tensor, invert: Pixels) -> tuple[Neighb
 def copies(images: Tensor, train: Tensor, test: Tensor, invert: Pixels) -> Copies:
     """Compare the images of a set (q, channels, height, width) with train (n, …) and test (m, …)."""
     pixels = invert(images)
-    to_train, usual = nearest_train(pixels, train, invert)
-    to_test = neighbours(pixels, test, invert)
-    of_test = neighbours(invert(test[to_test.rows]), train, invert).distances
+    to_train, to_test = (neighbours(pixels, real, invert) for real in (train, test))
     drawn = torch.randperm(len(train), generator=generator(0, "usual distance"))[:PROBES]
     (probes,) = send([drawn], train.device)
-    median = neighbours(invert(train[probes]), train, invert, without=probes).distances.median()
+    # In one pass, since undoing a whitening of all of train takes minutes.
+    real = torch.cat([train[to_train.rows], test[to_test.rows], train[probes]])
+    without = torch.cat([to_train.rows, torch.full_like(to_test.rows, -1), probes])
+    around = neighbours(invert(real), train, invert, without).distances
+    usual, of_test, between = around.split([len(pixels), len(pixels), len(probes)])
     count = min(len(images), len(train))
     members = to_train.back.topk(count, largest=False).values
     others = to_test.back.topk(max(1, round(count * len(test) / len(train))), largest=False).values
@@ -65,7 +67,7 @@ def copies(images: Tensor, train: Tensor, test: Tensor, invert: Pixels) -> Copie
         usual=usual,
         of_train=_share(to_train.distances <= usual),
         of_test=_share(to_test.distances < of_test),
-        covered=_share(to_test.back <= median),
+        covered=_share(to_test.back <= between.median()),
         told=auc(-members, -others),
     )
 

@@ -24,7 +24,7 @@ def calibration_error(probabilities: Tensor, labels: Tensor, bins: int) -> float
     confidence, predicted = probabilities.max(1)
     excess = (predicted == labels).to(confidence) - confidence
     place = (confidence * bins).long().clamp(max=bins - 1)
-    gaps = torch.zeros(bins).to(confidence).index_add(0, place, excess)
+    gaps = confidence.new_zeros(bins).index_add(0, place, excess)
     return float(gaps.abs().sum()) / len(labels)
 
 

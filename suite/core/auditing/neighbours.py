@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 CHUNK = 1024
-"""Images on either side that are compared at once: 4 MB of distances, and 24 MB of real CIFAR images that are
-whitened, while their preprocessing is undone. A set of any size and a train of any size need no more."""
+"""Images on either side that are compared at once. With images of 3x32x32 that takes 130 MB beside them, 260 MB
+if they are whitened (measured), for any number of images."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,10 @@ def neighbours(
     back = flat.new_full((len(real),), inf)
     for start in range(0, len(real), CHUNK):
         chunk = invert(real[start : start + CHUNK]).flatten(1)
-        there, others = back[start : start + CHUNK], torch.arange(start, start + len(chunk)).to(rows)
+        there, others = (
+            back[start : start + CHUNK],
+            torch.arange(start, start + len(chunk), device=flat.device),
+        )
         for first in range(0, len(flat), CHUNK):
             here = slice(first, first + CHUNK)
             found = torch.cdist(flat[here], chunk)
