@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 CHUNK = 1024
-"""Images on either side that are compared at once. With images of 3x32x32 that takes 130 MB beside them, 260 MB
-if they are whitened (measured), for any number of images."""
+"""Images on either side that are compared at once. Beside images of 3x32x32 that takes 130 MB, 260 MB if they
+are whitened (measured), however many there are."""
 
 
 @dataclass(frozen=True)
