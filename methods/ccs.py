@@ -18,7 +18,6 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from suite.core.distilling.selection import TrainedSelection
 from suite.core.execution.transfer import send
@@ -85,8 +84,8 @@ class CCS(TrainedSelection):
 
 def margins(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the probability of each label (n,) minus that of the most likely other class."""
-    probabilities, own = logits.softmax(1), one_hot(labels, logits.shape[1]).bool()
-    return probabilities[own] - probabilities.masked_fill(own, -1.0).amax(1)
+    probabilities, own = logits.softmax(1), labels[:, None]
+    return probabilities.gather(1, own)[:, 0] - probabilities.scatter(1, own, -1.0).amax(1)
 
 
 def stratified(scores: Tensor, count: int, strata: int, rng: torch.Generator) -> Tensor:
