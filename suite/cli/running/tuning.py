@@ -16,6 +16,7 @@ from suite.cli.running.request import Request
 from suite.core.data import tasks
 from suite.experiments import grid, preflight
 from suite.experiments.cells.context import load_task
+from suite.experiments.tables import grid_files
 from suite.experiments.tuning.rows import Row, rows
 from suite.experiments.tuning.settings_file import ENDING, Chosen, SettingsFile
 from suite.experiments.tuning.tries import Rule, tried
@@ -52,7 +53,7 @@ class TuningRequest:
         """Return the rows of the grid; raises ValueError for a mistake in it, or an output that is taken."""
         if self.output is None and (url := url_of(self.folder)):
             raise ValueError(f"no settings file is written to {url}; name one of this machine by --output")
-        path = None if self.run.made else grid.locate(self.run.grid)
+        path = None if self.run.made else grid_files.locate(self.run.grid)
         if path and self.file.resolve() == path.resolve():
             raise ValueError(f"--output {self.file} is the grid itself; choose another file")
         if self.file.exists():
@@ -62,7 +63,7 @@ class TuningRequest:
                 raise ValueError(
                     f"--output would replace another file: {error}; choose another one"
                 ) from None
-        found = self.run.made or grid.load(grid.locate(self.run.grid), self.run.settings, tuned=False)
+        found = self.run.made or grid.load(grid_files.locate(self.run.grid), self.run.settings, tuned=False)
         if found.budget and self.rule.seconds:
             raise ValueError("the grid has budgets, by which its tries stop: leave out --seconds")
         return rows(found)

@@ -64,6 +64,12 @@ class Chosen(_Table):
         """Its row, task and size."""
         return self.row, self.task, self.ipc
 
+    def without_steps(self) -> Self:
+        """Return it without the number of outer steps, which is not chosen but follows from the seconds."""
+        return self.model_copy(
+            update={"settings": {key: value for key, value in self.settings.items() if key != "steps"}}
+        )
+
     def tuned(self, trial: Trial) -> Tuned | None:
         """Return the number of tries and their cost; None if the trial has other values than the chosen."""
         given = trial.hyperparameters
