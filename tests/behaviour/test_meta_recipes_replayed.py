@@ -142,7 +142,7 @@ def test_a_teacher_labels_rdeds_augmented_batches(tmp_path: object, monkeypatch:
     train = load("digits").train
     train = replace(train, images=train.images.repeat(1, 3, 1, 1))
     how = replace(RECIPES["rded-300-v2"], epochs=15, teacher_epochs=2)
-    label = labeller(how, NET.name, train)
+    label = labeller(how, NET.name, train, ())
     assert label is not None
     teacher = convnet(SHAPE, 10, DEPTH, WIDTH, "bn").eval()
     known = torch.randn(5, *SHAPE, generator=generator(0))

@@ -83,7 +83,7 @@ def _accuracies(task: Task, name: str, recipe: Recipe, ipc: int, search: Search)
         random_set(holdout.train, ipc, generator(0, "rate", task.name, ipc, "subset", draw)) for draw in draws
     ]
     seeds = [derive(0, "rate", task.name, name, ipc, draw) for draw in draws]
-    label = labeller(recipe, name, holdout.train)
+    label = labeller(recipe, name, holdout.train, ())
     jobs = [
         TrainingJob.on_set(subsets[draw], recipe.with_lr(recipe.lr * factor), seeds[draw], label)
         for factor in search.factors

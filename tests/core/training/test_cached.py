@@ -20,6 +20,7 @@ from suite.core.training.cached import (
     labeller,
     teacher_bytes,
     trained_network,
+    trained_networks,
 )
 from suite.core.training.recipes import RECIPES
 
@@ -98,6 +99,19 @@ def test_an_earlier_releases_entry_with_a_wrong_checksum_is_built_again(clock: C
     assert torch.equal(found, torch.zeros(3)) and paid == 0 and len(clock.groups) == 2
 
 
+def test_networks_have_seeds_of_their_own_and_are_kept_one_by_one() -> None:
+    train = Examples(torch.randn(40, 1, 4, 4, generator=generator(0)), torch.arange(40) % 2, 2)
+    two, paid = trained_networks(train, "mlp-w4", "dc-300", 2, 2, seed=1)
+    three, charged = trained_networks(train, "mlp-w4", "dc-300", 2, 3, seed=1)
+    assert paid == 0 <= charged
+    assert len(three) == 3 and all(torch.equal(*pair) for pair in zip(two, three, strict=False))
+    for index, found in enumerate(three):
+        alone, _ = trained_network(train, "mlp-w4", "dc-300", 2, seed=derive(1, "network", index))
+        assert torch.equal(alone, found)
+    (other,), _ = trained_networks(train, "mlp-w4", "dc-300", 2, 1, seed=2)
+    assert not torch.equal(other, two[0])
+
+
 def test_a_teacher_has_batch_norm_and_softens_its_labels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,14 +119,14 @@ def test_a_teacher_has_batch_norm_and_softens_its_labels(
     monkeypatch.setenv("RATBENCH_DATA", str(tmp_path))
     train = Examples(torch.randn(40, 1, 4, 4, generator=generator(0)), torch.arange(40) % 2, 2)
     how = replace(RECIPES["rded-300-v2"], teacher_epochs=2)
-    assert labeller(replace(how, teacher_epochs=0), "convnet-d1-w4-in", train) is None
+    assert labeller(replace(how, teacher_epochs=0), "convnet-d1-w4-in", train, ()) is None
     for name, teacher in (("convnet-d1-w4-in", "convnet-d1-w4-bn"), ("mlp-w4", "mlp-w4")):
-        label, seed = labeller(how, name, train), derive(0, "teacher")
+        label, seed = labeller(how, name, train, ()), derive(0, "teacher")
         values, _ = trained_network(train, teacher, "dc-300", 2, seed=seed)
         logits = network(teacher, train.shape, 2).logits(values, train.images)
         assert label is not None
         found = label(train.images.view(2, 20, 1, 4, 4), torch.zeros(2, 20, 2))
         torch.testing.assert_close(found, (logits / 20).softmax(1).view(2, 20, 2))
         count = network(teacher, train.shape, 2)
-        assert teacher_bytes(how, name, train) == 4 * (count.size + count.statistics_size)
-    assert teacher_bytes(RECIPES["dsa-1000"], "convnet-d1-w4-in", train) == 0
+        assert teacher_bytes(how, name, train, ()) == 4 * (count.size + count.statistics_size)
+    assert teacher_bytes(RECIPES["dsa-1000"], "convnet-d1-w4-in", train, ()) == 0
