@@ -54,15 +54,15 @@ def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, 
 
 
 def fit_trajectories(
-    network: Network, train: Examples, recipe: Recipe, *, seeds: Sequence[int]
+    network: Network, train: Examples, recipe: Recipe, every: int = 1, *, seeds: Sequence[int]
 ) -> list[Tensor]:
     """Train a fresh network on all of `train` for each seed, all at once; return trajectories on the CPU.
 
-    A trajectory (epochs + 1, size) has the parameters before the first epoch and after each, without running
-    statistics.
+    A trajectory (n, size) has the parameters before the first epoch, after each `every` epochs and after the
+    last one, without running statistics.
     """
     jobs = [TrainingJob.on_examples(train, recipe, seed) for seed in seeds]
-    epochs = training_states(network, jobs, every=jobs[0].epoch)
+    epochs = training_states(network, jobs, every=every * jobs[0].epoch)
     return list(torch.stack([states[:, : network.size].cpu() for states in epochs], 1))
 
 

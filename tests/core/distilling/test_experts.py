@@ -110,6 +110,13 @@ def test_a_flat_trajectory_is_adaptive_gsam_with_a_gradient_for_each_parameter()
     assert not torch.allclose(found[-1], experts(data, NAME, RECIPE, 1).trajectories[0][-1], atol=1e-3)
 
 
+def test_ends_are_those_of_the_trajectory_and_other_files(trainings: list[int]) -> None:
+    whole, ends = experts(train(), NAME, RECIPE, 2), experts(train(), NAME, RECIPE, 2, ends_only=True)
+    assert len(trainings) == 4
+    for path, found in zip(whole.trajectories, ends.trajectories, strict=True):
+        assert torch.equal(found, path[[0, -1]])
+
+
 def test_each_is_trained_once_and_its_bits_and_seconds_come_back(
     tmp_path: Path, trainings: list[int]
 ) -> None:

@@ -105,9 +105,9 @@ class FormationDistiller(BaseDistiller):
         """Clip the pixels to [0, 1]."""
         self.pixels.clamp_(0, 1)
 
-    def decoded(self) -> Tensor:
-        """Return the images (classes, ipc * factor², …)."""
-        return MultiFormation(self.pixels * self.span + self.low, self.method.factor).decode()
+    def decoded(self, labels: slice = slice(None)) -> Tensor:
+        """Return the images (classes, ipc * factor², …) of some classes."""
+        return MultiFormation(self.pixels[labels] * self.span + self.low, self.method.factor).decode()
 
     def augmented(self, match: Match) -> tuple[Tensor, Tensor]:
         """Return the real and the synthetic images (classes, n, …) of an update, augmented alike."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import cos, pi
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -136,11 +136,20 @@ class StepDecayRecipe(Recipe):
 
     factor: float = 1.0
 
+    shares: ClassVar[Sequence[tuple[int, int]]] = ((2, 3), (5, 6))
+
     def lr_schedule(self, count: int) -> list[float]:
         """Return the learning rate of each step on `count` images."""
-        drops = (2 * self.epochs // 3, 5 * self.epochs // 6)
+        drops = [part * self.epochs // whole for part, whole in self.shares]
         epochs = [self.lr * self.factor ** sum(epoch >= at for at in drops) for epoch in range(self.epochs)]
         return self._per_step(epochs, count)
+
+
+@dataclass(frozen=True)
+class FifthsRecipe(StepDecayRecipe):
+    """NCFM's: the learning rate is multiplied by `factor` after each fifth of the epochs but the last."""
+
+    shares: ClassVar[Sequence[tuple[int, int]]] = ((1, 5), (2, 5), (3, 5), (4, 5))
 
 
 @dataclass(frozen=True)
