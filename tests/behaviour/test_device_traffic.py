@@ -37,6 +37,7 @@ COPIES: Mapping[str, int] = {
     "idc": 2,
     "idc_i": 2,
     "idm": 2,
+    "m3d": 2,
     "mtt": 2,
     "ncfm": 2,
     "quick_rat_bptt": 3,
