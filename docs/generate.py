@@ -24,7 +24,8 @@ from suite.cli import describe
 from suite.core.data import tasks
 from suite.core.spec import Evaluator
 from suite.core.training.recipes import RECIPES
-from suite.experiments import grid, schema
+from suite.experiments import schema
+from suite.experiments.tables import grid_files
 from suite.experiments.tables.budget import BudgetTable
 from suite.experiments.tables.resources import ResourcesTable
 from suite.plugins import registry
@@ -164,7 +165,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "evaluators": evaluators,
     "grid": grid_file,
-    "grids": lambda: listed("grids", grid.names()),
+    "grids": lambda: listed("grids", grid_files.names()),
     "methods": methods,
     "python": python,
     "recipes": lambda: listed("recipes", RECIPES),

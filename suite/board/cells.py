@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from suite.board.dd_ranking import EVALUATORS
 from suite.records.cells import RETRAIN, STANDARD_RECIPE, Evaluation, Reference, Trial, canonical_json
+from suite.records.jobs import Tuned
 from suite.records.record import Record
 
 RANKED = (RETRAIN, *EVALUATORS)
@@ -92,7 +93,7 @@ class TrialResult:
     """One distillation, done, failed or only planned (record None), with its evaluations.
 
     A trial with several budgets has a result for each: its record as it was when the budget was spent, and
-    the evaluations of that set. task: its name on the board.
+    the evaluations of that set. task: its name on the board. tuned: how its settings were chosen.
     """
 
     trial: Trial
@@ -101,6 +102,7 @@ class TrialResult:
     record: Record | None
     within: Within | None = None
     evaluations: list[Evaluated] = field(default_factory=list)
+    tuned: Tuned | None = None
 
     @cached_property
     def configuration(self) -> Configuration:

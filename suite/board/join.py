@@ -7,7 +7,7 @@ from suite.board.cells import RANKED, Cells, Evaluated, TableKey, TrialResult, W
 from suite.board.columns.costs import device_class
 from suite.records.cells import PROTOCOL, RETRAIN, Evaluation, Reference, Trial, protocol_remedy
 from suite.records.datasets import tell_apart
-from suite.records.jobs import Planned
+from suite.records.jobs import Planned, Tuned
 from suite.records.record import Record, is_of
 from suite.records.test_audit import drop_overread
 
@@ -33,9 +33,10 @@ def join(records: Iterable[Record], planned: Iterable[Planned]) -> Cells:
     found, waiting, mixed = tell_apart(list(records), list(planned))
     valid, refusals = valid_records(found)
     sources: dict[_Key, Record | Planned] = {(item.cell.id, item.task): item for item in waiting}
+    tuned = {(each.cell.id, each.task): each.tuned for each in waiting if each.tuned}
     sources |= {(record.cell.id, record.task): record for record in valid}
     sources = {key: sources[key] for key in sorted(sources)}
-    trials = _trials(sources)
+    trials = _trials(sources, tuned)
     warnings = _attach(trials, sources)
     _tell_recipes_apart(trials.values())
     kept = tuple(source for source in sources.values() if isinstance(source, Record))
@@ -65,7 +66,9 @@ def _precedence(record: Record) -> int:
     return ["done", "diverged", "late", "oom", "failed"].index(record.status)
 
 
-def _trials(sources: Mapping[_Key, Record | Planned]) -> dict[_Spent, TrialResult]:
+def _trials(
+    sources: Mapping[_Key, Record | Planned], tuned: Mapping[_Key, Tuned]
+) -> dict[_Spent, TrialResult]:
     """Return each trial, and once more for each budget that it has before its last one."""
     cells = [(task, source.cell) for (_, task), source in sources.items()]
     budgets: dict[_Key, set[float]] = {}
@@ -83,7 +86,9 @@ def _trials(sources: Mapping[_Key, Record | Planned]) -> dict[_Spent, TrialResul
             at = cell.device_seconds if budget is None else budget
             spent = record.within(at) if record and at else record
             within = Within(at, device) if at else None
-            found[*key, budget] = TrialResult(cell, source.task, source.label, spent, within)
+            found[*key, budget] = TrialResult(
+                cell, source.task, source.label, spent, within, tuned=tuned.get(key)
+            )
     return found
 
 

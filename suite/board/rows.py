@@ -13,6 +13,7 @@ from suite.board.statistics.differences import Copies, Difference, PerSeed
 from suite.board.statistics.intervals import Interval, interval
 from suite.core.names import CORRECTED_RECIPES, counted
 from suite.records.cells import EXTERNAL, STANDARD_RECIPE, SUBMITTED, Reference, canonical_json
+from suite.records.jobs import Tuned
 from suite.records.record import Record
 from suite.records.submission import Submission
 
@@ -43,6 +44,7 @@ class BoardRow:
     complete. scores: accuracy in [0, 1] per recipe, over the seeds that have one; copies: the same by seed;
     selected_recipes: per recipe, the recipes chosen by an evaluator. native: the method's native recipe;
     share: of the full-data accuracy. data: the fingerprint of its data; made_by: the code of its records.
+    tuned: how its settings were chosen on the holdout, None if they were given.
     pictures: (seed, trial id), none of submissions. submission: what its authors handed in, None for other
     rows. seals: the sha256 of its records; signers: who signed all of them.
     """
@@ -66,6 +68,7 @@ class BoardRow:
     papers: PaperFigures = field(default_factory=PaperFigures)
     data: str = ""
     made_by: frozenset[Code] = frozenset()
+    tuned: Tuned | None = None
     pictures: tuple[tuple[int, str], ...] = ()
     robustness: Robustness = field(default_factory=Robustness)
     submission: Submission | None = None
@@ -139,6 +142,7 @@ def row(
         papers=figures(reported, key, label) if whole and not key.within else PaperFigures(),
         data=next((record.data for record in records if record.data), ""),
         made_by=frozenset(map(_code, [*records, *(item.record for item in scored if item.record)])),
+        tuned=trials[0].tuned,
         pictures=tuple(
             (each.trial.seed, each.trial.id)
             for each in trials

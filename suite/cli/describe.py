@@ -20,6 +20,7 @@ from suite.core.spec import ANY_SIZE, UNPUBLISHED, Method
 from suite.core.training.augment import AUGMENTATIONS
 from suite.core.training.recipes import RECIPES
 from suite.experiments import grid, studies
+from suite.experiments.tables import grid_files
 from suite.figures import pictures
 from suite.plugins import registry
 from suite.plugins.differences import Difference, differences
@@ -89,7 +90,7 @@ def details(name: str) -> Iterator[RenderableType]:
 
 def grid_file(name: str) -> Path | None:
     """Return the file of a grid, if `name` is that of a grid; raises ValueError for the path of no file."""
-    return grid.locate(name) if _KINDS["grids"].has(name) else None
+    return grid_files.locate(name) if _KINDS["grids"].has(name) else None
 
 
 def plot_samples(name: str, path: Path) -> None:
@@ -227,7 +228,7 @@ def _network(name: str) -> Iterator[RenderableType]:
 
 def _grid(name: str) -> Iterator[RenderableType]:
     """Yield a grid's file in colours, not folded or padded, so that a copy of it is a grid, too."""
-    text = Syntax("", "toml", background_color="default").highlight(grid.locate(name).read_text())
+    text = Syntax("", "toml", background_color="default").highlight(grid_files.locate(name).read_text())
     text.rstrip()
     yield text
 
@@ -264,5 +265,5 @@ _KINDS: dict[str, _Described] = {
         lambda name: (repr(AUGMENTATIONS[name]),),
         lambda name: iter([_named(name, repr(AUGMENTATIONS[name]))]),
     ),
-    "grids": _Grids(grid.names, lambda name: (grid.load(grid.locate(name)).title,), _grid),
+    "grids": _Grids(grid_files.names, lambda name: (grid.load(grid_files.locate(name)).title,), _grid),
 }

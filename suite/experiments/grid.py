@@ -9,41 +9,19 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from suite.core.data import tasks
-from suite.core.files.documents import read_toml
 from suite.core.names import did_you_mean
 from suite.core.networks import named
 from suite.core.spec import Method
 from suite.experiments import expand, studies
 from suite.experiments.schema import FULL_DATA, Grid, References
+from suite.experiments.tables import grid_files
 from suite.experiments.tables.budget import BudgetTable
 from suite.experiments.tables.resources import ResourcesTable
 from suite.experiments.tables.setting import apply
-from suite.experiments.tuning.settings_file import ENDING, Place, SettingsFile
+from suite.experiments.tuning.settings_file import Place, SettingsFile
 from suite.plugins import registry
 from suite.records.cells import RANDOM, RELABELLED, Evaluation, Part, Study, Trial
-from suite.records.jobs import Job, Plan, Planned
-
-FOLDER = Path(__file__).parents[1] / "grids"
-
-
-def names() -> list[str]:
-    """Return the names of the grids in the package."""
-    return sorted(_packaged())
-
-
-def locate(name: str) -> Path:
-    """Return the file of a grid given by name or path; raises ValueError."""
-    if not name.endswith(".toml") and name in _packaged():
-        return _packaged()[name]
-    if (path := Path(name)).is_file() and name.endswith(".toml"):
-        return path
-    if name.endswith(".toml"):
-        raise ValueError(f"no file {name!r}; grids that come with the package: {', '.join(names())}")
-    raise ValueError(f"unknown grid {name!r}; {did_you_mean(name, names())}, or give a path to a .toml")
-
-
-def _packaged() -> dict[str, Path]:
-    return {path.stem: path for path in FOLDER.glob("*/*.toml") if not path.name.endswith(ENDING)}
+from suite.records.jobs import Job
 
 
 def load(path: Path, settings: Sequence[str] = (), *, tuned: bool = True) -> Grid:
@@ -51,10 +29,7 @@ def load(path: Path, settings: Sequence[str] = (), *, tuned: bool = True) -> Gri
 
     tuned: whether its settings file applies.
     """
-    try:
-        table = read_toml(path)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    table = grid_files.read(path)
     own, found = made(str(path), table), made(str(path), table, settings)
     if not (tuned and found.settings):
         return found
@@ -64,10 +39,13 @@ def load(path: Path, settings: Sequence[str] = (), *, tuned: bool = True) -> Gri
         for place in places(found)
     }
     file = path.parent / found.settings
-    for (label, task, ipc), chosen in SettingsFile.read(file).fitting(file, rows).items():
+    fitting = SettingsFile.read(file).fitting(file, rows)
+    if found.budget:  # which ends the runs, in place of the steps that took as long as the tries
+        fitting = {place: chosen.without_steps() for place, chosen in fitting.items()}
+    for (label, task, ipc), chosen in fitting.items():
         exceptions = table["method"][label].setdefault("where", [])
-        exceptions.append({"task": task, "ipc": ipc, **chosen})
-    return made(str(path), table, settings)
+        exceptions.append({"task": task, "ipc": ipc, **chosen.settings})
+    return made(str(path), table, settings).with_chosen(fitting)
 
 
 def made(name: str, table: dict[str, Any], settings: Sequence[str] = ()) -> Grid:
@@ -179,16 +157,6 @@ def trial(grid: Grid, label: str, task: str, ipc: int, seed: int, method: Method
     )
 
 
-def plan(found: Sequence[Job]) -> Plan:
-    """Return the planned cells of jobs, for the board."""
-    cells = [
-        Planned(label=job.label, task=job.cell.task, ipc=job.size(cell), cell=cell, data=job.data)
-        for job in found
-        for cell in job.cells
-    ]
-    return Plan(cells=tuple(cells))
-
-
 def _references(grid: Grid, task: str) -> Iterator[Job]:
     """Yield full data, then the random subsets of every size."""
     tasks.describe(task)
@@ -250,7 +218,9 @@ def _trials(grid: Grid, label: str, task: str, ipc: int) -> Iterator[Job]:
         method: Method = registry.configure(cls, values, where=where)
         own = trial(grid, label, task, ipc, seed, method)
         cells = _evaluations(grid, own, native, _snapshots(grid, method, where), parts)
-        yield Job(label=label, cell=own, evaluations=tuple(cells), recipe=native)
+        chosen = grid.chosen.get((label, task, ipc))
+        tuned = chosen.tuned(own) if chosen else None
+        yield Job(label=label, cell=own, evaluations=tuple(cells), recipe=native, tuned=tuned)
 
 
 def _snapshots(grid: Grid, method: Method, where: str) -> list[int]:

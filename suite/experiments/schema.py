@@ -1,7 +1,7 @@
 """A grid file and its tables: methods with their exceptions, studies and references."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count, islice
 from typing import Annotated, Any, Self, TypeVar
 
@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
+    PrivateAttr,
     field_validator,
     model_validator,
 )
@@ -19,6 +20,7 @@ from suite.core.data import tasks
 from suite.core.training.recipes import recipe_on_real
 from suite.experiments.tables.budget import BudgetTable
 from suite.experiments.tables.resources import ResourcesTable
+from suite.experiments.tuning.settings_file import Chosen, Place
 from suite.records.cells import STANDARD_RECIPE, Part, Reference
 from suite.records.jobs import Wanted
 
@@ -239,6 +241,19 @@ class Grid(BaseModel):
     """The table `[reference]`: full data and random subsets."""
     resources: ResourcesTable = ResourcesTable()
     """The table `[resources]`: CPUs, GPUs and node labels of each trial."""
+
+    _chosen: Mapping[Place, Chosen] = PrivateAttr(default_factory=dict)
+
+    @property
+    def chosen(self) -> Mapping[Place, Chosen]:
+        """What its settings file has for each row, task and size."""
+        return self._chosen
+
+    def with_chosen(self, chosen: Mapping[Place, Chosen]) -> Self:
+        """Return the grid with what its settings file has, whose values its tables have already."""
+        own = self.model_copy()
+        own._chosen = chosen
+        return own
 
     def wanted(self, label: str, *, study: bool = False) -> Wanted:
         """Return the resources of each trial of a row; those of `[resources]` for a reference."""

@@ -16,7 +16,7 @@ from suite.core.sets.parametrisations import MultiFormation, describe
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Task
 from suite.core.training.recipes import RECIPES
-from suite.experiments import expand, grid
+from suite.experiments import expand
 from suite.experiments.cells import distillation, sets
 from suite.experiments.cells.context import Context
 from suite.experiments.resources import Resources
@@ -29,7 +29,7 @@ from suite.external.validate import Wanted
 from suite.plugins import registry
 from suite.records.cells import EXTERNAL, RETRAIN, Trial
 from suite.records.datasets import told
-from suite.records.jobs import Job
+from suite.records.jobs import Job, Plan
 from suite.records.store import Store
 
 
@@ -124,7 +124,7 @@ def read(request: Request) -> ReadSet:
 def record(found: ReadSet, store: Store, resources: Resources) -> None:
     """Write the plan, and the trial's artefact and record unless both exist."""
     trial, job = found.trial, found.job
-    store.write_plan(f"{job.label.replace(':', '-')}-{trial.id[:12]}", grid.plan([job]).to_json())
+    store.write_plan(f"{job.label.replace(':', '-')}-{trial.id[:12]}", Plan.of([job]).to_json())
     if store.record(trial.id, job.data) and not sets.lost(job, store):
         return
     context, path = Context(job, store, resources), store.new_artefact(trial.id, None, job.data)

@@ -86,6 +86,7 @@ class Trial(_Cell):
 
     source: sha256 of the method's file if it is not part of RaT-Bench, so that an edited file gives another
     trial; for an external set, sha256 of its files. device_seconds: after which it stops, if it has a budget.
+    device: the class of devices, on boards on which several ran the same trial.
     """
 
     kind: Literal["distillation"] = "distillation"
@@ -96,6 +97,7 @@ class Trial(_Cell):
     ipc: int
     seed: int
     device_seconds: PositiveFloat | None = Field(default=None, exclude_if=lambda seconds: seconds is None)
+    device: str = Field(default="", exclude_if=lambda device: not device)
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Jobs for workers, and plans, from which a board knows the missing cells."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
@@ -23,10 +23,18 @@ class Wanted(Frozen):
         return ", ".join(words)
 
 
+class Tuned(Frozen):
+    """How a trial's settings were chosen on the holdout: of how many tries, and what these cost together."""
+
+    tries: PositiveInt
+    device_seconds: NonNegativeFloat | None = None  # None: settings files of earlier releases do not tell
+
+
 class Job(Frozen):
     """The work of one worker: a trial and its evaluations, a reference, or a study.
 
     data: the fingerprint of the task's data, "" if it is not known yet; records of other data do not count.
+    tuned: None for settings that were not chosen by `ratbench tune`.
     """
 
     label: str
@@ -35,6 +43,7 @@ class Job(Frozen):
     recipe: str = ""  # the method's native recipe
     data: str = ""
     wanted: Wanted = Field(default=Wanted(), exclude_if=lambda wanted: wanted == Wanted())
+    tuned: Tuned | None = Field(default=None, exclude_if=lambda tuned: tuned is None)
 
     @property
     def id(self) -> str:
@@ -81,12 +90,30 @@ class Planned(Frozen):
     ipc: int  # 0 for a reference; for an evaluation, the size of the scored part
     cell: Cell
     data: str = Field(default="", exclude_if=lambda data: not data)  # the fingerprint of the task's data
+    tuned: Tuned | None = Field(default=None, exclude_if=lambda tuned: tuned is None)  # of a trial
 
 
 class Plan(Frozen):
     """All cells of the last run of a grid: `<store>/plan/<grid>.json`."""
 
     cells: tuple[Planned, ...]
+
+    @classmethod
+    def of(cls, jobs: Iterable[Job]) -> Self:
+        """Return the cells of jobs."""
+        cells = [
+            Planned(
+                label=job.label,
+                task=job.cell.task,
+                ipc=job.size(cell),
+                cell=cell,
+                data=job.data,
+                tuned=job.tuned if cell is job.cell else None,
+            )
+            for job in jobs
+            for cell in job.cells
+        ]
+        return cls(cells=tuple(cells))
 
     def to_json(self) -> str:
         """Return the plan as indented JSON in a stable form."""

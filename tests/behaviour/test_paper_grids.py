@@ -10,6 +10,7 @@ from suite.cli.reproducing.comparable import printed
 from suite.core.data.catalogue import family
 from suite.experiments import grid
 from suite.experiments.schema import Grid
+from suite.experiments.tables import grid_files
 from suite.records.cells import Evaluation, Trial
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -17,7 +18,7 @@ GRIDS = ("paper", "paper-64", "paper-birds")
 
 
 def load(name: str) -> Grid:
-    return grid.load(grid.locate(name))
+    return grid.load(grid_files.locate(name))
 
 
 @pytest.mark.parametrize("name", GRIDS)

@@ -15,6 +15,7 @@ from suite.cli.reproducing.reproduction import published
 from suite.core.data import tasks
 from suite.core.names import STANDARD_NETWORK
 from suite.experiments import grid
+from suite.experiments.tables import grid_files
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
@@ -66,7 +67,7 @@ def test_every_cell_of_the_grid_is_done_on_the_real_images() -> None:
 def test_the_committed_records_cover_their_grid(name: str) -> None:
     """The grid as it stands today, not the plan of the day on which it ran."""
     done = {each.cell.id for each in files.read([STORES[name]]).records if each.status == "done"}
-    cells = [cell for job in grid.jobs(grid.load(grid.locate(name))) for cell in job.cells]
+    cells = [cell for job in grid.jobs(grid.load(grid_files.locate(name))) for cell in job.cells]
     assert len([cell for cell in cells if cell.id not in done]) == OPEN.get(name, 0)
 
 

@@ -18,7 +18,7 @@ from suite.experiments.resources import Resources
 from suite.plugins import registry
 from suite.plugins.smoke import smoke_data
 from suite.records.cells import Evaluation, Part
-from suite.records.jobs import Job
+from suite.records.jobs import Job, Plan
 from suite.records.store import Store
 from tests.support.command_line import ratbench, refused
 from tests.support.grids import QUICK
@@ -83,7 +83,7 @@ def test_a_grid_asks_for_parts_of_a_rows_largest_set(jobs: list[Job]) -> None:
         ("rat_bptt", 3): [None, ("random", 1, 0), ("random", 1, 1), ("without", 2, 0)],
         ("boosted", 3): [None, ("prefix", 1, 0)],
     }
-    sizes = [(item.ipc, item.cell.kind) for item in grid.plan(jobs).cells if item.label == "boosted"]
+    sizes = [(item.ipc, item.cell.kind) for item in Plan.of(jobs).cells if item.label == "boosted"]
     assert sizes == [(3, "distillation"), (3, "evaluation"), (1, "evaluation")]
     assert len({cell.seed for job in jobs for cell in job.evaluations}) == 1  # the same fresh networks
 

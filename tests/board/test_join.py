@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from suite.board.dd_ranking import IOR
-from suite.board.files import read
+from suite.board.files import leaderboard, load, read, render
 from suite.board.tables import board
-from suite.records.cells import PROTOCOL
+from suite.records.cells import PROTOCOL, Trial
+from suite.records.jobs import Plan, Planned, Tuned
 from suite.records.record import Record
 from tests.support.board_records import (
     SMALL,
@@ -65,6 +66,26 @@ def test_another_protocol_is_refused(tmp_path: Path) -> None:
         read([tmp_path])
     with pytest.raises(FileNotFoundError, match="no store at"):
         read([tmp_path / "absent"])
+
+
+def test_how_settings_were_chosen_is_known_of_plans_and_stands_beside_the_record(tmp_path: Path) -> None:
+    tuned = Tuned(tries=4, device_seconds=320.0)
+    plan = [
+        Planned(label=each.label, task=each.task, ipc=each.ipc, cell=each.cell, tuned=tuned)
+        for each in SMALL
+        if each.label == "rat_bptt" and isinstance(each.cell, Trial)
+    ]
+    save(SMALL, tmp_path)
+    (tmp_path / "plan").mkdir()
+    (tmp_path / "plan" / "small.json").write_text(Plan(cells=tuple(plan)).to_json())
+    found = load([tmp_path])
+    assert {name: row.tuned for name, row in rows(found).items()} == {
+        "rat_bptt": tuned,
+        "random_subset": None,
+    }
+    assert "| 4 tries, 5.3 min |" in render(found, "md")
+    (line,) = leaderboard(tmp_path).query("label == 'rat_bptt'").to_dict("records")
+    assert (line["tries"], line["tuning_seconds"]) == (4, 320.0)
 
 
 def test_a_finished_record_counts_before_a_failure_of_its_cell() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from suite.__main__ import app
 from suite.experiments import grid
+from suite.experiments.tables import grid_files
 
 ROOT = Path(__file__).parents[2]
 RUN_ELSEWHERE = ("add-a-method.md", "add-an-evaluator.md")  # whole tutorials, with tests of their own
@@ -54,7 +55,7 @@ def test_commands_are_there(page: Path) -> None:
         else:
             assert command in ("COMMAND", "--version", "--install-completion"), line
         if command == "run" and words and re.fullmatch(r"[a-z][a-z0-9-]+", words[0]):
-            assert words[0] in grid.names(), line
+            assert words[0] in grid_files.names(), line
 
 
 @pytest.mark.parametrize("page", [*PAGES[:2], *OWN], ids=lambda page: page.stem)

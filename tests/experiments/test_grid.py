@@ -7,8 +7,9 @@ import pytest
 
 from suite.experiments import grid, preflight
 from suite.experiments.resources import Resources
+from suite.experiments.tables import grid_files
 from suite.records.cells import Evaluation, Reference, Trial
-from suite.records.jobs import Job
+from suite.records.jobs import Job, Plan
 from tests.support import broken_files
 
 
@@ -28,9 +29,9 @@ def replaced(path: Path, old: str, new: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", grid.names())
+@pytest.mark.parametrize("name", grid_files.names())
 def test_the_grids_that_come_with_the_package_expand(name: str) -> None:
-    assert grid.jobs(grid.load(grid.locate(name)))
+    assert grid.jobs(grid.load(grid_files.locate(name)))
 
 
 def test_a_grid_is_the_product_of_tasks_sizes_methods_and_seeds(tiny: Path) -> None:
@@ -41,7 +42,7 @@ def test_a_grid_is_the_product_of_tasks_sizes_methods_and_seeds(tiny: Path) -> N
     assert isinstance(jobs[0].cell, Reference)
     order = [(job.ipc, job.label, job.cell.seed) for job in jobs[1:]]
     assert order == [(i, m, s) for i in (1, 2) for m in ("random_subset", "rat_bptt") for s in (0, 1, 2)]
-    assert len(grid.plan(jobs).cells) == 1 + 2 * len(order)
+    assert len(Plan.of(jobs).cells) == 1 + 2 * len(order)
 
 
 def test_lists_become_rows(tiny: Path) -> None:
@@ -237,12 +238,12 @@ def test_a_value_given_twice_is_refused(tiny: Path) -> None:
 
 def test_a_file_that_is_not_there_is_called_so() -> None:
     with pytest.raises(ValueError, match=r"no file 'mine\.toml'"):
-        grid.locate("mine.toml")
+        grid_files.locate("mine.toml")
 
 
 def test_an_unknown_grid_is_refused_with_the_nearest() -> None:
     with pytest.raises(ValueError, match="unknown grid 'dmeo'; did you mean 'demo'"):
-        grid.locate("dmeo")
+        grid_files.locate("dmeo")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from suite.experiments import grid, job_runner, preflight
 from suite.experiments.cells.context import Context
 from suite.experiments.resources import Resources
 from suite.plugins import registry
-from suite.records.jobs import Job
+from suite.records.jobs import Job, Plan
 from suite.records.store import Store
 from suite.records.stores.heartbeat import signs
 from tests.support import broken_files
@@ -44,7 +44,7 @@ def broken(tiny: Path, text: str) -> list[Job]:
 
 
 def test_from_grid_to_record_to_table(jobs: list[Job], store: Store, resources: Resources) -> None:
-    store.write_plan("tiny", grid.plan(jobs).to_json())
+    store.write_plan("tiny", Plan.of(jobs).to_json())
     for job in jobs:
         assert set(complete(job, store, resources).values()) == {"done"}
         assert job_runner.missing(job, store) == []

@@ -57,6 +57,8 @@ def _line(table: Table, row: BoardRow) -> dict[str, Any]:
         **_numbers("behind", row.behind),
         "seeds": row.accuracy.seeds if row.accuracy else 0,
         "copies": " ".join(str(count) for count in row.accuracy.copies) if row.accuracy else "",
+        "tries": row.tuned.tries if row.tuned else 0,
+        "tuning_seconds": row.tuned.device_seconds if row.tuned else None,
         "native_recipe": row.native,
         **_numbers("native", row.scores.get(row.native)),
         "share": round(row.share, DIGITS) if row.share is not None else None,

@@ -191,6 +191,14 @@ def cost(row: BoardRow) -> str:
     return duration(row.costs.device_seconds) if row.scores or row.costs.device_seconds else ""
 
 
+def tuned(row: BoardRow) -> str:
+    """Return how many tries chose its settings, and what they cost; "" if they were given."""
+    if row.tuned is None:
+        return ""
+    spent, tries = row.tuned.device_seconds, "1 try" if row.tuned.tries == 1 else f"{row.tuned.tries} tries"
+    return tries if spent is None else f"{tries}, {duration(spent)}"
+
+
 def duration(seconds: float) -> str:
     """Return `seconds` in a fitting unit."""
     if seconds < 1:

@@ -31,7 +31,7 @@ class Kind(NamedTuple):
 
 
 class Costs:
-    """Costs by kinds of cells: of a store's own records, else of others, else of measured outer steps."""
+    """Costs by kinds of cells: of a store's own records, else of others, else the budget, or steps."""
 
     def __init__(
         self, own: Iterable[Record], others: Iterable[Record] = (), steps: Sequence[StepCost] = ()
@@ -53,7 +53,11 @@ class Costs:
                 if name in measured:
                     seconds, device = measured[name]
                     return Cost(seconds * _copies(cell), device, source)
-        return self._by_steps(cell) if isinstance(cell, Trial) and not cell.source else None
+        if not isinstance(cell, Trial):
+            return None
+        if cell.device_seconds:
+            return Cost(cell.device_seconds, "any device", "the budgets")
+        return None if cell.source else self._by_steps(cell)
 
     def _by_steps(self, trial: Trial) -> Cost | None:
         values, steps = canonical_json(trial.hyperparameters), trial.hyperparameters.get("steps")

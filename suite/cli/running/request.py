@@ -12,6 +12,7 @@ from suite.experiments import grid, preflight
 from suite.experiments.isolation.job_process import StepLimit
 from suite.experiments.resources import Resources
 from suite.experiments.schema import Grid
+from suite.experiments.tables import grid_files
 from suite.plugins import registry
 from suite.records.cells import STANDARD_RECIPE, Study
 from suite.records.jobs import Job
@@ -92,7 +93,7 @@ class Request:
 
     def table(self) -> Grid:
         """Return the grid; raises ValueError for a mistake in its file."""
-        return self.made or grid.load(grid.locate(self.grid), self.settings)
+        return self.made or grid.load(grid_files.locate(self.grid), self.settings)
 
     def jobs(self) -> list[Job]:
         """Return the jobs of the grid; raises ValueError for a mistake in the grid."""
@@ -118,7 +119,7 @@ def _is_utf8(path: Path) -> bool:
 def check_settings(request: Request, tasks: Collection[str]) -> None:
     """Raise ValueError if the grid's settings file was made on other data than these of its tasks have."""
     if (table := request.table()).settings:
-        preflight.check_settings(grid.locate(request.grid), table.settings, tasks)
+        preflight.check_settings(grid_files.locate(request.grid), table.settings, tasks)
 
 
 def one_method(what: str, task: str | None, ipc: int | None, settings: Sequence[str] = ()) -> Grid | None:
@@ -127,7 +128,7 @@ def one_method(what: str, task: str | None, ipc: int | None, settings: Sequence[
     Its title is the method's name. Raises ValueError for a method without a task or a size, and for a grid
     with one.
     """
-    if not (what.endswith(".py") or (what in registry.names("method") and what not in grid.names())):
+    if not (what.endswith(".py") or (what in registry.names("method") and what not in grid_files.names())):
         if given := [name for name, value in (("--task", task), ("--ipc", ipc)) if value is not None]:
             raise ValueError(f"{given[0]} is for a method, and {what!r} is none: a grid has tasks and sizes")
         return None

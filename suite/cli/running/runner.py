@@ -19,7 +19,7 @@ from suite.cli.running.request import Request, check_settings
 from suite.core.data import tasks
 from suite.core.data.tasks import former_fingerprint
 from suite.core.names import counted
-from suite.experiments import grid, preflight
+from suite.experiments import preflight
 from suite.experiments.cells.context import load_task
 from suite.experiments.isolation.job_process import JobProcess, StepLimit
 from suite.experiments.job_runner import due
@@ -28,7 +28,7 @@ from suite.external import evaluate as foreign
 from suite.external.sandbox.confinement import told
 from suite.figures.publish import publish
 from suite.records.cells import Cell
-from suite.records.jobs import Job
+from suite.records.jobs import Job, Plan
 from suite.records.remote import working
 from suite.records.store import Store
 from suite.records.stores import reading
@@ -58,7 +58,7 @@ def run(request: Request, deadline: Deadline | None = None) -> bool:
     stopped = None
     with store.locked(lost=deadline.give_up):
         bring_over_formers(store, formers)
-        store.write_plan(request.plan, grid.plan(jobs).to_json())
+        store.write_plan(request.plan, Plan.of(jobs).to_json())
         store.send()
         known = store.as_it_is()
         for line in to_do(jobs, known):

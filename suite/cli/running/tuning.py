@@ -16,11 +16,12 @@ from suite.cli.running.request import Request
 from suite.core.data import tasks
 from suite.experiments import grid, preflight
 from suite.experiments.cells.context import load_task
+from suite.experiments.tables import grid_files
 from suite.experiments.tuning.rows import Row, rows
 from suite.experiments.tuning.settings_file import ENDING, Chosen, SettingsFile
 from suite.experiments.tuning.tries import Rule, tried
 from suite.records.cells import Study, Trial
-from suite.records.jobs import Job
+from suite.records.jobs import Job, Plan
 from suite.records.remote import working
 from suite.records.remote.place import url_of
 from suite.records.remote.reading import here
@@ -52,7 +53,7 @@ class TuningRequest:
         """Return the rows of the grid; raises ValueError for a mistake in it, or an output that is taken."""
         if self.output is None and (url := url_of(self.folder)):
             raise ValueError(f"no settings file is written to {url}; name one of this machine by --output")
-        path = None if self.run.made else grid.locate(self.run.grid)
+        path = None if self.run.made else grid_files.locate(self.run.grid)
         if path and self.file.resolve() == path.resolve():
             raise ValueError(f"--output {self.file} is the grid itself; choose another file")
         if self.file.exists():
@@ -62,7 +63,7 @@ class TuningRequest:
                 raise ValueError(
                     f"--output would replace another file: {error}; choose another one"
                 ) from None
-        found = self.run.made or grid.load(grid.locate(self.run.grid), self.run.settings, tuned=False)
+        found = self.run.made or grid.load(grid_files.locate(self.run.grid), self.run.settings, tuned=False)
         if found.budget and self.rule.seconds:
             raise ValueError("the grid has budgets, by which its tries stop: leave out --seconds")
         return rows(found)
@@ -101,7 +102,7 @@ def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
             for jobs in _stages(request, found, store):
                 run = request.run
                 every += jobs
-                store.write_plan(request.folder.name, grid.plan(every).to_json())
+                store.write_plan(request.folder.name, Plan.of(every).to_json())
                 for line in to_do(jobs, store.as_it_is()):
                     say(line)
                 # Neighbours, above all those that compile, would make a method seem slower than it is.

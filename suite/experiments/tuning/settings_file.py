@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError,
 from suite.core.files.atomic_write import NotAFile, write_bytes
 from suite.core.files.documents import read_toml
 from suite.core.names import did_you_mean
+from suite.records.cells import Trial
+from suite.records.jobs import Tuned
 
 ENDING = ".settings.toml"
 """The end of the name of a settings file beside a grid."""
@@ -38,7 +40,7 @@ class Chosen(_Table):
 
     data: the fingerprint of the holdout. given: the hyper-parameters that the paper and the grid gave, the
     same in all tries. settings: those that replace them. tries: the first has the values of the grid. choice:
-    the number of the chosen try, from 1.
+    the number of the chosen try, from 1. tuning_seconds: device-seconds of all tries.
     """
 
     row: str
@@ -53,6 +55,7 @@ class Chosen(_Table):
     accuracy: float | None = None  # of the choice, on the holdout
     base_accuracy: float | None = None  # of the first try
     device_seconds: float | None = None  # of the distillation of the choice
+    tuning_seconds: float | None = None
     trial: str = ""  # of the choice, in the store of the tries
     tries: list[Try] = []
 
@@ -60,6 +63,19 @@ class Chosen(_Table):
     def place(self) -> Place:
         """Its row, task and size."""
         return self.row, self.task, self.ipc
+
+    def without_steps(self) -> Self:
+        """Return it without the number of outer steps, which is not chosen but follows from the seconds."""
+        return self.model_copy(
+            update={"settings": {key: value for key, value in self.settings.items() if key != "steps"}}
+        )
+
+    def tuned(self, trial: Trial) -> Tuned | None:
+        """Return the number of tries and their cost; None if the trial has other values than the chosen."""
+        given = trial.hyperparameters
+        if not self.tries or any(given.get(key) != value for key, value in self.settings.items()):
+            return None
+        return Tuned(tries=len(self.tries), device_seconds=self.tuning_seconds)
 
 
 class SettingsFile(_Table):
@@ -108,8 +124,8 @@ class SettingsFile(_Table):
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
-    def fitting(self, path: Path, rows: Mapping[Place, tuple[str, Mapping[str, Any]]]) -> dict[Place, Any]:
-        """Return the chosen settings of rows; raises ValueError if they were chosen for something else.
+    def fitting(self, path: Path, rows: Mapping[Place, tuple[str, Mapping[str, Any]]]) -> dict[Place, Chosen]:
+        """Return what was chosen for rows; raises ValueError if they were chosen for something else.
 
         path: of this file, for messages; rows: of a grid, with the method and what `given` gives today.
         """
@@ -129,7 +145,7 @@ class SettingsFile(_Table):
                     f"{path}: the settings {_words(place)} were chosen with {key} = {_shown(old.get(key))}, "
                     f"and the grid has {_shown(new.get(key))}; {REMEDY}"
                 )
-        return {place: known[place].settings for place in rows}
+        return {place: known[place] for place in rows}
 
     def _remedy(self, place: Place) -> str:
         tuned = sorted({each.row for each in self.chosen})

@@ -157,7 +157,7 @@ class Rule:
             )
         choice = max(found, key=lambda place: (found[place], -place))
         job = last.jobs[choice]
-        trial = store.record(job.id, row.data)
+        spent = {each.id: _seconds(each, store) for rung in rungs for each in rung.jobs.values()}
         return Chosen(
             **facts,
             settings=plain(changes[choice]),
@@ -165,7 +165,8 @@ class Rule:
             choice=choice + 1,
             accuracy=found[choice],
             base_accuracy=tries[0].accuracy,
-            device_seconds=round(trial.device_seconds, 1) if trial else None,
+            device_seconds=round(spent[job.id], 1),
+            tuning_seconds=round(sum(spent.values()), 1),
             trial=job.id,
             tries=tries,
         )
@@ -201,6 +202,12 @@ def tried(job: Job, store: Store) -> bool:
     ended = trial is not None and trial.status != "done"
     known = (store.record(evaluation.id, job.data), *map(store.last_failure, (job.id, evaluation.id)))
     return ended or any(record is not None for record in known)
+
+
+def _seconds(job: Job, store: Store) -> float:
+    """Return the device-seconds of a try's distillation."""
+    record: Record | None = store.record(job.id, job.data) or store.last_failure(job.id)
+    return record.device_seconds if record else 0.0
 
 
 def _accuracy(job: Job, store: Store) -> float | None:

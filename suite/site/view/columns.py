@@ -94,6 +94,13 @@ _AFTER = (
         ("device_seconds",),
         per_device=True,
     ),
+    Column(
+        "tuned",
+        "tuned",
+        "Tries that chose its settings on the holdout, and their device time; empty if they were given.",
+        "number",
+        ("tries", "tuning_seconds"),
+    ),
     Column("device", "device", "What distilled the set: a GPU or a processor.", "choice", ("device_class",)),
     Column(
         "memory",

@@ -146,6 +146,7 @@ def _texts(table: Table, row: BoardRow, scores: Sequence[DDScore], *, tied: bool
         **{score.name: dd_ranking.cell(row, score) for score in scores},
         "reported": "; ".join(printed),
         "time": words.cost(row),
+        "tuned": words.tuned(row),
         "memory": words.memory(row.costs.peak_memory_bytes),
         "stored": words.memory(row.costs.stored_bytes),
         "bits": words.bits(row.costs.bits_per_class),

@@ -93,3 +93,13 @@ def test_measured_outer_steps_are_the_last_resort(trials: list[Job]) -> None:
 
 def test_nothing_left_costs_nothing() -> None:
     assert list(told([])) == [] and hours([]) == "0"
+
+
+def test_a_trial_with_a_budget_costs_at_most_that_until_one_like_it_was_measured(tiny: Path) -> None:
+    tiny.write_text(tiny.read_text() + "\n[budget]\ndevice_seconds = [60, 3600]\n")
+    (job,) = (job for job in grid.jobs(grid.load(tiny)) if job.label == "rat_bptt")
+    assert estimate(Costs([]), job, [job.cell]) == [
+        "about 1 device-hours on any device for 1 cell, by the budgets"
+    ]
+    measured = Costs([record(job, job.cell, 1800.0)]).of(job, job.cell)
+    assert measured and measured.seconds == 1800.0

@@ -8,6 +8,7 @@ from suite.cli.stores.forgetting import Named, Stale, told
 from suite.experiments import grid, job_runner
 from suite.experiments.resources import Resources
 from suite.records.cells import Evaluation, Trial
+from suite.records.jobs import Plan
 from suite.records.store import Store
 from suite.records.stores.forget import Forgetting
 from tests.support.stores import record_of
@@ -25,7 +26,7 @@ def plugged(tiny: Path, tmp_path: Path, store: Store) -> tuple[Path, Store]:
         + f'[method.mine]\nbase = "{path}"\n\n[evaluator.retrain]\nrecipe = "dc-300"\ncopies = 1\n'
     )
     jobs = grid.jobs(grid.load(tiny))
-    store.write_plan("tiny", grid.plan(jobs).to_json())
+    store.write_plan("tiny", Plan.of(jobs).to_json())
     for job in jobs:
         list(job_runner.run(job, store, Resources()))
     return path, store

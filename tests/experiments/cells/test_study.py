@@ -7,7 +7,7 @@ import pytest
 from suite.experiments import grid, job_runner, preflight
 from suite.experiments.resources import Resources
 from suite.records.cells import Study
-from suite.records.jobs import Job
+from suite.records.jobs import Job, Plan
 from suite.records.store import Store
 from tests.support.job_runs import complete, done
 
@@ -45,7 +45,7 @@ def test_a_grid_has_a_cell_for_each_setting_and_seed(path: Path) -> None:
     studies = [cell for cell in cells if isinstance(cell, Study)]
     assert [(cell.settings["unroll"], cell.seed) for cell in studies] == [(2, 0), (2, 1), (4, 0), (4, 1)]
     assert {cell.settings["network"] for cell in studies} == {"convnet-d1-w8-in"}
-    assert len(grid.plan(jobs(path)).cells) == len(cells) == len(studies)
+    assert len(Plan.of(jobs(path)).cells) == len(cells) == len(studies)
 
 
 def test_a_study_cut_off_goes_on_with_the_same_bits(

@@ -9,8 +9,10 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from suite.experiments import grid
+from suite.experiments.tables import grid_files
 from suite.experiments.tuning.settings_file import Chosen, SettingsFile, Try
 from suite.records.cells import Trial
+from suite.records.jobs import Plan, Tuned
 from tests.support.grids import TINY
 
 GIVEN = {"network": "convnet-d1-w8-in", "steps": 4, "unroll": 4, "window": 2, "real_batch": 32}
@@ -67,12 +69,36 @@ class TestUse:
         found = learned(path, "method.rat_bptt.outer_lr=0.1", "method.rat_bptt.unroll=5").hyperparameters
         assert (found["outer_lr"], found["unroll"], found["steps"]) == (0.1, 5, 3)
 
+    def test_trials_with_chosen_values_are_tuned_and_others_are_not(self, path: Path) -> None:
+        tries = [Try(settings={}, accuracy=0.5), Try(settings={"outer_lr": 0.5}, accuracy=0.6)]
+        entry = chosen(tries=tries, choice=2, tuning_seconds=12.5)
+        made(SUBSET, entry).write(path.parent / "tiny.settings.toml")
+
+        def tuned(*settings: str) -> dict[str, Tuned | None]:
+            return {job.label: job.tuned for job in grid.jobs(grid.load(path, settings))}
+
+        assert tuned() == {"random_subset": None, "rat_bptt": Tuned(tries=2, device_seconds=12.5)}
+        assert tuned("method.rat_bptt.unroll=5")["rat_bptt"]  # was not chosen
+        assert tuned("method.rat_bptt.outer_lr=0.1")["rat_bptt"] is None
+        plan = Plan.of(grid.jobs(grid.load(path)))
+        assert [each.cell.kind for each in plan.cells if each.tuned] == ["distillation"]
+
+    def test_a_grid_with_budgets_takes_all_but_the_number_of_steps(self, path: Path) -> None:
+        path.write_text(path.read_text() + "\n[budget]\ndevice_seconds = [1, 4]\n")
+        made(SUBSET, chosen(tries=[Try(settings={"outer_lr": 0.5}, accuracy=0.6)])).write(
+            path.parent / "tiny.settings.toml"
+        )
+        found = learned(path).hyperparameters
+        assert (found["steps"], found["outer_lr"]) == (GIVEN["steps"], 0.5)
+        jobs = {job.label: job for job in grid.jobs(grid.load(path))}
+        assert jobs["rat_bptt"].tuned == Tuned(tries=1)
+
     def test_it_can_be_left_out(self, path: Path) -> None:
         assert learned(path, "settings=").hyperparameters["steps"] == 4
         assert learned(path, tuned=False).hyperparameters["steps"] == 4
 
     def test_settings_files_are_no_grids(self) -> None:
-        assert not [name for name in grid.names() if name.endswith(".settings")]
+        assert not [name for name in grid_files.names() if name.endswith(".settings")]
 
 
 class TestRefused:

@@ -1,8 +1,9 @@
 """Curves of accuracy over device-seconds as Markdown: a table for each place."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from suite.board.anytime.curves import Anytime, Curve, anytime
+from suite.board.anytime.devices import Calibration, calibrations
 from suite.board.render import words
 from suite.board.render.layout import code, escaped, link, markdown_table
 from suite.board.rows import BoardRow
@@ -25,7 +26,20 @@ def sections(board: Board, papers: Mapping[str, str]) -> list[str]:
         "## At equal device time",
         _INTRODUCTION,
         *(part for each in found for part in _section(each, papers)),
+        *_devices(calibrations(board.cells.records)),
     ]
+
+
+def _devices(found: Sequence[Calibration]) -> Iterator[str]:
+    """Yield how the devices relate, if trials ran on several."""
+    if found:
+        yield "**Devices**: the outer steps that the same trials took in the same device-seconds."
+        yield markdown_table(["on", "for one on", "median", "range", "trials"], list(map(_related, found)))
+
+
+def _related(found: Calibration) -> list[str]:
+    numbers = [f"{found.ratio:.3g}", f"{found.low:.3g}–{found.high:.3g}", str(found.trials)]
+    return [escaped(found.device), escaped(found.other), *numbers]
 
 
 def _section(found: Anytime, papers: Mapping[str, str]) -> Iterator[str]:

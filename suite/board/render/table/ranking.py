@@ -65,6 +65,7 @@ def _cells(
         "accuracy %": escaped(words.accuracy(row)),
         "behind": words.behind(row),
         "n": "" if _common_size(table) else words.count(row),
+        "tuned": words.tuned(row),
         "device time": noted(words.cost(row), notes.mark(device)) if words.cost(row) else "",
         "stored": noted(words.memory(row.costs.stored_bytes), notes.mark(_decoded(row))),
         "pictures": " ".join(f"[{seed}]({path})" for seed, path in words.drawn(table, row, folder)),
