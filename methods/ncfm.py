@@ -11,6 +11,7 @@ formations as IDC's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -27,6 +28,7 @@ from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.seeding import generator
 from suite.core.spec import ANY_SIZE, Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.augment import augmentation
+from suite.core.training.fit import map_batches
 from suite.core.training.recipes import Recipe, StepDecayRecipe
 
 SCALE = 300.0
@@ -186,9 +188,8 @@ class NCFMDistiller(FormationDistiller):
     def _match(self, label: int, parameters: Tensor, drawn: Drawn) -> Tensor:
         """Update the images towards a smaller distance of a class, and the sampler towards a larger one."""
         augment, params = augmentation(self.method.augment), drawn.match.pairing.params[label]
-        with torch.no_grad():
-            real = augment.apply(self.real.images[drawn.match.real[label]], params)
-            theirs = normalize(self.network.features(parameters, real), dim=1)
+        real = augment.apply(self.real.images[drawn.match.real[label]], params)
+        theirs = normalize(map_batches(partial(self.network.features, parameters), real), dim=1)
         made = augment.apply(self._chosen(label, drawn.match), params)
         ours = normalize(self.network.features(parameters, made), dim=1)
         frequencies = self.sampler.frequencies(drawn.noise)
