@@ -75,15 +75,23 @@ def draw_pairing(name: str, classes: int, rng: torch.Generator) -> Pairing:
     return Pairing(name, tuple(augmentation(name).sample(1, rng) for _ in range(classes)))
 
 
+def class_outputs(function: Callable[[Tensor], Sequence[Tensor]], images: Tensor) -> list[Tensor]:
+    """Return every tensor (m, …) that `function` returns for m images, as (classes, n, …).
+
+    images: (classes, n, …), processed in pieces that fit a CPU's cache.
+    """
+    pieces = [function(piece) for piece in images.flatten(0, 1).split(CHUNK[images.device.type])]
+    return [torch.cat(parts).unflatten(0, images.shape[:2]) for parts in zip(*pieces, strict=True)]
+
+
 def class_means(
     function: Callable[[Tensor], Sequence[Tensor]], images: Tensor, weights: Tensor | None = None
 ) -> list[Tensor]:
-    """Return each class's mean (classes, …) of every tensor (m, …) that `function` returns for m images.
+    """Return each class's mean (classes, …) of every tensor of `class_outputs`.
 
-    images: (classes, n, …), processed in pieces that fit a CPU's cache; weights: (classes, n), None: equal.
+    weights: (classes, n) of the mean, None: equal.
     """
-    pieces = [function(piece) for piece in images.flatten(0, 1).split(CHUNK[images.device.type])]
-    values = (torch.cat(parts).unflatten(0, images.shape[:2]) for parts in zip(*pieces, strict=True))
+    values = class_outputs(function, images)
     if weights is None:
         return [value.mean(1) for value in values]
     return [torch.einsum("cn,cn...->c...", weights.to(value), value) for value in values]
