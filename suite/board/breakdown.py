@@ -10,10 +10,12 @@ from statistics import fmean
 
 from suite.board.cells import Cells, Evaluated, TableKey, TrialResult
 from suite.board.rows import WORDS, named
+from suite.board.statistics.differences import Copies, Difference, PerSeed
 from suite.board.statistics.intervals import Interval, interval
+from suite.board.statistics.leads import lead
 from suite.core.names import counted
 from suite.core.scores import Score
-from suite.records.cells import RETRAIN
+from suite.records.cells import RANDOM, RETRAIN
 from suite.records.record import Status
 
 UNDECLARED = Score("*", "{}", unit="number")
@@ -31,12 +33,16 @@ class Column:
 
 @dataclass(frozen=True)
 class BreakdownRow:
-    """One configuration of a method. scores: an interval per column name; state: "" if complete."""
+    """One configuration of a method. scores: an interval per column name; state: "" if complete.
+
+    leads: by how much it is better than random subsets, by the names of the columns that compare with these.
+    """
 
     name: str
     label: str
     scores: Mapping[str, Interval] = field(default_factory=dict)
     state: str = ""
+    leads: Mapping[str, Difference] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ class _Outcome:
 
     seed: int
     cell: str
+    networks: int  # the seed of the retrained networks
     status: Status | None
     values: Mapping[Column, tuple[float, ...]]
 
@@ -105,7 +112,10 @@ def _breakdown(
     shown = {column for each in outcomes.values() for outcome in each for column in outcome.values}
     columns = tuple(sorted(shown, key=lambda column: (declared.index(column.score), column.name)))
     titles = [record.title for record in records if record.title]
-    rows = [_row(name, label, each) for (name, label), each in outcomes.items()]
+    random = next((_done(each) for (_, label), each in outcomes.items() if label == RANDOM), {})
+    rows = [
+        _row(name, label, each, random if label != RANDOM else {}) for (name, label), each in outcomes.items()
+    ]
     found = Breakdown(evaluator, titles[0] if titles else evaluator, key, columns, tuple(rows))
     return replace(found, rows=_best_first(found)) if columns else found
 
@@ -126,9 +136,10 @@ def _outcome(trial: TrialResult, item: Evaluated, declared: Sequence[Score]) -> 
     seed, cell = trial.trial.seed, item.cell.id
     if item.record:
         values = _columns(item.record.scores, declared) if item.done else {}
-        return _Outcome(seed, cell, item.record.status, values)
+        return _Outcome(seed, cell, item.cell.seed, item.record.status, values)
     # A failed trial has no set to evaluate.
-    return _Outcome(seed, cell, trial.record.status if trial.record and not trial.made else None, {})
+    status = trial.record.status if trial.record and not trial.made else None
+    return _Outcome(seed, cell, item.cell.seed, status, {})
 
 
 def _columns(
@@ -146,12 +157,43 @@ def _columns(
     }
 
 
-def _row(name: str, label: str, outcomes: Sequence[_Outcome]) -> BreakdownRow:
-    """Return the row of a configuration, over its seeds."""
-    seeds = {each.seed: each for each in sorted(outcomes, key=lambda each: each.precedence)}  # last one stays
-    done = [seeds[seed].values for seed in sorted(seeds) if seeds[seed].status == "done"]
-    shared = set.intersection(*(set(values) for values in done)) if done else set()
-    scores = {column.name: interval([values[column] for values in done]) for column in shared}
+def _best(outcomes: Sequence[_Outcome]) -> dict[int, _Outcome]:
+    """Return one outcome for each seed."""
+    return {each.seed: each for each in sorted(outcomes, key=lambda each: each.precedence)}  # last one stays
+
+
+def _done(outcomes: Sequence[_Outcome]) -> dict[int, _Outcome]:
+    return {seed: each for seed, each in sorted(_best(outcomes).items()) if each.status == "done"}
+
+
+def _row(name: str, label: str, outcomes: Sequence[_Outcome], random: Mapping[int, _Outcome]) -> BreakdownRow:
+    """Return the row of a configuration, over its seeds; random: those of random subsets."""
+    seeds, done = _best(outcomes), _done(outcomes)
+    shared = set.intersection(*(set(each.values) for each in done.values())) if done else set()
+    scores = {column.name: interval([each.values[column] for each in done.values()]) for column in shared}
     wrong = sorted({WORDS[each.status or "missing"] for each in seeds.values() if each.status != "done"})
     count = f"{len(done)} of {counted(len(seeds), 'seed')}"
-    return BreakdownRow(name, label, scores, f"{count} ({', '.join(wrong)})" if wrong else "")
+    return BreakdownRow(
+        name, label, scores, f"{count} ({', '.join(wrong)})" if wrong else "", _leads(done, random, shared)
+    )
+
+
+def _leads(
+    done: Mapping[int, _Outcome], random: Mapping[int, _Outcome], shared: Iterable[Column]
+) -> dict[str, Difference]:
+    compared = [column for column in shared if column.score.against_random]
+    found = {}
+    for column in compared:
+        ours, theirs = _per_seed(done, column), _per_seed(random, column)
+        sides = (ours, theirs) if column.score.better == "higher" else (theirs, ours)
+        if (own := lead(*sides, scores=len(compared))) is not None:
+            found[column.name] = own
+    return found
+
+
+def _per_seed(outcomes: Mapping[int, _Outcome], column: Column) -> PerSeed:
+    return {
+        seed: Copies(each.networks, each.values[column])
+        for seed, each in outcomes.items()
+        if column in each.values
+    }

@@ -1,7 +1,9 @@
 """Descriptions of an evaluator's scores, for the board; needs neither torch nor ray."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
 
 Unit = Literal["percent", "points", "fraction", "seconds", "number", "choice"]
 """percent: of a value in [0, 1]; points: a difference of such values, in percent; fraction: as it is, in
@@ -18,7 +20,8 @@ class Score:
     name: the key in `Scores.values`; a final `*` stands for a part, so `accuracy/*` has one column per part.
     A further `/` begins a detail of the part; the board averages over details. title: the column's heading,
     with `{}` for the part. better: whether higher or lower values are better. shown: whether the board has a
-    column for it; ranks: whether rows are sorted by it.
+    column for it; ranks: whether rows are sorted by it; against_random: whether the board says which rows are
+    better than random subsets in it.
 
         >>> networks = Score("accuracy/*", "on {}")
         >>> networks.matches("accuracy/mlp-w128"), networks.matches("accuracy")
@@ -35,6 +38,8 @@ class Score:
     better: Better = "higher"
     shown: bool = True
     ranks: bool = False
+    # Left out of records where it is false, so that those of earlier releases keep their seals.
+    against_random: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
 
     def __post_init__(self) -> None:
         for field, value, known in (("unit", self.unit, UNITS), ("better", self.better, BETTER)):

@@ -287,3 +287,47 @@ def test_json_has_them_and_a_board_without_them_is_as_it_was() -> None:
     assert found["cross_architecture/drop"] == pytest.approx(0.26)
     assert {row["evaluator"] for row in json.loads(render(board(SMALL), "json"))["rows"]} == {"retrain"}
     assert "Across" not in render(board(SMALL), "md")
+
+
+REGIMES = (
+    Score("hard", "hard labels", ranks=True, against_random=True),
+    Score("fixed", "fixed soft labels", against_random=True),
+    Score("error", "error", better="lower", against_random=True),
+    Score("other", "other"),
+)
+
+
+def regimes(label: str, *values: tuple[float, float, float]) -> list[Record]:
+    """Trials of seeds 0, 1, … with a score in each regime."""
+    made = []
+    for seed, (hard, fixed, error) in enumerate(values):
+        of = trial(label, seed=seed)
+        scores: dict[str, Values] = {"hard": (hard, hard), "fixed": (fixed, fixed), "error": (error, error)}
+        scores["other"] = (hard, hard)
+        made += [of, parts(of, scores, evaluator="regimes", title="Regimes", described=REGIMES)]
+    return made
+
+
+def test_rows_are_compared_with_random_subsets_where_a_score_says_so() -> None:
+    random = regimes("random_subset", (0.30, 0.40, 0.5), (0.31, 0.41, 0.5), (0.32, 0.42, 0.5))
+    ours = regimes("dm", (0.41, 0.42, 0.3), (0.42, 0.40, 0.3), (0.43, 0.41, 0.3))
+    made = board([*random, *ours])
+    rows = {row.name: row for row in only([*random, *ours]).rows}
+    assert rows["random_subset"].leads == {} and set(rows["dm"].leads) == {"hard", "fixed", "error"}
+    assert rows["dm"].leads["error"].mean == pytest.approx(0.2), "lower is better there"
+    text = render(made, "md")
+    shown = "- `dm`: better than random subsets with hard labels by 11.0, with error by 20.0; not shown to be"
+    assert f"{shown} better with fixed soft labels by 0.0 [" in text
+    assert "- `random_subset`" not in text
+    (line,) = (
+        row
+        for row in json.loads(render(made, "json"))["rows"]
+        if row.get("regimes/hard") and row["label"] == "dm"
+    )
+    assert line["regimes/hard_lead"] == pytest.approx(0.11) and "regimes/other_lead" not in line
+
+
+def test_one_seed_or_no_random_subset_gives_no_verdict() -> None:
+    assert not any(row.leads for row in only(regimes("dm", (0.4, 0.4, 0.3), (0.5, 0.4, 0.3))).rows)
+    one = [*regimes("dm", (0.4, 0.4, 0.3)), *regimes("random_subset", (0.3, 0.3, 0.3), (0.3, 0.3, 0.3))]
+    assert not any(row.leads for row in only(one).rows)

@@ -36,7 +36,7 @@ def test_evaluator_depends_on_its_seed(name: str) -> None:
     evaluator: Evaluator = registry.configure(cls, cls.smoke, where=name)
 
     def accuracy(seed: int) -> tuple[float, ...]:
-        return evaluator.evaluate(smoke_set(), smoke_task(), seed=seed).values["accuracy"]
+        return evaluator.evaluate(smoke_set(), smoke_task(), seed=seed).values[cls.scores[0].name]
 
     one = accuracy(0)
     assert all(0 <= value <= 1 for value in one)

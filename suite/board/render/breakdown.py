@@ -42,7 +42,23 @@ def _section(breakdown: Breakdown) -> list[str]:
     seeds = [row.scores[main.name].seeds for row in breakdown.rows if main.name in row.scores]
     notes = [f"- {escaped(conditions, letters=_CONDITIONS)}"] * bool(conditions)
     notes += [_ONE_SEED] * (max(seeds, default=0) == 1)
+    notes += [
+        f"- {code(row.name)}: {escaped(told, letters=_CONDITIONS)}"
+        for row in breakdown.rows
+        if (told := verdicts(breakdown, row))
+    ]
     return [f"**{escaped(place(breakdown))}: {words.size(breakdown.key.ipc)}**", text, "\n".join(notes)]
+
+
+def verdicts(breakdown: Breakdown, row: BreakdownRow) -> str:
+    """Return in which scores a row is better than random subsets; "" if it was not compared with them."""
+    told: dict[str, list[str]] = {"better than random subsets": [], "not shown to be better": []}
+    better, other = told.values()
+    for column in breakdown.columns:
+        if (lead := row.leads.get(column.name)) is not None:
+            gap = words.spanned(lead, 100 if column.score.unit == "percent" else 1)
+            (better if lead.low > 0 else other).append(f"with {column.heading} by {gap}")
+    return "; ".join(f"{verdict} {', '.join(scores)}" for verdict, scores in told.items() if scores)
 
 
 def _cells(breakdown: Breakdown, row: BreakdownRow) -> list[str]:

@@ -91,7 +91,11 @@ def _robustness(row: BoardRow) -> dict[str, Any]:
 def _scores(table: Breakdown, row: BreakdownRow) -> dict[str, Any]:
     main = row.scores.get(table.main.name)
     names = [column.name for column in table.columns]
-    values = {f"{table.evaluator}/{name}": row.scores.get(name) for name in names}
+    values: dict[str, Interval | Difference | None] = {
+        f"{table.evaluator}/{name}": row.scores.get(name) for name in names
+    }
+    compared = [column.name for column in table.columns if column.score.against_random]
+    values |= {f"{table.evaluator}/{name}_lead": row.leads.get(name) for name in compared}
     return {
         "evaluator": table.evaluator,
         **table.key.facts,

@@ -45,6 +45,11 @@ COPIES = Column("n", "n", "Distillation seeds × retrained copies.", "number", (
 STATE = Column(
     "state", "state", "What an incomplete row lacks; it has no rank.", "choice", ("state",), shown=False
 )
+AGAINST_RANDOM = Column(
+    "against_random",
+    "against random subsets",
+    "In which scores a row is shown to be better than random subsets of real images.",
+)
 NOTES = Column("notes", "notes", "Errors, and what else a reader of the row should know.", "text", ("notes",))
 
 _BEFORE = (

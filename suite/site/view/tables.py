@@ -15,7 +15,17 @@ from suite.board.tables import Board, MethodTitle, Table
 from suite.core.scores import Unit
 from suite.records.cells import RETRAIN
 from suite.site import paths
-from suite.site.view.columns import COPIES, METHOD, STATE, Cell, Column, Kind, Value, leaderboard
+from suite.site.view.columns import (
+    AGAINST_RANDOM,
+    COPIES,
+    METHOD,
+    STATE,
+    Cell,
+    Column,
+    Kind,
+    Value,
+    leaderboard,
+)
 
 Line = Mapping[str, Value]
 """A row of the board's CSV, by column."""
@@ -188,7 +198,7 @@ def _cells(columns: Sequence[Column], texts: Mapping[str, str], line: Line) -> t
 
 
 def _breakdown(table: Breakdown, methods: Mapping[str, Method], csv: Iterator[Line]) -> View:
-    columns = (METHOD, *(_score(table, each) for each in table.columns), COPIES, STATE)
+    columns = (METHOD, *(_score(table, each) for each in table.columns), COPIES, STATE, AGAINST_RANDOM)
     rows = [
         Row(_cells(columns, _scores(table, row), line), methods[row.label])
         for row, line in zip(table.rows, csv, strict=False)
@@ -209,7 +219,8 @@ def _scores(table: Breakdown, row: BreakdownRow) -> Mapping[str, str]:
     main = row.scores.get(table.main.name)
     scores = {f"{table.evaluator}/{each.name}": breakdown.cell(row, each) for each in table.columns}
     count = words.sample_size(main) if main else ""
-    return {"method": row.name, **scores, "n": count, "state": row.state}
+    told = breakdown.verdicts(table, row)
+    return {"method": row.name, **scores, "n": count, "state": row.state, "against_random": told}
 
 
 def _standing(row: BoardRow) -> str:

@@ -65,7 +65,7 @@ def test_without_a_store_the_status_is_that_nothing_was_run(tmp_path: Path) -> N
             "cafe",
             "cifar10",
             10,
-            "cafe is no method here; those of other methods can: .*dc, dm, dsa",
+            "cafe is no method here; those of other methods can: .*dc, dm, dream, dsa",
         ),
     ],
 )
