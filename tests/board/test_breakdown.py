@@ -317,7 +317,7 @@ def test_rows_are_compared_with_random_subsets_where_a_score_says_so() -> None:
     assert rows["dm"].leads["error"].mean == pytest.approx(0.2), "lower is better there"
     text = render(made, "md")
     shown = "- `dm`: better than random subsets with hard labels by 11.0, with error by 20.0; not shown to be"
-    assert f"{shown} better with fixed soft labels by 0.0 [" in text
+    assert f"{shown} better with fixed soft labels (0.0 [" in text
     assert "- `random_subset`" not in text
     (line,) = (
         row

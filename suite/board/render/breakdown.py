@@ -52,12 +52,15 @@ def _section(breakdown: Breakdown) -> list[str]:
 
 def verdicts(breakdown: Breakdown, row: BreakdownRow) -> str:
     """Return in which scores a row is better than random subsets; "" if it was not compared with them."""
-    told: dict[str, list[str]] = {"better than random subsets": [], "not shown to be better": []}
-    better, other = told.values()
+    better, other = [], []
     for column in breakdown.columns:
         if (lead := row.leads.get(column.name)) is not None:
             gap = words.spanned(lead, 100 if column.score.unit == "percent" else 1)
-            (better if lead.low > 0 else other).append(f"with {column.heading} by {gap}")
+            if lead.low > 0:
+                better.append(f"with {column.heading} by {gap}")
+            else:
+                other.append(f"with {column.heading} ({gap})")
+    told = {"better than random subsets": better, "not shown to be better": other}
     return "; ".join(f"{verdict} {', '.join(scores)}" for verdict, scores in told.items() if scores)
 
 
