@@ -1,12 +1,12 @@
 """DATM: trajectory matching from early to later epochs, with learned soft labels.
 
 Guo et al., "Towards lossless dataset distillation via difficulty-aligned trajectory matching", ICLR 2024,
-arXiv 2310.05773. DATM changes MTT in four ways. Segments start in a range of epochs that depends on the set's
-size and grows from early to later epochs. Logits are learned with the images; they start from the mean over
-the experts that classify the image correctly. Initial images are real images that an expert classifies
-correctly. Steps with a loss above `threshold` are skipped.
-Differences from the official code: experts are MTT's (there FTD's); only the first expert selects initial
-images (there others are used if it has too few).
+arXiv 2310.05773. Experts are FTD's. DATM changes MTT in four more ways. Segments start in a range of epochs
+that depends on the set's size and grows from early to later epochs. Logits are learned with the images; they
+start from the mean over the experts that classify the image correctly. Initial images are real images that an
+expert classifies correctly. Steps with a loss above `threshold` are skipped.
+Difference from the official code: only the first expert selects initial images (there others are used if it
+has too few).
 """
 
 from collections.abc import Mapping
@@ -21,13 +21,18 @@ from suite.core.distilling.experts import correctly_classified
 from suite.core.distilling.trajectory_segments import TrajectorySegments
 from suite.core.limits import above_zero, at_least_one, not_negative
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform
+from suite.core.spec import Budget, Choice, Distiller, Examples, LogUniform, later
+from suite.plugins.methods.ftd import FlatMTT
 from suite.plugins.methods.mtt import MTT, MTTDistiller, settings
 
 
 @dataclass(frozen=True)
-class DATM(MTT):
+class DATM(FlatMTT):
     """Match trajectories from early to later epochs, with labels that are learned as logits."""
+
+    # Earlier releases had MTT's experts.
+    rho: float = later(0.01, before=0.0)  # how far uphill experts look; 0: MTT's experts
+    alpha: float = later(0.3)  # share of their gradient, orthogonal to that uphill, that is subtracted
 
     steps: int = 10_000
     syn_steps: int = 80

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
+from types import EllipsisType
 from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
@@ -120,15 +121,16 @@ UNPUBLISHED = "no settings are published: the defaults"
 Default = TypeVar("Default")
 
 LATER = "later"
-"""In the metadata of a field of `later`."""
+"""In the metadata of a field of `later`: the value that earlier releases had."""
 
 
-def later(default: Default) -> Default:
-    """Return the dataclass field of a setting that came later, with the value that earlier releases had.
+def later(default: Default, *, before: Default | EllipsisType = ...) -> Default:
+    """Return the dataclass field of a setting that came later.
 
-    At its default it is left out of the settings of a cell, whose id is then that of earlier releases.
+    before: the value that earlier releases had, by default the same. At this value it is left out of the
+    settings of a cell, whose id is then that of earlier releases.
     """
-    found: Default = field(default=default, metadata={LATER: True})
+    found: Default = field(default=default, metadata={LATER: default if before is ... else before})
     return found
 
 

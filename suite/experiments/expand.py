@@ -92,13 +92,13 @@ def combinations(cls: type, values: Mapping[str, Any], where: str) -> Iterator[d
 def plain(settings: Any) -> dict[str, Any]:
     """Return a dataclass of settings as plain values, as after a round trip through JSON.
 
-    Fields of `later` are left out at their default.
+    Fields of `later` are left out at the value that earlier releases had; `registry.stored` fills them in.
     """
     values: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
     left_out = {
         each.name
         for each in fields(settings)
-        if each.metadata.get(LATER) and getattr(settings, each.name) == each.default
+        if LATER in each.metadata and getattr(settings, each.name) == each.metadata[LATER]
     }
     return {name: value for name, value in values.items() if name not in left_out}
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from suite.core.names import OURS, did_you_mean, from_package, installed
-from suite.core.spec import ANY_SIZE, UNPUBLISHED, Evaluator, Method
+from suite.core.spec import ANY_SIZE, LATER, UNPUBLISHED, Evaluator, Method
 from suite.core.training.recipes import RECIPES
 from suite.plugins import evaluators, methods
 from suite.plugins.loading import load
@@ -193,6 +193,15 @@ def configure(cls: type, values: Mapping[str, Any], *, where: str) -> Any:
         return cls(**checked)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
+
+
+def stored(cls: type, values: Mapping[str, Any], *, where: str) -> Any:
+    """Build a method or evaluator from the settings of a cell; see `configure`.
+
+    Fields of `later` that they leave out have the values of earlier releases, whatever their defaults are.
+    """
+    before = {each.name: each.metadata[LATER] for each in fields(cls) if LATER in each.metadata}
+    return configure(cls, {**before, **values}, where=where)
 
 
 @lru_cache(maxsize=256)  # a large grid builds thousands of a class

@@ -32,9 +32,12 @@ COPIES: Mapping[str, int] = {
     "dm": 2,
     "dsa": 2,
     "frepo": 2,
+    "ftd": 2,
     "idc": 2,
     "idc_i": 2,
+    "idm": 2,
     "mtt": 2,
+    "ncfm": 2,
     "quick_rat_bptt": 3,
     "r_bptt": 3,
     "rat_bptt": 3,
@@ -52,9 +55,11 @@ LONGER: Mapping[str, Mapping[str, Any]] = {
     "dsa": {"outer_loop": 4, "inner_loop": 3, "network_batch": 7},
     "idc": {"network_images": 300},
     "idc_i": {"network_images": 300},
+    "idm": {"train_steps": 5},
     "mtt": {"syn_steps": 9, "batch": 7},
     "tesla": {"syn_steps": 9, "batch": 7},
     "datm": {"syn_steps": 9, "batch": 7},
+    "ftd": {"syn_steps": 9, "batch": 7},
 }
 """Settings with more inner steps than those of the smoke run, which take no more copies."""
 
@@ -182,7 +187,7 @@ def test_a_step_takes_few_copies_from_pinned_memory(name: str) -> None:
 @pytest.mark.parametrize("name", [*COPIES, *SELECTIONS])
 def test_a_set_and_a_state_need_no_traffic(name: str) -> None:
     """But for a learned rate, which a set gives as a number."""
-    found, rates = run(name), 1 if name in ("datm", "mtt", "tesla") else 0
+    found, rates = run(name), 1 if name in ("datm", "ftd", "mtt", "tesla") else 0
     assert len(found.synthetic.waits) <= rates and found.synthetic.pageable == []
     assert found.saved == Traffic() and found.loaded.waits == [] and found.loaded.pageable == []
 

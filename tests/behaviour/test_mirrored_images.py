@@ -26,7 +26,7 @@ from suite.plugins.smoke import BUDGET, smoke_data, smoke_set, smoke_task
 from tests.support.recipes import replaced
 
 RAT_BPTT = ["at_bptt", "boosted_rat_bptt", "bptt", "quick_rat_bptt", "r_bptt", "rat_bptt", "t_bptt"]
-METHODS = ["boosted_dm", "datadam", "datm", "dc", "dm", "dsa", "idc", "idc_i", "mtt", "tesla"]
+METHODS = ["boosted_dm", "datadam", "datm", "dc", "dm", "dsa", "ftd", "idc", "idc_i", "idm", "mtt", "tesla"]
 """Those that mirror images, but no digits."""
 
 EVALUATORS = ["augmentation_robust", "corruptions", "cross_architecture", "label_robust", "retrain"]

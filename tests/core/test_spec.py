@@ -146,6 +146,10 @@ def test_a_field_that_came_later_is_an_ordinary_field() -> None:
     class Method:
         old: int = 1
         new: bool = later(default=False)
+        mended: float = later(0.5, before=0.0)
 
-    assert Method() == Method(1, False) and Method(new=True).new
-    assert [field.name for field in dataclasses.fields(Method) if field.metadata.get(LATER)] == ["new"]
+    assert Method() == Method(1, False, 0.5) and Method(new=True).new
+    before = {
+        each.name: each.metadata[LATER] for each in dataclasses.fields(Method) if LATER in each.metadata
+    }
+    assert before == {"new": False, "mended": 0.0}

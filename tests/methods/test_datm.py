@@ -8,6 +8,8 @@ import torch
 
 from suite.core.distilling.initial_images import random_choice
 from suite.core.seeding import generator
+from suite.experiments import expand
+from suite.plugins import registry
 from suite.plugins.smoke import smoke_data
 from tests.support.plain_trajectories import double, resumes_exactly, started, steps_as_plain_matching
 
@@ -83,6 +85,21 @@ def test_images_and_labels_start_from_the_experts(monkeypatch: pytest.MonkeyPatc
         expected = [*order[right[order]], *order[~right[order]]][:2]
         assert torch.equal(made.images[label], double().images[torch.stack(expected)])
     assert torch.equal(made.labels, run.labels.softmax(-1)) and not made.hard
+
+
+def test_experts_are_those_of_ftd_and_without_rho_those_of_mtt() -> None:
+    found, ftd = METHOD().training, import_module("suite.plugins.methods.ftd").METHOD
+    assert found == ftd(alpha=0.3, trained_epochs=100).training and (found.rho, found.alpha) == (0.01, 0.3)
+    mtt = import_module("suite.plugins.methods.mtt").METHOD
+    assert METHOD(rho=0.0).training == mtt(trained_epochs=100).training
+
+
+def test_trials_of_earlier_releases_keep_their_experts() -> None:
+    """They name neither rho nor alpha."""
+    known = expand.plain(METHOD(rho=0.0))
+    assert not {"rho", "alpha"} & set(known) and expand.plain(METHOD())["rho"] == 0.01
+    assert registry.stored(METHOD, known, where="a cell") == METHOD(rho=0.0)
+    assert registry.configure(METHOD, known, where="a grid") == METHOD()
 
 
 def test_it_resumes_exactly() -> None:

@@ -27,7 +27,7 @@ def target(entry: Reported, ipc: int) -> Target | str:
     job = grid.jobs(made)[0]
     assert isinstance(job.cell, Trial)  # a grid of one method has no other cells
     cls = registry.method(entry.method)
-    method: Method = registry.configure(cls, job.cell.hyperparameters, where=f"method.{entry.method}")
+    method: Method = registry.stored(cls, job.cell.hyperparameters, where=f"method.{entry.method}")
     return Target(
         task=entry.variant,
         method=entry.method,

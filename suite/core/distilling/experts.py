@@ -28,7 +28,8 @@ from suite.core.training.together import networks_that_fit
 class Experts:
     """Trajectories (epochs + 1, size) float32 on the CPU, memory-mapped, and the seconds of earlier training.
 
-    The seconds are those of all experts, also of other processes, less those that it took to get them now.
+    Those of ends only are (2, size). The seconds are those of all experts, also of other processes, less
+    those that it took to get them now.
     """
 
     trajectories: tuple[Tensor, ...]
@@ -39,19 +40,23 @@ class Experts:
         return self.trajectories[expert][epoch]
 
 
-def experts(train: Examples, name: str, recipe: Recipe, count: int) -> Experts:
+def experts(train: Examples, name: str, recipe: Recipe, count: int, *, ends_only: bool = False) -> Experts:
     """Return `count` networks `name` trained on `train` under `recipe`, which has epochs and batches.
 
     A smaller `count` gives the first ones of a larger `count`. Experts of earlier calls, in any process, are
     read from disk and checked; they equal a fresh training bit for bit.
+    ends_only: keep the parameters before the first epoch and after the last one only.
     """
     net, job = network(name, train.shape, train.classes), TrainingJob.on_examples(train, recipe, 0)
     # On a CPU the bits depend on the number of threads and on compilation.
     threads = torch.get_num_threads() if train.images.device.type == "cpu" else 0
     how = [name, asdict(recipe), threads, training_problem(net, [job]).compiled]
+    how += ["ends"] if ends_only else []
+    every = recipe.epochs if ends_only else 1
 
     def build(indices: Sequence[int]) -> list[Tensor]:
-        return fit_trajectories(net, train, recipe, seeds=[derive(0, "expert", index) for index in indices])
+        seeds = [derive(0, "expert", index) for index in indices]
+        return fit_trajectories(net, train, recipe, every, seeds=seeds)
 
     started = perf_counter()
     found = cached_trainings("expert", train, how, count, build, at_once=networks_that_fit(net, job))

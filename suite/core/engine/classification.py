@@ -7,7 +7,15 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax
 
 from suite.core.engine.inner_problem import InnerProblem, max_kept_bytes
-from suite.core.engine.losses import AutogradLoss, Batch, LayerwiseLoss, Loss, Objective
+from suite.core.engine.losses import (
+    AutogradLoss,
+    Batch,
+    FlatLoss,
+    Flatness,
+    LayerwiseLoss,
+    Loss,
+    Objective,
+)
 from suite.core.engine.optimisers import Optimiser
 from suite.core.execution import compiling
 from suite.core.networks.layers import PLAIN, Lowering
@@ -37,14 +45,15 @@ def inner_problem(
     compiled: bool | None = None,
     precision: Precision = "float32",
     objective: Objective = cross_entropy,
+    flatness: Flatness | None = None,
     outer: Callable[..., Tensor] | None = None,
 ) -> InnerProblem:
     """Return the training of `net` by a loss of logits and soft targets.
 
     steps, batch, device: planned inner steps, images per step, and device, for `worth_compiling`. window: the
     most steps of a window. compiled: overrides the decision to compile. objective: a loss of (logits,
-    targets). outer: a scalar of (final parameters, *tensors); by default the cross-entropy of the batches
-    from `chunks`.
+    targets). flatness: of a training that seeks flat minima. outer: a scalar of (final parameters, *tensors);
+    by default the cross-entropy of the batches from `chunks`.
     """
     device = device or torch.device("cpu")
     if compiled is None:
@@ -54,8 +63,9 @@ def inner_problem(
     lowering = Lowering(decomposed=compiled, patches=patches, dtype=product_dtype(precision))
     if lowering != PLAIN:
         net = network(net.name, net.shape, net.classes, lowering)
+    loss = _loss(net, compiled, objective)
     return InnerProblem(
-        _loss(net, compiled, objective),
+        FlatLoss(loss, flatness) if flatness else loss,
         outer or _weighted_cross_entropy(net),
         optimiser,
         compiled,

@@ -173,6 +173,44 @@ class LayerwiseLoss:
         return sum(x.nbytes for x in self.gradient(shapes, tensors).kept)
 
 
+@dataclass(frozen=True)
+class Flatness:
+    """How far training seeks flat minima, by adaptive GSAM: arXiv 2203.08065, arXiv 2102.11600.
+
+    rho: length of the way uphill, on which weights move in proportion to their squares; alpha: share of the
+    gradient at the start, orthogonal to that uphill, that is subtracted.
+    """
+
+    rho: float
+    alpha: float
+
+
+@dataclass(frozen=True)
+class FlatLoss:
+    """A loss whose `gradient` is the direction of adaptive GSAM; its training is not differentiated."""
+
+    inner: Loss
+    flatness: Flatness
+
+    def gradient(self, parameters: Tensor, batch: Batch) -> Gradient:
+        """Return GSAM's direction, and the loss at the parameters; nothing is kept."""
+        found, (rho, alpha) = self.inner.gradient(parameters, batch), (self.flatness.rho, self.flatness.alpha)
+        here, tiny = found.parameters, 1e-12
+        uphill = rho * parameters.square() * here / ((parameters * here).norm() + tiny)
+        there = self.inner.gradient(parameters + uphill, batch).parameters
+        cosine = (here * there).sum() / (here.norm() * there.norm() + tiny)
+        orthogonal = here - cosine * here.norm() * there / (there.norm() + tiny)
+        return Gradient(there - alpha * orthogonal, found.loss, ())
+
+    def hvp(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> HessianVectorProduct:
+        """Raise NotImplementedError."""
+        raise NotImplementedError("a training that seeks flat minima is not differentiated")
+
+    def kept_bytes(self, parameters: Tensor, batch: Batch) -> int:
+        """Return 0."""
+        return 0
+
+
 _Own = tuple[Tensor, ...]
 T = TypeVar("T")
 

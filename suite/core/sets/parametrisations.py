@@ -8,7 +8,7 @@ so that its sets can be used without RaT-Bench.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -103,6 +103,10 @@ images = torch.nn.functional.interpolate(sums, (size["height"], size["width"]), 
         return _enlarged(sums.unflatten(1, self.bases.shape[1:]), self.height, self.width)
 
 
+Reduction = Literal["nearest", "bilinear"]
+"""How images are made smaller; by half, "bilinear" is the mean of 2x2 pixels."""
+
+
 @dataclass(frozen=True)
 class MultiFormation(Parametrisation):
     """Images that each hold factor * factor smaller ones side by side, enlarged bilinearly.
@@ -135,14 +139,14 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
         return self.formations.shape[1]
 
     @classmethod
-    def of(cls, images: Tensor, factor: int) -> "MultiFormation":
+    def of(cls, images: Tensor, factor: int, reduction: Reduction = "nearest") -> "MultiFormation":
         """Return the code of images (classes, n * factor * factor, channels, height, width).
 
-        They are reduced by nearest neighbour. Raises ValueError if `factor` does not divide their sides.
+        Raises ValueError if `factor` does not divide their sides.
         """
         classes, _, channels, height, width = images.shape
         check_factor(factor, height, width)
-        small = interpolate(images.flatten(0, 1), (height // factor, width // factor))
+        small = interpolate(images.flatten(0, 1), (height // factor, width // factor), mode=reduction)
         tiles = small.reshape(classes, -1, factor, factor, *small.shape[1:]).permute(0, 1, 4, 2, 5, 3, 6)
         return cls(tiles.reshape(classes, -1, channels, height, width), factor)
 

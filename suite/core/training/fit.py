@@ -8,7 +8,7 @@ from torch import Tensor
 
 from suite.core.engine.classification import inner_problem, worth_compiling
 from suite.core.engine.inner_problem import InnerProblem
-from suite.core.engine.losses import Objective
+from suite.core.engine.losses import Flatness, Objective
 from suite.core.engine.optimisers import Optimiser
 from suite.core.examples import Examples
 from suite.core.networks.named import Network, Shape
@@ -54,15 +54,15 @@ def fit_full(network: Network, train: Examples, recipe: Recipe, epochs: int, *, 
 
 
 def fit_trajectories(
-    network: Network, train: Examples, recipe: Recipe, *, seeds: Sequence[int]
+    network: Network, train: Examples, recipe: Recipe, every: int = 1, *, seeds: Sequence[int]
 ) -> list[Tensor]:
     """Train a fresh network on all of `train` for each seed, all at once; return trajectories on the CPU.
 
-    A trajectory (epochs + 1, size) has the parameters before the first epoch and after each, without running
-    statistics.
+    A trajectory (n, size) has the parameters before the first epoch, after each `every` epochs and after the
+    last one, without running statistics.
     """
     jobs = [TrainingJob.on_examples(train, recipe, seed) for seed in seeds]
-    epochs = training_states(network, jobs, every=jobs[0].epoch)
+    epochs = training_states(network, jobs, every=every * jobs[0].epoch)
     return list(torch.stack([states[:, : network.size].cpu() for states in epochs], 1))
 
 
@@ -107,10 +107,12 @@ def training_problem(network: Network, jobs: Sequence[TrainingJob]) -> InnerProb
     steps = sum(len(job.lr_schedule) for job in jobs)
     compiled = worth_compiling(network, batch=jobs[0].batch, steps=steps, device=device)
     if device.type == "cpu" and not compiled and recipe.precision == "float32":
-        return inner_problem(network, recipe.optimiser_of(network, recipe.lr), objective=recipe.objective)
+        rule = recipe.optimiser_of(network, recipe.lr)
+        return inner_problem(network, rule, objective=recipe.objective, flatness=recipe.flatness)
     # The learning rate is an input of the step, so jobs at several rates share code and graphs.
     # (A rule of the protocol `Optimiser` is hashable: a frozen dataclass.)
-    how = recipe.optimiser_of(network, 1.0), recipe.objective, recipe.precision, compiled, device
+    rule, aims = recipe.optimiser_of(network, 1.0), (recipe.objective, recipe.flatness)
+    how = rule, aims, recipe.precision, compiled, device
     return _shared_problem(network.name, network.shape, network.classes, *how)  # type: ignore[arg-type]
 
 
@@ -120,15 +122,21 @@ def _shared_problem(
     shape: Shape,
     classes: int,
     rule: Optimiser,
-    objective: Objective,
+    aims: tuple[Objective, Flatness | None],
     precision: Precision,
     compiled: bool,
     device: torch.device,
 ) -> InnerProblem:
     """Return the training step of a named network; trainings in this process share it."""
-    net = network_by_name(name, shape, classes)
+    net, (objective, flatness) = network_by_name(name, shape, classes), aims
     return inner_problem(
-        net, rule, compiled=compiled, device=device, precision=precision, objective=objective
+        net,
+        rule,
+        compiled=compiled,
+        device=device,
+        precision=precision,
+        objective=objective,
+        flatness=flatness,
     )
 
 

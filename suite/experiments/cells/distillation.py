@@ -24,7 +24,7 @@ from suite.records.record import Late
 def build_method(trial: Trial) -> Method:
     """Return the trial's method; raises ValueError if it refuses the hyper-parameters."""
     where = f"method {trial.method}"
-    made: Method = registry.configure(registry.method(trial.method), trial.hyperparameters, where=where)
+    made: Method = registry.stored(registry.method(trial.method), trial.hyperparameters, where=where)
     return made
 
 

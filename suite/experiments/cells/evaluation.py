@@ -28,7 +28,7 @@ BASELINES = (RANDOM, RELABELLED)
 def build_evaluator(cell: Evaluation) -> Evaluator:
     """Return the cell's evaluator; raises ValueError if it refuses the settings."""
     cls, where = registry.evaluator(cell.base or cell.evaluator), f"evaluator {cell.evaluator}"
-    made: Evaluator = registry.configure(cls, cell.settings, where=where)
+    made: Evaluator = registry.stored(cls, cell.settings, where=where)
     return made
 
 

@@ -51,7 +51,7 @@ class Pace:
     def build(self, steps: int) -> Method:
         """Return the method for a run of some outer steps; raises ValueError for wrong hyper-parameters."""
         values = {**self.hyperparameters, "steps": steps}
-        made: Method = registry.configure(registry.method(self.method), values, where=f"method {self.method}")
+        made: Method = registry.stored(registry.method(self.method), values, where=f"method {self.method}")
         return made
 
     def check(self, train: Examples, budget: Budget) -> None:

@@ -20,7 +20,7 @@ from suite.core.networks.named import network
 from suite.core.seeding import derive, generator
 from suite.core.spec import Examples
 from suite.core.training.fit import fit_trajectories
-from suite.core.training.recipes import Recipe
+from suite.core.training.recipes import FlatRecipe, Recipe
 
 LINEAR = Layer(lambda own, x: x.flatten(1) * own[0], ((2,),))
 NAME, RECIPE = "mlp-w4", Recipe("expert", "", "sgd", 0.1, "none", epochs=3, batch=4)
@@ -70,6 +70,51 @@ def test_a_trajectory_is_plain_sgd_on_epochs_of_shuffled_batches() -> None:
     torch.testing.assert_close(found.trajectories[1], torch.stack(expected))
     assert torch.equal(found.parameters(1, 2), found.trajectories[1][2])
     assert not torch.equal(found.parameters(0, 0), found.parameters(1, 0))
+
+
+def test_a_flat_trajectory_is_adaptive_gsam_with_a_gradient_for_each_parameter() -> None:
+    """Against a loop over the parameters of a torch network, as in FTD's code."""
+    data, net, seed = train(), network(NAME, (1, 2, 2), 2), derive(0, "expert", 0)
+    recipe = FlatRecipe("expert", "", "sgd", 0.1, "none", epochs=3, batch=4, rho=0.5, alpha=0.3)
+    flat = net.initialise(generator(seed, "initialisation"))
+    weights = [part.clone().requires_grad_() for own in net.pieces(flat) for part in own]
+    order, rule, expected = generator(seed, "order"), torch.optim.SGD(weights, lr=0.1), [flat.clone()]
+
+    def gradients(rows: Tensor) -> list[Tensor]:
+        logits = net.logits(torch.cat([part.flatten() for part in weights]), data.images[rows])
+        return list(torch.autograd.grad(cross_entropy(logits, data.labels[rows]), weights))
+
+    def norm(parts: Sequence[Tensor]) -> Tensor:
+        return torch.cat([part.flatten() for part in parts]).square().sum().sqrt()
+
+    for _ in range(3):
+        for rows in torch.randperm(10, generator=order).split(4):
+            old = gradients(rows)
+            length = norm([weight.abs() * part for weight, part in zip(weights, old, strict=True)])
+            ways = [0.5 / length * weight**2 * part for weight, part in zip(weights, old, strict=True)]
+            with torch.no_grad():
+                for weight, way in zip(weights, ways, strict=True):
+                    weight += way
+            new = gradients(rows)
+            inner = sum(float((a * b).sum()) for a, b in zip(old, new, strict=True))
+            cosine = inner / (norm(new) * norm(old))
+            for weight, way, a, b in zip(weights, ways, old, new, strict=True):
+                across = a - cosine * norm(old) * b / norm(new)
+                weight.grad = (b - 0.3 * across).detach()
+                with torch.no_grad():
+                    weight -= way
+            rule.step()
+        expected.append(torch.cat([weight.detach().flatten() for weight in weights]))
+    found = experts(data, NAME, recipe, 1).trajectories[0]
+    torch.testing.assert_close(found, torch.stack(expected))
+    assert not torch.allclose(found[-1], experts(data, NAME, RECIPE, 1).trajectories[0][-1], atol=1e-3)
+
+
+def test_ends_are_those_of_the_trajectory_and_other_files(trainings: list[int]) -> None:
+    whole, ends = experts(train(), NAME, RECIPE, 2), experts(train(), NAME, RECIPE, 2, ends_only=True)
+    assert len(trainings) == 4
+    for path, found in zip(whole.trajectories, ends.trajectories, strict=True):
+        assert torch.equal(found, path[[0, -1]])
 
 
 def test_each_is_trained_once_and_its_bits_and_seconds_come_back(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from suite.core.engine.losses import AutogradLoss, LayerwiseLoss, Objective
+from suite.core.engine.losses import AutogradLoss, FlatLoss, Flatness, LayerwiseLoss, Objective
 from suite.core.networks.layers import Lowering
 from suite.core.networks.named import Shape, network
 from suite.core.seeding import generator
@@ -70,3 +70,30 @@ def test_what_is_kept_are_inputs_and_cotangents_of_the_layers() -> None:
         (2, 4, 2, 2),
         (2, 16),
     ]
+
+
+def test_the_direction_towards_flat_minima_by_hand() -> None:
+    # At w = (1, 2) the loss (w0² + w1²) / 2 has the gradient g = (1, 2), and |w g| = |(1, 4)| = √17. The way
+    # uphill is ρ w² g / √17 = √17 (1, 8) / √17, to (2, 10), where the gradient is h = (2, 10). Of g,
+    # (g · h / h²) h = 22 / 104 h is along h, and (1, 2) - (44, 220) / 104 = (60, -12) / 104 across it.
+    loss = FlatLoss(AutogradLoss(lambda w: w.square().sum() / 2), Flatness(rho=17**0.5, alpha=0.5))
+    found = loss.gradient(torch.tensor([1.0, 2.0]), [])
+    assert (
+        found.parameters.tolist() == pytest.approx([2 - 30 / 104, 10 + 6 / 104]) and float(found.loss) == 2.5
+    )
+
+
+def test_without_a_way_uphill_it_is_the_gradient() -> None:
+    net, rng = network("convnet-d1-w4-in", (1, 4, 4), 3), generator(1)
+    parameters, batch = net.initialise(rng), (torch.randn(4, 1, 4, 4, generator=rng), torch.eye(4)[:, :3])
+    plain = LayerwiseLoss(net).gradient(parameters, batch)
+    found = FlatLoss(LayerwiseLoss(net), Flatness(rho=0.0, alpha=1.0)).gradient(parameters, batch)
+    torch.testing.assert_close(found.parameters, plain.parameters, atol=1e-6, rtol=1e-5)
+    assert torch.equal(found.loss, plain.loss) and found.kept == ()
+
+
+def test_a_training_towards_flat_minima_is_not_differentiated() -> None:
+    loss = FlatLoss(AutogradLoss(lambda w: w.sum()), Flatness(0.1, 0.1))
+    with pytest.raises(NotImplementedError, match="is not differentiated"):
+        loss.hvp(torch.ones(2), [], torch.ones(2), [])
+    assert loss.kept_bytes(torch.ones(2), []) == 0

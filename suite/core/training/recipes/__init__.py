@@ -3,4 +3,6 @@
 from suite.core.training.recipes.frozen import RECIPES as RECIPES
 from suite.core.training.recipes.frozen import recipe as recipe
 from suite.core.training.recipes.frozen import recipe_on_real as recipe_on_real
+from suite.core.training.recipes.kinds import FlatRecipe as FlatRecipe
 from suite.core.training.recipes.kinds import Recipe as Recipe
+from suite.core.training.recipes.kinds import StepDecayRecipe as StepDecayRecipe

@@ -12,7 +12,13 @@ from dataclasses import replace
 
 from suite.core.names import Table, UnknownName, did_you_mean
 from suite.core.precision import PRECISIONS
-from suite.core.training.recipes.kinds import KLRecipe, Recipe, RegressionRecipe, StepDecayRecipe
+from suite.core.training.recipes.kinds import (
+    FifthsRecipe,
+    KLRecipe,
+    Recipe,
+    RegressionRecipe,
+    StepDecayRecipe,
+)
 
 
 def _sgd(name: str, source: str, epochs: int, augment: str, batch: int = 256) -> Recipe:
@@ -25,6 +31,13 @@ def _idc(name: str, what: str, augment: str) -> Recipe:
     source = f"IDC, arXiv 2205.14959: SGD, 1000 epochs, {what}"
     sgd = StepDecayRecipe(name, source, "sgd", 0.01, augment, 0.9, 5e-4, 1000, batch=64)
     return replace(sgd, factor=0.2)
+
+
+def _ncfm(epochs: int) -> Recipe:
+    source = f"NCFM, arXiv 2502.20653: AdamW, {epochs} epochs, augmentation of idc-1000-v2"
+    augment = "flip+color+move+cutmix"
+    plain = FifthsRecipe(f"ncfm-{epochs}", source, "adamw", 1e-3, augment, weight_decay=0.01, epochs=epochs)
+    return replace(plain, batch=128, factor=0.5)
 
 
 _RDED = KLRecipe(
@@ -117,6 +130,7 @@ _OURS = (
         _sgd("datm-1000", "DATM, arXiv 2310.05773: as mtt-1000, in batches of 128", 1000, "dsa", 128),
         learned_lr=True,
     ),
+    *map(_ncfm, (2000, 300, 40)),
     _FREPO,
     replace(
         _FREPO,

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import cos, pi
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from suite.core.engine.losses import Objective, softened, tempered
+from suite.core.engine.losses import Flatness, Objective, softened, tempered
 from suite.core.engine.optimisers import SGD, Adam, AdamW, Optimiser
 from suite.core.examples import Examples
 from suite.core.networks.named import Network
@@ -120,6 +120,11 @@ class Recipe:
         """The loss of (logits, targets)."""
         return cross_entropy
 
+    @property
+    def flatness(self) -> Flatness | None:
+        """How far the training seeks flat minima; None: not at all."""
+        return None
+
     def _per_step(self, epochs: Sequence[float], count: int) -> list[float]:
         """Return the learning rate of each step, given that of each epoch."""
         return [lr for lr in epochs for _ in range(-(-count // (self.batch or count)))]
@@ -131,11 +136,33 @@ class StepDecayRecipe(Recipe):
 
     factor: float = 1.0
 
+    shares: ClassVar[Sequence[tuple[int, int]]] = ((2, 3), (5, 6))
+
     def lr_schedule(self, count: int) -> list[float]:
         """Return the learning rate of each step on `count` images."""
-        drops = (2 * self.epochs // 3, 5 * self.epochs // 6)
+        drops = [part * self.epochs // whole for part, whole in self.shares]
         epochs = [self.lr * self.factor ** sum(epoch >= at for at in drops) for epoch in range(self.epochs)]
         return self._per_step(epochs, count)
+
+
+@dataclass(frozen=True)
+class FifthsRecipe(StepDecayRecipe):
+    """NCFM's: the learning rate is multiplied by `factor` after each fifth of the epochs but the last."""
+
+    shares: ClassVar[Sequence[tuple[int, int]]] = ((1, 5), (2, 5), (3, 5), (4, 5))
+
+
+@dataclass(frozen=True)
+class FlatRecipe(Recipe):
+    """FTD's: training by adaptive GSAM, with `rho` and `alpha` as in `Flatness`."""
+
+    rho: float = 0.0
+    alpha: float = 0.0
+
+    @property
+    def flatness(self) -> Flatness:
+        """How far the training seeks flat minima."""
+        return Flatness(self.rho, self.alpha)
 
 
 @dataclass(frozen=True)

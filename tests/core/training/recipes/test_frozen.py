@@ -38,6 +38,9 @@ DIGESTS = {
     "rded-stored-300": "8be64eb274e71d67",
     "rded-300-v2": "be5ce22ea8da8a46",
     "mtt-1000": "2f12194105c082ab",
+    "ncfm-2000": "ca1ad9e038b7cea3",
+    "ncfm-300": "ea0f56106f1825d6",
+    "ncfm-40": "02bf0ea8d26c2ae1",
 }
 LATER = {"learned_lr": False, "precision": "float32", "teacher_epochs": 0}
 """Settings that recipes got later, as the older ones have them: these keep their digests."""
@@ -120,7 +123,8 @@ def test_optimisers() -> None:
         "datm-1000",
     ):
         assert recipe(name).optimiser_at(0.01) == SGD(0.01, 0.9, 5e-4)
-    assert recipe("rded-300-v2").optimiser_at(0.001) == AdamW(0.001, (0.9, 0.999), 1e-8, 0.01)
+    for name in ("rded-300-v2", "ncfm-2000", "ncfm-300", "ncfm-40"):
+        assert recipe(name).optimiser_at(0.001) == AdamW(0.001, (0.9, 0.999), 1e-8, 0.01)
 
 
 def test_under_rdeds_norms_and_biases_do_not_decay() -> None:

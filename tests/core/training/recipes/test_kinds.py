@@ -8,6 +8,7 @@ import torch
 from suite.core.engine.optimisers import AdamW
 from suite.core.networks.named import network
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
+from suite.core.training.recipes import recipe
 from suite.core.training.recipes.kinds import KLRecipe, Recipe, RegressionRecipe, StepDecayRecipe
 
 KL = KLRecipe("kl", "", "adamw", 0.01, "none", weight_decay=0.1, epochs=4, batch=50, temperature=5.0)
@@ -44,6 +45,12 @@ def test_the_optimiser_knows_the_parameters_that_decay() -> None:
     net = network("mlp-w4", (1, 2, 2), 3)
     assert KL.optimiser_of(net, 0.01) == AdamW(0.01, weight_decay=0.1, spans=(16, 4, 16, 4, 12, 3))
     assert net.size == 16 + 4 + 16 + 4 + 12 + 3
+
+
+def test_the_rate_is_halved_after_each_fifth_but_the_last() -> None:
+    rates = recipe("ncfm-40").lr_schedule(100)  # one batch an epoch
+    assert rates == [1e-3 * 0.5 ** (epoch // 8) for epoch in range(40)]
+    assert len(recipe("ncfm-2000").lr_schedule(300)) == 2000 * 3  # 128 + 128 + 44
 
 
 def test_the_first_length_that_is_large_enough_counts() -> None:

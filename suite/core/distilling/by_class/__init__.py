@@ -1,0 +1,1 @@
+"""Parts of methods that match real and synthetic images class by class."""
