@@ -27,6 +27,8 @@ def cut(synthetic: SyntheticSet, part: Part | None, *, seed: int) -> SyntheticSe
     first = synthetic.prefix(part.ipc)
     if part.how == "prefix":
         return first
+    if synthetic.parametrisation is not None:
+        raise ValueError("a random subset of a factorised set has another code; leave subsets out")
     rng = generator(seed, "random subset", part.index)
     return synthetic.take(
         torch.rand(synthetic.classes, synthetic.ipc, generator=rng).argsort(1)[:, : part.ipc]

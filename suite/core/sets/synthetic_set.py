@@ -155,6 +155,11 @@ class SyntheticSet:
         return self.images.shape[1]
 
     @property
+    def stored_ipc(self) -> int:
+        """Images per class that it stores, or in whose place its code stands, as far as that is known."""
+        return (self.parametrisation and self.parametrisation.stored_ipc) or self.ipc
+
+    @property
     def classes(self) -> int:
         """Number of classes."""
         return self.images.shape[0]
@@ -177,15 +182,23 @@ class SyntheticSet:
         return {"images": self.images, "labels": self.labels, **code}
 
     def prefix(self, ipc: int) -> "SyntheticSet":
-        """Return the first `ipc` images of each class; raises ValueError for a factorised set."""
-        if self.parametrisation is not None:
-            raise ValueError(
-                f"a {self.parametrisation.kind} set is stored as a whole; distil it at each size instead"
-            )
-        if not 0 < ipc <= self.ipc:
-            raise ValueError(f"prefix of {ipc} images per class: this set has {self.ipc}")
-        minibatch = self.minibatch.within(self.classes, ipc)
-        return replace(self, images=self.images[:, :ipc], labels=self.labels[:, :ipc], minibatch=minibatch)
+        """Return the first `ipc` images of each class, of a factorised set those in the place of so many.
+
+        Raises ValueError for a size that it has not, and for a factorised set whose code is not separable.
+        """
+        code, whole = self.parametrisation, self.stored_ipc
+        shorter = code.prefix(ipc) if code else None
+        if not 0 < ipc <= whole:
+            raise ValueError(f"prefix of {ipc} images per class: this set has {whole}")
+        count = ipc * self.ipc // whole
+        minibatch = self.minibatch.within(self.classes, count)
+        return replace(
+            self,
+            images=self.images[:, :count],
+            labels=self.labels[:, :count],
+            minibatch=minibatch,
+            parametrisation=shorter,
+        )
 
     def take(self, rows: Tensor) -> "SyntheticSet":
         """Return the images of each class at `rows` (classes, n), in that order, without a code."""
