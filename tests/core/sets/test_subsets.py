@@ -8,6 +8,7 @@ import torch
 
 from suite.core.data import tasks
 from suite.core.sets.artefacts import load_artefact, load_set, save_set
+from suite.core.sets.parametrisations import MultiFormation
 from suite.core.sets.subsets import cut, write_prefix
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.records.cells import Part
@@ -55,6 +56,22 @@ def test_random_subsets_differ_by_draw_seed_and_class_and_smaller_ones_are_begin
 def test_what_a_set_does_not_hold_is_refused(part: Part) -> None:
     with pytest.raises(ValueError, match=r"this set has 4|has no part"):
         cut(numbered(), part, seed=0)
+
+
+def test_formations_have_prefixes_but_no_random_subsets() -> None:
+    code = MultiFormation(torch.rand(2, 3, 1, 4, 4), 2)
+    whole = SyntheticSet.from_parametrisation(code)
+    assert torch.equal(cut(whole, Part(how="prefix", ipc=2), seed=0).images, code.decode()[:, :8])
+    with pytest.raises(ValueError, match="leave subsets out"):
+        cut(whole, Part(how="random", ipc=2), seed=0)
+
+
+def test_a_prefix_of_formations_is_an_artefact_of_its_own(tmp_path: Path) -> None:
+    whole = SyntheticSet.from_parametrisation(MultiFormation(torch.rand(10, 3, 1, 8, 8), 2))
+    save_set(whole, tmp_path / "whole.safetensors", tasks.load("digits"))
+    write_prefix(tmp_path / "whole.safetensors", 2, tmp_path / "first.safetensors")
+    found = load_set(tmp_path / "first.safetensors")
+    assert torch.equal(found.images, whole.images[:, :8]) and found.stored_bytes == 10 * 2 * 64 * 4
 
 
 def test_the_whole_is_the_set_itself() -> None:
