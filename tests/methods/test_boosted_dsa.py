@@ -49,8 +49,9 @@ def test_the_first_stage_is_the_method_at_its_size() -> None:
 
 
 def test_at_beta_one_a_stage_is_the_method_at_its_size_from_where_the_blocks_stand() -> None:
-    settings = {"image_momentum": 0.0}
-    run, plain = started(1.0, **settings), DSA(**QUICK, **settings, steps=2).start(train(), Budget(3), seed=1)
+    settings: dict[str, Any] = {**QUICK, "image_momentum": 0.0}
+    run = started(1.0, **settings)
+    plain: Any = DSA(**settings, steps=2).start(train(), Budget(3), seed=1)
     taken(run, 2)
     state = {name: value for name, value in run.state_dict().items() if name in plain.state_dict()}
     plain.load_state_dict({**state, "optimiser": plain.optimiser.state_dict()})

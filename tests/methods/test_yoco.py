@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Examples
+from suite.core.training.augment import augment_each
 from suite.plugins.methods import yoco
 from suite.plugins.methods.idc import IDC
 from suite.plugins.methods.yoco import YOCO, order, prediction_errors
@@ -87,7 +88,6 @@ def test_its_network_trains_as_the_recipe_says() -> None:
         seen.append((targets[0], found[0][0], found[1][0]))
         return found
 
-    augment_each = yoco.augment_each
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(yoco, "augment_each", watched)
         rng = torch.Generator()
