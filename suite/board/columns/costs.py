@@ -17,8 +17,9 @@ class Costs:
     """The cost of a distillation, and the size of its set.
 
     device_seconds: mean over distillations; stored_bytes: of the row's set or prefix; classes: of the set, 0
-    if not recorded; decoded: images per class to which a factorised set decodes, else 0. device_class: the
-    models of its processors and GPUs, without threads; times of different classes are not to be compared.
+    if not recorded; decoded: images per class to which a factorised set or its prefix decodes, else 0.
+    device_class: the models of its processors and GPUs, without threads; times of different classes are not
+    to be compared.
     """
 
     device_seconds: float = 0.0
@@ -48,7 +49,7 @@ def costs(trial: Trial, records: Sequence[Record], share: float) -> Costs:
         peak_memory_bytes=max((record.peak_memory_bytes for record in told), default=0),
         stored_bytes=round(share * max((record.stored_bytes for record in made), default=0)),
         classes=_classes(trial, made),
-        decoded=max((record.decoded for record in made), default=0),
+        decoded=round(share * max((record.decoded for record in made), default=0)),
         label_kind=next((record.label_kind for record in made), ""),
         devices=tuple(sorted(set(map(_device, told)))),
         device_class=device_class(told),
