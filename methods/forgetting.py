@@ -13,14 +13,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.distilling.selection import TrainedSelection
-from suite.core.execution.transfer import send, send_ahead
-from suite.core.networks.named import network
+from suite.core.distilling.selection import TrainedSelection, highest
+from suite.core.execution.transfer import send
 from suite.core.seeding import generator
 from suite.core.spec import Examples
 from suite.core.training.cached import cached_training
-from suite.core.training.fit import training_states
-from suite.core.training.jobs import TrainingJob
 from suite.core.training.recipes import recipe
 
 
@@ -37,16 +34,14 @@ class Forgetting(TrainedSelection):
         how = [self.network, asdict(recipe(self.training)), self.epochs, seed]
         counts, seconds = cached_training("forgetting", train, how, lambda: self._counts(train, seed))
         counts, ties = counts.cpu(), generator(seed, "ties")
-        chosen = [rows[most(counts[rows], ipc, ties)] for rows in train.rows_by_class()]
+        chosen = [rows[highest(counts[rows], ipc, ties)] for rows in train.rows_by_class()]
         return send(chosen, train.labels.device), seconds
 
     def _counts(self, train: Examples, seed: int) -> Tensor:
         """Return how often each image (n,) is forgotten while a fresh network trains."""
-        net, memory = network(self.network, train.shape, train.classes), Memory(train.labels)
-        job = TrainingJob.on_examples(train, recipe(self.training).for_epochs(self.epochs), seed)
-        batches = send_ahead(job.rows(), train.labels.device)
-        for rows, (parameters,) in zip(batches, training_states(net, [job]), strict=False):
-            memory.see(rows, net.logits(parameters, train.images[rows]).argmax(1) == train.labels[rows])
+        memory = Memory(train.labels)
+        for rows, logits in self.watched(train, seed=seed):
+            memory.see(rows, logits.argmax(1) == train.labels[rows])
         return memory.forgotten()
 
 
@@ -66,12 +61,6 @@ class Memory:
     def forgotten(self) -> Tensor:
         """Return each image's count; images that were never right have the largest count plus one."""
         return torch.where(self.ever, self.counts, self.counts.max() + 1)
-
-
-def most(counts: Tensor, ipc: int, rng: torch.Generator) -> Tensor:
-    """Return the rows (ipc,) of the largest counts (n,), largest first, ties in random order."""
-    order = torch.randperm(len(counts), generator=rng)
-    return order[counts[order].argsort(descending=True, stable=True)][:ipc]
 
 
 METHOD = Forgetting

@@ -50,10 +50,10 @@ def plot_artefact(artefact: Path, target: Path, *, columns: int = 10) -> None:
 
     synthetic, manifest = load_artefact(artefact)
     pixels = to_pixels(synthetic.images, manifest["preprocessing"])
-    plot_set(pixels, manifest["class_names"], target, columns=columns, title=_title(manifest, columns))
+    plot_set(pixels, manifest["class_names"], target, columns=columns, title=title(manifest, columns))
 
 
-def _title(manifest: Mapping[str, Any], columns: int) -> str:
+def title(manifest: Mapping[str, Any], columns: int) -> str:
     """Return what a set is: its method, task, size and seed."""
     trial = manifest.get("trial", {})
     shown = f"the first {columns} of " if trial.get("ipc", 0) > columns else ""

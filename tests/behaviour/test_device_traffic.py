@@ -82,7 +82,10 @@ class Few(NamedTuple):
 CLASSES = 10
 
 SELECTIONS: Mapping[str, Few] = {
+    "ccs": Few(4, 2),
+    "el2n": Few(4, 3),
     "forgetting": Few(4, 2),
+    "grand": Few(4, 3),
     "herding": Few(3, 2),
     "k_center": Few(3, 2),
     "k_means": Few(3 + CLASSES, 2 + CLASSES),  # clusters are found on the host
@@ -93,6 +96,7 @@ SELECTIONS: Mapping[str, Few] = {
 """Methods of one step. They wait for the labels, and to hash the data that their network is trained on."""
 
 EVALUATORS: Mapping[str, Few] = {
+    "audit": Few(17, 40),  # an attack preprocesses its images in each step
     "augmentation_robust": Few(2, 2),
     "corruptions": Few(31 + 15, 31 + 20),  # blur, pixels and JPEG on the host, noise drawn on it
     "cross_architecture": Few(27, 24),
@@ -103,6 +107,7 @@ EVALUATORS: Mapping[str, Few] = {
 """Waits of an evaluation, and its copies besides those of the trainings: a wait for each accuracy."""
 
 TRAININGS: Mapping[str, int] = {
+    "audit": 1,
     "augmentation_robust": 2,
     "corruptions": 1,
     "cross_architecture": 9,

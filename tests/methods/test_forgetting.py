@@ -9,7 +9,7 @@ from torch import Tensor
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
-from suite.plugins.methods.forgetting import Memory, most
+from suite.plugins.methods.forgetting import Memory
 from tests.support.small_data import few_digits
 
 FORGETTING = import_module("suite.plugins.methods.forgetting").METHOD
@@ -27,14 +27,6 @@ def test_an_image_is_forgotten_when_it_was_right_and_is_wrong() -> None:
         for rows in (torch.tensor([4, 0]), torch.tensor([2, 3, 1])):
             memory.see(rows, torch.tensor(right)[rows] > 0)
     assert memory.forgotten().tolist() == [0, 2, 0, 3, 1]
-
-
-def test_the_most_forgotten_come_first_and_equal_ones_by_chance() -> None:
-    counts = torch.tensor([0, 2, 1, 2, 0, 2])
-    found = [most(counts, 4, generator(seed)).tolist() for seed in range(20)]
-    assert all(sorted(rows[:3]) == [1, 3, 5] and rows[3] == 2 for rows in found)
-    assert {rows[0] for rows in found} == {1, 3, 5}
-    assert most(counts, 2, generator(0)).tolist() == found[0][:2]
 
 
 def test_forgetting_judges_every_image_once_an_epoch_by_the_network_before_the_step(

@@ -60,7 +60,7 @@ def test_the_gradient_study_is_a_study_now() -> None:
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     with pytest.raises(ValueError, match="unknown method 'rat_btpp'; did you mean 'rat_bptt'"):
         registry.method("rat_btpp")
-    with pytest.raises(ValueError, match="unknown evaluator 'x'; known: augmentation_robust, "):
+    with pytest.raises(ValueError, match="unknown evaluator 'x'; known: audit, augmentation_robust, "):
         registry.evaluator("x")
 
 

@@ -174,11 +174,23 @@ def picture(
         Path | None, typer.Option(help="The PNG to write.", show_default="ROW-ipcN-seedN-ID.png")
     ] = None,
     columns: Annotated[int, typer.Option(min=1, help="Images of each class to show.")] = 10,
+    nearest: Annotated[
+        bool,
+        typer.Option(
+            "--nearest", help="Also the train image nearest to each image, below it, and a table of both."
+        ),
+    ] = False,
     data: Data = None,
 ) -> None:
     """Plot a synthetic set: one row for each class, with the preprocessing undone.
 
+    With --nearest the table is also written as Markdown beside the picture. Distances are root mean squares
+    of the differences of pixels, which lie between 0 and 1. An image is a copy if the train image nearest to
+    it is at most as far from it as from all other train images.
+
     [bold]ratbench picture runs/demo:rat_bptt/ipc10/seed0 --output set.png[/]
+
+    [bold]ratbench picture runs/demo:rat_bptt/ipc10/seed0 --nearest[/]
     """
     from suite.figures.publish import plot_artefact
     from suite.records.stores.addresses import find, made_of
@@ -186,8 +198,22 @@ def picture(
     set_data(data)
     path = find(artefact)
     target = writable(output or made_of(path, ".png"))
-    plot_artefact(path, target, columns=columns)
-    wrote(target)
+    if not nearest:
+        plot_artefact(path, target, columns=columns)
+        wrote(target)
+        return
+    from suite.figures.nearest import plot_nearest
+
+    table = plot_nearest(path, target, columns=columns).to_markdown(index=False, floatfmt=".3f") + "\n"
+    _beside(target, "nearest images of train", table)
+
+
+def _beside(target: Path, name: str, table: str) -> None:
+    """Print a table, and write it beside the picture `target`, called `name`, that was written."""
+    write(table)
+    write_output(target.with_suffix(".md"), f"{table}\n![{name}]({target.name})\n".encode())
+    for path in (target, target.with_suffix(".md")):
+        wrote(path)
 
 
 def figure(
@@ -236,9 +262,5 @@ def figure(
     }
     measured = narrowing.narrowed(module.measured(all_here(stores, RECORDS)), wanted, module.NARROWED, figure)
     table = module.summary(measured).to_markdown(index=False, floatfmt=".3g") + "\n"
-    write(table)
-    text = f"{table}\n![{figure}]({target.name})\n"
     write_output(target, module.plot(measured))
-    write_output(target.with_suffix(".md"), text.encode())
-    for path in (target, target.with_suffix(".md")):
-        wrote(path)
+    _beside(target, figure, table)

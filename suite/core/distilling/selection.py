@@ -1,7 +1,7 @@
 """Base classes for methods that select real images, from the data alone or by a trained network."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from suite.core.distilling.base import BaseDistiller, BaseMethod, NetworkMethod
-from suite.core.limits import at_least_one, check_enough_real
+from suite.core.execution.transfer import send_ahead
+from suite.core.limits import at_least_one, check_enough_real, not_negative
 from suite.core.networks.named import network
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Distiller, Examples
 from suite.core.training.cached import trained_network
-from suite.core.training.fit import map_batches
+from suite.core.training.fit import map_batches, training_states
+from suite.core.training.jobs import TrainingJob
 from suite.core.training.recipes import recipe_on_real
 
 
@@ -79,6 +81,7 @@ class TrainedSelection(Selection, NetworkMethod, ABC):
     training: str = "dc-300"  # recipe that gives the optimiser and the augmentation
 
     batch_norm: ClassVar[bool] = True
+    untrained: ClassVar[bool] = False  # whether 0 epochs are allowed: networks at initialisation
 
     @abstractmethod
     def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
@@ -86,11 +89,20 @@ class TrainedSelection(Selection, NetworkMethod, ABC):
 
     def __post_init__(self) -> None:
         recipe_on_real(self.training)
-        at_least_one(self, "epochs")
+        (not_negative if self.untrained else at_least_one)(self, "epochs")
 
     def choose(self, train: Examples, ipc: int, *, seed: int) -> list[Tensor]:
         """Return the indices (ipc,) of the selected images of each class."""
         return self.select(train, ipc, seed=seed)[0]
+
+    def watched(self, train: Examples, *, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Train a fresh network; yield each batch's rows (n,) and its logits (n, classes) before its step."""
+        net = network(self.network, train.shape, train.classes)
+        training = recipe_on_real(self.training).for_epochs(self.epochs)
+        job = TrainingJob.on_examples(train, training, seed)
+        batches = send_ahead(job.rows(), train.labels.device)
+        for rows, (parameters,) in zip(batches, training_states(net, [job]), strict=False):
+            yield rows, net.logits(parameters, train.images[rows])
 
 
 @dataclass(frozen=True)
@@ -114,3 +126,9 @@ class FeatureSelection(TrainedSelection, ABC):
 def _features(images: Tensor, name: str, train: Examples, parameters: Tensor) -> Features:
     net = network(name, train.shape, train.classes)
     return map_batches(lambda batch: net.features(parameters, batch), images)
+
+
+def highest(scores: Tensor, count: int, rng: torch.Generator) -> Tensor:
+    """Return the rows (count,) of the highest scores (n,), highest first, equal ones in random order."""
+    order = torch.randperm(len(scores), generator=rng)
+    return order[scores[order].argsort(descending=True, stable=True)][:count]

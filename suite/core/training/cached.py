@@ -25,9 +25,10 @@ from suite.core.data.tasks import data_folder
 from suite.core.examples import Examples, hash_tensor
 from suite.core.networks.named import network
 from suite.core.seeding import derive, generator
-from suite.core.training.fit import fit_full, map_batches
-from suite.core.training.jobs import Labeller
+from suite.core.training.fit import fit_each, fit_full, map_batches
+from suite.core.training.jobs import Labeller, TrainingJob
 from suite.core.training.recipes import Recipe, recipe_on_real
+from suite.core.training.together import networks_that_fit
 
 _VERSION = 3  # increase it if a change of code changes the bits of trainings
 
@@ -46,6 +47,30 @@ def trained_network(train: Examples, name: str, training: str, epochs: int, *, s
         return fit_full(net, train, recipe_on_real(training), epochs, seed=seed)
 
     return cached_training("network", train, [name, asdict(recipe_on_real(training)), epochs, seed], build)
+
+
+def trained_networks(
+    train: Examples, name: str, training: str, epochs: int, count: int, *, seed: int
+) -> tuple[list[Tensor], float]:
+    """Train `count` networks as `trained_network` does, each from a seed of its own under `seed`.
+
+    Return their parameters (size,) on the CPU, and the seconds of cached training that are charged to this
+    run. A smaller `count` gives the first ones of a larger `count`.
+    """
+    net, own = network(name, train.shape, train.classes), recipe_on_real(training)
+
+    def jobs(indices: Sequence[int]) -> list[TrainingJob]:
+        seeds = [derive(seed, "network", index) for index in indices]
+        return [TrainingJob.on_examples(train, own.for_epochs(epochs), each) for each in seeds]
+
+    def build(indices: Sequence[int]) -> list[Tensor]:
+        return list(fit_each(net, jobs(indices)))
+
+    started, how = perf_counter(), [name, asdict(own), epochs, seed]
+    together = networks_that_fit(net, jobs([0])[0])
+    found = cached_trainings("networks", train, how, count, build, at_once=together)
+    parameters, seconds = zip(*found, strict=True)
+    return list(parameters), max(0.0, sum(seconds) - (perf_counter() - started))
 
 
 def labeller(recipe: Recipe, name: str, train: Examples) -> Labeller | None:

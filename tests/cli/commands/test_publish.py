@@ -141,6 +141,18 @@ class TestPicture:
             assert image.height > 10 * 64 + 9 * 2  # a title stands above
             assert 64 < image.width < 4 * 64  # one image, names of one digit, and the title
 
+    def test_the_nearest_train_images_stand_below_and_in_a_table(
+        self, finished: tuple[Path, Path, Result], tmp_path: Path
+    ) -> None:
+        shown = f"{finished[1]}:random_subset/ipc1/seed0"
+        result = ratbench("picture", shown, "--nearest", "--output", tmp_path / "near.png")
+        assert result.exit_code == 0, result.output
+        assert result.stdout.count("| yes ") == 10
+        written = (tmp_path / "near.md").read_text()
+        assert written.count("| yes ") == 10 and "](near.png)" in written
+        with Image.open(tmp_path / "near.png") as image:
+            assert image.height > 20 * 64
+
     def test_a_damaged_artefact(self, copied: Path) -> None:
         artefact = next((copied / "artefacts").glob("*.safetensors"))
         artefact.write_bytes(artefact.read_bytes()[:-1])

@@ -9,12 +9,16 @@ import torch
 from torch import Tensor
 
 from suite.core.distilling import selection
+from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
 from suite.core.training import cached
 from suite.core.training.fit import fit_full, training_states
 from tests.support.small_data import few_digits
 
+CCS = import_module("suite.plugins.methods.ccs").METHOD
+EL2N = import_module("suite.plugins.methods.el2n").METHOD
 FORGETTING = import_module("suite.plugins.methods.forgetting").METHOD
+GRAND = import_module("suite.plugins.methods.grand").METHOD
 HERDING = import_module("suite.plugins.methods.herding").METHOD
 K_CENTER = import_module("suite.plugins.methods.k_center").METHOD
 K_MEANS = import_module("suite.plugins.methods.k_means").METHOD
@@ -46,7 +50,7 @@ def test_rows_among_a_class_become_its_images(
     assert made.images.flatten(1).tolist() == expected and made.hard
 
 
-@pytest.mark.parametrize("method", [HERDING, K_CENTER, K_MEANS, FORGETTING])
+@pytest.mark.parametrize("method", [HERDING, K_CENTER, K_MEANS, FORGETTING, CCS])
 def test_the_trained_network_is_cached_and_its_cost_named(
     method: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,7 +66,7 @@ def test_the_trained_network_is_cached_and_its_cost_named(
 
     monkeypatch.setattr(cached, "perf_counter", lambda: now[0])
     monkeypatch.setattr(cached, "fit_full", slow)
-    monkeypatch.setattr("suite.plugins.methods.forgetting.training_states", slowly)
+    monkeypatch.setattr(selection, "training_states", slowly)
     data, chosen = train(), method(epochs=2, network="convnet-d1-w4-in")
     first, paid_first = chosen.select(data, 2, seed=0)
     again, paid_again = chosen.select(data, 2, seed=0)
@@ -72,7 +76,15 @@ def test_the_trained_network_is_cached_and_its_cost_named(
     assert now == [200]
 
 
-@pytest.mark.parametrize("method", [HERDING, K_CENTER, K_MEANS, FORGETTING])
+def test_the_highest_come_first_and_equal_ones_by_chance() -> None:
+    scores = torch.tensor([0, 2, 1, 2, 0, 2])
+    found = [selection.highest(scores, 4, generator(seed)).tolist() for seed in range(20)]
+    assert all(sorted(rows[:3]) == [1, 3, 5] and rows[3] == 2 for rows in found)
+    assert {rows[0] for rows in found} == {1, 3, 5}
+    assert selection.highest(scores, 2, generator(0)).tolist() == found[0][:2]
+
+
+@pytest.mark.parametrize("method", [HERDING, K_CENTER, K_MEANS, FORGETTING, CCS, EL2N])
 def test_a_network_that_cannot_be_trained_is_refused(method: Any) -> None:
     with pytest.raises(ValueError, match="8x8 images are too small for 4 blocks"):
         method(network="convnet-d4-w8-in").check(train(), Budget(1))
@@ -83,6 +95,6 @@ def test_a_network_that_cannot_be_trained_is_refused(method: Any) -> None:
 
 
 def test_every_selection_refuses_more_than_there_is() -> None:
-    for method in (FORGETTING, HERDING, K_CENTER, K_MEANS, RANDOM):
+    for method in (CCS, EL2N, FORGETTING, GRAND, HERDING, K_CENTER, K_MEANS, RANDOM):
         with pytest.raises(ValueError, match="ipc 21 is larger than the smallest class"):
             method().check(train(), Budget(21))

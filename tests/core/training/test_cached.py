@@ -14,7 +14,13 @@ from suite.core.networks.named import network
 from suite.core.seeding import derive, generator
 from suite.core.spec import Examples
 from suite.core.training import cached
-from suite.core.training.cached import cached_training, cached_trainings, labeller, trained_network
+from suite.core.training.cached import (
+    cached_training,
+    cached_trainings,
+    labeller,
+    trained_network,
+    trained_networks,
+)
 from suite.core.training.recipes import RECIPES
 
 TRAIN = Examples(torch.randn(6, 1, 2, 2, generator=generator(0)), torch.arange(6) % 2, 2)
@@ -90,6 +96,19 @@ def test_an_earlier_releases_entry_with_a_wrong_checksum_is_built_again(clock: C
     with pytest.warns(UserWarning, match="do not match their sha256"):
         found, paid = cached_training("thing", TRAIN, [], clock.one)
     assert torch.equal(found, torch.zeros(3)) and paid == 0 and len(clock.groups) == 2
+
+
+def test_networks_have_seeds_of_their_own_and_are_kept_one_by_one() -> None:
+    train = Examples(torch.randn(40, 1, 4, 4, generator=generator(0)), torch.arange(40) % 2, 2)
+    two, paid = trained_networks(train, "mlp-w4", "dc-300", 2, 2, seed=1)
+    three, charged = trained_networks(train, "mlp-w4", "dc-300", 2, 3, seed=1)
+    assert paid == 0 <= charged
+    assert len(three) == 3 and all(torch.equal(*pair) for pair in zip(two, three, strict=False))
+    for index, found in enumerate(three):
+        alone, _ = trained_network(train, "mlp-w4", "dc-300", 2, seed=derive(1, "network", index))
+        assert torch.equal(alone, found)
+    (other,), _ = trained_networks(train, "mlp-w4", "dc-300", 2, 1, seed=2)
+    assert not torch.equal(other, two[0])
 
 
 def test_a_teacher_has_batch_norm_and_softens_its_labels(
