@@ -47,11 +47,8 @@ class Parametrisation(ABC):
         """Images per class in whose place it stands, None if that does not follow from its shapes."""
         return None
 
-    def prefix(self, ipc: int) -> Self:
-        """Return the code of the first images, in the place of `ipc` stored ones per class.
-
-        Raises ValueError if its images cannot be separated.
-        """
+    def take(self, rows: Tensor) -> Self:
+        """Return the code of a part of each class, at `rows` (classes, n); raises ValueError if it has none."""
         raise ValueError(f"a {self.kind} set is stored as a whole; distil it at each size instead")
 
     @property
@@ -175,14 +172,19 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
         images: Tensor = _enlarged(parts.flatten(0, 1), height, width).unflatten(0, parts.shape[:2])
         return images
 
-    def prefix(self, ipc: int) -> Self:
-        """Return the code of the first `ipc` formations of each class."""
-        return replace(self, formations=self.formations[:, :ipc])
+    def take(self, rows: Tensor) -> Self:
+        """Return the code of each class's formations at `rows` (classes, n)."""
+        return replace(self, formations=by_class(self.formations, rows))
 
     def reordered(self, order: Tensor) -> "MultiFormation":
         """Return the code that decodes to this one's images at `order` (classes, n * factor * factor)."""
-        at = torch.arange(len(order), device=order.device)[:, None]
-        return self._holding(self._parts[at, order], self.factor)
+        return self._holding(by_class(self._parts, order), self.factor)
+
+
+def by_class(values: Tensor, rows: Tensor) -> Tensor:
+    """Return the values (classes, n, …) of each class, of (classes, m, …), at `rows` (classes, n)."""
+    rows = rows.to(values.device)
+    return values[torch.arange(len(values), device=values.device)[:, None], rows]
 
 
 _DECODED, _RATIO = 256 * 2**20, 64  # bytes, and times the stored bytes

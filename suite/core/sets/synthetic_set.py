@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from suite.core.sets.parametrisations import Parametrisation
+from suite.core.sets.parametrisations import Parametrisation, by_class
 
 
 @dataclass(frozen=True)
@@ -182,30 +182,24 @@ class SyntheticSet:
         return {"images": self.images, "labels": self.labels, **code}
 
     def prefix(self, ipc: int) -> "SyntheticSet":
-        """Return the first `ipc` images of each class, of a factorised set those in the place of so many.
-
-        Raises ValueError for a size that it has not, and for a factorised set whose code is not separable.
-        """
-        code, whole = self.parametrisation, self.stored_ipc
-        shorter = code.prefix(ipc) if code else None
-        if not 0 < ipc <= whole:
-            raise ValueError(f"prefix of {ipc} images per class: this set has {whole}")
-        count = ipc * self.ipc // whole
-        minibatch = self.minibatch.within(self.classes, count)
-        return replace(
-            self,
-            images=self.images[:, :count],
-            labels=self.labels[:, :count],
-            minibatch=minibatch,
-            parametrisation=shorter,
-        )
+        """Return the first `ipc` images that each class stores; raises ValueError as `take` does."""
+        if not 0 < ipc <= self.stored_ipc:
+            raise ValueError(f"prefix of {ipc} images per class: this set has {self.stored_ipc}")
+        return self.take(torch.arange(ipc).expand(self.classes, -1))
 
     def take(self, rows: Tensor) -> "SyntheticSet":
-        """Return the images of each class at `rows` (classes, n), in that order, without a code."""
-        at, rows = torch.arange(self.classes, device=self.images.device)[:, None], rows.to(self.images.device)
-        minibatch = self.minibatch.within(*rows.shape)
-        return SyntheticSet(
-            self.images[at, rows], self.labels[at, rows], minibatch, lr=self.lr, data=self.data
+        """Return what each class stores at `rows` (classes, n), in that order, with what it decodes to.
+
+        Raises ValueError for a factorised set whose images cannot be separated.
+        """
+        code, each = self.parametrisation, self.ipc // self.stored_ipc
+        seen = (rows[..., None] * each + torch.arange(each, device=rows.device)).flatten(1)
+        return replace(
+            self,
+            images=by_class(self.images, seen),
+            labels=by_class(self.labels, seen),
+            minibatch=self.minibatch.within(*seen.shape),
+            parametrisation=code.take(rows) if code else None,
         )
 
     def flat(self) -> tuple[Tensor, Tensor]:

@@ -58,12 +58,23 @@ def test_what_a_set_does_not_hold_is_refused(part: Part) -> None:
         cut(numbered(), part, seed=0)
 
 
-def test_formations_have_prefixes_but_no_random_subsets() -> None:
-    code = MultiFormation(torch.rand(2, 3, 1, 4, 4), 2)
-    whole = SyntheticSet.from_parametrisation(code)
-    assert torch.equal(cut(whole, Part(how="prefix", ipc=2), seed=0).images, code.decode()[:, :8])
-    with pytest.raises(ValueError, match="leave subsets out"):
-        cut(whole, Part(how="random", ipc=2), seed=0)
+def test_formations_are_taken_whole() -> None:
+    """Formations of one value each: 0, 1 and 2, and 3, 4 and 5. A part stores and decodes the same ones."""
+    values = torch.arange(6.0).reshape(2, 3, 1, 1, 1).expand(2, 3, 1, 4, 4)
+    whole = SyntheticSet.from_parametrisation(MultiFormation(values, 2))
+    for part, stored in (
+        (Part(how="prefix", ipc=2), [[0, 1], [3, 4]]),
+        (Part(how="without", ipc=2, index=1), [[0, 2], [3, 5]]),
+    ):
+        made = cut(whole, part, seed=0)
+        assert made.parametrisation is not None and torch.equal(made.parametrisation.decode(), made.images)
+        assert made.parametrisation.tensors["formations"][..., 0, 0, 0].tolist() == stored
+        assert made.images[..., 0, 0, 0].tolist() == [
+            [value for value in row for _ in range(4)] for row in stored
+        ]
+        assert made.stored_bytes == 2 * 2 * 16 * 4 and made.hard
+    drawn = cut(whole, Part(how="random", ipc=2), seed=0)
+    assert drawn.stored_ipc == 2 and all(len(set(row)) == 2 for row in drawn.images[..., 0, 0, 0].tolist())
 
 
 def test_a_prefix_of_formations_is_an_artefact_of_its_own(tmp_path: Path) -> None:
