@@ -48,7 +48,7 @@ class Parametrisation(ABC):
         return None
 
     def take(self, rows: Tensor) -> Self:
-        """Return the code of a part of each class, at `rows` (classes, n); raises ValueError if it has none."""
+        """Return the code of each class's part at `rows` (classes, n); raises ValueError if it has none."""
         raise ValueError(f"a {self.kind} set is stored as a whole; distil it at each size instead")
 
     @property
