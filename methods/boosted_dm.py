@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from suite.core.distilling.boosting import Block, Boosted, Growth, stages
@@ -54,10 +53,8 @@ class BoostedDMDistiller(DMDistiller):
         loss = self.distance(self.images[:, : self.growth.size])
         self.optimiser.zero_grad()
         loss.backward()
-        earlier = self.images.detach()[:, : self.growth.earlier]
-        before = earlier.clone()
-        self.optimiser.step()
-        earlier.copy_(torch.lerp(before, earlier, self.method.beta))
+        with self.growth.updating(self.images, self.method.beta):
+            self.optimiser.step()
         return {"outer_loss": loss.detach(), "images_per_class": float(self.growth.size)}
 
     def synthetic(self) -> SyntheticSet:

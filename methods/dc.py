@@ -158,19 +158,27 @@ class DCDistiller(BaseDistiller):
         return [(list(self._draw_training()), self._draw_match()) for _ in range(self.outer_loop - 1)]
 
     def _draw_training(self) -> Iterator[Batch]:
-        augment, count = augmentation(self.method.augment), self.images.shape[:2].numel()
+        augment, count = augmentation(self.method.augment), self.matched().shape[:2].numel()
         for _ in range(self.inner_loop):
             for rows in torch.randperm(count, generator=self.order_rng).split(self.method.network_batch):
                 yield rows, augment.sample(len(rows), self.augment_rng)
 
     def _match(self, parameters: Tensor, rows: Tensor, pairing: Pairing) -> Tensor:
         """Update the images once; return the loss before the update."""
-        real, synthetic = pairing.apply(self.real.images[rows], self.images)
+        real, synthetic = pairing.apply(self.real.images[rows], self.matched())
         loss = self.loss(synthetic, real, parameters)
         self.optimiser.zero_grad()
         loss.backward()
-        self.optimiser.step()
+        self.update()
         return loss.detach()
+
+    def matched(self) -> Tensor:
+        """Return the images (classes, n, …) that are matched, and on which the networks train."""
+        return self.images
+
+    def update(self) -> None:
+        """Move the images along their gradient."""
+        self.optimiser.step()
 
     def _gap(self, synthetic: Tensor, real: Tensor, parameters: Tensor) -> Tensor:
         target = class_gradients(self.network, parameters, real, self.real.weights)
@@ -188,7 +196,7 @@ class DCDistiller(BaseDistiller):
 
     def synthetic(self) -> SyntheticSet:
         """Return the images with hard labels."""
-        return SyntheticSet.with_hard_labels(self.images.detach().clone())
+        return SyntheticSet.with_hard_labels(self.matched().detach().clone())
 
 
 METHOD = DC

@@ -133,10 +133,16 @@ class IDCDistiller(ClasswiseDistiller):
         return [(batch, augment.sample(len(batch), self.augment_rng)) for batch in rows]
 
     def gap(self, synthetic: Tensor, real: Tensor, parameters: Tensor, *given: Tensor) -> Tensor:
-        """Return the distance of the gradients of synthetic and real images (classes, n, …)."""
-        target = class_gradients(self.network, parameters, real, self.real.weights).detach()
-        ours = class_gradients(self.network, parameters, synthetic)
-        return distance(self.network, ours, target, self.method.metric)
+        """Return the distance of the gradients of synthetic and real images (classes, n, …).
+
+        given: weights (classes, n) of other means of the synthetic images, whose distances are added.
+        """
+        net, target = (
+            self.network,
+            class_gradients(self.network, parameters, real, self.real.weights).detach(),
+        )
+        ours = [class_gradients(net, parameters, synthetic, weights) for weights in (None, *given)]
+        return torch.stack([distance(net, each, target, self.method.metric) for each in ours]).sum()
 
     def _train(self, batches: Sequence[tuple[Tensor, AugmentParams]]) -> None:
         """Train the network on real images."""

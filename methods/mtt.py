@@ -190,6 +190,11 @@ class MTTDistiller(BaseDistiller):
         nothing = self.average_norm = self.images.new_zeros(())
         self.last = MetaGradient(nothing, (), nothing, nothing[None])
 
+    @property
+    def count(self) -> int:
+        """Images on which a student trains."""
+        return self.labels.shape[:2].numel()
+
     def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step."""
         drawn = self.draw()
@@ -202,7 +207,7 @@ class MTTDistiller(BaseDistiller):
         """Count an outer step and draw for it; a student's rows are those of shuffled epochs."""
         segment = self.method.segments.sample(self.experts, self.step_count, self.expert_rng)
         self.step_count += 1
-        every = shuffled(self.labels.shape[:2].numel(), self.batch, self.batch_rng)
+        every = shuffled(self.count, min(self.batch, self.count), self.batch_rng)
         rows, augment = list(islice(every, self.method.syn_steps)), augmentation(self.method.augment)
         params = [augment.sample(len(part), self.augment_rng) for part in rows]
         return send_nested(Draws(*segment, rows, params), self.images.device)

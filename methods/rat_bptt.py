@@ -20,7 +20,7 @@ from suite.core.distilling.base import ImageMethod
 from suite.core.distilling.initial_images import Initialisation, initial_images
 from suite.core.distilling.meta_learning import InnerTraining, LearnedSet, MetaLearner, NormClip
 from suite.core.engine.meta_gradient import average
-from suite.core.engine.optimisers import Adam
+from suite.core.engine.optimisers import inner_optimiser
 from suite.core.engine.truncation import TruncationSchedule, Window, check_truncation, place_window
 from suite.core.engine.unroll import MetaGradient
 from suite.core.execution.streams import side_by_side
@@ -94,6 +94,7 @@ class UnrolledMethod(ImageMethod):
     checkpoint_every: int | None = None  # keep every n-th state, recompute the others; None: keep all
     max_nonfinite: int = 10  # non-finite meta-gradients that are skipped before the run diverges
     eps_inside: bool = later(default=False)  # in the window, add Adam's eps where `higher` does
+    inner_optimiser: Literal["adam", "sgd"] = later(default="adam")  # sgd: with momentum 0.9
 
     paper: ClassVar[str] = "arXiv 2311.07025"
     recipe: ClassVar[str] = "rat-bptt-1000"
@@ -124,6 +125,10 @@ class UnrolledMethod(ImageMethod):
         """Length of the longest window."""
         return self.unroll
 
+    def unroll_at(self, step: int) -> int:
+        """Return the length of the unroll at an outer step, counted from 0."""
+        return self.unroll
+
     def __post_init__(self) -> None:
         at_least_one(self, "steps", "unroll", "real_batch", "redraw_every", "networks")
         above_zero(self, "outer_lr", "inner_lr", "clip")
@@ -131,6 +136,7 @@ class UnrolledMethod(ImageMethod):
         check_truncation(self.schedule, self.unroll, self.max_window)
         augmentation(self.augment)
         Minibatch(self.per_class, self.inner_classes)
+        inner_optimiser(self.inner_optimiser, self.inner_lr, eps_inside=self.eps_inside)
         every = self.checkpoint_every
         if every is not None and not 1 <= every <= self.max_window:
             raise ValueError(
@@ -173,8 +179,14 @@ class RaTBPTT(WindowedMethod):
     """Learn images through a randomly placed window of differentiated inner steps."""
 
     truncation: Literal["random", "fixed"] = "random"  # fixed: at the end, which is T-BPTT
+    growing: bool = later(default=False)  # the unroll grows evenly over the outer steps, from the window
 
     title: ClassVar[str] = "RaT-BPTT: back-propagation through a random window"
+
+    def unroll_at(self, step: int) -> int:
+        """Return the length of the unroll at an outer step, counted from 0."""
+        grown = (self.unroll - self.window + 1) * step // self.steps
+        return self.window + grown if self.growing else self.unroll
 
     @property
     def schedule(self) -> TruncationSchedule:
@@ -191,7 +203,7 @@ class ImageMetaLearner(MetaLearner):
         """Create a learner. steps_of_one_shape: outer steps that share compiled code."""
         inner = InnerTraining(
             method.network,
-            optimiser=Adam(method.inner_lr, eps_inside=method.eps_inside),
+            optimiser=inner_optimiser(method.inner_optimiser, method.inner_lr, eps_inside=method.eps_inside),
             minibatch=Minibatch(method.per_class, method.inner_classes),
             augment=augmentation(augment_for(method.augment, train)),
             ipc=ipc,
@@ -212,9 +224,8 @@ class ImageMetaLearner(MetaLearner):
         """Count an outer step and return its window, drawn again every `redraw_every` steps."""
         method = self.method
         if self.step_count % method.redraw_every == 0:
-            placed = place_window(
-                method.schedule, unroll=method.unroll, window=method.max_window, rng=self.window_rng
-            )
+            unroll, window = method.unroll_at(self.step_count), method.max_window
+            placed = place_window(method.schedule, unroll=unroll, window=window, rng=self.window_rng)
             self.before, self.length = placed.before, placed.length
         self.step_count += 1
         return Window(self.before, self.length)
@@ -239,7 +250,8 @@ class ImageMetaLearner(MetaLearner):
         size = images.shape[1] + (frozen[0].shape[1] if frozen else 0)
 
         def decode(rows: Tensor) -> tuple[Tensor, Tensor]:
-            seen, targets = (images, labels) if frozen is None else with_frozen(frozen, (images, labels))
+            both = zip(frozen, (images, labels), strict=True) if frozen else ()
+            seen, targets = [torch.cat(parts, 1) for parts in both] or (images, labels)
             return seen.flatten(0, 1)[rows], targets.flatten(0, 1)[rows]
 
         learned = [images, labels] if learn_labels else [images]
@@ -259,11 +271,6 @@ class ImageMetaLearner(MetaLearner):
     def diagnosis(self) -> str:
         """Name what was not finite in the last outer step."""
         return self.last.first_nonfinite()
-
-
-def with_frozen(frozen: tuple[Tensor, Tensor], learned: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Return images and labels (classes, n, …): in each class the frozen ones, then the learned ones."""
-    return torch.cat([frozen[0], learned[0]], 1), torch.cat([frozen[1], learned[1]], 1)
 
 
 class RaTBPTTDistiller(ImageMetaLearner):

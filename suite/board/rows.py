@@ -39,7 +39,8 @@ class Code(NamedTuple):
 class BoardRow:
     """One configuration of a method at one size, over its seeds; or the full-data reference.
 
-    line: its line in the plot; size: images per class of the whole set, of which the row may score a prefix.
+    line: its line in the plot; ipc: images per class that are scored; size: of the whole set, of which they
+    may be a prefix.
     rank: None if unranked, equal if tied; behind: the difference that decided the rank. state: "" if
     complete. scores: accuracy in [0, 1] per recipe, over the seeds that have one; copies: the same by seed;
     selected_recipes: per recipe, the recipes chosen by an evaluator. native: the method's native recipe;
@@ -54,6 +55,7 @@ class BoardRow:
     line: str
     method: str = ""
     hyperparameters: str = "{}"  # canonical JSON
+    ipc: int = 0
     size: int = 0
     rank: int | None = None
     behind: Difference | None = None
@@ -132,6 +134,7 @@ def row(
         line=named(label, f"prefixes of {trial.ipc}" if prefixed else "", suffix),
         method=trial.method,
         hyperparameters=canonical_json(trial.hyperparameters),
+        ipc=key.ipc,
         size=trial.ipc,
         state=_state([word for word, _ in outcomes]),
         errors=tuple(error for _, error in outcomes if error),

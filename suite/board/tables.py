@@ -242,6 +242,7 @@ def _claimed(submission: Submission) -> BoardRow:
         label=label,
         line=label,
         method=label,
+        ipc=submission.ipc,
         size=submission.ipc,
         state=CLAIMED,
         scores={claim.recipe: found},

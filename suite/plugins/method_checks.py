@@ -132,8 +132,10 @@ def grows_in_order(cls: type[Method]) -> str:
         sizes.append(distiller.synthetic().ipc)
         distiller.step()
     made = distiller.synthetic()
-    if made.parametrisation is not None:
-        return "a factorised set has no prefixes; leave `ordered` False"
+    try:
+        made.prefix(1)
+    except ValueError as error:
+        return f"{error}, and leave `ordered` False"
     sizes.append(made.ipc)
     return "" if sizes == sorted(sizes) else f"its sizes over the steps are {sizes}; only add images"
 

@@ -24,6 +24,8 @@ from tests.support.recipes import replaced
 COPIES: Mapping[str, int] = {
     "at_bptt": 6,
     "boosted_dm": 2,
+    "boosted_dsa": 2,
+    "boosted_mtt": 2,
     "boosted_rat_bptt": 3,
     "bptt": 3,
     "cda": 2,
@@ -41,6 +43,7 @@ COPIES: Mapping[str, int] = {
     "idc_i": 2,
     "idm": 2,
     "m3d": 2,
+    "mdc": 2,
     "mtt": 2,
     "ncfm": 2,
     "quick_rat_bptt": 3,
@@ -51,6 +54,7 @@ COPIES: Mapping[str, int] = {
     "sre2l": 2,
     "t_bptt": 3,
     "tesla": 2,
+    "yoco": 8,  # in the step that orders the images; two copies for each epoch
 }
 """Copies to the GPU in an outer step, at most: usually one of rows and one of floats."""
 
@@ -63,7 +67,11 @@ LONGER: Mapping[str, Mapping[str, Any]] = {
     "dc": {"outer_loop": 4, "inner_loop": 3, "network_batch": 7},
     "dsa": {"outer_loop": 4, "inner_loop": 3, "network_batch": 7},
     "dream": {"network_images": 300},
+    "boosted_dsa": {"outer_loop": 4, "inner_loop": 3, "network_batch": 7},
+    "boosted_mtt": {"syn_steps": 9, "batch": 7},
     "idc": {"network_images": 300},
+    "mdc": {"network_images": 300},
+    "yoco": {"network_images": 300},
     "idc_i": {"network_images": 300},
     "idm": {"train_steps": 5},
     "mtt": {"syn_steps": 9, "batch": 7},
@@ -202,7 +210,7 @@ def test_a_step_takes_few_copies_from_pinned_memory(name: str) -> None:
 @pytest.mark.parametrize("name", [*COPIES, *SELECTIONS])
 def test_a_set_and_a_state_need_no_traffic(name: str) -> None:
     """But for a learned rate, which a set gives as a number."""
-    found, rates = run(name), 1 if name in ("datm", "ftd", "mtt", "tesla") else 0
+    found, rates = run(name), 1 if name in ("boosted_mtt", "datm", "ftd", "mtt", "tesla") else 0
     assert len(found.synthetic.waits) <= rates and found.synthetic.pageable == []
     assert found.saved == Traffic() and found.loaded.waits == [] and found.loaded.pageable == []
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from suite.core.data.tasks import load
+from suite.core.distilling.meta_learning import NormClip
 from suite.core.engine.classification import worth_compiling
 from suite.core.networks.named import network
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
@@ -80,6 +81,10 @@ def plain_steps(method: Any, data: Examples, start: SyntheticSet) -> list[tuple[
         ("r_bptt", {"redraw_every": 2}),
         ("rat_bptt", {"window": 2, "eps_inside": True}),
         ("bptt", {"eps_inside": True}),
+        ("rat_bptt", {"window": 2, "inner_optimiser": "sgd", "learn_labels": True}),
+        ("bptt", {"inner_optimiser": "sgd"}),
+        ("rat_bptt", {"window": 2, "growing": True, "truncation": "fixed"}),
+        ("rat_bptt", {"window": 3, "growing": True, "redraw_every": 2}),
     ],
     ids=str,
 )
@@ -108,6 +113,23 @@ def test_the_schedules_differ() -> None:
             run.step()
         sets.append(run.synthetic().images)
     assert all(not torch.equal(one, other) for place, one in enumerate(sets) for other in sets[:place])
+
+
+def test_a_growing_unroll_ends_with_the_window_and_reaches_its_length() -> None:
+    method = METHOD(**{**QUICK, "steps": 7, "unroll": 5}, growing=True, truncation="fixed")
+    assert [method.unroll_at(step) for step in range(7)] == [2, 2, 3, 3, 4, 4, 5]
+    run = method.start(train(), Budget(1), seed=0)
+    windows = [run.next_window() for _ in range(7)]
+    assert [window.before for window in windows] == [0, 0, 1, 1, 2, 2, 3]
+    assert {window.length for window in windows} == {2}
+
+
+def test_a_gradient_is_never_clipped_from_a_factor_of_ten() -> None:
+    """A tenth of the average is the norm itself: with 10, the grid window-controls clips nothing."""
+    clip = NormClip(10.0, torch.zeros(()))
+    for norm in (1.0, 1e3, 1e6):
+        gradient = torch.tensor([norm])
+        assert torch.equal(clip(gradient, gradient.norm(), torch.tensor(True)), gradient)
 
 
 def test_meta_gradients_that_are_not_finite_are_left_out_and_counted() -> None:
@@ -193,6 +215,7 @@ def test_steps_that_are_walked_back_decide_on_compiling(
         ({"steps": 0}, "steps 0"),
         ({"per_class": 0}, "per_class 0 must be at least 1"),
         ({"networks": 0}, "networks 0 must be at least 1"),
+        ({"eps_inside": True, "inner_optimiser": "sgd"}, "eps_inside is a setting of Adam"),
         ({"max_nonfinite": -1}, "max_nonfinite -1 must not be negative"),
         ({"checkpoint_every": 3}, "checkpoint_every 3 must lie between 1 and the window's 2 steps"),
     ],

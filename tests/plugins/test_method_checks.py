@@ -10,6 +10,7 @@ from suite.core.spec import Budget, Distiller, Examples, Method
 from suite.plugins import conformance, method_checks
 from suite.plugins.method_checks import CHECKS
 from suite.plugins.methods.random_subset import RandomSubset
+from suite.plugins.methods.rtp import RTP
 from tests.support import broken_methods
 
 
@@ -37,6 +38,12 @@ def test_a_broken_method_is_told_what_to_change(
     cls: type[Method], check: conformance.Check, message: str
 ) -> None:
     assert message in conformance.problem(check, cls)
+
+
+def test_a_set_that_is_stored_as_a_whole_cannot_be_ordered() -> None:
+    cls = make_dataclass("Mine", [], bases=(RTP,), frozen=True, namespace={"ordered": True})
+    told = "a linear set is stored as a whole; distil it at each size instead, and leave `ordered` False"
+    assert method_checks.grows_in_order(cls) == told and not method_checks.grows_in_order(RTP)
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,10 @@ class PlainMetaLearning:
         """Return the outer loss and its gradients for images and labels (classes, n, …)."""
         method = self.method
         if self.steps % method.redraw_every == 0:
-            placed = place_window(
-                method.schedule, unroll=method.unroll, window=method.max_window, rng=self.rngs["window"]
-            )
+            unroll, window = method.unroll, method.max_window
+            if getattr(method, "growing", False):  # each length for as many outer steps, as far as they go
+                unroll = window + int((unroll - window + 1) * self.steps / method.steps)
+            placed = place_window(method.schedule, unroll=unroll, window=window, rng=self.rngs["window"])
             self.window = placed.before, placed.length
         self.steps += 1
         found = [self._one(images, labels) for _ in range(method.networks)]
@@ -73,6 +74,10 @@ class PlainMetaLearning:
             start = state[0] if state[0].requires_grad else state[0].clone().requires_grad_()
             loss = cross_entropy(self.network.logits(start, flat[0]), flat[1])
             (gradient,) = torch.autograd.grad(loss, start, create_graph=kept)
+            if method.inner_optimiser == "sgd":
+                velocity = 0.9 * state[1] + gradient
+                state = start - method.inner_lr * velocity, velocity, state[2]
+                continue
             inside = kept and method.eps_inside
             state = adam((start, *state[1:]), gradient, method.inner_lr, step + 1, eps_inside=inside)
         outer = cross_entropy(self.network.logits(state[0], seen), real.labels)

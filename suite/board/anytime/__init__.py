@@ -1,1 +1,1 @@
-"""Accuracy over time: the tables of several budgets in device-seconds, taken together."""
+"""Accuracy over time and over sizes: the tables of several budgets, or of several sizes, taken together."""

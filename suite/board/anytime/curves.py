@@ -90,15 +90,18 @@ def _curve(name: str, tables: Sequence[Table], budgets: Sequence[float], targets
     rows = tuple(next((row for row in table.rows if row.name == name), None) for table in tables)
     reached = (_reached(rows, budgets, target.accuracy) for target in targets)
     label = next(row.label for row in rows if row)
-    return Curve(name, label, rows, _area(rows, budgets), tuple(reached))
+    return Curve(name, label, rows, area(rows, budgets), tuple(reached))
 
 
-def _area(rows: Sequence[BoardRow | None], budgets: Sequence[float]) -> Difference | None:
-    """Return the mean over log-time between the first budget and the last, by the trapezoidal rule."""
-    times = [log(budget) for budget in budgets]
-    ends = [times[0], *times, times[-1]]
+def area(rows: Sequence[BoardRow | None], places: Sequence[float]) -> Difference | None:
+    """Return the mean accuracy over the logarithm of the places, by the trapezoidal rule.
+
+    rows: a row at each place, such as a budget; a set that was late counts as chance. None if one is missing.
+    """
+    logs = [log(place) for place in places]
+    ends = [logs[0], *logs, logs[-1]]
     around = zip(ends, ends[2:], strict=False)
-    weights = [(after - before) / 2 / (times[-1] - times[0]) for before, after in around]
+    weights = [(after - before) / 2 / (logs[-1] - logs[0]) for before, after in around]
     terms, known = [], 0.0
     for row, weight in zip(rows, weights, strict=True):
         if row is None or (row.state and row.state != "late") or (row.state and not row.costs.classes):

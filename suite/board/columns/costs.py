@@ -18,7 +18,8 @@ class Costs:
 
     device_seconds: mean over distillations; stored_bytes: of the row's set or prefix; teacher_bytes: of the
     teachers that label every augmented batch, which the set brings or its native recipe trains; classes: of
-    the set, 0 if not recorded; decoded: images per class to which a factorised set decodes, else 0.
+    the set, 0 if not recorded; decoded: images per class to which a factorised set or its prefix decodes,
+    else 0.
     device_class: the models of its processors and GPUs, without threads; times of different classes are not
     to be compared.
     """
@@ -53,7 +54,7 @@ def costs(trial: Trial, records: Sequence[Record], native: Sequence[Record], sha
         stored_bytes=round(share * max((record.stored_bytes for record in made), default=0)),
         teacher_bytes=max((record.teacher_bytes for record in (*made, *native)), default=0),
         classes=_classes(trial, made),
-        decoded=max((record.decoded for record in made), default=0),
+        decoded=round(share * max((record.decoded for record in made), default=0)),
         label_kind=next((record.label_kind for record in made), ""),
         devices=tuple(sorted(set(map(_device, told)))),
         device_class=device_class(told),

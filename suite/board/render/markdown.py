@@ -4,7 +4,7 @@ from pathlib import Path
 
 from suite.board.render import breakdown, dd_ranking, words
 from suite.board.render.layout import code, escaped, folded, link, listed, markdown_table
-from suite.board.render.table import anytime
+from suite.board.render.table import anytime, sizes
 from suite.board.render.table.details import details
 from suite.board.render.table.ranking import ranking
 from suite.board.tables import Board
@@ -47,7 +47,7 @@ def markdown(board: Board, folder: Path | None = None) -> str:
         if folder and table.ranked:
             parts.append(f"![Accuracy of each method, with its interval](plots/{words.slug(table)}.png)")
         parts += details(table, folder)
-    parts += anytime.sections(board, papers)
+    parts += [*anytime.sections(board, papers), *sizes.sections(board, papers)]
     parts += ["## More", *_averages(board), *breakdown.sections(board.breakdowns), *_methods(board)]
     parts += folded("What the columns and scores mean", [_COLUMNS, *dd_ranking.explanation(board)])
     return "\n\n".join(part for part in [*parts, *_provenance(board)] if part) + "\n"

@@ -3,9 +3,14 @@
 Boost-DD: Feng, Vedantam and Kempe, "Embarrassingly simple dataset distillation", arXiv 2311.07025.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import ClassVar
+
+import torch
+from torch import Tensor
 
 from suite.core.distilling.base import BaseMethod, Stateful
 from suite.core.spec import Budget, Examples
@@ -114,6 +119,14 @@ class Growth(Stateful):
     def earlier(self) -> int:
         """Images per class of the earlier stages."""
         return self.size - self.stages.blocks[self.stage]
+
+    @contextmanager
+    def updating(self, images: Tensor, beta: float) -> Iterator[None]:
+        """Reduce the updates of `images` (classes, ipc, …) inside to the share `beta` in earlier stages."""
+        earlier = images.detach()[:, : self.earlier]
+        before = earlier.clone()
+        yield
+        earlier.copy_(torch.lerp(before, earlier, beta))
 
     @property
     def milestones(self) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ cotangent of a state, the derivative of a scalar with respect to it, has the sam
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -182,6 +182,15 @@ class SGD:
         direction = cotangent[1] - lr * cotangent[0]
         before = torch.stack([cotangent[0] + self.weight_decay * direction, self.momentum * direction])
         return Adjoint(before, direction, -(cotangent[0] * after[1]).sum())
+
+
+def inner_optimiser(name: Literal["adam", "sgd"], lr: float, *, eps_inside: bool = False) -> Optimiser:
+    """Return Adam, or SGD with momentum 0.9; raises ValueError for SGD with `eps_inside`, which is Adam's."""
+    if name == "adam":
+        return Adam(lr, eps_inside=eps_inside)
+    if eps_inside:
+        raise ValueError(f"eps_inside is a setting of Adam, and inner_optimiser is {name!r}; leave one out")
+    return SGD(lr, momentum=0.9)
 
 
 def lamb(rule: Adam, state: Tensor, gradient: Tensor, lr: float, step: int) -> Tensor:

@@ -47,6 +47,10 @@ class Parametrisation(ABC):
         """Images per class in whose place it stands, None if that does not follow from its shapes."""
         return None
 
+    def take(self, rows: Tensor) -> Self:
+        """Return the code of each class's part at `rows` (classes, n); raises ValueError if it has none."""
+        raise ValueError(f"a {self.kind} set is stored as a whole; distil it at each size instead")
+
     @property
     def nbytes(self) -> int:
         """Bytes of the tensors."""
@@ -144,18 +148,43 @@ images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), m
 
         Raises ValueError if `factor` does not divide their sides.
         """
-        classes, _, channels, height, width = images.shape
+        height, width = images.shape[3:]
         check_factor(factor, height, width)
         small = interpolate(images.flatten(0, 1), (height // factor, width // factor), mode=reduction)
-        tiles = small.reshape(classes, -1, factor, factor, *small.shape[1:]).permute(0, 1, 4, 2, 5, 3, 6)
-        return cls(tiles.reshape(classes, -1, channels, height, width), factor)
+        return cls._holding(small.unflatten(0, images.shape[:2]), factor)
+
+    @classmethod
+    def _holding(cls, parts: Tensor, factor: int) -> "MultiFormation":
+        """Return the code that holds small images (classes, n * factor * factor, channels, h, w)."""
+        tiles = parts.unflatten(1, (-1, factor, factor)).permute(0, 1, 4, 2, 5, 3, 6)
+        return cls(tiles.flatten(5, 6).flatten(3, 4), factor)
+
+    @property
+    def _parts(self) -> Tensor:
+        """The small images (classes, n * factor * factor, channels, h, w)."""
+        split = self.formations.unflatten(4, (self.factor, -1)).unflatten(3, (self.factor, -1))
+        parts: Tensor = split.permute(0, 1, 3, 5, 2, 4, 6).flatten(1, 3)
+        return parts
 
     def decode(self) -> Tensor:
         """Return images (classes, n * factor * factor, channels, height, width)."""
-        classes, _, channels, height, width = self.formations.shape
-        split = self.formations.unflatten(4, (self.factor, -1)).unflatten(3, (self.factor, -1))
-        parts = split.permute(0, 1, 3, 5, 2, 4, 6).flatten(0, 3)
-        return _enlarged(parts, height, width).reshape(classes, -1, channels, height, width)
+        parts, (height, width) = self._parts, self.formations.shape[3:]
+        images: Tensor = _enlarged(parts.flatten(0, 1), height, width).unflatten(0, parts.shape[:2])
+        return images
+
+    def take(self, rows: Tensor) -> Self:
+        """Return the code of each class's formations at `rows` (classes, n)."""
+        return replace(self, formations=by_class(self.formations, rows))
+
+    def reordered(self, order: Tensor) -> "MultiFormation":
+        """Return the code that decodes to this one's images at `order` (classes, n * factor * factor)."""
+        return self._holding(by_class(self._parts, order), self.factor)
+
+
+def by_class(values: Tensor, rows: Tensor) -> Tensor:
+    """Return the values (classes, n, …) of each class, of (classes, m, …), at `rows` (classes, n)."""
+    rows = rows.to(values.device)
+    return values[torch.arange(len(values), device=values.device)[:, None], rows]
 
 
 _DECODED, _RATIO = 256 * 2**20, 64  # bytes, and times the stored bytes

@@ -19,18 +19,17 @@ def cut(synthetic: SyntheticSet, part: Part | None, *, seed: int) -> SyntheticSe
     """
     if part is None:
         return synthetic
+    count = synthetic.stored_ipc
     if part.how == "without":
-        if part.ipc != synthetic.ipc - 1 or part.index > part.ipc:
-            raise ValueError(f"a set of {synthetic.ipc} images per class has no part {part.title!r}")
-        rows = torch.arange(synthetic.ipc)
+        if part.ipc != count - 1 or part.index > part.ipc:
+            raise ValueError(f"a set of {count} images per class has no part {part.title!r}")
+        rows = torch.arange(count)
         return synthetic.take(rows[rows != part.index].expand(synthetic.classes, -1))
     first = synthetic.prefix(part.ipc)
     if part.how == "prefix":
         return first
     rng = generator(seed, "random subset", part.index)
-    return synthetic.take(
-        torch.rand(synthetic.classes, synthetic.ipc, generator=rng).argsort(1)[:, : part.ipc]
-    )
+    return synthetic.take(torch.rand(synthetic.classes, count, generator=rng).argsort(1)[:, : part.ipc])
 
 
 def write_prefix(artefact: Path, ipc: int, target: Path) -> None:

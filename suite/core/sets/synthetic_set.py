@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from suite.core.names import TEACHER
-from suite.core.sets.parametrisations import Parametrisation
+from suite.core.sets.parametrisations import Parametrisation, by_class
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,11 @@ class SyntheticSet:
         return self.images.shape[1]
 
     @property
+    def stored_ipc(self) -> int:
+        """Images per class that it stores, or in whose place its code stands, as far as that is known."""
+        return (self.parametrisation and self.parametrisation.stored_ipc) or self.ipc
+
+    @property
     def classes(self) -> int:
         """Number of classes."""
         return self.images.shape[0]
@@ -198,22 +203,25 @@ class SyntheticSet:
         return {f"{TEACHER}{at}": each.parameters for at, each in enumerate(self.teachers)}
 
     def prefix(self, ipc: int) -> "SyntheticSet":
-        """Return the first `ipc` images of each class; raises ValueError for a factorised set."""
-        if self.parametrisation is not None:
-            raise ValueError(
-                f"a {self.parametrisation.kind} set is stored as a whole; distil it at each size instead"
-            )
-        if not 0 < ipc <= self.ipc:
-            raise ValueError(f"prefix of {ipc} images per class: this set has {self.ipc}")
-        minibatch = self.minibatch.within(self.classes, ipc)
-        return replace(self, images=self.images[:, :ipc], labels=self.labels[:, :ipc], minibatch=minibatch)
+        """Return the first `ipc` images that each class stores; raises ValueError as `take` does."""
+        if not 0 < ipc <= self.stored_ipc:
+            raise ValueError(f"prefix of {ipc} images per class: this set has {self.stored_ipc}")
+        return self.take(torch.arange(ipc).expand(self.classes, -1))
 
     def take(self, rows: Tensor) -> "SyntheticSet":
-        """Return the images of each class at `rows` (classes, n), in that order, without a code."""
-        at, rows = torch.arange(self.classes, device=self.images.device)[:, None], rows.to(self.images.device)
-        minibatch = self.minibatch.within(*rows.shape)
-        images, labels = self.images[at, rows], self.labels[at, rows]
-        return replace(self, images=images, labels=labels, minibatch=minibatch, parametrisation=None)
+        """Return what each class stores at `rows` (classes, n), in that order, with what it decodes to.
+
+        Raises ValueError for a factorised set whose images cannot be separated.
+        """
+        code, each = self.parametrisation, self.ipc // self.stored_ipc
+        seen = (rows[..., None] * each + torch.arange(each, device=rows.device)).flatten(1)
+        return replace(
+            self,
+            images=by_class(self.images, seen),
+            labels=by_class(self.labels, seen),
+            minibatch=self.minibatch.within(*seen.shape),
+            parametrisation=code.take(rows) if code else None,
+        )
 
     def flat(self) -> tuple[Tensor, Tensor]:
         """Return images (classes * n, …) and targets (classes * n, classes), class-major."""

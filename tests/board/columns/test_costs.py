@@ -3,6 +3,7 @@
 import pytest
 
 from suite.board.render.frame import lines
+from suite.board.render.words import decoded
 from suite.board.tables import board
 from suite.records.cells import Trial
 from tests.support.board_records import CPU, SMALL, evaluated, rows, trial
@@ -69,3 +70,15 @@ def test_a_prefix_has_its_share_of_the_bits_and_a_missing_set_has_none() -> None
     assert (parts[1]["bits_per_class"], parts[10]["bits_per_class"]) == (2_048, 20_480)
     (failed,) = lines(board([trial("dm", status="oom", stored_bytes=0)]))
     assert failed["bits_per_class"] is None
+
+
+def test_a_prefix_of_a_factorised_set_decodes_to_its_share() -> None:
+    of = trial("idc", decoded=40)
+    made = board([of, evaluated(of, 0.5, ipc=1), evaluated(of, 0.7)])
+    assert [decoded(row) for table in made.tables for row in table.rows] == [
+        "decodes to 4 images per class",
+        "decodes to 40 images per class",
+    ]
+    plain = trial("idc_i", decoded=10)
+    rows = [row for table in board([plain, evaluated(plain, 0.5, ipc=1)]).tables for row in table.rows]
+    assert [decoded(row) for row in rows] == ["", ""]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import torch
 
 from suite.core.distilling.boosting import Block, Growth, Stages, check_boosting, stages
 
@@ -31,6 +32,16 @@ def test_growth_is_restored_where_it_was() -> None:
         growth.advance()
     other.load_state_dict(growth.state_dict())
     assert (other.size, other.stage, other.step_in_stage) == (3, 1, 1)
+
+
+@pytest.mark.parametrize(("beta", "after"), [(0.0, [1, 1, 4]), (0.25, [1.5, 1.5, 4]), (1.0, [3, 3, 4])])
+def test_updates_reach_earlier_stages_by_their_share(beta: float, after: list[float]) -> None:
+    growth, images = Growth(Stages((2, 1), (1, 1))), torch.ones(1, 3, requires_grad=True)
+    for _ in range(2):
+        growth.advance()
+    with growth.updating(images, beta), torch.no_grad():
+        images += torch.tensor([[2.0, 2.0, 3.0]])
+    assert images.tolist() == [after]
 
 
 @pytest.mark.parametrize(

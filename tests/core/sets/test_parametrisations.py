@@ -10,7 +10,7 @@ from torch import Tensor
 from suite.core.seeding import generator
 from suite.core.sets import parametrisations
 from suite.core.sets.parametrisations import Linear, MultiFormation, Parametrisation
-from suite.core.sets.synthetic_set import SyntheticSet
+from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 
 
 def linear(height: int = 2, width: int = 2) -> Linear:
@@ -127,8 +127,28 @@ def test_a_set_stores_its_code_and_shows_its_images() -> None:
     assert (made.classes, made.ipc, made.hard) == (1, 8, True)
     assert made.stored_bytes == 2 * 16 * 4
     assert SyntheticSet.from_parametrisation(linear(8, 8)).stored_bytes == (2 * 4 + 2 * 3 * 2) * 4
-    with pytest.raises(ValueError, match="a multi_formation set is stored as a whole"):
-        made.prefix(1)
+    with pytest.raises(ValueError, match="a linear set is stored as a whole"):
+        SyntheticSet.from_parametrisation(linear()).prefix(1)
+
+
+def test_a_prefix_of_formations_is_stored_and_decoded_alone() -> None:
+    made = SyntheticSet.from_parametrisation(formation(), Minibatch(6))
+    first = made.prefix(1)
+    assert (made.stored_ipc, first.stored_ipc, first.ipc) == (2, 1, 4) and first.minibatch == Minibatch(4)
+    assert first.parametrisation is not None and first.stored_bytes == 16 * 4 and first.hard
+    assert torch.equal(first.images, made.images[:, :4])
+    assert torch.equal(first.parametrisation.decode(), first.images)
+    for wrong in (0, 3):
+        with pytest.raises(ValueError, match=f"prefix of {wrong} images per class: this set has 2"):
+            made.prefix(wrong)
+
+
+@pytest.mark.parametrize("code", [formation(), formation(6, 3), formation(3, 1)], ids=str)
+def test_formations_hold_their_images_in_another_order(code: MultiFormation) -> None:
+    count = code.decode().shape[1]
+    order = torch.randperm(count, generator=generator(0))[None]
+    assert torch.equal(code.reordered(order).decode(), code.decode()[:, order[0]])
+    assert torch.equal(code.reordered(torch.arange(count)[None]).formations, code.formations)
 
 
 def test_learned_labels_are_stored_beside_a_code() -> None:

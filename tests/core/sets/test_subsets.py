@@ -8,6 +8,7 @@ import torch
 
 from suite.core.data import tasks
 from suite.core.sets.artefacts import load_artefact, load_set, save_set
+from suite.core.sets.parametrisations import MultiFormation
 from suite.core.sets.subsets import cut, write_prefix
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.records.cells import Part
@@ -55,6 +56,33 @@ def test_random_subsets_differ_by_draw_seed_and_class_and_smaller_ones_are_begin
 def test_what_a_set_does_not_hold_is_refused(part: Part) -> None:
     with pytest.raises(ValueError, match=r"this set has 4|has no part"):
         cut(numbered(), part, seed=0)
+
+
+def test_formations_are_taken_whole() -> None:
+    """Formations of one value each: 0, 1 and 2, and 3, 4 and 5. A part stores and decodes the same ones."""
+    values = torch.arange(6.0).reshape(2, 3, 1, 1, 1).expand(2, 3, 1, 4, 4)
+    whole = SyntheticSet.from_parametrisation(MultiFormation(values, 2))
+    for part, stored in (
+        (Part(how="prefix", ipc=2), [[0, 1], [3, 4]]),
+        (Part(how="without", ipc=2, index=1), [[0, 2], [3, 5]]),
+    ):
+        made = cut(whole, part, seed=0)
+        assert made.parametrisation is not None and torch.equal(made.parametrisation.decode(), made.images)
+        assert made.parametrisation.tensors["formations"][..., 0, 0, 0].tolist() == stored
+        assert made.images[..., 0, 0, 0].tolist() == [
+            [value for value in row for _ in range(4)] for row in stored
+        ]
+        assert made.stored_bytes == 2 * 2 * 16 * 4 and made.hard
+    drawn = cut(whole, Part(how="random", ipc=2), seed=0)
+    assert drawn.stored_ipc == 2 and all(len(set(row)) == 2 for row in drawn.images[..., 0, 0, 0].tolist())
+
+
+def test_a_prefix_of_formations_is_an_artefact_of_its_own(tmp_path: Path) -> None:
+    whole = SyntheticSet.from_parametrisation(MultiFormation(torch.rand(10, 3, 1, 8, 8), 2))
+    save_set(whole, tmp_path / "whole.safetensors", tasks.load("digits"))
+    write_prefix(tmp_path / "whole.safetensors", 2, tmp_path / "first.safetensors")
+    found = load_set(tmp_path / "first.safetensors")
+    assert torch.equal(found.images, whole.images[:, :8]) and found.stored_bytes == 10 * 2 * 64 * 4
 
 
 def test_the_whole_is_the_set_itself() -> None:

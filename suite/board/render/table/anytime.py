@@ -56,12 +56,13 @@ def _cells(curve: Curve, papers: Mapping[str, str]) -> list[str]:
     return [
         link(code(curve.name), papers.get(curve.label, "")),
         words.spanned(curve.area, 100) if curve.area else "–",
-        *map(_accuracy, curve.rows),
+        *map(accuracy, curve.rows),
         *("∞" if budget is None else f"{budget:g} s" for budget in curve.reached),
     ]
 
 
-def _accuracy(row: BoardRow | None) -> str:
+def accuracy(row: BoardRow | None) -> str:
+    """Return a row's accuracy in percent, bold at rank 1; its state, or – where there is none."""
     if row is None or row.accuracy is None or row.state:
         return escaped(row.state) if row and row.state else "–"
     text = f"{100 * row.accuracy.mean:.1f}"

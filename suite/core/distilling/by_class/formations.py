@@ -107,7 +107,11 @@ class FormationDistiller(BaseDistiller):
 
     def decoded(self, labels: slice = slice(None)) -> Tensor:
         """Return the images (classes, ipc * factor², …) of some classes."""
-        return MultiFormation(self.pixels[labels] * self.span + self.low, self.method.factor).decode()
+        return MultiFormation(self.learned()[labels] * self.span + self.low, self.method.factor).decode()
+
+    def learned(self) -> Tensor:
+        """Return the pixels, through which the loss is differentiated."""
+        return self.pixels
 
     def augmented(self, match: Match) -> tuple[Tensor, Tensor]:
         """Return the real and the synthetic images (classes, n, …) of an update, augmented alike."""
