@@ -38,6 +38,7 @@ COPIES: Mapping[str, int] = {
     "dsa": 2,
     "frepo": 2,
     "g_vbsm": 2,
+    "formation_dm": 2,
     "ftd": 2,
     "idc": 2,
     "idc_i": 2,
