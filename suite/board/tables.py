@@ -176,10 +176,13 @@ def _places(
 
 
 def _suffixes(trials: Iterable[TrialResult]) -> dict[Configuration, str]:
-    """Return text that distinguishes configurations of one label: the fields that differ at some size."""
-    labels: dict[tuple[str, str], dict[int, dict[Configuration, TrialResult]]] = {}
+    """Return text that distinguishes configurations of one label: the fields that differ at some size.
+
+    Those with a budget are in other tables than those without one.
+    """
+    labels: dict[tuple[str, str, bool], dict[int, dict[Configuration, TrialResult]]] = {}
     for trial in trials:
-        sizes = labels.setdefault((trial.task, trial.label), {})
+        sizes = labels.setdefault((trial.task, trial.label, trial.within is None), {})
         sizes.setdefault(trial.trial.ipc, {})[trial.configuration] = trial
     suffixes = {}
     for sizes in labels.values():

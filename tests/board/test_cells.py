@@ -127,3 +127,9 @@ def test_a_key_as_csv_has_it() -> None:
     key = TableKey("digits", 1, STANDARD, "", Within(10.0, "a CPU"))
     assert key.facts["within"] == 10 and key._replace(within=None).facts["within"] is None
     assert key.place.conditions == "within 10 device-seconds on a CPU"
+
+
+def test_random_subsets_without_a_budget_do_not_rename_those_with_one() -> None:
+    reference = pair("random_subset", (0.2, 0.2), (0.3, 0.3), ipc=1)
+    made = board([*reference, *anytime(spending("random_subset"), 0.2, 0.2, 0.2)])
+    assert {row.name for each in made.tables for row in each.rows} == {"random_subset"}

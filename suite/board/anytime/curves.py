@@ -111,7 +111,7 @@ def area(rows: Sequence[BoardRow | None], places: Sequence[float]) -> Difference
         else:
             terms.append((weight, row.per_seed))
     if not terms:
-        return None
+        return Difference(known, known, known, 0)
     found = combination(terms)
     return Difference(found.mean + known, found.low + known, found.high + known, found.paired)
 

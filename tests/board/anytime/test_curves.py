@@ -53,6 +53,10 @@ def test_a_budget_without_a_set_counts_as_chance_and_a_missing_cell_leaves_no_me
     area = one(found, "mtt").area
     weight = log(10) / 2 / log(60)
     assert area and area.mean == pytest.approx(0.5 * (1 - weight) + 0.1 * weight)
+    never = spending("never", moments=(), late=(10.0, 100.0), status="late", classes=10)
+    nothing = [scored(never, budget, status="late") for budget in (10, 100, 600)]
+    area = one(curves(never, *nothing), "never").area
+    assert area and (area.mean, area.low, area.high) == pytest.approx((0.1, 0.1, 0.1))
     missing = spending("dm")
     (only,) = anytime(board([missing, scored(missing, 10, 0.5, 0.5), scored(missing, 600, 0.5, 0.5)]).tables)
     assert [row is None for row in only.curves[0].rows] == [False, False]
