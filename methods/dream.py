@@ -19,7 +19,7 @@ from suite.core.distilling.by_class.formations import Match
 from suite.core.distilling.initial_images import random_choice
 from suite.core.limits import at_least_one
 from suite.core.seeding import generator
-from suite.core.spec import ANY_SIZE, Budget, Distiller, Examples
+from suite.core.spec import ANY_SIZE, Budget, Choice, Distiller, Examples, LogUniform
 from suite.plugins.methods.idc import IDC, IDCDistiller
 
 _TINY: Mapping[str, Any] = {"real_batch": 64, "network_images": 1000, "image_lr": 5e-3 * (64 / 32) ** 2}
@@ -36,6 +36,7 @@ class DREAM(IDC):
     title: ClassVar[str] = "DREAM: representative matching"
     paper: ClassVar[str] = "arXiv 2302.14416"
     smoke: ClassVar[Mapping[str, Any]] = {**IDC.smoke, "cluster_every": 2, "cluster_rounds": 3}
+    space: ClassVar[Mapping[str, Choice | LogUniform]] = {"image_lr": LogUniform(1e-6, 0.5)}
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
         **IDC.published,
         ("tiny-imagenet", ANY_SIZE): _TINY,
