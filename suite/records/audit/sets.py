@@ -106,8 +106,9 @@ def read(path: Path) -> Stored:
                 raise ValueError("the weights of a teacher are not a row of float32 numbers")
             if not np.isfinite(teacher[:]).all():
                 raise ValueError("the weights of a teacher are not finite")
+        packed = {name for name in names if images is None and file.get_slice(name).get_dtype() == "U8"}
         hard = True
-        for name in names:
+        for name in sorted({*names} - packed | {"labels"}):
             for at, block in enumerate(_blocks(file.get_slice(name), name, shapes[name])):
                 if not np.isfinite(block).all():
                     raise ValueError(f"its {name} are not finite")
@@ -115,7 +116,7 @@ def read(path: Path) -> Stored:
                     if (block < 0).any() or not (block.sum(-1) > 0).all():
                         raise ValueError("one of its labels is negative, or all zero")
                     hard = hard and bool((block == np.eye(1, labels[2], at)).all())
-    stored = {name: 4 * prod(shape) for name, shape in shapes.items()}
+    stored = {name: (1 if name in packed else 4) * prod(shape) for name, shape in shapes.items()}
     own = sum(size for name, size in stored.items() if name != "labels" or not hard)
     weights = sum(4 * prod(teacher.get_shape()) for teacher in teachers)
     shape = () if images is None else images[2:]
