@@ -50,11 +50,10 @@ def export(
     cannot have its class names, or the hub refuses it; then nothing is written.
     """
     synthetic, manifest = load_artefact(artefact)
-    about, said = measured(artefact, manifest), list[str]()
+    said = list[str]()
     if bits is not None:
         synthetic, said = _quantised(synthetic, bits)
         manifest |= {"quantised": {"bits": bits, "of": manifest["sha256"]}}
-        about = replace(about, scores=())  # of the set as it was
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ValueError(f"{output} exists; choose a new or an empty folder")
     names = _class_names(artefact, synthetic, manifest)
@@ -79,6 +78,9 @@ def export(
                 write_folders(pixels, names, folder)
             else:
                 write_parquet(pixels, synthetic, names, folder)
+        about = measured(artefact, manifest)
+        if bits is not None:
+            about = replace(about, scores=())  # they are of the set as it was
         manifest.pop("exported", None)
         if format != "safetensors":
             manifest["exported"] = locate(folder).sha256()

@@ -183,7 +183,7 @@ class Images(Parametrisation):
 
     images: Tensor
 
-    kind: ClassVar[str] = "images"
+    kind: ClassVar[str] = "plain"
     loader: ClassVar[str] = """\
 images = tensors["images"].flatten(0, 1)
 """

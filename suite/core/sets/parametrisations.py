@@ -61,13 +61,15 @@ class Quantised(Parametrisation):
             raise ValueError("a quantised set is not quantised again")
         sizes = {str(name): int(value) for name, value in description["settings"].items()}
         code = cls(packing.read_packed(description, tensors), of, sizes)
-        code.restored()
+        if kind == Images.kind or kind in _OURS:
+            code.to(torch.device("meta")).restored()  # its checks, without its floats
         return code
 
     @classmethod
     def is_stored(cls, names: Collection[str]) -> bool:
         """Return whether the tensors of a file, by their names, can be one."""
-        return any(name.endswith(".packed") for name in names)
+        stems = {name.removesuffix(".packed") for name in names if name.endswith(".packed")}
+        return any({f"{stem}.scale", f"{stem}.offset"} <= set(names) for stem in stems)
 
     @property
     def bits(self) -> int:
