@@ -81,6 +81,6 @@ def test_what_does_not_fit_is_refused() -> None:
         ({"bits": 5}, "bits 5: choose 8, 4 or 2"),
     ):
         with pytest.raises(ValueError, match=message):
-            replace(good, **changes)  # type: ignore[arg-type]
+            replace(good, **changes)
     with pytest.raises(ValueError, match="too far apart for float32"):
         Packed.of(torch.tensor([-3e38, 3e38]), 8)
