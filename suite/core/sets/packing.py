@@ -52,7 +52,7 @@ class Packed:
 
     @classmethod
     def of(cls, values: Tensor, bits: int, called: str = "values") -> "Packed":
-        """Return `values` rounded to one of 2**bits steps between the ends of their plane.
+        """Return `values` rounded to one of 2**bits numbers between the ends of their plane.
 
         The error of a value is at most half a step. Raises ValueError if the ends have no finite distance.
         """

@@ -201,9 +201,9 @@ class SyntheticSet:
     def prefix(self, ipc: int) -> "SyntheticSet":
         """Return the first `ipc` images of each class; raises ValueError for a factorised set."""
         if self.parametrisation is not None:
-            raise ValueError(
-                f"a {self.parametrisation.kind} set is stored as a whole; distil it at each size instead"
-            )
+            quantised = isinstance(self.parametrisation, Quantised)
+            remedy = "cut it before it is quantised" if quantised else "distil it at each size instead"
+            raise ValueError(f"a {self.parametrisation.kind} set is stored as a whole; {remedy}")
         if not 0 < ipc <= self.ipc:
             raise ValueError(f"prefix of {ipc} images per class: this set has {self.ipc}")
         minibatch = self.minibatch.within(self.classes, ipc)

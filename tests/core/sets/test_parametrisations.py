@@ -145,6 +145,8 @@ class TestQuantised:
             ValueError, match=r"a quantised set stores bytes.*quantise the set that it was made"
         ):
             made.quantised(8).quantised(4)
+        with pytest.raises(ValueError, match="stored as a whole; cut it before it is quantised"):
+            made.quantised(8).prefix(1)
         for value in (torch.nan, torch.inf, -torch.inf):
             made.images[1, 0, 0, 0, 0] = value
             with pytest.raises(ValueError, match=r"the images are not finite.* cannot be quantised; keep"):
