@@ -67,9 +67,11 @@ def check_set(
     """
     if not isinstance(synthetic, SyntheticSet):
         raise ValueError(f"the set is a {type(synthetic).__name__}; return a SyntheticSet")
+    packed = set() if synthetic.parametrisation is None else synthetic.parametrisation.tensors.keys()
     for name, value in synthetic.tensors.items():
-        if value.dtype != torch.float32:
-            raise ValueError(f"the set's {name} are {value.dtype}; return torch.float32")
+        if value.dtype != torch.float32 and not (name in packed and value.dtype == torch.uint8):
+            also = " or, packed, torch.uint8" if name in packed else ""
+            raise ValueError(f"the set's {name} are {value.dtype}; return torch.float32{also}")
         if not value.isfinite().all():
             raise Diverged(f"the set's {name} are not finite")
     if (synthetic.labels < 0).any():

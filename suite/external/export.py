@@ -1,10 +1,11 @@
-"""Export an artefact: a Hugging Face dataset, pictures in folders, MTT's tensors; and push it to the hub."""
+"""Export an artefact: a Hugging Face dataset, pictures, MTT's tensors, or itself; and push it to the hub."""
 
 import io
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 
 from suite.core.files.atomic_write import make_folder, move, read_bytes, write_bytes
 from suite.core.sets import sealing
-from suite.core.sets.artefacts import load_artefact
+from suite.core.sets.artefacts import load_artefact, write_artefact
 from suite.core.sets.manifest import loader
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.external.locate import EXACT, locate
@@ -27,19 +28,32 @@ from suite.external.writers.shared import shared_trial
 CARD = "README.md"
 
 
-def export(artefact: Path, format: Format, output: Path, *, push: Repository | None = None) -> list[str]:
+def export(
+    artefact: Path,
+    format: Format,
+    output: Path,
+    *,
+    push: Repository | None = None,
+    bits: int | None = None,
+) -> list[str]:
     """Write the set at `artefact` into the folder `output`; return remarks on the export.
 
     hf: a Parquet file, which `datasets.load_dataset` reads; folder: PNGs in a folder per class, called as
     `class_folders` says; pt: images_best.pt, labels_best.pt and the learned rate as lr_best.pt and lr.pt,
-    preprocessed, bit for bit. A factorised set is decoded. Beside them lie a card, README.md, with code that
-    loads them, and the artefact itself, exact.safetensors, with the fields that the format has no place for;
-    `ratbench evaluate` reads it as long as the other files are unchanged. push: where the dataset goes.
+    preprocessed, bit for bit; safetensors: nothing more. These have the images that a factorised set decodes
+    to. Beside them lie a card, README.md, with code that loads them, and the artefact itself,
+    exact.safetensors, with the fields that the format has no place for; `ratbench evaluate` reads it as long
+    as the other files are unchanged. push: where the dataset goes.
+    bits: 8, 4 or 2 to quantise the set first; exact.safetensors then holds the quantised one.
 
-    Raises ValueError if `output` is not empty, the artefact is damaged, the format cannot have its class
-    names, or the hub refuses it; then nothing is written.
+    Raises ValueError if `output` is not empty, the artefact is damaged or cannot be quantised, the format
+    cannot have its class names, or the hub refuses it; then nothing is written.
     """
     synthetic, manifest = load_artefact(artefact)
+    said = list[str]()
+    if bits is not None:
+        synthetic, said = _quantised(synthetic, bits)
+        manifest |= {"quantised": {"bits": bits, "of": manifest["sha256"]}}
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ValueError(f"{output} exists; choose a new or an empty folder")
     names = _class_names(artefact, synthetic, manifest)
@@ -52,19 +66,26 @@ def export(artefact: Path, format: Format, output: Path, *, push: Repository | N
         if format != "hf":
             raise ValueError(f"--push uploads a Hugging Face dataset; say --format hf, not {format}")
         push.check()
-    said, apart = list(_remarks(synthetic, manifest, format)), None
+    said += _remarks(synthetic, manifest, format)
+    apart = None
     with _whole(output) as folder:
         if format == "pt":
             _write_tensors(synthetic, folder)
-        else:
+        elif format != "safetensors":
             pixels = as_bytes(synthetic.images, manifest["preprocessing"])
             apart = difference(synthetic.images, pixels, manifest["preprocessing"])
             if format == "folder":
                 write_folders(pixels, names, folder)
             else:
                 write_parquet(pixels, synthetic, names, folder)
-        _write_exact(artefact, synthetic, manifest, folder)
-        about, at = measured(artefact, manifest), push.name if push else ""
+        about = measured(artefact, manifest)
+        if bits is not None:
+            about = replace(about, scores=())  # they are of the set as it was
+        manifest.pop("exported", None)
+        if format != "safetensors":
+            manifest["exported"] = locate(folder).sha256()
+        _write_exact(artefact if bits is None else None, synthetic, manifest, folder)
+        at = push.name if push else ""
         text = card(Exported(synthetic, manifest, format, said, apart, about, at))
         write_bytes(folder / CARD, text.encode())
         if push is not None:
@@ -93,15 +114,16 @@ def _class_names(artefact: Path, synthetic: SyntheticSet, manifest: dict[str, An
     return names
 
 
-def _write_exact(artefact: Path, synthetic: SyntheticSet, manifest: dict[str, Any], output: Path) -> None:
-    """Copy the artefact; its manifest says which files it was exported with."""
-    made = {
-        **manifest,
-        "exported": locate(output).sha256(),
-        "loader": loader(EXACT, synthetic.parametrisation),
-    }
+def _write_exact(
+    artefact: Path | None, synthetic: SyntheticSet, manifest: dict[str, Any], output: Path
+) -> None:
+    """Copy the artefact, or write the set if it is another one; its sha256 goes into `manifest`."""
+    made = {**manifest, "loader": loader(EXACT, synthetic.parametrisation)}
     if trial := shared_trial(manifest):
         made["trial"] = trial
+    if artefact is None:
+        manifest["sha256"] = write_artefact(output / EXACT, synthetic, made)
+        return
     write_bytes(output / EXACT, read_bytes(artefact))
     write_bytes((output / EXACT).with_suffix(".json"), sealing.to_json(made).encode())
 
@@ -118,6 +140,18 @@ def _write_tensors(synthetic: SyntheticSet, output: Path) -> None:
         write_bytes(output / name, buffer.getvalue())
 
 
+def _quantised(synthetic: SyntheticSet, bits: int) -> tuple[SyntheticSet, list[str]]:
+    """Return the set at `bits` bits a value, and what is to be said of it."""
+    made = synthetic.quantised(bits)
+    apart, spread = (made.images - synthetic.images).abs().max(), synthetic.images.std(correction=0)
+    soft = "" if synthetic.hard else "; the labels stay as they are"
+    said = (
+        f"quantised to {bits} bits, in {made.stored_bytes} bytes in place of {synthetic.stored_bytes}: "
+        f"images differ by at most {apart:.3g}, their standard deviation is {spread:.3g}{soft}"
+    )
+    return made, [said]
+
+
 def _decoded(synthetic: SyntheticSet) -> Iterator[str]:
     if synthetic.parametrisation is not None:
         yield (
@@ -127,6 +161,8 @@ def _decoded(synthetic: SyntheticSet) -> Iterator[str]:
 
 
 def _remarks(synthetic: SyntheticSet, manifest: dict[str, Any], format: Format) -> Iterator[str]:
+    if format == "safetensors":
+        return
     yield from _decoded(synthetic)
     apart = []  # the fields that are in the artefact alone
     if format == "pt":

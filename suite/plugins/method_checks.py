@@ -116,7 +116,7 @@ def _decodes(made: SyntheticSet) -> str:
         return "its code decodes to other images; make the set by SyntheticSet.from_parametrisation(code)"
     names: dict[str, Any] = {"torch": torch, "tensors": code.tensors}
     names["facts"] = {"parametrisation": describe(code)}
-    exec(code.loader, names)  # nosec B102 # of the method under test; as a user of the manifest does
+    exec(code.lines, names)  # nosec B102 # of the method under test; as a user of the manifest does
     loaded, images = names.get("images"), made.images.flatten(0, 1)
     if not (isinstance(loaded, Tensor) and torch.allclose(loaded, images, atol=1e-5)):
         return f"the lines in {type(code).__name__}.loader do not make the same `images` as decode()"

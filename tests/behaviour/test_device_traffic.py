@@ -112,7 +112,9 @@ EVALUATORS: Mapping[str, Few] = {
     "corruptions": Few(31 + 15, 31 + 20),  # blur, pixels and JPEG on the host, noise drawn on it
     "cross_architecture": Few(27, 24),
     "kernel_regression": Few(3, 1),
+    "label_regimes": Few(8, 3),  # with the teacher's training
     "label_robust": Few(2, 2),
+    "quantised": Few(11, 4),  # whether the set is finite, and whether its labels are hard
     "retrain": Few(1, 1),
 }
 """Waits of an evaluation, and its copies besides those of the trainings: a wait for each accuracy."""
@@ -123,7 +125,9 @@ TRAININGS: Mapping[str, int] = {
     "corruptions": 1,
     "cross_architecture": 9,
     "kernel_regression": 0,
+    "label_regimes": 3,
     "label_robust": 1,
+    "quantised": 4,
     "retrain": 1,
 }
 """Networks that an evaluator trains on the smoke set."""

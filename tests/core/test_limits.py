@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from suite.core.limits import Diverged, above_zero, at_least_one, check_set, not_negative
+from suite.core.sets.codes import Images
 from suite.core.sets.parametrisations import Linear
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Budget, Examples
@@ -50,6 +51,7 @@ def test_a_set_that_fits_its_budget_passes() -> None:
     for made in (plain(), soft, linear(bases=12)):  # 12 * 16 numbers of bases, 3 * 5 * 12 of coefficients
         check_set(made, TRAIN, Budget(2))
     check_set(plain(ipc=1), TRAIN, Budget(2), growing=True)
+    check_set(plain(ipc=4).quantised(8), TRAIN, Budget(2))  # 12 * (64 + 8) bytes of 6 * 256
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,9 @@ def test_a_set_that_fits_its_budget_passes() -> None:
         (replace(plain(), labels=plain().labels - 0.1), "labels are negative"),
         (linear(bases=13), "the set stores 1612 bytes; ipc 2 allows 1536"),
         (linear(bases=1, side=4), r"images are \(1, 4, 4\)"),
+        (replace(plain(), images=plain().images.byte()), r"images are torch\.uint8; return torch\.float32$"),
+        (plain(ipc=8).quantised(8), "the set stores 1728 bytes; ipc 2 allows 1536"),
+        (SyntheticSet.from_parametrisation(Images(plain().images.half())), "images are torch.float16"),
     ],
 )
 def test_any_other_set_is_refused(made: SyntheticSet, message: str) -> None:

@@ -189,6 +189,17 @@ class TestEveryFieldCounts:
         assert set_of().ipc == 8 and torch.equal(set_of().images, own.images)
         assert records(Path("runs/external"))["distillation"].decoded == 8
 
+    def test_a_quantised_set_is_scored_as_its_bytes(self, tmp_path: Path) -> None:
+        """From `export --bits` to the record, from which the board has bits per class."""
+        path = tmp_path / "own.safetensors"
+        suite.save_set(foreign_sets.digits(), path, foreign_sets.task())
+        assert ratbench("export", path, "--bits", "2", "--output", "small").exit_code == 0
+        assert evaluate(Path("small")).exit_code == 0
+        own, made = set_of(), records(Path("runs/external"))["distillation"]
+        assert torch.equal(own.images, foreign_sets.digits().quantised(2).images)
+        assert (made.stored_bytes, made.decoded, made.classes) == (20 * (16 + 8), 2, 10)
+        refused(evaluate(Path("small"), "--ipc", "3"), "the quantised set is one of ipc 2, not 3")
+
     def test_a_factorised_set_has_one_size(self, tmp_path: Path) -> None:
         task, path = foreign_sets.task(), tmp_path / "own.safetensors"
         images = torch.stack([task.train.images[rows[:8]] for rows in task.train.by_class()])

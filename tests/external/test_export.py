@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import datasets as huggingface  # type: ignore[import-untyped]
 import numpy as np
@@ -13,11 +14,12 @@ from PIL import Image
 from suite.core.seeding import generator
 from suite.core.sets.artefacts import load_artefact, write_artefact
 from suite.core.sets.manifest import manifest
-from suite.core.sets.parametrisations import Linear
+from suite.core.sets.parametrisations import Linear, describe
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.external.labels import as_the_tasks
 from suite.external.locate import locate
 from suite.external.sandbox.parent import read
+from suite.external.writers.card import Format
 from suite.figures.publish import plot_artefact
 from suite.records.cells import Trial
 from suite.records.store import Store
@@ -128,6 +130,54 @@ def test_a_factorised_set_is_exported_decoded(factorised: Path) -> None:
     assert "the 4 images per class that a linear code of 672 bytes decodes to" in " ".join(said.split())
     images = torch.load("out/images_best.pt", weights_only=True)
     assert torch.equal(images, load_artefact(factorised)[0].images.flatten(0, 1))
+
+
+@pytest.mark.parametrize("format", get_args(Format))
+def test_a_quantised_set_is_read_back_from_every_format(learned: Path, format: str) -> None:
+    """Its code, labels, and what the card says: nothing of the scores of the set as it was."""
+    words = ("--bits", "4", "--output", "out")
+    said = ratbench("export", learned, "--format", format, *words).stdout
+    own = load_artefact(learned)[0].quantised(4)
+    assert f"quantised to 4 bits, in {20 * (32 + 8 + 40)} bytes in place of 5920" in said
+    assert ("that a quantised code of 800 bytes decodes to" in said) == (format != "safetensors")
+    exact, facts = load_artefact(Path("out/exact.safetensors"))
+    back = read(locate(Path("out")), foreign_sets.WANTED).synthetic
+    for found in (exact, back):
+        assert found.stored_bytes == own.stored_bytes and torch.equal(found.labels, own.labels)
+        assert found.parametrisation is not None and own.parametrisation is not None
+        assert describe(found.parametrisation) == describe(own.parametrisation)
+        assert torch.equal(found.images, own.images)
+    assert facts["quantised"] == {"bits": 4, "of": load_artefact(learned)[1]["sha256"]}
+    assert facts["sha256"] in Path("out/README.md").read_text()
+
+
+def test_a_set_alone_is_exported_by_default(artefact: Path) -> None:
+    assert ratbench("export", artefact, "--output", "out").exit_code == 0
+    assert sorted(each.name for each in Path("out").iterdir()) == [
+        "README.md",
+        "exact.json",
+        "exact.safetensors",
+    ]
+    assert Path("out/exact.safetensors").read_bytes() == artefact.read_bytes()
+    ratbench("export", "out/exact.safetensors", "--format", "pt", "--output", "pt")
+    ratbench("export", "pt/exact.safetensors", "--output", "again")  # no longer bound to images_best.pt
+    assert "exported" not in json.loads(Path("again/exact.json").read_text())
+    assert read(locate(Path("again")), foreign_sets.WANTED).synthetic.hard
+
+
+@pytest.mark.parametrize(
+    ("bits", "message"), [("3", "bits 3: choose 8, 4 or 2"), ("32", "bits 32: choose"), ("-8", "bits -8")]
+)
+def test_other_bits_are_refused(artefact: Path, bits: str, message: str) -> None:
+    refused(ratbench("export", artefact, "--bits", bits, "--output", "out"), message)
+    assert not Path("out").exists()
+
+
+def test_a_quantised_set_is_not_quantised_again(artefact: Path) -> None:
+    ratbench("export", artefact, "--bits", "8", "--output", "out")
+    again = ratbench("export", "out/exact.safetensors", "--bits", "4", "--output", "new")
+    refused(again, "a quantised set stores bytes", "quantise the set that it was made of")
+    assert ratbench("export", "out/exact.safetensors", "--format", "pt", "--output", "new").exit_code == 0
 
 
 def test_pictures_of_a_factorised_set(factorised: Path) -> None:

@@ -42,6 +42,7 @@ def test_every_field_of_our_own_artefact_is_kept(tmp_path: Path) -> None:
     sets = [
         SyntheticSet(plain.images, soft, minibatch, None, 0.02),
         SyntheticSet.from_parametrisation(code, minibatch),
+        SyntheticSet(plain.images, soft, minibatch).quantised(4),
     ]
     for kind, made in enumerate(sets):
         file = tmp_path / f"{kind}.safetensors"

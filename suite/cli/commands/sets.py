@@ -103,9 +103,20 @@ def evaluate(
 def export(
     artefact: Artefact,
     format: Annotated[
-        Literal["hf", "folder", "pt"],
-        typer.Option(help="hf: a Hugging Face dataset; folder: PNGs by class; pt: MTT's torch files."),
-    ],
+        Literal["hf", "folder", "pt", "safetensors"],
+        typer.Option(
+            help="hf: a Hugging Face dataset; folder: PNGs by class; pt: MTT's torch files; safetensors: the "
+            "set as RaT-Bench stores it."
+        ),
+    ] = "safetensors",
+    bits: Annotated[
+        int | None,
+        typer.Option(
+            metavar="8|4|2",
+            help="Quantise the set to so many bits a value; --format hf, folder and pt have decoded images.",
+            show_default="32",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -132,6 +143,8 @@ def export(
     [bold]ratbench export results:rat_bptt/ipc10/seed1 --format hf --output my-set[/]
 
     [bold]ratbench export results:rat_bptt/ipc10/seed1 --format hf --push me/my-set[/]
+
+    [bold]ratbench export results:rat_bptt/ipc10/seed1 --bits 4 --output small[/]
     """
     if private and push is None:
         raise ValueError("--private belongs to --push; give both")
@@ -141,8 +154,8 @@ def export(
 
     set_data(data)
     path, repository = find(artefact), Repository(push, private) if push is not None else None
-    target = output or made_of(path, f"-{format}")
-    for line in (*export(path, format, target, push=repository), f"wrote {target}"):
+    target = output or made_of(path, f"-{format}" if bits is None else f"-{format}-{bits}bits")
+    for line in (*export(path, format, target, push=repository, bits=bits), f"wrote {target}"):
         say(line)
 
 

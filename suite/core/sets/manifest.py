@@ -64,5 +64,5 @@ def loader(file: str, code: Parametrisation | None = None) -> str:
     return LOADER.format(
         name=file.removesuffix(".safetensors"),
         torch="" if code is None else "import torch\n",
-        images=IMAGES if code is None else code.loader.rstrip(),
+        images=IMAGES if code is None else code.lines.rstrip(),
     )

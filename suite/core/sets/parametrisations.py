@@ -5,245 +5,158 @@ plug-in adds parametrisations as `PARAMETRISATIONS = (MyParametrisation,)`. Its 
 so that its sets can be used without RaT-Bench.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from suite.core.names import Table
+from suite.core.sets import packing
+from suite.core.sets.codes import Images, made
+from suite.core.sets.codes import Linear as Linear
+from suite.core.sets.codes import MultiFormation as MultiFormation
+from suite.core.sets.codes import Parametrisation as Parametrisation
+from suite.core.sets.codes import Reduction as Reduction
+from suite.core.sets.codes import check_factor as check_factor
+from suite.core.sets.packing import Packed
 
 
 @dataclass(frozen=True)
-class Parametrisation(ABC):
-    """Tensors that decode to images; the other fields are integers.
+class Quantised(Parametrisation):
+    """A code of a code: its tensors as whole numbers of 8, 4 or 2 bits.
 
-    kind: its name in manifests. loader: lines of Python that use nothing but torch and make `images`
-    (n, channels, height, width) from the artefact's `tensors` and the manifest's `facts`.
+    parts: the packed tensors; of: the class of the code; sizes: its integers.
     """
 
-    kind: ClassVar[str]
-    loader: ClassVar[str]
+    parts: Mapping[str, Packed]
+    of: type[Parametrisation]
+    sizes: Mapping[str, int]
 
-    @abstractmethod
-    def decode(self) -> Tensor:
-        """Return images (classes, n, channels, height, width)."""
+    kind: ClassVar[str] = "quantised"
+    loader: ClassVar[str] = packing.LOADER
+
+    @classmethod
+    def encode(cls, code: Parametrisation, bits: int) -> "Quantised":
+        """Return `code` at `bits` bits a value.
+
+        Raises ValueError for other than 8, 4 or 2 bits, a code of bytes, and values that are not finite.
+        """
+        packing.check_bits(bits)
+        if any(value.dtype == torch.uint8 for value in code.tensors.values()):
+            raise ValueError(
+                f"a {code.kind} set stores bytes, which are not quantised again; quantise the set that it "
+                "was made of"
+            )
+        parts = {name: Packed.of(value, bits, name) for name, value in code.tensors.items()}
+        return cls(parts, type(code), code.settings)
+
+    @classmethod
+    def read(cls, description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "Quantised":
+        """Rebuild it from what `description` said; raises ValueError if the tensors do not fit."""
+        kind = str(description["of"])
+        of = Images if kind == Images.kind else PARAMETRISATIONS[kind]
+        if of is cls:
+            raise ValueError("a quantised set is not quantised again")
+        sizes = {str(name): int(value) for name, value in description["settings"].items()}
+        code = cls(packing.read_packed(description, tensors), of, sizes)
+        if kind == Images.kind or kind in _OURS:
+            code.to(torch.device("meta")).restored()  # its checks, without its floats
+        return code
+
+    @classmethod
+    def is_stored(cls, names: Collection[str]) -> bool:
+        """Return whether the tensors of a file, by their names, can be one."""
+        stems = {name.removesuffix(".packed") for name in names if name.endswith(".packed")}
+        return any({f"{stem}.scale", f"{stem}.offset"} <= set(names) for stem in stems)
+
+    @property
+    def bits(self) -> int:
+        """Bits of a value."""
+        return next(iter(self.parts.values())).bits
 
     @property
     def tensors(self) -> dict[str, Tensor]:
         """The stored tensors, by name."""
-        return {name: value for name, value in self._fields() if isinstance(value, Tensor)}
+        return {
+            f"{name}.{part}": value
+            for name, packed in self.parts.items()
+            for part, value in packed.tensors.items()
+        }
 
     @property
     def settings(self) -> dict[str, int]:
-        """The integers, by name."""
-        return {name: value for name, value in self._fields() if not isinstance(value, Tensor)}
+        """The integers of the code that is quantised."""
+        return dict(self.sizes)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What `read` needs besides the tensors, ready for JSON."""
+        shapes = {name: list(packed.shape) for name, packed in self.parts.items()}
+        return {**super().description, "of": self.of.kind, "bits": self.bits, "shapes": shapes}
+
+    @property
+    def lines(self) -> str:
+        """The lines of `loader` for this code."""
+        return self.loader + self.of.loader
 
     @property
     def stored_ipc(self) -> int | None:
-        """Images per class in whose place it stands, None if that does not follow from its shapes."""
-        return None
+        """Images per class in whose place the code stands."""
+        return self.restored().stored_ipc
 
-    def take(self, rows: Tensor) -> Self:
-        """Return the code of each class's part at `rows` (classes, n); raises ValueError if it has none."""
-        raise ValueError(f"a {self.kind} set is stored as a whole; distil it at each size instead")
+    def take(self, rows: Tensor) -> NoReturn:
+        """Raise ValueError: every value of a plane has the scale of the whole plane."""
+        raise ValueError("a quantised set is stored as a whole; cut it before it is quantised")
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the tensors."""
-        return sum(value.nbytes for value in self.tensors.values())
-
-    def to(self, device: torch.device) -> Self:
+    def to(self, device: torch.device) -> "Quantised":
         """Return the code on `device`."""
-        return replace(self, **{name: value.to(device) for name, value in self.tensors.items()})
+        return replace(self, parts={name: packed.to(device) for name, packed in self.parts.items()})
 
-    def _fields(self) -> list[tuple[str, Any]]:
-        return [(field.name, getattr(self, field.name)) for field in fields(self)]
-
-
-@dataclass(frozen=True)
-class Linear(Parametrisation):
-    """Images that are weighted sums of small bases, shared by all classes and enlarged bilinearly.
-
-    bases: (k, channels, h, w); coefficients: (classes, n, k); height, width: of the decoded images.
-    RTP's memory and its addresses: arXiv 2206.02916.
-    """
-
-    bases: Tensor
-    coefficients: Tensor
-    height: int
-    width: int
-
-    kind: ClassVar[str] = "linear"
-    loader: ClassVar[str] = """\
-size, bases = facts["parametrisation"]["settings"], tensors["bases"]
-sums = (tensors["coefficients"].flatten(0, 1) @ bases.flatten(1)).unflatten(1, bases.shape[1:])
-images = torch.nn.functional.interpolate(sums, (size["height"], size["width"]), mode="bilinear")
-"""
-
-    def __post_init__(self) -> None:
-        if self.bases.ndim != 4 or self.coefficients.ndim != 3:
-            raise ValueError(
-                f"bases {tuple(self.bases.shape)} and coefficients {tuple(self.coefficients.shape)} "
-                "must be (k, channels, h, w) and (classes, n, k)"
-            )
-        if len(self.bases) != self.coefficients.shape[2]:
-            raise ValueError(
-                f"{self.coefficients.shape[2]} coefficients an image for {len(self.bases)} bases"
-            )
+    def restored(self) -> Parametrisation:
+        """Return the code, rounded."""
+        return made(self.of, {name: packed.values() for name, packed in self.parts.items()}, self.sizes)
 
     def decode(self) -> Tensor:
         """Return images (classes, n, channels, height, width)."""
-        classes, count = self.coefficients.shape[:2]
-        images = self.rows(torch.arange(classes * count, device=self.bases.device))
-        return images.reshape(classes, count, *images.shape[1:])
-
-    def rows(self, rows: Tensor) -> Tensor:
-        """Return the images (m, channels, height, width) at class-major `rows` (m,)."""
-        sums = self.coefficients.flatten(0, 1)[rows] @ self.bases.flatten(1)
-        return _enlarged(sums.unflatten(1, self.bases.shape[1:]), self.height, self.width)
-
-
-Reduction = Literal["nearest", "bilinear"]
-"""How images are made smaller; by half, "bilinear" is the mean of 2x2 pixels."""
-
-
-@dataclass(frozen=True)
-class MultiFormation(Parametrisation):
-    """Images that each hold factor * factor smaller ones side by side, enlarged bilinearly.
-
-    formations: (classes, n, channels, height, width). Smaller images are in row-major order.
-    IDC's multi-formation: arXiv 2205.14959.
-    """
-
-    formations: Tensor
-    factor: int
-
-    kind: ClassVar[str] = "multi_formation"
-    loader: ClassVar[str] = """\
-factor, stored = facts["parametrisation"]["settings"]["factor"], tensors["formations"].flatten(0, 1)
-height, width = stored.shape[2:]
-parts = stored.unflatten(3, (factor, -1)).unflatten(2, (factor, -1)).permute(0, 2, 4, 1, 3, 5)
-images = torch.nn.functional.interpolate(parts.flatten(0, 2), (height, width), mode="bilinear")
-"""
-
-    def __post_init__(self) -> None:
-        if self.formations.ndim != 5:
-            raise ValueError(
-                f"formations {tuple(self.formations.shape)} must be (classes, n, channels, height, width)"
-            )
-        check_factor(self.factor, *self.formations.shape[3:])
-
-    @property
-    def stored_ipc(self) -> int:
-        """Formations per class: each has the size of an image."""
-        return self.formations.shape[1]
-
-    @classmethod
-    def of(cls, images: Tensor, factor: int, reduction: Reduction = "nearest") -> "MultiFormation":
-        """Return the code of images (classes, n * factor * factor, channels, height, width).
-
-        Raises ValueError if `factor` does not divide their sides.
-        """
-        height, width = images.shape[3:]
-        check_factor(factor, height, width)
-        small = interpolate(images.flatten(0, 1), (height // factor, width // factor), mode=reduction)
-        return cls._holding(small.unflatten(0, images.shape[:2]), factor)
-
-    @classmethod
-    def _holding(cls, parts: Tensor, factor: int) -> "MultiFormation":
-        """Return the code that holds small images (classes, n * factor * factor, channels, h, w)."""
-        tiles = parts.unflatten(1, (-1, factor, factor)).permute(0, 1, 4, 2, 5, 3, 6)
-        return cls(tiles.flatten(5, 6).flatten(3, 4), factor)
-
-    @property
-    def _parts(self) -> Tensor:
-        """The small images (classes, n * factor * factor, channels, h, w)."""
-        split = self.formations.unflatten(4, (self.factor, -1)).unflatten(3, (self.factor, -1))
-        parts: Tensor = split.permute(0, 1, 3, 5, 2, 4, 6).flatten(1, 3)
-        return parts
-
-    def decode(self) -> Tensor:
-        """Return images (classes, n * factor * factor, channels, height, width)."""
-        parts, (height, width) = self._parts, self.formations.shape[3:]
-        images: Tensor = _enlarged(parts.flatten(0, 1), height, width).unflatten(0, parts.shape[:2])
-        return images
-
-    def take(self, rows: Tensor) -> Self:
-        """Return the code of each class's formations at `rows` (classes, n)."""
-        return replace(self, formations=by_class(self.formations, rows))
-
-    def reordered(self, order: Tensor) -> "MultiFormation":
-        """Return the code that decodes to this one's images at `order` (classes, n * factor * factor)."""
-        return self._holding(by_class(self._parts, order), self.factor)
-
-
-def by_class(values: Tensor, rows: Tensor) -> Tensor:
-    """Return the values (classes, n, …) of each class, of (classes, m, …), at `rows` (classes, n)."""
-    rows = rows.to(values.device)
-    return values[torch.arange(len(values), device=values.device)[:, None], rows]
+        return self.restored().decode()
 
 
 _DECODED, _RATIO = 256 * 2**20, 64  # bytes, and times the stored bytes
 
-_OURS: Mapping[str, type[Parametrisation]] = {cls.kind: cls for cls in (Linear, MultiFormation)}
+_OURS: Mapping[str, type[Parametrisation]] = {cls.kind: cls for cls in (Linear, MultiFormation, Quantised)}
 
 PARAMETRISATIONS: Table[type[Parametrisation]] = Table("parametrisation", _OURS)
 
 
 def read(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Parametrisation:
     """Rebuild a parametrisation from `describe`; raises ValueError if the tensors do not fit."""
-    cls = PARAMETRISATIONS[str(description.get("kind"))]
-    settings = {str(name): int(value) for name, value in description["settings"].items()}
-    found = {name: value for name, value in tensors.items() if name in tensor_names(cls)}
-    try:
-        return cls(**found, **settings)
-    except TypeError as error:
-        raise ValueError(
-            f"a {cls.kind} parametrisation cannot be made of {sorted([*found, *settings])}: {error}"
-        ) from None
+    return PARAMETRISATIONS[str(description.get("kind"))].read(description, tensors)
 
 
 def decoded(code: Parametrisation) -> Tensor:
     """Return the images of a code that others may have made.
 
     Raises ValueError if they take more than 256 MiB and more than 64 times its own bytes, before they do.
+    For a quantised code these are the bytes of its floats.
     """
-    limit = max(_DECODED, _RATIO * code.nbytes)
+    plain = code.restored() if isinstance(code, Quantised) else code
+    limit = max(_DECODED, _RATIO * plain.nbytes)
     try:
-        size = code.to(torch.device("meta")).decode().nbytes if code.kind in _OURS else 0
+        size = plain.to(torch.device("meta")).decode().nbytes if plain.kind in _OURS else 0
         if size <= limit:
-            return code.decode()
+            return plain.decode()
     except RuntimeError as error:
         raise ValueError(f"a {code.kind} set that cannot be decoded: {error}") from None
     raise ValueError(f"a {code.kind} set of {code.nbytes} bytes that decodes to {size >> 20} MiB")
 
 
 def describe(code: Parametrisation) -> dict[str, Any]:
-    """Return the kind and settings of a parametrisation, ready for JSON."""
-    return {"kind": code.kind, "settings": code.settings}
+    """Return what `read` needs besides the tensors, ready for JSON."""
+    return {"kind": code.kind, **code.description}
 
 
-def tensor_names(cls: type[Parametrisation]) -> set[str]:
-    """Return the names of a code's tensors."""
-    return {field.name for field in fields(cls) if field.type is Tensor}
-
-
-def is_factorised(names: Iterable[str]) -> bool:
+def is_factorised(names: Collection[str]) -> bool:
     """Return whether tensors with these names belong to a known parametrisation."""
-    return any(tensor_names(cls) <= set(names) for cls in PARAMETRISATIONS.values())
-
-
-def check_factor(factor: int, height: int, width: int) -> None:
-    """Raise ValueError if images cannot be cut into factor * factor equal ones."""
-    if factor < 1 or height % factor or width % factor:
-        raise ValueError(f"factor {factor} must be at least 1 and divide {height}x{width} images evenly")
-
-
-def _enlarged(images: Tensor, height: int, width: int) -> Tensor:
-    if images.shape[2:] == (height, width):
-        return images
-    return interpolate(images, (height, width), mode="bilinear", align_corners=False)
+    return any(cls.is_stored(names) for cls in PARAMETRISATIONS.values())

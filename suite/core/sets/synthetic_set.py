@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from suite.core.names import TEACHER
-from suite.core.sets.parametrisations import Parametrisation, by_class
+from suite.core.sets.codes import Images, by_class
+from suite.core.sets.parametrisations import Parametrisation, Quantised
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,15 @@ class SyntheticSet:
             minibatch=self.minibatch.within(*seen.shape),
             parametrisation=code.take(rows) if code else None,
         )
+
+    def quantised(self, bits: int) -> "SyntheticSet":
+        """Return the set with its images, or the tensors of its code, at 8, 4 or 2 bits a value.
+
+        Labels, learned rate and teachers stay as they are. Raises ValueError for other bits, values that are
+        not finite, and a set that is quantised already.
+        """
+        code = Quantised.encode(self.parametrisation or Images(self.images), bits)
+        return replace(self, images=code.decode(), parametrisation=code)
 
     def flat(self) -> tuple[Tensor, Tensor]:
         """Return images (classes * n, …) and targets (classes * n, classes), class-major."""

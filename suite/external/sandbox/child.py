@@ -88,8 +88,8 @@ def answer(request: dict[str, Any], reader: Reader, output: IO[bytes], layers: S
         made, code = arrange(contents, wanted_by(request)), contents.code
         tensors = {"images": made.images, "labels": made.labels, **(code.tensors if code else {})}
         for name, tensor in tensors.items():
-            if tensor.dtype != torch.float32:
-                raise Refused(f"the tensor {name!r} of its code is {tensor.dtype}, not float32")
+            if tensor.dtype not in (torch.float32, torch.uint8):
+                raise Refused(f"the tensor {name!r} of its code is {tensor.dtype}, not float32 or uint8")
         arrays = [tensor.contiguous().numpy() for tensor in tensors.values()]
         found = {
             "format": contents.format,
@@ -101,6 +101,7 @@ def answer(request: dict[str, Any], reader: Reader, output: IO[bytes], layers: S
             "notes": [_sentence(note) for note in made.notes],
             "layers": layers,
             "tensors": {name: list(tensor.shape) for name, tensor in tensors.items()},
+            "bytes": [name for name, tensor in tensors.items() if tensor.dtype == torch.uint8],
         }
     except Refused as error:
         found = {"refused": _sentence(str(error))}

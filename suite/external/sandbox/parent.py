@@ -114,7 +114,10 @@ def _brought(output: IO[bytes], wanted: Wanted, source: str) -> ForeignSet:
         answer = json.loads(output.readline(_ANSWER))
         if reason := answer.get("refused"):
             raise Refused(str(reason))
-        tensors = {str(name): _tensor(output, shape) for name, shape in answer["tensors"].items()}
+        tensors = {
+            str(name): _tensor(output, shape, np.uint8 if name in answer["bytes"] else np.float32)
+            for name, shape in answer["tensors"].items()
+        }
         images, labels = tensors["images"], tensors["labels"]
         manifest, about = dict(answer["manifest"]), answer["code"]
         code = parametrisations.read(about, tensors) if about else None
@@ -133,10 +136,10 @@ def _brought(output: IO[bytes], wanted: Wanted, source: str) -> ForeignSet:
     return ForeignSet(format, synthetic, raw, manifest, named, notes, source, layers)
 
 
-def _tensor(output: IO[bytes], shape: list[int]) -> Tensor:
+def _tensor(output: IO[bytes], shape: list[int], kind: type[np.generic]) -> Tensor:
     """Return the next tensor of the answer; raises ValueError if it is not there."""
     sizes = [int(size) for size in shape]
     count = math.prod(sizes)
     if min(sizes, default=0) < 0 or 4 * count > LIMIT:
         raise ValueError(f"no tensor has the shape {sizes}")
-    return torch.from_numpy(np.fromfile(output, np.float32, count)).view(sizes)
+    return torch.from_numpy(np.fromfile(output, kind, count)).view(sizes)

@@ -21,7 +21,7 @@ from suite.external.writers.measured import Measured
 from suite.external.writers.pictures import Difference
 from suite.external.writers.shared import shared_trial
 
-Format = Literal["hf", "folder", "pt"]
+Format = Literal["hf", "folder", "pt", "safetensors"]
 
 _HF = """\
 from os import getcwd
@@ -123,15 +123,13 @@ def card(exported: Exported) -> str:
 
 def loaders(exported: Exported) -> dict[str, str]:
     """Return code by what it loads; each runs by itself, in the folder of the files."""
-    code = {"hf": _HF, "folder": _FOLDER, "pt": _PT}[exported.format]
+    code = {"hf": _HF, "folder": _FOLDER, "pt": _PT, "safetensors": ""}[exported.format]
     if exported.format == "hf" and not exported.synthetic.hard:
         code += _TARGETS
     if exported.format == "pt" and exported.synthetic.lr is not None:
         code += _RATE
-    found = {
-        "The tensors" if exported.format == "pt" else "The pictures": code,
-        "The exact set": loader(EXACT, exported.synthetic.parametrisation),
-    }
+    found = {"The tensors" if exported.format == "pt" else "The pictures": code} if code else {}
+    found["The exact set"] = loader(EXACT, exported.synthetic.parametrisation)
     first = _FROM_HUB.format(name=exported.repository) if exported.repository else ""
     return {what: first + text for what, text in found.items()}
 

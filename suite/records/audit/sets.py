@@ -28,6 +28,9 @@ LOADERS = frozenset(
         "4095d6abff996bf288eafc2ed33e42286a590a11b3dafa8f526483e7598e7187",  # plain sets
         "34f90e440805266d5ac9fc234728c44c9ac7f9955d7666c072273d83d39ed869",  # linear ones
         "dc33b4d86e30c8c599d3e5731f33a2b10336b748d64a28eab07f6cea07c1889f",  # multi-formations
+        "23fdd1dc3f21ab6caf8dac53145fd1a9673ebdc56477578c75106798dd37f7b4",  # quantised plain sets
+        "12d059f5fa5ea5da4a0e671234cc52b6df33702d0965e5b10b262d9d13b068af",  # quantised linear ones
+        "9fb1bab1959371937d7d483a2d2579ad570555457149dcfcb64a429dcb90e204",  # quantised multi-formations
     }
 )
 """The sha256 of all loaders that releases wrote into manifests, with `NAME` as the name of the file."""
@@ -106,8 +109,9 @@ def read(path: Path) -> Stored:
                 raise ValueError("the weights of a teacher are not a row of float32 numbers")
             if not np.isfinite(teacher[:]).all():
                 raise ValueError("the weights of a teacher are not finite")
+        packed = {name for name in names if images is None and file.get_slice(name).get_dtype() == "U8"}
         hard = True
-        for name in names:
+        for name in sorted({*names} - packed | {"labels"}):
             for at, block in enumerate(_blocks(file.get_slice(name), name, shapes[name])):
                 if not np.isfinite(block).all():
                     raise ValueError(f"its {name} are not finite")
@@ -115,7 +119,7 @@ def read(path: Path) -> Stored:
                     if (block < 0).any() or not (block.sum(-1) > 0).all():
                         raise ValueError("one of its labels is negative, or all zero")
                     hard = hard and bool((block == np.eye(1, labels[2], at)).all())
-    stored = {name: 4 * prod(shape) for name, shape in shapes.items()}
+    stored = {name: (1 if name in packed else 4) * prod(shape) for name, shape in shapes.items()}
     own = sum(size for name, size in stored.items() if name != "labels" or not hard)
     weights = sum(4 * prod(teacher.get_shape()) for teacher in teachers)
     shape = () if images is None else images[2:]

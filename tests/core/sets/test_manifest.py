@@ -28,8 +28,13 @@ def test_a_trials_manifest_has_its_cell_and_its_tasks_facts() -> None:
 
 @pytest.mark.parametrize(
     "made",
-    [foreign_sets.digits(), SyntheticSet.from_parametrisation(CODE)],
-    ids=["plain", "factorised"],
+    [
+        foreign_sets.digits(),
+        SyntheticSet.from_parametrisation(CODE),
+        foreign_sets.digits().quantised(2),
+        SyntheticSet.from_parametrisation(CODE).quantised(4),
+    ],
+    ids=["plain", "factorised", "quantised", "quantised factorised"],
 )
 def test_the_loader_gives_the_sets_tensors(
     made: SyntheticSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""Codes: what they decode to, by hand; what they store; what is refused."""
+"""Codes in files and sets: what they store, and what is refused; codes of codes."""
 
 import dataclasses
 from typing import Any
@@ -7,83 +7,43 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.seeding import generator
 from suite.core.sets import parametrisations
-from suite.core.sets.parametrisations import Linear, MultiFormation, Parametrisation
+from suite.core.seeding import generator
+from suite.core.sets.codes import Images, MultiFormation, Parametrisation
+from suite.core.sets.parametrisations import Quantised
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
+from tests.support.codes import CODES, formation, linear
+
+QUANTISED = [
+    Quantised.encode(Images(torch.arange(12.0).reshape(1, 3, 1, 2, 2)), 8),
+    Quantised.encode(Images(torch.arange(18.0).reshape(2, 1, 1, 3, 3)), 2),
+    *(Quantised.encode(code, 4) for code in CODES),
+]
 
 
-def linear(height: int = 2, width: int = 2) -> Linear:
-    """Two bases of 2x2 pixels; two classes of three images."""
-    bases = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]], [[[0.0, 1.0], [0.0, 0.0]]]])
-    coefficients = torch.tensor(
-        [[[1.0, 0.0], [0.0, 1.0], [2.0, -1.0]], [[0.0, 0.0], [1.0, 1.0], [-1.0, 0.0]]]
-    )
-    return Linear(bases, coefficients, height, width)
+def name(code: Parametrisation) -> str:
+    return f"{code.kind}-{getattr(code, 'bits', '')}-{code.settings}"
 
 
-def formation(side: int = 4, factor: int = 2) -> MultiFormation:
-    return MultiFormation(torch.arange(2.0 * side * side).reshape(1, 2, 1, side, side), factor)
+def _described(**changes: Any) -> dict[str, Any]:
+    return {**parametrisations.describe(QUANTISED[0]), **changes}
 
 
-CODES: list[Parametrisation] = [linear(), linear(4, 6), formation(), formation(6, 3), formation(3, 1)]
-
-
-def test_an_image_is_the_sum_of_bases_times_coefficients() -> None:
-    images = linear().decode()
-    assert images.shape == (2, 3, 1, 2, 2)
-    assert images[0].flatten(1).tolist() == [[1, 2, 3, 4], [0, 1, 0, 0], [2, 3, 6, 8]]
-    assert images[1].flatten(1).tolist() == [[0, 0, 0, 0], [1, 3, 3, 4], [-1, -2, -3, -4]]
-
-
-def test_bases_are_enlarged_bilinearly() -> None:
-    # Twice the pixels: their centres lie a quarter of a small pixel from the small ones' centres.
-    row = linear(2, 4).decode()[0, 0, 0, 0].tolist()
-    assert row == pytest.approx([1, 1.25, 1.75, 2])
-
-
-def test_rows_are_class_major() -> None:
-    code = linear(4, 4)
-    assert torch.equal(code.rows(torch.tensor([5, 0])), code.decode().flatten(0, 1)[[5, 0]])
-
-
-def test_a_formation_is_cut_row_by_row_into_images() -> None:
-    # 4x4 pixels numbered row by row; quarters begin with pixels 0, 2, 8 and 10.
-    images = formation().decode()
-    assert images.shape == (1, 8, 1, 4, 4)
-    corners = [(0, 1, 4, 5), (2, 3, 6, 7), (8, 9, 12, 13), (10, 11, 14, 15)]
-    for found, quarter in zip(images[0], corners, strict=False):
-        assert [float(found[0, y, x]) for y in (0, -1) for x in (0, -1)] == list(quarter)
-    assert torch.equal(images[0, 4:], images[0, :4] + 16)
-    assert images[0, 0, 0, 0].tolist() == [0, 0.25, 0.75, 1]
-
-
-def test_a_factor_of_one_is_the_images_themselves() -> None:
-    assert torch.equal(formation(3, 1).decode(), formation(3, 1).formations)
-
-
-def test_gradients_reach_what_is_stored() -> None:
-    for code in CODES:
-        leaves = {name: value.clone().requires_grad_() for name, value in code.tensors.items()}
-        dataclasses.replace(code, **leaves).decode().square().sum().backward()
-        assert all(leaf.grad is not None and leaf.grad.abs().sum() > 0 for leaf in leaves.values())
-
-
-@pytest.mark.parametrize("code", CODES, ids=lambda code: f"{code.kind}-{code.settings}")
+@pytest.mark.parametrize("code", [*CODES, *QUANTISED], ids=name)
 def test_a_code_comes_back_from_its_description_and_tensors(code: Parametrisation) -> None:
     found = parametrisations.read(parametrisations.describe(code), {**code.tensors, "labels": torch.zeros(1)})
     assert type(found) is type(code) and found.settings == code.settings
     assert torch.equal(found.decode(), code.decode())
 
 
-@pytest.mark.parametrize("code", CODES, ids=lambda code: f"{code.kind}-{code.settings}")
+@pytest.mark.parametrize("code", [*CODES, *QUANTISED], ids=name)
 def test_the_loader_decodes_without_us(code: Parametrisation) -> None:
     names: dict[str, Any] = {
         "torch": torch,
         "tensors": code.tensors,
         "facts": {"parametrisation": parametrisations.describe(code)},
     }
-    exec(code.loader, names)
+    exec(code.lines, names)
     assert torch.equal(names["images"], code.decode().flatten(0, 1))
 
 
@@ -92,6 +52,8 @@ def test_only_a_codes_tensors_are_one() -> None:
     assert parametrisations.is_factorised(["formations"])
     assert not parametrisations.is_factorised(["images", "labels"])
     assert not parametrisations.is_factorised(["bases"])
+    assert parametrisations.is_factorised(QUANTISED[0].tensors)
+    assert not parametrisations.is_factorised(["images", "labels", "images.packed"])
 
 
 @pytest.mark.parametrize(
@@ -113,6 +75,14 @@ def test_only_a_codes_tensors_are_one() -> None:
             {"bases": torch.zeros(3, 1, 2, 2), "coefficients": torch.zeros(2, 1, 2)},
             "2 coefficients an image for 3 bases",
         ),
+        (_described(of="wavelet"), QUANTISED[0].tensors, "unknown parametrisation 'wavelet'"),
+        (_described(of="quantised"), QUANTISED[0].tensors, "a quantised set is not quantised again"),
+        (_described(of="linear"), QUANTISED[0].tensors, "a linear parametrisation cannot be made of"),
+        (_described(bits=4), QUANTISED[0].tensors, r"\(12,\) torch.uint8 for 12 numbers of 4 bits"),
+        (_described(bits=3), QUANTISED[0].tensors, "bits 3: choose 8, 4 or 2"),
+        (_described(shapes={"images": [12]}), QUANTISED[0].tensors, r"a shape of \[12\] for scales \(3,\)"),
+        (_described(shapes={"images": [1, 3, 2, 2]}), QUANTISED[0].tensors, "must be \\(classes, n, chan"),
+        (_described(shapes={}), QUANTISED[0].tensors, "a plain parametrisation cannot be made of"),
     ],
 )
 def test_what_fits_nothing_is_refused(
@@ -164,18 +134,48 @@ def test_a_set_moves_with_its_code() -> None:
     } == {"meta"}
 
 
-def test_random_formations_decode_like_a_loop() -> None:
-    stored = torch.randn(2, 3, 3, 6, 4, generator=generator(0))
-    images = MultiFormation(stored, 2).decode()
-    for label in range(2):
-        for place in range(12):
-            whole, (row, column) = stored[label, place // 4], divmod(place % 4, 2)
-            part = whole[:, 3 * row : 3 * row + 3, 2 * column : 2 * column + 2]
-            grown = torch.nn.functional.interpolate(part[None], (6, 4), mode="bilinear")[0]
-            assert torch.allclose(images[label, place], grown, atol=1e-6)
+class TestQuantised:
+    @pytest.mark.parametrize("code", CODES, ids=name)
+    def test_a_code_of_a_code_decodes_the_rounded_one(self, code: Parametrisation) -> None:
+        """At 8 bits to nearly the same images; it says the size that the code stands for."""
+        found = Quantised.encode(code, 8)
+        assert type(found.restored()) is type(code) and found.stored_ipc == code.stored_ipc
+        assert torch.allclose(found.decode(), code.decode(), atol=0.03 * float(code.decode().abs().max()))
 
+    def test_its_bytes_are_counted_with_scales_and_offsets(self) -> None:
+        """18 numbers of 2 bits in 5 bytes; two planes, each with two floats."""
+        assert QUANTISED[1].nbytes == 5 + 2 * 2 * 4
+        assert QUANTISED[1].tensors.keys() == {"images.packed", "images.scale", "images.offset"}
 
-def test_formations_stand_for_images() -> None:
-    code = MultiFormation(torch.zeros(2, 3, 1, 4, 4), 2)
-    assert code.stored_ipc == 3 and code.decode().shape[1] == 12
-    assert Linear(torch.zeros(3, 1, 4, 4), torch.zeros(2, 5, 3), 8, 8).stored_ipc is None
+    def test_a_set_keeps_everything_but_its_images(self) -> None:
+        images = torch.randn(2, 3, 1, 4, 4)
+        labels = torch.rand(2, 3, 2) + 0.1
+        plain = SyntheticSet(images, labels, lr=0.3, data="digest")
+        made = plain.quantised(4)
+        assert made.parametrisation is not None
+        assert torch.equal(made.images, made.parametrisation.decode())
+        assert dataclasses.replace(made, images=images, parametrisation=None) == plain
+        assert made.stored_bytes == 6 * (8 + 8) + labels.nbytes
+
+    def test_what_cannot_be_quantised_is_refused(self) -> None:
+        made = SyntheticSet.with_hard_labels(torch.rand(2, 1, 1, 2, 2))
+        for bits in (0, 1, 3, 16, 32, True, 4.0):
+            with pytest.raises(ValueError, match=f"bits {bits}: choose 8, 4 or 2"):
+                made.quantised(bits)  # type: ignore[arg-type]
+        with pytest.raises(
+            ValueError, match=r"a quantised set stores bytes.*quantise the set that it was made"
+        ):
+            made.quantised(8).quantised(4)
+        with pytest.raises(ValueError, match="stored as a whole; cut it before it is quantised"):
+            made.quantised(8).prefix(1)
+        for value in (torch.nan, torch.inf, -torch.inf):
+            made.images[1, 0, 0, 0, 0] = value
+            with pytest.raises(ValueError, match=r"the images are not finite.* cannot be quantised; keep"):
+                made.quantised(8)
+
+    def test_a_code_of_others_is_limited_by_the_images_not_by_its_bits(self) -> None:
+        """At 2 bits a byte becomes 16 bytes of floats; that is no bomb, a factor of 300 is one."""
+        assert torch.equal(parametrisations.decoded(QUANTISED[1]), QUANTISED[1].decode())
+        bomb = MultiFormation(torch.rand(1, 1, 1, 300, 300), 300)
+        with pytest.raises(ValueError, match=r"a quantised set of \d+ bytes that decodes to 30899 MiB"):
+            parametrisations.decoded(Quantised.encode(bomb, 2))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from suite.core.sets.artefacts import save_set
 from suite.external.locate import locate
 from suite.external.sandbox.child import answer, prepare, wanted_by
 from suite.external.validate import Wanted
@@ -50,10 +51,19 @@ def test_the_answer_is_a_line_and_the_numbers_of_the_tensors(
     asked = request(make(tmp_path))
     found, numbers = answered(asked, prepare(asked))
     assert (found["format"], found["raw"]) == (format, raw)
-    assert found["tensors"] == {"images": [10, 2, 1, 8, 8], "labels": [10, 2, 10]}
+    assert found["tensors"] == {"images": [10, 2, 1, 8, 8], "labels": [10, 2, 10]} and found["bytes"] == []
     images, labels = torch.frombuffer(bytearray(numbers), dtype=torch.float32).split([20 * 64, 20 * 10])
     expected = foreign_sets.pixels() / 255 if raw else foreign_sets.flat()[0]
     assert torch.equal(images.view(20, 1, 8, 8), expected) and labels.sum() == 20
+
+
+def test_packed_numbers_are_sent_as_bytes(tmp_path: Path) -> None:
+    own = foreign_sets.digits().quantised(2)
+    save_set(own, tmp_path / "set.safetensors", foreign_sets.task())
+    asked = request(tmp_path / "set.safetensors") | {"manifest": str(tmp_path / "set.json")}
+    found, numbers = answered(asked, prepare(asked))
+    assert found["bytes"] == ["images.packed"] and found["tensors"]["images.packed"] == [20 * 64 // 4]
+    assert len(numbers) == 4 * 20 * (64 + 10) + own.stored_bytes
 
 
 @pytest.mark.parametrize(

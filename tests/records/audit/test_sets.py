@@ -10,19 +10,22 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from suite.core.sets.artefacts import write_artefact
+from suite.core.sets.codes import Images
 from suite.core.sets.manifest import loader
-from suite.core.sets.parametrisations import Linear, MultiFormation
-from suite.core.sets.synthetic_set import one_hot
+from suite.core.sets.parametrisations import Linear, MultiFormation, Quantised
+from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.records.audit import sets
 from suite.records.audit.findings import Findings
 
 
 def test_the_loaders_of_this_release_are_known() -> None:
-    codes = (
-        None,
+    factorised = (
         MultiFormation(torch.zeros(2, 1, 1, 4, 4), 2),
         Linear(torch.zeros(2, 1, 2, 2), torch.zeros(2, 3, 2), 4, 4),
     )
+    quantised = (Quantised.encode(code, 4) for code in (Images(torch.zeros(2, 1, 1, 4, 4)), *factorised))
+    codes = (None, *factorised, *quantised)
     made = {hashlib.sha256(loader("NAME.safetensors", code).encode()).hexdigest() for code in codes}
     assert made == sets.LOADERS
 
@@ -53,6 +56,25 @@ def test_a_factorised_set_is_measured_without_decoding(tmp_path: Path) -> None:
     assert found == sets.Stored(
         classes=2, images=4, shape=(), stored_bytes=2 * 16 * 4 + 2 * 4 * 2 * 4, hard=False
     )
+
+
+@pytest.mark.parametrize("bits", [8, 4, 2])
+def test_the_bytes_of_a_quantised_set_are_those_of_its_file(bits: int, tmp_path: Path) -> None:
+    """All but the header of safetensors, and the labels, which are hard."""
+    made = SyntheticSet.with_hard_labels(torch.rand(3, 2, 1, 5, 5)).quantised(bits)
+    path = tmp_path / "set.safetensors"
+    write_artefact(path, made, {})
+    found = sets.read(path)
+    header = 8 + int.from_bytes(path.read_bytes()[:8], "little")
+    assert found.stored_bytes == made.stored_bytes == path.stat().st_size - header - made.labels.nbytes
+    assert (found.classes, found.images, found.shape, found.hard) == (3, 2, (), True)
+
+
+def test_bytes_in_place_of_images_are_no_set(tmp_path: Path) -> None:
+    tensors = {"images": torch.ones(2, 1, 1, 4, 4, dtype=torch.uint8), "labels": one_hot(2, 1)}
+    save_file(tensors, tmp_path / "set.safetensors")
+    with pytest.raises(ValueError, match="its images are U8, not float32"):
+        sets.read(tmp_path / "set.safetensors")
 
 
 def test_the_weights_of_teachers_are_counted_apart(tmp_path: Path) -> None:

@@ -1,0 +1,21 @@
+"""Small codes that are easily decoded by hand."""
+
+import torch
+
+from suite.core.sets.codes import Linear, MultiFormation, Parametrisation
+
+
+def linear(height: int = 2, width: int = 2) -> Linear:
+    """Two bases of 2x2 pixels; two classes of three images."""
+    bases = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]], [[[0.0, 1.0], [0.0, 0.0]]]])
+    coefficients = torch.tensor(
+        [[[1.0, 0.0], [0.0, 1.0], [2.0, -1.0]], [[0.0, 0.0], [1.0, 1.0], [-1.0, 0.0]]]
+    )
+    return Linear(bases, coefficients, height, width)
+
+
+def formation(side: int = 4, factor: int = 2) -> MultiFormation:
+    return MultiFormation(torch.arange(2.0 * side * side).reshape(1, 2, 1, side, side), factor)
+
+
+CODES: list[Parametrisation] = [linear(), linear(4, 6), formation(), formation(6, 3), formation(3, 1)]
