@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.sets import parametrisations
 from suite.core.seeding import generator
+from suite.core.sets import parametrisations
 from suite.core.sets.codes import Images, MultiFormation, Parametrisation
 from suite.core.sets.parametrisations import Quantised
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
