@@ -42,7 +42,7 @@ class LabelRegimes:
         SECONDS,
     )
     smoke: ClassVar[Mapping[str, Any]] = {
-        "recipe": "dc-300",
+        "recipe": "ncfm-40",
         "network": "convnet-d1-w8-in",
         "teacher_epochs": 1,
         "copies": 1,

@@ -21,6 +21,7 @@ from suite.core.spec import Evaluator, Examples, Method, Task, TestSplit
 from suite.core.training.augment import AUGMENTATIONS, augment_for, augmentation
 from suite.core.training.fit import fit_full
 from suite.core.training.recipes import RECIPES, recipe
+from suite.core.training.recipes.kinds import RegressionRecipe
 from suite.plugins import registry
 from suite.plugins.smoke import BUDGET, smoke_data, smoke_set, smoke_task
 from tests.support.recipes import replaced
@@ -64,6 +65,8 @@ def mirrors(name: str) -> bool:
 def short(name: str) -> Any:
     """Return a recipe that takes a few dozen steps."""
     own = recipe(name)
+    if isinstance(own, RegressionRecipe):
+        own = replace(own, lengths=())
     return replace(own, steps=24) if own.steps else replace(own, epochs=24)
 
 

@@ -18,7 +18,7 @@ QUICK: dict[str, Any] = {"steps": 3, "unroll": 4, "real_batch": 16, "network": N
 def test_it_has_the_settings_of_rat_bptt_but_for_the_window() -> None:
     own = {field.name: field.default for field in fields(METHOD)}
     papers = {field.name: field.default for field in fields(RAT_BPTT)}
-    assert papers == {**own, "window": 60, "truncation": "random"}
+    assert papers == {**own, "window": 60, "truncation": "random", "growing": False}
     assert all("window" not in settings for settings in (METHOD.smoke, *METHOD.published.values()))
 
 

@@ -53,6 +53,8 @@ def test_one_step_is_start_minus_rate_times_gradient(soft: bool) -> None:
 def test_a_seed_repeats_its_bits(name: str) -> None:
     recipe = RECIPES[name]
     short = dataclasses.replace(recipe, epochs=min(recipe.epochs, 8), steps=min(recipe.steps, 8))
+    if isinstance(short, RegressionRecipe):
+        short = dataclasses.replace(short, lengths=())
     images = torch.randn(10, 2, 1, 8, 8, generator=generator(0))
     digits = SyntheticSet(images, one_hot(10, 2), lr=0.01 if recipe.learned_lr else None)
     net = network("convnet-d1-w4-in", (1, 8, 8), 10)

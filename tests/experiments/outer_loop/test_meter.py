@@ -44,7 +44,7 @@ def test_compiling_is_shown_apart() -> None:
         with compiling.spent.counting():
             burn(0.2)
         sleep(0.05)
-    assert run.compile_seconds >= 0.4 and 0.05 <= run.seconds < 0.2
+    assert run.compile_seconds > 0.39 and 0.05 <= run.seconds < 0.2
     assert run.device_seconds == pytest.approx(2 * run.seconds)
 
 
