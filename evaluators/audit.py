@@ -83,7 +83,7 @@ class Audit:
         SECONDS,
     )
     smoke: ClassVar[Mapping[str, Any]] = {
-        "recipe": "dc-300",
+        "recipe": "ncfm-40",
         "network": "convnet-d1-w8-in",
         "copies": 1,
         "attacked": 50,

@@ -13,7 +13,7 @@ from suite.plugins.evaluators.retrain import Retrain
 from tests.support.real_sets import Trained, real, soft
 
 NETWORK = "convnet-d1-w8-in"
-SMALL = LabelRegimes(recipe="dc-300", network=NETWORK, teacher_epochs=1, copies=1)
+SMALL = LabelRegimes(recipe="ncfm-40", network=NETWORK, teacher_epochs=1, copies=1)
 
 
 def test_three_trainings_of_all_copies_and_one_read(task: Task, trained: Trained) -> None:
@@ -34,7 +34,7 @@ def test_three_trainings_of_all_copies_and_one_read(task: Task, trained: Trained
 
 def test_a_sets_own_labels_do_not_count_and_hard_ones_are_those_of_retrain(task: Task) -> None:
     own = SMALL.evaluate(real(task, soft()), task, seed=3).values
-    hard = Retrain(recipe="dc-300", network=NETWORK, copies=1).evaluate(real(task), task, seed=3).values
+    hard = Retrain(recipe="ncfm-40", network=NETWORK, copies=1).evaluate(real(task), task, seed=3).values
     assert own["hard"] == hard["accuracy"]
 
 
@@ -45,5 +45,5 @@ def test_fixed_labels_are_the_teachers_probabilities(task: Task) -> None:
     with torch.no_grad():
         wanted = softmax(net.logits(teacher, images.images.flatten(0, 1)).double(), 1)
     labelled = images.__class__(images.images, wanted.float().view_as(one_hot(10, 2)), images.minibatch)
-    one = Retrain(recipe="dc-300", network=NETWORK, copies=1).evaluate(labelled, task, seed=0)
+    one = Retrain(recipe="ncfm-40", network=NETWORK, copies=1).evaluate(labelled, task, seed=0)
     assert one.values["accuracy"] == SMALL.evaluate(images, task, seed=0).values["fixed"]

@@ -158,4 +158,5 @@ def test_every_device_that_took_part_is_known_and_charged_by_its_share(
         steps.close()
         seconds.append(trajectory.seconds)
     assert trajectory.measured()["devices"] == ["CPU: a", "CPU: b"] and trajectory.attempts == 3
-    assert trajectory.device_seconds == pytest.approx(trajectory.seconds + 2 * seconds[0])
+    # CPU time has another clock, which may be ahead by a little.
+    assert trajectory.device_seconds == pytest.approx(trajectory.seconds + 2 * seconds[0], rel=0.05)
