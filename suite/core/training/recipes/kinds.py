@@ -181,15 +181,29 @@ class FlatRecipe(Recipe):
 
 
 @dataclass(frozen=True)
-class KLRecipe(Recipe):
-    """RDED's: Kullback-Leibler divergence from the targets; both are softened, and only then mixed.
+class SoftenedRecipe(Recipe):
+    """Kullback-Leibler divergence from the targets; both are softened by `temperature`, then mixed."""
+
+    temperature: float = 1.0
+
+    def targets(self, labels: Tensor) -> Tensor:
+        """Return softened labels (n, classes)."""
+        return softened(labels, self.temperature)
+
+    @property
+    def objective(self) -> Objective:
+        """The loss of (logits, targets)."""
+        return tempered(self.temperature)
+
+
+@dataclass(frozen=True)
+class KLRecipe(SoftenedRecipe):
+    """RDED's divergence from softened targets.
 
     Hard labels have temperature 1. The learning rate falls from `lr` to half of it, along a quarter of a
     period of (1 + cos) / 2. Norms and biases do not decay. `batch` is that of 10 images per class; see
     `for_set`.
     """
-
-    temperature: float = 1.0
 
     def for_set(self, synthetic: SyntheticSet) -> Recipe:
         """Return the recipe with the authors' batch for the set; for CIFAR-100 also with twice the rate.
@@ -216,15 +230,6 @@ class KLRecipe(Recipe):
     def optimiser_of(self, network: Network, lr: float) -> Optimiser:
         """Return AdamW, under which only weights of products decay."""
         return AdamW(lr, weight_decay=self.weight_decay, spans=network.spans)
-
-    def targets(self, labels: Tensor) -> Tensor:
-        """Return softened labels (n, classes)."""
-        return softened(labels, self.temperature)
-
-    @property
-    def objective(self) -> Objective:
-        """The loss of (logits, targets)."""
-        return tempered(self.temperature)
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 
-from suite.core.engine.losses import Objective, softened, tempered
+from suite.core.engine.losses import Objective
 from suite.core.engine.optimisers import AdamW, Optimiser
 from suite.core.networks.named import Network
-from suite.core.training.recipes.kinds import KLRecipe, Recipe
+from suite.core.training.recipes.kinds import KLRecipe, Recipe, SoftenedRecipe
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,13 @@ class CosineRecipe(Recipe):
 
 
 @dataclass(frozen=True)
-class RelabelRecipe(CosineRecipe):
-    """Kullback-Leibler divergence from the teacher's output, both softened by `temperature`.
+class RelabelRecipe(SoftenedRecipe, CosineRecipe):
+    """Kullback-Leibler divergence from the teacher's softened output.
 
     by_batch: whether the teacher's batch norms use the batch's statistics in place of the running ones;
     decays_all: whether norms and biases decay, too.
     """
 
-    temperature: float = 1.0
     by_batch: bool = False
     decays_all: bool = False
 
@@ -61,15 +60,6 @@ class RelabelRecipe(CosineRecipe):
         if self.optimiser == "adamw" and not self.decays_all:
             return AdamW(lr, weight_decay=self.weight_decay, spans=network.spans)
         return self.optimiser_at(lr)
-
-    def targets(self, labels: Tensor) -> Tensor:
-        """Return softened labels (n, classes)."""
-        return softened(labels, self.temperature)
-
-    @property
-    def objective(self) -> Objective:
-        """The loss of (logits, targets)."""
-        return tempered(self.temperature)
 
 
 @dataclass(frozen=True)
