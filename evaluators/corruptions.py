@@ -14,9 +14,9 @@ from suite.core.networks.named import STANDARD, network
 from suite.core.scores import SECONDS, Score
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Preprocessing, Scores, Task
-from suite.core.training.cached import labeller
-from suite.core.training.fit import accuracy, copy_seeds, fit_copies, map_batches
+from suite.core.training.fit import accuracy, copy_seeds, map_batches
 from suite.core.training.recipes import recipe
+from suite.core.training.retrain_together import fitted
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,8 @@ class Corruptions:
         and the `seconds` of all trainings.
         """
         net, started = network(self.network, task.train.shape, task.train.classes), perf_counter()
-        own, seeds = recipe(self.recipe).for_data(task.train), copy_seeds(seed, self.copies)
-        label = labeller(own, self.network, task.train, synthetic.teachers)
-        trained = list(fit_copies(net, synthetic, own, seeds=seeds, label=label))
+        how, seeds = recipe(self.recipe), copy_seeds(seed, self.copies)
+        trained = list(fitted(self.network, synthetic, how, task.train, seeds=seeds))
         seconds = perf_counter() - started
         test = task.test  # the only read, after the last training step
         raw = task.preprocessing.invert(test.images)

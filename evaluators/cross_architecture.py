@@ -12,10 +12,10 @@ from suite.core.networks.named import STANDARD, network
 from suite.core.scores import SECONDS, Score
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Scores, Task
-from suite.core.training.cached import labeller
-from suite.core.training.fit import accuracy, copy_seeds, fit_copies
+from suite.core.training.fit import accuracy, copy_seeds
 from suite.core.training.lr_search import Search, chosen_rates
 from suite.core.training.recipes import recipe
+from suite.core.training.retrain_together import fitted
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,8 @@ class CrossArchitecture:
         )
 
     def _fit(self, name: str, rate: float, synthetic: SyntheticSet, task: Task, seed: int) -> list[Tensor]:
-        net = network(name, task.train.shape, task.train.classes)
-        own, seeds = recipe(self.recipe).for_data(task.train).with_lr(rate), copy_seeds(seed, self.copies)
-        label = labeller(own, name, task.train, synthetic.teachers)
-        return list(fit_copies(net, synthetic, own, seeds=seeds, label=label))
+        how, seeds = recipe(self.recipe).with_lr(rate), copy_seeds(seed, self.copies)
+        return list(fitted(name, synthetic, how, task.train, seeds=seeds))
 
 
 EVALUATOR = CrossArchitecture

@@ -1,16 +1,28 @@
 """Several trainings for one synthetic set, scored with one read of the test split."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from time import perf_counter
 
 from torch import Tensor
 
 from suite.core.networks.named import network
 from suite.core.sets.synthetic_set import SyntheticSet
-from suite.core.spec import Scores, Task
+from suite.core.spec import Examples, Scores, Task
 from suite.core.training.cached import labeller
 from suite.core.training.fit import accuracy, copy_seeds, fit_copies
 from suite.core.training.recipes import Recipe
+
+
+def fitted(
+    name: str, synthetic: SyntheticSet, recipe: Recipe, train: Examples, *, seeds: Sequence[int]
+) -> Iterator[Tensor]:
+    """Return the parameters (size,) of a network called `name` for each seed, trained on a set one by one.
+
+    recipe: as it is for the data of `train`, on which its teacher, if it has one, has trained before that.
+    """
+    net, own = network(name, train.shape, train.classes), recipe.for_data(train)
+    label = labeller(own, name, train, synthetic.teachers)
+    return fit_copies(net, synthetic, own, seeds=seeds, label=label)
 
 
 def retrain(
@@ -29,9 +41,9 @@ def retrain(
         done = trained.setdefault((id(synthetic), recipe), [])
         if done:
             continue
-        own = recipe.for_data(task.train)
-        label, started = labeller(own, name, task.train, synthetic.teachers), perf_counter()
-        for parameters in fit_copies(net, synthetic, own, seeds=copy_seeds(seed, copies), label=label):
+        made = fitted(name, synthetic, recipe, task.train, seeds=copy_seeds(seed, copies))
+        started = perf_counter()
+        for parameters in made:
             done.append(parameters)
             seconds.append(perf_counter() - started)
             started = perf_counter()
