@@ -16,7 +16,7 @@ from torch import Tensor
 
 from suite.core.distilling.base import BaseDistiller, ImageMethod
 from suite.core.distilling.initial_images import initial_images
-from suite.core.distilling.matching import class_means, draw_pairing, real_batches
+from suite.core.distilling.matching import draw_pairing, mean_gaps, real_batches
 from suite.core.execution.replayed import ReplayedLoss
 from suite.core.execution.transfer import send_nested
 from suite.core.limits import at_least_one, not_negative
@@ -95,10 +95,7 @@ class DMDistiller(BaseDistiller):
 
     def gaps(self, synthetic: Tensor, real: Tensor, parameters: Tensor) -> list[Tensor]:
         """Return the squared distances of class means, of each of the network's `outputs`."""
-        with torch.no_grad():
-            targets = class_means(partial(self.outputs, parameters), real, self.real.weights)
-        found = class_means(partial(self.outputs, parameters), synthetic)
-        return [(a - b).square().sum() for a, b in zip(targets, found, strict=True)]
+        return mean_gaps(partial(self.outputs, parameters), synthetic, real, self.real.weights)
 
     def outputs(self, parameters: Tensor, images: Tensor) -> list[Tensor]:
         """Return the tensors (n, …) of images (n, …) whose class means are matched: the embedding."""

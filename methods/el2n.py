@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from suite.core.distilling.selection import TrainedSelection, highest
+from suite.core.distilling.selection import TrainedSelection, highest, prediction_errors
 from suite.core.execution.transfer import send
 from suite.core.limits import at_least_one
 from suite.core.networks.named import network
@@ -68,7 +68,7 @@ class EL2N(TrainedSelection):
 
 def errors(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the norms (n,) of the probabilities of logits (n, classes) minus the one-hot labels (n,)."""
-    return (logits.softmax(1) - one_hot(labels, logits.shape[1])).square().sum(1).sqrt()
+    return prediction_errors(logits, one_hot(labels, logits.shape[1]))
 
 
 METHOD = EL2N

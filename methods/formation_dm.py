@@ -14,14 +14,13 @@ Here it is 4 by default: sixteen images of a quarter of the width and the height
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from suite.core.distilling.by_class.formations import FormationDistiller, FormationMethod, PixelRange
-from suite.core.distilling.matching import class_means
+from suite.core.distilling.matching import mean_gaps
 from suite.core.execution.replayed import ReplayedLoss
 from suite.core.execution.transfer import send_nested
 from suite.core.seeding import generator
@@ -95,14 +94,11 @@ class FormationDMDistiller(FormationDistiller):
 
     def gap(self, synthetic: Tensor, real: Tensor, parameters: Tensor) -> Tensor:
         """Return the squared distances of the mean embeddings of images (classes, n, …), summed."""
-        features = partial(self._outputs, parameters)
-        with torch.no_grad():
-            (targets,) = class_means(features, real, self.real.weights)
-        (found,) = class_means(features, synthetic)
-        return (targets - found).square().sum()
 
-    def _outputs(self, parameters: Tensor, images: Tensor) -> list[Tensor]:
-        return [self.network.features(parameters, images)]
+        def embedding(images: Tensor) -> list[Tensor]:
+            return [self.network.features(parameters, images)]
+
+        return mean_gaps(embedding, synthetic, real, self.real.weights)[0]
 
     def synthetic(self) -> SyntheticSet:
         """Return the decoded average with its formations."""

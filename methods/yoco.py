@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from suite.core.distilling.selection import prediction_errors as prediction_errors
 from suite.core.engine.classification import inner_problem
 from suite.core.engine.steps import train as take_steps
 from suite.core.execution.transfer import send_nested
@@ -55,11 +56,6 @@ class YOCO(IDC):
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:
         """Start from real images, reduced and placed side by side."""
         return YOCODistiller(self, train, budget, seed)
-
-
-def prediction_errors(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the Euclidean distance (n,) of each image's probabilities from its label (n, classes)."""
-    return (logits.softmax(1) - labels).square().sum(1).sqrt()
 
 
 def order(errors: Tensor, right: Tensor, best: int, classes: int) -> Tensor:

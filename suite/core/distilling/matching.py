@@ -97,6 +97,20 @@ def class_means(
     return [torch.einsum("cn,cn...->c...", weights.to(value), value) for value in values]
 
 
+def mean_gaps(
+    outputs: Callable[[Tensor], Sequence[Tensor]], synthetic: Tensor, real: Tensor, weights: Tensor | None
+) -> list[Tensor]:
+    """Return the squared distance of the class means of real and synthetic images, of each output.
+
+    outputs: maps images (n, …) to tensors (n, …); synthetic, real: (classes, n, …); weights: (classes, n) of
+    the real ones, None: equal. DM's loss (arXiv 2110.04181) for the embedding as the only output.
+    """
+    with torch.no_grad():
+        targets = class_means(outputs, real, weights)
+    found = class_means(outputs, synthetic)
+    return [(a - b).square().sum() for a, b in zip(targets, found, strict=True)]
+
+
 def class_gradients(
     network: Network, parameters: Tensor, images: Tensor, weights: Tensor | None = None
 ) -> Tensor:

@@ -128,6 +128,14 @@ def _features(images: Tensor, name: str, train: Examples, parameters: Tensor) ->
     return map_batches(lambda batch: net.features(parameters, batch), images)
 
 
+def prediction_errors(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the Euclidean distance (n,) of each image's probabilities from its label (n, classes).
+
+    The score of EL2N, arXiv 2107.07075.
+    """
+    return (logits.softmax(1) - labels).square().sum(1).sqrt()
+
+
 def highest(scores: Tensor, count: int, rng: torch.Generator) -> Tensor:
     """Return the rows (count,) of the highest scores (n,), highest first, equal ones in random order."""
     order = torch.randperm(len(scores), generator=rng)
