@@ -1,5 +1,6 @@
 """Grid files: where they are, and one on top of another."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,8 @@ def _read(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
         table = read_toml(path)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    if settings := table.get("settings"):
-        table["settings"] = str(path.parent.resolve() / str(settings))
+    if (settings := table.get("settings")) and isinstance(settings, str):
+        table["settings"] = str(path.parent.resolve() / settings)
     if (base := table.pop("base", None)) is None:
         return table
     try:
@@ -53,9 +54,18 @@ def _read(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
     under = _read(file, (*before, path.resolve()))
     for key in ("method", "evaluator", "study"):
         if isinstance(table.get(key), dict):
-            rows = {**under.get(key, {}), **table[key]}
-            table[key] = {name: row for name, row in rows.items() if row is not False}
+            table[key] = _over(under.get(key, {}), table[key], f"{path}: {key}")
     return {**under, **table}
+
+
+def _over(under: Mapping[str, Any], rows: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return rows on top of others; raises ValueError if one that is left out is not among these."""
+    for name, row in rows.items():
+        if row is False and name not in under:
+            raise ValueError(
+                f"{where}.{name} = false: the grid below has no such row; {did_you_mean(name, under)}"
+            )
+    return {name: row for name, row in {**under, **rows}.items() if row is not False}
 
 
 def _packaged() -> dict[str, Path]:

@@ -78,6 +78,8 @@ def test_several_can_lie_on_each_other(under: Path) -> None:
         ),
         ("base = 3", r"over\.toml: base: unknown grid '3'"),
         ('base = "under.toml"\nmethod = 3', r"over\.toml: method: "),
+        ('base = "under.toml"\nmethod.dn = false', r"method\.dn = false: .* did you mean 'dm'"),
+        ('base = "under.toml"\nsettings = 3', r"over\.toml: settings: input should be a valid string"),
         ('base = "under.toml"\nbasis = 3', r"over\.toml: unknown key 'basis'"),
     ],
 )
