@@ -86,9 +86,8 @@ def _trials(
             at = cell.device_seconds if budget is None else budget
             spent = record.within(at) if record and at else record
             within = Within(at, device) if at else None
-            found[*key, budget] = TrialResult(
-                cell, source.task, source.label, spent, within, tuned=tuned.get(key)
-            )
+            chosen = tuned.get((cell.anywhere, key[1]))
+            found[*key, budget] = TrialResult(cell, source.task, source.label, spent, within, tuned=chosen)
     return found
 
 

@@ -100,6 +100,11 @@ class Trial(_Cell):
     device: str = Field(default="", exclude_if=lambda device: not device)
 
     @property
+    def anywhere(self) -> str:
+        """The id of the trial, whatever the device."""
+        return self.model_copy(update={"device": ""}).id if self.device else self.id
+
+    @property
     def fields(self) -> dict[str, Any]:
         """What distinguishes it from trials of the same row and size, except the seed."""
         source = {"source": self.source[:12]} if self.source else {}

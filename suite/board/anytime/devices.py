@@ -62,9 +62,8 @@ def calibrations(records: Iterable[Record]) -> list[Calibration]:
     steps: dict[tuple[str, str], dict[str, dict[float, int]]] = {}
     for record in records:
         if is_of(record, Trial) and record.moments:
-            key = record.cell.model_copy(update={"device": ""}).id, record.data
             taken = {each.budget: each.step for each in record.moments}
-            steps.setdefault(key, {})[device_class([record])] = taken
+            steps.setdefault((record.cell.anywhere, record.data), {})[device_class([record])] = taken
     ratios: dict[tuple[str, str], list[float]] = {}
     for devices in steps.values():
         for pair in combinations(sorted(devices), 2):

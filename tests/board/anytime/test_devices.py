@@ -6,6 +6,8 @@ import pytest
 
 from suite.board.anytime.devices import Calibration, calibrations
 from suite.board.files import load, read, render
+from suite.records.cells import Trial
+from suite.records.jobs import Plan, Planned, Tuned
 from suite.records.record import Moment, Record
 from tests.board.test_cells import anytime
 from tests.board.test_cells import spending as on_a_cpu
@@ -51,6 +53,19 @@ def test_each_class_has_its_tables_and_no_rank_is_shared(stores: list[Path]) -> 
         ("a GPU", "dm"): (0.6, 1),
         ("a GPU", "mtt"): (0.5, 2),
     }
+
+
+def test_settings_that_were_tuned_are_so_on_every_device(stores: list[Path]) -> None:
+    plan = [
+        Planned(label=each.label, task=each.task, ipc=each.ipc, cell=each.cell, tuned=Tuned(tries=4))
+        for each in read(stores[:1]).records
+        if each.label == "dm" and isinstance(each.cell, Trial)
+    ]
+    (stores[0] / "plan").mkdir()
+    (stores[0] / "plan" / "equal.json").write_text(Plan(cells=tuple(plan)).to_json())
+    rows = [row for table in load(stores).tables if table.within for row in table.rows]
+    assert {row.tuned for row in rows if row.label == "dm"} == {Tuned(tries=4)}
+    assert {row.tuned for row in rows if row.label == "mtt"} == {None}
 
 
 def test_the_order_of_stores_changes_no_figure(stores: list[Path]) -> None:
