@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from suite.core.distilling.base import ImageMethod
+from suite.core.distilling.boosting import with_frozen
 from suite.core.distilling.initial_images import Initialisation, initial_images
 from suite.core.distilling.meta_learning import InnerTraining, LearnedSet, MetaLearner, NormClip
 from suite.core.engine.meta_gradient import average
@@ -250,8 +251,7 @@ class ImageMetaLearner(MetaLearner):
         size = images.shape[1] + (frozen[0].shape[1] if frozen else 0)
 
         def decode(rows: Tensor) -> tuple[Tensor, Tensor]:
-            both = zip(frozen, (images, labels), strict=True) if frozen else ()
-            seen, targets = [torch.cat(parts, 1) for parts in both] or (images, labels)
+            seen, targets = with_frozen(frozen, (images, labels)) if frozen else (images, labels)
             return seen.flatten(0, 1)[rows], targets.flatten(0, 1)[rows]
 
         learned = [images, labels] if learn_labels else [images]

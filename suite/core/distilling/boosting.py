@@ -55,6 +55,11 @@ def check_boosting(block: Block, beta: float, steps: int, stage_steps: tuple[int
         )
 
 
+def with_frozen(frozen: tuple[Tensor, Tensor], learned: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return images and labels (classes, n, …): in each class the frozen ones, then the learned ones."""
+    return torch.cat([frozen[0], learned[0]], 1), torch.cat([frozen[1], learned[1]], 1)
+
+
 def stages(ipc: int, block: Block, steps: int, stage_steps: tuple[int, ...] | None) -> Stages:
     """Return the stages up to `ipc` images per class; raises ValueError if no number of blocks gives `ipc`.
 

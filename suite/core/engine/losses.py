@@ -187,7 +187,7 @@ class Flatness:
 
 @dataclass(frozen=True)
 class FlatLoss:
-    """A loss whose `gradient` is the direction of adaptive GSAM; its training is not differentiated."""
+    """A loss whose `gradient` is the direction of adaptive GSAM, for training that is not unrolled."""
 
     inner: Loss
     flatness: Flatness
@@ -203,8 +203,10 @@ class FlatLoss:
         return Gradient(there - alpha * orthogonal, found.loss, ())
 
     def hvp(self, parameters: Tensor, batch: Batch, direction: Tensor, kept: Batch) -> HessianVectorProduct:
-        """Raise NotImplementedError."""
-        raise NotImplementedError("a training that seeks flat minima is not differentiated")
+        """Raise NotImplementedError: the direction is the gradient of no loss."""
+        raise NotImplementedError(
+            f"a training with {self.flatness} is not differentiated; leave flatness out of a window"
+        )
 
     def kept_bytes(self, parameters: Tensor, batch: Batch) -> int:
         """Return 0."""

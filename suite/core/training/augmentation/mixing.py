@@ -91,7 +91,10 @@ class Mixup:
 
 
 def _beta(alpha: float, rng: torch.Generator) -> float:
-    """Draw from a beta distribution with both parameters `alpha` <= 1, by Jöhnk's rejection."""
+    """Draw from a beta distribution with both parameters `alpha` <= 1, by Jöhnk's rejection.
+
+    torch's own distribution draws from the global generator.
+    """
     while True:
         one, other = (torch.rand(2, generator=rng, dtype=torch.float64) ** (1 / alpha)).tolist()
         if 0 < one + other <= 1:
