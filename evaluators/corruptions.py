@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from suite.core.data.corruptions import CORRUPTIONS, SEVERITIES, corruption
+from suite.core.auditing.corruptions import CORRUPTIONS, SEVERITIES, corruption
 from suite.core.limits import at_least_one
 from suite.core.networks.named import STANDARD, network
 from suite.core.scores import SECONDS, Score

@@ -71,8 +71,10 @@ def gradient_norms(net: Network, parameters: Tensor, train: Examples) -> Tensor:
 
     gradients = vmap(grad(loss), in_dims=(None, 0, 0))
     size = min(CHUNK[parameters.device.type], max(1, _BYTES // parameters.nbytes))
-    batches = zip(train.images.split(size), train.labels.split(size), strict=True)
-    return torch.cat([gradients(parameters, *batch).norm(dim=1) for batch in batches])
+    batches = [slice(at, at + size) for at in range(0, len(train), size)]
+    return torch.cat(
+        [gradients(parameters, train.images[own], train.labels[own]).norm(dim=1) for own in batches]
+    )
 
 
 METHOD = GraNd

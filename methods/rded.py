@@ -53,7 +53,7 @@ class RDED(NetworkMethod):
         "factor": Choice((1, 2)),
     }
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]] = {
-        (family, ANY_SIZE): {"factor": 2} for family in ("imagenette-128", "imagewoof-128")
+        (family, ANY_SIZE): {"factor": 2} for family in ("imagenet-1k", "imagenette-128", "imagewoof-128")
     }
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from suite.board.cells import TableKey
-from suite.core.data.catalogue import family
+from suite.core.data.task_info import family
 from suite.core.files.documents import read_toml
 from suite.core.names import STANDARD_NETWORK
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NoReturn
 import torch
 from torch import Tensor
 
+from suite.core.data.stored_images import StoredImages
 from suite.core.execution.transfer import send
 
 
@@ -16,8 +17,8 @@ from suite.core.execution.transfer import send
 class Examples:
     """Labelled real images.
 
-    images: (n, channels, height, width) float32, preprocessed; labels: (n,) int64; mirrored: whether a
-    mirrored image keeps its class, as that of a digit does not.
+    images: (n, channels, height, width) float32, preprocessed; `StoredImages` if they are large;
+    labels: (n,) int64; mirrored: whether a mirrored image keeps its class, as that of a digit does not.
     """
 
     images: Tensor
@@ -66,7 +67,9 @@ class Examples:
         facts = [list(self.images.shape), self.classes] + ([] if self.mirrored else ["not mirrored"])
         digest.update(json.dumps(facts).encode())
         hash_tensor(digest, self.labels)
-        if pixels:
+        if pixels and isinstance(self.images, StoredImages):
+            self.images.hash_into(digest)
+        elif pixels:
             hash_tensor(digest, self.images)
 
 

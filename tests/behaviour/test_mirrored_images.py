@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from suite.core.data import tasks
-from suite.core.data.operations import OPERATIONS
 from suite.core.data.tasks import describe, load
 from suite.core.networks.named import network
 from suite.core.seeding import generator
 from suite.core.spec import Evaluator, Examples, Method, Task, TestSplit
 from suite.core.training.augment import AUGMENTATIONS, augment_for, augmentation
+from suite.core.training.augmentation.operations import OPERATIONS
 from suite.core.training.fit import fit_full
 from suite.core.training.recipes import RECIPES, recipe
 from suite.core.training.recipes.kinds import RegressionRecipe

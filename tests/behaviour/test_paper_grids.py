@@ -7,7 +7,7 @@ import pytest
 from suite.board.atlas.targets import Target
 from suite.board.reported import reported
 from suite.cli.reproducing.comparable import printed
-from suite.core.data.catalogue import family
+from suite.core.data.task_info import family
 from suite.experiments import grid
 from suite.experiments.schema import Grid
 from suite.experiments.tables import grid_files

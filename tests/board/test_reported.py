@@ -6,7 +6,7 @@ import pytest
 
 from suite.board.cells import TableKey
 from suite.board.reported import PaperFigures, Reported, figures, reported
-from suite.core.data.catalogue import family
+from suite.core.data.task_info import family
 from suite.core.names import STANDARD_NETWORK as STANDARD
 from suite.experiments import grid
 from suite.experiments.tables import grid_files

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div
 from torch.nn.utils import vector_to_parameters
 
-from suite.core.data.operations import OPERATIONS
 from suite.core.seeding import generator
 from suite.core.spec import Budget, Examples
+from suite.core.training.augmentation.operations import OPERATIONS
 from suite.plugins.methods.g_vbsm import GVBSM, METHOD, density
 from suite.plugins.registry import native_recipe, published
 from tests.support.plain_training import convnet

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
 
 from suite.board.atlas.targets import Target
-from suite.core.data.catalogue import family
+from suite.core.data.task_info import family
 
 
 class StepCost(BaseModel):

@@ -13,7 +13,7 @@ from suite.board.join import join
 from suite.board.rows import WORDS
 from suite.board.statistics.differences import Copies, PerSeed
 from suite.board.statistics.intervals import Interval, interval
-from suite.core.data.catalogue import family
+from suite.core.data.task_info import family
 from suite.records.cells import canonical_json, differing_keys
 from suite.records.record import Record
 

@@ -1,8 +1,9 @@
 """Tensors on disk, built once and memory-mapped by every process that opens them.
 
 An entry is <stem>.safetensors and <stem>.json. The JSON is written last and holds the facts and the sha256 of
-the tensors' file and of themselves. Every process checks both whole, once, at about the speed of the disk. A
-truncated or altered entry counts as absent and is built again.
+the tensors' file and of themselves. Every process checks both whole, once, at about the speed of the disk; of
+a file that is larger than `LARGE` only that its entry in the folder is the one that was written. A truncated
+or altered entry counts as absent and is built again.
 """
 
 import hashlib
@@ -10,12 +11,13 @@ import json
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from filelock import FileLock
 from safetensors import SafetensorError
@@ -28,27 +30,24 @@ T = TypeVar("T")
 Facts = Mapping[str, Any]
 Tensors = Mapping[str, Tensor]
 
-_DTYPES = {torch.float32: "F32", torch.int64: "I64"}
+Layout = Mapping[str, tuple[torch.dtype, tuple[int, ...]]]
+"""The dtypes and shapes of tensors."""
+
+LARGE = 2**34
+"""Bytes of a file that takes long to read."""
+
+_DTYPES = {torch.float32: ("F32", np.float32), torch.int64: ("I64", np.int64), torch.uint8: ("U8", np.uint8)}
 
 _checked: dict[Path, tuple[list[int], str]] = {}
 """Of each file of tensors that this process hashed: by what a change is known, and its sha256."""
 
 
 @dataclass(frozen=True)
-class Stream:
-    """A tensor written in chunks along its first dimension."""
-
-    dtype: torch.dtype
-    shape: tuple[int, ...]
-    chunks: Iterable[Tensor]
-
-
-@dataclass(frozen=True)
 class Building:
-    """A new entry: its tensors as streams, and its facts, ready for JSON."""
+    """A new entry. fill: fills tensors of this layout, and returns the entry's facts, ready for JSON."""
 
-    streams: Mapping[str, Stream]
-    facts: Facts
+    layout: Layout
+    fill: Callable[[Tensors], Facts]
 
 
 def usable_folder(data: Path) -> Path | None:
@@ -77,7 +76,8 @@ def open_or_build(
     """
     if folder is None:
         building = build()
-        return finish({name: _gather(stream) for name, stream in building.streams.items()}, building.facts)
+        tensors = {name: torch.empty(shape, dtype=dtype) for name, (dtype, shape) in building.layout.items()}
+        return finish(tensors, building.fill(tensors))
     found = _open(folder, stem, finish)
     if not found:
         with _locked(folder / f"{stem}.lock"):
@@ -134,47 +134,36 @@ def _open(folder: Path, stem: str, finish: Callable[[Tensors, Facts], T]) -> lis
 def _load(folder: Path, stem: str) -> tuple[Tensors, Facts]:
     path = folder / f"{stem}.safetensors"
     entry = _read(folder / f"{stem}.json")
-    if "sha256" in entry and entry["sha256"] != _sha256(path):
+    untouched = entry.get("mark") == _mark(path.stat()) and path.stat().st_size > LARGE
+    if not untouched and "sha256" in entry and entry["sha256"] != _sha256(path):
         raise ValueError("its bytes have changed since they were written")
     return load_file(path), entry["facts"]
 
 
 def _write(folder: Path, stem: str, building: Building) -> None:
-    path = folder / f"{stem}.safetensors"
-    write_whole(path, lambda partial: _write_streams(partial, building.streams))
-    entry = {"facts": dict(building.facts), "sha256": _sha256(path)}
+    path, facts = folder / f"{stem}.safetensors", dict[str, Any]()
+    write_whole(path, lambda partial: facts.update(building.fill(_mapped(partial, building.layout))))
+    entry = {"facts": facts, "sha256": _sha256(path), "mark": _mark(path.stat())}
     write_bytes(folder / f"{stem}.json", _sealed(entry), replace=True)
 
 
-def _write_streams(path: Path, streams: Mapping[str, Stream]) -> None:
-    """Write the safetensors format in chunks; safetensors' own writer needs all tensors in memory."""
-    header, offset = {}, 0
-    for name, stream in streams.items():
-        end = offset + stream.dtype.itemsize * torch.Size(stream.shape).numel()
-        header[name] = {
-            "dtype": _DTYPES[stream.dtype],
-            "shape": list(stream.shape),
-            "data_offsets": [offset, end],
-        }
-        offset = end
+def _mapped(path: Path, layout: Layout) -> dict[str, Tensor]:
+    """Write a safetensors file of zeros, and map its tensors; safetensors' own writer needs all in memory."""
+    header, ends = dict[str, Any](), [0]
+    for name, (dtype, shape) in layout.items():
+        ends.append(ends[-1] + dtype.itemsize * torch.Size(shape).numel())
+        header[name] = {"dtype": _DTYPES[dtype][0], "shape": list(shape), "data_offsets": ends[-2:]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
-        for stream in streams.values():
-            for chunk in stream.chunks:
-                file.write(chunk.to(stream.dtype).cpu().contiguous().numpy().tobytes())
-        if file.tell() != 8 + len(text) + offset:
-            raise ValueError(f"{file.tell()} bytes were written, but {8 + len(text) + offset} are declared")
-
-
-def _gather(stream: Stream) -> Tensor:
-    tensor = torch.empty(stream.shape, dtype=stream.dtype)
-    start = 0
-    for chunk in stream.chunks:
-        tensor[start : start + len(chunk)] = chunk
-        start += len(chunk)
-    return tensor
+        file.flush()
+        # A disk without room is an error here; it would be a signal when the mapped pages are written.
+        os.posix_fallocate(file.fileno(), 0, (first := file.tell()) + ends[-1])
+    return {
+        name: torch.from_numpy(np.memmap(path, _DTYPES[dtype][1], "r+", first + start, shape))
+        for start, (name, (dtype, shape)) in zip(ends, layout.items(), strict=False)
+    }
 
 
 def _sha256(path: Path) -> str:
@@ -183,10 +172,15 @@ def _sha256(path: Path) -> str:
         raise FileNotFoundError(f"no file {path}")
     with path.open("rb") as file:
         found = os.fstat(file.fileno())
-        mark = [found.st_size, found.st_ino, found.st_ctime_ns]
+        mark = _mark(found)
         if path not in _checked or _checked[path][0] != mark:
             _checked[path] = mark, hashlib.file_digest(file, "sha256").hexdigest()
     return _checked[path][1]
+
+
+def _mark(found: os.stat_result) -> list[int]:
+    """Return by what a change of a file is known without reading it."""
+    return [found.st_size, found.st_ino, found.st_ctime_ns]
 
 
 def _sealed(entry: dict[str, Any]) -> bytes:

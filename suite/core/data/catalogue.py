@@ -1,67 +1,9 @@
 """The catalogue of tasks: facts, sources of the files, and preprocessing."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
-Format = Literal["digits", "idx", "torchvision", "images", "folder", "hf"]
-
-
-@dataclass(frozen=True)
-class Hub:
-    """A dataset on the Hugging Face hub. revision: a commit; test: the name of the split for testing."""
-
-    name: str
-    revision: str
-    test: str = "test"
-    config: str | None = None
-
-
-@dataclass(frozen=True)
-class TaskInfo:
-    """Facts about a task that need no files.
-
-    shape: (channels, height, width); train, test: numbers of images as published, 0 if unknown;
-    format: the reader; folders: possible folders of its files, below the data folder;
-    mean, std: published constants, empty if they are fitted on train;
-    checksum: how files are compared with the published ones; mirrored: whether mirrored images keep classes;
-    like: the family whose published settings hold for it, if it is not its own.
-    """
-
-    name: str
-    classes: int
-    shape: tuple[int, int, int]
-    train: int
-    test: int
-    format: Format
-    source: str
-    licence: str
-    class_names_from: str
-    checksum: str
-    preprocessing: Literal["normalise", "zca", "kornia"] = "normalise"
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-    folders: tuple[str, ...] = ()
-    class_names: tuple[str, ...] = ()
-    torchvision: str = ""
-    hub: Hub | None = None
-    mirrored: bool = True
-    like: str = ""
-
-    @property
-    def family(self) -> str:
-        """What variants of a task share: cifar10 for cifar10-zca; folder or hf for a user's own images."""
-        return self.format if self.format in ("folder", "hf") else family(self.name)
-
-    @property
-    def published_as(self) -> str:
-        """The family under which papers publish settings for its images."""
-        return self.like or self.family
-
-
-def family(name: str) -> str:
-    """Return a catalogued task's name without the suffix of its whitening."""
-    return name.removesuffix("-zca").removesuffix("-kornia")
-
+from suite.core.data.task_info import Hub, TaskInfo
 
 DIGIT_NAMES = tuple("0123456789")
 FASHION_NAMES = (
@@ -72,6 +14,24 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 IMAGENET_LICENCE = "ImageNet terms of access: non-commercial research and education"
 COUNTED = "unverified: the numbers of images and classes; a commit pins files that are fetched"
 CLASSED = "unverified: the numbers of images and the class names; a commit pins files that are fetched"
+
+_IMAGENET = TaskInfo(
+    name="imagenet-64",
+    classes=1000,
+    shape=(3, 64, 64),
+    train=1_281_167,
+    test=50_000,
+    format="images",
+    source="https://www.image-net.org/",
+    licence=IMAGENET_LICENCE,
+    class_names_from="the label names of the files, or the folders",
+    checksum=COUNTED,
+    mean=IMAGENET_MEAN,
+    std=IMAGENET_STD,
+    folders=("imagenet-64", "imagenet", "benjamin-paine/imagenet-1k-64x64"),
+    # It was not checked that this commit is complete; the numbers of images are checked when it is read.
+    hub=Hub("benjamin-paine/imagenet-1k-64x64", "f12246fedf1127d5b34bea760b61ef00e0f3d603", "validation"),
+)
 
 _PLAIN = (
     TaskInfo(
@@ -266,22 +226,18 @@ _PLAIN = (
             config="full_size",
         ),
     ),
-    TaskInfo(
-        name="imagenet-64",
-        classes=1000,
-        shape=(3, 64, 64),
-        train=1_281_167,
-        test=50_000,
-        format="images",
-        source="https://www.image-net.org/",
-        licence=IMAGENET_LICENCE,
-        class_names_from="the label names of the files, or the folders",
-        checksum=COUNTED,
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-        folders=("imagenet-64", "imagenet", "benjamin-paine/imagenet-1k-64x64"),
-        # It was not checked that this commit is complete; the numbers of images are checked when it is read.
-        hub=Hub("benjamin-paine/imagenet-1k-64x64", "f12246fedf1127d5b34bea760b61ef00e0f3d603", "validation"),
+    _IMAGENET,
+    *(
+        replace(
+            _IMAGENET,
+            name=f"imagenet-{side}",
+            shape=(3, side, side),
+            folders=("imagenet", "imagenet-1k", "ILSVRC/imagenet-1k"),
+            like="imagenet-1k",
+            # The hub asks for an account, and for the terms of access to be accepted there.
+            hub=Hub("ILSVRC/imagenet-1k", "49e2ee26f3810fb5a7536bbf732a7b07389a47b5", "validation"),
+        )
+        for side in (128, 224)
     ),
 )
 

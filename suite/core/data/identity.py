@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 
 import torch
 
-from suite.core.data.catalogue import CATALOGUE, TaskInfo
+from suite.core.data.catalogue import CATALOGUE
 from suite.core.data.reading.readers import Splits
+from suite.core.data.task_info import TaskInfo
 
 CHECKSUMS: dict[str, Mapping[str, str]] = {
     # sha256 of images and labels, made with scikit-learn 1.9.
@@ -98,13 +99,9 @@ def check_complete(info: TaskInfo, contents: Splits) -> None:
     """Raise ValueError for files that are not the complete published data with a label for each image."""
     for split, raw, expected in (("train", contents.train, info.train), ("test", contents.test, info.test)):
         where = f"{info.name}: {split}"
-        if len(raw.images) != len(raw.labels) or len(raw.labels) != expected:
-            raise ValueError(
-                f"{where} has {len(raw.images)} images and {len(raw.labels)} labels, not the "
-                f"{expected} of {info.source}"
-            )
-        if tuple(raw.images.shape[1:]) != info.shape:
-            raise ValueError(f"{where} has images of shape {tuple(raw.images.shape[1:])}, not {info.shape}")
+        check_shape(info, split, expected, raw.images.shape)
+        if len(raw.labels) != expected:
+            raise ValueError(f"{where} has {expected} images and {len(raw.labels)} labels")
         present = torch.unique(raw.labels)
         if len(present) != info.classes or present[0] < 0 or present[-1] >= info.classes:
             raise ValueError(
@@ -113,6 +110,14 @@ def check_complete(info: TaskInfo, contents: Splits) -> None:
             )
     if len(contents.class_names) != info.classes:
         raise ValueError(f"{info.name}: {len(contents.class_names)} class names for {info.classes} classes")
+
+
+def check_shape(info: TaskInfo, split: str, expected: int, shape: tuple[int, ...]) -> None:
+    """Raise ValueError for images of another shape or number than those of a task."""
+    if shape[0] != expected:
+        raise ValueError(f"{info.name}: {split} has {shape[0]} images, not the {expected} of {info.source}")
+    if tuple(shape[1:]) != info.shape:
+        raise ValueError(f"{info.name}: {split} has images of shape {tuple(shape[1:])}, not {info.shape}")
 
 
 def unverified(info: TaskInfo) -> str:

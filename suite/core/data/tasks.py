@@ -7,13 +7,12 @@ memory-mapped, so that the trials on one machine share them.
 
 import hashlib
 import json
-import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,16 +20,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from suite.core.data import cache, identity
-from suite.core.data.cache import Building, Facts, Stream, Tensors
+from suite.core.data import cache
+from suite.core.data.building import building, recipe
+from suite.core.data.cache import Facts, Tensors
 from suite.core.data.catalogue import CATALOGUE
-from suite.core.data.catalogue import TaskInfo as TaskInfo
-from suite.core.data.found import Found, find, lines
-from suite.core.data.preprocessing import ZCA, KorniaZCA, Normalise, Whitening, restore
+from suite.core.data.found import Found, lines
+from suite.core.data.preprocessing import restore
 from suite.core.data.reading import hf, image_files, readers
 from suite.core.data.reading.download import DataMissing as DataMissing
-from suite.core.data.reading.readers import Raw, Source, Splits
-from suite.core.examples import hash_tensor
+from suite.core.data.reading.readers import Source
+from suite.core.data.stored_images import StoredImages
+from suite.core.data.task_info import TaskInfo as TaskInfo
 from suite.core.names import HOLDOUT, did_you_mean
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Preprocessing, Task, TestSplit
@@ -45,15 +45,9 @@ FORMS = {
 """How tasks that are not in the catalogue are called."""
 
 _LOCATED: ContextVar[dict[tuple[str, Path], tuple[Source, TaskInfo]]] = ContextVar("located")
-_LOG = logging.getLogger(__name__)
 
 _VERSION = 3
 """Increase it if a change of code gives other tensors for the same files, or other entries of the cache."""
-
-REGULARISATION = 0.1
-"""Added to the eigenvalues of every `-zca` task, as a share of their mean."""
-KORNIA_EPS = 0.1
-"""Added to the eigenvalues of every `-kornia` task."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +108,7 @@ def load(name: str, *, data: Path | None = None, device: torch.device | str = "c
     return cache.open_or_build(
         store,
         _stem(info, source),
-        partial(_build, info, source, store, device),
+        partial(building, info, source, store, device),
         partial(_finish, info, store, device),
     )
 
@@ -206,93 +200,35 @@ def _located(name: str, data: Path) -> tuple[Source, TaskInfo]:
         return (hf.locate_known if info.format == "images" else readers.locate)(info, data), info
     path, _, query = name.removeprefix("folder:").partition("?")
     given = image_files.options(name, query)
-    source, info = image_files.locate_folder(Path(path).expanduser(), image_files.decoding(name, given))
+    how, classes = image_files.decoding(name, given), given.get("classes")
+    source, info = image_files.locate_folder(Path(path).expanduser(), how, name, classes)
     return source, replace(info, name=name, mirrored=image_files.mirrored(name, given))
 
 
 def _stem(info: TaskInfo, source: Source) -> str:
     files = list(map(readers.stamp, source.files))
-    key = [_VERSION, info.name, info.shape, _recipe(info), source.identity, files]
+    key = [_VERSION, info.name, info.shape, recipe(info), source.identity, files]
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     return f"{re.sub('[^a-z0-9-]+', '-', info.name.lower())[-40:].strip('-')}-{digest[:16]}"
-
-
-def _recipe(info: TaskInfo) -> dict[str, Any]:
-    """Return the kind of preprocessing, before it is fitted."""
-    if info.preprocessing == "zca":
-        return {"kind": "zca", "regularisation": REGULARISATION}
-    if info.preprocessing == "kornia":
-        return {"kind": "kornia", "eps": KORNIA_EPS}
-    return {"kind": "normalise", "mean": list(info.mean), "std": list(info.std)}
-
-
-def _build(info: TaskInfo, source: Source, store: Path | None, device: torch.device | str) -> Building:
-    if store is not None:
-        _LOG.info("%s: not prepared yet; reading its files, which is done once", info.name)
-    contents = source.read()
-    identity.check_complete(info, contents)
-    identity.check(info, contents)
-    if note := identity.unverified(info):
-        contents = replace(contents, notes=(note, *contents.notes))
-    preprocessing = _fit(info, contents.train, device)
-    if store is not None and isinstance(preprocessing, Whitening):
-        preprocessing.save(store)
-    streams = {}
-    for split, raw in (("train", contents.train), ("test", contents.test)):
-        streams[f"{split}_images"] = Stream(
-            torch.float32, tuple(raw.images.shape), _prepared(raw, preprocessing, device)
-        )
-        streams[f"{split}_labels"] = Stream(torch.int64, tuple(raw.labels.shape), [raw.labels])
-    facts = {
-        "task": info.name,
-        "source": _digest(info, contents),
-        "preprocessing": preprocessing.describe(),
-        "class_names": list(contents.class_names),
-        "found": asdict(find(contents)),
-    }
-    return Building(streams, facts)
 
 
 def _finish(
     info: TaskInfo, store: Path | None, device: torch.device | str, tensors: Tensors, facts: Facts
 ) -> LoadedTask:
-    train, test = (
-        Examples(
-            tensors[f"{split}_images"].to(device),
-            tensors[f"{split}_labels"].to(device),
-            info.classes,
-            info.mirrored,
-        )
-        for split in ("train", "test")
-    )
+    preprocessing, source = restore(facts["preprocessing"], store), str(facts["source"])
+
+    def examples(split: str) -> Examples:
+        images, labels = tensors[f"{split}_images"], tensors[f"{split}_labels"]
+        if images.dtype == torch.uint8:
+            images = StoredImages(images, preprocessing.apply, f"{source} {split}")
+        return Examples(images, labels, info.classes, info.mirrored).to(torch.device(device))
+
     return LoadedTask(
         name=info.name,
-        train=train,
-        split=TestSplit(test),
-        preprocessing=restore(facts["preprocessing"], store),
+        train=examples("train"),
+        split=TestSplit(examples("test")),
+        preprocessing=preprocessing,
         class_names=tuple(facts["class_names"]),
-        source=str(facts["source"]),
+        source=source,
         found=Found(**facts["found"]),
     )
-
-
-def _fit(info: TaskInfo, train: Raw, device: torch.device | str) -> Normalise | Whitening:
-    if info.preprocessing == "zca":
-        return ZCA.fit(train.chunks(), regularisation=REGULARISATION, device=device)
-    if info.preprocessing == "kornia":
-        return KorniaZCA.fit(train.chunks(), eps=KORNIA_EPS, device=device)
-    return Normalise(info.mean, info.std) if info.mean else Normalise.fit(train.chunks())
-
-
-def _prepared(raw: Raw, preprocessing: Preprocessing, device: torch.device | str) -> Iterator[Tensor]:
-    for chunk in raw.chunks():
-        yield preprocessing.apply(chunk.to(device)).cpu()
-
-
-def _digest(info: TaskInfo, contents: Splits) -> str:
-    digest = hashlib.sha256(json.dumps(_recipe(info), sort_keys=True).encode())
-    for raw in (contents.train, contents.test):
-        digest.update(json.dumps([list(raw.images.shape), raw.white]).encode())
-        hash_tensor(digest, raw.images)
-        hash_tensor(digest, raw.labels)
-    return digest.hexdigest()

@@ -68,11 +68,32 @@ def resnet18(lowering: Lowering, shape: Shape, classes: int, width: str, norm: s
             f"{height}x{side} images are too small for ResNet-18 with instance norm, which would see"
             f" one pixel in the last stage; use images of 9x9 or 'resnet18-w{width}-ln'"
         )
-    layers = [_normed(channels, int(width), norm, lowering), RELU]
-    channels = int(width)
+    stem = [_normed(channels, int(width), norm, lowering), RELU]
+    return _resnet18(stem, classes, int(width), norm, lowering)
+
+
+def resnet18stem7(lowering: Lowering, shape: Shape, classes: int, width: str, norm: str) -> list[Layer]:
+    """Return ResNet-18 as it is for ImageNet (arXiv 1512.03385): a 7x7 stem, and pooling, quarter the image.
+
+    Raises ValueError for images of at most 32x32 pixels with instance norm.
+    """
+    channels, height, side = shape
+    if norm == "in" and max(height, side) <= 32:
+        raise ValueError(
+            f"{height}x{side} images are too small for this stem with instance norm, which would see"
+            f" one pixel in the last stage; use images of 33x33 or 'resnet18-w{width}-in'"
+        )
+    first = _normed(channels, int(width), norm, lowering, kernel=7, stride=2)
+    return _resnet18(
+        [first, RELU, max_pool(lowering, kernel=3, padding=1)], classes, int(width), norm, lowering
+    )
+
+
+def _resnet18(stem: list[Layer], classes: int, width: int, norm: str, lowering: Lowering) -> list[Layer]:
+    layers, channels = [*stem], width
     for times, stride in ((1, 1), (1, 1), (2, 2), (2, 1), (4, 2), (4, 1), (8, 2), (8, 1)):
-        layers.append(_residual(channels, int(width) * times, stride, norm, lowering))
-        channels = int(width) * times
+        layers.append(_residual(channels, width * times, stride, norm, lowering))
+        channels = width * times
     # The field's code averages 4x4 pixels, the whole map of a 32x32 image; here the whole map is averaged.
     return [*layers, GLOBAL_AVG_POOL, dense(channels, classes, lowering)]
 

@@ -7,7 +7,8 @@ and that can be differentiated twice, forward or in reverse.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
+from math import inf
 
 import torch
 from torch import Tensor
@@ -166,9 +167,11 @@ def norm(kind: str, channels: int, lowering: Lowering = PLAIN) -> list[Layer]:
     return [Layer(decomposed if lowering.decomposed else plain, scale_and_shift, scale=True)]
 
 
-def max_pool(lowering: Lowering = PLAIN) -> Layer:
-    """Return the maxima of 2x2 pixels."""
-    return Layer(lambda _, x: _maxima(x) if lowering.decomposed else max_pool2d(x, 2))
+def max_pool(lowering: Lowering = PLAIN, *, kernel: int = 2, padding: int = 0) -> Layer:
+    """Return the maxima of squares of pixels, two pixels apart."""
+    if lowering.decomposed:
+        return Layer(lambda _, x: _maxima(x, kernel, padding))
+    return Layer(lambda _, x: max_pool2d(x, kernel, 2, padding))
 
 
 RELU = Layer(lambda _, x: relu(x))
@@ -233,15 +236,16 @@ def _shares(parts: Sequence[Layer], own: Own) -> Iterator[tuple[Layer, Own]]:
         yield part, tuple(value for values in mine for value in values)
 
 
-def _maxima(x: Tensor) -> Tensor:
-    """Return the maxima of 2x2 pixels; among equal pixels the first has the gradient.
+def _maxima(x: Tensor, kernel: int, padding: int) -> Tensor:
+    """Return the maxima of squares of pixels; among equal pixels the first has the gradient.
 
-    This equals `max_pool2d`, which a compiler does not fuse. NaN counts as largest.
+    This equals `max_pool2d` with a stride of 2, which a compiler does not fuse. NaN counts as largest.
     """
-    x = x[..., : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2]
-    best = x[..., ::2, ::2]
-    for i, j in ((0, 1), (1, 0), (1, 1)):
-        other = x[..., i::2, j::2]
+    x = pad(x, [padding] * 4, value=-inf) if padding else x
+    height, width = ((side - kernel) // 2 * 2 + 1 for side in x.shape[2:])
+    best = x[..., :height:2, :width:2]
+    for i, j in list(product(range(kernel), repeat=2))[1:]:
+        other = x[..., i : i + height : 2, j : j + width : 2]
         best = torch.where((other > best) | other.isnan(), other, best)
     return best
 

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from suite.core.execution.transfer import send
 from suite.core.names import STANDARD_NETWORK, Table, did_you_mean
-from suite.core.networks.architectures import Shape, alexnet, convnet, mlp, resnet18, vgg11
+from suite.core.networks.architectures import Shape, alexnet, convnet, mlp, resnet18, resnet18stem7, vgg11
 from suite.core.networks.layers import (
     PLAIN,
     RELU,
@@ -235,22 +235,21 @@ class Architecture:
         return "-".join(filter(None, (self.example.partition("-")[0], settings)))
 
 
-_WIDTH, _NORM = r"w(?P<width>[1-9]\d*)", "(?P<norm>in|ln|bn|none)"
+_WIDTH = r"w(?P<width>[1-9]\d*)"
+_NORMED = _WIDTH + "-(?P<norm>in|ln|bn|none)"
 
 ARCHITECTURES = Table(
     "network",
     {
         "convnet": Architecture(
-            "ConvNet: blocks of one convolution, norm, ReLU and average pooling",
-            rf"d(?P<depth>[1-9])-{_WIDTH}-{_NORM}",
-            STANDARD,
-            convnet,
+            "ConvNet: convolution, norm, ReLU, pooling", rf"d(?P<depth>[1-9])-{_NORMED}", STANDARD, convnet
         ),
-        "resnet18": Architecture(
-            "ResNet-18 with a 3x3 stem", f"{_WIDTH}-{_NORM}", "resnet18-w64-in", resnet18
+        "resnet18": Architecture("ResNet-18 with a 3x3 stem", _NORMED, "resnet18-w64-in", resnet18),
+        "resnet18stem7": Architecture(
+            "ResNet-18 as for ImageNet, with a 7x7 stem", _NORMED, "resnet18stem7-w64-bn", resnet18stem7
         ),
-        "vgg11": Architecture("VGG-11 with one linear layer", f"{_WIDTH}-{_NORM}", "vgg11-w64-in", vgg11),
-        "alexnet": Architecture("AlexNet for small images", f"{_WIDTH}-{_NORM}", "alexnet-w128-in", alexnet),
+        "vgg11": Architecture("VGG-11 with one linear layer", _NORMED, "vgg11-w64-in", vgg11),
+        "alexnet": Architecture("AlexNet for small images", _NORMED, "alexnet-w128-in", alexnet),
         "mlp": Architecture("perceptron with two hidden layers", _WIDTH, "mlp-w128", mlp),
     },
 )

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from suite.core.data import cache
-from suite.core.data.cache import Building, Facts, Stream, Tensors
+from suite.core.data.cache import Building, Facts, Tensors
 from suite.core.data.tasks import data_folder
 from suite.core.examples import Examples, hash_tensor
 from suite.core.networks.named import network, with_batch_norm
@@ -189,8 +189,11 @@ def _is_kept(folder: Path | None, stem: str) -> bool:
 
 
 def _entry(result: Tensor, seconds: float) -> Building:
-    stream = Stream(result.dtype, tuple(result.shape), [result])
-    return Building({"result": stream}, {"seconds": seconds, "sha256": _sha256(result)})
+    def fill(tensors: Tensors) -> Facts:
+        tensors["result"].copy_(result)
+        return {"seconds": seconds, "sha256": _sha256(result)}
+
+    return Building({"result": (result.dtype, tuple(result.shape))}, fill)
 
 
 def _checked(tensors: Tensors, facts: Facts) -> Timed:

@@ -153,6 +153,7 @@ def map_batches(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
 
     function: maps images (n, channels, height, width) to a tensor (n, …).
     """
-    flat = images.reshape(-1, *images.shape[-3:]).split(EVALUATION_BATCH)
-    found = torch.cat([function(batch) for batch in flat])
+    flat = images if images.ndim == 4 else images.flatten(0, -4)
+    starts = range(0, len(flat), EVALUATION_BATCH)
+    found = torch.cat([function(flat[at : at + EVALUATION_BATCH]) for at in starts])
     return found.view(*images.shape[:-3], *found.shape[1:])

@@ -11,7 +11,7 @@ from statistics import fmean, pstdev
 from typing import Any, Literal
 
 from suite.core.data import tasks
-from suite.core.data.catalogue import TaskInfo
+from suite.core.data.task_info import TaskInfo
 from suite.core.names import counted
 from suite.core.sets.manifest import loader
 from suite.core.sets.synthetic_set import SyntheticSet

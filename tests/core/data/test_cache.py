@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
+from suite.core.data import cache
 from suite.core.data.cache import (
     Building,
     Facts,
-    Stream,
     Tensors,
+    _sha256,
     has_entry,
     open_or_build,
     remembered,
@@ -29,16 +31,19 @@ VALUES = torch.arange(12.0).view(6, 2)
 
 
 class Builds:
-    """Counts how often an entry is built, in chunks of four rows."""
+    """Counts how often an entry is built."""
 
-    def __init__(self, seconds: float = 0.0, rows: int = 6) -> None:
-        self.count, self.seconds, self.rows = 0, seconds, rows
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.count, self.seconds = 0, seconds
 
     def __call__(self) -> Building:
         self.count += 1
         time.sleep(self.seconds)
-        streams = {"values": Stream(torch.float32, (self.rows, 2), VALUES.split(4))}
-        return Building(streams, {"name": "thing"})
+        return Building({"values": (torch.float32, (6, 2))}, self.fill)
+
+    def fill(self, tensors: Tensors) -> Facts:
+        tensors["values"].copy_(VALUES)
+        return {"name": "thing"}
 
 
 class Large(Builds):
@@ -48,7 +53,11 @@ class Large(Builds):
 
     def __call__(self) -> Building:
         self.count += 1
-        return Building({"values": Stream(torch.float32, (self.ROWS,), [torch.ones(self.ROWS)])}, {})
+        return Building({"values": (torch.float32, (self.ROWS,))}, self.fill)
+
+    def fill(self, tensors: Tensors) -> Facts:
+        tensors["values"].fill_(1)
+        return {}
 
 
 def large(tensors: Tensors, facts: Facts) -> Tensor:
@@ -107,11 +116,64 @@ def test_an_entry_that_finish_refuses_is_built_again(tmp_path: Path) -> None:
     assert build.count == 2
 
 
-def test_chunks_that_do_not_add_up_leave_no_entry(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="128 bytes were written, but 136 are declared"):
-        open_or_build(tmp_path, "entry", Builds(rows=7), finish)
+class Fails(Builds):
+    """After half of the values."""
+
+    def fill(self, tensors: Tensors) -> Facts:
+        tensors["values"][:3] = VALUES[:3]
+        raise ValueError("row 3 is damaged")
+
+
+def test_an_entry_that_is_not_filled_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="row 3 is damaged"):
+        open_or_build(tmp_path, "entry", Fails(), finish)
     assert not has_entry(tmp_path, "entry")
     assert not list(tmp_path.glob(".partial-*")) and not list(tmp_path.glob("*.safetensors"))
+
+
+def test_tensors_of_several_kinds_lie_in_one_file_of_safetensors(tmp_path: Path) -> None:
+    made = {
+        "bytes": torch.arange(7, dtype=torch.uint8),
+        "none": torch.zeros(0, 3),
+        "one": torch.tensor(2.5),
+        "wholes": torch.tensor([[1, -2]]),
+    }
+
+    def fill(tensors: Tensors) -> Facts:
+        for name, values in made.items():
+            tensors[name].copy_(values)
+        return {}
+
+    layout = {name: (each.dtype, tuple(each.shape)) for name, each in made.items()}
+    found = open_or_build(tmp_path, "entry", lambda: Building(layout, fill), lambda tensors, _: tensors)
+    kept = load_file(tmp_path / "entry.safetensors")
+    for name, each in made.items():
+        assert found[name].equal(each) and kept[name].equal(each)
+        assert found[name].dtype == kept[name].dtype == each.dtype
+
+
+def test_a_large_file_is_read_whole_only_when_its_entry_in_the_folder_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "LARGE", 100)
+    open_or_build(tmp_path, "entry", build := Builds(), finish)
+    path, read = tmp_path / "entry.safetensors", list[object]()
+    monkeypatch.setattr(cache, "_checked", {})
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return _sha256(path)
+
+    monkeypatch.setattr(cache, "_sha256", counted)
+    assert open_or_build(tmp_path, "entry", build, finish).equal(VALUES) and not read
+    path.touch()
+    assert open_or_build(tmp_path, "entry", build, finish).equal(VALUES) and len(read) == 1
+    changed = bytearray(path.read_bytes())
+    changed[-1] ^= 1
+    path.write_bytes(changed)
+    with pytest.warns(UserWarning, match="its bytes have changed"):
+        assert open_or_build(tmp_path, "entry", build, finish).equal(VALUES)
+    assert build.count == 2
 
 
 def test_an_entry_is_checked_whole(tmp_path: Path) -> None:

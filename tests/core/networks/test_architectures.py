@@ -137,8 +137,19 @@ class Residual(nn.Module):
 
 
 def torchs_resnet18(shape: Shape, w: int, kind: str) -> nn.Sequential:
+    return torchs_residual(
+        nn.Conv2d(shape[0], w, 3, padding=1, bias=kind == "none"), normed(kind, w), nn.ReLU(), w=w, kind=kind
+    )
+
+
+def torchs_resnet18stem7(shape: Shape, w: int, kind: str) -> nn.Sequential:
+    stem = nn.Conv2d(shape[0], w, 7, stride=2, padding=3, bias=kind == "none"), normed(kind, w), nn.ReLU()
+    return torchs_residual(*stem, nn.MaxPool2d(3, 2, 1), w=w, kind=kind)
+
+
+def torchs_residual(*stem: nn.Module, w: int, kind: str) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(shape[0], w, 3, padding=1, bias=kind == "none"), normed(kind, w), nn.ReLU(),
+        *stem,
         Residual(w, w, 1, kind), Residual(w, w, 1, kind),
         Residual(w, 2 * w, 2, kind), Residual(2 * w, 2 * w, 1, kind),
         Residual(2 * w, 4 * w, 2, kind), Residual(4 * w, 4 * w, 1, kind),
@@ -177,14 +188,22 @@ def torchs_alexnet(shape: Shape, w: int, kind: str) -> nn.Sequential:
 
 TORCHS: dict[str, Callable[[Shape, int, str], nn.Sequential]] = {
     "resnet18": torchs_resnet18,
+    "resnet18stem7": torchs_resnet18stem7,
     "vgg11": torchs_vgg11,
     "alexnet": torchs_alexnet,
 }
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), CIFAR, (3, 64, 64), (3, 128, 128)], ids=str)
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        (name, shape)
+        for shape in ((1, 28, 28), CIFAR, (3, 64, 64), (3, 128, 128))
+        for name in TORCHS
+        if name != "resnet18stem7" or shape[1] > 32
+    ],
+)
 @pytest.mark.parametrize("kind", ["in", "ln", "bn", "none"])
-@pytest.mark.parametrize("name", TORCHS)
 def test_the_large_networks_equal_torchs_layers(name: str, kind: str, shape: Shape) -> None:
     net, layers = network(f"{name}-w2-{kind}", shape, 10), TORCHS[name](shape, 2, kind).double()
     parameters = net.initialise(generator(0)).double()
@@ -196,7 +215,9 @@ def test_the_large_networks_equal_torchs_layers(name: str, kind: str, shape: Sha
     assert torch.allclose(net.features(parameters, images), layers[:-1](images))
 
 
-@pytest.mark.parametrize(("name", "side"), [("resnet18", 8), ("vgg11", 32), ("alexnet", 8)])
+@pytest.mark.parametrize(
+    ("name", "side"), [("resnet18", 8), ("resnet18stem7", 40), ("vgg11", 32), ("alexnet", 8)]
+)
 def test_running_statistics_are_torchs(name: str, side: int) -> None:
     shape = (3, side, side)
     net, layers = network(f"{name}-w2-bn", shape, 10), TORCHS[name](shape, 2, "bn").double()
@@ -257,6 +278,7 @@ def joint_loss(net: Network, n: int) -> Callable[[Tensor], Tensor]:
     [
         ("resnet18-w4-in", 10),
         ("resnet18-w4-none", 4),
+        ("resnet18stem7-w4-none", 12),
         ("convnet-d2-w4-bn", 8),
         ("vgg11-w4-in", 32),
         ("alexnet-w4-in", 8),
@@ -283,7 +305,8 @@ def test_second_derivatives_are_those_of_finite_differences(name: str, side: int
 @pytest.mark.parametrize("kind", ["in", "ln", "bn", "none"])
 @pytest.mark.parametrize("name", TORCHS)
 def test_the_decomposed_form_has_the_same_second_derivatives(name: str, kind: str) -> None:
-    shape, rng = (1, 28, 28), generator(0)
+    side = 33 if name == "resnet18stem7" else 28
+    shape, rng = (1, side, side), generator(0)
     plain = network(f"{name}-w2-{kind}", shape, 3)
     layered = LayerwiseLoss(network(plain.name, shape, 3, Lowering(decomposed=True)))
     any_loss = AutogradLoss(lambda p, x, targets: cross_entropy(plain.logits(p, x), targets))
@@ -308,6 +331,7 @@ def test_the_decomposed_form_has_the_same_second_derivatives(name: str, kind: st
             9,
             "8x8 images are too small for ResNet-18 .* images of 9x9 or 'resnet18-w2-ln'",
         ),
+        ("resnet18stem7-w2-in", 33, "32x32 images are too small for this stem .* or 'resnet18-w2-in'"),
     ],
 )
 def test_images_too_small_are_refused(name: str, least: int, message: str) -> None:

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,16 +58,22 @@ class Decoding:
     background: tuple[int, int, int] | None = None
 
 
-def decode_all(pictures: Iterable[tuple[Any, Any]], count: int, how: Decoding, notes: Notes) -> Tensor:
+def decode_all(
+    pictures: Iterable[tuple[Any, Any]],
+    count: int,
+    how: Decoding,
+    notes: Notes,
+    room: Callable[[tuple[int, ...]], Tensor],
+) -> Tensor:
     """Decode pictures, given with their names in messages, to (count, channels, height, width) uint8.
 
-    Raises Undecodable, a ValueError.
+    room: returns a tensor of this shape. Raises Undecodable, a ValueError.
     """
     images, first = torch.empty(0), ""
     for index, (file, called) in enumerate(pictures):
         pixels = decode(file, called, how, notes)
         if index == 0:
-            images, first = torch.empty((count, *pixels.shape), dtype=torch.uint8), str(called)
+            images, first = room((count, *pixels.shape)), str(called)
         if pixels.shape != images.shape[1:]:
             sizes = [f"{shape[-1]}×{shape[-2]}" for shape in (images.shape, pixels.shape)]
             raise Undecodable(
@@ -102,14 +108,16 @@ def decode(file: Any, called: Any, how: Decoding, notes: Notes) -> Tensor:
 def survey(pictures: Iterable[tuple[Any, Any]], how: Decoding) -> tuple[int, int, int]:
     """Return (channels, height, width) from the headers of pictures, given with their names in messages.
 
-    One channel, whatever `how` says, if all are grey. Raises Undecodable, and ValueError if sizes differ and
-    `how` names none.
+    One channel, whatever `how` says, if all are grey. Where `how` names a size, no more are read than until
+    one has colour. Raises Undecodable, and ValueError if sizes differ and `how` names none.
     """
     grey, first = True, ((0, 0), "")
     for index, (file, called) in enumerate(pictures):
         with opened(file, called) as image, _naming(called, "is damaged"):
             size, own = _size(image, called), _grey(image, how)
         grey = grey and own
+        if how.size and not grey:
+            break
         first = first if index else (size, str(called))
         if how.size is None and size != first[0]:
             one, other = (f"{width}×{height}" for width, height in (first[0], size))

@@ -4,7 +4,7 @@ Nothing is left out in silence: files that are skipped are noted, and whatever c
 that would be missed is refused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,16 @@ class Listing:
     def files(self) -> tuple[Path, ...]:
         """All image files, train first."""
         return tuple(path for path, _ in (*self.train, *self.test))
+
+    def only(self, labels: Sequence[int]) -> "Listing":
+        """Return the classes of these labels, in their order."""
+        new = {label: number for number, label in enumerate(labels)}
+        train, test = (
+            tuple((path, new[label]) for path, label in rows if label in new)
+            for rows in (self.train, self.test)
+        )
+        names, ids = (tuple(each[label] for label in labels) for each in (self.class_names, self.class_ids))
+        return Listing(train, test, names, ids, self.notes)
 
 
 def list_folder(folder: Path) -> Listing:

@@ -7,33 +7,29 @@ Face cache, or from the hub. Columns, splits and class names come from the files
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import lru_cache, partial
-from io import BytesIO
 from itertools import chain
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
 
 from suite.core.data import cache
-from suite.core.data.catalogue import TaskInfo
-from suite.core.data.found import Notes, check_names
+from suite.core.data.found import check_names
 from suite.core.data.reading import hf_layout, image_files
-from suite.core.data.reading.decoding import Decoding, decode_all, survey
+from suite.core.data.reading.decoding import Decoding, survey
 from suite.core.data.reading.download import DataMissing, download_hub
 from suite.core.data.reading.hf_card import CARD, card_features, read_card
 from suite.core.data.reading.hf_tables import (
-    Table,
+    Found,
+    Split,
     class_names,
     image_column,
     indices,
     label_column,
     open_table,
 )
-from suite.core.data.reading.readers import Raw, Source, Splits, Stamp, identified, stamp
-from suite.core.examples import hash_tensor
+from suite.core.data.reading.readers import Room, Source, Splits, Stamp, stamp
+from suite.core.data.task_info import TaskInfo
 
 PREFIX = "hf:"
 PATHS = ("/", ".", "~")  # beginnings of what is a folder of this machine, and no dataset of the hub
@@ -47,7 +43,8 @@ _OPTIONS = ("image", "label", "train", "test", "config", "revision")
 class Query:
     """A dataset and how to read it; None stands for what the files say.
 
-    where: a path, or OWNER/NAME on the hub; how: how pictures are decoded; mirrored: see `Examples`.
+    where: a path, or OWNER/NAME on the hub; how: how pictures are decoded; mirrored: see `Examples`;
+    classes: see `image_files.chosen_classes`.
     """
 
     name: str
@@ -60,67 +57,12 @@ class Query:
     revision: str | None = None
     test: str | None = None
     train: str | None = None
+    classes: str | None = None
 
     @property
     def local(self) -> bool:
         """Whether it is a path."""
         return self.where.startswith(PATHS)
-
-
-@dataclass(frozen=True)
-class Split:
-    """The files of a split, its column of images, and its labels (n,) int64."""
-
-    tables: tuple[Table, ...]
-    image: str
-    labels: Tensor
-
-    def pictures(self) -> Iterator[tuple[BytesIO, str]]:
-        """Yield each encoded image with its name for messages."""
-        return chain.from_iterable(table.pictures(self.image) for table in self.tables)
-
-
-@dataclass(frozen=True)
-class Found:
-    """Both splits of a dataset, its class names, and what was chosen without being asked for, or ""."""
-
-    train: Split
-    test: Split
-    class_names: tuple[str, ...]
-    said: str
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """All files, train first."""
-        return tuple(table.path for split in (self.train, self.test) for table in split.tables)
-
-    def source(self, where: str, how: Decoding) -> Source:
-        """Return the dataset as a source, known by what the card may say of it, too."""
-        splits = (self.train, self.test)
-        facts = ([each.image for each in splits], *(each.labels.tolist() for each in splits))
-        identity = identified(where, self.class_names, [self.said], *facts)
-        return Source(self.files, identity, partial(self.read, how))
-
-    def read(self, how: Decoding) -> Splits:
-        """Decode all images, with the sha256 of the encoded images and the labels of each split."""
-        notes, checksums = Notes(), dict[str, str]()
-
-        def raw(name: str, split: Split) -> Raw:
-            digest = hashlib.sha256()
-            images = decode_all(_hashed(split.pictures(), digest), len(split.labels), how, notes)
-            hash_tensor(digest, split.labels)
-            checksums[name] = digest.hexdigest()
-            return Raw(images, split.labels)
-
-        train, test = raw("train", self.train), raw("test", self.test)
-        said = (self.said,) if self.said else ()
-        return Splits(train, test, self.class_names, (*said, *notes.lines()), checksums, self.class_names)
-
-
-def _hashed(pictures: Iterable[tuple[BytesIO, str]], digest: Any) -> Iterator[tuple[BytesIO, str]]:
-    for file, called in pictures:
-        digest.update(file.getbuffer())
-        yield file, called
 
 
 def parse(name: str) -> Query:
@@ -129,7 +71,7 @@ def parse(name: str) -> Query:
     given = image_files.options(name, text, (*_OPTIONS, *image_files.OPTIONS))
     own = {option: value for option, value in given.items() if option in _OPTIONS}
     how = image_files.decoding(name, given)
-    query = Query(name, where, how, image_files.mirrored(name, given), **own)
+    query = Query(name, where, how, image_files.mirrored(name, given), classes=given.get("classes"), **own)
     if not query.local and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", where):
         raise ValueError(
             f"task {name!r} needs hf:OWNER/NAME, or hf: and a path that begins with / or ./ or ~"
@@ -181,11 +123,12 @@ def locate_known(info: TaskInfo, data: Path) -> Source:
         raise DataMissing(_remedy(info, data))
     # Fetched only where it is not in the cache: the commit says which files they are.
     query = replace(query, revision=hub.revision, config=hub.config)
-    return Source((), f"{hub.name}@{hub.revision}", partial(_read_hub, query, _remedy(info, data)))
+    fetch = partial(_fetched, query, _remedy(info, data))
+    return Source((), f"{hub.name}@{hub.revision}", partial(_read_hub, query, fetch), fetch)
 
 
-def _read_hub(query: Query, remedy: str) -> Splits:
-    return _open(query, _fetched(query, remedy)).read(query.how)
+def _read_hub(query: Query, fetch: Callable[[], Path], room: Room) -> Splits:
+    return _open(query, fetch()).read(query.how, room)
 
 
 def _root(query: Query, data: Path) -> tuple[Path, str]:
@@ -272,13 +215,15 @@ def _opened(query: Query, root: Path, files: tuple[Stamp, ...]) -> Found:
         if absent := set(range(len(names))) - set(numbers.tolist()):
             raise ValueError(f"{query.name}: {name} has no image of class {names[min(absent)]!r}")
         found.append(Split(opened[name], image, numbers))
-    return Found(found[0], found[1], names, splits.said)
+    chosen = image_files.chosen_classes(query.name, query.classes, len(names))
+    train, test = (split.only(chosen, len(names)) for split in found)
+    return Found(train, test, tuple(names[label] for label in chosen), splits.said)
 
 
 def _shape(query: Query, found: Found, data: Path) -> tuple[int, int, int]:
     """Return (channels, height, width) from the headers of all images, which are read once and remembered."""
     stamps = list(map(stamp, found.files))
-    key = json.dumps([astuple(query.how), found.train.image, stamps])
+    key = json.dumps([astuple(query.how), found.train.image, stamps, *filter(None, [query.classes])])
     stem = f"shape-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
     def find() -> dict[str, list[int]]:

@@ -1,22 +1,28 @@
-"""The columns of Parquet and Arrow files as Hugging Face's `datasets` writes them.
+"""Splits in Parquet and Arrow files as Hugging Face's `datasets` writes them, and their columns.
 
 Images are structs of encoded bytes and a path; labels are whole numbers whose names, like the kind of every
 column, stand in the metadata `huggingface` of the file.
 """
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
+from itertools import chain, compress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from suite.core.data.found import plain_name
+from suite.core.data.found import Notes, plain_name
+from suite.core.data.reading.decoding import Decoding, decode_all
+from suite.core.data.reading.readers import Raw, Room, Source, Splits, identified
+from suite.core.examples import hash_tensor
 
 Label = int | str | bool
 
@@ -78,6 +84,75 @@ class Table:
             if label is None:
                 raise ValueError(f"row {row} of {self.path} has no {column}; remove the row")
         return found
+
+
+@dataclass(frozen=True)
+class Split:
+    """The files of a split, its column of images, and the label of each row, -1 for one that is left out."""
+
+    tables: tuple[Table, ...]
+    image: str
+    rows: Tensor
+
+    @property
+    def labels(self) -> Tensor:
+        """The labels of the images."""
+        return self.rows[self.rows >= 0]
+
+    def pictures(self) -> Iterator[tuple[BytesIO, str]]:
+        """Yield each encoded image with its name for messages."""
+        every = chain.from_iterable(table.pictures(self.image) for table in self.tables)
+        return compress(every, (self.rows >= 0).tolist())
+
+    def only(self, labels: Sequence[int], count: int) -> "Split":
+        """Return the images with these labels of `count`, labelled anew in this order."""
+        new = torch.full((count,), -1)
+        new[torch.tensor(labels)] = torch.arange(len(labels))
+        return replace(self, rows=new[self.rows])
+
+
+@dataclass(frozen=True)
+class Found:
+    """Both splits of a dataset, its class names, and what was chosen without being asked for, or ""."""
+
+    train: Split
+    test: Split
+    class_names: tuple[str, ...]
+    said: str
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files, train first."""
+        return tuple(table.path for split in (self.train, self.test) for table in split.tables)
+
+    def source(self, where: str, how: Decoding) -> Source:
+        """Return the dataset as a source, known by what the card may say of it, too."""
+        splits = (self.train, self.test)
+        facts = ([each.image for each in splits], *(each.labels.tolist() for each in splits))
+        identity = identified(where, self.class_names, [self.said], *facts)
+        return Source(self.files, identity, partial(self.read, how))
+
+    def read(self, how: Decoding, room: Room) -> Splits:
+        """Decode all images, with the sha256 of the encoded images and the labels of each split."""
+        notes, checksums = Notes(), dict[str, str]()
+
+        def raw(name: str, split: Split) -> Raw:
+            digest = hashlib.sha256()
+            pictures = _hashed(split.pictures(), digest)
+            images = decode_all(pictures, len(split.labels), how, notes, partial(room, name))
+            hash_tensor(digest, split.labels)
+            checksums[name] = digest.hexdigest()
+            return Raw(images, split.labels)
+
+        train, test = raw("train", self.train), raw("test", self.test)
+        said = (self.said,) if self.said else ()
+        return Splits(train, test, self.class_names, (*said, *notes.lines()), checksums, self.class_names)
+
+
+def _hashed(pictures: Iterable[tuple[BytesIO, str]], digest: Any) -> Iterator[tuple[BytesIO, str]]:
+    for file, called in pictures:
+        digest.update(file.getbuffer())
+        yield file, called
 
 
 def open_table(path: Path, features: Mapping[str, Any] | None = None) -> Table:

@@ -9,14 +9,24 @@ from urllib.parse import parse_qs
 import torch
 from PIL import ImageColor
 
-from suite.core.data.catalogue import TaskInfo
 from suite.core.data.found import Notes
 from suite.core.data.reading.decoding import Decoding, decode_all, survey
 from suite.core.data.reading.folders import Listing, list_folder
-from suite.core.data.reading.readers import Raw, Source, Splits, Stamp, identified, stamp
+from suite.core.data.reading.readers import Raw, Room, Source, Splits, Stamp, identified, stamp
+from suite.core.data.task_info import TaskInfo
 
-OPTIONS = ("size", "background", "mirror")
+OPTIONS = ("size", "background", "mirror", "classes")
 """Options of all tasks that are decoded from pictures."""
+
+IMAGENET_SUBSETS: Mapping[str, tuple[int, ...]] = {
+    "imagenette": (0, 217, 482, 491, 497, 566, 569, 571, 574, 701),
+    "imagewoof": (193, 182, 258, 162, 155, 167, 159, 273, 207, 229),
+    "imagefruit": (953, 954, 949, 950, 951, 957, 952, 945, 943, 948),
+    "imageyellow": (309, 986, 954, 951, 987, 779, 599, 291, 72, 11),
+    "imagemeow": (281, 282, 283, 284, 285, 291, 292, 290, 289, 287),
+    "imagesquawk": (84, 130, 88, 144, 145, 22, 96, 9, 100, 89),
+}
+"""The subsets of MTT (arXiv 2203.11932): labels of ImageNet's classes in the order of their WordNet ids."""
 
 
 def find(info: TaskInfo, folder: Path) -> Source | None:
@@ -65,12 +75,34 @@ def mirrored(task: str, given: Mapping[str, str]) -> bool:
     return mirror == "yes"
 
 
-def locate_folder(folder: Path, how: Decoding) -> tuple[Source, TaskInfo]:
+def chosen_classes(task: str, text: str | None, count: int) -> tuple[int, ...]:
+    """Return the labels, of `count`, that a task's option `classes` names, in their order; all without one.
+
+    text: labels such as 3,1,7, or a subset of ImageNet; raises ValueError for other text, naming the task.
+    """
+    if text is None:
+        return tuple(range(count))
+    if text in IMAGENET_SUBSETS and count != (full := 1000):
+        raise ValueError(f"task {task!r}: {text} is a subset of ImageNet's {full} classes; these are {count}")
+    parts = IMAGENET_SUBSETS.get(text) or text.split(",")
+    if not all(str(part).isdecimal() for part in parts):
+        known = ", ".join(IMAGENET_SUBSETS)
+        raise ValueError(f"task {task!r}: classes {text!r} must be labels, such as 3,1,7, or one of {known}")
+    labels = tuple(map(int, parts))
+    if len(labels) < 2 or len(set(labels)) < len(labels) or max(labels) >= count:
+        raise ValueError(
+            f"task {task!r}: classes {text!r} must be two labels or more from 0 to {count - 1}, all different"
+        )
+    return labels
+
+
+def locate_folder(folder: Path, how: Decoding, task: str, classes: str | None) -> tuple[Source, TaskInfo]:
     """Find the images of `folder` and read the facts of the task from their headers.
 
-    Pictures have one channel, whatever `how` says, if all are grey.
+    Pictures have one channel, whatever `how` says, if all are grey. classes: see `chosen_classes`.
     """
     listing = list_folder(folder)
+    listing = listing.only(chosen_classes(task, classes, len(listing.class_names)))
     channels, height, width = _shape(tuple(map(stamp, listing.files)), how)
     info = TaskInfo(
         name=f"folder:{folder}",
@@ -99,13 +131,14 @@ def _source(where: str, listing: Listing, how: Decoding) -> Source:
     return Source(listing.files, identified(where, *facts), partial(_read_listing, listing, how))
 
 
-def _read_listing(listing: Listing, how: Decoding) -> Splits:
+def _read_listing(listing: Listing, how: Decoding, room: Room) -> Splits:
     notes = Notes()
 
-    def read(rows: tuple[tuple[Path, int], ...]) -> Raw:
+    def read(split: str, rows: tuple[tuple[Path, int], ...]) -> Raw:
         pictures = ((path, path) for path, _ in rows)
-        return Raw(decode_all(pictures, len(rows), how, notes), torch.tensor([label for _, label in rows]))
+        images = decode_all(pictures, len(rows), how, notes, partial(room, split))
+        return Raw(images, torch.tensor([label for _, label in rows]))
 
-    train, test = read(listing.train), read(listing.test)
+    train, test = read("train", listing.train), read("test", listing.test)
     noted = (*listing.notes, *notes.lines())
     return Splits(train, test, listing.class_names, noted, class_ids=listing.class_ids)

@@ -11,7 +11,6 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,13 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from suite.core.data.catalogue import TaskInfo
 from suite.core.data.reading import download
 from suite.core.data.reading.download import DataMissing
+from suite.core.data.task_info import TaskInfo
 
 T = TypeVar("T")
 
-_CHUNK = 512
+CHUNK = 512
+"""Images that are turned to floats at once."""
 
 Stamp = tuple[str, int, int, int]
 """A file, its size, and the times of its last change and of that of its entry, in ns."""
@@ -44,7 +44,7 @@ class Raw:
 
     def chunks(self) -> Iterator[Tensor]:
         """Yield the images as float32 in [0, 1], a few hundred at a time."""
-        for chunk in torch.split(self.images, _CHUNK):
+        for chunk in torch.split(self.images, CHUNK):
             yield chunk.float() / self.white
 
 
@@ -64,16 +64,28 @@ class Splits:
     class_ids: tuple[str, ...] = ()
 
 
+Room = Callable[[str, tuple[int, ...]], Tensor]
+"""Return a tensor of bytes for the images of a split, by its name and their shape."""
+
+
+def in_memory(split: str, shape: tuple[int, ...]) -> Tensor:
+    """Return room in memory."""
+    return torch.empty(shape, dtype=torch.uint8)
+
+
 @dataclass(frozen=True)
 class Source:
     """A task's files, located but not read.
 
     identity: changes with whatever `read` returns that is not in the files; see `identified`.
+    read: decodes pictures into the given room; data that are not in pictures are small, and need none.
+    fetch: brings the files here, if they are not; raises DataMissing where it cannot.
     """
 
     files: tuple[Path, ...]
     identity: str
-    read: Callable[[], Splits]
+    read: Callable[[Room], Splits]
+    fetch: Callable[[], object] = bool
 
 
 def stamp(path: Path) -> Stamp:
@@ -96,7 +108,7 @@ def identified(where: str, *facts: Sequence[Any]) -> str:
 def locate(info: TaskInfo, data: Path) -> Source:
     """Find or download the files of a task, except image files, below `data`; raises DataMissing."""
     if info.format == "digits":
-        return Source((), "scikit-learn", partial(_read_digits, info))
+        return Source((), "scikit-learn", lambda _: _read_digits(info))
     if info.format == "idx":
         return _locate_idx(info, data)
     return _locate_torchvision(info, data)
@@ -160,7 +172,7 @@ _IDX_FILES = {
 def _locate_idx(info: TaskInfo, data: Path) -> Source:
     found = _found_or_fetched(_find_idx, info, data, _idx_remedy(info, data))
     files = tuple(path for pair in found.values() for path in pair)
-    return Source(files, info.name, partial(_read_idx_task, info, found))
+    return Source(files, info.name, lambda _: _read_idx_task(info, found))
 
 
 def _find_idx(info: TaskInfo, data: Path) -> dict[str, tuple[Path, ...]] | None:
@@ -214,7 +226,8 @@ def _locate_torchvision(info: TaskInfo, data: Path) -> Source:
     wanted = _TORCHVISION_FILES[info.torchvision]
     remedy = f"For {info.name}, put {', '.join(wanted)} (from {info.source}) into {data}"
     root = _found_or_fetched(_find_root, info, data, remedy)
-    return Source(tuple(root / name for name in wanted), info.name, partial(_read_torchvision, info, root))
+    files = tuple(root / name for name in wanted)
+    return Source(files, info.name, lambda _: _read_torchvision(info, root))
 
 
 def _find_root(info: TaskInfo, data: Path) -> Path | None:

@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from suite.core.data.operations import CROP_NUMBERS, OPERATIONS, resized_crop
+from suite.core.training.augmentation.operations import CROP_NUMBERS, OPERATIONS, resized_crop
 
 Size = tuple[int, int]
 

@@ -1,6 +1,7 @@
 """Pictures of every format that is read: what is changed is noted, what would be lost is refused."""
 
 import os
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from PIL import Image, ImageCms
 
 from suite.core.data.found import Notes
 from suite.core.data.reading.decoding import Decoding, Undecodable, decode, decode_all, survey
+from suite.core.data.reading.readers import in_memory
 from tests.support.published_files import random_pixels
 from tests.support.raw_pictures import deep_png, encoded, png, tiff
 
-COLOUR = Decoding(3)
+COLOUR, ROOM = Decoding(3), partial(in_memory, "train")
 WHITE, BLACK, TEAL = (255, 255, 255), (0, 0, 0), (0, 128, 200)
 
 
@@ -291,7 +293,7 @@ def test_resized_pictures_are_noted_with_their_sizes() -> None:
     notes = Notes()
     contents = [encoded(picture(*shape, 3), "PNG") for shape in ((20, 30), (40, 16), (8, 8))]
     pictures = [(BytesIO(content), f"{index}.png") for index, content in enumerate(contents)]
-    images = decode_all(pictures, 3, Decoding(3, size=8), notes)
+    images = decode_all(pictures, 3, Decoding(3, size=8), notes, ROOM)
     assert images.shape == (3, 3, 8, 8)
     assert notes.lines() == (
         "2 images resized to 8×8: shorter side, bilinear; centre cut (of 16×20 to 30×40 pixels)",
@@ -307,8 +309,11 @@ def test_a_survey_reads_headers_and_refuses_other_sizes() -> None:
     with pytest.raises(ValueError, match=r"a\.png is 5×6 and b\.jpg is 5×7: .* append \?size=32"):
         survey(pictures(), COLOUR)
     assert survey(pictures(), Decoding(3, size=4)) == (3, 4, 4)
+    grey = (encoded(picture(6, 5), "PNG"), "c.png")
+    counted = iter([(BytesIO(each), name) for each, name in (grey, (small, "a.png"), (b"", "d.png"))])
+    assert survey(counted, Decoding(3, size=4)) == (3, 4, 4) and next(counted)[1] == "d.png"  # not read
     with pytest.raises(Undecodable, match=r"a\.png is 5×6 and b\.jpg is 5×7"):
-        decode_all(pictures(), 2, COLOUR, Notes())
+        decode_all(pictures(), 2, COLOUR, Notes(), ROOM)
 
 
 def test_a_line_cannot_be_cut_to_a_square() -> None:

@@ -69,6 +69,19 @@ def test_options_choose_columns_splits_and_size(tmp_path: Path) -> None:
         describe(f"hf:{tmp_path / 'x'}?label=coarse_label")
 
 
+def test_some_classes_of_a_dataset(tmp_path: Path) -> None:
+    labels, name = {"image": {"_type": "Image"}, "label": classes("a", "b", "c")}, f"hf:{tmp_path / 'x'}"
+    images = pictures(5)
+    for split in ("train", "test"):
+        write(tmp_path / f"x/{split}.parquet", {"image": images, "label": [0, 1, 2, 1, 0]}, labels)
+    task = load(f"{name}?classes=2,0", data=tmp_path)
+    assert task.class_names == ("c", "a") and task.train.labels.tolist() == [1, 0, 1]
+    assert np.array_equal(bytes_read(task)[1].numpy(), decoded(images[2]["bytes"]))
+    assert describe(f"{name}?classes=2,0").train == 3 and describe(name).train == 5
+    with pytest.raises(ValueError, match="two labels or more from 0 to 2"):
+        describe(f"{name}?classes=2,3")
+
+
 def test_what_save_to_disk_writes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets  # type: ignore[import-untyped]
 

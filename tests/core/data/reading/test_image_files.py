@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from suite.core.data.reading.image_files import IMAGENET_SUBSETS, chosen_classes
 from suite.core.data.tasks import DataMissing, describe, fingerprint, load
 from tests.support.published_files import bytes_read, random_pixels, shrink
 
@@ -74,6 +75,38 @@ def test_size_resizes_the_shorter_side_and_cuts_the_centre(tmp_path: Path) -> No
     assert task.train.shape == (3, 12, 12)
     assert torch.unique(bytes_read(task)[0]).tolist() == [200, 201]
     assert load(f"folder:{tmp_path / 'wide'}?size=4", data=tmp_path).train.shape == (3, 4, 4)
+
+
+def test_some_classes_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for name in ("ant", "bee", "cat", "dog"):
+            _save(tmp_path / "x" / split / name / "0.png")
+    name = f"folder:{tmp_path / 'x'}"
+    every, some = load(name, data=tmp_path), load(f"{name}?classes=3,0", data=tmp_path)
+    assert some.class_names == ("dog", "ant") and some.train.labels.tolist() == [1, 0]
+    assert bytes_read(some).equal(bytes_read(every)[[0, 3]]) and len(some.test) == 2
+    assert fingerprint(some) != fingerprint(load(f"{name}?classes=0,3", data=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        ("1,4", "must be two labels or more from 0 to 3, all different"),
+        ("1", "must be two labels or more"),
+        ("1,1", "must be two labels or more"),
+        ("ant,bee", "must be labels, such as 3,1,7, or one of imagenette, imagewoof, imagefruit"),
+        ("imagefruit", "imagefruit is a subset of ImageNet's 1000 classes; these are 4"),
+    ],
+)
+def test_wrong_classes_are_refused(classes: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        chosen_classes("folder:x", classes, 4)
+
+
+def test_subsets_of_imagenet_have_ten_classes() -> None:
+    subsets = [chosen_classes("hf:x", name, 1000) for name in IMAGENET_SUBSETS]
+    assert len(subsets) == 6 and all(len(set(labels)) == 10 for labels in subsets)
+    assert chosen_classes("hf:x", "imagemeow", 1000)[:3] == (281, 282, 283)  # tabby, tiger cat, Persian cat
 
 
 def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:

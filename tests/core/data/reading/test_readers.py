@@ -83,7 +83,7 @@ def test_a_truncated_idx_file_is_named(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_too_few_images_are_not_the_published_task(tmp_path: Path) -> None:
     _write_idx(tmp_path / "MNIST/raw", packed=False)
-    with pytest.raises(ValueError, match="20 images and 20 labels, not the 60000"):
+    with pytest.raises(ValueError, match="mnist: train has 20 images, not the 60000 of"):
         load("mnist", data=tmp_path)
 
 

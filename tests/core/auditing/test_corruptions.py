@@ -5,7 +5,7 @@ from math import exp
 import pytest
 import torch
 
-from suite.core.data.corruptions import CORRUPTIONS, SEVERITIES, corruption
+from suite.core.auditing.corruptions import CORRUPTIONS, SEVERITIES, corruption
 from suite.core.seeding import generator
 
 STRIPES = torch.tensor([[0.0, 1.0], [0.0, 1.0]]).view(1, 1, 2, 2)

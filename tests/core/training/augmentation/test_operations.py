@@ -9,8 +9,8 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from suite.core.data.operations import CROP_NUMBERS, OPERATIONS, resized_crop
 from suite.core.seeding import generator
+from suite.core.training.augmentation.operations import CROP_NUMBERS, OPERATIONS, resized_crop
 
 IMAGE = torch.rand(1, 2, 28, 28, generator=generator(0)) + 1
 
