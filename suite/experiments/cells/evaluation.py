@@ -83,7 +83,8 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
 
 def _teacher_bytes(cell: Evaluation, evaluator: Evaluator, synthetic: SyntheticSet, task: Task) -> int:
     """Return the bytes of the largest teachers that label batches of its trainings; 0 without one."""
-    names = [getattr(evaluator, "network", ""), *getattr(evaluator, "networks", ())]
+    others = getattr(evaluator, "networks", ())  # a number for some
+    names = [getattr(evaluator, "network", ""), *(others if isinstance(others, tuple) else ())]
     found = [
         teacher_bytes(how, name, task.train, synthetic.teachers)
         for how in recipes_of(cell)

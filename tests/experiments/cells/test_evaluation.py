@@ -19,6 +19,7 @@ from suite.experiments.cells.evaluation import build_evaluator, evaluate
 from suite.experiments.cells.progress import Progress
 from suite.experiments.notebook import evaluate as scored
 from suite.experiments.resources import Resources
+from suite.plugins import registry
 from suite.plugins.smoke import smoke_set
 from suite.records.cells import Evaluation, Part, Trial
 from suite.records.jobs import Job
@@ -59,6 +60,15 @@ def test_scores_are_the_evaluators_with_how_they_are_shown(context: Context) -> 
     assert record.scores["accuracy"] == accuracies(2) and record.test_reads == 1
     assert record.title == "Retrained networks" and record.described[0].ranks
     assert record.data == tasks.fingerprint(tasks.load("digits")) and record.seconds > 0
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*registry.names("evaluator")} - {"cross_architecture"})
+)  # it takes long
+def test_every_evaluator_is_a_cell(name: str, context: Context) -> None:
+    settings = {"network": "mlp-w8", "copies": 1, **registry.evaluator(name).smoke}
+    record = finish(WHOLE.model_copy(update={"evaluator": name, "settings": settings}), context)
+    assert record.status == "done" and record.scores["seconds"] and record.test_reads >= 1
 
 
 def test_a_baseline_takes_the_rate_that_a_recipe_states_as_its_learned_one(context: Context) -> None:
