@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from suite.core.data.stored_images import StoredImages
 from suite.core.data.tasks import DataMissing, fingerprint, former_fingerprint
 from suite.core.names import HOLDOUT
 from suite.core.networks.named import network
@@ -35,7 +36,8 @@ def check(jobs: Sequence[Job], resources: Resources | None) -> None:
             _check_cell(job)
             if resources is not None:
                 images = load_task(job.cell.task, "cpu").train.images
-                resources.given(job.wanted).check_memory("train", images.nbytes)
+                if not isinstance(images, StoredImages):  # those stay on the host where there is no room
+                    resources.given(job.wanted).check_memory("train", images.nbytes)
         except ValueError as error:
             kind = DataMissing if isinstance(error, DataMissing) else ValueError
             raise kind(f"{job.label} on {job.cell.task}{size}: {error}") from None

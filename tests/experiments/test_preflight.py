@@ -1,17 +1,19 @@
 """What cannot work is refused before any compute starts, in the words of its job."""
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from suite.core.data import tasks
+from suite.core.data import cache, tasks
 from suite.core.data.tasks import DataMissing
 from suite.experiments import preflight
 from suite.experiments.resources import Resources
 from suite.records.cells import Cell, Evaluation, Reference, Study, Trial
 from suite.records.jobs import Job
+from tests.support.hugging_face import write_pets
 
 NETWORK = "convnet-d1-w8-in"
 DM = {"network": NETWORK, "real_batch": 8, "steps": 1}
@@ -138,3 +140,22 @@ def test_data_must_fit_a_trials_share_of_a_gpu(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(ValueError, match=r"row on digits at ipc 1: train takes 0\.0 GiB, and a trial's"):
         preflight.check([job(trial())], Resources(gpus=0.5, compile=False))
     preflight.check([job(trial())], None)
+
+
+def test_images_that_stay_on_the_host_need_no_room_on_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=10**4))
+    monkeypatch.setenv("RATBENCH_DATA", str(tmp_path))
+    for split in ("train", "test"):
+        write_pets(tmp_path / f"pets/{split}.parquet", [0, 1] * 30)
+    own = job(trial(task="hf:pets"))
+    with pytest.raises(ValueError, match="train takes"):
+        preflight.check([own], Resources(gpus=1.0, compile=False))
+    monkeypatch.setattr(cache, "LARGE", 10**4)
+    monkeypatch.setenv("RATBENCH_DATA", str(tmp_path / "other"))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "pets").rename(tmp_path / "other/pets")
+    preflight.check([own], Resources(gpus=1.0, compile=False))

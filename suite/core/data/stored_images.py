@@ -14,7 +14,7 @@ AT_ONCE = 2**31
 """Most bytes of prepared images that are made at once."""
 
 SHARE = 1 / 4
-"""Share of a GPU's memory that the bytes of a task may take; otherwise they stay on the host."""
+"""Share of a process's GPU memory that the bytes of a task may take; otherwise they stay on the host."""
 
 _aten = torch.ops.aten
 
@@ -98,7 +98,7 @@ class StoredImages(Tensor):
     def moved(self, device: torch.device) -> "StoredImages":
         """Return the images on a device, to which their bytes go if they leave room for others."""
         pixels = self.pixels
-        if device.type == "cpu" or pixels.nbytes <= SHARE * torch.cuda.mem_get_info(device)[1]:
+        if device.type == "cpu" or pixels.nbytes <= SHARE * _memory(device):
             pixels = pixels.to(device)
         rows = None if self.rows is None else self.rows.to(pixels.device)
         return StoredImages(pixels, self.prepare, self.identity, rows, device)
@@ -122,6 +122,11 @@ class StoredImages(Tensor):
         pixels = self.pixels[places.flatten()].to(self.device, non_blocking=True)
         images = self.prepare(pixels.float() / 255)
         return images.view(*places.shape, *images.shape[1:])
+
+
+def _memory(device: torch.device) -> float:
+    """Return the bytes of a GPU that this process may use."""
+    return torch.cuda.mem_get_info(device)[1] * torch.cuda.get_per_process_memory_fraction(device)
 
 
 def _indexed(images: StoredImages, indices: Sequence[Tensor | None]) -> Any:
