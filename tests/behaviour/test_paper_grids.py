@@ -35,7 +35,7 @@ def test_methods_of_plain_images_have_no_whitened_ones(name: str) -> None:
     }
 
 
-@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("name", [*GRIDS, "paper-imagenet"])
 def test_every_task_has_its_random_subsets_under_every_recipe(name: str) -> None:
     recipes: dict[tuple[str, str], set[str]] = {}
     for job in grid.jobs(load(name)):
@@ -47,7 +47,8 @@ def test_every_task_has_its_random_subsets_under_every_recipe(name: str) -> None
 
 
 def test_the_grids_have_one_network_for_each_size_of_images() -> None:
-    for name, network in (("paper", "convnet-d3-w128-in"), ("paper-64", "convnet-d4-w128-in")):
+    names = {"paper": "convnet-d3-w128-in", "paper-64": "convnet-d4-w128-in"}
+    for name, network in {**names, "paper-imagenet": "resnet18stem7-w64-bn"}.items():
         cells = [cell for job in grid.jobs(load(name)) for cell in job.cells]
         evaluations = [cell for cell in cells if isinstance(cell, Evaluation)]
         trials = [cell for cell in cells if isinstance(cell, Trial)]
