@@ -59,7 +59,7 @@ def write_pictures(folder: Path, classes: int, train: int, test: int) -> None:
         for label in range(classes):
             (own := folder / split / f"n{label:08}").mkdir(parents=True, exist_ok=True)
             for index in range(count):
-                height, width = rng.integers(30, 42), rng.integers(35, 48)
+                height, width = int(rng.integers(30, 42)), int(rng.integers(35, 48))
                 blocks = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
                 picture, file = Image.fromarray(blocks).resize((10 * width, 10 * height)), BytesIO()
                 picture.save(file, "JPEG", quality=85)
@@ -85,7 +85,8 @@ def measured(command: list[str], environment: dict[str, str]) -> dict[str, float
 
 def _tree(pid: int) -> list[psutil.Process]:
     try:
-        return [(main := psutil.Process(pid)), *main.children(recursive=True)]
+        main = psutil.Process(pid)
+        return [main, *main.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
 

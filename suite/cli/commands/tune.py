@@ -58,6 +58,13 @@ def tune(
     output: Annotated[
         Path | None, typer.Option(help="The settings file to write.", show_default="STORE/settings.toml")
     ] = None,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep",
+            help="Keep the settings that --output has, and choose for the other rows, tasks and sizes alone.",
+        ),
+    ] = False,
     store: Annotated[
         Path | None, typer.Option(help="The folder for records.", show_default="runs/GRID-tuning")
     ] = None,
@@ -113,7 +120,7 @@ def tune(
         )
         by_time = seconds is not None and (alone is not None or halving)
         rule = Rule(tries, seed, seconds, by_time, halving, charge=run.resources.charged(1.0))
-        request = tuning.TuningRequest(run, rule, output)
+        request = tuning.TuningRequest(run, rule, output, keep)
         if dry_run:
             tuning.dry_run(request)
             return True

@@ -1,6 +1,6 @@
 """Tune the methods of a grid: time their outer steps, run their tries, write what was chosen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from suite.experiments import grid, preflight
 from suite.experiments.cells.context import load_task
 from suite.experiments.tables import grid_files
 from suite.experiments.tuning.rows import Row, rows
-from suite.experiments.tuning.settings_file import ENDING, Chosen, SettingsFile
+from suite.experiments.tuning.settings_file import ENDING, Chosen, Place, SettingsFile
 from suite.experiments.tuning.tries import Rule, tried
 from suite.records.cells import Study, Trial
 from suite.records.jobs import Job, Plan
@@ -33,11 +33,15 @@ TOLERANCE = 1.25
 
 @dataclass(frozen=True)
 class TuningRequest:
-    """A run of tries, the rule by which they are made, and where the chosen settings are written."""
+    """A run of tries, the rule by which they are made, and where the chosen settings are written.
+
+    keep: whether settings that are there stay as they are.
+    """
 
     run: Request
     rule: Rule
     output: Path | None = None
+    keep: bool = False
 
     @property
     def folder(self) -> Path:
@@ -68,10 +72,36 @@ class TuningRequest:
             raise ValueError("the grid has budgets, by which its tries stop: leave out --seconds")
         return rows(found)
 
+    def kept(self, found: Sequence[Row]) -> dict[Place, Chosen]:
+        """Return the settings that stay; raises ValueError for a file by another rule."""
+        if not self.keep:
+            return {}
+        file = SettingsFile.read(self.file)
+        if not self.rule.made(file, trial_seed=found[0].grid.seeds[0]):
+            raise ValueError(
+                f"--keep: {self.file} has another rule (--tries {file.tries}, --seconds {file.seconds}, "
+                f"--seed {file.seed}, first seed of the grid {file.trial_seed}); leave out --keep"
+            )
+        known = {row.place: file.of(row.place, row.name, row.given, row.data) for row in found}
+        return {place: chosen for place, chosen in known.items() if chosen}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a grid on their data, all and those that are tuned, and the settings of the others."""
+
+    every: Sequence[Row]
+    kept: Mapping[Place, Chosen]
+
+    @property
+    def tuned(self) -> list[Row]:
+        """Those without settings that are kept."""
+        return [row for row in self.every if row.place not in self.kept]
+
 
 def dry_run(request: TuningRequest) -> None:
     """List the tries of each row, as far as they are known, and estimate their cost."""
-    found, store = _checked(request), Store(here(request.folder), read_only=True)
+    found, store = _checked(request).tuned, Store(here(request.folder), read_only=True)
     records = preview.recorded(store)
     table = Table("task", "ipc", "row", "outer steps", "tries", "tuned", box=SIMPLE_HEAD)
     for row in found:
@@ -99,7 +129,7 @@ def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
     stopped, every = None, list[Job]()
     with store.locked(lost=deadline.give_up):
         try:
-            for jobs in _stages(request, found, store):
+            for jobs in _stages(request, found.tuned, store):
                 run = request.run
                 every += jobs
                 store.write_plan(request.folder.name, Plan.of(every).to_json())
@@ -123,7 +153,7 @@ def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
     complete = runner.tell(every, store, stopped=stopped is not None)
     if stopped:
         raise stopped
-    timed = all(request.rule.steps(row, store) is not None for row in found)
+    timed = all(request.rule.steps(row, store) is not None for row in found.tuned)
     if not (timed and all(tried(job, store) for job in every if isinstance(job.cell, Trial))):
         return False
     try:
@@ -135,7 +165,7 @@ def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
     return complete
 
 
-def _checked(request: TuningRequest) -> list[Row]:
+def _checked(request: TuningRequest) -> Rows:
     """Return the rows on their data, and tell these; raises ValueError for the first problem of a row."""
     found = request.rows()
     # A cluster's nodes are not checked.
@@ -144,7 +174,8 @@ def _checked(request: TuningRequest) -> list[Row]:
     for task in dict.fromkeys(row.holdout for row in found):
         for line in tasks.told(load_task(task, "cpu")):
             say(line)
-    return [row.on_data() for row in found]
+    every = [row.on_data() for row in found]
+    return Rows(every, request.kept(every))
 
 
 def _stages(request: TuningRequest, found: Sequence[Row], store: Store) -> Iterator[list[Job]]:
@@ -165,12 +196,15 @@ def _stages(request: TuningRequest, found: Sequence[Row], store: Store) -> Itera
         known |= jobs
 
 
-def _write(request: TuningRequest, found: Sequence[Row], store: Store) -> None:
+def _write(request: TuningRequest, found: Rows, store: Store) -> None:
     """Choose, write the settings file, and show it."""
     rule = request.rule
-    chosen = [rule.choose(row, rule.steps(row, store) or {}, store) for row in found]
-    name, seed = Path(request.run.grid).stem, found[0].grid.seeds[0]
-    rule.file(name, chosen, trial_seed=seed).write(request.file)
+    chosen = [
+        found.kept.get(row.place) or rule.choose(row, rule.steps(row, store) or {}, store)
+        for row in found.every
+    ]
+    name, own = Path(request.run.grid).stem, found.every[0].grid
+    rule.file(name, chosen, trial_seed=own.seeds[0]).write(request.file)
     console.print(_table(chosen))
     for each in chosen:
         if rule.seconds and (each.device_seconds or 0) > TOLERANCE * rule.seconds:
@@ -179,7 +213,7 @@ def _write(request: TuningRequest, found: Sequence[Row], store: Store) -> None:
                 f"{each.device_seconds:.0f} device-seconds"
             )
     wrote(request.file)
-    if not found[0].grid.settings:
+    if not own.settings:
         say(f'to use it, copy it to {name}{ENDING} beside the grid; write there: settings = "{name}{ENDING}"')
 
 

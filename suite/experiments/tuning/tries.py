@@ -171,6 +171,11 @@ class Rule:
             tries=tries,
         )
 
+    def made(self, file: SettingsFile, *, trial_seed: int) -> bool:
+        """Return whether a file was made by this rule."""
+        mine = self.tries, self.seed, self.seconds, self.halving, trial_seed
+        return mine == (file.tries, file.seed, file.seconds, file.halving, file.trial_seed)
+
     def file(self, name: str, chosen: Sequence[Chosen], *, trial_seed: int) -> SettingsFile:
         """Return the settings file of the grid `name`."""
         return SettingsFile(

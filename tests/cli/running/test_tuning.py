@@ -169,6 +169,31 @@ def test_other_rules_have_other_tries(tuned: Path, capsys: pytest.CaptureFixture
     assert "2 cells, 0 done, 2 to do" in capsys.readouterr().out
 
 
+def test_settings_are_kept_without_their_store_and_new_rows_are_tuned(
+    tuned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, file = tuned / "tuned.toml", tuned / "tuned.settings.toml"
+    before = SettingsFile.read(file)
+    shutil.rmtree(tuned / "tries")
+    path.write_text(path.read_text() + '[method.again]\nbase = "dm"\nipc = [1]\nsteps = 2\nreal_batch = 8\n')
+    wanted = replace(request(tuned), keep=True)
+    tuning.dry_run(wanted)
+    assert "1 cell, 0 done, 1 to do" in capsys.readouterr().out  # to be timed
+    assert tuning.tune(wanted)
+    after = SettingsFile.read(file)
+    assert [each for each in after.chosen if each.row != "again"] == before.chosen
+    assert [each.row for each in after.chosen].index("again") == 3 and len(after.chosen[3].tries) == 3
+
+
+def test_settings_of_another_rule_are_not_kept_nor_those_of_other_values(tuned: Path) -> None:
+    with pytest.raises(ValueError, match=r"--keep: .* has another rule \(--tries 3, --seconds 30"):
+        tuning.dry_run(replace(request(tuned, Rule(tries=4, seed=0, seconds=30.0)), keep=True))
+    path = tuned / "tuned.toml"
+    path.write_text(path.read_text().replace("real_batch = 16", "real_batch = 17"))
+    wanted = replace(request(tuned), keep=True)
+    assert [row.place[0] for row in tuning._checked(wanted).tuned] == ["dm", "dm"]
+
+
 class TestOutput:
     def test_it_is_not_the_grid(self, tuned: Path) -> None:
         wrong = tuning.TuningRequest(request(tuned).run, RULE, tuned / "tuned.toml")
