@@ -11,10 +11,12 @@ import argparse
 import json
 import os
 import sys
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from subprocess import Popen
 from time import perf_counter, sleep
+from typing import Any
 
 import numpy as np
 import psutil
@@ -31,10 +33,6 @@ seeds = [0]
 network = "resnet18stem7-w8-bn"
 
 [method.random_subset]
-
-[method.rded]
-epochs = 1
-candidates = 10
 
 [method.sre2l]
 steps = 2
@@ -74,7 +72,7 @@ def measured(command: list[str], environment: dict[str, str]) -> dict[str, float
     started, resident, private = perf_counter(), 0, 0
     with Popen(command, env={**os.environ, **environment}) as process:
         while process.poll() is None:
-            sizes = [each.memory_info() for each in _tree(process.pid)]
+            sizes = _sizes(process.pid)
             resident = max(resident, sum(size.rss for size in sizes))
             private = max(private, sum(size.rss - size.shared for size in sizes))
             sleep(0.2)
@@ -83,12 +81,14 @@ def measured(command: list[str], environment: dict[str, str]) -> dict[str, float
     return {"seconds": perf_counter() - started, "resident_bytes": resident, "private_bytes": private}
 
 
-def _tree(pid: int) -> list[psutil.Process]:
-    try:
-        main = psutil.Process(pid)
-        return [main, *main.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
+def _sizes(pid: int) -> list[Any]:
+    """Return the memory of a process and of those that it started, as far as they still are."""
+    found = list[Any]()
+    with suppress(psutil.NoSuchProcess):
+        for each in [(main := psutil.Process(pid)), *main.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                found.append(each.memory_info())
+    return found
 
 
 def main() -> None:
