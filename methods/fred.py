@@ -22,8 +22,9 @@ from suite.core.spec import UNPUBLISHED, Budget, Choice, Distiller, Examples, Lo
 from suite.plugins.methods.mtt import MTT, MTTDistiller, settings
 
 _LOWEST_LR = 1e-3  # of the students
-_SMALL = "the authors', with the rate and the images' size of CIFAR-10 at 1 image"
-_LARGE = "the authors' for ImageNet-A at 1 image"
+_SMALL = "the authors' trajectories, the rate and images of CIFAR-10 at 1 image, mtt's batches"
+_LARGE = "the authors' trajectories, the rate and images of ImageNet-A at 1 image, mtt's batches"
+_FEW_REAL = {("cifar100", 50), ("tiny-imagenet", 50)}  # 500 of each class, and 800 would be stored
 
 # Inner steps, expert epochs, bound of the first epoch, rate of the students' rate, that rate at first.
 _TRAJECTORIES: Mapping[tuple[str, int], tuple[int, int, int, float, float]] = {
@@ -52,10 +53,11 @@ _TRAJECTORIES: Mapping[tuple[str, int], tuple[int, int, int, float, float]] = {
 
 
 def _settings(key: tuple[str, int]) -> dict[str, Any]:
-    """Return the authors' settings for a task and a size, with the rate and frequencies that they give."""
+    """Return the authors' settings for a task and a size, with what they leave out as `borrowed` says."""
     steps, epochs, bound, lr_lr, lr = _TRAJECTORIES[key]
-    rate, per_image = (1e9, 8) if key[0].endswith("-128") else (1e8, 16)
-    return {**settings(steps, epochs, bound, rate, lr_lr, lr, None), "per_image": per_image}
+    large, batch = key[0].endswith("-128"), MTT.published.get(key, {}).get("batch")
+    made = settings(steps, epochs, bound, 1e9 if large else 1e8, lr_lr, lr, batch)
+    return {**made, "per_image": 8 if large or key in _FEW_REAL else 16}
 
 
 @dataclass(frozen=True)

@@ -90,21 +90,23 @@ def test_it_resumes_exactly_with_the_masks() -> None:
 
 @pytest.mark.parametrize(
     ("key", "values"),
-    [  # N, M, T+, rate of the rate, first rate, rate of the coefficients, images in the bytes of one
-        (("cifar10", 1), (50, 2, 5, 1e-7, 0.01, 1e8, 16)),
-        (("cifar10", 50), (30, 2, 40, 1e-5, 0.001, 1e8, 16)),
-        (("cifar100", 50), (80, 2, 40, 1e-5, 0.01, 1e8, 16)),
-        (("fashion-mnist", 10), (60, 2, 15, 1e-5, 0.01, 1e8, 16)),
-        (("tiny-imagenet", 1), (30, 2, 30, 1e-4, 0.01, 1e8, 16)),
-        (("imagenette-128", 1), (20, 2, 10, 1e-6, 0.01, 1e9, 8)),
+    [  # N, M, T+, rate of the rate, first rate, rate of the coefficients, images in the bytes of one, batch
+        (("cifar10", 1), (50, 2, 5, 1e-7, 0.01, 1e8, 16, None)),
+        (("cifar10", 50), (30, 2, 40, 1e-5, 0.001, 1e8, 16, None)),
+        (("cifar100", 50), (80, 2, 40, 1e-5, 0.01, 1e8, 8, 125)),
+        (("fashion-mnist", 10), (60, 2, 15, 1e-5, 0.01, 1e8, 16, None)),
+        (("tiny-imagenet", 1), (30, 2, 30, 1e-4, 0.01, 1e8, 16, None)),
+        (("imagenette-128", 1), (20, 2, 10, 1e-6, 0.01, 1e9, 8, None)),
     ],
     ids=str,
 )
-def test_settings_are_those_of_the_authors_code(key: tuple[str, int], values: tuple[float, ...]) -> None:
+def test_settings_are_those_of_the_authors_code(
+    key: tuple[str, int], values: tuple[float | None, ...]
+) -> None:
     made = METHOD(**METHOD.published[key])
     trajectory = made.syn_steps, made.expert_epochs, made.max_start_epoch, made.lr_lr, made.student_lr
-    assert (*trajectory, made.image_lr, made.per_image) == values
-    assert (made.steps, made.image_momentum, made.batch, made.recipe) == (15_000, 0.5, None, "mtt-1000")
+    assert (*trajectory, made.image_lr, made.per_image, made.batch) == values
+    assert (made.steps, made.image_momentum, made.recipe) == (15_000, 0.5, "mtt-1000")
     assert made.training == MTT.METHOD().training and made.experts == 100
 
 

@@ -103,7 +103,8 @@ def _packed(places: Tensor, count: int) -> Tensor:
     """Return the masks (classes, count) of frequencies (classes, k)."""
     bits = torch.zeros(len(places), 8 * count, dtype=torch.uint8, device=places.device)
     bits = bits.scatter(1, places, 1).unflatten(1, (count, 8))
-    return (bits << _eight(bits)).sum(2, dtype=torch.uint8)
+    shifted: Tensor = bits << _eight(bits)
+    return shifted.sum(2, dtype=torch.uint8)
 
 
 def _eight(like: Tensor) -> Tensor:
