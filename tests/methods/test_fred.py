@@ -110,6 +110,14 @@ def test_settings_are_those_of_the_authors_code(
     assert made.training == MTT.METHOD().training and made.experts == 100
 
 
+def test_no_settings_ask_for_more_images_than_a_class_has() -> None:
+    """500 on CIFAR-100 and Tiny-ImageNet."""
+    for family, ipc in METHOD.published:
+        if family in ("cifar100", "tiny-imagenet"):
+            made = METHOD(**METHOD.published[family, ipc])
+            assert made.sizes(shaped(3, 32), Budget(ipc))[0] <= 500
+
+
 def test_rates_and_frequencies_are_the_authors_for_one_size_alone() -> None:
     sources = {key: registry.source_of_settings(METHOD, *key) for key in METHOD.published}
     assert [key for key, source in sources.items() if not source] == [("cifar10", 1)]
