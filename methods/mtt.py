@@ -210,7 +210,7 @@ class MTTDistiller(BaseDistiller):
         every = shuffled(self.count, min(self.batch, self.count), self.batch_rng)
         rows, augment = list(islice(every, self.method.syn_steps)), augmentation(self.method.augment)
         params = [augment.sample(len(part), self.augment_rng) for part in rows]
-        return send_nested(Draws(*segment, rows, params), self.images.device)
+        return send_nested(Draws(*segment, rows, params), self.labels.device)
 
     def meta_gradient(
         self, drawn: Draws, learned: Sequence[Tensor], targets: Targets | None = None

@@ -36,6 +36,7 @@ COPIES: Mapping[str, int] = {
     "dm": 2,
     "dream": 2,
     "dsa": 2,
+    "fred": 2,
     "frepo": 2,
     "g_vbsm": 2,
     "formation_dm": 2,
@@ -78,6 +79,7 @@ LONGER: Mapping[str, Mapping[str, Any]] = {
     "mtt": {"syn_steps": 9, "batch": 7},
     "tesla": {"syn_steps": 9, "batch": 7},
     "datm": {"syn_steps": 9, "batch": 7},
+    "fred": {"syn_steps": 9, "batch": 7},
     "ftd": {"syn_steps": 9, "batch": 7},
 }
 """Settings with more inner steps than those of the smoke run, which take no more copies."""
@@ -215,7 +217,7 @@ def test_a_step_takes_few_copies_from_pinned_memory(name: str) -> None:
 @pytest.mark.parametrize("name", [*COPIES, *SELECTIONS])
 def test_a_set_and_a_state_need_no_traffic(name: str) -> None:
     """But for a learned rate, which a set gives as a number."""
-    found, rates = run(name), 1 if name in ("boosted_mtt", "datm", "ftd", "mtt", "tesla") else 0
+    found, rates = run(name), 1 if name in ("boosted_mtt", "datm", "fred", "ftd", "mtt", "tesla") else 0
     assert len(found.synthetic.waits) <= rates and found.synthetic.pageable == []
     assert found.saved == Traffic() and found.loaded.waits == [] and found.loaded.pageable == []
 

@@ -27,8 +27,8 @@ from suite.plugins.smoke import BUDGET, smoke_data, smoke_set, smoke_task
 from tests.support.recipes import replaced
 
 RAT_BPTT = ["at_bptt", "boosted_rat_bptt", "bptt", "quick_rat_bptt", "r_bptt", "rat_bptt", "t_bptt"]
-METHODS = ["boosted_dm", "boosted_dsa", "boosted_mtt", "datadam", "datm", "dc", "dm", "dsa", "ftd"]
-METHODS += ["idc", "idc_i", "idm", "mdc", "mtt", "tesla", "yoco"]
+METHODS = ["boosted_dm", "boosted_dsa", "boosted_mtt", "datadam", "datm", "dc", "dm", "dsa", "fred"]
+METHODS += ["ftd", "idc", "idc_i", "idm", "mdc", "mtt", "tesla", "yoco"]
 """Those that mirror images, but no digits."""
 
 EVALUATORS = ["augmentation_robust", "corruptions", "cross_architecture", "label_regimes", "label_robust"]

@@ -15,7 +15,13 @@ from suite.core.data.tasks import fingerprint
 from suite.core.seeding import generator
 from suite.core.sets.artefacts import load_set, save_set
 from suite.core.sets.codes import Images
-from suite.core.sets.parametrisations import Linear, MultiFormation, Parametrisation, Quantised
+from suite.core.sets.parametrisations import (
+    Frequencies,
+    Linear,
+    MultiFormation,
+    Parametrisation,
+    Quantised,
+)
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
 from suite.external.export import export
 from suite.external.labels import as_targets, as_the_tasks
@@ -67,6 +73,8 @@ class Case:
             return Linear(torch.randn(3, 1, 4, 4, generator=rng), coefficients, 8, 8)
         if self.code == "multi_formation":
             return MultiFormation(torch.randn(CLASSES, self.ipc, *SHAPE, generator=rng), 2)
+        if self.code == "frequencies":
+            return Frequencies.of(torch.randn(CLASSES, self.ipc, *SHAPE, generator=rng), 5)
         if self.code == "quantised":
             return Quantised.encode(Images(torch.randn(CLASSES, self.ipc, *SHAPE, generator=rng)), 4)
         return None
@@ -77,7 +85,7 @@ CASES = st.builds(
     seed=st.integers(0, 99),
     ipc=st.integers(1, 3),
     labels=st.sampled_from(["hard", "probabilities", "weights"]),
-    code=st.sampled_from(["none", "linear", "multi_formation", "quantised"]),
+    code=st.sampled_from(["none", "linear", "multi_formation", "frequencies", "quantised"]),
     minibatch=st.builds(Minibatch, st.none() | st.integers(1, 3), st.none() | st.integers(1, CLASSES)),
     lr=st.none() | st.floats(1e-6, 1e3),
 )

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from suite.core.sets.artefacts import load_artefact, write_artefact
-from suite.core.sets.parametrisations import Linear, MultiFormation, Parametrisation
+from suite.core.sets.parametrisations import Frequencies, Linear, MultiFormation, Parametrisation
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet, one_hot
 from suite.records.cells import PROTOCOL, Trial
 from suite.records.jobs import Job
@@ -279,6 +279,7 @@ class TestArtefacts:
 CODES: list[Parametrisation] = [
     Linear(torch.arange(8.0).reshape(2, 1, 2, 2), torch.arange(12.0).reshape(2, 3, 2), 4, 4),
     MultiFormation(torch.arange(32.0).reshape(2, 1, 1, 4, 4), 2),
+    Frequencies.of(torch.arange(64.0).reshape(2, 2, 1, 4, 4), 3),
 ]
 
 

@@ -24,13 +24,116 @@ from suite.core.sets.packing import Packed
 
 
 @dataclass(frozen=True)
-class Quantised(Parametrisation):
-    """A code of a code: its tensors as whole numbers of 8, 4 or 2 bits.
+class Frequencies(Parametrisation):
+    """Images by a few frequencies of their cosine transforms; each class has its own, the others are 0.
 
-    parts: the packed tensors; of: the class of the code; sizes: its integers.
+    coefficients: (classes, n, channels, k), of the DCT-II over rows and columns without a norm, which is
+    scipy.fft.dctn's; mask: bytes (classes, m), of whose bits, the lowest first, k say which of the
+    height * width frequencies, in row-major order, a class has; height, width: of the images.
+    FreD's frequencies and masks: arXiv 2311.08819.
+    """
+
+    coefficients: Tensor
+    mask: Tensor
+    height: int
+    width: int
+
+    kind: ClassVar[str] = "frequencies"
+    loader: ClassVar[str] = """\
+size, values = facts["parametrisation"]["settings"], tensors["coefficients"]
+bits = ((tensors["mask"][:, :, None] >> torch.arange(8, dtype=torch.uint8)) & 1).flatten(1)
+places = torch.argsort(bits, dim=1, descending=True, stable=True)[:, None, None, : values.shape[3]]
+spectra = torch.zeros(*values.shape[:3], bits.shape[1]).scatter(3, places.expand_as(values), values)
+images = spectra[..., : size["height"] * size["width"]].unflatten(3, (size["height"], size["width"]))
+for side in (size["width"], size["height"]):
+    number = torch.arange(side)
+    waves = torch.cos((2 * number[:, None] + 1) * number % (4 * side) * (torch.pi / (2 * side))) / side
+    waves[:, 0] /= 2
+    images = (images @ waves.T).transpose(3, 4)
+images = images.flatten(0, 1)
+"""
+
+    def __post_init__(self) -> None:
+        places = self.height * self.width
+        wanted = len(self.coefficients), -(-places // 8)
+        if self.coefficients.ndim != 4 or self.mask.shape != wanted or self.mask.dtype != torch.uint8:
+            raise ValueError(
+                f"coefficients {tuple(self.coefficients.shape)} and a mask {tuple(self.mask.shape)} must be "
+                f"(classes, n, channels, k) and {wanted} bytes, a bit for each of {places} frequencies"
+            )
+        count = self.coefficients.shape[3]
+        # On a GPU a look at the bits would wait for it.
+        if self.mask.device.type == "cpu" and (self._bits()[:, :places].sum(1) != count).any():
+            raise ValueError(f"every class has {count} coefficients; its mask must have as many frequencies")
+
+    @classmethod
+    def of(cls, images: Tensor, count: int) -> "Frequencies":
+        """Return the code of images (classes, n, channels, height, width).
+
+        A class has the `count` frequencies at which its images, with the mean of their channels, vary most.
+        """
+        height, width = images.shape[3:]
+        rows, columns = (2 * _cosines(side, images) for side in (height, width))
+        spectra = (rows.T @ images @ columns).flatten(3)
+        spread = spectra.mean(2).var(1, correction=0)
+        places = spread.argsort(dim=1, descending=True, stable=True)[:, :count].sort(1).values
+        mask = _packed(places, -(-height * width // 8))
+        return cls(spectra.gather(3, _wide(places, spectra)), mask, height, width)
+
+    def decode(self) -> Tensor:
+        """Return images (classes, n, channels, height, width)."""
+        values, bits = self.coefficients, self._bits()
+        places = bits.argsort(dim=1, descending=True, stable=True)[:, : values.shape[3]]
+        empty = values.new_zeros(*values.shape[:3], bits.shape[1])
+        spectra = empty.scatter(3, _wide(places, values), values)[..., : self.height * self.width]
+        images: Tensor = spectra.unflatten(3, (self.height, self.width))
+        for side in (self.width, self.height):
+            waves = _cosines(side, values) / side
+            waves[:, 0] /= 2
+            images = (images @ waves.T).transpose(3, 4)
+        return images
+
+    def _bits(self) -> Tensor:
+        """The bits (classes, 8 * m) of the mask."""
+        bits: Tensor = (self.mask[:, :, None] >> _eight(self.mask)) & 1
+        return bits.flatten(1)
+
+
+def _packed(places: Tensor, count: int) -> Tensor:
+    """Return the masks (classes, count) of frequencies (classes, k)."""
+    bits = torch.zeros(len(places), 8 * count, dtype=torch.uint8, device=places.device)
+    bits = bits.scatter(1, places, 1).unflatten(1, (count, 8))
+    shifted: Tensor = bits << _eight(bits)
+    return shifted.sum(2, dtype=torch.uint8)
+
+
+def _eight(like: Tensor) -> Tensor:
+    return torch.arange(8, dtype=torch.uint8, device=like.device)
+
+
+def _wide(places: Tensor, values: Tensor) -> Tensor:
+    """Return frequencies (classes, k) for all images and channels of values (classes, n, channels, …)."""
+    return places[:, None, None].expand(*values.shape[:3], -1)
+
+
+def _cosines(side: int, like: Tensor) -> Tensor:
+    """Return the cosines (pixels, frequencies) of the DCT-II of `side` numbers."""
+    number = torch.arange(side, device=like.device)
+    # Angles within one period: those of high frequencies are too large for float32.
+    quarters = (2 * number[:, None] + 1) * number % (4 * side)
+    return torch.cos(quarters.to(like.dtype) * (torch.pi / (2 * side)))
+
+
+@dataclass(frozen=True)
+class Quantised(Parametrisation):
+    """A code of a code: its floats as whole numbers of 8, 4 or 2 bits.
+
+    parts: the packed tensors; kept: those of bytes, as they are; of: the class of the code; sizes: its
+    integers.
     """
 
     parts: Mapping[str, Packed]
+    kept: Mapping[str, Tensor]
     of: type[Parametrisation]
     sizes: Mapping[str, int]
 
@@ -41,16 +144,19 @@ class Quantised(Parametrisation):
     def encode(cls, code: Parametrisation, bits: int) -> "Quantised":
         """Return `code` at `bits` bits a value.
 
-        Raises ValueError for other than 8, 4 or 2 bits, a code of bytes, and values that are not finite.
+        Bytes stay as they are. Raises ValueError for other than 8, 4 or 2 bits, a quantised code, and values
+        that are not finite.
         """
         packing.check_bits(bits)
-        if any(value.dtype == torch.uint8 for value in code.tensors.values()):
+        kept = {name: value for name, value in code.tensors.items() if value.dtype == torch.uint8}
+        if isinstance(code, cls) or len(kept) == len(code.tensors):
             raise ValueError(
                 f"a {code.kind} set stores bytes, which are not quantised again; quantise the set that it "
                 "was made of"
             )
-        parts = {name: Packed.of(value, bits, name) for name, value in code.tensors.items()}
-        return cls(parts, type(code), code.settings)
+        floats = {name: value for name, value in code.tensors.items() if name not in kept}
+        parts = {name: Packed.of(value, bits, name) for name, value in floats.items()}
+        return cls(parts, kept, type(code), code.settings)
 
     @classmethod
     def read(cls, description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "Quantised":
@@ -60,7 +166,10 @@ class Quantised(Parametrisation):
         if of is cls:
             raise ValueError("a quantised set is not quantised again")
         sizes = {str(name): int(value) for name, value in description["settings"].items()}
-        code = cls(packing.read_packed(description, tensors), of, sizes)
+        parts = packing.read_packed(description, tensors)
+        rest = (of.names() - parts.keys()) & tensors.keys()
+        kept = {name: tensors[name] for name in rest if tensors[name].dtype == torch.uint8}
+        code = cls(parts, kept, of, sizes)
         if kind == Images.kind or kind in _OURS:
             code.to(torch.device("meta")).restored()  # its checks, without its floats
         return code
@@ -79,11 +188,12 @@ class Quantised(Parametrisation):
     @property
     def tensors(self) -> dict[str, Tensor]:
         """The stored tensors, by name."""
-        return {
+        found = {
             f"{name}.{part}": value
             for name, packed in self.parts.items()
             for part, value in packed.tensors.items()
         }
+        return {**found, **self.kept}
 
     @property
     def settings(self) -> dict[str, int]:
@@ -112,11 +222,13 @@ class Quantised(Parametrisation):
 
     def to(self, device: torch.device) -> "Quantised":
         """Return the code on `device`."""
-        return replace(self, parts={name: packed.to(device) for name, packed in self.parts.items()})
+        parts = {name: packed.to(device) for name, packed in self.parts.items()}
+        return replace(self, parts=parts, kept={name: value.to(device) for name, value in self.kept.items()})
 
     def restored(self) -> Parametrisation:
         """Return the code, rounded."""
-        return made(self.of, {name: packed.values() for name, packed in self.parts.items()}, self.sizes)
+        values = {name: packed.values() for name, packed in self.parts.items()}
+        return made(self.of, {**values, **self.kept}, self.sizes)
 
     def decode(self) -> Tensor:
         """Return images (classes, n, channels, height, width)."""
@@ -125,7 +237,9 @@ class Quantised(Parametrisation):
 
 _DECODED, _RATIO = 256 * 2**20, 64  # bytes, and times the stored bytes
 
-_OURS: Mapping[str, type[Parametrisation]] = {cls.kind: cls for cls in (Linear, MultiFormation, Quantised)}
+_OURS: Mapping[str, type[Parametrisation]] = {
+    cls.kind: cls for cls in (Linear, MultiFormation, Frequencies, Quantised)
+}
 
 PARAMETRISATIONS: Table[type[Parametrisation]] = Table("parametrisation", _OURS)
 

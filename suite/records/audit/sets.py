@@ -28,9 +28,11 @@ LOADERS = frozenset(
         "4095d6abff996bf288eafc2ed33e42286a590a11b3dafa8f526483e7598e7187",  # plain sets
         "34f90e440805266d5ac9fc234728c44c9ac7f9955d7666c072273d83d39ed869",  # linear ones
         "dc33b4d86e30c8c599d3e5731f33a2b10336b748d64a28eab07f6cea07c1889f",  # multi-formations
+        "6745e895d9e779e446c8566676985a2489dc3aba8db338e92be3ba893d79c80a",  # frequencies
         "23fdd1dc3f21ab6caf8dac53145fd1a9673ebdc56477578c75106798dd37f7b4",  # quantised plain sets
         "12d059f5fa5ea5da4a0e671234cc52b6df33702d0965e5b10b262d9d13b068af",  # quantised linear ones
         "9fb1bab1959371937d7d483a2d2579ad570555457149dcfcb64a429dcb90e204",  # quantised multi-formations
+        "e40bc0a08dccb0402a3dee0b2629147326a300626fafbeb9ec83d7a470114120",  # quantised frequencies
     }
 )
 """The sha256 of all loaders that releases wrote into manifests, with `NAME` as the name of the file."""

@@ -3,16 +3,18 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.fft import dctn, idctn
 from torch import Tensor
 
 from suite.core.seeding import generator
 from suite.core.sets import parametrisations
 from suite.core.sets.codes import Images, MultiFormation, Parametrisation
-from suite.core.sets.parametrisations import Quantised
+from suite.core.sets.parametrisations import Frequencies, Quantised
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
-from tests.support.codes import CODES, formation, linear
+from tests.support.codes import CODES, formation, frequencies, linear
 
 QUANTISED = [
     Quantised.encode(Images(torch.arange(12.0).reshape(1, 3, 1, 2, 2)), 8),
@@ -132,6 +134,79 @@ def test_a_set_moves_with_its_code() -> None:
     assert made.parametrisation is not None and {
         value.device.type for value in made.parametrisation.tensors.values()
     } == {"meta"}
+
+
+class TestFrequencies:
+    def test_its_transform_is_scipys(self) -> None:
+        """All frequencies are scipy's coefficients, and those that are kept give scipy's inverse."""
+        for height, width in ((3, 5), (8, 8), (28, 28)):
+            images = torch.randn(2, 3, 2, height, width, generator=generator(0), dtype=torch.float64)
+            spectra = dctn(images.numpy(), axes=(3, 4))
+            whole = Frequencies.of(images, height * width)
+            assert np.allclose(whole.coefficients.unflatten(3, (height, width)), spectra, atol=1e-10)
+            assert torch.allclose(whole.decode(), images, atol=1e-12)
+            some = Frequencies.of(images, 4)
+            bits = np.unpackbits(some.mask.numpy(), axis=1, bitorder="little")[:, : height * width]
+            kept = bits.reshape(2, 1, 1, height, width) * spectra
+            assert (bits.sum(1) == 4).all()
+            assert np.allclose(some.decode(), idctn(kept, axes=(3, 4)), atol=1e-12)
+
+    def test_large_images_are_exact_in_float32(self) -> None:
+        images = torch.randn(1, 1, 1, 2, 512, generator=generator(0))
+        assert np.allclose(
+            Frequencies.of(images, 1024).coefficients.flatten(),
+            dctn(images[0, 0, 0].numpy()).flatten(),
+            atol=2e-3,
+        )
+
+    def test_a_class_has_the_frequencies_at_which_its_images_vary_most(self) -> None:
+        """Of 2x2 pixels, frequency 0 is 4 times their sum, frequency 1 is 2 sqrt(2) times left less right."""
+        flat, across = torch.ones(2, 2), torch.tensor([[1.0, -1.0], [1.0, -1.0]])
+        images = torch.stack(
+            [
+                torch.stack(
+                    [5 * across, 5 * across + flat]
+                ),  # 0 varies by 16; what is the same counts nothing
+                torch.stack([5 * flat, 5 * flat + across]),  # 1 varies by 8 sqrt(2)
+                torch.stack([0 * flat, flat + 1.2 * across]),  # 0 by 16, and 1 by 13.6
+                torch.stack([0 * flat, flat + 1.5 * across]),  # 0 by 16, and 1 by 17
+            ]
+        )[:, :, None]
+        found = Frequencies.of(images, 1)
+        assert found.mask.tolist() == [[1], [2], [1], [2]]
+        root = 2**0.5
+        expected = [[0, 16], [0, 8 * root], [0, 16], [0, 12 * root]]
+        assert torch.allclose(found.coefficients.view(4, 2), torch.tensor(expected), atol=1e-5)
+        assert torch.allclose(found.decode()[1, 1, 0], across, atol=1e-6)
+
+    def test_frequencies_are_chosen_by_the_mean_of_the_channels(self) -> None:
+        flat, across = torch.ones(2, 2), torch.tensor([[1.0, -1.0], [1.0, -1.0]])
+        second = torch.stack([9 * flat + across, across - 9 * flat])  # the 9s cancel
+        found = Frequencies.of(torch.stack([torch.zeros_like(second), second])[None], 1)
+        assert found.mask.tolist() == [[2]]
+        assert torch.allclose(found.coefficients[0, 1], torch.full((2, 1), 8 * 2**0.5))
+
+    def test_coefficients_and_masks_are_counted(self) -> None:
+        """Fifteen frequencies take two bytes of a class's mask."""
+        assert frequencies().nbytes == 2 * 3 * 2 * 4 * 4 + 2 * 2
+        assert Quantised.encode(frequencies(), 2).nbytes == 2 * 3 * 2 * 4 // 4 + 2 * 3 * 8 + 2 * 2
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            (
+                {"mask": torch.zeros(2, 3, dtype=torch.uint8)},
+                r"mask \(2, 3\) must be .* \(2, 2\) bytes, a bit for",
+            ),
+            ({"mask": torch.zeros(2, 2)}, r"\(2, 2\) bytes, a bit for each of 15 frequencies"),
+            ({"height": 6}, r"\(2, 4\) bytes, a bit for each of 30 frequencies"),
+            ({"coefficients": torch.zeros(2, 3, 2, 5)}, "has 5 coefficients; its mask must have as many"),
+            ({"mask": torch.tensor([[15, 0], [7, 128]], dtype=torch.uint8)}, "has 4 coefficients; its mask"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, changes: dict[str, Any], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            dataclasses.replace(frequencies(), **changes)
 
 
 class TestQuantised:

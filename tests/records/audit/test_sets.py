@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from suite.core.sets.artefacts import write_artefact
 from suite.core.sets.codes import Images
 from suite.core.sets.manifest import loader
-from suite.core.sets.parametrisations import Linear, MultiFormation, Quantised
+from suite.core.sets.parametrisations import Frequencies, Linear, MultiFormation, Quantised
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.records.audit import sets
 from suite.records.audit.findings import Findings
@@ -23,6 +23,7 @@ def test_the_loaders_of_this_release_are_known() -> None:
     factorised = (
         MultiFormation(torch.zeros(2, 1, 1, 4, 4), 2),
         Linear(torch.zeros(2, 1, 2, 2), torch.zeros(2, 3, 2), 4, 4),
+        Frequencies.of(torch.zeros(2, 1, 1, 4, 4), 3),
     )
     quantised = (Quantised.encode(code, 4) for code in (Images(torch.zeros(2, 1, 1, 4, 4)), *factorised))
     codes = (None, *factorised, *quantised)
