@@ -15,6 +15,7 @@ The derivative of an outer loss for X and Y at the τ that minimises L follows b
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -27,7 +28,6 @@ from suite.core.engine.classification import CHUNK
 from suite.core.engine.optimisers import Adam, Scalar
 from suite.core.examples import Examples
 from suite.core.networks.named import Network
-from suite.core.training.fit import map_batches
 from suite.core.training.regression import label_margin
 
 Slope = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -121,13 +121,15 @@ class ConvexProblem:
     def linear_part(self, tangent: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return J(x) τ (m, classes) and the features (m, d) of images (m, …), without gradients."""
 
-        def both(batch: Tensor) -> Tensor:
-            given = (self.parameters.detach(),), (tangent,)
-            (_, features), (moved, _) = jvp(lambda own: _outputs(self.network, own, batch), *given)[:2]
-            return torch.cat([moved, features], 1)
-
-        found = map_batches(both, images)
-        return found[:, : self.network.classes], found[:, self.network.classes :]
+        parameters, size = self.parameters.detach(), CHUNK[images.device.type]
+        found = list[tuple[Tensor, Tensor]]()
+        with torch.no_grad():
+            for seen in images.split(size):
+                point = partial(_outputs, self.network, images=seen)
+                (_, features), (moved, _) = jvp(point, (parameters,), (tangent,))[:2]
+                found.append((moved, features))
+        moved, features = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return moved, features
 
     def pull_back(self, images: Tensor, cotangent: Tensor) -> Tensor:
         """Return J(x)ᵀ cotangent (size,) for images (m, …) and a cotangent (m, classes)."""
