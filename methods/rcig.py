@@ -45,7 +45,7 @@ _LARGE = {"softplus": 0.0}  # networks of more than three blocks keep their ReLU
 
 @dataclass(frozen=True)
 class RCIG(ImageMethod):
-    """Learn the set on which linearised networks, trained to convergence, classify real images best."""
+    """Learn the set by which linearised networks classify real images best."""
 
     steps: int = 10_000
     image_lr: float = 3e-3  # also of labels
@@ -150,10 +150,8 @@ class RCIGDistiller(BaseDistiller):
         self.pool = torch.stack([self._fresh() for _ in range(method.pool)])
         self.ages = torch.zeros(method.pool, dtype=torch.int64)
         self.rates = images.new_tensor(self._first_rates(generator(seed, "rates")))
-        self.tally, self.tallied = (
-            images.new_zeros(2),
-            0,
-        )  # of inner trainings that fell always, and that rose
+        # Inner trainings since the last change of the rate: whose loss always fell, whose loss rose; all.
+        self.tally, self.tallied = images.new_zeros(2), 0
 
     def step(self) -> Mapping[str, Tensor]:
         """Take one outer step."""

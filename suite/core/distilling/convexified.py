@@ -120,7 +120,6 @@ class ConvexProblem:
 
     def linear_part(self, tangent: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return J(x) τ (m, classes) and the features (m, d) of images (m, …), without gradients."""
-
         parameters, size = self.parameters.detach(), CHUNK[images.device.type]
         found = list[tuple[Tensor, Tensor]]()
         with torch.no_grad():
