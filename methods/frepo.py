@@ -27,7 +27,15 @@ from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import ANY_SIZE, Budget, Choice, Distiller, Examples, LogUniform
 from suite.core.training.fit import map_batches
-from suite.core.training.regression import centred, indicators, ridge_weights, scaled, squared_error, unscaled
+from suite.core.training.regression import (
+    centred,
+    indicators,
+    label_margin,
+    ridge_weights,
+    scaled,
+    squared_error,
+    unscaled,
+)
 
 _MIRROR = {"mirror": True}
 
@@ -85,12 +93,6 @@ class FRePo(ImageMethod):
         return FRePoDistiller(self, train, budget, seed)
 
 
-def label_margin(targets: Tensor) -> Tensor:
-    """Return the lead of the largest target, at most 1 / classes, averaged over targets (n, classes)."""
-    best = targets.topk(2, 1).values
-    return (best[:, 0] - best[:, 1]).clamp(max=1 / targets.shape[1]).mean()
-
-
 class FRePoDistiller(BaseDistiller):
     """One run of FRePo."""
 
@@ -119,7 +121,7 @@ class FRePoDistiller(BaseDistiller):
         images = self.image_state[0].view(-1, *self.train.shape).clone().requires_grad_()
         targets = self.label_state[0].view(-1, self.train.classes).clone().requires_grad_()
         error = self._error(self.pool[chosen, 0], images, targets, self.train.take(real))
-        margin = label_margin(targets)
+        margin = label_margin(targets, 1 / self.train.classes)
         of_images, of_labels = torch.autograd.grad(error - margin, [images, targets])
         share = (1 + cos(pi * self.step_count / self.steps)) / 2
         lr, self.step_count = self.method.outer_lr * (0.1 + 0.9 * share), self.step_count + 1

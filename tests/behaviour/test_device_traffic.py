@@ -51,6 +51,7 @@ COPIES: Mapping[str, int] = {
     "quick_rat_bptt": 3,
     "r_bptt": 3,
     "rat_bptt": 3,
+    "rcig": 2,
     "rfad": 2,
     "rtp": 3,
     "sre2l": 2,
@@ -81,6 +82,7 @@ LONGER: Mapping[str, Mapping[str, Any]] = {
     "datm": {"syn_steps": 9, "batch": 7},
     "fred": {"syn_steps": 9, "batch": 7},
     "ftd": {"syn_steps": 9, "batch": 7},
+    "rcig": {"inner_steps": 5, "inverse_steps": 5, "pool_steps": 5, "lifetime": 100},
 }
 """Settings with more inner steps than those of the smoke run, which take no more copies."""
 

@@ -53,7 +53,7 @@ def test_a_figure_is_of_one_size_network_and_task_family() -> None:
 def test_reported_figures_stand_beside_the_rows_of_the_full_benchmark() -> None:
     """Under its rows' names, but for methods that are not run here."""
     rows = {job.label for job in grid.jobs(grid.load(grid_files.locate("paper")))}
-    others = "at_bptt bptt cafe haba hmn inf_match kip label_solve rcig speed"
+    others = "at_bptt bptt cafe haba hmn inf_match kip label_solve speed"
     labels = {entry.method for entry in reported(ROOT / "results" / "reported.toml")}
     assert labels - rows == set(others.split())
 

@@ -1,4 +1,4 @@
-"""FRePo: LAMB and the labels' margin by hand, the loss by scikit-learn, the pool's ages, settings."""
+"""FRePo: LAMB by hand, the loss by scikit-learn, the pool's ages, settings."""
 
 from dataclasses import replace
 from importlib import import_module
@@ -53,12 +53,6 @@ def test_two_steps_of_lamb_by_hand() -> None:
 def test_lamb_moves_zeros_as_adam_does() -> None:
     state = lamb(Adam(eps=0.0), Adam().start(torch.zeros(2)), torch.tensor([0.5, -2.0]), 0.1, 1)
     torch.testing.assert_close(state[0], torch.tensor([-0.1, 0.1]))
-
-
-def test_the_margin_by_hand() -> None:
-    # With three classes a margin counts up to 1/3: .9 - .1 counts 1/3, .5 - .4 counts .1.
-    targets = torch.tensor([[0.9, 0.1, 0.0], [0.1, 0.4, 0.5]])
-    assert MODULE.label_margin(targets).item() == pytest.approx((1 / 3 + 0.1) / 2)
 
 
 def regressed(run: Any, parameters: Tensor, made: SyntheticSet, scale: float, mirror: bool) -> float:

@@ -204,3 +204,18 @@ def lamb(rule: Adam, state: Tensor, gradient: Tensor, lr: float, step: int) -> T
     long, short = state[0].norm(), direction.norm()
     trust = torch.where((long > 0) & (short > 0), long / short, 1.0)
     return torch.stack([state[0] + lr * trust * direction, after[1], after[2]])
+
+
+def adabelief(state: Tensor, gradient: Tensor, lr: float, step: int) -> Tensor:
+    """Return Adam's state (3, size) after a step of AdaBelief (Zhuang et al., arXiv 2010.07468).
+
+    In the place of the gradient's square is that of its distance to the mean before the step, as in optax up
+    to version 0.2.3; the paper's mean is that after the step. gradient: (size,); step: counted from 1. It has
+    no adjoint, as `lamb`.
+    """
+    rule, eps = Adam(), 1e-16
+    mean = torch.lerp(gradient, state[1], rule.betas[0])
+    square = torch.lerp((gradient - state[1]).square(), state[2], rule.betas[1]) + eps
+    first, second = rule.corrections(step)
+    moved = state[0] - lr / first * mean / (square.sqrt() / second + eps)
+    return torch.stack([moved, mean, square])

@@ -12,7 +12,17 @@ from math import inf
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, batch_norm, conv2d, group_norm, linear, max_pool2d, pad, relu
+from torch.nn.functional import (
+    avg_pool2d,
+    batch_norm,
+    conv2d,
+    group_norm,
+    linear,
+    max_pool2d,
+    pad,
+    relu,
+    softplus,
+)
 
 Own = Sequence[Tensor]
 """A layer's parameters, followed by running statistics if it normalises by them."""
@@ -179,6 +189,14 @@ AVG_POOL = Layer(lambda _, x: avg_pool2d(x, 2))
 SUBSAMPLE = Layer(lambda _, x: x[..., ::2, ::2])
 GLOBAL_AVG_POOL = Layer(lambda _, x: x.mean((2, 3)))
 FLATTEN = Layer(lambda _, x: x.flatten(1))
+
+
+def with_softplus(layer: Layer, sharpness: float) -> Layer:
+    """Return the layer with softplus(sharpness x) / sharpness in place of ReLUs: it is smooth."""
+    if layer is RELU:
+        return Layer(lambda _, x: softplus(x, sharpness))
+    parts = [with_softplus(part, sharpness) for part in layer.parts]
+    return (add if layer.sums else chain)(*parts) if parts else layer
 
 
 def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -68,6 +68,7 @@ _OURS: dict[str, Augmentation] = {
     "flip-rotate": OneOf(("flip", "rotate")),
     "frepo": OneOf(("flip", *_FREPO)),
     "frepo-unmirrored": OneOf(_FREPO),
+    "frepo-uncoloured": OneOf(_FREPO[1:]),
     "crop-scale-rotate": EachOneOf(("dc-crop", "dc-scale", "dc-rotate")),
     "color+crop": OneOf(("crop",), before=("color",)),
     "color+crop+cutout": OneOf(("crop",), before=("color",), after=("cutout",)),

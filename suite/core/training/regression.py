@@ -38,6 +38,12 @@ def squared_error(scores: Tensor, targets: Tensor) -> Tensor:
     return (scores - scaled(targets)).square().sum(1).mean() / 2
 
 
+def label_margin(targets: Tensor, most: float) -> Tensor:
+    """Return the lead of the largest target, at most `most`, averaged over targets (n, classes)."""
+    best = targets.topk(2, 1).values
+    return (best[:, 0] - best[:, 1]).clamp(max=most).mean()
+
+
 def ridge_weights(features: Tensor, targets: Tensor, ridge: float) -> Tensor:
     """Return the weights (d, classes) of the ridge regression of targets (n, classes) on features (n, d).
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.core.engine.optimisers import SGD, Adam, AdamW, Optimiser
+from suite.core.engine.optimisers import SGD, Adam, AdamW, Optimiser, adabelief
 from suite.core.seeding import generator
 
 TORCHS: list[tuple[Optimiser, Callable[[list[Tensor]], torch.optim.Optimizer]]] = [
@@ -100,3 +100,16 @@ def test_adam_has_no_slope_where_its_second_moment_is_zero() -> None:
     after = rule.update(rule.start(zero), zero, rule.lr, rule.corrections(1))
     found = rule.adjoint(after, zero, torch.ones(3, 2), rule.lr, rule.corrections(1))
     assert all(part.isfinite().all() for part in found)
+
+
+def test_two_steps_of_adabelief_by_hand() -> None:
+    # The first step is Adam's: the rate, against the signs. The same gradient g again is .9 g from the mean
+    # .1 g before the step: (.999 * .001 + .001 * .81) g² / (1 - .999²) = .904952 g², and the mean is g.
+    gradient = torch.tensor([0.5, -2.0], dtype=torch.float64)
+    state = adabelief(Adam().start(torch.tensor([3.0, 4.0]).double()), gradient, 0.1, 1)
+    torch.testing.assert_close(state[0], torch.tensor([2.9, 4.1]).double())
+    state = adabelief(state, gradient, 0.1, 2)
+    torch.testing.assert_close(state[1], 0.19 * gradient)
+    torch.testing.assert_close(state[2], 0.001809 * gradient**2)
+    move = 0.1 + 0.1 / 0.9049525**0.5
+    torch.testing.assert_close(state[0], torch.tensor([3 - move, 4 + move]).double(), rtol=1e-6, atol=0)

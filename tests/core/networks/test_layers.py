@@ -1,5 +1,7 @@
 """Layers against numbers worked by hand and torch's own layers."""
 
+from math import log
+
 import pytest
 import torch
 from torch import nn
@@ -14,6 +16,7 @@ from suite.core.networks.layers import (
     dense,
     max_pool,
     norm,
+    with_softplus,
 )
 from suite.core.seeding import generator
 
@@ -35,6 +38,16 @@ def test_sums_nest_and_a_chain_of_no_layers_is_the_batch() -> None:
     own = [torch.tensor([[2.0, 0], [0, 2]]), torch.tensor([0.0, 1])]
     # x + relu((2x + b) + x)
     assert nested.apply(own, torch.tensor([[1.0, -1]])).tolist() == [[1 + 3, -1 + 0]]
+
+
+def test_softplus_replaces_relus_wherever_they_are() -> None:
+    filters = dense(2, 2)
+    nested = with_softplus(chain(add(RELU, chain(filters, RELU)), filters), 60.0)
+    own = [torch.zeros(2, 2), torch.tensor([1.0, -1.0]), 2 * torch.eye(2), torch.zeros(2)]
+    # softplus(60 x) / 60 of 0 is log(2) / 60, of 1 is 1, of -1 is 0.
+    found = nested.apply(own, torch.tensor([[0.0, 1.0]]))
+    torch.testing.assert_close(found, 2 * torch.tensor([[log(2) / 60 + 1, 1 + 0]]))
+    assert with_softplus(filters, 60.0) is filters
 
 
 @pytest.mark.parametrize("decomposed", [True, False])

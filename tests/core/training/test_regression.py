@@ -7,7 +7,15 @@ from torch import Tensor
 
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import one_hot
-from suite.core.training.regression import centred, indicators, ridge_weights, scaled, squared_error, unscaled
+from suite.core.training.regression import (
+    centred,
+    indicators,
+    label_margin,
+    ridge_weights,
+    scaled,
+    squared_error,
+    unscaled,
+)
 
 
 def test_targets_are_centred_and_scaled() -> None:
@@ -30,6 +38,12 @@ def test_the_squared_error_by_hand() -> None:
     off = right + torch.tensor([[0.9, *[0.0] * 9], [0.0] * 10])
     assert squared_error(off, labels).item() == pytest.approx(0.81 / 2 / 2)
     assert squared_error(off, indicators(labels, 10)).item() == pytest.approx(0.81 / 2 / 2)
+
+
+def test_the_margin_by_hand() -> None:
+    # Up to 1/3: .9 - .1 counts 1/3, .5 - .4 counts .1.
+    targets = torch.tensor([[0.9, 0.1, 0.0], [0.1, 0.4, 0.5]])
+    assert label_margin(targets, 1 / 3).item() == pytest.approx((1 / 3 + 0.1) / 2)
 
 
 def test_ridge_regression_by_hand() -> None:

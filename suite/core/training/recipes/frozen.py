@@ -67,6 +67,19 @@ _FREPO = RegressionRecipe(
     lengths=((10, 1000), (100, 2000), (199, 5000), (200, 20_000), (500, 5000), (1000, 10_000)),
 )
 
+_RCIG = RegressionRecipe(
+    "rcig-2000",
+    "RCIG, arXiv 2302.06755: as frepo-40000-v2, at a third of the rate, 1000 steps for 10 images, else 2000",
+    "adam",
+    1e-4,
+    "frepo",
+    batch=256,
+    steps=2000,
+    warm_up=500,
+    floor=0.01,
+    lengths=((10, 1000),),
+)
+
 _OURS = (
     _sgd("dc-300", "Dataset Condensation, arXiv 2006.05929: SGD, 300 epochs, no augmentation", 300, "none"),
     _sgd(
@@ -138,6 +151,13 @@ _OURS = (
         name="frepo-mnist-40000",
         source=f"{_FREPO.source}; for MNIST and Fashion-MNIST, without flip",
         augment="frepo-unmirrored",
+    ),
+    _RCIG,
+    replace(
+        _RCIG,
+        name="rcig-mnist-2000",
+        source="RCIG, arXiv 2302.06755: as rcig-2000; for MNIST and Fashion-MNIST, without flip and colour",
+        augment="frepo-uncoloured",
     ),
 )
 

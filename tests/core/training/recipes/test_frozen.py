@@ -52,6 +52,8 @@ DIGESTS = {
     "ncfm-2000": "ca1ad9e038b7cea3",
     "ncfm-300": "ea0f56106f1825d6",
     "ncfm-40": "02bf0ea8d26c2ae1",
+    "rcig-2000": "9a050a568e83347d",
+    "rcig-mnist-2000": "18f25a0b65d150eb",
 }
 LATER = {"learned_lr": False, "precision": "float32", "teacher_epochs": 0}
 """Settings that recipes got later, as the older ones have them: these keep their digests."""
@@ -106,6 +108,13 @@ def test_frepo_warms_up_over_500_steps_and_falls_to_a_hundredth() -> None:
     assert rates[750] == pytest.approx(3e-4 * (0.01 + 0.99 / 2))
     # The last of 500 steps is one short of the floor: cos(499 / 500 pi) = -1 + (pi / 500)^2 / 2.
     assert rates[999] == pytest.approx(3e-4 * (0.01 + 0.99 * (3.14159 / 500) ** 2 / 4), rel=1e-4)
+
+
+def test_rcig_takes_2000_steps_but_for_ten_images() -> None:
+    assert [len(recipe("rcig-2000").lr_schedule(count)) for count in (10, 11, 5000)] == [1000, 2000, 2000]
+    rates = recipe("rcig-mnist-2000").lr_schedule(10)
+    assert rates[0] == 0 and rates[500] == pytest.approx(1e-4)
+    assert rates[750] == pytest.approx(1e-4 * (0.01 + 0.99 / 2))
 
 
 def test_frepo_over_epochs_of_full_data_warms_up_for_half_at_most() -> None:
@@ -165,6 +174,8 @@ def test_augmentations() -> None:
     ]
     assert recipe("frepo-40000-v2").augment == "frepo"
     assert recipe("frepo-mnist-40000").augment == "frepo-unmirrored"
+    assert recipe("rcig-2000").augment == "frepo"
+    assert recipe("rcig-mnist-2000").augment == "frepo-uncoloured"
 
 
 def test_a_recipe_with_rounded_products_is_the_same_but_for_its_name() -> None:
@@ -249,7 +260,7 @@ def test_rdeds_batch_is_that_of_the_set(classes: int, ipc: int, side: int, batch
 
 
 def test_the_others_compare_by_cross_entropy() -> None:
-    own = ("rded", "frepo")
+    own = ("rded", "frepo", "rcig")
     others = [each for name, each in RECIPES.items() if not (name.startswith(own) or each.by_own_teachers)]
     assert others and all(each.objective is cross_entropy for each in others)
 
