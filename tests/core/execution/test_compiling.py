@@ -23,8 +23,8 @@ from suite.core.seeding import generator
 
 @pytest.mark.parametrize(
     ("max_kept_bytes", "shape"),
-    [(0, (1, 8, 8)), (2**20, (1, 8, 8)), (0, (3, 8, 8))],
-    ids=["recomputed", "kept", "in colour"],
+    [(2**20, (1, 8, 8)), (0, (3, 8, 8))],
+    ids=["kept", "recomputed, in colour"],
 )
 def test_a_compiled_meta_gradient_is_the_plain_one(max_kept_bytes: int, shape: Shape) -> None:
     name = "convnet-d1-w4-in"
