@@ -13,6 +13,9 @@ from torch.utils._pytree import tree_map
 AT_ONCE = 2**31
 """Most bytes of prepared images that are made at once."""
 
+PIECE = 2**26
+"""Bytes of prepared images in a piece, where all are gone through."""
+
 SHARE = 1 / 4
 """Share of a process's GPU memory that the bytes of a task may take; otherwise they stay on the host."""
 
@@ -105,7 +108,7 @@ class StoredImages(Tensor):
 
     def extreme(self, which: Callable[..., Tensor], axes: Sequence[int], keepdim: bool) -> Tensor:
         """Return the smallest or the largest values along axes, among them that of the images."""
-        size = max(1, AT_ONCE // (4 * self.pixels[0].numel()))
+        size = max(1, PIECE // (4 * self.pixels[0].numel()))
         each = [which(self.part(slice(at, at + size)), axes, True) for at in range(0, len(self), size)]
         return which(torch.cat(each), axes, keepdim)
 

@@ -22,8 +22,9 @@ def stored(rows: Tensor | None = None) -> StoredImages:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no more than three images be made at once."""
+    """Let no more than three images be made at once, and two in a piece."""
     monkeypatch.setattr(stored_images, "AT_ONCE", 3 * VALUES[0].nbytes)
+    monkeypatch.setattr(stored_images, "PIECE", 2 * VALUES[0].nbytes)
 
 
 @pytest.mark.parametrize(
