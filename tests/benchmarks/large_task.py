@@ -3,7 +3,7 @@
     python -m tests.benchmarks.large_task --folder /tmp/large --output …/large-task-cpu.json
 
 The task has 1,000 classes with 20 training and 10 test images each, random JPEGs of about 400x350 pixels, at
-224x224: 18 GB as floats, 4.5 GB as bytes. First `ratbench show` reads it, then `ratbench run` runs two methods.
+224x224: 18 GB as floats, 4.5 GB as bytes. `ratbench show` reads it, then `ratbench run` runs two methods.
 """
 
 import argparse
