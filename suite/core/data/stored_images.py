@@ -4,7 +4,7 @@ As floats, the images of ImageNet are 66 GB at 64x64 pixels and 800 GB at 224x22
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +30,6 @@ class StoredImages(Tensor):
     """
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
-    _HANDLERS: ClassVar[dict[Any, Callable[..., Any]]] = {}
 
     pixels: Tensor
     prepare: Callable[[Tensor], Tensor]
@@ -58,6 +57,11 @@ class StoredImages(Tensor):
         made.pixels, made.prepare, made.identity, made.rows = pixels, prepare, identity, rows
         return made
 
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of a prepared image."""
+        return 4 * self.pixels[0].numel()
+
     def __repr__(self) -> str:  # type: ignore[override]
         return f"StoredImages({list(self.shape)}, device={self.device})"
 
@@ -66,7 +70,7 @@ class StoredImages(Tensor):
         cls, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Answer what needs no values, and compute everything else with them."""
-        if (handler := cls._HANDLERS.get(function)) and isinstance(args[0], StoredImages):
+        if (handler := _HANDLERS.get(function)) and isinstance(args[0], StoredImages):
             found = handler(*args, **(kwargs or {}))
             if found is not NotImplemented:
                 return found
@@ -94,7 +98,7 @@ class StoredImages(Tensor):
     def part(self, chosen: Tensor | slice) -> Tensor:
         """Return the images at rows (…) of whole numbers or truth values, or of a slice."""
         places = self._places(chosen)
-        if places.ndim == 1 and 4 * self.pixels[0].numel() * len(places) > AT_ONCE:
+        if places.ndim == 1 and self.image_bytes * len(places) > AT_ONCE:
             return StoredImages(self.pixels, self.prepare, self.identity, places, self.device)
         return self._prepared(places)
 
@@ -107,8 +111,8 @@ class StoredImages(Tensor):
         return StoredImages(pixels, self.prepare, self.identity, rows, device)
 
     def extreme(self, which: Callable[..., Tensor], axes: Sequence[int], keepdim: bool) -> Tensor:
-        """Return the smallest or the largest values along axes, among them that of the images."""
-        size = max(1, PIECE // (4 * self.pixels[0].numel()))
+        """Return the values that `which`, amin or amax, finds along axes; the images are taken in pieces."""
+        size = max(1, PIECE // self.image_bytes)
         each = [which(self.part(slice(at, at + size)), axes, True) for at in range(0, len(self), size)]
         return which(torch.cat(each), axes, keepdim)
 
@@ -163,18 +167,17 @@ def _extreme(which: Callable[..., Tensor]) -> Callable[..., Any]:
     return extreme
 
 
-StoredImages._HANDLERS.update(
-    {
-        _aten.index.Tensor: _indexed,
-        _aten.slice.Tensor: _sliced,
-        _aten.select.int: _selected,
-        _aten._to_copy.default: _converted,
-        _aten.detach.default: lambda images: images,
-        _aten.amin.default: _extreme(torch.amin),
-        _aten.amax.default: _extreme(torch.amax),
-        **{
-            name: _made_like(name)
-            for name in (_aten.new_zeros.default, _aten.new_empty.default, _aten.new_full.default)
-        },
-    }
-)
+_HANDLERS: Mapping[Any, Callable[..., Any]] = {
+    _aten.index.Tensor: _indexed,
+    _aten.slice.Tensor: _sliced,
+    _aten.select.int: _selected,
+    _aten._to_copy.default: _converted,
+    _aten.detach.default: lambda images: images,
+    _aten.amin.default: _extreme(torch.amin),
+    _aten.amax.default: _extreme(torch.amax),
+    **{
+        function: _made_like(function)
+        for function in (_aten.new_zeros.default, _aten.new_empty.default, _aten.new_full.default)
+    },
+}
+"""What answers without all values; NotImplemented by those that cannot for their arguments."""
