@@ -45,7 +45,8 @@ def building(info: TaskInfo, source: Source, store: Path | None, device: torch.d
     """
     values = torch.Size(info.shape).numel() * (info.train + info.test)
     dtype = torch.uint8 if 4 * values > cache.LARGE else torch.float32
-    source.fetch()
+    if source.fetch:
+        source.fetch()
     if store is not None:
         need = values * dtype.itemsize / 1e9
         size = f" and takes {need:.1f} GB in {store}" if need >= 1 else ""
@@ -76,7 +77,9 @@ def _fill(
         preprocessing.save(store)
     for split, raw in (("train", contents.train), ("test", contents.test)):
         tensors[f"{split}_labels"].copy_(raw.labels)
-        if not as_bytes:
+        if as_bytes:
+            tensors[f"{split}_images"].copy_(raw.images)  # nothing to do where they were decoded into it
+        else:
             prepared = (preprocessing.apply(chunk.to(device)) for chunk in raw.chunks())
             for part, images in zip(tensors[f"{split}_images"].split(CHUNK), prepared, strict=True):
                 part.copy_(images)

@@ -108,8 +108,8 @@ def decode(file: Any, called: Any, how: Decoding, notes: Notes) -> Tensor:
 def survey(pictures: Iterable[tuple[Any, Any]], how: Decoding) -> tuple[int, int, int]:
     """Return (channels, height, width) from the headers of pictures, given with their names in messages.
 
-    One channel, whatever `how` says, if all are grey. Where `how` names a size, no more are read than until
-    one has colour. Raises Undecodable, and ValueError if sizes differ and `how` names none.
+    One channel, whatever `how` says, if all are grey. Where `how` names a size, pictures are read until one
+    has colour. Raises Undecodable, and ValueError if sizes differ and `how` names none.
     """
     grey, first = True, ((0, 0), "")
     for index, (file, called) in enumerate(pictures):

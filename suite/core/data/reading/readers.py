@@ -79,13 +79,13 @@ class Source:
 
     identity: changes with whatever `read` returns that is not in the files; see `identified`.
     read: decodes pictures into the given room; data that are not in pictures are small, and need none.
-    fetch: brings the files here, if they are not; raises DataMissing where it cannot.
+    fetch: brings files that are not here; None: all are. Raises DataMissing where it cannot.
     """
 
     files: tuple[Path, ...]
     identity: str
     read: Callable[[Room], Splits]
-    fetch: Callable[[], object] = bool
+    fetch: Callable[[], object] | None = None
 
 
 def stamp(path: Path) -> Stamp:
