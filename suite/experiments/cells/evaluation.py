@@ -1,7 +1,7 @@
 """Evaluations: score the set of a trial, or a part of it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -84,7 +84,7 @@ def evaluate(cell: Evaluation, context: Context) -> Work:
 def _teacher_bytes(cell: Evaluation, evaluator: Evaluator, synthetic: SyntheticSet, task: Task) -> int:
     """Return the bytes of the largest teachers that label batches of its trainings; 0 without one."""
     others = getattr(evaluator, "networks", ())  # a number for some
-    names = [getattr(evaluator, "network", ""), *(others if isinstance(others, tuple) else ())]
+    names = [getattr(evaluator, "network", ""), *(others if isinstance(others, Sequence) else ())]
     found = [
         teacher_bytes(how, name, task.train, synthetic.teachers)
         for how in recipes_of(cell)
