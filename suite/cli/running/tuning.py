@@ -73,14 +73,19 @@ class TuningRequest:
         return rows(found)
 
     def kept(self, found: Sequence[Row]) -> dict[Place, Chosen]:
-        """Return the settings that stay; raises ValueError for a file by another rule."""
+        """Return the settings that stay; raises ValueError for a file by another rule, or without one."""
         if not self.keep:
             return {}
+        if not self.file.exists():
+            raise ValueError(
+                f"--keep: no settings file {self.file}; name it by --output, or leave out --keep"
+            )
         file = SettingsFile.read(self.file)
         if not self.rule.made(file, trial_seed=found[0].grid.seeds[0]):
             raise ValueError(
                 f"--keep: {self.file} has another rule (--tries {file.tries}, --seconds {file.seconds}, "
-                f"--seed {file.seed}, first seed of the grid {file.trial_seed}); leave out --keep"
+                f"--seed {file.seed}, {'--halving' if file.halving else 'no --halving'}, first seed of the "
+                f"grid {file.trial_seed}); give these, or leave out --keep"
             )
         known = {row.place: file.of(row.place, row.name, row.given, row.data) for row in found}
         return {place: chosen for place, chosen in known.items() if chosen}
