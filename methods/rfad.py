@@ -4,8 +4,8 @@ Loo, Hasani, Amini and Rus, "Efficient dataset distillation using random feature
 arXiv 2210.12067. Each outer step fits ridge regression on random features of the set, which estimate the NNGP
 kernel, and takes a step of Adam on the Platt-scaled cross-entropy of a real batch. It follows KIP (Nguyen et
 al., arXiv 2107.13034), whose kernel is the exact NTK and whose loss is `loss = "squared-error"`. The main
-differences from the authors' code: Adam (there AdaBelief, which torch does not have), and a fixed number of
-steps (there early stopping on images held out of train).
+differences from the authors' code: Adam (there AdaBelief), and a fixed number of steps (there early stopping
+on images held out of train).
 """
 
 from collections.abc import Mapping
