@@ -84,8 +84,8 @@ def chosen_classes(task: str, text: str | None, count: int) -> tuple[int, ...]:
         return tuple(range(count))
     if text in IMAGENET_SUBSETS and count != 1000:
         raise ValueError(
-            f"task {task!r}: {text} is a subset of ImageNet's 1000 classes; these are {count}, so give labels, "
-            "such as 3,1,7"
+            f"task {task!r}: {text} is a subset of ImageNet's 1000 classes; these are {count}, so give "
+            "labels, such as 3,1,7"
         )
     parts = IMAGENET_SUBSETS.get(text) or text.split(",")
     if not all(str(part).isdecimal() for part in parts):
