@@ -9,7 +9,9 @@ demo: .venv/installed
 	$(BIN)/ratbench run demo
 
 test: .venv/tested
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	# A worker more than there are cores, since some tests wait for processes and clocks.
+	PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(nproc) + 1)) \
+	  $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/tested
 	$(BIN)/ruff format --check .
