@@ -8,8 +8,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 demo: .venv/installed
 	$(BIN)/ratbench run demo
 
+# A worker more than there are cores, since some tests wait for processes and clocks.
 test: .venv/tested
-	# A worker more than there are cores, since some tests wait for processes and clocks.
 	PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(nproc) + 1)) \
 	  $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
