@@ -26,7 +26,8 @@ from torch import Tensor
 
 from suite.core.execution.transfer import send
 from suite.core.names import STANDARD_NETWORK, Table, did_you_mean
-from suite.core.networks.architectures import Shape, alexnet, convnet, mlp, resnet18, resnet18stem7, vgg11
+from suite.core.networks.architectures import Shape as Shape
+from suite.core.networks.architectures import alexnet, convnet, mlp, resnet18, resnet18stem7, vgg11
 from suite.core.networks.layers import (
     PLAIN,
     RELU,
@@ -37,19 +38,6 @@ from suite.core.networks.layers import (
     apply_with_hook,
     batch_statistics,
 )
-
-__all__ = [
-    "ARCHITECTURES",
-    "STANDARD",
-    "Architecture",
-    "Layer",
-    "Network",
-    "Shape",
-    "forms",
-    "network",
-    "standard",
-    "with_batch_norm",
-]
 
 STANDARD = STANDARD_NETWORK
 
