@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.distilling.selection import Features, FeatureSelection
+from suite.core.distilling.selection import FeatureSelection
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Herding(FeatureSelection):
     paper: ClassVar[str] = "arXiv 2006.05929"
     smoke: ClassVar[Mapping[str, Any]] = {"epochs": 1, "network": "convnet-d1-w8-in"}
 
-    def order(self, features: Features, ipc: int) -> Tensor:
+    def order(self, features: Tensor, ipc: int) -> Tensor:
         """Return the rows (ipc,) whose running mean feature stays nearest to the mean."""
         mean = features.mean(0)
         total, taken = torch.zeros_like(mean), torch.zeros_like(features[:, 0], dtype=torch.bool)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.distilling.selection import Features, FeatureSelection
+from suite.core.distilling.selection import FeatureSelection
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class KCenter(FeatureSelection):
     paper: ClassVar[str] = "arXiv 1708.00489"
     smoke: ClassVar[Mapping[str, Any]] = {"epochs": 1, "network": "convnet-d1-w8-in"}
 
-    def order(self, features: Features, ipc: int) -> Tensor:
+    def order(self, features: Tensor, ipc: int) -> Tensor:
         """Return the rows (ipc,); each is farthest from the earlier ones."""
         chosen = [(features - features.mean(0)).norm(dim=1).argmin(0, keepdim=True)]
         nearest = (features - features[chosen[0]]).norm(dim=1)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.distilling.selection import Features, FeatureSelection
+from suite.core.distilling.selection import FeatureSelection
 from suite.core.seeding import derive
 
 
@@ -24,7 +24,7 @@ class KMeans(FeatureSelection):
     paper: ClassVar[str] = "arXiv 2207.09639"
     smoke: ClassVar[Mapping[str, Any]] = {"epochs": 1, "network": "convnet-d1-w8-in"}
 
-    def order(self, features: Features, ipc: int) -> Tensor:
+    def order(self, features: Tensor, ipc: int) -> Tensor:
         """Return the rows (ipc,) nearest to the centres, largest cluster first."""
         # Imported here because it takes a second.
         from sklearn.cluster import KMeans as Clusters  # type: ignore[import-untyped]

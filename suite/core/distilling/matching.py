@@ -33,14 +33,14 @@ class RealBatches:
 
         Smaller classes are filled up with images of weight 0.
         """
-        return torch.stack([_filled(own, self.width) for own in self._distinct(self.width, rng)])
+        return torch.stack([_filled(own, self.width) for own in self._distinct(rng)])
 
     def draw_distinct(self, rng: torch.Generator) -> Tensor:
         """Draw distinct rows (n,) of every class, class by class, without filling up."""
-        return torch.cat(self._distinct(self.width, rng))
+        return torch.cat(self._distinct(rng))
 
-    def _distinct(self, count: int, rng: torch.Generator) -> list[Tensor]:
-        return [rows[torch.randperm(len(rows), generator=rng)[:count]] for rows in self.rows]
+    def _distinct(self, rng: torch.Generator) -> list[Tensor]:
+        return [rows[torch.randperm(len(rows), generator=rng)[: self.width]] for rows in self.rows]
 
 
 def _filled(rows: Tensor, width: int) -> Tensor:

@@ -69,10 +69,6 @@ class SelectionDistiller(BaseDistiller):
         return SyntheticSet.with_hard_labels(self.train.images[self.chosen])
 
 
-Features = Tensor
-"""Embeddings (n, d) of the images of one class."""
-
-
 @dataclass(frozen=True)
 class TrainedSelection(Selection, NetworkMethod, ABC):
     """A selection that first trains a network on train; implement `select`."""
@@ -110,7 +106,7 @@ class FeatureSelection(TrainedSelection, ABC):
     """A selection by the features of a network trained on train; implement `order`."""
 
     @abstractmethod
-    def order(self, features: Features, ipc: int) -> Tensor:
+    def order(self, features: Tensor, ipc: int) -> Tensor:
         """Return the selected rows (ipc,) of one class's features (n, d), best first."""
 
     def select(self, train: Examples, ipc: int, *, seed: int) -> tuple[list[Tensor], float]:
@@ -123,7 +119,7 @@ class FeatureSelection(TrainedSelection, ABC):
         return chosen, seconds
 
 
-def _features(images: Tensor, name: str, train: Examples, parameters: Tensor) -> Features:
+def _features(images: Tensor, name: str, train: Examples, parameters: Tensor) -> Tensor:
     net = network(name, train.shape, train.classes)
     return map_batches(lambda batch: net.features(parameters, batch), images)
 
