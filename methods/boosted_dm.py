@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from suite.core.distilling.boosting import Block, Boosted, Growth, stages
+from suite.core.distilling.boosting import Block, Boosted, BoostedDistiller, Growth
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Distiller, Examples
 from suite.plugins.methods.dm import DM, DMDistiller
@@ -33,19 +33,14 @@ class BoostedDM(Boosted, DM):
         return BoostedDMDistiller(self, train, budget, seed)
 
 
-class BoostedDMDistiller(DMDistiller):
+class BoostedDMDistiller(BoostedDistiller, DMDistiller):
     """One run of boosted DM; it holds the images of all stages, and later stages are not used yet."""
 
     method: BoostedDM
 
     def __init__(self, method: BoostedDM, train: Examples, budget: Budget, seed: int) -> None:
         super().__init__(method, train, budget, seed)
-        self.growth = Growth(stages(budget.ipc, method.block, method.steps, method.stage_steps))
-
-    @property
-    def milestones(self) -> tuple[int, ...]:
-        """Outer steps that end a stage, without the last stage."""
-        return self.growth.milestones
+        self.growth = Growth(method.stages(budget.ipc))
 
     def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step, of which earlier blocks take only the share `beta`."""

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from suite.core.distilling.boosting import Block, Boosted, Growth, stages
+from suite.core.distilling.boosting import Block, Boosted, BoostedDistiller, Growth
 from suite.core.spec import Budget, Distiller, Examples
 from suite.plugins.methods.dc import DCDistiller
 from suite.plugins.methods.dsa import DSA
@@ -34,19 +34,14 @@ class BoostedDSA(Boosted, DSA):
         return BoostedDSADistiller(self, train, budget, seed)
 
 
-class BoostedDSADistiller(DCDistiller):
+class BoostedDSADistiller(BoostedDistiller, DCDistiller):
     """One run of boosted DSA; it holds the images of all stages, and later stages are not used yet."""
 
     method: BoostedDSA
 
     def __init__(self, method: BoostedDSA, train: Examples, budget: Budget, seed: int) -> None:
         super().__init__(method, train, budget, seed)
-        self.growth = Growth(stages(budget.ipc, method.block, method.steps, method.stage_steps))
-
-    @property
-    def milestones(self) -> tuple[int, ...]:
-        """Outer steps that end a stage, without the last stage."""
-        return self.growth.milestones
+        self.growth = Growth(method.stages(budget.ipc))
 
     def step(self) -> Mapping[str, Tensor]:
         """Take one outer step; begin a new stage first if it is due."""

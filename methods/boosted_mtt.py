@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.distilling.boosting import Block, Boosted, Growth, stages
+from suite.core.distilling.boosting import Block, Boosted, BoostedDistiller, Growth
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Budget, Distiller, Examples
 from suite.plugins.methods.mtt import MTT, MTTDistiller
@@ -35,19 +35,14 @@ class BoostedMTT(Boosted, MTT):
         return BoostedMTTDistiller(self, train, budget, seed)
 
 
-class BoostedMTTDistiller(MTTDistiller):
+class BoostedMTTDistiller(BoostedDistiller, MTTDistiller):
     """One run of boosted MTT; it holds the images of all stages, and later stages are not used yet."""
 
     method: BoostedMTT
 
     def __init__(self, method: BoostedMTT, train: Examples, budget: Budget, seed: int) -> None:
         super().__init__(method, train, budget, seed)
-        self.growth = Growth(stages(budget.ipc, method.block, method.steps, method.stage_steps))
-
-    @property
-    def milestones(self) -> tuple[int, ...]:
-        """Outer steps that end a stage, without the last stage."""
-        return self.growth.milestones
+        self.growth = Growth(method.stages(budget.ipc))
 
     @property
     def count(self) -> int:

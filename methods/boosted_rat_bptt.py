@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.distilling.boosting import Block, Boosted, Growth, Stages, stages
+from suite.core.distilling.boosting import Block, Boosted, BoostedDistiller, Growth, Stages
 from suite.core.distilling.initial_images import initial_images
 from suite.core.distilling.meta_learning import LearnedSet
 from suite.core.seeding import derive
@@ -41,22 +41,17 @@ class BoostedRaTBPTT(Boosted, RaTBPTT):
         return BoostedRaTBPTTDistiller(self, train, budget, seed)
 
 
-class BoostedRaTBPTTDistiller(ImageMetaLearner):
+class BoostedRaTBPTTDistiller(BoostedDistiller, ImageMetaLearner):
     """One run of boosted RaT-BPTT; it holds the blocks of all stages, and later blocks are not used yet."""
 
     method: BoostedRaTBPTT
 
     def __init__(self, method: BoostedRaTBPTT, train: Examples, budget: Budget, seed: int) -> None:
-        planned = stages(budget.ipc, method.block, method.steps, method.stage_steps)
+        planned = method.stages(budget.ipc)
         super().__init__(method, train, budget.ipc, seed, steps_of_one_shape=min(planned.steps))
         self.growth = Growth(planned)
         blocks = initial_blocks(method, train, planned, seed)
         self.blocks = tuple(LearnedSet(images, method.outer_lr) for images in blocks)
-
-    @property
-    def milestones(self) -> tuple[int, ...]:
-        """Outer steps that end a stage, without the last stage."""
-        return self.growth.milestones
 
     def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step; begin a new stage first if it is due."""

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.distilling.base import BaseMethod, Stateful
+from suite.core.distilling.base import BaseDistiller, BaseMethod, Stateful
 from suite.core.spec import Budget, Examples
 
 Block = int | tuple[int, ...]
@@ -96,7 +96,11 @@ class Boosted(BaseMethod):
     def check(self, train: Examples, budget: Budget) -> None:
         """Also refuse a budget that is not a sum of blocks."""
         super().check(train, budget)
-        stages(budget.ipc, self.block, self.steps, self.stage_steps)
+        self.stages(budget.ipc)
+
+    def stages(self, ipc: int) -> Stages:
+        """Return the stages of a run; raises ValueError as the function of this name does."""
+        return stages(ipc, self.block, self.steps, self.stage_steps)
 
 
 class Growth(Stateful):
@@ -137,6 +141,17 @@ class Growth(Stateful):
     def milestones(self) -> tuple[int, ...]:
         """Outer steps that end a stage, without the last stage."""
         return self.stages.ends[:-1]
+
+
+class BoostedDistiller(BaseDistiller):
+    """A distiller that learns in stages; a subclass sets its growth."""
+
+    growth: Growth
+
+    @property
+    def milestones(self) -> tuple[int, ...]:
+        """Outer steps that end a stage, without the last stage."""
+        return self.growth.milestones
 
 
 def _shown(block: Block) -> str:
