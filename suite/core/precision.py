@@ -89,11 +89,6 @@ def _read(switch: Callable[[], Any]) -> Any:
         return None
 
 
-def product_dtype(precision: Precision) -> torch.dtype | None:
-    """Return the type to which operands of a product are rounded; None for no rounding."""
-    return torch.bfloat16 if precision == "bf16" else None
-
-
 @contextmanager
 def multiplying(precision: Precision) -> Iterator[None]:
     """Set whether CUDA's float32 products round to TF32; restore the previous setting."""

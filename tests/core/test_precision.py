@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from suite.core.precision import check_precision, declared_products, multiplying, product_dtype
+from suite.core.precision import check_precision, declared_products, multiplying
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -35,11 +35,6 @@ def test_a_gpu_needs_capability_8(
         refusal = rf"precision {precision} needs a GPU of compute capability 8\.0, and this one has 7\.5; use"
         with pytest.raises(ValueError, match=refusal):
             check_precision(precision, GPU)  # type: ignore[arg-type]
-
-
-def test_operands_are_rounded_in_bf16_alone() -> None:
-    assert product_dtype("bf16") is torch.bfloat16
-    assert product_dtype("float32") is None and product_dtype("tf32") is None
 
 
 def settings() -> tuple[bool, bool]:

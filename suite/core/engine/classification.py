@@ -20,7 +20,7 @@ from suite.core.engine.optimisers import Optimiser
 from suite.core.execution import compiling
 from suite.core.networks.layers import PLAIN, Lowering
 from suite.core.networks.named import Network, network
-from suite.core.precision import Precision, product_dtype
+from suite.core.precision import Precision
 
 MIN_COMPILED_STEPS, NUMBERS_PER_STEP = 3_000, 5e4
 """Compiling costs about 10 s (3 s from the disk cache) and saves milliseconds per step.
@@ -60,7 +60,8 @@ def inner_problem(
         compiled = worth_compiling(net, batch=batch, steps=steps, device=device)
     compiled = compiled and compiling.allowed()
     patches = not compiled or device.type == "cpu"
-    lowering = Lowering(decomposed=compiled, patches=patches, dtype=product_dtype(precision))
+    dtype = torch.bfloat16 if precision == "bf16" else None
+    lowering = Lowering(decomposed=compiled, patches=patches, dtype=dtype)
     if lowering != PLAIN:
         net = network(net.name, net.shape, net.classes, lowering)
     loss = _loss(net, compiled, objective)
