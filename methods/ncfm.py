@@ -157,7 +157,7 @@ class NCFMDistiller(FormationDistiller):
         self.lr, self.best = self.pixels.new_tensor([method.image_lr, torch.inf]).unbind()
         self.without_better = self.pixels.new_zeros(())
         probe = self.pixels.new_zeros(1, *train.shape)
-        self.dimensions = self.network.features(self.known.parameters(0, 0).to(probe), probe).shape[1]
+        self.dimensions = self.network.features(self.known.trajectories[0][0].to(probe), probe).shape[1]
         self.sampler = Sampler(self.dimensions, method.sampler_lr, seed, probe) if method.learned else Fixed()
         self.pool_rng = generator(seed, "networks")
         self.frequency_rng = generator(seed, "frequencies")

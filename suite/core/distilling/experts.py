@@ -35,10 +35,6 @@ class Experts:
     trajectories: tuple[Tensor, ...]
     seconds: float
 
-    def parameters(self, expert: int, epoch: int) -> Tensor:
-        """Return the parameters (size,) of an expert after `epoch` epochs; 0 is its initialisation."""
-        return self.trajectories[expert][epoch]
-
 
 def experts(train: Examples, name: str, recipe: Recipe, count: int, *, ends_only: bool = False) -> Experts:
     """Return `count` networks `name` trained on `train` under `recipe`, which has epochs and batches.

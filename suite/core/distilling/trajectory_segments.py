@@ -47,4 +47,5 @@ class TrajectorySegments:
         """Draw an expert and an epoch; return its parameters (size,) there and at the segment's end."""
         expert = int(torch.randint(len(known.trajectories), (), generator=rng))
         epoch = int(torch.randint(self.first, self.before(step), (), generator=rng))
-        return known.parameters(expert, epoch), known.parameters(expert, epoch + self.length), epoch
+        path = known.trajectories[expert]
+        return path[epoch], path[epoch + self.length], epoch
