@@ -69,7 +69,7 @@ class Packed:
         numbers = steps.round().clamp(0, 2**bits - 1).to(torch.uint8).flatten()
         each = 8 // bits
         rows = torch.nn.functional.pad(numbers, (0, -len(numbers) % each)).view(-1, each)
-        packed = (rows << _shifts(bits, rows)).sum(1, dtype=torch.uint8)
+        packed = (rows << shifts(bits, rows)).sum(1, dtype=torch.uint8)
         return cls(packed, scale, offset, tuple(values.shape), bits)
 
     @property
@@ -84,7 +84,7 @@ class Packed:
 
     def values(self) -> Tensor:
         """Return the floats, of `shape`."""
-        numbers: Tensor = (self.packed[:, None] >> _shifts(self.bits, self.packed)) & (2**self.bits - 1)
+        numbers: Tensor = (self.packed[:, None] >> shifts(self.bits, self.packed)) & (2**self.bits - 1)
         planes = numbers.flatten()[: prod(self.shape)].view(len(self.scale), -1)
         return (planes * self.scale[:, None] + self.offset[:, None]).view(self.shape)
 
@@ -104,5 +104,6 @@ def read_packed(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
     return found
 
 
-def _shifts(bits: int, like: Tensor) -> Tensor:
+def shifts(bits: int, like: Tensor) -> Tensor:
+    """Return the places (8 / bits,) of numbers of so many bits in a byte, on the device of `like`."""
     return torch.arange(0, 8, bits, dtype=torch.uint8, device=like.device)

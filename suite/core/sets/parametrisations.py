@@ -95,7 +95,7 @@ images = images.flatten(0, 1)
 
     def _bits(self) -> Tensor:
         """The bits (classes, 8 * m) of the mask."""
-        bits: Tensor = (self.mask[:, :, None] >> _eight(self.mask)) & 1
+        bits: Tensor = (self.mask[:, :, None] >> packing.shifts(1, self.mask)) & 1
         return bits.flatten(1)
 
 
@@ -103,12 +103,8 @@ def _packed(places: Tensor, count: int) -> Tensor:
     """Return the masks (classes, count) of frequencies (classes, k)."""
     bits = torch.zeros(len(places), 8 * count, dtype=torch.uint8, device=places.device)
     bits = bits.scatter(1, places, 1).unflatten(1, (count, 8))
-    shifted: Tensor = bits << _eight(bits)
+    shifted: Tensor = bits << packing.shifts(1, bits)
     return shifted.sum(2, dtype=torch.uint8)
-
-
-def _eight(like: Tensor) -> Tensor:
-    return torch.arange(8, dtype=torch.uint8, device=like.device)
 
 
 def _wide(places: Tensor, values: Tensor) -> Tensor:
