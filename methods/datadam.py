@@ -23,14 +23,9 @@ from suite.plugins.methods.dm import DM, DMDistiller
 SCALE = 100.0
 """Factor of the loss in the authors' code, on which their `image_lr` depends."""
 
-
-_SMALL = (
-    "cifar10",
-    "cifar100",
-    "mnist",
-    "tiny-imagenet",
-)  # 28 to 64 pixels, of the data sets in the authors' code
-_LARGE = ("imagenette-128", "imagewoof-128")  # high resolution, 128 pixels
+# Of the data sets in the authors' code those of 28 to 64 pixels, and of high resolution.
+_SMALL = ("cifar10", "cifar100", "mnist", "tiny-imagenet")
+_LARGE = ("imagenette-128", "imagewoof-128")
 
 
 @dataclass(frozen=True)

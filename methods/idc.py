@@ -137,10 +137,8 @@ class IDCDistiller(ClasswiseDistiller):
 
         given: weights (classes, n) of other means of the synthetic images, whose distances are added.
         """
-        net, target = (
-            self.network,
-            class_gradients(self.network, parameters, real, self.real.weights).detach(),
-        )
+        net = self.network
+        target = class_gradients(net, parameters, real, self.real.weights).detach()
         ours = [class_gradients(net, parameters, synthetic, weights) for weights in (None, *given)]
         return torch.stack([distance(net, each, target, self.method.metric) for each in ours]).sum()
 

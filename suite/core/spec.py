@@ -12,6 +12,7 @@ from torch import Tensor
 from suite.core.examples import Examples as Examples
 from suite.core.examples import TestSplit as TestSplit
 from suite.core.execution.transfer import send
+from suite.core.names import HOLDOUT
 from suite.core.scores import Score
 from suite.core.seeding import generator
 from suite.core.sets.synthetic_set import SyntheticSet
@@ -67,7 +68,7 @@ class Task:
         kept, aside = send([(~mask).nonzero()[:, 0], mask.nonzero()[:, 0]], self.train.labels.device)
         return replace(
             self,
-            name=f"{self.name}:holdout",
+            name=self.name + HOLDOUT,
             train=self.train.take(kept),
             split=TestSplit(self.train.take(aside), held_out=True),
         )
@@ -190,9 +191,7 @@ class Method(Protocol):
     recipe: ClassVar[str]  # the retraining recipe of its paper ("native")
     # (task family, ipc) -> that recipe, where it is another. An ipc of ANY_SIZE is that of all other sizes.
     recipes: ClassVar[Mapping[tuple[str, int], str]]
-    ordered: ClassVar[
-        bool
-    ]  # whether the images of a class are sorted, best first; then prefixes can be scored
+    ordered: ClassVar[bool]  # whether the images of a class are sorted, best first: prefixes can be scored
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]]  # likewise -> settings
     # Likewise -> the source of settings that are not its paper's; UNPUBLISHED where there are none.
     borrowed: ClassVar[Mapping[tuple[str, int], str]]

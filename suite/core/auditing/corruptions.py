@@ -82,10 +82,8 @@ def _each(images: Tensor, act: Callable[[Image.Image], Image.Image]) -> Tensor:
     """Apply a function of Pillow to each image, as bytes."""
     pixels = (images.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu().numpy()
     pixels = pixels[..., 0] if images.shape[1] == 1 else pixels
-    found = np.stack([np.asarray(act(Image.fromarray(each))) for each in pixels])
-    return (
-        torch.from_numpy(found).view(len(images), *images.shape[2:], -1).permute(0, 3, 1, 2).to(images) / 255
-    )
+    found = torch.from_numpy(np.stack([np.asarray(act(Image.fromarray(each))) for each in pixels]))
+    return found.view(len(images), *images.shape[2:], -1).permute(0, 3, 1, 2).to(images) / 255
 
 
 CORRUPTIONS = {

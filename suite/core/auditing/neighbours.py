@@ -37,10 +37,8 @@ def neighbours(
     back = flat.new_full((len(real),), inf)
     for start in range(0, len(real), CHUNK):
         chunk = invert(real[start : start + CHUNK]).flatten(1)
-        there, others = (
-            back[start : start + CHUNK],
-            torch.arange(start, start + len(chunk), device=flat.device),
-        )
+        there = back[start : start + CHUNK]
+        others = torch.arange(start, start + len(chunk), device=flat.device)
         for first in range(0, len(flat), CHUNK):
             here = slice(first, first + CHUNK)
             found = torch.cdist(flat[here], chunk)

@@ -130,6 +130,11 @@ def convolution(
 ) -> Layer:
     """Return a convolution with square filters."""
     weight = (outputs, inputs, kernel, kernel)
+    shapes: Shapes = (weight, (outputs,)) if bias else (weight,)
+    if not lowering.decomposed and lowering.dtype is None:
+        return Layer(
+            lambda own, x: conv2d(x, own[0], own[1] if bias else None, stride=stride, padding=padding), shapes
+        )
     few = lowering.patches and inputs * kernel**2 <= _FEW and stride == 1
     product = _as_patches if lowering.decomposed and few else _as_convolution(stride)
 
@@ -137,12 +142,7 @@ def convolution(
         result = _rounded(product, lowering)(x, own[0], padding)
         return result + own[1][:, None, None] if bias else result
 
-    if not lowering.decomposed and lowering.dtype is None:
-        return Layer(
-            lambda own, x: conv2d(x, own[0], own[1] if bias else None, stride=stride, padding=padding),
-            (weight, (outputs,)) if bias else (weight,),
-        )
-    return Layer(apply, (weight, (outputs,)) if bias else (weight,))
+    return Layer(apply, shapes)
 
 
 def dense(inputs: int, outputs: int, lowering: Lowering = PLAIN) -> Layer:

@@ -19,38 +19,19 @@ TEST_NAMES = ("test", "val", "valid", "validation")
 INSIDE = "images"
 """A folder inside that of a class that may hold its pictures, as in Tiny-ImageNet."""
 
-_WINDOWS = (
-    "thumbs.db",
-    "ehthumbs.db",
-    "desktop.ini",
-    "$recycle.bin",
-    "recycler",
-    "system volume information",
-)
+_WINDOWS = ("thumbs.db", "ehthumbs.db", "desktop.ini")
+_WINDOWS_FOLDERS = ("$recycle.bin", "recycler", "system volume information")
 _MACOS = ("__macosx", "icon\r", "network trash folder", "temporary items")
 _OTHERS = ("lost+found", "@eadir", "@tmp", "#recycle", "#snapshot", "__pycache__")
-_SYSTEM = frozenset((*_WINDOWS, *_MACOS, *_OTHERS))
+_SYSTEM = frozenset((*_WINDOWS, *_WINDOWS_FOLDERS, *_MACOS, *_OTHERS))
 """Names of files and folders that systems leave, in lower case; names that begin with a dot are others."""
 
 _CAMERA = (".heic", ".heif", ".hif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw")
 _WEB = (".avif", ".avifs", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".svg", ".svgz", ".ico", ".pdf")
-_TOOLS = (
-    ".psd",
-    ".psb",
-    ".xcf",
-    ".tga",
-    ".pcx",
-    ".sgi",
-    ".rgb",
-    ".dds",
-    ".xbm",
-    ".xpm",
-    ".eps",
-    ".ps",
-    ".ai",
-)
+_TOOLS = (".psd", ".psb", ".xcf", ".tga", ".pcx", ".sgi", ".rgb", ".dds", ".xbm", ".xpm")
+_PRINT = (".eps", ".ps", ".ai")
 _SCIENCE = (".npy", ".npz", ".exr", ".hdr", ".pfm", ".dcm", ".dicom", ".nii", ".fit", ".fits")
-_UNREAD = frozenset((*_CAMERA, *_WEB, *_TOOLS, *_SCIENCE))
+_UNREAD = frozenset((*_CAMERA, *_WEB, *_TOOLS, *_PRINT, *_SCIENCE))
 """Endings of files that may be pictures, but are not read."""
 
 

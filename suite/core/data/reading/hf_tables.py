@@ -231,8 +231,7 @@ def indices(labels: Sequence[Label], names: Sequence[str], named: bool, where: s
 def _kind(arrow: Any, feature: Mapping[str, Any]) -> str:
     declared = feature.get("_type")
     text = str(arrow)
-    shaped = text.startswith("struct<") and "bytes: binary" in text
-    shaped = shaped or (text.startswith("struct<") and "bytes: large_binary" in text)
+    shaped = text.startswith("struct<") and ("bytes: binary" in text or "bytes: large_binary" in text)
     if declared == "Image" and (shaped or text in ("binary", "large_binary")):
         return "Image"
     if declared == "ClassLabel":
