@@ -4,7 +4,7 @@ Without a recorder a phase costs almost nothing and does not wait for the device
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -71,11 +71,6 @@ def recording(recorder: Recorder) -> Iterator[None]:
         _recorder = before
 
 
-@contextmanager
-def phase(name: str) -> Iterator[None]:
+def phase(name: str) -> AbstractContextManager[None]:
     """Name the body of the `with` statement, for a recorder."""
-    if _recorder is None:
-        yield
-        return
-    with _recorder.record(name):
-        yield
+    return nullcontext() if _recorder is None else _recorder.record(name)
