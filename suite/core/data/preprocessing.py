@@ -153,7 +153,7 @@ class ZCA(Whitening):
 
         Raises ValueError without images, and where all are constant.
         """
-        count, _, moment = _moments(_standardise(chunk.flatten(1)) for chunk in _double(chunks, device))
+        count, _, moment = _moments(_standardise(rows) for rows in _rows(chunks, device))
         if not moment.any():
             raise ValueError(f"ZCA needs images that are not constant; all {count} are constant")
         values, vectors = _eigen(moment / count)
@@ -192,7 +192,7 @@ class KorniaZCA(Whitening):
 
         Raises ValueError for fewer than two images, and where all are equal.
         """
-        count, total, moment = _moments(chunk.flatten(1) for chunk in _double(chunks, device))
+        count, total, moment = _moments(_rows(chunks, device))
         if count < 2:
             raise ValueError(f"a covariance needs two images or more, not {count}")
         mean = total / count
@@ -256,9 +256,10 @@ def restore(description: Mapping[str, Any], matrices: Path | None = None) -> Pre
     return found
 
 
-def _double(chunks: Iterable[Tensor], device: torch.device | str) -> Iterator[Tensor]:
+def _rows(chunks: Iterable[Tensor], device: torch.device | str) -> Iterator[Tensor]:
+    """Yield images as rows (n, d) in float64 on a device."""
     for chunk in chunks:
-        yield chunk.to(device, torch.float64)
+        yield chunk.to(device, torch.float64).flatten(1)
 
 
 def _moments(rows: Iterable[Tensor]) -> tuple[int, Tensor, Tensor]:

@@ -109,9 +109,6 @@ class CudaCapture:
     def __call__(self, program: Program, pool: str) -> Program:
         """Record a program, and return its replay."""
         torch.cuda.empty_cache()  # a capture can neither use nor free what plain runs left in the cache
-        return self._record(program, pool)
-
-    def _record(self, program: Program, pool: str) -> Program:
         graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(current)
         torch.cuda.synchronize(self.stream.device)
