@@ -38,7 +38,7 @@ class AugmentationRobust:
         SECONDS,
     )
     smoke: ClassVar[Mapping[str, Any]] = {
-        "native_recipe": "dc-300",
+        "native_recipe": "ncfm-40",
         "augment": "flip-rotate",
         "network": "convnet-d1-w8-in",
         "copies": 1,

@@ -44,7 +44,7 @@ class Corruptions:
         SECONDS,
     )
     smoke: ClassVar[Mapping[str, Any]] = {
-        "recipe": "dc-300",
+        "recipe": "ncfm-40",
         "network": "convnet-d1-w8-in",
         "copies": 1,
     }

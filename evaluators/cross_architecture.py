@@ -54,7 +54,7 @@ class CrossArchitecture:
         SECONDS,
     )
     smoke: ClassVar[Mapping[str, Any]] = {
-        "recipe": "dc-300",
+        "recipe": "ncfm-40",
         "network": "convnet-d1-w8-in",
         "networks": ["mlp-w16", "convnet-d1-w8-none"],
         "copies": 1,

@@ -39,8 +39,8 @@ class LabelRobust:
         SECONDS,
     )
     smoke: ClassVar[Mapping[str, Any]] = {
-        "native_recipe": "dc-300",
-        "recipe": "dc-300",
+        "native_recipe": "ncfm-40",
+        "recipe": "ncfm-40",
         "network": "convnet-d1-w8-in",
         "copies": 1,
     }
