@@ -44,6 +44,10 @@ def name(path: Path) -> str:
     return (PLUGINS if own[0] in ("methods", "evaluators") else "") + ".".join(own)
 
 
+KNOWN = {name(path) for path in FILES} | {f"{PLUGINS}methods", f"{PLUGINS}evaluators"}
+"""Our modules."""
+
+
 def imported(path: Path) -> Iterator[str]:
     """Yield the modules of ours that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text())):
@@ -53,8 +57,7 @@ def imported(path: Path) -> Iterator[str]:
             modules = [alias.name for alias in node.names]
         else:
             continue
-        known = {name(file) for file in FILES} | {f"{PLUGINS}methods", f"{PLUGINS}evaluators"}
-        yield from (module for module in modules if module in known)
+        yield from (module for module in modules if module in KNOWN)
 
 
 def layer(module: str) -> str:
