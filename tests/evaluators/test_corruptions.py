@@ -15,7 +15,7 @@ from suite.plugins.evaluators.retrain import Retrain
 from suite.plugins.smoke import smoke_data
 from tests.support.small_data import smoke_task
 
-QUICK = Corruptions("dc-300", "convnet-d1-w8-in", 2, ("noise", "contrast"), (1, 5))
+QUICK = Corruptions("ncfm-40", "convnet-d1-w8-in", 2, ("noise", "contrast"), (1, 5))
 
 
 def whitened() -> Task:
@@ -35,7 +35,7 @@ def scored(evaluator: Corruptions | Retrain, on: Task) -> Scores:
 
 def test_scores_are_those_of_retrained_networks() -> None:
     found = scored(QUICK, smoke_task()).values
-    plain = scored(Retrain("dc-300", QUICK.network, 2), smoke_task()).values
+    plain = scored(Retrain("ncfm-40", QUICK.network, 2), smoke_task()).values
     assert found["accuracy"] == plain["accuracy"]
     parts = [found[f"accuracy/{name}/{severity}"] for name in ("noise", "contrast") for severity in (1, 5)]
     for copy in range(2):

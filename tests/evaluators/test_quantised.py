@@ -13,7 +13,7 @@ NETWORK = "convnet-d1-w8-in"
 
 
 def small(bits: tuple[int, ...] = (8, 4, 2)) -> Quantised:
-    return Quantised(recipe="dc-300", network=NETWORK, bits=bits, copies=1)
+    return Quantised(recipe="ncfm-40", network=NETWORK, bits=bits, copies=1)
 
 
 def test_one_training_at_each_number_of_bits_and_one_read(task: Task, trained: Trained) -> None:
@@ -37,7 +37,7 @@ def test_bits_per_class_have_scales_offsets_and_soft_labels(task: Task, trained:
 
 def test_8_bits_are_nearly_as_good_as_floats_which_are_scored_as_by_retrain(task: Task) -> None:
     found = small((8,)).evaluate(real(task), task, seed=3).values
-    plain = Retrain(recipe="dc-300", network=NETWORK, copies=1).evaluate(real(task), task, seed=3).values
+    plain = Retrain(recipe="ncfm-40", network=NETWORK, copies=1).evaluate(real(task), task, seed=3).values
     assert found["accuracy/32"] == plain["accuracy"]
     assert found["accuracy/8"][0] == pytest.approx(found["accuracy/32"][0], abs=0.03)
 

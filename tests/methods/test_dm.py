@@ -72,8 +72,8 @@ def test_real_and_synthetic_images_of_a_class_share_one_draw(monkeypatch: pytest
 
 
 def test_noise_becomes_its_class() -> None:
-    run = started(initial="noise", steps=150, image_lr=0.3)
-    for _ in range(150):
+    run = started(initial="noise", steps=30, image_lr=0.3)
+    for _ in range(30):
         run.step()
     assert run.synthetic().images[0].mean() < -0.3 and run.synthetic().images[1].mean() > 0.3
 

@@ -233,7 +233,7 @@ def _asks(folder: str, barrier: Any, done: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trained, "fit_trajectories", _watched(fitted))
         barrier.wait()
-        found = experts(train(2000), NAME, RECIPE, 6)
+        found = experts(train(400), NAME, RECIPE, 6)
     done.put((len(fitted), _sums(found)))
 
 
@@ -246,7 +246,7 @@ def test_two_processes_share_the_work(
     worker.start()
     barrier.wait()
     monkeypatch.setenv("RATBENCH_DATA", str(tmp_path))
-    found = experts(train(2000), NAME, RECIPE, 6)
+    found = experts(train(400), NAME, RECIPE, 6)
     theirs, expected = done.get(timeout=120)
     worker.join()
     assert theirs + len(trainings) == 6 and _sums(found) == expected

@@ -22,11 +22,11 @@ from suite.core.seeding import generator
 
 
 @pytest.mark.parametrize(
-    ("max_kept_bytes", "shape"),
-    [(2**20, (1, 8, 8)), (0, (3, 8, 8))],
+    ("max_kept_bytes", "shape", "before"),
+    [(2**20, (1, 8, 8), 0), (0, (3, 8, 8), 2)],  # each part that is compiled takes seconds
     ids=["kept", "recomputed, in colour"],
 )
-def test_a_compiled_meta_gradient_is_the_plain_one(max_kept_bytes: int, shape: Shape) -> None:
+def test_a_compiled_meta_gradient_is_the_plain_one(max_kept_bytes: int, shape: Shape, before: int) -> None:
     name = "convnet-d1-w4-in"
     rng = generator(0)
     images = torch.randn(4, *shape, generator=rng, dtype=torch.float64).requires_grad_()
@@ -43,7 +43,7 @@ def test_a_compiled_meta_gradient_is_the_plain_one(max_kept_bytes: int, shape: S
             [images],
             lambda _: (images, targets),
             chunks(*real),
-            window=Window(2, 3),
+            window=Window(before, 3),
         )
 
     with warnings.catch_warnings():

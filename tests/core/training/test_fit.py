@@ -105,9 +105,8 @@ def test_a_step_of_squared_error_is_to_centred_labels() -> None:
 
 def test_full_data_are_regressed_on_their_labels() -> None:
     train = Examples(torch.randn(40, 1, 2, 2, generator=generator(0)), torch.arange(40) % 2, 2)
-    found = fit_full(
-        NET, train, RECIPES["frepo-40000-v2"], 2, seed=7
-    )  # two steps: one at rate 0, one at 3e-4
+    # Two steps: one at rate 0, one at 3e-4.
+    found = fit_full(NET, train, RECIPES["frepo-40000-v2"], 2, seed=7)
     leaf = NET.initialise(generator(7, "initialisation"))
     assert 0 < float((found - leaf).abs().max()) <= 3.1e-4
 
@@ -125,9 +124,8 @@ def test_without_a_batch_size_the_sets_own_minibatches_are_drawn() -> None:
 
 def test_training_learns() -> None:
     train = Examples(*(torch.cat(synthetic(8).flat()[:1]), torch.tensor([0] * 8 + [1] * 8)), classes=2)
-    fitted = fit(
-        NET, synthetic(8), dataclasses.replace(RECIPES["rat-bptt-1000"], augment="none", lr=0.05), seed=0
-    )
+    recipe = dataclasses.replace(RECIPES["rat-bptt-1000"], augment="none", lr=0.05, steps=100)
+    fitted = fit(NET, synthetic(8), recipe, seed=0)
     assert accuracy(NET, fitted, train) == 1.0
 
 
