@@ -186,11 +186,11 @@ def _suffixes(trials: Iterable[TrialResult]) -> dict[Configuration, str]:
         sizes.setdefault(trial.trial.ipc, {})[trial.configuration] = trial
     suffixes = {}
     for sizes in labels.values():
-        tables = ([trial.fields for trial in same.values()] for same in sizes.values())
+        tables = ([each.trial.fields for each in same.values()] for same in sizes.values())
         telling = sorted(set[str]().union(*map(differing_keys, tables)))
-        for configuration, trial in (pair for same in sizes.values() for pair in same.items()):
-            told = {name: trial.fields[name] for name in telling if name in trial.fields}
-            suffixes[configuration] = settings_text(told)
+        for configuration, each in (pair for same in sizes.values() for pair in same.items()):
+            own = each.trial.fields
+            suffixes[configuration] = settings_text({name: own[name] for name in telling if name in own})
     return suffixes
 
 
