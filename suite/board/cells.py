@@ -144,11 +144,11 @@ class TrialResult:
 class Cells:
     """All cells of a board. records: one per cell and data; see `suite.records.datasets`."""
 
-    records: tuple[Record, ...] = ()
-    trials: tuple[TrialResult, ...] = ()
-    references: tuple[Record[Reference], ...] = ()
-    warnings: tuple[str, ...] = ()
-    mixed: tuple[str, ...] = ()  # a line for each task with records of several data
+    records: tuple[Record, ...]
+    trials: tuple[TrialResult, ...]
+    references: tuple[Record[Reference], ...]
+    warnings: tuple[str, ...]
+    mixed: tuple[str, ...]  # a line for each task with records of several data
 
     def of(self, method: str, task: str, ipc: int) -> Sequence[TrialResult]:
         """Return the trials of a method on a task and of a size, without those with a budget."""

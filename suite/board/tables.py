@@ -1,7 +1,7 @@
 """The board: tables of rows, made from records; `render` formats them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from suite.board.breakdown import Breakdown, breakdowns
 from suite.board.cells import (
@@ -76,19 +76,19 @@ class Board:
     """All tables, and the facts shown once below them."""
 
     tables: tuple[Table, ...]
-    averages: Averages = field(default_factory=Averages)
-    breakdowns: tuple[Breakdown, ...] = ()
-    methods: tuple[MethodTitle, ...] = ()
-    versions: tuple[str, ...] = ()
-    commits: tuple[str, ...] = ()
-    test_reads: tuple[int, ...] = ()  # distinct numbers of test reads per evaluation
-    distillation_reads: tuple[int, ...] = ()  # the same per distillation: (0,) if correct
-    migrated: int = 0  # records that were measured under an earlier protocol
-    warnings: tuple[str, ...] = ()
-    mixed: tuple[str, ...] = ()  # a line for each task with records of several data
-    cells: Cells = field(default_factory=Cells)  # what it was made from
+    averages: Averages
+    breakdowns: tuple[Breakdown, ...]
+    methods: tuple[MethodTitle, ...]
+    versions: tuple[str, ...]
+    commits: tuple[str, ...]
+    test_reads: tuple[int, ...]  # distinct numbers of test reads per evaluation
+    distillation_reads: tuple[int, ...]  # the same per distillation: (0,) if correct
+    migrated: int  # records that were measured under an earlier protocol
+    warnings: tuple[str, ...]
+    mixed: tuple[str, ...]  # a line for each task with records of several data
+    cells: Cells  # what it was made from
+    weights: Weights
     protocol: int = PROTOCOL
-    weights: Weights = field(default_factory=Weights)
 
 
 def board(
