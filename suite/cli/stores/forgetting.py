@@ -75,9 +75,7 @@ def _means(wanted: Address, document: Document) -> bool:
     return (
         wanted.step is None
         and wanted.label in ("", document.label, _method(document))
-        and wanted.task in ("", document.task)
-        and wanted.ipc in (None, document.ipc)
-        and wanted.seed in (None, cell.seed)
+        and wanted.fits(document.task, document.ipc, cell.seed)
         and cell.id.startswith(wanted.digits)
     )
 
