@@ -111,10 +111,7 @@ def board(
     handed_in = {(each.label, each.sha256): each for each in submissions}
     verified = {(each.trial.method, each.trial.source) for each in cells.trials}
     claims = [each for key, each in handed_in.items() if key not in verified]
-    keys = sorted(
-        _keys(cells) | set(map(_claimed_key, claims)),
-        key=_order,
-    )
+    keys = sorted(_keys(cells) | set(map(_claimed_key, claims)), key=_order)
     places = _places(cells.trials)
     tables = tuple(_table(cells, key, places, suffixes, reported, weights, handed_in, claims) for key in keys)
     return Board(

@@ -30,9 +30,9 @@ class Stale:
         except (OSError, ValueError) as error:
             self.unknown[cell.method] = str(error)
             return ""
-        return (
-            "" if now == cell.source else f"source {cell.source[:12]}, and {cell.method} has {now[:12]} now"
-        )
+        if now == cell.source:
+            return ""
+        return f"source {cell.source[:12]}, and {cell.method} has {now[:12]} now"
 
 
 class Named:
