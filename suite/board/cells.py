@@ -68,12 +68,7 @@ class Evaluated:
     @property
     def recipe(self) -> str:
         """The recipe under which networks were trained; "" for an evaluator without a recipe."""
-        return f"{self.recipe_name} ({self.version})" if self.version else self.recipe_name
-
-    @property
-    def recipe_name(self) -> str:
-        """The name of the recipe: that of an edited plug-in may have had another meaning before."""
-        return str(self.cell.settings.get("native_recipe") or self.cell.settings.get("recipe", ""))
+        return f"{self.cell.recipe} ({self.version})" if self.version else self.cell.recipe
 
     @property
     def accuracy(self) -> tuple[float, ...]:
@@ -107,7 +102,7 @@ class TrialResult:
     @cached_property
     def configuration(self) -> Configuration:
         """What it has in common with the trials of its row: all but the seed."""
-        return self.task, self.label, canonical_json(self.fields), self.trial.ipc, self.within
+        return self.task, self.label, canonical_json(self.trial.fields), self.trial.ipc, self.within
 
     @property
     def made(self) -> bool:
@@ -133,7 +128,7 @@ class TrialResult:
     def native_recipe(self) -> str:
         """The recipe of its method, in the version by which its set was evaluated; "" if unknown."""
         name = self.record.recipe if self.record else ""
-        return max((item.recipe for item in self.evaluations if item.recipe_name == name), default=name)
+        return max((item.recipe for item in self.evaluations if item.cell.recipe == name), default=name)
 
     def by(self, *evaluators: str) -> list[Evaluated]:
         """Return its evaluations by the named evaluators."""
@@ -144,21 +139,16 @@ class TrialResult:
         """The sizes, in images per class, of the set and its scored prefixes."""
         return {self.trial.ipc, *(item.key.ipc for item in self.retrained)}
 
-    @property
-    def fields(self) -> dict[str, Any]:
-        """The fields that distinguish it from trials of the same label and size, except the seed."""
-        return self.trial.fields
-
 
 @dataclass(frozen=True)
 class Cells:
     """All cells of a board. records: one per cell and data; see `suite.records.datasets`."""
 
-    records: tuple[Record, ...] = ()
-    trials: tuple[TrialResult, ...] = ()
-    references: tuple[Record[Reference], ...] = ()
-    warnings: tuple[str, ...] = ()
-    mixed: tuple[str, ...] = ()  # a line for each task with records of several data
+    records: tuple[Record, ...]
+    trials: tuple[TrialResult, ...]
+    references: tuple[Record[Reference], ...]
+    warnings: tuple[str, ...]
+    mixed: tuple[str, ...]  # a line for each task with records of several data
 
     def of(self, method: str, task: str, ipc: int) -> Sequence[TrialResult]:
         """Return the trials of a method on a task and of a size, without those with a budget."""

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import pandas
-from pydantic import ValidationError
 
 from suite.board.anytime.devices import told_apart
 from suite.board.columns.signers import marked
@@ -153,7 +152,7 @@ def read(stores: Sequence[Path], memory: Memory | None = None) -> Documents:
             except FileNotFoundError:
                 continue  # a failure that was overcome meanwhile
             except (OSError, ValueError) as error:
-                skipped.append(f"{path}: skipped, {_reason(error)}")
+                skipped.append(f"{path}: skipped, {reading.reason(error)}")
     first: dict[tuple[str, str], tuple[Path, str]] = {}
     apart = told_apart([[record for *_, record in each] for each in found])
     for (kind, path, _), record in zip(chain(*found), chain(*apart), strict=True):
@@ -277,14 +276,6 @@ def _documents(store: Path) -> Iterator[tuple[str, Path]]:
         refuse_protocol(protocol, str(store))
     for kind in kinds:
         yield from ((kind, path) for path in layout.below(store / kind, ".json"))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        told = first["msg"].removeprefix("Value error, ")
-        return ": ".join([*(str(part) for part in first["loc"]), told])
-    return str(error)
 
 
 def _parsed(line: dict[str, Any]) -> dict[str, Any]:

@@ -131,11 +131,11 @@ def _tell_recipes_apart(trials: Collection[TrialResult]) -> None:
     """Give recipes their version where trainings under one name used several: a plug-in was edited."""
     sources: dict[str, set[str]] = {}
     for item in (item for trial in trials for item in trial.by(*RANKED) if item.cell.source):
-        sources.setdefault(item.recipe_name, set()).add(item.cell.source)
+        sources.setdefault(item.cell.recipe, set()).add(item.cell.source)
     several = {name for name, found in sources.items() if len(found) > 1}
     for trial in trials:
         trial.evaluations = [
-            replace(item, version=item.cell.source[:12]) if item.recipe_name in several else item
+            replace(item, version=item.cell.source[:12]) if item.cell.recipe in several else item
             for item in trial.evaluations
         ]
 

@@ -1,7 +1,7 @@
 """The board: tables of rows, made from records; `render` formats them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from suite.board.breakdown import Breakdown, breakdowns
 from suite.board.cells import (
@@ -76,19 +76,19 @@ class Board:
     """All tables, and the facts shown once below them."""
 
     tables: tuple[Table, ...]
-    averages: Averages = field(default_factory=Averages)
-    breakdowns: tuple[Breakdown, ...] = ()
-    methods: tuple[MethodTitle, ...] = ()
-    versions: tuple[str, ...] = ()
-    commits: tuple[str, ...] = ()
-    test_reads: tuple[int, ...] = ()  # distinct numbers of test reads per evaluation
-    distillation_reads: tuple[int, ...] = ()  # the same per distillation: (0,) if correct
-    migrated: int = 0  # records that were measured under an earlier protocol
-    warnings: tuple[str, ...] = ()
-    mixed: tuple[str, ...] = ()  # a line for each task with records of several data
-    cells: Cells = field(default_factory=Cells)  # what it was made from
+    averages: Averages
+    breakdowns: tuple[Breakdown, ...]
+    methods: tuple[MethodTitle, ...]
+    versions: tuple[str, ...]
+    commits: tuple[str, ...]
+    test_reads: tuple[int, ...]  # distinct numbers of test reads per evaluation
+    distillation_reads: tuple[int, ...]  # the same per distillation: (0,) if correct
+    migrated: int  # records that were measured under an earlier protocol
+    warnings: tuple[str, ...]
+    mixed: tuple[str, ...]  # a line for each task with records of several data
+    cells: Cells  # what it was made from
+    weights: Weights
     protocol: int = PROTOCOL
-    weights: Weights = field(default_factory=Weights)
 
 
 def board(
@@ -111,10 +111,7 @@ def board(
     handed_in = {(each.label, each.sha256): each for each in submissions}
     verified = {(each.trial.method, each.trial.source) for each in cells.trials}
     claims = [each for key, each in handed_in.items() if key not in verified]
-    keys = sorted(
-        _keys(cells) | set(map(_claimed_key, claims)),
-        key=_order,
-    )
+    keys = sorted(_keys(cells) | set(map(_claimed_key, claims)), key=_order)
     places = _places(cells.trials)
     tables = tuple(_table(cells, key, places, suffixes, reported, weights, handed_in, claims) for key in keys)
     return Board(
@@ -186,11 +183,11 @@ def _suffixes(trials: Iterable[TrialResult]) -> dict[Configuration, str]:
         sizes.setdefault(trial.trial.ipc, {})[trial.configuration] = trial
     suffixes = {}
     for sizes in labels.values():
-        tables = ([trial.fields for trial in same.values()] for same in sizes.values())
+        tables = ([each.trial.fields for each in same.values()] for same in sizes.values())
         telling = sorted(set[str]().union(*map(differing_keys, tables)))
-        for configuration, trial in (pair for same in sizes.values() for pair in same.items()):
-            told = {name: trial.fields[name] for name in telling if name in trial.fields}
-            suffixes[configuration] = settings_text(told)
+        for configuration, each in (pair for same in sizes.values() for pair in same.items()):
+            own = each.trial.fields
+            suffixes[configuration] = settings_text({name: own[name] for name in telling if name in own})
     return suffixes
 
 

@@ -33,28 +33,11 @@ class _Described:
     names: Callable[[], Iterable[str]]
     row: Callable[[str], tuple[str, ...]]  # the columns after a name in a list
     details: Callable[[str], Iterator[RenderableType]]
+    unlisted: Callable[[str], bool] = lambda name: False  # whether a name that is not listed has this kind
 
     def has(self, name: str) -> bool:
         """Return whether a name has this kind."""
-        return name in self.names()
-
-
-class _Tasks(_Described):
-    def has(self, name: str) -> bool:
-        """Return whether a name is of the catalogue, or a kind of task with a path behind a colon."""
-        return ":" in name or name in self.names()
-
-
-class _Grids(_Described):
-    def has(self, name: str) -> bool:
-        """Return whether a name is a grid of the package, or the path of a file of one."""
-        return name.endswith(".toml") or name in self.names()
-
-
-class _Networks(_Described):
-    def has(self, name: str) -> bool:
-        """Return whether a name begins with the name of a family."""
-        return name.partition("-")[0] in named.ARCHITECTURES
+        return self.unlisted(name) or name in self.names()
 
 
 def table(kind: str) -> Table:
@@ -253,8 +236,18 @@ _KINDS: dict[str, _Described] = {
         lambda name: (registry.summary(studies.find(name)),),
         lambda name: _class(name, studies.find(name)),
     ),
-    "tasks": _Tasks(lambda: [*tasks.names(), *tasks.FORMS], _task_row, _task),
-    "networks": _Networks(named.forms, lambda form: (named.forms()[form],), _network),
+    "tasks": _Described(
+        lambda: [*tasks.names(), *tasks.FORMS],
+        _task_row,
+        _task,
+        unlisted=lambda name: ":" in name,  # a path follows
+    ),
+    "networks": _Described(
+        named.forms,
+        lambda form: (named.forms()[form],),
+        _network,
+        unlisted=lambda name: name.partition("-")[0] in named.ARCHITECTURES,
+    ),
     "recipes": _Described(
         lambda: RECIPES,
         lambda name: (RECIPES[name].source,),
@@ -265,5 +258,10 @@ _KINDS: dict[str, _Described] = {
         lambda name: (repr(AUGMENTATIONS[name]),),
         lambda name: iter([_named(name, repr(AUGMENTATIONS[name]))]),
     ),
-    "grids": _Grids(grid_files.names, lambda name: (grid.load(grid_files.locate(name)).title,), _grid),
+    "grids": _Described(
+        grid_files.names,
+        lambda name: (grid.load(grid_files.locate(name)).title,),
+        _grid,
+        unlisted=lambda name: name.endswith(".toml"),
+    ),
 }

@@ -143,17 +143,15 @@ def native_recipe(grid: Grid, label: str, task: str, ipc: int) -> str:
 
 def trial(grid: Grid, label: str, task: str, ipc: int, seed: int, method: Method) -> Trial:
     """Return a trial of a row's method with its hyper-parameters."""
-    name, source = method_name(grid, label), registry.source(method_name(grid, label))
-    values = expand.plain(method)
-    last = grid.budget.all[-1] if grid.budget else None
+    name = method_name(grid, label)
     return Trial(
         task=task,
         method=name,
-        source=source,
-        hyperparameters=values,
+        source=registry.source(name),
+        hyperparameters=expand.plain(method),
         ipc=ipc,
         seed=seed,
-        device_seconds=last,
+        device_seconds=grid.budget.all[-1] if grid.budget else None,
     )
 
 

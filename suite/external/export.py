@@ -152,18 +152,14 @@ def _quantised(synthetic: SyntheticSet, bits: int) -> tuple[SyntheticSet, list[s
     return made, [said]
 
 
-def _decoded(synthetic: SyntheticSet) -> Iterator[str]:
-    if synthetic.parametrisation is not None:
-        yield (
-            f"these are the {synthetic.ipc} images per class that a {synthetic.parametrisation.kind} code of "
-            f"{synthetic.parametrisation.nbytes} bytes decodes to"
-        )
-
-
 def _remarks(synthetic: SyntheticSet, manifest: dict[str, Any], format: Format) -> Iterator[str]:
     if format == "safetensors":
         return
-    yield from _decoded(synthetic)
+    if (code := synthetic.parametrisation) is not None:
+        yield (
+            f"these are the {synthetic.ipc} images per class that a {code.kind} code of {code.nbytes} bytes "
+            "decodes to"
+        )
     apart = []  # the fields that are in the artefact alone
     if format == "pt":
         yield "preprocessed as the artefact's task: evaluate it with --preprocessing task"

@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import torch
 from torch import Tensor
@@ -18,8 +17,6 @@ from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Task
 from suite.external import Kind as Kind
 from suite.external.writers.class_folders import class_folders
-
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _SUM = 0.02  # by which a row of probabilities may miss 1: labels may be float16
 _SHOWN = 4

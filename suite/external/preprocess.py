@@ -169,18 +169,14 @@ def _decide(
     if said := brought.manifest.get("preprocessing"):
         # The last bits of a whitening matrix depend on the machine; the data's fingerprint does not.
         known = tasks.is_of(brought.manifest.get("data"), task)
-        same = known or said == task.preprocessing.describe()
-        if not same or declared == "raw" or by:
-            kind = str(said.get("kind"))[:40]
-            wrong = "--mean and --std" if by else "--preprocessing"
-            raise ValueError(
-                f"the set's manifest says its images are prepared by {kind!r}, which is not "
-                + (
-                    f"{'other constants' if by else 'raw'}; leave {wrong} out"
-                    if same
-                    else f"what {task.name} has; choose its task"
-                )
-            )
+        kind = str(said.get("kind"))[:40]
+        told = f"the set's manifest says its images are prepared by {kind!r}, which is not"
+        if not (known or said == task.preprocessing.describe()):
+            raise ValueError(f"{told} what {task.name} has; choose its task")
+        if by:
+            raise ValueError(f"{told} other constants; leave --mean and --std out")
+        if declared == "raw":
+            raise ValueError(f"{told} raw; leave --preprocessing out")
         return "task", "its manifest says so"
     if brought.raw and (declared == "task" or by):
         wrong = "--mean and --std" if by else "--preprocessing"
@@ -193,10 +189,8 @@ def _decide(
         return declared, "declared"
     low, high = brought.synthetic.images.min().item(), brought.synthetic.images.max().item()
     if low >= 0 and high <= 1:
-        return (
-            "raw",
-            f"{_INFERRED} all values lie in [0, 1]; --preprocessing task says that they are no pixels",
-        )
+        reason = "all values lie in [0, 1]; --preprocessing task says that they are no pixels"
+        return "raw", f"{_INFERRED} {reason}"
     return "task", f"{_INFERRED} values from {low:.2f} to {high:.2f} are no pixels in [0, 1]"
 
 

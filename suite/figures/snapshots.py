@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from suite.board import files
 from suite.board.render import style, words
+from suite.board.rows import named
 from suite.board.statistics.intervals import interval
 from suite.records.cells import RETRAIN, Evaluation, Trial, canonical_json, differing_keys
 from suite.records.record import Record, is_of
@@ -48,8 +49,8 @@ def of_records(records: Sequence[Record]) -> pd.DataFrame:
     trials = {
         (record.cell.id, record.task): record for record in records if is_of(record, Trial) and record.curve
     }
-    named = names(list(trials.values()))
-    rows = [row for record in scored for row in _copies(record, trials, named)]
+    lines = names(list(trials.values()))
+    rows = [row for record in scored for row in _copies(record, trials, lines)]
     table = pd.DataFrame(rows, columns=[*_LINE, "seed", "moment", "step", "seconds", "accuracy"])
     snapshots = table.groupby([*_LINE, "seed"])["moment"].transform("nunique") > 1
     return table[snapshots].sort_values([*_LINE, "moment", "seed"], kind="stable", ignore_index=True)
@@ -112,7 +113,7 @@ def names(trials: Sequence[Record[Trial]]) -> dict[Key, str]:
         telling = sorted(differing_keys([cell.fields for cell in cells]))
         for cell in cells:
             shown = ", ".join(f"{name}={cell.fields.get(name)}" for name in telling)
-            found[cell.id, task] = f"{label} ({shown})" if shown else label
+            found[cell.id, task] = named(label, shown)
     return found
 
 
@@ -129,7 +130,7 @@ def retrained(records: Sequence[Record]) -> list[Record[Evaluation]]:
 
 
 def _copies(
-    record: Record[Evaluation], trials: dict[Key, Record[Trial]], named: dict[Key, str]
+    record: Record[Evaluation], trials: dict[Key, Record[Trial]], lines: dict[Key, str]
 ) -> Iterator[tuple[Any, ...]]:
     cell = record.cell
     if cell.part is not None or (trial := trials.get(key := (cell.trial, record.task))) is None:
@@ -140,7 +141,7 @@ def _copies(
     budget = cell.device_seconds or trial.cell.device_seconds
     spent = budget or float(np.interp(step, [0, *at], [0, *seconds]))
     how = cell.settings.get("recipe", ""), cell.settings.get("network", "")
-    line = (record.task, record.ipc, named[key], *how)
+    line = (record.task, record.ipc, lines[key], *how)
     for accuracy in record.scores["accuracy"]:
         yield (*line, trial.cell.seed, budget or step, int(step), spent, accuracy)
 

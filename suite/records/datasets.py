@@ -6,7 +6,7 @@ boards and figures treat them as different tasks.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from suite.core.names import counted
@@ -23,7 +23,7 @@ Document = TypeVar("Document", Record, Planned)
 class Datasets:
     """The data of each task, and the records of each data. counts: by task and fingerprint."""
 
-    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, int]]
 
     @classmethod
     def of(cls, records: Iterable[Record], planned: Iterable[Planned] = ()) -> "Datasets":

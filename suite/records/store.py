@@ -22,9 +22,9 @@ from suite.records.cells import PROTOCOL, Cell, Trial, protocol_remedy
 from suite.records.jobs import Job
 from suite.records.record import FINAL, Record, read_record
 from suite.records.stores import heartbeat, layout
+from suite.records.submission import reason
 from suite.records.upkeep import facts, leftovers
 from suite.records.upkeep.checkpoints import Checkpoints
-from suite.records.upkeep.folder import mistake
 from suite.records.upkeep.known import Known
 
 
@@ -169,7 +169,7 @@ class Store(Checkpoints):
         except FileNotFoundError:
             return None  # another process set it aside
         except ValueError as error:
-            self.set_aside(path, f"is damaged ({mistake(error)})")
+            self.set_aside(path, f"is damaged ({reason(error)})")
             return None
 
     def _written(self, kind: str, place: Path, cell: str, data: str = "") -> list[Path]:
@@ -219,7 +219,7 @@ class Store(Checkpoints):
             except FileNotFoundError:
                 continue  # another process overcame it
             except ValueError as error:
-                self.set_aside(path, f"is damaged ({mistake(error)})")
+                self.set_aside(path, f"is damaged ({reason(error)})")
         return None
 
     def failure_of(self, job: Job, cell: Cell) -> Record | None:

@@ -192,6 +192,14 @@ def mistake(error: ValidationError, *, option: bool = False) -> str:
     return ": ".join(filter(None, [where, first["msg"].removeprefix("Value error, ")]))
 
 
+def reason(error: Exception) -> str:
+    """Return the first line of an error that a damaged file caused."""
+    if isinstance(error, ValidationError):
+        return mistake(error)
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def folders(store: Path) -> Iterator[Path]:
     """Yield the folders of a store's submissions, by name."""
     found = store / FOLDER

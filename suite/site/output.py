@@ -1,11 +1,11 @@
 """Write a site into a folder; nothing of a user's is lost."""
 
 import json
-import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from suite.core.files.atomic_write import write_bytes
 from suite.site.rendering import File
 
 CONTENTS = "ratbench-site.json"
@@ -80,20 +80,10 @@ def _remove(folder: Path, name: str) -> None:
 
 
 def _put(folder: Path, name: str, content: bytes) -> None:
-    """Write a file under its final name when it is whole."""
-    path = folder / name
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(partial).chmod(0o644)
-            Path(partial).replace(path)
-        finally:
-            Path(partial).unlink(missing_ok=True)
+        write_bytes(folder / name, content, replace=True, sync=False)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise _unwritable(folder / name, error) from None
 
 
 def _unwritable(path: Path, error: OSError) -> ValueError:

@@ -9,13 +9,19 @@ from pathlib import Path
 import pytest
 
 from suite.cli import environment
+from suite.records.store import Store
 
-COMMAND = [sys.executable, "-m", "suite", "list", "tasks"]
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """An empty store whose name has a letter that ASCII lacks."""
+    return Store.create(tmp_path / "digits-ö").path
 
 
-def ran(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a line of a shell, in which $R is the command line that lists tasks."""
-    given = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "R": " ".join(COMMAND)}
+def ran(command: str, store: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of a shell, in which $R is the command line for the status of a store."""
+    words = [sys.executable, "-m", "suite", "status", str(store)]
+    given = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "R": " ".join(words)}
     return subprocess.run(
         ["bash", "-c", command], env=given | environment, capture_output=True, text=True, check=False
     )
@@ -24,8 +30,8 @@ def ran(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "command", ["$R >&- 2>&- <&-", "$R | true; exit ${PIPESTATUS[0]}", "$R | head -1; exit ${PIPESTATUS[0]}"]
 )
-def test_output_that_nobody_reads_stops_nothing(command: str) -> None:
-    done = ran(command)
+def test_output_that_nobody_reads_stops_nothing(command: str, store: Path) -> None:
+    done = ran(command, store)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -36,8 +42,8 @@ def test_output_that_nobody_reads_stops_nothing(command: str) -> None:
         {"PYTHONIOENCODING": "ascii", "COLUMNS": "20"},
     ],
 )
-def test_any_locale_will_do(odd: dict[str, str]) -> None:
-    done = ran("$R", **odd)
+def test_any_locale_will_do(odd: dict[str, str], store: Path) -> None:
+    done = ran("$R", store, **odd)
     assert (done.returncode, done.stderr) == (0, "") and "digits" in done.stdout
 
 

@@ -26,6 +26,9 @@ from suite.records.stores.heartbeat import signs
 from tests.support import broken_files
 from tests.support.job_runs import complete, done, one
 
+UNTRAINED = pytest.mark.usefixtures("untrained")
+"""Of tests that do not look at accuracies."""
+
 
 @pytest.fixture
 def tiny(tiny: Path) -> Path:
@@ -67,6 +70,7 @@ def test_from_grid_to_record_to_table(jobs: list[Job], store: Store, resources: 
     assert board.test_reads == (1,) and board.distillation_reads == (0,)
 
 
+@UNTRAINED
 def test_what_is_recorded_is_not_done_again(jobs: list[Job], store: Store, resources: Resources) -> None:
     complete(jobs[0], store, resources)
     before = {path: path.read_bytes() for path in store.path.rglob("*.*")}
@@ -90,6 +94,7 @@ def test_a_diverged_trial_is_recorded_and_never_tried_again(
     assert job_runner.missing(job, store) == [] and complete(job, store, resources) == {}
 
 
+@UNTRAINED
 def test_a_failed_trial_stops_no_other_and_is_tried_again(
     tiny: Path, store: Store, resources: Resources
 ) -> None:
@@ -115,6 +120,7 @@ def with_evaluator_that_fails_once(tiny: Path) -> Job:
     return grid.jobs(grid.load(tiny))[0]
 
 
+@UNTRAINED
 def test_an_evaluation_that_failed_repeats_and_stops_nothing_else(
     tiny: Path, store: Store, resources: Resources
 ) -> None:
@@ -129,6 +135,7 @@ def test_an_evaluation_that_failed_repeats_and_stops_nothing_else(
     assert complete(job, store, resources) == {halves.id: "done"}
 
 
+@UNTRAINED
 def test_a_record_tells_how_an_evaluators_scores_are_shown(
     tiny: Path, store: Store, resources: Resources
 ) -> None:
@@ -177,6 +184,7 @@ def test_a_set_of_other_images_is_not_evaluated(jobs: list[Job], store: Store, r
     assert failure is not None and "distilled from other images or with other preprocessing" in failure.error
 
 
+@UNTRAINED
 def test_the_artefact_undoes_its_preprocessing(jobs: list[Job], store: Store, resources: Resources) -> None:
     complete(jobs[0], store, resources)
     made, manifest = load_artefact(store.artefact(jobs[0].id))
@@ -250,6 +258,7 @@ def test_threads_follow_the_resources(jobs: list[Job], store: Store) -> None:
     assert record.provenance.threads == 2 and record.device_seconds == pytest.approx(2 * record.seconds)
 
 
+@UNTRAINED
 @pytest.mark.parametrize("allowed", [True, False])
 def test_compiled_steps_are_read_before_a_job_and_written_after_its_cells(
     jobs: list[Job], store: Store, monkeypatch: pytest.MonkeyPatch, allowed: bool
@@ -268,6 +277,7 @@ def test_a_method_that_leaves_has_failed(tiny: Path, store: Store, resources: Re
     assert complete(job, store, resources) == {job.id: "failed"}
 
 
+@UNTRAINED
 def test_cached_work_is_charged_and_takes_no_time(tiny: Path, store: Store, resources: Resources) -> None:
     job = one(broken(tiny, broken_files.CACHED), "broken")
     complete(job, store, resources)
@@ -293,6 +303,7 @@ def test_nothing_is_computed_by_the_checks(tiny: Path, resources: Resources) -> 
     assert not tiny.with_name("fails_once.called").exists()
 
 
+@UNTRAINED
 def test_a_trials_record_tells_its_methods_title_and_paper(
     jobs: list[Job], store: Store, resources: Resources
 ) -> None:
@@ -313,6 +324,7 @@ def test_a_failure_leaves_its_traceback(tiny: Path, store: Store, resources: Res
     assert trace.strip().splitlines()[-1] == failure.error.rpartition(" (")[0]
 
 
+@UNTRAINED
 def test_others_see_which_cell_is_in_work(jobs: list[Job], store: Store, resources: Resources) -> None:
     job = one(jobs, "rat_bptt")
     seen = []

@@ -22,6 +22,9 @@ from tests.support.command_line import ratbench, refused
 
 pytestmark = pytest.mark.usefixtures("elsewhere", "read_here")
 
+UNTRAINED = pytest.mark.usefixtures("untrained")
+"""Of tests that do not look at accuracies."""
+
 
 def evaluate(path: Path, *more: str | Path) -> Result:
     quick = ("--task", "digits", "--ipc", "2", "--network", "convnet-d1-w8-in", "--copies", "2", "--cpu")
@@ -52,6 +55,7 @@ def test_a_file_becomes_a_trial_and_its_evaluation(tmp_path: Path) -> None:
     assert manifest["sha256"] == trial.artefact and manifest["trial"]["source"] == trial.cell.source
 
 
+@UNTRAINED
 def test_teachers_of_a_file_are_left_out(tmp_path: Path) -> None:
     """Whoever made them may have shown them the test images."""
     made = replace(foreign_sets.digits(), teachers=(Teacher("mlp-w8", torch.ones(5)),))
@@ -64,6 +68,7 @@ def test_teachers_of_a_file_are_left_out(tmp_path: Path) -> None:
     assert torch.equal(synthetic.images, made.images)
 
 
+@UNTRAINED
 def test_running_it_again_does_nothing_twice(tmp_path: Path) -> None:
     path = foreign_sets.rat_bptt(tmp_path)
     first = evaluate(path, "--store", "mine")
@@ -74,6 +79,7 @@ def test_running_it_again_does_nothing_twice(tmp_path: Path) -> None:
     assert "retrain dc-300 done" in first.stdout and "retrain dc-300 done" not in again.stdout
 
 
+@UNTRAINED
 def test_a_lost_artefact_is_written_again(tmp_path: Path) -> None:
     path = foreign_sets.rat_bptt(tmp_path)
     evaluate(path)
@@ -83,6 +89,7 @@ def test_a_lost_artefact_is_written_again(tmp_path: Path) -> None:
     assert evaluate(path).exit_code == 0 and artefact.read_bytes() == content
 
 
+@UNTRAINED
 def test_the_board_ranks_it_and_says_where_it_is_from(tmp_path: Path) -> None:
     result = evaluate(
         foreign_sets.mtt(tmp_path), "--recipe", "dsa-1000", "--recipe", "dc-300", "--name", "mtt-2021"
@@ -96,11 +103,13 @@ def test_the_board_ranks_it_and_says_where_it_is_from(tmp_path: Path) -> None:
     assert "device time" not in text  # nothing was distilled
 
 
+@UNTRAINED
 def test_a_picture_of_each_class_is_enough(tmp_path: Path) -> None:
     result = evaluate(foreign_sets.pictures(tmp_path / "set"))
     assert result.exit_code == 0 and "preprocessing: raw (bytes)" in result.stdout
 
 
+@UNTRAINED
 def test_doubtful_statistics_draw_a_warning(tmp_path: Path) -> None:
     result = evaluate(foreign_sets.pixel_pair(tmp_path), "--preprocessing", "task")
     assert result.exit_code == 0
@@ -146,22 +155,22 @@ def edit(path: Path, **facts: object) -> None:
     beside.write_text(json.dumps({**json.loads(beside.read_text()), **facts}))
 
 
-class TestEveryFieldCounts:
-    def test_the_learned_rate_of_our_own_set(self, tmp_path: Path) -> None:
-        """`mtt-1000` is `dsa-1000` at the learned rate: without it both give the same figures."""
-        path = tmp_path / "own.safetensors"
-        suite.save_set(replace(foreign_sets.digits(), lr=0.0717), path, foreign_sets.task())
-        result = evaluate(path, "--recipe", "mtt-1000", "--recipe", "dsa-1000", "--copies", "1")
-        assert result.exit_code == 0, result.output
-        assert "the learned rate 0.0717 is read" in result.stdout
-        assert settings_of()["lr"] == set_of().lr == 0.0717
-        found = [
-            record.scores["accuracy"]
-            for record in files.read([Path("runs/external")]).records
-            if record.scores
-        ]
-        assert len(found) == 2 and found[0] != found[1]
+def test_the_learned_rate_of_our_own_set(tmp_path: Path) -> None:
+    """`mtt-1000` is `dsa-1000` at the learned rate: without it both give the same figures."""
+    path = tmp_path / "own.safetensors"
+    suite.save_set(replace(foreign_sets.digits(), lr=0.0717), path, foreign_sets.task())
+    result = evaluate(path, "--recipe", "mtt-1000", "--recipe", "dsa-1000", "--copies", "1")
+    assert result.exit_code == 0, result.output
+    assert "the learned rate 0.0717 is read" in result.stdout
+    assert settings_of()["lr"] == set_of().lr == 0.0717
+    found = [
+        record.scores["accuracy"] for record in files.read([Path("runs/external")]).records if record.scores
+    ]
+    assert len(found) == 2 and found[0] != found[1]
 
+
+@UNTRAINED
+class TestEveryFieldCounts:
     @pytest.mark.parametrize("recipe", ["mtt-1000", "datm-1000", "mtt-1000:bf16"])
     def test_a_missing_rate_is_refused(self, recipe: str, tmp_path: Path) -> None:
         """It would be `dsa-1000` in silence, also where another recipe is asked for beside it."""
@@ -289,6 +298,7 @@ class TestEveryFieldCounts:
         refused(evaluate(mtt, "--mean", "0.5"), "--mean and --std belong together")
 
 
+@UNTRAINED
 class TestLabels:
     def test_classes_in_another_order_are_found_by_name(self, tmp_path: Path) -> None:
         result = evaluate(foreign_sets.saved_renamed(tmp_path))

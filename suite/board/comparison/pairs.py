@@ -197,9 +197,7 @@ def _fits(record: Record[Trial], wanted: Address) -> bool:
     cell, label = record.cell, record.label
     return (
         (wanted.label in ("", label) or wanted.label.startswith(f"{label} ("))
-        and wanted.task in ("", record.task)
-        and wanted.ipc in (None, cell.ipc)
-        and wanted.seed in (None, cell.seed)
+        and wanted.fits(record.task, cell.ipc, cell.seed)
         and cell.id.startswith(wanted.digits)
     )
 

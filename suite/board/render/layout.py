@@ -97,8 +97,7 @@ def _one_line(text: str, letters: int) -> str:
     shown = " ".join(text.split())
     shown = shown if len(shown) <= letters else f"{shown[: letters - 1]}…"
     shown = "".join(ascii(each)[1:-1] if category(each) in _UNSEEN else each for each in shown)
-    alone = "◌" * any(
-        category(each).startswith("M") for each in shown[:1]
-    )  # would sit on what stands before it
+    # A mark at the beginning would sit on what stands before it.
+    alone = "◌" if shown and category(shown[0]).startswith("M") else ""
     turned = any(bidirectional(each) in ("R", "AL") for each in shown)
     return f"{alone}{shown}" + "\u200e" * turned  # what follows stands at its right

@@ -138,18 +138,13 @@ def signed(row: BoardRow) -> str:
     return f"signed by {', '.join(row.signers)}" if row.signers else ""
 
 
-def native(row: BoardRow, *, brief: bool = False) -> str:
-    """Return the accuracy under the native recipe; `same` if that is the standard recipe and was measured.
-
-    brief: only the mean.
-    """
+def native(row: BoardRow) -> str:
+    """Return the accuracy under the native recipe; `same` if that is the standard recipe and was measured."""
     if not row.native:
         return ""
     if row.native == STANDARD_RECIPE and row.accuracy:
         return "same"
     found = row.scores.get(row.native)
-    if brief:
-        return f"{_rounded(100 * found.mean):.1f}" if found else "–"
     return f"{percent(found)} ({row.native})" if found else f"– ({row.native})"
 
 

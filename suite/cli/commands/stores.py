@@ -199,10 +199,8 @@ def forget(
     from suite.records.stores import forget as forgetting_files
     from suite.records.stores import reading
 
-    found_store, reason = (
-        reading.opened(folder_only(store)),
-        forgetting.Named(what) if what else forgetting.Stale(),
-    )
+    found_store = reading.opened(folder_only(store))
+    reason = forgetting.Named(what) if what else forgetting.Stale()
     with found_store.locked("forget") if yes else nullcontext():
         found = forgetting_files.Forgetting(found_store, reason)
         if isinstance(reason, forgetting.Named):

@@ -58,7 +58,7 @@ class Writer(Protocol):
 
 def check(kind: Kind) -> None:
     """Raise ValueError if a log cannot be written, before compute starts: its library is missing."""
-    if [name for name in _MODULES[kind] if find_spec(name) is None]:
+    if any(find_spec(name) is None for name in _MODULES[kind]):
         raise ValueError(f"--log {kind}: {kind} is not installed; run `pip install 'rat-bench[{kind}]'`")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from suite.board import files
 from suite.board.atlas import costs
 from suite.board.atlas.markdown import markdown, status
-from suite.board.atlas.rows import AtlasRow, atlas
+from suite.board.atlas.rows import atlas
 from suite.board.atlas.targets import COSTS, REPORTED, Printed, Target
 from suite.board.render import words
 from suite.board.reported import Reported, reported
@@ -66,7 +66,8 @@ class Reproduction:
         store = here(store, RECORDS)
         records = files.read([store]).records if store.exists() else ()
         for row in atlas(records, self.printed, costs=costs.step_costs(COSTS)).rows:
-            yield from (f"beside, not compared: {text}" for text in _beside(row))
+            for each in row.beside:
+                yield f"beside, not compared: {words.percent(each.accuracy)} with {each.conditions}"
             ours = f"{words.percent(row.accuracy)} here, " if row.accuracy else ""
             yield f"status: {status(row)}; {ours}{row.printed.entry.text(row.printed.ipc)} printed"
 
@@ -87,9 +88,9 @@ def find(method: str, task: str, ipc: int) -> Reproduction:
     Raises ValueError, with what is printed, if there is none, or none that can be repeated here.
     """
     entries = reported(REPORTED)
-    found = [each for each in _of_task(entries, method, task) if each.text(ipc)]
+    of_task = _of_task(entries, method, task)
+    found = [each for each in of_task if each.text(ipc)]
     if not found:
-        of_task = _of_task(entries, method, task)
         sizes = sorted({figure[0] for each in of_task for figure in each.figures if figure[0]})
         raise ValueError(
             f"no figure is printed for {method} on {task} at {words.size(ipc)}; there are some at "
@@ -134,8 +135,3 @@ def _of_task(entries: Sequence[Reported], method: str, task: str) -> list[Report
         printed = ", ".join(dict.fromkeys(each.variant for each in own))
         raise ValueError(f"no figure is printed for {method} on {task}; there are some on {printed}")
     return found
-
-
-def _beside(row: AtlasRow) -> Iterator[str]:
-    for each in row.beside:
-        yield f"{words.percent(each.accuracy)} with {each.conditions}"

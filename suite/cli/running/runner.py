@@ -111,7 +111,7 @@ def retrain(found: foreign.ReadSet, folder: Path, resources: Resources) -> bool:
     """Retrain networks on a set that was read, as `evaluate` does; return whether all cells are done."""
     jobs, store = [found.job], working.create(folder)
     with store.locked():
-        bring_over_formers(store, {job.data: former_fingerprint(found.task) for job in jobs})
+        bring_over_formers(store, {found.job.data: former_fingerprint(found.task)})
         for line in on_other_data(jobs, store):
             say(line)
         foreign.record(found, store, resources)

@@ -30,9 +30,9 @@ class Stale:
         except (OSError, ValueError) as error:
             self.unknown[cell.method] = str(error)
             return ""
-        return (
-            "" if now == cell.source else f"source {cell.source[:12]}, and {cell.method} has {now[:12]} now"
-        )
+        if now == cell.source:
+            return ""
+        return f"source {cell.source[:12]}, and {cell.method} has {now[:12]} now"
 
 
 class Named:
@@ -75,9 +75,7 @@ def _means(wanted: Address, document: Document) -> bool:
     return (
         wanted.step is None
         and wanted.label in ("", document.label, _method(document))
-        and wanted.task in ("", document.task)
-        and wanted.ipc in (None, document.ipc)
-        and wanted.seed in (None, cell.seed)
+        and wanted.fits(document.task, document.ipc, cell.seed)
         and cell.id.startswith(wanted.digits)
     )
 

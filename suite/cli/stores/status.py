@@ -32,9 +32,13 @@ _FOR_COSTS = 5_000  # the latest records, from which costs are estimated
 class Place(NamedTuple):
     """A cell of a plan and its job."""
 
-    id: str
     cell: Cell
     job: Job
+
+    @property
+    def id(self) -> str:
+        """The cell's id."""
+        return self.cell.id
 
     @property
     def title(self) -> str:
@@ -237,7 +241,7 @@ def _places(plan: Plan) -> list[Place]:
         if not isinstance(cell, Evaluation):
             job = Job(label=planned.label, cell=cell, data=planned.data)
             jobs[cell.id] = job
-            found.append(Place(cell.id, cell, job))
+            found.append(Place(cell, job))
         elif cell.trial in jobs:
-            found.append(Place(cell.id, cell, jobs[cell.trial]))
+            found.append(Place(cell, jobs[cell.trial]))
     return found

@@ -16,7 +16,6 @@ from suite.experiments.tuning.rows import ACCURACY, Row
 from suite.experiments.tuning.sampling import ENOUGH, values
 from suite.experiments.tuning.settings_file import Chosen, SettingsFile, Try, plain
 from suite.records.jobs import Job
-from suite.records.record import Record
 from suite.records.store import Store
 
 Changes = Mapping[str, Any]
@@ -211,14 +210,14 @@ def tried(job: Job, store: Store) -> bool:
 
 def _seconds(job: Job, store: Store) -> float:
     """Return the device-seconds of a try's distillation."""
-    record: Record | None = store.record(job.id, job.data) or store.last_failure(job.id)
+    record = store.record(job.id, job.data) or store.last_failure(job.id)
     return record.device_seconds if record else 0.0
 
 
 def _accuracy(job: Job, store: Store) -> float | None:
     """Return the mean accuracy of a try on the holdout, of six digits; None if it has none."""
     (evaluation,) = job.evaluations
-    record: Record | None = store.record(evaluation.id, job.data)
+    record = store.record(evaluation.id, job.data)
     if record is None or not record.scores:
         return None
     return round(fmean(record.scores[ACCURACY]), 6)

@@ -59,9 +59,7 @@ class Repository:
             api.upload_folder(
                 repo_id=self.name, repo_type="dataset", folder_path=folder, commit_message=message
             )
-        except (
-            Exception
-        ) as error:  # The hub's HTTP library, and therefore its errors, differ between versions.
+        except Exception as error:  # the errors of the hub's library differ between versions
             told = _reason(error, f"{api.endpoint}/datasets/{self.name}")
             raise ValueError(told.replace(str(get_token()), "(token)")) from None
         return f"{api.endpoint}/datasets/{self.name}"

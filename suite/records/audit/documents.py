@@ -125,7 +125,7 @@ def jobs(store: Store, found: Findings) -> None:
 
 def checkpoints(store: Store, finished: set[str], found: Findings) -> None:
     """Report damaged checkpoints, and those of finished cells."""
-    for folder in _folders(store.path / "checkpoints"):
+    for folder in layout.subfolders(store.path / "checkpoints"):
         paths = layout.listed(folder, ".pt")
         if paths and folder.name in finished:
             found.doubt("checkpoint", folder, "its cell is finished: nothing needs it any more")
@@ -177,10 +177,6 @@ def unpaired(store: Store) -> Iterator[Path]:
         partner = path.with_suffix(".json" if name.endswith(ENDING) else ENDING)
         if partner.name not in names or not parts_of(path.stem)[0]:
             yield path
-
-
-def _folders(path: Path) -> list[Path]:
-    return sorted(each for each in path.iterdir() if each.is_dir()) if path.is_dir() else []
 
 
 def _age(path: Path) -> float:

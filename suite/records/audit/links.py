@@ -173,9 +173,9 @@ class Links:
         """Return the sha256 of the set or snapshot that an evaluation is of; "" if it is not there."""
         with suppress(OSError, ValueError):
             step = self._trials[str(of.path)].step_of(cell)
-            return (
-                of.artefact if step is None else documents.sha256(self.store.artefact(cell.trial, step, data))
-            )
+            if step is None:
+                return of.artefact
+            return documents.sha256(self.store.artefact(cell.trial, step, data))
         return ""
 
     def _step(self, own: _Entry, cell: Evaluation) -> int | None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import RLock
 
 from suite.core.files.atomic_write import PARTIAL, DiskFault, read_bytes, write_bytes
@@ -132,7 +132,7 @@ class Mirror:
         found: dict[str, list[str]] = {}
         for prefix in scope.within:
             found |= self.place.listed(prefix)
-        folders = {parent for name in found for parent in _parents(name)}
+        folders = {str(parent) for name in found for parent in PurePosixPath(name).parents}
         return {name: mark for name, mark in found.items() if scope.has(name) and name not in folders}
 
     def _here(self, scope: Scope) -> Iterator[tuple[str, Local]]:
@@ -226,11 +226,6 @@ def _turn(name: str) -> int:
 
 def _cell(record: str) -> str:
     return Path(record).stem[:64]
-
-
-def _parents(name: str) -> Iterator[str]:
-    parts = name.split("/")
-    yield from ("/".join(parts[:count]) for count in range(1, len(parts)))
 
 
 def _local(path: Path) -> Local:

@@ -35,6 +35,10 @@ class Address:
     digits: str = ""
     step: int | None = None
 
+    def fits(self, task: str, ipc: int, seed: int) -> bool:
+        """Return whether it may name something of this task, size and seed."""
+        return self.task in ("", task) and self.ipc in (None, ipc) and self.seed in (None, seed)
+
 
 @dataclass(frozen=True)
 class SetInStore:
@@ -64,10 +68,8 @@ class SetInStore:
     def fits(self, wanted: Address) -> bool:
         """Return whether an address may mean this set."""
         return (
-            wanted.task in ("", self.task)
+            wanted.fits(self.task, self.ipc, self.seed)
             and wanted.label in ("", self.label)
-            and wanted.ipc in (None, self.ipc)
-            and wanted.seed in (None, self.seed)
             and wanted.step == self.step
             and any(each.startswith(wanted.digits) for each in (self.path.stem, self.sha256))
         )
@@ -202,9 +204,7 @@ def _trials(store: Store, wanted: Sequence[Address]) -> set[str]:
         record.cell.id
         for each in wanted
         for record in reading.records(store, each.label)
-        if is_of(record, Trial)
-        and each.ipc in (None, record.cell.ipc)
-        and each.seed in (None, record.cell.seed)
+        if is_of(record, Trial) and each.fits(record.task, record.cell.ipc, record.cell.seed)
     }
 
 

@@ -104,9 +104,9 @@ def below(folder: Path, ending: str) -> Iterator[Path]:
 
 def folders(path: Path, row: str = "") -> Iterator[Path]:
     """Yield the folders of rows below that of records or failures, in order, or those of one name."""
-    for each in _below(path):
+    for each in subfolders(path):
         if not row:
-            yield from _below(each)
+            yield from subfolders(each)
         elif (each / row).is_dir():
             yield each / row
 
@@ -127,5 +127,6 @@ def _is_file(found: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _below(path: Path) -> list[Path]:
+def subfolders(path: Path) -> list[Path]:
+    """Return the folders in a folder, in order; none if there is no such folder."""
     return sorted(each for each in path.iterdir() if each.is_dir()) if path.is_dir() else []

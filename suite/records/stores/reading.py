@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from suite.core.files.documents import document
 from suite.records.record import Record, read_record
 from suite.records.store import Store
 from suite.records.stores import layout
-from suite.records.submission import mistake
+from suite.records.submission import reason as reason
 
 
 @contextmanager
@@ -81,11 +79,3 @@ def records(store: Store, label: str = "") -> Iterator[Record]:
 def checked(path: Path, content: bytes | None = None) -> Record:
     """Return the record in a file, or in its `content`; raises ValueError if it is none, or damaged."""
     return read_record(document(path) if content is None else content, path.stem[:64])
-
-
-def reason(error: Exception) -> str:
-    """Return the first line of an error that a damaged file caused."""
-    if isinstance(error, ValidationError):
-        return mistake(error)
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -7,8 +7,6 @@ from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
-
 from suite.core.files.atomic_write import DiskFault, make_folder, move, write_bytes
 from suite.records.jobs import Job
 
@@ -79,9 +77,3 @@ class Folder:
     def following(self, job: Job, work: Generator[T, None, None]) -> Generator[T, None, None]:
         """Return the reports of `work` on a job, and send after each what the job wrote."""
         return work
-
-
-def mistake(error: ValueError) -> str:
-    """Return the first mistake in a file in one line."""
-    told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-    return told.removeprefix("Value error, ").partition("\n")[0]

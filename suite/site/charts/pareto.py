@@ -111,7 +111,7 @@ def _chart(table: Table, points: Sequence[Point], axis: _Axis, size: str, device
         left=_LEFT,
         right=_RIGHT,
         marks=(
-            *marks.vertical(accuracies, _TOP, _BOTTOM, "test accuracy, %"),
+            *marks.vertical(accuracies, _TOP, _BOTTOM),
             *marks.horizontal(across, _TOP, _BOTTOM, axis.titles[1]),
             *(Line(100 * x1, y1, 100 * x2, y2, "front") for x1, y1, x2, y2 in stairs),
             *(mark for each in reversed(order) for mark in _point(each, each in best, across, up, axis)),

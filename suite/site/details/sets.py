@@ -73,11 +73,9 @@ class Set:
         own, record = self.row.submission, self.record
         wanted = own.files.get(SET) if own else record.artefact if record else ""
         found = [path for path in there if wanted in ("", hashlib.sha256(path.read_bytes()).hexdigest())]
-        return (
-            found[0]
-            if found
-            else "the file in the store is not the one that was evaluated: its sha256 differs"
-        )
+        if not found:
+            return "the file in the store is not the one that was evaluated: its sha256 differs"
+        return found[0]
 
     def _file(self, store: Path) -> Path:
         if own := self.row.submission:

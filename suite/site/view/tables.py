@@ -190,11 +190,12 @@ def _notes(table: Table, row: BoardRow) -> Iterator[str]:
 
 def _cells(columns: Sequence[Column], texts: Mapping[str, str], line: Line) -> tuple[Cell, ...]:
     """Return the cells of a row. texts: by column; line: of the CSV, which has their values."""
-    return tuple(
-        Cell(text, tuple(line.get(name, text) for name in column.fields) if text else ())
-        for column in columns
-        for text in [texts[column.key]]
-    )
+
+    def cell(column: Column) -> Cell:
+        text = texts[column.key]
+        return Cell(text, tuple(line.get(name, text) for name in column.fields) if text else ())
+
+    return tuple(map(cell, columns))
 
 
 def _breakdown(table: Breakdown, methods: Mapping[str, Method], csv: Iterator[Line]) -> View:

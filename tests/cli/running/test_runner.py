@@ -50,13 +50,16 @@ def test_work_does_what_is_missing_and_show_says_so(
     assert "not done" not in capsys.readouterr().out
 
 
+@pytest.fixture
+def jobs(finished: tuple[Path, Path, Result]) -> list[Job]:
+    """The jobs of a grid that is finished in `copied`."""
+    return Request(str(finished[0])).jobs()
+
+
 def test_work_that_is_done_says_nothing(
-    quick: Path, store: Store, capsys: pytest.CaptureFixture[str]
+    jobs: list[Job], copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    jobs: list[Job] = Request(str(quick)).jobs()[:1]
-    runner.work(jobs, store, Resources())
-    capsys.readouterr()
-    runner.work(jobs, store, Resources())
+    runner.work(jobs, Store(copied), Resources())
     assert capsys.readouterr().out == ""
 
 
@@ -108,25 +111,22 @@ def test_a_dry_run_tells_the_tasks_that_are_here(quick: Path, capsys: pytest.Cap
 
 
 def test_a_set_that_is_made_again_is_counted(
-    quick: Path, store: Store, capsys: pytest.CaptureFixture[str]
+    jobs: list[Job], copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job = Request(str(quick)).jobs()[1]
-    runner.work([job], store, Resources())
+    job, store = jobs[1], Store(copied)
     store.artefact(job.id).unlink()
-    for file in (store.path / "records").rglob(f"{job.evaluations[0].id}*"):
+    for file in (copied / "records").rglob(f"{job.evaluations[0].id}*"):
         file.unlink()
-    capsys.readouterr()
     runner.work([job], store, Resources())
     said = capsys.readouterr().out
     assert "[1/2]" in said and "[2/2]" in said
 
 
 def test_checkpoints_of_a_finished_trial_are_removed(
-    quick: Path, store: Store, capsys: pytest.CaptureFixture[str]
+    jobs: list[Job], copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A run that was killed between the record, or a lost set that came again, and their end."""
-    jobs = Request(str(quick)).jobs()
-    runner.work(jobs, store, Resources())
+    store = Store(copied)
     store.save_checkpoint(jobs[0].id, 3, {})
     runner.work(jobs, store, Resources())
     assert runner.show(jobs, store) and "goes on" not in capsys.readouterr().out
@@ -134,7 +134,7 @@ def test_checkpoints_of_a_finished_trial_are_removed(
 
 
 def test_a_lost_set_that_does_not_come_again_is_not_done(
-    quick: Path, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    jobs: list[Job], copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its record is there and says that it is."""
 
@@ -142,8 +142,7 @@ def test_a_lost_set_that_does_not_come_again_is_not_done(
         raise RuntimeError("broken now")
         yield
 
-    jobs = Request(str(quick)).jobs()
-    runner.work(jobs, store, Resources())
+    store = Store(copied)
     assert runner.show(jobs, store)
     store.artefact(jobs[0].id).unlink()
     with monkeypatch.context() as patch:

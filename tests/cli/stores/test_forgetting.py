@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from suite.cli.stores.forgetting import Named, Stale, told
-from suite.experiments import grid, job_runner
-from suite.experiments.resources import Resources
+from suite.experiments import grid
 from suite.records.cells import Evaluation, Trial
 from suite.records.jobs import Plan
 from suite.records.store import Store
 from suite.records.stores.forget import Forgetting
+from tests.support.costs import record
 from tests.support.stores import record_of
 
 METHOD = Path("methods/random_subset.py")
@@ -28,7 +28,8 @@ def plugged(tiny: Path, tmp_path: Path, store: Store) -> tuple[Path, Store]:
     jobs = grid.jobs(grid.load(tiny))
     store.write_plan("tiny", Plan.of(jobs).to_json())
     for job in jobs:
-        list(job_runner.run(job, store, Resources()))
+        for cell in job.cells:
+            store.write(record(job, cell, 1.0))
     return path, store
 
 
@@ -53,9 +54,9 @@ class TestStale:
         external = Trial(
             task="digits", method="external:x", source="a" * 64, hyperparameters={}, ipc=1, seed=0
         )
-        record = Store(copied).record(record_of(copied, "rat_bptt", Trial).stem)
-        assert record is not None
-        assert reason(record.model_copy(update={"cell": external})) == "" and reason.unknown == {}
+        made = Store(copied).record(record_of(copied, "rat_bptt", Trial).stem)
+        assert made is not None
+        assert reason(made.model_copy(update={"cell": external})) == "" and reason.unknown == {}
 
     def test_the_file_is_read_and_not_run(self, plugged: tuple[Path, Store], tmp_path: Path) -> None:
         path, store = plugged

@@ -63,13 +63,12 @@ def _recipes(table: Table) -> str:
 
 def _other_networks(table: Table) -> str:
     """Return accuracies printed in papers for other networks, beside ours under the native recipes."""
-    lines = [
-        [row_name(row), *map(escaped, (ours, entry.text(table.ipc), entry.network)), escaped(note)]
-        for row in table.rows
-        for ours in [words.accuracy(row) if row.native == STANDARD_RECIPE else words.native(row)]
-        for entry in row.papers.other_networks
-        for note in [entry.note_beside(table.task)]
-    ]
+    lines = []
+    for row in table.rows:
+        ours = words.accuracy(row) if row.native == STANDARD_RECIPE else words.native(row)
+        for entry in row.papers.other_networks:
+            texts = (ours, entry.text(table.ipc), entry.network, entry.note_beside(table.task))
+            lines.append([row_name(row), *map(escaped, texts)])
     if not lines:
         return ""
     text = markdown_table(["method", "native %", "printed %", "network", "printed in"], lines)

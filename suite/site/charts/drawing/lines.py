@@ -74,7 +74,7 @@ def chart(frame: Frame, found: Sequence[Points], scale: Scale) -> Chart:
         for at, line in enumerate(found)
     ]
     background: list[Mark] = [
-        *marks.vertical(accuracies, _TOP, _BOTTOM, "test accuracy, %"),
+        *marks.vertical(accuracies, _TOP, _BOTTOM),
         *marks.horizontal(scale, _TOP, _BOTTOM, frame.axis),
     ]
     if frame.ceiling is not None:

@@ -167,14 +167,14 @@ def horizontal(scale: Scale, top: float, bottom: float, title: str) -> list[Mark
     return [*marks, Text(50, bottom + 34, title, "axis", "middle")]
 
 
-def vertical(scale: Scale, top: float, bottom: float, title: str) -> list[Mark]:
-    """Return the y-axis left of a plot: grid lines, numbers, and its title above."""
+def vertical(scale: Scale, top: float, bottom: float) -> list[Mark]:
+    """Return the y-axis of accuracies, left of a plot: grid lines, numbers, and its title above."""
     place = upwards(scale, top, bottom)
     marks: list[Mark] = []
     for tick in scale.ticks:
         marks.append(Line(0, place(tick.value), 100, place(tick.value), "grid"))
         marks.append(Text(0, place(tick.value) + 4, tick.text, "tick", "end", -8))
-    return [*marks, Text(0, top - 12, title, "axis", "start", -34)]
+    return [*marks, Text(0, top - 12, "test accuracy, %", "axis", "start", -34)]
 
 
 def upwards(scale: Scale, top: float, bottom: float) -> Callable[[float], float]:

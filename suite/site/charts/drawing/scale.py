@@ -14,6 +14,9 @@ _LOGARITHMIC = 5.0
 _UNITS = ((1.0, "s"), (60.0, "min"), (3600.0, "h"), (86400.0, "d"))
 """Seconds of each unit of time."""
 
+_GAP = 0.12
+"""Share of an axis that two of its ticks are apart, at the least."""
+
 _COUNTS = (1, 3, 10, 30)
 """Ticks of a logarithmic axis of times, in each unit."""
 
@@ -144,11 +147,11 @@ def _widened(low: float, high: float, factor: float) -> tuple[float, float]:
     return low / margin, high * margin
 
 
-def _thinned(ticks: Sequence[Tick], low: float, high: float, gap: float = 0.12) -> tuple[Tick, ...]:
+def _thinned(ticks: Sequence[Tick], low: float, high: float) -> tuple[Tick, ...]:
     """Return the ticks of a logarithmic axis that have room: the ends first, then from the low end."""
     axis = Scale(low, high, (), True)
     kept = list(dict.fromkeys([*ticks[-1:], *ticks[:1]]))
     for tick in ticks:
-        if all(abs(axis.share(tick.value) - axis.share(each.value)) >= gap for each in kept):
+        if all(abs(axis.share(tick.value) - axis.share(each.value)) >= _GAP for each in kept):
             kept.append(tick)
     return tuple(sorted(kept, key=lambda tick: tick.value))
