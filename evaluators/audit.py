@@ -138,7 +138,8 @@ class Audit:
     def _predicted(self, logits: Logits, train: Examples, test: Examples) -> dict[str, float]:
         """Return the scores of a network's predictions."""
         drawn = train.take(train.sample_rows(len(test), generator(0, "members")))
-        seen, known = (map_batches(logits, each.images).double() for each in (test, drawn))
+        # A network that diverged has no logits: it knows nothing.
+        seen, known = (map_batches(logits, each.images).double().nan_to_num() for each in (test, drawn))
         right = seen.argmax(1) == test.labels
         return {
             "accuracy": float(right.double().mean()),

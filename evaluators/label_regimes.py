@@ -16,7 +16,7 @@ from suite.core.scores import SECONDS, Score
 from suite.core.sets.synthetic_set import SyntheticSet, one_hot
 from suite.core.spec import Examples, Scores, Task
 from suite.core.training.cached import labeller
-from suite.core.training.recipes import Recipe, recipe
+from suite.core.training.recipes import recipe, recipe_of_labels
 from suite.core.training.retrain_together import retrain
 
 
@@ -49,7 +49,7 @@ class LabelRegimes:
     }
 
     def __post_init__(self) -> None:
-        recipe(self.recipe)
+        recipe_of_labels(self.recipe)
         at_least_one(self, "copies", "teacher_epochs")
 
     def check(self, train: Examples) -> None:
@@ -64,15 +64,17 @@ class LabelRegimes:
         hard = replace(synthetic, labels=one_hot(*images.shape[:2], like=images))
         trainings = {
             "hard": (hard, plain),
-            "fixed": (self._labelled(hard, task.train, per_view), plain),
+            "fixed": (self._labelled(hard, task.train), plain),
             "per_view": (hard, per_view),
         }
         return retrain(self.network, trainings, task, copies=self.copies, seed=seed)
 
     @torch.no_grad()
-    def _labelled(self, hard: SyntheticSet, train: Examples, per_view: Recipe) -> SyntheticSet:
-        """Return the set with the teacher's labels of its images as they are."""
-        label = labeller(per_view, self.network, train, ())
+    def _labelled(self, hard: SyntheticSet, train: Examples) -> SyntheticSet:
+        """Return the set with the teacher's probabilities of its images as they are."""
+        # By a recipe without a temperature: a recipe with one softens the labels of a set itself.
+        how = replace(recipe("dc-300"), teacher_epochs=self.teacher_epochs)
+        label = labeller(how, self.network, train, ())
         assert label is not None
         images, labels = hard.flat()
         return replace(hard, labels=label(images[None], labels[None]).view_as(hard.labels))

@@ -15,7 +15,7 @@ from suite.core.networks.named import STANDARD, network
 from suite.core.scores import SECONDS, Score
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import Examples, Scores, Task
-from suite.core.training.recipes import recipe
+from suite.core.training.recipes import recipe, recipe_of_labels
 from suite.core.training.retrain_together import retrain
 
 
@@ -47,7 +47,7 @@ class LabelRobust:
 
     def __post_init__(self) -> None:
         recipe(self.native_recipe)
-        recipe(self.recipe)
+        recipe_of_labels(self.recipe)
         at_least_one(self, "copies")
 
     def check(self, train: Examples) -> None:

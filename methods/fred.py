@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from suite.core.limits import at_least_one
+from suite.core.limits import at_least_one, check_enough_real
 from suite.core.sets.parametrisations import Frequencies
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.spec import UNPUBLISHED, Budget, Choice, Distiller, Examples, LogUniform
@@ -108,6 +108,7 @@ class FreD(MTT):
     def check(self, train: Examples, budget: Budget) -> None:
         """Also refuse too few real images for the start, and bytes that are too few for one frequency."""
         images, frequencies = self.sizes(train, budget)
+        check_enough_real(train, budget, each=self.per_image, by="per_image")
         super().check(train, Budget(images))
         if frequencies < 1:
             raise ValueError(f"per_image {self.per_image} leaves no byte for a frequency; lower it")

@@ -69,9 +69,8 @@ class RDED(NetworkMethod):
         """Also refuse a factor that does not divide the images, and more crops than candidates."""
         super().check(train, budget)
         check_factor(self.factor, *train.shape[1:])
-        needed = budget.ipc * self.factor**2
-        check_enough_real(train, Budget(needed))
-        if needed > self.candidates:
+        check_enough_real(train, budget, each=self.factor**2)
+        if (needed := budget.ipc * self.factor**2) > self.candidates:
             raise ValueError(f"candidates {self.candidates}: ipc {budget.ipc} takes {needed} of each class")
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:

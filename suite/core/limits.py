@@ -33,14 +33,19 @@ def not_negative(settings: object, *names: str) -> None:
             raise ValueError(f"{name} {value} must not be negative")
 
 
-def check_enough_real(train: Examples, budget: Budget) -> None:
-    """Raise ValueError if a class has fewer images than `budget.ipc`."""
+def check_enough_real(train: Examples, budget: Budget, *, each: int = 1, by: str = "factor") -> None:
+    """Raise ValueError if a class has fewer images than `each` for every stored one.
+
+    by: the setting that makes `each` more than one.
+    """
     counts = train.counts()
-    if budget.ipc > min(counts):
-        label = counts.index(min(counts))
+    if budget.ipc * each > min(counts):
+        smallest = f"the smallest class ({min(counts)} images of class {counts.index(min(counts))})"
+        if each == 1:
+            raise ValueError(f"ipc {budget.ipc} is larger than {smallest}; lower ipc")
         raise ValueError(
-            f"ipc {budget.ipc} is larger than the smallest class ({min(counts)} images "
-            f"of class {label}); lower ipc"
+            f"ipc {budget.ipc} begins with {budget.ipc * each} real images of each class, {each} for each "
+            f"that is stored: more than {smallest} has; lower ipc or {by}"
         )
 
 

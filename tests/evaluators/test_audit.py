@@ -138,3 +138,14 @@ def test_more_attacked_images_than_there_are_means_all() -> None:
     few = dataclasses.replace(task, split=TestSplit(DIGITS.test.take(torch.arange(30))))
     found = audited(all_of(task.train), few, dataclasses.replace(QUICK, strengths=(1,)))
     assert 0 <= found.values["fgsm/1"][0] <= found.values["accuracy"][0]
+
+
+def test_a_network_that_diverged_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, small = smoke_task(), Audit("ncfm-40", "convnet-d1-w8-in", copies=1, attacked=9)
+    net = network(small.network, task.train.shape, task.train.classes)
+    given = [torch.full((net.size,), torch.nan)]
+    monkeypatch.setattr("suite.plugins.evaluators.audit.fitted", lambda *_, **__: given)
+    rows = torch.stack([indices[:1] for indices in task.train.by_class()])
+    found = small.evaluate(SyntheticSet.with_hard_labels(task.train.images[rows]), task, seed=0).values
+    assert (found["worst"], found["members"]) == ((0.0,), (0.5,))
+    assert found["accuracy"] == (float((task.test.labels == 0).double().mean()),)

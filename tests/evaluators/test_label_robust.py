@@ -63,6 +63,7 @@ def test_networks_are_those_of_retrain(task: Task) -> None:
     [
         (lambda: LabelRobust(native_recipe="dsa-100"), "did you mean 'dsa-1000'"),
         (lambda: LabelRobust(recipe="dsa-100"), "did you mean 'dsa-1000'"),
+        (lambda: LabelRobust(recipe="rded-300-v2"), "'rded-300-v2' has a teacher that labels every batch"),
         (lambda: LabelRobust(copies=0), "copies 0 must be at least 1"),
     ],
 )

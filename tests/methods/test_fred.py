@@ -140,7 +140,7 @@ def test_settings_are_refused(changes: dict[str, Any], message: str) -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     settings = {**METHOD.smoke, "network": "convnet-d1-w4-in"}
-    with pytest.raises(ValueError, match="ipc 32 is larger than the smallest class"):
+    with pytest.raises(ValueError, match=r"ipc 2 begins with 32 real .* lower ipc or per_image"):
         METHOD(**{**settings, "per_image": 16}).check(smoke_data(), Budget(2))
     with pytest.raises(ValueError, match="per_image 16 leaves no byte for a frequency; lower it"):
         METHOD(**{**settings, "per_image": 16}).check(shaped(1, 4), Budget(2))

@@ -176,7 +176,7 @@ def test_a_network_trains_on_distinct_images_in_whole_batches(monkeypatch: pytes
     ("changes", "budget", "message"),
     [
         ({"factor": 3}, Budget(1), "factor 3 must be at least 1 and divide 8x8 images evenly"),
-        ({}, Budget(4), "ipc 16 is larger than the smallest class"),
+        ({}, Budget(4), "ipc 4 begins with 16 real images of each class, .* lower ipc or factor"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes: dict[str, Any], budget: Budget, message: str) -> None:

@@ -157,7 +157,7 @@ def test_the_authors_settings() -> None:
     [
         ({"factor": 3}, 1, "factor 3 must be at least 1 and divide 8x8 images evenly"),
         ({"candidates": 3}, 4, "candidates 3: ipc 4 takes 4 of each class"),
-        ({"factor": 2}, 6, "ipc 24 is larger than the smallest class"),
+        ({"factor": 2}, 6, "ipc 6 begins with 24 real images of each class"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes: dict[str, Any], ipc: int, message: str) -> None:

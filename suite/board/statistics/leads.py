@@ -1,6 +1,5 @@
 """Whether a method is better than random images: a test that few seeds do not mislead."""
 
-from math import isfinite
 from warnings import catch_warnings
 
 import numpy as np
@@ -19,7 +18,8 @@ def lead(first: PerSeed, second: PerSeed, scores: int = 1) -> Difference | None:
     The copies of a seed share its set, so that their mean counts as one value. Seeds are paired if both have
     the same. Above zero, the interval shows that the first is better: equal methods are told apart in this
     direction in `LEVEL` of all cases, over as many `scores` as are compared (Bonferroni). None if one of them
-    has one seed only, since nothing is then known of other sets.
+    has one seed only, since nothing is then known of other sets. Differences that are all equal, as two of a
+    small test split often are, do not tell how they vary: the interval then reaches to zero.
 
     `differences.difference` resamples seeds and copies, which orders many rows well but is wrong too often
     with two or three seeds.
@@ -34,6 +34,8 @@ def lead(first: PerSeed, second: PerSeed, scores: int = 1) -> Difference | None:
         test = ttest_rel(ours, theirs) if paired else ttest_ind(ours, theirs, equal_var=False)
     found = test.confidence_interval(1 - 2 * LEVEL / scores)
     mean = float(ours.mean() - theirs.mean())
-    ends = (float(end) if isfinite(end) else mean for end in (found.low, found.high))  # nothing varied
-    low, high = (round(end, DIGITS) for end in ends)
+    low, high = float(found.low), float(found.high)
+    if not high - low > 10**-DIGITS:  # also if they are not finite
+        low, high = min(mean, 0.0), max(mean, 0.0)
+    low, high = round(low, DIGITS), round(high, DIGITS)
     return Difference(round(mean, DIGITS), low, high, len(first) if paired else 0)

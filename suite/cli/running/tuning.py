@@ -1,7 +1,7 @@
 """Tune the methods of a grid: time their outer steps, run their tries, write what was chosen."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -72,8 +72,11 @@ class TuningRequest:
             raise ValueError("the grid has budgets, by which its tries stop: leave out --seconds")
         return rows(found)
 
-    def kept(self, found: Sequence[Row]) -> dict[Place, Chosen]:
-        """Return the settings that stay; raises ValueError for a file by another rule, or without one."""
+    def kept(self, found: Sequence[Row], rule: Rule) -> dict[Place, Chosen]:
+        """Return the settings that stay, also of what is not in the grid.
+
+        Raises ValueError for a file by another rule, or without one.
+        """
         if not self.keep:
             return {}
         if not self.file.exists():
@@ -81,20 +84,25 @@ class TuningRequest:
                 f"--keep: no settings file {self.file}; name it by --output, or leave out --keep"
             )
         file = SettingsFile.read(self.file)
-        if not self.rule.made(file, trial_seed=found[0].grid.seeds[0]):
+        if not rule.made(file, trial_seed=found[0].grid.seeds[0]):
             raise ValueError(
                 f"--keep: {self.file} has another rule (--tries {file.tries}, --seconds {file.seconds}, "
                 f"--seed {file.seed}, {'--halving' if file.halving else 'no --halving'}, first seed of the "
                 f"grid {file.trial_seed}); give these, or leave out --keep"
             )
-        known = {row.place: file.of(row.place, row.name, row.given, row.data) for row in found}
-        return {place: chosen for place, chosen in known.items() if chosen}
+        known = {row.place: file.of(row.place, row.name, row.given, row.data, row.chosen_by) for row in found}
+        others = {each.place: each for each in file.chosen if each.place not in known}
+        return {place: chosen for place, chosen in known.items() if chosen} | others
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a grid on their data, all and those that are tuned, and the settings of the others."""
+    """The rows of a grid on their data, all and those that are tuned, and the settings of the others.
 
+    rule: that of the request; by the last budget of a grid that has some.
+    """
+
+    rule: Rule
     every: Sequence[Row]
     kept: Mapping[Place, Chosen]
 
@@ -106,17 +114,18 @@ class Rows:
 
 def dry_run(request: TuningRequest) -> None:
     """List the tries of each row, as far as they are known, and estimate their cost."""
-    found, store = _checked(request).tuned, Store(here(request.folder), read_only=True)
+    checked, store = _checked(request), Store(here(request.folder), read_only=True)
+    rule, found = checked.rule, checked.tuned
     records = preview.recorded(store)
     table = Table("task", "ipc", "row", "outer steps", "tries", "tuned", box=SIMPLE_HEAD)
     for row in found:
         label, task, ipc = row.place
-        steps = request.rule.steps(row, store)
+        steps = rule.steps(row, store)
         length = "to time" if steps is None else str(steps.get("steps", ""))
-        tries = len(request.rule.changes(row, steps or {}))
+        tries = len(rule.changes(row, steps or {}))
         table.add_row(task, str(ipc), label, length, str(tries), ", ".join(row.method.space) or "nothing")
     console.print(table)
-    jobs = [job for stage in _stages(request, found, store) for job in stage]
+    jobs = [job for stage in _stages(rule, found, store) for job in stage]
     for line in (*to_do(jobs, store), *preview.estimated(jobs, store, Costs.known(records))):
         say(line)
 
@@ -134,7 +143,7 @@ def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
     stopped, every = None, list[Job]()
     with store.locked(lost=deadline.give_up):
         try:
-            for jobs in _stages(request, found.tuned, store):
+            for jobs in _stages(found.rule, found.tuned, store):
                 run = request.run
                 every += jobs
                 store.write_plan(request.folder.name, Plan.of(every).to_json())
@@ -158,7 +167,7 @@ def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
     complete = runner.tell(every, store, stopped=stopped is not None)
     if stopped:
         raise stopped
-    timed = all(request.rule.steps(row, store) is not None for row in found.tuned)
+    timed = all(found.rule.steps(row, store) is not None for row in found.tuned)
     if not (timed and all(tried(job, store) for job in every if isinstance(job.cell, Trial))):
         return False
     try:
@@ -179,13 +188,14 @@ def _checked(request: TuningRequest) -> Rows:
     for task in dict.fromkeys(row.holdout for row in found):
         for line in tasks.told(load_task(task, "cpu")):
             say(line)
-    every = [row.on_data() for row in found]
-    return Rows(every, request.kept(every))
+    every, rule = [row.on_data() for row in found], request.rule
+    if budget := found[0].grid.budget:
+        rule = replace(rule, seconds=budget.all[-1], by_time=True)
+    return Rows(rule, every, request.kept(every, rule))
 
 
-def _stages(request: TuningRequest, found: Sequence[Row], store: Store) -> Iterator[list[Job]]:
+def _stages(rule: Rule, found: Sequence[Row], store: Store) -> Iterator[list[Job]]:
     """Yield the jobs that time outer steps, and then, if all steps have been timed, the tries, by rungs."""
-    rule = request.rule
     if paces := [job for row in found if (job := rule.pace(row))]:
         yield paces
     lengths = [(row, rule.steps(row, store)) for row in found]
@@ -203,19 +213,20 @@ def _stages(request: TuningRequest, found: Sequence[Row], store: Store) -> Itera
 
 def _write(request: TuningRequest, found: Rows, store: Store) -> None:
     """Choose, write the settings file, and show it."""
-    rule = request.rule
-    chosen = [
-        found.kept.get(row.place) or rule.choose(row, rule.steps(row, store) or {}, store)
+    rule = found.rule
+    chosen = {
+        row.place: found.kept.get(row.place) or rule.choose(row, rule.steps(row, store) or {}, store)
         for row in found.every
-    ]
+    }
+    every = [*chosen.values(), *(each for place, each in found.kept.items() if place not in chosen)]
     name, own = Path(request.run.grid).stem, found.every[0].grid
-    rule.file(name, chosen, trial_seed=own.seeds[0]).write(request.file)
-    console.print(_table(chosen))
-    for each in chosen:
+    rule.file(name, every, trial_seed=own.seeds[0]).write(request.file)
+    console.print(_table(every))
+    for each in every:
         if rule.seconds and (each.device_seconds or 0) > TOLERANCE * rule.seconds:
             say(
-                f"over --seconds {rule.seconds:g}: {each.row} on {each.task} at ipc {each.ipc} took "
-                f"{each.device_seconds:.0f} device-seconds"
+                f"over {rule.seconds:g} device-seconds: {each.row} on {each.task} at ipc {each.ipc} took "
+                f"{each.device_seconds:.0f}"
             )
     wrote(request.file)
     if not own.settings:

@@ -46,6 +46,11 @@ class Row:
         return self.place[1] + HOLDOUT
 
     @property
+    def chosen_by(self) -> str:
+        """The evaluation that chooses, in a few words."""
+        return self.job({}).evaluations[0].title
+
+    @property
     def wanted(self) -> Wanted:
         """The resources that the grid wants for it."""
         return self.grid.wanted(self.place[0])

@@ -124,11 +124,15 @@ class SettingsFile(_Table):
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
-    def of(self, place: Place, method: str, given: Mapping[str, Any], data: str) -> Chosen | None:
-        """Return what was chosen for a row, if it was for these values on these data."""
+    def of(
+        self, place: Place, method: str, given: Mapping[str, Any], data: str, evaluation: str
+    ) -> Chosen | None:
+        """Return what was chosen for a row, if it was for these values on these data by this evaluation."""
         found = next((each for each in self.chosen if each.place == place), None)
+        if not found or (found.tries and found.evaluation != evaluation):
+            return None
         wanted = method, plain(given), data
-        return found if found and (found.method, plain(found.given), found.data) == wanted else None
+        return found if (found.method, plain(found.given), found.data) == wanted else None
 
     def fitting(self, path: Path, rows: Mapping[Place, tuple[str, Mapping[str, Any]]]) -> dict[Place, Chosen]:
         """Return what was chosen for rows; raises ValueError if they were chosen for something else.

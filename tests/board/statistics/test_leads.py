@@ -56,3 +56,13 @@ def test_one_set_shows_nothing_and_equal_values_have_no_width() -> None:
     same = {seed: Copies(0, (0.5,)) for seed in range(3)}
     found = lead(same, same)
     assert found and (found.mean, found.low, found.high) == (0, 0, 0)
+
+
+def test_differences_that_are_all_equal_show_no_lead() -> None:
+    """In a test split of 60 images every twentieth pair of equal methods has such differences."""
+    ours = {0: Copies(0, (0.65,)), 1: Copies(0, (0.55,))}
+    theirs = {0: Copies(0, (0.60,)), 1: Copies(0, (0.50,))}
+    for second in (theirs, {seed + 2: Copies(0, (0.60,)) for seed in range(2)}):
+        first = ours if second is theirs else {seed: Copies(0, (0.65,)) for seed in range(2)}
+        found = lead(first, second)
+        assert found and (found.mean, found.low, found.high) == pytest.approx((0.05, 0, 0.05))

@@ -192,6 +192,31 @@ def test_settings_of_another_rule_are_not_kept_nor_those_of_other_values(tuned: 
     path.write_text(path.read_text().replace("real_batch = 16", "real_batch = 17"))
     wanted = replace(request(tuned), keep=True)
     assert [row.place[0] for row in tuning._checked(wanted).tuned] == ["dm", "dm"]
+    path.write_text(TUNED.replace("dc-300", "ncfm-40"))
+    assert [row.place[0] for row in tuning._checked(wanted).tuned] == ["dm", "pieces", "dm"]
+
+
+def test_settings_chosen_within_another_budget_are_not_kept(tuned: Path) -> None:
+    path, file = tuned / "tuned.toml", tuned / "tuned.settings.toml"
+    path.write_text(TUNED + "[budget]\ndevice_seconds = [2, 9]\n")
+    wanted = replace(request(tuned, Rule(tries=3)), keep=True)
+    for spent in (2.0, 9.0):
+        SettingsFile.read(file).model_copy(update={"seconds": spent}).write(file)
+        if spent == 2:
+            with pytest.raises(ValueError, match=r"has another rule \(--tries 3, --seconds 2"):
+                tuning._checked(wanted)
+    assert tuning._checked(wanted).tuned == [] and tuning._checked(wanted).rule.seconds == 9
+
+
+def test_settings_of_what_is_not_in_the_grid_are_kept(tuned: Path) -> None:
+    file = tuned / "tuned.settings.toml"
+    before = SettingsFile.read(file).chosen
+    wanted = request(tuned)
+    run = replace(wanted.run, settings=("tasks=['digits']", "ipc=[2]", "method.pieces.ipc=[2]"))
+    (tuned / "tuned.toml").write_text(TUNED.replace("[method.pieces]\n", "[method.dm2]\n"))
+    tuning.dry_run(replace(wanted, run=run, keep=True))
+    found = tuning._checked(replace(wanted, keep=True))
+    assert [*found.kept.values()][-1] == before[2] and before[2].row == "pieces"
 
 
 class TestOutput:

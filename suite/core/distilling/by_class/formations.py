@@ -67,7 +67,7 @@ class FormationMethod(NetworkMethod):
         """Also refuse images that the factor does not divide, and too few real images for the start."""
         super().check(train, budget)
         check_factor(self.factor, *train.shape[1:])
-        check_enough_real(train, Budget(budget.ipc * self.factor**2))
+        check_enough_real(train, budget, each=self.factor**2)
 
 
 class FormationDistiller(BaseDistiller):

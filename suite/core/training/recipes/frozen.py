@@ -183,6 +183,20 @@ def recipe_on_real(name: str) -> Recipe:
     return found
 
 
+def recipe_of_labels(name: str) -> Recipe:
+    """Return the recipe named `name` for networks that train on the labels that they are given.
+
+    Raises ValueError as `recipe` does, and for one whose teacher labels every batch in their place.
+    """
+    found = recipe(name)
+    if found.teacher_epochs:
+        raise ValueError(
+            f"recipe {name!r} has a teacher that labels every batch in place of the given labels; choose one "
+            "without, such as 'dsa-1000'"
+        )
+    return found
+
+
 def recipe(name: str, *, besides: Sequence[str] = ()) -> Recipe:
     """Return the recipe named `name`, such as `dsa-1000` or `dsa-1000:bf16`.
 

@@ -95,7 +95,7 @@ def test_no_more_decoded_images_than_the_synthetic_batch_are_seen() -> None:
     ("changes", "budget", "message"),
     [
         ({"factor": 3}, Budget(1), "factor 3 must be at least 1 and divide 8x8 images evenly"),
-        ({}, Budget(4), "ipc 16 is larger than the smallest class"),
+        ({}, Budget(4), "ipc 4 begins with 16 real images of each class, .* lower ipc or factor"),
         ({"synthetic_batch": 0}, Budget(1), "synthetic_batch 0 must be at least 1"),
         ({"image_lr": 0.0}, Budget(1), "image_lr 0.0 must be larger than 0"),
     ],
