@@ -34,6 +34,8 @@ def as_targets(synthetic: SyntheticSet, kind: Kind) -> tuple[SyntheticSet, list[
             raise ValueError(f"the labels are classes, or one-hot: they are no {kind}; leave --labels out")
         return synthetic, []
     if kind == "logits":
+        if low >= 0 and (sums - 1).abs().max() <= _SUM:
+            raise ValueError("the labels are probabilities: their rows sum to 1; leave --labels logits out")
         return replace(synthetic, labels=labels.softmax(-1)), ["labels: the softmax of logits"]
     if kind.startswith("centred"):
         scale = (classes / 10) ** 0.5 if kind == "centred-scaled" else 1.0

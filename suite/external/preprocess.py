@@ -191,6 +191,13 @@ def _decide(
     if low >= 0 and high <= 1:
         reason = "all values lie in [0, 1]; --preprocessing task says that they are no pixels"
         return "raw", f"{_INFERRED} {reason}"
+    if low >= 0:  # around a mean of 0, preprocessed images have values on both sides
+        mean, std = (",".join([each] * brought.synthetic.images.shape[2]) for each in ("0", f"{1 / 255:.6g}"))
+        raise ValueError(
+            f"the images have values from {low:g} to {high:g}, as neither pixels in [0, 1] nor preprocessed "
+            f"ones have; if 255 is white, say --mean {mean} --std {std}; --preprocessing raw or task takes "
+            "them as they are"
+        )
     return "task", f"{_INFERRED} values from {low:.2f} to {high:.2f} are no pixels in [0, 1]"
 
 

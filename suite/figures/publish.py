@@ -9,6 +9,7 @@ from suite.board import files
 from suite.board.dd_ranking import DEFAULT_WEIGHTS, Weights
 from suite.board.render import words
 from suite.board.tables import Board
+from suite.core.sets.part import size_of
 from suite.records.store import Store
 
 
@@ -55,12 +56,12 @@ def plot_artefact(artefact: Path, target: Path, *, columns: int = 10) -> None:
 
 def title(manifest: Mapping[str, Any], columns: int) -> str:
     """Return what a set is: its method, task, size and seed."""
-    trial = manifest.get("trial", {})
-    shown = f"the first {columns} of " if trial.get("ipc", 0) > columns else ""
+    trial, size = manifest.get("trial", {}), size_of(manifest)
+    shown = f"the first {columns} of " if (size or 0) > columns else ""
     facts = [
         str(manifest.get("label", "synthetic set")),
         str(trial.get("task", "")),
-        f"{shown}{words.size(trial['ipc'])}" if "ipc" in trial else "",
+        f"{shown}{words.size(size)}" if size else "",
         f"seed {trial['seed']}" if "seed" in trial else "",
     ]
     return ", ".join(filter(None, facts))

@@ -65,6 +65,7 @@ class TestKinds:
             (TARGETS * 2, "probabilities", "rows sum to between 2 and 2 .* say --labels weights"),
             (TARGETS * 0, "weights", "4 labels have no entry above 0"),
             (TARGETS, "centred", "not centred: their rows sum to 1.00 on average"),
+            (TARGETS, "logits", "are probabilities: their rows sum to 1; leave --labels logits out"),
             (torch.eye(2), "logits", "are classes, or one-hot: they are no logits; leave --labels out"),
             (
                 TARGETS - 0.5 - torch.tensor([[2.0], [-2.0], [2.0], [-2.0]]),

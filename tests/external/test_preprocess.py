@@ -63,6 +63,13 @@ class TestKinds:
             prepare(brought(raw() * 2 - 1), TASK, by=by).synthetic.images, images(), atol=1e-5
         )
 
+    def test_pixels_from_0_to_255_are_refused_until_their_scale_is_said(self) -> None:
+        with pytest.raises(ValueError, match=r"if 255 is white, say --mean 0 --std 0\.00392157;"):
+            prepare(brought(raw() * 255), TASK)
+        found = prepare(brought(raw() * 255), TASK, by=constants("0", "0.00392157"))
+        assert torch.allclose(found.synthetic.images, images(), atol=1e-5)
+        assert prepare(brought(raw() * 1.1), TASK, "raw").kind == "raw"
+
     def test_preprocessed_images_in_the_range_of_pixels_are_doubted(self) -> None:
         own = images().clamp(0, 1)
         with pytest.warns(UserWarning, match=r"lie in \[0, 1\], and would also fit.*--preprocessing task"):

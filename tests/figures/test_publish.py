@@ -7,11 +7,17 @@ import pytest
 from PIL import Image
 from typer.testing import Result
 
-from suite.figures.publish import plot_artefact, publish
+from suite.figures.publish import plot_artefact, publish, title
 
 
 def pictures(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "pictures").rglob("*.png")}
+
+
+def test_a_title_has_the_size_of_a_part() -> None:
+    facts = {"label": "dm", "trial": {"task": "digits", "ipc": 50, "seed": 1}}
+    assert title(facts, 10) == "dm, digits, the first 10 of 50 images per class, seed 1"
+    assert title({**facts, "part": {"ipc": 1}}, 10) == "dm, digits, 1 image per class, seed 1"
 
 
 def test_a_board_has_its_plots_and_pictures(finished: tuple[Path, Path, Result], tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A part of a set, as a cell names it: needs neither torch nor ray."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
@@ -25,3 +26,11 @@ class Part(BaseModel):
         return (
             f"random {self.ipc}, draw {self.index}" if self.how == "random" else f"without image {self.index}"
         )
+
+
+def size_of(manifest: Mapping[str, Any]) -> int | None:
+    """Return the images per class of the set of a manifest, a part of its trial's or the whole, if known."""
+    for about in (manifest.get("part"), manifest.get("trial")):
+        if isinstance(about, Mapping) and type(size := about.get("ipc")) is int:
+            return size
+    return None

@@ -42,5 +42,6 @@ def write_prefix(artefact: Path, ipc: int, target: Path) -> None:
     if target.exists() or target.with_suffix(".json").exists():
         raise ValueError(f"{target} or its manifest exists; choose another --output")
     synthetic, facts = load_artefact(artefact)
-    part = {"ipc": ipc, "of": facts["sha256"]}
-    write_artefact(target, synthetic.prefix(ipc), {**facts, "part": part, "loader": loader(target.name)})
+    first, part = synthetic.prefix(ipc), {"ipc": ipc, "of": facts["sha256"]}
+    code = loader(target.name, first.parametrisation)
+    write_artefact(target, first, {**facts, "part": part, "loader": code})

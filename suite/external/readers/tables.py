@@ -15,6 +15,7 @@ from torch import Tensor
 
 from suite.core.sets import parametrisations
 from suite.core.sets.parametrisations import Parametrisation
+from suite.core.sets.part import size_of
 from suite.external.locate import LIMIT
 from suite.external.readers import layouts
 from suite.external.validate import Contents, Refused, Wanted, check_images
@@ -189,13 +190,13 @@ def _with_facts(
     facts: Mapping[str, Any],
     lr: float | None = None,
 ) -> Contents:
-    said, trial = {key: facts[key] for key in _FACTS if key in facts}, facts.get("trial")
+    said = {key: facts[key] for key in _FACTS if key in facts}
     if facts.get("teachers"):
         said["teachers"] = True
     if "minibatch" in said:
         said["minibatch"] = layouts.minibatch(said["minibatch"])
-    if isinstance(trial, dict) and type(trial.get("ipc")) is int:
-        said["ipc"] = trial["ipc"]
+    if (size := size_of(facts)) is not None:
+        said["ipc"] = size
     rate = layouts.rate(facts["lr"]) if facts.get("lr") is not None else lr
     return Contents(
         "safetensors",

@@ -14,6 +14,7 @@ from suite.core.data import tasks
 from suite.core.data.task_info import TaskInfo
 from suite.core.names import counted
 from suite.core.sets.manifest import loader
+from suite.core.sets.part import size_of
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.external.locate import EXACT
 from suite.external.writers import parquet
@@ -227,7 +228,7 @@ def _source(exported: Exported) -> str:
 
 
 def _images(exported: Exported) -> str:
-    return counted(int(exported.trial.get("ipc", exported.synthetic.ipc)), "image")
+    return counted(size_of(exported.manifest) or exported.synthetic.ipc, "image")
 
 
 def _scores(measured: Measured) -> str:

@@ -3,13 +3,20 @@
 import pytest
 from pydantic import ValidationError
 
-from suite.core.sets.part import Part
+from suite.core.sets.part import Part, size_of
 
 
 def test_titles_are_words() -> None:
     assert Part(how="prefix", ipc=3).title == "first 3"
     assert Part(how="random", ipc=3, index=2).title == "random 3, draw 2"
     assert Part(how="without", ipc=3, index=2).title == "without image 2"
+
+
+def test_the_size_of_a_part_is_its_own() -> None:
+    whole = {"trial": {"ipc": 10}}
+    assert [size_of(each) for each in (whole, {**whole, "part": {"ipc": 2}}, {"trial": 3}, {})] == [
+        *(10, 2, None, None)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ import torch
 
 from suite.core.data import tasks
 from suite.core.sets.artefacts import load_artefact, load_set, save_set
+from suite.core.sets.manifest import loader
 from suite.core.sets.parametrisations import MultiFormation
+from suite.core.sets.part import size_of
 from suite.core.sets.subsets import cut, write_prefix
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from suite.records.cells import Part
@@ -83,6 +85,8 @@ def test_a_prefix_of_formations_is_an_artefact_of_its_own(tmp_path: Path) -> Non
     write_prefix(tmp_path / "whole.safetensors", 2, tmp_path / "first.safetensors")
     found = load_set(tmp_path / "first.safetensors")
     assert torch.equal(found.images, whole.images[:, :8]) and found.stored_bytes == 10 * 2 * 64 * 4
+    facts = json.loads((tmp_path / "first.json").read_text())
+    assert facts["loader"] == loader("first.safetensors", found.parametrisation) and size_of(facts) == 2
 
 
 def test_the_whole_is_the_set_itself() -> None:

@@ -149,10 +149,11 @@ class TestManifests:
         with pytest.raises(ValueError, match=reason):
             read(locate(path), WANTED)
 
-    def test_the_ipc_of_its_trial_is_read(self, store: Store) -> None:
-        facts = {"preprocessing": {}, "trial": {"ipc": 4}}
-        write_artefact(store.artefact("set"), foreign_sets.digits(), facts)
-        assert read(locate(store.artefact("set")), WANTED).manifest["ipc"] == 4
+    def test_the_ipc_of_its_trial_or_of_the_part_is_read(self, store: Store) -> None:
+        for part, size in (({}, 4), ({"part": {"ipc": 2}}, 2)):
+            facts = {"preprocessing": {}, "trial": {"ipc": 4}, **part}
+            write_artefact(store.artefact("set"), foreign_sets.digits(), facts)
+            assert read(locate(store.artefact("set")), WANTED).manifest["ipc"] == size
 
     @pytest.mark.parametrize("names", ["bee,ant", 3, {"bee": 1}])
     def test_class_names_of_another_kind_are_refused(self, store: Store, names: object) -> None:

@@ -34,7 +34,6 @@ GREY = ("1", "L", "LA", "La")
 
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL, _SAMPLE_FORMAT = 258, 277, 339  # tags of TIFF
 _ORIENTATION = 0x0112  # tag of EXIF
-_PEEK = 64  # bytes
 _LIMIT = 2 * 89_478_485  # pixels; Pillow's own limit
 
 
@@ -89,8 +88,11 @@ def decode(file: Any, called: Any, how: Decoding, notes: Notes) -> Tensor:
         # Pillow turns TIFF itself when it decodes, and decodes a PNG to look for EXIF data behind its pixels.
         turned = image.tag_v2.get(_ORIENTATION, 1) if image.format == "TIFF" else 1  # type: ignore[attr-defined]
         image.load()
+        if image.format == "PNG":  # Pillow checks no sum of the pixels when it decodes
+            with Image.open(file, formats=("PNG",)) as again:
+                again.verify()
         orientation = max(turned, _orientation(image, called, notes))
-        if image.info.get("icc_profile"):
+        if image.info.get("icc_profile") or not 0.45 < image.info.get("gamma", 1 / 2.2) < 0.46:
             notes.add("with a colour profile, which is not applied", called)
         if image.format == "MPO":
             notes.add("with further pictures in one file (MPO), of which the first is read", called)
@@ -114,8 +116,7 @@ def survey(pictures: Iterable[tuple[Any, Any]], how: Decoding) -> tuple[int, int
     grey, first = True, ((0, 0), "")
     for index, (file, called) in enumerate(pictures):
         with opened(file, called) as image, _naming(called, "is damaged"):
-            size, own = _size(image, called), _grey(image, how)
-        grey = grey and own
+            size, grey = _size(image, called), grey and _grey(image, how)
         if how.size and not grey:
             break
         first = first if index else (size, str(called))
@@ -166,6 +167,8 @@ def _refuse_lossy(image: Image.Image, called: Any) -> None:
             raise Undecodable(
                 f"{called} has {samples} channels, which are more than {image.mode}; remove the rest"
             )
+    if image.format in ("BMP", "DIB") and _fourth(image):
+        raise Undecodable(f"{called} has a fourth channel, which may be transparency; save it as PNG")
     if image.mode == "LAB":
         raise Undecodable(f"{called} has its colours in LAB; convert it to RGB")
 
@@ -179,9 +182,8 @@ def _deep(image: Image.Image) -> bool:
     tiles = getattr(image, "tile", [])
     if image.format == "PNG":
         return any(";16" in str(tile.args) for tile in tiles)
-    return image.format == "PPM" and any(
-        isinstance(tile.args, tuple) and tile.args[-1] > 255 for tile in tiles
-    )
+    highest = [tile.args[-1] for tile in tiles if isinstance(tile.args, tuple)]
+    return image.format == "PPM" and max(highest, default=0) > 255
 
 
 def _continued(image: Image.Image) -> bool:
@@ -192,7 +194,15 @@ def _continued(image: Image.Image) -> bool:
         return b"P" in re.sub(rb"#[^\r\n]*", b"", file.read())
     row = (image.width + 7) // 8 if image.mode == "1" else image.width * len(image.getbands())
     file.seek(row * image.height, os.SEEK_CUR)
-    return re.match(rb"\s*P[1-7fy]", file.read(_PEEK)) is not None
+    return re.match(rb"\s*P[1-7fy]", file.read(64)) is not None
+
+
+def _fourth(image: Image.Image) -> bool:
+    """Return whether the bytes between the pixels of a BMP, which Pillow drops, differ."""
+    file, tile = image.fp, image.tile[0]  # type: ignore[attr-defined]
+    unused = str(tile.args[0]).find("X")
+    file.seek(tile.offset)
+    return unused >= 0 and len(set(file.read(4 * image.width * image.height)[unused::4])) > 1
 
 
 def _scale_transparent(image: Image.Image) -> None:
@@ -231,9 +241,7 @@ def _opaque(image: Image.Image, called: Any, how: Decoding, notes: Notes) -> Ima
     """Lay a picture with transparent pixels on the background."""
     if not image.has_transparency_data:
         return image
-    image = image.convert("LA") if image.mode == "La" else image
-    layers = image.convert("RGBA")
-    grey = _grey(image, how)
+    layers = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     if layers.getchannel("A").getextrema() != (255, 255):
         if how.background is None:
             raise Undecodable(
@@ -242,7 +250,7 @@ def _opaque(image: Image.Image, called: Any, how: Decoding, notes: Notes) -> Ima
             )
         notes.add(f"with transparent pixels laid on #{bytes(how.background).hex()}", called)
         layers = Image.alpha_composite(Image.new("RGBA", layers.size, (*how.background, 255)), layers)
-    return layers.convert("L" if grey else "RGB")
+    return layers.convert("L" if _grey(image, how) else "RGB")
 
 
 def _in_channels(image: Image.Image, called: Any, channels: int, notes: Notes) -> Image.Image:

@@ -27,6 +27,7 @@ from suite.core.examples import hash_tensor
 Label = int | str | bool
 
 _LFS = b"version https://git-lfs"
+_BYTES = ("binary", "large_binary")
 _ROWS = 500  # read at once
 
 
@@ -180,7 +181,7 @@ def image_column(table: Table, asked: str | None) -> str:
     """Return the column of images: `asked`, or the only one; raises ValueError listing the columns."""
     if asked is None:
         return _only(table, "image", [name for name, kind in table.kinds.items() if kind == "Image"])
-    if _present(table, asked) not in ("Image", "binary", "large_binary"):
+    if _present(table, asked) not in ("Image", *_BYTES):
         raise ValueError(
             f"the column {asked!r} of {table.path} holds no encoded images; its columns: {table.columns}"
         )
@@ -231,8 +232,9 @@ def indices(labels: Sequence[Label], names: Sequence[str], named: bool, where: s
 def _kind(arrow: Any, feature: Mapping[str, Any]) -> str:
     declared = feature.get("_type")
     text = str(arrow)
-    shaped = text.startswith("struct<") and ("bytes: binary" in text or "bytes: large_binary" in text)
-    if declared == "Image" and (shaped or text in ("binary", "large_binary")):
+    own = {field.name: str(field.type) for field in (arrow if text.startswith("struct<") else ())}
+    shaped = own.get("bytes") in _BYTES  # a struct inside may be an image, too, but is not read
+    if declared == "Image" and (shaped or text in _BYTES):
         return "Image"
     if declared == "ClassLabel":
         return "ClassLabel"

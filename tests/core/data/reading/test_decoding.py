@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from suite.core.data.found import Notes
 from suite.core.data.reading.decoding import Decoding, Undecodable, decode, decode_all, survey
@@ -231,6 +231,15 @@ def test_channels_that_would_be_dropped_are_refused() -> None:
     assert "holds signed or floating-point values" in refusal(signed)
 
 
+def test_a_fourth_channel_that_may_be_transparency_is_refused() -> None:
+    image = picture().convert("RGBA")
+    pixels, _ = read(encoded(image, "BMP"))
+    assert np.array_equal(pixels, np.array(image)[..., :3])
+    image.putpixel((1, 2), (7, 8, 9, 0))
+    for format in ("BMP", "DIB"):
+        assert "has a fourth channel, which may be transparency" in refusal(encoded(image, format))
+
+
 def test_colours_in_lab_are_refused() -> None:
     lab = ImageCms.applyTransform(
         picture(),
@@ -284,6 +293,10 @@ def test_colour_profiles_are_noted() -> None:
     pixels, notes = read(encoded(image, "PNG", icc_profile=profile))
     assert np.array_equal(pixels, np.array(image))
     assert notes == ("1 image with a colour profile, which is not applied (a.png)",)
+    for gamma, told in ((45455, ()), (100000, notes)):
+        info = PngImagePlugin.PngInfo()
+        info.add(b"gAMA", gamma.to_bytes(4, "big"))
+        assert read(encoded(image, "PNG", pnginfo=info))[1] == told
 
 
 # Sizes
@@ -407,6 +420,13 @@ def test_damaged_pixels_of_a_png_are_refused() -> None:
     image = picture(9, 7, 3)
     for place in range(60, 100):
         content = bytearray(encoded(image, "PNG"))
+        content[place] ^= 1
+        assert " is damaged: " in refusal(bytes(content))
+    grey = encoded(Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) // 9 * 9), "PNG")
+    for place in range(
+        grey.index(b"IDAT") + 4, grey.index(b"IEND") - 4
+    ):  # few of these make no sense to zlib
+        content = bytearray(grey)
         content[place] ^= 1
         assert " is damaged: " in refusal(bytes(content))
 

@@ -57,6 +57,12 @@ def test_columns_are_found_by_their_types_without_metadata(tmp_path: Path) -> No
             {},
             "which column is the label. fine, coarse could each be it; append .label=NAME",
         ),
+        (
+            {"sample": [{"image": pictures(1)[0]}], "label": [0]},
+            {},
+            {},
+            "which column is the image. none .* sample .struct<image",
+        ),
         ({"image": pictures(1), "id": [0]}, {}, {}, "which column is the label. none is one for certain"),
         ({"image": pictures(1), "label": [0.5]}, {}, {}, "the column 'label' of .* is double, not labels"),
         ({"image": pictures(1), "label": [[0]]}, {}, {"label": "label"}, "is list.*, not labels"),
