@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from suite.board.tables import Table
 from suite.figures import budget_curve, snapshots
 from suite.site import paths
-from suite.site.charts import critical, curves, dots, pareto, sizes, wins
+from suite.site.charts import bits, critical, curves, dots, pareto, sizes, wins
 from suite.site.charts.drawing.marks import Chart
 from suite.site.rendering import File, page
 from suite.site.source import Source
@@ -39,6 +39,7 @@ def pages(source: Source) -> Iterator[File]:
         refusal=critical.refusal(source.board.averages),
         groups=list(found.values()),
         curves=list(curves.anytime(snapshots.of_records(source.finished))),
+        quantised=list(bits.charts(source.board.breakdowns)),
         budgets=list(curves.budgets(budget_curve.of_records(source.finished))),
     )
 

@@ -30,7 +30,13 @@ def test_each_task_and_network_has_a_page(tmp_path: Path) -> None:
 
 def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
     told = words_of(pages(SMALL, tmp_path)["overall.html"])
-    for text in ("No win rate", "No critical-difference diagram", "No snapshot of a set", "No part of a set"):
+    for text in (
+        "No win rate",
+        "No critical-difference diagram",
+        "No snapshot of a set",
+        "No part of a set",
+        "at fewer bits.",
+    ):
         assert text in told
 
 

@@ -6,7 +6,7 @@ from math import isfinite, log
 
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from suite.board.render.words import memory
+from suite.board.render import words
 
 _LOGARITHMIC = 5.0
 """Largest value over smallest value from which an axis is logarithmic."""
@@ -104,13 +104,22 @@ def durations(values: Iterable[float]) -> Scale:
 
 def stored(values: Iterable[float]) -> Scale:
     """Return the axis of bytes, logarithmic if they differ much."""
+    return _amounts(values, _bytes)
+
+
+def bits(values: Iterable[float]) -> Scale:
+    """Return the axis of bits, logarithmic if they differ much."""
+    return _amounts(values, lambda value: words.bits(value).replace(".0 ", " "))
+
+
+def _amounts(values: Iterable[float], text: Callable[[float], str]) -> Scale:
     found = [value for value in finite(values) if value > 0] or [1.0]
     if max(found) / min(found) < _LOGARITHMIC:
         margin = 0.06 * (max(found) - min(found)) or 0.1 * found[0]
-        return _linear(max(0.0, min(found) - margin), max(found) + margin, 4, _bytes)
+        return _linear(max(0.0, min(found) - margin), max(found) + margin, 4, text)
     low, high = _widened(min(found), max(found), 1.25)
     places = LogLocator(subs=(1.0, 3.0)).tick_values(low, high)
-    ticks = [Tick(float(place), _bytes(place)) for place in places if low <= place <= high]
+    ticks = [Tick(float(place), text(place)) for place in places if low <= place <= high]
     return Scale(low, high, _thinned(ticks, low, high), True)
 
 
@@ -121,7 +130,7 @@ def _seconds(low: float, high: float) -> Scale:
 
 
 def _bytes(value: float) -> str:
-    return memory(round(value)).replace(".0 ", " ") or "0 B"
+    return words.memory(round(value)).replace(".0 ", " ") or "0 B"
 
 
 def _linear(
