@@ -165,10 +165,12 @@ class Quantised(Parametrisation):
         parts = packing.read_packed(description, tensors)
         rest = (of.names() - parts.keys()) & tensors.keys()
         kept = {name: tensors[name] for name in rest if tensors[name].dtype == torch.uint8}
-        code = cls(parts, kept, of, sizes)
         if kind == Images.kind or kind in _OURS:
-            code.to(torch.device("meta")).restored()  # its checks, without its floats
-        return code
+            # Its checks, without its floats. Nothing is computed: on this device it would import torch's
+            # compiler, which wants a folder that a confined reader may not make.
+            floats = {name: torch.empty(packed.shape, device="meta") for name, packed in parts.items()}
+            made(of, {**floats, **{name: value.to("meta") for name, value in kept.items()}}, sizes)
+        return cls(parts, kept, of, sizes)
 
     @classmethod
     def is_stored(cls, names: Collection[str]) -> bool:

@@ -209,14 +209,11 @@ def test_settings_chosen_within_another_budget_are_not_kept(tuned: Path) -> None
 
 
 def test_settings_of_what_is_not_in_the_grid_are_kept(tuned: Path) -> None:
-    file = tuned / "tuned.settings.toml"
-    before = SettingsFile.read(file).chosen
-    wanted = request(tuned)
-    run = replace(wanted.run, settings=("tasks=['digits']", "ipc=[2]", "method.pieces.ipc=[2]"))
-    (tuned / "tuned.toml").write_text(TUNED.replace("[method.pieces]\n", "[method.dm2]\n"))
-    tuning.dry_run(replace(wanted, run=run, keep=True))
-    found = tuning._checked(replace(wanted, keep=True))
-    assert [*found.kept.values()][-1] == before[2] and before[2].row == "pieces"
+    path = tuned / "tuned.toml"
+    path.write_text(TUNED.replace("ipc = [1, 2]", "ipc = [2]").replace("ipc = [1]", "ipc = [2]"))
+    found = tuning._checked(replace(request(tuned), keep=True))
+    assert [row.place[0] for row in found.tuned] == ["pieces"]
+    assert [size for _, _, size in found.kept] == [2, 2, 1, 1, 1]
 
 
 class TestOutput:

@@ -12,6 +12,7 @@ from torch import Tensor
 from suite.core.seeding import generator
 from suite.core.sets import parametrisations
 from suite.core.sets.codes import Images, MultiFormation, Parametrisation
+from suite.core.sets.packing import Packed
 from suite.core.sets.parametrisations import Frequencies, Quantised
 from suite.core.sets.synthetic_set import Minibatch, SyntheticSet
 from tests.support.codes import CODES, formation, frequencies, linear
@@ -254,3 +255,11 @@ class TestQuantised:
         bomb = MultiFormation(torch.rand(1, 1, 1, 300, 300), 300)
         with pytest.raises(ValueError, match=r"a quantised set of \d+ bytes that decodes to 30899 MiB"):
             parametrisations.decoded(Quantised.encode(bomb, 2))
+
+
+@pytest.mark.parametrize("code", QUANTISED)
+def test_a_quantised_code_is_read_without_computing(code: Quantised, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A confined process reads it, and what torch computes without numbers imports torch's compiler."""
+    monkeypatch.setattr(Packed, "values", lambda _: pytest.fail("floats were computed"))
+    found = parametrisations.read(parametrisations.describe(code), code.tensors)
+    assert isinstance(found, Quantised) and found.parts.keys() == code.parts.keys()
