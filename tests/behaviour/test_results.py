@@ -40,7 +40,7 @@ STORES = {
 }
 """The grids whose results are committed, and the stores that hold them."""
 
-OPEN = {"equal-seconds": 33, "fashion-mnist-small": 56}
+OPEN = {"equal-seconds": 33, "fashion-mnist-small": 258, "kernel": 8, "robustness": 26}
 """Cells of a grid that are still to be measured: none of those that are left out here."""
 
 

@@ -310,21 +310,23 @@ def regimes(label: str, *values: tuple[float, float, float]) -> list[Record]:
 
 def test_rows_are_compared_with_random_subsets_where_a_score_says_so() -> None:
     random = regimes("random_subset", (0.30, 0.40, 0.5), (0.31, 0.41, 0.5), (0.32, 0.42, 0.5))
-    ours = regimes("dm", (0.41, 0.42, 0.3), (0.42, 0.40, 0.3), (0.43, 0.41, 0.3))
+    ours = regimes("dm", (0.41, 0.42, 0.3), (0.42, 0.40, 0.31), (0.44, 0.41, 0.29))
     made = board([*random, *ours])
     rows = {row.name: row for row in only([*random, *ours]).rows}
     assert rows["random_subset"].leads == {} and set(rows["dm"].leads) == {"hard", "fixed", "error"}
     assert rows["dm"].leads["error"].mean == pytest.approx(0.2), "lower is better there"
     text = render(made, "md")
-    shown = "- `dm`: better than random subsets with hard labels by 11.0, with error by 20.0; not shown to be"
-    assert f"{shown} better with fixed soft labels (0.0 [" in text
+    better = (
+        "better than random subsets with hard labels by 11.3 [9.6, 13.1], with error by 20.0 [16.9, 23.1]"
+    )
+    assert f"- `dm`: {better}; not shown to be better with fixed soft labels (0.0 [−5.3, 5.3])" in text
     assert "- `random_subset`" not in text
     (line,) = (
         row
         for row in json.loads(render(made, "json"))["rows"]
         if row.get("regimes/hard") and row["label"] == "dm"
     )
-    assert line["regimes/hard_lead"] == pytest.approx(0.11) and "regimes/other_lead" not in line
+    assert line["regimes/hard_lead"] == pytest.approx(0.34 / 3, abs=1e-6) and "regimes/other_lead" not in line
 
 
 def test_one_seed_or_no_random_subset_gives_no_verdict() -> None:
