@@ -25,7 +25,7 @@ from tests.support.job_runs import complete, done
 
 Change = Callable[[np.ndarray], np.ndarray]
 
-MINE = QUICK.replace('"digits"', '"folder:data/mine"').replace('"dc-300"', '"dsa-1000"')
+MINE = QUICK.replace('"digits"', '"folder:data/mine"').replace('"ncfm-40"', '"dsa-1000"')
 MINE = MINE.replace("[method.rat_bptt]\nsteps = 4\nunroll = 4\nwindow = 2\nreal_batch = 32\n", "")
 ADDED = MINE + "\n[method.herding]\nepochs = 1\n\n[reference]\nepochs = 1\n"
 

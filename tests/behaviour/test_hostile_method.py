@@ -164,7 +164,7 @@ class Sneaks(Retrain):
 def test_an_evaluator_that_loads_the_task_is_counted_and_refused(
     tiny: Path, store: Store, resources: Resources
 ) -> None:
-    complete(hire(Sneaks, tiny, recipe="dc-300", copies=2), store, resources)
+    complete(hire(Sneaks, tiny, recipe="ncfm-40", copies=2), store, resources)
     board = board_of(files.read([store.path]).records)
     assert len(board.warnings) == 1
     assert "it read the test split 3 times for 2 trained networks" in board.warnings[0]

@@ -279,7 +279,7 @@ def test_nodes_that_share_no_folder(tiny: Path, url: str, s3: S3Server, tmp_path
     path.write_text(broken_files.KILLED_ONCE)
     head, _, _ = tiny.read_text().partition("[method")
     rows = f'[method.random_subset]\n[method.killed]\nbase = "{path}"\n'
-    tail = '[evaluator.retrain]\nrecipe = "dc-300"\ncopies = 1\n'
+    tail = '[evaluator.retrain]\nrecipe = "ncfm-40"\ncopies = 1\n'
     tiny.write_text(head.replace("seeds = [0]", "seeds = [0, 1, 2, 3, 4]") + rows + tail)
     jobs = grid.jobs(grid.load(tiny))
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as first:

@@ -29,7 +29,7 @@ from tests.support.job_runs import complete, done, one
 @pytest.fixture
 def tiny(tiny: Path) -> Path:
     """Retrain under the cheapest recipe."""
-    tiny.write_text(tiny.read_text().replace("rat-bptt-1000", "dc-300"))
+    tiny.write_text(tiny.read_text().replace("rat-bptt-1000", "ncfm-40"))
     return tiny
 
 

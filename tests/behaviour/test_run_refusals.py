@@ -23,7 +23,7 @@ class TestRefusedGrids:
         [
             ("method.rat_bptt", "method.rat_btpt", ("'rat_btpt'", "did you mean 'rat_bptt'?")),
             ('"digits"', '"digist"', ("'digist'", "did you mean 'digits'?")),
-            ('"dc-300"', '"dc-30"', ("'dc-30'", "did you mean 'dc-300'?")),
+            ('"ncfm-40"', '"ncfm-4"', ("'ncfm-4'", "did you mean 'ncfm-40'?")),
             ("window", "widnow", ("method.rat_bptt", "'widnow'", "did you mean 'window'?")),
             ("title", "tilte", ("quick.toml", "'tilte'", "did you mean 'title'?")),
             ("window = 2", "window = 9", ("window 9 is longer than the unroll 4", "lower window")),

@@ -119,7 +119,7 @@ def test_parts_are_scored_and_boards_take_prefixes_alone(
         1: {"boosted (first 1 of 3)"},
         3: {"boosted", "rat_bptt"},
     }
-    scores = {row.label: row.scores["dc-300"].mean for row in tables[3]}
+    scores = {row.label: row.scores["ncfm-40"].mean for row in tables[3]}
     for label in ("boosted", "rat_bptt"):
         whole = store.record(next(j for j in jobs if (j.label, j.ipc) == (label, 3)).evaluations[0].id)
         assert whole and scores[label] == pytest.approx(whole.scores["accuracy"][0])

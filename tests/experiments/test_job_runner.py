@@ -33,7 +33,7 @@ UNTRAINED = pytest.mark.usefixtures("untrained")
 @pytest.fixture
 def tiny(tiny: Path) -> Path:
     """Retrain under the cheapest recipe."""
-    tiny.write_text(tiny.read_text().replace("rat-bptt-1000", "dc-300"))
+    tiny.write_text(tiny.read_text().replace("rat-bptt-1000", "ncfm-40"))
     return tiny
 
 
@@ -66,7 +66,7 @@ def test_from_grid_to_record_to_table(jobs: list[Job], store: Store, resources: 
         record = store.record(job.evaluations[0].id)
         assert record is not None
         mean = sum(record.scores["accuracy"]) / 2
-        assert rows[job.label].scores["dc-300"].mean == pytest.approx(mean)
+        assert rows[job.label].scores["ncfm-40"].mean == pytest.approx(mean)
     assert board.test_reads == (1,) and board.distillation_reads == (0,)
 
 
@@ -211,9 +211,9 @@ def test_what_does_not_fit_the_task_is_refused_before_the_start(tiny: Path, reso
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('["dc-300"]', '["dc-300:tf32"]'),
+        ('["ncfm-40"]', '["ncfm-40:tf32"]'),
         ("window = 2", 'window = 2\nprecision = "tf32"'),
-        ("copies = 2", 'copies = 2\n[reference]\nepochs = 1\nrecipe = "dc-300:tf32"'),
+        ("copies = 2", 'copies = 2\n[reference]\nepochs = 1\nrecipe = "ncfm-40:tf32"'),
     ],
     ids=["recipe", "method", "reference"],
 )
@@ -230,12 +230,12 @@ def test_a_precision_that_the_place_has_not_is_refused_before_the_start(
 def test_the_precision_of_a_recipe_lands_in_its_record(
     tiny: Path, resources: Resources, store: Store
 ) -> None:
-    tiny.write_text(tiny.read_text().replace('["dc-300"]', '["dc-300", "dc-300:bf16"]'))
+    tiny.write_text(tiny.read_text().replace('["ncfm-40"]', '["ncfm-40", "ncfm-40:bf16"]'))
     job = grid.jobs(grid.load(tiny))[0]
     assert set(complete(job, store, resources).values()) == {"done"}
     records = [store.record(cell.id) for cell in job.evaluations]
     plain, rounded = (record.scores["accuracy"] for record in records if record)
-    assert [cell.settings["recipe"] for cell in job.evaluations] == ["dc-300", "dc-300:bf16"]
+    assert [cell.settings["recipe"] for cell in job.evaluations] == ["ncfm-40", "ncfm-40:bf16"]
     assert plain == pytest.approx(rounded, abs=0.05)
 
 

@@ -134,7 +134,7 @@ def test_a_curve_is_tabled_and_drawn(run: Path, tmp_path: Path) -> None:
     told = facts(lambda: snapshots.plot(table))
     assert told["title"] == "digits, 1 image per class: accuracy during distillation"
     assert told["subtitle"] == (
-        "convnet-d1-w8-in; recipe dc-300; n = 1 × 1 (sets × networks); points: means; bars: 95% intervals"
+        "convnet-d1-w8-in; recipe ncfm-40; n = 1 × 1 (sets × networks); points: means; bars: 95% intervals"
     )
     other = pd.concat([table, table.assign(recipe="dsa-1000")], ignore_index=True)
     assert "; recipe beside the name; " in facts(lambda: snapshots.plot(other))["subtitle"]
@@ -142,7 +142,7 @@ def test_a_curve_is_tabled_and_drawn(run: Path, tmp_path: Path) -> None:
 
 def test_lines_are_drawn_few_at_a_time() -> None:
     """24 lines in 8 colours cannot be told apart: rows of panels have up to six."""
-    rows = {"task": "digits", "ipc": 1, "recipe": "dc-300", "network": "n", "seed": 0, "accuracy": 0.5}
+    rows = {"task": "digits", "ipc": 1, "recipe": "ncfm-40", "network": "n", "seed": 0, "accuracy": 0.5}
     steps = [{"moment": step, "step": step, "seconds": 1.0 * step} for step in (0, 5)]
 
     def height(count: int) -> int:

@@ -19,4 +19,4 @@ real_batch = 32
 recipe = ["rat-bptt-1000"]
 copies = 2
 """
-QUICK = TINY.replace('["rat-bptt-1000"]', '"dc-300"').replace("copies = 2", "copies = 1")
+QUICK = TINY.replace('["rat-bptt-1000"]', '"ncfm-40"').replace("copies = 2", "copies = 1")

@@ -232,7 +232,7 @@ def jobs(grid_file: Path, deeds: Iterable[str], *, kind: str = "method", more: s
     """Return jobs of the tiny grid's random subset with a misbehaving method or evaluator for each deed."""
     path = grid_file.with_name(f"misbehaving_{kind}.py")
     path.write_text(METHOD if kind == "method" else EVALUATOR)
-    text = TINY.partition("[method.rat_bptt]")[0] + '\n[evaluator.retrain]\nrecipe = "dc-300"\ncopies = 1\n'
+    text = TINY.partition("[method.rat_bptt]")[0] + '\n[evaluator.retrain]\nrecipe = "ncfm-40"\ncopies = 1\n'
     text += f'\n[{kind}.misbehaving]\nbase = "{path}"\ndeed = {json.dumps([*deeds])}\n{more}'
     grid_file.write_text(text)
     return grid.jobs(grid.load(grid_file))

@@ -20,7 +20,7 @@ epochs = 1
 candidates = 20
 
 [evaluator.retrain]
-recipe = ["dc-300", "native"]
+recipe = ["ncfm-40", "native"]
 copies = 2
 """
 """A method without a space, one of steps with a continuous space, and one of one step with a finite space."""

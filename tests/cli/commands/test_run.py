@@ -28,7 +28,7 @@ class TestRun:
         _, store, ran = finished
         assert ran.exit_code == 0, ran.output
         assert "4 cells, 0 done, 4 to do" in ran.stdout
-        assert "[4/4] rat_bptt: retrain dc-300 done, " in ran.stdout
+        assert "[4/4] rat_bptt: retrain ncfm-40 done, " in ran.stdout
         board = (store / "leaderboard.md").read_text()
         assert "random_subset" in board and "rat_bptt" in board
         pictures = sorted(path.name for path in (store / "pictures" / "digits").iterdir())
@@ -68,7 +68,7 @@ class TestRun:
         assert "  traceback: runs/quick/failures/digits-ipc1/mine/" in ran.stdout
         assert "failed: mine on digits ipc 1 seed 0: RuntimeError: the method is broken" in ran.stdout
         assert "2 cells are not done; run the same command again" in ran.stdout
-        assert "[3/4] rat_bptt: retrain dc-300 done, " in ran.stdout
+        assert "[3/4] rat_bptt: retrain ncfm-40 done, " in ran.stdout
 
     def test_a_damaged_record_is_run_again_with_a_warning(
         self, finished: tuple[Path, Path, Result], copied: Path

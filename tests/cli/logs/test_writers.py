@@ -68,7 +68,7 @@ class TestTensorBoard:
         events = EventAccumulator(str(folders["rat_bptt"]))
         events.Reload()
         tags = set(events.Tags()["scalars"])
-        assert {"outer_loss", "seconds", "device_seconds", "accuracy/retrain dc-300"} <= tags
+        assert {"outer_loss", "seconds", "device_seconds", "accuracy/retrain ncfm-40"} <= tags
         assert len(events.Scalars("outer_loss")) == 4
 
 

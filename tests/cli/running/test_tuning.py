@@ -192,7 +192,7 @@ def test_settings_of_another_rule_are_not_kept_nor_those_of_other_values(tuned: 
     path.write_text(path.read_text().replace("real_batch = 16", "real_batch = 17"))
     wanted = replace(request(tuned), keep=True)
     assert [row.place[0] for row in tuning._checked(wanted).tuned] == ["dm", "dm"]
-    path.write_text(TUNED.replace("dc-300", "ncfm-40"))
+    path.write_text(TUNED.replace("ncfm-40", "dc-300"))
     assert [row.place[0] for row in tuning._checked(wanted).tuned] == ["dm", "pieces", "dm"]
 
 
@@ -263,7 +263,7 @@ def test_a_method_is_tuned_without_a_grid_by_halving(tmp_path: Path) -> None:
     path.write_text(METHOD)
     words = ["tune", path, "--task", "digits", "--ipc", 1, "--tries", 9, "--seconds", 0.9, "--halving"]
     given = [*map(str, words), "--store", str(store), "--inline", "--set", "network=convnet-d1-w8-in"]
-    given += ["--set", "evaluator.retrain.recipe=dc-300"]
+    given += ["--set", "evaluator.retrain.recipe=ncfm-40"]
     result = ratbench(*given)
     assert "broken at this rate" in result.output and result.exit_code == 1
     file = SettingsFile.read(store / "settings.toml")

@@ -61,7 +61,7 @@ def test_a_failure_has_its_reason_and_traceback(copied: Path) -> None:
     found = status(copied)
     (failure,) = found.failures
     assert found.plans[0].counts == {"done": 3, "failed": 1} and not found.over
-    assert failure.title == "rat_bptt on digits ipc 1 seed 0: retrain dc-300"
+    assert failure.title == "rat_bptt on digits ipc 1 seed 0: retrain ncfm-40"
     assert failure.reason == "ValueError: no [/red] (a.py:3)" and failure.attempts == 2
     assert failure.trace == Store(copied).traceback(record)
 
@@ -78,7 +78,7 @@ def test_a_cell_in_work_runs_and_has_not_failed(copied: Path) -> None:
         alive.begin(record.cell.id)
         found = status(copied)
     ((title, sign),) = found.running
-    assert title == "rat_bptt on digits ipc 1 seed 0: retrain dc-300" and sign.pid == os.getpid()
+    assert title == "rat_bptt on digits ipc 1 seed 0: retrain ncfm-40" and sign.pid == os.getpid()
     assert found.driver is not None and found.driver.host == socket.gethostname()
     assert found.plans[0].counts == {"done": 3, "running": 1} and not found.failures
     after = status(copied)

@@ -18,7 +18,7 @@ from tests.support.job_runs import complete, done
 @pytest.fixture
 def tiny(tiny: Path) -> Path:
     """Retrain under the cheapest recipe, once."""
-    tiny.write_text(tiny.read_text().replace("rat-bptt-1000", "dc-300").replace("copies = 2", "copies = 1"))
+    tiny.write_text(tiny.read_text().replace("rat-bptt-1000", "ncfm-40").replace("copies = 2", "copies = 1"))
     return tiny
 
 

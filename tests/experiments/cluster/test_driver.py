@@ -57,7 +57,7 @@ def test_where_memory_ran_out_it_is_said(
 @pytest.fixture
 def with_broken(tiny: Path) -> list[Job]:
     """The tiny grid, and methods that go wrong: once, or each time."""
-    tiny.write_text(tiny.read_text().replace("rat-bptt-1000", "dc-300"))  # the cheapest recipe
+    tiny.write_text(tiny.read_text().replace("rat-bptt-1000", "ncfm-40"))  # the cheapest recipe
     texts = {
         "killed": broken_files.KILLED_ONCE,
         "keeps": broken_files.KEEPS_MEMORY_ONCE,

@@ -93,7 +93,7 @@ class TestConflicts:
 
     def test_they_say_both_results_and_stores(self, copied: Path, other: Path, tmp_path: Path) -> None:
         (found,) = conflicts(copied, other, output=tmp_path / "all")
-        assert "rat_bptt on digits ipc 1, retrain dc-300, cell " in found.what
+        assert "rat_bptt on digits ipc 1, retrain ncfm-40, cell " in found.what
         assert found.first.startswith(f"{copied}: ") and found.second.startswith(f"{other}: 25.00; ")
         for words in (found.first, found.second):
             assert "device-seconds on CPU" in words and "commit " in words and "torch " in words
