@@ -34,7 +34,7 @@ class TestMerge:
         before = content(tmp_path)
         result = ratbench("merge", copied, other, "--output", tmp_path / "all")
         refused(result, "1 conflict and nothing was written", "--keep first")
-        assert "rat_bptt on digits ipc 1, retrain dc-300" in result.stdout
+        assert "rat_bptt on digits ipc 1, retrain ncfm-40" in result.stdout
         assert f"{other}: 25.00; " in result.stdout and content(tmp_path) == before
         result = ratbench("merge", other, copied, "--output", tmp_path / "all", "--keep", "first")
         assert result.exit_code == 0 and kept(tmp_path / "all") == kept(other)
@@ -100,7 +100,7 @@ class TestCompare:
 
     def test_formats(self, copied: Path) -> None:
         words = ("compare", f"{copied}:random_subset", f"{copied}:digits/rat_bptt", "--format")
-        assert json.loads(ratbench(*words, "json").stdout)["pairs"][0]["recipe"] == "dc-300"
+        assert json.loads(ratbench(*words, "json").stdout)["pairs"][0]["recipe"] == "ncfm-40"
         assert "random_subset → rat_bptt" in ratbench(*words, "markdown").stdout
         assert ratbench(*words, "csv").stdout.startswith("task,ipc,network,")
 

@@ -35,7 +35,7 @@ def test_a_try_runs_on_the_holdout_with_the_first_seed_and_the_first_evaluation(
     assert job.cell.seed == 3 and job.cell.hyperparameters["image_lr"] == 0.5
     assert job.cell.hyperparameters["real_batch"] == 16
     (evaluation,) = job.evaluations
-    assert evaluation.settings == {"recipe": "dc-300", "network": "convnet-d1-w8-in", "copies": 2}
+    assert evaluation.settings == {"recipe": "ncfm-40", "network": "convnet-d1-w8-in", "copies": 2}
 
 
 def test_it_is_the_grids_trial_but_for_the_task(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_pace_knows_what_its_method_is(tmp_path: Path) -> None:
             r"method.dm: real_batch = \[8, 16\]: a row has one value",
         ),
         (
-            '[evaluator.retrain]\nrecipe = ["dc-300", "native"]\ncopies = 2',
+            '[evaluator.retrain]\nrecipe = ["ncfm-40", "native"]\ncopies = 2',
             "",
             "no evaluator that could choose",
         ),

@@ -117,7 +117,7 @@ class TestChoice:
         assert (found.choice, found.accuracy, found.base_accuracy) == (2, 0.6, 0.5)
         assert found.settings == LIMITED.changes(dm, {})[1]
         assert [each.accuracy for each in found.tries] == [0.5, 0.6, 0.4]
-        assert (found.device_seconds, found.evaluation) == (12.3, "retrain dc-300")
+        assert (found.device_seconds, found.evaluation) == (12.3, "retrain ncfm-40")
         assert found.tuning_seconds == 37.0
         assert found.trial == dm.job(found.settings).id
         assert found.given == {"network": "convnet-d1-w8-in", "steps": 4, "real_batch": 16}
