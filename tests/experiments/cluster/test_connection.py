@@ -76,6 +76,11 @@ def imported() -> str:
     return str(ray.get(ray.remote(lambda: __import__("colorsys").__file__).remote()))
 
 
+def niceness() -> int:
+    """Return that of a worker: lower priority than what else runs would cost trials seconds."""
+    return int(ray.get(ray.remote(lambda: os.nice(0)).remote()))
+
+
 def test_a_local_ray_listens_on_loopback_and_refuses_strangers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -95,6 +100,7 @@ def test_a_local_ray_listens_on_loopback_and_refuses_strangers(
     with connected(None, print):
         assert worker() != os.getpid()
         assert imported() == colorsys.__file__
+        assert niceness() == os.nice(0)
         found = listening(below(os.getpid()))
         assert found and found <= LOOPBACK
         address = ray.get_runtime_context().gcs_address
