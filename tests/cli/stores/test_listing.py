@@ -20,11 +20,8 @@ def test_each_set_with_its_address_and_accuracy(copied: Path) -> None:
     record = record_of(copied, "rat_bptt", Evaluation)
     assert second["accuracy"] == json.loads(record.read_text())["scores"]["accuracy"][0]
     trial = json.loads(record_of(copied, "rat_bptt", Trial).read_text())
-    assert (second["sha256"], second["stored_bytes"], second["recipe"]) == (
-        trial["artefact"],
-        2560,
-        "ncfm-40",
-    )
+    told = second["sha256"], second["stored_bytes"], second["recipe"]
+    assert told == (trial["artefact"], 2560, "ncfm-40")
     assert (second["task"], second["method"], second["ipc"], second["seed"]) == ("digits", "rat_bptt", 1, 0)
     assert Path(second["path"]).is_file()
 
