@@ -99,7 +99,7 @@ class Boosted(BaseMethod):
         self.stages(budget.ipc)
 
     def stages(self, ipc: int) -> Stages:
-        """Return the stages of a run; raises ValueError as the function of this name does."""
+        """Return the stages up to `ipc` images per class; raises ValueError if no blocks add up to it."""
         return stages(ipc, self.block, self.steps, self.stage_steps)
 
 

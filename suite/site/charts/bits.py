@@ -24,12 +24,11 @@ def charts(tables: Iterable[Breakdown]) -> Iterator[Chart]:
 
 def _chart(table: Breakdown, found: list[Points]) -> Chart:
     key = table.key
+    how = filter(None, (words.network(key.network), key.conditions))
     frame = Frame(
         kind="bits",
         title=f"Test accuracy on {key.task} at {words.size(key.ipc)} against bits per class",
-        caption=_CAPTION.format(
-            network=", ".join(filter(None, (words.network(key.network), key.conditions)))
-        ),
+        caption=_CAPTION.format(network=", ".join(how)),
         axis="bits per class",
         x="bits per class",
         text=words.bits,
@@ -39,6 +38,9 @@ def _chart(table: Breakdown, found: list[Points]) -> Chart:
 
 def _curve(row: BreakdownRow) -> dict[float, Interval]:
     """Return the accuracies of a row by their bits per class."""
-    pairs = ((row.scores.get(name.replace("accuracy/", "bits_per_class/")), accuracy)
-             for name, accuracy in row.scores.items() if name.startswith("accuracy/"))  # fmt: skip
-    return {bits.mean: accuracy for bits, accuracy in pairs if bits}
+    found = {}
+    for name, accuracy in row.scores.items():
+        kind, _, bits = name.partition("/")
+        if kind == "accuracy" and (size := row.scores.get(f"bits_per_class/{bits}")):
+            found[size.mean] = accuracy
+    return found

@@ -1,7 +1,7 @@
 """Decode pictures to unsigned bytes: each change of their content is noted, each error names the picture.
 
-Pillow decodes. Metadata that say how a picture is shown are obeyed (orientation), except colour profiles,
-which are noted and not applied, as elsewhere in the field.
+Pillow decodes. Metadata that say how a picture is shown are obeyed (orientation), except colour profiles
+and gamma, which are noted and not applied, as elsewhere in the field.
 """
 
 import logging
@@ -92,7 +92,7 @@ def decode(file: Any, called: Any, how: Decoding, notes: Notes) -> Tensor:
             with Image.open(file, formats=("PNG",)) as again:
                 again.verify()
         orientation = max(turned, _orientation(image, called, notes))
-        if image.info.get("icc_profile") or not 0.45 < image.info.get("gamma", 1 / 2.2) < 0.46:
+        if image.info.get("icc_profile") or not 0.45 < image.info.get("gamma", 1 / 2.2) < 0.46:  # sRGB's
             notes.add("with a colour profile, which is not applied", called)
         if image.format == "MPO":
             notes.add("with further pictures in one file (MPO), of which the first is read", called)
