@@ -14,7 +14,7 @@ from suite.board.render import words
 from suite.board.rows import BoardRow
 from suite.board.tables import Board
 from tests.support.command_line import ratbench
-from tests.support.submissions import packed, retrained, signed
+from tests.support.submissions import know_seeds, packed, retrained, signed
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,6 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RATBENCH_DATA", str(folder / "data"))
         patch.setattr("suite.plugins.evaluators.retrain.retrain", retrained)
+        know_seeds(patch)
         for name in ("told", "tested"):
             (folder / name).mkdir()
             given = ("--recipe", "dsa-1000", "--title", f"A set: {name}")

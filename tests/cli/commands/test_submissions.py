@@ -13,7 +13,7 @@ from tests.support import foreign_sets
 from tests.support.command_line import ratbench
 from tests.support.submissions import submit
 
-pytestmark = pytest.mark.usefixtures("elsewhere", "read_here")
+pytestmark = pytest.mark.usefixtures("elsewhere", "read_here", "known_seeds")
 
 
 def test_a_set_is_measured_packed_and_verified(tmp_path: Path) -> None:

@@ -3,9 +3,7 @@
 # ruff: noqa: NPY002
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import warnings
@@ -16,7 +14,6 @@ import pytest
 import torch
 
 from suite.experiments.isolation.process_state import ProcessState, kept_bytes
-from suite.experiments.resources import Resources
 from suite.plugins import registry
 from tests.support import misbehaving
 from tests.support.command_line import ratbench
@@ -24,33 +21,25 @@ from tests.support.command_line import ratbench
 ROOT = Path(__file__).parents[3]
 
 
-def after(kind: str, deed: str) -> str:
-    """Return what a deed changes, in a process that ends with it."""
-    ours, theirs = os.pipe()
-    if not (child := os.fork()):
-        os.setsid()
-        with Resources().applied():
-            state, names = ProcessState(), dict[str, dict[str, tuple[object, str]]]()
-            exec(misbehaving.DEEDS, names)
-            names[kind][deed][0]()  # type: ignore[operator]
-            os.write(theirs, f"{'; '.join(state.changes())}\n".encode())
-            os._exit(0)
-    os.close(theirs)
-    with os.fdopen(ours) as answer:
-        found = answer.readline().strip()
-    os.killpg(child, signal.SIGKILL)  # with what it started
-    os.waitpid(child, 0)
-    return found
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What each deed changes, by its name."""
+    file = tmp_path_factory.mktemp("deeds") / "found.json"
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.support.deeds", file], capture_output=True, text=True, cwd=ROOT
+    )
+    assert ran.returncode == 0, ran.stderr
+    return dict(json.loads(file.read_text()))
 
 
 @pytest.mark.parametrize(("deed", "change"), misbehaving.deeds("CHANGES").items())
-def test_what_a_method_changes_is_found(deed: str, change: str) -> None:
-    assert after("CHANGES", deed).startswith(change)
+def test_what_a_method_changes_is_found(found: dict[str, str], deed: str, change: str) -> None:
+    assert found[deed].startswith(change)
 
 
 @pytest.mark.parametrize("deed", misbehaving.deeds("HARMLESS"))
-def test_what_is_harmless_is_none(deed: str) -> None:
-    assert after("HARMLESS", deed) == ""
+def test_what_is_harmless_is_none(found: dict[str, str], deed: str) -> None:
+    assert found[deed] == ""
 
 
 def test_each_cell_begins_with_the_same_random_numbers_and_warnings() -> None:
