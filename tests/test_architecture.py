@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from importlib import import_module
 from pathlib import Path
@@ -39,6 +40,16 @@ CORE = ("networks", "engine", "training", "distilling")
 """The folders of the core in their order: a later one imports earlier ones, and all of them the rest."""
 
 
+@cache
+def text(path: Path) -> str:
+    return path.read_text()
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(text(path))
+
+
 def name(path: Path) -> str:
     own = path.relative_to(ROOT).with_suffix("").parts
     return (PLUGINS if own[0] in ("methods", "evaluators") else "") + ".".join(own)
@@ -50,7 +61,7 @@ KNOWN = {name(path) for path in FILES} | {f"{PLUGINS}methods", f"{PLUGINS}evalua
 
 def imported(path: Path) -> Iterator[str]:
     """Yield the modules of ours that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module:
             modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
@@ -68,19 +79,20 @@ def layer(module: str) -> str:
     return module.removeprefix("suite.").partition(".")[0]
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_imports_point_one_way(path: Path) -> None:
-    own = name(path)
-    allowed = [layers for folder, layers in LAYERS.items() if own.startswith(folder + ".")]
-    if allowed:
-        assert {layer(module) for module in imported(path)} <= allowed[0]
+def test_imports_point_one_way() -> None:
+    for path in FILES:
+        own = name(path)
+        allowed = [layers for folder, layers in LAYERS.items() if own.startswith(folder + ".")]
+        if allowed:
+            assert {layer(module) for module in imported(path)} <= allowed[0], own
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "suite/core").rglob("*.py")), ids=name)
-def test_imports_of_the_core_point_one_way(path: Path) -> None:
-    folder = name(path).split(".")[2]
-    later = CORE[CORE.index(folder) + 1 :] if folder in CORE else CORE
-    assert not {each.split(".")[2] for each in imported(path) if each.count(".") > 1} & set(later)
+def test_imports_of_the_core_point_one_way() -> None:
+    for path in (ROOT / "suite" / "core").rglob("*.py"):
+        folder = name(path).split(".")[2]
+        later = CORE[CORE.index(folder) + 1 :] if folder in CORE else CORE
+        found = {each.split(".")[2] for each in imported(path) if each.count(".") > 1}
+        assert not found & set(later), name(path)
 
 
 def test_the_rule_sees_imports() -> None:
@@ -89,11 +101,10 @@ def test_the_rule_sees_imports() -> None:
     assert {"experiments", "records", "board"} <= seen
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_imports_are_absolute(path: Path) -> None:
+def test_imports_are_absolute() -> None:
     """The rules above read names as they are written."""
-    found = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
-    assert not any(node.level for node in found)
+    imports = [(path, node) for path in FILES for node in ast.walk(tree(path))]
+    assert not [name(path) for path, node in imports if isinstance(node, ast.ImportFrom) and node.level]
 
 
 def test_methods_and_evaluators_are_imported_as_parts_of_the_suite() -> None:
@@ -101,7 +112,7 @@ def test_methods_and_evaluators_are_imported_as_parts_of_the_suite() -> None:
     wrong = re.compile(r"^ *(from|import) (methods|evaluators)\b|[\"'](methods|evaluators)\.[a-z_]+\.", re.M)
     assert wrong.search("from methods.dm import DM") and wrong.search("patch('methods.dm.network')")
     files = [path for path in (*FILES, *(ROOT / "tests").rglob("*.py")) if path.name != Path(__file__).name]
-    assert not [name(path) for path in files if wrong.search(path.read_text())]
+    assert not [name(path) for path in files if wrong.search(text(path))]
 
 
 def test_nothing_imports_in_a_circle() -> None:
@@ -128,7 +139,7 @@ def test_help_is_fast_and_inline_needs_no_ray() -> None:
 
 
 def test_ray_is_the_clusters_alone() -> None:
-    using = {name(path) for path in FILES if re.search(r"^\s*(import|from) ray\b", path.read_text(), re.M)}
+    using = {name(path) for path in FILES if re.search(r"^\s*(import|from) ray\b", text(path), re.M)}
     assert using == {
         f"suite.experiments.cluster.{own}"
         for own in ("asking", "connection", "driver", "ending", "nodes", "worker")
@@ -140,10 +151,10 @@ DRAWS |= {"rand_like", "randn_like", "randint_like"}
 DRAWS_IN_PLACE = {"uniform_", "normal_", "random_", "bernoulli_", "exponential_", "trunc_normal_"}
 
 
-def global_randomness(text: str) -> list[str]:
+def global_randomness(file: ast.Module) -> list[str]:
     """Return what a file draws from, or does to, a generator that it did not make."""
     found = []
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(file):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names if alias.name == "random"]
         if isinstance(node, ast.ImportFrom) and node.module in ("random", "numpy.random"):
@@ -160,15 +171,14 @@ def global_randomness(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_no_global_randomness(path: Path) -> None:
+def test_no_global_randomness() -> None:
     # The first disturbs the global states to see who depends on them; with the second all cells begin alike.
-    if path.name not in ("smoke.py", "process_state.py"):
-        assert global_randomness(path.read_text()) == []
+    files = [path for path in FILES if path.name not in ("smoke.py", "process_state.py")]
+    assert not {name(path): drawn for path in files if (drawn := global_randomness(tree(path)))}
 
 
 @pytest.mark.parametrize(
-    "text",
+    "line",
     [
         "import random",
         "from random import shuffle",
@@ -182,20 +192,19 @@ def test_no_global_randomness(path: Path) -> None:
         "images.normal_()",
     ],
 )
-def test_the_rule_sees_global_randomness(text: str) -> None:
-    assert global_randomness(text)
-    assert not global_randomness("torch.randperm(3, generator=draw)\nnp.random.default_rng(seed)\n")
+def test_the_rule_sees_global_randomness(line: str) -> None:
+    assert global_randomness(ast.parse(line))
+    allowed = "torch.randperm(3, generator=draw)\nnp.random.default_rng(seed)\n"
+    assert not global_randomness(ast.parse(allowed))
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_files_are_small_and_named(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 300
-    assert path.stem not in {"utils", "helpers", "common", "misc"}
+def test_files_are_small_and_named() -> None:
+    assert not [name(path) for path in FILES if len(text(path).splitlines()) > 300]
+    assert not [name(path) for path in FILES if path.stem in {"utils", "helpers", "common", "misc"}]
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_every_file_says_what_it_holds(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text()))
+def test_every_file_says_what_it_holds() -> None:
+    assert not [name(path) for path in FILES if not ast.get_docstring(tree(path))]
 
 
 DATA = {Path("suite/core/data/catalogue.py")}
@@ -221,10 +230,9 @@ MODULES = {path for path in FILES if path.name != "__init__.py" and path.relativ
 TESTS = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if path != Path(__file__)]
 
 
-@pytest.mark.parametrize("path", sorted(MODULES), ids=name)
-def test_every_module_has_its_tests(path: Path) -> None:
+def test_every_module_has_its_tests() -> None:
     """`suite/a/b.py` is tested in `tests/a/test_b.py`, `methods/dm.py` in `tests/methods/test_dm.py`."""
-    assert (ROOT / "tests" / home_of(path)).is_file()
+    assert not [name(path) for path in MODULES if not (ROOT / "tests" / home_of(path)).is_file()]
 
 
 def test_every_file_of_tests_has_its_module() -> None:
@@ -245,6 +253,6 @@ def test_folders_are_small() -> None:
 
 def test_examples_in_docstrings_run() -> None:
     for path in FILES:
-        if "\n        >>> " in path.read_text() or "\n    >>> " in path.read_text():
+        if "\n        >>> " in text(path) or "\n    >>> " in text(path):
             found = doctest.testmod(import_module(name(path)))
             assert found.attempted and not found.failed, name(path)
