@@ -1,13 +1,12 @@
 """What several tests share: a tiny grid on real digits, a store in a fresh folder, a finished run."""
 
-import json
 import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -19,11 +18,10 @@ from suite.experiments import grid, job_runner
 from suite.experiments.cells.progress import Progress
 from suite.experiments.isolation.job_process import JobProcess
 from suite.experiments.resources import Resources
-from suite.external.sandbox import child
 from suite.records.jobs import Job
 from suite.records.remote import place
 from suite.records.store import Store
-from tests.support import submissions
+from tests.support import foreign_sets, submissions
 from tests.support.command_line import ratbench
 from tests.support.grids import QUICK, TINY
 
@@ -47,18 +45,20 @@ def alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RATBENCH_DATA", str(tmp_path / "data"))
 
 
-@pytest.fixture(autouse=True)
-def jobs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def jobs_here() -> Iterator[None]:
     """Jobs run in this process: another takes seconds to start. Tests of such processes take `jobs_apart`."""
 
     def run(process: JobProcess, job: Job, resources: Mapping[str, Any]) -> Iterator[Progress]:
         return job_runner.run(job, Store(process.store), Resources(**resources))
 
-    monkeypatch.setattr(JobProcess, "run", run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JobProcess, "run", run)
+        yield
 
 
 @pytest.fixture
-def jobs_apart(jobs_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def jobs_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs run in processes of their own, as they do for users."""
     monkeypatch.setattr(JobProcess, "run", _RUN)
 
@@ -142,12 +142,7 @@ def interruptible() -> Iterator[None]:
 @pytest.fixture
 def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Foreign sets are read in this process, as the child would: a child takes seconds to start."""
-
-    def run(request: str, output: IO[bytes]) -> None:
-        asked = json.loads(request)
-        child.answer(asked, child.prepare(asked), output, ["limits"])
-
-    monkeypatch.setattr("suite.external.sandbox.parent._run", run)
+    foreign_sets.read_here(monkeypatch)
 
 
 @pytest.fixture

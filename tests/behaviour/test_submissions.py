@@ -13,6 +13,7 @@ from suite.board import files
 from suite.board.render import words
 from suite.board.rows import BoardRow
 from suite.board.tables import Board
+from tests.support import foreign_sets
 from tests.support.command_line import ratbench
 from tests.support.submissions import know_seeds, packed, retrained, signed
 
@@ -29,6 +30,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RATBENCH_DATA", str(folder / "data"))
         patch.setattr("suite.plugins.evaluators.retrain.retrain", retrained)
+        foreign_sets.read_here(patch)
         know_seeds(patch)
         for name in ("told", "tested"):
             (folder / name).mkdir()
