@@ -144,9 +144,9 @@ def test_a_row_with_another_teacher_is_a_row_of_its_own(tiny: Path) -> None:
 
 def test_from_grid_to_both_scores_of_soft_labels(tiny: Path, store: Store, resources: Resources) -> None:
     row = "\n[method.rded]\ncandidates = 8\nepochs = 1\n"
-    asked = '[evaluator.label_robust]\nnative_recipe = "rat-bptt-1000"\nrecipe = "rat-bptt-1000"\ncopies = 1'
+    asked = '[evaluator.label_robust]\nnative_recipe = "ncfm-40"\nrecipe = "ncfm-40"\ncopies = 1'
     replaced = {'[evaluator.retrain]\nrecipe = ["rat-bptt-1000"]\ncopies = 2': asked}
-    reference = '\n[reference]\nepochs = 1\nrecipe = "rat-bptt-1000"\nrandom = 1\n'
+    reference = '\n[reference]\nepochs = 1\nrecipe = "ncfm-40"\nrandom = 1\n'
     for job in jobs(tiny, row + reference + RELABEL, **replaced):
         list(run(job, store, resources))
     made = {row.name: row.robustness for row in files.load([store.path]).tables[0].rows}
