@@ -31,9 +31,12 @@ Inline = Annotated[
     bool, typer.Option("--inline", help="Run one cell after another in this process, without Ray.")
 ]
 Address = Annotated[
-    str | None, typer.Option(help="An existing Ray cluster: `auto`, or HEAD:6379, on one of its nodes.")
+    str | None,
+    typer.Option(
+        help="An existing Ray cluster: `auto` or HEAD:6379. Run the command on one of its nodes.",
+    ),
 ]
-CpusPerTrial = Annotated[int, typer.Option(min=1, help="CPUs, and threads, of each trial.")]
+CpusPerTrial = Annotated[int, typer.Option(min=1, help="CPUs and threads of each trial.")]
 GpusPerTrial = Annotated[
     float | None,
     typer.Option(
@@ -50,17 +53,17 @@ Compile = Annotated[bool, typer.Option("--compile/--no-compile", help="Compile s
 TimeLimit = Annotated[
     str | None,
     typer.Option(
-        help="Stop within 90s, 9m, 1h30m, 00:09:00 or seconds: running trials write a checkpoint, and "
-        "the same command goes on. Time is left for a step and a checkpoint of twice the usual seconds, "
-        "and 10 s, or a tenth of a short limit, for the board.",
+        help="Stop within this time: 90s, 9m, 1h30m, 00:09:00 or seconds. Running trials write a "
+        "checkpoint, and the same command continues the run. The limit reserves twice the usual seconds "
+        "of a step and a checkpoint, and 10 s (or a tenth of a short limit) for the board.",
         show_default="none",
     ),
 ]
 StepTimeout = Annotated[
     str | None,
     typer.Option(
-        help="Stop an outer step, the start of a cell, or an evaluation that takes longer than 90s, 9m, "
-        "1h30m, 00:09:00 or seconds; its cell has failed.",
+        help="Stop an outer step, the start of a cell, or an evaluation that takes longer than this (90s, "
+        "9m, 1h30m, 00:09:00 or seconds); its cell then counts as failed.",
         show_default="none",
     ),
 ]
@@ -68,21 +71,21 @@ Deterministic = Annotated[
     bool,
     typer.Option(
         "--deterministic",
-        help="Give the same bits in each run on the same kind of device, also on a GPU; slower, since "
-        "nothing is compiled.",
+        help="Give the same bits in each run on the same kind of device, even on a GPU. This is slower, "
+        "since nothing is compiled.",
     ),
 ]
 Log = Annotated[
     Literal["tensorboard", "wandb", "mlflow"] | None,
     typer.Option(
-        help="Also log losses, accuracies and device seconds there; files are in the store's log/.",
+        help="Also log losses, accuracies and device-seconds there; files are in the store's log/.",
         show_default="none",
     ),
 ]
 Signers = Annotated[
     Path | None,
     typer.Option(
-        help="Whose signatures count: a file of names and SSH keys, as git's allowed_signers.",
+        help="Whose signatures count: a file of names and SSH keys, in the format of git's allowed_signers.",
         show_default="none",
     ),
 ]
@@ -108,25 +111,34 @@ Mean = Annotated[
         show_default="the task's",
     ),
 ]
-Std = Annotated[str | None, typer.Option(help="The deviation to --mean.", show_default="the task's")]
+Std = Annotated[
+    str | None,
+    typer.Option(help="The standard deviation that belongs to --mean.", show_default="the task's"),
+]
 Labels = Annotated[
     Kind | None,
     typer.Option(
-        help="What learned labels are. weights: any sums; centred: minus 1 / classes; centred-scaled: "
-        "FRePo's.",
+        help="The kind of learned labels. weights: rows with any sum; centred: 1 / classes was subtracted; "
+        "centred-scaled: as in FRePo's files.",
         show_default="probabilities; weights in .h5 and RaT-Bench's files",
     ),
 ]
 TrustLabels = Annotated[
     bool,
-    typer.Option("--trust-labels", help="Take classes by number, and labels that do not agree with train."),
+    typer.Option(
+        "--trust-labels",
+        help="Accept classes by number, and labels that do not agree with the training images.",
+    ),
 ]
 Run = Annotated[
     int | None,
-    typer.Option(min=0, help="Of several runs in a file, the one to read.", show_default="the last one"),
+    typer.Option(min=0, help="Which run to read, if the file has several.", show_default="the last one"),
 ]
 Factor = Annotated[
-    int | None, typer.Option(min=1, help="Decode multi-formations, as IDC's, which hold factor × factor.")
+    int | None,
+    typer.Option(
+        min=1, help="Decode multi-formations, such as IDC's: factor × factor images in each stored one."
+    ),
 ]
 Rate = Annotated[
     float | None,

@@ -26,7 +26,7 @@ def list_(
 ) -> None:
     """List methods, tasks, networks or other things, with one line about each.
 
-    For artefacts, the sets in stores: each with its address, by which other commands take it.
+    Artefacts are the sets in stores. Each is listed with its address, which other commands take.
 
     [bold]ratbench list methods[/]
 
@@ -53,8 +53,8 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            help="A name from any `ratbench list`, a network, a task such as folder:/path or hf:/path, or "
-            "the path of a plug-in."
+            help="A name from `ratbench list`, a network, a task such as folder:/path or hf:/path, or the "
+            "path of a plug-in."
         ),
     ],
     samples: Annotated[
@@ -64,11 +64,11 @@ def show(
 ) -> None:
     """Show one method, evaluator, study, task, network, recipe, augmentation or grid.
 
-    For a grid: its file, so that `ratbench show demo > mine.toml` gives one to change.
+    For a grid: its file. `ratbench show demo > mine.toml` gives you one to change.
 
-    For a method: its paper, recipe, hyper-parameters, the paper's settings, and where ours differs from it.
-    For a task: its classes in their order, images per class, what was skipped or changed when its files were
-    read, and its fingerprint.
+    For a method: its paper, recipe, hyper-parameters, the paper's settings, and our differences from the
+    paper. For a task: its classes in order, images per class, what reading its files skipped or changed, and
+    its fingerprint.
 
     [bold]ratbench show rat_bptt[/]
 

@@ -39,9 +39,9 @@ def atlas(
         bool, typer.Option("--check", help="Write nothing; fail if the file is not up to date.")
     ] = False,
 ) -> None:
-    """Compare every accuracy that is printed in a paper with the records of one or more stores.
+    """Compare every accuracy printed in a paper with the records of one or more stores.
 
-    The printed accuracies are those of `reported.toml` in a store, or else those of the package.
+    The printed accuracies come from `reported.toml` in a store, or else from the package.
 
     [bold]ratbench atlas results --output results/atlas.md[/]
 
@@ -70,9 +70,9 @@ def reproduce(
     task: Annotated[str, typer.Argument(help="A task, or its family: cifar10 for cifar10-zca.")],
     ipc: Annotated[int, typer.Argument(min=1, help="Images per class.")],
     store: Annotated[
-        Path, typer.Option(help="The folder for records, which several reproductions can share.")
+        Path, typer.Option(help="The folder for records; several reproductions can share it.")
     ] = REPRODUCTIONS,
-    seeds: Annotated[int, typer.Option(min=1, help="Sets to distil; one alone decides nothing.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Sets to distil; a single one decides nothing.")] = 3,
     copies: Annotated[int, typer.Option(min=1, help="Networks to retrain on each set.")] = 5,
     inline: Inline = False,
     address: Address = None,
@@ -86,12 +86,12 @@ def reproduce(
     dry_run: DryRun = False,
     data: Data = None,
 ) -> None:
-    """Run one cell for which a paper prints an accuracy, and compare.
+    """Run one cell for which a paper prints an accuracy, and compare the accuracies.
 
-    The method has its published settings; network, retraining and preprocessing are those of the figure. The
-    command prints the figure with its source, where the method differs from its paper, and the estimated
-    cost. It then runs as `ratbench run` does, and ends with the status. With --set the cell is another one,
-    which is shown beside the figure and not compared.
+    The method has its published settings. Network, retraining and preprocessing are those of the printed
+    accuracy. The command prints that accuracy with its source, the method's differences from its paper, and
+    the estimated cost. It then runs like `ratbench run`, and ends with the status. With --set the cell is
+    another one, which is shown beside the printed accuracy but not compared.
 
     [bold]ratbench reproduce dm cifar10 10 --dry-run[/]
 

@@ -17,7 +17,9 @@ def profile(
     ] = None,
     steps: Annotated[
         int,
-        typer.Option(min=1, help="Outer steps to measure whole, and as many by phases, after a first step."),
+        typer.Option(
+            min=1, help="Outer steps to measure whole, and as many again by phase, after a first outer step."
+        ),
     ] = 5,
     cpus: Cpus = 1,
     gpu: Gpu = None,

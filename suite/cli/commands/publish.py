@@ -37,8 +37,8 @@ def leaderboard(
         bool,
         typer.Option(
             "--check",
-            help="Write nothing; fail if the file is not up to date, or if records of several data have one "
-            "task's name.",
+            help="Write nothing; fail if the file is not up to date, or if one task's name has records of "
+            "several data.",
         ),
     ] = False,
     label_weight: Annotated[
@@ -51,8 +51,8 @@ def leaderboard(
 ) -> None:
     """Make the leaderboard from the records of one or more stores.
 
-    In a terminal its tables are short: rank, method, accuracy with its 95% interval, gap to the rows of the
-    next better rank, device time of one distillation. Elsewhere, and with --output, it is complete.
+    In a terminal its tables are short: rank, method, accuracy with its 95% interval, gap to the next better
+    rank, device time of one distillation. Elsewhere, and with --output, it is complete.
 
     [bold]ratbench leaderboard runs/demo[/]
 
@@ -86,7 +86,7 @@ def leaderboard(
         say(difference, to=errors)
         say(f"{target} does not match the records; write it with --output {target}", to=errors)
     for line in board.mixed:
-        say(f"not to be published as one: {line}; keep each in a store of its own", to=errors)
+        say(f"not to be published as one: {line}; keep each in a separate store", to=errors)
     if difference or board.mixed:
         raise typer.Exit(1)
 
@@ -101,7 +101,8 @@ def site(
 ) -> None:
     """Make a static site of one or more stores: the leaderboard to sort, filter and search.
 
-    It asks no host for anything and works from a folder or on any server. Other files in the folder stay.
+    The site loads nothing from other hosts, and works from a folder or on any server. Other files in the
+    folder stay.
 
     [bold]ratbench site results --output build/board[/]
     """
@@ -133,8 +134,8 @@ def release(
 ) -> None:
     """Freeze the board: tables, atlas, records with hashes, checksums, changes since the last release.
 
-    The same records give the same bytes, and a release is never overwritten. `sha256sum -c SHA256SUMS` checks
-    it, too.
+    The same records give the same bytes, and a release is never overwritten. `sha256sum -c SHA256SUMS` also
+    checks it.
 
     [bold]ratbench release 2026.12 results --output results/releases[/]
 
@@ -144,7 +145,7 @@ def release(
 
     if check is not None:
         if name is not None:
-            raise ValueError("--check DIR stands alone; leave the name and the stores out")
+            raise ValueError("--check DIR takes neither a name nor stores; leave them out")
         found = frozen.problems(check)
         for problem in found:
             say(f"{check}: {problem}", to=errors)
@@ -153,7 +154,7 @@ def release(
         say(f"{check} is as it was released")
         return
     if name is None:
-        raise ValueError("name the release by its year and month, such as 2026.12, or say --check DIR")
+        raise ValueError("name the release by its year and month, such as 2026.12, or use --check DIR")
     frozen.number(name)
 
     from importlib.metadata import version
@@ -177,16 +178,16 @@ def picture(
     nearest: Annotated[
         bool,
         typer.Option(
-            "--nearest", help="Also the train image nearest to each image, below it, and a table of both."
+            "--nearest", help="Show the nearest train image below each image, and print a table of both."
         ),
     ] = False,
     data: Data = None,
 ) -> None:
     """Plot a synthetic set: one row for each class, with the preprocessing undone.
 
-    With --nearest the table is also written as Markdown beside the picture. Distances are root mean squares
-    of the differences of pixels, which lie between 0 and 1. An image is a copy if the train image nearest to
-    it is at most as far from it as from all other train images.
+    --nearest also writes the table as Markdown beside the picture. Distances are root mean square differences
+    of pixels in [0, 1]. An image is a copy if its nearest train image is at most as far from it as from all
+    other train images.
 
     [bold]ratbench picture runs/demo:rat_bptt/ipc10/seed0 --output set.png[/]
 
@@ -229,7 +230,7 @@ def figure(
         list[str] | None, typer.Option(help="Show this method only. Repeatable.", show_default="all")
     ] = None,
 ) -> None:
-    """Plot results from one or more stores and print them as a table.
+    """Plot results from one or more stores, and print them as a table.
 
     [bold]budget-curve[/]: accuracy against images per class, for sets distilled at each size, prefixes
     and random subsets, with areas, gaps and costs.
@@ -241,7 +242,7 @@ def figure(
 
     [bold]loss[/]: loss against outer steps, a panel for each method.
 
-    The table is also written as Markdown beside the picture.
+    The command also writes the table as Markdown beside the picture.
 
     [bold]ratbench figure gradient-study runs/gradient-study[/]
     """

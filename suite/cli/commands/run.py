@@ -47,8 +47,8 @@ def run(
 ) -> None:
     """Run a grid. Run it again to continue.
 
-    The exit code is 0 only if every cell is done, and 75 if the run was stopped by --time-limit, SIGTERM,
-    SIGUSR1 or SIGHUP. It is 2 after an error, also if the time limit is too short for a first outer step.
+    The exit code is 0 only if every cell is done, and 75 if --time-limit, SIGTERM, SIGUSR1 or SIGHUP stopped
+    the run. It is 2 after an error, or if the time limit is too short for a first outer step.
 
     [bold]ratbench run demo[/]
 

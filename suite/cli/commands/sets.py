@@ -65,7 +65,7 @@ def evaluate(
     It reads MTT's images_best.pt with labels_best.pt and lr_best.pt, the .pt files of DC, DSA, DM, DataDAM
     and IDC, a dict of tensors, RaT-BPTT's .h5, numpy's .npz, a folder of images for each class, a Hugging
     Face image dataset, and RaT-Bench's .safetensors. Code in the file is never executed. Labels are compared
-    with train.
+    with the training images.
 
     [bold]ratbench evaluate images_best.pt --task cifar10 --ipc 10[/]
     """
@@ -113,7 +113,8 @@ def export(
         int | None,
         typer.Option(
             metavar="8|4|2",
-            help="Quantise the set to so many bits a value; --format hf, folder and pt have decoded images.",
+            help="Quantise the set to this many bits per value; --format hf, folder and pt write the decoded "
+            "images.",
             show_default="32",
         ),
     ] = None,
@@ -137,8 +138,7 @@ def export(
 ) -> None:
     """Write a synthetic set in a format for other software, with a card and code that loads it.
 
-    The scores in the card are those of the store in which the set lies. --push needs a token: run `hf auth
-    login`, or set HF_TOKEN.
+    The card has the set's scores in its store. --push needs a token: run `hf auth login`, or set HF_TOKEN.
 
     [bold]ratbench export results:rat_bptt/ipc10/seed1 --format hf --output my-set[/]
 
@@ -169,8 +169,8 @@ def subset(
 ) -> None:
     """Write the first images of each class as a separate artefact.
 
-    Such a prefix is comparable to a set distilled at that size only for methods that order their images,
-    such as the boosted methods.
+    Compare such a prefix with sets distilled at its size only if the method orders its images, as the boosted
+    methods do.
 
     [bold]ratbench subset results:boosted_dm/ipc10/seed0 --ipc 5[/]
     """

@@ -22,16 +22,16 @@ _SHOWN = 20  # conflicts that are shown
 def status(
     store: Annotated[Path, typer.Argument(help="The store.")],
     watch: Annotated[
-        bool, typer.Option("--watch", help="Show it again and again, until all is done, or Ctrl-C.")
+        bool, typer.Option("--watch", help="Refresh until everything is done, or until Ctrl-C.")
     ] = False,
     format: Annotated[
         Literal["text", "json"], typer.Option(help="text: for people; json: one object, for scripts.")
     ] = "text",
 ) -> None:
-    """Show how far the grids of a store are: done, running, failed and why, waiting, and what that will cost.
+    """Show the progress of a store's grids: cells done, running, failed (and why) and waiting, and the cost.
 
-    It reads files only, so that it works beside a run, on another machine that sees the store, and after a
-    run that was killed.
+    It only reads files, so it works during a run, on another machine that sees the store, and after a run was
+    killed.
 
     [bold]ratbench status runs/demo --watch[/]
     """
@@ -50,12 +50,13 @@ def compare(
         Path, typer.Argument(help="A store, or an address such as results:dm or results:dm/ipc10.")
     ],
     second: Annotated[
-        Path | None, typer.Argument(help="Another one; left out if two methods of one store are compared.")
+        Path | None, typer.Argument(help="Another one. Leave it out to compare two methods of one store.")
     ] = None,
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="A row, by its label or its name on the board. Twice: the second against the first."
+            help="A row, by its label or its name on the board. Give it twice to compare the second with the "
+            "first."
         ),
     ] = None,
     format: Annotated[
@@ -64,9 +65,9 @@ def compare(
 ) -> None:
     """Compare two methods, or two stores, by task, size, network and recipe.
 
-    Of the second (B) against the first (A): the difference of accuracies with an interval that is paired by
-    seed and copy, whether it is better, worse, or not shown to be either, and the ratio of costs. Below it
-    stands what else differs: settings, data, device, commit, versions.
+    The table compares the second (B) with the first (A): the difference of accuracies with an interval paired
+    by seed and copy, whether B is better, worse, or not shown to be either, and the ratio of costs. Below the
+    table it lists what else differs: settings, data, device, commit, versions.
 
     [bold]ratbench compare results --method dc --method dm[/]
 
@@ -87,22 +88,23 @@ def compare(
 
 
 def merge(
-    stores: Annotated[list[Path], typer.Argument(help="The stores to unite; they are not changed.")],
-    output: Annotated[Path, typer.Option(help="The store to write: a new folder, or a store.")],
+    stores: Annotated[list[Path], typer.Argument(help="The stores to merge; they are not changed.")],
+    output: Annotated[Path, typer.Option(help="The store to write: a new folder or an existing store.")],
     keep: Annotated[
         Literal["first"] | None,
         typer.Option(
-            help="Of several records of one cell, keep that of the first store; --output comes before all.",
+            help="If several stores have a record of one cell, keep that of the first store. An existing "
+            "--output counts as the first.",
             show_default="none: conflicts are reported and nothing is written",
         ),
     ] = None,
 ) -> None:
-    """Unite the records, sets, plans and submissions of several stores.
+    """Merge the records, sets, plans and submissions of several stores.
 
-    Equal records are copied once; records of other data stand beside each other. If two stores measured one
-    cell with different results, both are shown and nothing is written, unless --keep says what to do. An
-    evaluation is left out where the set that it scored is. Damaged files are named and stay behind; the exit
-    code is then 1. Merging again changes nothing, and goes on where a merge was interrupted.
+    Equal records are copied once; records of other data are kept side by side. If two stores have different
+    records of the same cell, the command shows both and writes nothing, unless --keep says what to do. If it
+    leaves out a set, it leaves out the set's evaluations, too. It names damaged files and does not copy them;
+    the exit code is then 1. Merging again changes nothing, and continues an interrupted merge.
 
     [bold]ratbench merge runs/node1 runs/node2 --output runs/all[/]
     """
@@ -133,7 +135,7 @@ def _refuse_conflicts(found: Iterable["Conflict"]) -> None:
         alike = f", {same} with the same results," if same else ""
         raise ValueError(
             f"{counted(count, 'conflict')}{alike} and nothing was written: choose --keep first, which keeps "
-            "the record of the store that is named first"
+            "the record of the store that you name first"
         )
 
 
@@ -180,16 +182,16 @@ def forget(
         list[str] | None,
         typer.Argument(
             help="Rows, methods, addresses such as dm/ipc10/seed1, or beginnings of ids.",
-            show_default="trials of which the method's file was edited since",
+            show_default="trials whose method's file was edited later",
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Move them; without, they are only listed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Move them; otherwise they are only listed.")] = False,
 ) -> None:
-    """Set trials aside, with their evaluations, sets, checkpoints and cells of plans: by default old sources.
+    """Set trials aside, with their evaluations, sets, checkpoints and planned cells.
 
-    The rows of a plug-in's file as it was before an edit stand beside the new ones on the board. The files
-    move to STORE/forgotten, and the board no longer shows them. `ratbench merge STORE/forgotten --output
-    STORE` brings them back.
+    By default these are trials of earlier versions of a plug-in's file, whose rows the board shows beside the
+    new ones. The files move to STORE/forgotten, and the board no longer shows them. `ratbench merge
+    STORE/forgotten --output STORE` brings them back.
 
     [bold]ratbench forget runs/mine[/]
 
@@ -211,7 +213,7 @@ def forget(
         for line in forgetting.told(found):
             say(line)
         if not found.rows:
-            say("nothing to forget: every trial has the source that its method has now")
+            say("nothing to forget: every trial has its method's current source")
         elif not yes:
             say(f"nothing was moved; add --yes to move these cells to {store / forgetting_files.FOLDER}")
         else:

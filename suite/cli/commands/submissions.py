@@ -37,7 +37,9 @@ def submit(
     task: SetTask,
     ipc: SetIpc,
     *,
-    method: Annotated[str, typer.Option(help="The submission's name: small letters, digits, - _ and dots.")],
+    method: Annotated[
+        str, typer.Option(help="The submission's name: lower-case letters, digits, - _ and dots.")
+    ],
     paper: Annotated[str, typer.Option(help="The address of the paper.")],
     code: Annotated[str, typer.Option(help="The address of the code.")],
     title: Annotated[
@@ -49,21 +51,21 @@ def submit(
         typer.Option(
             "--signed-off-by",
             "--author",
-            help="Who states that the set may be handed in (developercertificate.org): 'Name <address>'.",
+            help="Who certifies that the set may be handed in (developercertificate.org): 'Name <address>'.",
             show_default="the user of git",
         ),
     ] = None,
     device_seconds: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Device-seconds of the distillation.", show_default="not told"),
+        typer.Option(min=0.0, help="Device-seconds of the distillation.", show_default="not stated"),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="The device of the distillation.", show_default="not told")
+        str | None, typer.Option(help="The device of the distillation.", show_default="not stated")
     ] = None,
     claim: Annotated[
         float | None,
         typer.Option(
-            help="A mean accuracy in percent that was measured elsewhere.", show_default="it is measured"
+            help="A mean accuracy in percent that was measured elsewhere.", show_default="measured here"
         ),
     ] = None,
     recipe: Annotated[str, typer.Option(help="The retraining recipe of the claim.")] = STANDARD_RECIPE,
@@ -174,10 +176,10 @@ def verify(
     gpu: Gpu = None,
     data: Data = None,
 ) -> None:
-    """Verify a set that was handed in: search it for test images, retrain networks, judge the claim.
+    """Verify a submission: search the set for test images, retrain networks, judge the claim.
 
-    The seeds are drawn now, and the set is read in a child process with limits. Exit code 0: verified; 1:
-    refused, with the reason in the report; 2: the folder is not as it was packed.
+    The command draws new seeds, and reads the set in a confined child process. Exit code 0: verified; 1:
+    refused, with the reason in the report; 2: the folder has changed since it was packed.
 
     Before a pull request, write the report elsewhere: only maintainers add it to the folder.
 
@@ -192,7 +194,7 @@ def verify(
     target = output or folder / VERIFICATION
     if output is None and target.exists():
         raise ValueError(
-            f"{folder} is verified already; say --output to write another report, or remove {target}"
+            f"{folder} is verified already; use --output to write another report, or remove {target}"
         )
 
     def complete() -> bool:

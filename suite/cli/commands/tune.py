@@ -40,9 +40,9 @@ def tune(
     seconds: Annotated[
         float | None,
         typer.Option(
-            help="Device-seconds that a set may cost. A few outer steps of each row of a grid are timed; its "
-            "number of outer steps is what fits, and at most that of the grid. A method's tries, and those "
-            "of --halving, are stopped when the seconds are spent.",
+            help="Device-seconds that a set may cost. For a grid, a few outer steps of each row are timed; a "
+            "row gets as many outer steps as fit, at most the grid's number. The tries of a single method, "
+            "and those of --halving, stop when the seconds are spent.",
             show_default="no limit",
         ),
     ] = None,
@@ -50,11 +50,11 @@ def tune(
         bool,
         typer.Option(
             "--halving",
-            help="Run all tries for a ninth of --seconds, the best third of them for a third, and the best "
-            "third of these for all of it.",
+            help="Run all tries for a ninth of --seconds, the best third of them for a third of --seconds, "
+            "and the best third of these for all of --seconds.",
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="The seed by which tries are sampled.")] = 0,
+    seed: Annotated[int, typer.Option(help="The seed that samples the tries.")] = 0,
     output: Annotated[
         Path | None, typer.Option(help="The settings file to write.", show_default="STORE/settings.toml")
     ] = None,
@@ -62,7 +62,7 @@ def tune(
         bool,
         typer.Option(
             "--keep",
-            help="Keep the settings that --output has, and choose for the other rows, tasks and sizes alone.",
+            help="Keep the settings in --output; choose only for the other rows, tasks and sizes.",
         ),
     ] = False,
     store: Annotated[
@@ -82,11 +82,11 @@ def tune(
 ) -> None:
     """Choose the settings of methods on the holdout, by one rule. Run it again to continue.
 
-    Every row has the same number of tries at each task and size. The first has the settings of the grid; the
-    others are sampled from the method's search space. Each try is distilled from train without the holdout,
-    with the grid's first seed, and scored on the holdout by the grid's first evaluator. The test split is
-    never read. The try with the best mean accuracy is chosen, or the earliest of several. A try that diverges
-    or fails is a try. The grid reads the file by its key `settings`.
+    Every row has the same number of tries at each task and size. The first try has the settings of the grid;
+    the others are sampled from the method's search space. Each try is distilled from the training split
+    without the holdout, with the grid's first seed, and scored on the holdout by the grid's first evaluator.
+    The test split is never read. The try with the best mean accuracy is chosen; of equal tries, the first. A
+    try that diverges or fails counts as a try. The grid's key `settings` names the file.
 
     The exit codes are those of `ratbench run`.
 

@@ -120,11 +120,11 @@ def test_the_command(board: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "name the release by its year and month, such as 2026.12, or say --check DIR"),
+        ((), "name the release by its year and month, such as 2026.12, or use --check DIR"),
         (("results",), "'results' is no name of a release"),
         (("2026.12", "no-store"), "no store at no-store"),
         (("--check", "no-release"), "no-release is no release: it lacks a readable SHA256SUMS"),
-        (("2026.12", "--check", "x"), "--check DIR stands alone"),
+        (("2026.12", "--check", "x"), "--check DIR takes neither a name nor stores"),
     ],
 )
 def test_wrong_words_are_refused(words: tuple[str, ...], message: str, elsewhere: None) -> None:

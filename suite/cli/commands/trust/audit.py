@@ -14,7 +14,7 @@ from suite.cli.options import Data, Signers, TimeLimit, set_data
 def audit(
     stores: Annotated[list[Path], typer.Argument(help="The stores; they are only read.")],
     rescore: Annotated[
-        int, typer.Option(min=0, help="Repeat so many evaluations, chosen by chance, on this machine.")
+        int, typer.Option(min=0, help="Repeat this number of random evaluations on this machine.")
     ] = 0,
     seed: Annotated[
         int | None,
@@ -22,7 +22,7 @@ def audit(
     ] = None,
     time_limit: TimeLimit = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Tell what --rescore would repeat, and how long that took.")
+        bool, typer.Option("--dry-run", help="List what --rescore would repeat, and how long that took.")
     ] = False,
     signers: Signers = None,
     format: Annotated[
@@ -32,8 +32,9 @@ def audit(
 ) -> None:
     """Check whether the records of stores can be believed: every hash, every link, every figure.
 
-    Errors cannot be, or break a hash or a link; doubts may be right, and somebody should look. Nothing is
-    written, so that it works beside a run. The exit code is 0 without errors, 1 with some.
+    An error is an impossible value, or a broken hash or link; a doubt may be correct, but somebody should
+    look at it. The command writes nothing, so it works during a run. The exit code is 0 without errors, 1
+    with errors.
 
     [bold]ratbench audit results[/]
 

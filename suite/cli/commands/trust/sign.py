@@ -14,16 +14,17 @@ def sign(
     store: Annotated[Path, typer.Argument(help="The store.")],
     key: Annotated[
         Path,
-        typer.Option(help="Your SSH key, such as ~/.ssh/id_ed25519; of a key in an agent, its public file."),
+        typer.Option(help="Your SSH key, such as ~/.ssh/id_ed25519; for a key in an agent, its public file."),
     ],
     all_: Annotated[
-        bool, typer.Option("--all", help="Sign all files, also those that an earlier signature names.")
+        bool, typer.Option("--all", help="Sign all files, even those that an earlier signature names.")
     ] = False,
 ) -> None:
     """Vouch for the records, sets and submissions of a store: sign a list of their sha256 with an SSH key.
 
-    Files that were added since the last signature get another one, which may be somebody else's. A store in
-    which the audit finds an error is not signed. `ratbench audit STORE --signers FILE` checks signatures.
+    Files added after the last signature get another signature, possibly from somebody else. The command
+    refuses a store in which the audit finds an error. `ratbench audit STORE --signers FILE` checks
+    signatures.
 
     [bold]ratbench sign results --key ~/.ssh/id_ed25519[/]
     """
@@ -36,7 +37,7 @@ def sign(
             say(each.line, to=errors)
     if found.errors:
         raise ValueError(
-            f"{store} is not signed, since the audit finds {counted(found.errors, 'error')}; mend it first"
+            f"{store} is not signed, because the audit finds {counted(found.errors, 'error')}; fix it first"
         )
     made = lists.sign(store, key.expanduser(), everything=all_)
     if made is None:
@@ -45,4 +46,4 @@ def sign(
     path, count = made
     wrote(path)
     public = key if key.suffix == ".pub" else Path(f"{key}.pub")
-    say(f"{counted(count, 'file')} signed; those who are to know you as a signer need {public}")
+    say(f"{counted(count, 'file')} signed; give {public} to those who should accept you as a signer")

@@ -30,7 +30,7 @@ def test_a_store_with_errors_is_not_signed(tmp_path: Path) -> None:
     store, own = sound(tmp_path / "store"), key(tmp_path / "own")
     change(first(store), test_reads=9)
     result = ratbench("sign", store.path, "--key", own)
-    assert result.exit_code == 2 and "the audit finds 1 error; mend it first" in result.stderr
+    assert result.exit_code == 2 and "the audit finds 1 error; fix it first" in result.stderr
     assert not (store.path / "signatures").exists()
 
 
