@@ -107,7 +107,7 @@ def readable(command: Callable[P, None]) -> Callable[P, None]:
 def _refuse_remote(output: object) -> None:
     """Raise ValueError for a URL where files are to be written."""
     if isinstance(output, Path) and (url := url_of(output)):
-        raise ValueError(f"--output {url}: nothing is written there; name a place on this machine")
+        raise ValueError(f"--output {url}: output must be local; name a path on this machine")
 
 
 def brief(text: str) -> str:

@@ -83,7 +83,7 @@ def plot_samples(name: str, path: Path) -> None:
     """
     if not _KINDS["tasks"].has(name):
         raise ValueError(
-            f"--samples: {name!r} is no task; give one of `ratbench list tasks`, or folder:/path"
+            f"--samples: {name!r} is not a task; give one of `ratbench list tasks`, or folder:/path"
         )
     with nothing_fetched():
         pictures.plot_samples(tasks.load(name), path)

@@ -152,7 +152,8 @@ def folder_only(store: Path) -> Path:
     """Return the folder of a store that a command changes; raises ValueError for a URL."""
     if url := url_of(store):
         raise ValueError(
-            f"{url}: this command changes folders only; `ratbench merge {url} --output FOLDER` makes one"
+            f"{url}: this command changes only local folders; `ratbench merge {url} --output FOLDER` "
+            "makes one"
         )
     return store
 

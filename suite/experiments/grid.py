@@ -225,7 +225,7 @@ def _snapshots(grid: Grid, method: Method, where: str) -> list[int]:
     """Return the outer steps after which a snapshot is kept; none for a method of one step."""
     if grid.snapshots and method.outer_steps is None:
         raise ValueError(
-            f"snapshots {grid.snapshots}: {where} does not tell its number of outer steps in advance "
+            f"snapshots {grid.snapshots}: {where} does not know its number of outer steps in advance "
             "(`outer_steps` is None); leave snapshots out"
         )
     steps = method.outer_steps or 1

@@ -70,7 +70,7 @@ def check_settings(file: Path, settings: str, tasks: Collection[str]) -> None:
             if entry.data != now:
                 raise ValueError(
                     f"{path}: the settings for {entry.row!r} were chosen on {told(entry.data)} of "
-                    f"{entry.task}, which has {told(now)} now; {REMEDY}"
+                    f"{entry.task}, which now has {told(now)}; {REMEDY}"
                 )
 
 
@@ -110,8 +110,8 @@ def _check_rate(job: Job, evaluation: Evaluation) -> None:
     for name in (each.name for each in recipes_of(evaluation) if each.learned_lr):
         if not (own and own.learned_lr):
             raise ValueError(
-                f"recipe {name!r} trains at the learned rate of a set, and sets of this method have none, as "
-                f"its own recipe {job.recipe!r} tells; choose that one, or 'native' for each method's own"
+                f"recipe {name!r} trains at the learned rate of a set, but sets of this method have none, as "
+                f"its own recipe {job.recipe!r} shows; choose that one, or 'native' for each method's own"
             )
 
 

@@ -49,7 +49,7 @@ class Resources:
         What is deterministic compiles nothing: a step that did not compile would run with other bits.
         """
         if gpus is None and driver() and not torch.cuda.is_available():
-            warnings.warn(f"no GPU is used, since {_why_no_gpu()}", stacklevel=2)
+            warnings.warn(f"no GPU is used, because {_why_no_gpu()}", stacklevel=2)
         share = float(torch.cuda.is_available()) if gpus is None else gpus
         return cls(cpus, share, compile and not deterministic, deterministic=deterministic)
 
@@ -84,14 +84,14 @@ class Resources:
         """
         if self.gpus and not torch.cuda.is_available():
             raise ValueError(
-                f"a GPU was requested, but torch finds none, since {_why_no_gpu()}; "
+                f"a GPU was requested, but torch finds none, because {_why_no_gpu()}; "
                 "use --gpus-per-trial 0, or --cpu"
             )
         if self.gpus and self.compile and find_spec("triton") is None:
             warnings.warn("Triton is not installed: steps run uncompiled and slower", stacklevel=2)
         if self.cpus > (available := os.cpu_count() or 1):
             raise ValueError(
-                f"a trial wants {self.cpus} CPUs and this machine has {available}; lower {option}"
+                f"a trial needs {self.cpus} CPUs, but this machine has {available}; lower {option}"
             )
 
     def check_memory(self, what: str, needed: int) -> None:

@@ -146,7 +146,7 @@ class MethodTable(BaseModel):
             raise ValueError(f"prefixes {self.prefixes}: duplicate value")
         if self.prefixes and not ordered:
             raise ValueError(
-                f"prefixes {self.prefixes}: this method does not order its images, so that no prefix is "
+                f"prefixes {self.prefixes}: this method does not order its images, so no prefix is "
                 "better than another subset; use subsets, or leave prefixes out"
             )
 

@@ -117,11 +117,11 @@ def test_commands_read_it_by_its_url(finished: Finished, filled: str, tmp_path: 
         (("run", "GRID", "--store", "s3://"), ["names no bucket"]),
         (("run", "GRID", "--store", "s3://me:word@bucket/x"), ["s3://… has a name or a password in it"]),
         (("tune", "GRID", "--tries", "1", "--store", "URL"), ["no settings file", "--output"]),
-        (("forget", "URL"), ["changes folders only", "merge URL"]),
-        (("sign", "URL", "--key", "none"), ["changes folders only"]),
-        (("migrate", "URL", "new"), ["changes folders only"]),
-        (("leaderboard", "--output", "URL"), ["--output URL: nothing is written there"]),
-        (("merge", "results", "--output", "URL"), ["--output URL: nothing is written there"]),
+        (("forget", "URL"), ["changes only local folders", "merge URL"]),
+        (("sign", "URL", "--key", "none"), ["changes only local folders"]),
+        (("migrate", "URL", "new"), ["changes only local folders"]),
+        (("leaderboard", "--output", "URL"), ["--output URL: output must be local"]),
+        (("merge", "results", "--output", "URL"), ["--output URL: output must be local"]),
     ],
 )
 def test_what_is_refused(words: tuple[str, ...], parts: list[str], finished: Finished, url: str) -> None:

@@ -189,7 +189,7 @@ class TestRefusedPlaces:
 
     def test_a_path_that_ray_cannot_take(self, quick: Path) -> None:
         result = ratbench("run", quick, "--store", Path(os.fsdecode(b"store-\xff")))
-        refused(result, "Ray takes no path that is not UTF-8", "choose another --store, or use --inline")
+        refused(result, "Ray takes only UTF-8 paths", "choose another --store, or use --inline")
 
     @pytest.mark.parametrize("limit", ["soon", "0", ""])
     def test_no_step_timeout_at_all(self, quick: Path, limit: str) -> None:

@@ -221,7 +221,7 @@ def test_a_grid_without_budgets_has_the_ids_that_it_had(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("budget.device_seconds = [10, 1]", "write each once, the smallest first"),
+        ("budget.device_seconds = [10, 1]", "write each budget once, the smallest first"),
         ("budget.seconds = [10]", "budget: unknown key 'seconds'; did you mean 'device_seconds'"),
         ("budget.moments = 3", "budget.device_seconds: field required"),
     ],

@@ -38,7 +38,7 @@ def test_what_a_grid_wants_replaces_the_command_line() -> None:
 
 
 def test_more_than_the_machine_has_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"a trial wants 9999 CPUs and this machine has \d+; lower"):
+    with pytest.raises(ValueError, match=r"a trial needs 9999 CPUs, but this machine has \d+; lower"):
         Resources(cpus=9999).check()
     with pytest.raises(ValueError, match=r"lower --cpus$"):
         Resources(cpus=9999).check("--cpus")
@@ -159,7 +159,7 @@ def test_a_driver_that_is_too_old_is_told(old_driver: None) -> None:
 
 def test_a_torch_for_cpus_beside_a_gpu_is_told(old_driver: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.version, "cuda", None)
-    with pytest.warns(UserWarning, match="no GPU is used, since this torch is built for CPUs"):
+    with pytest.warns(UserWarning, match="no GPU is used, because this torch is built for CPUs"):
         Resources.choose()
     monkeypatch.setattr("suite.experiments.resources.driver", lambda: "")
     with warnings.catch_warnings(action="error"):

@@ -48,7 +48,7 @@ def test_a_run_brings_them_over(copied: Path, finished: tuple[Path, Path, object
     assert "`ratbench run` renews them" in told
     ran = ratbench("run", finished[0], "--store", copied, "--inline")
     assert ran.exit_code == 0, ran.output
-    assert "4 records of earlier releases brought over: data" in ran.stdout
+    assert "4 records of earlier releases converted: data" in ran.stdout
     assert "4 cells, 4 done, 0 to do" in ran.stdout and "recorded on" not in ran.stdout
 
 

@@ -44,7 +44,9 @@ class Log:
         self._events.put(None)
         self._thread.join(CLOSING_SECONDS)
         if self._thread.is_alive():
-            warnings.warn(f"the log was not complete after {CLOSING_SECONDS:g} s, and was left", stacklevel=2)
+            warnings.warn(
+                f"the log was not complete after {CLOSING_SECONDS:g} s; the rest is dropped", stacklevel=2
+            )
 
     def observe(self, progress: Progress) -> None:
         """Log a report of progress; returns at once."""
@@ -65,7 +67,7 @@ class Log:
                 self._end(job)
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            warnings.warn(f"the log ends here, and the run goes on: {reason}", stacklevel=1)
+            warnings.warn(f"the log ends here, but the run continues: {reason}", stacklevel=1)
 
     def _progress(self, progress: Progress) -> None:
         run = self._runs[progress.job]

@@ -24,7 +24,7 @@ def say_networks(table: Grid) -> None:
         for task in table.tasks:
             chosen.setdefault(grid.network(table, task), []).append(task)
         for network, tasks in chosen.items():
-            say(f"network: {network} for {', '.join(tasks)}, by image size, since the grid names none")
+            say(f"network: {network} for {', '.join(tasks)}, by image size, because the grid names none")
 
 
 def bring_over_formers(store: Store, formers: Mapping[str, str]) -> None:
@@ -32,7 +32,7 @@ def bring_over_formers(store: Store, formers: Mapping[str, str]) -> None:
     waiting = carried(store, formers.values())
     for now, former in formers.items():
         if former in waiting and (count := bring_over(store, former, now)):
-            say(f"{counted(count, 'record')} of earlier releases brought over: {told(former)} is {told(now)}")
+            say(f"{counted(count, 'record')} of earlier releases converted: {told(former)} is {told(now)}")
 
 
 def to_do(jobs: Sequence[Job], store: Store) -> Iterator[str]:

@@ -58,7 +58,7 @@ class Deadline:
         if not self._signalled:
             raise ValueError(
                 f"--time-limit {self.time_limit} is too short: after {monotonic() - self._started:.0f} s no "
-                "cell had taken an outer step or finished; give more time"
+                "cell had taken an outer step or finished; give it more time"
             )
 
     @contextmanager

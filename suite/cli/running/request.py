@@ -50,14 +50,14 @@ class Request:
             raise ValueError("--inline runs without Ray: leave out --address")
         if not (self.inline or _is_utf8(self.folder)):
             raise ValueError(
-                f"Ray takes no path that is not UTF-8, as {self.folder.resolve()}; choose another --store, "
+                f"Ray takes only UTF-8 paths, and {self.folder.resolve()} is none; choose another --store, "
                 "or use --inline"
             )
         if self.address == "":
             raise ValueError("--address is empty: give HOST:PORT, or auto, or leave it out")
         if (self.address or "").startswith("ray://"):
             raise ValueError(
-                f"--address {self.address}: a run is driven from a node of the cluster, beside its store: "
+                f"--address {self.address}: start a run on a node of the cluster that sees its store: "
                 "ray job submit --address http://HEAD:8265 -- ratbench run GRID --store STORE --address auto"
             )
 
@@ -130,10 +130,10 @@ def one_method(what: str, task: str | None, ipc: int | None, settings: Sequence[
     """
     if not (what.endswith(".py") or (what in registry.names("method") and what not in grid_files.names())):
         if given := [name for name, value in (("--task", task), ("--ipc", ipc)) if value is not None]:
-            raise ValueError(f"{given[0]} is for a method, and {what!r} is none: a grid has tasks and sizes")
+            raise ValueError(f"{given[0]} is for a method, but {what!r} is none: a grid has tasks and sizes")
         return None
     if task is None or ipc is None:
-        raise ValueError(f"{what} is a method: say on which images it is tuned, by --task and --ipc")
+        raise ValueError(f"{what} is a method: give the images to tune it on, with --task and --ipc")
     name, path = (Path(what).stem, {"base": what}) if what.endswith(".py") else (what, {})
     table = {
         "title": name,

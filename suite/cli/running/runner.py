@@ -218,7 +218,7 @@ def tell(jobs: Sequence[Job], store: Store, *, stopped: bool = False) -> bool:
         say(line)
     if left := len(undone):
         again = any(due(job, store) for job in jobs) and not stopped
-        remedy = "; run the same command again to try the failed ones" if again else ""
+        remedy = "; run the same command again to retry the failed ones" if again else ""
         say(f"{counted(left, 'cell')} {'is' if left == 1 else 'are'} not done{remedy}")
     return not left
 

@@ -56,7 +56,7 @@ class TuningRequest:
     def rows(self) -> list[Row]:
         """Return the rows of the grid; raises ValueError for a mistake in it, or an output that is taken."""
         if self.output is None and (url := url_of(self.folder)):
-            raise ValueError(f"no settings file is written to {url}; name one of this machine by --output")
+            raise ValueError(f"a settings file cannot be written to {url}; name a local one with --output")
         path = None if self.run.made else grid_files.locate(self.run.grid)
         if path and self.file.resolve() == path.resolve():
             raise ValueError(f"--output {self.file} is the grid itself; choose another file")
@@ -69,7 +69,7 @@ class TuningRequest:
                 ) from None
         found = self.run.made or grid.load(grid_files.locate(self.run.grid), self.run.settings, tuned=False)
         if found.budget and self.rule.seconds:
-            raise ValueError("the grid has budgets, by which its tries stop: leave out --seconds")
+            raise ValueError("the grid's budgets stop its tries: leave out --seconds")
         return rows(found)
 
     def kept(self, found: Sequence[Row], rule: Rule) -> dict[Place, Chosen]:
@@ -81,7 +81,7 @@ class TuningRequest:
             return {}
         if not self.file.exists():
             raise ValueError(
-                f"--keep: no settings file {self.file}; name it by --output, or leave out --keep"
+                f"--keep: no settings file {self.file}; name it with --output, or leave out --keep"
             )
         file = SettingsFile.read(self.file)
         if not rule.made(file, trial_seed=found[0].grid.seeds[0]):

@@ -34,7 +34,7 @@ class Wanted:
     def __post_init__(self) -> None:
         given = {"--seed": self.seed, "--time-limit": self.time_limit, "--dry-run": self.dry_run or None}
         if not self.rescore and (alone := [name for name, value in given.items() if value is not None]):
-            raise ValueError(f"{alone[0]} is about evaluations that are repeated; add --rescore 5, or more")
+            raise ValueError(f"{alone[0]} needs --rescore; add --rescore 5, or more")
 
 
 @dataclass

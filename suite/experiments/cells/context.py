@@ -44,7 +44,7 @@ class Context:
         task = load_task(self.job.cell.task, str(self.resources.device))
         if self.job.data not in ("", found := tasks.fingerprint(task)):
             raise ValueError(
-                f"this process reads {told(found)} for {task.name}, and the run began with "
+                f"this process reads {told(found)} for {task.name}, but the run began with "
                 f"{told(self.job.data)}; give every node the same files, and run again"
             )
         self.resources.reset_peak_memory()

@@ -140,13 +140,13 @@ def _join(address: str) -> None:
     _authenticate(None)
     if _takes(found):
         warnings.warn(
-            f"the Ray cluster at {found} has no token: who reaches its ports can run commands as its user; "
-            f"start it with {MODE}=token and {TOKEN_PATH}=FILE on every node",
+            f"the Ray cluster at {found} has no token: anybody who reaches its ports can run commands as "
+            f"its user; start it with {MODE}=token and {TOKEN_PATH}=FILE on every node",
             stacklevel=2,
         )
     elif not own:
         raise ValueError(
-            f"the Ray cluster at {found} wants a token; set {TOKEN_PATH} to the file that has it, or {TOKEN}"
+            f"the Ray cluster at {found} needs a token; set {TOKEN_PATH} to the file that has it, or {TOKEN}"
         )
     else:
         _authenticate(own)

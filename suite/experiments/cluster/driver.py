@@ -100,7 +100,7 @@ def _refuse_too_much(given: Iterable[Resources]) -> None:
         wanted = max((getattr(each, f"{name.lower()}s") for each in given), default=0)
         if wanted > (available := ray.cluster_resources().get(name, 0)):  # type: ignore[no-untyped-call]
             raise ValueError(
-                f"a trial wants {wanted:g} {name}s and this machine has {available:g}; "
+                f"a trial needs {wanted:g} {name}s, but this machine has {available:g}; "
                 f"lower --{name.lower()}s-per-trial, or {name.lower()}s in the grid's resources"
             )
 
@@ -158,8 +158,8 @@ def _tune(
         if not isinstance(error.__cause__, ray.exceptions.OutOfMemoryError):
             raise
         raise OSError(
-            "Ray ended workers, since the memory of their machine was used up; free some, or do fewer trials "
-            "at once by a larger --cpus-per-trial, and run the same command again"
+            "Ray killed workers, because their machine ran out of memory; free some, or run fewer trials "
+            "at once with a larger --cpus-per-trial, and run the same command again"
         ) from None
     finally:
         question.close()

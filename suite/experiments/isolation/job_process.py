@@ -188,7 +188,7 @@ class JobProcess:
             self.close()
             last = self._printed.strip().rpartition("\n")[2]
             raise OSError(
-                f"no process for jobs starts on this machine: {last or 'it says nothing'}"
+                f"no process for jobs starts on this machine: {last or 'it printed nothing'}"
             ) from None
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:

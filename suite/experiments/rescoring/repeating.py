@@ -98,12 +98,12 @@ def repeat(candidate: Candidate, row: Spread, table: Spread) -> Repeated:
     store = Store(candidate.store, read_only=True)
     record = store.record(candidate.cell, candidate.data)
     if record is None:
-        raise ValueError("its record is not there any more")
+        raise ValueError("its record no longer exists")
     resources = _resources(record)
     with tempfile.TemporaryDirectory(prefix="ratbench-") as place, resources.applied(), nothing_fetched():
         task = load_task(record.task, str(resources.device))
         if not tasks.is_of(record.data, task):
-            raise ValueError("its data are others than those on this machine")
+            raise ValueError("its data differ from those on this machine")
         if is_of(record, Reference):
             job = Job(label=record.label, cell=record.cell)
             work = train_reference(record.cell, Context(job, Store.create(Path(place)), resources))
@@ -131,10 +131,10 @@ def _evaluation(record: Record[Evaluation], store: Store, resources: Resources) 
         raise ValueError("its evaluator or its recipe is a plug-in, whose code an audit does not run")
     of = store.record(cell.trial, record.data)
     if of is None or not is_of(of, Trial):
-        raise ValueError("the record of its trial is not there")
+        raise ValueError("the record of its trial is missing")
     path = store.artefact(cell.trial, None, record.data)
     if not path.is_file() or sha256(path.read_bytes()).hexdigest() != of.artefact:
-        raise ValueError("the set of its trial is not there, or not the recorded one")
+        raise ValueError("the set of its trial is missing, or not the recorded one")
     job = Job(label=record.label, cell=of.cell, recipe=of.recipe)
     return evaluate(cell, Context(job, store, resources))
 

@@ -45,7 +45,7 @@ class GradientStudy:
     def __post_init__(self) -> None:
         augmentation(self.augment)
         if not 0 < self.share <= 1:
-            raise ValueError(f"share {self.share} must lie above 0 and not above 1")
+            raise ValueError(f"share {self.share} must be above 0 and at most 1")
         at_least_one(self, "initialisations", "real_batch")
         check_truncation(self.truncation, self.unroll, self.window)
 

@@ -25,7 +25,7 @@ class BudgetTable(BaseModel):
     @classmethod
     def _check(cls, budgets: list[float]) -> list[float]:
         if any(after <= before for before, after in pairwise(budgets)):
-            raise ValueError(f"{budgets}: write each once, the smallest first")
+            raise ValueError(f"{budgets}: write each budget once, the smallest first")
         return budgets
 
     @property

@@ -62,9 +62,7 @@ def _over(under: Mapping[str, Any], rows: Mapping[str, Any], where: str) -> dict
     """Return rows on top of others; raises ValueError if one that is left out is not among these."""
     for name, row in rows.items():
         if row is False and name not in under:
-            raise ValueError(
-                f"{where}.{name} = false: the grid below has no such row; {did_you_mean(name, under)}"
-            )
+            raise ValueError(f"{where}.{name} = false: its base has no such row; {did_you_mean(name, under)}")
     return {name: row for name, row in {**under, **rows}.items() if row is not False}
 
 

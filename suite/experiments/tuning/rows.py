@@ -106,10 +106,10 @@ def rows(found: Grid) -> list[Row]:
     """Return the rows of a grid; raises ValueError for a grid that cannot be tuned."""
     grid.jobs(found)
     if not found.method:
-        raise ValueError("the grid has no [method.NAME], so that there is nothing to tune")
+        raise ValueError("the grid has no [method.NAME], so there is nothing to tune")
     if wrong := [task for task in found.tasks if task.endswith(HOLDOUT)]:
         raise ValueError(
-            f"task {wrong[0]!r} is itself a holdout, and tuning holds out a part of train: name the task "
+            f"task {wrong[0]!r} is already a holdout, and tuning makes its own: name the task "
             f"{wrong[0].removesuffix(HOLDOUT)!r}"
         )
     evaluator = _evaluator(found)
@@ -123,7 +123,7 @@ def _row(found: Grid, place: Place, evaluator: str) -> Row:
     if len(list(expand.combinations(cls, given, where))) > 1:
         key = next(key for key, value in given.items() if isinstance(value, list) and len(value) > 1)
         raise ValueError(
-            f"{where}: {key} = {given[key]}: a row has one value where it is tuned; write a row with "
+            f"{where}: {key} = {given[key]}: a tuned row has one value; write a row with "
             f"base = {name!r} for each"
         )
     return Row(found, place, name, cls, given, evaluator)
@@ -135,7 +135,7 @@ def _evaluator(found: Grid) -> str:
         if any(each.name == ACCURACY for each in registry.evaluator(str(table.get("base", label))).scores):
             return label
         raise ValueError(
-            f"evaluator.{label} has no score {ACCURACY!r}, and tuning chooses by that of the grid's first "
-            "evaluator; write [evaluator.retrain] first"
+            f"evaluator.{label} has no score {ACCURACY!r}, but tuning chooses by this score of the "
+            "grid's first evaluator; write [evaluator.retrain] first"
         )
-    raise ValueError("the grid has no evaluator that could choose; add [evaluator.retrain]")
+    raise ValueError("the grid has no evaluator to choose by; add [evaluator.retrain]")

@@ -109,17 +109,17 @@ class SettingsFile(_Table):
             return cls.model_validate(read_toml(path))
         except FileNotFoundError:
             raise ValueError(
-                f"no settings file {path}; write it by `ratbench tune`, or leave `settings` out of the grid"
+                f"no settings file {path}; write it with `ratbench tune`, or leave `settings` out of the grid"
             ) from None
         except OSError as error:
             raise ValueError(f"settings file {path}: {error.strerror}; give the path of a file") from None
         except NotAFile:
-            raise ValueError(f"settings file {path}: it is no file; give the path of a file") from None
+            raise ValueError(f"settings file {path} is not a file; give the path of a file") from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise ValueError(
-                f"{path} is no settings file of `ratbench tune`: {where}: {first['msg'].lower()}"
+                f"{path} is not a settings file of `ratbench tune`: {where}: {first['msg'].lower()}"
             ) from None
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
@@ -145,7 +145,7 @@ class SettingsFile(_Table):
                 raise ValueError(f"{path} has no settings {_words(place)}; {self._remedy(place)}")
             if known[place].method != method:
                 raise ValueError(
-                    f"{path}: the settings {_words(place)} are of the method {known[place].method!r}, and "
+                    f"{path}: the settings {_words(place)} belong to the method {known[place].method!r}, but "
                     f"the grid has {method!r}; {REMEDY}"
                 )
             old, new = known[place].given, plain(given)
@@ -153,7 +153,7 @@ class SettingsFile(_Table):
                 key = differing[0]
                 raise ValueError(
                     f"{path}: the settings {_words(place)} were chosen with {key} = {_shown(old.get(key))}, "
-                    f"and the grid has {_shown(new.get(key))}; {REMEDY}"
+                    f"but the grid has {_shown(new.get(key))}; {REMEDY}"
                 )
         return {place: known[place] for place in rows}
 

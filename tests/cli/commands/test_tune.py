@@ -68,7 +68,7 @@ def test_a_method_that_fails_gives_exit_code_1_and_no_file(
             ("--tries", "2", "--set", "method.dm.image_rl=3"),
             "unknown key 'image_rl'; did you mean 'image_lr'",
         ),
-        (("--tries", "2", "--set", 'tasks=["digits:holdout"]'), "'digits:holdout' is itself a holdout"),
+        (("--tries", "2", "--set", 'tasks=["digits:holdout"]'), "'digits:holdout' is already a holdout"),
         (("--tries", "2", "--set", "ipc=[500]", "--set", "method.pieces.ipc=[500]"), "lower ipc"),
     ],
 )

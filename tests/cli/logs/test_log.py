@@ -105,7 +105,7 @@ def test_a_log_that_fails_is_given_up_with_one_warning(jobs: list[Job], where: s
             watched.observe(steps(job, step))
         watched.end(job.id)
     (warning,) = warned
-    assert str(warning.message) == f"the log ends here, and the run goes on: ConnectionError: no {where}"
+    assert str(warning.message) == f"the log ends here, but the run continues: ConnectionError: no {where}"
     before = notes.calls
     watched.observe(steps(job, 5))
     assert notes.calls == before

@@ -116,7 +116,7 @@ def test_a_limit_in_which_nothing_was_done_is_too_short() -> None:
     sleep(0.01)
     with (
         end.watched(),
-        pytest.raises(ValueError, match=r"--time-limit 0\.001 is too short: .* give more time"),
+        pytest.raises(ValueError, match=r"--time-limit 0\.001 is too short: .* give it more time"),
     ):
         end.check_long_enough()
     with end.watched():

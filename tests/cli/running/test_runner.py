@@ -32,7 +32,9 @@ def test_a_network_that_was_chosen_is_told(quick: Path, capsys: pytest.CaptureFi
     quick.write_text(text)
     preview.dry_run(Request(str(quick)))
     said = capsys.readouterr().out
-    assert "network: convnet-d3-w128-in for digits, cifar10, by image size, since the grid names none" in said
+    assert (
+        "network: convnet-d3-w128-in for digits, cifar10, by image size, because the grid names none" in said
+    )
     assert "network: convnet-d4-w128-in for tiny-imagenet, by image size" in said
 
 

@@ -289,9 +289,9 @@ def test_a_method_is_tuned_without_a_grid_by_halving(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["dm", "--tries", "3"], "dm is a method: say on which images it is tuned, by --task and --ipc"),
+        (["dm", "--tries", "3"], "dm is a method: give the images to tune it on, with --task and --ipc"),
         (["dm", "--tries", "3", "--task", "digits"], "by --task and --ipc"),
-        (["demo", "--tries", "3", "--task", "digits"], "--task is for a method, and 'demo' is none"),
+        (["demo", "--tries", "3", "--task", "digits"], "--task is for a method, but 'demo' is none"),
         (["demo", "--tries", "9", "--halving"], "--halving needs --seconds"),
         (["dmm", "--tries", "3"], "unknown grid 'dmm'"),
     ],
@@ -314,5 +314,5 @@ def test_a_grid_without_anything_to_tune_has_its_file(tmp_path: Path) -> None:
 def test_a_grid_with_budgets_has_its_own_seconds(tmp_path: Path) -> None:
     first = "[method.random_subset]"
     (tmp_path / "tuned.toml").write_text(TUNED.replace(first, f"budget.device_seconds = [1]\n\n{first}"))
-    with pytest.raises(ValueError, match="the grid has budgets, by which its tries stop: leave out"):
+    with pytest.raises(ValueError, match="the grid's budgets stop its tries: leave out"):
         tuning.tune(request(tmp_path))

@@ -73,7 +73,7 @@ def test_a_study_cut_off_goes_on_with_the_same_bits(
             "'gradient_studdy'; did you mean 'gradient_s",
         ),
         ("share = 0.5", "shares = 0.5", "study.t_bptt: unknown key 'shares'; did you mean 'share'"),
-        ("share = 0.5", "share = 1.5", "share 1.5 must lie above 0 and not above 1"),
+        ("share = 0.5", "share = 1.5", "share 1.5 must be above 0 and at most 1"),
         ('"convnet-d1-w8-in"', '"convnet-d9-w8-in"', "t_bptt on digits at ipc 1: .*too small for 9 blocks"),
         ("[study.t_bptt]", "[study.full_data]", "invalid row name 'full_data'"),
     ],

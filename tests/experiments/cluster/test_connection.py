@@ -131,7 +131,7 @@ def test_a_cluster_with_a_token_is_joined_by_it_alone(
         with pytest.raises(ValueError, match=why), connected(guarded.address, print):
             pass
 
-    refused(r"the Ray cluster at .* wants a token; set RAY_AUTH_TOKEN_PATH to the file that has it")
+    refused(r"the Ray cluster at .* needs a token; set RAY_AUTH_TOKEN_PATH to the file that has it")
     monkeypatch.setenv("RAY_AUTH_TOKEN", "another")
     refused(r"the Ray cluster at .* refuses our token; set RAY_AUTH_TOKEN_PATH or RAY_AUTH_TOKEN")
     monkeypatch.delenv("RAY_AUTH_TOKEN")
@@ -154,7 +154,9 @@ def test_a_cluster_with_a_token_is_joined_by_it_alone(
 def test_a_cluster_without_a_token_is_joined_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "of-another-cluster")
     with cluster() as open_:
-        warning = pytest.warns(UserWarning, match="has no token: who reaches its ports can run commands")
+        warning = pytest.warns(
+            UserWarning, match="has no token: anybody who reaches its ports can run commands"
+        )
         with warning, connected(open_.address, print):
             assert worker() in open_.head.pids
 

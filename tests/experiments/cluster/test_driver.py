@@ -163,7 +163,7 @@ def test_later_trials_share_a_gpu_by_the_first_and_one_without_memory_gets_a_who
     [
         (
             Wanted(cpus=9999),
-            "a trial wants 9999 CPUs and this machine has .*--cpus-per-trial, or cpus in the grid",
+            "a trial needs 9999 CPUs, but this machine has .*--cpus-per-trial, or cpus in the grid",
         ),
         (Wanted(labels={"kind": "other"}), "no node has the labels kind = other of the grid; nodes have "),
     ],

@@ -80,7 +80,7 @@ def test_images_are_not_learned() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"share": 0.0}, "share 0.0 must lie above 0"),
+        ({"share": 0.0}, "share 0.0 must be above 0"),
         ({"initialisations": 0}, "initialisations 0 must be at least 1"),
         ({"augment": "flips"}, "unknown augmentation 'flips'"),
         ({"truncation": "full", "unroll": 0}, "must be at least 1"),

@@ -23,8 +23,8 @@ def test_further_moments_lie_evenly_on_a_log_scale() -> None:
     ("values", "message"),
     [
         ([], "at least 1 item"),
-        ([10, 10], "write each once, the smallest first"),
-        ([100, 10], "write each once, the smallest first"),
+        ([10, 10], "write each budget once, the smallest first"),
+        ([100, 10], "write each budget once, the smallest first"),
         ([0], "greater than 0"),
         ([float("inf")], "finite number"),
         (["10"], "valid number"),

@@ -69,7 +69,7 @@ def test_a_pace_knows_what_its_method_is(tmp_path: Path) -> None:
         (
             '"digits"',
             '"digits:holdout"',
-            "task 'digits:holdout' is itself a holdout, .* name the task 'digits'",
+            "task 'digits:holdout' is already a holdout, .* name the task 'digits'",
         ),
         (
             "real_batch = 16",
@@ -79,7 +79,7 @@ def test_a_pace_knows_what_its_method_is(tmp_path: Path) -> None:
         (
             '[evaluator.retrain]\nrecipe = ["ncfm-40", "native"]\ncopies = 2',
             "",
-            "no evaluator that could choose",
+            "no evaluator to choose by",
         ),
         ("[method.dm]", "[method.dmm]", "unknown method 'dmm'; did you mean 'dm'"),
         ("ipc = [1]\n", "ipc = [7]\n", r"method.pieces: ipc \[7\] is not among the grid's"),
@@ -93,7 +93,7 @@ def test_a_grid_that_cannot_be_tuned_is_refused(tmp_path: Path, old: str, new: s
 def test_a_grid_of_studies_has_nothing_to_tune(tmp_path: Path) -> None:
     path = tmp_path / "study.toml"
     path.write_text('title = "a"\ntasks = ["digits"]\nipc = [1]\nseeds = [0]\n[study.gradient_study]\n')
-    with pytest.raises(ValueError, match=r"no \[method.NAME\], so that there is nothing to tune"):
+    with pytest.raises(ValueError, match=r"no \[method.NAME\], so there is nothing to tune"):
         rows(grid.load(path))
 
 

@@ -112,13 +112,13 @@ class TestRefused:
             ([chosen()], "no settings for 'random_subset' on digits"),
             (
                 [SUBSET, chosen(method="bptt")],
-                "for 'rat_bptt' on digits at ipc 1 are of the method 'bptt', and the grid has 'rat_bptt'",
+                "for 'rat_bptt' on digits at ipc 1 belong to the method 'bptt', but the grid has 'rat_bptt'",
             ),
-            ([SUBSET, chosen(given={**GIVEN, "window": 3})], "with window = 3, and the grid has 2; run"),
-            ([SUBSET, chosen(given={**GIVEN, "clip": 3.0})], "clip = 3.0, and the grid has its default;"),
+            ([SUBSET, chosen(given={**GIVEN, "window": 3})], "with window = 3, but the grid has 2; run"),
+            ([SUBSET, chosen(given={**GIVEN, "clip": 3.0})], "clip = 3.0, but the grid has its default;"),
             (
                 [SUBSET, chosen(given={k: v for k, v in GIVEN.items() if k != "network"})],
-                'network = its default, and the grid has "convnet-d1-w8-in"',
+                'network = its default, but the grid has "convnet-d1-w8-in"',
             ),
             ([SUBSET, chosen(settings={"outer_rl": 0.1})], "unknown key 'outer_rl'; did you mean 'outer_lr'"),
             ([SUBSET, chosen(settings={"outer_lr": -1.0})], "outer_lr -1.0 must be larger than 0"),
@@ -139,14 +139,14 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            (TINY, "is no settings file of `ratbench tune`: "),
+            (TINY, "is not a settings file of `ratbench tune`: "),
             ("a = ", "Invalid value"),
-            ("", "is no settings file of `ratbench tune`: version: field required"),
+            ("", "is not a settings file of `ratbench tune`: version: field required"),
             (
                 made(chosen()).to_toml().replace("ipc = 1", "ipc = true"),
                 "chosen.0.ipc: input should be a valid",
             ),
-            (made(chosen()).to_toml().replace("ipc = 1", "icp = 1"), "is no settings file"),
+            (made(chosen()).to_toml().replace("ipc = 1", "icp = 1"), "is not a settings file"),
         ],
     )
     def test_another_file(self, path: Path, text: str, message: str) -> None:
@@ -161,7 +161,7 @@ class TestRefused:
         with pytest.raises(ValueError, match=r"tiny\.settings\.toml"):
             learned(path)
         file.unlink()
-        with pytest.raises(ValueError, match=r"no settings file .*; write it by `ratbench tune`"):
+        with pytest.raises(ValueError, match=r"no settings file .*; write it with `ratbench tune`"):
             learned(path)
         file.mkdir()
         with pytest.raises(ValueError, match=r"settings file .*: .*; give the path of a file"):
