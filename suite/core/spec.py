@@ -46,11 +46,11 @@ class Task:
 
     @property
     def test(self) -> Examples:
-        """The test examples, for an evaluator's final scoring: each access is a read, and in the record."""
+        """The test examples, for an evaluator's final scoring. The record counts each access as a read."""
         return self.split.read()
 
     def holdout(self, fraction: float = 0.1) -> Self:
-        """Carve a task from train alone: its `test` is a stratified slice of train.
+        """Make a task from the training split alone: its `test` is a stratified slice of train.
 
         Raises ValueError for a fraction outside (0, 1), and for a class too small to give one image away.
         """
@@ -113,10 +113,10 @@ class LogUniform:
 
 
 ANY_SIZE = 0
-"""As the ipc of a key: every size without an entry of its own."""
+"""As the ipc of a key: every size that has no separate entry."""
 
 UNPUBLISHED = "no settings are published: the defaults"
-"""As the source of settings: those of other sizes are known, those of this one are not."""
+"""As the source of settings: settings are published for other sizes, but not for this one."""
 
 
 Default = TypeVar("Default")
@@ -126,10 +126,10 @@ LATER = "later"
 
 
 def later(default: Default, *, before: Default | EllipsisType = ...) -> Default:
-    """Return the dataclass field of a setting that came later.
+    """Return the dataclass field of a setting that was added after results were published.
 
-    before: the value that earlier releases had, by default the same. At this value it is left out of the
-    settings of a cell, whose id is then that of earlier releases.
+    before: the value that earlier releases used, by default `default`. A cell leaves the setting out if it
+    has this value, so the cell keeps the id of earlier releases.
     """
     found: Default = field(default=default, metadata={LATER: default if before is ... else before})
     return found
@@ -149,7 +149,7 @@ class Distiller(Protocol):
     """
 
     steps: int  # outer steps planned
-    cached_seconds: float  # time of cached work by earlier trials, which is also charged to this trial
+    cached_seconds: float  # time of cached work by earlier trials, also charged to this trial
 
     def step(self) -> Mapping[str, float | Tensor]:
         """Take one outer step and return its metrics, which may be tensors on the device."""
@@ -169,7 +169,7 @@ class Distiller(Protocol):
 
     @property
     def milestones(self) -> Collection[int]:
-        """Outer steps after which a finished set exists, which is kept; by default none."""
+        """Outer steps after which a finished set exists; the harness keeps it. By default none."""
         ...
 
     def diagnosis(self) -> str:
@@ -189,15 +189,15 @@ class Method(Protocol):
     title: ClassVar[str]  # short and long name: "DM: distribution matching"
     paper: ClassVar[str]  # its publication: "arXiv 2110.04181", or "" for none
     recipe: ClassVar[str]  # the retraining recipe of its paper ("native")
-    # (task family, ipc) -> that recipe, where it is another. An ipc of ANY_SIZE is that of all other sizes.
+    # (task family, ipc) -> exceptions to `recipe`. An ipc of ANY_SIZE stands for all other sizes.
     recipes: ClassVar[Mapping[tuple[str, int], str]]
     ordered: ClassVar[bool]  # whether the images of a class are sorted, best first: prefixes can be scored
     published: ClassVar[Mapping[tuple[str, int], Mapping[str, Any]]]  # likewise -> settings
-    # Likewise -> the source of settings that are not its paper's; UNPUBLISHED where there are none.
+    # Likewise -> the source of settings that do not come from its paper; UNPUBLISHED if there is no source.
     borrowed: ClassVar[Mapping[tuple[str, int], str]]
     smoke: ClassVar[Mapping[str, Any]]  # overrides with which a run takes about a second
     # What `ratbench tune` chooses: the one to three most influential hyper-parameters. Leave out those that
-    # change what an outer step costs, since all tries have the same number of outer steps.
+    # change the cost of an outer step, since all tries have the same number of outer steps.
     space: ClassVar[Mapping[str, Choice | LogUniform]]
 
     @property

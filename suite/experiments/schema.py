@@ -181,8 +181,8 @@ class References(BaseModel):
     random: NonNegativeInt = 0
     """Random subsets of each size, evaluated under every method's recipe."""
     relabelled: bool = False
-    """Evaluate the same subsets also with the labels of a teacher, as trials of `random_relabelled`: methods
-    with soft labels are then compared with both. They take as many trainings again."""
+    """Also evaluate the same subsets with a teacher's labels, as trials of `random_relabelled`, and compare
+    methods with soft labels with both. This doubles the trainings on random subsets."""
 
     @field_validator("recipe")
     @classmethod
@@ -224,8 +224,8 @@ class Grid(BaseModel):
     task has the ConvNet for the size of its images: `convnet-d3-w128-in` up to 63 pixels, depth 4 from 64,
     depth 5 from 128."""
     settings: str = ""
-    """The file of settings that `ratbench tune` chose, by its path from the grid's folder. They replace those
-    of the methods' tables; `--set` replaces both."""
+    """The settings file that `ratbench tune` wrote, by its path from the grid's folder. Its settings replace
+    those of the methods' tables; `--set` replaces both."""
     method: dict[str, MethodTable] = {}
     """A table `[method.NAME]` for each row."""
     study: dict[str, StudyTable] = {}
@@ -233,8 +233,8 @@ class Grid(BaseModel):
     evaluator: dict[str, dict[str, Any]] = {}
     """A table `[evaluator.NAME]` of settings for each evaluator; a list runs every value."""
     snapshots: list[Annotated[float, Field(ge=0, lt=1)]] = []
-    """Shares of a trial's outer steps after which its set is evaluated, too, 0 for the set that it starts
-    from; `ratbench figure curve` plots them."""
+    """Fractions of a trial's outer steps after which its set is also evaluated; 0 is the initial set.
+    `ratbench figure curve` plots the accuracies."""
     budget: BudgetTable | None = None
     """The table `[budget]`: device-seconds after which the sets of all rows are compared."""
     reference: References | None = None

@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validat
 
 
 class BudgetTable(BaseModel):
-    """Budgets of each trial, which stops when it has spent the last one. Its set is evaluated as it was when
-    each budget was spent.
+    """Budgets of each trial. A trial stops when it has spent the last budget; for each budget, the set at that
+    time is evaluated.
 
-    All that touches train is charged, also what other trials share, such as experts, but not compiling.
+    Everything that uses the training split is charged, even what trials share, such as experts. Compiling is
+    not charged.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
@@ -19,7 +20,7 @@ class BudgetTable(BaseModel):
     device_seconds: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
     """Budgets in device-seconds, the smallest first: GPU-seconds, or thread-seconds on a CPU."""
     moments: NonNegativeInt = 0
-    """Further budgets between the first and the last, so many for each factor of ten."""
+    """Further budgets between the first and the last: this number for each factor of ten."""
 
     @field_validator("device_seconds")
     @classmethod
