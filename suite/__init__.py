@@ -8,10 +8,10 @@ The API for notebooks; each name is imported at its first use:
     SyntheticSet      a distilled set; `SyntheticSet.from_flat(images, labels)` makes one from tensors
     save_set          write a set to a file
     load_set          read a set from a file, or by its address in a store
-    meta_gradient     differentiate a loss through inner training, exactly
-    InnerProblem      inner training; `InnerProblem.of_module` takes any torch module and loss
-    Window            the inner steps that are differentiated
-    Adam, SGD         optimisers of inner training
+    meta_gradient     differentiate a loss through the inner loop, exactly
+    InnerProblem      an inner loop; `InnerProblem.of_module` takes any torch module and loss
+    Window            the inner steps through which the gradient is computed
+    Adam, SGD         optimisers of the inner loop
     leaderboard       the leaderboard of stores as a pandas DataFrame
 
 The command line is `ratbench`.

@@ -69,7 +69,7 @@ def evaluate(
 ) -> Scores:
     """Train fresh networks on a set under a frozen recipe; score them with one read of the test split.
 
-    network: by default that of the field for the images' size, `convnet-d3-w128-in` below 64 pixels.
+    network: by default the field's network for the images' size, `convnet-d3-w128-in` below 64 pixels.
     `values["accuracy"]` of the result has one accuracy in [0, 1] for each of the `copies`. Raises ValueError
     for an unknown recipe or network, for a set whose images or classes do not fit the task, and for one that
     was distilled from other data; `dataclasses.replace(synthetic, data="")` scores that all the same.

@@ -1,1 +1,1 @@
-"""What the command line tells of whole stores: their sets, what runs in them, and comparisons."""
+"""What the command line prints about whole stores: their sets, what runs in them, and comparisons."""

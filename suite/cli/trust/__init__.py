@@ -1,1 +1,1 @@
-"""What the command line tells of audits and repeated evaluations."""
+"""What the command line prints about audits and repeated evaluations."""

@@ -1,1 +1,1 @@
-"""The exact meta-gradient: differentiate inner training through a window of its steps."""
+"""The exact meta-gradient: differentiate the inner loop through a window of its steps."""

@@ -1,4 +1,4 @@
-"""Jobs on Ray Tune, which only schedules them; the records in the store tell which cells are done."""
+"""Jobs on Ray Tune, which only schedules them; the store's records show which cells are done."""
 
 import os
 

@@ -1,1 +1,1 @@
-"""The loop over outer steps of all cells that have some, and what they spend."""
+"""The loop over the outer steps of cells that have outer steps, and their cost."""

@@ -1,1 +1,1 @@
-"""Evaluations of a store that are repeated on this machine, and compared with what their records say."""
+"""Repeats evaluations of a store on this machine, and compares them with their records."""

@@ -1,1 +1,1 @@
-"""Tables of a grid file that are the same for all rows, and what `--set` changes of a file."""
+"""Tables of a grid file that are the same for all rows, and changes by `--set`."""

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validat
 
 
 class BudgetTable(BaseModel):
-    """Budgets of each trial. A trial stops when it has spent the last budget; for each budget, the set at that
-    time is evaluated.
+    """Budgets of each trial. A trial stops when it has spent the last budget. For each budget, the set at
+    that time is evaluated.
 
     Everything that uses the training split is charged, even what trials share, such as experts. Compiling is
     not charged.

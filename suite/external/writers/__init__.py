@@ -1,1 +1,1 @@
-"""Writers of the formats of other software, and of the card that tells how to read them."""
+"""Writers of the formats of other software, and of the card that says how to read them."""

@@ -1,1 +1,1 @@
-"""Whether a store can be believed: every hash and link recomputed, figures compared with what they can be."""
+"""Whether a store can be believed: recomputes hashes and links, and compares figures with possible values."""

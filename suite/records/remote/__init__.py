@@ -1,1 +1,1 @@
-"""Stores on object stores: a local copy in which all work is done, and what keeps both equal."""
+"""Stores on object stores: a local copy for all work, and the code that keeps both equal."""

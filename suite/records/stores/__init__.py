@@ -1,1 +1,1 @@
-"""Whole stores: who works in them, their sets by address, their union, and what is set aside."""
+"""Whole stores: who works in them, their sets by address, merging, and what is set aside."""

@@ -1,1 +1,1 @@
-"""What keeps a store in order: its facts, what is set aside or left over, and which sets are whole."""
+"""Maintenance of a store: its facts, files set aside or left over, and which sets are undamaged."""

@@ -1,1 +1,1 @@
-"""What the tables of a site show: columns, and rows of text with the numbers behind it."""
+"""What the tables of a site show: columns, and rows of text with their numbers."""
