@@ -60,7 +60,7 @@ class TestVerified:
             assert part in report
         assert "reads of the test split: 2, 1 of them to search for test images" in report
         assert f"drawn for this verification: `{evaluation.cell.seed}`" in report
-        refused(verify(folder), "is verified already; say --output")
+        refused(verify(folder), "is verified already; use --output")
         again = verify(folder, "--output", "elsewhere", "--recipe", "rtp-300", "--copies", "6")
         assert again.exit_code == 0, again.output
         found = [

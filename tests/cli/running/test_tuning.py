@@ -290,7 +290,7 @@ def test_a_method_is_tuned_without_a_grid_by_halving(tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["dm", "--tries", "3"], "dm is a method: give the images to tune it on, with --task and --ipc"),
-        (["dm", "--tries", "3", "--task", "digits"], "by --task and --ipc"),
+        (["dm", "--tries", "3", "--task", "digits"], "with --task and --ipc"),
         (["demo", "--tries", "3", "--task", "digits"], "--task is for a method, but 'demo' is none"),
         (["demo", "--tries", "9", "--halving"], "--halving needs --seconds"),
         (["dmm", "--tries", "3"], "unknown grid 'dmm'"),

@@ -49,7 +49,7 @@ def test_where_memory_ran_out_it_is_said(
         raise RuntimeError("Caught unexpected exception") from memory
 
     monkeypatch.setattr(ray.tune.Tuner, "fit", fit)
-    with pytest.raises(OSError, match="the memory of their machine was used up; free some, or"):
+    with pytest.raises(OSError, match="their machine ran out of memory; free some, or"):
         on_ray(jobs[:1], store)
     assert not list(store.path.glob(".tune-*"))
 

@@ -114,7 +114,7 @@ def test_no_code_of_a_record_is_run(store: Path, tmp_path: Path) -> None:
 def test_other_data_are_not_scored(store: Path) -> None:
     for path in (store / "records").rglob("*.json"):
         change(path, data="ee" * 32)
-    refused(store, "its data are others")
+    refused(store, "its data differ")
 
 
 def test_a_record_without_its_trial(store: Path) -> None:
