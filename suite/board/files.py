@@ -61,10 +61,10 @@ class Documents:
 
 
 def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
-    """Return the board of `stores` with one line per row, best first in each table, as CSV and JSON have it.
+    """Return the board of `stores` with one line per row, best first in each table, as in CSV and JSON.
 
     evaluator, task, ipc, network, conditions, within (a budget in device-seconds): the table; name, label:
-    the row; state: "" if complete; seeds, copies. Values with an interval have three columns, `x`, `x_low`
+    the row; state: "" if complete; seeds, copies. Values with an interval have three columns: `x`, `x_low`
     and `x_high`.
 
     Lines of `retrain` have rank, method, hyperparameters, errors; standing: `claimed` or `verified` for a
@@ -78,7 +78,8 @@ def leaderboard(stores: Sequence[Path | str] | Path | str) -> pandas.DataFrame:
     compare times only within one; teacher_bytes: beside stored_bytes, of teachers that label every batch;
     decoded: images per class of a factorised set. reported, reported_source: accuracy in a paper, in percent.
 
-    Lines of another evaluator have its shown scores as returned, such as `cross_architecture/mean`.
+    Lines of other evaluators have the scores that the board shows, as returned, such as
+    `cross_architecture/mean`.
 
     Raises FileNotFoundError without a store, ValueError for records of another protocol.
     """

@@ -28,8 +28,8 @@ def distil(
     """Distil `ipc` images per class with a method, by its name or the path of its file.
 
     It runs on the device of the task's images; use `ratbench run` to keep results. progress: called with
-    (outer steps taken, outer steps planned) after each step. hyperparameters: override the method's defaults;
-    the default network is that of the field for the images' size, as in `evaluate`.
+    (outer steps taken, outer steps planned) after each outer step. hyperparameters: override the method's
+    defaults; the default network is the field's network for the images' size, as in `evaluate`.
     Raises ValueError for an unknown method or hyper-parameter, and if the method cannot run on this task.
 
         >>> import suite
@@ -71,8 +71,8 @@ def evaluate(
 
     network: by default the field's network for the images' size, `convnet-d3-w128-in` below 64 pixels.
     `values["accuracy"]` of the result has one accuracy in [0, 1] for each of the `copies`. Raises ValueError
-    for an unknown recipe or network, for a set whose images or classes do not fit the task, and for one that
-    was distilled from other data; `dataclasses.replace(synthetic, data="")` scores that all the same.
+    for an unknown recipe or network, for a set whose images or classes do not fit the task, and for a set
+    distilled from other data; to score it anyway, pass `dataclasses.replace(synthetic, data="")`.
 
         >>> import suite
         >>> task = suite.load_task("digits")

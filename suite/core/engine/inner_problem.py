@@ -19,21 +19,21 @@ KEPT_BY_STEP, KEPT_BY_WINDOW = 16 * 2**20, 2**30
 
 
 def max_kept_bytes(device: torch.device, window: int) -> int:
-    """Return the most bytes of activations that a step keeps, which saves a third of the way back.
+    """Return the most bytes of activations that a step keeps; this saves a third of the backward pass.
 
-    Kept activations gain nothing on a CPU whose cache they leave. On a GPU they fill memory: the steps of a
-    window keep a GiB at most. The limit does not depend on free memory, so results do not, either.
+    Kept activations gain nothing on a CPU if they do not fit its cache. On a GPU they fill memory: the steps
+    of a window keep at most a GiB. The limit, and so the results, do not depend on free memory.
     """
     return KEPT_BY_STEP if device.type == "cpu" else KEPT_BY_WINDOW // window
 
 
 @dataclass(frozen=True)
 class InnerProblem:
-    """A training to differentiate: its loss, its optimiser, and the outer loss of its result.
+    """An inner loop to differentiate: its loss, its optimiser, and the outer loss of the trained network.
 
-    inner: the loss of a step; outer: a scalar of (final parameters, *tensors); compiled: whether the parts
-    are compiled; max_kept_bytes: limit of the activations that a step keeps; module: the torch module of the
-    parameters, if any. `of_module` builds a problem from any module.
+    inner: the loss of an inner step; outer: a scalar of (final parameters, *tensors); compiled: whether the
+    parts are compiled; max_kept_bytes: limit of the activations that a step keeps; module: the torch module
+    of the parameters, if any. `of_module` builds a problem from any module.
     """
 
     inner: Loss
@@ -62,7 +62,7 @@ class InnerProblem:
         *,
         outer: Callable[..., Tensor] | None = None,
     ) -> "InnerProblem":
-        """Return the training of any torch module by any loss.
+        """Return the inner loop that trains any torch module with any loss.
 
         loss: a scalar of (output, *targets), where a batch is (input, *targets); outer: the same for the
         batches of the outer loss, by default `loss`. The module itself is not changed. Raises ValueError for

@@ -1,4 +1,4 @@
-"""The unroll behind a meta-gradient: steps forward through a window, and back, as programs.
+"""The unroll behind a meta-gradient: inner steps forward and backward through a window, as programs.
 
 Every step is a program of `Graphs`: a function call on a CPU, a replayed CUDA graph on a GPU.
 """

@@ -64,7 +64,7 @@ class Minibatch:
 
 @dataclass(frozen=True)
 class Teacher:
-    """A network trained on train: its name, and its parameters (n,), with its running statistics."""
+    """A network trained on the training split: its name, its parameters (n,) and its running statistics."""
 
     network: str
     parameters: Tensor
@@ -168,7 +168,7 @@ class SyntheticSet:
 
     @property
     def stored_ipc(self) -> int:
-        """Images per class that it stores, or in whose place its code stands, as far as that is known."""
+        """Images per class that it stores, or that its code replaces, if this is known."""
         return (self.parametrisation and self.parametrisation.stored_ipc) or self.ipc
 
     @property
@@ -225,7 +225,7 @@ class SyntheticSet:
         )
 
     def quantised(self, bits: int) -> "SyntheticSet":
-        """Return the set with its images, or the tensors of its code, at 8, 4 or 2 bits a value.
+        """Return the set with its images, or the tensors of its code, at 8, 4 or 2 bits per value.
 
         Labels, learned rate and teachers stay as they are. Raises ValueError for other bits, values that are
         not finite, and a set that is quantised already.
