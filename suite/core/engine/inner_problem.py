@@ -22,7 +22,7 @@ def max_kept_bytes(device: torch.device, window: int) -> int:
     """Return the most bytes of activations that a step keeps; this saves a third of the backward pass.
 
     Kept activations gain nothing on a CPU if they do not fit its cache. On a GPU they fill memory: the steps
-    of a window keep at most a GiB. The limit, and so the results, do not depend on free memory.
+    of a window keep at most a GiB. The limit does not depend on free memory, so results do not, either.
     """
     return KEPT_BY_STEP if device.type == "cpu" else KEPT_BY_WINDOW // window
 

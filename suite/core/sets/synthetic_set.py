@@ -64,7 +64,7 @@ class Minibatch:
 
 @dataclass(frozen=True)
 class Teacher:
-    """A network trained on the training split: its name, its parameters (n,) and its running statistics."""
+    """A network trained on the training split: its name, and its parameters (n,) with running statistics."""
 
     network: str
     parameters: Tensor
