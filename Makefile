@@ -8,9 +8,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 demo: .venv/installed
 	$(BIN)/ratbench run demo
 
-# A worker more than there are cores, since some tests wait for processes and clocks.
+# A worker more than there are cores, since some tests wait for processes and clocks. Hundreds of processes would
+# compile our files again where Python may not write what it compiled.
 test: .venv/tested
-	PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(nproc) + 1)) \
+	PYTHONDONTWRITEBYTECODE= PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(nproc) + 1)) \
 	  $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/tested

@@ -6,8 +6,7 @@ of SGD on the distance between class gradients of convolutions, and trains the n
 network is replaced every `network_steps` steps. Every image is augmented by colour, crop and cutout, in the
 networks' training by colour, crop and CutMix. The authors learn pixels in [0, 1]; here each channel's range
 in the real images is mapped to [0, 1], so the authors' rates have another meaning under ZCA whitening.
-Fashion-MNIST, reduced, recipe `idc-1000`, all with one operation drawn in place of all, since corrected:
-73.9% and 79.4% at 1 and 10 images; printed 81.0% and 86.0%.
+Fashion-MNIST, reduced, recipe `idc-1000-v2`: 74.5% and 78.6% at 1 and 10 images; printed 81.0% and 86.0%.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,8 +2,7 @@
 
 Kim et al., "Dataset condensation via efficient synthetic-data parameterization", ICML 2022,
 arXiv 2205.14959: the paper's ablation without multi-formation, `factor` 1.
-Fashion-MNIST, reduced, recipe `idc-1000`, all with one operation drawn in place of all, since corrected:
-64.9% and 81.0% at 1 and 10 images; printed 70.7% and 85.3%.
+Fashion-MNIST, reduced, recipe `idc-1000-v2`: 67.0% and 77.8% at 1 and 10 images; printed 70.7% and 85.3%.
 """
 
 from collections.abc import Mapping

@@ -17,6 +17,7 @@ _GAP = 2  # pixels between images
 _MARGIN = 6  # pixels around names
 _LETTERS = 40  # of a name; the rest is cut
 _ROWS = 25  # of samples in a column
+_FAINT = 0.5  # of the range of values: what has less is shown with more contrast
 
 
 def plot_set(
@@ -35,11 +36,15 @@ def plot_set(
     side: about an image's width in pixels, enlarged by a whole factor and nearest neighbour;
     rows: classes below each other, before the next ones follow at the right; None for all.
     title: what is above them, if anything. A name that the font cannot write stands as the number of its
-    class.
+    class. Faint images, such as those learned from weak noise, are shown with more contrast, which the title
+    tells.
     Raises ValueError on another shape, another number of names, or values outside [0, 1].
     """
     _check(images, class_names, columns)
-    pixels = (images[:, :columns].detach().cpu() * 255).round().to(torch.uint8)
+    shown, contrast = _visible(images[:, :columns].detach().cpu())
+    if contrast > 1:
+        title = f"{title}{', ' if title else ''}contrast × {contrast:.1f}"
+    pixels = (shown * 255).round().to(torch.uint8)
     factor = max(1, round(side / images.shape[-1]))
     pixels = pixels.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
     classes, count, _, height, width = pixels.shape
@@ -89,6 +94,15 @@ def _check(images: Tensor, class_names: Sequence[str], columns: int) -> None:
         raise ValueError(
             f"values from {low:.3g} to {high:.3g}: invert the preprocessing, pictures lie in [0, 1]"
         )
+
+
+def _visible(images: Tensor) -> tuple[Tensor, float]:
+    """Return images whose values fill [0, 1], and the factor of their contrast: 1 if they were not faint."""
+    some = images.flatten()[:: max(1, images.numel() // 2**20)]  # more are slow to sort
+    low, high = some.quantile(0.01).item(), some.quantile(0.99).item()
+    if not 0 < high - low < _FAINT:
+        return images, 1.0
+    return ((images - low) / (high - low)).clamp(0, 1), 1 / (high - low)
 
 
 def _written(name: str, label: int) -> str:

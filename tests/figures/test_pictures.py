@@ -55,6 +55,16 @@ def test_equal_sets_give_equal_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
+def test_faint_images_are_shown_with_more_contrast_and_it_is_said(tmp_path: Path) -> None:
+    strong = torch.linspace(0, 1, 2 * 64).reshape(2, 1, 1, 8, 8)
+    plot_set(0.4 + strong / 10, ["a", "b"], tmp_path / "faint.png", title="mine")
+    low, high = strong.quantile(0.01), strong.quantile(0.99)
+    visible = ((strong - low) / (high - low)).clamp(0, 1)
+    plot_set(visible, ["a", "b"], tmp_path / "visible.png", title="mine, contrast × 10.2")
+    faint, expected = (_pixels(tmp_path / f"{name}.png").astype(int) for name in ("faint", "visible"))
+    assert faint.shape == expected.shape and abs(faint - expected).max() <= 1
+
+
 @pytest.mark.parametrize(
     ("images", "names", "columns", "message"),
     [
