@@ -74,7 +74,7 @@ def test_a_pace_knows_what_its_method_is(tmp_path: Path) -> None:
         (
             "real_batch = 16",
             "real_batch = [8, 16]",
-            r"method.dm: real_batch = \[8, 16\]: a row has one value",
+            r"method.dm: real_batch = \[8, 16\]: a tuned row has one value",
         ),
         (
             '[evaluator.retrain]\nrecipe = ["ncfm-40", "native"]\ncopies = 2',

@@ -164,7 +164,7 @@ class TestRefused:
         with pytest.raises(ValueError, match=r"no settings file .*; write it with `ratbench tune`"):
             learned(path)
         file.mkdir()
-        with pytest.raises(ValueError, match=r"settings file .*: .*; give the path of a file"):
+        with pytest.raises(ValueError, match=r"settings file .* is not a file; give the path of a file"):
             learned(path)
 
     def test_one_place_twice(self) -> None:
