@@ -39,7 +39,7 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     if found.empty:
         raise ValueError(
             f"no evaluated snapshots in {', '.join(map(str, stores))}; "
-            "run a grid with `snapshots = [0, 0.1, 0.3]` first"
+            "run a grid with `snapshots = [0, 0.1, 0.3]`, or with budgets, first"
         )
     return found
 
