@@ -42,9 +42,10 @@ class BoardRow:
     line: its line in the plot; ipc: images per class that are scored; size: of the whole set, of which they
     may be a prefix.
     rank: None if unranked, equal if tied; behind: the difference that decided the rank. state: "" if
-    complete. scores: accuracy in [0, 1] per recipe, over the seeds that have one; copies: the same by seed;
-    selected_recipes: per recipe, the recipes chosen by an evaluator. native: the method's native recipe;
-    share: of the full-data accuracy. data: the fingerprint of its data; made_by: the code of its records.
+    complete; late: seeds without a set within the budget, if nothing else is missing. scores: accuracy in
+    [0, 1] per recipe, over the seeds that have one; copies: the same by seed; selected_recipes: per recipe,
+    the recipes chosen by an evaluator. native: the method's native recipe; share: of the full-data accuracy.
+    data: the fingerprint of its data; made_by: the code of its records.
     tuned: how its settings were chosen on the holdout, None if they were given.
     pictures: (seed, trial id), none of submissions. submission: what its authors handed in, None for other
     rows. seals: the sha256 of its records; signers: who signed all of them.
@@ -61,6 +62,7 @@ class BoardRow:
     behind: Difference | None = None
     state: str = ""
     errors: tuple[str, ...] = ()
+    late: tuple[int, ...] = ()
     scores: Mapping[str, Interval] = field(default_factory=dict)
     copies: Mapping[str, PerSeed] = field(default_factory=dict)
     selected_recipes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -138,6 +140,7 @@ def row(
         size=trial.ipc,
         state=_state([word for word, _ in outcomes]),
         errors=tuple(error for _, error in outcomes if error),
+        late=_late(trials, [word for word, _ in outcomes]),
         scores=scores,
         copies=copies,
         selected_recipes=_selected_recipes(by_recipe),
@@ -251,6 +254,13 @@ def _outcome(trial: TrialResult, found: Mapping[str, Evaluated]) -> tuple[str, s
     word = WORDS.get(record.status, "missing") if record else "missing"
     error = _brief(record.error) if record else ""
     return word, f"seed {trial.trial.seed}, {word}: {error}" if error else ""
+
+
+def _late(trials: Sequence[TrialResult], words: Sequence[str]) -> tuple[int, ...]:
+    """Return the seeds that were late, if all others have an accuracy."""
+    late = WORDS["late"]
+    found = (each.trial.seed for each, word in zip(trials, words, strict=True) if word == late)
+    return tuple(found) if {*words} <= {"", late} else ()
 
 
 def _state(words: Sequence[str]) -> str:

@@ -96,8 +96,10 @@ class Choice:
     values: tuple[Any, ...]
 
     def __post_init__(self) -> None:
-        if not self.values:
-            raise ValueError("a Choice needs at least one value")
+        if not self.values or None in self.values:
+            raise ValueError(
+                "a Choice needs at least one value, and no None, which settings files cannot say"
+            )
 
 
 @dataclass(frozen=True)

@@ -269,6 +269,11 @@ class Grid(BaseModel):
                 raise ValueError(
                     f"invalid row name {name!r}: use letters, digits, . _ -, and not {FULL_DATA!r}"
                 )
+        if self.snapshots and self.budget:
+            raise ValueError(
+                f"snapshots {self.snapshots}: they are shares of the outer steps, and with [budget] the time "
+                "decides how many there are; leave snapshots out, or give budgets between by `moments`"
+            )
         lists: dict[str, list[Any]] = {"tasks": self.tasks, "ipc": self.ipc, "seeds": self.seeds}
         for key, values in lists.items():
             if len(set(values)) < len(values):

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from suite.board import files
+from suite.board.columns.costs import device_class
 from suite.board.render import style, words
 from suite.board.rows import named
 from suite.board.statistics.intervals import interval
@@ -38,7 +39,7 @@ def measured(stores: Sequence[Path]) -> pd.DataFrame:
     if found.empty:
         raise ValueError(
             f"no evaluated snapshots in {', '.join(map(str, stores))}; "
-            "run a grid with `snapshots = [0, 0.1, 0.3]` first"
+            "run a grid with `snapshots = [0, 0.1, 0.3]`, or with budgets, first"
         )
     return found
 
@@ -104,16 +105,20 @@ def plot(copies: pd.DataFrame) -> bytes:
 
 
 def names(trials: Sequence[Record[Trial]]) -> dict[Key, str]:
-    """Return each trial's line: its label, and the hyper-parameters that differ within the label."""
-    rows: dict[tuple[str, int, str], list[Trial]] = {}
+    """Return each trial's line: its label, and what differs within the label: hyper-parameters, budgets, and
+    the devices that these were spent on.
+    """
+    rows: dict[tuple[str, int, str], dict[str, dict[str, Any]]] = {}
     for record in trials:
-        rows.setdefault((record.task, record.ipc, record.label), []).append(record.cell)
+        on = {"device": device_class([record])} if record.cell.device_seconds else {}
+        same = rows.setdefault((record.task, record.ipc, record.label), {})
+        same[record.cell.id] = {**record.cell.fields, **on}
     found = {}
     for (task, _, label), cells in rows.items():
-        telling = sorted(differing_keys([cell.fields for cell in cells]))
-        for cell in cells:
-            shown = ", ".join(f"{name}={cell.fields.get(name)}" for name in telling)
-            found[cell.id, task] = named(label, shown)
+        telling = sorted(differing_keys(list(cells.values())))
+        for cell, fields in cells.items():
+            shown = ", ".join(f"{name}={fields.get(name)}" for name in telling)
+            found[cell, task] = named(label, shown)
     return found
 
 
@@ -135,6 +140,8 @@ def _copies(
     cell = record.cell
     if cell.part is not None or (trial := trials.get(key := (cell.trial, record.task))) is None:
         return
+    if cell.step is not None and trial.cell.device_seconds:
+        return  # of an earlier release: after some steps, and the others of this line after some seconds
     at, seconds = trial.curve["step"], trial.curve["seconds"]
     last = trial.step_of(cell)
     step = at[-1] if last is None else last

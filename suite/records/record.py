@@ -37,7 +37,7 @@ _SEAL = re.compile(rb'\n "sha256": "([0-9a-f]{64})",')
 
 Final = Literal["done", "diverged", "late"]
 Status = Final | Literal["failed", "oom"]
-"""late: no outer step ended within the budget."""
+"""late: no outer step ended, or no whole set was there, within the budget."""
 
 FINAL: tuple[Final, ...] = ("done", "diverged", "late")
 """The statuses of cells that are not tried again, since the result would be equal."""
@@ -64,10 +64,10 @@ class Provenance(Frozen):
 
 
 class Late(ValueError):
-    """No outer step had ended when a budget in device-seconds was spent."""
+    """No set was ready when a budget in device-seconds was spent."""
 
     def __init__(self, budget: float) -> None:
-        super().__init__(f"no outer step ended within {budget:g} device-seconds")
+        super().__init__(f"no set was ready within {budget:g} device-seconds")
 
 
 class Moment(Frozen):
@@ -155,7 +155,8 @@ class Record(Frozen, Generic[Of]):
         """Return the record of a trial as it was when it had spent a budget; None if it is not known."""
         moment = self._moment(budget)
         if moment is None:
-            known = self.device_seconds <= budget or self.status != "done"
+            ended = is_of(self, Trial) and self.cell.device_seconds == budget
+            known = ended or self.device_seconds <= budget or self.status != "done"
             return self if known else None
         spent = {"device_seconds": moment.device_seconds, "artefact": ""}
         if not moment.step:

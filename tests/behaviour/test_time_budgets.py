@@ -174,7 +174,7 @@ def test_a_start_is_charged_and_a_budget_that_ends_in_it_has_no_set(tmp_path: Pa
     found = Done(job_of(path), store)
     assert found.trial.seconds >= 0.4 and found.steps == {0.2: "late", None: found.last_within(0.65)}
     assert [each.step for each in found.trial.moments] == [0]
-    assert found.evaluations[0.2].error == "no outer step ended within 0.2 device-seconds"
+    assert found.evaluations[0.2].error == "no set was ready within 0.2 device-seconds"
     assert result.exit_code == 0 and f"late: {found.evaluations[0.2].error}" in result.output
     (plan,) = Watched(folder).status().plans
     assert plan.over and plan.counts["late"] == 1 and not wrong(store)
@@ -183,6 +183,20 @@ def test_a_start_is_charged_and_a_budget_that_ends_in_it_has_no_set(tmp_path: Pa
 def test_a_trial_without_a_set_at_its_last_budget_is_not_tried_again(tmp_path: Path, store: Store) -> None:
     found = run(written(tmp_path, [0.1, 0.2], "start_seconds = 0.3"), store)
     assert found.trial.status == "late" and found.steps == {0.1: "late", None: "late"}
+    assert not wrong(store)
+
+
+def test_a_set_that_still_grows_is_late(tmp_path: Path, store: Store) -> None:
+    path = written(tmp_path, [0.25, 0.55])
+    path.write_text(path.read_text().replace("ipc = [1]", "ipc = [2]"))
+    growing = METHOD.replace("    bad: int = 0", "    bad: int = 0\n    ordered: ClassVar[bool] = True")
+    growing = growing.replace("from time", "from typing import ClassVar\nfrom time").replace(
+        "SyntheticSet(self.images.clone(), one_hot(len(self.images), self.images.shape[1]))",
+        "SyntheticSet(self.images[:, :1].clone(), one_hot(10, 1))",
+    )
+    (tmp_path / "slow.py").write_text(growing)
+    found = run(path, store)
+    assert found.trial.status == "late" and found.steps == {0.25: "late", None: "late"}
     assert not wrong(store)
 
 

@@ -75,7 +75,13 @@ def test_what_was_finished_early_stands_in_all_later_tables() -> None:
     assert shown(made, 100) == shown(made, 600) == {"quick": (1, 0.3, 14)}
     (row,) = table(made, 10).rows
     assert (row.rank, row.state) == (None, "late")
-    assert row.errors == ("seed 0, late: no outer step ended within 10 device-seconds",)
+    assert row.errors == ("seed 0, late: no set was ready within 10 device-seconds",)
+
+
+def test_a_set_that_came_after_the_last_budget_has_its_cost() -> None:
+    """A last step that took long by surprise: the set counts, and says what was spent."""
+    made = board(anytime(spending("slow", spent=650.0), 0.1, 0.5, 0.9))
+    assert shown(made, 600) == {"slow": (1, 0.9, 650)} and table(made, 600).rows[0].costs.stored_bytes
 
 
 def test_a_trial_that_diverged_has_its_earlier_sets() -> None:

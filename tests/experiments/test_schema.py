@@ -102,6 +102,13 @@ def test_a_studys_other_keys_are_its_settings() -> None:
     assert found.values == {"unroll": 4, "share": 0.5} and found.base == "gradient_study"
 
 
+def test_budgets_have_no_snapshots() -> None:
+    """A run that its budget ends early would never have them, and would be done again and again."""
+    values = {"title": "t", "tasks": ["digits"], "ipc": [1], "seeds": [0], "method": {"dm": {}}}
+    with pytest.raises(ValidationError, match=r"snapshots \[0.5\]: they are shares of the outer steps"):
+        Grid.model_validate({**values, "snapshots": [0.5], "budget": {"device_seconds": [1, 2]}})
+
+
 def test_a_rows_resources_replace_the_grids_key_by_key() -> None:
     grid = Grid.model_validate(
         {

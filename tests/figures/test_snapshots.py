@@ -9,14 +9,16 @@ import pytest
 from PIL import Image
 
 from suite.board import files
+from suite.board.anytime.devices import told_apart
 from suite.core.sets.artefacts import load_artefact
 from suite.experiments import grid
 from suite.experiments.resources import Resources
 from suite.figures import snapshots
 from suite.records.jobs import Job
+from suite.records.record import Record
 from suite.records.store import Store
 from tests.board.test_cells import scored, spending
-from tests.support.board_records import STANDARD, evaluated, trial
+from tests.support.board_records import CPU, STANDARD, evaluated, trial
 from tests.support.command_line import ratbench, refused
 from tests.support.grids import QUICK
 from tests.support.job_runs import complete, done, one
@@ -100,6 +102,21 @@ def test_a_curve_over_budgets_has_a_point_for_each(tmp_path: Path) -> None:
     assert table["seconds"].to_list() == [10, 100, 600] and table["seeds"].to_list() == [2] * 3
     assert table["step"].to_list() == [1, 2, 4] and table["accuracy"].to_list() == [10, 20, 60]
     assert snapshots.plot(snapshots.of_records(records)).startswith(b"\x89PNG")
+
+
+def test_what_a_budget_bought_on_two_devices_are_two_lines() -> None:
+    gpu = CPU.model_copy(update={"device": "a GPU"})
+    curve = {"step": (1, 2), "seconds": (200, 400)}
+    records = list[Record]()
+    for made, accuracy in ((CPU, 0.2), (gpu, 0.8)):
+        of = spending("slow", curve=curve, provenance=made)
+        own = told_apart([records, [of, scored(of, 10, accuracy), scored(of, 600, accuracy)]])
+        records = [each for store in own for each in store]
+    found = snapshots.summary(snapshots.of_records(records))
+    assert dict(zip(found["method"], found["accuracy"], strict=True)) == {
+        "slow (device=a CPU)": 20,
+        "slow (device=a GPU)": 80,
+    }
 
 
 def test_boards_leave_snapshots_out(jobs: list[Job], snapped: list[Job], ran: Store) -> None:

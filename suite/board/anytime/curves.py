@@ -6,7 +6,7 @@ from itertools import groupby
 from math import log
 
 from suite.board.rows import BoardRow
-from suite.board.statistics.differences import Difference, combination
+from suite.board.statistics.differences import Copies, Difference, combination
 from suite.board.tables import Table
 
 SHARES = (0.5, 0.75, 0.9)
@@ -96,7 +96,8 @@ def _curve(name: str, tables: Sequence[Table], budgets: Sequence[float], targets
 def area(rows: Sequence[BoardRow | None], places: Sequence[float]) -> Difference | None:
     """Return the mean accuracy over the logarithm of the places, by the trapezoidal rule.
 
-    rows: a row at each place, such as a budget; a set that was late counts as chance. None if one is missing.
+    rows: a row at each place, such as a budget; the set of a seed that was late counts as chance. None if one
+    is missing.
     """
     logs = [log(place) for place in places]
     ends = [logs[0], *logs, logs[-1]]
@@ -104,12 +105,13 @@ def area(rows: Sequence[BoardRow | None], places: Sequence[float]) -> Difference
     weights = [(after - before) / 2 / (logs[-1] - logs[0]) for before, after in around]
     terms, known = [], 0.0
     for row, weight in zip(rows, weights, strict=True):
-        if row is None or (row.state and row.state != "late") or (row.state and not row.costs.classes):
+        if row is None or (row.state and not (row.late and row.costs.classes)):
             return None
-        if row.state:
-            known += weight / row.costs.classes
+        late = {seed: Copies(-1, (1 / row.costs.classes,)) for seed in row.late}
+        if row.per_seed:
+            terms.append((weight, {**row.per_seed, **late}))
         else:
-            terms.append((weight, row.per_seed))
+            known += weight / row.costs.classes
     if not terms:
         return Difference(known, known, known, 0)
     found = combination(terms)

@@ -208,7 +208,7 @@ def _trial_of(record: Record) -> str:
 
 
 def _where(table: Table) -> str:
-    return f"{table.task} ipc {table.ipc}"
+    return ", ".join(filter(None, (f"{table.task} ipc {table.ipc}", table.conditions)))
 
 
 def _known(made: Board) -> str:

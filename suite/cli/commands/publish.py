@@ -235,7 +235,7 @@ def figure(
     [bold]budget-curve[/]: accuracy against images per class, for sets distilled at each size, prefixes
     and random subsets, with areas, gaps and costs.
 
-    [bold]curve[/]: accuracy against outer steps and seconds, for grids with `snapshots`.
+    [bold]curve[/]: accuracy against outer steps and seconds, for grids with `snapshots` or budgets.
 
     [bold]gradient-study[/]: norm, spread, cosine to full BPTT and cost of meta-gradients against the
     length of the unroll.

@@ -118,7 +118,7 @@ def tune(
             ),
             step_timeout=step_timeout,
         )
-        by_time = seconds is not None and (alone is not None or halving)
+        by_time = halving or (seconds is not None and alone is not None)
         rule = Rule(tries, seed, seconds, by_time, halving, charge=run.resources.charged(1.0))
         request = tuning.TuningRequest(run, rule, output, keep)
         if dry_run:

@@ -70,6 +70,10 @@ class TuningRequest:
         found = self.run.made or grid.load(grid_files.locate(self.run.grid), self.run.settings, tuned=False)
         if found.budget and self.rule.seconds:
             raise ValueError("the grid's budgets stop its tries: leave out --seconds")
+        if self.rule.halving and not (found.budget or self.rule.seconds):
+            raise ValueError(
+                "--halving needs --seconds, the time of the longest tries, or a grid with budgets"
+            )
         return rows(found)
 
     def kept(self, found: Sequence[Row], rule: Rule) -> dict[Place, Chosen]:

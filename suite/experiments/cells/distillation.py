@@ -50,7 +50,8 @@ def distil(trial: Trial, context: Context) -> Work:
             for at in loop:
                 if at.step in steps_kept:
                     _write_snapshot(distiller.synthetic(), at.step, method, task, context)
-                for budget, kept in budgets.look():
+                for budget, found in budgets.look():
+                    kept = found if found and _whole(found.synthetic, method, trial.ipc) else None
                     if budget != last:
                         at.moments[budget] = _write_moment(kept, method, task, context)
                     elif kept is None:
@@ -87,6 +88,11 @@ def write(synthetic: SyntheticSet, path: Path, task: Task, context: Context) -> 
     for each in (path, path.with_suffix(".json")):
         context.store.make_way(each)
     return write_artefact(path, synthetic, facts)
+
+
+def _whole(synthetic: SyntheticSet, method: Method, ipc: int) -> bool:
+    """Return whether a set is not one that still grows."""
+    return not method.ordered or synthetic.parametrisation is not None or synthetic.ipc >= ipc
 
 
 def _write_moment(kept: Kept | None, method: Method, task: Task, context: Context) -> tuple[int, float]:

@@ -35,7 +35,8 @@ class Budgets:
         self.distiller, self.at, self.resources = distiller, at, resources
         self.left = sorted(set(budgets) - set(at.moments))
         self.meter = Meter(resources, at)
-        self.held: Kept | None = None
+        # That of a run that goes on, whose next step may spend a budget.
+        self.held = self.keep() if at.step and self.near() else None
 
     @property
     def spent(self) -> float:

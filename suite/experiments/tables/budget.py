@@ -35,4 +35,5 @@ class BudgetTable(BaseModel):
         first, last = self.device_seconds[0], self.device_seconds[-1]
         count = ceil(self.moments * log10(last / first))
         between = (first * (last / first) ** (number / count) for number in range(1, count))
-        return sorted({*self.device_seconds, *(float(f"{seconds:.2g}") for seconds in between)})
+        rounded = (float(f"{seconds:.2g}") for seconds in between)
+        return sorted({*self.device_seconds, *(seconds for seconds in rounded if first < seconds < last)})

@@ -64,6 +64,14 @@ class Chosen(_Table):
         """Its row, task and size."""
         return self.row, self.task, self.ipc
 
+    @property
+    def edited(self) -> bool:
+        """Whether its settings are not those of the try that was chosen."""
+        tries = [each.settings for each in self.tries[(self.choice or 1) - 1 :][:1]]
+        return bool(self.choice) and not any(
+            all(self.settings.get(name) == value for name, value in values.items()) for values in tries
+        )
+
     def without_steps(self) -> Self:
         """Return it without the number of outer steps, which is not chosen but follows from the seconds."""
         return self.model_copy(
@@ -129,7 +137,7 @@ class SettingsFile(_Table):
     ) -> Chosen | None:
         """Return what was chosen for a row, if it was for these values on these data by this evaluation."""
         found = next((each for each in self.chosen if each.place == place), None)
-        if not found or (found.tries and found.evaluation != evaluation):
+        if not found or found.edited or (found.tries and found.evaluation != evaluation):
             return None
         wanted = method, plain(given), data
         return found if (found.method, plain(found.given), found.data) == wanted else None
@@ -147,6 +155,11 @@ class SettingsFile(_Table):
                 raise ValueError(
                     f"{path}: the settings {_words(place)} belong to the method {known[place].method!r}, but "
                     f"the grid has {method!r}; {REMEDY}"
+                )
+            if known[place].edited:
+                raise ValueError(
+                    f"{path}: the settings {_words(place)} are not those of the chosen try, which is the try "
+                    f"{known[place].choice}; {REMEDY}"
                 )
             old, new = known[place].given, plain(given)
             if differing := [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]:

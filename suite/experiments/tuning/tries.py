@@ -142,7 +142,7 @@ class Rule:
         ends = {place: (rung, job) for rung in rungs for place, job in rung.jobs.items()}
         tries = [
             Try(
-                settings={name: changes[place][name] for name in row.method.space},
+                settings=plain({name: changes[place].get(name) for name in row.method.space}),
                 accuracy=_accuracy(job, store),
                 seconds=rung.seconds,
             )

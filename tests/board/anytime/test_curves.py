@@ -57,6 +57,13 @@ def test_a_budget_without_a_set_counts_as_chance_and_a_missing_cell_leaves_no_me
     nothing = [scored(never, budget, status="late") for budget in (10, 100, 600)]
     area = one(curves(never, *nothing), "never").area
     assert area and (area.mean, area.low, area.high) == pytest.approx((0.1, 0.1, 0.1))
+    some = spending("mtt", moments=(100.0,), late=(10.0,), classes=10, seed=1)
+    one_late = [
+        *seeds("mtt", (0.5, 0.5, 0.5)),
+        *(some, scored(some, 10, status="late"), scored(some, 100, 0.5, 0.5), scored(some, 600, 0.5, 0.5)),
+    ]
+    area = one(curves(*one_late), "mtt").area
+    assert area and area.mean == pytest.approx(0.5 * (1 - weight) + 0.3 * weight), "one of two seeds was late"
     missing = spending("dm")
     (only,) = anytime(board([missing, scored(missing, 10, 0.5, 0.5), scored(missing, 600, 0.5, 0.5)]).tables)
     assert [row is None for row in only.curves[0].rows] == [False, False]

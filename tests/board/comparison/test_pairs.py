@@ -8,6 +8,7 @@ from suite.board.comparison.pairs import Compared, Comparison, Side, compare
 from suite.board.statistics.differences import Copies, difference
 from suite.records.record import Record
 from suite.records.stores.addresses import Address
+from tests.board.test_cells import anytime, spending
 from tests.support.board_records import CPU, evaluated, full_data, pair, save, trial
 
 GOOD = [(0.80, 0.82), (0.81, 0.83), (0.79, 0.81)]
@@ -147,6 +148,14 @@ class TestRefusals:
             compare(Side(store), Side(second))
         with pytest.raises(ValueError, match="the second nothing finished"):
             compare(Side(store), Side(other(tmp_path / "b", trial("good", status="diverged"))))
+
+    def test_budgets_that_other_devices_have_spent(self, tmp_path: Path) -> None:
+        here = other(tmp_path, *anytime(spending("dm"), 0.1, 0.2, 0.3))
+        gpu = CPU.model_copy(update={"device": "a GPU"})
+        save(anytime(spending("dm", provenance=gpu), 0.1, 0.2, 0.3), tmp_path / "gpu")
+        told = "first has digits ipc 1, within 10 device-seconds on a CPU by .* second digits .* on a GPU by"
+        with pytest.raises(ValueError, match=told):
+            compare(Side(here), Side(tmp_path / "gpu"))
 
     def test_no_store(self, store: Path, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="does not exist"):

@@ -316,3 +316,5 @@ def test_a_grid_with_budgets_has_its_own_seconds(tmp_path: Path) -> None:
     (tmp_path / "tuned.toml").write_text(TUNED.replace(first, f"budget.device_seconds = [1]\n\n{first}"))
     with pytest.raises(ValueError, match="the grid's budgets stop its tries: leave out"):
         tuning.tune(request(tmp_path))
+    halved = ratbench("tune", tmp_path / "tuned.toml", "--tries", "9", "--halving", "--dry-run")
+    assert halved.exit_code == 0 and "to do" in halved.output

@@ -112,6 +112,13 @@ def test_the_planned_steps_are_those_that_the_last_budget_allows() -> None:
     assert run.budgets.planned() == 1000 and not run.budgets.left
 
 
+def test_a_run_that_goes_on_has_the_set_of_its_last_step() -> None:
+    run = Run(2.5, 9.0)
+    run.takes(1, 1)
+    run.budgets = Budgets((2.5, 9.0), cast(Distiller, run.distiller), run.at, Resources())
+    assert run.takes(1) == [(2.5, 2)]
+
+
 def test_a_run_that_goes_on_keeps_what_was_spent() -> None:
     run = Run(2.5, 5.5)
     run.at.moments[2.5] = (2, 2.0)

@@ -17,6 +17,7 @@ def test_further_moments_lie_evenly_on_a_log_scale() -> None:
     assert budgets(device_seconds=[10.0, 100, 1000], moments=2) == [10, 32, 100, 320, 1000]
     assert budgets(device_seconds=[10, 100, 600], moments=1) == [10, 77, 100, 600]
     assert budgets(device_seconds=[5], moments=3) == [5]
+    assert budgets(device_seconds=[1.26, 1.29], moments=100) == [1.26, 1.29], "not 1.3, after the last"
 
 
 @pytest.mark.parametrize(

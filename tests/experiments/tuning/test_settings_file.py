@@ -122,6 +122,10 @@ class TestRefused:
             ),
             ([SUBSET, chosen(settings={"outer_rl": 0.1})], "unknown key 'outer_rl'; did you mean 'outer_lr'"),
             ([SUBSET, chosen(settings={"outer_lr": -1.0})], "outer_lr -1.0 must be larger than 0"),
+            (
+                [SUBSET, chosen(tries=[Try(settings={"outer_lr": 0.1})], choice=1)],
+                "not those of the chosen try, which is the try 1;",
+            ),
         ],
     )
     def test_a_file_for_something_else(self, path: Path, entries: list[Chosen], message: str) -> None:

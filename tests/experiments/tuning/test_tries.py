@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from suite.core.spec import Choice
 from suite.experiments import grid
 from suite.experiments.cells.context import Context
 from suite.experiments.resources import Resources
@@ -136,6 +137,15 @@ class TestChoice:
         self.tried(dm, store, None, None, None)
         with pytest.raises(ValueError, match="dm on digits at ipc 1: all 3 tries diverged"):
             LIMITED.choose(dm, {}, store)
+
+    def test_the_first_try_may_leave_a_value_open(
+        self, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        own = row(tmp_path, "dm", "steps = 4", 'base = "rat_bptt"\nsteps = 4')
+        monkeypatch.setattr(own.method, "space", {"per_class": Choice((1,))})
+        self.tried(own, store, (0.5, 0.5), (0.4, 0.4))
+        found = LIMITED.choose(own, {}, store)
+        assert found.settings == {} and [each.settings for each in found.tries] == [{}, {"per_class": 1}]
 
     def test_without_a_space_the_length_alone(self, tmp_path: Path, store: Store) -> None:
         found = LIMITED.choose(row(tmp_path, "random_subset"), {}, store)
