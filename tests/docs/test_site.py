@@ -51,8 +51,10 @@ def test_every_command_and_option_is_described() -> None:
         assert command.callback is not None
         name = command.name or command.callback.__name__
         section = text.partition(f"## `ratbench {name}`")[2].partition("\n## ")[0]
-        for option in command.callback.__annotations__.keys() - {"return"}:
-            assert option.strip("_").replace("_", "-") in section, (name, option)
+        options = {key: hint for key, hint in command.callback.__annotations__.items() if key != "return"}
+        for option, hint in options.items():
+            shown = hint.__metadata__[0].metavar or option.strip("_").replace("_", "-")
+            assert shown in section, (name, option)
     assert "[bold]" not in text and "[/]" not in text
 
 

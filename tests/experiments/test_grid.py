@@ -205,7 +205,7 @@ def test_snapshots_need_a_known_number_of_outer_steps(tiny: Path) -> None:
     path.write_text(broken_files.UNPLANNED)
     replaced(tiny, "seeds = [0]", "seeds = [0]\nsnapshots = [0, 0.5]")
     extended(tiny, f'\n[method.unplanned]\nbase = "{path}"\n')
-    with pytest.raises(ValueError, match=r"snapshots \[0.0, 0.5\]: method.unplanned does not tell"):
+    with pytest.raises(ValueError, match=r"snapshots \[0.0, 0.5\]: method.unplanned does not know its"):
         grid.jobs(grid.load(tiny))
 
 

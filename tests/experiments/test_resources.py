@@ -148,7 +148,7 @@ def old_driver(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_driver_that_is_too_old_is_told(old_driver: None) -> None:
-    reason = r"since The NVIDIA driver on your system is too old \(found version 11040\)"
+    reason = r"because The NVIDIA driver on your system is too old \(found version 11040\)"
     with pytest.raises(ValueError, match=f"a GPU was requested, but torch finds none, {reason}; use --gpus"):
         Resources(gpus=1.0).check()
     with pytest.warns(UserWarning, match=f"no GPU is used, {reason}$"):

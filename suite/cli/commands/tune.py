@@ -50,8 +50,8 @@ def tune(
         bool,
         typer.Option(
             "--halving",
-            help="Run all tries for a ninth of --seconds, the best third of them for a third of --seconds, "
-            "and the best third of these for all of --seconds.",
+            help="Run all tries for a ninth of --seconds, or of the grid's last budget, the best third of "
+            "them for a third of it, and the best third of these for all of it.",
         ),
     ] = False,
     seed: Annotated[int, typer.Option(help="The seed that samples the tries.")] = 0,

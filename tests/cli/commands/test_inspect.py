@@ -138,7 +138,7 @@ class TestShow:
         assert "held out of train" in ratbench("show", "digits:holdout").stdout
 
     def test_samples_are_of_tasks(self) -> None:
-        refused(ratbench("show", "dm", "--samples", "a.png"), "--samples: 'dm' is no task")
+        refused(ratbench("show", "dm", "--samples", "a.png"), "--samples: 'dm' is not a task")
 
     def test_a_wrong_task(self) -> None:
         refused(ratbench("show", "folder:/nowhere"), "/nowhere needs a folder train/")

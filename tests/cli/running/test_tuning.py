@@ -124,7 +124,7 @@ def test_a_grid_is_refused_on_other_images_than_those_of_its_settings(tuned: Pat
     file.write_text(file.read_text().replace('data = "', 'data = "0123'))
     for run in (runner.run, preview.dry_run):
         with pytest.raises(
-            ValueError, match=r"for 'random_subset' were chosen on data 0123.* of digits, which has data"
+            ValueError, match=r"for 'random_subset' were chosen on data 0123.* of digits, which now has data"
         ):
             run(Request(str(path), store=tuned / "store", inline=True))
     assert not (tuned / "store").exists()

@@ -11,7 +11,7 @@ from tests.support.stores import change
 def test_a_signed_store_is_shown_as_signed(copied: Path, tmp_path: Path) -> None:
     own = key(tmp_path / "own")
     result = ratbench("sign", copied, "--key", own)
-    assert result.exit_code == 0 and f"need {own}.pub" in result.stdout
+    assert result.exit_code == 0 and f"give {own}.pub to" in result.stdout
     assert "nothing to sign" in ratbench("sign", copied, "--key", own).stdout
     assert ratbench("sign", copied, "--key", own, "--all").exit_code == 0
     file = signers(tmp_path, {"ada@example.org": own})
