@@ -2,13 +2,10 @@
 
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil, sqrt
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from suite.board import files
@@ -18,20 +15,15 @@ from suite.board.atlas.targets import COSTS, REPORTED
 from suite.board.reported import reported
 from suite.cli import describe
 from suite.cli.reproducing.comparable import printed
-from suite.core.data.reading.download import nothing_fetched
-from suite.core.data.tasks import to_pixels
 from suite.core.sets.artefacts import load_artefact
 from suite.core.sets.manifest import loader
-from suite.figures.pictures import plot_set
+from suite.figures.pictures import plot_set, stretched
 from suite.plugins import registry
 from suite.plugins.differences import differences
 from suite.records.cells import Trial
 from suite.records.record import Record, is_of
 from suite.site.details.papers import Aids, Differing, Facts, Look
 
-_TAIL = 0.5  # percent of values that may be darker than black, or brighter than white
-_NEAR = 0.1  # how far the darkest and the brightest may be from those of real images without a stretch
-_FLAT = 1e-3  # contrast that is not stretched, since it would show noise
 _COLUMNS, _FEW = 10, 3  # images of each class that are drawn, and where classes are many
 _NAME = 1.5  # width of a class's name over that of an image
 _MANY, _CLASSES = 25, 100  # classes that are many, and how many are drawn
@@ -106,25 +98,3 @@ def _drawn(pixels: Tensor, names: Sequence[str]) -> bytes:
 def _images(pixels: Tensor) -> int:
     """Return how many images of each class are drawn."""
     return min(pixels.shape[1], _FEW if len(pixels) > _MANY else _COLUMNS)
-
-
-def stretched(images: Tensor, described: Mapping[str, Any]) -> tuple[Tensor, str]:
-    """Return a set's images in [0, 1] for a picture, and what was done to their contrast.
-
-    Learned values often lie outside the range of real images, or in a small part of it. The darkest and the
-    brightest of them are then black and white, without the last half percent at each end.
-    described: their preprocessing.
-    """
-    if described["kind"] != "normalise":  # whitened: the original brightness is lost
-        with nothing_fetched():
-            kind = (
-                "stretched image by image" if described["kind"] == "zca" else "that of real images, clipped"
-            )
-            return to_pixels(images, described), f"The whitening is undone; contrast is {kind}."
-    mean, std = (torch.tensor(described[each]).view(-1, 1, 1) for each in ("mean", "std"))
-    values = images * std + mean
-    low, high = (float(each) for each in np.percentile(values.numpy(), [_TAIL, 100 - _TAIL]))
-    if (abs(low) < _NEAR and abs(high - 1) < _NEAR) or high - low < _FLAT:
-        return values.clamp(0, 1), "Brightness and contrast are those of real images."
-    note = f"Contrast is stretched: black is {low:.2f} and white {high:.2f}; real images lie from 0 to 1."
-    return ((values - low) / (high - low)).clamp(0, 1), note.replace("-", "−")

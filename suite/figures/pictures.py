@@ -2,14 +2,18 @@
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from suite.board.render import style
+from suite.core.data.reading.download import nothing_fetched
+from suite.core.data.tasks import to_pixels
 from suite.core.files.atomic_write import write_output
 from suite.core.spec import Task
 
@@ -17,7 +21,9 @@ _GAP = 2  # pixels between images
 _MARGIN = 6  # pixels around names
 _LETTERS = 40  # of a name; the rest is cut
 _ROWS = 25  # of samples in a column
-_FAINT = 0.5  # of the range of values: what has less is shown with more contrast
+_TAIL = 0.5  # percent of values that may be darker than black, or brighter than white
+_NEAR = 0.1  # how far the darkest and the brightest may be from those of real images without a stretch
+_FLAT = 1e-3  # contrast that is not stretched, since it would show noise
 
 
 def plot_set(
@@ -36,15 +42,11 @@ def plot_set(
     side: about an image's width in pixels, enlarged by a whole factor and nearest neighbour;
     rows: classes below each other, before the next ones follow at the right; None for all.
     title: what is above them, if anything. A name that the font cannot write stands as the number of its
-    class. Faint images, such as those learned from weak noise, are shown with more contrast, which the title
-    tells.
+    class.
     Raises ValueError on another shape, another number of names, or values outside [0, 1].
     """
     _check(images, class_names, columns)
-    shown, contrast = _visible(images[:, :columns].detach().cpu())
-    if contrast > 1:
-        title = f"{title}{', ' if title else ''}contrast × {contrast:.1f}"
-    pixels = (shown * 255).round().to(torch.uint8)
+    pixels = (images[:, :columns].detach().cpu() * 255).round().to(torch.uint8)
     factor = max(1, round(side / images.shape[-1]))
     pixels = pixels.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
     classes, count, _, height, width = pixels.shape
@@ -80,6 +82,28 @@ def plot_samples(task: Task, path: Path) -> None:
     plot_set(pixels.unsqueeze(1), task.class_names, path, rows=_ROWS)
 
 
+def stretched(images: Tensor, described: Mapping[str, Any]) -> tuple[Tensor, str]:
+    """Return a set's images in [0, 1] for a picture, and what was done to their contrast.
+
+    Learned values often lie outside the range of real images, or in a small part of it. The darkest and the
+    brightest of them are then black and white, without the last half percent at each end.
+    described: their preprocessing.
+    """
+    if described["kind"] != "normalise":  # whitened: the original brightness is lost
+        with nothing_fetched():
+            kind = (
+                "stretched image by image" if described["kind"] == "zca" else "that of real images, clipped"
+            )
+            return to_pixels(images, described), f"The whitening is undone; contrast is {kind}."
+    mean, std = (torch.tensor(described[each]).view(-1, 1, 1) for each in ("mean", "std"))
+    values = images * std + mean
+    low, high = (float(each) for each in np.percentile(values.numpy(), [_TAIL, 100 - _TAIL]))
+    if (abs(low) < _NEAR and abs(high - 1) < _NEAR) or high - low < _FLAT:
+        return values.clamp(0, 1), "Brightness and contrast are those of real images."
+    note = f"Contrast is stretched: black is {low:.2f} and white {high:.2f}; real images lie from 0 to 1."
+    return ((values - low) / (high - low)).clamp(0, 1), note.replace("-", "−")
+
+
 def _check(images: Tensor, class_names: Sequence[str], columns: int) -> None:
     if images.ndim != 5 or images.shape[2] not in (1, 3) or 0 in images.shape:
         raise ValueError(
@@ -94,15 +118,6 @@ def _check(images: Tensor, class_names: Sequence[str], columns: int) -> None:
         raise ValueError(
             f"values from {low:.3g} to {high:.3g}: invert the preprocessing, pictures lie in [0, 1]"
         )
-
-
-def _visible(images: Tensor) -> tuple[Tensor, float]:
-    """Return images whose values fill [0, 1], and the factor of their contrast: 1 if they were not faint."""
-    some = images.flatten()[:: max(1, images.numel() // 2**20)]  # more are slow to sort
-    low, high = some.quantile(0.01).item(), some.quantile(0.99).item()
-    if not 0 < high - low < _FAINT:
-        return images, 1.0
-    return ((images - low) / (high - low)).clamp(0, 1), 1 / (high - low)
 
 
 def _written(name: str, label: int) -> str:

@@ -45,17 +45,17 @@ def publish(
 def plot_artefact(artefact: Path, target: Path, *, columns: int = 10) -> None:
     """Write a PNG of a synthetic set, below its name; raises ValueError if it cannot be read."""
     # Torch, which a board without new pictures does not wait for.
-    from suite.core.data.tasks import to_pixels
     from suite.core.sets.artefacts import load_artefact
-    from suite.figures.pictures import plot_set
+    from suite.figures.pictures import plot_set, stretched
 
     synthetic, manifest = load_artefact(artefact)
-    pixels = to_pixels(synthetic.images, manifest["preprocessing"])
-    plot_set(pixels, manifest["class_names"], target, columns=columns, title=title(manifest, columns))
+    pixels, contrast = stretched(synthetic.images, manifest["preprocessing"])
+    shown = title(manifest, columns, contrast)
+    plot_set(pixels, manifest["class_names"], target, columns=columns, title=shown)
 
 
-def title(manifest: Mapping[str, Any], columns: int) -> str:
-    """Return what a set is: its method, task, size and seed."""
+def title(manifest: Mapping[str, Any], columns: int, contrast: str = "") -> str:
+    """Return what a set is: its method, task, size and seed; and the contrast of its picture if stretched."""
     trial, size = manifest.get("trial", {}), size_of(manifest)
     shown = f"the first {columns} of " if (size or 0) > columns else ""
     facts = [
@@ -64,4 +64,5 @@ def title(manifest: Mapping[str, Any], columns: int) -> str:
         f"{shown}{words.size(size)}" if size else "",
         f"seed {trial['seed']}" if "seed" in trial else "",
     ]
-    return ", ".join(filter(None, facts))
+    told = f". {contrast.partition(';')[0]}" if contrast.startswith("Contrast is stretched") else ""
+    return ", ".join(filter(None, facts)) + told

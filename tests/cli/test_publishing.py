@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from PIL import Image
 
 from suite.cli import publishing
@@ -14,7 +13,6 @@ from suite.records.record import Record
 from tests.support.board_records import trial
 
 RESULTS = Path(__file__).parents[2] / "results"
-NORMALISED = {"kind": "normalise", "mean": [0.5], "std": [0.25]}
 
 
 def artefact(*, factorised: bool) -> Path:
@@ -44,31 +42,6 @@ def test_only_known_methods_whose_code_ran_are_asked(tmp_path: Path) -> None:
     found = publishing.aids([RESULTS], records)
     assert set(found.facts) == {"dm"} and not (tmp_path / "ran").exists()
     assert {row.printed.entry.method for row in found.atlas} >= {"dm", "mtt"}
-
-
-def test_values_outside_the_range_of_real_images_are_stretched_and_it_is_said() -> None:
-    images = torch.linspace(-6, 4, 101).repeat(10).view(1, 1, 1, 10, 101)  # -1 to 1.5 in pixels
-    pixels, told = publishing.stretched(images, NORMALISED)
-    assert pixels.min() == 0 and pixels.max() == 1
-    assert pixels[0, 0, 0, 0, 50].item() == pytest.approx(0.5, abs=0.01)  # the middle stays in the middle
-    assert told == "Contrast is stretched: black is −1.00 and white 1.50; real images lie from 0 to 1."
-
-
-def test_faint_images_are_stretched_and_flat_ones_are_not() -> None:
-    faint = torch.linspace(-0.2, 0.2, 1000).view(1, 1, 1, 10, 100)
-    pixels, told = publishing.stretched(faint, NORMALISED)
-    assert pixels.max() == 1 and told.startswith("Contrast is stretched: black is 0.45 and white 0.55;")
-    flat, told = publishing.stretched(torch.zeros(1, 1, 1, 4, 4), NORMALISED)
-    assert torch.equal(flat, torch.full_like(flat, 0.5)) and "stretched" not in told
-
-
-def test_real_images_are_not_stretched() -> None:
-    images = torch.linspace(-2, 2, 100).view(1, 1, 1, 10, 10)
-    pixels, told = publishing.stretched(images, NORMALISED)
-    assert (
-        torch.allclose(pixels, images * 0.25 + 0.5)
-        and told == "Brightness and contrast are those of real images."
-    )
 
 
 def test_a_picture_is_a_png_and_says_what_it_shows(tmp_path: Path) -> None:

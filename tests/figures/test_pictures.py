@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from suite.core.data import tasks
-from suite.figures.pictures import plot_samples, plot_set
+from suite.figures.pictures import plot_samples, plot_set, stretched
+
+NORMALISED = {"kind": "normalise", "mean": [0.5], "std": [0.25]}
 
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
@@ -55,14 +57,29 @@ def test_equal_sets_give_equal_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_faint_images_are_shown_with_more_contrast_and_it_is_said(tmp_path: Path) -> None:
-    strong = torch.linspace(0, 1, 2 * 64).reshape(2, 1, 1, 8, 8)
-    plot_set(0.4 + strong / 10, ["a", "b"], tmp_path / "faint.png", title="mine")
-    low, high = strong.quantile(0.01), strong.quantile(0.99)
-    visible = ((strong - low) / (high - low)).clamp(0, 1)
-    plot_set(visible, ["a", "b"], tmp_path / "visible.png", title="mine, contrast × 10.2")
-    faint, expected = (_pixels(tmp_path / f"{name}.png").astype(int) for name in ("faint", "visible"))
-    assert faint.shape == expected.shape and abs(faint - expected).max() <= 1
+def test_values_outside_the_range_of_real_images_are_stretched_and_it_is_said() -> None:
+    images = torch.linspace(-6, 4, 101).repeat(10).view(1, 1, 1, 10, 101)  # -1 to 1.5 in pixels
+    pixels, told = stretched(images, NORMALISED)
+    assert pixels.min() == 0 and pixels.max() == 1
+    assert pixels[0, 0, 0, 0, 50].item() == pytest.approx(0.5, abs=0.01)  # the middle stays in the middle
+    assert told == "Contrast is stretched: black is −1.00 and white 1.50; real images lie from 0 to 1."
+
+
+def test_faint_images_are_stretched_and_flat_ones_are_not() -> None:
+    faint = torch.linspace(-0.2, 0.2, 1000).view(1, 1, 1, 10, 100)
+    pixels, told = stretched(faint, NORMALISED)
+    assert pixels.max() == 1 and told.startswith("Contrast is stretched: black is 0.45 and white 0.55;")
+    flat, told = stretched(torch.zeros(1, 1, 1, 4, 4), NORMALISED)
+    assert torch.equal(flat, torch.full_like(flat, 0.5)) and "stretched" not in told
+
+
+def test_real_images_are_not_stretched() -> None:
+    images = torch.linspace(-2, 2, 100).view(1, 1, 1, 10, 10)
+    pixels, told = stretched(images, NORMALISED)
+    assert (
+        torch.allclose(pixels, images * 0.25 + 0.5)
+        and told == "Brightness and contrast are those of real images."
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from typer.testing import Result
 
+from suite.figures.pictures import stretched
 from suite.figures.publish import plot_artefact, publish, title
+
+NORMALISED = {"kind": "normalise", "mean": [0.5], "std": [0.25]}
 
 
 def pictures(folder: Path) -> dict[str, bytes]:
@@ -18,6 +22,12 @@ def test_a_title_has_the_size_of_a_part() -> None:
     facts = {"label": "dm", "trial": {"task": "digits", "ipc": 50, "seed": 1}}
     assert title(facts, 10) == "dm, digits, the first 10 of 50 images per class, seed 1"
     assert title({**facts, "part": {"ipc": 1}}, 10) == "dm, digits, 1 image per class, seed 1"
+
+
+def test_a_title_tells_what_was_stretched() -> None:
+    given, (faint, told) = {"label": "dm"}, stretched(torch.rand(2, 1, 1, 8, 8) / 10, NORMALISED)
+    assert title(given, 10, told) == f"dm. {told.partition(';')[0]}" and "black is 0.50" in told
+    assert faint.max() == 1 and title(given, 10, stretched(torch.zeros(2, 1, 1, 8, 8), NORMALISED)[1]) == "dm"
 
 
 def test_a_board_has_its_plots_and_pictures(finished: tuple[Path, Path, Result], tmp_path: Path) -> None:
