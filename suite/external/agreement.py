@@ -56,8 +56,13 @@ class Agreement:
 
     @property
     def permuted(self) -> bool:
-        """Whether an exchange of classes explains the labels, and gains more than for train images."""
-        explained = self.agreeing + self.moved >= self.usual * self.count / 2
+        """Whether an exchange of classes explains the labels, and gains more than for train images.
+
+        Labels that agree as often as train's own are right: images of a class that resemble each other may all
+        have a nearest train image of a class like theirs.
+        """
+        expected = self.usual * self.count
+        explained = self.agreeing < expected and self.agreeing + self.moved >= expected / 2
         return explained and self.moved > self.tolerated
 
     @property

@@ -107,6 +107,13 @@ def test_both_tests_are_binomial(agreeing: int, count: int, by_chance: bool, wro
     assert LEVEL == 0.01 and (found.by_chance, found.wrong) == (by_chance, wrong)
 
 
+@pytest.mark.parametrize(("agreeing", "permuted"), [(97, False), (91, False), (90, True), (75, True)])
+def test_labels_that_agree_as_often_as_trains_own_are_not_permuted(agreeing: int, permuted: bool) -> None:
+    """97 and 3 are those of a set of RTP, whose images of a class resemble each other."""
+    found = Agreement(100, agreeing, chance=0.119, usual=0.904, moved=3, tolerated=2, best=())
+    assert found.permuted is permuted
+
+
 def test_large_sets_and_large_train_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("suite.external.agreement._IMAGES", 30)
     monkeypatch.setattr("suite.external.agreement._BYTES", 0)  # a thousand images are always compared
