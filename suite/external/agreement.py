@@ -58,8 +58,8 @@ class Agreement:
     def permuted(self) -> bool:
         """Whether an exchange of classes explains the labels, and gains more than for train images.
 
-        Labels that agree as often as train's own are right: images of a class that resemble each other may all
-        have a nearest train image of a class like theirs.
+        Labels that agree as often as train's own are right: similar images of a class may all have a nearest
+        train image of another class.
         """
         expected = self.usual * self.count
         explained = self.agreeing < expected and self.agreeing + self.moved >= expected / 2
