@@ -87,7 +87,8 @@ def stretched(images: Tensor, described: Mapping[str, Any]) -> tuple[Tensor, str
 
     Learned values often lie outside the range of real images, or in a small part of it. The darkest and the
     brightest of them are then black and white, without the last half percent at each end.
-    described: their preprocessing.
+    images: (classes, n, channels, height, width), preprocessed; described: their preprocessing, as a manifest
+    has it.
     """
     if described["kind"] != "normalise":  # whitened: the original brightness is lost
         with nothing_fetched():

@@ -55,7 +55,10 @@ def plot_artefact(artefact: Path, target: Path, *, columns: int = 10) -> None:
 
 
 def title(manifest: Mapping[str, Any], columns: int, contrast: str = "") -> str:
-    """Return what a set is: its method, task, size and seed; and the contrast of its picture if stretched."""
+    """Return what a set is: its method, task, size and seed; and the contrast of its picture if stretched.
+
+    columns: images of each class that are shown; contrast: what `pictures.stretched` says of it.
+    """
     trial, size = manifest.get("trial", {}), size_of(manifest)
     shown = f"the first {columns} of " if (size or 0) > columns else ""
     facts = [

@@ -107,7 +107,7 @@ def area(rows: Sequence[BoardRow | None], places: Sequence[float]) -> Difference
     for row, weight in zip(rows, weights, strict=True):
         if row is None or (row.state and not (row.late and row.costs.classes)):
             return None
-        late = {seed: Copies(-1, (1 / row.costs.classes,)) for seed in row.late}
+        late = {seed: Copies(-1, (1 / row.costs.classes,)) for seed in row.late}  # paired with no network
         if row.per_seed:
             terms.append((weight, {**row.per_seed, **late}))
         else:

@@ -67,10 +67,12 @@ class Chosen(_Table):
     @property
     def edited(self) -> bool:
         """Whether its settings are not those of the try that was chosen."""
-        tries = [each.settings for each in self.tries[(self.choice or 1) - 1 :][:1]]
-        return bool(self.choice) and not any(
-            all(self.settings.get(name) == value for name, value in values.items()) for values in tries
-        )
+        if self.choice is None:
+            return False
+        if self.choice > len(self.tries):
+            return True
+        chosen = self.tries[self.choice - 1].settings
+        return any(self.settings.get(name) != value for name, value in chosen.items())
 
     def without_steps(self) -> Self:
         """Return it without the number of outer steps, which is not chosen but follows from the seconds."""
