@@ -97,7 +97,7 @@ def test_a_factorised_row_says_how_many_images_its_bytes_decode_to() -> None:
     text = render(board([*SMALL, *factorised]), "md")
     line = next(line for line in text.splitlines() if "rtp" in line and "25.6" in line)
     assert "25.6 kB ³" in line
-    assert "- ³ bytes of a factorised set, which decodes to 29 images per class" in text
+    assert "- ³ factorised: decodes to 29 images per class" in text
     assert rows(board(factorised))["rtp"].costs.decoded == 29
     values = json.loads(render(board([*SMALL, *factorised]), "json"))
     found = {row["label"]: row["decoded"] for row in values["rows"]}

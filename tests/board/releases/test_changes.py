@@ -47,7 +47,7 @@ def test_equal_releases_say_so() -> None:
 def test_new_rows_and_rows_that_are_gone() -> None:
     text = told([row("dm"), row("dc")], [row("dm"), row("mtt", 0.625)])
     assert "## New rows\n\n- `retrain`, `digits`, 1, `net`, `mtt`, accuracy 0.6250 [0.6150, 0.6350]" in text
-    assert "## Rows that are gone\n\n- `retrain`, `digits`, 1, `net`, `dc`, accuracy 0.5000" in text
+    assert "## Removed rows\n\n- `retrain`, `digits`, 1, `net`, `dc`, accuracy 0.5000" in text
     assert "Scores" not in text
 
 

@@ -15,7 +15,7 @@ def folded(*records: Record, folder: Path | None = None) -> str:
 
 def test_each_row_has_its_facts() -> None:
     text = folded(*SMALL)
-    facts = "85.4% of full data; hard labels; 20.5 kbit per class; peak memory 1.5 GB; `window 40`"
+    facts = "85.4% of full-data accuracy; hard labels; 20.5 kbit per class; peak memory 1.5 GB; `window 40`"
     assert f"- `rat_bptt`: {facts}\n" in text
     assert text.count("- measured on a CPU, 2 threads") == 1
 
