@@ -66,7 +66,7 @@ def test_every_field_of_our_own_artefact_is_kept(tmp_path: Path) -> None:
         (("--code", "github.com/me"), ("--code: 'github.com/me' is not a URL",)),
         (("--title", "<b>"), ("--title: '<b>' must be one line of plain text",)),
         (("--licence", "my own"), ("--licence: 'my own'",)),
-        (("--author", "Ada"), ("--signed-off-by: 'Ada' must be a name and an address",)),
+        (("--author", "Ada"), ("--signed-off-by: 'Ada' must be a name and an email address",)),
         (("--device", ""), ("--device: '' must be one line",)),
         (("--claim", "0.71"), ("--claim 0.71: give the mean accuracy in percent, such as 71.2",)),
         (("--claim", "101"), ("in percent",)),
