@@ -232,7 +232,7 @@ def verification(folder: Path, own: Submission) -> list[Record]:
     place = folder / VERIFICATION
     paths = sorted(place.glob("*.json"))
     if place.is_symlink() or not all(map(is_plain, paths)):
-        raise ValueError(f"{folder}: its verification has links or files that are not plain; put the files there")
+        raise ValueError(f"{folder}: its verification has links or special files; put the files there")
     try:
         records = [Record.read(document(path)) for path in paths]
     except ValidationError as error:

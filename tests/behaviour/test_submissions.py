@@ -84,7 +84,9 @@ def test_every_format_tells_the_standing(store: Path) -> None:
     )
     assert re.match(r"\| +– \|", told) and "70.0 claimed" in told and "one network" not in text
     assert "claimed by its authors and not verified; not ranked" in text
-    assert "handed in and verified: distilled elsewhere, networks retrained here with new random seeds" in text
+    assert (
+        "handed in and verified: distilled elsewhere, networks retrained here with new random seeds" in text
+    )
     shown = ratbench("leaderboard", store).stdout
     assert "70.0 claimed" in shown
 
@@ -117,9 +119,7 @@ def test_other_rows_are_run_here() -> None:
 
 def test_facts_that_change_after_the_verification_make_it_a_claim_again(store: Path) -> None:
     signed(store / "submissions" / "tested", title="Another title")
-    with pytest.warns(
-        UserWarning, match="its verification is of another submission; run `ratbench verify`"
-    ):
+    with pytest.warns(UserWarning, match="its verification is of another submission; run `ratbench verify`"):
         assert rows(files.load([store]))["submission:tested"].standing == "claimed"
 
 

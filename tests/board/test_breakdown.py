@@ -126,7 +126,10 @@ def test_a_part_is_the_mean_of_its_details_copy_by_copy() -> None:
     assert (noise.mean, noise.low, noise.high) == pytest.approx((0.5, 0.4, 0.6))
     text = render(board([of, found]), "md")
     assert ">Under corruptions" in text and " clean % |" in text
-    assert "- 1 seed: intervals leave out variation between distillations" in text.partition(">Under corruptions")[2]
+    assert (
+        "- 1 seed: intervals leave out variation between distillations"
+        in text.partition(">Under corruptions")[2]
+    )
 
 
 ECE = (Score("ece", "ECE", unit="fraction", better="lower", ranks=True), SECONDS)

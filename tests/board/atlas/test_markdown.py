@@ -20,7 +20,10 @@ def judged(word: str, difference: float, half: float | None, reason: str = "") -
         (judged("off", -2.14, 0.8), "off by −2.1 ± 0.8"),
         (judged("undecided", 0.3, 0.4, "1 distillation"), "undecided (+0.3 ± 0.4): 1 distillation"),
         (judged("undecided", 0.3, None, "nothing varied"), "undecided (+0.3): nothing varied"),
-        (AtlasRow(printed(10, 50.0, of="cafe is not a method here")), "not comparable: cafe is not a method here"),
+        (
+            AtlasRow(printed(10, 50.0, of="cafe is not a method here")),
+            "not comparable: cafe is not a method here",
+        ),
         (AtlasRow(printed(10, 50.0), failed="oom"), "not run: oom"),
         (AtlasRow(printed(10, 50.0)), "not run; cost unknown"),
         (

@@ -18,8 +18,8 @@ def ranked(*records: Record, papers: dict[str, str] | None = None, folder: Path 
 def test_what_all_rows_have_in_common_is_said_once() -> None:
     compared, text, notes = ranked(*pair("kip", (0.6, 0.7), (0.7, 0.8)), *pair("dm", (0.5, 0.6), (0.5, 0.6)))
     assert compared == (
-        "Ranked by accuracy under the recipe `dsa-1000`, means over 2 × 2 (sets × networks) with 95% intervals, device "
-        "time on a CPU. Incomplete rows are not ranked."
+        "Ranked by accuracy under the recipe `dsa-1000`, means over 2 × 2 (sets × networks) with 95% "
+        "intervals, device time on a CPU. Incomplete rows are not ranked."
     )
     assert text.splitlines()[0] == "| rank | method | accuracy % | behind | device time | stored |"
     assert notes == ""
