@@ -234,7 +234,7 @@ def size(ipc: int) -> str:
 def decoded(row: BoardRow) -> str:
     """Return to what a factorised set decodes; "" if that is its own number of images."""
     count = row.costs.decoded
-    return f"factorised: decodes to {size(count)}" if count not in (0, row.ipc) else ""
+    return f"decodes to {size(count)}" if count not in (0, row.ipc) else ""
 
 
 def address(paper: str) -> str:

@@ -173,7 +173,7 @@ def _texts(table: Table, row: BoardRow, scores: Sequence[DDScore], *, tied: bool
 def _notes(table: Table, row: BoardRow) -> Iterator[str]:
     yield from row.errors
     if told := words.decoded(row):
-        yield told
+        yield f"factorised: {told}"
     if told := words.taught(row):
         yield told
     if row.method and row.size != table.ipc:

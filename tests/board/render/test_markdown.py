@@ -41,4 +41,4 @@ def test_native_recipes_that_were_corrected_are_named() -> None:
         each.model_copy(update={"recipe": "idc-1000"} if each.recipe else {}) for each in (trial, *rest)
     ]
     text = render(board([*SMALL, *changed]), "md")
-    assert text.count("corrected after these rows were measured: `idc-1000` by `idc-1000-v2`\n") == 1
+    assert text.count("corrected after these rows were measured: `idc-1000`, now `idc-1000-v2`\n") == 1

@@ -91,7 +91,7 @@ def _stored(row: BoardRow) -> list[str]:
     factorised, taught = words.decoded(row), words.taught(row)
     by = f" under {row.native}" if row.native in row.scores else ""
     return [
-        *([factorised] if factorised else []),
+        *([f"factorised: {factorised}"] if factorised else []),
         *([f"{taught}{by}"] if taught else []),
     ]
 
