@@ -60,7 +60,7 @@ def test_native_accuracy_stands_beside_and_does_not_rank() -> None:
     assert rows(made)["rat_bptt"].rank == 2
     text = render(made, "md")
     assert "90.0 (rat-bptt-1000)" in text
-    assert "- `random_subset`: `rat-bptt-1000` 40.0\n" in text.split("Under other recipes")[1]
+    assert "- `random_subset`: `rat-bptt-1000` 40.0\n" in text.split("under other recipes")[1]
 
 
 def test_a_chosen_recipe_is_named_and_does_not_rank() -> None:
@@ -73,7 +73,7 @@ def test_a_chosen_recipe_is_named_and_does_not_rank() -> None:
     made = board([first, second, *found])
     row = rows(made)["rat_bptt"]
     assert row.accuracy is not None and row.accuracy.mean == 0.5
-    text = render(made, "md").split("Under other recipes")[1]
+    text = render(made, "md").split("under other recipes")[1]
     assert "- `rat_bptt`: `chosen` 90.0 [90.0, 90.0] (dc-300, rat-bptt-1000)\n" in text
 
 

@@ -65,7 +65,7 @@ def test_any_change_is_found(tmp_path: Path) -> None:
     (path / "leaderboard.json").unlink()
     assert "leaderboard.json is missing" in problems(path)
     path.rename(tmp_path / "2027.01")
-    assert "MANIFEST.json is that of '2026.12'" in problems(tmp_path / "2027.01")
+    assert "MANIFEST.json is that of release '2026.12'" in problems(tmp_path / "2027.01")
 
 
 def test_a_list_of_checksums_that_leaves_files_out_is_found(tmp_path: Path) -> None:

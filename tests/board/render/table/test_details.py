@@ -50,6 +50,6 @@ def test_only_recipes_without_a_column_are_listed() -> None:
     found = folded(
         of, *(evaluated(of, value, recipe=name) for name, value in (("dsa-1000", 0.5), ("dc-300", 0.6)))
     )
-    assert "Under other recipes" not in found and "60.0 (dc-300)" in found
+    assert "under other recipes" not in found and "60.0 (dc-300)" in found
     more = folded(of, evaluated(of, 0.5), evaluated(of, 0.4, recipe="mtt-1000"))
     assert "- `kip`: `mtt-1000` 40.0" in more and STANDARD not in more
