@@ -42,8 +42,8 @@ class Audit:
     step. The networks see images without augmentation, so that none hides their gradients. Whitened images
     have lost their brightness and contrast; they are first stretched to [0, 1].
 
-    **Members by loss**: AUC of telling train images from test images by the loss of the networks trained on
-    the set; all test images, and as many random train images. Each train image counts as a member, since
+    **Membership by loss**: AUC of telling train images from test images by the loss of the networks trained
+    on the set; all test images, and as many random train images. Each train image counts as a member, since
     nobody knows which of them a learned set was made of.
 
     **Copies by distance**: AUC of telling the train images that are nearest to the set, as many as it has
@@ -51,11 +51,12 @@ class Audit:
     train gives 1; one that is as near to test as to train 0.5, with a standard error of about
     0.5 / sqrt(these test images).
 
-    **Copies of train**: share of the set's images that are at most as far from a train image as that one is
-    from its nearest other train image. **Copies of test**: share that are nearer to a test image than that
-    one is to all of train. **Test covered**: share of test images that are at most as far from the set as the
-    median train image is from its nearest other. **Distance to train**: the mean distance of the set's images
-    to their nearest train images, as root mean square of the differences of pixels in [0, 1].
+    **Copies of train images**: share of the set's images that are at most as far from a train image as that
+    one is from its nearest other train image. **Copies of test images**: share that are nearer to a test
+    image than that one is to all of train. **Test images covered**: share of test images that are at most as
+    far from the set as the median train image is from its nearest other. **Distance to train images**: the
+    mean distance of the set's images to their nearest train images, as root mean square of the differences of
+    pixels in [0, 1].
     `ratbench picture SET --nearest` shows these.
     """
 
@@ -67,19 +68,19 @@ class Audit:
     steps: int = 10
     attacked: int = 1000
 
-    title: ClassVar[str] = "Audit: what networks get wrong, and what of train is in the set"
+    title: ClassVar[str] = "Audit: worst class, calibration, attacks, membership, copies of real images"
     scores: ClassVar[tuple[Score, ...]] = (
         Score("accuracy", "accuracy", ranks=True),
         Score("worst", "worst class"),
         Score("calibration", "calibration error", better="lower"),
         Score("fgsm/*", "under FGSM {}/255"),
         Score("pgd/*", "under PGD {}/255"),
-        Score("members", f"members by loss {_AUC}", unit="fraction", better="lower"),
+        Score("members", f"membership by loss {_AUC}", unit="fraction", better="lower"),
         Score("copies", f"copies by distance {_AUC}", unit="fraction", better="lower"),
-        Score("copied/train", "copies of train", better="lower"),
-        Score("copied/test", "copies of test", better="lower"),
-        Score("covered", "test covered"),
-        Score("distance", "distance to train", unit="fraction"),
+        Score("copied/train", "copies of train images", better="lower"),
+        Score("copied/test", "copies of test images", better="lower"),
+        Score("covered", "test images covered"),
+        Score("distance", "distance to train images", unit="fraction"),
         SECONDS,
     )
     smoke: ClassVar[Mapping[str, Any]] = {
@@ -103,7 +104,7 @@ class Audit:
         """Refuse images too small for the network, and a train of one image, which has no neighbour."""
         network(self.network, train.shape, train.classes)
         if len(train) < 2:
-            raise ValueError("train has one image, which has no neighbour; an audit needs two or more")
+            raise ValueError("the training split has only one image; an audit needs at least two")
 
     def evaluate(self, synthetic: SyntheticSet, task: Task, *, seed: int) -> Scores:
         """Return one value per copy, AUCs and shares in [0, 1], and the `seconds` of all trainings.

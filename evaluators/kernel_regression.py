@@ -38,9 +38,9 @@ class KernelRegression:
     ridge: float = 5e-3  # relative to the kernel's mean diagonal
     copies: int = 5
 
-    title: ClassVar[str] = "By kernel regression"
+    title: ClassVar[str] = "Kernel ridge regression"
     scores: ClassVar[tuple[Score, ...]] = (
-        Score("accuracy", "kernel", ranks=True),
+        Score("accuracy", "network kernel", ranks=True),
         Score("accuracy/*", "{}"),
         SECONDS,
     )
@@ -62,7 +62,7 @@ class KernelRegression:
         features = [_pixels, *drawn]
         heads = [ridge_weights(map_batches(each, images), centred(targets), self.ridge) for each in features]
         if not torch.stack([head.isfinite().all() for head in heads]).all():
-            raise ValueError("the features of the set are zero or not finite, so no regression fits them")
+            raise ValueError("the features of the set are zero or not finite, so a regression is impossible")
         seconds = perf_counter() - started
         test = task.test  # the only read, after all regressions
         pixels, *kernels = (

@@ -34,7 +34,7 @@ class Quantised:
     bits: tuple[int, ...] = BITS
     copies: int = 5
 
-    title: ClassVar[str] = "At fewer bits"
+    title: ClassVar[str] = "At fewer bits per value"
     scores: ClassVar[tuple[Score, ...]] = (
         *(Score(f"accuracy/{bits}", f"{bits} bits") for bits in (STORED, *BITS)),
         *(

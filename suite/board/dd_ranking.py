@@ -155,9 +155,9 @@ LRS = DDScore(
         FULL_HARD: -(1 - weights.label),
     },
     lambda weights: (
-        "**LRS**, label-robust score: (e^α − e⁻¹) / (e − e⁻¹) of "
-        f"α = {weights.label:g} IOR − {1 - weights.label:g} HLR as fractions, so from 0 to 1. It is high "
-        "if a set is good without soft labels and without a special recipe."
+        "**LRS**, label-robust score: (e^α − e⁻¹) / (e − e⁻¹) with "
+        f"α = {weights.label:g} IOR − {1 - weights.label:g} HLR, as fractions; from 0 to 1. It is high for a "
+        "set that is good without soft labels and without a special recipe."
     ),
     normalised=True,
 )
@@ -171,7 +171,7 @@ ARS = DDScore(
         RANDOM_PLAIN: -(1 - weights.augmentation),
     },
     lambda weights: (
-        "**ARS**, augmentation-robust score: the same map of "
+        "**ARS**, augmentation-robust score: the same formula with "
         f"β = {weights.augmentation:g} × the gain over `{RANDOM}` with augmentation + "
         f"{1 - weights.augmentation:g} × the gain without. A gain of zero gives 0.269."
     ),

@@ -48,13 +48,13 @@ class Reported(BaseModel):
     def note(self) -> str:
         """Its footnote: the source, its retraining, and whether its images are whitened."""
         plain = self.preprocessing in ("plain", None)
-        whitened = "" if plain else f"images whitened as in {self.variant}"
+        whitened = "" if plain else f"images preprocessed as in {self.variant}"
         return "; ".join(filter(None, (self.source, self.recipe, whitened)))
 
     def note_beside(self, task: str) -> str:
         """Return its footnote at a row on `task`, which may have images with another preprocessing."""
         other = self.preprocessing is not None and self.variant != task
-        return self.note + f"; its images have another preprocessing, {self.preprocessing}" * other
+        return self.note + f"; other preprocessing: {self.preprocessing}" * other
 
     @property
     def variant(self) -> str:

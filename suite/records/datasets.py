@@ -46,7 +46,7 @@ class Datasets:
     def mixed(self) -> list[str]:
         """A line for each task with records of several data."""
         return [
-            f"{task}: records of {len(of_task)} different data under this name, in tables apart: "
+            f"{task}: records of {len(of_task)} different data under this name, in separate tables: "
             + ", ".join(f"{self._told(task, data)} ({counted(of_task[data], 'record')})" for data in of_task)
             for task, unsorted in sorted(self.counts.items())
             if len(of_task := dict(sorted(unsorted.items()))) > 1

@@ -112,7 +112,7 @@ def renamed_trial(cell: Json, label: str) -> Trial | Study:
     Raises ValueError for settings that protocol 2 does not have.
     """
     if cell.get("nested"):
-        raise ValueError(f"nested {cell['nested']}: a trial has no nested sizes any more")
+        raise ValueError(f"nested {cell['nested']}: trials no longer have nested sizes")
     rest = _without(cell, "nested")
     if cell["method"] == "gradient_study":
         same = {key: cell[key] for key in ("task", "ipc", "seed")}
@@ -125,7 +125,7 @@ def renamed_trial(cell: Json, label: str) -> Trial | Study:
         method = _BY_LABELS[values.pop("labels")]
         if method != "datm":
             if used := [key for key, off in _DATM_ONLY.items() if values[key] != off]:
-                raise ValueError(f"{used[0]} {values[used[0]]!r} is a setting of `datm` alone")
+                raise ValueError(f"{used[0]} {values[used[0]]!r} is a setting of `datm` only")
             values = _without(values, *_DATM_ONLY, *_LEARNED_LABELS)
     elif method == "rat_bptt" and values["truncation"] in _WINDOWLESS:
         method = _WINDOWLESS[values.pop("truncation")]
@@ -146,7 +146,7 @@ def _check(old: Path, new: Path) -> None:
         found = f"it has protocol {protocol}" if protocol else f"{facts} is missing"
         raise ValueError(f"{old} is not a store of protocol {OLD_PROTOCOL}: {found}")
     if new.resolve().is_relative_to(old.resolve()):
-        raise ValueError(f"{new} lies in {old}, which stays as it is; name a folder elsewhere")
+        raise ValueError(f"{new} lies in {old}, which is only read; name a folder elsewhere")
     if new.exists() and any(new.iterdir()):
         raise ValueError(f"{new} is not empty; name a new folder")
 

@@ -147,8 +147,8 @@ class Record(Frozen, Generic[Of]):
         if self.device_seconds <= budget:
             return None
         raise ValueError(
-            f"trial {self.cell.id[:12]} kept no set for {budget:g} device-seconds, since this budget came "
-            f"later; set it aside by `ratbench forget STORE {self.cell.id[:12]} --yes`, and run again"
+            f"trial {self.cell.id[:12]} kept no set for {budget:g} device-seconds, because this budget was "
+            f"added later; set it aside by `ratbench forget STORE {self.cell.id[:12]} --yes`, and run again"
         )
 
     def within(self, budget: float) -> Self | None:
@@ -218,9 +218,9 @@ def read_record(content: bytes, cell: str) -> Record:
     if record.protocol != PROTOCOL:
         raise ValueError(f"it has protocol {record.protocol}; {protocol_remedy(record.protocol)}")
     if not record.sha256:
-        raise ValueError("it is no sealed record")
+        raise ValueError("it has no sha256, so it is not a finished record")
     if record.cell.id != cell:
-        raise ValueError("it belongs to another cell than its name says")
+        raise ValueError("its name is that of another cell")
     return record
 
 

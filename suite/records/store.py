@@ -112,7 +112,7 @@ class Store(Checkpoints):
         except Timeout:
             driver = heartbeat.signs(self.path).get(heartbeat.DRIVER)
             by = driver.where if driver else "another process"
-            raise ValueError(f"store {self.path} is in use by {by}; wait for it, or end it") from None
+            raise ValueError(f"store {self.path} is in use by {by}; wait until it ends, or end it") from None
         except (OSError, NotImplementedError) as error:
             why = getattr(error, "strerror", None) or error
             raise ValueError(

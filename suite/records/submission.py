@@ -34,10 +34,10 @@ _MARKUP = "<>[]|`\\"  # which Markdown or HTML would take as more than text
 def _name(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9]+([._-][a-z0-9]+)*", text) or len(text) > 60:
         raise ValueError(
-            f"{text!r} is no name; use at most 60 small letters and digits, with single - _ . between them"
+            f"{text!r} is not a name; use at most 60 small letters and digits, with single - _ . between them"
         )
     if is_device(text):
-        raise ValueError(f"{text!r} is the name of a device on Windows, so that it cannot be a folder there")
+        raise ValueError(f"{text!r} is the name of a device on Windows, where it cannot be a folder")
     return text
 
 
@@ -51,7 +51,7 @@ def _line(text: str) -> str:
 
 def _word(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:+-]*", text) or len(text) > _LONGEST:
-        raise ValueError(f"{text!r} is no name of a task, a network, a recipe or a licence")
+        raise ValueError(f"{text!r} is not the name of a task, a network, a recipe or a licence")
     return text
 
 
@@ -60,7 +60,7 @@ def _address(text: str) -> str:
         r"https?://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:\d+)?([/?#][\w./~%?#=&+,:;@!$-]*)?", text, re.A
     ):
         raise ValueError(
-            f"{text!r} is no address; give one such as https://arxiv.org/abs/2311.07025, without blanks, "
+            f"{text!r} is not a URL; give one such as https://arxiv.org/abs/2311.07025, without spaces, "
             "quotes or brackets"
         )
     return text
@@ -69,7 +69,7 @@ def _address(text: str) -> str:
 def _person(text: str) -> str:
     found = re.fullmatch(r"([^<>@]*[^<>@\s]) <([^<>@\s]+@[^<>@\s]+)>", text)
     if not found:
-        raise ValueError(f"{text!r} must be a name and an address: 'Ada Lovelace <ada@example.org>'")
+        raise ValueError(f"{text!r} must be a name and an email address: 'Ada Lovelace <ada@example.org>'")
     for part in found.groups():
         _line(part)
     return text
@@ -106,7 +106,9 @@ class Claim(Frozen):
     def _agrees(self) -> Self:
         values = self.accuracies
         if {self.low is None, self.high is None} != {not values}:
-            raise ValueError("a measured claim has accuracies, low and high, a stated one none of them")
+            raise ValueError(
+                "a measured claim needs accuracies, low and high; a stated claim has none of them"
+            )
         if values and (len(values) != self.copies or abs(sum(values) / len(values) - self.accuracy) > 1e-6):
             raise ValueError("the claimed accuracy is not the mean of the claim's accuracies")
         return self
@@ -164,7 +166,7 @@ class Submission(Facts):
         path = folder / ABOUT
         try:
             if path.stat().st_size > _LARGEST:
-                raise ValueError(f"it has more than {_LARGEST >> 10} kB")
+                raise ValueError(f"it is larger than {_LARGEST >> 10} KiB")
             made = cls.model_validate(tomllib.loads(path.read_text("utf-8")))
         except ValidationError as error:
             raise ValueError(f"{path}: {mistake(error)}") from None
@@ -175,9 +177,7 @@ class Submission(Facts):
                 f"{path} was edited after it was signed; pack the set again by `ratbench submit`"
             )
         if made.name != folder.resolve().name:
-            raise ValueError(
-                f"{folder} holds the submission {made.name!r}; a folder has the submission's name"
-            )
+            raise ValueError(f"{folder} has the submission {made.name!r}; rename the folder to this name")
         return made
 
     def _content(self) -> str:
@@ -219,7 +219,7 @@ def check_files(folder: Path, own: Submission) -> None:
     for name in HANDED_IN:
         if name != ABOUT and sha256(folder / name) != own.files.get(name):
             raise ValueError(
-                f"{folder / name} is not the file that was signed: its sha256 is another; pack the set again "
+                f"{folder / name} is not the file that was signed: its sha256 differs; pack the set again "
                 "by `ratbench submit`"
             )
 
@@ -232,7 +232,7 @@ def verification(folder: Path, own: Submission) -> list[Record]:
     place = folder / VERIFICATION
     paths = sorted(place.glob("*.json"))
     if place.is_symlink() or not all(map(is_plain, paths)):
-        raise ValueError(f"{folder}: its verification has a link or no plain file; put the files there")
+        raise ValueError(f"{folder}: its verification has links or special files; put the files there")
     try:
         records = [Record.read(document(path)) for path in paths]
     except ValidationError as error:
@@ -240,9 +240,7 @@ def verification(folder: Path, own: Submission) -> list[Record]:
     trials = {record.cell.id for record in records if _is_of(record.cell, own)}
     others = [record for record in records if getattr(record.cell, "trial", record.cell.id) not in trials]
     if others or not all(record.sha256 for record in records):
-        raise ValueError(
-            f"{folder}: its verification is not one of this submission; run `ratbench verify` again"
-        )
+        raise ValueError(f"{folder}: its verification is of another submission; run `ratbench verify` again")
     return records
 
 
@@ -261,7 +259,7 @@ def is_plain(path: Path) -> bool:
 def sha256(path: Path) -> str:
     """Return the sha256 of a file; raises ValueError if it cannot be read."""
     if path.exists() and not is_plain(path):
-        raise ValueError(f"{path} is a link or no plain file; put the file there")
+        raise ValueError(f"{path} is a link or not a plain file; put the file there")
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

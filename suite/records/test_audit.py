@@ -38,7 +38,7 @@ def overread(record: Record) -> str:
     who = f"{record.cell.kind} {record.cell.id[:12]} of {record.label} on {record.task} left out"
     read = f"it read the test split {counted(record.test_reads, 'time')}"
     if isinstance(record.cell, Trial | Study):
-        return f"{who}: {read}, and none is allowed" if record.test_reads else ""
+        return f"{who}: {read}; a {record.cell.kind} must not read it" if record.test_reads else ""
     networks = max((len(values) for values in record.scores.values()), default=0)
     many = record.status == "done" and record.test_reads > networks
-    return f"{who}: {read} for {networks} trained networks" if many else ""
+    return f"{who}: {read} for {counted(networks, 'network')}" if many else ""

@@ -52,12 +52,12 @@ def _former(folder: Path) -> set[str]:
         pass
     except (OSError, ValueError, KeyError, TypeError):
         raise ValueError(
-            f"{folder / CONTENTS} is not the list of a site's files; name another --output"
+            f"{folder / CONTENTS} does not list the files of a site; name another --output"
         ) from None
     found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     if others := [name for name in found if not name.startswith(".") and name not in _MAY_STAND]:
         raise ValueError(
-            f"{folder} holds files that are not of a site, such as {others[0]}; name a new folder as --output"
+            f"{folder} has files of something else, such as {others[0]}; name a new folder as --output"
         )
     return set()
 

@@ -49,7 +49,7 @@ def load(stores: Sequence[Path], aiding: Aiding = unaided, signers: Path | None 
     paths = (path for folder in folders for path in folder.glob("**/*.json"))
     if len(list(islice(paths, MOST_RECORDS + 1))) > MOST_RECORDS:
         most = f"{MOST_RECORDS:,} records"
-        raise ValueError(f"the stores hold more than {most}, the most of a site; name fewer stores")
+        raise ValueError(f"the stores have more than {most}, the limit of a site; name fewer stores")
     found = files.read(stores)
     board = files.joined(found, stores, signers=signers)
     return Source(tuple(stores), board, aiding(stores, found.records))

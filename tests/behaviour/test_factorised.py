@@ -175,7 +175,7 @@ def test_from_grid_to_board(tmp_path: Path, store: Store, resources: Resources) 
     assert record.stored_bytes == 4 * (8 * 16 + 10 * 3 * 8) and record.decoded == 3
     assert set(load_file(store.artefact(job.id))) == {"bases", "coefficients", "labels"}
     text = files.render(files.load([store.path]), "md")
-    assert "bytes of a factorised set, which decodes to 3 images per class" in text
+    assert "factorised: decodes to 3 images per class" in text
 
 
 def test_a_run_that_stores_too_much_fails(tmp_path: Path, store: Store, resources: Resources) -> None:

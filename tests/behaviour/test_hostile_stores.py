@@ -57,7 +57,7 @@ def test_the_board_has_the_good_rows_and_names_the_rest(strange: Path, tmp_path:
     for number, kind in files.items():
         for folder in ("records/digits-ipc1/stranger", "plan"):
             path = f"{folder}/{name(number)}.json"
-            assert f"{path}: skipped" in told or f"{path} is no file" in told, (kind, folder)
+            assert f"{path}: skipped" in told or f"{path} is not a file" in told, (kind, folder)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,9 @@ def test_every_format_tells_the_standing(store: Path) -> None:
     )
     assert re.match(r"\| +– \|", told) and "70.0 claimed" in told and "one network" not in text
     assert "claimed by its authors and not verified; not ranked" in text
-    assert "handed in and verified: distilled elsewhere, retrained here from seeds drawn for it" in text
+    assert (
+        "handed in and verified: distilled elsewhere, networks retrained here with new random seeds" in text
+    )
     shown = ratbench("leaderboard", store).stdout
     assert "70.0 claimed" in shown
 
@@ -117,9 +119,7 @@ def test_other_rows_are_run_here() -> None:
 
 def test_facts_that_change_after_the_verification_make_it_a_claim_again(store: Path) -> None:
     signed(store / "submissions" / "tested", title="Another title")
-    with pytest.warns(
-        UserWarning, match="its verification is not one of this submission; run `ratbench verify`"
-    ):
+    with pytest.warns(UserWarning, match="its verification is of another submission; run `ratbench verify`"):
         assert rows(files.load([store]))["submission:tested"].standing == "claimed"
 
 
@@ -127,7 +127,7 @@ def test_a_verification_of_another_submission_helps_nobody(store: Path) -> None:
     (store / "submissions" / "tested" / "verification").rename(
         store / "submissions" / "told" / "verification"
     )
-    with pytest.warns(UserWarning, match="its verification is not one of this submission"):
+    with pytest.warns(UserWarning, match="its verification is of another submission"):
         found = rows(files.load([store]))
     assert {row.standing for row in found.values()} == {"claimed"}
 
@@ -139,19 +139,19 @@ def test_a_submission_whose_set_is_not_the_signed_one_is_left_out(store: Path) -
         assert set(rows(files.load([store]))) == {"submission:told"}
     path.unlink()
     os.mkfifo(path)  # which would never end
-    with pytest.warns(UserWarning, match="submission left out: .* is a link or no plain file"):
+    with pytest.warns(UserWarning, match="submission left out: .* is a link or not a plain file"):
         assert set(rows(files.load([store]))) == {"submission:told"}
 
 
 def test_links_and_pipes_are_no_verification(store: Path, tmp_path: Path) -> None:
     place = store / "submissions" / "tested" / "verification"
     os.mkfifo(place / "more.json")
-    with pytest.warns(UserWarning, match="tested is shown as a claim: .* a link or no plain file"):
+    with pytest.warns(UserWarning, match="tested is shown as a claim: .* a link or not a plain file"):
         assert rows(files.load([store]))["submission:tested"].standing == "claimed"
     (place / "more.json").unlink()
     place.rename(tmp_path / "elsewhere")
     place.symlink_to(tmp_path / "elsewhere")
-    with pytest.warns(UserWarning, match="tested is shown as a claim: .* a link or no plain file"):
+    with pytest.warns(UserWarning, match="tested is shown as a claim: .* a link or not a plain file"):
         assert rows(files.load([store]))["submission:tested"].standing == "claimed"
 
 

@@ -90,7 +90,9 @@ def test_a_conflict_is_neither_released_nor_merged_in_silence(
     words = ("release", "2026.12", copied, other, "--output", tmp_path / "releases")
     result = ratbench(*words)
     assert result.exit_code == 2 and not (tmp_path / "releases").exists()
-    assert "a release needs whole stores" in result.stderr and "another result of the same" in result.stderr
+    assert (
+        "a release needs undamaged stores" in result.stderr and "another result of the same" in result.stderr
+    )
     refused(ratbench("merge", copied, other, "--output", tmp_path / "merged"), "1 conflict")
     assert ratbench("merge", copied, other, "--output", tmp_path / "merged", "--keep", "first").exit_code == 0
     cell = record_of(copied, "random_subset", Evaluation).stem

@@ -126,7 +126,10 @@ def test_a_part_is_the_mean_of_its_details_copy_by_copy() -> None:
     assert (noise.mean, noise.low, noise.high) == pytest.approx((0.5, 0.4, 0.6))
     text = render(board([of, found]), "md")
     assert ">Under corruptions" in text and " clean % |" in text
-    assert "- 1 seed: no interval across distillations" in text.partition(">Under corruptions")[2]
+    assert (
+        "- 1 seed: intervals leave out variation between distillations"
+        in text.partition(">Under corruptions")[2]
+    )
 
 
 ECE = (Score("ece", "ECE", unit="fraction", better="lower", ranks=True), SECONDS)
@@ -170,7 +173,7 @@ class TestAnyEvaluator:
 
     def test_markdown_sorts_the_lowest_first(self) -> None:
         text = render(board(self.RECORDS), "md").partition(">Calibration")[2].partition("</details>")[0]
-        assert "sorted by **ECE**, the lowest first" in text
+        assert "Sorted by **ECE**, lowest first" in text
         lines = [" ".join(line.split()) for line in text.splitlines() if line.startswith("| ")]
         assert lines == [
             "| method | ECE ↓ | n |",

@@ -84,7 +84,7 @@ def test_pictures_that_exist_are_linked(tmp_path: Path) -> None:
     write(made, tmp_path / "leaderboard.md")
     text = (tmp_path / "leaderboard.md").read_text()
     assert f"[1]({path})" in text and "seed0" not in text
-    assert "- no picture of every set of `rat_bptt`, `random_subset`: it is in none of the stores" in text
+    assert "- pictures are missing (`rat_bptt`, `random_subset`): their sets are not in the stores" in text
     assert "no picture" not in render(made, "md")  # on a terminal there are none
 
 

@@ -45,8 +45,8 @@ def test_only_rows_complete_in_every_table_take_part_and_the_others_move_nobody(
     assert found.rows == 4
     text = render(board(records), "md")
     section = text.split(">Average rank")[1].split("\n\n</details>")[0]
-    assert "Mean rank over the 2 tables with two ranked rows or more" in section
-    assert "2 of 4 rows are complete in all of them" in section
+    assert "Over the 2 tables with at least two ranked rows" in section
+    assert "Only the 2 of 4 rows that are complete in all of them" in section
     assert " ".join(section.split()).endswith("| `a` | 1.00 | 1, 1 | | `b` | 2.00 | 2, 2 |")
 
 

@@ -66,11 +66,11 @@ def test_a_figure_is_shown_with_the_decimals_of_its_source() -> None:
 def test_whitened_variants_are_of_one_family_and_told_in_the_note() -> None:
     entry = Reported(task="cifar10", method="dm", figures=((1, 29.3),), source="a paper", preprocessing="zca")
     assert entry.variant == "cifar10-zca" and family("cifar10-zca") == family("cifar10") == "cifar10"
-    assert entry.note == "a paper; images whitened as in cifar10-zca"
+    assert entry.note == "a paper; images preprocessed as in cifar10-zca"
     assert entry.note_beside("cifar10-zca") == entry.note
-    assert entry.note_beside("cifar10").endswith("; its images have another preprocessing, zca")
+    assert entry.note_beside("cifar10").endswith("; other preprocessing: zca")
     plain = entry.model_copy(update={"preprocessing": "plain"})
-    assert plain.note_beside("cifar10-zca") == "a paper; its images have another preprocessing, plain"
+    assert plain.note_beside("cifar10-zca") == "a paper; other preprocessing: plain"
     unknown = entry.model_copy(update={"preprocessing": None})
     assert unknown.note_beside("cifar10-zca") == unknown.note_beside("cifar10") == "a paper"
     assert (plain.variant, plain.note) == ("cifar10", "a paper")

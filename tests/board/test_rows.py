@@ -60,7 +60,7 @@ def test_native_accuracy_stands_beside_and_does_not_rank() -> None:
     assert rows(made)["rat_bptt"].rank == 2
     text = render(made, "md")
     assert "90.0 (rat-bptt-1000)" in text
-    assert "- `random_subset`: `rat-bptt-1000` 40.0\n" in text.split("Under other recipes")[1]
+    assert "- `random_subset`: `rat-bptt-1000` 40.0\n" in text.split("under other recipes")[1]
 
 
 def test_a_chosen_recipe_is_named_and_does_not_rank() -> None:
@@ -73,7 +73,7 @@ def test_a_chosen_recipe_is_named_and_does_not_rank() -> None:
     made = board([first, second, *found])
     row = rows(made)["rat_bptt"]
     assert row.accuracy is not None and row.accuracy.mean == 0.5
-    text = render(made, "md").split("Under other recipes")[1]
+    text = render(made, "md").split("under other recipes")[1]
     assert "- `rat_bptt`: `chosen` 90.0 [90.0, 90.0] (dc-300, rat-bptt-1000)\n" in text
 
 
@@ -97,7 +97,7 @@ def test_a_factorised_row_says_how_many_images_its_bytes_decode_to() -> None:
     text = render(board([*SMALL, *factorised]), "md")
     line = next(line for line in text.splitlines() if "rtp" in line and "25.6" in line)
     assert "25.6 kB ³" in line
-    assert "- ³ bytes of a factorised set, which decodes to 29 images per class" in text
+    assert "- ³ factorised: decodes to 29 images per class" in text
     assert rows(board(factorised))["rtp"].costs.decoded == 29
     values = json.loads(render(board([*SMALL, *factorised]), "json"))
     found = {row["label"]: row["decoded"] for row in values["rows"]}

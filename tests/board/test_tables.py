@@ -28,7 +28,10 @@ def test_a_board_by_hand() -> None:
     line = next(line for line in text.splitlines() if "rat_bptt" in line)
     assert line == "| 1 | `rat_bptt` | 82.0 [80.0, 84.0] | – | 2 × 1 | 2.0 min | 25.6 kB |"
     assert "| – | full data (60 epochs) | 96.0 [95.0, 97.0] | – | 2 | < 1 s | – |" in text
-    assert "- `rat_bptt`: 85.4% of full data; hard labels; 20.5 kbit per class; peak memory 1.5 GB; " in text
+    assert (
+        "- `rat_bptt`: 85.4% of full-data accuracy; hard labels; 20.5 kbit per class; peak memory 1.5 GB; "
+        in text
+    )
     assert "- measured on a CPU, 2 threads" in text
     assert "Reads of the test split: 1 per evaluation, 0 per distillation." in text
 

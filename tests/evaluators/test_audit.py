@@ -129,7 +129,7 @@ def test_what_cannot_be_audited_is_refused() -> None:
         with pytest.raises(ValueError, match=f"{field} 0 must be at least 1"):
             Audit(**{field: none[field]})
     one = smoke_task().train.take(torch.tensor([0]))
-    with pytest.raises(ValueError, match="train has one image, which has no neighbour"):
+    with pytest.raises(ValueError, match="the training split has only one image"):
         QUICK.check(one)
 
 

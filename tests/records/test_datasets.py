@@ -36,7 +36,7 @@ def test_several_data_are_named_as_far_as_they_differ() -> None:
     found, _, warnings = tell_apart([*on(A, SMALL), *on(B, SMALL[:1])])
     assert {each.task for each in found} == {f"digits (data {A[:41]})", f"digits (data {B[:41]})"}
     assert warnings == (
-        "digits: records of 2 different data under this name, in tables apart: "
+        "digits: records of 2 different data under this name, in separate tables: "
         f"data {A[:41]} (9 records), data {B[:41]} (1 record)",
     )
     assert told("0123456789abcdef") == "data 0123456789ab" and told("") == "unknown data"

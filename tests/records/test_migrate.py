@@ -328,7 +328,7 @@ def test_a_trials_settings_decide_its_name(
 
 
 def test_a_store_is_not_migrated_into_itself(old: Path) -> None:
-    with pytest.raises(ValueError, match=r"lies in .*, which stays as it is; name a folder elsewhere"):
+    with pytest.raises(ValueError, match=r"lies in .*, which is only read; name a folder elsewhere"):
         brought(old, old / "new")
 
 
@@ -363,9 +363,9 @@ def test_evaluations_of_a_damaged_trial_are_left_behind_with_it(old: Path, tmp_p
 @pytest.mark.parametrize(
     ("changes", "nested", "message"),
     [
-        ({"min_start_epoch": 3}, [], "min_start_epoch 3 is a setting of `datm` alone"),
-        ({"threshold": 1.0}, [], "threshold 1.0 is a setting of `datm` alone"),
-        ({}, [1], r"nested \[1\]: a trial has no nested sizes any more"),
+        ({"min_start_epoch": 3}, [], "min_start_epoch 3 is a setting of `datm` only"),
+        ({"threshold": 1.0}, [], "threshold 1.0 is a setting of `datm` only"),
+        ({}, [1], r"nested \[1\]: trials no longer have nested sizes"),
     ],
 )
 def test_settings_that_would_be_lost_are_refused(

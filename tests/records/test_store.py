@@ -151,7 +151,7 @@ class TestRecords:
         store.write(record())
         other = file_of(store).with_name(f"{'a' * 64}.json")
         shutil.copy(file_of(store), other)
-        with pytest.warns(UserWarning, match="belongs to another cell"):
+        with pytest.warns(UserWarning, match="its name is that of another cell"):
             assert store.record("a" * 64) is None
 
     def test_an_odd_task_name_is_one_folder(self, store: Store) -> None:
@@ -426,7 +426,7 @@ class TestOpening:
     ) -> None:
         usage = namedtuple("usage", "total used free")
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(2**40, 2**40 - 2**20, 7 * 2**20))
-        with pytest.raises(ValueError, match=r"disk full: 7 MiB free below .*, 200 MiB are needed"):
+        with pytest.raises(ValueError, match=r"disk full: 7 MiB are free at .*, 200 MiB are needed"):
             Store.create(tmp_path / "store")
 
 
@@ -476,7 +476,7 @@ class TestLock:
         with store.locked():
             ran = subprocess.run(command, capture_output=True, text=True, check=True)
         owner = f"process {os.getpid()} on {socket.gethostname()}"
-        assert f"is in use by {owner}; wait for it, or end it" in ran.stdout
+        assert f"is in use by {owner}; wait until it ends, or end it" in ran.stdout
 
     def test_it_is_free_again_afterwards(self, store: Store) -> None:
         for _ in range(2):

@@ -140,7 +140,7 @@ def test_damaged_facts_are_one_sentence(text: str, part: str, tmp_path: Path) ->
 def test_a_folder_has_the_name_of_its_submission(tmp_path: Path) -> None:
     write(tmp_path / "mine")
     (tmp_path / "mine").rename(tmp_path / "other")
-    with pytest.raises(ValueError, match="holds the submission 'mine'"):
+    with pytest.raises(ValueError, match="has the submission 'mine'"):
         Submission.read(tmp_path / "other")
     (tmp_path / "Other").mkdir()
     assert [path.name for path in alike(tmp_path / "OTHER")] == ["Other", "other"]

@@ -36,7 +36,7 @@ def test_a_distillation_reads_nothing_and_takes_its_evaluations_along(status: An
     kept, warnings = drop_overread([of, evaluated(of, 0.9), *other])
     assert kept == other and len(warnings) == 1
     assert warnings[0].endswith(
-        "of kip on digits left out: it read the test split 1 time, and none is allowed"
+        "of kip on digits left out: it read the test split 1 time; a distillation must not read it"
     )
 
 

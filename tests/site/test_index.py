@@ -58,4 +58,4 @@ def test_each_table_has_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_empty_board_says_so() -> None:
     page = made(board([]))["index.html"]
-    assert "There is nothing to show yet" in page and "<table" not in page
+    assert "Nothing to show yet" in page and "<table" not in page

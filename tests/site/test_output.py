@@ -26,7 +26,7 @@ def test_files_that_a_site_no_longer_has_are_removed(tmp_path: Path) -> None:
 def test_a_folder_with_other_files_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("mine")
     for refuse in (check, lambda folder: write([INDEX], folder)):
-        with pytest.raises(ValueError, match=r"holds files that are not of a site, such as index.html"):
+        with pytest.raises(ValueError, match=r"has files of something else, such as index.html"):
             refuse(tmp_path)
     assert files(tmp_path) == {"index.html"} and (tmp_path / "index.html").read_text() == "mine"
 
@@ -42,7 +42,7 @@ def test_a_branch_of_pages_may_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["[]", "{", '{"files": 3}', '"files"', "\x00"])
 def test_a_list_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / CONTENTS).write_text(text)
-    with pytest.raises(ValueError, match="is not the list of a site's files; name another --output"):
+    with pytest.raises(ValueError, match="does not list the files of a site; name another --output"):
         check(tmp_path)
 
 

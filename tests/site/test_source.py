@@ -29,5 +29,5 @@ def test_a_store_of_very_many_records_is_refused_before_it_is_read(
     assert source.load([tmp_path]).board.cells.records
     (tmp_path / "failures").mkdir()
     (tmp_path / "failures" / "one.json").write_text("{")
-    with pytest.raises(ValueError, match=f"more than {len(SMALL)} records, the most of a site; name fewer"):
+    with pytest.raises(ValueError, match=f"more than {len(SMALL)} records, the limit of a site; name fewer"):
         source.load([tmp_path])

@@ -60,13 +60,13 @@ def test_every_field_of_our_own_artefact_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "parts"),
     [
-        (("--method", "My Set"), ("--method: 'My Set' is no name",)),
-        (("--method", "../mine"), ("--method: '../mine' is no name",)),
-        (("--paper", "javascript:alert(1)"), ("--paper: 'javascript:alert(1)' is no address",)),
-        (("--code", "github.com/me"), ("--code: 'github.com/me' is no address",)),
+        (("--method", "My Set"), ("--method: 'My Set' is not a name",)),
+        (("--method", "../mine"), ("--method: '../mine' is not a name",)),
+        (("--paper", "javascript:alert(1)"), ("--paper: 'javascript:alert(1)' is not a URL",)),
+        (("--code", "github.com/me"), ("--code: 'github.com/me' is not a URL",)),
         (("--title", "<b>"), ("--title: '<b>' must be one line of plain text",)),
         (("--licence", "my own"), ("--licence: 'my own'",)),
-        (("--author", "Ada"), ("--signed-off-by: 'Ada' must be a name and an address",)),
+        (("--author", "Ada"), ("--signed-off-by: 'Ada' must be a name and an email address",)),
         (("--device", ""), ("--device: '' must be one line",)),
         (("--claim", "0.71"), ("--claim 0.71: give the mean accuracy in percent, such as 71.2",)),
         (("--claim", "101"), ("in percent",)),

@@ -7,20 +7,20 @@ from suite.board.render import words
 from suite.board.render.layout import Notes, escaped, markdown_table, noted
 from suite.board.reported import Reported
 
-_INTRODUCTION = f"""Every accuracy that is printed in a paper, beside ours on the same images with the same
-preprocessing, the same network and the same retraining, for the method with its published settings. `ratbench
-reproduce METHOD TASK IPC` runs a row.
+_INTRODUCTION = f"""Accuracies printed in papers, beside ours for the method with its published settings: with
+the same images, preprocessing, network and retraining recipe. `ratbench reproduce METHOD TASK IPC` runs one
+row.
 
-- **Printed**: test accuracy in percent, with its deviation if one is printed, mostly over networks that are
-  retrained on one set. A star (*) marks figures that were read in another paper's table. Papers often choose
-  the checkpoint on the test split; here it is always the last one.
-- **Ours**: mean in percent with its 95% interval over distillation seeds and retrained networks. **n**:
-  distillation seeds × networks.
-- **Status**: ours minus printed, d ± e in points. e combines our 95% interval, widened for few seeds, with
-  1.96 printed deviations. *reproduced*: |d| ≤ e, and e ≤ {WIDEST:g} points. *off by*: |d| > e. *undecided*: e
-  is larger, or ours is a single distillation. *not run*: why, or the estimated device time of one set.
-- **Beside**: ours at another setting, such as a narrow network, fewer outer steps or other images, under the
-  same retraining. Never compared."""
+- **Printed**: test accuracy in percent, with its standard deviation if one is printed, mostly over networks
+  retrained on one set. \\*: quoted from another paper's table. Papers often choose the checkpoint on the test
+  split; here it is always the last one.
+- **Ours**: mean in percent with its 95% interval over sets and networks. **n**: sets × networks.
+- **Status**: d ± e is ours minus printed, in points. e combines our 95% interval, widened for few seeds, with
+  1.96 × the printed standard deviation. *reproduced*: |d| ≤ e ≤ {WIDEST:g}. *off by*: |d| > e. *undecided*:
+  |d| ≤ e, but e > {WIDEST:g}; or ours is a single distillation. *not run*: with the estimated device time of
+  one set. *not comparable*: with the reason.
+- **Other setting**: ours under the same recipe, but with another network, other images or other settings,
+  such as fewer outer steps. Never compared."""
 
 
 def markdown(atlas: Atlas) -> str:
@@ -37,13 +37,13 @@ def status(row: AtlasRow) -> str:
     if row.verdict:
         return _verdict(row.verdict)
     if isinstance(row.printed.target, str):
-        return f"not run: {row.printed.target}"
+        return f"not comparable: {row.printed.target}"
     if row.failed:
         return f"not run: {row.failed}"
     if row.cost is None:
-        return "not run: no record; cost unknown"
+        return "not run; cost unknown"
     seconds = f"about {row.cost.seconds:,.0f} device-seconds"
-    return f"not run: no record; {seconds} a set on one {row.cost.device}"
+    return f"not run; {seconds} per set on one {row.cost.device}"
 
 
 def _verdict(found: Verdict) -> str:
@@ -66,7 +66,7 @@ def _summary(atlas: Atlas) -> str:
     for row in atlas.rows:
         counts[_kind(row)] += 1
     told = ", ".join(f"{count} {word}" for word, count in counts.items())
-    return f"{len(atlas.rows)} printed figures: {told}."
+    return f"{len(atlas.rows)} printed accuracies: {told}."
 
 
 def _section(task: str, rows: list[AtlasRow]) -> list[str]:
@@ -76,7 +76,7 @@ def _section(task: str, rows: list[AtlasRow]) -> list[str]:
     text = markdown_table(
         columns,
         [[line[name] or "–" for name in columns] for line in lines],
-        ("method", "network", "recipe", "images", "status", "beside %"),
+        ("method", "network", "recipe", "preprocessing", "status", "other setting %"),
     )
     return [f"## {task}", text, "\n".join(notes.lines())]
 
@@ -92,19 +92,19 @@ def _cells(row: AtlasRow, notes: Notes) -> dict[str, str]:
         "ours %": words.percent(row.accuracy) if row.accuracy else "",
         "n": words.sample_size(row.accuracy) if row.accuracy else "",
         "recipe": printed.target.recipe if isinstance(printed.target, Target) else "",
-        "images": _images(entry),
+        "preprocessing": _preprocessing(entry),
         "status": escaped(status(row)),
-        "beside %": "; ".join(
+        "other setting %": "; ".join(
             noted(words.percent(each.accuracy), notes.mark([_where(each)])) for each in row.beside
         ),
     }
 
 
-def _images(entry: Reported) -> str:
+def _preprocessing(entry: Reported) -> str:
     """Return how the printed images are preprocessed; "" if it is not known."""
-    whitened = {None: "", "plain": "plain", "zca": "whitened", "kornia": "whitened by kornia"}
-    return whitened[entry.preprocessing]
+    names = {None: "", "plain": "plain", "zca": "ZCA", "kornia": "ZCA (kornia)"}
+    return names[entry.preprocessing]
 
 
 def _where(each: Beside) -> str:
-    return f"another setting, not compared: {each.conditions}"
+    return f"not compared: {each.conditions}"

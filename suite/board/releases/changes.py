@@ -22,9 +22,9 @@ def changes(name: str, manifest: Mapping[str, Any], rows: Sequence[Row], last: F
     if last is None:
         return f"# Release {name}\n\nThe first release.\n"
     former = str(last.manifest.get("release"))
-    parts = [f"# Changes from {former} to {name}", *_section("Made by", list(_made(last.manifest, manifest)))]
+    parts = [f"# Changes from {former} to {name}", *_section("Code", list(_made(last.manifest, manifest)))]
     if last.manifest.get("protocol") != manifest["protocol"]:
-        parts.append("Rows of two protocols are not compared.")
+        parts.append("The two releases have different protocols, so rows are not compared.")
     else:
         parts += _compared(_by_key(last.rows), _by_key(rows))
     if len(parts) == 1:
@@ -40,7 +40,7 @@ def _made(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     for key in ("recipes", "versions", "commits"):
         was, now = set(old.get(key) or ()), set(new[key])
         added = [f"new {_code(each)}" for each in sorted(now - was)]
-        gone = [f"gone {_code(each)}" for each in sorted(was - now)]
+        gone = [f"removed {_code(each)}" for each in sorted(was - now)]
         if added or gone:
             yield f"{key}: {', '.join([*added, *gone])}"
 
@@ -54,7 +54,7 @@ def _compared(old: Rows, new: Rows) -> list[str]:
     heads = ("evaluator", "task", "ipc", "network", "method")
     return [
         *_section("New rows", [_told(key, new[key]) for key in new if key not in old]),
-        *_section("Rows that are gone", [_told(key, old[key]) for key in old if key not in new]),
+        *_section("Removed rows", [_told(key, old[key]) for key in old if key not in new]),
         *_table("Scores that changed beyond their interval", [*heads, "score", "before", "now"], scores),
         *_table("Ranks that changed", [*heads, "before", "now"], ranks),
     ]

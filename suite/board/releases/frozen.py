@@ -24,7 +24,7 @@ class Frozen:
 def number(name: str) -> tuple[int, ...]:
     """Return the year, the month and a further number of a release's name; raises ValueError for others."""
     if not re.fullmatch(r"20\d\d\.(0[1-9]|1[0-2])(\.[1-9]\d*)?", name):
-        raise ValueError(f"{name!r} is no name of a release; take its year and month, 2026.12, or 2026.12.1")
+        raise ValueError(f"{name!r} is not the name of a release; give year and month: 2026.12, or 2026.12.1")
     return tuple(map(int, name.split(".")))
 
 
@@ -35,7 +35,7 @@ def before(folder: Path, name: str) -> Path | None:
         return None
     last = max(found, key=lambda path: number(path.name))
     for problem in problems(last):
-        raise ValueError(f"{last}, the release before, is damaged: {problem}; restore it first")
+        raise ValueError(f"the previous release {last} is damaged: {problem}; restore it first")
     return last
 
 
@@ -46,7 +46,7 @@ def read(path: Path) -> Frozen:
         rows = [dict(row) for row in read_json(path / ROWS)["rows"]]
         return Frozen(dict(manifest), rows)
     except (OSError, ValueError, KeyError, TypeError):
-        raise ValueError(f"{path}: its {MANIFEST} or {ROWS} is not as a release has it") from None
+        raise ValueError(f"{path}: {MANIFEST} or {ROWS} is not that of a release") from None
 
 
 def problems(path: Path) -> list[str]:
@@ -59,11 +59,11 @@ def problems(path: Path) -> list[str]:
         manifest = read_json(path / MANIFEST)
         name = manifest["release"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise ValueError(f"{path} is no release: it lacks a readable {SUMS} or {MANIFEST}") from None
+        raise ValueError(f"{path} is not a release: it has no readable {SUMS} or {MANIFEST}") from None
     sums = dict(_parsed(lines))
-    found = [] if name == path.absolute().name else [f"{MANIFEST} is that of {name!r}"]
+    found = [] if name == path.absolute().name else [f"{MANIFEST} is that of release {name!r}"]
     if len(sums) < len(lines):
-        found.append(f"{SUMS} has lines that are none of checksums")
+        found.append(f"{SUMS} has lines that are not checksums")
     found += [f"{own} is missing in {SUMS}" for own in (MANIFEST, ROWS) if own not in sums]
     there = {each.relative_to(path).as_posix() for each in path.rglob("*") if not each.is_dir()}
     there -= {SUMS, f"{SUMS}.sig"}  # who vouches for it signs its checksums

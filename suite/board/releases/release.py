@@ -47,10 +47,10 @@ def release(name: str, stores: Sequence[Path], folder: Path, made: Made) -> Path
     last, found = before(folder, name), files.read(stores)
     records = {each.sha256: each for each in found.records}
     if bad := [*found.warnings, *Datasets.of(found.records).mixed]:
-        raise ValueError(f"a release needs whole stores, and one data for each task: {bad[0]}")
+        raise ValueError(f"a release needs undamaged stores with the same data for each task: {bad[0]}")
     board = files.load(stores)
     if not board.tables:
-        raise ValueError(f"{', '.join(map(str, stores))}: no record that a board shows; run a grid first")
+        raise ValueError(f"{', '.join(map(str, stores))}: no records for a board; run a grid first")
     texts = {
         "leaderboard.md": files.render(board, "md"),
         "leaderboard.csv": files.render(board, "csv"),

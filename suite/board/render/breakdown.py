@@ -9,7 +9,7 @@ from suite.board.render.layout import code, escaped, folded, markdown_table
 from suite.core.names import counted
 
 _CONDITIONS = 2000  # letters of an evaluator's settings; the rest is cut
-_ONE_SEED = "- 1 seed: no interval across distillations"
+_ONE_SEED = "- 1 seed: intervals leave out variation between distillations"
 
 
 def sections(breakdowns: Sequence[Breakdown]) -> list[str]:
@@ -28,9 +28,9 @@ def sections(breakdowns: Sequence[Breakdown]) -> list[str]:
 
 
 def _introduction(main: Column) -> str:
-    better = "the highest" if main.score.better == "higher" else "the lowest"
+    better = "highest" if main.score.better == "higher" else "lowest"
     return (
-        "With 95% intervals over distillation seeds and copies. Rows are sorted by "
+        f"With 95% intervals over sets and networks; n: sets × networks. Sorted by "
         f"**{escaped(main.heading)}**, {better} first. ↓: lower is better."
     )
 
@@ -40,7 +40,7 @@ def _section(breakdown: Breakdown) -> list[str]:
     headers = ["method", *(escaped(heading(column)) for column in breakdown.columns), "n"]
     text = markdown_table(headers, [_cells(breakdown, row) for row in breakdown.rows])
     seeds = [row.scores[main.name].seeds for row in breakdown.rows if main.name in row.scores]
-    notes = [f"- {escaped(conditions, letters=_CONDITIONS)}"] * bool(conditions)
+    notes = [f"- settings: {escaped(conditions, letters=_CONDITIONS)}"] * bool(conditions)
     notes += [_ONE_SEED] * (max(seeds, default=0) == 1)
     notes += [
         f"- {code(row.name)}: {escaped(told, letters=_CONDITIONS)}"

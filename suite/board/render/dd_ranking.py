@@ -16,8 +16,8 @@ from suite.board.rows import BoardRow
 from suite.board.tables import Board, Table
 
 _HARDENED = "its hard labels are the argmax of its soft labels"
-_ONE_DRAW = "- one random subset: intervals of IOR and LRS do not cover the variation of random subsets"
-_ONE_NETWORK = "- one network: intervals of HLR and LRS do not cover the variation of full-data networks"
+_ONE_DRAW = "- one random subset: intervals of IOR and LRS leave out variation between random subsets"
+_ONE_NETWORK = "- one full-data network: intervals of HLR and LRS leave out variation between such networks"
 _NAMED = 3  # rows that a sentence names; more are counted
 
 
@@ -27,9 +27,9 @@ def explanation(board: Board) -> list[str]:
         return []
     return [
         "\n".join(f"- {text}" for text in _meanings(board)),
-        "These scores follow DD-Ranking, [arXiv 2505.13300](https://arxiv.org/abs/2505.13300). They use "
-        "stored accuracies, which the CSV has: `ratbench leaderboard --label-weight 0.7` trains nothing. "
-        "Intervals are computed as for **behind**.",
+        "These scores follow DD-Ranking, [arXiv 2505.13300](https://arxiv.org/abs/2505.13300). They are "
+        "computed from recorded accuracies, which the CSV has, so `ratbench leaderboard --label-weight 0.7` "
+        "trains nothing. Intervals are computed as for **behind**.",
     ]
 
 

@@ -16,7 +16,7 @@ _MARKUP = re.compile(
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # among them characters that turn text around
 _LETTERS = 200  # of a name; the rest is cut
 
-LEFT = frozenset({"method", "sets", "network", "printed in", "in each table"})
+LEFT = frozenset({"method", "sets", "network", "source", "rank in each table"})
 """The headers of columns of text."""
 
 

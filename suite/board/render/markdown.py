@@ -11,24 +11,25 @@ from suite.board.tables import Board
 from suite.core.names import STANDARD_NETWORK
 from suite.records.cells import STANDARD_RECIPE
 
-_INTRODUCTION = """Test accuracy of networks trained from scratch on each synthetic set. Click a line
-with ▸ to open it; [at the end](#more) is what the columns mean and where the numbers are from. `ratbench
-site` makes a page of the same records, with all numbers to sort and filter; `ratbench leaderboard --format
-csv` lists them."""
+_INTRODUCTION = """Test accuracy of networks trained from scratch on each synthetic set. Click ▸ to open a
+section; [those at the end](#more) explain the columns and the origin of the numbers. `ratbench site` makes
+pages on which you can sort and filter the same records; `ratbench leaderboard --format csv` lists them."""
 
-_COLUMNS = f"""- **Accuracy**: mean in percent under the standard recipe `{STANDARD_RECIPE}`, by which rows
-  are ranked, with its 95% interval over distillation seeds and retrained copies. **n**: distillation seeds ×
-  copies.
-- **Behind**: gap in points to the best row of the next better tie group (inside a group, to its best row),
-  with its 95% interval, paired by seed and by retrained network. Rows whose interval contains zero share a
-  rank. With two or three seeds, equal methods still get different ranks in 14% and 8% of simulations.
-- **Device time**: time of one distillation, in GPU-seconds or CPU-thread-seconds.
-- **Stored**: bytes of the set: its images, and its labels if they are soft. **Bits per class**: the same for
-  each class.
-- **Native**: accuracy under the recipe of the method's paper. **Of full data**: accuracy divided by that of
-  the same network trained on the full training split.
-- **Reported**: accuracy printed in a paper, under its recipe and often chosen on the test split; not
-  ranked."""
+_COLUMNS = f"""- **Accuracy**: mean test accuracy in percent under the standard recipe `{STANDARD_RECIPE}`,
+  with its 95% interval over sets (one for each distillation seed) and networks (trained on each set). It
+  decides the rank. **n**: sets × networks.
+- **Behind**: points behind the best row of the same rank; for that row, behind the best row of the rank
+  above. Rows share a rank if the 95% interval of this difference, paired by seed and by network, contains
+  zero. In simulations, equal methods get different ranks in 14% (two seeds) or 8% (three seeds) of cases.
+- **Tuned**: tries that chose the settings on the holdout, and their device time.
+- **Device time**: GPU time, or CPU time × threads, of one distillation.
+- **Stored**: bytes of the set's images, and of its labels if they are soft. **Bits per class**: these bytes
+  in bits, divided by the number of classes.
+- **Pictures**: of the sets, by distillation seed.
+- **Native**: accuracy under the recipe of the method's paper; *same* if that is the standard recipe. **Of
+  full-data accuracy**: accuracy divided by that of the same network trained on the full training split.
+- **Printed**: accuracy in a paper, under its recipe and often of the checkpoint that is best on the test
+  split; not ranked."""
 
 
 def markdown(board: Board, folder: Path | None = None) -> str:
@@ -63,11 +64,11 @@ def _averages(board: Board) -> list[str]:
     ]
     tables = len(found[0].ranks)
     told = (
-        f"Mean rank over the {tables} tables with two ranked rows or more, in the order above. "
-        f"{len(found)} of {board.averages.rows} rows are complete in all of them; only these are ranked "
-        "here. Tied rows share the mean of their ranks."
+        f"Over the {tables} tables with at least two ranked rows, in the order above. Only the {len(found)} "
+        f"of {board.averages.rows} rows that are complete in all of them are ranked here. Tied rows share "
+        "the average of their ranks."
     )
-    table = markdown_table(["method", "average rank", "in each table"], lines)
+    table = markdown_table(["method", "average rank", "rank in each table"], lines)
     return folded(f"Average rank over {tables} tables", [told, table])
 
 
@@ -85,13 +86,13 @@ def _provenance(board: Board) -> list[str]:
     other = ", ".join(str(number) for number in board.distillation_reads) or "none"
     lines = [
         f"- Protocol {board.protocol}; standard network `{STANDARD_NETWORK}`.",
-        f"- {board.migrated} records were measured under an earlier protocol and migrated."
+        f"- {board.migrated} records were measured under an earlier protocol and converted."
         if board.migrated
         else "",
         f"- Reads of the test split: {reads} per evaluation, {other} per distillation.",
-        f"- Code: {listed(board.commits) or 'none'}.",
+        f"- Commits: {listed(board.commits) or 'none'}.",
         f"- Versions: {', '.join(map(escaped, board.versions)) or 'none'}.",
     ]
     return folded(
-        "Provenance: protocol, reads of the test split, code, versions", ["\n".join(filter(None, lines))]
+        "Provenance: protocol, reads of the test split, commits, versions", ["\n".join(filter(None, lines))]
     )

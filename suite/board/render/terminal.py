@@ -23,7 +23,7 @@ def _leaderboard(table: Table, columns: int) -> Terminal:
     view = _empty(f"{words.heading(table)}, {words.size(table.ipc)}")
     view.add_column("rank", justify="right", min_width=4)
     view.add_column("method", overflow="fold", min_width=_NARROW)
-    for name in ("accuracy %", "behind %", "cost")[:columns]:
+    for name in ("accuracy %", "behind", "device time")[:columns]:
         view.add_column(name, justify="right", no_wrap=True)
     for row in table.everyone:
         shown = (words.accuracy(row), words.behind(row), words.cost(row))[:columns]

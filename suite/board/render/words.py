@@ -19,7 +19,7 @@ EXTERNAL_NOTE = "read from a file; not distilled here"
 
 STANDING_NOTES = {
     "claimed": "claimed by its authors and not verified; not ranked",
-    "verified": "handed in and verified: distilled elsewhere, retrained here from seeds drawn for it",
+    "verified": "handed in and verified: distilled elsewhere, networks retrained here with new random seeds",
 }
 """The footnotes of submissions, by their standing."""
 
@@ -166,7 +166,7 @@ def under(row: BoardRow, recipe: str) -> str:
 
 
 def count(row: BoardRow) -> str:
-    """Return distillation seeds × copies, `2 × 3`; for full data the copies; "" without an accuracy."""
+    """Return sets × networks, `2 × 3`; for full data the networks; "" without an accuracy."""
     if row.accuracy is None:
         return ""
     if row.submission and row.standing == CLAIMED:
@@ -175,7 +175,7 @@ def count(row: BoardRow) -> str:
 
 
 def sample_size(value: Interval) -> str:
-    """Return distillation seeds × copies, `2 × 3`."""
+    """Return sets × networks, `2 × 3`."""
     return f"{value.seeds} × {_copies(value)}"
 
 
@@ -223,7 +223,7 @@ def taught(row: BoardRow) -> str:
     """Return what the teachers' bytes are; "" without a teacher."""
     if not row.costs.teacher_bytes:
         return ""
-    return f"beside the set {memory(row.costs.teacher_bytes)}: the teachers that label every augmented batch"
+    return f"plus {memory(row.costs.teacher_bytes)} of teachers, which label every augmented batch"
 
 
 def size(ipc: int) -> str:

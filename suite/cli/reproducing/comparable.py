@@ -42,13 +42,13 @@ def target(entry: Reported, ipc: int) -> Target | str:
 def _incomparable(entry: Reported, ipc: int) -> str:
     """Return why no cell of ours repeats a figure; "" if one does."""
     if ipc == 0:
-        return "the source does not tell how it trains on all images"
+        return "the source does not say how it trains on all images"
     if entry.method not in registry.names("method"):
-        return f"{entry.method} is no method here"
+        return f"{entry.method} is not a method here"
     if not entry.our_recipe:
-        return "no recipe here retrains as the source does"
+        return "no recipe here is that of the source"
     if entry.preprocessing is None:
-        return "the source does not tell the preprocessing of its images"
+        return "the source does not say how its images are preprocessed"
     if entry.variant not in tasks.names():
         return f"no task here has its preprocessing, {entry.preprocessing}"
     info = tasks.describe(entry.variant)
@@ -57,4 +57,4 @@ def _incomparable(entry: Reported, ipc: int) -> str:
     except ValueError:
         return "no network here is that of the source"
     source = registry.source_of_settings(registry.method(entry.method), info.published_as, ipc)
-    return "no settings are published for it at this size" if source == UNPUBLISHED else ""
+    return "no settings are published for this size" if source == UNPUBLISHED else ""

@@ -67,7 +67,7 @@ class Reproduction:
         records = files.read([store]).records if store.exists() else ()
         for row in atlas(records, self.printed, costs=costs.step_costs(COSTS)).rows:
             for each in row.beside:
-                yield f"beside, not compared: {words.percent(each.accuracy)} with {each.conditions}"
+                yield f"other setting, not compared: {words.percent(each.accuracy)} with {each.conditions}"
             ours = f"{words.percent(row.accuracy)} here, " if row.accuracy else ""
             yield f"status: {status(row)}; {ours}{row.printed.entry.text(row.printed.ipc)} printed"
 

@@ -62,7 +62,7 @@ def before(found: Comparison) -> Iterator[str]:
 def after(found: Comparison) -> Iterator[str]:
     """Yield the lines below the table: how to read it, and what else differs."""
     yield (
-        "B − A in points with its 95% interval, paired by seed and copy; n: seeds × copies of A and B; "
+        "B − A in points with its 95% interval, paired by seed and network; n: sets × networks of A and B; "
         "cost: device-seconds of distillation, B over A"
     )
     seeds = [min(each.seeds for each in pair.accuracies) for pair in found.pairs]

@@ -47,7 +47,7 @@ def parsed(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ValueError(f"it cannot be read: {reading.reason(error)}") from None
     if not isinstance(found, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return found
 
 
@@ -60,7 +60,7 @@ def sha256(path: Path) -> str:
 
 def _check_plain(path: Path) -> None:
     if os.path.lexists(path) and not is_plain(path):
-        raise ValueError("it is a link or no plain file")
+        raise ValueError("it is a link or not a plain file")
 
 
 def _undamaged(
@@ -98,12 +98,12 @@ def _check_place(path: Path, record: Record, kind: str, store: Store, found: Fin
     """Report a record in another row's folder, or under a name that says other data."""
     row = layout.place_of(record)
     if path.parent != store.path / kind / row:
-        found.error("place", path, f"it is one of {kind}/{row}, and stands in another row's folder")
+        found.error("place", path, f"it belongs to {kind}/{row}, but is in another row's folder")
     after = path.stem[64:]
     if after and (not record.data or after != f"-{record.data[:16]}"):
-        found.error("place", path, "its name ends in a fingerprint that is not that of its data")
+        found.error("place", path, "its name ends in the fingerprint of other data")
     if (record.status in FINAL) != (kind == "records"):
-        found.error("status", path, f"its status is {record.status!r}, which has no place in {kind}/")
+        found.error("status", path, f"its status is {record.status!r}, which does not belong in {kind}/")
 
 
 def plans(store: Store, found: Findings) -> Iterator[tuple[Path, Plan]]:
@@ -117,7 +117,7 @@ def jobs(store: Store, found: Findings) -> None:
 
     def read(path: Path) -> None:
         if Job.model_validate_json(content(path)).id != path.stem:
-            raise ValueError("it belongs to another cell than its name says")
+            raise ValueError("its name is that of another cell")
 
     for _ in _undamaged(layout.listed(store.path / "jobs", ".json"), "job", read, found):
         pass
@@ -128,10 +128,10 @@ def checkpoints(store: Store, finished: set[str], found: Findings) -> None:
     for folder in layout.subfolders(store.path / "checkpoints"):
         paths = layout.listed(folder, ".pt")
         if paths and folder.name in finished:
-            found.doubt("checkpoint", folder, "its cell is finished: nothing needs it any more")
+            found.doubt("checkpoint", folder, "its cell is finished: it is no longer needed")
         for path, digest in _undamaged(paths, "checkpoint", sha256, found):
             if not path.stem.endswith(digest[:16]):
-                found.error("checkpoint", path, "its content is not that of the sha256 in its name")
+                found.error("checkpoint", path, "its content does not match the sha256 in its name")
 
 
 def protocol(store: Store, found: Findings) -> None:
@@ -156,11 +156,11 @@ def others(store: Store, found: Findings) -> None:
                 continue
             if PARTIAL in path.name:
                 if not alive or _age(path) > _UNFINISHED:
-                    found.doubt("partial", path, "it was not written to its end; it may be removed")
+                    found.doubt("partial", path, "it was not written completely; you may remove it")
             elif not path.name.endswith(endings) or path.name.startswith("."):
-                found.doubt("stranger", path, f"nothing of RaT-Bench writes such a file into {name}/")
+                found.doubt("stranger", path, f"RaT-Bench writes no such file into {name}/")
             elif not path.is_file():  # a link to a file is told of where it is read
-                found.error("stranger", path, "it is no file: nothing reads it")
+                found.error("stranger", path, "it is not a file: no command reads it")
             elif name == "records" and len(path.relative_to(store.path).parts) != 4:
                 found.error("place", path, "it is not in the folder of a row: no command reads it")
     for name, told in (("quarantine", "set aside as damaged"), ("forgotten", "forgotten")):

@@ -30,12 +30,12 @@ def wrong(record: Record, task: TaskFacts | None) -> Iterator[Wrong]:
     if record.status != "done":
         return
     if record.error:
-        yield "doubt", "status", "it is done, and has an error"
+        yield "doubt", "status", "it is done, but has an error"
     if isinstance(record.cell, Evaluation | Reference):
         if record.scores and not record.test_reads:
-            yield "error", "reads", "it has scores, and did not read the test split"
+            yield "error", "reads", "it has scores, but did not read the test split"
         if not record.seconds:
-            yield "error", "time", "it has scores, and took no time"
+            yield "error", "time", "it has scores, but took no time"
         yield from _copies(record)
         yield from _counts(record, task)
     if is_of(record, Trial):
@@ -46,13 +46,13 @@ def _row(record: Record) -> Iterator[Wrong]:
     """Yield where a record's row is not that of its cell."""
     cell = record.cell
     if isinstance(cell, Trial | Study) and record.ipc != cell.ipc:
-        yield "error", "row", f"it stands for {record.ipc} images per class, and its cell has {cell.ipc}"
+        yield "error", "row", f"it has {record.ipc} images per class, its cell {cell.ipc}"
     if isinstance(cell, Reference) and record.ipc:
-        yield "error", "row", f"it stands for {record.ipc} images per class, and is one of full data"
+        yield "error", "row", f"it has {record.ipc} images per class, but is of full data"
     if not isinstance(cell, Evaluation) and record.task != cell.task:
-        yield "error", "row", f"it stands for the task {record.task!r}, and its cell has {cell.task!r}"
+        yield "error", "row", f"its task is {record.task!r}, that of its cell {cell.task!r}"
     if isinstance(cell, Evaluation) and cell.part and cell.part.ipc != record.ipc:
-        yield "error", "row", f"it stands for {record.ipc} images per class, and scores {cell.part.ipc}"
+        yield "error", "row", f"it has {record.ipc} images per class, but scores {cell.part.ipc}"
 
 
 def _names(record: Record) -> Iterator[Wrong]:
@@ -61,15 +61,15 @@ def _names(record: Record) -> Iterator[Wrong]:
     if isinstance(cell, Trial):
         known = cell.method in built_in("methods") or cell.method.startswith((EXTERNAL, SUBMITTED))
         if not known and not cell.source:
-            yield "doubt", "source", f"{cell.method!r} is no method of RaT-Bench, and its source is not told"
+            yield "doubt", "source", f"RaT-Bench has no method {cell.method!r}, and its source is missing"
         if record.label in built_in("methods") and cell.method != record.label:
-            yield "doubt", "row", f"its row is called {record.label!r}, and {cell.method!r} made the set"
+            yield "doubt", "row", f"its row is called {record.label!r}, but {cell.method!r} made the set"
     if isinstance(cell, Evaluation):
         scorer = cell.base or cell.evaluator
         if scorer not in built_in("evaluators") and not cell.source:
-            yield "doubt", "source", f"{scorer!r} is no evaluator of RaT-Bench, and its source is not told"
+            yield "doubt", "source", f"RaT-Bench has no evaluator {scorer!r}, and its source is missing"
         if cell.evaluator in built_in("evaluators") and scorer != cell.evaluator:
-            yield "error", "row", f"it is called {cell.evaluator!r}, and {scorer!r} scored the set"
+            yield "error", "row", f"it is called {cell.evaluator!r}, but {scorer!r} scored the set"
 
 
 @cache
@@ -84,15 +84,15 @@ def _times(record: Record) -> Iterator[Wrong]:
     on_cpu = made.device.startswith("CPU") and not made.devices
     if on_cpu and record.device_seconds * _SLACK + _SECONDS < record.seconds:
         told = f"{record.seconds:.0f} s of work on a CPU are only {record.device_seconds:.0f} device-seconds"
-        yield "error", "time", f"{told}, and must be at least one a second"
+        yield "error", "time", f"{told}, but must be at least as many"
     if record.seconds > _SECONDS and record.device_seconds == 0:
-        yield "error", "time", f"it took {record.seconds:.0f} s, and no device-seconds"
+        yield "error", "time", f"it took {record.seconds:.0f} s, but no device-seconds"
     parts = sum(record.scores.get("seconds", ()))
     if parts > record.seconds * _SLACK + _SECONDS:
         yield "error", "time", f"its trainings took {parts:.0f} s, and all its work {record.seconds:.0f} s"
     own = isinstance(record.cell, Trial) and record.cell.method.startswith((EXTERNAL, SUBMITTED))
     if record.status == "done" and not own and record.peak_memory_bytes == 0:
-        yield "doubt", "memory", "its peak memory is 0: it was not measured"
+        yield "doubt", "memory", "its peak memory is 0, so it was not measured"
     if 0 < record.peak_memory_bytes < record.stored_bytes:
         yield "error", "memory", "its peak memory is less than the size of its set"
 
@@ -108,7 +108,7 @@ def _curve(record: Record) -> Iterator[Wrong]:
     if any(after < before for before, after in pairwise(seconds)):
         yield "error", "curve", "the seconds of its curve fall"
     if seconds and seconds[-1] > record.seconds * _SLACK + _SECONDS:
-        told = f"its curve ends after {seconds[-1]:.0f} s, and all its work took {record.seconds:.0f} s"
+        told = f"its curve ends after {seconds[-1]:.0f} s, but all its work took {record.seconds:.0f} s"
         yield "error", "curve", told
     planned = record.cell.hyperparameters.get("steps") if isinstance(record.cell, Trial) else None
     if steps and isinstance(planned, int) and steps[-1] > planned:
@@ -119,14 +119,14 @@ def _copies(record: Record) -> Iterator[Wrong]:
     """Yield where the number of accuracies is not that of the networks."""
     cell, values = record.cell, record.scores.get("accuracy", ())
     if not record.scores or not all(record.scores.values()):
-        yield "error", "copies", "it is done, and one of its scores has no value"
+        yield "error", "copies", "it is done, but one of its scores has no value"
     copies = cell.copies if isinstance(cell, Reference) else getattr(cell, "settings", {}).get("copies")
     if values and isinstance(copies, int) and len(values) != copies:
-        yield "error", "copies", f"it has {len(values)} accuracies of {copies} networks"
+        yield "error", "copies", f"it has {len(values)} accuracies for {copies} networks"
     if record.described:
         for name in record.scores:
             if not any(score.matches(name) for score in record.described):
-                yield "doubt", "copies", f"its score {name!r} is not among those that it describes"
+                yield "doubt", "copies", f"its score {name!r} is not described"
 
 
 def _counts(record: Record, task: TaskFacts | None) -> Iterator[Wrong]:
@@ -138,13 +138,13 @@ def _counts(record: Record, task: TaskFacts | None) -> Iterator[Wrong]:
         return
     for value in record.scores.get("accuracy", ()):
         if not isclose(right := value * task.test, round(right), abs_tol=1e-6 * task.test):
-            yield "error", "accuracy", f"accuracy {value:g} is no share of {task.test} test images"
+            yield "error", "accuracy", f"accuracy {value:g} is not a whole number of {task.test} test images"
             return
 
 
 def _distilled(record: Record[Trial]) -> Iterator[Wrong]:
     if not record.artefact:
-        yield "error", "set", "it is done, and names no set"
+        yield "error", "set", "it is done, but names no set"
     if not record.label_kind:
         yield "doubt", "set", "it does not say whether its labels are hard or soft"
 

@@ -20,7 +20,7 @@ def check(store: Store, tasks: Tasks, found: Findings) -> None:
     for folder in sorted(place.iterdir()) if place.is_dir() else ():
         if not (folder / ABOUT).is_file():
             left = PARTIAL in folder.name
-            told = "it was not written to its end" if left else "it is no submission, and no command reads it"
+            told = "it was not written completely" if left else "it is not a submission; no command reads it"
             found.doubt("submission", folder, told)
             continue
         try:
@@ -36,9 +36,9 @@ def check(store: Store, tasks: Tasks, found: Findings) -> None:
         found.checked["submission"] += 1
         wrong = sets.wrong(stored, trial, tasks[own.task], facts, whole=True)
         if facts.get("sha256") != own.files[SET]:
-            wrong.append("its manifest is that of another set")
+            wrong.append("its manifest is of another set")
         if (trial.task, trial.ipc) != (own.task, own.ipc):
-            wrong.append("its manifest is that of another task or size")
+            wrong.append("its manifest is of another task or size")
         for each in wrong:
             found.error("submission", folder, each)
         for record in verified:
@@ -46,6 +46,6 @@ def check(store: Store, tasks: Tasks, found: Findings) -> None:
             for severity, kind, what in figures.wrong(record, tasks[record.task]):
                 found.add(severity, kind, folder, what)
             if is_of(record, Trial) and record.artefact != own.files[SET]:
-                found.error("submission", folder, "the set that was verified is not the one in it")
+                found.error("submission", folder, "the verified set is not the one in this folder")
             if record.data != own.data:
-                found.error("submission", folder, "it was verified on other data than it was made on")
+                found.error("submission", folder, "it was verified on data other than those it was made on")

@@ -95,24 +95,24 @@ class Links:
             # A set that was finished within several budgets is scored once.
             other = self._times.setdefault(times, own)
             if other is not own and (not own.trial or _set_of(other) != _set_of(own)):
-                told = f"it took the same time as {self._told(other.path)} to the last bit: one is a copy"
+                told = f"it took exactly the same time as {self._told(other.path)}: one is a copy"
                 self.found.error("copied", path, told)
 
     def add_failure(self, path: Path, record: Record) -> None:
         """Add a failure, after all records."""
         if any(each.data == record.data for each in self._by_cell.get(record.cell.id, ())):
-            self.found.doubt("failure", path, "its cell is finished: the failure was overcome")
+            self.found.doubt("failure", path, "its cell finished later, so the failure no longer counts")
 
     def add_plan(self, path: Path, plan: Plan) -> None:
         """Add a plan, after all records."""
         named = {each.cell.id for each in plan.cells}
         for each in plan.cells:
             if isinstance(each.cell, Evaluation) and not {each.cell.trial} & (named | self.finished):
-                told = f"it names an evaluation of trial {each.cell.trial[:12]}, which exists nowhere"
+                told = f"it names an evaluation of trial {each.cell.trial[:12]}, which does not exist"
                 self.found.doubt("plan", path, told)
             for record in self._by_cell.get(each.cell.id, ()):
                 if (record.row, record.ipc) != ((each.task, each.label), each.ipc):
-                    told = f"its cell stands in another row of {self._told(path)}"
+                    told = f"its cell is in another row of {self._told(path)}"
                     self.found.doubt("plan", record.path, told)
         self.found.checked["planned cell"] += len(plan.cells)
         self.found.checked["unrecorded planned cell"] += len(named - self.finished)
@@ -142,13 +142,13 @@ class Links:
         for (task, data), count in sorted(self._data.items()):
             known, first = self.tasks[task], self._first[task, data]
             if not data:
-                told_of = f"records of {task} that do not say on which data: {count}, this one among them"
+                told_of = f"records of {task} that do not say on which data: {count}, including this one"
                 self.found.doubt("data", first, told_of)
             elif known is not None and known.data:
                 self.found.checked["compared fingerprint"] += count if data in known.data else 0
                 if data not in known.data:
-                    here = f"{told(known.data[0])} is what {task} has on this machine"
-                    told_of = f"records of {task} with {told(data)}: {count}, this one among them; {here}"
+                    here = f"on this machine, {task} has {told(known.data[0])}"
+                    told_of = f"records of {task} with {told(data)}: {count}, including this one; {here}"
                     self.found.error("data", first, told_of)
 
     def _check_evaluation(self, own: _Entry, cell: Evaluation) -> None:
@@ -158,16 +158,16 @@ class Links:
                 self.found.error("link", own.path, f"the store has no record of its trial {own.trial[:12]}")
             return
         if of.row != own.row:
-            self.found.error("link", own.path, f"it stands in another row than its trial, {of.row[1]!r}")
+            self.found.error("link", own.path, f"its row is not that of its trial, {of.row[1]!r}")
         if cell.part is None and of.ipc != own.ipc:
-            self.found.error("link", own.path, f"it stands for {own.ipc} images, its trial for {of.ipc}")
+            self.found.error("link", own.path, f"it has {own.ipc} images per class, its trial {of.ipc}")
         in_time = {each.budget for each in self._trials[str(of.path)].moments if each.step}
         if own.status == "done" and of.status != "done" and cell.device_seconds not in in_time:
             self.found.error("link", own.path, f"its trial is {of.status}: there is no set to score")
         if (known := self._scorable(of, cell, own.data)) and own.artefact not in ("", known):
-            self.found.error("link", own.path, "it scored another set than the one that its trial has")
+            self.found.error("link", own.path, "it scored a set other than that of its trial")
         if wrong_seed(cell, self._trials[str(of.path)].cell):
-            self.found.doubt("seed", own.path, "its seed is not the one that a run gives: it was chosen")
+            self.found.doubt("seed", own.path, "its seed is not that of a run: somebody chose it")
 
     def _scorable(self, of: _Entry, cell: Evaluation, data: str) -> str:
         """Return the sha256 of the set or snapshot that an evaluation is of; "" if it is not there."""
@@ -204,15 +204,15 @@ class Links:
             if record.artefact:
                 first = made.setdefault((record.task, record.label, record.ipc, record.artefact), path)
                 if self._trials[first].cell.seed != record.cell.seed:
-                    told = f"its set is that of another seed, {self._told(Path(first))}"
-                    self.found.doubt("copied", Path(path), f"{told}: does the method use no chance?")
+                    told = f"its set equals that of another seed, {self._told(Path(first))}"
+                    self.found.doubt("copied", Path(path), f"{told}: is the method deterministic?")
         seen = dict[tuple[object, ...], _Entry]()
         for own, _ in self._evaluations:
             if len(own.accuracy) < _NETWORKS or len(set(own.accuracy)) == 1:
                 continue
             other = seen.setdefault((own.row, own.ipc, own.data, own.scored, own.accuracy), own)
             if self._scored_set(own) != self._scored_set(other):
-                told = f"its {len(own.accuracy)} accuracies are those of {self._told(other.path)}"
+                told = f"its {len(own.accuracy)} accuracies equal those of {self._told(other.path)}"
                 self.found.doubt("copied", own.path, f"{told}, of another set or seed: is one a copy?")
 
     def _scored_set(self, own: _Entry) -> tuple[str, int]:
@@ -245,7 +245,7 @@ class Links:
                 self.found.doubt("set", path, "no record names it")
         unsealed = [path for path, has_seal in sealed.items() if not has_seal]
         if 0 < len(unsealed) < len(sealed):
-            told = "its manifest has no seal, and others of the store have one; manifests like it: "
+            told = "its manifest has no seal, but others in the store have one; manifests like it: "
             self.found.doubt("manifest", unsealed[0].with_suffix(".json"), f"{told}{len(unsealed)}")
         for own, cell in self._evaluations if folder.is_dir() else ():
             step = self._step(own, cell)
@@ -254,7 +254,7 @@ class Links:
         named = {each.where for each in self.found.found}
         for path in documents.unpaired(self.store):
             if parts_of(path.stem)[0] not in working and self._told(path) not in named:
-                self.found.doubt("set", path, "its set or its manifest is missing, or its name is no trial's")
+                self.found.doubt("set", path, "its set or its manifest is missing, or it has no trial's name")
 
     def _told(self, path: Path) -> str:
         return str(path.relative_to(self.store.path))

@@ -33,12 +33,12 @@ def impossible(
     declared = tuple(described)
     for name, value in (*figures.items(), *(("seconds of its curve", value) for value in seconds)):
         if not 0 <= value <= MOST:
-            return f"{name} {_shown(value)} cannot be: it must be 0 or more, and a number of this world"
+            return f"{name} {_shown(value)} is impossible: it must be from 0 to 2^53"
     for name, values in scores.items():
         low, high = _limits(name, declared)
         for value in values:
             if not (isfinite(value) and low - _ROUNDING <= value <= high + _ROUNDING):
-                return f"score {name[:60]!r} {value:g} cannot be: it must lie between {low:g} and {high:g}"
+                return f"score {name[:60]!r} {value:g} is impossible: it must be from {low:g} to {high:g}"
     return ""
 
 

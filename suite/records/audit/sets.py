@@ -64,7 +64,7 @@ def check(path: Path, record: Record | None, task: TaskFacts | None, found: Find
     """
     try:
         if path.stat().st_size > _LARGEST:
-            raise ValueError(f"it has more than {_LARGEST >> 30} GiB")
+            raise ValueError(f"it is larger than {_LARGEST >> 30} GiB")
         digest, facts = sha256(path), parsed(path.with_suffix(".json"))
     except (OSError, ValueError) as error:
         found.error("set", path, f"the set or its manifest cannot be read: {reason(error)}")
@@ -75,14 +75,14 @@ def check(path: Path, record: Record | None, task: TaskFacts | None, found: Find
     except ValueError as error:
         found.error("manifest", path.with_suffix(".json"), str(error))
     if digest != facts.get("sha256"):
-        found.error("set", path, "its content is not that of the sha256 in its manifest")
+        found.error("set", path, "its content does not match the sha256 in its manifest")
     if record is not None and digest != record.artefact:
         found.error("set", path, f"it is not the set of its record, which has sha256 {record.artefact[:12]}")
     trial = _check_manifest(path, facts, record, found)
     try:
         stored = read(path)
     except (OSError, ValueError, SafetensorError) as error:
-        found.error("set", path, f"it is no set: {reason(error)}")
+        found.error("set", path, f"it is not a set: {reason(error)}")
         return sealing.SEAL in facts
     if trial is not None:
         for each in wrong(stored, trial, task, facts, whole=record is not None):
@@ -99,7 +99,7 @@ def read(path: Path) -> Stored:
         names = [name for name in every if not name.startswith(TEACHER)]
         teachers = [file.get_slice(f"{TEACHER}{at}") for at in range(len(every) - len(names))]
         if "labels" not in names or len(names) < 2:
-            raise ValueError(f"it holds {', '.join(names) or 'nothing'}, and not images and labels")
+            raise ValueError(f"it has {', '.join(names) or 'nothing'}, not images and labels")
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
         labels, images = shapes["labels"], shapes.get("images")
         if len(labels) != 3 or labels[0] != labels[2] or not prod(labels):
@@ -148,7 +148,7 @@ def _check_manifest(
         found.error("manifest", path.with_suffix(".json"), "it names no trial")
         return None
     if trial.id != path.stem[:64]:
-        found.error("manifest", path.with_suffix(".json"), "its trial is another one than its name says")
+        found.error("manifest", path.with_suffix(".json"), "its name is that of another trial")
     if record is not None and facts.get("data", "") not in ("", record.data):
         found.error("manifest", path.with_suffix(".json"), "its data are not those of the record")
     if record is not None and facts.get("label", record.label) != record.label:
@@ -159,7 +159,7 @@ def _check_manifest(
         found.error("manifest", path.with_suffix(".json"), f"its learned rate is {json.dumps(rate)[:60]}")
     loader = facts.get("loader")
     if loader is not None and _digest(str(loader).replace(path.stem, "NAME")) not in LOADERS:
-        told = "its loader is not one of RaT-Bench's: read it before anybody runs it"
+        told = "its loader is not one of RaT-Bench's: read it before you run it"
         found.doubt("loader", path.with_suffix(".json"), told)
     return trial
 
@@ -178,30 +178,30 @@ def wrong(
     if task is not None and stored.shape not in ((), task.shape):
         found.append(f"its images are {stored.shape}, those of {trial.task} {task.shape}")
     if isinstance(names := facts.get("class_names"), list) and len(names) != stored.classes:
-        found.append(f"it has {stored.classes} classes, and its manifest names {len(names)}")
+        found.append(f"it has {stored.classes} classes, but its manifest names {len(names)}")
     if task is not None and facts.get("data") in task.data:
         for name, here in (("class_names", task.class_names), ("preprocessing", task.preprocessing)):
             if here and not _alike(facts.get(name), here):
                 found.append(f"its manifest has another {name} than the data of {trial.task} on this machine")
     if factorised != (stored.shape == ()):
         told, own = ("", "not ") if factorised else ("not ", "")
-        found.append(f"its manifest says that it is {told}factorised, and its file is {own}so")
+        found.append(f"its manifest says that it is {told}factorised, but its file is {own}so")
     elif not factorised and (stored.images > trial.ipc or (whole and stored.images < trial.ipc)):
-        found.append(f"it has {stored.images} images per class, and its budget is {trial.ipc}")
+        found.append(f"it has {stored.images} images per class, but its budget is {trial.ipc}")
     named = facts.get("teachers", [])
     if not isinstance(named, list) or len(named) != stored.teachers:
-        found.append(f"it has the weights of {counted(stored.teachers, 'teacher')}, and its manifest others")
+        found.append(f"it has {counted(stored.teachers, 'teacher')}, but its manifest says otherwise")
     minibatch = facts.get("minibatch")
     sizes = minibatch if isinstance(minibatch, dict) else {"": 0}
     for name, most in {"per_class": stored.images, "classes": stored.classes}.items():
         if sizes.get(name) is not None and sizes[name] not in range(1, most + 1):
             found.append(f"its minibatch has {str(sizes[name])[:60]} {name.replace('_', ' ')} of {most}")
     if "" in sizes or set(sizes) - {"per_class", "classes"}:
-        found.append("its manifest has no minibatch as a set has it")
+        found.append("its manifest has no valid minibatch")
     if factorised and task is not None:
         limit = 4 * stored.classes * trial.ipc * prod(task.shape)
         if stored.stored_bytes > limit:
-            found.append(f"it stores {stored.stored_bytes} bytes, and its budget is {limit}")
+            found.append(f"it takes {stored.stored_bytes} bytes, but its budget is {limit}")
     return found
 
 
@@ -229,4 +229,4 @@ def _compare(path: Path, stored: Stored, record: Record, found: Findings) -> Non
     }
     for name, (told, own) in said.items():
         if told != own:
-            found.error("set", path, f"its record says {name} {told}, and it has {own}")
+            found.error("set", path, f"its record says {name} {told}, but it has {own}")

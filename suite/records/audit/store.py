@@ -35,7 +35,7 @@ def audit(
     """
     if not any((path / kind).is_dir() for kind in (*reading.KINDS, FOLDER)):
         reading.opened(path)  # says why it is none
-        raise ValueError(f"{path} is no store: it has no records; name the folder that a run wrote to")
+        raise ValueError(f"{path} is not a store: it has no records; name the folder that a run wrote to")
     store, found, tasks = Store(path, read_only=True), Findings(path), Tasks(ask)
     links, origins = Links(store, tasks, found), _Origins()
     documents.protocol(store, found)
@@ -86,7 +86,7 @@ class _Origins:
                 continue
             found.checked["compared source"] += count
             if sha256(path.read_bytes()).hexdigest() != source:
-                told = f"{counted(count, 'trial')} of {method} ran another text of it than it has now"
+                told = f"{counted(count, 'trial')} ran another version of {method} than the present file"
                 found.doubt("source", "", told)
 
 

@@ -184,9 +184,7 @@ class Mirror:
                     continue  # it was damaged, and is set aside
             self._known[name] = self.place.mark(name) or [], own
             return
-        raise RemoteFault(
-            f"{self.place.url}/{name} is damaged again and again; find out what else writes there"
-        )
+        raise RemoteFault(f"{self.place.url}/{name} is damaged again and again; check what else writes there")
 
     def _write(self, files: dict[str, Local]) -> None:
         sizes = {name: own[0] for name, own in files.items()}

@@ -168,7 +168,7 @@ class RemoteStore(Store):
                 if self._is_alive(holder):
                     by = holder.where if holder else "another process"
                     raise ValueError(
-                        f"store {self.address} is in use by {by}; wait for it, or end it"
+                        f"store {self.address} is in use by {by}; wait until it ends, or end it"
                     ) from None
                 self.place.remove([_LOCK])
 

@@ -44,9 +44,9 @@ def _judge(own: Listed, every: Sequence[Listed], signers: Path, there: frozenset
     if not found.fits:
         fitting = (each for each in every if ssh.check(each.content, own.signature, signers).fits)
         if other := next(fitting, None):
-            wrong = f"its signature is that of another list, {other.path.name}: they were swapped"
+            wrong = f"it has the signature of another list, {other.path.name}: they were swapped"
             return Judged(own, kind="swapped", wrong=wrong)
-        wrong = "its signature is not one of this list: one of the two was forged, changed or damaged"
+        wrong = "its signature does not match it: one of the two was forged, changed or damaged"
         return Judged(own, kind="forged", wrong=wrong)
     if not found.signer:
         wrong = (
@@ -62,7 +62,7 @@ def _judge(own: Listed, every: Sequence[Listed], signers: Path, there: frozenset
     if records:
         wrong = (
             f"{found.signer} signed {counted(len(own.files), 'file')}; changed or removed since: {missing}, "
-            "records among them, so that the rest may be a selection"
+            "records among them, so the rest may be a selection"
         )
         return Judged(own, found.signer, "partly", wrong, missing)
     return Judged(own, found.signer, missing=missing)

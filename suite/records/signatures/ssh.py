@@ -67,9 +67,9 @@ def check_signers(path: Path) -> None:
     lines = path.read_text(errors="replace").splitlines()
     given = {at: line for at, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")}
     if wrong := [at for at, line in given.items() if not _LINE.match(line)]:
-        raise ValueError(f"line {wrong[0]} of {path} names no signer with a key; {remedy}")
+        raise ValueError(f"line {wrong[0]} of {path} has no signer with a key; {remedy}")
     if not given:
-        raise ValueError(f"{path} names no signer; {remedy}")
+        raise ValueError(f"{path} has no signer; {remedy}")
     _ssh_keygen("find-principals", "-s", str(path), "-f", str(path))
 
 

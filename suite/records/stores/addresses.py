@@ -216,7 +216,7 @@ def _near(store: Store, wanted: Sequence[Address]) -> str:
         if found := [made for record in row for made in sets_of(store, record, ())]:
             return f"there is {_listed(told_apart(found))}"
         if row:
-            return "the store has records of this row, and none of their files in artefacts/"
+            return "the store has records of this row, but none of its sets in artefacts/"
     known = {folder.name for folder in layout.folders(store.path / "records")}
     return did_you_mean(wanted[0].label, known)
 

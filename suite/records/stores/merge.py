@@ -51,7 +51,7 @@ class Merge:
         self.sources = [reading.opened(path) for path in _once(stores, output)]
         for source in self.sources:
             if output.resolve().is_relative_to(source.path.resolve()):
-                raise ValueError(f"{output} lies in {source.path}, which stays as it is; name another folder")
+                raise ValueError(f"{output} lies in {source.path}, which is only read; name another folder")
         if output.exists() and (not output.is_dir() or any(output.iterdir())):
             reading.opened(output)
         else:
@@ -165,7 +165,7 @@ class Merge:
             try:
                 content = document(path)
                 if Job.model_validate_json(content).id != path.stem:
-                    raise ValueError("it belongs to another cell than its name says")
+                    raise ValueError("its name is that of another cell")
             except (OSError, ValueError) as error:
                 self.report.left.append(f"{path}: {reading.reason(error)}")
                 continue

@@ -55,12 +55,12 @@ def opened(path: Path) -> Store:
     """Return the store at `path`; raises ValueError if there is none, or one of another protocol."""
     store = Store(path)
     if not path.is_dir():
-        what = "is a file, and no store" if path.exists() else "does not exist"
+        what = "is a file, not a store" if path.exists() else "does not exist"
         raise ValueError(f"{path} {what}; name the folder that a run wrote to")
     if (path / "store.json").exists():
         store.check_protocol("store")
     elif not any((path / kind).is_dir() for kind in KINDS):
-        raise ValueError(f"{path} is no store: it has no records; name the folder that a run wrote to")
+        raise ValueError(f"{path} is not a store: it has no records; name the folder that a run wrote to")
     return store
 
 

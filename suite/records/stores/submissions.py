@@ -30,7 +30,7 @@ def copy(source: Store, store: Store, report: Report) -> None:
             report.present["submission"] += 1
             continue
         if link := next((each for each in path.rglob("*") if each.is_symlink()), None):
-            report.left.append(f"{link}: it is a link, which a submission must not have")
+            report.left.append(f"{link}: a submission must not have links")
             continue
         with faults_of(target):
             target.parent.mkdir(exist_ok=True)

@@ -38,7 +38,7 @@ class Checkpoints(Folder):
             except FileNotFoundError:
                 continue  # another process removed it
             except NotAFile:
-                self.set_aside(path, "is no file")
+                self.set_aside(path, "is not a file")
                 continue
             if not path.stem.endswith(hashlib.sha256(content).hexdigest()[:16]):
                 self.set_aside(path, "is damaged (its content does not match its name)")

@@ -55,11 +55,11 @@ def check_room(store: Path) -> None:
     free = shutil.disk_usage(store).free
     if free < MIN_FREE_BYTES:
         raise ValueError(
-            f"disk full: {free >> 20} MiB free below {store}, {MIN_FREE_BYTES >> 20} MiB are needed"
+            f"disk full: {free >> 20} MiB are free at {store}, {MIN_FREE_BYTES >> 20} MiB are needed"
         )
     found = os.statvfs(store)
     if found.f_files and found.f_favail < MIN_FREE_FILES:
         raise ValueError(
-            f"disk full: it takes {found.f_favail} more files below {store}, {MIN_FREE_FILES} are needed: "
-            "its inodes are used up; remove files, or choose another folder"
+            f"disk full: {found.f_favail} inodes are free at {store}, {MIN_FREE_FILES} are needed; remove "
+            "files, or choose another folder"
         )

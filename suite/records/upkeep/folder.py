@@ -30,7 +30,7 @@ class Folder:
     def make_way(self, path: Path) -> None:
         """Set aside a folder, a pipe or the like that has the name of a file to be written."""
         if os.path.lexists(path) and not path.is_file():
-            self.set_aside(path, "is no file", "a file is written in its place")
+            self.set_aside(path, "is not a file", "a file is written in its place")
 
     def set_aside(self, path: Path, reason: str, outcome: str = "its cell will run again") -> None:
         """Move a path to quarantine with a warning; if the folder is read only, only warn. Raises DiskFault.

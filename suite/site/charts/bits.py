@@ -9,8 +9,8 @@ from suite.site.charts.drawing import lines, scale
 from suite.site.charts.drawing.lines import Frame, Points
 from suite.site.charts.drawing.marks import Chart
 
-_CAPTION = """Network {network}. Each set as it is stored and with fewer bits a value. Points: means; bars: \
-95% intervals over distillation seeds and retrained networks."""
+_CAPTION = """Network {network}. Each set as it is stored and with fewer bits per value. Points: means; \
+bars: 95% intervals over sets and networks."""
 
 
 def charts(tables: Iterable[Breakdown]) -> Iterator[Chart]:

@@ -51,7 +51,7 @@ def refusal(averages: Averages) -> str:
     if tables < LEAST or len(rows) < 3:
         return (
             f"No critical-difference diagram: {len(rows)} rows are complete in {tables} common tables; it "
-            f"needs three rows in {LEAST} tables of tasks, sizes or networks."
+            f"needs three rows in {LEAST} tables."
         )
     return ""
 
@@ -71,19 +71,19 @@ def chart(averages: Averages) -> Chart | None:
     start, end = 100 * axis.share(1), 100 * axis.share(1 + apart)
     return Chart(
         kind="critical",
-        title=f"Mean ranks over {tables} tables, and their critical difference",
+        title=f"Average ranks over {tables} tables, and their critical difference",
         caption=_caption(averages, tables, probability, differ),
         height=bottom + _BOTTOM,
         left=left,
         right=round(_STEP * (max((lane for lane, _, _ in bars), default=0) + 1) / 10) * 10 + 20,
         marks=(
-            *marks.horizontal(axis, _TOP, bottom, "mean rank: the best is at the left"),
+            *marks.horizontal(axis, _TOP, bottom, "average rank: the best is at the left"),
             Line(start, _TOP - 14, end, _TOP - 14, "distance"),
             Text(start, _TOP - 22, f"critical difference {apart:.2f}", "tick"),
             *(mark for at, row in enumerate(rows) for mark in _row(row, at, axis, left)),
             *(_group(*bar) for bar in bars),
         ),
-        headings=("row", "mean rank", "ranks"),
+        headings=("row", "average rank", "ranks"),
         lines=tuple(
             (row.name, f"{row.rank:.2f}", ", ".join(f"{rank:g}" for rank in row.ranks)) for row in rows
         ),
@@ -93,7 +93,7 @@ def chart(averages: Averages) -> Chart | None:
 def _row(row: Average, at: int, axis: scale.Scale, left: int) -> Iterator[Mark]:
     yield Text(0, _y(at) + 4, marks.cut(row.name, left - 14), "name", "end", -10, row.name)
     yield Line(0, _y(at), 100 * axis.share(row.rank), _y(at), "stem")
-    yield Dot(100 * axis.share(row.rank), _y(at), "", f"{row.name}: mean rank {row.rank:.2f}")
+    yield Dot(100 * axis.share(row.rank), _y(at), "", f"{row.name}: average rank {row.rank:.2f}")
 
 
 def _group(lane: int, first: int, last: int) -> Mark:
@@ -121,16 +121,16 @@ def _caption(averages: Averages, tables: int, probability: float, differ: bool) 
     """Return what was tested, and what may be concluded."""
     count = len(averages.complete)
     parts = [
-        f"Ranks of the board, ties at their mean, of the {count} rows that are complete in all {tables} "
-        f"tables (of {averages.rows} ranked rows).",
+        f"Average ranks of the {count} rows (of {averages.rows}) that are complete in all {tables} tables. "
+        "Tied rows share the average of their ranks.",
         f"Friedman's test: p = {probability:.2g}"
         + (
-            "; Nemenyi's test at 95%: rows on one bar at the right cannot be told apart."
+            "; Nemenyi's test at 95%: rows on one bar at the right do not differ significantly."
             if differ
-            else ", so that no two rows can be told apart."
+            else ": no two rows differ significantly."
         ),
     ]
     if tables <= _MANY:
-        parts.append(f"Friedman's p-value is an approximation, which {tables} tables make rough.")
-    parts.append("Sizes and networks of one task are not independent, as the test takes them to be.")
+        parts.append(f"With {tables} tables, the p-value is only a rough approximation.")
+    parts.append("The test assumes independent tables; sizes and networks of one task are not independent.")
     return " ".join(parts)

@@ -14,7 +14,7 @@ from suite.site.charts.drawing import lines, scale
 from suite.site.charts.drawing.lines import Frame, Points
 from suite.site.charts.drawing.marks import Chart
 
-_MEANS = "Points: means; bars: 95% intervals over distillation seeds and retrained networks."
+_MEANS = "Points: means; bars: 95% intervals over sets and networks."
 
 
 def anytime(copies: pd.DataFrame) -> Iterator[Chart]:
@@ -23,7 +23,7 @@ def anytime(copies: pd.DataFrame) -> Iterator[Chart]:
     copies: of `suite.figures.snapshots.measured`.
     """
     for place, rows in copies.groupby(["task", "ipc", "network", "recipe"], sort=True):
-        yield _anytime(rows, place, "seconds", "time of distillation", words.duration)
+        yield _anytime(rows, place, "seconds", "distillation time", words.duration)
         yield _anytime(rows, place, "step", "outer steps", lambda step: f"{step:,.0f}")
 
 
@@ -46,8 +46,8 @@ def budgets(networks: pd.DataFrame) -> Iterator[Chart]:
         frame = Frame(
             kind="budget",
             title=f"Sets, their prefixes and random subsets on {task}",
-            caption=f"Network {words.network(network)}, recipe {recipe}. {_MEANS} Of drawn subsets, a draw "
-            "counts as one network.",
+            caption=f"Network {words.network(network)}, recipe {recipe}. {_MEANS} Each drawn "
+            "subset counts as one network.",
             axis="images per class",
             x="images per class",
             text=lambda size: f"{size:g}",

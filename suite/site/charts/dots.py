@@ -88,7 +88,7 @@ def _full(table: Table, axis: scale.Scale, bottom: float) -> Iterator[Mark]:
 def _caption(table: Table, rows: Sequence[BoardRow]) -> str:
     """Return what the dots and the bars are, and which rows have none."""
     parts = [f"{words.measured(table)}."]
-    parts.append("Dots: means; bars: 95% intervals over distillation seeds and retrained networks.")
+    parts.append("Dots: means; bars: 95% intervals over sets and networks.")
     if any(not row.accuracy.measured for row in rows if row.accuracy):
         parts.append("Hollow dots: a single network, no interval.")
     if any(row.rank is not None for row in rows):
@@ -99,5 +99,5 @@ def _caption(table: Table, rows: Sequence[BoardRow]) -> str:
         parts.append("Grey rows are incomplete and have no rank.")
     absent = [f"{row.name} ({row.state})" for row in table.rows if not row.accuracy]
     if absent:
-        parts.append(f"Without an accuracy: {', '.join(absent[:8])}{', …' if len(absent) > 8 else ''}.")
+        parts.append(f"No accuracy: {', '.join(absent[:8])}{', …' if len(absent) > 8 else ''}.")
     return " ".join(parts)

@@ -16,9 +16,9 @@ _LEFT, _RIGHT = 40, 20
 _SCREENS = (380.0, 500.0, 700.0)
 _PHONE = (230.0, 290.0)  # widths of the plot for which names are placed
 
-_CAPTION = """{size}. {measured}.{device} Points: means; bars: 95% intervals over distillation seeds and \
-retrained networks. The line is the front: no other row has both a higher mean and a lower cost; near rows \
-may differ by chance."""
+_CAPTION = """{size}. {measured}.{device} Points: means; bars: 95% intervals over sets and networks. \
+The line is the front: no other row has both a higher mean and a lower cost. Small \
+differences may be chance."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _chart(table: Table, points: Sequence[Point], axis: _Axis, size: str, device
         caption=_CAPTION.format(
             size=size[0].upper() + size[1:],
             measured=words.measured(table),
-            device=f" Device {device}; no other's times compare." if device else "",
+            device=f" Device {device}." if device else "",
         ),
         height=_HEIGHT,
         left=_LEFT,

@@ -12,8 +12,7 @@ from suite.site.charts.drawing.marks import Chart
 
 _FEW = 20  # lines in a chart of one method
 
-_CAPTION = """{measured}. Points: means; bars: 95% intervals over distillation seeds and retrained networks. \
-Grey: other rows."""
+_CAPTION = """{measured}. Points: means; bars: 95% intervals over sets and networks. Grey: other rows."""
 
 
 def chart(tables: Sequence[Table], own: Collection[str] = ()) -> Chart | None:

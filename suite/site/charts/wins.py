@@ -12,8 +12,8 @@ MOST = 20
 """Rows of a matrix: the best ones. More can neither be read nor compared by chance."""
 
 _CAPTION = """{measured}. Each cell: the row's mean minus the column's, in points. \
-Coloured and bold: its 95% interval, over distillation seeds and retrained networks, excludes zero. The \
-intervals are not corrected for the number of pairs, {pairs}."""
+Coloured and bold: its 95% interval over sets and networks excludes zero. The intervals are not \
+corrected for the number of pairs, {pairs}."""
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def _compared(row: AtlasRow) -> Compared:
         network=entry.network,
         recipe=entry.our_recipe or entry.recipe,
         printed=entry.text(size),
-        source=entry.source + "; second hand" * entry.second_hand,
+        source=entry.source + "; quoted from another paper" * entry.second_hand,
         ours=f"{words.percent(row.accuracy)} ({words.sample_size(row.accuracy)})" if row.accuracy else "",
         status=status(row),
     )

@@ -20,8 +20,8 @@ from suite.site import paths
 from suite.site.details.papers import Aids, Look
 from suite.site.source import Source
 
-_AS_ON_THE_BOARD = """As on the Markdown board: the preprocessing is undone; values are clipped, or, of \
-whitened images, stretched."""
+_AS_ON_THE_BOARD = """As on the Markdown board: the preprocessing is undone; values are clipped, those of \
+whitened images stretched."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ class Set:
         """Its file in a store, or why there is none to hand out."""
         there = [path for path in map(self._file, self.stores) if path.is_file()]
         if not there:
-            return "the file of this set is not in the store"
+            return "the set's file is not in the stores"
         own, record = self.row.submission, self.record
         wanted = own.files.get(SET) if own else record.artefact if record else ""
         found = [path for path in there if wanted in ("", hashlib.sha256(path.read_bytes()).hexdigest())]
         if not found:
-            return "the file in the store is not the one that was evaluated: its sha256 differs"
+            return "the file in the store is not the evaluated one: its sha256 differs"
         return found[0]
 
     def _file(self, store: Path) -> Path:
@@ -88,7 +88,7 @@ class Set:
         """What its file shows; a store's picture if there is none."""
         artefact = self.artefact
         if self.row.standing == CLAIMED:  # only `ratbench verify` opens a stranger's file safely
-            return Look(missing="the set is not verified, so that its file is not opened")
+            return Look(missing="the set is not verified, so its file is not opened")
         found = Look(missing=artefact) if isinstance(artefact, str) else self._look(artefact)
         if found.picture or not (picture := self._stored_picture()):
             return found

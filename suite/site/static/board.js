@@ -245,7 +245,7 @@ const ratbench = (() => {
     try {
       await load(state.table.slug);
     } catch (error) {
-      find("status").textContent = `${error.message}: make the site again.`;
+      find("status").textContent = `${error.message}: run ratbench site again.`;
       return;
     }
     if (written(read()) === written(state)) draw(state, loaded.get(state.table.slug));
@@ -308,8 +308,8 @@ const ratbench = (() => {
     const sort = columns.find((column) => column.key === state.sort?.key);
     find("status").textContent = [
       `${count === total ? total : `${count} of ${total}`} ${total === 1 ? "row" : "rows"}`,
-      sort && `sorted by ${sort.heading}, ${state.sort.down ? "descending" : "ascending"}${sort.per_device && devices.length > 1 ? ", each device by itself" : ""}`,
-      wrong.length && `the filter of ${wrong.join(" and ")} is not understood: write > 70, <= 5 min or 70..75`,
+      sort && `sorted by ${sort.heading}, ${state.sort.down ? "descending" : "ascending"}${sort.per_device && devices.length > 1 ? ", each device separately" : ""}`,
+      wrong.length && `cannot read the filter of ${wrong.join(" and ")}: write > 70, <= 5 min or 70..75`,
     ].filter(Boolean).join(" · ");
   };
 

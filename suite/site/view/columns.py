@@ -39,18 +39,18 @@ class Cell:
     values: tuple[Value, ...] = ()
 
 
-RANK = Column("rank", "rank", "Rank by accuracy in the whole table; = marks tied rows.", "rank", ("rank",))
+RANK = Column("rank", "rank", "Rank by accuracy in the whole table; = if it is shared.", "rank", ("rank",))
 METHOD = Column("method", "method", "The method's name in its paper, and its name here.", "text", ("name",))
-COPIES = Column("n", "n", "Distillation seeds × retrained copies.", "number", ("seeds", "copies"))
+COPIES = Column("n", "n", "Sets (distillation seeds) × networks.", "number", ("seeds", "copies"))
 STATE = Column(
     "state", "state", "What an incomplete row lacks; it has no rank.", "choice", ("state",), shown=False
 )
 AGAINST_RANDOM = Column(
     "against_random",
     "against random subsets",
-    "In which scores a row is shown to be better than random subsets of real images.",
+    "The scores in which a row is shown to be better than random subsets of real images.",
 )
-NOTES = Column("notes", "notes", "Errors, and what else a reader of the row should know.", "text", ("notes",))
+NOTES = Column("notes", "notes", "Errors and remarks.", "text", ("notes",))
 
 _BEFORE = (
     RANK,
@@ -64,8 +64,8 @@ _BEFORE = (
     ),
     Column(
         "behind",
-        "behind %",
-        "Gap to the best row of the next better tie group, or of its own, with its paired 95% interval.",
+        "behind",
+        "Points behind the best row of the same rank, or of the rank above, with their paired 95% interval.",
         "percent",
         ("behind", "behind_low", "behind_high"),
     ),
@@ -83,8 +83,8 @@ _BEFORE = (
     ),
     Column(
         "reported",
-        "reported %",
-        "Accuracy that a paper prints for this network, under its recipe; not ranked.",
+        "printed %",
+        "Accuracy printed in a paper for this network, under the paper's recipe; not ranked.",
         "percent",
         ("reported", "reported_source"),
         shown=False,
@@ -94,7 +94,7 @@ _AFTER = (
     Column(
         "time",
         "device time",
-        "GPU-seconds or CPU-thread-seconds of one distillation; compare within one device only.",
+        "GPU time, or CPU time × threads, of one distillation; compare within one device only.",
         "seconds",
         ("device_seconds",),
         per_device=True,
@@ -102,11 +102,11 @@ _AFTER = (
     Column(
         "tuned",
         "tuned",
-        "Tries that chose its settings on the holdout, and their device time; empty if they were given.",
+        "Tries that chose the settings on the holdout, and their device time.",
         "number",
         ("tries", "tuning_seconds"),
     ),
-    Column("device", "device", "What distilled the set: a GPU or a processor.", "choice", ("device_class",)),
+    Column("device", "device", "The GPU or processor that distilled the set.", "choice", ("device_class",)),
     Column(
         "memory",
         "memory",
@@ -115,7 +115,7 @@ _AFTER = (
         ("peak_memory_bytes",),
         per_device=True,
     ),
-    Column("stored", "stored", "Bytes of the set, labels among them.", "bytes", ("stored_bytes",)),
+    Column("stored", "stored", "Bytes of the set, with its labels if soft.", "bytes", ("stored_bytes",)),
     Column(
         "bits", "bits/class", "Bits per class: 8 × stored bytes / classes.", "number", ("bits_per_class",)
     ),
@@ -130,7 +130,7 @@ _AFTER = (
     Column(
         "signers",
         "signed by",
-        "Who signed all records of the row, with a key that was checked.",
+        "Who signed all records of the row; the signatures were checked.",
         "choice",
         ("signers",),
     ),

@@ -177,7 +177,7 @@ def _notes(table: Table, row: BoardRow) -> Iterator[str]:
     if told := words.taught(row):
         yield told
     if row.method and row.size != table.ipc:
-        yield f"time and memory are those of the whole set, {words.size(row.size)}"
+        yield f"time and memory of the whole set, {words.size(row.size)}"
     if row.submission:
         yield words.origin(row)
     if row.standing == CLAIMED:
@@ -185,7 +185,7 @@ def _notes(table: Table, row: BoardRow) -> Iterator[str]:
     if row.accuracy and not row.accuracy.measured:
         yield "one network: no interval"
     elif row.method and row.accuracy and row.accuracy.seeds == 1:
-        yield "one seed: no interval across distillations"
+        yield "one seed: the interval leaves out variation between distillations"
 
 
 def _cells(columns: Sequence[Column], texts: Mapping[str, str], line: Line) -> tuple[Cell, ...]:

@@ -20,12 +20,15 @@ def judged(word: str, difference: float, half: float | None, reason: str = "") -
         (judged("off", -2.14, 0.8), "off by −2.1 ± 0.8"),
         (judged("undecided", 0.3, 0.4, "1 distillation"), "undecided (+0.3 ± 0.4): 1 distillation"),
         (judged("undecided", 0.3, None, "nothing varied"), "undecided (+0.3): nothing varied"),
-        (AtlasRow(printed(10, 50.0, of="cafe is no method here")), "not run: cafe is no method here"),
+        (
+            AtlasRow(printed(10, 50.0, of="cafe is not a method here")),
+            "not comparable: cafe is not a method here",
+        ),
         (AtlasRow(printed(10, 50.0), failed="oom"), "not run: oom"),
-        (AtlasRow(printed(10, 50.0)), "not run: no record; cost unknown"),
+        (AtlasRow(printed(10, 50.0)), "not run; cost unknown"),
         (
             AtlasRow(printed(10, 50.0), cost=Cost(8247.6, "NVIDIA H200", "")),
-            "not run: no record; about 8,248 device-seconds a set on one NVIDIA H200",
+            "not run; about 8,248 device-seconds per set on one NVIDIA H200",
         ),
     ],
     ids=str,
@@ -42,16 +45,16 @@ def test_a_page_has_a_table_for_each_task_with_notes() -> None:
     ]
     figures = [
         printed(10, 51.0, 0.3),
-        printed(10, 12.25, of="cafe is no method here", task="svhn", method="cafe", second_hand=True),
+        printed(10, 12.25, of="cafe is not a method here", task="svhn", method="cafe", second_hand=True),
     ]
     text = markdown(atlas(records, figures))
-    assert "2 printed figures: 1 reproduced, 0 off, 0 undecided, 0 not run, 1 not comparable." in text
+    assert "2 printed accuracies: 1 reproduced, 0 off, 0 undecided, 0 not run, 1 not comparable." in text
     lines = [line for line in text.splitlines() if line.startswith("| `")]
     ours, other = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
     assert ours[:2] == ["`dm`", "10"] and "51.0 ± 0.3 ¹" in ours and "2 × 2" in ours
     assert ours[-1] == "30.0 [30.0, 30.0] ²" and "dsa-1000" in ours and "plain" in ours
-    assert "- ² another setting, not compared: convnet-d3-w16-in" in text
-    assert r"12.25\* ¹" in other and "not run: cafe is no method here" in other
+    assert "- ² not compared: convnet-d3-w16-in" in text
+    assert r"12.25\* ¹" in other and "not comparable: cafe is not a method here" in other
     assert text.index("## cifar10") < text.index("## svhn")
 
 

@@ -113,7 +113,7 @@ class TestBoard:
         assert found.scores[LRS].mean == pytest.approx(normalised(0.5 * 0.30 - 0.5 * 0.39))
         text = render(board(records), "md")
         assert "| `frepo` ¹ |" in text and "- ¹ its hard labels are the argmax of its soft labels" in text
-        assert "- one random subset: intervals of IOR and LRS do not cover" in text
+        assert "- one random subset: intervals of IOR and LRS leave out" in text
 
     def test_soft_labels_are_never_taken_for_hard_ones(self) -> None:
         of = trial("frepo", label_kind="soft")

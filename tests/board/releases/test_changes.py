@@ -47,7 +47,7 @@ def test_equal_releases_say_so() -> None:
 def test_new_rows_and_rows_that_are_gone() -> None:
     text = told([row("dm"), row("dc")], [row("dm"), row("mtt", 0.625)])
     assert "## New rows\n\n- `retrain`, `digits`, 1, `net`, `mtt`, accuracy 0.6250 [0.6150, 0.6350]" in text
-    assert "## Rows that are gone\n\n- `retrain`, `digits`, 1, `net`, `dc`, accuracy 0.5000" in text
+    assert "## Removed rows\n\n- `retrain`, `digits`, 1, `net`, `dc`, accuracy 0.5000" in text
     assert "Scores" not in text
 
 
@@ -82,8 +82,8 @@ def test_ranks_and_states_that_changed() -> None:
 def test_what_made_them() -> None:
     text = told([], [], version="0.2.0", recipes=["dsa-1000"], versions=["torch 2.14.0"])
     assert "- version: `0.1.0` → `0.2.0`" in text
-    assert "- recipes: new `dsa-1000`, gone `dc-300`" in text
-    assert "- versions: new `torch 2.14.0`, gone `torch 2.13.0`" in text and "commits" not in text
+    assert "- recipes: new `dsa-1000`, removed `dc-300`" in text
+    assert "- versions: new `torch 2.14.0`, removed `torch 2.13.0`" in text and "commits" not in text
 
 
 def test_rows_of_two_protocols_are_not_compared() -> None:

@@ -35,7 +35,7 @@ def test_names_are_year_and_month() -> None:
         "",
         "2026.12\n",
     ):
-        with pytest.raises(ValueError, match="is no name of a release; take its year and month, 2026"):
+        with pytest.raises(ValueError, match="is not the name of a release; give year and month: 2026"):
             number(name)
 
 
@@ -49,7 +49,7 @@ def test_the_one_before_is_the_last_by_its_number(tmp_path: Path) -> None:
     assert before(tmp_path, "2025.12") is None
     (found / "leaderboard.json").write_text("{}")
     with pytest.raises(
-        ValueError, match=r"2026\.02\.10, the release before, is damaged: leaderboard\.json was"
+        ValueError, match=r"previous release .*2026\.02\.10 is damaged: leaderboard\.json was"
     ):
         before(tmp_path, "2026.12")
 
@@ -65,14 +65,14 @@ def test_any_change_is_found(tmp_path: Path) -> None:
     (path / "leaderboard.json").unlink()
     assert "leaderboard.json is missing" in problems(path)
     path.rename(tmp_path / "2027.01")
-    assert "MANIFEST.json is that of '2026.12'" in problems(tmp_path / "2027.01")
+    assert "MANIFEST.json is that of release '2026.12'" in problems(tmp_path / "2027.01")
 
 
 def test_a_list_of_checksums_that_leaves_files_out_is_found(tmp_path: Path) -> None:
     path = frozen(tmp_path, "2026.12")
     (path / "SHA256SUMS").write_text("0 ../../etc/passwd\n")
     assert problems(path) == [
-        "SHA256SUMS has lines that are none of checksums",
+        "SHA256SUMS has lines that are not checksums",
         "MANIFEST.json is missing in SHA256SUMS",
         "leaderboard.json is missing in SHA256SUMS",
         "MANIFEST.json was added",
@@ -88,7 +88,7 @@ def test_other_folders_are_none(content: str | None, tmp_path: Path) -> None:
     else:
         (path / "MANIFEST.json").write_bytes(content.encode(errors="surrogateescape"))
     for folder in (path, tmp_path, tmp_path / "none"):
-        with pytest.raises(ValueError, match="is no release: it lacks a readable"):
+        with pytest.raises(ValueError, match="is not a release: it has no readable"):
             problems(folder)
 
 
@@ -96,5 +96,5 @@ def test_other_folders_are_none(content: str | None, tmp_path: Path) -> None:
 def test_rows_of_another_program_are_refused(rows: str, tmp_path: Path) -> None:
     path = frozen(tmp_path, "2026.12")
     (path / "leaderboard.json").write_text(rows)
-    with pytest.raises(ValueError, match="is not as a release has it"):
+    with pytest.raises(ValueError, match="is not that of a release"):
         read(path)

@@ -83,7 +83,7 @@ def test_it_tells_what_changed_since_the_last_one(board: Path, tmp_path: Path) -
     made = release("2026.12", [tmp_path / "later"], tmp_path / "releases", Made("0.3.0", "def", "# Atlas\n"))
     text = (made / "changes.md").read_text()
     assert "# Changes from 2026.06 to 2026.12" in text and "- version: `0.2.0` → `0.3.0`" in text
-    assert "## New rows" in text and "`mtt`" in text and "Rows that are gone" not in text
+    assert "## New rows" in text and "`mtt`" in text and "Removed rows" not in text
     scores, ranks = text.split("## Scores")[1].split("## Ranks")
     assert "`dm`" in scores and "`dc`" not in scores and "`dm`" in ranks
     assert json.loads((made / "MANIFEST.json").read_text())["before"] == "2026.06"
@@ -97,9 +97,9 @@ def test_a_store_that_cannot_be_published_is_refused(board: Path, tmp_path: Path
     (tmp_path / "empty/records").mkdir(parents=True)
     (board / "records/x.json").write_text("{")
     for store, message in (
-        ("board", r"a release needs whole stores, .*/records/x\.json: skipped"),
-        ("mixed", "one data for each task: digits: records of 2 different data"),
-        ("empty", "no record that a board shows; run a grid first"),
+        ("board", r"a release needs undamaged stores .*/records/x\.json: skipped"),
+        ("mixed", "the same data for each task: digits: records of 2 different data"),
+        ("empty", "no records for a board; run a grid first"),
     ):
         with pytest.raises(ValueError, match=message):
             release("2026.12", [tmp_path / store], tmp_path / "releases", MADE)
@@ -121,9 +121,9 @@ def test_the_command(board: Path, tmp_path: Path) -> None:
     ("words", "message"),
     [
         ((), "name the release by its year and month, such as 2026.12, or use --check DIR"),
-        (("results",), "'results' is no name of a release"),
+        (("results",), "'results' is not the name of a release"),
         (("2026.12", "no-store"), "no store at no-store"),
-        (("--check", "no-release"), "no-release is no release: it lacks a readable SHA256SUMS"),
+        (("--check", "no-release"), "no-release is not a release: it has no readable SHA256SUMS"),
         (("2026.12", "--check", "x"), "--check DIR takes neither a name nor stores"),
     ],
 )

@@ -38,9 +38,9 @@ def test_a_section_has_a_heading_an_order_and_its_rows() -> None:
     text = "\n".join(sections([table()]))
     assert "<summary>Sharpness: digits, 1 table</summary>" in text
     assert "**digits, convnet-d3-w128-in: 10 images per class**" in text
-    assert "Rows are sorted by **basin width**, the lowest first." in text
+    assert "Sorted by **basin width**, lowest first." in text
     assert "| `kip` " in text and "| `dm` oom " in text
-    assert "- 1 seed: no interval across distillations" in text
+    assert "- 1 seed: intervals leave out variation between distillations" in text
     assert sections([]) == []
 
 

@@ -32,8 +32,8 @@ def test_scores_of_a_row() -> None:
     found = table(*pair("random_subset", (0.30,)), *pair("kip", (0.60,)), full_data(0.85))
     assert shown(found, "kip") == {"IOR": "30.0", "HLR": "25.0", "LRS": "0.280"}
     assert limits(found) == [
-        "- one random subset: intervals of IOR and LRS do not cover the variation of random subsets",
-        "- one network: intervals of HLR and LRS do not cover the variation of full-data networks",
+        "- one random subset: intervals of IOR and LRS leave out variation between random subsets",
+        "- one full-data network: intervals of HLR and LRS leave out variation between such networks",
     ]
 
 

@@ -60,8 +60,8 @@ def test_a_changed_cell_stands_beside() -> None:
     ran = ratbench("reproduce", "random_subset", "digits", "1", *options)
     assert ran.exit_code == 0, ran.output
     *_, beside, status = ran.stdout.splitlines()
-    assert beside.startswith("beside, not compared: ") and beside.endswith(" with mlp-w8")
-    assert status == "status: not run: no record; cost unknown; 45.0 ± 0.9 printed"
+    assert beside.startswith("other setting, not compared: ") and beside.endswith(" with mlp-w8")
+    assert status == "status: not run; cost unknown; 45.0 ± 0.9 printed"
 
 
 def test_differences_from_the_paper_are_told() -> None:
@@ -69,7 +69,7 @@ def test_differences_from_the_paper_are_told() -> None:
     assert ran.exit_code == 0 and not Path("runs").exists()
     told, cells = ran.stdout.index("digits in matching and retraining"), ran.stdout.index("to do")
     assert told < cells and "cost: unknown" in ran.stdout[:told]
-    assert ran.stdout.endswith("status: not run: no record; cost unknown; 60.0 printed\n")
+    assert ran.stdout.endswith("status: not run; cost unknown; 60.0 printed\n")
 
 
 def test_a_cell_without_a_figure_is_refused() -> None:
@@ -82,7 +82,7 @@ def test_an_atlas_is_written_and_checked(tmp_path: Path) -> None:
     (store / "records").mkdir(parents=True)
     wrote = ratbench("atlas", store, "--output", page)
     assert wrote.exit_code == 0 and f"wrote {page}" in wrote.stdout
-    assert "not run: no record; cost unknown" in page.read_text()
+    assert "not run; cost unknown" in page.read_text()
     assert ratbench("atlas", store, "--output", page, "--check").exit_code == 0
     page.write_text(page.read_text().replace("cost unknown", "cost known"))
     checked = ratbench("atlas", store, "--output", page, "--check")

@@ -89,7 +89,7 @@ class TestLeaderboard:
         path.write_bytes(b"damaged")
         result = ratbench("leaderboard", copied, "--output", tmp_path / "new" / "board.md")
         assert result.exit_code == 0 and "it is not drawn" in result.stderr
-        assert "- no picture of every set of `" in (tmp_path / "new" / "board.md").read_text()
+        assert "- pictures are missing (`" in (tmp_path / "new" / "board.md").read_text()
 
 
 class TestSite:

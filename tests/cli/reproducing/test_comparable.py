@@ -48,9 +48,9 @@ def test_a_network_may_be_another() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"method": "cafe"}, "cafe is no method here"),
-        ({"our_recipe": ""}, "no recipe here retrains as the source does"),
-        ({"preprocessing": None}, "the source does not tell the preprocessing of its images"),
+        ({"method": "cafe"}, "cafe is not a method here"),
+        ({"our_recipe": ""}, "no recipe here is that of the source"),
+        ({"preprocessing": None}, "the source does not say how its images are preprocessed"),
         ({"task": "fashion-mnist", "preprocessing": "zca"}, "no task here has its preprocessing, zca"),
         ({"network": "none"}, "no network here is that of the source"),
         ({"network": "FRePo's own"}, "no network here is that of the source"),
@@ -74,12 +74,12 @@ def test_a_figure_without_published_settings_is_not_compared(
     method: str, task: str, preprocessing: str, unknown: int, known: int
 ) -> None:
     figure = entry(task=task, method=method, preprocessing=preprocessing)
-    assert target(figure, unknown) == "no settings are published for it at this size"
+    assert target(figure, unknown) == "no settings are published for this size"
     assert isinstance(target(figure, known), Target)
 
 
 def test_full_data_is_no_cell() -> None:
-    assert target(entry(method="full_data"), 0) == "the source does not tell how it trains on all images"
+    assert target(entry(method="full_data"), 0) == "the source does not say how it trains on all images"
 
 
 def test_a_misspelt_recipe_is_an_error_and_no_reason() -> None:

@@ -45,7 +45,7 @@ def test_what_is_printed_and_what_it_costs_is_told_before() -> None:
 
 def test_without_a_store_the_status_is_that_nothing_was_run(tmp_path: Path) -> None:
     lines = list(find("dm", "cifar10", 10).after(tmp_path / "none"))
-    assert lines[0] == "status: not run: no record; cost unknown; 48.9 ± 0.6 printed"
+    assert lines[0] == "status: not run; cost unknown; 48.9 ± 0.6 printed"
     assert len(lines) == 2 and lines[1].endswith("47.64 printed")  # DC-Bench's, under the same recipe
 
 
@@ -65,7 +65,7 @@ def test_without_a_store_the_status_is_that_nothing_was_run(tmp_path: Path) -> N
             "cafe",
             "cifar10",
             10,
-            "cafe is no method here; those of other methods can: .*dc, dm, dream, dsa",
+            "cafe is not a method here; those of other methods can: .*dc, dm, dream, dsa",
         ),
     ],
 )
@@ -84,4 +84,4 @@ def test_a_store_may_bring_its_own_figures(tmp_path: Path) -> None:
     text = '[[reported]]\ntask = "digits"\nmethod = "dm"\nsource = "a paper"\nfigures = [[1, 12.5]]\n'
     (tmp_path / "reported.toml").write_text(text)
     page = published([tmp_path])
-    assert "1 printed figures" in page and "12.5 ¹" in page and "cifar10" not in page
+    assert "1 printed accuracies" in page and "12.5 ¹" in page and "cifar10" not in page

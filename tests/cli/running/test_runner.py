@@ -100,7 +100,7 @@ def test_a_folder_in_the_place_of_a_board_or_a_picture_is_set_aside(
 ) -> None:
     """No run of the store would end well again, though all of its cells are done."""
     disks.a_full_folder(copied / name)
-    with pytest.warns(UserWarning, match="is no file; moved to .*quarantine"):
+    with pytest.warns(UserWarning, match="is not a file; moved to .*quarantine"):
         assert runner.run(Request(str(finished[0]), store=copied, inline=True))
     assert (copied / name).is_file()
 

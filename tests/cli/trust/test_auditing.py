@@ -26,7 +26,7 @@ def test_a_store_is_audited_once_and_other_data_are_errors(tmp_path: Path) -> No
     store, said = sound(tmp_path / "store").path, list[str]()
     report = audited([store, store], Wanted(), None, said.append)
     assert len(report.stores) == 1 and not report.sound  # its fingerprint is invented
-    assert "records of digits with data dadadadadada: 9, this one among them" in said[0]
+    assert "records of digits with data dadadadadada: 9, including this one" in said[0]
     assert report.fields["stores"][0]["errors"] == 1 and "rescoring" not in report.fields
 
 

@@ -20,7 +20,7 @@ def test_links_pipes_and_large_files_are_refused(tmp_path: Path, monkeypatch: py
         with pytest.raises((ValueError, OSError)):
             documents.content(tmp_path / name)
     (tmp_path / "list").write_text("[]")
-    with pytest.raises(ValueError, match="no JSON object"):
+    with pytest.raises(ValueError, match="not a JSON object"):
         documents.parsed(tmp_path / "list")
 
 

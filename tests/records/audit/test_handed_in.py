@@ -41,7 +41,7 @@ def test_a_forged_one_is_an_error(folder: Path) -> None:
     assert "was edited after it was signed" in told(folder)[0]
     (folder / "submission.toml").write_text(text)
     signed(folder, title="Another one")  # the verification is of what was handed in before
-    assert "not one of this submission" in told(folder)[0]
+    assert "is of another submission" in told(folder)[0]
 
 
 def test_its_set_is_checked(folder: Path) -> None:
@@ -52,12 +52,12 @@ def test_its_set_is_checked(folder: Path) -> None:
 def test_its_manifest_is_checked(folder: Path) -> None:
     facts = {"task": "digits", "method": "x", "hyperparameters": {}, "ipc": 50, "seed": 0}
     with_manifest(folder, trial={"kind": "distillation", **facts})
-    assert any("not one of this submission" in line for line in told(folder))
+    assert any("is of another submission" in line for line in told(folder))
 
 
 def test_what_is_no_submission_is_told(folder: Path) -> None:
     (folder.parent / "other").mkdir()
     (folder.parent / ".partial-x").mkdir()
     lines = told(folder)
-    assert any("it was not written to its end" in line for line in lines)
-    assert any("it is no submission" in line for line in lines)
+    assert any("it was not written completely" in line for line in lines)
+    assert any("it is not a submission" in line for line in lines)

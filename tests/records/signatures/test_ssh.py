@@ -70,11 +70,11 @@ def test_a_signer_has_a_key(options: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "names no signer"),
-        ("# nobody\n", "names no signer"),
-        ("localhost\n", "line 1 of .* names no signer with a key"),
-        ("# ours\nada@example.org ssh-ed25519\n", "line 2 of .* names no signer with a key"),
-        ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA\n", "line 1 of .* names no signer with a key"),
+        ("", "has no signer"),
+        ("# nobody\n", "has no signer"),
+        ("localhost\n", "line 1 of .* has no signer with a key"),
+        ("# ours\nada@example.org ssh-ed25519\n", "line 2 of .* has no signer with a key"),
+        ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA\n", "line 1 of .* has no signer with a key"),
     ],
 )
 def test_a_file_that_names_no_signer_is_refused(text: str, why: str, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ class TestFind:
 
     def test_a_record_without_its_file(self, copied: Path, path: Path) -> None:
         path.unlink()
-        with pytest.raises(ValueError, match="none of their files"):
+        with pytest.raises(ValueError, match="none of its sets"):
             find(f"{copied}:rat_bptt/ipc1/seed0")
 
     def test_a_damaged_record_draws_a_warning(self, copied: Path) -> None:
@@ -120,7 +120,7 @@ class TestSplit:
 
     def test_a_file_is_no_store(self, tmp_path: Path) -> None:
         (tmp_path / "a").touch()
-        with pytest.raises(ValueError, match="is a file, and no store"):
+        with pytest.raises(ValueError, match="is a file, not a store"):
             find(f"{tmp_path}/a:dm/ipc1")
 
 

@@ -242,7 +242,7 @@ class TestRefusals:
     @pytest.mark.parametrize("where", ["", "deep/in"])
     def test_an_output_in_a_source(self, copied: Path, other: Path, where: str) -> None:
         if where:
-            with pytest.raises(ValueError, match="which stays as it is"):
+            with pytest.raises(ValueError, match="which is only read"):
                 Merge([copied], copied / where)
         else:
             with pytest.raises(ValueError, match="nothing to merge"):
@@ -251,7 +251,7 @@ class TestRefusals:
     def test_an_output_that_is_no_store(self, copied: Path, tmp_path: Path) -> None:
         (tmp_path / "full").mkdir()
         (tmp_path / "full" / "file").touch()
-        with pytest.raises(ValueError, match="is no store"):
+        with pytest.raises(ValueError, match="is not a store"):
             Merge([copied], tmp_path / "full")
         with pytest.raises(ValueError, match="is a file"):
             Merge([copied], tmp_path / "full" / "file")

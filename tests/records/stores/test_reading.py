@@ -23,7 +23,7 @@ class TestOpened:
         with pytest.raises(ValueError, match="does not exist"):
             reading.opened(tmp_path / "none")
         (tmp_path / "file").touch()
-        with pytest.raises(ValueError, match="is a file, and no store"):
+        with pytest.raises(ValueError, match="is a file, not a store"):
             reading.opened(tmp_path / "file")
         with pytest.raises(ValueError, match="it has no records"):
             reading.opened(tmp_path)

@@ -45,7 +45,7 @@ def test_a_link_is_not_followed(store: Store, other: Store, tmp_path: Path) -> N
     secret.write_text("secret")
     (submitted(other, "mine").parent / "link").symlink_to(secret)
     copy(other, store, report)
-    assert "it is a link" in report.left[0] and not (store.path / "submissions" / "mine").exists()
+    assert "must not have links" in report.left[0] and not (store.path / "submissions" / "mine").exists()
 
 
 def test_stores_without_submissions(store: Store, other: Store) -> None:

@@ -33,9 +33,9 @@ def test_the_first_readable_record_tells_it(copied: Path) -> None:
 def test_a_disk_with_few_inodes_has_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts, "MIN_FREE_BYTES", 0)
     with disks.mounted(tmp_path / "disk", "nr_inodes=500") as disk:
-        with pytest.raises(ValueError, match=r"^disk full: it takes 49\d more files below .*, 1000 are"):
+        with pytest.raises(ValueError, match=r"^disk full: 49\d inodes are free at .*, 1000 are"):
             check_room(disk)
-        with pytest.raises(ValueError, match="inodes are used up"):
+        with pytest.raises(ValueError, match="inodes are free"):
             Store.create(disk / "store")
     with disks.mounted(tmp_path / "disk", "nr_inodes=2000") as disk:
         check_room(disk)

@@ -41,6 +41,6 @@ def test_what_is_no_file_makes_room_for_one(damage: disks.Damage, replace: bool,
     path = tmp_path / "file"
     path.touch()
     damage(path)
-    with pytest.warns(UserWarning, match="file is no file; moved to .*, a file is written in its place"):
+    with pytest.warns(UserWarning, match="file is not a file; moved to .*, a file is written in its place"):
         assert Folder(tmp_path).put(path, b"content", replace=replace)
     assert path.read_bytes() == b"content" and len(list((tmp_path / QUARANTINE).iterdir())) == 1

@@ -9,7 +9,9 @@ def value(mean: float) -> Interval:
 
 
 def table(*rows: BreakdownRow) -> Breakdown:
-    return Breakdown("quantised", "At fewer bits", TableKey("digits", 10, "convnet-d3-w16-in", ""), (), rows)
+    return Breakdown(
+        "quantised", "At fewer bits per value", TableKey("digits", 10, "convnet-d3-w16-in", ""), (), rows
+    )
 
 
 DM = BreakdownRow(

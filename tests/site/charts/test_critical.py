@@ -75,7 +75,7 @@ def test_rows_that_friedman_cannot_tell_apart_share_one_bar() -> None:
     )
     chart = critical.chart(turns)
     assert chart and len(charts.segments(chart, "group")) == 1
-    assert "no two rows can be told apart" in chart.caption and "approximation" in chart.caption
+    assert "no two rows differ significantly" in chart.caption and "approximation" in chart.caption
 
 
 def test_equal_ranks_everywhere_have_a_chart() -> None:

@@ -57,7 +57,7 @@ def test_what_is_missing_is_said_and_not_linked(tmp_path: Path) -> None:
     (page,) = artefacts.files(each, {})
     text = page.content.decode()
     assert "<img" not in text and "download>" not in text
-    assert "There is no picture: the file of this set is not in the store." in words_of(text)
+    assert "There is no picture: the set's file is not in the stores." in words_of(text)
 
 
 def test_grids_of_a_set_are_told(tmp_path: Path) -> None:

@@ -51,12 +51,12 @@ def test_printed_accuracies_stand_beside_ours(tmp_path: Path) -> None:
     verdict = Verdict("off", -1.7, 0.6)
     rows = [
         AtlasRow(Printed(ENTRY, ENTRY.figures[0], "unused"), OURS, verdict),
-        AtlasRow(Printed(ENTRY, ENTRY.figures[1], "no recipe here retrains as the source does")),
+        AtlasRow(Printed(ENTRY, ENTRY.figures[1], "no recipe here is that of the source")),
         AtlasRow(Printed(ENTRY.model_copy(update={"method": "mtt"}), ENTRY.figures[0], "of another method")),
     ]
     told = words_of(text(tmp_path, Aids(atlas=rows)))
     assert "60.0 ± 0.5 58.3 [58.1, 58.5] (1 × 2) off by −1.7 ± 0.6 Table 2" in told
-    assert "not run: no recipe here retrains as the source does" in told
+    assert "not comparable: no recipe here is that of the source" in told
     assert "of another method" not in told
 
 
@@ -65,7 +65,7 @@ def test_a_method_of_which_nothing_is_known_says_so(tmp_path: Path) -> None:
     page = text(tmp_path, label="mine")
     told = words_of(page)
     assert "No printed accuracy of this method is known here." in told
-    assert "No difference is recorded for mine." in told and "No set." in told
+    assert "No differences are recorded for mine." in told and "No sets." in told
     assert "<b>no memory</b>" in told and "<b>" not in page
 
 

@@ -41,7 +41,7 @@ def test_a_set_has_its_page_and_its_files(tmp_path: Path) -> None:
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     stored(tmp_path, file=None)
     found = only(tmp_path)
-    assert found.artefact == "the file of this set is not in the store" == found.look.missing
+    assert found.artefact == "the set's file is not in the stores" == found.look.missing
     assert found.manifest == {}
 
 

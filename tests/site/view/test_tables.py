@@ -130,7 +130,7 @@ def test_prefixes_name_their_whole_set() -> None:
     of = trial("dm", ipc=10)
     part, whole = views(board([of, evaluated(of, 0.6), evaluated(of, 0.5, ipc=1)]))
     assert texts(part, "method") == ["dm (first 1 of 10)"] and texts(whole, "method") == ["dm"]
-    assert "time and memory are those of the whole set, 10 images per class" in texts(part, "notes")[0]
+    assert "time and memory of the whole set, 10 images per class" in texts(part, "notes")[0]
     assert (part.facts["ipc"], whole.facts["ipc"]) == (1, 10) and part.slug != whole.slug
 
 

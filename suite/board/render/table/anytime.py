@@ -9,12 +9,12 @@ from suite.board.render.layout import code, escaped, link, markdown_table
 from suite.board.rows import BoardRow
 from suite.board.tables import Board
 
-_INTRODUCTION = """Each distillation stopped when it had spent the last budget. Its set was scored as it was
-when each budget was spent. All work on train counts: experts, teachers and scores that select images, too,
-even where several sets share them. Compiling does not. **Mean**: accuracy in percent over the logarithm of
-time, with its 95% interval; a budget without a set counts as chance. In bold: rank 1 after this budget.
-**Time to**: the first budget after which the accuracy was reached, ∞ if it was not: the lower end of the 98%
-interval lies there (p < 0.01; with two or three seeds it is wrong more often)."""
+_INTRODUCTION = """Each distillation stopped at the last budget; its set was scored as it was at each budget.
+All work on the training split counts, also that of experts, teachers and scores that select images, even if
+several sets share it. Compiling does not count. **Mean**: accuracy in percent over the logarithm of time,
+with its 95% interval; a budget without a set counts as chance. Bold: rank 1 at this budget. **Time to**: the
+first budget at which the accuracy was reached, ∞ if none: the lower end of the 98% interval is at least this
+accuracy (p < 0.01; with two or three seeds it is wrong more often)."""
 
 
 def sections(board: Board, papers: Mapping[str, str]) -> list[str]:
@@ -33,8 +33,8 @@ def sections(board: Board, papers: Mapping[str, str]) -> list[str]:
 def _devices(found: Sequence[Calibration]) -> Iterator[str]:
     """Yield how the devices relate, if trials ran on several."""
     if found:
-        yield "**Devices**: the outer steps that the same trials took in the same device-seconds."
-        yield markdown_table(["on", "for one on", "median", "range", "trials"], list(map(_related, found)))
+        yield "**Devices**: outer steps on a device over those on another: same trials, same device-seconds."
+        yield markdown_table(["device", "other", "median", "range", "trials"], list(map(_related, found)))
 
 
 def _related(found: Calibration) -> list[str]:

@@ -14,12 +14,12 @@ _SETTINGS = 4000  # letters of a row's settings; the rest is cut
 
 def details(table: Table, folder: Path | None) -> list[str]:
     """Return the folded sections of a table; folder: where the Markdown stands, whose sets are linked."""
-    scores = ", robust scores" * bool(dd_ranking.columns(table))
-    told = "Each row: labels, bits per class, memory, settings, sets, devices, code, errors"
+    scores = ", DD-Ranking scores" * bool(dd_ranking.columns(table))
+    told = "Details of each row: labels, bits per class, memory, settings, sets, devices, code, errors"
     recipes = [*_beside(table), _recipes(table), _other_networks(table)]
     facts = [*_facts(table, folder), *_devices(table), *_code(table), *_errors(table)]
     return [
-        *folded(f"Native and other recipes, figures of papers{scores}", recipes),
+        *folded(f"Native and other recipes, printed accuracies{scores}", recipes),
         *folded(told, ["\n".join(facts)]),
     ]
 
@@ -28,7 +28,7 @@ def _beside(table: Table) -> list[str]:
     """Return the table of native accuracies, figures of papers and scores, and its notes."""
     notes = Notes()
     lines = [cells for row in table.everyone if len(cells := _cells(table, row, notes)) > 1]
-    order = ["method", "native %", "reported %", *(score.title for score in dd_ranking.columns(table))]
+    order = ["method", "native %", "printed %", *(score.title for score in dd_ranking.columns(table))]
     columns = [name for name in order if any(name in line for line in lines)]
     text = markdown_table(columns, [[line.get(name, "–") for name in columns] for line in lines])
     return [text, "\n".join([*notes.lines(), *dd_ranking.limits(table)])] if lines else []
@@ -44,7 +44,7 @@ def _cells(table: Table, row: BoardRow, notes: Notes) -> dict[str, str]:
     cells = {
         "method": noted(row_name(row), notes.mark(dd_ranking.remarks(row))),
         "native %": escaped(words.native(row)),
-        "reported %": "; ".join(printed),
+        "printed %": "; ".join(printed),
         **{score.title: dd_ranking.cell(row, score) for score in dd_ranking.columns(table)},
     }
     return {name: text for name, text in cells.items() if text}
@@ -58,7 +58,7 @@ def _recipes(table: Table) -> str:
         for row in table.everyone
         if row.standing != CLAIMED and (found := sorted({*row.scores} - {STANDARD_RECIPE, row.native}))
     ]
-    return "\n".join(["Under other recipes, accuracy %, not ranked:", "", *lines]) if lines else ""
+    return "\n".join(["Accuracy % under other recipes, not ranked:", "", *lines]) if lines else ""
 
 
 def _other_networks(table: Table) -> str:
@@ -71,7 +71,7 @@ def _other_networks(table: Table) -> str:
             lines.append([row_name(row), *map(escaped, texts)])
     if not lines:
         return ""
-    text = markdown_table(["method", "native %", "printed %", "network", "printed in"], lines)
+    text = markdown_table(["method", "native %", "printed %", "network", "source"], lines)
     return f"Accuracies printed in papers for other networks, beside ours:\n\n{text}"
 
 
@@ -85,7 +85,7 @@ def _told(row: BoardRow, folder: Path | None) -> list[str]:
     bits = words.bits(row.costs.bits_per_class)
     sets = ", ".join(f"[seed {seed}]({path})" for seed, path in words.kept(row, folder))
     facts = [
-        f"{share} of full data" if share else "",
+        f"{share} of full-data accuracy" if share else "",
         f"{row.costs.label_kind} labels" if row.costs.label_kind else "",
         f"{bits} per class" if bits else "",
         f"peak memory {memory}" if memory else "",
@@ -113,8 +113,8 @@ def _code(table: Table) -> list[str]:
         count = len(set().union(*(found for _, found in of_rows)))
         within = listed(row.name for row, found in of_rows if len(found) > 1)
         if count > 1:
-            parts.append(counted(count, fact) + f" ({within} from more than one)" * bool(within))
-    return [f"- the rows come from {' and '.join(parts)}"] if parts else []
+            parts.append(counted(count, fact) + f" ({within} with more than one)" * bool(within))
+    return [f"- measured with {' and '.join(parts)}"] if parts else []
 
 
 def _errors(table: Table) -> list[str]:

@@ -13,7 +13,7 @@ from suite.records.cells import STANDARD_RECIPE
 
 _NAMED = 5  # rows without pictures whose names are listed
 
-_ONE_SEED = "1 seed: no interval across distillations; ranks hold for these sets only"
+_ONE_SEED = "1 seed: intervals leave out variation between distillations; ranks hold for these sets only"
 
 
 def ranking(table: Table, papers: Mapping[str, str], folder: Path | None) -> list[str]:
@@ -33,8 +33,8 @@ def _compared(table: Table) -> str:
     """Return what is true of all rows: the recipe, the number of networks, the device."""
     size, device = _common_size(table), _common_device(table)
     parts = [
-        f"Ranked by accuracy under `{STANDARD_RECIPE}`",
-        f"means of {size} (sets × networks) with 95% intervals" if size else "means with 95% intervals",
+        f"Ranked by accuracy under the recipe `{STANDARD_RECIPE}`",
+        f"means over {size} (sets × networks) with 95% intervals" if size else "means with 95% intervals",
         f"device time on {escaped(device)}" if device else "",
     ]
     return f"{', '.join(filter(None, parts))}. Incomplete rows are not ranked."
@@ -82,7 +82,7 @@ def _remarks(table: Table, row: BoardRow) -> list[str]:
     if row.accuracy and not row.accuracy.measured and row.standing != CLAIMED:
         remarks.append("one network: no interval")
     if row.method and row.size != table.ipc:
-        remarks.append(f"device time is that of the whole set, {words.size(row.size)}")
+        remarks.append(f"device time of the whole set, {words.size(row.size)}")
     return remarks
 
 
@@ -91,7 +91,7 @@ def _stored(row: BoardRow) -> list[str]:
     factorised, taught = words.decoded(row), words.taught(row)
     by = f" under {row.native}" if row.native in row.scores else ""
     return [
-        *([f"bytes of a factorised set, which {factorised}"] if factorised else []),
+        *([f"factorised: {factorised}"] if factorised else []),
         *([f"{taught}{by}"] if taught else []),
     ]
 
@@ -105,8 +105,8 @@ def _one_seed(table: Table) -> list[str]:
 def _corrected(table: Table) -> list[str]:
     """Return a line on native recipes that were corrected since."""
     found = dict.fromkeys(row.native for row in table.rows if row.native in CORRECTED_RECIPES)
-    told = ", ".join(f"`{name}` by `{CORRECTED_RECIPES[name][0]}`" for name in found)
-    return [f"native recipes that were corrected after these rows were measured: {told}"] if told else []
+    told = ", ".join(f"`{name}`, now `{CORRECTED_RECIPES[name][0]}`" for name in found)
+    return [f"native recipes corrected after these rows were measured: {told}"] if told else []
 
 
 def _undrawn(table: Table, folder: Path | None) -> list[str]:
@@ -115,4 +115,4 @@ def _undrawn(table: Table, folder: Path | None) -> list[str]:
         return []
     lacking = [row.name for row in table.rows if len(words.drawn(table, row, folder)) < len(row.pictures)]
     few = listed(lacking) if len(lacking) <= _NAMED else counted(len(lacking), "row")
-    return [f"no picture of every set of {few}: it is in none of the stores"] if lacking else []
+    return [f"pictures are missing ({few}): their sets are not in the stores"] if lacking else []

@@ -8,9 +8,9 @@ from suite.board.render.layout import code, escaped, link, markdown_table
 from suite.board.render.table.anytime import accuracy
 from suite.board.tables import Board
 
-_INTRODUCTION = """The first images of some sets are sets for smaller sizes: rows with "prefixes". Other rows
-have a set for each size. **Mean**: accuracy in percent over the logarithm of images per class, with its 95%
-interval. **Device time**: of all sets of a row together. In bold: rank 1 at this size."""
+_INTRODUCTION = """Rows with "prefixes" have one set, whose first images serve as the smaller sets. Other rows
+have one set for each size. **Mean**: accuracy in percent over the logarithm of images per class, with its 95%
+interval. **Device time**: of all sets of a row together. Bold: rank 1 at this size."""
 
 
 def sections(board: Board, papers: Mapping[str, str]) -> list[str]:

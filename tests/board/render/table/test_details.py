@@ -15,7 +15,7 @@ def folded(*records: Record, folder: Path | None = None) -> str:
 
 def test_each_row_has_its_facts() -> None:
     text = folded(*SMALL)
-    facts = "85.4% of full data; hard labels; 20.5 kbit per class; peak memory 1.5 GB; `window 40`"
+    facts = "85.4% of full-data accuracy; hard labels; 20.5 kbit per class; peak memory 1.5 GB; `window 40`"
     assert f"- `rat_bptt`: {facts}\n" in text
     assert text.count("- measured on a CPU, 2 threads") == 1
 
@@ -50,6 +50,6 @@ def test_only_recipes_without_a_column_are_listed() -> None:
     found = folded(
         of, *(evaluated(of, value, recipe=name) for name, value in (("dsa-1000", 0.5), ("dc-300", 0.6)))
     )
-    assert "Under other recipes" not in found and "60.0 (dc-300)" in found
+    assert "under other recipes" not in found and "60.0 (dc-300)" in found
     more = folded(of, evaluated(of, 0.5), evaluated(of, 0.4, recipe="mtt-1000"))
     assert "- `kip`: `mtt-1000` 40.0" in more and STANDARD not in more

@@ -18,8 +18,8 @@ def ranked(*records: Record, papers: dict[str, str] | None = None, folder: Path 
 def test_what_all_rows_have_in_common_is_said_once() -> None:
     compared, text, notes = ranked(*pair("kip", (0.6, 0.7), (0.7, 0.8)), *pair("dm", (0.5, 0.6), (0.5, 0.6)))
     assert compared == (
-        "Ranked by accuracy under `dsa-1000`, means of 2 × 2 (sets × networks) with 95% intervals, device "
-        "time on a CPU. Incomplete rows are not ranked."
+        "Ranked by accuracy under the recipe `dsa-1000`, means over 2 × 2 (sets × networks) with 95% "
+        "intervals, device time on a CPU. Incomplete rows are not ranked."
     )
     assert text.splitlines()[0] == "| rank | method | accuracy % | behind | device time | stored |"
     assert notes == ""
@@ -38,7 +38,7 @@ def test_what_differs_has_a_column_or_a_mark() -> None:
 def test_teachers_are_told_beside_the_bytes_of_the_set() -> None:
     _, text, notes = ranked(*SMALL, *pair("sre2l", (0.6,), (0.7,), teacher_bytes=31_000, recipe="sre2l-300"))
     assert "| 25.6 kB + 31.0 kB ¹ |" in text
-    assert "¹ beside the set 31.0 kB: the teachers that label every augmented batch" in notes
+    assert "¹ plus 31.0 kB of teachers, which label every augmented batch" in notes
 
 
 def test_a_method_is_linked_to_its_paper() -> None:
@@ -54,7 +54,7 @@ def test_pictures_are_linked_or_said_to_be_missing(there: bool, tmp_path: Path) 
         found.touch()
     _, text, notes = ranked(*pair("kip", (0.6, 0.7)), folder=tmp_path)
     assert ("[0](pictures/digits/kip-ipc10-seed0.png)" in text) is there
-    assert ("no picture of every set of `kip`: it is in none of the stores" in notes) is not there
+    assert ("pictures are missing (`kip`): their sets are not in the stores" in notes) is not there
 
 
 def test_rows_that_are_incomplete_come_last_and_their_errors_elsewhere() -> None:
