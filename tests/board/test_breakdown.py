@@ -101,7 +101,7 @@ def test_its_markdown() -> None:
     assert header == "| method | home % | mlp-w8 % | vgg11-w8-in % | mean % | drop ↓ | n |"
     assert cells(text, "rat_bptt").startswith("| `rat_bptt` | 83.0 [80.5, 85.5] | 52.0 [50.0, 54.0] |")
     assert cells(text, "random_subset").endswith("| 55.0 [55.0, 55.0] | −5.0 [−5.0, −5.0] | 1 × 2 |")
-    assert "- recipe=dsa-1000" in text and "1 seed" not in text
+    assert "- settings: recipe=dsa-1000" in text and "1 seed" not in text
 
 
 def test_a_terminal_shows_the_mean_and_the_drop(capsys: pytest.CaptureFixture[str]) -> None:

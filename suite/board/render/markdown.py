@@ -26,7 +26,7 @@ _COLUMNS = f"""- **Accuracy**: mean test accuracy in percent under the standard 
 - **Stored**: bytes of the set's images, and of its labels if they are soft. **Bits per class**: these bytes
   in bits, divided by the number of classes.
 - **Pictures**: of the sets, by distillation seed.
-- **Native**: accuracy under the recipe of the method's paper; *same* if that is the standard recipe. **Of
+- **Native**: accuracy under the recipe of the method's paper; "same" if that is the standard recipe. **Of
   full-data accuracy**: accuracy divided by that of the same network trained on the full training split.
 - **Printed**: accuracy in a paper, under its recipe and often of the checkpoint that is best on the test
   split; not ranked."""
