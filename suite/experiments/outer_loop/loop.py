@@ -176,7 +176,7 @@ def take_steps(
     next step, whose end must be known.
     """
     saved = read = monotonic()
-    kept, meter = trajectory.step, Meter(resources, trajectory)
+    meter = Meter(resources, trajectory)
     if (device := resources.device_name) not in trajectory.devices:
         trajectory.devices.append(device)
 
@@ -207,12 +207,11 @@ def take_steps(
             raise Diverged(f"{error}: {reason} is not finite" if reason else str(error)) from None
         if monotonic() - saved >= every and trajectory.step < trajectory.steps:
             keep()
-            saved, kept = monotonic(), trajectory.step
+            saved = monotonic()
         try:
             yield trajectory
         except GeneratorExit:
-            if kept < trajectory.step:
-                keep()
+            keep()  # also what was noted in the trajectory since this step
             raise
 
 
