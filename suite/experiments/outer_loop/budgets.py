@@ -47,7 +47,7 @@ class Budgets:
 
     @property
     def passing(self) -> bool:
-        """Whether a budget is spent whose set is not on disk. A run that goes on from here would not have it."""
+        """Whether a budget is spent whose set is not on disk, so that no run can go on from here."""
         return bool(self.left) and self.spent > self.left[0]
 
     def near(self) -> bool:
