@@ -40,9 +40,10 @@ def distil(trial: Trial, context: Context) -> Work:
     given = [*context.job.budgets, *([last] if last else [])]
     budgets, ending = Budgets(given, distiller, trajectory, context.resources), None
 
-    def save(step: int, state: dict[str, Any]) -> None:
+    def save(step: int, state: dict[str, Any]) -> bool:
         if not budgets.passing:
             context.save_checkpoint(trial.id, step, state)
+        return not budgets.passing
 
     try:
         if trajectory.step in steps_kept:
