@@ -8,6 +8,7 @@ import traceback
 import warnings
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing, suppress
+from importlib import import_module
 from pathlib import Path
 
 from suite.core.data import tasks
@@ -55,6 +56,7 @@ def run(
     """
     alive = Heartbeat(store.path, job.id, "starting", resources.device_name)
     with resources.applied(), alive:
+        import_module("torch._dynamo")  # else the first optimiser of a process does: its trial would pay
         job = _on_data(job, resources)
         context = Context(job, store, resources, checkpoint_seconds, listener or Listener())
         if resources.compile:

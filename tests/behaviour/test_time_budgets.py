@@ -223,6 +223,33 @@ def test_a_run_that_was_stopped_goes_on_with_what_it_has_spent(tmp_path: Path, s
     assert found.steps == {0.25: found.last_within(0.25), None: found.last_within(0.85)}
 
 
+def test_stopped_after_every_step_no_budget_gets_a_step_that_ended_after_it(
+    tmp_path: Path, store: Store
+) -> None:
+    path = written(tmp_path, [0.25, 0.45])
+    job = job_of(path)
+    while not store.record(job.id):
+        with closing(job_runner.run(job, store, Resources())) as work:
+            next(work)
+    found = run(path, store)
+    assert found.steps == {0.25: found.last_within(0.25), None: found.last_within(0.45)}
+    assert found.trial.device_seconds <= 0.45 and found.trial.moments[0].device_seconds <= 0.25
+
+
+def test_a_budget_that_came_while_a_run_was_stopped_has_no_set_of_a_later_step(
+    tmp_path: Path, store: Store
+) -> None:
+    job = job_of(written(tmp_path, [0.65]))
+    with closing(job_runner.run(job, store, Resources())) as work:
+        while next(work).step < 4:
+            pass
+    job = job_of(written(tmp_path, [0.25, 0.65]))
+    list(job_runner.run(job, store, Resources()))
+    assert record(store, job, job.id).moments == ()
+    (cell,) = job_runner.due(job, store)
+    assert "since this budget came later" in record(store, job, cell.id).error
+
+
 def test_a_grid_without_budgets_has_the_ids_that_it_had(tmp_path: Path) -> None:
     path = written(tmp_path, [1.0])
     with_one = job_of(path)

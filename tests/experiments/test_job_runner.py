@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -44,6 +45,23 @@ def broken(tiny: Path, text: str) -> list[Job]:
     if "[method.broken]" not in tiny.read_text():
         tiny.write_text(tiny.read_text() + f'\n[method.broken]\nbase = "{path}"\n')
     return grid.jobs(grid.load(tiny))
+
+
+@UNTRAINED
+def test_no_trial_pays_for_what_torch_loads_late(
+    jobs: list[Job], store: Store, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first optimiser of a process imports a thousand modules."""
+    loaded = list[str]()
+
+    def load(name: str) -> None:
+        sleep(1.0)
+        loaded.append(name)
+
+    monkeypatch.setattr(job_runner, "import_module", load)
+    job = one(jobs, "random_subset")
+    complete(job, store, resources)
+    assert loaded == ["torch._dynamo"] and done(job, store).device_seconds < 1.0
 
 
 def test_from_grid_to_record_to_table(jobs: list[Job], store: Store, resources: Resources) -> None:

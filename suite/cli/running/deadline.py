@@ -29,13 +29,13 @@ class Deadline:
 
     Cells stop after an outer step if `near` says so. For what does not stop in time, `watched` raises Stopped
     in the main thread. reason: why the run stopped, or left a cell out, else ""; over: whether the main
-    thread was interrupted.
+    thread was interrupted; moved: whether a cell of the run took an outer step or finished.
     """
 
     def __init__(self, time_limit: str | None = None) -> None:
         """Raise ValueError for a time limit that cannot be read."""
         self.time_limit, self.reason = time_limit, ""
-        self._started, self._signalled, self.over = monotonic(), False, False
+        self._started, self._signalled, self.over, self.moved = monotonic(), False, False, False
         self._ends, self._timer = inf, threading.Timer(0, lambda: None)
         if time_limit is not None:
             seconds = parse(time_limit)
@@ -55,7 +55,7 @@ class Deadline:
 
     def check_long_enough(self) -> None:
         """Raise ValueError if the time limit, and no signal, stopped a run that has done nothing yet."""
-        if not self._signalled:
+        if not (self._signalled or self.moved):
             raise ValueError(
                 f"--time-limit {self.time_limit} is too short: after {monotonic() - self._started:.0f} s no "
                 "cell had taken an outer step or finished; give it more time"

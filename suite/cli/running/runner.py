@@ -176,6 +176,7 @@ def work(
             if not display.moved:
                 deadline.check_long_enough()
             raise Stopped(deadline.reason) from None
+    deadline.moved = True
 
 
 def _work_inline(

@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from suite.cli.console import console, say, wrote
+from suite.cli.options import writable
 from suite.cli.running import preview, runner
 from suite.cli.running.announced import to_do
 from suite.cli.running.cost import Costs
@@ -94,9 +95,13 @@ class TuningRequest:
                 f"--seed {file.seed}, {'--halving' if file.halving else 'no --halving'}, first seed of the "
                 f"grid {file.trial_seed}); give these, or leave out --keep"
             )
-        known = {row.place: file.of(row.place, row.name, row.given, row.data, row.chosen_by) for row in found}
-        others = {each.place: each for each in file.chosen if each.place not in known}
-        return {place: chosen for place, chosen in known.items() if chosen} | others
+        known = dict[Place, Chosen]()
+        for row in found:
+            chosen = file.of(row.place, row.name, row.given, row.data, row.chosen_by)
+            if chosen and rule.made_of(row, chosen):
+                known[row.place] = chosen
+        places = {row.place for row in found}
+        return known | {each.place: each for each in file.chosen if each.place not in places}
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,7 @@ def tune(request: TuningRequest, deadline: Deadline | None = None) -> bool:
     with deadline.preparing(), tasks.located_once():
         found = _checked(request)
         store = working.create(request.folder)
+        writable(request.file)
     stopped, every = None, list[Job]()
     with store.locked(lost=deadline.give_up):
         try:
@@ -222,7 +228,10 @@ def _write(request: TuningRequest, found: Rows, store: Store) -> None:
         row.place: found.kept.get(row.place) or rule.choose(row, rule.steps(row, store) or {}, store)
         for row in found.every
     }
-    every = [*chosen.values(), *(each for place, each in found.kept.items() if place not in chosen)]
+    kept = dict(found.kept)
+    if request.file.exists():  # another run may have added to it since this one began
+        kept |= request.kept(found.every, rule)
+    every = [*chosen.values(), *(each for place, each in kept.items() if place not in chosen)]
     name, own = Path(request.run.grid).stem, found.every[0].grid
     rule.file(name, every, trial_seed=own.seeds[0]).write(request.file)
     console.print(_table(every))

@@ -39,12 +39,22 @@ def distil(trial: Trial, context: Context) -> Work:
     last = trial.device_seconds
     given = [*context.job.budgets, *([last] if last else [])]
     budgets, ending = Budgets(given, distiller, trajectory, context.resources), None
-    save, every = partial(context.save_checkpoint, trial.id), context.checkpoint_seconds
+
+    def save(step: int, state: dict[str, Any]) -> bool:
+        if not budgets.passing:
+            context.save_checkpoint(trial.id, step, state)
+        return not budgets.passing
+
     try:
         if trajectory.step in steps_kept:
             _write_snapshot(distiller.synthetic(), trajectory.step, method, task, context)
         loop = take_steps(
-            distiller, trajectory, context.resources, save=save, every=every, careful=budgets.near
+            distiller,
+            trajectory,
+            context.resources,
+            save=save,
+            every=context.checkpoint_seconds,
+            careful=budgets.near,
         )
         with closing(loop):
             for at in loop:
@@ -58,6 +68,8 @@ def distil(trial: Trial, context: Context) -> Work:
                         raise Late(budget)
                     else:
                         ending, at.steps = kept, at.step  # the loop ends here
+                if ending:
+                    continue  # a checkpoint of this step, which is one too many, would count it
                 steps = budgets.planned() if last else at.steps
                 yield Progress(trial.id, "distilling", at.step, steps, needs=at.needs, latest=at.latest)
         ending = ending or budgets.keep()

@@ -34,14 +34,21 @@ class Budgets:
     ) -> None:
         self.distiller, self.at, self.resources = distiller, at, resources
         self.left = sorted(set(budgets) - set(at.moments))
+        if at.step:  # a budget that came later than its moment in a run that goes on has no set
+            self.left = [each for each in self.left if each > self.spent or each == max(budgets)]
         self.meter = Meter(resources, at)
-        # That of a run that goes on, whose next step may spend a budget.
-        self.held = self.keep() if at.step and self.near() else None
+        # That of a run that goes on, whose next step may spend a budget; it was charged for it before.
+        self.held = self._kept() if at.step and self.near() else None
 
     @property
     def spent(self) -> float:
         """Device-seconds of the run so far, with those of cached work."""
         return self.at.device_seconds + self.resources.charged(self.distiller.cached_seconds)
+
+    @property
+    def passing(self) -> bool:
+        """Whether a budget is spent whose set is not on disk, so that no run can go on from here."""
+        return bool(self.left) and self.spent > self.left[0]
 
     def near(self) -> bool:
         """Return whether the next outer step may spend a budget."""
@@ -68,13 +75,17 @@ class Budgets:
         self.held = made
 
     def _over(self) -> Iterator[tuple[float, Kept | None]]:
-        while self.left and self.spent > self.left[0]:
+        while self.passing:
             surprise = self.held is None and self.at.step > 1
-            yield self.left.pop(0), self.keep() if surprise else self.held
+            yield self.left[0], self.keep() if surprise else self.held
+            self.left.pop(0)  # now its set is on disk
 
     def keep(self) -> Kept:
         """Return the set as it stands; what the method does for that is charged."""
         with self.meter.running():
-            synthetic = self.distiller.synthetic()
+            made = self._kept()
             self.resources.synchronise()
-        return Kept(synthetic, replace(self.at), self.spent)
+        return replace(made, at=replace(self.at), device_seconds=self.spent)
+
+    def _kept(self) -> Kept:
+        return Kept(self.distiller.synthetic(), replace(self.at), self.spent)

@@ -165,25 +165,26 @@ def take_steps(
     trajectory: Trajectory,
     resources: Resources,
     *,
-    save: Callable[[int, dict[str, Any]], None],
+    save: Callable[[int, dict[str, Any]], bool | None],
     every: float,
     careful: Callable[[], bool] = lambda: False,
 ) -> Generator[Trajectory, None, None]:
     """Take all steps of a run and yield after each; raises Diverged.
 
-    save: writes the checkpoint of a step; called every `every` seconds, and when the iterator is closed, so
-    that a run can stop after any step and lose nothing. careful: whether to wait for the device after the
-    next step, whose end must be known.
+    save: writes the checkpoint of a step, or returns False if no run can go on from it yet; called every
+    `every` seconds, and when the iterator is closed, so that a run can stop after any step and lose nothing.
+    careful: whether to wait for the device after the next step, whose end must be known.
     """
     saved = read = monotonic()
     kept, meter = trajectory.step, Meter(resources, trajectory)
     if (device := resources.device_name) not in trajectory.devices:
         trajectory.devices.append(device)
 
-    def keep() -> None:
+    def keep() -> int:
         started = monotonic()
-        save(trajectory.step, {"state": run.state_dict(), "trajectory": vars(trajectory)})
+        refused = save(trajectory.step, {"state": run.state_dict(), "trajectory": vars(trajectory)}) is False
         trajectory.saving = monotonic() - started
+        return 0 if refused else trajectory.step
 
     while trajectory.step < trajectory.steps:
         reads, seconds = TestSplit.total_reads, trajectory.seconds
@@ -206,8 +207,8 @@ def take_steps(
             reason = run.diagnosis()
             raise Diverged(f"{error}: {reason} is not finite" if reason else str(error)) from None
         if monotonic() - saved >= every and trajectory.step < trajectory.steps:
-            keep()
-            saved, kept = monotonic(), trajectory.step
+            kept = keep() or kept
+            saved = monotonic()
         try:
             yield trajectory
         except GeneratorExit:

@@ -142,7 +142,7 @@ class Rule:
         ends = {place: (rung, job) for rung in rungs for place, job in rung.jobs.items()}
         tries = [
             Try(
-                settings=plain({name: changes[place].get(name) for name in row.method.space}),
+                settings=_sampled(row, changes[place]),
                 accuracy=_accuracy(job, store),
                 seconds=rung.seconds,
             )
@@ -175,6 +175,14 @@ class Rule:
         mine = self.tries, self.seed, self.seconds, self.halving, trial_seed
         return mine == (file.tries, file.seed, file.seconds, file.halving, file.trial_seed)
 
+    def made_of(self, row: Row, chosen: Chosen) -> bool:
+        """Return whether a row still has the tries of which its settings were chosen, at the same length."""
+        steps = {name: value for name, value in chosen.settings.items() if name == "steps"}
+        if self.pace(row) and not steps:
+            return False
+        today = [_sampled(row, each) for each in self.changes(row, steps)]
+        return today == [each.settings for each in chosen.tries]
+
     def file(self, name: str, chosen: Sequence[Chosen], *, trial_seed: int) -> SettingsFile:
         """Return the settings file of the grid `name`."""
         return SettingsFile(
@@ -187,6 +195,11 @@ class Rule:
             trial_seed=trial_seed,
             chosen=list(chosen),
         )
+
+
+def _sampled(row: Row, changes: Changes) -> dict[str, Any]:
+    """Return the values of a try from the method's space, as a settings file has them."""
+    return plain({name: changes.get(name) for name in row.method.space})
 
 
 def _runs(row: Row, steps: Changes, changes: Changes) -> bool:

@@ -119,6 +119,9 @@ def test_a_limit_in_which_nothing_was_done_is_too_short() -> None:
         pytest.raises(ValueError, match=r"--time-limit 0\.001 is too short: .* give it more time"),
     ):
         end.check_long_enough()
+    end.moved = True
+    end.check_long_enough()  # something was done before, as the timing of outer steps before tries
+    end.moved = False
     with end.watched():
         signal.raise_signal(signal.SIGTERM)
         end.check_long_enough()  # not the limit's fault

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import Result
 
 from suite.cli.running import preview, runner
+from suite.cli.running.deadline import Deadline
 from suite.cli.running.request import Request
 from suite.core.data import tasks
 from suite.experiments import job_runner
@@ -42,8 +43,9 @@ def test_work_does_what_is_missing_and_show_says_so(
     quick: Path, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     jobs = Request(str(quick)).jobs()
-    runner.work(jobs[:1], store, Resources())
-    assert [len(missing(job, store)) for job in jobs] == [0, 2]
+    deadline = Deadline()
+    runner.work(jobs[:1], store, Resources(), deadline)
+    assert deadline.moved and [len(missing(job, store)) for job in jobs] == [0, 2]
     assert not runner.show(jobs, store)
     assert "2 cells are not done; run the same command again" in capsys.readouterr().out
     runner.work(jobs, store, Resources())

@@ -14,9 +14,11 @@ from suite.cli.running.deadline import Stopped
 from suite.cli.running.request import Request
 from suite.core.data.tasks import fingerprint, load
 from suite.core.examples import TestSplit
+from suite.core.spec import LogUniform
 from suite.experiments import grid, preflight
 from suite.experiments.tuning.settings_file import SettingsFile
 from suite.experiments.tuning.tries import Rule
+from suite.plugins.methods.dm import DM
 from suite.records.cells import Trial
 from suite.records.jobs import Job
 from suite.records.store import Store
@@ -196,6 +198,39 @@ def test_settings_of_another_rule_are_not_kept_nor_those_of_other_values(tuned: 
     assert [row.place[0] for row in tuning._checked(wanted).tuned] == ["dm", "pieces", "dm"]
 
 
+def test_settings_of_another_space_or_without_a_length_are_not_kept(
+    tuned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted, file = replace(request(tuned), keep=True), tuned / "tuned.settings.toml"
+    assert tuning._checked(wanted).tuned == []
+    with monkeypatch.context() as patch:
+        patch.setattr(DM, "space", {"image_lr": LogUniform(0.1, 50.0)})
+        assert [row.place for row in tuning._checked(wanted).tuned] == [
+            ("dm", "digits", 1),
+            ("dm", "digits", 2),
+        ]
+    before = SettingsFile.read(file)
+    chosen = [each.without_steps() if each.place == ("dm", "digits", 1) else each for each in before.chosen]
+    before.model_copy(update={"chosen": chosen}).write(file)  # as from tries that the seconds stopped
+    assert [row.place for row in tuning._checked(wanted).tuned] == [("dm", "digits", 1)]
+
+
+def test_what_another_run_adds_to_the_file_meanwhile_is_kept(
+    tuned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, tell = tuned / "tuned.settings.toml", runner.tell
+    before = SettingsFile.read(file)
+    other = before.chosen[0].model_copy(update={"row": "other"})
+
+    def add(*jobs: Any, **options: Any) -> bool:
+        before.model_copy(update={"chosen": [*before.chosen, other]}).write(file)
+        return tell(*jobs, **options)
+
+    monkeypatch.setattr(runner, "tell", add)
+    assert tuning.tune(replace(request(tuned), keep=True))
+    assert SettingsFile.read(file).chosen == [*before.chosen, other]
+
+
 def test_settings_chosen_within_another_budget_are_not_kept(tuned: Path) -> None:
     path, file = tuned / "tuned.toml", tuned / "tuned.settings.toml"
     path.write_text(TUNED + "[budget]\ndevice_seconds = [2, 9]\n")
@@ -217,6 +252,14 @@ def test_settings_of_what_is_not_in_the_grid_are_kept(tuned: Path) -> None:
 
 
 class TestOutput:
+    def test_it_can_be_written_before_anything_runs(
+        self, tuned: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(runner, "work", lambda *_, **__: pytest.fail("it ran"))
+        wrong = replace(request(tuned), output=tuned / "tuned.toml" / "settings.toml")
+        with pytest.raises(ValueError, match=r"settings\.toml cannot be written: Not a directory; choose an"):
+            tuning.tune(wrong)
+
     def test_it_is_not_the_grid(self, tuned: Path) -> None:
         wrong = tuning.TuningRequest(request(tuned).run, RULE, tuned / "tuned.toml")
         with pytest.raises(ValueError, match="is the grid itself; choose another file"):

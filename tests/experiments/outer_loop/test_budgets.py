@@ -119,6 +119,24 @@ def test_a_run_that_goes_on_has_the_set_of_its_last_step() -> None:
     assert run.takes(1) == [(2.5, 2)]
 
 
+def test_a_run_that_goes_on_does_not_pay_again_for_the_set_of_its_last_step() -> None:
+    run = Run(2.5)
+    run.takes(1, 1)
+    before = run.at.device_seconds
+    again = Budgets((2.5,), cast(Distiller, run.distiller), run.at, Resources())
+    assert again.held and again.held.device_seconds == run.at.device_seconds == before
+
+
+def test_a_budget_is_passing_until_its_set_was_taken() -> None:
+    run = Run(2.5, 9.0)
+    run.takes(1, 1)
+    assert not run.budgets.passing
+    run.at.step, run.at.device_seconds = 3, 3.0
+    for budget, _ in run.budgets.look():
+        assert budget == 2.5 and run.budgets.passing
+    assert not run.budgets.passing and run.budgets.left == [9.0]
+
+
 def test_a_run_that_goes_on_keeps_what_was_spent() -> None:
     run = Run(2.5, 5.5)
     run.at.moments[2.5] = (2, 2.0)
