@@ -124,7 +124,7 @@ def test_an_edit_after_signing_is_told(tmp_path: Path) -> None:
     [
         ("name = ", "cannot be read"),
         ("a = 1", "name: Field required"),
-        ("a" * 70_000, "64 kB"),
+        ("a" * 70_000, "64 KiB"),
         ("x = " + "[" * 5000, "cannot be read"),
         ("\x00", "cannot be read"),
     ],

@@ -25,7 +25,7 @@ def test_one_read_per_trained_network_is_the_limit() -> None:
     assert kept == [of]
     assert warnings == (
         f"evaluation {three.cell.id[:12]} of kip on digits left out: "
-        "it read the test split 4 times for 3 trained networks",
+        "it read the test split 4 times for 3 networks",
     )
     assert drop_overread([with_reads(full_data(0.9, 0.8), 3)])[0] == []
 

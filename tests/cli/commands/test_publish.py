@@ -30,7 +30,7 @@ class TestLeaderboard:
         monkeypatch.setattr(publish, "console", Plain(force_terminal=True, width=80))
         publish.leaderboard([finished[1]])
         lines = [Text.from_ansi(line).plain for line in capsys.readouterr().out.splitlines()]
-        heading = ["rank", "method", "accuracy", "%", "behind", "%", "cost"]
+        heading = ["rank", "method", "accuracy", "%", "behind", "device", "time"]
         assert any(line.split() == heading for line in lines)
         assert max(map(len, lines)) <= 80
         monkeypatch.setattr(publish, "console", Plain(force_terminal=True, width=40))
@@ -104,7 +104,7 @@ class TestSite:
         (tmp_path / "mine").mkdir()
         (tmp_path / "mine" / "thesis.tex").write_text("years")
         result = ratbench("site", copied, "--output", tmp_path / "mine")
-        refused(result, "holds files", "thesis.tex", "--output")
+        refused(result, "has files", "thesis.tex", "--output")
         assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
     def test_a_file_in_the_way(self, copied: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ FIGURES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("changes", FIGURES, ids=str)
 def test_a_record_refuses_them_in_one_sentence(changes: dict[str, Any]) -> None:
     content = {**evaluated(trial("dm"), 0.5).model_dump(), **changes}
-    with pytest.raises(ValueError, match=r"cannot be|greater|finite"):
+    with pytest.raises(ValueError, match=r"must be|is impossible|finite"):
         Record.model_validate(content)
 
 

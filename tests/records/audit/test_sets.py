@@ -111,4 +111,4 @@ def test_a_set_that_fills_memory_is_refused(tmp_path: Path) -> None:
     os.truncate(path, size + 1)
     found = Findings(tmp_path)
     sets.check(path, None, None, found)
-    assert "more than 16 GiB" in found.found[0].what
+    assert "larger than 16 GiB" in found.found[0].what

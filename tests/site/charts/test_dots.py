@@ -78,7 +78,7 @@ def test_incomplete_rows_are_grey_and_absent_ones_are_named() -> None:
         row("mtt", rank=None, state="oom"),
     )
     assert [("unranked" in each.look) for each in charts.dots(chart)] == [False, True]
-    assert "Without an accuracy: mtt (oom)." in chart.caption
+    assert "No accuracy: mtt (oom)." in chart.caption
 
 
 def test_a_table_without_accuracies_has_no_chart() -> None:
