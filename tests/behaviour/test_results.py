@@ -36,6 +36,7 @@ STORES = {
     "standard-width": STUDIES / "standard-width",
     "saturation": STUDIES / "saturation",
     "cut-short": STUDIES / "cut-short",
+    "frepo-width": STUDIES / "frepo-width",
     "equal-seconds": STUDIES / "equal-seconds",
 }
 """The grids whose results are committed, and the stores that hold them."""

@@ -1,6 +1,7 @@
 """What docs/ says was measured is what the committed records and measurements say."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
@@ -11,6 +12,7 @@ import pytest
 
 from docs import generate
 from suite.board import files
+from suite.board.render import words
 from suite.figures import budget_curve, gradient_study, snapshots
 from suite.records.cells import Evaluation, Trial
 from suite.records.record import is_of
@@ -46,6 +48,16 @@ def test_the_study_of_gradients_is_the_records() -> None:
 @pytest.mark.parametrize("name", ["equal-seconds", "standard-width", "saturation", "cut-short"])
 def test_curves_are_the_records(name: str) -> None:
     assert shown(snapshots.summary(snapshots.measured([STUDIES / name])))
+
+
+def test_what_a_wider_network_gives_frepo() -> None:
+    narrow, wide = files.load([STUDIES / "frepo-width"]).tables
+    assert ["w16" in narrow.network, "w64" in wide.network] == [True, True]
+    retrained_wide = {row.name: words.accuracy(row) for row in wide.rows}
+    for row in narrow.rows:
+        (width,) = re.findall(r"-w(\d+)-", row.name)
+        accuracies = f"{words.accuracy(row)} | {retrained_wide[row.name]}"
+        assert f"| `{row.label}` | width {width} | {accuracies} |" in TEXT
 
 
 def test_every_picture_is_there() -> None:
