@@ -146,12 +146,12 @@ def test_a_submission_whose_set_is_not_the_signed_one_is_left_out(store: Path) -
 def test_links_and_pipes_are_no_verification(store: Path, tmp_path: Path) -> None:
     place = store / "submissions" / "tested" / "verification"
     os.mkfifo(place / "more.json")
-    with pytest.warns(UserWarning, match="tested is shown as a claim: .* a link or not a plain file"):
+    with pytest.warns(UserWarning, match="tested is shown as a claim: .* has links or special files"):
         assert rows(files.load([store]))["submission:tested"].standing == "claimed"
     (place / "more.json").unlink()
     place.rename(tmp_path / "elsewhere")
     place.symlink_to(tmp_path / "elsewhere")
-    with pytest.warns(UserWarning, match="tested is shown as a claim: .* a link or not a plain file"):
+    with pytest.warns(UserWarning, match="tested is shown as a claim: .* has links or special files"):
         assert rows(files.load([store]))["submission:tested"].standing == "claimed"
 
 

@@ -247,7 +247,7 @@ def test_a_budget_that_came_while_a_run_was_stopped_has_no_set_of_a_later_step(
     list(job_runner.run(job, store, Resources()))
     assert record(store, job, job.id).moments == ()
     (cell,) = job_runner.due(job, store)
-    assert "since this budget came later" in record(store, job, cell.id).error
+    assert "because this budget was added later" in record(store, job, cell.id).error
 
 
 def test_a_grid_without_budgets_has_the_ids_that_it_had(tmp_path: Path) -> None:

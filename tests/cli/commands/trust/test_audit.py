@@ -38,7 +38,7 @@ def test_a_hostile_store_commands_no_terminal(tmp_path: Path) -> None:
 
 def test_wrong_input_is_refused(tmp_path: Path) -> None:
     refused(ratbench("audit", tmp_path / "none"), "does not exist")
-    refused(ratbench("audit", tmp_path), "is no store")
+    refused(ratbench("audit", tmp_path), "is not a store")
     store = sound(tmp_path / "store").path
     refused(ratbench("audit", store, "--dry-run"), "--rescore")
     refused(ratbench("audit", store, "--rescore", "1", "--time-limit", "soon"), "--time-limit 'soon'")

@@ -37,4 +37,4 @@ def test_a_store_with_errors_is_not_signed(tmp_path: Path) -> None:
 def test_wrong_input_is_refused(tmp_path: Path) -> None:
     store = sound(tmp_path / "store").path
     refused(ratbench("sign", store, "--key", tmp_path / "none"), "no key at")
-    refused(ratbench("sign", tmp_path, "--key", tmp_path / "none"), "is no store")
+    refused(ratbench("sign", tmp_path, "--key", tmp_path / "none"), "is not a store")
