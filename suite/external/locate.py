@@ -161,7 +161,7 @@ def snapshot(found: SetFiles, folder: Path) -> SetFiles:
     """Copy the files of a set into a folder of the caller's; return the copies.
 
     Who then reads and hashes the copies has the same bytes in both, whatever happens to the files meanwhile.
-    Raises ValueError for what is no plain file, and above the limit.
+    Raises ValueError for what is not a plain file, and above the limit.
     """
     base, left = found.base, LIMIT
     files = (*found.content, *filter(None, [found.manifest]))
@@ -193,7 +193,7 @@ def _opened(path: Path) -> BufferedReader:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise ValueError(f"{path} is no plain file")
+        raise ValueError(f"{path} is not a plain file")
     return BufferedReader(FileIO(handle), _CHUNK)
 
 

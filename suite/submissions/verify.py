@@ -57,7 +57,7 @@ def check(folder: Path) -> Submission:
         known = _ADDED.fullmatch(path.name) if inside else path.name in expected
         if not known:
             raise ValueError(
-                f"{_shown(path)} is no part of a submission, which has {', '.join(HANDED_IN)}; remove it"
+                f"{_shown(path)} is not part of a submission, which has {', '.join(HANDED_IN)}; remove it"
             )
         a_folder = not inside and path.name == VERIFICATION
         if path.is_symlink() or not (path.is_dir() if a_folder else path.is_file()):

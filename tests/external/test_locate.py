@@ -138,8 +138,8 @@ class TestSnapshot:
     @pytest.mark.parametrize(
         ("swap", "reason"),
         [
-            (os.mkfifo, "is no plain file"),
-            (lambda path: path.symlink_to("/dev/zero"), "is no plain file"),
+            (os.mkfifo, "is not a plain file"),
+            (lambda path: path.symlink_to("/dev/zero"), "is not a plain file"),
             (lambda path: path.symlink_to(path.name), "cannot be read"),
             (lambda path: None, "cannot be read: No such file"),
             (lambda path: path.write_bytes(bytes(300)), "has more than 0 MiB, which is the limit"),

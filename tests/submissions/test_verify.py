@@ -159,12 +159,12 @@ def _instead(path: Path, make: Callable[[Path], object]) -> None:
 
 
 FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "more files": (lambda at: _more(at, "setup.py"), "setup.py is no part of a submission"),
-    "hidden files": (lambda at: _more(at, ".env"), ".env is no part of a submission"),
-    "more folders": (lambda at: _more(at, "data/test.pt"), "data is no part of a submission"),
-    "another set": (lambda at: _more(at, "exact.safetensors"), "exact.safetensors is no part"),
-    "names to fool a terminal": (lambda at: _more(at, "a\x1b[2Jb\n"), "a?[2Jb? is no part"),
-    "more records": (lambda at: _more(at, "verification/evaluation.pkl"), "evaluation.pkl is no part"),
+    "more files": (lambda at: _more(at, "setup.py"), "setup.py is not part of a submission"),
+    "hidden files": (lambda at: _more(at, ".env"), ".env is not part of a submission"),
+    "more folders": (lambda at: _more(at, "data/test.pt"), "data is not part of a submission"),
+    "another set": (lambda at: _more(at, "exact.safetensors"), "exact.safetensors is not part"),
+    "names to fool a terminal": (lambda at: _more(at, "a\x1b[2Jb\n"), "a?[2Jb? is not part"),
+    "more records": (lambda at: _more(at, "verification/evaluation.pkl"), "evaluation.pkl is not part"),
     "a link to the set": (lambda at: _linked(at, SET), "set.safetensors is a link"),
     "a link to the facts": (lambda at: _linked(at, "submission.toml"), "submission.toml is a link"),
     "a broken link": (

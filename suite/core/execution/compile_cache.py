@@ -44,7 +44,7 @@ def load(folder: Path) -> None:
             foreign += 1
             continue
         if found is None:
-            warnings.warn(f"{path} is no file of compiled steps, or damaged; it is ignored", stacklevel=2)
+            warnings.warn(f"{path} is not a file of compiled steps, or damaged; it is ignored", stacklevel=2)
             continue
         _known.update(_keys(found))
     if foreign:

@@ -134,7 +134,7 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
         try:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
-                raise NotAFile(f"{path} is no file")
+                raise NotAFile(f"{path} is not a file")
             if limit is not None and found.st_size > limit:
                 raise ValueError(f"{path} has more than {limit >> 20} MiB, which is the limit")
             with open(handle, "rb", buffering=0, closefd=False) as file:
@@ -147,7 +147,7 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
         raise
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise NotAFile(f"{path} is no file") from None
+            raise NotAFile(f"{path} is not a file") from None
         if error.errno == errno.ENOTDIR:
             raise FileNotFoundError(error.errno, error.strerror, str(path)) from None
         raise DiskFault(path, error, "read") from error

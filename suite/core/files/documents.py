@@ -37,7 +37,7 @@ def parse_json(content: bytes) -> Any:
     try:
         return from_json(content, allow_inf_nan=False)
     except ValueError as error:
-        raise ValueError(f"it is no JSON: {error}") from None
+        raise ValueError(f"it is not JSON: {error}") from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -45,4 +45,4 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(document(path).decode("utf-8"))
     except RecursionError:
-        raise ValueError("it is no TOML: it is nested too deeply") from None
+        raise ValueError("it is nested too deeply") from None

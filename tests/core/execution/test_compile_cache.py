@@ -61,7 +61,8 @@ def test_damaged_and_foreign_files_are_ignored_with_a_warning(
     content = b"not what the compiler wrote"
     (tmp_path / f"0-{compile_cache._digest(content)}.artifacts").write_bytes(content)
     (tmp_path / ".partial-abc").write_bytes(b"half")
-    with pytest.warns(UserWarning, match="is no file of compiled steps, or damaged; it is ignored") as caught:
+    told = "is not a file of compiled steps, or damaged; it is ignored"
+    with pytest.warns(UserWarning, match=told) as caught:
         compile_cache.load(tmp_path)
     assert len(caught) == 4 and not compile_cache._known and not caplog.records
     compile_cache.load(tmp_path)

@@ -142,7 +142,7 @@ def _size(image: Image.Image, called: Any) -> tuple[int, int]:
 def opened(file: Any, called: Any) -> Iterator[Image.Image]:
     """Open a picture; raises Undecodable if it is none, is several, or would lose content when decoded."""
     if isinstance(file, Path) and not file.is_file():  # a pipe would never end
-        raise Undecodable(f"{called} cannot be read as an image: it is no file")
+        raise Undecodable(f"{called} cannot be read as an image: it is not a file")
     with _naming(called, "cannot be read as an image"):
         image = Image.open(file, formats=FORMATS)
     with image:

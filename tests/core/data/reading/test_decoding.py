@@ -351,7 +351,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "link.png").symlink_to(tmp_path / "nowhere.png")
     for name in ("pipe.png", "link.png", "absent.png"):
-        with pytest.raises(Undecodable, match=rf"{name} cannot be read as an image: it is no file"):
+        with pytest.raises(Undecodable, match=rf"{name} cannot be read as an image: it is not a file"):
             decode(tmp_path / name, tmp_path / name, COLOUR, Notes())
 
 
