@@ -192,7 +192,9 @@ def test_every_column_filters(page: Page, rows: list[BoardRow]) -> None:
         expect(page.locator("#table tbody tr"), f"{key} {text}").to_have_count(len(found))
         told = page.inner_text("#status")
         assert (
-            ("cannot read the filter" in told) == (box.get_attribute("aria-invalid") == "true") == (key == "bits")
+            ("cannot read the filter" in told)
+            == (box.get_attribute("aria-invalid") == "true")
+            == (key == "bits")
         )
         box.fill("")
     box.fill("> 25.2 kbit")
