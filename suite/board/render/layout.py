@@ -8,7 +8,7 @@ from suite.board.rows import BoardRow
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MARKUP = re.compile(
-    r"[\\`*{}<>&|~$#]|(?<!\w)_|_(?!\w)"
+    r"[\\`*{}<>&|~$#]|(?<!\w)_+|_+(?!\w)"
     r"|\[(?!−?\d)|(?<!\d)\]|\](?=[(\[:])"  # not those of intervals
     r"|(?<=\w):(?=//)|(?<=\bwww)\.",  # what GitHub would make a link of
     re.IGNORECASE,
@@ -89,7 +89,7 @@ def link(shown: str, address: str) -> str:
 
 
 def _as_entities(text: str) -> str:
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", text)
+    return _MARKUP.sub(lambda found: "".join(f"&#{ord(each)};" for each in found[0]), text)
 
 
 def _one_line(text: str, letters: int) -> str:

@@ -87,6 +87,7 @@ def read(text: str) -> Tags:
 @settings(deadline=None, max_examples=60)
 @given(text=TEXT)
 @example(text="a|b`c`\n<b>")
+@example(text="__0__")
 def test_no_text_is_markup(text: str) -> None:
     source = render(hostile(text), "md")
     found = read(source)
