@@ -39,12 +39,6 @@ def distil(trial: Trial, context: Context) -> Work:
     last = trial.device_seconds
     given = [*context.job.budgets, *([last] if last else [])]
     budgets, ending = Budgets(given, distiller, trajectory, context.resources), None
-
-    def save(step: int, state: dict[str, Any]) -> bool:
-        if not budgets.passing:
-            context.save_checkpoint(trial.id, step, state)
-        return not budgets.passing
-
     try:
         if trajectory.step in steps_kept:
             _write_snapshot(distiller.synthetic(), trajectory.step, method, task, context)
@@ -52,9 +46,10 @@ def distil(trial: Trial, context: Context) -> Work:
             distiller,
             trajectory,
             context.resources,
-            save=save,
+            save=partial(context.save_checkpoint, trial.id),
             every=context.checkpoint_seconds,
             careful=budgets.near,
+            resumable=lambda: not budgets.passing,
         )
         with closing(loop):
             for at in loop:

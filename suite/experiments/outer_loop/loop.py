@@ -165,26 +165,26 @@ def take_steps(
     trajectory: Trajectory,
     resources: Resources,
     *,
-    save: Callable[[int, dict[str, Any]], bool | None],
+    save: Callable[[int, dict[str, Any]], None],
     every: float,
     careful: Callable[[], bool] = lambda: False,
+    resumable: Callable[[], bool] = lambda: True,
 ) -> Generator[Trajectory, None, None]:
     """Take all steps of a run and yield after each; raises Diverged.
 
-    save: writes the checkpoint of a step, or returns False if no run can go on from it yet; called every
-    `every` seconds, and when the iterator is closed, so that a run can stop after any step and lose nothing.
-    careful: whether to wait for the device after the next step, whose end must be known.
+    save: writes the checkpoint of a step; called every `every` seconds, and when the iterator is closed, so
+    that a run can stop after any step and lose nothing. careful: whether to wait for the device after the next
+    step, whose end must be known. resumable: whether a run can go on from this step; if not, it is not saved.
     """
     saved = read = monotonic()
     kept, meter = trajectory.step, Meter(resources, trajectory)
     if (device := resources.device_name) not in trajectory.devices:
         trajectory.devices.append(device)
 
-    def keep() -> int:
+    def keep() -> None:
         started = monotonic()
-        refused = save(trajectory.step, {"state": run.state_dict(), "trajectory": vars(trajectory)}) is False
+        save(trajectory.step, {"state": run.state_dict(), "trajectory": vars(trajectory)})
         trajectory.saving = monotonic() - started
-        return 0 if refused else trajectory.step
 
     while trajectory.step < trajectory.steps:
         reads, seconds = TestSplit.total_reads, trajectory.seconds
@@ -206,13 +206,13 @@ def take_steps(
         except Diverged as error:
             reason = run.diagnosis()
             raise Diverged(f"{error}: {reason} is not finite" if reason else str(error)) from None
-        if monotonic() - saved >= every and trajectory.step < trajectory.steps:
-            kept = keep() or kept
-            saved = monotonic()
+        if monotonic() - saved >= every and trajectory.step < trajectory.steps and resumable():
+            keep()
+            saved, kept = monotonic(), trajectory.step
         try:
             yield trajectory
         except GeneratorExit:
-            if kept < trajectory.step:
+            if kept < trajectory.step and resumable():
                 keep()
             raise
 

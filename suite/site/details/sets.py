@@ -20,8 +20,8 @@ from suite.site import paths
 from suite.site.details.papers import Aids, Look
 from suite.site.source import Source
 
-_AS_ON_THE_BOARD = """As on the Markdown board: the preprocessing is undone; values are clipped, those of \
-whitened images stretched."""
+_AS_ON_THE_BOARD = """As on the Markdown board: the preprocessing is undone. The picture says whether its \
+contrast is stretched."""
 
 
 @dataclass(frozen=True)
