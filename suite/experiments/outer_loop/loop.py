@@ -173,8 +173,9 @@ def take_steps(
     """Take all steps of a run and yield after each; raises Diverged.
 
     save: writes the checkpoint of a step; called every `every` seconds, and when the iterator is closed, so
-    that a run can stop after any step and lose nothing. careful: whether to wait for the device after the next
-    step, whose end must be known. resumable: whether a run can go on from this step; if not, it is not saved.
+    that a run can stop after any step and lose nothing. careful: whether to wait for the device after the
+    next step, whose end must be known. resumable: whether a run can go on from this step; else it is not
+    saved.
     """
     saved = read = monotonic()
     kept, meter = trajectory.step, Meter(resources, trajectory)
