@@ -1,6 +1,7 @@
 """Conducts a session on a GPU: all parts compile at the same time, then each measures alone.
 
 Called by gpu.sh, which sets the environment. Everything ends at END_AT; what is then not measured is named.
+Grids in $EARLY run while the parts compile, those in $GRIDS in the end, in place of runs of the tasks.
 """
 
 import json
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +20,11 @@ from suite.experiments import provenance
 from tests.benchmarks.gpu.book import END_AT, STARTED_AT, TINY, WORK, Book, flag, summary
 
 LENGTH = END_AT - STARTED_AT
-READY = STARTED_AT + 0.40 * LENGTH  # from then on those measure that are ready
+READY = STARTED_AT + float(os.environ.get("READY_AT", "0.40")) * LENGTH  # then those measure that are ready
 RUNS = STARTED_AT + float(os.environ.get("RUNS_AT", "0.66")) * LENGTH  # no other part measures then
 ONLY = [name for name in os.environ.get("ONLY", "").split(",") if name]  # parts of a session; all if empty
 PACK = Path(os.environ.get("PACK") or "gpu-pack")
+EARLY, GRIDS = ([Path(name) for name in os.environ.get(key, "").split()] for key in ("EARLY", "GRIDS"))
 
 
 @dataclass
@@ -76,34 +78,42 @@ def engine(shape: str, precision: str, words: str = "", *, seconds: float = 20) 
 
 
 PARTS = (
-    engine("cifar10-ipc10", "float32", "--measure official profile graphs", seconds=36),
-    engine("cifar10-ipc1", "float32", "--measure official profile graphs networks", seconds=28),
-    engine("cifar10-ipc10", "tf32", "--measure official profile", seconds=28),
-    engine("cifar10-ipc1", "tf32", "--measure official profile networks", seconds=34),
-    Part("evaluator ipc1", "evaluator --ipc 1 --stacks", 36),
-    Part("evaluator ipc10", "evaluator --ipc 10", 40),
-    engine("cifar10-ipc10", "bf16", "--measure official", seconds=20),
-    engine("cifar10-ipc1", "bf16", "--measure official", seconds=18),
-    Part("authors dc dm", "authors dc dm", 22),
-    Part("authors mtt", "authors mtt", 20),
-    engine("cifar10-ipc10", "float32", "--variant tuned", seconds=15),
-    engine("cifar10-ipc10", "tf32", "--variant tuned", seconds=12),
-    engine("cifar10-ipc1", "float32", "--variant tuned", seconds=12),
-    engine("cifar10-ipc10", "float32", "--variant kept"),
+    engine("cifar10-ipc10", "float32", "--measure official", seconds=36),
+    engine("cifar10-ipc1", "float32", "--measure official", seconds=28),
+    engine("cifar10-ipc10", "tf32", "--measure official", seconds=30),
+    engine("cifar10-ipc1", "tf32", "--measure official", seconds=26),
+    Part("evaluator ipc1", "evaluator --ipc 1", 45),
+    Part("evaluator ipc10", "evaluator --ipc 10 --epochs 150", 80),
+    engine("cifar10-ipc10", "bf16", "--measure official", seconds=32),
+    engine("cifar10-ipc1", "bf16", "--measure official", seconds=26),
+    Part("authors dc dm", "authors dc dm", 40),
+    Part("authors mtt", "authors mtt", 40),
+    engine("cifar10-ipc10", "float32", "--variant patches", seconds=15),
+    engine("cifar10-ipc10", "tf32", "--variant patches", seconds=12),
+    engine("cifar10-ipc10", "float32", "--variant tuned --measure official", seconds=30),
+    engine("cifar10-ipc10", "tf32", "--variant tuned --measure official", seconds=30),
+    Part("evaluator ipc10 tuned", "evaluator --ipc 10 --epochs 150 --variant tuned", 45),
     engine("cifar10-ipc10", "float32", "--variant layout"),
     engine("cifar10-ipc10", "tf32", "--variant layout"),
-    engine("cifar10-ipc1", "tf32", "--variant layout"),
+    engine("cifar10-ipc10", "float32", "--variant kept"),
+    engine("cifar10-ipc1", "float32", "--measure graphs networks profile", seconds=30),
 )
-REHEARSED = (1, 4, 8, 9, 10)  # one of each kind
+REHEARSED = (1, 4, 8, 9, 12)  # one of each kind
 
 
-def of_runs(tasks: Sequence[str]) -> tuple[Part, ...]:
+def of_runs(tasks: Sequence[str], precision: str = "tf32") -> tuple[Part, ...]:
     """Return parts for the steps of the runs at the end: their seconds say how many fit."""
     return tuple(
-        Part(f"run {task} ipc{ipc}", f"engine run-{task}-ipc{ipc} --precision tf32", 10)
+        Part(f"run {task} ipc{ipc}", f"engine run-{task}-ipc{ipc} --precision {precision}", 10)
         for task in tasks
         for ipc in (1, 10)
     )
+
+
+def of_grids(names: Sequence[Path], facts: Mapping[str, Any], *, seconds: float) -> Part:
+    """Return a part that runs grids, one after another, for so many seconds at most."""
+    words = f"--commit {facts['commit']} --pack {PACK} --seconds {seconds:.0f}"
+    return Part(f"grids {names[0].stem}", f"grids {' '.join(map(str, names))} {words}", seconds + 15)
 
 
 class Conductor:
@@ -200,11 +210,15 @@ def main() -> None:
     parts = tuple(PARTS[number] for number in REHEARSED) if TINY else PARTS
     parts = tuple(part for part in parts if wanted(part.name))
     first = [Part("smokes", f"smokes --at-once {2 if TINY else 4}", 0)] if wanted("smokes") else []
-    first += [Part("data", f"runs {' '.join(tasks)} --only-data", 0)] if tasks else []
-    of_tasks = of_runs([task for task in tasks if task != "digits"])
+    data = [*dict.fromkeys([*tasks, *(facts["tasks"] if PACK.exists() else [])])]
+    first += [Part("data", f"runs {' '.join(data)} --only-data", 0)] if data else []
+    first += [of_grids([grid], facts, seconds=READY - time.time() - 15) for grid in EARLY]
+    of_tasks = of_runs([task for task in tasks if task != "digits"], "float32" if GRIDS else "tf32")
     # The steps of the runs come after the most important numbers, and before the others.
     conductor.together(first, [*parts[:4], *of_tasks, *parts[4:]])
-    if tasks:
+    if GRIDS:
+        conductor.alone(of_grids(GRIDS, facts, seconds=LENGTH))
+    elif tasks:
         words = f"runs {' '.join(tasks)} --commit {facts['commit']} --pack {PACK}"
         conductor.alone(Part("runs", words, LENGTH))
     conductor.say("finished")

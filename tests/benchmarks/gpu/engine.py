@@ -3,13 +3,14 @@
     python -m tests.benchmarks.gpu.engine cifar10-ipc1 --measure official graphs networks profile
 
 Variants: `kept` keeps all activations, whatever their size; `layout` compiles channels-last where the engine
-does not, and conversely; `tuned` lets cuDNN choose its algorithms by measuring them.
+does not, and conversely; `patches` makes all convolutions products with patches; `tuned` lets cuDNN choose
+its algorithms by measuring them, on both sides (a process keeps what cuDNN has chosen).
 """
 
 import argparse
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,10 @@ from unittest.mock import patch
 import torch
 from torch.profiler import ProfilerActivity
 
+from suite.core.engine import classification
 from suite.core.execution import compiling
+from suite.core.networks import layers
+from suite.core.networks.layers import Lowering
 from suite.core.precision import Precision
 from suite.plugins.methods.rat_bptt import RaTBPTTDistiller
 from tests.benchmarks import timing
@@ -26,7 +30,7 @@ from tests.benchmarks.gpu.book import TINY, Book
 from tests.benchmarks.gpu.smokes import captures, difference, uncaptured
 from tests.benchmarks.outer_step import GREY, SHAPES, Problem, Shape
 
-PAIRS, NETWORKS = 9, (1, 2, 4, 8)
+PAIRS, NETWORKS = 7, (1, 2, 4, 8)
 RUN = {"before": 40, "window": 20, "real": 1024}  # the steps of the runs at the end of a session
 ALL_SHAPES = {
     **SHAPES,
@@ -39,15 +43,18 @@ ALL_SHAPES = {
 def variant(name: str) -> Iterator[None]:
     """Change how inner steps are made, for comparison."""
     of_graph = compiling._uses_tensor_cores
-    changes: dict[str, AbstractContextManager[object]] = {
-        "kept": patch("suite.core.engine.classification.max_kept_bytes", lambda device, window: 2**40),
-        "layout": patch.object(compiling, "_uses_tensor_cores", lambda graph: not of_graph(graph)),
-        "tuned": patch.object(torch.backends.cudnn, "benchmark", True),
+    changes: dict[str, list[AbstractContextManager[object]]] = {
+        "kept": [patch.object(classification, "max_kept_bytes", lambda device, window: 2**40)],
+        "layout": [patch.object(compiling, "_uses_tensor_cores", lambda graph: not of_graph(graph))],
+        "patches": [
+            patch.object(classification, "Lowering", lambda **how: Lowering(**{**how, "patches": True})),
+            *(patch.object(layers, limit, 2**30) for limit in ("_FEW", "_NARROW")),
+        ],
+        "tuned": [patch.object(torch.backends.cudnn, "benchmark", True)],
     }
-    if name not in changes:
-        yield
-        return
-    with changes[name]:
+    with ExitStack() as stack:
+        for change in changes.get(name, ()):
+            stack.enter_context(change)
         yield
 
 
@@ -168,7 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shape", choices=ALL_SHAPES)
     parser.add_argument("--precision", choices=["float32", "tf32", "bf16"], default="float32")
-    parser.add_argument("--variant", choices=["", "kept", "layout", "tuned"], default="")
+    parser.add_argument("--variant", choices=["", "kept", "layout", "patches", "tuned"], default="")
     parser.add_argument(
         "--measure", nargs="*", choices=["official", "graphs", "networks", "profile"], default=[]
     )

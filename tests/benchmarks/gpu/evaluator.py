@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.gpu.evaluator --ipc 1
 
-The recipe is dsa-1000's on sets of Fashion-MNIST's shape, for fewer epochs. A stack computes all networks in
-one program: `grouped` by convolutions with a group for each network, `bmm` by batched products with patches.
+The recipe is dsa-1000's on sets of Fashion-MNIST's shape, for fewer epochs. The plain loop trains one
+network, and `times as fast` compares seconds a network. A stack computes all networks in one program:
+`grouped` by convolutions with a group for each network, `bmm` by batched products with patches.
 """
 
 import argparse
@@ -39,11 +40,10 @@ from suite.core.training.jobs import TrainingJob
 from suite.core.training.recipes import RECIPES
 from tests.benchmarks import timing
 from tests.benchmarks.gpu.book import TINY, Book
-from tests.benchmarks.gpu.engine import profiled
+from tests.benchmarks.gpu.engine import profiled, variant
 from tests.benchmarks.retraining import SHAPE, plain
 
-WIDTH, EPOCHS, COPIES = (4, 2, 2) if TINY else (128, 96, 20)
-PLAIN = 2  # networks of the plain loop, which trains one after another
+WIDTH, COPIES = (4, 2) if TINY else (128, 20)
 AHEAD = 16  # steps in a program
 PROFILED = 2 if TINY else 4  # networks: a profile of all has too many kernels
 DSA = augmentation("dsa")
@@ -104,13 +104,24 @@ def main() -> None:
     """Compile, wait for the turn, measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ipc", type=int, default=1)
-    parser.add_argument("--stacks", action="store_true", help="measure stacks, too")
+    parser.add_argument("--epochs", type=int, default=300)
+    parser.add_argument("--stacks", action="store_true", help="measure stacks and single networks, too")
+    parser.add_argument("--variant", choices=["", "tuned", "patches"], default="")
+    parser.add_argument("--profile", action="store_true")
     parser.add_argument("--name", default="evaluator")
     given = parser.parse_args()
     book, device = Book(given.name), timing.device(1)
     classification.MIN_COMPILED_STEPS = 0  # compiled, as all 1000 epochs of 20 copies are
     compiling.allow(not TINY)
-    sides, began = all_sides(given.ipc, device, stacks=given.stacks), time.perf_counter()
+    with variant(given.variant):
+        measure(given, book, device)
+    book.put("measured", True)
+
+
+def measure(given: argparse.Namespace, book: Book, device: torch.device) -> None:
+    """Compile, wait for the turn, measure all sides, and ours for the whole recipe."""
+    epochs = 2 if TINY else given.epochs
+    sides, began = all_sides(given.ipc, device, epochs, stacks=given.stacks), time.perf_counter()
     for name, side in [*sides.items()]:
         with book.attempt(f"compiling {name}"):
             side()
@@ -118,42 +129,39 @@ def main() -> None:
         del sides[name]  # it failed
     book.put("ready after seconds, compiled", time.perf_counter() - began)
     until = book.turn()
+    facts = {"networks": COPIES, "epochs": epochs, "width": WIDTH, "ipc": given.ipc}
     with book.attempt("all sides"):
         for found in timing.rounds(sides, device, 2 if TINY else 7, until=until):
-            facts = {
-                "networks": COPIES,
-                "plain networks": PLAIN,
-                "epochs": EPOCHS,
-                "width": WIDTH,
-                "ipc": given.ipc,
-            }
-            book.put("all sides", {**facts, **found})
+            ratio = found.get("ratio") or found["ratio_to_plain"]
+            assert isinstance(ratio, dict)
+            times = {name: COPIES * value for name, value in ratio.items()}
+            book.put("all sides", {**facts, **found, "times as fast": times})
     with book.attempt("the whole recipe"):
-        whole = all_sides(given.ipc, device, epochs=2 * EPOCHS if TINY else RECIPES["dsa-1000"].epochs)[
-            "ours"
-        ]
-        whole()  # compiled code is loaded, steps are captured
+        whole = all_sides(given.ipc, device, 2 * epochs if TINY else RECIPES["dsa-1000"].epochs)["ours"]
         book.put("the whole recipe: seconds", timing.seconds(whole, device))
-    with book.attempt("profile"):
-        few = all_sides(given.ipc, device, copies=PROFILED)["ours"]
-        book.put(f"profile of {PROFILED} side by side", profiled(few, device))
-    book.put("measured", True)
+    if given.profile:
+        with book.attempt("profile"):
+            few = all_sides(given.ipc, device, epochs, copies=PROFILED)["ours"]
+            book.put(f"profile of {PROFILED} side by side", profiled(few, device))
 
 
 def all_sides(
-    ipc: int, device: torch.device, *, epochs: int = EPOCHS, copies: int = COPIES, stacks: bool = False
+    ipc: int, device: torch.device, epochs: int, *, copies: int = COPIES, stacks: bool = False
 ) -> dict[str, Callable[[], Any]]:
-    """Return the ways to train all networks; the last one is ours."""
+    """Return the ways to train all networks, the plain loop for one of them; the last one is ours."""
     images = torch.randn(10, ipc, *SHAPE, generator=generator(0, "benchmark"))
     synthetic = SyntheticSet(images, one_hot(10, ipc)).to(device)
     recipe = dataclasses.replace(RECIPES["dsa-1000"], epochs=epochs)
     jobs = [TrainingJob.on_set(synthetic, recipe, seed) for seed in range(copies)]
     net = network(f"convnet-d3-w{WIDTH}-in", SHAPE, 10)
-    stacked = {"grouped": Stack(jobs, bmm=False).train, "bmm": Stack(jobs, bmm=True).train} if stacks else {}
-    return {
-        "plain": lambda: plain(synthetic, WIDTH, epochs, min(PLAIN, copies), loader=False),
-        **stacked,
+    others: dict[str, Callable[[], Any]] = {
+        "grouped": Stack(jobs, bmm=False).train,
+        "bmm": Stack(jobs, bmm=True).train,
         "alone": lambda: list(fit_each(net, jobs, at_once=1)),
+    }
+    return {
+        "plain": lambda: plain(synthetic, WIDTH, epochs, 1, loader=False),
+        **(others if stacks else {}),
         "ours": lambda: list(fit_each(net, jobs)),
     }
 

@@ -9,27 +9,19 @@ steps, or as many as fit by the seconds of a step that this session measured.
 
 import argparse
 import os
-import subprocess
-import sys
-import tarfile
-import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from suite.core.data.tasks import load
-from suite.core.files.atomic_write import write_whole
-from tests.benchmarks.gpu.book import END_AT, OUT, TINY, WORK, Book, numbers
+from tests.benchmarks.gpu.archived import LEFT_FOR_PACKING, Archived, wait
+from tests.benchmarks.gpu.book import END_AT, TINY, WORK, Book, numbers
 from tests.benchmarks.gpu.engine import RUN
 
 IPCS = (1, 10)
 OVERHEAD = 8.0 if TINY else 60.0  # seconds of a run to start, compile, and retrain
 GUESSED, FEWEST = 0.2, 200  # seconds of a step that was not measured; steps that are worth compiling
-LEFT_FOR_PACKING, LONGEST = 10.0, 3600.0
-ARCHIVED_EVERY = 15.0
-MOST_BYTES = 16 * 2**20  # of an archive
+LONGEST = 3600.0
 
 GRID = """# Fills the seconds of a session: tests/benchmarks/gpu/runs.py
 title = "RaT-BPTT in {seconds:.0f} seconds of a GPU shared by {shared}"
@@ -54,28 +46,17 @@ copies = {copies}
 
 
 @dataclass
-class Run:
-    """A grid of one task and size, in a folder with its store."""
+class Run(Archived):
+    """A run of one task and size."""
 
-    task: str
-    ipc: int
-    folder: Path
-    process: subprocess.Popen[bytes] | None = None
+    task: str = ""
+    ipc: int = 1
 
-    @property
-    def name(self) -> str:
-        """What its archive is called."""
-        return f"{self.task}-ipc{self.ipc}"
-
-    @property
-    def archive(self) -> Path:
-        """Where it is packed."""
-        return OUT / f"{self.name}.tgz"
-
-    @property
-    def log(self) -> Path:
-        """What it printed."""
-        return self.folder / "log.txt"
+    @classmethod
+    def of(cls, task: str, ipc: int, folder: Path) -> "Run":
+        """Return the run of a task and size, in its folder below `folder`."""
+        name = f"{task}-ipc{ipc}"
+        return cls(name, folder / name, task=task, ipc=ipc)
 
     def step_seconds(self) -> float:
         """Return the seconds of an outer step alone on the device, as measured in this session."""
@@ -86,9 +67,7 @@ class Run:
         """Keep the grid that is there, unpack an earlier archive, or write a new grid; return which."""
         if (self.folder / "grid.toml").exists():
             return "goes on"
-        if earlier.exists():
-            with tarfile.open(earlier) as packed:
-                packed.extractall(self.folder, filter="data")
+        if self.unpack(earlier):
             return "goes on after an earlier session"
         each = self.step_seconds() * shared
         steps = int(os.environ.get("STEPS") or max(FEWEST, (seconds - OVERHEAD) / each))
@@ -111,36 +90,6 @@ class Run:
         (self.folder / "grid.toml").write_text(grid)
         return f"{steps} steps of {each:.3f} s"
 
-    def start(self, commit: str, seconds: float) -> None:
-        """Start it; it stops itself where `ratbench run` can."""
-        words = [sys.executable, "-m", "tests.benchmarks.gpu.ratbench", commit, "run", "grid.toml"]
-        words += ["--inline", "--store", "store"]
-        words += ["--time-limit", f"{seconds:.0f}"] if can_stop_itself() else []
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(words, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
-
-    def pack(self) -> int:
-        """Write the archive; return its bytes. Files that vanish meanwhile are left out."""
-        with tempfile.TemporaryFile(dir=WORK) as file:
-            with tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as packed:
-                for path in sorted(self.folder.rglob("*")):
-                    if "compiled" in path.parts:
-                        continue  # tens of MiB, which another machine may make again
-                    with suppress(FileNotFoundError):
-                        packed.add(path, path.relative_to(self.folder), recursive=False)
-            size = file.tell()
-            file.seek(0)
-            if size <= MOST_BYTES:
-                write_whole(self.archive, lambda partial: partial.write_bytes(file.read()))
-        return size
-
-
-@cache
-def can_stop_itself() -> bool:
-    """Return whether `ratbench run` has a time limit, after which the same command goes on."""
-    words = [sys.executable, "-m", "suite", "run", "--help"]
-    return "--time-limit" in subprocess.run(words, capture_output=True, text=True).stdout
-
 
 def main() -> None:
     """Run all sizes of the tasks at once, until the session's end."""
@@ -159,48 +108,22 @@ def main() -> None:
                 load(task)
                 book.put(f"{task}: seconds", time.time() - started)
         return
-    runs = [Run(task, ipc, work / f"{task}-ipc{ipc}") for task in given.tasks for ipc in IPCS]
+    runs = [Run.of(task, ipc, work) for task in given.tasks for ipc in IPCS]
     until = min(END_AT - LEFT_FOR_PACKING, time.time() + LONGEST)
     for run in runs:
         with book.attempt(f"{run.name}: prepared"):
             seconds = until - time.time()
             earlier = given.pack / "stores" / run.archive.name
             book.put(f"{run.name}: grid", run.prepare(earlier, seconds, len(runs)))
-            run.start(given.commit, seconds - 2)
-    packed = time.time()
-    while time.time() < until and any(run.process and run.process.poll() is None for run in runs):
-        time.sleep(0.3)
-        if time.time() - packed > ARCHIVED_EVERY:
-            pack_all(book, runs)
-            packed = time.time()
+            run.start(given.commit, "grid.toml", seconds - 2)
+    wait(runs, book, until)
     for run in runs:
-        if run.process and run.process.poll() is None:
-            run.process.terminate()
+        if run.process and run.running:
+            run.process.terminate()  # all at once, before each is waited for
     for run in runs:
         with book.attempt(f"{run.name}: ended"):
-            ended(book, run, until + 3)
-    pack_all(book, runs)
+            run.end(book, until + 3)
     book.put("all ended", True)
-
-
-def pack_all(book: Book, runs: list[Run]) -> None:
-    """Pack what the runs have written so far."""
-    for run in runs:
-        with book.attempt(f"{run.name}: packed"):
-            book.put(f"{run.name}: archive, bytes", run.pack())
-
-
-def ended(book: Book, run: Run, until: float) -> None:
-    """Note how a run ended; at `until` it is killed."""
-    if run.process is None:
-        return
-    try:
-        code: int | str = run.process.wait(timeout=max(0.1, until - time.time()))
-    except subprocess.TimeoutExpired:
-        run.process.kill()
-        code = "killed"
-    book.put(f"{run.name}: exit code", code)
-    book.put(f"{run.name}: output", run.log.read_text(errors="replace")[-3000:])
 
 
 if __name__ == "__main__":
