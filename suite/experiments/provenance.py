@@ -1,5 +1,6 @@
 """Code, versions and device of a record."""
 
+import os
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -62,7 +63,12 @@ def _version(name: str) -> str:
 
 @cache
 def commit() -> str:
-    """Return the git commit of this code, with "+changes" if the tree differs; "none" outside git."""
+    """Return the git commit of this code, with "+changes" if the tree differs; "none" outside git.
+
+    A copy of the code without git can have it from $RATBENCH_COMMIT.
+    """
+    if told := os.environ.get("RATBENCH_COMMIT"):
+        return told
     folder = Path(__file__).parents[1]
     try:
         head = _git(folder, "rev-parse", "HEAD")

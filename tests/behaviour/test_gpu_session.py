@@ -23,12 +23,19 @@ from suite.core.training.recipes import RECIPES
 from suite.experiments import grid
 from suite.plugins.smoke import smoke_data
 from tests.benchmarks import timing
-from tests.benchmarks.gpu import book, conduct, evaluator, pack, runs, smokes
+from tests.benchmarks.gpu import archived, book, conduct, evaluator, grids, pack, runs, smokes
 from tests.benchmarks.gpu.engine import ALL_SHAPES, busy
 from tests.benchmarks.outer_step import SHAPES, Problem
 from tests.support.replays import Captures
 
 ROOT = Path(__file__).parents[2]
+GRID = """
+title = "a selection"
+tasks = ["digits"]
+ipc = [1]
+seeds = [0]
+method.random_subset = {}
+"""
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the numbers."""
     for name in ("OUT", "WORK"):
         monkeypatch.setattr(book, name, tmp_path)
-    monkeypatch.setattr(runs, "OUT", tmp_path)
+    monkeypatch.setattr(archived, "OUT", tmp_path)
     return tmp_path
 
 
@@ -172,7 +179,7 @@ def test_parts_have_shapes_and_names_of_their_own(out: Path) -> None:
 
 def test_a_run_has_the_steps_that_fit(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     book.Book("run fashion-mnist ipc1").put("engine", {"engine_seconds": {"median": 0.05}})
-    run = runs.Run("fashion-mnist", 1, out / "fashion-mnist-ipc1")
+    run = runs.Run.of("fashion-mnist", 1, out)
     told = run.prepare(out / "none.tgz", seconds=runs.OVERHEAD + 100, shared=2)
     (job,) = grid.jobs(grid.load(run.folder / "grid.toml"))
     cell = job.cell.model_dump()
@@ -180,12 +187,32 @@ def test_a_run_has_the_steps_that_fit(out: Path, monkeypatch: pytest.MonkeyPatch
     assert cell["hyperparameters"]["steps"] == 1000 and len(job.evaluations) == 2
 
 
+def test_grids_run_and_are_packed_without_what_is_left_out(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (out / "absent").mkdir()
+    for name, distributions in packages_distributions().items():
+        if normal(distributions[0]) in pack.LEFT_OUT:
+            (out / "absent" / f"{name}.py").write_text("raise ModuleNotFoundError(__name__)")
+    monkeypatch.setenv("PYTHONPATH", f"{out / 'absent'}:{ROOT}")
+    (out / "selection.toml").write_text(GRID)
+    monkeypatch.setattr(grids, "WORK", out)
+    monkeypatch.setattr(sys, "argv", ["grids", str(out / "selection.toml"), "--commit", "0123abc"])
+    grids.main()
+    found = json.loads((out / "gpu.json").read_text())["grids"]
+    assert found["selection: exit code"] == 0, found["selection: output"]
+    later = archived.Archived("selection", out / "later")
+    assert later.unpack(later.archive)
+    (record,) = (out / "later" / "store" / "records").rglob("*.json")
+    assert json.loads(record.read_text())["provenance"]["commit"] == "0123abc"
+
+
 def test_a_packed_run_goes_on_under_its_own_grid(out: Path) -> None:
-    run = runs.Run("fashion-mnist", 1, out / "first")
+    run = runs.Run.of("fashion-mnist", 1, out / "first")
     run.prepare(out / "none.tgz", seconds=200, shared=2)
     written = (run.folder / "grid.toml").read_text()
     run.pack()
-    later = runs.Run("fashion-mnist", 1, out / "later")
+    later = runs.Run.of("fashion-mnist", 1, out / "later")
     assert later.prepare(run.archive, seconds=900, shared=1) == "goes on after an earlier session"
     assert (later.folder / "grid.toml").read_text() == written
 

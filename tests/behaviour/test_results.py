@@ -37,6 +37,7 @@ STORES = {
     "saturation": STUDIES / "saturation",
     "cut-short": STUDIES / "cut-short",
     "frepo-width": STUDIES / "frepo-width",
+    "rates-w64": STUDIES / "rates-w64",
     "equal-seconds": STUDIES / "equal-seconds",
 }
 """The grids whose results are committed, and the stores that hold them."""

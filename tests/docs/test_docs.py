@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -22,6 +22,10 @@ ROOT = Path(__file__).parents[2]
 STUDIES = ROOT / "results" / "studies"
 TEXT = "".join((ROOT / "docs" / name).read_text() for name in ("engine.md", "studies.md"))
 AGAINST = "against the official scheme"
+
+
+def spread(ratio: Mapping[str, float]) -> str:
+    return f"{ratio['median']:.1f} [{ratio['min']:.1f}, {ratio['max']:.1f}]"
 
 
 def measurement(name: str) -> dict[str, Any]:
@@ -48,6 +52,32 @@ def test_the_study_of_gradients_is_the_records() -> None:
 @pytest.mark.parametrize("name", ["equal-seconds", "standard-width", "saturation", "cut-short"])
 def test_curves_are_the_records(name: str) -> None:
     assert shown(snapshots.summary(snapshots.measured([STUDIES / name])))
+
+
+def test_which_rates_suit_rat_bptt_is_the_records() -> None:
+    store = STUDIES / "rates-w64"
+    (table,), records = files.load([store]).tables, files.read([store]).records
+    settings = {each.label: each.cell.hyperparameters for each in records if is_of(each, Trial)}
+    for row in table.rows:
+        own = settings[row.name]
+        kind = {"unit-noise": "noise", "real": "real"}[str(own["initial"])]
+        rates = f"{kind} | {own['inner_lr']:g} | {own['outer_lr']:g} | {own['unroll']}"
+        accuracies = f"{words.accuracy(row)} | {words.under(row, 'rat-bptt-1000')}"
+        assert f"| `{row.name}` | {rates} | {accuracies} |" in TEXT.splitlines()
+
+
+def test_the_first_seconds_at_standard_width_are_the_records() -> None:
+    records = files.read([ROOT / "results" / "gpu" / "equal-compute-h100"]).records
+    assert {each.provenance.device for each in records} == {"NVIDIA H100 80GB HBM3"}
+    scores = {
+        (each.label, each.cell.device_seconds or 30.0, each.cell.settings["recipe"]): each.scores["accuracy"]
+        for each in records
+        if is_of(each, Evaluation)
+    }
+    for label, native in (("rat_bptt", "rat-bptt-1000"), ("dsa", "dsa-1000"), ("dm", "dsa-1000")):
+        pairs = [(budget, recipe) for budget in (10.0, 30.0) for recipe in ("dsa-1000", native)]
+        shown = " | ".join(f"{100 * mean(scores[label, *pair]):.1f}" for pair in pairs)
+        assert f"| `{label}` | {shown} |" in TEXT.splitlines()
 
 
 def test_what_a_wider_network_gives_frepo() -> None:
@@ -81,22 +111,40 @@ def test_speeds_are_the_measured_ones() -> None:
         assert any(line.startswith(f"| {shape} |") and line.endswith(ends) for line in TEXT.splitlines())
 
 
-def test_speeds_on_a_gpu_are_the_measured_ones() -> None:
-    parts = {name: part for name, part in measurement("gpu-h200").items() if name.startswith("outer step")}
-    compared = {name: part for name, part in parts.items() if AGAINST in part}
-    assert len(compared) == 5
-    for name, part in compared.items():
+@pytest.mark.parametrize(("gpu", "count"), [("H200", 5), ("H100", 3)])
+def test_speeds_on_a_gpu_are_the_measured_ones(gpu: str, count: int) -> None:
+    parts = measurement(f"gpu-{gpu.lower()}")
+    compared = {tuple(name.split()): part for name, part in parts.items() if AGAINST in part}
+    assert len(compared) == count
+    for (_, _, shape, precision), part in compared.items():
         found, memory = part[AGAINST], part["memory beside the data: bytes"]
-        ratio, theirs = found["ratio"], found["peak_bytes"]["official"]["reserved"]
+        theirs = found["peak_bytes"]["official"]["reserved"]
         seconds = [found[f"{side}_seconds"]["median"] for side in ("official", "engine")]
-        fast = f"{ratio['median']:.1f} [{ratio['min']:.1f}, {ratio['max']:.1f}]"
-        times = f"{seconds[0]:.2f} | {seconds[1]:.3f} | {fast}"
-        _, _, shape, precision = name.split()
-        start = f"| {shape} | {precision} | {found['repeats']} | {times} |"
-        assert f"{start} {theirs / 1e9:.1f} | {memory / 1e9:.1f} |" in TEXT.splitlines()
+        times = f"{found['repeats']} | {seconds[0]:.2f} | {seconds[1]:.3f} | {spread(found['ratio'])}"
+        row = f"| {shape} | {precision} | {gpu} | {times} | {theirs / 1e9:.1f} | {memory / 1e9:.1f} |"
+        assert row in TEXT.splitlines()
         assert memory < theirs / 5  # as README says
     ratios = [part[AGAINST]["ratio"]["median"] for part in compared.values()]
-    assert f"is {min(ratios):.1f} to {max(ratios):.1f} times as fast" in (ROOT / "README.md").read_text()
+    fast = f"{min(ratios):.1f} to {max(ratios):.1f} times as fast"
+    assert gpu == "H100" or f"is {fast}" in (ROOT / "README.md").read_text()
+
+
+def test_other_steps_on_a_gpu_are_as_fast_as_measured() -> None:
+    found, whole, loops = measurement("gpu-h100"), list[float](), list[float]()
+    for ipc in (1, 10):
+        sides = found[f"evaluator ipc{ipc}"]["all sides"]
+        rows = [(f"20 networks under `dsa-1000`, {sides['epochs']} epochs", sides["times as fast"])]
+        for part, method in (("authors dc dm", "dc"), ("authors dc dm", "dm"), ("authors mtt", "mtt")):
+            rows += [(f"a step of {method.upper()}", found[part][f"{method} ipc {ipc}"]["ratio"])]
+        for what, ratio in rows:
+            assert f"| {what} | {ipc} | {spread(ratio)} |" in TEXT.splitlines()
+        whole.append(found[f"evaluator ipc{ipc}"]["the whole recipe: seconds"])
+        loops.append(1000 * sides["plain_seconds"]["median"] / sides["epochs"])
+    told = " ".join(TEXT.split())
+    assert f"take {whole[0]:.1f} s at one image and {whole[1]:.1f} s at ten" in told
+    assert f"takes {loops[0]:.1f} ms and {loops[1]:.1f} ms for a step of one network" in told
+    times = [20 * loop / seconds for loop, seconds in zip(loops, whole, strict=True)]
+    assert f"so {times[0]:.0f} and {times[1]:.1f} times as long for all twenty" in told
 
 
 def test_what_else_a_gpu_showed_is_what_it_measured() -> None:

@@ -80,3 +80,8 @@ def test_a_record_from_a_gpu_names_its_software_and_settings(monkeypatch: pytest
             "cudnn benchmark": "off",
             "cudnn deterministic": "off",
         }
+
+
+def test_a_copy_without_git_has_its_commit_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RATBENCH_COMMIT", "0123abc")
+    assert commit.__wrapped__() == "0123abc"

@@ -1,5 +1,6 @@
 """A run of a grid on the session's machine: a folder with its store, packed into one archive in $OUT."""
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -49,12 +50,15 @@ class Archived:
         return earlier.exists()
 
     def start(self, commit: str, grid: str, seconds: float) -> None:
-        """Start it; it stops itself after so many seconds."""
+        """Start it; it stops itself after so many seconds. commit: of the code, for its records."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        words = [sys.executable, "-m", "tests.benchmarks.gpu.ratbench", commit, "run", grid]
-        words += ["--inline", "--store", "store", "--time-limit", f"{seconds:.0f}"]
+        words = [sys.executable, "-m", "suite", "run", grid, "--inline", "--store", "store"]
+        words += ["--time-limit", f"{seconds:.0f}"]
+        told = {**os.environ, "RATBENCH_COMMIT": commit}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(words, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(
+                words, cwd=self.folder, env=told, stdout=log, stderr=subprocess.STDOUT
+            )
 
     def pack(self) -> int:
         """Write the archive; return its bytes. Files that vanish meanwhile are left out."""

@@ -1,4 +1,4 @@
-"""Outer steps of DC, DM and MTT against loops after their authors' code.
+"""Outer steps of DC, DM and MTT against loops after their authors' code, and where the time of ours goes.
 
 python -m tests.benchmarks.gpu.authors dc dm mtt
 """
@@ -11,6 +11,7 @@ import torch
 from suite.core.execution import compiling
 from tests.benchmarks import matching, timing, trajectory
 from tests.benchmarks.gpu.book import TINY, Book
+from tests.benchmarks.gpu.engine import profiled
 from tests.benchmarks.timing import Step
 
 IPCS = (1, 10)
@@ -47,6 +48,7 @@ def main() -> None:
         with book.attempt(key):
             for found in timing.rounds(steps, device, 2 if TINY else 7, until=until):
                 book.put(key, found)
+            book.put(f"{key}: profile", profiled(steps["ours"], device))
     book.put("measured", True)
 
 

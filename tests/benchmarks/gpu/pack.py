@@ -22,7 +22,10 @@ PYTHON, PLATFORMS = "3.12", [f"manylinux{kind}_x86_64" for kind in ("_2_28", "_2
 TASKS = ("fashion-mnist", "cifar10-jpeg")
 MIB = 2**20
 
-WHEELS = ("pydantic", "pydantic-core", "annotated-types", "typing-inspection", "typing-extensions", "higher")
+WHEELS = (
+    *("pydantic", "pydantic-core", "annotated-types", "typing-inspection", "typing-extensions"),
+    *("tomli-w", "higher"),
+)
 """Distributions that the code imports, or that these need, and that the machine lacks."""
 
 PRESENT = {
@@ -36,7 +39,6 @@ LEFT_OUT = {
     "datasets": "only exports in Hugging Face's format need it",
     "fsspec": "only stores on an object store need it",
     "psutil": "only work on a CPU that starts processes needs it",
-    "tomli-w": "only tuning and submissions write files by it",
     "jinja2": "only sites are made by it",
     "markupsafe": "only sites are made by it",
     "wandb": "only --log wandb needs it",
