@@ -69,6 +69,9 @@ def test_which_rates_suit_rat_bptt_is_the_records() -> None:
 def test_the_first_seconds_at_standard_width_are_the_records() -> None:
     records = files.read([ROOT / "results" / "gpu" / "equal-compute-h100"]).records
     assert {each.provenance.device for each in records} == {"NVIDIA H100 80GB HBM3"}
+    (moment,) = next(each for each in records if is_of(each, Trial) and each.label == "dm").moments
+    each_step = f"{1000 * moment.device_seconds / moment.step:.0f} ms each"
+    assert f"there {moment.step} steps took 10 s with the start, {each_step}" in " ".join(TEXT.split())
     scores = {
         (each.label, each.cell.device_seconds or 30.0, each.cell.settings["recipe"]): each.scores["accuracy"]
         for each in records

@@ -93,6 +93,8 @@ PARTS = (
     engine("cifar10-ipc10", "float32", "--variant tuned --measure official", seconds=45),
     engine("cifar10-ipc10", "tf32", "--variant tuned --measure official", seconds=45),
     Part("evaluator ipc10 tuned", "evaluator --ipc 10 --epochs 150 --variant tuned", 70),
+    engine("cifar10-ipc1", "tf32", "--variant halves", seconds=8),
+    engine("cifar10-ipc10", "float32", "--variant halves", seconds=12),
     engine("cifar10-ipc10", "float32", "--variant layout"),
     engine("cifar10-ipc10", "tf32", "--variant layout"),
     engine("cifar10-ipc10", "float32", "--variant kept"),

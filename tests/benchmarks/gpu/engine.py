@@ -4,7 +4,8 @@
 
 Variants: `kept` keeps all activations, whatever their size; `layout` compiles channels-last where the engine
 does not, and conversely; `patches` makes all convolutions products with patches; `tuned` lets cuDNN choose
-its algorithms by measuring them, on both sides (a process keeps what cuDNN has chosen).
+its algorithms by measuring them, on both sides (a process keeps what cuDNN has chosen); `halves` takes real
+images in chunks of half the size.
 """
 
 import argparse
@@ -51,6 +52,7 @@ def variant(name: str) -> Iterator[None]:
             *(patch.object(layers, limit, 2**30) for limit in ("_FEW", "_NARROW")),
         ],
         "tuned": [patch.object(torch.backends.cudnn, "benchmark", True)],
+        "halves": [patch.dict(classification.CHUNK, cuda=classification.CHUNK["cuda"] // 2)],
     }
     with ExitStack() as stack:
         for change in changes.get(name, ()):
@@ -175,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shape", choices=ALL_SHAPES)
     parser.add_argument("--precision", choices=["float32", "tf32", "bf16"], default="float32")
-    parser.add_argument("--variant", choices=["", "kept", "layout", "patches", "tuned"], default="")
+    parser.add_argument("--variant", choices=["", "kept", "layout", "patches", "tuned", "halves"], default="")
     parser.add_argument(
         "--measure", nargs="*", choices=["official", "graphs", "networks", "profile"], default=[]
     )

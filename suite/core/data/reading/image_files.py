@@ -58,12 +58,13 @@ def decoding(task: str, given: Mapping[str, str]) -> Decoding:
     size, background = given.get("size"), given.get("background")
     if size is not None and not (size.isdecimal() and int(size) > 0):
         raise ValueError(f"task {task!r}: size {size!r} must be a whole number of pixels")
+    wrong = f"task {task!r}: background {background!r} must be an opaque colour: white, black, #rrggbb"
     try:
-        colour = None if background is None else ImageColor.getrgb(background)[:3]
+        colour = None if background is None else ImageColor.getrgb(background)
     except ValueError:
-        raise ValueError(
-            f"task {task!r}: background {background!r} must be a colour: white, black, #rrggbb"
-        ) from None
+        raise ValueError(wrong) from None
+    if colour is not None and len(colour) == 4:
+        raise ValueError(wrong)
     return Decoding(3, int(size) if size else None, colour)
 
 

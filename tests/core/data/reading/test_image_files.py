@@ -1,7 +1,9 @@
 """Image folders and Tiny-ImageNet's layout, written small."""
 
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -131,8 +133,10 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:
         load(f"{name}?sise=3", data=tmp_path)
     with pytest.raises(ValueError, match="size 'big' must be a whole number"):
         load(f"{name}?size=big", data=tmp_path)
-    with pytest.raises(ValueError, match="background 'snow white' must be a colour: white, black, #rrggbb"):
-        load(f"{name}?background=snow white", data=tmp_path)
+    for colour in ("snow white", "#ffffff80", "rgba(255, 255, 255, 255)"):
+        wrong = re.escape(f"background {colour!r} must be an opaque colour: white, black, #rrggbb")
+        with pytest.raises(ValueError, match=wrong):
+            load(f"{name}?background={quote(colour)}", data=tmp_path)
     with pytest.raises(DataMissing, match="needs a folder train/"):
         load(f"folder:{tmp_path / 'absent'}", data=tmp_path)
 
