@@ -14,8 +14,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from torch.fx import GraphModule
 
+from suite.core.engine.losses import LayerwiseLoss
+from suite.core.execution import compiling
 from suite.core.execution.graphs import Graphs
+from suite.core.networks.layers import Lowering
+from suite.core.networks.named import network
 from suite.core.sets.synthetic_set import SyntheticSet
 from suite.core.training.fit import fit_each
 from suite.core.training.jobs import TrainingJob
@@ -25,6 +31,7 @@ from suite.plugins.smoke import smoke_data
 from tests.benchmarks import timing
 from tests.benchmarks.gpu import archived, book, conduct, evaluator, grids, pack, runs, smokes
 from tests.benchmarks.gpu.engine import ALL_SHAPES, busy
+from tests.benchmarks.gpu.merged import merge_sums
 from tests.benchmarks.outer_step import SHAPES, Problem
 from tests.support.replays import Captures
 
@@ -143,6 +150,31 @@ def test_a_stack_trains_what_single_networks_train(
     stack.train()
     alone = torch.stack(list(fit_each(stack.net, jobs)))
     assert smokes.difference({"": stack.training.state[:, 0]}, {"": alone}) < 1e-4
+
+
+def test_merged_sums_of_convolutions_have_the_same_derivatives() -> None:
+    loss = LayerwiseLoss(network("convnet-d2-w4-in", (1, 8, 8), 10, Lowering(decomposed=True, patches=False)))
+    rng = torch.Generator().manual_seed(0)
+    start = loss.network.initialise(rng).double()
+    images, targets = torch.randn(10, 1, 8, 8, generator=rng).double(), torch.eye(10).double()
+    inputs = start, images, targets, torch.randn(len(start), generator=rng).double()
+
+    def product(parameters: Tensor, images: Tensor, targets: Tensor, along: Tensor) -> tuple[Tensor, ...]:
+        batch = images, targets
+        found = loss.hvp(parameters, batch, along, loss.gradient(parameters, batch).kept)
+        return found.parameters, *found.batch
+
+    graph, _ = compiling._traced(product, inputs)
+    plain, before = graph(*inputs), convolutions(graph)
+    merge_sums(graph.graph)
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    assert before - convolutions(graph) == 4  # three sums of the second layer, one of the first
+    torch.testing.assert_close(graph(*inputs), plain, rtol=1e-12, atol=1e-12)
+
+
+def convolutions(graph: GraphModule) -> int:
+    return sum("convolution" in str(node.target) for node in graph.graph.nodes)
 
 
 def test_methods_and_evaluators_are_checked() -> None:

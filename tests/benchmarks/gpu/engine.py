@@ -5,7 +5,7 @@
 Variants: `kept` keeps all activations, whatever their size; `layout` compiles channels-last where the engine
 does not, and conversely; `patches` makes all convolutions products with patches; `tuned` lets cuDNN choose
 its algorithms by measuring them, on both sides (a process keeps what cuDNN has chosen); `halves` takes real
-images in chunks of half the size.
+images in chunks of half the size; `merged` computes sums of two convolutions as one.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from suite.core.precision import Precision
 from suite.plugins.methods.rat_bptt import RaTBPTTDistiller
 from tests.benchmarks import timing
 from tests.benchmarks.gpu.book import TINY, Book
+from tests.benchmarks.gpu.merged import merging
 from tests.benchmarks.gpu.smokes import captures, difference, uncaptured
 from tests.benchmarks.outer_step import GREY, SHAPES, Problem, Shape
 
@@ -52,6 +53,7 @@ def variant(name: str) -> Iterator[None]:
             *(patch.object(layers, limit, 2**30) for limit in ("_FEW", "_NARROW")),
         ],
         "tuned": [patch.object(torch.backends.cudnn, "benchmark", True)],
+        "merged": [merging()],
         "halves": [patch.dict(classification.CHUNK, cuda=classification.CHUNK["cuda"] // 2)],
     }
     with ExitStack() as stack:
@@ -177,7 +179,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shape", choices=ALL_SHAPES)
     parser.add_argument("--precision", choices=["float32", "tf32", "bf16"], default="float32")
-    parser.add_argument("--variant", choices=["", "kept", "layout", "patches", "tuned", "halves"], default="")
+    variants = ["kept", "layout", "patches", "tuned", "halves", "merged"]
+    parser.add_argument("--variant", choices=["", *variants], default="")
     parser.add_argument(
         "--measure", nargs="*", choices=["official", "graphs", "networks", "profile"], default=[]
     )
