@@ -148,6 +148,9 @@ def test_other_steps_on_a_gpu_are_as_fast_as_measured() -> None:
     assert f"takes {loops[0]:.1f} ms and {loops[1]:.1f} ms for a step of one network" in told
     times = [20 * loop / seconds for loop, seconds in zip(loops, whole, strict=True)]
     assert f"so {times[0]:.0f} and {times[1]:.1f} times as long for all twenty" in told
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"epochs {times[0]:.0f} times as fast as in a plain loop on one image per class" in readme
+    assert f"and {times[1]:.1f} times as fast on ten" in readme
 
 
 def test_what_else_a_gpu_showed_is_what_it_measured() -> None:
