@@ -28,6 +28,7 @@ STORES = {
     "cifar10-small": CIFAR10,
     "fashion-mnist-small": RESULTS,
     "kernel": RESULTS,
+    "label-regimes": RESULTS,
     "robustness": RESULTS,
     "budget-curve": STUDIES / "budget-curve",
     "intercorrelation": STUDIES / "budget-curve",

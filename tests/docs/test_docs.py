@@ -66,6 +66,39 @@ def test_which_rates_suit_rat_bptt_is_the_records() -> None:
         assert f"| `{row.name}` | {rates} | {accuracies} |" in TEXT.splitlines()
 
 
+REGIMES = {"hard": "hard", "fixed": "fixed soft", "per_view": "soft per view"}
+LOW = ("dm", "frepo", "rtp")
+
+
+def test_what_kinds_of_labels_and_fewer_bits_change_is_the_records() -> None:
+    breakdowns = files.load([ROOT / "results"]).breakdowns
+    changes, shown = dict[str, list[float]](), list[list[str]]()
+    for table in (each for each in breakdowns if each.evaluator == "label_regimes"):
+        random = next(row for row in table.rows if row.name == "random_subset")
+        for name, labels in REGIMES.items():
+            leads = {row.name: row.leads[name] for row in table.rows if name in row.leads}
+            best, lead = max(leads.items(), key=lambda pair: pair[1].mean)
+            better, worse = sum(x.low > 0 for x in leads.values()), sum(x.high < 0 for x in leads.values())
+            start = f"| {table.key.ipc} | {labels} | {100 * random.scores[name].mean:.1f} | `{best}` |"
+            end = f"{words.spanned(lead, 100)} | {better} of {len(leads)} | {worse} |"
+            assert f"{start} {end}" in TEXT.splitlines()
+        views = {row.name: f"{100 * row.scores['per_view'].mean:.1f}" for row in table.rows if row.scores}
+        shown.append([views[name] for name in LOW])
+    for table in (each for each in breakdowns if each.evaluator == "quantised"):
+        for bits in ("8", "4", "2"):
+            found = [row.scores for row in table.rows if row.scores]
+            lost = [each[f"accuracy/{bits}"].mean - each["accuracy/32"].mean for each in found]
+            changes.setdefault(bits, []).append(100 * mean(lost))
+    told, ((dm, frepo, rtp), (*tens,)) = " ".join(TEXT.split()), shown
+    assert (
+        f"`dm` to {dm} and {tens[0]}, `frepo` to {frepo} and {tens[1]}, `rtp` to {rtp} and {tens[2]}" in told
+    )
+    assert all(round(abs(change), 1) <= 0.1 for bits in "84" for change in changes[bits])
+    assert "with 8 and with 4 bits the mean over all rows changes by at most 0.1 points" in told
+    falls = "with 2 bits it falls by {:.1f} points at one image and by {:.1f} at ten"
+    assert falls.format(*(-change for change in changes["2"])) in told
+
+
 def test_the_first_seconds_at_standard_width_are_the_records() -> None:
     records = files.read([ROOT / "results" / "gpu" / "equal-compute-h100"]).records
     assert {each.provenance.device for each in records} == {"NVIDIA H100 80GB HBM3"}
