@@ -60,7 +60,7 @@ def site(store: Path) -> Path:
     """Its site, in which the second table is a file of its own."""
     folder = store.with_name("site")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index, "INLINE", 18_000)
+        patch.setattr(index, "_fitting", lambda rows: [*rows][:1])
         build([store], folder)
     assert (folder / f"data/{TEN}.js").is_file() and not (folder / f"data/{ONE}.js").exists()
     return folder
