@@ -27,7 +27,7 @@ class DELT(CDA):
 
     steps: int = 4000  # of the earliest images
     jitter: int = 0
-    round_steps: int = 500  # steps of a round, after which further images join
+    round_steps: int = 500  # steps of a round, after which further images join; the last may be shorter
 
     title: ClassVar[str] = "DELT: early and late training of real images"
     paper: ClassVar[str] = "arXiv 2411.19946"
@@ -41,8 +41,6 @@ class DELT(CDA):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least_one(self, "round_steps")
-        if self.steps % self.round_steps:
-            raise ValueError(f"round_steps {self.round_steps} must divide steps {self.steps}")
 
     def check(self, train: Examples, budget: Budget) -> None:
         """Also refuse a class with too few real images."""
@@ -51,7 +49,7 @@ class DELT(CDA):
 
     def joined(self, ipc: int, step: int) -> int:
         """Return how many of the `ipc` images of a class are optimised in outer step `step`, from 0."""
-        rounds, now = self.steps // self.round_steps, step // self.round_steps + 1
+        rounds, now = -(-self.steps // self.round_steps), step // self.round_steps + 1
         return ipc // rounds * now + min(now, ipc % rounds)
 
     def start(self, train: Examples, budget: Budget, *, seed: int) -> Distiller:

@@ -65,6 +65,14 @@ def test_a_batch_has_whole_classes() -> None:
     assert len(run.batches()) == 5
 
 
+@pytest.mark.parametrize(("steps", "counts"), [(12, [10]), (500, [10]), (501, [5, 10]), (1200, [4, 7, 10])])
+def test_a_run_of_any_length_ends_with_all_images(steps: int, counts: list[int]) -> None:
+    """The last round is as long as what is left."""
+    method = DELT(steps=steps)
+    assert [method.joined(10, step) for step in range(0, steps, 500)] == counts
+    assert method.joined(10, steps - 1) == 10
+
+
 def test_images_of_medium_difficulty_come_first() -> None:
     """Of seven scores in order, the middle one is number 4 from 0; then the next larger, the next smaller."""
     scores = torch.tensor([0.3, 0.9, 0.1, 0.5, 0.7, 0.2, 0.6])  # in order: 2 5 0 3 6 4 1
@@ -93,7 +101,7 @@ def test_the_authors_settings() -> None:
 
 
 def test_wrong_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match="round_steps 300 must divide steps 4000"):
-        DELT(round_steps=300)
+    with pytest.raises(ValueError, match="round_steps 0 must be at least 1"):
+        DELT(round_steps=0)
     with pytest.raises(ValueError, match="ipc 9 is larger than the smallest class"):
         DELT(**TINY).check(train(), Budget(9))
