@@ -63,9 +63,9 @@ def _version(name: str) -> str:
 
 @cache
 def commit() -> str:
-    """Return the git commit of this code, with "+changes" if the tree differs; "none" outside git.
+    """Return $RATBENCH_COMMIT if it is set, as for a copy of the code without git; or else the git commit.
 
-    A copy of the code without git can have it from $RATBENCH_COMMIT.
+    A git commit has "+changes" if the tree differs, and is "none" outside git.
     """
     if told := os.environ.get("RATBENCH_COMMIT"):
         return told

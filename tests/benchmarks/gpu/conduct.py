@@ -219,7 +219,7 @@ def main() -> None:
     first += [Part("data", f"runs {' '.join(data)} --only-data", 0)] if data else []
     first += [of_grids([grid], facts, seconds=READY - time.time() - 15) for grid in EARLY]
     of_tasks = of_runs([task for task in tasks if task != "digits"], "float32" if GRIDS else "tf32")
-    # The steps of the runs come after the most important numbers, and before the others.
+    # The steps of the runs (grids have float32) come after the most important numbers, and before the others.
     conductor.together(first, [*parts[:4], *of_tasks, *parts[4:]])
     if GRIDS:
         conductor.alone(of_grids(GRIDS, facts, seconds=LENGTH))

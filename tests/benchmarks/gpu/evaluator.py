@@ -154,16 +154,12 @@ def all_sides(
     recipe = dataclasses.replace(RECIPES["dsa-1000"], epochs=epochs)
     jobs = [TrainingJob.on_set(synthetic, recipe, seed) for seed in range(copies)]
     net = network(f"convnet-d3-w{WIDTH}-in", SHAPE, 10)
-    others: dict[str, Callable[[], Any]] = {
-        "grouped": Stack(jobs, bmm=False).train,
-        "bmm": Stack(jobs, bmm=True).train,
-        "alone": lambda: list(fit_each(net, jobs, at_once=1)),
-    }
-    return {
-        "plain": lambda: plain(synthetic, WIDTH, epochs, 1, loader=False),
-        **(others if stacks else {}),
-        "ours": lambda: list(fit_each(net, jobs)),
-    }
+    sides: dict[str, Callable[[], Any]] = {"plain": lambda: plain(synthetic, WIDTH, epochs, 1, loader=False)}
+    if stacks:
+        sides["grouped"] = Stack(jobs, bmm=False).train
+        sides["bmm"] = Stack(jobs, bmm=True).train
+        sides["alone"] = lambda: list(fit_each(net, jobs, at_once=1))
+    return {**sides, "ours": lambda: list(fit_each(net, jobs))}
 
 
 if __name__ == "__main__":

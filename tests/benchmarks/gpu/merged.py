@@ -62,8 +62,9 @@ def _merge(one: Node, other: Node) -> Merge | None:
     assert isinstance(first, Node) and isinstance(second, Node)
     if first.target is not _BACKWARD or second.target is not _BACKWARD or place != also:
         return None
-    alone = len(first.users) == len(second.users) == 1 and _alike(first, second, 3)
-    return (_by_input if place == 0 else _by_weight if place == 1 else None) if alone else None
+    if not len(first.users) == len(second.users) == 1 or not _alike(first, second, 3):
+        return None
+    return _by_input if place == 0 else _by_weight if place == 1 else None
 
 
 def _alike(one: Node, other: Node, operands: int) -> bool:

@@ -34,9 +34,7 @@ steps = {steps}
 unroll = {unroll}
 window = {window}
 real_batch = {real}
-initial = "real"
-inner_lr = 0.003
-outer_lr = {outer_lr}
+outer_lr = 0.003
 precision = "{precision}"
 
 [evaluator.retrain]
@@ -84,7 +82,6 @@ class Run(Archived):
             precision="float32" if TINY else "tf32",
             recipes='"dc-300"' if TINY else '["dsa-1000", "native"]',
             copies=1 if TINY else 5,
-            outer_lr={1: 0.02, 10: 0.01}[self.ipc],
             **shape,
         )
         (self.folder / "grid.toml").write_text(grid)
